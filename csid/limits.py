@@ -1,0 +1,47 @@
+"""Every cap of the system in one place, each with its unit.
+
+A cap exists where a stranger could otherwise choose how much we do: a packet, a zone file, a
+connection. Raising one is a decision about memory or time, so it is made here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# Domain names (RFC 1035 section 2.3.4)
+MAX_LABEL_OCTETS: Final = 63
+MAX_NAME_OCTETS: Final = 255  # wire form, length octets and the root included
+MAX_KEY_OCTETS: Final = 511  # what LMDB takes as a key
+
+# Messages
+HEADER_OCTETS: Final = 12
+MAX_MESSAGE_OCTETS: Final = 65_535  # TCP (RFC 1035 section 4.2.2)
+PLAIN_UDP_OCTETS: Final = 512  # without EDNS (RFC 1035 section 4.2.1)
+EDNS_UDP_OCTETS: Final = 1_232  # what we send and advertise (DNS flag day 2020)
+MAX_CHAIN: Final = 16  # CNAME and DNAME steps followed for one question
+MAX_OPTIONS: Final = 32  # EDNS options read from one OPT record
+
+# Zone data
+MAX_RRSET_RECORDS: Final = 4_096  # resource records in one RRset
+MAX_RRSET_OCTETS: Final = 60_000  # so that any RRset fits a TCP message with its question
+MAX_TYPES_PER_NAME: Final = 256  # RRsets at one name
+MAX_DELEGATION_NS: Final = 32  # NS records that are looked up for glue at one cut
+MAX_TTL: Final = 2**31 - 1  # seconds (RFC 2181 section 8)
+
+# The store
+MAP_OCTETS: Final = 1 << 40  # address space of the data file; it grows only as data comes
+MAX_READERS: Final = 2_048  # reader slots: workers, commands, transfers
+NODES_PER_COMMIT: Final = 50_000  # tree nodes written in one transaction of a bulk load
+REMOVALS_PER_COMMIT: Final = 100_000  # tree nodes removed in one transaction of a sweep
+
+# UDP workers
+BATCH_PACKETS: Final = 64  # datagrams taken from and given to the kernel at once
+COOKIE_MEMO_ENTRIES: Final = 4_096  # server cookies kept for clients seen lately
+COOKIE_MEMO_SECONDS: Final = 60  # a server cookie's timestamp is at most this old (RFC 9018)
+
+# TCP (RFC 7766)
+MAX_TCP_CONNECTIONS: Final = 12_000  # in all
+MAX_TCP_CONNECTIONS_PER_PEER: Final = 12_000  # from one address; gateways sit behind NAT
+TCP_IDLE_SECONDS: Final = 10.0  # without a whole query; also told in edns-tcp-keepalive
+TCP_SEND_SECONDS: Final = 5.0  # for a peer to take the answers it asked for
+TCP_READ_OCTETS: Final = 65_536  # taken from one connection at a time

@@ -1,0 +1,428 @@
+"""Answering: a query's bytes in, the answer's bytes out, or None where silence is right.
+
+The route, top to bottom: `answer` reads header, question and EDNS; `_resolve` walks the tree as RFC
+1034 section 4.3.2 asks and collects ready records; `_encode` puts them behind the header once and
+drops what does not fit. No clock, no socket, no store: the time, the asker and one moment of the
+store are arguments. Nothing a stranger sends raises an exception.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final
+
+from csid.dns import (
+    AAAA,
+    ANY,
+    AXFR,
+    BADVERS,
+    CLASS_IN,
+    CNAME,
+    DNAME,
+    DS,
+    EDE_NOT_AUTHORITATIVE,
+    EDE_NOT_SUPPORTED,
+    FORMERR,
+    IXFR,
+    MAILA,
+    MAILB,
+    NOERROR,
+    NOTAUTH,
+    NOTIMP,
+    NS,
+    NXDOMAIN,
+    OPT,
+    REFUSED,
+    TKEY,
+    TSIG,
+    YXDOMAIN,
+    A,
+)
+from csid.limits import (
+    EDNS_UDP_OCTETS,
+    HEADER_OCTETS,
+    MAX_CHAIN,
+    MAX_MESSAGE_OCTETS,
+    MAX_NAME_OCTETS,
+    PLAIN_UDP_OCTETS,
+)
+from csid.names import key_of, read_key
+from resolver.edns import Additional, Edns, OptWriter, read_additional
+from resolver.lookup import DELEGATION, NO_NAME, REDIRECT, Snapshot, Zone, find
+from resolver.node import ALIAS, CUT, OWNER, entry_at, find_entry, first_rdata, rr, with_owner
+
+_HEADER: Final = struct.Struct(">HHHHHH")
+_ONE_QUESTION: Final = b"\0\1\0\0\0\0\0\0"
+_QR: Final = 0x8000
+_AA: Final = 0x0400
+_TC: Final = 0x0200
+_COPIED: Final = 0x0110  # RD and CD come back as they were (RFC 1035 4.1.1, RFC 4035 3.1.6)
+
+# Query types that ask for no data (RFC 6895 section 3.1), and what they get.
+_META: Final = {
+    OPT: FORMERR,
+    TKEY: FORMERR,
+    TSIG: FORMERR,
+    IXFR: REFUSED,
+    AXFR: REFUSED,
+    MAILA: NOTIMP,
+    MAILB: NOTIMP,
+}
+
+
+class Reply:
+    """What has been collected for one question, before it is encoded.
+
+    `owner` is how records for the name under work are to be owned: the pointer to the question, or,
+    behind an alias, the name in full; `name` is that name in wire form.
+    """
+
+    __slots__ = (
+        "aa",
+        "additional",
+        "additional_count",
+        "answer",
+        "answer_count",
+        "authority",
+        "authority_count",
+        "ede",
+        "name",
+        "owner",
+        "rcode",
+        "truncated",
+    )
+
+    def __init__(self, name: bytes) -> None:
+        self.name = name
+        self.owner = OWNER
+        self.rcode = NOERROR
+        self.aa = False
+        self.truncated = False
+        self.ede = -1
+        self.answer = b""
+        self.answer_count = 0
+        self.authority = b""
+        self.authority_count = 0
+        self.additional = b""
+        self.additional_count = 0
+
+
+class Answerer:
+    """Answers queries from snapshots of the store.
+
+    Args:
+        opt: writes the OPT records of the answers.
+    """
+
+    def __init__(self, opt: OptWriter) -> None:
+        self._opt = opt
+
+    def answer(
+        self, packet: bytes, snapshot: Snapshot, now: int, address: bytes, stream: bool
+    ) -> bytes | None:
+        """The answer to a packet, or None if it deserves none.
+
+        Args:
+            packet: the message as received, without TCP's length.
+            snapshot: the moment of the store to answer from.
+            now: seconds since 1970.
+            address: the asker's IP address, 4 or 16 octets.
+            stream: the message came over TCP.
+        """
+        size = len(packet)
+        if size < HEADER_OCTETS or packet[2] & 0x80:
+            return None  # nothing to send back to, or itself an answer (RFC 8906 section 3)
+        if packet[2] & 0x78:
+            return _bare(packet, NOTIMP)
+        plain = packet[4:12] == _ONE_QUESTION
+        if not plain and packet[4:8] != b"\0\1\0\0":
+            return self._without_question(packet, now, address, stream)
+        key, end = read_key(packet, HEADER_OCTETS)
+        end += 4
+        if end == 4 or end > size:
+            return _bare(packet, FORMERR)
+        qtype = (packet[end - 4] << 8) + packet[end - 3]
+        edns: Edns | None = None
+        if plain:
+            if end != size:
+                return _bare(packet, FORMERR)
+        else:
+            extra = self._read_additional(packet, end, qtype)
+            if not extra.valid:
+                return _bare(packet, FORMERR)
+            edns = extra.edns
+            if extra.signed:
+                return self._refuse(packet, end, edns, NOTAUTH, now, address, stream)
+            if edns is not None and edns.version:
+                return self._refuse(packet, end, edns, BADVERS, now, address, stream)
+        if qtype >= TKEY or qtype == OPT:
+            meta = _META.get(qtype)
+            if meta is not None:
+                return self._refuse(packet, end, edns, meta, now, address, stream)
+        reply = Reply(packet[HEADER_OCTETS : end - 4])
+        if (packet[end - 2] << 8) + packet[end - 1] != CLASS_IN:
+            reply.rcode, reply.ede = REFUSED, EDE_NOT_AUTHORITATIVE
+        else:
+            _resolve(reply, snapshot, key, qtype, stream)
+        return self._encode(reply, packet, end, edns, now, address, stream)
+
+    def _without_question(
+        self, packet: bytes, now: int, address: bytes, stream: bool
+    ) -> bytes:
+        """A query with no question or several. Asking for a cookie alone is fine (RFC 7873 5.4)."""
+        if packet[4:10] == b"\0\0\0\0\0\0":
+            extra = read_additional(packet, HEADER_OCTETS, (packet[10] << 8) + packet[11])
+            if extra.valid and extra.edns is not None and extra.edns.cookie:
+                rcode = BADVERS if extra.edns.version else NOERROR
+                return self._refuse(
+                    packet, HEADER_OCTETS, extra.edns, rcode, now, address, stream
+                )
+        return _bare(packet, FORMERR)
+
+    @staticmethod
+    def _read_additional(packet: bytes, end: int, qtype: int) -> Additional:
+        """The records behind the question. Only an IXFR query has an authority section."""
+        authority = (packet[8] << 8) + packet[9]
+        if authority and qtype != IXFR:
+            return Additional()
+        return read_additional(packet, end, authority + (packet[10] << 8) + packet[11])
+
+    def _refuse(
+        self,
+        packet: bytes,
+        end: int,
+        edns: Edns | None,
+        rcode: int,
+        now: int,
+        address: bytes,
+        stream: bool,
+    ) -> bytes:
+        """An answer that is only a response code, with its question."""
+        reply = Reply(b"")
+        reply.rcode = rcode
+        if rcode in (REFUSED, NOTIMP):
+            reply.ede = EDE_NOT_SUPPORTED
+        return self._encode(reply, packet, end, edns, now, address, stream)
+
+    def _encode(
+        self,
+        reply: Reply,
+        packet: bytes,
+        end: int,
+        edns: Edns | None,
+        now: int,
+        address: bytes,
+        stream: bool,
+    ) -> bytes:
+        """The message of a reply; `end` is where the question ends in `packet`.
+
+        What does not fit goes in the order of its worth: additional records, the authority section
+        of a positive answer, then everything, with TC set so that the asker comes again over TCP
+        (RFC 2181 section 9).
+        """
+        opt = b""
+        limit = PLAIN_UDP_OCTETS
+        if edns is not None:
+            opt = self._opt.write(edns, reply.rcode, reply.ede, now, address, stream)
+            limit = edns.udp_octets if edns.udp_octets < EDNS_UDP_OCTETS else EDNS_UDP_OCTETS
+        if stream:
+            limit = MAX_MESSAGE_OCTETS
+        room = limit - end - len(opt) - len(reply.answer) - len(reply.authority)
+        if len(reply.additional) > room:
+            _cut_down(reply, room)
+        flags = _QR | ((packet[2] << 8) + packet[3]) & _COPIED | reply.rcode & 15
+        if reply.aa:
+            flags |= _AA
+        if reply.truncated:
+            flags |= _TC
+        head = _HEADER.pack(
+            (packet[0] << 8) + packet[1],
+            flags,
+            end > HEADER_OCTETS,
+            reply.answer_count,
+            reply.authority_count,
+            reply.additional_count + (edns is not None),
+        )
+        return b"".join(
+            (head, packet[HEADER_OCTETS:end], reply.answer, reply.authority, reply.additional, opt)
+        )
+
+
+def _bare(packet: bytes, rcode: int) -> bytes:
+    """A header alone: for what could not be read far enough to say more."""
+    flags = _QR | ((packet[2] << 8) + packet[3]) & (0x7800 | _COPIED) | rcode
+    return packet[:2] + _HEADER.pack(0, flags, 0, 0, 0, 0)[2:]
+
+
+def _cut_down(reply: Reply, room: int) -> None:
+    """Leave out what does not fit; `room` octets are free for additional records, or too few."""
+    if reply.additional:
+        # Without its glue a delegation is of no use (RFC 9471 section 3).
+        reply.truncated = not reply.aa and not reply.answer
+        reply.additional, reply.additional_count = b"", 0
+    if room < 0 and reply.answer and reply.rcode == NOERROR:
+        room += len(reply.authority)
+        reply.authority, reply.authority_count = b"", 0
+    if room < 0:
+        reply.truncated = True
+        reply.answer, reply.answer_count = b"", 0
+        reply.authority, reply.authority_count = b"", 0
+
+
+def _resolve(reply: Reply, snapshot: Snapshot, key: bytes, qtype: int, stream: bool) -> None:
+    """Collect the answer for the name with canonical key `key`, following aliases held here."""
+    zone: Zone | None
+    for _ in range(MAX_CHAIN):
+        zone = snapshot.zone_of(key)
+        if zone is not None and qtype == DS and key == zone.apex:
+            # DS lies on the parent's side of a cut (RFC 4035 section 3.1.4.1)
+            zone = snapshot.zone_above(key) or zone
+        if zone is None:
+            if not reply.answer_count:
+                reply.rcode, reply.ede = REFUSED, EDE_NOT_AUTHORITATIVE
+            return
+        outcome, blob, depth = find(snapshot, zone, key)
+        if outcome == DELEGATION and not (
+            qtype == DS and depth == key.count(0) - zone.depth and blob[0] & CUT
+        ):
+            _refer(reply, zone, blob, depth)
+            return
+        reply.aa = True
+        if outcome == NO_NAME:
+            reply.rcode = NXDOMAIN
+            _deny(reply, zone)
+            return
+        if outcome == REDIRECT:
+            if not _redirect(reply, zone, blob, depth):
+                return
+        else:
+            at = find_entry(blob, qtype)
+            if at:
+                _give(reply, zone, key, qtype, blob, at)
+                return
+            if qtype == ANY and len(blob) > 2:
+                _give_any(reply, zone, blob, stream)
+                return
+            if not blob[0] & ALIAS:
+                _deny(reply, zone)
+                return
+            _alias(reply, blob)
+        key = key_of(reply.name)
+
+
+def _give(reply: Reply, zone: Zone, key: bytes, qtype: int, blob: bytes, at: int) -> None:
+    """The RRset that was asked for, and the zone's name servers as authority."""
+    entry = entry_at(blob, at)
+    _add_answer(reply, entry.count, entry.records)
+    reply.additional = entry.extra
+    reply.additional_count = entry.extra_count
+    if qtype == NS and key == zone.apex:
+        return
+    offset = _apex_offset(reply, zone)
+    if offset:
+        reply.authority = zone.authority_at(offset)
+    else:
+        reply.authority = with_owner(zone.ns.records, zone.wire)
+    reply.authority_count = zone.ns.count
+    if zone.ns.extra_count and not ((qtype == A or qtype == AAAA) and key in zone.ns_hosts):
+        reply.additional += zone.ns.extra
+        reply.additional_count += zone.ns.extra_count
+
+
+def _give_any(reply: Reply, zone: Zone, blob: bytes, stream: bool) -> None:
+    """One RRset of those at the name over UDP (RFC 8482 section 4.1), all of them over TCP."""
+    at = 2
+    while at < len(blob):
+        entry = entry_at(blob, at)
+        _add_answer(reply, entry.count, entry.records)
+        if not stream:
+            return
+        at += 10 + len(entry.records) + len(entry.extra)
+
+
+def _deny(reply: Reply, zone: Zone) -> None:
+    """No such data: the zone's SOA says for how long (RFC 2308)."""
+    offset = _apex_offset(reply, zone)
+    if offset:
+        reply.authority = zone.negative_at(offset)
+    else:
+        reply.authority = with_owner(zone.soa, zone.wire)
+    reply.authority_count = 1
+
+
+def _refer(reply: Reply, zone: Zone, blob: bytes, depth: int) -> None:
+    """The name servers of the cut `depth` labels below the apex, with their addresses."""
+    entry = entry_at(blob, find_entry(blob, NS))
+    reply.authority = with_owner(entry.records, _ancestor(reply, zone, depth))
+    reply.authority_count = entry.count
+    reply.additional = entry.extra
+    reply.additional_count = entry.extra_count
+
+
+def _alias(reply: Reply, blob: bytes) -> None:
+    """A CNAME on the way: give it and go on with its target."""
+    entry = entry_at(blob, find_entry(blob, CNAME))
+    _add_answer(reply, entry.count, entry.records)
+    reply.name = reply.owner = first_rdata(entry.records)
+
+
+def _redirect(reply: Reply, zone: Zone, blob: bytes, depth: int) -> bool:
+    """A DNAME above the name: give it, with the CNAME it stands for (RFC 6672 section 3.1).
+
+    False if the name that results is too long; the answer is then YXDOMAIN.
+    """
+    entry = entry_at(blob, find_entry(blob, DNAME))
+    kept = _label_start(reply.name, _labels(reply.name) - zone.depth - depth)
+    reply.answer += with_owner(entry.records, _ancestor(reply, zone, depth))
+    reply.answer_count += 1
+    name = reply.name[:kept] + first_rdata(entry.records)
+    if len(name) > MAX_NAME_OCTETS:
+        reply.rcode = YXDOMAIN
+        return False
+    ttl = int.from_bytes(entry.records[6:10], "big")
+    reply.answer += rr(reply.owner, CNAME, ttl, name)
+    reply.answer_count += 1
+    reply.name = reply.owner = name
+    return True
+
+
+def _add_answer(reply: Reply, count: int, records: bytes) -> None:
+    """Put an RRset into the answer section under the name it is found at."""
+    if reply.owner is not OWNER:
+        records = with_owner(records, reply.owner)
+    reply.answer += records
+    reply.answer_count += count
+
+
+def _apex_offset(reply: Reply, zone: Zone) -> int:
+    """Where the question names the apex, for a pointer; 0 behind an alias."""
+    if reply.owner is not OWNER:
+        return 0
+    return HEADER_OCTETS + len(reply.name) - zone.wire_octets
+
+
+def _ancestor(reply: Reply, zone: Zone, depth: int) -> bytes:
+    """The ancestor `depth` labels below the apex of the name under work, as an owner."""
+    start = _label_start(reply.name, _labels(reply.name) - zone.depth - depth)
+    if reply.owner is OWNER:
+        return (0xC000 | HEADER_OCTETS + start).to_bytes(2, "big")
+    return reply.name[start:]
+
+
+def _labels(name: bytes) -> int:
+    """How many labels a name in wire form has, the root's left out."""
+    count = at = 0
+    while name[at]:
+        at += 1 + name[at]
+        count += 1
+    return count
+
+
+def _label_start(name: bytes, skipped: int) -> int:
+    """Where a name in wire form goes on after its first `skipped` labels."""
+    at = 0
+    for _ in range(skipped):
+        at += 1 + name[at]
+    return at
+
+
