@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import processes
-from benchmarks.names import read_packets
+from benchmarks.questions import read_packets
 from benchmarks.report import percentile
 from benchmarks.sockets import (
     BUFFER_SIZE,
@@ -193,6 +193,11 @@ class Loader:
         self.position = (self.position + sent) % questions.count
 
     def _give_up(self, index: int, now: float, tally: Tally) -> None:
+        """Count what a silent socket waits for as lost, and ask anew.
+
+        A single loss only narrows the window until then: per-question timers would cost more than
+        the questions.
+        """
         tally.lost += self.limit - self.room[index]
         self.room[index] = self.limit
         self.pending[index] = None

@@ -1,4 +1,4 @@
-"""The data of the benchmarks: one zone of synthetic identifiers and the questions asked of it.
+"""The names of the benchmarks: one zone of synthetic identifiers, with delegations.
 
 Everything follows from the number of names and a fixed seed, so each server sees the same bytes,
 today and next year. A name is a pure function of its number; nothing of the size of the zone is
@@ -7,47 +7,21 @@ ever held in memory.
 
 from __future__ import annotations
 
-import hashlib
 import random
-import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
 
 SEED = 20250101
 SUFFIX = "csid.internal."
 OWNERS = 1_000
 CUTS = 20_000
-QUESTIONS = 400_000  # per set; more than one measurement asks, so no answer is asked for twice
-SETS = ("hits", "mix", "flood")
-# The cached files are named after this: a change of what is written must change it.
-FORMAT = "v1"
-
-TYPE_A, TYPE_NS, TYPE_MX, TYPE_TXT, TYPE_AAAA, TYPE_SVCB = 1, 2, 15, 16, 28, 64
-CLASS_IN = 1
-EDNS_SIZE = 1232
-OPTION_COOKIE = 10
-LENGTH = struct.Struct(">H")
 
 ALPHABET = "0123456789abcdefghjklmnpqrtuwxy"  # GB 32100: no i, o, s, v, z
 BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 INDUSTRIES = ("6450", "6420", "6510", "6520", "6550", "6640", "3910", "7510", "8310", "0000")
-CUT_INDUSTRIES = tuple(f"{code}" for code in range(1310, 1410, 10))  # never an owner's own
+CUT_INDUSTRIES = tuple(str(code) for code in range(1310, 1410, 10))  # never in INDUSTRIES
 PROVINCES = "11 12 13 14 15 21 22 23 31 32 33 34 35 36 37 41 42 43 44 45 50 51 52 53 61 62 64 65"
 SERIAL_DIGITS = 6  # 36**6 names at most
 ABSENT_DIGITS = 10  # a serial of another length than any that exists
-
-NODATA_TYPES = (TYPE_A, TYPE_AAAA, TYPE_MX, TYPE_SVCB)
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A name (text, absolute) and the type asked for, with what the client adds to it."""
-
-    name: str
-    rrtype: int
-    cookie: bytes = b""  # with it, the question carries EDNS
 
 
 class Namespace:
@@ -142,9 +116,6 @@ def _base36(number: int) -> str:
     return "".join(reversed(digits))
 
 
-# The zone -----------------------------------------------------------------------------------
-
-
 def zone_lines(space: Namespace) -> Iterator[str]:
     """The master file: apex, delegations with glue, one TXT for each name."""
     yield f"$ORIGIN {SUFFIX}\n$TTL 3600\n"
@@ -159,119 +130,3 @@ def zone_lines(space: Namespace) -> Iterator[str]:
     for number in range(space.count):
         address = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
         yield f'{space.name(number)} TXT "v=csid1 ep={address}:8443 alpn=h2 st=active"\n'
-
-
-# The questions ------------------------------------------------------------------------------
-
-
-def hits(space: Namespace, random_source: random.Random) -> Question:
-    """An existing name, asked plainly."""
-    return Question(f"{space.name(random_source.randrange(space.count))}.{SUFFIX}", TYPE_TXT)
-
-
-def flood(space: Namespace, random_source: random.Random) -> Question:
-    """A random first label below an existing parent: the attack that never repeats a name."""
-    parent = space.parent(random_source.randrange(space.count))
-    return Question(f"{space.absent_label(random_source)}.{parent}.{SUFFIX}", TYPE_TXT)
-
-
-def mix(space: Namespace, random_source: random.Random) -> Question:
-    """60 % hits, 20 % referrals, 10 % no such name, 10 % no data; half with EDNS and a cookie."""
-    chance = random_source.random()
-    if chance < 0.6:
-        question = hits(space, random_source)
-    elif chance < 0.8:
-        question = Question(f"{space.below_cut(random_source)}.{SUFFIX}", TYPE_TXT)
-    elif chance < 0.9:
-        question = flood(space, random_source)
-    else:
-        question = Question(hits(space, random_source).name, random_source.choice(NODATA_TYPES))
-    cookie = random_source.randbytes(8) if random_source.random() < 0.5 else b""
-    return Question(_random_case(question.name, random_source), question.rrtype, cookie)
-
-
-MAKERS = {"hits": hits, "mix": mix, "flood": flood}
-
-
-def _random_case(name: str, random_source: random.Random) -> str:
-    bits = random_source.getrandbits(len(name))
-    return "".join(c.upper() if bits >> i & 1 else c for i, c in enumerate(name))
-
-
-def encode(question: Question) -> bytes:
-    """The packet (RFC 1035 section 4) with ID 0; with a cookie, EDNS (RFC 6891, RFC 7873)."""
-    name = b"".join(
-        bytes((len(label),)) + label.encode() for label in question.name.rstrip(".").split(".")
-    )
-    additional = b""
-    if question.cookie:
-        option = struct.pack(">HH", OPTION_COOKIE, len(question.cookie)) + question.cookie
-        additional = struct.pack(">BHHIH", 0, 41, EDNS_SIZE, 0, len(option)) + option
-    header = struct.pack(">HHHHHH", 0, 0, 1, 0, 0, 1 if additional else 0)
-    return header + name + struct.pack(">BHH", 0, question.rrtype, CLASS_IN) + additional
-
-
-def read_packets(stream: BinaryIO) -> Iterator[bytes]:
-    """The packets of a question file: each behind its length, 2 bytes, big-endian."""
-    data = stream.read()
-    position = 0
-    while position < len(data):
-        (length,) = LENGTH.unpack_from(data, position)
-        position += LENGTH.size
-        if length == 0 or position + length > len(data):
-            raise ValueError(f"question file ends within a packet, at byte {position}")
-        yield data[position : position + length]
-        position += length
-
-
-# The cached files ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """Where the files of one size are; `hosted` is a name every server of the zone answers."""
-
-    folder: Path
-    count: int
-
-    @property
-    def zone(self) -> Path:
-        return self.folder / "csid.internal.zone"
-
-    def questions(self, name: str) -> Path:
-        return self.folder / f"{name}.questions"
-
-    @property
-    def dnsperf(self) -> Path:
-        """The `hits` in dnsperf's text form."""
-        return self.folder / "hits.dnsperf"
-
-    @property
-    def hosted(self) -> bytes:
-        with self.questions("hits").open("rb") as stream:
-            (length,) = LENGTH.unpack(stream.read(LENGTH.size))
-            return stream.read(length)
-
-
-def build(work: Path, count: int) -> Data:
-    """Write the zone and its questions under `work`, or find them there from a former run."""
-    key = hashlib.sha256(f"{FORMAT}/{SEED}/{count}/{QUESTIONS}".encode()).hexdigest()[:8]
-    data = Data(work / f"names-{count}-{key}", count)
-    finished = data.folder / "finished"
-    if finished.exists():
-        return data
-    data.folder.mkdir(parents=True, exist_ok=True)
-    space = Namespace(count)
-    with data.zone.open("w", encoding="ascii", buffering=1 << 20) as stream:
-        stream.writelines(zone_lines(space))
-    for name in SETS:
-        random_source = random.Random(f"{SEED}/{name}")
-        with data.questions(name).open("wb") as packets:
-            for _ in range(QUESTIONS):
-                packet = encode(MAKERS[name](space, random_source))
-                packets.write(LENGTH.pack(len(packet)) + packet)
-    random_source = random.Random(f"{SEED}/dnsperf")
-    with data.dnsperf.open("w", encoding="ascii") as stream:
-        stream.writelines(f"{hits(space, random_source).name} TXT\n" for _ in range(QUESTIONS))
-    finished.touch()
-    return data

@@ -1,4 +1,4 @@
-"""The servers compared: each writes its configuration, starts pinned to a core, and is ended.
+"""The servers compared, each with its configuration.
 
 Every server gets one UDP worker, serves the same zone on 127.0.0.1, and gives the same answers:
 minimal ones, without rate limits. No file outside the work folder is touched.
@@ -6,182 +6,19 @@ minimal ones, without rate limits. No file outside the work folder is touched.
 
 from __future__ import annotations
 
-import atexit
-import contextlib
-import ctypes
 import hashlib
-import os
 import shutil
-import signal
-import socket
-import subprocess
 import sys
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
 
-from benchmarks import processes
-from benchmarks.names import SUFFIX, Data
+from benchmarks.data import Data
+from benchmarks.names import SUFFIX
+from benchmarks.server import CHECKOUT, Peer, PeerError
 
-CHECKOUT = Path(__file__).parent.parent
-SERVER_CORE, LOADER_CORE = 0, 1
-PATIENCE = 180.0  # seconds for a server to give its first answer
-PROBE_INTERVAL = 0.002  # seconds between questions while it starts
-GRACE = 5.0  # seconds to end by itself
-PR_SET_PDEATHSIG = 1
 ORIGIN = SUFFIX.rstrip(".")
-
-_running: list[Peer] = []
-
-
-class PeerError(Exception):
-    """A server could not be built, loaded or started; the message ends with its log."""
-
-
-class Peer:
-    """A server: `prepare` once, then `started` as a context for each measurement."""
-
-    name: ClassVar[str]
-    program: ClassVar[str]
-    # A server that answers any packet in kind has no records to be asked for.
-    serves_zone: ClassVar[bool] = True
-
-    def __init__(self, data: Data, work: Path, port: int) -> None:
-        self.data = data
-        self.port = port
-        self.folder = work / f"{self.name}-{data.folder.name}"
-        self.label = self.name
-        self.pids: list[int] = []
-        self.start_seconds = 0.0
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @classmethod
-    def missing(cls) -> str | None:
-        """Why this server cannot be run here, or nothing."""
-        found = shutil.which(cls.program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
-        return None if found else f"{cls.program} is not installed"
-
-    def prepare(self) -> None:
-        """Write configuration and load data; what may be kept is kept from run to run."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for name, text in self.files().items():
-            (self.folder / name).write_text(text, encoding="utf-8")
-
-    def files(self) -> dict[str, str]:
-        """The configuration files by name."""
-        return {}
-
-    def command(self) -> Sequence[str | Path]:
-        raise NotImplementedError
-
-    def environment(self) -> dict[str, str]:
-        path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-        return {**os.environ, "PATH": path, "PYTHONPATH": str(CHECKOUT)}
-
-    @property
-    def log(self) -> Path:
-        return self.folder / "log"
-
-    @contextlib.contextmanager
-    def started(self) -> Iterator[Peer]:
-        """The server, answering, alone on its core; ended on the way out whatever happens."""
-        try:
-            self.start()
-            yield self
-        finally:
-            self.stop()
-
-    def start(self) -> None:
-        """Start it and wait for its first answer; sets `pids` and `start_seconds`."""
-        if self._answers(0.02):
-            raise PeerError(f"port {self.port} is taken: something answers there already")
-        _running.append(self)
-        begin = time.monotonic()
-        with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [str(word) for word in self.command()],
-                cwd=self.folder,
-                env=self.environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                preexec_fn=_pin_and_bind_to_parent,
-            )
-        while not self._answers(PROBE_INTERVAL):
-            if self._process.poll() is not None:
-                raise PeerError(f"{self.name} ended at start: {self._last_words()}")
-            if time.monotonic() - begin > PATIENCE:
-                raise PeerError(f"{self.name} gave no answer in {PATIENCE:.0f} s")
-        self.start_seconds = time.monotonic() - begin
-        self.pids = processes.family(self._process.pid)
-
-    def stop(self) -> None:
-        """End the server and its children, first kindly; no process of it stays behind."""
-        if self._process is None:
-            return
-        pids = processes.family(self._process.pid) if self._process.poll() is None else self.pids
-        with contextlib.suppress(ProcessLookupError):
-            self._process.terminate()
-        try:
-            self._process.wait(GRACE)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        for pid in pids:
-            if pid != self._process.pid and processes.alive(pid, self.folder):
-                os.kill(pid, signal.SIGKILL)
-        self._process = None
-        self.pids = []
-        _running.remove(self)
-
-    def _answers(self, wait: float) -> bool:
-        """Whether an existing name gets an answer with a record, within `wait` seconds."""
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-            probe.settimeout(wait)
-            try:
-                probe.connect(("127.0.0.1", self.port))
-                probe.send(self.data.hosted)
-                answer = probe.recv(4096)
-            except ConnectionRefusedError:
-                time.sleep(wait)
-                return False
-            except TimeoutError:
-                return False
-        records = int.from_bytes(answer[6:8], "big")
-        good = answer[3] & 15 == 0 and (records > 0 or not self.serves_zone)
-        if not good:
-            time.sleep(wait)
-        return good
-
-    def _last_words(self) -> str:
-        return self.log.read_text(errors="replace")[-1500:].strip() or "it said nothing"
-
-    def run_tool(self, *words: str | Path) -> None:
-        """Run a loading or compiling command to its end."""
-        done = subprocess.run(
-            [str(word) for word in words],
-            cwd=self.folder,
-            env=self.environment(),
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode != 0:
-            raise PeerError(f"{words[0]} failed: {(done.stdout + done.stderr)[-1500:].strip()}")
-
-
-_libc = ctypes.CDLL(None)
-
-
-def _pin_and_bind_to_parent() -> None:
-    os.sched_setaffinity(0, {SERVER_CORE})
-    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-@atexit.register
-def _stop_all() -> None:
-    for peer in list(_running):
-        peer.stop()
+FIRST_PORT = 55300
+CSID = (sys.executable, "-m", "gateway.cli")
 
 
 class Echo(Peer):
@@ -340,8 +177,8 @@ class Pdns(Peer):
         if not loaded.exists():
             shutil.rmtree(self._database.parent, ignore_errors=True)
             self._database.parent.mkdir(parents=True)
-            tool = ("pdnsutil", "--config-dir", self.folder)
-            self.run_tool(*tool, "load-zone", ORIGIN, self.data.zone)
+            words = ("--config-dir", self.folder, "load-zone", ORIGIN, self.data.zone)
+            self.run_tool("pdnsutil", *words)
             loaded.touch()
 
     def command(self) -> Sequence[str | Path]:
@@ -349,7 +186,7 @@ class Pdns(Peer):
 
 
 class PdnsCached(Pdns):
-    """The same with the caches of the size and lifetime an operator would give them."""
+    """The same with its caches on; a load of random names seldom finds anything in them."""
 
     name = "pdns-cached"
     packet_ttl, query_ttl = 60, 60
@@ -364,9 +201,8 @@ class Ours(Peer):
 
     @classmethod
     def missing(cls) -> str | None:
-        if (CHECKOUT / "gateway" / "cli").is_dir():
-            return None
-        return "gateway/cli is not in this checkout"
+        found = (CHECKOUT / "gateway" / "cli" / "__main__.py").exists()
+        return None if found else "gateway.cli is not in this checkout"
 
     def environment(self) -> dict[str, str]:
         return {**super().environment(), **({"CSID_PURE": "1"} if self.pure else {})}
@@ -378,20 +214,20 @@ class Ours(Peer):
 
     def prepare(self) -> None:
         super().prepare()
+        if not self.pure and not list((CHECKOUT / "resolver").glob("*.so")):
+            self.label = f"{self.name} (interpreted)"
         loaded = self.directory / "benchmark-source"
         source = _source_mark()
         if loaded.exists() and loaded.read_text() == source:
             return
         shutil.rmtree(self.directory, ignore_errors=True)
-        csid = (sys.executable, "-m", "gateway.cli")
-        self.run_tool(*csid, "init", "--data", self.directory, "--suffix", SUFFIX)
-        self.run_tool(*csid, "zone", "load", self.data.zone, "--data", self.directory)
+        self.run_tool(*CSID, "init", "--data", self.directory, "--suffix", SUFFIX)
+        self.run_tool(*CSID, "zone", "load", self.data.zone, "--data", self.directory)
         loaded.write_text(source)
 
     def command(self) -> Sequence[str | Path]:
         listen = f"127.0.0.1:{self.port}"
-        options = ["--data", self.directory, "--listen", listen, "--workers", "1"]
-        return [sys.executable, "-m", "gateway.cli", "serve", *options]
+        return [*CSID, "serve", "--data", self.directory, "--listen", listen, "--workers", "1"]
 
 
 class OursPure(Ours):
@@ -415,7 +251,7 @@ PEERS: dict[str, type[Peer]] = {
 }
 
 
-def make(names: Sequence[str], data: Data, work: Path, first_port: int = 55300) -> list[Peer]:
+def make(names: Sequence[str], data: Data, work: Path, first_port: int = FIRST_PORT) -> list[Peer]:
     """The servers of these names, prepared, each with a port of its own.
 
     A server that is not installed is left out with a line on stderr.

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
+CPUCLOCK_SCHED = 2
 _MAPPING = re.compile(r"^[0-9a-f]+-[0-9a-f]+ (?P<permissions>\S{4}) ")
 
 
@@ -39,29 +41,37 @@ def cpu_seconds(pids: Sequence[int]) -> float:
     It asks the CPU-time clock of each process (clock_getcpuclockid(3)): /proc/PID/stat counts in
     hundredths of a second, too coarse for a short run.
     """
-    return sum(time.clock_gettime(((~pid) << 3) | 2) for pid in pids)
+    return sum(time.clock_gettime((~pid << 3) | CPUCLOCK_SCHED) for pid in pids)
 
 
-def own_memory(pid: int) -> int:
-    """Bytes of memory that this process alone has, without files it maps shared.
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Memory of one process in bytes, without files it maps shared.
 
     A shared map of a database file is page cache, which the kernel takes back at will, though
-    with a single reader it is counted as private.
+    with a single reader it would count as private.
     """
-    total = 0
-    shared = False
+
+    own: int  # no other process has it
+    proportional: int  # own, and its share of what it has in common with others (after a fork)
+
+
+def memory(pid: int) -> Memory:
+    """What /proc/PID/smaps says of a living process (proc(5))."""
+    own = proportional = 0
+    shared_map = False
     for line in (PROC / str(pid) / "smaps").read_text().splitlines():
         mapping = _MAPPING.match(line)
         if mapping:
-            shared = mapping["permissions"].endswith("s")
-        elif not shared and line.startswith(("Private_Clean:", "Private_Dirty:")):
-            total += int(line.split()[1]) * 1024
-    return total
+            shared_map = mapping["permissions"].endswith("s")
+        elif shared_map:
+            continue
+        elif line.startswith(("Private_Clean:", "Private_Dirty:")):
+            own += _kibibytes(line)
+        elif line.startswith("Pss:"):
+            proportional += _kibibytes(line)
+    return Memory(own, proportional)
 
 
-def alive(pid: int, folder: Path) -> bool:
-    """Whether `pid` still runs and works in `folder`: a number may have passed to a stranger."""
-    try:
-        return (PROC / str(pid) / "cwd").readlink() == folder
-    except OSError:
-        return False
+def _kibibytes(line: str) -> int:
+    return int(line.split()[1]) * 1024

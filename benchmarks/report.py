@@ -40,6 +40,11 @@ def number(value: float | None, places: int = 2) -> str:
     return "–" if value is None else f"{value:,.{places}f}"
 
 
+def mebibytes(size: int) -> str:
+    """Bytes in MiB to one place."""
+    return f"{size / 2**20:,.1f}"
+
+
 def ratio_rows(figures: Mapping[str, float | None], bases: Sequence[str], places: int = 2) -> Rows:
     """One row a server: its figure, then its ratio to each base."""
     return [

@@ -142,13 +142,16 @@ def _endpoints(value: object) -> tuple[str, ...]:
     for one in value:
         if type(one) is not str:
             raise ValueError(f"expected an endpoint as text, {_given(one)}")
-        endpoint.parse(one)
+        endpoint.parts(one)
     if len(value) > 1 and len(set(value)) != len(value):
         raise ValueError("the same endpoint is given twice")
     return tuple(value)
 
 
 def _read_endpoints(cell: str) -> tuple[str, ...]:
+    if " " not in cell:
+        endpoint.parts(cell)
+        return (cell,)
     return _endpoints(cell.split(" "))
 
 

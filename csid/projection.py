@@ -19,8 +19,9 @@ from struct import Struct
 from typing import Any, Final
 
 from csid import endpoint
-from csid.endpoint import CACHE_ENTRIES, Authority
-from csid.fields import FIELDS, PRECISIONS, Field, show_number
+from csid.endpoint import CACHE_ENTRIES
+from csid.fields import ENDPOINTS_MAX, FIELDS, PRECISIONS, Field, show_number
+from csid.names import ROOT
 from csid.record import Record, encode
 
 ALPN: Final = {  # protocols that the scheme of a URI promises over TLS (RFC 7301), and no more
@@ -28,12 +29,11 @@ ALPN: Final = {  # protocols that the scheme of a URI promises over TLS (RFC 730
     "https": b"http/1.1",
     "wss": b"http/1.1",
 }
-TXT_VERSION: Final = b"v=csid1"
 
 _ALPN, _PORT, _IPV4HINT, _IPV6HINT = 1, 3, 4, 6  # SvcParamKeys, RFC 9460 section 14.3.2
 _PARAM = Struct(">HH")  # key, length of the value
-_PORT_PARAM = Struct(">HHH")
-_PRIORITY = Struct(">H")
+_UINT16 = Struct(">H")
+_PRIORITIES: Final = tuple(_UINT16.pack(n + 1) for n in range(ENDPOINTS_MAX))
 _LENGTHS: Final = tuple(bytes((n,)) for n in range(256))
 
 
@@ -55,48 +55,40 @@ def svcb_rdatas(record: Record) -> list[bytes]:
     texts = record.values.get("ep", ())
     assert isinstance(texts, tuple)
     rdatas = []
-    for priority, text in enumerate(texts, 1):
-        _, authority, addresses = endpoint.parse(text)
-        rdatas.append(_svcb(authority, addresses, priority))
+    for text, priority in zip(texts, _PRIORITIES, strict=False):
+        _, protocol, host, port, is_address, addresses = endpoint.parts(text)
+        if is_address:
+            target = ROOT
+            addresses = (host, *(address for address in addresses if address != host))
+        else:
+            first, _, parents = host.partition(".")
+            target = _LENGTHS[len(first)] + first.encode() + _target(parents)
+        rdata = priority + target + _service(protocol, port)
+        rdatas.append(rdata + _hints(addresses) if addresses else rdata)
     return rdatas
 
 
 @lru_cache(CACHE_ENTRIES)
-def _svcb(authority: Authority, addresses: tuple[str, ...], priority: int) -> bytes:
-    protocol, host, port, is_address = authority
-    if is_address:
-        target = b"\0"
-        addresses = (host, *(address for address in addresses if address != host))
-    else:
-        target = _target(host)
-    # SvcParams stand in the order of their keys (RFC 9460 section 2.2).
-    return (
-        _PRIORITY.pack(priority)
-        + target
-        + _alpn(protocol)
-        + _PORT_PARAM.pack(_PORT, 2, port)
-        + (_hints(addresses) if addresses else b"")
-    )
-
-
 def _target(host: str) -> bytes:
-    """A checked host name in uncompressed wire form."""
-    first, _, parents = host.partition(".")
-    return _LENGTHS[len(first)] + first.encode() + (_parents(parents) if parents else b"\0")
+    """A checked host name, or what follows its first label, in uncompressed wire form."""
+    labels = host.split(".") if host else []
+    return b"".join(_LENGTHS[len(label)] + label.encode() for label in labels) + ROOT
 
 
-_parents = lru_cache(CACHE_ENTRIES)(_target)  # many hosts differ in their first label alone
+# SvcParams stand in the order of their keys (RFC 9460 section 2.2): alpn, port, hints.
 
 
 @lru_cache(CACHE_ENTRIES)
-def _alpn(protocol: str) -> bytes:
-    name = ALPN.get(protocol)
-    if name is None:
-        return b""
-    return _PARAM.pack(_ALPN, len(name) + 1) + _LENGTHS[len(name)] + name
+def _service(protocol: str, port: int) -> bytes:
+    """The SvcParams alpn, where the protocol implies one, and port."""
+    name = ALPN.get(protocol, b"")
+    alpn = _PARAM.pack(_ALPN, len(name) + 1) + _LENGTHS[len(name)] + name if name else b""
+    return alpn + _PARAM.pack(_PORT, 2) + _UINT16.pack(port)
 
 
+@lru_cache(CACHE_ENTRIES)
 def _hints(addresses: tuple[str, ...]) -> bytes:
+    """The SvcParams ipv4hint and ipv6hint."""
     parsed = [ip_address(address) for address in addresses]
     params = b""
     for version, key in ((4, _IPV4HINT), (6, _IPV6HINT)):
@@ -113,12 +105,9 @@ def txt_rdata(record: Record) -> bytes:
     `endpoint=` of its own, its URI. Unknown keys are left out. No string is over 255 octets: the
     bounds of the fields see to that.
     """
-    strings = [_string(TXT_VERSION)]
-    for key, value in record.values.items():
-        write = _TXT_WRITERS.get(key)
-        if write is not None:
-            strings.append(write(value))
-    return b"".join(strings)
+    return _VERSION_STRING + b"".join(
+        [_WRITERS[key](value) for key, value in record.values.items() if key in _WRITERS]
+    )
 
 
 def _string(text: bytes) -> bytes:
@@ -138,26 +127,34 @@ def _writer(field: Field) -> Callable[[Any], bytes]:
 
 def _write_name(name: str) -> bytes:
     """As above; names differ in every row, so remembering them would only cost."""
-    text = b"name=" + name.encode()
-    return _LENGTHS[len(text)] + text
+    return _string(b"name=" + name.encode())
+
+
+_ENDPOINT: Final = b"endpoint="
 
 
 def _write_endpoints(texts: tuple[str, ...]) -> bytes:
     written = b""
     for text in texts:
-        uri = b"endpoint=" + text.partition("|")[0].encode()
-        written += _LENGTHS[len(uri)] + uri
+        uri = text.partition("|")[0]
+        written += _LENGTHS[len(_ENDPOINT) + len(uri)] + _ENDPOINT + uri.encode("ascii")
     return written
 
 
 def _write_gflops(numbers: dict[str, object]) -> bytes:
+    return _gflops_strings(tuple(numbers.items()))
+
+
+@lru_cache(CACHE_ENTRIES)
+def _gflops_strings(numbers: tuple[tuple[str, object], ...]) -> bytes:
     return b"".join(
         _string(f"{PRECISIONS[letter]}={show_number(number)}".encode())
-        for letter, number in numbers.items()
+        for letter, number in numbers
     )
 
 
-_TXT_WRITERS: Final[dict[str, Callable[[Any], bytes]]] = {
+_VERSION_STRING: Final = _string(b"v=csid1")
+_WRITERS: Final[dict[str, Callable[[Any], bytes]]] = {
     **{field.key: _writer(field) for field in FIELDS},
     "nm": _write_name,
     "ep": _write_endpoints,

@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date
 from functools import lru_cache
-from typing import Final, NoReturn
+from operator import itemgetter
+from typing import Final, NamedTuple
 
-from csid import identifier
 from csid.endpoint import CACHE_ENTRIES
-from csid.errors import CsidError, IdentifierError, RecordError
-from csid.fields import FIELDS, PRECISIONS, check_together
-from csid.identifier import Identifier
+from csid.errors import IdentifierError, RecordError
+from csid.fields import BY_KEY, FIELDS, PRECISIONS, check_together
+from csid.identifier import Identifier, make, parse
 from csid.record import Record
 
 SEGMENT_COLUMNS: Final = ("owner", "industry", "location", "type", "class", "serial")
@@ -66,4 +66,155 @@ ALIASES: Final = {
 # Cells of these are different in every row, so remembering them would only cost.
 _ALWAYS_NEW: Final = frozenset({"name", "endpoints"})
 
+
+class _Step(NamedTuple):
+    """How one field gets from a row into a record."""
+
+    column: str
+    key: str
+    cell_of: Callable[[Sequence[str]], str]
+    value_of: Callable[[str], object]
+
+
 RowReader = Callable[[Sequence[str]], tuple[Identifier, Record]]
+
+
+def row_reader(header: Sequence[str], on: date) -> RowReader:
+    """A reader for the rows under `header`; `on` is the registration date codes must hold on.
+
+    The reader takes the cells of one row and returns its identifier and record. It raises
+    IdentifierError or RecordError, whose message names the column and the value.
+
+    Raises:
+        RecordError: a column is unknown, missing or there twice.
+    """
+    columns = columns_of(header)
+    width = len(columns)
+    read_identifier = _identifier_reader(columns, on)
+    read_record = record_reader(columns)
+
+    def read(row: Sequence[str]) -> tuple[Identifier, Record]:
+        if len(row) != width:
+            raise RecordError("row", f"has {len(row)} cells, the header has {width}")
+        return read_identifier(row), read_record(row)
+
+    return read
+
+
+def _identifier_reader(columns: list[str], on: date) -> Callable[[Sequence[str]], Identifier]:
+    if ID_COLUMN in columns:
+        index = columns.index(ID_COLUMN)
+
+        def read(row: Sequence[str]) -> Identifier:
+            try:
+                return parse(row[index], on)
+            except IdentifierError as error:
+                raise _in_column(error, f"column {ID_COLUMN}, given {row[index][:80]!r}") from None
+
+        return read
+    cells_of = itemgetter(*(columns.index(column) for column in SEGMENT_COLUMNS))
+
+    def compose(row: Sequence[str]) -> Identifier:
+        cells = cells_of(row)
+        try:
+            return make(*cells, on)
+        except IdentifierError as error:
+            given = ", ".join(
+                f"{c} {v[:20]!r}" for c, v in zip(SEGMENT_COLUMNS, cells, strict=True)
+            )
+            raise _in_column(error, f"given {given}") from None
+
+    return compose
+
+
+def _in_column(error: IdentifierError, where: str) -> IdentifierError:
+    return IdentifierError(error.segment, error.position, f"{error.reason} ({where})")
+
+
+def record_reader(columns: list[str]) -> Callable[[Sequence[str]], Record]:
+    """A reader for the record in a row whose columns are `columns`, names without aliases.
+
+    The reader raises RecordError, whose message names the column and the value.
+    """
+    steps = _steps(columns)
+
+    def read(row: Sequence[str]) -> Record:
+        values: dict[str, object] = {}
+        column = ""
+        try:
+            for column, key, cell_of, value_of in steps:  # noqa: B007  read by the except clause
+                cell = cell_of(row)
+                if cell:
+                    values[key] = value_of(cell)
+        except ValueError as error:
+            raise RecordError(column, str(error)) from None
+        check_together(values)
+        return Record.of_values(values)
+
+    return read
+
+
+def columns_of(header: Sequence[str]) -> list[str]:
+    """The column names of a header, its Chinese heads and byte order mark resolved.
+
+    Raises:
+        RecordError: a column is unknown, missing or there twice.
+    """
+    heads = [head.strip() for head in header]
+    if heads:
+        heads[0] = heads[0].removeprefix("\ufeff").strip()
+    columns = [ALIASES.get(head, head) for head in heads]
+    known = f"known are {', '.join(COLUMNS)} (or in Chinese {' '.join(ALIASES)})"
+    for head, column in zip(heads, columns, strict=True):
+        if column not in COLUMNS:
+            raise RecordError("header", f"unknown column {head!r}; {known}")
+        if columns.count(column) > 1:
+            raise RecordError("header", f"column {column!r} is there twice")
+    segments = [column for column in SEGMENT_COLUMNS if column in columns]
+    if ID_COLUMN in columns and segments:
+        raise RecordError(
+            "header", f"give {ID_COLUMN!r} or its segments, not both: there is {segments[0]!r} too"
+        )
+    needed = ("state",) if ID_COLUMN in columns else (*SEGMENT_COLUMNS, "state")
+    missing = [column for column in needed if column not in columns]
+    if len(missing) == len(needed):
+        raise RecordError("header", f"no header of ours: {heads[:3]}; {known}")
+    if missing:
+        raise RecordError("header", f"missing column {', '.join(missing)}; {known}")
+    return columns
+
+
+def _steps(columns: list[str]) -> list[_Step]:
+    """The steps that read the record columns, in the order of the keys of a record."""
+    steps: list[_Step] = []
+    for field in FIELDS:
+        if field.key == "fl":
+            steps += _gflops_step(columns)
+        elif field.name in columns:
+            read = field.form.read
+            if field.name not in _ALWAYS_NEW:
+                read = lru_cache(CACHE_ENTRIES)(read)
+            steps.append(_Step(field.name, field.key, itemgetter(columns.index(field.name)), read))
+    return steps
+
+
+def _gflops_step(columns: list[str]) -> list[_Step]:
+    """The one step for all the columns of PRECISIONS that are there."""
+    places = {
+        letter: columns.index(column) for letter, column in PRECISIONS.items() if column in columns
+    }
+    if not places:
+        return []
+
+    cells_of = itemgetter(*places.values())  # a tuple, or the one cell if there is one column
+
+    @lru_cache(CACHE_ENTRIES)
+    def join(cells: tuple[str, ...] | str) -> str:
+        """The cells as the form of the field reads them: one for each precision."""
+        found = dict(zip(places, (cells,) if isinstance(cells, str) else cells, strict=True))
+        return " ".join(found.get(letter, "") for letter in PRECISIONS) if any(cells) else ""
+
+    def cell_of(row: Sequence[str]) -> str:
+        return join(cells_of(row))
+
+    return [_Step("gflops", "fl", cell_of, lru_cache(CACHE_ENTRIES)(BY_KEY["fl"].form.read))]

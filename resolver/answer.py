@@ -49,7 +49,7 @@ from csid.limits import (
 from csid.names import key_of, read_key
 from resolver.edns import Additional, Edns, OptWriter, read_additional
 from resolver.lookup import DELEGATION, NO_NAME, REDIRECT, Snapshot, Zone, find
-from resolver.node import ALIAS, CUT, OWNER, entry_at, find_entry, first_rdata, rr, with_owner
+from resolver.node import ALIAS, CUT, OWNER, Entry, find_entry, first_rdata, rr, with_owner
 
 _HEADER: Final = struct.Struct(">HHHHHH")
 _ONE_QUESTION: Final = b"\0\1\0\0\0\0\0\0"
@@ -312,10 +312,10 @@ def _resolve(reply: Reply, snapshot: Snapshot, key: bytes, qtype: int, stream: b
 
 def _give(reply: Reply, zone: Zone, key: bytes, qtype: int, blob: bytes, at: int) -> None:
     """The RRset that was asked for, and the zone's name servers as authority."""
-    entry = entry_at(blob, at)
-    _add_answer(reply, entry.count, entry.records)
+    entry = Entry(blob, at)
+    _add_answer(reply, entry.number, entry.records)
     reply.additional = entry.extra
-    reply.additional_count = entry.extra_count
+    reply.additional_count = entry.extra_number
     if qtype == NS and key == zone.apex:
         return
     offset = _apex_offset(reply, zone)
@@ -323,18 +323,18 @@ def _give(reply: Reply, zone: Zone, key: bytes, qtype: int, blob: bytes, at: int
         reply.authority = zone.authority_at(offset)
     else:
         reply.authority = with_owner(zone.ns.records, zone.wire)
-    reply.authority_count = zone.ns.count
-    if zone.ns.extra_count and not ((qtype == A or qtype == AAAA) and key in zone.ns_hosts):
+    reply.authority_count = zone.ns.number
+    if zone.ns.extra_number and not ((qtype == A or qtype == AAAA) and key in zone.ns_hosts):
         reply.additional += zone.ns.extra
-        reply.additional_count += zone.ns.extra_count
+        reply.additional_count += zone.ns.extra_number
 
 
 def _give_any(reply: Reply, zone: Zone, blob: bytes, stream: bool) -> None:
     """One RRset of those at the name over UDP (RFC 8482 section 4.1), all of them over TCP."""
     at = 2
     while at < len(blob):
-        entry = entry_at(blob, at)
-        _add_answer(reply, entry.count, entry.records)
+        entry = Entry(blob, at)
+        _add_answer(reply, entry.number, entry.records)
         if not stream:
             return
         at += 10 + len(entry.records) + len(entry.extra)
@@ -352,17 +352,17 @@ def _deny(reply: Reply, zone: Zone) -> None:
 
 def _refer(reply: Reply, zone: Zone, blob: bytes, depth: int) -> None:
     """The name servers of the cut `depth` labels below the apex, with their addresses."""
-    entry = entry_at(blob, find_entry(blob, NS))
+    entry = Entry(blob, find_entry(blob, NS))
     reply.authority = with_owner(entry.records, _ancestor(reply, zone, depth))
-    reply.authority_count = entry.count
+    reply.authority_count = entry.number
     reply.additional = entry.extra
-    reply.additional_count = entry.extra_count
+    reply.additional_count = entry.extra_number
 
 
 def _alias(reply: Reply, blob: bytes) -> None:
     """A CNAME on the way: give it and go on with its target."""
-    entry = entry_at(blob, find_entry(blob, CNAME))
-    _add_answer(reply, entry.count, entry.records)
+    entry = Entry(blob, find_entry(blob, CNAME))
+    _add_answer(reply, entry.number, entry.records)
     reply.name = reply.owner = first_rdata(entry.records)
 
 
@@ -371,7 +371,7 @@ def _redirect(reply: Reply, zone: Zone, blob: bytes, depth: int) -> bool:
 
     False if the name that results is too long; the answer is then YXDOMAIN.
     """
-    entry = entry_at(blob, find_entry(blob, DNAME))
+    entry = Entry(blob, find_entry(blob, DNAME))
     kept = _label_start(reply.name, _labels(reply.name) - zone.depth - depth)
     reply.answer += with_owner(entry.records, _ancestor(reply, zone, depth))
     reply.answer_count += 1

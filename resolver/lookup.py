@@ -73,7 +73,7 @@ class Zone:
         rrsets = dict(node.rrsets_of(blob))
         soa = rrsets[SOA]
         self.soa = node.rr(node.OWNER, SOA, negative_ttl(soa), soa.rdatas[0])
-        self.ns = node.entry_at(blob, node.find_entry(blob, NS))
+        self.ns = node.Entry(blob, node.find_entry(blob, NS))
         self.ns_hosts = frozenset(names.key_of(rdata) for rdata in rrsets[NS].rdatas)
         # The records above under the pointer that fits a question, by the pointer's value.
         self.negative: dict[int, bytes] = {}

@@ -32,12 +32,21 @@ from csid.dns import SOA
 from csid.errors import CsidError, ZoneError
 from csid.limits import MAX_TTL
 from resolver import mastergenerate
-from resolver.mastertext import TextError, name_of, rdata_of, read_rdata, tokenizer, ttl_of, type_of
+from resolver.mastertext import (
+    DataError,
+    TextError,
+    name_of,
+    rdata_of,
+    read_rdata,
+    tokenizer,
+    ttl_of,
+    type_of,
+)
 
 MAX_INCLUDE_DEPTH: Final = 16  # files open one inside the other
 _SHOWN_CHARACTERS: Final = 60  # of a wrong line, in its error
 
-_CLASSES: Final = {"IN": True, "CLASS1": True, "CH": False, "HS": False, "CS": False, "ANY": False}
+_CLASSES: Final = {"IN": True, "CLASS1": True, "CH": False, "HS": False, "CS": False}
 
 _TTL_FIELD = r"(?:(\d[0-9WDHMSwdhms]*)[ \t]+)?"
 _PLAIN_LINE = re.compile(
@@ -341,13 +350,10 @@ def _reason(error: Exception, line: str) -> str:
     """What is wrong with an entry that begins with `line`, for a person."""
     if not line.isascii() and any("\ud800" <= char <= "\udfff" for char in line):
         return "the line is not UTF-8; save the file as UTF-8 or write such octets as \\DDD"
-    if isinstance(error, CsidError):
+    if isinstance(error, CsidError) and not isinstance(error, DataError):
         return str(error)
-    given = line.strip()
+    given = "".join(char if char.isprintable() else " " for char in line).strip()
     if len(given) > _SHOWN_CHARACTERS:
         given = given[:_SHOWN_CHARACTERS] + "..."
-    said = str(error) or (type(error).__doc__ or "").strip() or type(error).__name__
-    return (
-        f"{said.rstrip('.')}, in the entry that begins with {given!r}; "
-        "write it as the type's RFC shows or as \\# with length and hexadecimal data (RFC 3597)"
-    )
+    said = str(error) or "no entry; check its quotes, parentheses and escapes"
+    return f"{said}; given: {given}"

@@ -22,7 +22,7 @@ import dns.tokenizer
 import dns.ttl
 
 from csid import names
-from csid.dns import AAAA, CNAME, CSID, DNAME, NS, OPT, TXT, A
+from csid.dns import AAAA, CNAME, CSID, DNAME, MX, NS, OPT, SOA, SRV, SVCB, TXT, A
 from csid.errors import CsidError
 from csid.limits import MAX_NAME_OCTETS, MAX_TTL
 
@@ -32,7 +32,7 @@ _MEMO_ENTRIES: Final = 16_384  # texts kept with their octets, per function
 _MEMO_CHARACTERS: Final = 256  # longer record data is not kept: it hardly ever comes twice
 
 _LENGTH_OCTET: Final = {length: bytes((length,)) for length in range(1, 64)}
-_TTL = re.compile(r"\d{1,20}|(?:\d{1,20}[wdhms]){1,20}", re.ASCII | re.IGNORECASE)
+_TTL = re.compile(r"\d+|(?:\d+[wdhms])+", re.ASCII | re.IGNORECASE)
 _IPV4 = re.compile(r"(?:0|[1-9]\d{0,2})(?:\.(?:0|[1-9]\d{0,2})){3}", re.ASCII)
 _NAME = re.compile(r"[!#-'*-:<-\[\]-~]+")
 _STRING = r'(?:"[^"\\\n]*"|[^\s"\\();]+)'
@@ -41,8 +41,34 @@ _EACH_STRING = re.compile(r'"([^"]*)"|([^\s"]+)')
 _UNKNOWN = re.compile(r"\\#[ \t]+(\d{1,5})[ \t]+([0-9A-Fa-f]+)", re.ASCII)
 
 
+_ONE_NAME: Final = "one domain name"
+_DATA_FORMS: Final = {
+    A: "an IPv4 address, as 192.0.2.1",
+    AAAA: "an IPv6 address, as 2001:db8::1",
+    NS: _ONE_NAME,
+    CNAME: _ONE_NAME,
+    PTR: _ONE_NAME,
+    DNAME: _ONE_NAME,
+    SOA: "two domain names and the numbers serial, refresh, retry, expire, minimum",
+    MX: "a preference and a domain name",
+    SRV: "priority, weight, port and a domain name",
+    SVCB: 'a priority, a domain name and parameters, as 1 host.example. alpn="h2" port=443',
+    TXT: "texts of at most 255 octets each, in quotes where they hold spaces",
+}
+_OTHER_DATA_FORM: Final = (
+    "it as the RFC of the type shows, or as \\# with length and hexadecimal data (RFC 3597)"
+)
+
+# What dnspython says where it says nothing in particular.
+_EMPTY_DETAILS: Final = frozenset({"", str(dns.exception.SyntaxError.__doc__).rstrip(".")})
+
+
 class TextError(CsidError):
     """A piece of master file text that cannot be read; the reader adds the file and the line."""
+
+
+class DataError(TextError):
+    """Record data that is not of its type, in dnspython's judgement."""
 
 
 class _AsciiOnly(dns.name.IDNACodec):
@@ -129,10 +155,12 @@ def ttl_of(text: str) -> int | None:
         return None
     try:
         seconds = dns.ttl.from_text(text)
-    except dns.ttl.BadTTL:
-        seconds = MAX_TTL + 1
+    except (ValueError, dns.ttl.BadTTL):
+        seconds = MAX_TTL + 1  # too large even for dnspython or Python
     if seconds > MAX_TTL:
-        raise TextError(f"TTL {text} is above {MAX_TTL} seconds (RFC 2181 section 8); lower it")
+        raise TextError(
+            f"TTL {text[:20]} is above {MAX_TTL} seconds (RFC 2181 section 8); lower it"
+        )
     return seconds
 
 
@@ -160,7 +188,8 @@ def rdata_of(rrtype: int, text: str, origin: bytes | None) -> bytes:
     """Uncompressed wire data of one record whose data stands on one line without ( ) and comment.
 
     Raises:
-        TextError, DomainNameError, dns.exception.DNSException, ValueError: not data of that type.
+        TextError, DomainNameError, dns.exception.DNSException, ValueError: not plain data of that
+            type; read with care, it may be.
     """
     quick = _QUICK.get(rrtype)
     if quick is not None:
@@ -181,19 +210,29 @@ def read_rdata(rrtype: int, tokens: dns.tokenizer.Tokenizer, origin: bytes | Non
     """Uncompressed wire data of one record, read by dnspython up to the end of its line.
 
     Raises:
-        TextError, dns.exception.DNSException, ValueError: not data of that type.
+        DataError: not data of that type.
+        TextError: a name outside ASCII, or a relative one with no origin.
     """
     kind = dns.rdatatype.RdataType.make(rrtype)
-    rdata = dns.rdata.from_text(
-        dns.rdataclass.IN, kind, tokens, _dnspython_name(origin), relativize=False
-    )
     try:
+        rdata = dns.rdata.from_text(
+            dns.rdataclass.IN, kind, tokens, _dnspython_name(origin), relativize=False
+        )
         return rdata.to_wire() or b""
     except dns.name.NeedAbsoluteNameOrOrigin:
         raise TextError(
             "its data holds a relative name, but no origin is known before the SOA record; "
             "write a $ORIGIN line before it or end the name with a dot"
         ) from None
+    except (dns.exception.DNSException, ValueError) as error:
+        if isinstance(error.__cause__, TextError):
+            raise error.__cause__ from None
+        detail = str(error).rstrip(".")
+        said = f" ({detail})" if detail not in _EMPTY_DETAILS else ""
+        raise DataError(
+            f"not data of type {dns.rdatatype.to_text(kind)}{said}; "
+            f"write {_DATA_FORMS.get(rrtype, _OTHER_DATA_FORM)}"
+        ) from error
 
 
 @lru_cache(maxsize=_MEMO_ENTRIES)

@@ -17,6 +17,7 @@ from csid.limits import MAX_RRSET_OCTETS, MAX_RRSET_RECORDS, MAX_TYPES_PER_NAME
 from resolver import masterfile
 from resolver.masterfile import Record
 from resolver.mastertext import PTR
+from resolver.node import RRset
 
 MAX_WARNINGS: Final = 100  # told one by one; the others are counted
 RECORD_OCTETS: Final = 12  # of a record in a message beside its data: pointer, type, class, TTL...
@@ -35,7 +36,7 @@ _NAMES_IN_DATA: Final = {
     SOA: slice(None, -20),
 }
 
-RRsets = dict[bytes, dict[int, tuple[int, list[bytes]]]]
+RRsets = dict[bytes, dict[int, RRset]]
 
 
 @dataclass(slots=True)
@@ -44,8 +45,8 @@ class Zone:
 
     Attributes:
         origin: lower-case wire name of the apex.
-        rrsets: by lower-case owner (wire), by type: TTL in seconds and the records' data (wire,
-            case kept), without duplicates, in the order of the file.
+        rrsets: by lower-case owner (wire), by type. Record data keeps its case, has no duplicates
+            and stands in the order of the file.
         warnings: what was put right while reading, each with "file:line".
     """
 
@@ -104,7 +105,7 @@ class _Collector:
             _check_neighbours(types, record)
         if len(record.rdata) > MAX_RRSET_OCTETS - RECORD_OCTETS:
             raise ZoneError(record.where, _too_large(record))
-        types[rrtype] = (record.ttl, [record.rdata])
+        types[rrtype] = RRset(record.ttl, (record.rdata,))
 
     def check_inside(self, owner: bytes, where: str) -> None:
         if not _is_at_or_below(owner, self.origin):
@@ -127,7 +128,7 @@ class _Collector:
                 "a file holds one zone: keep one SOA",
             )
 
-    def extended(self, rrset: tuple[int, list[bytes]], record: Record) -> tuple[int, list[bytes]]:
+    def extended(self, rrset: RRset, record: Record) -> RRset:
         """The RRset with one more record; a record that is there already is merged into it."""
         ttl, datas = rrset
         if ttl != record.ttl:
@@ -137,18 +138,18 @@ class _Collector:
             ttl = min(ttl, record.ttl)
         folded = _folded(record.rrtype, record.rdata)
         if any(_folded(record.rrtype, data) == folded for data in datas):
-            return ttl, datas
+            return RRset(ttl, datas)
         if record.rrtype in _TYPE_NAMES:
             raise ZoneError(
                 record.where,
                 f"second {_TYPE_NAMES[record.rrtype]} at {names.to_text(record.owner)} with other "
                 "data; a name has at most one, so keep one (RFC 2181 10.1, RFC 6672 2.4)",
             )
-        datas.append(record.rdata)
+        datas = (*datas, record.rdata)
         octets = sum(map(len, datas)) + RECORD_OCTETS * len(datas)
         if len(datas) > MAX_RRSET_RECORDS or octets > MAX_RRSET_OCTETS:
             raise ZoneError(record.where, _too_large(record))
-        return ttl, datas
+        return RRset(ttl, datas)
 
     def warn(self, record: Record, ttl: int) -> None:
         if len(self.warnings) == MAX_WARNINGS:
@@ -173,7 +174,7 @@ class _Collector:
         return Zone(self.origin, self.rrsets, self.warnings)
 
 
-def _check_neighbours(types: dict[int, tuple[int, list[bytes]]], record: Record) -> None:
+def _check_neighbours(types: dict[int, RRset], record: Record) -> None:
     """May an RRset of a new type join those at its name?"""
     is_alias = record.rrtype == CNAME
     if (is_alias and not _BESIDE_CNAME.issuperset(types)) or (

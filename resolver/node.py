@@ -40,7 +40,7 @@ class RRset(NamedTuple):
 class Extra(NamedTuple):
     """Records for the additional section, whole and in wire form, and how many they are."""
 
-    count: int
+    number: int
     records: bytes
 
 
@@ -72,7 +72,7 @@ def encode(
         records = b"".join([rr(OWNER, rrtype, ttl, rdata) for rdata in rdatas])
         extra = extras.get(rrtype, NO_EXTRA) if extras else NO_EXTRA
         parts.append(
-            _ENTRY.pack(rrtype, len(rdatas), len(records), extra.count, len(extra.records))
+            _ENTRY.pack(rrtype, len(rdatas), len(records), extra.number, len(extra.records))
         )
         parts.append(records)
         parts.append(extra.records)
@@ -119,20 +119,20 @@ def find_entry(blob: bytes, rrtype: int) -> int:
     return 0
 
 
-class Entry(NamedTuple):
-    """One RRset of a blob as it is copied into messages: counts and ready records."""
+class Entry:
+    """One RRset of a blob as it is copied into messages: how many records, and the records."""
 
-    count: int
-    records: bytes
-    extra_count: int
-    extra: bytes
+    __slots__ = ("extra", "extra_number", "number", "records")
 
-
-def entry_at(blob: bytes, at: int) -> Entry:
-    """The entry at an offset that `find_entry` gave."""
-    _, count, size, extra_count, extra_size = _ENTRY.unpack_from(blob, at)
-    middle = at + 10 + size
-    return Entry(count, blob[at + 10 : middle], extra_count, blob[middle : middle + extra_size])
+    def __init__(self, blob: bytes, at: int) -> None:
+        """Read the entry at an offset that `find_entry` gave."""
+        middle = at + 10 + (blob[at + 4] << 8) + blob[at + 5]
+        self.number = (blob[at + 2] << 8) + blob[at + 3]
+        self.records = blob[at + 10 : middle]
+        self.extra_number = (blob[at + 6] << 8) + blob[at + 7]
+        self.extra = b""
+        if self.extra_number:
+            self.extra = blob[middle : middle + (blob[at + 8] << 8) + blob[at + 9]]
 
 
 def with_owner(records: bytes, owner: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """Build the code tables from public data: ``python schemas/build_tables.py --data DIR``.
 
 DIR holds divisions.csv, division_changes.csv (GB/T 2260) and industries.csv (GB/T 4754-2017).
-Written beside this file: divisions.csv, industries.csv and countries.csv. The tables of chip
+Written beside this file, or to --out: divisions.csv, industries.csv and countries.csv. The tables of chip
 families and owner classes are kept by hand. Needs the packages pypinyin and pycountry, which
 nothing needs at run time.
 """
@@ -46,14 +46,16 @@ COMMON_NAMES = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder of the public data")
-    data: Path = parser.parse_args().data
+    parser.add_argument("--out", type=Path, default=SCHEMAS, help="where to write the tables")
+    args = parser.parse_args()
+    data: Path = args.data
     write(
-        "divisions.csv",
+        args.out / "divisions.csv",
         "code,level,name,name_en,parent,valid_from,valid_to,successor,ended_by",
         division_rows(data),
     )
-    write("industries.csv", "code,level,section,name,name_en", industry_rows(data))
-    write("countries.csv", "code,name,name_en", country_rows())
+    write(args.out / "industries.csv", "code,level,section,name,name_en", industry_rows(data))
+    write(args.out / "countries.csv", "code,name,name_en", country_rows())
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -61,13 +63,13 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def write(name: str, header: str, rows: Iterable[Sequence[object]]) -> None:
+def write(path: Path, header: str, rows: Iterable[Sequence[object]]) -> None:
     lines = list(rows)
-    with (SCHEMAS / name).open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header.split(","))
         writer.writerows(lines)
-    print(f"{name}: {len(lines)} rows")
+    print(f"{path.name}: {len(lines)} rows")
 
 
 def division_rows(data: Path) -> list[Sequence[object]]:

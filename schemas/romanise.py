@@ -201,16 +201,15 @@ READINGS = {
     "番禺": "pan yu",
 }
 
+
 def english_name(name: str) -> str:
     """Return the English name of a division from its Chinese one, with its kind in English."""
     if name in USUAL:
         return USUAL[name]
-    for suffix, english in SUFFIXES.items():
-        if name.endswith(suffix) and len(name) - len(suffix) >= 2:
-            break
-    else:
-        # 沙县, 城区: with a single character before it the suffix is part of the name.
-        suffix, english = "", SUFFIXES.get(name[-1], "")
+    # 沙县, 城区: with a single character before it the suffix is part of the name.
+    kinds = (kind for kind in SUFFIXES if name.endswith(kind) and len(name) >= len(kind) + 2)
+    suffix = next(kinds, "")
+    english = SUFFIXES.get(suffix or name[-1], "")
     stem = name.removesuffix(suffix)
     peoples: list[str] = []
     if suffix in AUTONOMOUS:

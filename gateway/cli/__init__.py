@@ -1,1 +1,69 @@
+"""The `csid` command.
 
+Each command lives in the module that COMMANDS names and offers `register(subparsers)`, which adds
+its parser with `set_defaults(run=function)`; the function takes the parsed arguments and returns the
+exit code. Only the module of the command given is imported, so that `csid serve` starts fast.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from csid.errors import CsidError
+
+EXIT_ERROR: Final = 2  # the command could not be carried out at all
+EXIT_INTERRUPTED: Final = 130  # by Ctrl-C: 128 + SIGINT, as shells count
+EXIT_PIPE: Final = 141  # whoever read our output went away: 128 + SIGPIPE
+
+# Command -> its module in this package, and what it is for.
+COMMANDS: Final = {
+    "id": ("ids", "explain, check and make identifiers 标识的解释、校验与生成"),
+    "init": ("data", "make a data directory 建立数据目录"),
+    "import": ("data", "take in identifiers with their records from a table 批量导入"),
+    "list": ("data", "list identifiers by prefix 列出标识"),
+    "show": ("data", "show one identifier with its record 查看标识"),
+    "zone": ("zones", "load, dump, list and drop zones 区数据管理"),
+    "serve": ("serve", "answer over UDP and TCP 启动解析服务"),
+    "resolve": ("resolve", "ask a server for an identifier 解析标识"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        arguments = _parser(words[:1]).parse_args(words)
+        code: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except CsidError as error:
+        from gateway.cli.console import complain
+
+        complain(error)
+        return EXIT_ERROR
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # So that the interpreter's own flush at exit finds somewhere to write to.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_PIPE
+    return code
+
+
+def _parser(first: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser that knows the command given, or, where none was, of all that there are."""
+    parser = argparse.ArgumentParser(
+        prog="csid", description="Compute identifiers: assign, store, resolve. 算力标识"
+    )
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    if first and first[0] in COMMANDS:
+        module, _ = COMMANDS[first[0]]
+        importlib.import_module(f"gateway.cli.{module}").register(subparsers)
+    else:
+        for name, (_, purpose) in COMMANDS.items():
+            subparsers.add_parser(name, help=purpose)
+    return parser

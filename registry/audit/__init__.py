@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from registry.audit.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from registry.audit.errors import AuditError, KeyFileError, NoteError, ProofError
+from registry.audit.growth import check_growth, prove_growth
 from registry.audit.keys import SigningKey, VerifierKey
 from registry.audit.log import Log
 from registry.audit.proof import Checked, Proof, check, prove
@@ -32,8 +33,10 @@ __all__ = [
     "Store",
     "VerifierKey",
     "check",
+    "check_growth",
     "open_checkpoint",
     "prove",
+    "prove_growth",
     "sign_checkpoint",
     "verify",
 ]

@@ -52,6 +52,15 @@ class Checkpoint:
         number = parse_decimal(size, "the size in a checkpoint")
         return cls(origin, number, digest, tuple(extensions))
 
+    def require_origin(self, origin: str) -> None:
+        """Refuse a checkpoint of another log.
+
+        Raises:
+            NoteError: the origins differ.
+        """
+        if self.origin != origin:
+            raise NoteError(f"the checkpoint is of log {self.origin[:60]!r}, not of {origin!r}")
+
 
 def sign_checkpoint(checkpoint: Checkpoint, *keys: SigningKey) -> str:
     """The checkpoint as a note signed by the keys."""
@@ -65,10 +74,7 @@ def open_checkpoint(note: str, key: VerifierKey) -> Checkpoint:
         NoteError: not a checkpoint, not signed by the key, or of another log.
     """
     checkpoint = Checkpoint.parse(Note.parse(note).require(key))
-    if checkpoint.origin != key.name:
-        raise NoteError(
-            f"the checkpoint is of log {checkpoint.origin[:60]!r}, the key is of {key.name!r}"
-        )
+    checkpoint.require_origin(key.name)
     return checkpoint
 
 

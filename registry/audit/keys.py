@@ -1,8 +1,8 @@
 """The keys of a log, after C2SP signed-note: a private key file and a verifier key in one line.
 
 A verifier key reads ``name+key id+base64``: the name is the log's origin, the key id eight hex
-digits, the base64 the algorithm's identifier followed by the public key. The algorithm decides how
-a checkpoint is signed and also how the tree below it is hashed, so that one line of text is all
+digits, the base64 the algorithm's identifier followed by the public key. The algorithm decides
+how a checkpoint is signed and also how the tree below it is hashed, so that one line of text is all
 that a check needs. To add an algorithm (SM2 with SM3, say) is to add a row to ``ALGORITHMS``.
 """
 
@@ -37,7 +37,8 @@ class Algorithm:
             longer identifier for an algorithm that has none. No identifier begins another.
         tree_hash: name of the hash of trees that it signs.
         public_size: bytes of an encoded public key.
-        private_type: class of the private keys, by which a key file is recognized.
+        private_type: class of the private keys, by which a key file is recognized; it has the
+            ``private_bytes`` of the cryptography package.
         generate: () -> private key.
         public: (private key) -> encoded public key.
         sign: (private key, message) -> signature.
@@ -53,6 +54,10 @@ class Algorithm:
     public: Callable[[Any], bytes]
     sign: Callable[[Any, bytes], bytes]
     verify: Callable[[bytes, bytes, bytes], bool]
+
+    def __repr__(self) -> str:
+        """The name alone: the rest is the same in every row of that name."""
+        return self.name
 
 
 def _verify_ed25519(public: bytes, message: bytes, signature: bytes) -> bool:

@@ -168,11 +168,11 @@ class Log:
 
 
 def _require_leaves(first: int, leaves: list[bytes]) -> None:
-    """The bounds of a leaf and of the log, checked before anything is written."""
+    """The bounds of a leaf and of the log, checked before these leaves are written."""
     if max(map(len, leaves)) > MAX_LEAF:
+        index, length = next((i, len(x)) for i, x in enumerate(leaves, first) if len(x) > MAX_LEAF)
         raise AuditError(
-            f"a leaf after index {first} has {max(map(len, leaves))} bytes, "
-            f"the audit log takes {MAX_LEAF}: split the change"
+            f"leaf {index} has {length} bytes, the audit log takes {MAX_LEAF}: split the change"
         )
     if first + len(leaves) > MAX_TREE_SIZE:
         raise AuditError(f"the audit log is full: {MAX_TREE_SIZE} leaves")

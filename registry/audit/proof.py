@@ -13,6 +13,7 @@ The "extra" line is not signed by itself; it is trusted only because its hash le
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,7 +48,7 @@ class Proof:
 
     def text(self) -> str:
         """The proof as a text, for a file with the suffix ".tlog-proof"."""
-        path = [base64.b64encode(digest).decode("ascii") for digest in self.path]
+        path = encode_path(self.path)
         leaf = base64.b64encode(self.leaf).decode("ascii")
         return "\n".join([HEADER, f"extra {leaf}", f"index {self.index}", *path, "", self.note])
 
@@ -81,10 +82,7 @@ class Proof:
             )
         leaf = decode_base64(lines[1].removeprefix("extra "), "the leaf's data", NoteError)
         index = parse_decimal(lines[2].removeprefix("index "), "the leaf's index")
-        path = tuple(decode_base64(line, "a hash of the path", NoteError) for line in lines[3:])
-        if len(path) > MAX_PATH or any(len(digest) != HASH_SIZE for digest in path):
-            raise NoteError(f"a path is up to {MAX_PATH} hashes of {HASH_SIZE} bytes")
-        return cls(leaf, index, path, note)
+        return cls(leaf, index, decode_path(lines[3:]), note)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +122,7 @@ def check(text: str, key: VerifierKey) -> Checked:
             "inclusion".
     """
     proof = Proof.parse(text)
-    checkpoint = _open(proof.note, key)
-    if checkpoint.origin != key.name:
-        raise ProofError(
-            "origin",
-            f"the checkpoint is of log {checkpoint.origin[:60]!r}, the key is of {key.name!r}",
-        )
+    checkpoint = judge_checkpoint(proof.note, key)
     tree = tree_hash(key.algorithm.tree_hash)
     verify_inclusion(
         tree, tree.leaf(proof.leaf), proof.index, checkpoint.size, proof.path, checkpoint.root
@@ -137,14 +130,40 @@ def check(text: str, key: VerifierKey) -> Checked:
     return Checked(proof.leaf, proof.index, checkpoint)
 
 
-def _open(text: str, key: VerifierKey) -> Checkpoint:
-    """The checkpoint inside a proof; each failure named by its step."""
+def judge_checkpoint(text: str, key: VerifierKey) -> Checkpoint:
+    """The signed checkpoint inside a proof.
+
+    Raises:
+        ProofError: step "format", "signature" or "origin".
+    """
     step = "format"
     try:
         note = Note.parse(text)
         step = "signature"
         signed = note.require(key)
         step = "format"
-        return Checkpoint.parse(signed)
+        checkpoint = Checkpoint.parse(signed)
+        step = "origin"
+        checkpoint.require_origin(key.name)
     except NoteError as error:
         raise ProofError(step, str(error)) from error
+    return checkpoint
+
+
+def encode_path(path: Iterable[bytes]) -> list[str]:
+    """A path as lines of a proof."""
+    return [base64.b64encode(digest).decode("ascii") for digest in path]
+
+
+def decode_path(lines: Sequence[str]) -> tuple[bytes, ...]:
+    """The path in lines of a proof.
+
+    Raises:
+        NoteError: a line is not a hash, or there are too many.
+    """
+    if len(lines) > MAX_PATH:
+        raise NoteError(f"a path of {len(lines)} hashes; {MAX_PATH} are enough for every log")
+    path = tuple(decode_base64(line, "a hash of the path", NoteError) for line in lines)
+    if any(len(digest) != HASH_SIZE for digest in path):
+        raise NoteError(f"a hash of the path should have {HASH_SIZE} bytes")
+    return path

@@ -143,15 +143,16 @@ class _Scan:
         if stored == tile:
             return stored
         path = tile_path(level, index, len(tile) // HASH_SIZE)
-        if len(stored) != len(tile):
-            start, end = tile_range(level, index, 0, len(tile) // HASH_SIZE)
-            self.fault(start, end, f"{path} has {len(stored)} bytes, expected {len(tile)}")
-            return stored
-        for at in range(0, len(tile), HASH_SIZE):
+        common = min(len(stored), len(tile)) // HASH_SIZE
+        for entry in range(common):
+            at = entry * HASH_SIZE
             if stored[at : at + HASH_SIZE] != tile[at : at + HASH_SIZE]:
-                entry = at // HASH_SIZE
                 start, end = tile_range(level, index, entry, entry + 1)
                 self.fault(start, end, f"not what hash {entry} of {path} was made from")
+        if len(stored) != len(tile):
+            longest = -(-max(len(stored), len(tile)) // HASH_SIZE)
+            start, end = tile_range(level, index, common, longest)
+            self.fault(start, end, f"{path} has {len(stored)} bytes, expected {len(tile)}")
         return stored
 
     def beyond(self) -> None:

@@ -1,0 +1,136 @@
+"""The sockets of a server: bound once, before anything else runs, so that errors come at once.
+
+Every listen address gets one TCP socket and one UDP socket for each worker, all on the same port.
+The supervisor keeps them open for as long as it runs: what is queued in the kernel outlives a
+worker.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from csid.errors import CsidError
+
+BACKLOG: Final = 4_096  # connections the kernel completes before they are accepted
+UDP_BUFFER_OCTETS: Final = 4_194_304  # asked for; the kernel gives at most net.core.rmem_max
+PORT_ATTEMPTS: Final = 16  # free ports tried until one is free for TCP and for UDP
+
+_ADVICE: Final = {
+    errno.EADDRINUSE: "another program listens there; end it or choose another port",
+    errno.EACCES: "not permitted; ports below 1024 need the right to bind them (CAP_NET_BIND_SERVICE)",
+    errno.EADDRNOTAVAIL: "this machine has no such address",
+    errno.EAFNOSUPPORT: "this machine has no such address family",
+}
+
+
+class ListenError(CsidError):
+    """An address that cannot be listened on."""
+
+
+class Address(NamedTuple):
+    """An IP address and a port; as text `127.0.0.1:53` or `[::1]:53`."""
+
+    host: str
+    port: int
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        return socket.AF_INET6 if ":" in self.host else socket.AF_INET
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class Bound(NamedTuple):
+    """The sockets of one listen address."""
+
+    address: Address  # with the port that was chosen, if it was 0
+    tcp: socket.socket
+    udp: list[socket.socket]  # one per worker
+
+    def close(self) -> None:
+        """Give the port back."""
+        for sock in (self.tcp, *self.udp):
+            sock.close()
+
+
+def parse_address(text: str) -> Address:
+    """The address in `HOST:PORT` or `[HOST]:PORT`, HOST being an IP address.
+
+    Raises:
+        ListenError: the text is no such thing.
+    """
+    host, _, port = text.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    bare = host[1:-1] if bracketed else host
+    family = socket.AF_INET6 if bracketed else socket.AF_INET
+    with contextlib.suppress(OSError, UnicodeError):
+        packed = socket.inet_pton(family, bare)
+        if port.isascii() and port.isdecimal() and int(port) < 65_536:
+            return Address(socket.inet_ntop(family, packed), int(port))
+    raise ListenError(
+        f"{text!r} is no address to listen on: expected an IP address and a port, such as "
+        f"127.0.0.1:5300 or [::1]:5300"
+    )
+
+
+def bind(address: Address, workers: int) -> Bound:
+    """Bind one TCP socket, listening, and `workers` UDP sockets that share the port.
+
+    Raises:
+        ListenError: the address is taken, not permitted, or not of this machine.
+    """
+    for attempt in range(1, PORT_ATTEMPTS + 1):
+        try:
+            return _bind(address, workers)
+        except OSError as error:
+            # A port that was free for TCP may be taken for UDP; another free one will do.
+            if address.port or error.errno != errno.EADDRINUSE or attempt == PORT_ATTEMPTS:
+                code = error.errno or 0
+                reason = _ADVICE.get(code, os.strerror(code))
+                raise ListenError(f"cannot listen on {address}: {reason}") from None
+    raise AssertionError("unreachable")
+
+
+def _bind(address: Address, workers: int) -> Bound:
+    with contextlib.ExitStack() as opened:
+        tcp = opened.enter_context(_socket(address, socket.SOCK_STREAM))
+        # Connections of a server that has just ended must not keep the next one from starting.
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        tcp.bind(address)
+        tcp.listen(BACKLOG)
+        address = Address(address.host, tcp.getsockname()[1])
+        # Sockets with SO_REUSEPORT share a port with those of any program of the same user, so
+        # whether the port is free shows only by binding without it.
+        with _socket(address, socket.SOCK_DGRAM) as probe:
+            probe.bind(address)
+        udp = [opened.enter_context(sock) for sock in _udp_sockets(address, workers)]
+        opened.pop_all()
+    return Bound(address, tcp, udp)
+
+
+def _udp_sockets(address: Address, workers: int) -> Iterator[socket.socket]:
+    for _ in range(workers):
+        udp = _socket(address, socket.SOCK_DGRAM)
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, UDP_BUFFER_OCTETS)
+        try:
+            udp.bind(address)
+        except OSError:
+            udp.close()
+            raise
+        yield udp
+
+
+def _socket(address: Address, kind: socket.SocketKind) -> socket.socket:
+    sock = socket.socket(address.family, kind)
+    if address.family == socket.AF_INET6:
+        # IPv6 alone, so that the same port of 0.0.0.0 stays free for its own sockets.
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    return sock

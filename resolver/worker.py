@@ -1,0 +1,45 @@
+"""The process around a UDP worker: `python -m resolver.worker --data DIR --fd N`.
+
+The supervisor hands over a bound socket and, to be told of readiness, the end of a pipe.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from csid.limits import BATCH_PACKETS
+from resolver.answer import Answerer
+from resolver.edns import OptWriter
+from resolver.mmsg import Datagrams
+from resolver.store import Store
+from resolver.udp import serve
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="resolver.worker", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--fd", type=int, required=True, help="bound UDP socket")
+    parser.add_argument("--ready-fd", type=int, help="gets one octet once we answer")
+    parser.add_argument("--nsid", default="", help="server name given to those who ask (RFC 5001)")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
+    sock = socket.socket(fileno=arguments.fd)
+    sock.setblocking(True)
+    store = Store.open(arguments.data)
+    answerer = Answerer(OptWriter(store.settings().cookie_secret, arguments.nsid.encode()))
+    datagrams = Datagrams(sock, BATCH_PACKETS)
+    if arguments.ready_fd is not None:
+        os.write(arguments.ready_fd, b"+")
+        os.close(arguments.ready_fd)
+    serve(store, answerer, datagrams, sock.family == socket.AF_INET6)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
