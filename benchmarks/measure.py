@@ -6,9 +6,9 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from benchmarks import processes
 from benchmarks.report import middle
@@ -18,6 +18,7 @@ LOADER_CORE = 1
 WARM = 0.5  # seconds of load before anything is measured
 TCP_CONNECTIONS = 4
 TCP_OUTSTANDING = 400  # over all connections
+Measured = TypeVar("Measured")
 Figures = dict[str, Any]  # as the load generator prints them
 
 
@@ -41,14 +42,24 @@ def visit(peer: Peer, sets: Sequence[str], seconds: float) -> Visit:
     return Visit(peer.start_seconds, loads, memory)
 
 
-def in_rounds(peers: Sequence[Peer], sets: Sequence[str], rounds: int, seconds: float) -> Visits:
-    """Visit every server once a round: a slow minute of the machine falls on all of them."""
-    visits: Visits = {peer.label: [] for peer in peers}
+def in_rounds(
+    peers: Sequence[Peer], rounds: int, measurement: Callable[[Peer], Measured]
+) -> dict[str, list[Measured]]:
+    """Measure every server once a round: a slow minute of the machine falls on all of them.
+
+    A server that fails is left out from then on; the others are measured to the end.
+    """
+    found: dict[str, list[Measured]] = {}
+    left = list(peers)
     for turn in range(rounds):
-        for peer in peers:
+        for peer in list(left):
             progress(f"round {turn + 1} of {rounds}: {peer.label}")
-            visits[peer.label].append(visit(peer, sets, seconds))
-    return visits
+            try:
+                found.setdefault(peer.label, []).append(measurement(peer))
+            except PeerError as error:
+                progress(f"{peer.label} left out from here on: {error}")
+                left.remove(peer)
+    return {label: made for label, made in found.items() if made}
 
 
 def progress(line: str) -> None:
@@ -72,6 +83,13 @@ def load(peer: Peer, questions: str, seconds: float) -> Figures:
     if figures["wrong"]:
         progress(f"{peer.name}: {figures['wrong']} of {figures['checked']} answers did not match")
     return figures
+
+
+def tcp_visit(peer: Peer, seconds: float) -> Figures:
+    """Start the server alone, ask it over TCP for `seconds`."""
+    with peer.started():
+        tcp_load(peer, WARM)
+        return tcp_load(peer, seconds)
 
 
 def tcp_load(peer: Peer, seconds: float) -> Figures:

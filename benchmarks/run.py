@@ -11,24 +11,26 @@ Servers run one at a time on core 0, the load on core 1; figures are medians ove
 from __future__ import annotations
 
 import argparse
+import fcntl
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TextIO
 
 from benchmarks.data import build
 from benchmarks.measure import (
     LOADER_CORE,
     TCP_CONNECTIONS,
-    WARM,
     Figures,
     Visits,
     in_rounds,
     median_of,
     progress,
-    tcp_load,
+    tcp_visit,
+    visit,
 )
 from benchmarks.peers import PEERS, make
 from benchmarks.questions import SETS
@@ -53,14 +55,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.work = options.work.resolve()
     options.work.mkdir(parents=True, exist_ok=True)
     try:
-        for command in COMMANDS[options.what]:
-            command(options, report)
+        with (options.work / "lock").open("w") as lock:
+            _take_turn(lock)
+            for command in COMMANDS[options.what]:
+                command(options, report)
     except PeerError as error:
         print(error, file=sys.stderr)
         return 1
     if not options.no_write:
         report.write(options.results)
     return 0
+
+
+def _take_turn(lock: TextIO) -> None:
+    """Wait for another run over the same folder: both would measure each other."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        progress("another run is under way; this one begins when it has ended")
+        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -87,7 +100,10 @@ def _peers(options: argparse.Namespace, count: int, among: Sequence[str] = ()) -
     names = [name for name in options.servers.split(",") if name]
     progress(f"names and questions: {count:,} under {options.work}")
     data = build(options.work, count)
-    return make([name for name in names if not among or name in among], data, options.work)
+    peers = make([name for name in names if not among or name in among], data, options.work)
+    if not peers:
+        raise PeerError(f"none of the servers {options.servers} can be run here")
+    return peers
 
 
 def udp(options: argparse.Namespace, report: Report) -> None:
@@ -96,12 +112,12 @@ def udp(options: argparse.Namespace, report: Report) -> None:
     if unknown := set(sets) - set(SETS):
         raise PeerError(f"no questions {', '.join(unknown)}: choose among {', '.join(SETS)}")
     peers = _peers(options, options.names)
-    visits = in_rounds(peers, sets, options.rounds, options.seconds)
+    visits = in_rounds(peers, options.rounds, lambda peer: visit(peer, sets, options.seconds))
     _keep(report, "udp", visits)
     heads = ["server", "CPU µs/query", *(f"× {base}" for base in BASES)]
     heads += ["queries/s", "server busy", "lost", "p99 ms", "rcodes"]
     for name in sets:
-        runs = {label: [visit.loads[name] for visit in made] for label, made in visits.items()}
+        runs = {label: [seen.loads[name] for seen in made] for label, made in visits.items()}
         cpu = {label: median_of(figures, "server_cpu_us") for label, figures in runs.items()}
         rows = ratio_rows(cpu, BASES)
         for row, figures in zip(rows, runs.values(), strict=True):
@@ -127,14 +143,14 @@ def _udp_details(runs: Sequence[Figures]) -> list[str]:
 
 
 def _keep(report: Report, name: str, visits: Visits) -> None:
-    report.raw[name] = {label: [asdict(visit) for visit in made] for label, made in visits.items()}
+    report.raw[name] = {label: [asdict(seen) for seen in made] for label, made in visits.items()}
 
 
 def _flood_table(visits: Visits, report: Report) -> None:
     rows = []
     for label, made in visits.items():
-        hits = median_of([visit.loads["hits"] for visit in made], "server_cpu_us")
-        flood = median_of([visit.loads["flood"] for visit in made], "server_cpu_us")
+        hits = median_of([seen.loads["hits"] for seen in made], "server_cpu_us")
+        flood = median_of([seen.loads["flood"] for seen in made], "server_cpu_us")
         rows.append([label, number(hits), number(flood), ratio(flood, hits)])
     report.add("Flood against hits", ["server", "hits µs", "flood µs", "flood / hits"], rows)
 
@@ -142,14 +158,15 @@ def _flood_table(visits: Visits, report: Report) -> None:
 def start(options: argparse.Namespace, report: Report) -> None:
     """From starting the process to the first answer with a record."""
     peers = _peers(options, options.names)
-    visits = in_rounds(peers, [], min(START_ROUNDS, options.rounds), 0)
+    rounds = min(START_ROUNDS, options.rounds)
+    visits = in_rounds(peers, rounds, lambda peer: visit(peer, [], 0))
     _keep(report, "start", visits)
     _start_table(visits, options.names, report)
 
 
 def _start_table(visits: Visits, names: int, report: Report) -> None:
     medians = {
-        label: middle([visit.start_seconds for visit in made]) for label, made in visits.items()
+        label: middle([seen.start_seconds for seen in made]) for label, made in visits.items()
     }
     heads = ["server", "seconds", *(f"× {base}" for base in BASES[1:])]
     report.add(f"Start to first answer, {names:,} names", heads, ratio_rows(medians, BASES[1:], 3))
@@ -157,7 +174,8 @@ def _start_table(visits: Visits, names: int, report: Report) -> None:
 
 def memory(options: argparse.Namespace, report: Report) -> None:
     """Memory of their own of the serving processes, after answers from all over the zone."""
-    visits = in_rounds(_peers(options, options.names), list(SETS), 1, options.seconds)
+    peers = _peers(options, options.names)
+    visits = in_rounds(peers, 1, lambda peer: visit(peer, list(SETS), options.seconds))
     _keep(report, "memory", visits)
     _memory_table(visits, options.names, report)
 
@@ -166,7 +184,7 @@ def _memory_table(visits: Visits, names: int, report: Report) -> None:
     """The round with the most memory of each server counts: memory is a bound, not a mean."""
     rows = []
     for label, made in visits.items():
-        each = max((visit.memory for visit in made), key=lambda m: sum(part.own for part in m))
+        each = max((seen.memory for seen in made), key=lambda m: sum(part.own for part in m))
         largest = max(part.own for part in each)
         whole = sum(part.proportional for part in each)
         processes_own = " + ".join(mebibytes(part.own) for part in each)
@@ -178,13 +196,7 @@ def _memory_table(visits: Visits, names: int, report: Report) -> None:
 def tcp(options: argparse.Namespace, report: Report) -> None:
     """Rate over TCP, pipelined, by dnsperf."""
     peers = _peers(options, options.names, among=TCP_SERVERS)
-    runs: dict[str, list[Figures]] = {peer.label: [] for peer in peers}
-    for turn in range(options.rounds):
-        for peer in peers:
-            progress(f"round {turn + 1} of {options.rounds}: {peer.label} over TCP")
-            with peer.started():
-                tcp_load(peer, WARM)
-                runs[peer.label].append(tcp_load(peer, options.seconds))
+    runs = in_rounds(peers, options.rounds, lambda peer: tcp_visit(peer, options.seconds))
     report.raw["tcp"] = runs
     rates = {label: median_of(figures, "rate") for label, figures in runs.items()}
     rows = ratio_rows(rates, BASES[1:], places=0)
@@ -206,9 +218,10 @@ def scale(options: argparse.Namespace, report: Report) -> None:
     runs: dict[str, dict[int, list[Figures]]] = {}
     for _ in range(options.rounds):
         for size, peers in zip(sizes, groups, strict=True):
-            for label, made in in_rounds(peers, ["hits"], 1, options.seconds).items():
-                by_size = runs.setdefault(label, {name: [] for name in sizes})
-                by_size[size] += [visit.loads["hits"] for visit in made]
+            made = in_rounds(peers, 1, lambda peer: visit(peer, ["hits"], options.seconds))
+            for label, visits in made.items():
+                by_size = runs.setdefault(label, {size: [] for size in sizes})
+                by_size[size] += [seen.loads["hits"] for seen in visits]
     report.raw["scale"] = runs
     rows = []
     for label, by_size in runs.items():

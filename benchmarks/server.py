@@ -88,9 +88,9 @@ class Peer:
 
     def start(self) -> None:
         """Start it and wait for its first answer; sets `start_seconds`."""
-        if self._answers(0.02):
-            raise PeerError(f"port {self.port} is taken: something answers there already")
-        _running.append(self)
+        with self._probe() as probe:
+            if self._answers(probe, 10 * PROBE_INTERVAL):
+                raise PeerError(f"port {self.port} is taken: something answers there already")
         begin = time.monotonic()
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
@@ -103,16 +103,18 @@ class Peer:
                 start_new_session=True,  # a process group of its own, to be ended as one
                 preexec_fn=_pin_and_bind_to_parent,
             )
-        while not self._answers(PROBE_INTERVAL):
-            if self._process.poll() is not None:
-                raise PeerError(f"{self.name} ended at start: {self._last_words()}")
-            if time.monotonic() - begin > PATIENCE:
-                raise PeerError(f"{self.name} gave no answer in {PATIENCE:.0f} s")
+        _running.append(self)
+        with self._probe() as probe:
+            while not self._answers(probe, PROBE_INTERVAL):
+                if self._process.poll() is not None:
+                    raise PeerError(f"{self.name} ended at start: {self._last_words()}")
+                if time.monotonic() - begin > PATIENCE:
+                    raise PeerError(f"{self.name} gave no answer in {PATIENCE:.0f} s")
         self.start_seconds = time.monotonic() - begin
 
     @property
     def pids(self) -> list[int]:
-        """The serving processes as of now: NSD changes its children shortly after the start."""
+        """The serving processes as of now: a server may replace its children."""
         if self._process is None:
             raise PeerError(f"{self.name} is not running")
         return processes.family(self._process.pid)
@@ -132,24 +134,27 @@ class Peer:
         self._process = None
         _running.remove(self)
 
-    def _answers(self, wait: float) -> bool:
-        """Whether an existing name gets an answer with a record, within `wait` seconds."""
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+    def _answers(self, probe: socket.socket, wait: float) -> bool:
+        """Ask for an existing name; whether this or a former probe got a record within `wait`."""
+        begin = time.monotonic()
+        try:
             probe.settimeout(wait)
-            try:
-                probe.connect(("127.0.0.1", self.port))
-                probe.send(self.data.hosted)
-                answer = probe.recv(4096)
-            except ConnectionRefusedError:
-                time.sleep(wait)
-                return False
-            except TimeoutError:
-                return False
+            probe.send(self.data.hosted)
+            answer = probe.recv(4096)
+        except TimeoutError:
+            return False
+        except ConnectionRefusedError:
+            answer = b""
         records = int.from_bytes(answer[6:8], "big")
-        good = answer[3] & 15 == 0 and (records > 0 or not self.serves_zone)
-        if not good:
-            time.sleep(wait)
-        return good
+        if answer and answer[3] & 15 == 0 and (records > 0 or not self.serves_zone):
+            return True
+        time.sleep(max(0.0, begin + wait - time.monotonic()))
+        return False
+
+    def _probe(self) -> socket.socket:
+        probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        probe.connect(("127.0.0.1", self.port))
+        return probe
 
     def _last_words(self) -> str:
         return self.log.read_text(errors="replace")[-1500:].strip() or "it said nothing"

@@ -27,13 +27,15 @@ PRECISIONS: Final = {  # letter in the identifier's capability class -> CSV colu
     "N": "int8_gops",
     "S": "fp32_gflops",
 }
+CELL_BREAK: Final = "|"  # between the cells of PRECISIONS where they are one text
 TEXT_MAX: Final = 60  # characters; name and text then fit one TXT string even at 4 octets each
 ENDPOINTS_MAX: Final = 8
+DECIMALS_MAX: Final = 9  # places of a number, so that its text is short and reads back exactly
 GFLOPS_MAX: Final = 10**15  # one yottaFLOPS
 GIB_MAX: Final = 10**9  # one exbibyte
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,17})(\.[0-9]{1,9})?")
+_NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,17})(\.[0-9]{1,9})?")  # DECIMALS_MAX
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -114,13 +116,15 @@ def _number(low: int, high: int, whole: bool = False, above: bool = False) -> Fo
     expected = f"expected {kind} {'above' if above else 'from'} {low} to {high}"
 
     def check(value: object) -> int | float:
-        if (type(value) is int or (type(value) is float and math.isfinite(value))) and (
-            low <= value <= high and not (above and value == low)
-        ):
-            number = plain_number(value)
-            if not whole or type(number) is int:
-                return number
-        raise ValueError(f"{expected}, {_given(value)}")
+        if type(value) is float and math.isfinite(value):
+            value = plain_number(value)
+        if type(value) is not int and (whole or type(value) is not float):
+            raise ValueError(f"{expected}, {_given(value)}")
+        if not low <= value <= high or (above and value == low):
+            raise ValueError(f"{expected}, {_given(value)}")
+        if round(value, DECIMALS_MAX) != value:
+            raise ValueError(f"expected at most {DECIMALS_MAX} decimal places, {_given(value)}")
+        return value
 
     def read(cell: str) -> int | float:
         match = _NUMBER.fullmatch(cell)
@@ -152,7 +156,7 @@ def _read_endpoints(cell: str) -> tuple[str, ...]:
     if " " not in cell:
         endpoint.parts(cell)
         return (cell,)
-    return _endpoints(cell.split(" "))
+    return _endpoints(cell.split())
 
 
 def _show_endpoints(value: object) -> str:
@@ -180,10 +184,10 @@ def _gflops(value: object) -> dict[str, object]:
 
 
 def _read_gflops(cells: str) -> dict[str, object]:
-    """From the cells of the columns PRECISIONS, in that order, with one space between."""
-    parts = cells.split(" ")
+    """From the cells of the columns PRECISIONS, in that order, with CELL_BREAK between."""
+    parts = cells.split(CELL_BREAK)
     if len(parts) != len(PRECISIONS):
-        raise ValueError(f"expected numbers without spaces, {_given(cells)}")
+        raise ValueError(f"expected numbers, {_given(cells)}")
     checked: dict[str, object] = {}
     for (letter, column), part in zip(PRECISIONS.items(), parts, strict=True):
         if part:
@@ -196,7 +200,7 @@ def _read_gflops(cells: str) -> dict[str, object]:
 
 def _show_gflops(value: object) -> str:
     assert isinstance(value, dict)
-    return " ".join(show_number(value[x]) if x in value else "" for x in PRECISIONS)
+    return CELL_BREAK.join(show_number(value[x]) if x in value else "" for x in PRECISIONS)
 
 
 def _words(words: tuple[str, ...]) -> Form:

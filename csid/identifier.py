@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache, lru_cache
 
-from csid import check, scheme, segments
+from csid import check, scheme, segments, tables
 from csid.errors import IdentifierError
 
 MAX_TEXT = 512  # characters; a DNS name has at most 255, a Handle as long a prefix
@@ -105,7 +105,7 @@ class Parser:
         self._industry_holds = self._remembering(self._industry, _OTHERS_REMEMBERED)
         self._location_holds = self._remembering(self._location, _OTHERS_REMEMBERED)
         self._type_holds = self._remembering(self._type, _OTHERS_REMEMBERED)
-        self._capability_holds = lru_cache(_OTHERS_REMEMBERED)(self._is_capability)
+        self._spec_tables = _fixed_tables(self._spec)
 
     def parse(self, text: str, on: date | None = None, suffix: str | None = None) -> Identifier:
         """Return the identifier written in ``text``: identifier, DNS name or Handle.
@@ -165,12 +165,15 @@ class Parser:
         if match is None:
             return None
         owner, industry, location, type_, spec = match.groups()
+        # The codes inside a specification are looked up one by one: whole, too many to remember.
+        for place, table in self._spec_tables:
+            if spec[place] not in table:
+                return None
         if (
             self._owner_holds(owner)
             and self._location_holds(location, year)
             and self._industry_holds(industry)
             and self._type_holds(type_)
-            and self._capability_holds(spec.partition("-")[0])
         ):
             return owner, industry, location, type_, spec
         return None
@@ -181,9 +184,6 @@ class Parser:
             return _holds(segment, text, year)
 
         return holds
-
-    def _is_capability(self, capability: str) -> bool:
-        return _holds(self._spec, f"{capability}-0-00", 0)
 
     def _canonical(self, text: str, suffix: str | None) -> str:
         """Return the five segments of a folded text of any form, as an identifier is written."""
@@ -218,6 +218,16 @@ class Parser:
             "the check characters do not hold over the five segments; some character is wrong: "
             "compare the identifier with its source",
         )
+
+
+def _fixed_tables(segment: scheme.Segment) -> list[tuple[slice, tables.Table]]:
+    """Return where the codes stand in a segment of one form, and the table of each."""
+    found, start = [], 0
+    for part in segment.forms[0].parts:
+        if part.table:
+            found.append((slice(start, start + part.longest), tables.by_name(part.table)))
+        start += part.longest
+    return found
 
 
 def _holds(segment: scheme.Segment, text: str, year: int) -> bool:

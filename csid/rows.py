@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 
 from csid.endpoint import CACHE_ENTRIES
 from csid.errors import IdentifierError, RecordError
-from csid.fields import BY_KEY, FIELDS, PRECISIONS, check_together
+from csid.fields import BY_KEY, CELL_BREAK, FIELDS, PRECISIONS, check_together
 from csid.identifier import Identifier, make, parse
 from csid.record import Record
 
@@ -117,7 +117,8 @@ def _identifier_reader(columns: list[str], on: date) -> Callable[[Sequence[str]]
     def compose(row: Sequence[str]) -> Identifier:
         cells = cells_of(row)
         try:
-            return make(*cells, on)
+            owner, industry, location, type_, capability_class, serial = cells
+            return make(owner, industry, location, type_, capability_class, serial, on)
         except IdentifierError as error:
             given = ", ".join(
                 f"{c} {v[:20]!r}" for c, v in zip(SEGMENT_COLUMNS, cells, strict=True)
@@ -175,12 +176,11 @@ def columns_of(header: Sequence[str]) -> list[str]:
         raise RecordError(
             "header", f"give {ID_COLUMN!r} or its segments, not both: there is {segments[0]!r} too"
         )
-    needed = ("state",) if ID_COLUMN in columns else (*SEGMENT_COLUMNS, "state")
+    needed = (*(SEGMENT_COLUMNS if segments else (ID_COLUMN,)), "state")
     missing = [column for column in needed if column not in columns]
-    if len(missing) == len(needed):
-        raise RecordError("header", f"no header of ours: {heads[:3]}; {known}")
     if missing:
-        raise RecordError("header", f"missing column {', '.join(missing)}; {known}")
+        instead = "" if segments else f" (or {', '.join(SEGMENT_COLUMNS)})"
+        raise RecordError("header", f"missing column {', '.join(missing)}{instead}; {known}")
     return columns
 
 
@@ -212,7 +212,7 @@ def _gflops_step(columns: list[str]) -> list[_Step]:
     def join(cells: tuple[str, ...] | str) -> str:
         """The cells as the form of the field reads them: one for each precision."""
         found = dict(zip(places, (cells,) if isinstance(cells, str) else cells, strict=True))
-        return " ".join(found.get(letter, "") for letter in PRECISIONS) if any(cells) else ""
+        return CELL_BREAK.join(found.get(letter, "") for letter in PRECISIONS) if any(cells) else ""
 
     def cell_of(row: Sequence[str]) -> str:
         return join(cells_of(row))

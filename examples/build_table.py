@@ -177,14 +177,14 @@ def resources(provider: str, types: list[dict[str, str]], chips: list[Chip]) -> 
         if chip is None:
             family, model = GENERAL_FAMILIES[row["architecture"]]
             type_code, count, chip_memory = f"GC{bare}", "", ""
-            capability = capability_class("G", int(row["vcpu"]), memory, family)
+            capability = capability_class("G", int(row["vcpu"]), float(memory), family)
         else:
             model, type_code, count = chip.name, f"AC{bare}", str(gpus)
             chip_memory = shown(chip.memory_gib)
             performance = chip.gflops * gpus
             gflops[PRECISIONS[chip.precision]] = str(round(performance))
             capability = capability_class(
-                chip.precision, performance, chip.memory_gib * gpus, chip.family
+                chip.precision, float(performance), float(chip.memory_gib * gpus), chip.family
             )
         label = name.lower().replace(".", "-").replace("_", "-")
         for zone in ZONES[provider]:

@@ -1,8 +1,11 @@
 cimport cython
 
-from resolver.edns cimport Additional, Edns, OptWriter
-from resolver.lookup cimport Snapshot, Zone
-from resolver.node cimport Entry
+from csid.octets cimport csid_cut_is_in_use
+
+from csid.names cimport key_of, read_key
+from resolver.edns cimport Additional, Edns, OptWriter, read_additional
+from resolver.lookup cimport Snapshot, Zone, find
+from resolver.node cimport Entry, find_entry, with_owner, first_rdata
 
 cdef class Reply:
     cdef public bytes name

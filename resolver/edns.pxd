@@ -1,5 +1,7 @@
 cimport cython
 
+from csid.octets cimport csid_cut_is_in_use
+
 cdef class Edns:
     cdef public int udp_octets
     cdef public int version

@@ -1,5 +1,7 @@
 cimport cython
 
+from csid.octets cimport csid_cut_is_in_use
+
 from resolver.node cimport Entry
 
 cdef class Zone:

@@ -32,21 +32,11 @@ from csid.dns import SOA
 from csid.errors import CsidError, ZoneError
 from csid.limits import MAX_TTL
 from resolver import mastergenerate
-from resolver.mastertext import (
-    DataError,
-    TextError,
-    name_of,
-    rdata_of,
-    read_rdata,
-    tokenizer,
-    ttl_of,
-    type_of,
-)
+from resolver.masterdata import DataError, rdata_of, read_rdata
+from resolver.mastertext import TextError, is_class_in, name_of, tokenizer, ttl_of, type_of
 
 MAX_INCLUDE_DEPTH: Final = 16  # files open one inside the other
 _SHOWN_CHARACTERS: Final = 60  # of a wrong line, in its error
-
-_CLASSES: Final = {"IN": True, "CLASS1": True, "CH": False, "HS": False, "CS": False}
 
 _TTL_FIELD = r"(?:(\d[0-9WDHMSwdhms]*)[ \t]+)?"
 _PLAIN_LINE = re.compile(
@@ -76,27 +66,17 @@ class Record(NamedTuple):
 
 
 class _Source:
-    """An open master file: its lines, the number of the last one taken, and who included it."""
+    """An open master file: its lines with their numbers, and how deep it is included."""
 
     def __init__(self, file: io.TextIOBase, path: Path, includer: _Source | None) -> None:
         self.numbered = enumerate(file, 1)
         self.path = path
         self.shown = str(path)
         self.depth: int = 1 if includer is None else includer.depth + 1
-        self.includer = includer
 
-    def entry(self, line: str) -> dns.tokenizer.Tokenizer:
+    def entry_tokens(self, line: str) -> dns.tokenizer.Tokenizer:
         """A tokenizer over a line taken from this source and, if asked for, those behind it."""
         return tokenizer(_Characters(chain((line,), (text for _, text in self.numbered))))
-
-    def is_inside(self, path: Path) -> bool:
-        """Is `path` this file or one of those that led to it?"""
-        source: _Source | None = self
-        while source is not None:
-            if source.path.resolve() == path.resolve():
-                return True
-            source = source.includer
-        return False
 
 
 class _Characters:
@@ -120,12 +100,12 @@ def read_file(path: Path, origin: bytes | None = None) -> Iterator[Record]:
     Raises:
         ZoneError: the file cannot be read or a line is wrong; `where` is "file:line".
     """
-    return _Reader(origin).file(path, None)
+    return _Reader(origin).read_file(path, None)
 
 
 def read_text(text: str, path: str = "<text>", origin: bytes | None = None) -> Iterator[Record]:
     """`read_file` for a master file in memory; `path` names it and is what $INCLUDE goes from."""
-    return _Reader(origin).source(_Source(io.StringIO(text, newline=None), Path(path), None))
+    return _Reader(origin).read_lines(_Source(io.StringIO(text, newline=None), Path(path), None))
 
 
 class _Reader:
@@ -139,61 +119,59 @@ class _Reader:
         self.default_ttl: int | None = None
         self.last_ttl: int | None = None
 
-    def file(self, path: Path, includer: _Source | None, where: str = "") -> Iterator[Record]:
+    def read_file(self, path: Path, includer: _Source | None, where: str = "") -> Iterator[Record]:
         try:
             with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
-                yield from self.source(_Source(file, path, includer))
+                yield from self.read_lines(_Source(file, path, includer))
         except OSError as error:
             reason = f"cannot read {path}: {error.strerror}; give a readable master file"
             raise ZoneError(where or str(path), reason) from error
 
-    def source(self, source: _Source) -> Iterator[Record]:
+    def read_lines(self, source: _Source) -> Iterator[Record]:
         match = _PLAIN_LINE.fullmatch
         for number, line in source.numbered:
             plain = match(line)
             if plain is not None:
-                record = self.plain_record(plain, source.shown, number)
+                record = self.read_plain_line(plain, source.shown, number)
                 if record is not None:
                     yield record
                     continue
             elif not line.strip(" \t\n") or line.startswith(";"):
                 continue
-            yield from self.entry(line, source, number)
+            yield from self.read_entry(line, source, number)
 
-    def plain_record(self, line: re.Match[str], path: str, number: int) -> Record | None:
+    def read_plain_line(self, line: re.Match[str], path: str, number: int) -> Record | None:
         """The record of a plain line; None if it is not so plain and must be read with care."""
         owner_text, ttl_first, ttl_second, type_text, data = line.groups()
+        ttl_text = ttl_first or ttl_second
         try:
             rrtype = type_of(type_text)
-            if rrtype == SOA or (ttl_first and ttl_second):
+            ttl = ttl_of(ttl_text) if ttl_text else self.implied_ttl()
+            if ttl is None or rrtype == SOA or (ttl_first and ttl_second):
                 return None
-            ttl_text = ttl_first or ttl_second
-            ttl = ttl_of(ttl_text) if ttl_text else self.default_ttl
             if owner_text and owner_text != self.owner_text:
                 self.owner = name_of(owner_text, self.origin)
                 self.owner_text = owner_text
             rdata = rdata_of(rrtype, data.rstrip(" \t"), self.origin)
         except (CsidError, dns.exception.DNSException, ValueError):
             return None
-        if ttl is None:
-            ttl = self.last_ttl
-        if ttl is None or self.owner is None:
+        if self.owner is None:
             return None
         if ttl_text:
             self.last_ttl = ttl
         return Record(self.owner, rrtype, ttl, rdata, path, number)
 
-    def entry(self, line: str, source: _Source, number: int) -> Iterator[Record]:
+    def read_entry(self, line: str, source: _Source, number: int) -> Iterator[Record]:
         """What one entry of any form gives, with errors told where they stand."""
         where = f"{source.shown}:{number}"
         try:
-            yield from self.entry_records(source.entry(line), source, number)
+            yield from self.read_entry_tokens(source.entry_tokens(line), source, number)
         except ZoneError:
             raise
         except (CsidError, dns.exception.DNSException, ValueError) as error:
             raise ZoneError(where, _reason(error, line)) from error
 
-    def entry_records(
+    def read_entry_tokens(
         self, tokens: dns.tokenizer.Tokenizer, source: _Source, number: int
     ) -> Iterator[Record]:
         first = tokens.get(want_leading=True)
@@ -207,28 +185,28 @@ class _Reader:
         elif not first.is_identifier():
             raise TextError("a line begins with an owner name, which takes no quotes")
         elif first.value.startswith("$"):
-            yield from self.directive(first.value.upper(), tokens, source, number)
+            yield from self.follow_directive(first.value.upper(), tokens, source, number)
             return
         else:
             self.set_owner(name_of(first.value, self.origin))
-        yield self.record(tokens, source.shown, number)
+        yield self.read_record(tokens, source.shown, number)
 
     def set_owner(self, owner: bytes | None) -> None:
         self.owner = owner
         self.owner_text = ""
 
-    def record(self, tokens: dns.tokenizer.Tokenizer, path: str, number: int) -> Record:
+    def read_record(self, tokens: dns.tokenizer.Tokenizer, path: str, number: int) -> Record:
         """The rest of a record behind its owner."""
         if self.owner is None:
             raise TextError("the first record has no owner name; begin its line with one")
-        ttl, rrtype = self.fields(tokens)
+        ttl, rrtype = self.read_fields(tokens)
         if rrtype == SOA and self.apex is None:
             self.apex = self.owner
             self.origin = self.origin or self.owner
         rdata = read_rdata(rrtype, tokens, self.origin)
-        return Record(self.owner, rrtype, self.settled_ttl(ttl, rrtype, rdata), rdata, path, number)
+        return Record(self.owner, rrtype, self.settle_ttl(ttl, rrtype, rdata), rdata, path, number)
 
-    def fields(self, tokens: dns.tokenizer.Tokenizer) -> tuple[int | None, int]:
+    def read_fields(self, tokens: dns.tokenizer.Tokenizer) -> tuple[int | None, int]:
         """TTL (None if not written) and type; TTL and class come in either order or not at all."""
         ttl: int | None = None
         has_class = False
@@ -238,12 +216,12 @@ class _Reader:
                 raise TextError("the line ends before its record type; write owner, type and data")
             if ttl is None and (seconds := ttl_of(token.value)) is not None:
                 ttl = seconds
-            elif not has_class and _is_class(token.value):
+            elif not has_class and is_class_in(token.value):
                 has_class = True
             else:
                 return ttl, type_of(token.value)
 
-    def settled_ttl(self, ttl: int | None, rrtype: int, rdata: bytes) -> int:
+    def settle_ttl(self, ttl: int | None, rrtype: int, rdata: bytes) -> int:
         """The TTL of a record; see the rules at the top."""
         if ttl is not None:
             self.last_ttl = ttl
@@ -252,12 +230,15 @@ class _Reader:
             self.default_ttl = int.from_bytes(rdata[-4:])
             if self.default_ttl > MAX_TTL:
                 raise TextError(f"the SOA minimum {self.default_ttl} is above {MAX_TTL} seconds")
-        settled = self.last_ttl if self.default_ttl is None else self.default_ttl
-        if settled is None:
+        ttl = self.implied_ttl()
+        if ttl is None:
             raise TextError("no TTL is known yet; write one here or a $TTL line before")
-        return settled
+        return ttl
 
-    def directive(
+    def implied_ttl(self) -> int | None:
+        return self.last_ttl if self.default_ttl is None else self.default_ttl
+
+    def follow_directive(
         self, name: str, tokens: dns.tokenizer.Tokenizer, source: _Source, number: int
     ) -> Iterator[Record]:
         match name:
@@ -285,21 +266,21 @@ class _Reader:
         file_name, *origin = _arguments(tokens, "a file and at most an origin", 1, 2)
         path = source.path.parent / file_name
         if source.depth >= MAX_INCLUDE_DEPTH:
-            raise TextError(f"included more than {MAX_INCLUDE_DEPTH} files deep; nest them less")
-        if source.is_inside(path):
-            raise TextError(f"{path} includes itself; remove this line")
+            raise TextError(
+                f"included more than {MAX_INCLUDE_DEPTH} files deep; does one include itself?"
+            )
         saved = self.origin, self.owner
         if origin:
             self.origin = name_of(origin[0], self.origin)
         self.owner_text = ""
-        yield from self.file(path, source, f"{source.shown}:{number}")
+        yield from self.read_file(path, source, f"{source.shown}:{number}")
         self.origin = saved[0] or self.apex
         self.set_owner(saved[1])
 
     def generate(self, tokens: dns.tokenizer.Tokenizer, path: str, number: int) -> Iterator[Record]:
         (span,) = _taken(tokens, 1, "a range")
         (owner_template,) = _taken(tokens, 1, "an owner")
-        ttl, rrtype = self.fields(tokens)
+        ttl, rrtype = self.read_fields(tokens)
         (data_template,) = _arguments(tokens, "data as one word or in quotes", 1)
         for counter in mastergenerate.counters(span):
             self.set_owner(name_of(mastergenerate.fill(owner_template, counter), self.origin))
@@ -307,7 +288,7 @@ class _Reader:
             rdata = read_rdata(
                 rrtype, tokenizer(mastergenerate.fill(data_template, counter)), self.origin
             )
-            settled = self.settled_ttl(ttl, rrtype, rdata)
+            settled = self.settle_ttl(ttl, rrtype, rdata)
             yield Record(self.owner, rrtype, settled, rdata, path, number)
 
 
@@ -331,19 +312,6 @@ def _arguments(
         taken.append(token.value)
         token = tokens.get()
     return taken
-
-
-def _is_class(text: str) -> bool:
-    """Is this class IN?
-
-    Raises:
-        TextError: another class, of which no zone can be held here.
-    """
-    upper = text.upper()
-    is_in = _CLASSES.get(upper, False if re.fullmatch(r"CLASS\d{1,5}", upper, re.ASCII) else None)
-    if is_in is False:
-        raise TextError(f"class {text}: only zones of class IN are held; remove the record")
-    return is_in is True
 
 
 def _reason(error: Exception, line: str) -> str:

@@ -15,8 +15,8 @@ from csid.dns import CNAME, DNAME, MX, NS, NSEC, RRSIG, SOA, SRV
 from csid.errors import ZoneError
 from csid.limits import MAX_RRSET_OCTETS, MAX_RRSET_RECORDS, MAX_TYPES_PER_NAME
 from resolver import masterfile
+from resolver.masterdata import PTR
 from resolver.masterfile import Record
-from resolver.mastertext import PTR
 from resolver.node import RRset
 
 MAX_WARNINGS: Final = 100  # told one by one; the others are counted

@@ -12,14 +12,16 @@ import os
 import socket
 from typing import Final
 
-IN_OCTETS: Final = 4_096  # a query longer than this is cut off and counts as malformed
-OUT_OCTETS: Final = 2_048  # our answers over UDP stay within csid.limits.EDNS_UDP_OCTETS
-NAME_OCTETS: Final = 28  # struct sockaddr_in6, the larger of the two
+from csid.limits import BATCH_PACKETS
+
+_IN_OCTETS: Final = 4_096  # a query longer than this is cut off and counts as malformed
+_OUT_OCTETS: Final = 2_048  # our answers over UDP stay within csid.limits.EDNS_UDP_OCTETS
+_NAME_OCTETS: Final = 28  # struct sockaddr_in6, the larger of the two
 _CONTROL_OCTETS: Final = 64  # room for one IP_PKTINFO or IPV6_PKTINFO
 
-MSGHDR_WORDS: Final = 8  # struct mmsghdr in 64-bit words
-MSGHDR_HALVES: Final = 16  # the same in 32-bit words ...
-LENGTH_HALF: Final = 14  # ... of which msg_len is this one
+_MSGHDR_WORDS: Final = 8  # struct mmsghdr in 64-bit words
+_MSGHDR_HALVES: Final = 16  # the same in 32-bit words ...
+_LENGTH_HALF: Final = 14  # ... of which msg_len is this one
 _WAITFORONE: Final = 0x10000  # block for the first datagram only
 _AGAIN: Final = (errno.EINTR, errno.EAGAIN)
 
@@ -37,38 +39,32 @@ _sendmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int
 
 
 class Datagrams:
-    """Buffers for up to `count` datagrams each way on one socket.
+    """A batch of datagrams on one socket: received together, answered slot by slot, sent together.
 
     Slot i of the outgoing side answers slot i of the incoming side: both use one peer address.
-
-    Attributes:
-        inbox: incoming data; slot i begins at i * IN_OCTETS.
-        outbox: outgoing data; slot i begins at i * OUT_OCTETS.
-        peers: peer addresses (struct sockaddr); slot i begins at i * NAME_OCTETS.
-        received: 32-bit words of the incoming headers; datagram i has
-            received[i * MSGHDR_HALVES + LENGTH_HALF] octets.
-        to_send: 64-bit words of the outgoing vectors; word 2 * i + 1 is slot i's length in octets.
+    `resolver.cmmsg` is the same, compiled.
     """
 
-    def __init__(self, sock: socket.socket, count: int) -> None:
-        self.fd = sock.fileno()
-        self.count = count
-        self._inbox = ctypes.create_string_buffer(count * IN_OCTETS)
-        self._outbox = ctypes.create_string_buffer(count * OUT_OCTETS)
-        self._peers = ctypes.create_string_buffer(count * NAME_OCTETS)
+    def __init__(self, sock: socket.socket) -> None:
+        count = BATCH_PACKETS
+        ipv6 = sock.family == socket.AF_INET6
+        self._fd = sock.fileno()
+        self._address_at, self._address_octets = (8, 16) if ipv6 else (4, 4)
+        self._inbox_space = ctypes.create_string_buffer(count * _IN_OCTETS)
+        self._outbox_space = ctypes.create_string_buffer(count * _OUT_OCTETS)
+        self._peer_space = ctypes.create_string_buffer(count * _NAME_OCTETS)
         self._controls = ctypes.create_string_buffer(count * _CONTROL_OCTETS)
-        self._in_headers = (ctypes.c_uint64 * (count * MSGHDR_WORDS))()
-        self._out_headers = (ctypes.c_uint64 * (count * MSGHDR_WORDS))()
+        self._in_headers = (ctypes.c_uint64 * (count * _MSGHDR_WORDS))()
+        self._out_headers = (ctypes.c_uint64 * (count * _MSGHDR_WORDS))()
         self._in_vectors = (ctypes.c_uint64 * (count * 2))()
         self._out_vectors = (ctypes.c_uint64 * (count * 2))()
-        self._has_control = _ask_for_destination(sock)
+        self._has_control = ask_for_destination(sock)
         for slot in range(count):
-            self._lay_out(slot, 16 if sock.family == socket.AF_INET else NAME_OCTETS)
-        self.inbox = memoryview(self._inbox).cast("B")
-        self.outbox = memoryview(self._outbox).cast("B")
-        self.peers = memoryview(self._peers).cast("B")
-        self.received = memoryview(self._in_headers).cast("B").cast("I")
-        self.to_send = memoryview(self._out_vectors).cast("B").cast("Q")
+            self._lay_out(slot, _NAME_OCTETS if ipv6 else 16)
+        self._inbox = memoryview(self._inbox_space).cast("B")
+        self._outbox = memoryview(self._outbox_space).cast("B")
+        self._peers = memoryview(self._peer_space).cast("B")
+        self._lengths = memoryview(self._in_headers).cast("B").cast("I")
         self._in_address = ctypes.addressof(self._in_headers)
         self._out_address = ctypes.addressof(self._out_headers)
 
@@ -76,15 +72,15 @@ class Datagrams:
         """Point a slot's headers at its buffers. Words of struct msghdr: name, name length,
         vector, vector count, control, control length, flags; then mmsghdr's msg_len.
         """
-        name = ctypes.addressof(self._peers) + slot * NAME_OCTETS
+        name = ctypes.addressof(self._peer_space) + slot * _NAME_OCTETS
         control = ctypes.addressof(self._controls) + slot * _CONTROL_OCTETS
         for headers, vectors, data, octets in (
-            (self._in_headers, self._in_vectors, self._inbox, IN_OCTETS),
-            (self._out_headers, self._out_vectors, self._outbox, OUT_OCTETS),
+            (self._in_headers, self._in_vectors, self._inbox_space, _IN_OCTETS),
+            (self._out_headers, self._out_vectors, self._outbox_space, _OUT_OCTETS),
         ):
             vectors[2 * slot] = ctypes.addressof(data) + slot * octets
             vectors[2 * slot + 1] = octets
-            at = slot * MSGHDR_WORDS
+            at = slot * _MSGHDR_WORDS
             headers[at] = name
             headers[at + 1] = name_octets
             headers[at + 2] = ctypes.addressof(vectors) + 16 * slot
@@ -100,20 +96,37 @@ class Datagrams:
             OSError: the socket is of no more use.
         """
         if self._has_control:
-            for slot in range(self.count):
-                self._in_headers[slot * MSGHDR_WORDS + 5] = _CONTROL_OCTETS
-        count = int(_recvmmsg(self.fd, self._in_address, self.count, _WAITFORONE, None))
+            for slot in range(BATCH_PACKETS):
+                self._in_headers[slot * _MSGHDR_WORDS + 5] = _CONTROL_OCTETS
+        count = int(_recvmmsg(self._fd, self._in_address, BATCH_PACKETS, _WAITFORONE, None))
         if count >= 0:
             if self._has_control:
                 # The answer leaves from the address the question came to.
                 for slot in range(count):
-                    at = slot * MSGHDR_WORDS + 5
+                    at = slot * _MSGHDR_WORDS + 5
                     self._out_headers[at] = self._in_headers[at]
             return count
         code = ctypes.get_errno()
         if code in _AGAIN or code == errno.ECONNREFUSED:
             return 0
         raise OSError(code, os.strerror(code))
+
+    def packet(self, slot: int) -> bytes:
+        """The datagram received in a slot."""
+        start = slot * _IN_OCTETS
+        return bytes(self._inbox[start : start + self._lengths[slot * _MSGHDR_HALVES + _LENGTH_HALF]])
+
+    def address(self, slot: int) -> bytes:
+        """The IP address a slot's datagram came from, 4 or 16 octets."""
+        start = slot * _NAME_OCTETS + self._address_at
+        return bytes(self._peers[start : start + self._address_octets])
+
+    def put(self, slot: int, reply: bytes) -> None:
+        """Lay a slot's answer ready."""
+        size = len(reply)
+        start = slot * _OUT_OCTETS
+        self._outbox[start : start + size] = reply
+        self._out_vectors[2 * slot + 1] = size
 
     def send(self, first: int, last: int) -> None:
         """Send the slots from `first` up to, not including, `last`. What the kernel does not take
@@ -122,7 +135,7 @@ class Datagrams:
         while first < last:
             sent = int(
                 _sendmmsg(
-                    self.fd, self._out_address + first * 8 * MSGHDR_WORDS, last - first, 0
+                    self._fd, self._out_address + first * 8 * _MSGHDR_WORDS, last - first, 0
                 )
             )
             if sent < 0:
@@ -130,7 +143,7 @@ class Datagrams:
             first += sent
 
 
-def _ask_for_destination(sock: socket.socket) -> bool:
+def ask_for_destination(sock: socket.socket) -> bool:
     """On a socket bound to the wildcard address, have the kernel tell where each datagram came to.
 
     Returns whether it will.

@@ -1,5 +1,7 @@
 cimport cython
 
+from csid.octets cimport csid_cut_is_in_use
+
 cdef class Entry:
     cdef public int number
     cdef public bytes records

@@ -12,12 +12,15 @@ import socket
 import sys
 from pathlib import Path
 
-from csid.limits import BATCH_PACKETS
 from resolver.answer import Answerer
 from resolver.edns import OptWriter
-from resolver.mmsg import Datagrams
 from resolver.store import Store
 from resolver.udp import serve
+
+try:
+    from resolver.cmmsg import Datagrams
+except ImportError:  # not compiled on this machine
+    from resolver.mmsg import Datagrams
 
 
 def main() -> int:
@@ -33,11 +36,11 @@ def main() -> int:
     sock.setblocking(True)
     store = Store.open(arguments.data)
     answerer = Answerer(OptWriter(store.settings().cookie_secret, arguments.nsid.encode()))
-    datagrams = Datagrams(sock, BATCH_PACKETS)
+    datagrams = Datagrams(sock)
     if arguments.ready_fd is not None:
         os.write(arguments.ready_fd, b"+")
         os.close(arguments.ready_fd)
-    serve(store, answerer, datagrams, sock.family == socket.AF_INET6)
+    serve(store, answerer, datagrams)
     return 0
 
 

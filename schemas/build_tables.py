@@ -1,9 +1,9 @@
 """Build the code tables from public data: ``python schemas/build_tables.py --data DIR``.
 
 DIR holds divisions.csv, division_changes.csv (GB/T 2260) and industries.csv (GB/T 4754-2017).
-Written beside this file, or to --out: divisions.csv, industries.csv and countries.csv. The tables of chip
-families and owner classes are kept by hand. Needs the packages pypinyin and pycountry, which
-nothing needs at run time.
+Written beside this file, or to --out: divisions.csv, industries.csv and countries.csv. The
+tables of chip families and owner classes are kept by hand. Needs the packages pypinyin and
+pycountry, which nothing needs at run time.
 """
 
 from __future__ import annotations

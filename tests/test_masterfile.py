@@ -6,7 +6,7 @@ import re
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
-import dns.rdataclass
+import dns.name
 import dns.rdatatype
 import dns.zone
 import pytest
@@ -24,9 +24,10 @@ HEAD = "$ORIGIN ex.\n$TTL 60\n@ SOA ns1 host 1 2 3 4 5\n@ NS ns1\n"
 
 def shown(records: list[Record]) -> list[str]:
     """Records as "owner ttl type data-in-hex" to compare at a glance."""
+    kinds = [dns.rdatatype.RdataType.make(record.rrtype).name for record in records]
     return [
-        f"{names.to_text(r.owner)} {r.ttl} {dns.rdatatype.to_text(r.rrtype)} {r.rdata.hex()}"
-        for r in records
+        f"{names.to_text(record.owner)} {record.ttl} {kind} {record.rdata.hex()}"
+        for record, kind in zip(records, kinds, strict=True)
     ]
 
 
@@ -188,9 +189,9 @@ def test_a_missing_included_file_is_told_where_it_is_asked_for(tmp_path: Path) -
 
 
 def test_includes_neither_circle_nor_nest_without_end(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text("$INCLUDE b\n")
-    (tmp_path / "b").write_text("$INCLUDE ./a\n")
-    with pytest.raises(ZoneError, match=r"b:1: .* includes itself"):
+    (tmp_path / "a").write_text("$INCLUDE b\n$INCLUDE b\n")
+    (tmp_path / "b").write_text("$INCLUDE ./a\n$INCLUDE a\n")
+    with pytest.raises(ZoneError, match=r"b:1: included more than 16 files deep"):
         list(read_file(tmp_path / "a"))
     for depth in range(MAX_INCLUDE_DEPTH + 1):
         (tmp_path / f"f{depth}").write_text(f"$INCLUDE f{depth + 1}\n")
@@ -286,6 +287,7 @@ def test_generate_refuses(line: str, reason: str) -> None:
         (HEAD + "a A \\# 3 010203\n", 5, "not data of type"),
         (HEAD + "a 2147483648 A 1.2.3.4\n", 5, "above 2147483647 seconds"),
         (HEAD + f"a {'9' * 30} A 1.2.3.4\n", 5, "above 2147483647 seconds"),
+        (HEAD + "a 1h30 A 1.2.3.4\n", 5, "'1h30' is no record type"),
         (HEAD + "$TTL 99999w\n", 5, "above 2147483647 seconds"),
         (HEAD + "$TTL 1h30\n", 5, "is no TTL"),
         (HEAD + "$TTL\n", 5, "give it a TTL"),
@@ -347,8 +349,10 @@ DATA = st.one_of(
     st.tuples(st.just("TXT"), st.lists(QUOTED | BARE, min_size=1, max_size=4).map(" ".join)),
     st.tuples(st.sampled_from(["TYPE65347", "TYPE65400", "TYPE16383"]), HEX),
     st.tuples(
-        st.just("SVCB"),
-        st.sampled_from(["1 . alpn=h2,h3", "0 a.b", '2 x port=443 ipv4hint="1.2.3.4"']),
+        st.sampled_from(["SVCB", "HTTPS"]),
+        st.sampled_from(
+            ["1 . alpn=h2,h3", "0 a.b", '65535 x port=443 key65000="a b"', "1 @ port=1"]
+        ),
     ),
     st.tuples(st.just("SRV"), st.tuples(st.just("1 2 443"), NAME).map(" ".join)),
 )

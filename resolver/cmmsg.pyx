@@ -1,0 +1,160 @@
+# cython: language_level=3, boundscheck=True, wraparound=False
+"""`resolver.mmsg.Datagrams`, compiled: the same methods, with the system calls made directly.
+
+Buffers belong to this object and slots are checked, so no call can reach outside them.
+"""
+
+from cpython.bytes cimport PyBytes_FromStringAndSize, PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.errno cimport errno, EAGAIN, ECONNREFUSED, EINTR
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
+
+import os
+import socket
+
+from csid.limits import BATCH_PACKETS
+from resolver.mmsg import ask_for_destination
+
+cdef extern from "<sys/socket.h>" nogil:
+    """
+    #ifndef _GNU_SOURCE
+    #define _GNU_SOURCE
+    #endif
+    #include <netinet/in.h>
+    #include <sys/socket.h>
+    #define SLOTS 64
+    #define IN_OCTETS 4096
+    #define OUT_OCTETS 2048
+    #define CONTROL_OCTETS 64
+    typedef struct {
+        struct mmsghdr in[SLOTS], out[SLOTS];
+        struct iovec in_vector[SLOTS], out_vector[SLOTS];
+        struct sockaddr_in6 peer[SLOTS];
+        unsigned char control[SLOTS][CONTROL_OCTETS];
+        unsigned char inbox[SLOTS][IN_OCTETS];
+        unsigned char outbox[SLOTS][OUT_OCTETS];
+    } datagrams;
+
+    static void lay_out(datagrams *d, socklen_t peer_octets, int with_control) {
+        for (int i = 0; i < SLOTS; i++) {
+            struct mmsghdr *headers[2] = {&d->in[i], &d->out[i]};
+            struct iovec *vectors[2] = {&d->in_vector[i], &d->out_vector[i]};
+            vectors[0]->iov_base = d->inbox[i];
+            vectors[0]->iov_len = IN_OCTETS;
+            vectors[1]->iov_base = d->outbox[i];
+            for (int j = 0; j < 2; j++) {
+                struct msghdr *header = &headers[j]->msg_hdr;
+                header->msg_name = &d->peer[i];
+                header->msg_namelen = peer_octets;
+                header->msg_iov = vectors[j];
+                header->msg_iovlen = 1;
+                header->msg_control = with_control ? d->control[i] : 0;
+                header->msg_controllen = with_control ? CONTROL_OCTETS : 0;
+            }
+        }
+    }
+
+    static int receive_all(int fd, datagrams *d, int with_control) {
+        int count;
+        if (with_control)
+            for (int i = 0; i < SLOTS; i++) d->in[i].msg_hdr.msg_controllen = CONTROL_OCTETS;
+        count = recvmmsg(fd, d->in, SLOTS, MSG_WAITFORONE, 0);
+        if (with_control)  /* the answer leaves from the address the question came to */
+            for (int i = 0; i < count; i++)
+                d->out[i].msg_hdr.msg_controllen = d->in[i].msg_hdr.msg_controllen;
+        return count;
+    }
+    """
+    ctypedef struct datagrams:
+        pass
+    const int SLOTS
+    const int OUT_OCTETS
+    void lay_out(datagrams *, unsigned int, int)
+    int receive_all(int, datagrams *, int)
+
+
+cdef extern from * nogil:
+    """
+    static inline Py_ssize_t in_length(datagrams *d, int i) { return d->in[i].msg_len; }
+    static inline char *in_data(datagrams *d, int i) { return (char *)d->inbox[i]; }
+    static inline char *out_data(datagrams *d, int i) { return (char *)d->outbox[i]; }
+    static inline void set_length(datagrams *d, int i, size_t n) { d->out_vector[i].iov_len = n; }
+    static inline char *peer_address(datagrams *d, int i, int ipv6) {
+        return ipv6 ? (char *)&d->peer[i].sin6_addr
+                    : (char *)&((struct sockaddr_in *)&d->peer[i])->sin_addr;
+    }
+    static int send_some(int fd, datagrams *d, int first, int last) {
+        return sendmmsg(fd, d->out + first, last - first, 0);
+    }
+    """
+    Py_ssize_t in_length(datagrams *, int)
+    char *in_data(datagrams *, int)
+    char *out_data(datagrams *, int)
+    void set_length(datagrams *, int, size_t)
+    char *peer_address(datagrams *, int, int)
+    int send_some(int, datagrams *, int, int)
+
+
+cdef class Datagrams:
+    """See `resolver.mmsg.Datagrams`."""
+
+
+    def __cinit__(self, sock):
+        assert SLOTS == BATCH_PACKETS
+        self._all = <datagrams *>calloc(1, sizeof(datagrams))
+        if not self._all:
+            raise MemoryError
+        self._fd = sock.fileno()
+        self._ipv6 = sock.family == socket.AF_INET6
+        self._with_control = ask_for_destination(sock)
+        lay_out(self._all, 28 if self._ipv6 else 16, self._with_control)
+
+    def __dealloc__(self):
+        free(self._all)
+
+    cpdef int receive(self) except -1:
+        cdef int count
+        with nogil:
+            count = receive_all(self._fd, self._all, self._with_control)
+        if count >= 0:
+            self._received = count
+            return count
+        self._received = 0
+        if errno in (EINTR, EAGAIN, ECONNREFUSED):
+            return 0
+        raise OSError(errno, os.strerror(errno))
+
+    cdef inline int _check(self, int slot) except -1:
+        if not 0 <= slot < self._received:
+            raise IndexError(f"slot {slot} of {self._received}")
+        return 0
+
+    cpdef bytes packet(self, int slot):
+        self._check(slot)
+        return PyBytes_FromStringAndSize(in_data(self._all, slot), in_length(self._all, slot))
+
+    cpdef bytes address(self, int slot):
+        self._check(slot)
+        return PyBytes_FromStringAndSize(
+            peer_address(self._all, slot, self._ipv6), 16 if self._ipv6 else 4
+        )
+
+    cpdef object put(self, int slot, bytes reply):
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(reply)
+        self._check(slot)
+        if size > OUT_OCTETS:
+            raise ValueError(f"an answer of {size} octets for a slot of {OUT_OCTETS}")
+        memcpy(out_data(self._all, slot), PyBytes_AS_STRING(reply), size)
+        set_length(self._all, slot, size)
+
+    cpdef object send(self, int first, int last):
+        cdef int sent
+        if first < last:
+            self._check(first)
+            self._check(last - 1)
+        while first < last:
+            with nogil:
+                sent = send_some(self._fd, self._all, first, last)
+            if sent < 0:
+                sent = 0 if errno == EINTR else 1
+            first += sent
