@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
 from fractions import Fraction
-from math import log2, log10
 from pathlib import Path
 
+from csid import capability
 from csid.check import gb32100_check
 from csid.fields import PRECISIONS
 from csid.identifier import make
@@ -154,63 +154,51 @@ def chip_of(instance_type: str, gpus: int, chips: list[Chip]) -> Chip | None:
     )
 
 
-def capability_class(precision: str, performance: float, memory_gib: float, family: str) -> str:
-    """Precision, round(10 log10 performance), M, round(log2 GiB), chip family.
-
-    Less than 1 of either is written 00: two digits hold no sign.
-    """
-    tens = max(0, round(10 * log10(performance)))
-    power = max(0, round(log2(memory_gib)))
-    return f"{precision}{tens:02}M{power:02}{family}"
-
-
 def resources(provider: str, types: list[dict[str, str]], chips: list[Chip]) -> Iterator[list[str]]:
     """The rows of one provider: each of its types in each of its zones."""
     for number, row in enumerate(sorted(types, key=lambda row: row["instance_type"]), 1):
         name = row["instance_type"]
         if any(fnmatchcase(name, pattern) for pattern in LEFT_OUT):
             continue
-        gpus, memory = int(row["gpu"]), Fraction(int(row["memory_mib"]), 1024)
+        gpus = int(row["gpu"])
         chip = chip_of(name, gpus, chips)
-        bare = "B" if "metal" in name else "V"
-        gflops = dict.fromkeys(PRECISIONS.values(), "")
-        if chip is None:
-            family, model = GENERAL_FAMILIES[row["architecture"]]
-            type_code, count, chip_memory = f"GC{bare}", "", ""
-            capability = capability_class("G", int(row["vcpu"]), float(memory), family)
-        else:
-            model, type_code, count = chip.name, f"AC{bare}", str(gpus)
-            chip_memory = shown(chip.memory_gib)
-            performance = chip.gflops * gpus
-            gflops[PRECISIONS[chip.precision]] = str(round(performance))
-            capability = capability_class(
-                chip.precision, float(performance), float(chip.memory_gib * gpus), chip.family
-            )
-        label = name.lower().replace(".", "-").replace("_", "-")
+        kind, class_code, facts = accelerated(chip, gpus) if chip else general(row)
+        type_code = f"{kind}C{'B' if 'metal' in name else 'V'}"
+        facts["vcpu"], facts["memory_gib"] = row["vcpu"], shown(main_memory(row))
+        facts["state"] = "active"
+        host = name.lower().replace(".", "-").replace("_", "-")
         for zone in ZONES[provider]:
-            identifier = make(
-                OWNERS[provider],
-                INDUSTRY,
-                zone.division,
-                type_code,
-                capability,
-                f"{zone.code}{number:04}",
-                TABLE_DATE,
-            )
-            yield [
-                str(identifier),
-                f"{name} {zone.name}",
-                "active",
-                f"https://{label}.{zone.name}.{provider}.example",
-                model,
-                count,
-                chip_memory,
-                row["vcpu"],
-                shown(memory),
-                gflops["fp32_gflops"],
-                gflops["fp16_gflops"],
-                gflops["int8_gops"],
-            ]
+            serial = f"{zone.code}{number:04}"
+            place = OWNERS[provider], INDUSTRY, zone.division
+            facts["identifier"] = str(make(*place, type_code, class_code, serial, TABLE_DATE))
+            facts["name"] = f"{name} {zone.name}"
+            facts["endpoints"] = f"https://{host}.{zone.name}.{provider}.example"
+            yield [facts.get(column, "") for column in COLUMNS]
+
+
+def general(row: dict[str, str]) -> tuple[str, str, dict[str, str]]:
+    """Compute class, capability class and facts of a type without accelerator."""
+    family, architecture = GENERAL_FAMILIES[row["architecture"]]
+    class_code = capability.encode("G", int(row["vcpu"]), float(main_memory(row)), family)
+    return "G", class_code, {"chip": architecture}
+
+
+def accelerated(chip: Chip, count: int) -> tuple[str, str, dict[str, str]]:
+    """Compute class, capability class and facts of a type with accelerators."""
+    performance, memory = chip.gflops * count, chip.memory_gib * count
+    class_code = capability.encode(chip.precision, float(performance), float(memory), chip.family)
+    facts = {
+        "chip": chip.name,
+        "count": str(count),
+        "chip_memory_gib": shown(chip.memory_gib),
+        PRECISIONS[chip.precision]: str(round(performance)),
+    }
+    return "A", class_code, facts
+
+
+def main_memory(row: dict[str, str]) -> Fraction:
+    """GiB."""
+    return Fraction(int(row["memory_mib"]), 1024)
 
 
 def shown(number: Fraction) -> str:

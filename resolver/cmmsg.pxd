@@ -1,9 +1,5 @@
-cdef extern from * nogil:
-    ctypedef struct datagrams:
-        pass
-
 cdef class Datagrams:
-    cdef datagrams *_all
+    cdef void *_buffers
     cdef int _fd
     cdef int _received
     cdef bint _ipv6

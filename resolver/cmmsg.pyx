@@ -35,7 +35,8 @@ cdef extern from "<sys/socket.h>" nogil:
         unsigned char outbox[SLOTS][OUT_OCTETS];
     } datagrams;
 
-    static void lay_out(datagrams *d, socklen_t peer_octets, int with_control) {
+    static void lay_out(void *p, socklen_t peer_octets, int with_control) {
+        datagrams *d = p;
         for (int i = 0; i < SLOTS; i++) {
             struct mmsghdr *headers[2] = {&d->in[i], &d->out[i]};
             struct iovec *vectors[2] = {&d->in_vector[i], &d->out_vector[i]};
@@ -54,7 +55,8 @@ cdef extern from "<sys/socket.h>" nogil:
         }
     }
 
-    static int receive_all(int fd, datagrams *d, int with_control) {
+    static int receive_all(int fd, void *p, int with_control) {
+        datagrams *d = p;
         int count;
         if (with_control)
             for (int i = 0; i < SLOTS; i++) d->in[i].msg_hdr.msg_controllen = CONTROL_OCTETS;
@@ -65,34 +67,33 @@ cdef extern from "<sys/socket.h>" nogil:
         return count;
     }
     """
-    ctypedef struct datagrams:
-        pass
+    const int BUFFERS_OCTETS "(int)sizeof(datagrams)"
     const int SLOTS
     const int OUT_OCTETS
-    void lay_out(datagrams *, unsigned int, int)
-    int receive_all(int, datagrams *, int)
+    void lay_out(void *, unsigned int, int)
+    int receive_all(int, void *, int)
 
 
 cdef extern from * nogil:
     """
-    static inline Py_ssize_t in_length(datagrams *d, int i) { return d->in[i].msg_len; }
-    static inline char *in_data(datagrams *d, int i) { return (char *)d->inbox[i]; }
-    static inline char *out_data(datagrams *d, int i) { return (char *)d->outbox[i]; }
-    static inline void set_length(datagrams *d, int i, size_t n) { d->out_vector[i].iov_len = n; }
-    static inline char *peer_address(datagrams *d, int i, int ipv6) {
-        return ipv6 ? (char *)&d->peer[i].sin6_addr
-                    : (char *)&((struct sockaddr_in *)&d->peer[i])->sin_addr;
+    static inline Py_ssize_t in_length(void *p, int i) { return ((datagrams *)p)->in[i].msg_len; }
+    static inline char *in_data(void *p, int i) { return (char *)((datagrams *)p)->inbox[i]; }
+    static inline char *out_data(void *p, int i) { return (char *)((datagrams *)p)->outbox[i]; }
+    static inline void set_length(void *p, int i, size_t n) { ((datagrams *)p)->out_vector[i].iov_len = n; }
+    static inline char *peer_address(void *p, int i, int ipv6) {
+        return ipv6 ? (char *)&((datagrams *)p)->peer[i].sin6_addr
+                    : (char *)&((struct sockaddr_in *)&((datagrams *)p)->peer[i])->sin_addr;
     }
-    static int send_some(int fd, datagrams *d, int first, int last) {
-        return sendmmsg(fd, d->out + first, last - first, 0);
+    static int send_some(int fd, void *p, int first, int last) {
+        return sendmmsg(fd, ((datagrams *)p)->out + first, last - first, 0);
     }
     """
-    Py_ssize_t in_length(datagrams *, int)
-    char *in_data(datagrams *, int)
-    char *out_data(datagrams *, int)
-    void set_length(datagrams *, int, size_t)
-    char *peer_address(datagrams *, int, int)
-    int send_some(int, datagrams *, int, int)
+    Py_ssize_t in_length(void *, int)
+    char *in_data(void *, int)
+    char *out_data(void *, int)
+    void set_length(void *, int, size_t)
+    char *peer_address(void *, int, int)
+    int send_some(int, void *, int, int)
 
 
 cdef class Datagrams:
@@ -101,21 +102,21 @@ cdef class Datagrams:
 
     def __cinit__(self, sock):
         assert SLOTS == BATCH_PACKETS
-        self._all = <datagrams *>calloc(1, sizeof(datagrams))
-        if not self._all:
+        self._buffers = calloc(1, BUFFERS_OCTETS)
+        if not self._buffers:
             raise MemoryError
         self._fd = sock.fileno()
         self._ipv6 = sock.family == socket.AF_INET6
         self._with_control = ask_for_destination(sock)
-        lay_out(self._all, 28 if self._ipv6 else 16, self._with_control)
+        lay_out(self._buffers, 28 if self._ipv6 else 16, self._with_control)
 
     def __dealloc__(self):
-        free(self._all)
+        free(self._buffers)
 
     cpdef int receive(self) except -1:
         cdef int count
         with nogil:
-            count = receive_all(self._fd, self._all, self._with_control)
+            count = receive_all(self._fd, self._buffers, self._with_control)
         if count >= 0:
             self._received = count
             return count
@@ -131,12 +132,12 @@ cdef class Datagrams:
 
     cpdef bytes packet(self, int slot):
         self._check(slot)
-        return PyBytes_FromStringAndSize(in_data(self._all, slot), in_length(self._all, slot))
+        return PyBytes_FromStringAndSize(in_data(self._buffers, slot), in_length(self._buffers, slot))
 
     cpdef bytes address(self, int slot):
         self._check(slot)
         return PyBytes_FromStringAndSize(
-            peer_address(self._all, slot, self._ipv6), 16 if self._ipv6 else 4
+            peer_address(self._buffers, slot, self._ipv6), 16 if self._ipv6 else 4
         )
 
     cpdef object put(self, int slot, bytes reply):
@@ -144,8 +145,8 @@ cdef class Datagrams:
         self._check(slot)
         if size > OUT_OCTETS:
             raise ValueError(f"an answer of {size} octets for a slot of {OUT_OCTETS}")
-        memcpy(out_data(self._all, slot), PyBytes_AS_STRING(reply), size)
-        set_length(self._all, slot, size)
+        memcpy(out_data(self._buffers, slot), PyBytes_AS_STRING(reply), size)
+        set_length(self._buffers, slot, size)
 
     cpdef object send(self, int first, int last):
         cdef int sent
@@ -154,7 +155,7 @@ cdef class Datagrams:
             self._check(last - 1)
         while first < last:
             with nogil:
-                sent = send_some(self._fd, self._all, first, last)
+                sent = send_some(self._fd, self._buffers, first, last)
             if sent < 0:
                 sent = 0 if errno == EINTR else 1
             first += sent
