@@ -20,8 +20,14 @@ cdef extern from "<sys/socket.h>" nogil:
     #ifndef _GNU_SOURCE
     #define _GNU_SOURCE
     #endif
+    #include <errno.h>
     #include <netinet/in.h>
+    #include <string.h>
     #include <sys/socket.h>
+    #ifndef UDP_SEGMENT
+    #define UDP_SEGMENT 103
+    #endif
+    #define GROUP_OCTETS 60000
     #define SLOTS 64
     #define IN_OCTETS 4096
     #define OUT_OCTETS 2048
@@ -30,6 +36,11 @@ cdef extern from "<sys/socket.h>" nogil:
         struct mmsghdr in[SLOTS], out[SLOTS];
         struct iovec in_vector[SLOTS], out_vector[SLOTS];
         struct sockaddr_in6 peer[SLOTS];
+        struct mmsghdr group[SLOTS];
+        struct iovec group_vector[SLOTS];
+        size_t group_size[SLOTS];
+        int grouping;
+        socklen_t peer_octets;
         unsigned char control[SLOTS][CONTROL_OCTETS];
         unsigned char inbox[SLOTS][IN_OCTETS];
         unsigned char outbox[SLOTS][OUT_OCTETS];
@@ -37,6 +48,8 @@ cdef extern from "<sys/socket.h>" nogil:
 
     static void lay_out(void *p, socklen_t peer_octets, int with_control) {
         datagrams *d = p;
+        d->grouping = !with_control;
+        d->peer_octets = peer_octets;
         for (int i = 0; i < SLOTS; i++) {
             struct mmsghdr *headers[2] = {&d->in[i], &d->out[i]};
             struct iovec *vectors[2] = {&d->in_vector[i], &d->out_vector[i]};
@@ -84,8 +97,75 @@ cdef extern from * nogil:
         return ipv6 ? (char *)&((datagrams *)p)->peer[i].sin6_addr
                     : (char *)&((struct sockaddr_in *)&((datagrams *)p)->peer[i])->sin_addr;
     }
-    static int send_some(int fd, void *p, int first, int last) {
-        return sendmmsg(fd, ((datagrams *)p)->out + first, last - first, 0);
+    /* Answers of one size to one asker become one message, which the kernel cuts up again at the
+       very end (UDP_SEGMENT, udp(7)): one way through the IP stack for all of them. */
+    static int group_answers(datagrams *d, int first, int last) {
+        int groups = 0, group_of[SLOTS], room = 0;
+        for (int slot = first; slot < last; slot++) {
+            size_t size = d->out_vector[slot].iov_len;
+            int g = 0;
+            while (g < groups
+                   && (d->group_size[g] != size
+                       || (d->group[g].msg_hdr.msg_iovlen + 1) * size > GROUP_OCTETS
+                       || memcmp(d->group[g].msg_hdr.msg_name, &d->peer[slot], d->peer_octets)))
+                g++;
+            if (g == groups) {
+                groups++;
+                d->group_size[g] = size;
+                d->group[g] = d->out[slot];
+                d->group[g].msg_hdr.msg_iovlen = 0;
+            }
+            d->group[g].msg_hdr.msg_iovlen++;
+            group_of[slot] = g;
+        }
+        for (int g = 0; g < groups; g++) {
+            struct msghdr *message = &d->group[g].msg_hdr;
+            message->msg_iov = &d->group_vector[room];
+            room += message->msg_iovlen;
+            if (message->msg_iovlen > 1) {
+                struct cmsghdr *control = (struct cmsghdr *)d->control[g];
+                message->msg_control = control;
+                message->msg_controllen = CMSG_SPACE(sizeof(uint16_t));
+                control->cmsg_level = IPPROTO_UDP;
+                control->cmsg_type = UDP_SEGMENT;
+                control->cmsg_len = CMSG_LEN(sizeof(uint16_t));
+                *(uint16_t *)CMSG_DATA(control) = (uint16_t)d->group_size[g];
+            }
+            message->msg_iovlen = 0;
+        }
+        for (int slot = first; slot < last; slot++) {
+            struct msghdr *message = &d->group[group_of[slot]].msg_hdr;
+            message->msg_iov[message->msg_iovlen++] = d->out_vector[slot];
+        }
+        return groups;
+    }
+
+    /* What the kernel does not take (no route, no buffer) is left out, as datagrams may be. */
+    static void send_messages(int fd, struct mmsghdr *messages, int count) {
+        while (count > 0) {
+            int sent = sendmmsg(fd, messages, count, 0);
+            if (sent < 0) sent = errno != EINTR;
+            messages += sent;
+            count -= sent;
+        }
+    }
+
+    static void send_slots(int fd, void *p, int first, int last) {
+        datagrams *d = p;
+        int groups, sent;
+        if (!d->grouping) {
+            send_messages(fd, d->out + first, last - first);
+            return;
+        }
+        groups = group_answers(d, first, last);
+        sent = sendmmsg(fd, d->group, groups, 0);
+        if (sent < 0 && (errno == EINVAL || errno == EIO)) {
+            d->grouping = 0;  /* this kernel or device cannot */
+            send_messages(fd, d->out + first, last - first);
+        } else {
+            if (sent < 0) sent = 0;
+            send_messages(fd, d->group + sent, groups - sent);
+        }
     }
     """
     Py_ssize_t in_length(void *, int)
@@ -93,7 +173,7 @@ cdef extern from * nogil:
     char *out_data(void *, int)
     void set_length(void *, int, size_t)
     char *peer_address(void *, int, int)
-    int send_some(int, void *, int, int)
+    void send_slots(int, void *, int, int)
 
 
 cdef class Datagrams:
@@ -149,13 +229,8 @@ cdef class Datagrams:
         set_length(self._buffers, slot, size)
 
     cpdef object send(self, int first, int last):
-        cdef int sent
         if first < last:
             self._check(first)
             self._check(last - 1)
-        while first < last:
             with nogil:
-                sent = send_some(self._fd, self._buffers, first, last)
-            if sent < 0:
-                sent = 0 if errno == EINTR else 1
-            first += sent
+                send_slots(self._fd, self._buffers, first, last)

@@ -17,6 +17,8 @@ from typing import Final, NamedTuple
 from csid.errors import CsidError
 
 BACKLOG: Final = 4_096  # connections the kernel completes before they are accepted
+TCP_SEND_BUFFER_OCTETS: Final = 262_144  # of answers the kernel keeps for a slow peer
+TCP_USER_TIMEOUT_MS: Final = 15_000  # for a peer to acknowledge what was sent (RFC 5482)
 UDP_BUFFER_OCTETS: Final = 4_194_304  # asked for; the kernel gives at most net.core.rmem_max
 PORT_ATTEMPTS: Final = 16  # free ports tried until one is free for TCP and for UDP
 
@@ -102,6 +104,9 @@ def _bind(address: Address, workers: int) -> Bound:
         tcp = opened.enter_context(_socket(address, socket.SOCK_STREAM))
         # Connections of a server that has just ended must not keep the next one from starting.
         tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Accepted connections inherit these.
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, TCP_SEND_BUFFER_OCTETS)
+        tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
         tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         tcp.bind(address)
         tcp.listen(BACKLOG)
