@@ -49,9 +49,23 @@ from csid.limits import (
 from csid.names import key_of, read_key
 from resolver.edns import Additional, Edns, OptWriter, read_additional
 from resolver.lookup import DELEGATION, NO_NAME, REDIRECT, Snapshot, Zone, find
-from resolver.node import ALIAS, CUT, OWNER, Entry, find_entry, first_rdata, rr, with_owner
+from resolver.node import (
+    ALIAS,
+    CUT,
+    OWNER,
+    POINTERS,
+    extra_at,
+    extra_number_at,
+    find_entry,
+    first_rdata,
+    next_entry,
+    number_at,
+    records_at,
+    rr,
+    with_owner,
+)
 
-_HEADER: Final = struct.Struct(">HHHHHH")
+_HEAD: Final = struct.Struct(">HHHHH")  # a header without its ID
 _ONE_QUESTION: Final = b"\0\1\0\0\0\0\0\0"
 _QR: Final = 0x8000
 _AA: Final = 0x0400
@@ -80,11 +94,11 @@ class Reply:
     __slots__ = (
         "aa",
         "additional",
-        "additional_count",
+        "additional_number",
         "answer",
-        "answer_count",
+        "answer_number",
         "authority",
-        "authority_count",
+        "authority_number",
         "ede",
         "name",
         "owner",
@@ -100,11 +114,11 @@ class Reply:
         self.truncated = False
         self.ede = -1
         self.answer = b""
-        self.answer_count = 0
+        self.answer_number = 0
         self.authority = b""
-        self.authority_count = 0
+        self.authority_number = 0
         self.additional = b""
-        self.additional_count = 0
+        self.additional_number = 0
 
 
 class Answerer:
@@ -116,6 +130,7 @@ class Answerer:
 
     def __init__(self, opt: OptWriter) -> None:
         self._opt = opt
+        self._heads: dict[int, bytes] = {}
 
     def answer(
         self, packet: bytes, snapshot: Snapshot, now: int, address: bytes, stream: bool
@@ -235,23 +250,45 @@ class Answerer:
             flags |= _AA
         if reply.truncated:
             flags |= _TC
-        head = _HEADER.pack(
-            (packet[0] << 8) + packet[1],
+        head = self._head(
             flags,
             end > HEADER_OCTETS,
-            reply.answer_count,
-            reply.authority_count,
-            reply.additional_count + (edns is not None),
+            reply.answer_number,
+            reply.authority_number,
+            reply.additional_number + (edns is not None),
         )
         return b"".join(
-            (head, packet[HEADER_OCTETS:end], reply.answer, reply.authority, reply.additional, opt)
+            (
+                packet[:2],
+                head,
+                packet[HEADER_OCTETS:end],
+                reply.answer,
+                reply.authority,
+                reply.additional,
+                opt,
+            )
         )
+
+    def _head(
+        self, flags: int, questions: int, answers: int, authorities: int, additionals: int
+    ) -> bytes:
+        """The header from the flags on (RFC 1035 section 4.1.1). Few combinations make up nearly
+        all answers, so each is packed once.
+        """
+        if answers > 15 or authorities > 15 or additionals > 15:
+            return _HEAD.pack(flags, questions, answers, authorities, additionals)
+        known = flags << 13 | questions << 12 | answers << 8 | authorities << 4 | additionals
+        head = self._heads.get(known)
+        if head is None:
+            head = _HEAD.pack(flags, questions, answers, authorities, additionals)
+            self._heads[known] = head
+        return head
 
 
 def _bare(packet: bytes, rcode: int) -> bytes:
     """A header alone: for what could not be read far enough to say more."""
     flags = _QR | ((packet[2] << 8) + packet[3]) & (0x7800 | _COPIED) | rcode
-    return packet[:2] + _HEADER.pack(0, flags, 0, 0, 0, 0)[2:]
+    return packet[:2] + _HEAD.pack(flags, 0, 0, 0, 0)
 
 
 def _cut_down(reply: Reply, room: int) -> None:
@@ -259,14 +296,14 @@ def _cut_down(reply: Reply, room: int) -> None:
     if reply.additional:
         # Without its glue a delegation is of no use (RFC 9471 section 3).
         reply.truncated = not reply.aa and not reply.answer
-        reply.additional, reply.additional_count = b"", 0
+        reply.additional, reply.additional_number = b"", 0
     if room < 0 and reply.answer and reply.rcode == NOERROR:
         room += len(reply.authority)
-        reply.authority, reply.authority_count = b"", 0
+        reply.authority, reply.authority_number = b"", 0
     if room < 0:
         reply.truncated = True
-        reply.answer, reply.answer_count = b"", 0
-        reply.authority, reply.authority_count = b"", 0
+        reply.answer, reply.answer_number = b"", 0
+        reply.authority, reply.authority_number = b"", 0
 
 
 def _resolve(reply: Reply, snapshot: Snapshot, key: bytes, qtype: int, stream: bool) -> None:
@@ -278,7 +315,7 @@ def _resolve(reply: Reply, snapshot: Snapshot, key: bytes, qtype: int, stream: b
             # DS lies on the parent's side of a cut (RFC 4035 section 3.1.4.1)
             zone = snapshot.zone_above(key) or zone
         if zone is None:
-            if not reply.answer_count:
+            if not reply.answer_number:
                 reply.rcode, reply.ede = REFUSED, EDE_NOT_AUTHORITATIVE
             return
         outcome, blob, depth = find(snapshot, zone, key)
@@ -301,7 +338,7 @@ def _resolve(reply: Reply, snapshot: Snapshot, key: bytes, qtype: int, stream: b
                 _give(reply, zone, key, qtype, blob, at)
                 return
             if qtype == ANY and len(blob) > 2:
-                _give_any(reply, zone, blob, stream)
+                _give_any(reply, blob, stream)
                 return
             if not blob[0] & ALIAS:
                 _deny(reply, zone)
@@ -312,58 +349,51 @@ def _resolve(reply: Reply, snapshot: Snapshot, key: bytes, qtype: int, stream: b
 
 def _give(reply: Reply, zone: Zone, key: bytes, qtype: int, blob: bytes, at: int) -> None:
     """The RRset that was asked for, and the zone's name servers as authority."""
-    entry = Entry(blob, at)
-    _add_answer(reply, entry.number, entry.records)
-    reply.additional = entry.extra
-    reply.additional_count = entry.extra_number
+    _add_answer(reply, blob, at)
+    reply.additional_number = extra_number_at(blob, at)
+    if reply.additional_number:
+        reply.additional = extra_at(blob, at)
     if qtype == NS and key == zone.apex:
         return
     offset = _apex_offset(reply, zone)
-    if offset:
-        reply.authority = zone.authority_at(offset)
-    else:
-        reply.authority = with_owner(zone.ns.records, zone.wire)
-    reply.authority_count = zone.ns.number
-    if zone.ns.extra_number and not ((qtype == A or qtype == AAAA) and key in zone.ns_hosts):
-        reply.additional += zone.ns.extra
-        reply.additional_count += zone.ns.extra_number
+    reply.authority = zone.authority_at(offset) if offset else with_owner(zone.ns, zone.wire)
+    reply.authority_number = zone.ns_number
+    if zone.ns_extra_number and not ((qtype == A or qtype == AAAA) and key in zone.ns_hosts):
+        reply.additional += zone.ns_extra
+        reply.additional_number += zone.ns_extra_number
 
 
-def _give_any(reply: Reply, zone: Zone, blob: bytes, stream: bool) -> None:
+def _give_any(reply: Reply, blob: bytes, stream: bool) -> None:
     """One RRset of those at the name over UDP (RFC 8482 section 4.1), all of them over TCP."""
     at = 2
     while at < len(blob):
-        entry = Entry(blob, at)
-        _add_answer(reply, entry.number, entry.records)
+        _add_answer(reply, blob, at)
         if not stream:
             return
-        at += 10 + len(entry.records) + len(entry.extra)
+        at = next_entry(blob, at)
 
 
 def _deny(reply: Reply, zone: Zone) -> None:
     """No such data: the zone's SOA says for how long (RFC 2308)."""
     offset = _apex_offset(reply, zone)
-    if offset:
-        reply.authority = zone.negative_at(offset)
-    else:
-        reply.authority = with_owner(zone.soa, zone.wire)
-    reply.authority_count = 1
+    reply.authority = zone.negative_at(offset) if offset else with_owner(zone.soa, zone.wire)
+    reply.authority_number = 1
 
 
 def _refer(reply: Reply, zone: Zone, blob: bytes, depth: int) -> None:
     """The name servers of the cut `depth` labels below the apex, with their addresses."""
-    entry = Entry(blob, find_entry(blob, NS))
-    reply.authority = with_owner(entry.records, _ancestor(reply, zone, depth))
-    reply.authority_count = entry.number
-    reply.additional = entry.extra
-    reply.additional_count = entry.extra_number
+    at = find_entry(blob, NS)
+    reply.authority = with_owner(records_at(blob, at), _ancestor(reply, zone, depth))
+    reply.authority_number = number_at(blob, at)
+    reply.additional = extra_at(blob, at)
+    reply.additional_number = extra_number_at(blob, at)
 
 
 def _alias(reply: Reply, blob: bytes) -> None:
     """A CNAME on the way: give it and go on with its target."""
-    entry = Entry(blob, find_entry(blob, CNAME))
-    _add_answer(reply, entry.number, entry.records)
-    reply.name = reply.owner = first_rdata(entry.records)
+    at = find_entry(blob, CNAME)
+    _add_answer(reply, blob, at)
+    reply.name = reply.owner = first_rdata(records_at(blob, at))
 
 
 def _redirect(reply: Reply, zone: Zone, blob: bytes, depth: int) -> bool:
@@ -371,27 +401,28 @@ def _redirect(reply: Reply, zone: Zone, blob: bytes, depth: int) -> bool:
 
     False if the name that results is too long; the answer is then YXDOMAIN.
     """
-    entry = Entry(blob, find_entry(blob, DNAME))
+    records = records_at(blob, find_entry(blob, DNAME))
     kept = _label_start(reply.name, _labels(reply.name) - zone.depth - depth)
-    reply.answer += with_owner(entry.records, _ancestor(reply, zone, depth))
-    reply.answer_count += 1
-    name = reply.name[:kept] + first_rdata(entry.records)
+    reply.answer += with_owner(records, _ancestor(reply, zone, depth))
+    reply.answer_number += 1
+    name = reply.name[:kept] + first_rdata(records)
     if len(name) > MAX_NAME_OCTETS:
         reply.rcode = YXDOMAIN
         return False
-    ttl = int.from_bytes(entry.records[6:10], "big")
+    ttl = int.from_bytes(records[6:10], "big")
     reply.answer += rr(reply.owner, CNAME, ttl, name)
-    reply.answer_count += 1
+    reply.answer_number += 1
     reply.name = reply.owner = name
     return True
 
 
-def _add_answer(reply: Reply, count: int, records: bytes) -> None:
+def _add_answer(reply: Reply, blob: bytes, at: int) -> None:
     """Put an RRset into the answer section under the name it is found at."""
+    records = records_at(blob, at)
     if reply.owner is not OWNER:
         records = with_owner(records, reply.owner)
     reply.answer += records
-    reply.answer_count += count
+    reply.answer_number += number_at(blob, at)
 
 
 def _apex_offset(reply: Reply, zone: Zone) -> int:
@@ -405,7 +436,7 @@ def _ancestor(reply: Reply, zone: Zone, depth: int) -> bytes:
     """The ancestor `depth` labels below the apex of the name under work, as an owner."""
     start = _label_start(reply.name, _labels(reply.name) - zone.depth - depth)
     if reply.owner is OWNER:
-        return (0xC000 | HEADER_OCTETS + start).to_bytes(2, "big")
+        return POINTERS[HEADER_OCTETS + start]
     return reply.name[start:]
 
 

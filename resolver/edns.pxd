@@ -27,11 +27,12 @@ cdef bint _read_options(Edns edns, bytes packet, Py_ssize_t at, Py_ssize_t end)
 cdef class OptWriter:
     cdef bytes _secret
     cdef bytes _nsid
+    cdef dict _heads
     cdef dict _cookies
     cdef long long _cookies_since
 
-    @cython.locals(options=bytes)
+    @cython.locals(options=bytes, head=bytes, known=long)
     cpdef bytes write(self, Edns edns, int rcode, int ede, long long now, bytes address, bint stream)
 
-    @cython.locals(known=bytes)
+    @cython.locals(known=bytes, asker=bytes)
     cdef bytes _cookie(self, bytes client, long long now, bytes address)

@@ -28,6 +28,7 @@ from csid.limits import (
 _OPT_HEAD: Final = struct.Struct(">BHHBBHH")
 _OPTION: Final = struct.Struct(">HH")
 _DO: Final = 0x8000
+_COOKIE_HEAD: Final = _OPTION.pack(OPTION_COOKIE, 24)  # client and server cookie behind it
 _KEEPALIVE: Final = _OPTION.pack(OPTION_KEEPALIVE, 2) + int(TCP_IDLE_SECONDS * 10).to_bytes(2, "big")
 
 
@@ -153,6 +154,7 @@ class OptWriter:
     def __init__(self, cookie_secret: bytes, nsid: bytes = b"") -> None:
         self._secret = cookie_secret
         self._nsid = _option(OPTION_NSID, nsid) if nsid else b""
+        self._heads: dict[int, bytes] = {}
         self._cookies: dict[bytes, bytes] = {}
         self._cookies_since = 0
 
@@ -178,26 +180,27 @@ class OptWriter:
                 options += _KEEPALIVE
             if ede >= 0:
                 options += _option(OPTION_EDE, ede.to_bytes(2, "big"))
-        return (
-            _OPT_HEAD.pack(
+        known = rcode >> 4 << 31 | (edns.flags & _DO) << 15 | len(options)
+        head = self._heads.get(known)
+        if head is None:
+            head = _OPT_HEAD.pack(
                 0, OPT, EDNS_UDP_OCTETS, rcode >> 4, 0, edns.flags & _DO, len(options)
             )
-            + options
-        )
+            self._heads[known] = head
+        return head + options if options else head
 
     def _cookie(self, client: bytes, now: int, address: bytes) -> bytes:
         """The COOKIE option for a client, made anew once a minute (RFC 9018 section 4)."""
         if now - self._cookies_since >= COOKIE_MEMO_SECONDS or now < self._cookies_since:
             self._cookies.clear()
             self._cookies_since = now
-        known = self._cookies.get(client + address)
+        asker = client + address
+        known = self._cookies.get(asker)
         if known is None:
             if len(self._cookies) >= COOKIE_MEMO_ENTRIES:
                 self._cookies.clear()
-            known = _option(
-                OPTION_COOKIE, client + server_cookie(self._secret, client, now, address)
-            )
-            self._cookies[client + address] = known
+            known = _COOKIE_HEAD + client + server_cookie(self._secret, client, now, address)
+            self._cookies[asker] = known
         return known
 
 

@@ -2,8 +2,6 @@ cimport cython
 
 from csid.octets cimport csid_cut_is_in_use
 
-from resolver.node cimport Entry
-
 cdef class Zone:
     cdef public bytes apex
     cdef public Py_ssize_t skip
@@ -13,7 +11,10 @@ cdef class Zone:
     cdef public bytes generation
     cdef public bint has_wildcards
     cdef public bytes soa
-    cdef public Entry ns
+    cdef public bytes ns
+    cdef public int ns_number
+    cdef public bytes ns_extra
+    cdef public int ns_extra_number
     cdef public frozenset ns_hosts
     cdef public dict negative
     cdef public dict authority

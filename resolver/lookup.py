@@ -43,7 +43,8 @@ class Zone:
         generation: 8 octets before each of the zone's keys in the tree.
         has_wildcards: whether any name of the zone begins with `*`.
         soa: the SOA record as a negative answer carries it (RFC 2308 section 3).
-        ns: the apex NS RRset with the addresses of its hosts.
+        ns: the apex NS RRset, and in `ns_extra` the addresses of its hosts; `ns_number` and
+            `ns_extra_number` records.
         ns_hosts: keys of the hosts the apex NS RRset names.
     """
 
@@ -55,7 +56,10 @@ class Zone:
         "has_wildcards",
         "negative",
         "ns",
+        "ns_extra",
+        "ns_extra_number",
         "ns_hosts",
+        "ns_number",
         "skip",
         "soa",
         "wire",
@@ -73,7 +77,11 @@ class Zone:
         rrsets = dict(node.rrsets_of(blob))
         soa = rrsets[SOA]
         self.soa = node.rr(node.OWNER, SOA, negative_ttl(soa), soa.rdatas[0])
-        self.ns = node.Entry(blob, node.find_entry(blob, NS))
+        at = node.find_entry(blob, NS)
+        self.ns = node.records_at(blob, at)
+        self.ns_number = node.number_at(blob, at)
+        self.ns_extra = node.extra_at(blob, at)
+        self.ns_extra_number = node.extra_number_at(blob, at)
         self.ns_hosts = frozenset(names.key_of(rdata) for rdata in rrsets[NS].rdatas)
         # The records above under the pointer that fits a question, by the pointer's value.
         self.negative: dict[int, bytes] = {}
@@ -83,7 +91,7 @@ class Zone:
         """The SOA of a negative answer, its owner a pointer to `offset` of the message."""
         ready = self.negative.get(offset)
         if ready is None:
-            ready = node.with_owner(self.soa, (0xC000 | offset).to_bytes(2, "big"))
+            ready = node.with_owner(self.soa, node.POINTERS[offset])
             self.negative[offset] = ready
         return ready
 
@@ -91,7 +99,7 @@ class Zone:
         """The apex NS RRset, its owner a pointer to `offset` of the message."""
         ready = self.authority.get(offset)
         if ready is None:
-            ready = node.with_owner(self.ns.records, (0xC000 | offset).to_bytes(2, "big"))
+            ready = node.with_owner(self.ns, node.POINTERS[offset])
             self.authority[offset] = ready
         return ready
 

@@ -24,7 +24,9 @@ CUT = 2
 ALIAS = 4  # holds a CNAME
 REDIRECT = 8  # holds a DNAME
 
-OWNER = b"\xc0\x0c"
+# Compression pointers to each offset a question's labels can have (RFC 1035 section 4.1.4).
+POINTERS = tuple((0xC000 | offset).to_bytes(2, "big") for offset in range(512))
+OWNER = POINTERS[12]  # the name in the question
 _ENTRY = struct.Struct(">HHHHH")
 _RR_HEAD = struct.Struct(">2sHHIH")
 EMPTY = b"\0\0"  # an empty non-terminal that nothing covers
@@ -109,30 +111,37 @@ def find_entry(blob: bytes, rrtype: int) -> int:
     while at < end:
         if (blob[at] << 8) + blob[at + 1] == rrtype:
             return at
-        at += (
-            10
-            + (blob[at + 4] << 8)
-            + blob[at + 5]
-            + (blob[at + 8] << 8)
-            + blob[at + 9]
-        )
+        at = next_entry(blob, at)
     return 0
 
 
-class Entry:
-    """One RRset of a blob as it is copied into messages: how many records, and the records."""
+# An entry is read at the offset that `find_entry` gave.
 
-    __slots__ = ("extra", "extra_number", "number", "records")
 
-    def __init__(self, blob: bytes, at: int) -> None:
-        """Read the entry at an offset that `find_entry` gave."""
-        middle = at + 10 + (blob[at + 4] << 8) + blob[at + 5]
-        self.number = (blob[at + 2] << 8) + blob[at + 3]
-        self.records = blob[at + 10 : middle]
-        self.extra_number = (blob[at + 6] << 8) + blob[at + 7]
-        self.extra = b""
-        if self.extra_number:
-            self.extra = blob[middle : middle + (blob[at + 8] << 8) + blob[at + 9]]
+def number_at(blob: bytes, at: int) -> int:
+    """How many records the entry's RRset has."""
+    return (blob[at + 2] << 8) + blob[at + 3]
+
+
+def records_at(blob: bytes, at: int) -> bytes:
+    """The RRset of an entry as it is copied into messages: owned by the name in the question."""
+    return blob[at + 10 : at + 10 + (blob[at + 4] << 8) + blob[at + 5]]
+
+
+def extra_number_at(blob: bytes, at: int) -> int:
+    """How many records go with the entry into the additional section."""
+    return (blob[at + 6] << 8) + blob[at + 7]
+
+
+def extra_at(blob: bytes, at: int) -> bytes:
+    """The records that go with the entry into the additional section."""
+    start = at + 10 + (blob[at + 4] << 8) + blob[at + 5]
+    return blob[start : start + (blob[at + 8] << 8) + blob[at + 9]]
+
+
+def next_entry(blob: bytes, at: int) -> int:
+    """The offset behind an entry."""
+    return at + 10 + (blob[at + 4] << 8) + blob[at + 5] + (blob[at + 8] << 8) + blob[at + 9]
 
 
 def with_owner(records: bytes, owner: bytes) -> bytes:

@@ -24,7 +24,7 @@ PORT_ATTEMPTS: Final = 16  # free ports tried until one is free for TCP and for 
 
 _ADVICE: Final = {
     errno.EADDRINUSE: "another program listens there; end it or choose another port",
-    errno.EACCES: "not permitted; ports below 1024 need the right to bind them (CAP_NET_BIND_SERVICE)",
+    errno.EACCES: "not permitted; a port below 1024 needs root or CAP_NET_BIND_SERVICE",
     errno.EADDRNOTAVAIL: "this machine has no such address",
     errno.EAFNOSUPPORT: "this machine has no such address family",
 }

@@ -25,12 +25,12 @@ from csid import names
 from csid.errors import StoreError
 from csid.limits import MAP_OCTETS, MAX_READERS
 from resolver.lookup import GENERATION_OCTETS, Snapshot, Zone
+from resolver.seek import Below, Floor
 from resolver.writing import WriteTransaction
 
 SCHEMA_VERSION: Final = 1
 _MAGIC: Final = b"csid resolution store"
 _DATABASES: Final = (b"meta", b"apexes", b"tree", b"doomed")
-_APEX_PREFIX: Final = b"\0"  # LMDB takes no empty key, and the root zone's canonical key is empty
 
 
 class Settings(NamedTuple):
@@ -150,7 +150,7 @@ class Store:
         if identity != self._zones_of:
             self._zones = {}
             self._zones_of = identity
-        return Snapshot(txn.get, _Below(txn), _Floor(txn, self._databases[b"apexes"]), self._zones)
+        return Snapshot(txn.get, Below(txn), Floor(txn, self._databases[b"apexes"]), self._zones)
 
     @contextmanager
     def write(self) -> Iterator[WriteTransaction]:
@@ -201,58 +201,6 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-class _Below:
-    """Looks up the last tree entry before a key that is not in the tree."""
-
-    __slots__ = ("_cursor", "_txn")
-
-    def __init__(self, txn: Any) -> None:
-        self._txn = txn
-        self._cursor: Any = None
-
-    def __call__(self, key: bytes) -> tuple[bytes, bytes]:
-        cursor = self._cursor
-        if cursor is None:
-            cursor = self._cursor = self._txn.cursor()
-        if cursor.set_range(key):
-            cursor.prev()
-        else:
-            cursor.last()
-        item: tuple[bytes, bytes] = cursor.item()
-        return item
-
-
-class _Floor:
-    """Looks up the last apex at or before a key, and the one after it."""
-
-    __slots__ = ("_apexes", "_cursor", "_txn")
-
-    def __init__(self, txn: Any, apexes: Any) -> None:
-        self._txn = txn
-        self._apexes = apexes
-        self._cursor: Any = None
-
-    def __call__(self, key: bytes) -> tuple[bytes, bytes, bytes]:
-        cursor = self._cursor
-        if cursor is None:
-            cursor = self._cursor = self._txn.cursor(self._apexes)
-        wanted = _APEX_PREFIX + key
-        following = b""
-        if cursor.set_range(wanted):
-            apex = cursor.key()
-            if apex == wanted:
-                value = cursor.value()
-                if cursor.next():
-                    following = cursor.key()[1:]
-                return key, value, following
-            following = apex[1:]
-            if not cursor.prev():
-                return b"", b"", following
-        elif not cursor.last():
-            return b"", b"", b""
-        return cursor.key()[1:], cursor.value(), following
 
 
 def _open_environment(path: Path, map_octets: int, writable: bool) -> Any:

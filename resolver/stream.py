@@ -1,4 +1,4 @@
-"""DNS over a byte stream: octets in, length-prefixed answers out (RFC 1035 section 4.2.2, RFC 7766).
+"""DNS over a byte stream: octets in, length-prefixed answers out (RFC 1035 4.2.2, RFC 7766).
 
 No socket and no clock. Queries may come in any pieces and any number at once; the answers are the
 same however the stream was cut. All whole queries at hand are answered together, so that they cost

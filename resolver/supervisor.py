@@ -1,9 +1,9 @@
 """The supervisor: the parent of all processes of a server (`csid serve`).
 
-It binds the sockets, starts one process per UDP socket and one for TCP, replaces what dies, and ends
-everything when told to. It answers nothing itself. Children are fresh processes, never forks that
-carry an LMDB environment; their sockets stay open here, so that a query that comes while one is
-replaced waits for the next instead of being lost.
+It binds the sockets, starts one process per UDP socket and one for TCP, replaces what dies, and
+ends everything when told to. It answers nothing itself. Children are fresh processes, never forks
+that carry an LMDB environment; their sockets stay open here, so that a query that comes while one
+is replaced waits for the next instead of being lost.
 """
 
 from __future__ import annotations

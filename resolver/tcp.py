@@ -53,8 +53,8 @@ class Connection:
 
     Attributes:
         address: the peer's IP address, 4 or 16 octets.
-        deadline: when it is closed, on the monotonic clock in seconds: whole queries put it off, and
-            nothing else does (a slow trickle of octets must not).
+        deadline: when it is closed, on the monotonic clock in seconds. Whole queries put it off,
+            and nothing else does: a slow trickle of octets must not.
         held: octets kept for it, of a query not yet whole or of answers not yet taken.
     """
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 
+import dns.zone
+
 from csid import names
-from resolver.lookup import Snapshot, Zone, zone_entry
+from resolver.lookup import Snapshot, zone_entry
 from resolver.node import RRset
 from resolver.zone import ZoneData, build, wildcard_count
 
 
 class MemoryTree:
-    """Zones in memory; `snapshot()` looks into them."""
+    """Zones in memory, by origin in wire form; `snapshot()` looks into them."""
 
     def __init__(self, zones: Mapping[bytes, ZoneData] | None = None) -> None:
         self.tree: dict[bytes, bytes] = {}
@@ -21,6 +23,7 @@ class MemoryTree:
             self.add(origin, data, number)
 
     def add(self, origin: bytes, data: ZoneData, number: int) -> None:
+        """Hold a zone under the generation `number`."""
         generation = number.to_bytes(8, "big")
         nodes = dict(build(origin, data))
         for key, blob in nodes.items():
@@ -28,9 +31,9 @@ class MemoryTree:
         self.apexes[names.key_of(origin)] = zone_entry(generation, wildcard_count(iter(nodes)))
 
     def snapshot(self) -> Snapshot:
+        """The tree as it is now."""
         tree = sorted(self.tree)
         apexes = sorted(self.apexes)
-        zones: dict[bytes, Zone] = {}
 
         def below(key: bytes) -> tuple[bytes, bytes]:
             at = bisect_left(tree, key) - 1
@@ -43,24 +46,18 @@ class MemoryTree:
                 return b"", b"", following
             return apexes[at - 1], self.apexes[apexes[at - 1]], following
 
-        return Snapshot(self.tree.get, below, floor, zones)
+        return Snapshot(self.tree.get, below, floor, {})
 
 
 def zone_data(text: str, origin: str) -> tuple[bytes, dict[bytes, dict[int, RRset]]]:
     """Zone data from master file text, by way of dnspython; a node per owner, nothing checked."""
-    import dns.name
-    import dns.rdatatype
-    import dns.tokenizer
-    import dns.zonefile
-
-    import dns.zone
-
     zone = dns.zone.from_text(text, origin=origin, relativize=False, check_origin=False)
     data: dict[bytes, dict[int, RRset]] = {}
-    for name, rdataset_node in zone.nodes.items():
+    for name, rdatasets in zone.nodes.items():
         owner = name.canonicalize().to_wire()
+        assert owner is not None
         data[owner] = {
             int(rdataset.rdtype): RRset(rdataset.ttl, [rdata.to_wire() for rdata in rdataset])
-            for rdataset in rdataset_node.rdatasets
+            for rdataset in rdatasets.rdatasets
         }
     return names.from_text(origin.lower()), data

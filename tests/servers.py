@@ -94,15 +94,22 @@ def serving(
         process.communicate()
 
 
-def start(words: Sequence[str], stderr: IO[str] | int) -> subprocess.Popen[str]:
-    """Start a `csid` command with its output to be read."""
+def start(
+    words: Sequence[str], stderr: IO[str] | int, path: Path | None = None
+) -> subprocess.Popen[str]:
+    """Start a `csid` command, leader of a process group, with its output to be read.
+
+    `path` is a folder whose modules go before all others.
+    """
+    folders = [*([path] if path else []), CHECKOUT]
     return subprocess.Popen(
         [sys.executable, "-m", "gateway.cli", *words],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=stderr,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, folders))},
+        process_group=0,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,7 +42,7 @@ def cut_streams(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
     octets += draw(st.binary(max_size=40))
     cuts = sorted(draw(st.sets(st.integers(0, len(octets)), max_size=30)))
     ends = [0, *cuts, len(octets)]
-    return octets, [octets[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    return octets, [octets[a:b] for a, b in pairwise(ends)]
 
 
 @given(st.lists(queries, max_size=20))

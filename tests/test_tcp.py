@@ -1,4 +1,4 @@
-"""The TCP server as a process: peers that are slow, silent, many or hostile, and the others served."""
+"""The TCP server as a process: whatever slow, silent, many or hostile peers do, it serves others."""
 
 from __future__ import annotations
 
@@ -128,8 +128,8 @@ def test_a_peer_that_ends_its_side_still_gets_its_answers(server: Server) -> Non
 
 def test_keepalive_nsid_and_cookie_are_told_over_tcp(server: Server) -> None:
     options: list[dns.edns.Option] = [
-        dns.edns.GenericOption(OPTION_KEEPALIVE, b""),
-        dns.edns.GenericOption(OPTION_NSID, b""),
+        dns.edns.GenericOption(dns.edns.OptionType.make(OPTION_KEEPALIVE), b""),
+        dns.edns.GenericOption(dns.edns.OptionType.NSID, b""),
         dns.edns.CookieOption(b"12345678", b""),
     ]
     message = dns.message.make_query("www.csid.internal.", "A", use_edns=0, options=options)

@@ -1,8 +1,9 @@
 """The `csid` command.
 
-Each command lives in the module that COMMANDS names and offers `register(subparsers)`, which adds
-its parser with `set_defaults(run=function)`; the function takes the parsed arguments and returns the
-exit code. Only the module of the command given is imported, so that `csid serve` starts fast.
+Each command lives in the module that COMMANDS names. The module offers `register(subparsers)`,
+which adds its parser with `set_defaults(run=function)`; the function takes the parsed arguments and
+gives the exit code. Only the module of the command given is imported, so that `csid serve` starts
+fast.
 """
 
 from __future__ import annotations
