@@ -1,12 +1,16 @@
-"""Compiles the answer path where Cython and a C compiler are; everything else is in pyproject.toml.
+"""Compiles the answer path where mypyc, Cython and a C compiler are; all else is in pyproject.toml.
 
 Without them the same files run interpreted: a failed build of an extension is no error.
 """
 
+from __future__ import annotations
+
+import sys
+
 from setuptools import Extension, setup
 
-# Plain Python files, each with a .pxd beside it that gives its variables C types.
-COMPILED = [
+# Plain typed Python, compiled as it stands.
+ANSWER_PATH = [
     "csid/names.py",
     "resolver/node.py",
     "resolver/lookup.py",
@@ -19,21 +23,25 @@ BATCH_IO = "resolver/cmmsg.pyx"
 
 
 def extensions() -> list[Extension]:
+    """What can be built here; an empty list where the compilers' packages are not to be had."""
     try:
         from Cython.Build import cythonize
-    except ImportError:
+        from mypyc.build import mypycify
+    except ImportError as error:
+        print(f"csid runs interpreted: {error}", file=sys.stderr)
         return []
-    parts = [
-        Extension(path.rsplit(".", 1)[0].replace("/", "."), [path], optional=True)
-        for path in [*COMPILED, BATCH_IO]
-    ]
-    compiled: list[Extension] = cythonize(
-        parts,
-        build_dir="build",
-        compiler_directives={"language_level": 3, "annotation_typing": False},
-        quiet=True,
-    )
-    return compiled
+    options = ["--config-file=", "--ignore-missing-imports", "--follow-imports=silent"]
+    try:
+        parts: list[Extension] = [
+            *mypycify([*options, *ANSWER_PATH], opt_level="3", group_name="csid"),
+            *cythonize([Extension("resolver.cmmsg", [BATCH_IO])], build_dir="build", quiet=True),
+        ]
+    except SystemExit as error:  # how mypyc gives up
+        print(f"csid runs interpreted: {error}", file=sys.stderr)
+        return []
+    for part in parts:
+        part.optional = True
+    return parts
 
 
-setup(ext_modules=extensions())
+setup(ext_modules=extensions() if {"build_ext", "bdist_wheel", "editable_wheel"} & set(sys.argv) else [])

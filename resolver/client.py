@@ -22,7 +22,7 @@ import dns.name
 import dns.rcode
 import dns.rdatatype
 
-from csid.dns import CSID, OPTION_COOKIE
+from csid.dns import CSID, OPTION_COOKIE, SOA
 from csid.errors import CsidError
 from csid.limits import EDNS_UDP_OCTETS, MAX_MESSAGE_OCTETS
 from csid.record import Record, decode
@@ -108,8 +108,9 @@ def resolve(name: str, server: Server, over_tcp: bool = False) -> Resolution:
         chain = message.resolve_chaining()
     except dns.exception.DNSException as error:
         raise AskError(f"{server} gives aliases that lead nowhere: {error}") from None
-    if chain.answer is None and not message.flags & dns.flags.AA:
-        raise AskError(f"{server} does not hold {name} itself{_referral(message)}")
+    if chain.answer is None and not any(one.rdtype == SOA for one in message.authority):
+        # Absence comes with the SOA of the zone that says so (RFC 2308 section 2).
+        raise AskError(f"{server} does not hold {chain.canonical_name}{_referral(message)}")
     record = None
     if chain.answer is not None:
         record = decode(chain.answer[0].to_wire())

@@ -179,6 +179,12 @@ cdef extern from * nogil:
 cdef class Datagrams:
     """See `resolver.mmsg.Datagrams`."""
 
+    cdef void *_buffers
+    cdef int _fd
+    cdef int _received
+    cdef bint _ipv6
+    cdef bint _with_control
+
 
     def __cinit__(self, sock):
         assert SLOTS == BATCH_PACKETS
@@ -193,7 +199,7 @@ cdef class Datagrams:
     def __dealloc__(self):
         free(self._buffers)
 
-    cpdef int receive(self) except -1:
+    def receive(self):
         cdef int count
         with nogil:
             count = receive_all(self._fd, self._buffers, self._with_control)
@@ -205,22 +211,22 @@ cdef class Datagrams:
             return 0
         raise OSError(errno, os.strerror(errno))
 
-    cdef inline int _check(self, int slot) except -1:
+    cdef int _check(self, int slot) except -1:
         if not 0 <= slot < self._received:
             raise IndexError(f"slot {slot} of {self._received}")
         return 0
 
-    cpdef bytes packet(self, int slot):
+    def packet(self, int slot):
         self._check(slot)
         return PyBytes_FromStringAndSize(in_data(self._buffers, slot), in_length(self._buffers, slot))
 
-    cpdef bytes address(self, int slot):
+    def address(self, int slot):
         self._check(slot)
         return PyBytes_FromStringAndSize(
             peer_address(self._buffers, slot, self._ipv6), 16 if self._ipv6 else 4
         )
 
-    cpdef object put(self, int slot, bytes reply):
+    def put(self, int slot, bytes reply):
         cdef Py_ssize_t size = PyBytes_GET_SIZE(reply)
         self._check(slot)
         if size > OUT_OCTETS:
@@ -228,7 +234,7 @@ cdef class Datagrams:
         memcpy(out_data(self._buffers, slot), PyBytes_AS_STRING(reply), size)
         set_length(self._buffers, slot, size)
 
-    cpdef object send(self, int first, int last):
+    def send(self, int first, int last):
         if first < last:
             self._check(first)
             self._check(last - 1)

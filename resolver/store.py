@@ -4,7 +4,8 @@ Sub-databases (described in schemas/store.md):
     meta    what the directory is: schema version, suffix, secrets, the last generation given out
     apexes  00 + canonical key of an apex -> generation(8) wildcards(8)
     tree    generation(8) + canonical key below the apex -> node blob (resolver/node.py)
-    doomed  generation(8) -> empty: trees being built or taken down; whoever writes next sweeps them
+    doomed  generation(8) -> empty: trees being built or taken down; those that no living process
+            has claimed (resolver/claims.py) are swept by whoever writes next
 
 This module alone imports lmdb; what it raises for callers is `StoreError`.
 """
@@ -23,8 +24,10 @@ import lmdb
 
 from csid import names
 from csid.errors import StoreError
-from csid.limits import MAP_OCTETS, MAX_READERS
+from csid.limits import MAP_OCTETS, MAX_READERS, REMOVALS_PER_COMMIT
+from resolver.claims import Claims
 from resolver.lookup import GENERATION_OCTETS, Snapshot, Zone
+from resolver.reading import ReadTransaction
 from resolver.seek import Below, Floor
 from resolver.writing import WriteTransaction
 
@@ -50,6 +53,7 @@ class Store:
     def __init__(self, path: Path, environment: Any) -> None:
         self.path = path
         self._environment = environment
+        self._claims = Claims(path)
         self._databases: dict[bytes, Any] = {}
         self._zones: dict[bytes, Zone] = {}
         self._zones_of = -1  # the transaction that `_zones` was read in
@@ -72,24 +76,33 @@ class Store:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"{path}: cannot be made: {error.strerror}") from None
-        store = cls(path, _open_environment(path, map_octets, writable=True))
-        with _plain_errors(path), store._environment.begin(write=True) as txn:
-            meta = store._environment.open_db(b"meta", txn=txn)
-            values = {
-                b"kind": _MAGIC,
-                b"schema": str(SCHEMA_VERSION).encode(),
-                b"suffix": suffix.encode(),
-                b"handle": handle_authority.encode(),
-                b"cookie-secret": secrets.token_bytes(16),
-                    b"created": str(int(time.time())).encode(),
-                b"generation": bytes(GENERATION_OCTETS),
-            }
+        try:
+            store = cls(path, _open_environment(path, _whole_pages(map_octets), writable=True))
+            store._initialise(suffix, handle_authority)
+        except StoreError:
+            # So that the next try does not find half a store in its way.
+            for name in ("data.mdb", "lock.mdb"):
+                (path / name).unlink(missing_ok=True)
+            raise
+        store._open_databases()
+        return store
+
+    def _initialise(self, suffix: str, handle_authority: str) -> None:
+        values = {
+            b"kind": _MAGIC,
+            b"schema": str(SCHEMA_VERSION).encode(),
+            b"suffix": suffix.encode(),
+            b"handle": handle_authority.encode(),
+            b"cookie-secret": secrets.token_bytes(16),
+            b"created": str(int(time.time())).encode(),
+            b"generation": bytes(GENERATION_OCTETS),
+        }
+        with _plain_errors(self.path), self._environment.begin(write=True) as txn:
+            meta = self._environment.open_db(b"meta", txn=txn)
             for key, value in values.items():
                 txn.put(key, value, db=meta)
             for name in _DATABASES[1:]:
-                store._environment.open_db(name, txn=txn)
-        store._open_databases()
-        return store
+                self._environment.open_db(name, txn=txn)
 
     @classmethod
     def open(cls, path: Path, writable: bool = False) -> Store:
@@ -153,8 +166,18 @@ class Store:
         return Snapshot(txn.get, Below(txn), Floor(txn, self._databases[b"apexes"]), self._zones)
 
     @contextmanager
-    def write(self) -> Iterator[WriteTransaction]:
-        """The one write transaction; committed when the context ends well, undone when not.
+    def read(self) -> Iterator[ReadTransaction]:
+        """One moment of the store, to be read in order."""
+        with _plain_errors(self.path), self.moment() as txn:
+            databases = self._databases
+            yield ReadTransaction(
+                txn, databases[b"tree"], databases[b"apexes"], self.snapshot_in(txn)
+            )
+
+    @contextmanager
+    def write(self, keep: bool = True) -> Iterator[WriteTransaction]:
+        """The one write transaction; committed when the context ends well, undone when not, or if
+        it is only tried (`keep` False).
 
         Others who want to write wait meanwhile, so it is kept short.
 
@@ -162,13 +185,44 @@ class Store:
             StoreError: the file system or the map is full, or the file may not be written.
         """
         with _plain_errors(self.path):
-            txn = self._environment.begin(write=True)
+            txn = self._environment.begin(write=True, db=self._databases[b"tree"])
             try:
                 yield WriteTransaction(txn, self._databases)
             except BaseException:
                 txn.abort()
                 raise
-            txn.commit()
+            if keep:
+                txn.commit()
+            else:
+                txn.abort()
+
+    @contextmanager
+    def building(self) -> Iterator[bytes]:
+        """A new generation, to be built in several transactions and published by one.
+
+        No sweep takes it while the context lasts; afterwards, if it was not published, the next
+        one does.
+        """
+        with self.write() as txn:
+            generation = txn.begin_generation()
+            self._claims.claim(generation)  # before others can see that it is there
+        try:
+            yield generation
+        finally:
+            self._claims.release(generation)
+
+    def sweep(self, most: int = REMOVALS_PER_COMMIT) -> int:
+        """Remove all that is doomed and not being built, at most `most` nodes in a transaction.
+
+        Returns how many generations are gone.
+        """
+        gone = 0
+        while True:
+            with self.write() as txn:
+                doomed = [one for one in txn.doomed() if not self._claims.is_claimed(one)]
+                gone += (swept := txn.sweep(doomed, most))
+                if swept == len(doomed):
+                    return gone
 
     def check_readers(self) -> int:
         """Free the reader slots of processes that died; returns how many."""
@@ -194,6 +248,7 @@ class Store:
 
     def close(self) -> None:
         """End the use of the directory."""
+        self._claims.close()
         self._environment.close()
 
     def __enter__(self) -> Store:
@@ -201,6 +256,11 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _whole_pages(octets: int) -> int:
+    page = os.sysconf("SC_PAGE_SIZE")
+    return -(-octets // page) * page
 
 
 def _open_environment(path: Path, map_octets: int, writable: bool) -> Any:

@@ -42,6 +42,7 @@ MAX_HELD_OCTETS: Final = 67_108_864  # of unfinished queries and untaken answers
 FILES_RESERVED: Final = 64  # descriptors for everything that is no connection
 SWEEP_SECONDS: Final = 1.0  # between two looks for connections past their deadline
 PATIENCE_SECONDS: Final = 0.1  # before accepting again when the system has nothing to give
+ACCEPTS_A_TURN: Final = 64  # new connections before those there are get their turn
 OCTETS_A_TURN: Final = 65_536  # of answers to one connection before others get their turn
 
 # Accepting fails for want of something that ending a connection gives back (accept(2)).
@@ -100,18 +101,26 @@ class TcpServer:
                 os.close(ready_fd)
 
     async def _accept(self, listener: socket.socket, nursery: trio.Nursery) -> None:
+        turn = 0
         while True:
+            turn += 1
             try:
                 sock, peer = listener.accept()
             except BlockingIOError:
+                turn = 0
                 await trio.lowlevel.wait_readable(listener)
             except OSError as error:
                 # Anything else is the fault of one peer that is gone again (accept(2)).
                 if error.errno in _EXHAUSTED:
+                    # What one connection gives back is enough where the limit is our own.
+                    enough = error.errno == errno.EMFILE and bool(self._connections)
                     self._shed(self._connections)
-                    await trio.sleep(PATIENCE_SECONDS)
+                    await trio.sleep(0 if enough else PATIENCE_SECONDS)
             else:
                 self._admit(sock, peer[0], nursery)
+            if turn >= ACCEPTS_A_TURN:
+                turn = 0
+                await trio.lowlevel.checkpoint()
 
     def _admit(self, sock: socket.socket, peer: str, nursery: trio.Nursery) -> None:
         if len(self._connections) >= self._max_connections:
@@ -192,7 +201,11 @@ class TcpServer:
             answers = answers[connection.sock.send(answers) :]
 
     def _hold(self, connection: Connection, octets: int) -> None:
-        """Account for what a connection holds now, and let others go if it is too much in all."""
+        """Account for what a connection holds now, and let others go if it is too much in all.
+
+        Raises:
+            ClosedResourceError: the connection itself was the one to go.
+        """
         if octets == connection.held:
             return
         self._held += octets - connection.held
@@ -201,6 +214,8 @@ class TcpServer:
             self._holders[connection] = None
             while self._held > MAX_HELD_OCTETS:
                 self._shed(self._holders)
+            if connection not in self._connections:
+                raise trio.ClosedResourceError
         else:
             del self._holders[connection]
 

@@ -7,26 +7,37 @@ non-terminal, `cover` on what a delegation or DNAME hides, the count of wildcard
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Container, Iterable, Iterator, Mapping
+from typing import Any, Final
 
 from csid import names
 from csid.dns import SOA
 from csid.errors import StoreError, ZoneError
 from csid.limits import REMOVALS_PER_COMMIT
 from resolver import node
-from resolver.lookup import GENERATION_OCTETS, shared_ancestor, split_zone_entry, zone_entry
+from resolver.lookup import GENERATION_OCTETS, Snapshot, split_zone_entry, zone_entry
 from resolver.node import RRset
+from resolver.seek import APEX_PREFIX, Below, Floor
 from resolver.zone import ancestors, next_serial, serial_of, wildcard_count, with_serial
+
+# What a change to a name did.
+ADDED: Final = 0
+CHANGED: Final = 1
+UNCHANGED: Final = 2
 
 Nodes = Iterable[tuple[bytes, bytes]]
 
 
 class WriteTransaction:
-    """The open write transaction of a store; see `resolver.store.Store.write`."""
+    """The open write transaction of a store; see `resolver.store.Store.write`.
+
+    Args:
+        txn: an LMDB transaction on the tree.
+    """
 
     def __init__(self, txn: Any, databases: Mapping[bytes, Any]) -> None:
         self._txn = txn
+        self._snapshot: Snapshot | None = None  # made when first needed, stale once apexes change
         self._databases = databases
         self._tree = databases[b"tree"]
         self._apexes = databases[b"apexes"]
@@ -36,41 +47,51 @@ class WriteTransaction:
     # -- zones as a whole
 
     def begin_generation(self) -> bytes:
-        """A generation nobody has used. Until `publish` takes it, a sweep may remove its nodes."""
-        last = self._txn.get(b"generation", db=self._meta)
-        generation = (int.from_bytes(last, "big") + 1).to_bytes(GENERATION_OCTETS, "big")
-        self._txn.put(b"generation", generation, db=self._meta)
+        """A generation nobody has used. Until `publish` takes it, it is doomed; `Store.building`
+        keeps it from being swept meanwhile.
+        """
+        generation = self._next_generation()
         self._txn.put(generation, b"", db=self._doomed)
         return generation
 
+    def _next_generation(self) -> bytes:
+        last = self._txn.get(b"generation", db=self._meta)
+        generation: bytes = (int.from_bytes(last, "big") + 1).to_bytes(GENERATION_OCTETS, "big")
+        self._txn.put(b"generation", generation, db=self._meta)
+        return generation
+
     def put_nodes(self, generation: bytes, nodes: Nodes) -> int:
-        """Write nodes of a generation that is not published yet; returns how many."""
-        count = 0
-        for key, blob in nodes:
-            self._txn.put(generation + key, blob, db=self._tree)
-            count += 1
+        """Write nodes of a generation that is not published yet, in the order of their keys, those
+        of an earlier call before those of a later one; returns how many.
+        """
+        cursor = self._txn.cursor(self._tree)
+        # Appended, nodes fill their pages; else LMDB leaves them half empty.
+        append = not cursor.last() or cursor.key()[:GENERATION_OCTETS] <= generation
+        count: int
+        count, added = cursor.putmulti(
+            ((generation + key, blob) for key, blob in nodes), append=append
+        )
+        if added != count:
+            raise ValueError("the nodes of a generation were not given in the order of their keys")
         return count
 
     def publish(self, origin: bytes, generation: bytes, wildcards: int) -> None:
         """Let a generation be the zone at `origin` (wire form) from this commit on."""
-        apex = b"\0" + names.key_of(origin)
+        apex = APEX_PREFIX + names.key_of(origin)
         old = self._txn.get(apex, db=self._apexes)
         if old is not None:
             self._txn.put(split_zone_entry(old)[0], b"", db=self._doomed)
         self._txn.put(apex, zone_entry(generation, wildcards), db=self._apexes)
         self._txn.delete(generation, db=self._doomed)
+        self._snapshot = None
 
-    def replace_zone(self, origin: bytes, nodes: Iterable[tuple[bytes, bytes]]) -> int:
+    def replace_zone(self, origin: bytes, nodes: Nodes) -> int:
         """Write and publish a zone small enough for one transaction; returns its nodes."""
-        generation = self.begin_generation()
-        wildcards = 0
-        count = 0
-        for key, blob in nodes:
-            self._txn.put(generation + key, blob, db=self._tree)
-            count += 1
-            wildcards += wildcard_count(iter((key,)))
-        self.publish(origin, generation, wildcards)
-        return count
+        generation = self._next_generation()
+        held = list(nodes)
+        self.put_nodes(generation, held)
+        self.publish(origin, generation, wildcard_count(key for key, _ in held))
+        return len(held)
 
     def drop_zone(self, origin: bytes) -> None:
         """Serve a zone no longer; its nodes go with the next sweep.
@@ -78,54 +99,61 @@ class WriteTransaction:
         Raises:
             ZoneError: there is no zone with this apex.
         """
-        apex = b"\0" + names.key_of(origin)
+        apex = APEX_PREFIX + names.key_of(origin)
         old = self._txn.get(apex, db=self._apexes)
         if old is None:
             raise ZoneError(names.to_text(origin), "no zone with this apex is held here")
         self._txn.put(split_zone_entry(old)[0], b"", db=self._doomed)
         self._txn.delete(apex, db=self._apexes)
+        self._snapshot = None
 
-    def doomed_generations(self) -> list[bytes]:
-        """Generations that nobody serves: left by a replacement, a drop or a crash."""
-        return [bytes(key) for key, _ in self._txn.cursor(self._doomed)]
+    def doomed(self) -> list[bytes]:
+        """Generations that nobody serves: being built, or left by a replacement, drop or crash."""
+        return [key for key, _ in self._txn.cursor(self._doomed)]
 
-    def sweep(self, generation: bytes, most: int = REMOVALS_PER_COMMIT) -> bool:
-        """Remove up to `most` nodes of a doomed generation; True once none is left."""
+    def sweep(self, generations: Iterable[bytes], most: int = REMOVALS_PER_COMMIT) -> int:
+        """Remove up to `most` nodes of doomed generations; returns how many of these are gone."""
         cursor = self._txn.cursor(self._tree)
-        left = most
-        found: bool = cursor.set_range(generation)
-        while found and cursor.key()[:GENERATION_OCTETS] == generation:
-            if not left:
-                return False
-            found = cursor.delete()
-            left -= 1
-        self._txn.delete(generation, db=self._doomed)
-        return True
+        gone = 0
+        for generation in generations:
+            found: bool = cursor.set_range(generation)
+            while found and cursor.key()[:GENERATION_OCTETS] == generation:
+                if not most:
+                    return gone
+                found = cursor.delete()
+                most -= 1
+            self._txn.delete(generation, db=self._doomed)
+            gone += 1
+        return gone
 
     # -- single names
 
     def open_zone(self, origin: bytes) -> ZoneEditor:
-        """The zone whose apex is `origin` (wire form), for changes in place."""
+        """The zone whose apex is `origin` (wire form), for changes in place.
+
+        Raises:
+            ZoneError: there is no zone with this apex.
+        """
         apex = names.key_of(origin)
-        entry = self._txn.get(b"\0" + apex, db=self._apexes)
+        entry = self._txn.get(APEX_PREFIX + apex, db=self._apexes)
         if entry is None:
             raise ZoneError(names.to_text(origin), "no zone with this apex is held here")
-        return ZoneEditor(self._txn, self._tree, apex, entry)
+        return ZoneEditor(self._txn, self._databases, apex, entry)
+
+    def serial(self, origin: bytes) -> int | None:
+        """The serial of the zone whose apex is `origin` (wire form), None if there is none."""
+        try:
+            return self.open_zone(origin).serial()
+        except ZoneError:
+            return None
 
     def deepest_zone(self, key: bytes) -> bytes | None:
         """The canonical key of the deepest apex at or above a canonical key, or None."""
-        cursor = self._txn.cursor(self._apexes)
-        wanted = key
-        while True:
-            if cursor.set_range(b"\0" + wanted):
-                if cursor.key() != b"\0" + wanted and not cursor.prev():
-                    return None
-            elif not cursor.last():
-                return None
-            apex: bytes = cursor.key()[1:]
-            if wanted.startswith(apex):
-                return apex
-            wanted = shared_ancestor(wanted, apex)
+        if self._snapshot is None:
+            floor = Floor(self._txn, self._apexes)
+            self._snapshot = Snapshot(self._txn.get, Below(self._txn), floor, {})
+        zone = self._snapshot.zone_of(key)
+        return zone.apex if zone is not None else None
 
 
 class ZoneEditor:
@@ -134,11 +162,12 @@ class ZoneEditor:
     `finish` must be called once after the last change: it gives the zone its new serial.
     """
 
-    def __init__(self, txn: Any, tree: Any, apex: bytes, entry: bytes) -> None:
+    def __init__(self, txn: Any, databases: Mapping[bytes, Any], apex: bytes, entry: bytes) -> None:
         self._txn = txn
-        self._tree = tree
+        self._tree = databases[b"tree"]
+        self._apexes = databases[b"apexes"]
         self.apex = apex
-        self.generation = split_zone_entry(entry)[0]
+        self.generation, self._wildcards = split_zone_entry(entry)
         self._covers: dict[bytes, int] = {}  # what is known to exist here: key -> cover
         self._changed = False
 
@@ -155,14 +184,63 @@ class ZoneEditor:
             key: canonical key below the apex.
             rrsets: at least one RRset.
         """
-        cover = self._reach(key)
-        self._txn.put(self.generation + key, node.encode(rrsets, cover), db=self._tree)
-        self._changed = True
+        cover, missing = self._nearest(key)
+        self._add_empty(missing, cover)
+        blob = node.encode(rrsets, cover)
+        if not self._add(key, blob):
+            self._txn.put(self.generation + key, blob, db=self._tree)
+            self._changed = True
 
-    def _reach(self, key: bytes) -> int:
-        """Make sure that all ancestors of a name have nodes; returns the name's cover."""
+    def put_types(self, key: bytes, blob: bytes, types: Container[int]) -> int:
+        """Give a name the RRsets of a blob in place of those it has of `types`; its other RRsets
+        stay.
+
+        Args:
+            key: canonical key below the apex.
+            blob: a node under no cover, whose types are all of `types`; none of them sets a flag.
+
+        Returns:
+            ADDED if the name had none of the types, CHANGED or UNCHANGED.
+
+        Raises:
+            ZoneError: the name is an alias, or a delegation or DNAME stands at or above it.
+        """
+        parent = key[: key.rfind(b"\0", 0, -1) + 1]
+        if self._covers.get(parent, 1):
+            cover, missing = self._nearest(key)
+            if cover:
+                raise ZoneError(self._text(key), "lies at or below a delegation or a DNAME")
+            self._add_empty(missing, 0)
+        if self._add(key, blob):
+            return ADDED
+        old = self.get(key)
+        assert old is not None
+        if old == blob:
+            return UNCHANGED
+        if old[0] & node.ALIAS or old[1]:
+            what = "an alias (CNAME)" if old[0] & node.ALIAS else "a delegation or a DNAME"
+            raise ZoneError(self._text(key), f"is {what}, which has no other records")
+        merged, had_types = _merged(old, blob, types)
+        if merged == old:
+            return UNCHANGED
+        self._txn.put(self.generation + key, merged, db=self._tree)
+        self._changed = True
+        return CHANGED if had_types else ADDED
+
+    def _add(self, key: bytes, blob: bytes) -> bool:
+        """Write a node unless the name has one; returns whether it had none."""
+        added: bool = self._txn.put(self.generation + key, blob, overwrite=False, db=self._tree)
+        if added:
+            self._changed = True
+            if key.endswith(b"*\0"):
+                self._wildcards += wildcard_count(iter((key,)))
+        return added
+
+    def _nearest(self, key: bytes) -> tuple[int, list[bytes]]:
+        """The cover of the nearest ancestor of a name that has a node, and the keys of those
+        between the two, which have none.
+        """
         missing = []
-        cover = 0
         for ancestor in ancestors(key):
             known = self._covers.get(ancestor)
             if known is None:
@@ -171,12 +249,17 @@ class ZoneEditor:
                     missing.append(ancestor)
                     continue
                 known = self._covers[ancestor] = blob[1]
-            cover = known
-            break
-        for ancestor in missing:
-            self._txn.put(self.generation + ancestor, bytes((0, cover)), db=self._tree)
-            self._covers[ancestor] = cover
-        return cover
+            return known, missing
+        return 0, missing
+
+    def _add_empty(self, keys: Iterable[bytes], cover: int) -> None:
+        """Give nodes to empty non-terminals (RFC 4592 section 2.2.2)."""
+        for key in keys:
+            self._add(key, bytes((0, cover)))
+            self._covers[key] = cover
+
+    def _text(self, key: bytes) -> str:
+        return names.to_text(names.wire_of_key(self.apex + key))
 
     def serial(self) -> int:
         """The zone's serial as it stands."""
@@ -199,5 +282,26 @@ class ZoneEditor:
         old = node.rr(node.OWNER, SOA, soa.ttl, soa.rdatas[0])
         new = node.rr(node.OWNER, SOA, soa.ttl, with_serial(soa, serial).rdatas[0])
         self._txn.put(self.generation, blob.replace(old, new, 1), db=self._tree)
+        entry = zone_entry(self.generation, self._wildcards)
+        self._txn.put(APEX_PREFIX + self.apex, entry, db=self._apexes)
         self._changed = False
         return serial
+
+
+def _merged(old: bytes, new: bytes, types: Container[int]) -> tuple[bytes, bool]:
+    """The old node with the entries of the new one in place of those of `types`, and whether it had
+    any of these.
+    """
+    kept = [(rrtype, entry) for rrtype, entry in _entries(old) if rrtype not in types]
+    entries = sorted([*kept, *_entries(new)])
+    had_types = any(rrtype in types for rrtype, _ in _entries(old))
+    return old[:2] + b"".join([entry for _, entry in entries]), had_types
+
+
+def _entries(blob: bytes) -> Iterator[tuple[int, bytes]]:
+    """The types of a node, each with its entry as it is stored."""
+    at = 2
+    while at < len(blob):
+        after = node.next_entry(blob, at)
+        yield int.from_bytes(blob[at : at + 2], "big"), blob[at:after]
+        at = after

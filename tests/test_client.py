@@ -1,4 +1,4 @@
-"""`csid resolve` and the client below it: what is believed, what is asked again, what is printed."""
+"""`csid resolve` and the client below it: what is believed, asked again and printed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LARGE = Record(
     {
         "state": "active",
         "name": "大" * 60,
-        "endpoints": [f"https://h{n}.example/{'x' * 70}" for n in range(8)],
+        "endpoints": [f"https://h{n}.example/{'x' * 60}" for n in range(8)],
     }
 )
 NAME = POOL.to_dns_name()
@@ -56,6 +56,7 @@ ns A 192.0.2.53
 {POOL.to_dns_name()} TYPE65347 \\# {len(record)} {record.hex()}
 {BARE.to_dns_name()} TXT "no record"
 {MOVED.to_dns_name()} CNAME {moved_to}
+alias CNAME outside.example.
 elsewhere NS ns.elsewhere
 ns.elsewhere A 192.0.2.54
 """
@@ -163,9 +164,14 @@ def test_a_referral_names_whom_to_ask(server: RunningServer) -> None:
         client.resolve("a.elsewhere.csid.internal.", Server("127.0.0.1", server.port))
 
 
+def test_an_alias_to_a_name_not_held_is_no_statement_about_it(server: RunningServer) -> None:
+    with pytest.raises(AskError, match=r"does not hold outside\.example\."):
+        client.resolve("alias.csid.internal.", Server("127.0.0.1", server.port))
+
+
 @contextmanager
 def fake_server(behaviour: Behaviour) -> Iterator[Server]:
-    """A server on UDP and TCP that sends back just what it is told to; 17 is UDP's number, 6 TCP's."""
+    """A server on UDP and TCP that sends back just what the behaviour says."""
     tcp = socket.create_server(("127.0.0.1", 0))
     port = tcp.getsockname()[1]
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -228,7 +234,8 @@ def with_cookie(message: dns.message.Message, cookie: bytes) -> bytes:
 
 
 def cookie_of(query: dns.message.Message) -> bytes:
-    return query.options[0].to_wire()[:SECRET]
+    octets: bytes = query.options[0].to_wire()
+    return octets[:SECRET]
 
 
 def test_a_truncated_answer_is_fetched_over_tcp() -> None:

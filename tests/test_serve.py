@@ -107,12 +107,13 @@ def test_a_killed_server_leaves_no_children_and_starts_again(data: Path) -> None
 @pytest.mark.parametrize(
     ("module", "ask"), [("resolver.worker", dns.query.udp), ("resolver.tcp", dns.query.tcp)]
 )
-def test_a_killed_process_is_replaced_and_no_query_is_lost(
+def test_a_killed_process_is_replaced_and_queries_wait_meanwhile(
     data: Path, module: str, ask: Ask
 ) -> None:
     with serving(data) as server:
         (pid,) = server.workers(module)
         os.kill(pid, signal.SIGKILL)
+        eventually("it is gone", lambda: not alive(pid))
         # Asked at once, while nobody is there: the query waits in the socket.
         assert address_over(ask, server) == "192.0.2.1"
         (replacement,) = server.workers(module)

@@ -1,4 +1,4 @@
-"""The TCP server as a process: whatever slow, silent, many or hostile peers do, it serves others."""
+"""The TCP server as a process: what slow, silent, many or hostile peers get, and the others."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import pytest
 
 from csid.dns import OPTION_COOKIE, OPTION_KEEPALIVE, OPTION_NSID
 from csid.limits import TCP_IDLE_SECONDS, TCP_SEND_SECONDS
+from resolver.tcp import MAX_HELD_OCTETS
 from tests.servers import PATIENCE, Server, make_data, serving
 
 HIDDEN_SECONDS = 3.0  # what a deadline may be late by: the sweep's interval and a busy machine
@@ -232,6 +233,44 @@ def test_peers_that_take_no_answers_are_closed_and_cost_little(server: Server) -
                 taken += len(read_exactly(sock, 1_024))
         assert taken < questions * 12_000 / 4
         sock.close()
+
+
+def test_unfinished_queries_of_many_peers_are_held_within_bounds(server: Server) -> None:
+    """Past the cap on octets held in all, those who hold longest are closed."""
+    piece = b"\xff\xff" + bytes(65_000)
+    count = MAX_HELD_OCTETS // len(piece) + 100
+    pid = tcp_process(server)
+    before = memory(pid)
+    holding = []
+    for _ in range(count):
+        sock = connect(server)
+        sock.sendall(piece)
+        holding.append(sock)
+    assert closed_by_server(holding[0], PATIENCE)
+    assert_served(server)
+    assert memory(pid) - before < 1.5 * MAX_HELD_OCTETS
+    assert not closed_by_server(holding[-1], 0.05)
+    for sock in holding:
+        sock.close()
+
+
+def test_when_descriptors_run_out_newcomers_are_served_and_the_idle_closed(
+    tmp_path: Path,
+) -> None:
+    data = make_data(tmp_path / "data")
+    with serving(data) as scarce:
+        (pid,) = scarce.workers("resolver.tcp")
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (64, 64))
+        idle = []
+        for _ in range(200):
+            idle.append(connect(scarce))
+            idle[-1].sendall(query(3))
+            assert read_answer(idle[-1]).id == 3
+        assert closed_by_server(idle[0], PATIENCE)
+        assert_served(scarce)
+        assert scarce.workers("resolver.tcp") == [pid]
+        for sock in idle:
+            sock.close()
 
 
 def test_thousands_of_idle_connections_are_held_while_others_are_served(server: Server) -> None:

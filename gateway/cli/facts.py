@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
+
+from rich.cells import cell_len
+from rich.text import Text
 
 from csid.fields import BY_KEY, PRECISIONS, show_number
 from csid.record import Record
+from gateway.cli import console
 
 LABELS: Final = {
     "name": "名称 Name",
@@ -63,3 +67,11 @@ def rows(record: Record) -> Iterator[tuple[str, str]]:
             yield label, shown[name]
     for key, value in record.extra.items():
         yield key, str(value)
+
+
+def print_rows(rows: Sequence[tuple[str, str]]) -> None:
+    """Print labels and values in two columns; no value is folded, so that it can be copied."""
+    width = max(cell_len(label) for label, _ in rows)
+    for label, value in rows:
+        padding = " " * (width - cell_len(label) + 2)
+        console.out.print(Text.assemble((label, "cyan"), padding, value))

@@ -76,7 +76,7 @@ def _print_json(identifier: Identifier, found: Resolution, server: object) -> No
 
 
 def _print_table(identifier: Identifier, found: Resolution, server: object) -> None:
-    from gateway.cli import console, facts
+    from gateway.cli import facts
 
     reply = found.reply
     rows = [("标识 Identifier", str(identifier)), ("域名 DNS name", found.name)]
@@ -95,4 +95,4 @@ def _print_table(identifier: Identifier, found: Resolution, server: object) -> N
             f"{reply.seconds * 1000:.1f} ms, {reply.octets} octets, {reply.transport} {server}",
         )
     )
-    console.print_table(("项目 Item", "值 Value"), rows)
+    facts.print_rows(rows)

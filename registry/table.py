@@ -1,0 +1,166 @@
+"""A CSV table as a stream of rows (RFC 4180), each with the number of its line.
+
+No cell of a table of identifiers may hold a line break, so a row is a line: a quote that is left
+open spoils its own line and not those behind it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import BinaryIO, Final, NamedTuple
+
+from csid.errors import CsidError
+
+BLOCK_CHARACTERS: Final = 1 << 18  # read at a time
+LINE_CHARACTERS_MAX: Final = 32_768  # a row of the longest cells has fewer
+ENCODING: Final = "utf-8-sig"
+
+
+class TableError(CsidError):
+    """The table as a whole cannot be read: its header is wrong or missing."""
+
+
+class Fault(NamedTuple):
+    """A row that is not taken, and why."""
+
+    line: int  # from 1
+    reason: str
+
+
+class Row(NamedTuple):
+    """The cells of one row."""
+
+    line: int  # from 1
+    cells: list[str]
+
+
+class Table:
+    """A table being read.
+
+    Attributes:
+        header: the cells of the first line.
+        octets: how many octets of the file have been taken so far.
+    """
+
+    def __init__(self, file: BinaryIO, encoding: str = ENCODING) -> None:
+        """Read the header.
+
+        Raises:
+            TableError: there is none, or it is not in this encoding.
+        """
+        self._file = _Counted(file)
+        try:
+            # Octets that are no text are kept as lone surrogates, to be told with their line.
+            self._text = io.TextIOWrapper(self._file, encoding, errors="surrogateescape")
+        except LookupError:
+            raise TableError(f"{encoding!r} is no encoding; give one such as gb18030") from None
+        self._encoding = encoding
+        self._blocks = self._lines()
+        self._ready = next(self._blocks, [])
+        if not self._ready:
+            raise TableError("the table is empty; its first line names the columns")
+        try:
+            self.header = self._cells(self._ready.pop(0))
+        except ValueError as error:
+            raise TableError(f"line 1: {error}; the first line names the columns") from None
+        self._line = 1  # lines handed out
+
+    @property
+    def octets(self) -> int:
+        return self._file.octets
+
+    def blocks(self) -> Iterator[tuple[list[Row], list[Fault]]]:
+        """The rows, some hundreds at a time, and the lines that are none. Lines without a value
+        are left out.
+        """
+        lines = self._ready
+        while True:
+            if lines:
+                yield self._rows(lines)
+                self._line += len(lines)
+            following = next(self._blocks, None)
+            if following is None:
+                return
+            lines = following
+
+    def _rows(self, lines: list[str]) -> tuple[list[Row], list[Fault]]:
+        first = self._line + 1
+        try:
+            cells = list(csv.reader(lines, strict=True))
+        except csv.Error:
+            return self._rows_one_by_one(lines)
+        if len(cells) != len(lines) or max(map(len, lines)) > LINE_CHARACTERS_MAX:
+            return self._rows_one_by_one(lines)
+        numbered = enumerate(cells, first)
+        return [Row(line, row) for line, row in numbered if any(row)], []
+
+    def _rows_one_by_one(self, lines: list[str]) -> tuple[list[Row], list[Fault]]:
+        """As `_rows`, where some line is wrong."""
+        rows, faults = [], []
+        for number, line in enumerate(lines, self._line + 1):
+            try:
+                row = self._cells(line)
+            except ValueError as error:
+                faults.append(Fault(number, str(error)))
+                continue
+            if any(row):
+                rows.append(Row(number, row))
+        return rows, faults
+
+    def _cells(self, line: str) -> list[str]:
+        """The cells of a line; ValueError if it is no row."""
+        if len(line) > LINE_CHARACTERS_MAX:
+            raise ValueError(
+                f"the line is longer than {LINE_CHARACTERS_MAX:,} characters; a row takes one line"
+            )
+        if not is_text(line):
+            raise ValueError(self.no_text)
+        try:
+            return next(csv.reader([line], strict=True), [])
+        except csv.Error as error:
+            raise ValueError(
+                f'no row of a CSV table ({error}); a quote " inside a cell is doubled, and a cell '
+                f"has no line break"
+            ) from None
+
+    @property
+    def no_text(self) -> str:
+        """What is wrong with a line whose octets are no text."""
+        name = "UTF-8" if self._encoding == ENCODING else self._encoding
+        return f"the line is not {name}; save the table as UTF-8, or give --encoding gb18030 (GBK)"
+
+    def _lines(self) -> Iterator[list[str]]:
+        """The lines without their ends, a block at a time."""
+        tail = ""
+        while block := self._text.read(BLOCK_CHARACTERS):
+            lines = (tail + block).split("\n")
+            # Of a line without end no more is kept than shows that it is too long.
+            tail = lines.pop()[: LINE_CHARACTERS_MAX + 1]
+            if lines:
+                yield lines
+        if tail:
+            yield [tail]
+
+
+class _Counted(io.RawIOBase):
+    """A file that counts what is read from it; its own position it may not know (a pipe)."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._inner = file
+        self.octets = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read1(self, size: int = -1) -> bytes:
+        """What TextIOWrapper reads by."""
+        taken = self._inner.read(size)
+        self.octets += len(taken)
+        return taken
+
+
+def is_text(text: str) -> bool:
+    """Whether all of a text could be decoded."""
+    return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)

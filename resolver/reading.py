@@ -1,0 +1,73 @@
+"""Reading the store in order: its zones, and the nodes of each. Lookups of single names are
+`resolver.lookup`; this is for listings, dumps and transfers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from csid import names
+from csid.errors import ZoneError
+from resolver.lookup import GENERATION_OCTETS, Snapshot, split_zone_entry
+from resolver.seek import APEX_PREFIX
+
+
+class Held(NamedTuple):
+    """A zone that the store holds."""
+
+    apex: bytes  # canonical key
+    generation: bytes
+    wildcards: int  # names of it that are wildcards
+
+    @property
+    def origin(self) -> bytes:
+        """The apex in wire form."""
+        return names.wire_of_key(self.apex)
+
+
+class ReadTransaction:
+    """One moment of the store; see `resolver.store.Store.read`.
+
+    Attributes:
+        snapshot: the same moment, for lookups.
+    """
+
+    def __init__(self, txn: Any, tree: Any, apexes: Any, snapshot: Snapshot) -> None:
+        self._txn = txn
+        self._tree = tree
+        self._apexes = apexes
+        self.snapshot = snapshot
+
+    def zones(self, prefix: bytes = b"") -> Iterator[Held]:
+        """The zones whose apex key begins with `prefix`, in canonical order."""
+        for key, value in _range(self._txn.cursor(self._apexes), APEX_PREFIX + prefix):
+            generation, wildcards = split_zone_entry(value)
+            yield Held(key[len(APEX_PREFIX) :], generation, wildcards)
+
+    def zone(self, origin: bytes) -> Held:
+        """The zone whose apex is `origin` (wire form).
+
+        Raises:
+            ZoneError: it is not held here.
+        """
+        apex = names.key_of(origin)
+        entry = self._txn.get(APEX_PREFIX + apex, db=self._apexes)
+        if entry is None:
+            raise ZoneError(names.to_text(origin), "no zone with this apex is held here")
+        return Held(apex, *split_zone_entry(entry))
+
+    def nodes(self, generation: bytes, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """(key below the apex, blob) of a zone's nodes whose key begins with `prefix`, in order."""
+        for key, blob in _range(self._txn.cursor(self._tree), generation + prefix):
+            yield key[GENERATION_OCTETS:], blob
+
+
+def _range(cursor: Any, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The entries whose key begins with `prefix`."""
+    if not cursor.set_range(prefix):
+        return
+    for key, value in cursor:
+        if not key.startswith(prefix):
+            return
+        yield key, value
