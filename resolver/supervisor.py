@@ -59,7 +59,12 @@ class Child:
         self._delay = 0.0
 
     def start(self) -> int:
-        """Start the process; returns the descriptor on which it will say that it is ready."""
+        """Start the process; returns the descriptor on which it will say that it is ready.
+
+        Raises:
+            OSError: the system has no room for it; it is due again later.
+        """
+        self._started = time.monotonic()
         self._ready_fd, told = os.pipe()
         try:
             self.process = subprocess.Popen(
@@ -70,11 +75,14 @@ class Child:
                 env=_environment(),
                 preexec_fn=_bound_to(os.getpid()),
             )
+        except OSError:
+            os.close(self._ready_fd)
+            self._postpone()
+            raise
         finally:
             os.close(told)
         self.ready = False
         self.due = None
-        self._started = time.monotonic()
         return self._ready_fd
 
     def hear(self) -> None:
@@ -87,12 +95,16 @@ class Child:
         if self.process is None or (code := self.process.poll()) is None:
             return None
         self.process = None
+        self._postpone()
+        return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+    def _postpone(self) -> None:
+        """Set when to start it next: at once if it was steady, else ever later."""
         now = time.monotonic()
         if now - self._started >= STEADY_SECONDS:
             self._delay = 0.0
         self.due = now + self._delay
         self._delay = min(max(2 * self._delay, FIRST_DELAY_SECONDS), MAX_DELAY_SECONDS)
-        return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
 class Supervisor:
@@ -140,7 +152,8 @@ class Supervisor:
                 if child.due is not None and child.due <= now:
                     self._start(child)
             if now >= readers_due:
-                store.check_readers()
+                with _told():  # the children do not depend on it
+                    store.check_readers()
                 readers_due = now + READER_CHECK_SECONDS
             self._wait(wake_fd, readers_due)
             for child in self._children:
@@ -153,7 +166,11 @@ class Supervisor:
                 ready()
 
     def _start(self, child: Child) -> None:
-        fd = child.start()
+        try:
+            fd = child.start()
+        except OSError as error:
+            _tell(f"{child.name} cannot be started now: {error}")
+            return
         self._by_ready_fd[fd] = child
         self._poll.register(fd, select.POLLIN)
 
@@ -260,6 +277,15 @@ def _wake_on(handle: Callable[[int], None]) -> Iterator[int]:
             signal.signal(number, handler)
         os.close(told)
         os.close(wake_fd)
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Say what went wrong and go on."""
+    try:
+        yield
+    except CsidError as error:
+        _tell(str(error))
 
 
 def _tell(message: str) -> None:
