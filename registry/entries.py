@@ -120,8 +120,15 @@ def blob_of(record: Record, ttl: int) -> bytes:
     endpoints = svcb_rdatas(record)
     if len(endpoints) == 1:
         return b"".join(
-            (node.EMPTY, _head(TXT, ttl, text), text, _head(SVCB, ttl, endpoints[0]), endpoints[0],
-             _head(CSID, ttl, packed), packed)
+            (
+                node.EMPTY,
+                _head(TXT, ttl, text),
+                text,
+                _head(SVCB, ttl, endpoints[0]),
+                endpoints[0],
+                _head(CSID, ttl, packed),
+                packed,
+            )
         )
     records = b"".join(
         [_RR_HEAD.pack(node.OWNER, SVCB, 1, ttl, len(rdata)) + rdata for rdata in endpoints]
@@ -135,6 +142,4 @@ def blob_of(record: Record, ttl: int) -> bytes:
 def _head(rrtype: int, ttl: int, rdata: bytes) -> bytes:
     """What stands in a node before the data of an RRset's only record."""
     size = len(rdata)
-    return _ENTRY_OF_ONE.pack(
-        rrtype, 1, _RR_OCTETS + size, 0, 0, node.OWNER, rrtype, 1, ttl, size
-    )
+    return _ENTRY_OF_ONE.pack(rrtype, 1, _RR_OCTETS + size, 0, 0, node.OWNER, rrtype, 1, ttl, size)

@@ -46,7 +46,7 @@ def feed(file: BinaryIO, reading: Reading, encoding: str = ENCODING) -> Iterator
         [sys.executable, "-P", "-m", "registry.feeder", *words],
         stdin=file,
         stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)},
     )
     assert process.stdout is not None
     try:

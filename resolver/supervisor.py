@@ -52,7 +52,6 @@ class Child:
         self.ready = False
         self.due: float | None = 0.0
         self.process: subprocess.Popen[bytes] | None = None
-        self._ready_fd = -1
         self._command = command
         self._fds = fds
         self._started = 0.0
@@ -65,7 +64,7 @@ class Child:
             OSError: the system has no room for it; it is due again later.
         """
         self._started = time.monotonic()
-        self._ready_fd, told = os.pipe()
+        ready_fd, told = os.pipe()
         try:
             self.process = subprocess.Popen(
                 [*self._command, "--ready-fd", str(told)],
@@ -76,19 +75,19 @@ class Child:
                 preexec_fn=_bound_to(os.getpid()),
             )
         except OSError:
-            os.close(self._ready_fd)
+            os.close(ready_fd)
             self._postpone()
             raise
         finally:
             os.close(told)
         self.ready = False
         self.due = None
-        return self._ready_fd
+        return ready_fd
 
-    def hear(self) -> None:
+    def hear(self, ready_fd: int) -> None:
         """Take the word of readiness, or its absence if the process has died."""
-        self.ready = bool(os.read(self._ready_fd, 1))
-        os.close(self._ready_fd)
+        self.ready = bool(os.read(ready_fd, 1))
+        os.close(ready_fd)
 
     def ended(self) -> str | None:
         """How the process ended, if it just has; it is then due again."""
@@ -183,7 +182,7 @@ class Supervisor:
                 os.read(wake_fd, 4096)
             else:
                 self._poll.unregister(fd)
-                self._by_ready_fd.pop(fd).hear()
+                self._by_ready_fd.pop(fd).hear(fd)
 
     def _signalled(self, number: int) -> None:
         if number != signal.SIGCHLD:
