@@ -44,4 +44,8 @@ def extensions() -> list[Extension]:
     return parts
 
 
-setup(ext_modules=extensions() if {"build_ext", "bdist_wheel", "editable_wheel"} & set(sys.argv) else [])
+setup(
+    ext_modules=extensions()
+    if {"build_ext", "bdist_wheel", "editable_wheel"} & set(sys.argv)
+    else []
+)

@@ -143,7 +143,8 @@ def from_text(text: str) -> bytes:
             raise DomainNameError(f"{text!r} has an empty label; write one dot between labels")
         if len(label) > MAX_LABEL_OCTETS:
             raise DomainNameError(
-                f"{text!r} has a label of {len(label)} octets; at most {MAX_LABEL_OCTETS} are allowed"
+                f"{text!r} has a label of {len(label)} octets; a label has at most "
+                f"{MAX_LABEL_OCTETS}"
             )
     wire = b"".join(bytes((len(label),)) + label for label in labels) + ROOT
     if len(wire) > MAX_NAME_OCTETS:
@@ -177,5 +178,7 @@ def _split_text(text: str) -> list[bytes]:
         elif char.isascii():
             labels[-1].append(ord(char))
         else:
-            raise DomainNameError(f"{text!r}: {char!r} is not ASCII; write such names in A-label form")
+            raise DomainNameError(
+                f"{text!r}: {char!r} is not ASCII; write such names in A-label form"
+            )
     return [bytes(label) for label in labels]

@@ -19,6 +19,7 @@ from resolver.store import Store
 from resolver.writing import ADDED, CHANGED, UNCHANGED, WriteTransaction, ZoneEditor
 
 ALONE_OCTETS: Final = 4 << 20  # a table of this size is read before another process would run
+SEGMENTS: Final = 5  # of an identifier, a label each in its name
 _MARK_BITS: Final = 64
 
 
@@ -110,7 +111,7 @@ class Import:
                     else:
                         effects[UNCHANGED] += 1
                 except ZoneError as error:
-                    faults.append(Fault(line, str(error)))
+                    faults.append(Fault(line, f"{_identifier(key)}: {error.reason}"))
             zones.finish()
         tally = self.tally
         tally.added += effects[ADDED]
@@ -137,7 +138,8 @@ class _Zones:
         apex = self._txn.deepest_zone(key)
         if apex is None:
             raise ZoneError(
-                _text(key), "lies in no zone that is held here; load or make its zone first"
+                names.to_text(names.wire_of_key(key)),
+                "lies in no zone that is held here; load its zone first",
             )
         editor = self._editors.get(apex)
         if editor is None:
@@ -151,8 +153,9 @@ class _Zones:
 
 
 def _given_before(key: bytes, line: int) -> str:
-    return f"{_text(key)} stands on line {line} already, with another record; keep one of the rows"
+    return f"{_identifier(key)}: stands on line {line} already, with another record; keep one"
 
 
-def _text(key: bytes) -> str:
-    return names.to_text(names.wire_of_key(key))
+def _identifier(key: bytes) -> str:
+    """The identifier whose name has this key: its last labels are the segments."""
+    return "/".join(label.decode() for label in names.labels_of_key(key)[-SEGMENTS:]).upper()

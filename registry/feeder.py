@@ -17,7 +17,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import date
-from typing import BinaryIO, Final
+from typing import IO, BinaryIO, Final
 
 import msgpack
 
@@ -56,7 +56,7 @@ def feed(file: BinaryIO, reading: Reading, encoding: str = ENCODING) -> Iterator
         process.wait()
 
 
-def _received(pipe: BinaryIO) -> Iterator[Part]:
+def _received(pipe: IO[bytes]) -> Iterator[Part]:
     while head := pipe.read(_LENGTH_OCTETS):
         name, *values = msgpack.unpackb(
             pipe.read(int.from_bytes(head, "big")), use_list=False, strict_map_key=False

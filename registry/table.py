@@ -6,6 +6,7 @@ open spoils its own line and not those behind it.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typing import BinaryIO, Final, NamedTuple
 
 from csid.errors import CsidError
 
-BLOCK_CHARACTERS: Final = 1 << 18  # read at a time
+BLOCK_OCTETS: Final = 1 << 18  # read at a time
 LINE_CHARACTERS_MAX: Final = 32_768  # a row of the longest cells has fewer
 ENCODING: Final = "utf-8-sig"
 
@@ -50,12 +51,14 @@ class Table:
         Raises:
             TableError: there is none, or it is not in this encoding.
         """
-        self._file = _Counted(file)
+        self.octets = 0
+        self._file = file
         try:
             # Octets that are no text are kept as lone surrogates, to be told with their line.
-            self._text = io.TextIOWrapper(self._file, encoding, errors="surrogateescape")
+            decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
         except LookupError:
             raise TableError(f"{encoding!r} is no encoding; give one such as gb18030") from None
+        self._decoder = io.IncrementalNewlineDecoder(decoder, translate=True)
         self._encoding = encoding
         self._blocks = self._lines()
         self._ready = next(self._blocks, [])
@@ -66,10 +69,6 @@ class Table:
         except ValueError as error:
             raise TableError(f"line 1: {error}; the first line names the columns") from None
         self._line = 1  # lines handed out
-
-    @property
-    def octets(self) -> int:
-        return self._file.octets
 
     def blocks(self) -> Iterator[tuple[list[Row], list[Fault]]]:
         """The rows, some hundreds at a time, and the lines that are none. Lines without a value
@@ -134,31 +133,17 @@ class Table:
     def _lines(self) -> Iterator[list[str]]:
         """The lines without their ends, a block at a time."""
         tail = ""
-        while block := self._text.read(BLOCK_CHARACTERS):
-            lines = (tail + block).split("\n")
+        block = b"?"
+        while block:
+            block = self._file.read(BLOCK_OCTETS)
+            self.octets += len(block)
+            lines = (tail + self._decoder.decode(block, final=not block)).split("\n")
             # Of a line without end no more is kept than shows that it is too long.
             tail = lines.pop()[: LINE_CHARACTERS_MAX + 1]
             if lines:
                 yield lines
         if tail:
             yield [tail]
-
-
-class _Counted(io.RawIOBase):
-    """A file that counts what is read from it; its own position it may not know (a pipe)."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._inner = file
-        self.octets = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def read1(self, size: int = -1) -> bytes:
-        """What TextIOWrapper reads by."""
-        taken = self._inner.read(size)
-        self.octets += len(taken)
-        return taken
 
 
 def is_text(text: str) -> bool:

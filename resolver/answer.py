@@ -72,6 +72,8 @@ _AA: Final = 0x0400
 _TC: Final = 0x0200
 _COPIED: Final = 0x0110  # RD and CD come back as they were (RFC 1035 4.1.1, RFC 4035 3.1.6)
 
+_ADDRESSES: Final = (A, AAAA)
+
 # Query types that ask for no data (RFC 6895 section 3.1), and what they get.
 _META: Final = {
     OPT: FORMERR,
@@ -181,17 +183,13 @@ class Answerer:
             _resolve(reply, snapshot, key, qtype, stream)
         return self._encode(reply, packet, end, edns, now, address, stream)
 
-    def _without_question(
-        self, packet: bytes, now: int, address: bytes, stream: bool
-    ) -> bytes:
+    def _without_question(self, packet: bytes, now: int, address: bytes, stream: bool) -> bytes:
         """A query with no question or several. Asking for a cookie alone is fine (RFC 7873 5.4)."""
         if packet[4:10] == b"\0\0\0\0\0\0":
             extra = read_additional(packet, HEADER_OCTETS, (packet[10] << 8) + packet[11])
             if extra.valid and extra.edns is not None and extra.edns.cookie:
                 rcode = BADVERS if extra.edns.version else NOERROR
-                return self._refuse(
-                    packet, HEADER_OCTETS, extra.edns, rcode, now, address, stream
-                )
+                return self._refuse(packet, HEADER_OCTETS, extra.edns, rcode, now, address, stream)
         return _bare(packet, FORMERR)
 
     @staticmethod
@@ -358,7 +356,7 @@ def _give(reply: Reply, zone: Zone, key: bytes, qtype: int, blob: bytes, at: int
     offset = _apex_offset(reply, zone)
     reply.authority = zone.authority_at(offset) if offset else with_owner(zone.ns, zone.wire)
     reply.authority_number = zone.ns_number
-    if zone.ns_extra_number and not ((qtype == A or qtype == AAAA) and key in zone.ns_hosts):
+    if zone.ns_extra_number and not (qtype in _ADDRESSES and key in zone.ns_hosts):
         reply.additional += zone.ns_extra
         reply.additional_number += zone.ns_extra_number
 
@@ -455,5 +453,3 @@ def _label_start(name: bytes, skipped: int) -> int:
     for _ in range(skipped):
         at += 1 + name[at]
     return at
-
-

@@ -29,7 +29,9 @@ _OPT_HEAD: Final = struct.Struct(">BHHBBHH")
 _OPTION: Final = struct.Struct(">HH")
 _DO: Final = 0x8000
 _COOKIE_HEAD: Final = _OPTION.pack(OPTION_COOKIE, 24)  # client and server cookie behind it
-_KEEPALIVE: Final = _OPTION.pack(OPTION_KEEPALIVE, 2) + int(TCP_IDLE_SECONDS * 10).to_bytes(2, "big")
+_KEEPALIVE: Final = _OPTION.pack(OPTION_KEEPALIVE, 2) + int(TCP_IDLE_SECONDS * 10).to_bytes(
+    2, "big"
+)
 
 
 class Edns:

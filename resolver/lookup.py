@@ -164,7 +164,9 @@ class Snapshot:
             generation, wildcards = split_zone_entry(value)
             blob = self.get(generation)
             if blob is None:
-                raise LookupError(f"the tree has no apex for {names.to_text(names.wire_of_key(apex))}")
+                raise LookupError(
+                    f"the tree has no apex for {names.to_text(names.wire_of_key(apex))}"
+                )
             if len(self.zones) >= _KNOWN_ZONES:
                 self.zones.clear()
             zone = self.zones[apex] = Zone(apex, generation, wildcards, blob)

@@ -114,7 +114,9 @@ class Datagrams:
     def packet(self, slot: int) -> bytes:
         """The datagram received in a slot."""
         start = slot * _IN_OCTETS
-        return bytes(self._inbox[start : start + self._lengths[slot * _MSGHDR_HALVES + _LENGTH_HALF]])
+        return bytes(
+            self._inbox[start : start + self._lengths[slot * _MSGHDR_HALVES + _LENGTH_HALF]]
+        )
 
     def address(self, slot: int) -> bytes:
         """The IP address a slot's datagram came from, 4 or 16 octets."""
@@ -134,9 +136,7 @@ class Datagrams:
         """
         while first < last:
             sent = int(
-                _sendmmsg(
-                    self._fd, self._out_address + first * 8 * _MSGHDR_WORDS, last - first, 0
-                )
+                _sendmmsg(self._fd, self._out_address + first * 8 * _MSGHDR_WORDS, last - first, 0)
             )
             if sent < 0:
                 sent = 0 if ctypes.get_errno() == errno.EINTR else 1

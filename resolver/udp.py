@@ -12,9 +12,7 @@ from typing import Any
 from resolver.answer import Answerer
 
 
-def answer_batch(
-    answerer: Answerer, datagrams: Any, count: int, snapshot: Any, now: int
-) -> None:
+def answer_batch(answerer: Answerer, datagrams: Any, count: int, snapshot: Any, now: int) -> None:
     """Answer the first `count` datagrams from one snapshot and send the answers."""
     first = 0
     for slot in range(count):

@@ -152,5 +152,3 @@ def with_serial(soa: RRset, serial: int) -> RRset:
 def next_serial(serial: int) -> int:
     """One more, in the arithmetic of RFC 1982; 0 is left out since some servers read it as none."""
     return (serial + 1) % 2**32 or 1
-
-

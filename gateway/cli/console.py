@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 EXIT_OK = 0
 EXIT_BAD_INPUT = 1  # some of the input was wrong; what was right has been done
@@ -20,7 +20,7 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
     """Print rows under column heads; colours appear on a terminal only."""
-    table = Table(*columns, title=title or None, title_justify="left")
+    table = Table(*(Column(column, overflow="fold") for column in columns), title=title or None, title_justify="left")
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
     out.print(table)

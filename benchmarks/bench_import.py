@@ -1,0 +1,147 @@
+"""Import of a table of identifiers: wall time with everything checked and committed, and disk use.
+
+Run from the checkout: `python -m benchmarks.bench_import [--rows N] [--work DIR] [--keep]`. The table
+is written once and kept in the work folder. It is imported by `csid import`, as a user would, into
+a new data directory: in the order of an inventory (owner by owner) and in random order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from benchmarks.report import Report, mebibytes
+from benchmarks.server import CHECKOUT
+from csid import tables
+from csid.check import gb32100_check
+from csid.identifier import make
+
+SEED = 20250101
+OWNERS = 1_000
+FORMAT = "v1"  # the kept tables are named after this: a change of what is written must change it
+SHUFFLED_BLOCK = 1_000_000  # rows held to be shuffled
+COLUMNS = (
+    "identifier,name,state,endpoints,chip,count,chip_memory_gib,vcpu,memory_gib,fp16_gflops"
+).split(",")
+SHAPES = (  # class, type, chip, count, chip memory, vCPU, GiB, FP16 GFLOPS
+    ("G03M02X6", "GCV", "x86-64", "", "", "2", "4", ""),
+    ("G12M05R8", "GCV", "ARM64", "", "", "16", "32", ""),
+    ("G20M09X6", "GCB", "x86-64", "", "", "96", "384", ""),
+    ("H48M04N4", "ACV", "NVIDIA T4", "1", "16", "4", "16", "65000"),
+    ("H69M10N4", "ACB", "NVIDIA H100", "8", "80", "192", "2048", "7912000"),
+    ("H63M09A1", "ACP", "昇腾 910B", "8", "64", "192", "1536", "2560000"),
+)
+
+
+def rows(count: int) -> Iterator[list[str]]:
+    """Rows of an inventory: owner by owner, site by site; valid in everything."""
+    source = random.Random(SEED)
+    locations = [code for code in tables.divisions() if not code.endswith("00")]
+    industries = ["6450", "6420", "6510", "6520", "6550", "0000"]
+    per_owner = -(-count // OWNERS)
+    made = 0
+    for number in range(OWNERS):
+        body = f"X{number:016d}"
+        owner = body + gb32100_check(body)
+        sites = [(source.choice(industries), source.choice(locations)) for _ in range(8)]
+        for serial in range(min(per_owner, count - made)):
+            industry, location = sites[serial * len(sites) // per_owner]
+            shape, kind, *facts = SHAPES[source.randrange(len(SHAPES))]
+            identifier = make(owner, industry, location, kind, shape, f"{serial:06d}")
+            made += 1
+            yield [
+                str(identifier),
+                f"pool-{serial} {location}",
+                "active",
+                f"https://r{serial:06d}.{location}.o{number}.cloud.example:8443",
+                *facts,
+            ]
+
+
+def table(work: Path, count: int, order: str) -> Path:
+    """Write the table of this size and order, or find it there from a former run."""
+    path = work / f"import-{count}-{order}-{FORMAT}.csv"
+    if path.exists():
+        return path
+    work.mkdir(parents=True, exist_ok=True)
+    content = rows(count)
+    if order == "random":
+        held = list(content)
+        random.Random(SEED).shuffle(held)
+        content = iter(held)
+    unfinished = path.with_suffix(".part")
+    with unfinished.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        writer.writerows(content)
+    unfinished.rename(path)
+    return path
+
+
+def csid(*words: str | Path) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "gateway.cli", *map(str, words)],
+        cwd=CHECKOUT,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def measure(path: Path, data: Path) -> tuple[float, float, int]:
+    """Import a table into a new directory; returns seconds by the clock, seconds of processor time
+    and octets of the data file.
+    """
+    shutil.rmtree(data, ignore_errors=True)
+    csid("init", "--data", data)
+    before = os.times()
+    started = time.perf_counter()
+    csid("import", path, "--data", data)
+    seconds = time.perf_counter() - started
+    after = os.times()
+    cpu = after.children_user + after.children_system
+    cpu -= before.children_user + before.children_system
+    return seconds, cpu, (data / "data.mdb").stat().st_blocks * 512
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    parser.add_argument("--work", type=Path, default=cache / "csid-bench")
+    parser.add_argument("--keep", action="store_true", help="keep the figures in results/")
+    options = parser.parse_args(words)
+    report = Report("import", {"rows": options.rows})
+    made = []
+    for order in ("inventory", "random"):
+        path = table(options.work, options.rows, order)
+        seconds, cpu, octets = measure(path, options.work / "import-data")
+        report.raw[order] = {"seconds": seconds, "cpu_seconds": cpu, "octets": octets}
+        made.append(
+            [
+                order,
+                f"{options.rows:,}",
+                mebibytes(path.stat().st_size),
+                f"{seconds:.1f}",
+                f"{options.rows / seconds:,.0f}",
+                f"{cpu / options.rows * 1e6:.1f}",
+                mebibytes(octets),
+                f"{octets / options.rows:,.0f}",
+            ]
+        )
+    shutil.rmtree(options.work / "import-data", ignore_errors=True)
+    heads = ("order", "rows", "table MiB", "seconds", "rows/s", "CPU µs/row", "data MiB", "octets/row")
+    report.add("csid import, validated and committed", heads, made)
+    if options.keep:
+        report.write()
+
+
+if __name__ == "__main__":
+    main()
