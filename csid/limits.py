@@ -19,6 +19,7 @@ MAX_MESSAGE_OCTETS: Final = 65_535  # TCP (RFC 1035 section 4.2.2)
 PLAIN_UDP_OCTETS: Final = 512  # without EDNS (RFC 1035 section 4.2.1)
 EDNS_UDP_OCTETS: Final = 1_232  # what we send and advertise (DNS flag day 2020)
 MAX_CHAIN: Final = 16  # CNAME and DNAME steps followed for one question
+MAX_NSID_OCTETS: Final = 128  # so that the longest question with all options fits 512 octets
 MAX_OPTIONS: Final = 32  # EDNS options read from one OPT record
 
 # Zone data

@@ -18,26 +18,22 @@ from csid.identifier import Identifier
 from csid.projection import csid_rdata, svcb_rdatas, txt_rdata
 from csid.record import Record
 from csid.rows import row_reader
-from registry.table import Fault, Row, Table, TableError, is_text
+from registry.table import Fault, Table, TableError, is_text
 from resolver import node
 
 TYPES: Final = frozenset({CSID, SVCB, TXT})  # what an import gives a name, and takes from it
 DEFAULT_TTL: Final = 300  # seconds
 ROWS_PER_PART: Final = 20_000
 
-# A node's entry of one record, up to its data: RRset head, then record head (resolver/node.py).
-_ENTRY_OF_ONE: Final = struct.Struct(">HHHHH2sHHIH")
-_ENTRY: Final = struct.Struct(">HHHHH")
-_RR_HEAD: Final = struct.Struct(">2sHHIH")
-_RR_OCTETS: Final = _RR_HEAD.size
+# The head of a node's entry (resolver/node.py), and with it that of its only record, 12 octets.
+_ENTRY: Final = struct.Struct(">HHHHH").pack
+_HEAD: Final = struct.Struct(">HHHHH2sHHIH").pack
+_OWNER: Final = node.OWNER
 
 
-class Entry(NamedTuple):
-    """What one row puts into the store. Entries order by key, then line."""
-
-    key: bytes  # canonical key of the name
-    line: int  # of the table
-    blob: bytes  # the name's node
+# What one row puts into the store: canonical key of the name, line of the table, node of the name.
+# A bare tuple, since an import makes one for every row; these order by key, then line.
+Entry = tuple[bytes, int, bytes]
 
 
 class Part(NamedTuple):
@@ -68,20 +64,29 @@ def parts(table: Table, reading: Reading) -> Iterator[Part]:
     faults: list[Fault] = []
     for rows, unread in table.blocks():
         faults += unread
-        for row in rows:
+        for line, cells in rows:
             try:
-                entries.append(encode(row))
+                key, blob = encode(cells)
             except CsidError as error:
-                is_readable = all(map(is_text, row.cells))
-                faults.append(Fault(row.line, str(error) if is_readable else table.no_text))
-            if len(entries) + len(faults) >= reading.rows_per_part:
-                yield Part(sorted(entries), sorted(faults), table.octets)
-                entries, faults = [], []
-    yield Part(sorted(entries), sorted(faults), table.octets)
+                is_readable = all(map(is_text, cells))
+                faults.append(Fault(line, str(error) if is_readable else table.no_text))
+            else:
+                entries.append((key, line, blob))
+        if len(entries) + len(faults) >= reading.rows_per_part:
+            yield from _cut(entries, faults, reading.rows_per_part, table.octets)
+            entries, faults = [], []
+    yield from _cut(entries, faults, reading.rows_per_part, table.octets)
 
 
-def _encoder(table: Table, reading: Reading) -> Callable[[Row], Entry]:
-    """What makes an entry of a row; it raises CsidError if the row is wrong."""
+def _cut(entries: list[Entry], faults: list[Fault], most: int, octets: int) -> Iterator[Part]:
+    """Parts of at most `most` entries, the faults with the first."""
+    for start in range(0, len(entries) or 1, most):
+        yield Part(sorted(entries[start : start + most]), sorted(faults), octets)
+        faults = []
+
+
+def _encoder(table: Table, reading: Reading) -> Callable[[list[str]], tuple[bytes, bytes]]:
+    """What makes the key and the node of a row; it raises CsidError if the row is wrong."""
     try:
         read = row_reader(table.header, reading.on)
     except RecordError as error:
@@ -89,9 +94,9 @@ def _encoder(table: Table, reading: Reading) -> Callable[[Row], Entry]:
     suffix_key = names.key_of(names.from_text(reading.suffix))
     ttl = reading.ttl
 
-    def encode(row: Row) -> Entry:
-        identifier, record = read(row.cells)
-        return Entry(key_of(identifier, suffix_key), row.line, blob_of(record, ttl))
+    def encode(cells: list[str]) -> tuple[bytes, bytes]:
+        identifier, record = read(cells)
+        return key_of(identifier, suffix_key), blob_of(record, ttl)
 
     return encode
 
@@ -118,28 +123,14 @@ def blob_of(record: Record, ttl: int) -> bytes:
     packed = csid_rdata(record)
     text = txt_rdata(record)
     endpoints = svcb_rdatas(record)
+    parts = [node.EMPTY, _HEAD(TXT, 1, len(text) + 12, 0, 0, _OWNER, TXT, 1, ttl, len(text)), text]
     if len(endpoints) == 1:
-        return b"".join(
-            (
-                node.EMPTY,
-                _head(TXT, ttl, text),
-                text,
-                _head(SVCB, ttl, endpoints[0]),
-                endpoints[0],
-                _head(CSID, ttl, packed),
-                packed,
-            )
-        )
-    records = b"".join(
-        [_RR_HEAD.pack(node.OWNER, SVCB, 1, ttl, len(rdata)) + rdata for rdata in endpoints]
-    )
-    several = _ENTRY.pack(SVCB, len(endpoints), len(records), 0, 0) + records if endpoints else b""
-    return b"".join(
-        (node.EMPTY, _head(TXT, ttl, text), text, several, _head(CSID, ttl, packed), packed)
-    )
-
-
-def _head(rrtype: int, ttl: int, rdata: bytes) -> bytes:
-    """What stands in a node before the data of an RRset's only record."""
-    size = len(rdata)
-    return _ENTRY_OF_ONE.pack(rrtype, 1, _RR_OCTETS + size, 0, 0, node.OWNER, rrtype, 1, ttl, size)
+        rdata = endpoints[0]
+        size = len(rdata)
+        parts += (_HEAD(SVCB, 1, size + 12, 0, 0, _OWNER, SVCB, 1, ttl, size), rdata)
+    elif endpoints:
+        records = b"".join([node.rr(_OWNER, SVCB, ttl, rdata) for rdata in endpoints])
+        parts += (_ENTRY(SVCB, len(endpoints), len(records), 0, 0), records)
+    size = len(packed)
+    parts += (_HEAD(CSID, 1, size + 12, 0, 0, _OWNER, CSID, 1, ttl, size), packed)
+    return b"".join(parts)

@@ -19,6 +19,9 @@ LINE_CHARACTERS_MAX: Final = 32_768  # a row of the longest cells has fewer
 ENCODING: Final = "utf-8-sig"
 
 
+Row = tuple[int, list[str]]  # number of its line, from 1; its cells
+
+
 class TableError(CsidError):
     """The table as a whole cannot be read: its header is wrong or missing."""
 
@@ -28,13 +31,6 @@ class Fault(NamedTuple):
 
     line: int  # from 1
     reason: str
-
-
-class Row(NamedTuple):
-    """The cells of one row."""
-
-    line: int  # from 1
-    cells: list[str]
 
 
 class Table:
@@ -92,8 +88,7 @@ class Table:
             return self._rows_one_by_one(lines)
         if len(cells) != len(lines) or max(map(len, lines)) > LINE_CHARACTERS_MAX:
             return self._rows_one_by_one(lines)
-        numbered = enumerate(cells, first)
-        return [Row(line, row) for line, row in numbered if any(row)], []
+        return [row for row in enumerate(cells, first) if any(row[1])], []
 
     def _rows_one_by_one(self, lines: list[str]) -> tuple[list[Row], list[Fault]]:
         """As `_rows`, where some line is wrong."""
@@ -105,7 +100,7 @@ class Table:
                 faults.append(Fault(number, str(error)))
                 continue
             if any(row):
-                rows.append(Row(number, row))
+                rows.append((number, row))
         return rows, faults
 
     def _cells(self, line: str) -> list[str]:

@@ -44,6 +44,7 @@ from csid.limits import (
     MAX_CHAIN,
     MAX_MESSAGE_OCTETS,
     MAX_NAME_OCTETS,
+    MAX_RRSET_OCTETS,
     PLAIN_UDP_OCTETS,
 )
 from csid.names import key_of, read_key
@@ -62,6 +63,7 @@ from resolver.node import (
     number_at,
     records_at,
     rr,
+    split_extra,
     with_owner,
 )
 
@@ -101,10 +103,13 @@ class Reply:
         "answer_number",
         "authority",
         "authority_number",
+        "courtesy",
         "ede",
+        "glue",
         "name",
         "owner",
         "rcode",
+        "redirects",
         "truncated",
     )
 
@@ -114,6 +119,9 @@ class Reply:
         self.rcode = NOERROR
         self.aa = False
         self.truncated = False
+        self.redirects: tuple[bytes, ...] = ()  # owners of the DNAMEs in the answer
+        self.courtesy = False  # the authority section is there for good measure only
+        self.glue = False  # the additional section is needed to follow the authority section
         self.ede = -1
         self.answer = b""
         self.answer_number = 0
@@ -293,9 +301,9 @@ def _cut_down(reply: Reply, room: int) -> None:
     """Leave out what does not fit; `room` octets are free for additional records, or too few."""
     if reply.additional:
         # Without its glue a delegation is of no use (RFC 9471 section 3).
-        reply.truncated = not reply.aa and not reply.answer
+        reply.truncated = reply.glue
         reply.additional, reply.additional_number = b"", 0
-    if room < 0 and reply.answer and reply.rcode == NOERROR:
+    if room < 0 and reply.courtesy:
         room += len(reply.authority)
         reply.authority, reply.authority_number = b"", 0
     if room < 0:
@@ -307,6 +315,7 @@ def _cut_down(reply: Reply, room: int) -> None:
 def _resolve(reply: Reply, snapshot: Snapshot, key: bytes, qtype: int, stream: bool) -> None:
     """Collect the answer for the name with canonical key `key`, following aliases held here."""
     zone: Zone | None
+    seen: set[bytes] | None = None  # keys of the names the chain has come through
     for _ in range(MAX_CHAIN):
         zone = snapshot.zone_of(key)
         if zone is not None and qtype == DS and key == zone.apex:
@@ -342,7 +351,12 @@ def _resolve(reply: Reply, snapshot: Snapshot, key: bytes, qtype: int, stream: b
                 _deny(reply, zone)
                 return
             _alias(reply, blob)
+        if seen is None:
+            seen = set()
+        seen.add(key)
         key = key_of(reply.name)
+        if key in seen:
+            return
 
 
 def _give(reply: Reply, zone: Zone, key: bytes, qtype: int, blob: bytes, at: int) -> None:
@@ -354,21 +368,42 @@ def _give(reply: Reply, zone: Zone, key: bytes, qtype: int, blob: bytes, at: int
     if qtype == NS and key == zone.apex:
         return
     offset = _apex_offset(reply, zone)
+    reply.courtesy = True
     reply.authority = zone.authority_at(offset) if offset else with_owner(zone.ns, zone.wire)
     reply.authority_number = zone.ns_number
-    if zone.ns_extra_number and not (qtype in _ADDRESSES and key in zone.ns_hosts):
-        reply.additional += zone.ns_extra
-        reply.additional_number += zone.ns_extra_number
+    if zone.ns_extra_number:
+        _add_hosts(reply, zone, qtype in _ADDRESSES and key in zone.ns_hosts)
+
+
+def _add_hosts(reply: Reply, zone: Zone, asked: bool) -> None:
+    """The addresses of the apex's name servers, but for those that the message has already.
+
+    Args:
+        asked: the answer section holds addresses of one of them.
+    """
+    if asked:
+        return
+    if not reply.additional_number:
+        reply.additional = zone.ns_extra
+        reply.additional_number = zone.ns_extra_number
+        return
+    known = split_extra(reply.additional)
+    fresh = [record for record in split_extra(zone.ns_extra) if record not in known]
+    reply.additional += b"".join(fresh)
+    reply.additional_number += len(fresh)
 
 
 def _give_any(reply: Reply, blob: bytes, stream: bool) -> None:
     """One RRset of those at the name over UDP (RFC 8482 section 4.1), all of them over TCP."""
     at = 2
+    given = 0
     while at < len(blob):
-        _add_answer(reply, blob, at)
-        if not stream:
+        size = next_entry(blob, at) - at
+        if given and (not stream or given + size > MAX_RRSET_OCTETS):
             return
-        at = next_entry(blob, at)
+        _add_answer(reply, blob, at)
+        given += size
+        at += size
 
 
 def _deny(reply: Reply, zone: Zone) -> None:
@@ -385,6 +420,7 @@ def _refer(reply: Reply, zone: Zone, blob: bytes, depth: int) -> None:
     reply.authority_number = number_at(blob, at)
     reply.additional = extra_at(blob, at)
     reply.additional_number = extra_number_at(blob, at)
+    reply.glue = True
 
 
 def _alias(reply: Reply, blob: bytes) -> None:
@@ -401,8 +437,11 @@ def _redirect(reply: Reply, zone: Zone, blob: bytes, depth: int) -> bool:
     """
     records = records_at(blob, find_entry(blob, DNAME))
     kept = _label_start(reply.name, _labels(reply.name) - zone.depth - depth)
-    reply.answer += with_owner(records, _ancestor(reply, zone, depth))
-    reply.answer_number += 1
+    owner = reply.name[kept:].lower()
+    if owner not in reply.redirects:  # a chain may come through one DNAME again and again
+        reply.redirects += (owner,)
+        reply.answer += with_owner(records, _ancestor(reply, zone, depth))
+        reply.answer_number += 1
     name = reply.name[:kept] + first_rdata(records)
     if len(name) > MAX_NAME_OCTETS:
         reply.rcode = YXDOMAIN

@@ -40,6 +40,7 @@ cdef extern from "<sys/socket.h>" nogil:
         struct iovec group_vector[SLOTS];
         size_t group_size[SLOTS];
         int grouping;
+        unsigned long taken, refused;  /* calls, and groups among them that had to be sent apart */
         socklen_t peer_octets;
         unsigned char control[SLOTS][CONTROL_OCTETS];
         unsigned char inbox[SLOTS][IN_OCTETS];
@@ -140,31 +141,38 @@ cdef extern from * nogil:
         return groups;
     }
 
-    /* What the kernel does not take (no route, no buffer) is left out, as datagrams may be. */
-    static void send_messages(int fd, struct mmsghdr *messages, int count) {
-        while (count > 0) {
-            int sent = sendmmsg(fd, messages, count, 0);
-            if (sent < 0) sent = errno != EINTR;
-            messages += sent;
-            count -= sent;
+    /* A group that the kernel will not cut up (a path narrower than one answer, a device or kernel
+       that cannot): its answers one by one. */
+    static void send_apart(int fd, const struct msghdr *group) {
+        struct msghdr one = *group;
+        one.msg_iovlen = 1;
+        one.msg_control = 0;
+        one.msg_controllen = 0;
+        for (size_t i = 0; i < group->msg_iovlen; i++) {
+            one.msg_iov = &group->msg_iov[i];
+            sendmsg(fd, &one, 0);
         }
     }
 
+    /* What the kernel does not take (no route, no buffer) is left out, as datagrams may be. */
     static void send_slots(int fd, void *p, int first, int last) {
         datagrams *d = p;
-        int groups, sent;
-        if (!d->grouping) {
-            send_messages(fd, d->out + first, last - first);
-            return;
-        }
-        groups = group_answers(d, first, last);
-        sent = sendmmsg(fd, d->group, groups, 0);
-        if (sent < 0 && (errno == EINVAL || errno == EIO)) {
-            d->grouping = 0;  /* this kernel or device cannot */
-            send_messages(fd, d->out + first, last - first);
-        } else {
-            if (sent < 0) sent = 0;
-            send_messages(fd, d->group + sent, groups - sent);
+        struct mmsghdr *next = d->grouping ? d->group : d->out + first;
+        int count = d->grouping ? group_answers(d, first, last) : last - first;
+        while (count > 0) {
+            int sent = sendmmsg(fd, next, count, 0);
+            if (sent < 0) {
+                if (errno == EINTR) continue;
+                if (next->msg_hdr.msg_iovlen > 1) {
+                    send_apart(fd, &next->msg_hdr);
+                    if (++d->refused > d->taken) d->grouping = 0;
+                }
+                sent = 1;
+            } else {
+                d->taken++;
+            }
+            next += sent;
+            count -= sent;
         }
     }
     """

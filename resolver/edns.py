@@ -16,10 +16,12 @@ from csid.dns import (
     OPTION_NSID,
     TSIG,
 )
+from csid.errors import CsidError
 from csid.limits import (
     COOKIE_MEMO_ENTRIES,
     COOKIE_MEMO_SECONDS,
     EDNS_UDP_OCTETS,
+    MAX_NSID_OCTETS,
     MAX_OPTIONS,
     PLAIN_UDP_OCTETS,
     TCP_IDLE_SECONDS,
@@ -32,6 +34,10 @@ _COOKIE_HEAD: Final = _OPTION.pack(OPTION_COOKIE, 24)  # client and server cooki
 _KEEPALIVE: Final = _OPTION.pack(OPTION_KEEPALIVE, 2) + int(TCP_IDLE_SECONDS * 10).to_bytes(
     2, "big"
 )
+
+
+class NsidError(CsidError):
+    """A name for the server that would not fit its answers."""
 
 
 class Edns:
@@ -136,7 +142,8 @@ def _read_options(edns: Edns, packet: bytes, at: int, end: int) -> bool:
             # A client cookie of 8 octets, alone or with a server cookie of 8 to 32 (RFC 7873 4)
             if length != 8 and not 16 <= length <= 40:
                 return False
-            edns.cookie = packet[at : at + 8]
+            if not edns.cookie:  # of several the first counts (RFC 7873 section 5.2)
+                edns.cookie = packet[at : at + 8]
         elif code == OPTION_NSID:
             edns.nsid = True
         elif code == OPTION_KEEPALIVE:
@@ -151,9 +158,16 @@ class OptWriter:
     Args:
         cookie_secret: 16 octets shared by all servers of one address (RFC 9018 section 5).
         nsid: the name this server gives when asked (RFC 5001); empty to give none.
+
+    Raises:
+        NsidError: `nsid` is too long.
     """
 
     def __init__(self, cookie_secret: bytes, nsid: bytes = b"") -> None:
+        if len(nsid) > MAX_NSID_OCTETS:
+            raise NsidError(
+                f"a server name of {len(nsid)} octets; answers have room for {MAX_NSID_OCTETS}"
+            )
         self._secret = cookie_secret
         self._nsid = _option(OPTION_NSID, nsid) if nsid else b""
         self._heads: dict[int, bytes] = {}

@@ -176,7 +176,7 @@ class Snapshot:
         """The zone on the parent's side of a cut, if it is held here too."""
         if not apex:
             return None
-        return self.zone_of(parent_key(apex))
+        return self.zone_of(apex[: apex.rfind(b"\0", 0, len(apex) - 1) + 1])
 
 
 def find(snapshot: Snapshot, zone: Zone, key: bytes) -> tuple[int, bytes, int]:
@@ -237,9 +237,9 @@ def _covering(snapshot: Snapshot, stored: bytes, depth: int) -> tuple[int, bytes
 
 
 def parent_key(stored: bytes) -> bytes:
-    """A key without its last label; a generation before it stays whole."""
+    """A tree key without its last label; the generation before it stays whole."""
     end = stored.rfind(b"\0", 0, len(stored) - 1) + 1
-    return stored[: max(end, GENERATION_OCTETS)] if len(stored) > GENERATION_OCTETS else b""
+    return stored[: max(end, GENERATION_OCTETS)]
 
 
 def shared_ancestor(one: bytes, other: bytes) -> bytes:

@@ -126,6 +126,8 @@ class Datagrams:
     def put(self, slot: int, reply: bytes) -> None:
         """Lay a slot's answer ready."""
         size = len(reply)
+        if size > _OUT_OCTETS:
+            raise ValueError(f"an answer of {size} octets for a slot of {_OUT_OCTETS}")
         start = slot * _OUT_OCTETS
         self._outbox[start : start + size] = reply
         self._out_vectors[2 * slot + 1] = size

@@ -157,6 +157,19 @@ def with_owner(records: bytes, owner: bytes) -> bytes:
     return b"".join(parts)
 
 
+def split_extra(extra: bytes) -> list[bytes]:
+    """The single records of an entry's extra part, whose owners are written out in full."""
+    records = []
+    at = 0
+    while at < len(extra):
+        start = at
+        while extra[at]:
+            at += 1 + extra[at]
+        at += 11 + (extra[at + 9] << 8) + extra[at + 10]
+        records.append(extra[start:at])
+    return records
+
+
 def first_rdata(records: bytes) -> bytes:
     """The rdata of the first record of an entry; for types that a name holds once."""
     return records[12 : 12 + (records[10] << 8) + records[11]]

@@ -96,9 +96,9 @@ def extras_of(rrsets: RRsets, data: ZoneData) -> dict[int, Extra]:
             continue
         count = 0
         records = []
-        for rdata in rrsets[rrtype].rdatas[:MAX_DELEGATION_NS]:
-            host = rdata[offset:]
-            at_host = data.get(host.lower())
+        hosts = [rdata[offset:] for rdata in rrsets[rrtype].rdatas[:MAX_DELEGATION_NS]]
+        for folded, host in {host.lower(): host for host in hosts}.items():
+            at_host = data.get(folded)
             if not at_host:
                 continue
             for address in (A, AAAA):

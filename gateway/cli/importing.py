@@ -1,0 +1,181 @@
+"""`csid import`: identifiers with their records from a table into a data directory."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, BinaryIO, Final
+
+from gateway.cli import options
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from registry.bulk import Tally
+    from registry.table import Fault
+
+FAULTS_SHOWN: Final = 20  # on the screen; --errors has them all
+
+
+def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
+    """Add `csid import`."""
+    parser = subparsers.add_parser(
+        "import",
+        help="take in identifiers with their records from a table 批量导入",
+        description="Take in identifiers with their records from a CSV table 批量导入; "
+        "schemas/record.md has its columns. Every valid row goes in. Exit code: 0 all rows are "
+        "in, 1 some were wrong, 2 could not be done.",
+    )
+    parser.add_argument("file", metavar="FILE.csv", help="the table 表格; - is stdin")
+    options.add_data(parser)
+    parser.add_argument(
+        "--on",
+        type=options.day,
+        default=None,
+        metavar="DATE",
+        help="date of registration, on which codes must be in force 赋码日期 (today)",
+    )
+    parser.add_argument("--ttl", type=_ttl, metavar="SECONDS", help="TTL of the records (300)")
+    parser.add_argument("--encoding", help="of the table 编码 (utf-8), such as gb18030")
+    parser.add_argument("--dry-run", action="store_true", help="check all, keep nothing 试运行")
+    parser.add_argument(
+        "--errors", type=Path, metavar="FILE", help="write every wrong row there, one a line"
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON value 输出 JSON")
+    parser.set_defaults(run=run_import)
+
+
+def run_import(args: argparse.Namespace) -> int:
+    """Import one table; exit code 1 if rows of it were wrong."""
+    from gateway.cli import console
+    from registry.bulk import Import, read_parts
+    from registry.entries import DEFAULT_TTL, Reading
+    from registry.table import ENCODING
+    from resolver.store import Store
+
+    started = time.monotonic()
+    shown: list[Fault] = []
+    with (
+        Store.open(args.data, writable=True) as store,
+        _opened(args.file) as (file, size),
+        _errors_file(args.errors) as errors,
+        _progress() as progress,
+    ):
+        ttl = DEFAULT_TTL if args.ttl is None else args.ttl
+        reading = Reading(store.settings().suffix, args.on or date.today(), ttl)
+        task = progress.add_task("", total=size, rows=0, rate=0.0)
+        work = Import(store, keep=not args.dry_run)
+        try:
+            for faults in work.run(read_parts(file, reading, size, args.encoding or ENCODING)):
+                for fault in faults:
+                    line = f"{args.file}:{fault.line}: {fault.reason}"
+                    if len(shown) < FAULTS_SHOWN:
+                        shown.append(fault)
+                        if not args.json:
+                            console.complain(line)
+                    if errors is not None:
+                        errors.write(line + "\n")
+                rate = work.tally.rows / (time.monotonic() - started)
+                progress.update(task, completed=work.tally.octets, rows=work.tally.rows, rate=rate)
+        finally:
+            progress.stop()
+            _report(args, work.tally, shown, time.monotonic() - started)
+    return console.EXIT_BAD_INPUT if work.tally.bad else console.EXIT_OK
+
+
+def _report(args: argparse.Namespace, tally: Tally, shown: Sequence[Fault], seconds: float) -> None:
+    """Say what an import has done, to its end or up to where it was stopped."""
+    from gateway.cli import console
+
+    if args.json:
+        console.print_json(
+            {
+                "rows": tally.rows,
+                "added": tally.added,
+                "changed": tally.changed,
+                "unchanged": tally.unchanged,
+                "bad": tally.bad,
+                "dry_run": args.dry_run,
+                "seconds": round(seconds, 3),
+                "errors": [fault._asdict() for fault in shown],
+            }
+        )
+        return
+    if tally.bad > len(shown):
+        hint = f"all are in {args.errors}" if args.errors else "--errors FILE keeps all"
+        console.complain(f"... {tally.bad - len(shown):,} more wrong rows; {hint}")
+    console.out.print(
+        f"{'试运行，未写入 dry run, nothing kept: ' if args.dry_run else ''}"
+        f"{tally.rows:,} 行 rows: 新增 added {tally.added:,}, 变更 changed {tally.changed:,}, "
+        f"未变 unchanged {tally.unchanged:,}, 错误 bad {tally.bad:,}; "
+        f"{seconds:.1f} s, {tally.rows / max(seconds, 1e-9):,.0f}/s",
+        markup=False,
+    )
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[tuple[BinaryIO, int | None]]:
+    """A table to be read, and its octets if that can be known."""
+    from registry.table import TableError
+
+    if name == "-":
+        yield sys.stdin.buffer, None
+        return
+    path = Path(name)
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise TableError(f"{name}: cannot be read: {error.strerror}") from None
+    with file:
+        yield file, path.stat().st_size if path.is_file() else None
+
+
+@contextmanager
+def _errors_file(path: Path | None) -> Iterator[IO[str] | None]:
+    from registry.table import TableError
+
+    if path is None:
+        yield None
+        return
+    try:
+        file = path.open("w", encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise TableError(f"{path}: cannot be written: {error.strerror}") from None
+    with file:
+        yield file
+
+
+def _progress() -> Progress:
+    """A progress bar on a terminal, nothing elsewhere."""
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    from gateway.cli import console
+
+    return Progress(
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rows]:,} 行 rows, {task.fields[rate]:,.0f}/s"),
+        TimeRemainingColumn(),
+        console=console.err,
+        transient=True,
+        disable=not console.err.is_terminal,
+    )
+
+
+def _ttl(text: str) -> int:
+    from csid.limits import MAX_TTL
+
+    if text.isascii() and text.isdecimal() and int(text) <= MAX_TTL:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r}: expected seconds from 0 to {MAX_TTL}")

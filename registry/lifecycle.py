@@ -1,0 +1,89 @@
+"""The life of an identifier: its states, what leads from one to the next, and the EPP words.
+
+    reserved 预留 → filing 备案中 → active 有效 ⇄ suspended 暂停 → retired 终止
+                                        any of the four → superseded 已替代 (an alias)
+
+Retired and superseded are final: the code is never given again and goes on resolving, to its
+tombstone or to the identifier that took its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum, IntEnum
+from typing import Final, NamedTuple
+
+
+class State(IntEnum):
+    """Where an identifier is in its life; the numbers are stored."""
+
+    RESERVED = 0
+    FILING = 1
+    ACTIVE = 2
+    SUSPENDED = 3
+    RETIRED = 4
+    SUPERSEDED = 5
+
+
+class Words(NamedTuple):
+    """A state in records, in Chinese, in EPP (RFC 5731 section 2.3) and in RDAP (RFC 8056)."""
+
+    record: str
+    zh: str
+    epp: tuple[str, ...]
+    rdap: tuple[str, ...]
+
+
+# Locked for ever: what EPP says of an object that nobody may change any more.
+_LOCKED_EPP = ("serverDeleteProhibited", "serverTransferProhibited", "serverUpdateProhibited")
+_LOCKED_RDAP = (
+    "server delete prohibited",
+    "server transfer prohibited",
+    "server update prohibited",
+)
+WORDS: Final[Mapping[State, Words]] = {
+    State.RESERVED: Words("reserved", "预留", ("inactive",), ("inactive",)),
+    State.FILING: Words("filing", "备案中", ("pendingCreate",), ("pending create",)),
+    State.ACTIVE: Words("active", "有效", ("ok",), ("active",)),
+    State.SUSPENDED: Words("suspended", "暂停", ("serverHold",), ("server hold",)),
+    State.RETIRED: Words("retired", "终止", _LOCKED_EPP, _LOCKED_RDAP),
+    State.SUPERSEDED: Words("superseded", "已替代", _LOCKED_EPP, _LOCKED_RDAP),
+}
+BY_WORD: Final[Mapping[str, State]] = {words.record: state for state, words in WORDS.items()}
+
+LIVE: Final = frozenset({State.RESERVED, State.FILING, State.ACTIVE, State.SUSPENDED})
+BIRTH: Final = frozenset({State.RESERVED, State.FILING, State.ACTIVE})  # states to begin in
+
+
+class Verb(Enum):
+    """What can be done to an identifier that is assigned."""
+
+    FILE = "file"  # hand in for filing (备案) at the national node
+    ACTIVATE = "activate"  # the filing was accepted
+    WITHDRAW = "withdraw"  # the filing was refused or taken back
+    SUSPEND = "suspend"
+    REINSTATE = "reinstate"
+    UPDATE = "update"
+    RETIRE = "retire"
+    SUPERSEDE = "supersede"  # becomes an alias: alias, transfer, re-homing
+
+
+# What is not here is not allowed (EPP 2304).
+TRANSITIONS: Final[Mapping[tuple[State, Verb], State]] = {
+    (State.RESERVED, Verb.FILE): State.FILING,
+    (State.FILING, Verb.ACTIVATE): State.ACTIVE,
+    (State.FILING, Verb.WITHDRAW): State.RESERVED,
+    (State.ACTIVE, Verb.SUSPEND): State.SUSPENDED,
+    (State.SUSPENDED, Verb.REINSTATE): State.ACTIVE,
+    **{(state, Verb.UPDATE): state for state in LIVE},
+    **{(state, Verb.RETIRE): State.RETIRED for state in LIVE},
+    **{(state, Verb.SUPERSEDE): State.SUPERSEDED for state in LIVE},
+}
+
+
+def verb_between(before: State, after: State) -> Verb | None:
+    """The verb that leads from one state to another, None if no single one does."""
+    for (state, verb), result in TRANSITIONS.items():
+        if state == before and result == after:
+            return verb
+    return None

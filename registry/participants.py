@@ -1,0 +1,101 @@
+"""The parties to the network: five kinds, what each may do, and their accreditation (准入)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import Enum, IntEnum
+from typing import Final, NamedTuple
+
+
+class Kind(IntEnum):
+    """The five kinds of participant; the numbers are stored. A party may be of several."""
+
+    NODE_OPERATOR = 1
+    RESOURCE_PROVIDER = 2
+    RESALE_PROVIDER = 3
+    APPLICATION_PROVIDER = 4
+    LINE_PROVIDER = 5
+
+
+class Right(Enum):
+    """What an accredited participant may do, by its kind."""
+
+    OPERATE_NODE = "operate a node"
+    HOLD_IDENTIFIERS = "hold identifiers and pools"
+    RESELL = "hold the resale and scheduling qualification 转售调度资格"
+    USE_RESOURCES = "resolve and use resources for applications"
+    OFFER_LINES = "offer dedicated lines"
+
+
+class KindWords(NamedTuple):
+    """A kind on the command line, in Chinese and English, and its rights."""
+
+    word: str
+    zh: str
+    en: str
+    rights: frozenset[Right]
+
+
+KINDS: Final[Mapping[Kind, KindWords]] = {
+    Kind.NODE_OPERATOR: KindWords(
+        "node", "互联互通节点主体", "node operator", frozenset({Right.OPERATE_NODE})
+    ),
+    Kind.RESOURCE_PROVIDER: KindWords(
+        "resource", "算力资源提供商", "resource provider", frozenset({Right.HOLD_IDENTIFIERS})
+    ),
+    Kind.RESALE_PROVIDER: KindWords(
+        "resale", "转售调度服务商", "resale and scheduling provider", frozenset({Right.RESELL})
+    ),
+    Kind.APPLICATION_PROVIDER: KindWords(
+        "application", "应用服务商", "application provider", frozenset({Right.USE_RESOURCES})
+    ),
+    Kind.LINE_PROVIDER: KindWords(
+        "line", "专线服务商", "dedicated-line provider", frozenset({Right.OFFER_LINES})
+    ),
+}
+KIND_BY_WORD: Final[Mapping[str, Kind]] = {words.word: kind for kind, words in KINDS.items()}
+
+
+class Standing(IntEnum):
+    """Where a participant's accreditation is; the numbers are stored."""
+
+    APPLIED = 0
+    ACCREDITED = 1
+    SUSPENDED = 2
+    ENDED = 3
+
+
+STANDING_WORDS: Final[Mapping[Standing, tuple[str, str]]] = {
+    Standing.APPLIED: ("applied", "已申请"),
+    Standing.ACCREDITED: ("accredited", "已准入"),
+    Standing.SUSPENDED: ("suspended", "已暂停"),
+    Standing.ENDED: ("ended", "已终止"),
+}
+
+
+class Judgement(Enum):
+    """What an administrator decides about a participant."""
+
+    ACCREDIT = "accredit"
+    SUSPEND = "suspend"
+    REINSTATE = "reinstate"
+    END = "end"
+
+
+# What is not here is not allowed; an ended accreditation does not come back.
+STANDINGS: Final[Mapping[tuple[Standing, Judgement], Standing]] = {
+    (Standing.APPLIED, Judgement.ACCREDIT): Standing.ACCREDITED,
+    (Standing.ACCREDITED, Judgement.SUSPEND): Standing.SUSPENDED,
+    (Standing.SUSPENDED, Judgement.REINSTATE): Standing.ACCREDITED,
+    (Standing.APPLIED, Judgement.END): Standing.ENDED,
+    (Standing.ACCREDITED, Judgement.END): Standing.ENDED,
+    (Standing.SUSPENDED, Judgement.END): Standing.ENDED,
+}
+JUDGED: Final[Mapping[Judgement, Standing]] = {
+    judgement: standing for (_, judgement), standing in STANDINGS.items()
+}
+
+
+def rights_of(kinds: Iterable[Kind]) -> frozenset[Right]:
+    """The rights of a participant of these kinds, were it accredited."""
+    return frozenset().union(*(KINDS[kind].rights for kind in kinds))

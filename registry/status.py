@@ -1,0 +1,64 @@
+"""Every outcome of a request to the registry: number, name, reason, success, EPP result code.
+
+Numbers are written into the audit log, so one that was used once is never given another meaning:
+a status that is no longer needed stays in the table. EPP codes are those of RFC 5730 section 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum, unique
+from typing import Final
+
+
+@unique
+class Status(Enum):
+    """Number, success, EPP result code, reason in Chinese, reason in English."""
+
+    DONE = (100, True, 1000, "已办理", "done")
+    UNCHANGED = (101, True, 1000, "无变化，已是所请求的状态", "nothing to change: it is so already")
+    REPLAYED = (102, True, 1000, "同一请求此前已办理", "the same request was carried out before")
+
+    EXISTS = (200, False, 2302, "已存在", "exists already")
+    NOT_FOUND = (201, False, 2303, "不存在", "does not exist")
+    NEVER_AGAIN = (
+        202,
+        False,
+        2302,
+        "标识已终止，永不再用",
+        "has ended; a code is never given again",
+    )
+    STATE_PROHIBITS = (203, False, 2304, "当前状态不允许", "its state does not allow this")
+    OVERLAP = (204, False, 2302, "与已有资源池的序号重叠", "overlaps the serials of another pool")
+    ASSOCIATED = (205, False, 2305, "仍有关联的标识", "identifiers still depend on it")
+    TARGET_UNUSABLE = (206, False, 2305, "目标标识不可用", "the target cannot be referred to")
+    CHAIN_TOO_LONG = (207, False, 2306, "别名链过长", "the chain of aliases would be too long")
+
+    ROLE_MAY_NOT = (300, False, 2201, "该角色无此权限", "this role may not do this")
+    OWNER_NOT_YOURS = (301, False, 2201, "不属于本主体", "belongs to an owner you do not act for")
+
+    OWNER_UNKNOWN = (400, False, 2303, "主体未登记", "the owner is not registered")
+    NOT_ACCREDITED = (401, False, 2308, "主体未获准入或已暂停", "the owner is not accredited")
+    KIND_MAY_NOT = (402, False, 2308, "该类主体无此资格", "this kind of participant may not")
+    OUT_OF_SCOPE = (403, False, 2308, "超出本节点管辖范围", "outside the scope of this node")
+    LOCATION_NOT_IN_FORCE = (404, False, 2306, "位置代码在该日期无效", "location not in force")
+    LOCATION_RETIRED = (405, False, 2304, "位置代码已在本节点停用", "location retired at this node")
+    OWNER_QUOTA = (406, False, 2308, "超出主体配额", "the owner's quota is used up")
+    POOL_QUOTA = (407, False, 2308, "超出资源池配额", "the pool's quota is used up")
+    POOL_EXHAUSTED = (408, False, 2308, "资源池序号已用尽", "the pool has no free serial left")
+    SUBTREE_ALIASED = (409, False, 2304, "上级已整体改为别名", "the subtree above is an alias")
+
+    BAD_VALUE = (500, False, 2005, "取值不合规", "a value is not well-formed")
+    BAD_RANGE = (501, False, 2004, "范围不合规", "a value is out of range")
+    KEY_REUSED = (502, False, 2306, "幂等键已用于另一请求", "the key was used for another request")
+    RECORD_TOO_LARGE = (503, False, 2306, "资源记录过大", "the resource record is too large")
+
+    def __init__(self, number: int, success: bool, epp: int, zh: str, en: str) -> None:
+        self.number = number
+        self.success = success
+        self.epp = epp
+        self.zh = zh
+        self.en = en
+
+
+BY_NUMBER: Final[Mapping[int, Status]] = {status.number: status for status in Status}
