@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any, Final
 
 import msgpack
@@ -70,8 +71,8 @@ def state_key(word: str, identifier: str) -> bytes:
 
 
 def replay_key(actor: str, key: str) -> bytes:
-    """The key in REPLAYS of an idempotency key, which is the actor's own."""
-    return f"{actor}\0{key}".encode()
+    """The key in REPLAYS of an idempotency key, which is the actor's own; a digest, being short."""
+    return sha256(f"{actor}\0{key}".encode()).digest()
 
 
 def decode_owner(value: bytes) -> Owner:

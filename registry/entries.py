@@ -54,12 +54,13 @@ class Reading(NamedTuple):
 
 
 def parts(table: Table, reading: Reading) -> Iterator[Part]:
-    """The rows of a table as entries; each part has at most about `rows_per_part` rows.
+    """The rows of a table as entries, at most `rows_per_part` to a part; the last may be empty.
 
     Raises:
         TableError: the header is not that of a table of identifiers.
     """
     encode = _encoder(table, reading)
+    most = reading.rows_per_part
     entries: list[Entry] = []
     faults: list[Fault] = []
     for rows, unread in table.blocks():
@@ -72,17 +73,10 @@ def parts(table: Table, reading: Reading) -> Iterator[Part]:
                 faults.append(Fault(line, str(error) if is_readable else table.no_text))
             else:
                 entries.append((key, line, blob))
-        if len(entries) + len(faults) >= reading.rows_per_part:
-            yield from _cut(entries, faults, reading.rows_per_part, table.octets)
-            entries, faults = [], []
-    yield from _cut(entries, faults, reading.rows_per_part, table.octets)
-
-
-def _cut(entries: list[Entry], faults: list[Fault], most: int, octets: int) -> Iterator[Part]:
-    """Parts of at most `most` entries, the faults with the first."""
-    for start in range(0, len(entries) or 1, most):
-        yield Part(sorted(entries[start : start + most]), sorted(faults), octets)
-        faults = []
+        while len(entries) + len(faults) >= most:
+            yield Part(sorted(entries[:most]), sorted(faults), table.octets)
+            entries, faults = entries[most:], []
+    yield Part(sorted(entries), sorted(faults), table.octets)
 
 
 def _encoder(table: Table, reading: Reading) -> Callable[[list[str]], tuple[bytes, bytes]]:

@@ -28,6 +28,7 @@ from csid.errors import CsidError
 from registry.entries import Part, Reading, parts
 from registry.table import ENCODING, Fault, Table, TableError
 
+MODULE: Final = "registry.feeder"  # this one
 FRAMES_AHEAD: Final = 1  # made while the importer is busy, beside the one being sent
 _LENGTH_OCTETS: Final = 4
 
@@ -47,7 +48,7 @@ def feed(file: BinaryIO, reading: Reading, encoding: str = ENCODING) -> Iterator
     words += ["--ttl", str(reading.ttl), "--rows", str(reading.rows_per_part)]
     process = subprocess.Popen(
         # -P: what runs must not depend on the directory the import is started in.
-        [sys.executable, "-P", "-m", "registry.feeder", *words],
+        [sys.executable, "-P", "-m", MODULE, *words],
         stdin=file,
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)},

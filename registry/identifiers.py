@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from csid.errors import RecordError
+from csid.errors import IdentifierError, RecordError
 from csid.fields import TEXT_MAX as RECORD_TEXT_MAX
-from csid.identifier import Identifier, make
+from csid.identifier import Identifier, make, parse
 from csid.record import RECORD_OCTETS_MAX, Record, decode, encode
 from registry import policy, pools, view
 from registry.case import Case
@@ -162,24 +162,25 @@ def advance(case: Case, body: Advance) -> Decision:
 def retire(case: Case, body: Retire) -> Decision:
     """The end: a tombstone for ever."""
     name = str(body.identifier)
+    try:
+        successor = str(parse(body.successor)) if body.successor else ""
+    except IdentifierError as error:
+        return case.refuse(name, Status.BAD_VALUE, f"the successor: {error}")
     present = view.get_assignment(case.view, name)
-    if present is not None and (present.state, present.target) == (State.RETIRED, body.successor):
+    if present is not None and (present.state, present.target) == (State.RETIRED, successor):
         return case.unchanged(name)
     before = held(case, name, Verb.RETIRE)
     if isinstance(before, Refusal):
         return case.refused(name, before)
-    if body.successor == name:
+    if successor == name:
         return case.refuse(name, Status.TARGET_UNUSABLE, "it cannot be its own successor")
-    try:
-        packed = _tombstone(
-            decode(before.record),
-            ended=case.day.isoformat(),
-            successor=body.successor or None,
-            reason=case.request.reason[:RECORD_TEXT_MAX].strip() or None,
-        )
-    except RecordError as error:
-        return case.refuse(name, Status.BAD_VALUE, str(error))
-    return changed(case, body.identifier, before, State.RETIRED, packed, body.successor)
+    packed = _tombstone(
+        decode(before.record),
+        ended=case.day.isoformat(),
+        successor=successor or None,
+        reason=case.request.reason[:RECORD_TEXT_MAX].strip() or None,
+    )
+    return changed(case, body.identifier, before, State.RETIRED, packed, successor)
 
 
 def changed(

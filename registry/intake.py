@@ -50,12 +50,15 @@ class _Owner:
 class _Place:
     """What the rows of one place share."""
 
-    __slots__ = ("families", "owner", "pooled", "refusal")
+    __slots__ = ("alone", "families", "owner", "permitted", "refusal")
 
-    def __init__(self, owner: _Owner, refusal: Refusal | None, pooled: bool) -> None:
+    def __init__(
+        self, owner: _Owner, permitted: bool, refusal: Refusal | None, alone: bool
+    ) -> None:
         self.owner = owner
+        self.permitted = permitted  # the actor may ask about identifiers here
         self.refusal = refusal
-        self.pooled = pooled  # there are pools here
+        self.alone = alone  # there are pools here: each row is looked at by itself
         self.families: set[str] = set()  # chip families known to be entered
 
 
@@ -63,8 +66,8 @@ class Intake:
     """Decides rows one after the other; what they change is kept until `take`.
 
     Between two batches the view may change only by what `take` gave: the caller writes that to
-    where the view looks before it has the next row decided. Other requests belong before the
-    first row or behind the last.
+    where the view looks before it has the next row decided, and ends the import if it cannot.
+    Other requests belong before the first row or behind the last.
     """
 
     def __init__(self, base: View, actor: Actor, now: int, reason: str = "") -> None:
@@ -77,15 +80,15 @@ class Intake:
         self._leaf_of = LeafWriter(actor, Import.kind, now, reason).first(Status.DONE)
         self._owners: dict[str, _Owner] = {}
         self._places: dict[str, _Place] = {}
-        self._start()
+        self._start(base.leaves())
 
-    def _start(self) -> None:
-        """Begin a batch."""
+    def _start(self, leaves: int) -> None:
+        """Begin a batch behind that many leaves."""
         self._over = Overlay(self._base)
         self._given = self._over.layer(codec.ASSIGNMENTS)
         self._tree: list[TreeChange] = []
         self._leaves: list[bytes] = []
-        self._first = self._base.leaves()
+        self._first = leaves
 
     def decide(self, identifier: Identifier, record: Record, packed: bytes) -> Refusal:
         """What becomes of one row: a status, and for a refusal why.
@@ -95,28 +98,29 @@ class Intake:
         name = str(identifier)
         key = name.encode("ascii")
         value = self._given.get(key) or self._base.get(codec.ASSIGNMENTS, key)
-        if value is not None:
-            if codec.decode_assignment(value).record == packed:
-                return UNCHANGED
-            return self._decide_alone(identifier, record)
         at = name.rpartition("/")[0]
         place = self._places.get(at) or self._open(at, identifier, record)
+        if value is not None:
+            if place.permitted and codec.decode_assignment(value).record == packed:
+                return UNCHANGED
+            return self._decide_alone(identifier, record)
         owner = place.owner
         word: Any = record.values["st"]
         if (
-            place.refusal is not None
-            or place.pooled
+            place.alone
             or word not in _BIRTHS
             or len(packed) > RECORD_ROOM
             or (owner.quota is not None and owner.live >= owner.quota)
         ):
-            return place.refusal or self._decide_alone(identifier, record)
+            return self._decide_alone(identifier, record)
+        if place.refusal is not None:
+            return place.refusal
         state = _BIRTHS[word]
         if state != _ACTIVE:
             self._over.put(codec.BY_STATE, codec.state_key(word, name), b"")
-        if (family := places.family_of(identifier.spec)) not in place.families:
-            self._over.put(codec.PLACES, places.family_key(family, at), b"")
-            place.families.add(family)
+        family = places.family_of(identifier.spec)
+        if family not in place.families:
+            self._enter(at, place, family)
         leaf = self._first + len(self._leaves)
         row = (state, leaf, self._now, self._now, 0, packed, "")
         self._given[key] = codec.encode(row)
@@ -130,7 +134,7 @@ class Intake:
         for code, owner in self._owners.items():
             self._count(code, owner)
         batch = Batch(self._over.rows(), self._tree, self._leaves)
-        self._start()
+        self._start(self._first + len(self._leaves))
         return batch
 
     def _open(self, at: str, identifier: Identifier, record: Record) -> _Place:
@@ -139,19 +143,21 @@ class Intake:
         owner = self._owners.get(code)
         if owner is None:
             facts = view.get_owner(self._base, code)
-            live = view.count_live(self._base, code)
+            live = view.count_live(self._over, code)
             owner = self._owners[code] = _Owner(live, facts.quota if facts else None)
         request = Request(self._actor, Import(identifier, record), self._reason)
-        refusal = (
-            texts.request_fault(request)
-            or policy.permit(self._actor, request.body)
-            or policy.place_open(self._base, at, self._year)
-        )
+        forbidden = texts.request_fault(request) or policy.permit(self._actor, request.body)
+        refusal = forbidden or policy.place_open(self._base, at, self._year)
         pooled = next(self._base.scan(codec.POOLS, f"{at}/".encode("ascii")), None) is not None
-        if refusal is None and self._over.get(codec.PLACES, places.location_key(at)) is None:
-            self._over.put_all(places.place_rows(at))
-        place = self._places[at] = _Place(owner, refusal, pooled)
+        place = self._places[at] = _Place(owner, forbidden is None, refusal, pooled)
         return place
+
+    def _enter(self, at: str, place: _Place, family: str) -> None:
+        """Enter a place with its first identifier, and a chip family with its first there."""
+        if self._over.get(codec.PLACES, places.location_key(at)) is None:
+            self._over.put_all(places.place_rows(at))
+        self._over.put(codec.PLACES, places.family_key(family, at), b"")
+        place.families.add(family)
 
     def _decide_alone(self, identifier: Identifier, record: Record) -> Refusal:
         """One row by the general way."""

@@ -125,8 +125,9 @@ NOTHING = Changes()
 class Decision(NamedTuple):
     """What follows from a request.
 
-    ``subject`` is the identifier, pool code, owner or location concerned: for a success what was
-    given. ``detail`` says of a refusal what was found, what was expected and what to do.
+    ``subject`` is the identifier, pool code, owner, location or prefix concerned: of a success the
+    one that holds from now on, so of an alias or a move the new one. ``detail`` says of a refusal
+    what was found, what was expected and what to do.
     """
 
     status: Status

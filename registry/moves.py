@@ -23,7 +23,7 @@ def alias(case: Case, body: Alias) -> Decision:
     """An identifier leads to another that lives."""
     old, new = str(body.old), str(body.new)
     if _leads(view.get_assignment(case.view, old), new):
-        return case.unchanged(old)
+        return case.unchanged(new)
     before = identifiers.held(case, old, Verb.SUPERSEDE)
     if isinstance(before, Refusal):
         return case.refused(old, before)
@@ -48,7 +48,7 @@ def move(case: Case, body: Move) -> Decision:
     """A new identifier with the old one's record, and the old one leads to it."""
     old = str(body.old)
     if _leads(view.get_assignment(case.view, old), str(body.new)):
-        return case.unchanged(old)
+        return case.unchanged(str(body.new))
     before = identifiers.held(case, old, Verb.SUPERSEDE)
     if isinstance(before, Refusal):
         return case.refused(old, before)
@@ -116,7 +116,7 @@ def alias_subtree(case: Case, body: AliasSubtree) -> Decision:
     before = view.get_subtree(case.view, old)
     if before is not None:
         if before.new == new:
-            return case.unchanged(old)
+            return case.unchanged(new)
         return case.refuse(old, Status.EXISTS, f"{old} leads to {before.new} already")
     empty = True
     for name, row in view.assignments(case.view, old):
@@ -158,7 +158,7 @@ def retire_location(case: Case, body: RetireLocation) -> Decision:
         return case.refuse(old[:REFERENCE_MAX], Status.BAD_VALUE, str(error))
     before = view.get_location(case.view, old)
     if before is not None and before.new == new:
-        return case.unchanged(old)
+        return case.unchanged(new)
     if before is not None:
         return case.refuse(old, Status.EXISTS, f"location {old} is retired: it is {before.new} now")
     if old == new:

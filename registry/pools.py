@@ -100,11 +100,11 @@ def candidates(seen: View, text: str) -> list[Pool] | Refusal:
 def next_free(seen: View, pool: Pool) -> tuple[str, PoolUse] | Refusal:
     """The serial that is given next, and the use of the pool once it is."""
     use = view.get_use(seen, pool)
-    refusal = pool_quota(pool, use)
+    last, width = serials.number(pool.last), len(pool.last)
+    refusal = pool_quota(pool, use) if use.next <= last else None
     if refusal is not None:
         return refusal
     owner, industry, location, kind = pool.place.split("/")
-    last, width = serials.number(pool.last), len(pool.last)
     for number in range(use.next, last + 1):
         serial = serials.text(number, width)
         identifier = make(owner, industry, location, kind, pool.capability, serial)

@@ -110,11 +110,13 @@ class Reply:
         "owner",
         "rcode",
         "redirects",
+        "start",
         "truncated",
     )
 
-    def __init__(self, name: bytes) -> None:
+    def __init__(self, name: bytes, start: int) -> None:
         self.name = name
+        self.start = start  # where the answer section begins in the message
         self.owner = OWNER
         self.rcode = NOERROR
         self.aa = False
@@ -184,7 +186,7 @@ class Answerer:
             meta = _META.get(qtype)
             if meta is not None:
                 return self._refuse(packet, end, edns, meta, now, address, stream)
-        reply = Reply(packet[HEADER_OCTETS : end - 4])
+        reply = Reply(packet[HEADER_OCTETS : end - 4], end)
         if (packet[end - 2] << 8) + packet[end - 1] != CLASS_IN:
             reply.rcode, reply.ede = REFUSED, EDE_NOT_AUTHORITATIVE
         else:
@@ -219,7 +221,7 @@ class Answerer:
         stream: bool,
     ) -> bytes:
         """An answer that is only a response code, with its question."""
-        reply = Reply(b"")
+        reply = Reply(b"", end)
         reply.rcode = rcode
         if rcode in (REFUSED, NOTIMP):
             reply.ede = EDE_NOT_SUPPORTED
@@ -427,7 +429,7 @@ def _alias(reply: Reply, blob: bytes) -> None:
     """A CNAME on the way: give it and go on with its target."""
     at = find_entry(blob, CNAME)
     _add_answer(reply, blob, at)
-    reply.name = reply.owner = first_rdata(records_at(blob, at))
+    _go_on(reply, first_rdata(records_at(blob, at)))
 
 
 def _redirect(reply: Reply, zone: Zone, blob: bytes, depth: int) -> bool:
@@ -449,8 +451,15 @@ def _redirect(reply: Reply, zone: Zone, blob: bytes, depth: int) -> bool:
     ttl = int.from_bytes(records[6:10], "big")
     reply.answer += rr(reply.owner, CNAME, ttl, name)
     reply.answer_number += 1
-    reply.name = reply.owner = name
+    _go_on(reply, name)
     return True
+
+
+def _go_on(reply: Reply, name: bytes) -> None:
+    """Take up the name that ends the answer section; records it owns point there if they can."""
+    offset = reply.start + len(reply.answer) - len(name)
+    reply.name = name
+    reply.owner = (0xC000 | offset).to_bytes(2, "big") if offset < 0x4000 else name
 
 
 def _add_answer(reply: Reply, blob: bytes, at: int) -> None:

@@ -47,9 +47,12 @@ cdef extern from "<sys/socket.h>" nogil:
         unsigned char outbox[SLOTS][OUT_OCTETS];
     } datagrams;
 
-    static void lay_out(void *p, socklen_t peer_octets, int with_control) {
+    static void lay_out(int fd, void *p, socklen_t peer_octets, int with_control) {
         datagrams *d = p;
-        d->grouping = !with_control;
+        int segment;
+        socklen_t octets = sizeof(segment);
+        /* A kernel that does not know UDP_SEGMENT would send a group as one datagram. */
+        d->grouping = !with_control && !getsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &segment, &octets);
         d->peer_octets = peer_octets;
         for (int i = 0; i < SLOTS; i++) {
             struct mmsghdr *headers[2] = {&d->in[i], &d->out[i]};
@@ -84,7 +87,7 @@ cdef extern from "<sys/socket.h>" nogil:
     const int BUFFERS_OCTETS "(int)sizeof(datagrams)"
     const int SLOTS
     const int OUT_OCTETS
-    void lay_out(void *, unsigned int, int)
+    void lay_out(int, void *, unsigned int, int)
     int receive_all(int, void *, int)
 
 
@@ -202,7 +205,7 @@ cdef class Datagrams:
         self._fd = sock.fileno()
         self._ipv6 = sock.family == socket.AF_INET6
         self._with_control = ask_for_destination(sock)
-        lay_out(self._buffers, 28 if self._ipv6 else 16, self._with_control)
+        lay_out(self._fd, self._buffers, 28 if self._ipv6 else 16, self._with_control)
 
     def __dealloc__(self):
         free(self._buffers)

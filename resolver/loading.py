@@ -68,7 +68,8 @@ def load(
         told: is called now and then while a file is read or written.
 
     Returns:
-        One outcome a file, once it is certain; not always in the order of the files.
+        One outcome a file, once it is certain; a file that is refused is told of before those
+        that wait to be written together.
 
     Raises:
         StoreError: the store is full or fails. Zones told of as loaded stay.
@@ -134,6 +135,7 @@ class _Loader:
         serial = zone.serial_of(read.rrsets[read.origin][SOA])
         following = next(nodes, None)
         if following is not None:
+            yield from self.flush()
             yield self._load_large(read, path, serial, first, chain((following,), nodes))
             return
         if self._waiting_nodes + len(first) > self._most or (

@@ -211,6 +211,8 @@ def _find_absent(snapshot: Snapshot, zone: Zone, stored: bytes) -> tuple[int, by
     covers the encloser.
     """
     before, neighbour = snapshot.below(stored[:MAX_KEY_OCTETS])
+    if not before.startswith(zone.generation):
+        raise LookupError(f"the tree has no apex for {names.to_text(zone.wire)}")
     encloser = parent_key(stored)
     while not before.startswith(encloser):
         encloser = parent_key(encloser)

@@ -274,7 +274,7 @@ def _open_environment(path: Path, map_octets: int, writable: bool) -> Any:
                 readonly=not writable,
                 readahead=False,
                 # A read-only open of a directory we may not write cannot take a reader slot.
-                lock=writable or os.access(path / "lock.mdb", os.W_OK),
+                lock=writable or os.access(path / "lock.mdb", os.W_OK, effective_ids=True),
                 max_spare_txns=2,
             )
         except (lmdb.InvalidError, lmdb.VersionMismatchError, lmdb.CorruptedError):

@@ -94,21 +94,20 @@ def extras_of(rrsets: RRsets, data: ZoneData) -> dict[int, Extra]:
     for rrtype, offset in HOST_OFFSET.items():
         if rrtype not in rrsets:
             continue
-        count = 0
-        records = []
         hosts = [rdata[offset:] for rdata in rrsets[rrtype].rdatas[:MAX_DELEGATION_NS]]
+        records: list[bytes] = []
+        room = MAX_RRSET_OCTETS
         for folded, host in {host.lower(): host for host in hosts}.items():
-            at_host = data.get(folded)
-            if not at_host:
-                continue
+            at_host = data.get(folded) or {}
             for address in (A, AAAA):
-                if address in at_host:
-                    ttl, rdatas = at_host[address]
-                    count += len(rdatas)
-                    records += [node.rr(host, address, ttl, one) for one in rdatas]
-        joined = b"".join(records)
-        if count and len(joined) <= MAX_RRSET_OCTETS:
-            extras[rrtype] = Extra(count, joined)
+                ttl, rdatas = at_host.get(address, RRset(0, ()))
+                fresh = [node.rr(host, address, ttl, rdata) for rdata in rdatas]
+                octets = sum(map(len, fresh))
+                if octets <= room:  # whole RRsets, as many as a message can carry
+                    records += fresh
+                    room -= octets
+        if records:
+            extras[rrtype] = Extra(len(records), b"".join(records))
     return extras
 
 

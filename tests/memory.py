@@ -1,4 +1,4 @@
-"""A tree held in sorted lists: the same moment of a store that LMDB gives, for tests without one."""
+"""A tree held in sorted lists: the moment of a store that LMDB gives, for tests without one."""
 
 from __future__ import annotations
 

@@ -79,7 +79,30 @@ def parsed(packet: bytes) -> dns.message.Message:
 
 # -- random queries, the same for the same seed
 
-TYPES = (1, 2, 5, 6, 15, 16, 28, 33, 39, 41, 43, 46, 0, 249, 250, 251, 252, 253, 254, 255, 731, 65347)
+TYPES = (
+    1,
+    2,
+    5,
+    6,
+    15,
+    16,
+    28,
+    33,
+    39,
+    41,
+    43,
+    46,
+    0,
+    249,
+    250,
+    251,
+    252,
+    253,
+    254,
+    255,
+    731,
+    65347,
+)
 OPTIONS = (
     option(3),
     option(10, bytes(8)),

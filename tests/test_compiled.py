@@ -14,10 +14,10 @@ from csid import names
 from resolver import answer, edns, lookup, node, seek, udp
 from resolver.answer import Answerer
 from resolver.edns import OptWriter
+from tests.answering import TREE as SMALL_TREE
 from tests.packets import NOW, PEER, mutated, random_query
 from tests.servers import CHECKOUT
-from tests.test_answer import BIG_TREE
-from tests.test_answer import TREE as SMALL_TREE
+from tests.test_answer_sizes import BIG_TREE
 from tests.test_fuzz import HOSTILE, OWNERS
 from tests.test_fuzz import TREE as ODD_TREE
 
@@ -28,7 +28,9 @@ MODULES = (names, node, lookup, seek, edns, answer, udp)
 def replies() -> list[str]:
     """The answers to a fixed series of queries, and to a broken one beside each, in hex."""
     rng = random.Random(20_240_101)
-    asked = [names.from_text(f"{label}.big.") for label in ("many", "cut", "half", "tomany", "gone")]
+    asked = [
+        names.from_text(f"{label}.big.") for label in ("many", "cut", "half", "tomany", "gone")
+    ]
     asked += [names.from_text("example."), names.from_text("child.example."), *OWNERS]
     answerer = Answerer(OptWriter(bytes(range(16)), b"node-1"))
     snapshots = [tree.snapshot() for tree in (SMALL_TREE, BIG_TREE, ODD_TREE)]
@@ -49,7 +51,9 @@ def replies() -> list[str]:
 
 def replies_of_a_process(pure: bool) -> list[str]:
     """`replies` of a process that runs what is compiled, or the sources."""
-    script = "from tests import test_compiled as t; print(t.compiled()); print(*t.replies(), sep='\\n')"
+    script = (
+        "from tests import test_compiled as t; print(t.compiled()); print(*t.replies(), sep='\\n')"
+    )
     done = subprocess.run(
         [sys.executable, "-c", script],
         env={**os.environ, "PYTHONPATH": str(CHECKOUT), "CSID_PURE": "1" if pure else ""},
@@ -75,5 +79,5 @@ def test_compiled_and_interpreted_answers_are_the_same() -> None:
     fast, plain = replies_of_a_process(False), replies_of_a_process(True)
     assert len(plain) == 2 * QUERIES + len(HOSTILE)
     different = [pair for pair in zip_longest(fast, plain) if pair[0] != pair[1]]
-    assert not different[:3], f"{len(different)} of {len(plain)}"
+    assert not different[:3], f"{len(different)} of {len(plain)}; is the build up to date?"
     assert len({line.partition(" ")[2][4:] for line in plain}) > QUERIES / 4  # worth comparing

@@ -123,7 +123,12 @@ def test_the_fields_of_an_opt_record_are_read(octets: int, version: int, flags: 
         ((option(10, CLIENT),), CLIENT, False, False),
         ((option(10, CLIENT + bytes(32)),), CLIENT, False, False),
         ((option(11),), b"", False, True),
-        ((option(12, bytes(100)), option(3), option(65535), option(10, CLIENT)), CLIENT, True, False),
+        (
+            (option(12, bytes(100)), option(3), option(65535), option(10, CLIENT)),
+            CLIENT,
+            True,
+            False,
+        ),
         ((option(10, CLIENT), option(10, bytes(8))), CLIENT, False, False),
     ],
 )
@@ -171,7 +176,10 @@ def test_any_octets_behind_a_question_are_read_or_refused(
         ((), {}),
         ((option(3),), {3: b"node"}),
         ((option(11),), {}),
-        ((option(10, CLIENT), option(3)), {3: b"node", 10: CLIENT + server_cookie(SECRET, CLIENT, NOW, PEER)}),
+        (
+            (option(10, CLIENT), option(3)),
+            {3: b"node", 10: CLIENT + server_cookie(SECRET, CLIENT, NOW, PEER)},
+        ),
     ],
 )
 def test_an_answer_carries_the_options_that_were_asked_for(

@@ -22,7 +22,18 @@ from csid.limits import EDNS_UDP_OCTETS, MAX_MESSAGE_OCTETS
 from resolver.answer import Answerer
 from resolver.edns import OptWriter
 from tests.memory import MemoryTree, zone_data
-from tests.packets import NOW, PEER, message, mutated, opt, option, parsed, query, question, random_query
+from tests.packets import (
+    NOW,
+    PEER,
+    message,
+    mutated,
+    opt,
+    option,
+    parsed,
+    query,
+    question,
+    random_query,
+)
 from tests.servers import CHECKOUT, SUFFIX, make_data
 
 ZONES = {
@@ -48,11 +59,13 @@ ns.cut    A      192.0.2.53
     ".": "$TTL 300\n@ SOA ns host 1 2 3 4 5\n@ NS ns.example.\nexample NS ns1.example.\n",
 }
 TREE = MemoryTree(dict(zone_data(text, origin) for origin, text in ZONES.items()))
-OWNERS = sorted({owner for text, origin in ((t, o) for o, t in ZONES.items()) for owner in zone_data(text, origin)[1]})
+OWNERS = sorted({owner for origin, text in ZONES.items() for owner in zone_data(text, origin)[1]})
 
 
 def answer(packet: bytes, stream: bool = False) -> bytes | None:
-    return Answerer(OptWriter(bytes(16), b"node")).answer(packet, TREE.snapshot(), NOW, PEER, stream)
+    return Answerer(OptWriter(bytes(16), b"node")).answer(
+        packet, TREE.snapshot(), NOW, PEER, stream
+    )
 
 
 def check(packet: bytes, reply: bytes | None, stream: bool = False) -> None:

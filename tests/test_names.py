@@ -195,7 +195,9 @@ def test_the_longest_names_are_read() -> None:
 @given(st.binary(max_size=300), st.integers(0, 310))
 def test_any_octets_are_read_or_refused(packet: bytes, at: int) -> None:
     key, end = names.read_key(packet, at)
-    assert end == 0 or (at < end <= len(packet) and names.wire_of_key(key) == packet[at:end].lower())
+    assert end == 0 or (
+        at < end <= len(packet) and names.wire_of_key(key) == packet[at:end].lower()
+    )
 
 
 @pytest.mark.parametrize("rest", [b"\0", b"a", b"\1b\0"])

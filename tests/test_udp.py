@@ -367,7 +367,7 @@ def test_serving_goes_on_from_batch_to_batch(
     class Ended(Exception):
         pass
 
-    moments = []
+    moments: list[None] = []
 
     class Moment:
         def __enter__(self) -> int:

@@ -136,9 +136,7 @@ def test_what_no_message_could_carry_is_refused(rrsets: dict[int, RRset], said: 
 
 
 def test_the_largest_that_is_allowed_is_built() -> None:
-    rrsets = {
-        one: RRset(1, [bytes(59_988)]) for one in range(256, 256 + MAX_TYPES_PER_NAME, 64)
-    }
+    rrsets = {one: RRset(1, [bytes(59_988)]) for one in range(256, 256 + MAX_TYPES_PER_NAME, 64)}
     nodes = dict(zone.build(b"\1z\0", {b"\1z\0": APEX, b"\1a\1z\0": rrsets}))
     assert dict(node.rrsets_of(nodes[b"a\0"])) == rrsets
 
@@ -189,7 +187,7 @@ def test_nodes_of_random_zones_keep_what_lookups_rely_on(
         covering = [
             depth
             for depth in range(len(name) + 1)
-            if depth and NS in data.get(name[:depth], {}) or DNAME in data.get(name[:depth], {})
+            if (depth and NS in data.get(name[:depth], {})) or DNAME in data.get(name[:depth], {})
         ]
         assert blob[1] == (1 + covering[0] if covering else 0)
     wildcards = sum(name[-1:] == (b"*",) for name in expected)
@@ -220,7 +218,8 @@ def test_the_fields_of_an_soa(ttl: int, fields: tuple[int, ...], other: int) -> 
 
 
 @pytest.mark.parametrize(
-    ("serial", "following"), [(0, 1), (7, 8), (2**31 - 1, 2**31), (2**32 - 2, 2**32 - 1), (2**32 - 1, 1)]
+    ("serial", "following"),
+    [(0, 1), (7, 8), (2**31 - 1, 2**31), (2**32 - 2, 2**32 - 1), (2**32 - 1, 1)],
 )
 def test_serials_go_round_without_zero(serial: int, following: int) -> None:
     assert zone.next_serial(serial) == following

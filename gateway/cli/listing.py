@@ -117,8 +117,8 @@ def _show_json(holding: Holding, settings: Settings) -> None:
             "zone": names.to_text(holding.origin),
             "record": holding.record.json() if holding.record else None,
             "rrsets": [
-                {"type": kind, "ttl": ttl, "data": data}
-                for kind, ttl, data in _rrset_texts(holding)
+                {"type": _type_text(rrtype), "ttl": ttl, "data": _texts(rrtype, rdatas)}
+                for rrtype, (ttl, rdatas) in holding.rrsets.items()
             ],
             "meanings": [
                 {"segment": r.segment, "part": r.part, "code": r.code, "zh": r.zh, "en": r.en}

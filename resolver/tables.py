@@ -1,0 +1,66 @@
+"""Sub-databases beside the tree, by name: what whoever writes the tree keeps in the same transaction.
+
+The store knows neither their rows nor their meaning, only that each is a mapping in key order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+
+class Table:
+    """One sub-database inside a transaction."""
+
+    __slots__ = ("_database", "_get", "_txn")
+
+    def __init__(self, txn: Any, database: Any) -> None:
+        self._txn = txn
+        self._database = database
+        self._get = txn.get
+
+    def get(self, key: bytes, /) -> bytes | None:
+        """The value at a key, None where there is none."""
+        value: bytes | None = self._get(key, db=self._database)
+        return value
+
+    def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """The rows whose keys begin with `prefix` and are not below `start`, in key order."""
+        cursor = self._txn.cursor(self._database)
+        first = max(prefix, start)
+        if not (cursor.set_range(first) if first else cursor.first()):
+            return
+        for key, value in cursor:
+            if not key.startswith(prefix):
+                return
+            yield key, value
+
+    def last(self, prefix: bytes) -> tuple[bytes, bytes] | None:
+        """The row with the greatest key that begins with `prefix` (whose last octet is not 255)."""
+        cursor = self._txn.cursor(self._database)
+        beyond = prefix[:-1] + bytes((prefix[-1] + 1,)) if prefix else b""
+        if not (cursor.prev() if beyond and cursor.set_range(beyond) else cursor.last()):
+            return None
+        row: tuple[bytes, bytes] = cursor.item()
+        return row if row[0].startswith(prefix) else None
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Write a row in place of the one that was there."""
+        self._txn.put(key, value, db=self._database)
+
+    def put_many(self, rows: Iterable[tuple[bytes, bytes]], /) -> None:
+        """Write rows in place of those that were there; quickest in key order."""
+        self._txn.cursor(self._database).putmulti(rows)
+
+    def append(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
+        """Write rows in key order, all of them behind every row there is: they fill their pages."""
+        self._txn.cursor(self._database).putmulti(rows, append=True)
+
+    def delete(self, key: bytes) -> bool:
+        """Take a row away; returns whether it was there."""
+        gone: bool = self._txn.delete(key, db=self._database)
+        return gone
+
+    def entries(self) -> int:
+        """How many rows there are."""
+        return int(self._txn.stat(self._database)["entries"])
