@@ -34,6 +34,8 @@ MAP_OCTETS: Final = 1 << 40  # address space of the data file; it grows only as 
 MAX_READERS: Final = 2_048  # reader slots: workers, commands, transfers
 NODES_PER_COMMIT: Final = 50_000  # tree nodes written in one transaction of a bulk load
 REMOVALS_PER_COMMIT: Final = 100_000  # tree nodes removed in one transaction of a sweep
+JOURNAL_ENTRIES: Final = 10_000  # serials of one zone that IXFR can go back
+JOURNAL_OCTETS: Final = 64 << 20  # of the entries of one zone's journal
 
 # UDP workers
 BATCH_PACKETS: Final = 64  # datagrams taken from and given to the kernel at once

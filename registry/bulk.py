@@ -6,6 +6,7 @@ own with one new serial for each zone it changes. What was committed stays, what
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Final
@@ -19,6 +20,8 @@ from resolver.store import Store
 from resolver.writing import ADDED, CHANGED, UNCHANGED, WriteTransaction, ZoneEditor
 
 ALONE_OCTETS: Final = 4 << 20  # a table of this size is read before another process would run
+OCTETS_PER_READER: Final = 16 << 20  # a larger table is worth another process, up to ...
+MAX_READERS: Final = 4  # ... as many as one that writes can keep up with
 SEGMENTS: Final = 5  # of an identifier, a label each in its name
 _MARK_BITS: Final = 64
 
@@ -50,18 +53,21 @@ class Tally:
 def read_parts(
     file: BinaryIO, reading: Reading, size: int | None, encoding: str = ENCODING
 ) -> Iterator[Part]:
-    """The parts of a table, read by a process of its own where that saves time.
+    """The parts of a table, read by processes of their own where that saves time.
 
     Args:
         file: at its start; with a descriptor, unless the table is small.
-        size: octets of the table, None if not known.
+        size: octets of the table; None if it is no file whose size can be known.
 
     Raises:
         TableError: the header is not that of a table of identifiers.
     """
     if size is not None and size <= ALONE_OCTETS:
         return parts(Table(file, encoding), reading)
-    return feed(file, reading, encoding)
+    readers = 1
+    if size is not None:
+        readers = min(len(os.sched_getaffinity(0)), MAX_READERS, 1 + size // OCTETS_PER_READER)
+    return feed(file, reading, encoding, readers)
 
 
 class Import:

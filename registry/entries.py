@@ -53,18 +53,16 @@ class Reading(NamedTuple):
     rows_per_part: int = ROWS_PER_PART
 
 
-def parts(table: Table, reading: Reading) -> Iterator[Part]:
-    """The rows of a table as entries, at most `rows_per_part` to a part; the last may be empty.
+def parts(table: Table, reading: Reading, share: int = 0, of: int = 1) -> Iterator[Part]:
+    """The rows of a table as entries, `rows_per_part` lines to a part; of every `of` parts the one
+    with number `share`.
 
     Raises:
         TableError: the header is not that of a table of identifiers.
     """
     encode = _encoder(table, reading)
-    most = reading.rows_per_part
-    entries: list[Entry] = []
-    faults: list[Fault] = []
-    for rows, unread in table.blocks():
-        faults += unread
+    for rows, faults in table.groups(reading.rows_per_part, share, of):
+        entries: list[Entry] = []
         for line, cells in rows:
             try:
                 key, blob = encode(cells)
@@ -73,10 +71,9 @@ def parts(table: Table, reading: Reading) -> Iterator[Part]:
                 faults.append(Fault(line, str(error) if is_readable else table.no_text))
             else:
                 entries.append((key, line, blob))
-        while len(entries) + len(faults) >= most:
-            yield Part(sorted(entries[:most]), sorted(faults), table.octets)
-            entries, faults = entries[most:], []
-    yield Part(sorted(entries), sorted(faults), table.octets)
+        entries.sort()
+        faults.sort()
+        yield Part(entries, faults, table.octets)
 
 
 def _encoder(table: Table, reading: Reading) -> Callable[[list[str]], tuple[bytes, bytes]]:

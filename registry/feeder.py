@@ -1,4 +1,4 @@
-"""A process of its own that reads a table, so that one core reads while another writes.
+"""Processes of their own that read a table, so that other cores read while one writes.
 
 `python -m registry.feeder` reads the table on stdin and writes frames to stdout: a length of 4
 octets, then msgpack of [name, values...]:
@@ -17,7 +17,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import date
+from itertools import cycle
 from queue import Queue
 from threading import Thread
 from typing import IO, BinaryIO, Final
@@ -37,15 +39,40 @@ class FeederError(CsidError):
     """The process that reads the table ended before it was through."""
 
 
-def feed(file: BinaryIO, reading: Reading, encoding: str = ENCODING) -> Iterator[Part]:
-    """The parts of a table, read by a process of its own from `file`, which has a descriptor.
+def feed(
+    file: BinaryIO, reading: Reading, encoding: str = ENCODING, readers: int = 1
+) -> Iterator[Part]:
+    """The parts of a table in their order, read by processes of their own.
+
+    Args:
+        file: at its start; has a descriptor.
+        readers: how many processes; more than one only for a file that can be sought in.
 
     Raises:
         TableError: the header is not that of a table of identifiers.
-        FeederError: the process ended early.
+        FeederError: a process ended early.
     """
+    with ExitStack() as stack:
+        streams = [
+            _received(stack.enter_context(_reader(file, reading, encoding, share, readers)))
+            for share in range(readers)
+        ]
+        # Part n comes from reader n modulo their number; where one has no more, none has.
+        for stream in cycle(streams):
+            part = next(stream, None)
+            if part is None:
+                return
+            yield part
+
+
+@contextmanager
+def _reader(
+    file: BinaryIO, reading: Reading, encoding: str, share: int, of: int
+) -> Iterator[IO[bytes]]:
+    """A running process, as the pipe it writes to; ended with the context."""
     words = ["--suffix", reading.suffix, "--on", reading.on.isoformat(), "--encoding", encoding]
     words += ["--ttl", str(reading.ttl), "--rows", str(reading.rows_per_part)]
+    words += ["--share", str(share), "--of", str(of)]
     process = subprocess.Popen(
         # -P: what runs must not depend on the directory the import is started in.
         [sys.executable, "-P", "-m", MODULE, *words],
@@ -55,7 +82,7 @@ def feed(file: BinaryIO, reading: Reading, encoding: str = ENCODING) -> Iterator
     )
     assert process.stdout is not None
     try:
-        yield from _received(process.stdout)
+        yield process.stdout
     finally:
         process.stdout.close()  # if it is still writing, this ends it
         process.wait()
@@ -83,16 +110,20 @@ def main() -> int:
     parser.add_argument("--ttl", type=int, required=True)
     parser.add_argument("--rows", type=int, required=True)
     parser.add_argument("--encoding", required=True)
+    parser.add_argument("--share", type=int, default=0)
+    parser.add_argument("--of", type=int, default=1)
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the importer closes the pipe when it ends
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     gc.disable()  # no cycles are made here, and looking for them takes a tenth of the time
     reading = Reading(options.suffix, options.on, options.ttl, options.rows)
+    file = _Own(sys.stdin.fileno()) if options.of > 1 else sys.stdin.buffer
     frames: Queue[bytes | None] = Queue(FRAMES_AHEAD)
     sender = Thread(target=_send, args=(frames,))
     sender.start()
     try:
-        for part in parts(Table(sys.stdin.buffer, options.encoding), reading):
+        table = Table(file, options.encoding)
+        for part in parts(table, reading, options.share, options.of):
             frames.put(_frame("part", *part))
     except TableError as error:
         frames.put(_frame("error", str(error)))
@@ -102,6 +133,19 @@ def main() -> int:
         frames.put(None)
         sender.join()
     return 0
+
+
+class _Own:
+    """A file with a position of its own, apart from that which the readers have in common."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._at = 0
+
+    def read(self, size: int) -> bytes:
+        octets = os.pread(self._fd, size, self._at)
+        self._at += len(octets)
+        return octets
 
 
 def _frame(*values: object) -> bytes:

@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from registry import audit, book, leaf, plan, view
 from registry.audit.checkpoint import Checkpoint
 from registry.audit.note import Note
 from registry.book import BookView
+from registry.tree import Names, Reach
 from registry.decide import decide
 from registry.leaf import Leaf
 from registry.model import NO_LEAF, Decision
@@ -33,7 +34,8 @@ STEPS_PER_COMMIT: Final = 1_000
 REFUSALS_KEPT: Final = 1_000  # of a plan; the others are only counted
 
 
-class Change(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Change:
     """One change of a subject's history, and its place in the audit log."""
 
     index: int
@@ -134,7 +136,7 @@ class Registry:
         with self.store.read() as read:
             seen = BookView(read)
             decision = decide(seen, request, int(time.time()))
-            return book.Reach(read, self.settings.suffix).judged(decision)
+            return book.judged(decision, Reach(read.snapshot, Names(self.settings.suffix)))
 
     def run(
         self,
@@ -199,7 +201,7 @@ class Registry:
     def log(self) -> Iterator[audit.Log]:
         """The audit log at one moment, for reading."""
         with self.store.read() as read:
-            yield audit.Log(read.table(book.AUDIT))
+            yield audit.Log(book.AuditStore(read))
 
     def history(self, subject: str) -> list[Change]:
         """The changes of a subject, the last one first; empty if there is no such subject.
@@ -211,16 +213,11 @@ class Registry:
             AuditError: a leaf is missing or no leaf of the registry.
         """
         with self.store.read() as read:
-            index = book.last_leaf(BookView(read), subject)
-            log = audit.Log(read.table(book.AUDIT))
-            changes = []
-            while index != NO_LEAF:
-                found = _leaf_at(log, index)
-                changes.append(Change(index, found))
-                if found.prev >= index:
-                    raise audit.AuditError(f"leaf {index} says it follows leaf {found.prev}")
-                index = found.prev
-            return changes
+            log = audit.Log(book.AuditStore(read))
+            changes: list[Change] = []
+            for last in book.last_leaves(BookView(read), subject):
+                changes += _chain(log, last)
+            return sorted(changes, key=lambda change: -change.index)
 
     # -- the audit log
 
@@ -235,7 +232,7 @@ class Registry:
             kept = txn.table(book.CHECKPOINTS)
             notes = [value.decode() for _, value in kept.scan(b"")]
             previous = _opened(notes[-1]) if notes else None
-            log = audit.Log(txn.table(book.AUDIT))
+            log = audit.Log(book.AuditStore(txn))
             note = log.checkpoint(key, previous)
             kept.put_many([(log.size.to_bytes(8, "big"), note.encode())])
             return note
@@ -267,7 +264,7 @@ class Registry:
                     f"the last change of {identifier} is leaf {row.leaf}, which no checkpoint "
                     "covers yet: sign one with csid audit checkpoint"
                 )
-            return audit.prove(audit.Log(read.table(book.AUDIT)), row.leaf, note)
+            return audit.prove(audit.Log(book.AuditStore(read)), row.leaf, note)
 
     def verify(
         self,
@@ -295,9 +292,8 @@ class Registry:
                     points.append(_opened(note) if key is None else audit.open_checkpoint(note, key))
                 except audit.NoteError as error:
                     faults.append(audit.Fault(0, 0, f"a checkpoint kept here: {error}"))
-            table = read.table(book.AUDIT)
-            leaves = (value for _, value in table.scan(b"l"))
-            report = audit.verify(table, leaves, points)
+            table = book.AuditStore(read)
+            report = audit.verify(table, table.leaves(), points)
             faults += compare(read, self.settings.suffix) if report.sound else []
             return audit.Report(report.size, report.root, (*report.faults, *faults))
 
@@ -307,11 +303,17 @@ def _opened(note: str) -> Checkpoint:
     return Checkpoint.parse(Note.parse(note).text)
 
 
-def _leaf_at(log: audit.Log, index: int) -> Leaf:
-    try:
-        return leaf.decode(log.leaf(index))
-    except ValueError as error:
-        raise audit.AuditError(f"leaf {index}: {error}") from None
+def _chain(log: audit.Log, index: int) -> Iterator[Change]:
+    """The changes of one thing from its last one back to its first."""
+    while index != NO_LEAF:
+        try:
+            found = leaf.decode(log.leaf(index))
+        except ValueError as error:
+            raise audit.AuditError(f"leaf {index}: {error}") from None
+        yield Change(index, found)
+        if found.prev >= index:
+            raise audit.AuditError(f"leaf {index} says it follows leaf {found.prev}")
+        index = found.prev
 
 
 def _step_key(work: Plan, key: str, cursor: str, number: int) -> str:

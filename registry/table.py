@@ -10,7 +10,8 @@ import codecs
 import csv
 import io
 from collections.abc import Iterator
-from typing import BinaryIO, Final, NamedTuple
+from itertools import chain
+from typing import Final, NamedTuple, Protocol
 
 from csid.errors import CsidError
 
@@ -20,6 +21,13 @@ ENCODING: Final = "utf-8-sig"
 
 
 Row = tuple[int, list[str]]  # number of its line, from 1; its cells
+
+
+class Readable(Protocol):
+    """A file to be read from where it stands."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` octets, none at the end."""
 
 
 class TableError(CsidError):
@@ -41,7 +49,7 @@ class Table:
         octets: how many octets of the file have been taken so far.
     """
 
-    def __init__(self, file: BinaryIO, encoding: str = ENCODING) -> None:
+    def __init__(self, file: Readable, encoding: str = ENCODING) -> None:
         """Read the header.
 
         Raises:
@@ -64,36 +72,39 @@ class Table:
             self.header = self._cells(self._ready.pop(0))
         except ValueError as error:
             raise TableError(f"line 1: {error}; the first line names the columns") from None
-        self._line = 1  # lines handed out
 
-    def blocks(self) -> Iterator[tuple[list[Row], list[Fault]]]:
-        """The rows, some hundreds at a time, and the lines that are none. Lines without a value
-        are left out.
+    def groups(
+        self, size: int, share: int = 0, of: int = 1
+    ) -> Iterator[tuple[list[Row], list[Fault]]]:
+        """The rows behind the header, and the lines that are none, `size` lines at a time, the last
+        time fewer. Lines without a value are left out.
+
+        Several readers may share a table: with `of` readers, reader `share` (from 0) gets the
+        groups whose number leaves that remainder.
         """
-        lines = self._ready
-        while True:
-            if lines:
-                yield self._rows(lines)
-                self._line += len(lines)
-            following = next(self._blocks, None)
-            if following is None:
-                return
-            lines = following
+        number, lines = 0, self._ready
+        for block in chain(self._blocks, ([],)):
+            lines += block
+            whole = len(lines) // size * size if block else len(lines)
+            for start in range(0, whole, size):
+                if number % of == share:
+                    yield self._rows(lines[start : start + size], 2 + number * size)
+                number += 1
+            lines = lines[whole:]
 
-    def _rows(self, lines: list[str]) -> tuple[list[Row], list[Fault]]:
-        first = self._line + 1
+    def _rows(self, lines: list[str], first: int) -> tuple[list[Row], list[Fault]]:
         try:
             cells = list(csv.reader(lines, strict=True))
         except csv.Error:
-            return self._rows_one_by_one(lines)
+            return self._rows_one_by_one(lines, first)
         if len(cells) != len(lines) or max(map(len, lines)) > LINE_CHARACTERS_MAX:
-            return self._rows_one_by_one(lines)
+            return self._rows_one_by_one(lines, first)
         return [row for row in enumerate(cells, first) if any(row[1])], []
 
-    def _rows_one_by_one(self, lines: list[str]) -> tuple[list[Row], list[Fault]]:
+    def _rows_one_by_one(self, lines: list[str], first: int) -> tuple[list[Row], list[Fault]]:
         """As `_rows`, where some line is wrong."""
         rows, faults = [], []
-        for number, line in enumerate(lines, self._line + 1):
+        for number, line in enumerate(lines, first):
             try:
                 row = self._cells(line)
             except ValueError as error:

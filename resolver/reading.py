@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from csid import names
 from csid.errors import ZoneError
 from resolver.lookup import GENERATION_OCTETS, Snapshot, split_zone_entry
+from resolver.journal import Journal
 from resolver.seek import APEX_PREFIX
+from resolver.tables import EMPTY, Table
 
 
 class Held(NamedTuple):
@@ -33,10 +35,11 @@ class ReadTransaction:
         snapshot: the same moment, for lookups.
     """
 
-    def __init__(self, txn: Any, tree: Any, apexes: Any, snapshot: Snapshot) -> None:
+    def __init__(self, txn: Any, databases: Mapping[bytes, Any], snapshot: Snapshot) -> None:
         self._txn = txn
-        self._tree = tree
-        self._apexes = apexes
+        self._databases = databases
+        self._tree = databases[b"tree"]
+        self._apexes = databases[b"apexes"]
         self.snapshot = snapshot
 
     def zones(self, prefix: bytes = b"") -> Iterator[Held]:
@@ -61,6 +64,15 @@ class ReadTransaction:
         """(key below the apex, blob) of a zone's nodes whose key begins with `prefix`, in order."""
         for key, blob in _range(self._txn.cursor(self._tree), generation + prefix):
             yield key[GENERATION_OCTETS:], blob
+
+    def journal(self, generation: bytes) -> Journal:
+        """The journal of a zone."""
+        return Journal(self.table(b"journal"), generation)
+
+    def table(self, name: bytes) -> Table:
+        """A table that `Store.open_tables` was told of; one that was never made is empty."""
+        database = self._databases.get(name)
+        return EMPTY if database is None else Table(self._txn, database)
 
 
 def _range(cursor: Any, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -6,6 +6,10 @@ Sub-databases (described in schemas/store.md):
     tree    generation(8) + canonical key below the apex -> node blob (resolver/node.py)
     doomed  generation(8) -> empty: trees being built or taken down; those that no living process
             has claimed (resolver/claims.py) are swept by whoever writes next
+    journal what each zone held before its last serials (resolver/journal.py)
+
+Whoever writes the tree may keep tables of its own beside these (`Store.open_tables`), changed in
+the same transactions.
 
 This module alone imports lmdb; what it raises for callers is `StoreError`.
 """
@@ -15,7 +19,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -33,7 +37,7 @@ from resolver.writing import WriteTransaction
 
 SCHEMA_VERSION: Final = 1
 _MAGIC: Final = b"csid resolution store"
-_DATABASES: Final = (b"meta", b"apexes", b"tree", b"doomed")
+_DATABASES: Final = (b"meta", b"apexes", b"tree", b"doomed", b"journal")
 
 
 class Settings(NamedTuple):
@@ -105,15 +109,18 @@ class Store:
                 self._environment.open_db(name, txn=txn)
 
     @classmethod
-    def open(cls, path: Path, writable: bool = False) -> Store:
+    def open(cls, path: Path, writable: bool = False, sync: bool = True) -> Store:
         """Open a data directory.
+
+        With ``sync`` False a commit does not wait for the disk: should the machine fail before the
+        next `sync`, the directory may be lost.
 
         Raises:
             StoreError: it is missing, not ours, of another version, or may not be used.
         """
         if not (path / "data.mdb").is_file():
             raise StoreError(f"{path}: no data directory; make one with: csid init --data {path}")
-        store = cls(path, _open_environment(path, 0, writable))
+        store = cls(path, _open_environment(path, 0, writable, sync))
         store._open_databases()
         return store
 
@@ -136,6 +143,23 @@ class Store:
                 f"{self.path}: has schema version {version}, this program reads version "
                 f"{SCHEMA_VERSION}; use the program version that wrote it"
             )
+
+    def open_tables(self, names: Iterable[bytes]) -> None:
+        """Make tables usable in transactions; those that are not there yet are made if the store is
+        open for writing, else they look empty.
+        """
+        with _plain_errors(self.path):
+            missing = []
+            for name in names:
+                try:
+                    self._databases[name] = self._environment.open_db(name, create=False)
+                except lmdb.NotFoundError:
+                    missing.append(name)
+            if not missing or self._environment.flags()["readonly"]:
+                return
+            with self._environment.begin(write=True) as txn:
+                made = {name: self._environment.open_db(name, txn=txn) for name in missing}
+            self._databases.update(made)
 
     def _meta(self) -> dict[bytes, bytes]:
         with self._environment.begin(db=self._databases[b"meta"]) as txn:
@@ -169,10 +193,7 @@ class Store:
     def read(self) -> Iterator[ReadTransaction]:
         """One moment of the store, to be read in order."""
         with _plain_errors(self.path), self.moment() as txn:
-            databases = self._databases
-            yield ReadTransaction(
-                txn, databases[b"tree"], databases[b"apexes"], self.snapshot_in(txn)
-            )
+            yield ReadTransaction(txn, self._databases, self.snapshot_in(txn))
 
     @contextmanager
     def write(self, keep: bool = True) -> Iterator[WriteTransaction]:
@@ -263,7 +284,7 @@ def _whole_pages(octets: int) -> int:
     return -(-octets // page) * page
 
 
-def _open_environment(path: Path, map_octets: int, writable: bool) -> Any:
+def _open_environment(path: Path, map_octets: int, writable: bool, sync: bool = True) -> Any:
     with _plain_errors(path):
         try:
             return lmdb.open(
@@ -272,6 +293,7 @@ def _open_environment(path: Path, map_octets: int, writable: bool) -> Any:
                 max_dbs=32,
                 max_readers=MAX_READERS,
                 readonly=not writable,
+                sync=sync,
                 readahead=False,
                 # A read-only open of a directory we may not write cannot take a reader slot.
                 lock=writable or os.access(path / "lock.mdb", os.W_OK, effective_ids=True),
@@ -311,6 +333,11 @@ def _plain_errors(path: Path) -> Iterator[None]:
             raise StoreError(
                 f"{path}: the disk is full; nothing of this step was written. Free some space and "
                 f"run the command again"
+            ) from None
+        if "Input/output error" in text:  # what LMDB makes of a write that was cut short
+            raise StoreError(
+                f"{path}: the disk is full or fails; nothing of this step was written. Free some "
+                f"space and run the command again"
             ) from None
         if "Permission denied" in text:
             raise StoreError(

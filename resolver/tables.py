@@ -5,8 +5,8 @@ The store knows neither their rows nor their meaning, only that each is a mappin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
 
 
 class Table:
@@ -52,9 +52,12 @@ class Table:
         """Write rows in place of those that were there; quickest in key order."""
         self._txn.cursor(self._database).putmulti(rows)
 
-    def append(self, rows: Iterable[tuple[bytes, bytes]]) -> None:
-        """Write rows in key order, all of them behind every row there is: they fill their pages."""
-        self._txn.cursor(self._database).putmulti(rows, append=True)
+    def append(self, rows: Sequence[tuple[bytes, bytes]]) -> bool:
+        """Write rows in key order behind all there are, so that they fill their pages; returns
+        False if one of them does not belong there.
+        """
+        _, added = self._txn.cursor(self._database).putmulti(rows, append=True)
+        return bool(added == len(rows))
 
     def delete(self, key: bytes) -> bool:
         """Take a row away; returns whether it was there."""
@@ -64,3 +67,27 @@ class Table:
     def entries(self) -> int:
         """How many rows there are."""
         return int(self._txn.stat(self._database)["entries"])
+
+
+class _Empty(Table):
+    """A table that was never made, for reading."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        pass
+
+    def get(self, key: bytes, /) -> bytes | None:
+        return None
+
+    def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        return iter(())
+
+    def last(self, prefix: bytes) -> tuple[bytes, bytes] | None:
+        return None
+
+    def entries(self) -> int:
+        return 0
+
+
+EMPTY: Final = _Empty()

@@ -11,14 +11,16 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from csid import names
-from csid.dns import SOA
+from csid.dns import CNAME, DNAME, SOA
 from csid.errors import StoreError, ZoneError
-from csid.limits import REMOVALS_PER_COMMIT
+from csid.limits import NODES_PER_COMMIT, REMOVALS_PER_COMMIT
 from resolver import node
+from resolver.journal import Journal
 from resolver.lookup import GENERATION_OCTETS, Snapshot, split_zone_entry, zone_entry
-from resolver.node import RRset
+from resolver.node import Extra, RRset
 from resolver.seek import APEX_PREFIX, Below, Floor
-from resolver.zone import ancestors, next_serial, serial_of, wildcard_count, with_serial
+from resolver.tables import Table
+from resolver.zone import ancestors, depth_of, next_serial, serial_of, wildcard_count, with_serial
 
 # What a change to a name did.
 ADDED: Final = 0
@@ -123,8 +125,13 @@ class WriteTransaction:
                 found = cursor.delete()
                 most -= 1
             self._txn.delete(generation, db=self._doomed)
+            Journal(self.table(b"journal"), generation).forget()
             gone += 1
         return gone
+
+    def table(self, name: bytes) -> Table:
+        """A table that `Store.open_tables` was told of."""
+        return Table(self._txn, self._databases[name])
 
     # -- single names
 
@@ -149,11 +156,32 @@ class WriteTransaction:
 
     def deepest_zone(self, key: bytes) -> bytes | None:
         """The canonical key of the deepest apex at or above a canonical key, or None."""
+        zone = self.snapshot().zone_of(key)
+        return zone.apex if zone is not None else None
+
+    def snapshot(self) -> Snapshot:
+        """The store as this transaction sees it, until it changes a zone as a whole."""
         if self._snapshot is None:
             floor = Floor(self._txn, self._apexes)
             self._snapshot = Snapshot(self._txn.get, Below(self._txn), floor, {})
-        zone = self._snapshot.zone_of(key)
-        return zone.apex if zone is not None else None
+        return self._snapshot
+
+    def zone_around(self, key: bytes, opened: dict[bytes, ZoneEditor]) -> ZoneEditor:
+        """The deepest zone at or above a canonical key, one of those `opened` or added to them.
+
+        Raises:
+            ZoneError: no zone held here encloses the name.
+        """
+        apex = self.deepest_zone(key)
+        if apex is None:
+            raise ZoneError(
+                names.to_text(names.wire_of_key(key)),
+                "lies in no zone that is held here; load its zone first",
+            )
+        editor = opened.get(apex)
+        if editor is None:
+            editor = opened[apex] = self.open_zone(names.wire_of_key(apex))
+        return editor
 
 
 class ZoneEditor:
@@ -166,10 +194,12 @@ class ZoneEditor:
         self._txn = txn
         self._tree = databases[b"tree"]
         self._apexes = databases[b"apexes"]
+        self._journal = databases[b"journal"]
         self.apex = apex
         self.generation, self._wildcards = split_zone_entry(entry)
+        self._entry = entry
         self._covers: dict[bytes, int] = {}  # what is known to exist here: key -> cover
-        self._changed = False
+        self._before: dict[bytes, bytes | None] = {}  # the nodes that changed names had
 
     def get(self, key: bytes) -> bytes | None:
         """The blob at a key below the apex, or None."""
@@ -187,9 +217,10 @@ class ZoneEditor:
         cover, missing = self._nearest(key)
         self._add_empty(missing, cover)
         blob = node.encode(rrsets, cover)
-        if not self._add(key, blob):
-            self._txn.put(self.generation + key, blob, db=self._tree)
-            self._changed = True
+        if self._add(key, blob):
+            self._before.setdefault(key, None)
+        elif (old := self.get(key)) != blob:
+            self._replace(key, old, blob)
 
     def put_types(self, key: bytes, blob: bytes, types: Container[int]) -> int:
         """Give a name the RRsets of a blob in place of those it has of `types`; its other RRsets
@@ -212,6 +243,7 @@ class ZoneEditor:
                 raise ZoneError(self._text(key), "lies at or below a delegation or a DNAME")
             self._add_empty(missing, 0)
         if self._add(key, blob):
+            self._before.setdefault(key, None)
             return ADDED
         old = self.get(key)
         assert old is not None
@@ -223,17 +255,69 @@ class ZoneEditor:
         merged, had_types = _merged(old, blob, types)
         if merged == old:
             return UNCHANGED
-        self._txn.put(self.generation + key, merged, db=self._tree)
-        self._changed = True
+        self._replace(key, old, merged)
         return CHANGED if had_types else ADDED
+
+    def put_alias(self, key: bytes, ttl: int, target: bytes) -> None:
+        """Let a name lead to another (CNAME, RFC 1034 section 3.6.2) in place of all it has.
+
+        Args:
+            target: wire form.
+        """
+        self.put(key, {CNAME: RRset(ttl, [target])})
+
+    def put_redirect(self, key: bytes, ttl: int, target: bytes) -> None:
+        """Let all names below a name lead to those below another (DNAME, RFC 6672), which hides
+        whatever the zone has there.
+
+        Args:
+            target: wire form.
+
+        Raises:
+            ZoneError: the name is an alias, or too much lies below it for one transaction.
+        """
+        old = self.get(key)
+        above, missing = self._nearest(key) if key else (0, [])
+        rrsets = dict(node.rrsets_of(old)) if old is not None else {}
+        if CNAME in rrsets:
+            raise ZoneError(self._text(key), "is an alias (CNAME), which has no other records")
+        self._add_empty(missing, above)
+        cover = above or 1 + depth_of(key)
+        rrsets[DNAME] = RRset(ttl, [target])
+        blob = node.encode(rrsets, cover, _extras(old) if old is not None else None)
+        if blob == old:
+            return
+        self._replace(key, old, blob)
+        if not above:
+            self._cover(key, cover)
+        self._covers.clear()
+
+    def _cover(self, key: bytes, cover: int) -> None:
+        """Mark all names below a name as hidden by what stands at it."""
+        cursor = self._txn.cursor(self._tree)
+        top = self.generation + key
+        found = cursor.set_range(top)
+        hidden = 0
+        while found and cursor.key().startswith(top):
+            stored, blob = cursor.item()
+            if len(stored) > len(top) and (blob[1] == 0 or blob[1] > cover):
+                if hidden == NODES_PER_COMMIT:
+                    raise ZoneError(
+                        self._text(key), f"has more than {NODES_PER_COMMIT:,} names below it"
+                    )
+                cursor.put(stored, node.with_cover(blob, cover))
+                hidden += 1
+            found = cursor.next()
+
+    def _replace(self, key: bytes, old: bytes | None, blob: bytes) -> None:
+        self._txn.put(self.generation + key, blob, db=self._tree)
+        self._before.setdefault(key, old)
 
     def _add(self, key: bytes, blob: bytes) -> bool:
         """Write a node unless the name has one; returns whether it had none."""
         added: bool = self._txn.put(self.generation + key, blob, overwrite=False, db=self._tree)
-        if added:
-            self._changed = True
-            if key.endswith(b"*\0"):
-                self._wildcards += wildcard_count(iter((key,)))
+        if added and key.endswith(b"*\0"):
+            self._wildcards += wildcard_count(iter((key,)))
         return added
 
     def _nearest(self, key: bytes) -> tuple[int, list[bytes]]:
@@ -274,7 +358,7 @@ class ZoneEditor:
     def finish(self) -> int:
         """Count the serial up if anything has changed; returns the serial that now holds."""
         soa = self._soa()
-        if not self._changed:
+        if not self._before:
             return serial_of(soa)
         serial = next_serial(serial_of(soa))
         blob = self.get(b"")
@@ -283,9 +367,24 @@ class ZoneEditor:
         new = node.rr(node.OWNER, SOA, soa.ttl, with_serial(soa, serial).rdatas[0])
         self._txn.put(self.generation, blob.replace(old, new, 1), db=self._tree)
         entry = zone_entry(self.generation, self._wildcards)
-        self._txn.put(APEX_PREFIX + self.apex, entry, db=self._apexes)
-        self._changed = False
+        if entry != self._entry:
+            self._txn.put(APEX_PREFIX + self.apex, entry, db=self._apexes)
+            self._entry = entry
+        journal = Journal(Table(self._txn, self._journal), self.generation)
+        journal.record(serial_of(soa), serial, self._before)
+        self._before = {}
         return serial
+
+
+def _extras(blob: bytes) -> dict[int, Extra]:
+    """What goes into the additional section with each type of a node."""
+    found = {}
+    at = 2
+    while at < len(blob):
+        rrtype = int.from_bytes(blob[at : at + 2], "big")
+        found[rrtype] = Extra(node.extra_number_at(blob, at), node.extra_at(blob, at))
+        at = node.next_entry(blob, at)
+    return found
 
 
 def _merged(old: bytes, new: bytes, types: Container[int]) -> tuple[bytes, bool]:

@@ -344,22 +344,24 @@ def test_the_line_of_a_fault_does_not_depend_on_how_the_table_is_cut(
 def test_a_part_has_no_more_rows_than_asked_for() -> None:
     octets = table_of(*(f"{one},active,x" for one in IDS)).encode()
     found = list(parts(Table(io.BytesIO(octets)), READING._replace(rows_per_part=8)))
-    assert [len(part.entries) for part in found] == [8, 8, 8, 8, 8, 0]
+    assert [len(part.entries) for part in found] == [8, 8, 8, 8, 8]
     assert sorted(entry[1] for part in found for entry in part.entries) == list(range(2, 42))
 
 
 # -- the process that reads
 
 
-def test_a_process_of_its_own_reads_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize("readers", [1, 2, 3])
+def test_processes_of_their_own_read_the_same(tmp_path: Path, readers: int) -> None:
     path = tmp_path / "table.csv"
     rows = [f"{one},active,上海" for one in IDS] + [row for row, _ in BAD_ROWS]
     path.write_bytes(table_of(*rows).encode() + b"\xff,active,x\n")
     reading = READING._replace(rows_per_part=9, ttl=5)
     with path.open("rb") as file:
-        fed = list(feed(file, reading))
+        fed = list(feed(file, reading, readers=readers))
     with path.open("rb") as file:
         assert fed == list(parts(Table(file), reading))
+    assert len(fed) == 6
 
 
 def test_what_is_wrong_with_the_table_comes_through(tmp_path: Path) -> None:
@@ -386,10 +388,11 @@ def test_the_reader_ends_when_nobody_listens(tmp_path: Path) -> None:
         found.close()  # waits for the process
 
 
-def test_a_large_table_is_read_by_a_process_of_its_own(
+def test_a_large_table_is_read_by_processes_of_their_own(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk, "ALONE_OCTETS", 10)
+    monkeypatch.setattr(bulk, "OCTETS_PER_READER", 100)
     path = tmp_path / "table.csv"
     path.write_text(table_of(*(f"{one},active,x" for one in IDS)))
     work = Import(store)

@@ -20,7 +20,11 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
     """Print rows under column heads; colours appear on a terminal only."""
-    table = Table(*(Column(column, overflow="fold") for column in columns), title=title or None, title_justify="left")
+    table = Table(
+        *(Column(column, overflow="fold") for column in columns),
+        title=title or None,
+        title_justify="left",
+    )
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
     out.print(table)

@@ -163,7 +163,7 @@ def _progress() -> Progress:
     from gateway.cli import console
 
     return Progress(
-        BarColumn(),
+        BarColumn(bar_width=20),
         TaskProgressColumn(),
         TextColumn("{task.fields[rows]:,} 行 rows, {task.fields[rate]:,.0f}/s"),
         TimeRemainingColumn(),

@@ -104,7 +104,7 @@ def _progress() -> Progress:
     from gateway.cli import console
 
     return Progress(
-        BarColumn(),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TextColumn("{task.fields[step]}"),
         console=console.err,

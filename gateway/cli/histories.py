@@ -1,0 +1,153 @@
+"""`csid history`: each change of an identifier, a participant or a pool, when, by whom and why."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.cli import console, options, paging
+
+if TYPE_CHECKING:
+    from csid.record import Record
+    from registry.leaf import Leaf
+    from resolver.store import Settings
+
+KINDS: Final = {
+    "owner.add": "登记主体",
+    "owner.update": "变更登记",
+    "owner.judge": "准入",
+    "owner.qualify": "转售资格",
+    "scope.set": "设定范围",
+    "pool.add": "设立资源池",
+    "assign": "赋码",
+    "mint": "池内赋码",
+    "import": "导入",
+    "update": "变更",
+    "advance": "变更状态",
+    "retire": "终止",
+    "alias": "别名",
+    "alias.subtree": "整体别名",
+    "move": "迁移",
+    "location.retire": "位置停用",
+}
+ON_IDENTIFIERS: Final = frozenset({"assign", "mint", "import", "update", "advance", "retire"}) | {
+    "alias",
+    "move",
+}
+
+
+def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
+    """Add `csid history`."""
+    parser = subparsers.add_parser(
+        "history",
+        help="each change of an identifier 变更历史",
+        description="Each change of an identifier, an owner, a pool, a location or an aliased "
+        "prefix, the first one first 变更历史. Exit code 1: there is no such thing.",
+    )
+    parser.add_argument("subject", metavar="ID", help="identifier, or code 标识或代码")
+    options.add_data(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON, one value a line")
+    parser.set_defaults(run=run_history)
+
+
+def run_history(args: argparse.Namespace) -> int:
+    """Print the changes of one subject."""
+    from registry.service import Registry
+
+    with Registry.open(args.data) as registry:
+        subject = _subject(args.subject, registry.settings)
+        changes = registry.history(subject)[::-1]
+    if not changes:
+        console.complain(f"{subject}  201 NOT_FOUND 不存在 has no history here")
+        return console.EXIT_BAD_INPUT
+    if args.json:
+        for change in changes:
+            console.print_json(json_of(change.index, change.leaf))
+        return console.EXIT_OK
+    paging.print_list(
+        ("序 Leaf", "时间 When", "事项 What", "状态 State", "操作人 By", "事由 Why", "对象 On"),
+        (_cells(change.index, change.leaf) for change in changes),
+    )
+    return console.EXIT_OK
+
+
+def _cells(index: int, leaf: Leaf) -> tuple[object, ...]:
+    return (
+        index,
+        paging.moment(leaf.time),
+        f"{KINDS.get(leaf.kind, '')} {leaf.kind}",
+        _state(leaf),
+        f"{leaf.by} ({_capacity(leaf)})",
+        leaf.why,
+        " → ".join(filter(None, (leaf.on, leaf.to))),
+    )
+
+
+def _subject(text: str, settings: Settings) -> str:
+    """What a text names, in canonical form."""
+    from csid.errors import CsidError
+    from csid.identifier import fold, parse
+
+    try:
+        return str(parse(text, suffix=settings.suffix))
+    except CsidError:
+        folded = fold(text)
+        if not folded.isascii():
+            raise
+        return folded
+
+
+def _capacity(leaf: Leaf) -> str:
+    return f"{leaf.role}, {leaf.for_}" if leaf.for_ else leaf.role
+
+
+def _state(leaf: Leaf) -> str:
+    """The state that an identifier was in after a change."""
+    record = _record(leaf)
+    if record is None:
+        return ""
+    return "superseded" if leaf.to else record.state
+
+
+def _record(leaf: Leaf) -> Record | None:
+    from csid.record import decode
+
+    return decode(leaf.after) if leaf.kind in ON_IDENTIFIERS else None
+
+
+def rows_of(index: int, leaf: Leaf) -> list[tuple[str, str]]:
+    """One change in rows for people."""
+    from gateway.cli import facts
+
+    rows = [
+        ("序 Leaf", str(index)),
+        ("时间 When", paging.moment(leaf.time)),
+        ("事项 What", f"{KINDS.get(leaf.kind, '')} {leaf.kind}"),
+        ("对象 On", leaf.on),
+        ("替代 To", leaf.to),
+        ("操作人 By", f"{leaf.by} ({_capacity(leaf)})"),
+        ("事由 Why", leaf.why),
+    ]
+    record = _record(leaf)
+    if record is not None:
+        rows += facts.rows(record)
+    return [(label, value) for label, value in rows if value]
+
+
+def json_of(index: int, leaf: Leaf) -> dict[str, Any]:
+    """One change for scripts; the record only where the change is about an identifier."""
+    record = _record(leaf)
+    return {
+        "leaf": index,
+        "time": leaf.time,
+        "when": paging.moment(leaf.time),
+        "kind": leaf.kind,
+        "on": leaf.on,
+        "to": leaf.to,
+        "by": leaf.by,
+        "role": leaf.role,
+        "for": leaf.for_,
+        "why": leaf.why,
+        "status": leaf.status,
+        "record": None if record is None else record.json(),
+    }

@@ -1,0 +1,254 @@
+"""`csid owner`: the participants, their accreditation and their qualification."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from gateway.cli import actors, console, options, paging, verdicts
+
+if TYPE_CHECKING:
+    from registry.model import Owner
+    from registry.requests import Body
+    from registry.view import View
+
+KINDS: Final = {
+    "node": "互联互通节点主体",
+    "resource": "算力资源提供商",
+    "resale": "转售调度服务商",
+    "application": "应用服务商",
+    "line": "专线服务商",
+}
+JUDGEMENTS: Final = {
+    "accredit": "accredit an applicant 准入",
+    "suspend": "it gets nothing new, what it has goes on resolving 暂停",
+    "reinstate": "end a suspension 恢复",
+    "end": "end its accreditation, for ever 终止",
+}
+LIST_LIMIT: Final = 100  # owners, unless asked for more
+
+
+def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
+    """Add `csid owner` with its actions."""
+    parser = subparsers.add_parser("owner", help="participants 参与主体", description=__doc__)
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    _register_facts(actions)
+    for word, purpose in JUDGEMENTS.items():
+        judge = actions.add_parser(word, help=purpose, description=purpose)
+        judge.add_argument("code", metavar="CODE", help="owner code 主体代码")
+        actors.add_request(judge)
+        judge.set_defaults(run=run_judge, judgement=word)
+    qualify = actions.add_parser(
+        "qualify", help="grant the resale and scheduling qualification 转售调度资格"
+    )
+    qualify.add_argument("code", metavar="CODE", help="owner code 主体代码")
+    qualify.add_argument("--withdraw", action="store_true", help="take it back 撤销")
+    actors.add_request(qualify)
+    qualify.set_defaults(run=run_qualify)
+    _register_reading(actions)
+
+
+def _register_facts(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
+    add = actions.add_parser("add", help="register an applicant 登记主体")
+    update = actions.add_parser("update", help="change what is registered 变更登记")
+    for parser, needed, run in ((add, True, run_add), (update, False, run_update)):
+        parser.add_argument("code", metavar="CODE", help="owner code, 18 characters 主体代码")
+        parser.add_argument(
+            "--kind",
+            action="append",
+            choices=tuple(KINDS),
+            required=needed,
+            help="repeatable 类别: " + ", ".join(f"{word} {zh}" for word, zh in KINDS.items()),
+        )
+        parser.add_argument("--name", required=needed, help="name 名称")
+        parser.add_argument("--contact", required=needed, help="contact 联系方式")
+        parser.add_argument(
+            "--quota", type=_quota, metavar="N|none", help="identifiers it may have 配额 (none)"
+        )
+        actors.add_request(parser)
+        parser.set_defaults(run=run)
+
+
+def _register_reading(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
+    show = actions.add_parser("show", help="show one participant 查看主体")
+    show.add_argument("code", metavar="CODE", help="owner code 主体代码")
+    show.set_defaults(run=run_show)
+    listing = actions.add_parser("list", help="list participants 列出主体")
+    listing.add_argument("--kind", choices=tuple(KINDS), help="of this kind 类别")
+    listing.add_argument(
+        "--standing", choices=("applied", "accredited", "suspended", "ended"), help="准入状态"
+    )
+    listing.add_argument("--name", default="", metavar="TEXT", help="a part of the name 名称")
+    paging.add_page(listing, LIST_LIMIT, "CODE")
+    listing.set_defaults(run=run_list)
+    show.add_argument("--json", action="store_true", help="print one JSON value")
+    for parser in (show, listing):
+        options.add_data(parser)
+
+
+def _quota(text: str) -> int | str:
+    return text if text == "none" else options.count(text)
+
+
+def run_add(args: argparse.Namespace) -> int:
+    """Register an applicant."""
+    from registry.requests import AddOwner
+
+    quota = None if args.quota == "none" else args.quota
+    body = AddOwner(args.code, _kinds(args.kind), args.name, args.contact, quota)
+    return _ask(args, lambda _: body)
+
+
+def run_update(args: argparse.Namespace) -> int:
+    """Change what is registered; what is not given stays."""
+    from csid.identifier import fold
+    from registry.requests import UpdateOwner
+    from registry.view import get_owner
+
+    def body(seen: View) -> Body:
+        code = fold(args.code)
+        before = get_owner(seen, code) if code.isascii() else None
+        if before is None:
+            return UpdateOwner(code, _kinds(args.kind or ()), args.name or "", args.contact or "")
+        quota = before.quota if args.quota is None else args.quota
+        return UpdateOwner(
+            code,
+            _kinds(args.kind) if args.kind else before.kinds,
+            before.name if args.name is None else args.name,
+            before.contact if args.contact is None else args.contact,
+            None if quota == "none" else quota,
+        )
+
+    return _ask(args, body)
+
+
+def run_judge(args: argparse.Namespace) -> int:
+    """Accredit, suspend, reinstate or end."""
+    from registry.participants import Judgement
+    from registry.requests import JudgeOwner
+
+    body = JudgeOwner(args.code, Judgement(args.judgement))
+    return _ask(args, lambda _: body)
+
+
+def run_qualify(args: argparse.Namespace) -> int:
+    """Grant or take back the qualification."""
+    from registry.requests import QualifyOwner
+
+    body = QualifyOwner(args.code, granted=not args.withdraw)
+    return _ask(args, lambda _: body)
+
+
+def _ask(args: argparse.Namespace, body_of: Callable[[View], Body]) -> int:
+    with verdicts.open_registry(args) as registry:
+        with registry.view() as seen:
+            body = body_of(seen)
+        return verdicts.carry_out(registry, args, body)
+
+
+def _kinds(words: Any) -> tuple[Any, ...]:
+    from registry.participants import KIND_BY_WORD
+
+    return tuple(KIND_BY_WORD[word] for word in words)
+
+
+def run_show(args: argparse.Namespace) -> int:
+    """Show one participant; exit 1 if it is not registered."""
+    from csid.identifier import fold
+    from gateway.cli import facts
+    from registry.service import Registry
+    from registry.view import count_live, get_owner
+
+    code = fold(args.code)
+    with Registry.open(args.data) as registry, registry.view() as seen:
+        owner = get_owner(seen, code) if code.isascii() else None
+        live = count_live(seen, code) if owner else 0
+    if owner is None:
+        console.complain(f"{code}  主体未登记 the owner is not registered")
+        return console.EXIT_BAD_INPUT
+    if args.json:
+        console.print_json(_as_json(code, owner) | {"live": live})
+    else:
+        quota = "不限 unlimited" if owner.quota is None else f"{owner.quota:,}"
+        rows = [
+            ("主体 Owner", code),
+            ("名称 Name", owner.name),
+            ("联系方式 Contact", owner.contact),
+            ("类别 Kinds", _kinds_text(owner)),
+            ("准入状态 Standing", _standing_text(owner)),
+            ("转售调度资格 Resale", "有 yes" if owner.qualified else "无 no"),
+            ("配额 Quota", quota),
+            ("有效标识 Identifiers", f"{live:,}"),
+            ("登记时间 Since", paging.moment(owner.since)),
+        ]
+        facts.print_rows(rows)
+    return console.EXIT_OK
+
+
+def run_list(args: argparse.Namespace) -> int:
+    """List participants in the order of their codes."""
+    from registry.service import Registry
+
+    with Registry.open(args.data) as registry, registry.view() as seen:
+        found, more = paging.take(_matching(seen, args), args.limit)
+    if args.json:
+        for code, owner in found:
+            console.print_json(_as_json(code, owner))
+    else:
+        paging.print_list(
+            ("主体 Owner", "名称 Name", "类别 Kinds", "准入 Standing", "配额 Quota"),
+            (
+                (code, owner.name, _kinds_text(owner), _standing_text(owner), owner.quota)
+                for code, owner in found
+            ),
+        )
+    if more:
+        paging.note_more(found[-1][0])
+    return console.EXIT_OK
+
+
+def _matching(seen: View, args: argparse.Namespace) -> Iterator[tuple[str, Owner]]:
+    from csid.identifier import fold
+    from registry import codec
+    from registry.participants import KINDS as WORDS
+    from registry.participants import STANDING_WORDS
+
+    start = fold(args.after).encode() + b"\0" if args.after else b""
+    for key, value in seen.scan(codec.OWNERS, b"", start):
+        owner = codec.decode_owner(value)
+        if (
+            (not args.kind or args.kind in {WORDS[kind].word for kind in owner.kinds})
+            and (not args.standing or args.standing == STANDING_WORDS[owner.standing][0])
+            and args.name.casefold() in owner.name.casefold()
+        ):
+            yield key.decode("ascii"), owner
+
+
+def _kinds_text(owner: Owner) -> str:
+    from registry.participants import KINDS as WORDS
+
+    return ", ".join(f"{WORDS[kind].zh} {WORDS[kind].word}" for kind in owner.kinds)
+
+
+def _standing_text(owner: Owner) -> str:
+    from registry.participants import STANDING_WORDS
+
+    word, zh = STANDING_WORDS[owner.standing]
+    return f"{zh} {word}"
+
+
+def _as_json(code: str, owner: Owner) -> dict[str, Any]:
+    from registry.participants import KINDS as WORDS
+    from registry.participants import STANDING_WORDS
+
+    return {
+        "owner": code,
+        "name": owner.name,
+        "contact": owner.contact,
+        "kinds": [WORDS[kind].word for kind in owner.kinds],
+        "standing": STANDING_WORDS[owner.standing][0],
+        "qualified": owner.qualified,
+        "quota": owner.quota,
+        "since": owner.since,
+    }

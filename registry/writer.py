@@ -1,0 +1,153 @@
+"""The writer: requests from many threads, decided one after the other, committed together.
+
+Whoever finds nobody leading leads: it takes all that wait, decides on them in one transaction of
+the store, commits once and wakes the others with their decisions. Meanwhile the next requests
+gather; the first of these leads next. So the more clients wait for the disk, the more share one
+write. Across processes the store's write lock does the same, one batch after the other.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from threading import Lock
+from typing import Final
+
+from csid.errors import StoreError
+from registry.book import Batch
+from registry.model import Decision
+from registry.requests import Request
+from resolver.store import Store
+
+REQUESTS_PER_COMMIT: Final = 2_000  # beyond these, what waits is left to the next commit
+GATHER_SECONDS: Final = 0.002  # at most, that a leader waits for as many as came last time
+
+
+class _Ticket:
+    """What one caller waits for: a decision, or what its request raised, for each request."""
+
+    __slots__ = ("error", "leads", "outcomes", "requests", "wake")
+
+    def __init__(self, requests: Sequence[Request]) -> None:
+        self.requests = requests
+        self.outcomes: list[Decision | Exception] = []
+        self.error: BaseException | None = None  # the batch failed as a whole
+        self.leads = False
+        self.wake = Lock()  # held until there is an outcome, or the lead to be taken
+        self.wake.acquire()
+
+    def result(self) -> list[Decision]:
+        """The decisions, in the order of the requests; raises what went wrong."""
+        if self.error is not None:
+            raise self.error
+        decisions = []
+        for outcome in self.outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
+            decisions.append(outcome)
+        return decisions
+
+
+class Writer:
+    """Carries out requests on a store that is open for writing."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._suffix = store.settings().suffix
+        self._lock = Lock()  # over the two below
+        self._waiting: deque[_Ticket] = deque()
+        self._is_led = False
+        self._expected = 1  # callers that shared the last commit
+        self._pause = 0.0  # seconds to wait for as many
+
+    def submit(self, request: Request) -> Decision:
+        """Decide on a request and carry it out; returns once that is durable.
+
+        Raises:
+            StoreError: nothing was changed.
+        """
+        return self.submit_all((request,))[0]
+
+    def submit_all(self, requests: Sequence[Request]) -> list[Decision]:
+        """Decide on requests one after the other and carry them out in one commit.
+
+        Raises:
+            StoreError: nothing was changed.
+        """
+        ticket = _Ticket(requests)
+        with self._lock:
+            self._waiting.append(ticket)
+            ticket.leads = not self._is_led
+            self._is_led = True
+        if not ticket.leads:
+            ticket.wake.acquire()
+        if ticket.leads:
+            self._lead()
+        return ticket.result()
+
+    def _lead(self) -> None:
+        """Commit what waits, this thread's ticket first; then hand the lead on."""
+        tickets: list[_Ticket] = []
+        try:
+            self._gather()
+            with self._lock:
+                count = 0
+                while self._waiting and count < REQUESTS_PER_COMMIT:
+                    tickets.append(self._waiting.popleft())
+                    count += len(tickets[-1].requests)
+            started = time.monotonic()
+            self._commit(tickets)
+            self._expected = len(tickets)
+            self._pause = min((time.monotonic() - started) / 2, GATHER_SECONDS)
+        except StoreError as error:
+            for ticket in tickets:
+                ticket.error = StoreError(str(error))
+        except Exception as error:
+            for ticket in tickets:
+                ticket.error = error
+        except BaseException:
+            for ticket in tickets[1:]:
+                ticket.error = StoreError(
+                    "the thread that wrote was interrupted; ask again, with the same idempotency "
+                    "key if there was one"
+                )
+            raise
+        finally:
+            self._hand_on(tickets)
+
+    def _gather(self) -> None:
+        """Let the callers that were just woken ask again: so they share this commit, where else
+        half of them would always wait for the next.
+        """
+        deadline = time.monotonic() + self._pause
+        while len(self._waiting) < self._expected and time.monotonic() < deadline:
+            time.sleep(0)
+
+    def _hand_on(self, tickets: Sequence[_Ticket]) -> None:
+        with self._lock:
+            heir = self._waiting[0] if self._waiting else None
+            self._is_led = heir is not None
+            if heir is not None:
+                heir.leads = True
+        for ticket in tickets[1:]:
+            ticket.wake.release()
+        if heir is not None:
+            heir.wake.release()
+
+    def _commit(self, tickets: Sequence[_Ticket]) -> None:
+        with self._store.write() as txn:
+            batch = Batch(txn, self._suffix, int(time.time()))
+            for ticket in tickets:
+                ticket.outcomes = [_decided(batch, request) for request in ticket.requests]
+            batch.write()
+
+
+def _decided(batch: Batch, request: Request) -> Decision | Exception:
+    """A decision, or what went wrong with this request: no reason to fail its neighbours."""
+    try:
+        return batch.decide(request)
+    except StoreError:
+        raise
+    except Exception as error:
+        return error
