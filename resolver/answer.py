@@ -89,10 +89,17 @@ _META: Final = {
 
 
 class Reply:
-    """What has been collected for one question, before it is encoded.
+    """An answer in the making, with the query it is for.
 
-    `owner` is how records for the name under work are to be owned: the pointer to the question, or,
-    behind an alias, the name in full; `name` is that name in wire form.
+    Attributes:
+        packet: the query as received; its question ends at `end`.
+        edns: what the query's OPT record says, if it has one.
+        name: the name under work in wire form: that of the question, or what it is an alias of.
+        owner: how records at `name` are owned: a pointer to where the message has it, or `name`.
+        ede: extended error code (RFC 8914), or -1.
+        courtesy: the authority section is there for good measure only.
+        glue: the additional section is needed to follow the authority section.
+        redirects: owners of the DNAMEs in the answer section.
     """
 
     __slots__ = (
@@ -105,26 +112,32 @@ class Reply:
         "authority_number",
         "courtesy",
         "ede",
+        "edns",
+        "end",
         "glue",
         "name",
         "owner",
+        "packet",
         "rcode",
         "redirects",
-        "start",
+        "stream",
         "truncated",
     )
 
-    def __init__(self, name: bytes, start: int) -> None:
-        self.name = name
-        self.start = start  # where the answer section begins in the message
+    def __init__(self, packet: bytes, end: int, edns: Edns | None, stream: bool) -> None:
+        self.packet = packet
+        self.end = end
+        self.edns = edns
+        self.stream = stream
+        self.name = packet[HEADER_OCTETS : end - 4] if end > HEADER_OCTETS else b""
         self.owner = OWNER
         self.rcode = NOERROR
+        self.ede = -1
         self.aa = False
         self.truncated = False
-        self.redirects: tuple[bytes, ...] = ()  # owners of the DNAMEs in the answer
-        self.courtesy = False  # the authority section is there for good measure only
-        self.glue = False  # the additional section is needed to follow the authority section
-        self.ede = -1
+        self.courtesy = False
+        self.glue = False
+        self.redirects: tuple[bytes, ...] = ()
         self.answer = b""
         self.answer_number = 0
         self.authority = b""
@@ -153,7 +166,8 @@ class Answerer:
             packet: the message as received, without TCP's length.
             snapshot: the moment of the store to answer from.
             now: seconds since 1970.
-            address: the asker's IP address, 4 or 16 octets.
+            address: the asker's IP address, 4 or 16 octets; looked at only for a query that has
+                an additional section.
             stream: the message came over TCP.
         """
         size = len(packet)
@@ -162,93 +176,50 @@ class Answerer:
         if packet[2] & 0x78:
             return _bare(packet, NOTIMP)
         plain = packet[4:12] == _ONE_QUESTION
-        if not plain and packet[4:8] != b"\0\1\0\0":
-            return self._without_question(packet, now, address, stream)
+        if not plain and packet[4:8] != _ONE_QUESTION[:4]:
+            reply = _without_question(packet, stream)
+            return self._encode(reply, now, address) if reply else _bare(packet, FORMERR)
         key, end = read_key(packet, HEADER_OCTETS)
         end += 4
         if end == 4 or end > size:
             return _bare(packet, FORMERR)
         qtype = (packet[end - 4] << 8) + packet[end - 3]
-        edns: Edns | None = None
         if plain:
             if end != size:
                 return _bare(packet, FORMERR)
+            reply = Reply(packet, end, None, stream)
         else:
-            extra = self._read_additional(packet, end, qtype)
+            extra = _read_additional(packet, end, qtype)
             if not extra.valid:
                 return _bare(packet, FORMERR)
-            edns = extra.edns
+            reply = Reply(packet, end, extra.edns, stream)
             if extra.signed:
-                return self._refuse(packet, end, edns, NOTAUTH, now, address, stream)
-            if edns is not None and edns.version:
-                return self._refuse(packet, end, edns, BADVERS, now, address, stream)
-        if qtype >= TKEY or qtype == OPT:
-            meta = _META.get(qtype)
-            if meta is not None:
-                return self._refuse(packet, end, edns, meta, now, address, stream)
-        reply = Reply(packet[HEADER_OCTETS : end - 4], end)
-        if (packet[end - 2] << 8) + packet[end - 1] != CLASS_IN:
-            reply.rcode, reply.ede = REFUSED, EDE_NOT_AUTHORITATIVE
-        else:
-            _resolve(reply, snapshot, key, qtype, stream)
-        return self._encode(reply, packet, end, edns, now, address, stream)
+                reply.rcode = NOTAUTH
+            elif extra.edns is not None and extra.edns.version:
+                reply.rcode = BADVERS
+        if reply.rcode == NOERROR:
+            if (packet[end - 2] << 8) + packet[end - 1] != CLASS_IN:
+                reply.rcode, reply.ede = REFUSED, EDE_NOT_AUTHORITATIVE
+            elif qtype in _META:
+                reply.rcode, reply.ede = _META[qtype], EDE_NOT_SUPPORTED
+            else:
+                _resolve(reply, snapshot, key, qtype)
+        return self._encode(reply, now, address)
 
-    def _without_question(self, packet: bytes, now: int, address: bytes, stream: bool) -> bytes:
-        """A query with no question or several. Asking for a cookie alone is fine (RFC 7873 5.4)."""
-        if packet[4:10] == b"\0\0\0\0\0\0":
-            extra = read_additional(packet, HEADER_OCTETS, (packet[10] << 8) + packet[11])
-            if extra.valid and extra.edns is not None and extra.edns.cookie:
-                rcode = BADVERS if extra.edns.version else NOERROR
-                return self._refuse(packet, HEADER_OCTETS, extra.edns, rcode, now, address, stream)
-        return _bare(packet, FORMERR)
-
-    @staticmethod
-    def _read_additional(packet: bytes, end: int, qtype: int) -> Additional:
-        """The records behind the question. Only an IXFR query has an authority section."""
-        authority = (packet[8] << 8) + packet[9]
-        if authority and qtype != IXFR:
-            return Additional()
-        return read_additional(packet, end, authority + (packet[10] << 8) + packet[11])
-
-    def _refuse(
-        self,
-        packet: bytes,
-        end: int,
-        edns: Edns | None,
-        rcode: int,
-        now: int,
-        address: bytes,
-        stream: bool,
-    ) -> bytes:
-        """An answer that is only a response code, with its question."""
-        reply = Reply(b"", end)
-        reply.rcode = rcode
-        if rcode in (REFUSED, NOTIMP):
-            reply.ede = EDE_NOT_SUPPORTED
-        return self._encode(reply, packet, end, edns, now, address, stream)
-
-    def _encode(
-        self,
-        reply: Reply,
-        packet: bytes,
-        end: int,
-        edns: Edns | None,
-        now: int,
-        address: bytes,
-        stream: bool,
-    ) -> bytes:
-        """The message of a reply; `end` is where the question ends in `packet`.
+    def _encode(self, reply: Reply, now: int, address: bytes) -> bytes:
+        """The message of a reply.
 
         What does not fit goes in the order of its worth: additional records, the authority section
         of a positive answer, then everything, with TC set so that the asker comes again over TCP
         (RFC 2181 section 9).
         """
+        packet, end, edns = reply.packet, reply.end, reply.edns
         opt = b""
         limit = PLAIN_UDP_OCTETS
         if edns is not None:
-            opt = self._opt.write(edns, reply.rcode, reply.ede, now, address, stream)
+            opt = self._opt.write(edns, reply.rcode, reply.ede, now, address, reply.stream)
             limit = edns.udp_octets if edns.udp_octets < EDNS_UDP_OCTETS else EDNS_UDP_OCTETS
-        if stream:
+        if reply.stream:
             limit = MAX_MESSAGE_OCTETS
         room = limit - end - len(opt) - len(reply.answer) - len(reply.authority)
         if len(reply.additional) > room:
@@ -265,16 +236,9 @@ class Answerer:
             reply.authority_number,
             reply.additional_number + (edns is not None),
         )
+        question = packet[HEADER_OCTETS:end]
         return b"".join(
-            (
-                packet[:2],
-                head,
-                packet[HEADER_OCTETS:end],
-                reply.answer,
-                reply.authority,
-                reply.additional,
-                opt,
-            )
+            (packet[:2], head, question, reply.answer, reply.authority, reply.additional, opt)
         )
 
     def _head(
@@ -291,6 +255,29 @@ class Answerer:
             head = _HEAD.pack(flags, questions, answers, authorities, additionals)
             self._heads[known] = head
         return head
+
+
+def _without_question(packet: bytes, stream: bool) -> Reply | None:
+    """The reply to a query with no question or several: none, unless a cookie is all it asks for
+    (RFC 7873 section 5.4).
+    """
+    if packet[4:10] != b"\0\0\0\0\0\0":
+        return None
+    extra = read_additional(packet, HEADER_OCTETS, (packet[10] << 8) + packet[11])
+    if not extra.valid or extra.edns is None or not extra.edns.cookie:
+        return None
+    reply = Reply(packet, HEADER_OCTETS, extra.edns, stream)
+    if extra.edns.version:
+        reply.rcode = BADVERS
+    return reply
+
+
+def _read_additional(packet: bytes, end: int, qtype: int) -> Additional:
+    """The records behind the question. Only an IXFR query has an authority section."""
+    authority = (packet[8] << 8) + packet[9]
+    if authority and qtype != IXFR:
+        return Additional()
+    return read_additional(packet, end, authority + (packet[10] << 8) + packet[11])
 
 
 def _bare(packet: bytes, rcode: int) -> bytes:
@@ -314,7 +301,7 @@ def _cut_down(reply: Reply, room: int) -> None:
         reply.authority, reply.authority_number = b"", 0
 
 
-def _resolve(reply: Reply, snapshot: Snapshot, key: bytes, qtype: int, stream: bool) -> None:
+def _resolve(reply: Reply, snapshot: Snapshot, key: bytes, qtype: int) -> None:
     """Collect the answer for the name with canonical key `key`, following aliases held here."""
     zone: Zone | None
     seen: set[bytes] | None = None  # keys of the names the chain has come through
@@ -347,7 +334,7 @@ def _resolve(reply: Reply, snapshot: Snapshot, key: bytes, qtype: int, stream: b
                 _give(reply, zone, key, qtype, blob, at)
                 return
             if qtype == ANY and len(blob) > 2:
-                _give_any(reply, blob, stream)
+                _give_any(reply, blob)
                 return
             if not blob[0] & ALIAS:
                 _deny(reply, zone)
@@ -395,13 +382,13 @@ def _add_hosts(reply: Reply, zone: Zone, asked: bool) -> None:
     reply.additional_number += len(fresh)
 
 
-def _give_any(reply: Reply, blob: bytes, stream: bool) -> None:
+def _give_any(reply: Reply, blob: bytes) -> None:
     """One RRset of those at the name over UDP (RFC 8482 section 4.1), all of them over TCP."""
     at = 2
     given = 0
     while at < len(blob):
         size = next_entry(blob, at) - at
-        if given and (not stream or given + size > MAX_RRSET_OCTETS):
+        if given and (not reply.stream or given + size > MAX_RRSET_OCTETS):
             return
         _add_answer(reply, blob, at)
         given += size
@@ -457,7 +444,7 @@ def _redirect(reply: Reply, zone: Zone, blob: bytes, depth: int) -> bool:
 
 def _go_on(reply: Reply, name: bytes) -> None:
     """Take up the name that ends the answer section; records it owns point there if they can."""
-    offset = reply.start + len(reply.answer) - len(name)
+    offset = reply.end + len(reply.answer) - len(name)
     reply.name = name
     reply.owner = (0xC000 | offset).to_bytes(2, "big") if offset < 0x4000 else name
 

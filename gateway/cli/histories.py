@@ -64,23 +64,24 @@ def run_history(args: argparse.Namespace) -> int:
         for change in changes:
             console.print_json(json_of(change.index, change.leaf))
         return console.EXIT_OK
-    paging.print_list(
-        ("序 Leaf", "时间 When", "事项 What", "状态 State", "操作人 By", "事由 Why", "对象 On"),
-        (_cells(change.index, change.leaf) for change in changes),
-    )
+    for change in changes:
+        print(_line(change.index, change.leaf, subject))
     return console.EXIT_OK
 
 
-def _cells(index: int, leaf: Leaf) -> tuple[object, ...]:
-    return (
-        index,
+def _line(index: int, leaf: Leaf, subject: str) -> str:
+    """One change; what it is about only where that is not the subject itself."""
+    cells = (
+        str(index),
         paging.moment(leaf.time),
         f"{KINDS.get(leaf.kind, '')} {leaf.kind}",
+        leaf.on if leaf.on != subject else "",
+        f"→ {leaf.to}" if leaf.to else "",
         _state(leaf),
         f"{leaf.by} ({_capacity(leaf)})",
         leaf.why,
-        " → ".join(filter(None, (leaf.on, leaf.to))),
     )
+    return "  ".join(filter(None, cells))
 
 
 def _subject(text: str, settings: Settings) -> str:

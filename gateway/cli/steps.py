@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from gateway.cli import actors, console, verdicts
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress
 
     from registry.model import Decision
@@ -63,10 +64,11 @@ def carry_out(
             progress.stop()
             console.complain("已中断，已办理的保留 interrupted, what was done stays; run it again")
             if outcome is not None:
-                _show(outcome, args)
+                _show(outcome, args, console.err)
             raise
     assert outcome is not None
-    return _show(outcome, args)
+    # Where the subjects are the output, what is said of them stands beside it.
+    return _show(outcome, args, console.err if on_subjects is not None else console.out)
 
 
 def _try(
@@ -112,7 +114,7 @@ def _tally(outcome: Outcome, decision: Decision) -> None:
         outcome.done += 1
 
 
-def _show(outcome: Outcome, args: argparse.Namespace) -> int:
+def _show(outcome: Outcome, args: argparse.Namespace, out: Console) -> int:
     if args.json:
         value = {
             "done": outcome.done,
@@ -129,7 +131,7 @@ def _show(outcome: Outcome, args: argparse.Namespace) -> int:
             more = outcome.refused - REFUSALS_SHOWN
             console.complain(f"... 另有 {more:,} 项未办理 more were refused; --json has them")
         trial = "试运行，未写入 dry run, nothing kept: " if args.dry_run else ""
-        console.err.print(
+        out.print(
             f"{trial}办理 done {outcome.done:,}, 未变 unchanged {outcome.unchanged:,}, "
             f"未办理 refused {outcome.refused:,}",
             markup=False,

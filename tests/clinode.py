@@ -1,0 +1,65 @@
+"""The `csid` command run in this process, for tests: what it printed and its exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gateway.cli import main
+
+
+class Ran(NamedTuple):
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        """What it printed."""
+        return self.out.splitlines()
+
+    @property
+    def json(self) -> list[Any]:
+        """What it printed, as JSON Lines."""
+        return [json.loads(line) for line in self.lines]
+
+
+def run(*words: object) -> Ran:
+    """One command."""
+    with (
+        contextlib.redirect_stdout(io.StringIO()) as out,
+        contextlib.redirect_stderr(io.StringIO()) as err,
+    ):
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as ended:  # argparse
+            code = int(ended.code or 0)
+    return Ran(code, out.getvalue(), err.getvalue())
+
+
+class Node:
+    """A data directory, and commands about it."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        assert run("init", "--data", data).code == 0
+
+    def run(self, *words: object) -> Ran:
+        """One command with --data."""
+        return run(*words, "--data", self.data)
+
+    def must(self, *words: object) -> str:
+        """One command that has to succeed; the last line it printed."""
+        ran = self.run(*words)
+        assert ran.code == 0, (words, ran)
+        return ran.lines[-1] if ran.lines else ""
+
+    def accredit(self, code: str, name: str = "杭州算力", kind: str = "resource") -> None:
+        """Register and accredit a participant."""
+        self.must("owner", "add", code, "--kind", kind, "--name", name, "--contact", "noc@a.cn")
+        self.must("owner", "accredit", code)
