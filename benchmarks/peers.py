@@ -1,7 +1,8 @@
 """The servers compared, each with its configuration.
 
-Every server gets one UDP worker, serves the same zone on 127.0.0.1, and gives the same answers:
-minimal ones, without rate limits. No file outside the work folder is touched.
+Every server gets one UDP worker, serves the same zone on 127.0.0.1 and gives whole answers (with
+the zone's name servers as authority, where it knows how to), without rate limits. No file outside
+the work folder is touched.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class Nsd(Peer):
             "xfrd-tcp-pipeline": "8",
             "rrl-ratelimit": "0",
             "rrl-whitelist-ratelimit": "0",
-            "minimal-responses": "yes",
+            "minimal-responses": "no",
         }
         lines = ["server:", *(f"  {name}: {value}" for name, value in settings.items())]
         lines += ["remote-control:", "  control-enable: no"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from registering import ADMINISTRATOR, OTHER, OWNER
 
 from csid import names
-from csid.dns import CSID
+from csid.dns import CSID, SOA
 from csid.identifier import parse
 from csid.record import Record, decode
 from registry.deployment import DEFAULT_ADDRESS, first_zone
@@ -81,4 +81,4 @@ def serial(registry: Registry) -> int:
     """The serial of the zone."""
     with registry.store.read() as read:
         blob = dict(read.nodes(read.zone(ORIGIN).generation))[b""]
-        return serial_of(dict(node.rrsets_of(blob))[6])
+        return serial_of(dict(node.rrsets_of(blob))[SOA])
