@@ -174,7 +174,7 @@ def last_leaves(seen: view.View, subject: str) -> list[int]:
     assignment = view.get_assignment(seen, subject)
     if assignment is not None:
         return [assignment.leaf]
-    place, _, block = subject.rpartition("/")
+    place = subject.rpartition("/")[0]
     found = (
         view.get_owner(seen, subject),
         view.get_location(seen, subject),

@@ -1,29 +1,46 @@
-"""Bulk import: a table of identifiers with their records into the store.
+"""Bulk import: a table of identifiers with their records, through the rules, into the registry.
 
-The parts of a table (`registry.entries`) are committed one by one, each in a transaction of its
-own with one new serial for each zone it changes. What was committed stays, whatever comes after.
+The parts of a table (`registry.entries`) are decided and committed one by one: rows of the
+registry, names of the tree, zone journal and serial, and audit leaves of a part in one transaction.
+What was committed stays, whatever comes after; a table imported again says `unchanged` for it.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
+
+import msgpack
 
 from csid import names
+from csid.dns import CSID
 from csid.errors import ZoneError
-from registry.entries import TYPES, Part, Reading, parts
+from csid.identifier import Identifier
+from csid.record import Record
+from registry.book import BookView, append, write_rows
+from registry.codec import COUNTS, PLACES
+from registry.entries import TYPES, Entry, Part, Reading, parts
 from registry.feeder import feed
+from registry.intake import Batch, Intake
+from registry.model import TreeChange, TreeKind
+from registry.requests import Actor
+from registry.service import Registry
+from registry.status import Status
 from registry.table import ENCODING, Fault, Table
-from resolver.store import Store
+from registry.tree import Names, Reach
+from registry.view import Overlay
+from resolver import node
 from resolver.writing import ADDED, CHANGED, UNCHANGED, WriteTransaction, ZoneEditor
 
 ALONE_OCTETS: Final = 4 << 20  # a table of this size is read before another process would run
 OCTETS_PER_READER: Final = 16 << 20  # a larger table is worth another process, up to ...
 MAX_READERS: Final = 4  # ... as many as one that writes can keep up with
-SEGMENTS: Final = 5  # of an identifier, a label each in its name
 _MARK_BITS: Final = 64
+_RECORD_AT: Final = 22  # octets before the record data of an entry's only record
+_unpack: Final[Any] = msgpack.unpackb
 
 
 @dataclass(slots=True)
@@ -31,9 +48,9 @@ class Tally:
     """What an import has done so far.
 
     Attributes:
-        added: identifiers that had no record before.
+        added: identifiers that were assigned, or came into the tree.
         changed: identifiers that had another record before.
-        unchanged: rows that say what the store says already.
+        unchanged: rows that say what the registry says already.
         bad: rows that were not taken.
         octets: of the table, taken so far.
     """
@@ -74,17 +91,30 @@ class Import:
     """One run over one table.
 
     Args:
-        store: open for writing.
-        keep: False only tries: every check is made, nothing is kept.
+        registry: open for writing.
+        actor: who imports.
+        reason: why; it is in the leaf of each change.
+        keep: False only tries: every row is decided, nothing is kept.
 
     Attributes:
         tally: what has been done so far.
     """
 
-    def __init__(self, store: Store, keep: bool = True) -> None:
+    def __init__(
+        self, registry: Registry, actor: Actor, reason: str = "", keep: bool = True
+    ) -> None:
         self.tally = Tally()
-        self._store = store
+        self._store = registry.store
+        self._names = Names(registry.settings.suffix)
+        self._skip = len(names.key_of(self._names.wire))
+        self._actor = actor
+        self._reason = reason
         self._keep = keep
+        self._careful = False  # each name is looked at in the tree before its row is decided
+        self._seen: BookView | None = None
+        self._tried: Overlay | None = None  # in place of what is not kept
+        self._intake: Intake | None = None
+        self._leaves = 0  # the log had after the last part; others may have written since
         # Of every identifier taken, to know it when it comes again: its line, and behind that
         # _MARK_BITS of a hash of its node.
         self._marks: dict[bytes, int] = {}
@@ -97,71 +127,108 @@ class Import:
         """
         self._store.sweep()
         for part in parts:
-            yield self._commit(part)
+            try:
+                yield self._commit(part)
+            except ZoneError:
+                self._begin_again(part)
+                yield self._commit(part)
+
+    def _begin_again(self, part: Part) -> None:
+        """Forget a part of which nothing was committed, because something that no identifier can
+        stand beside was loaded at a name: from now on names are looked at before rows are decided.
+        """
+        self._careful, self._intake = True, None
+        for key, line, _ in part.entries:
+            if self._marks.get(key, -1) >> _MARK_BITS == line:
+                del self._marks[key]
 
     def _commit(self, part: Part) -> list[Fault]:
         faults = list(part.faults)
-        marks = self._marks
-        effects = [0, 0, 0]
         with self._store.write(self._keep) as txn:
-            zones = _Zones(txn)
-            for key, line, blob in part.entries:
-                mark = line << _MARK_BITS | hash(blob) % 2**_MARK_BITS
-                try:
-                    earlier = marks.get(key)
-                    if earlier is None:
-                        effects[zones.put(key, blob)] += 1
-                        marks[key] = mark
-                    elif (earlier ^ mark) % 2**_MARK_BITS:
-                        faults.append(Fault(line, _given_before(key, earlier >> _MARK_BITS)))
-                    else:
-                        effects[UNCHANGED] += 1
-                except ZoneError as error:
-                    faults.append(Fault(line, f"{_identifier(key)}: {error.reason}"))
-            zones.finish()
+            intake = self._attached(txn)
+            taken = self._decide(intake, part.entries, txn, faults)
+            effects = self._write(txn, intake.take(), taken)
         tally = self.tally
         tally.added += effects[ADDED]
         tally.changed += effects[CHANGED]
+        tally.unchanged += len(part.entries) + len(part.faults) - len(faults) - len(taken)
         tally.unchanged += effects[UNCHANGED]
         tally.bad += len(faults)
         tally.octets = part.octets
         return sorted(faults)
 
+    def _attached(self, txn: WriteTransaction) -> Intake:
+        """The intake, looking at this transaction; a new one if others have written meanwhile."""
+        if self._seen is None:
+            self._seen = BookView(txn)
+        self._seen.attach(txn)
+        leaves = self._seen.leaves()
+        if self._intake is None or leaves != self._leaves:
+            self._leaves = leaves
+            self._tried = None if self._keep else Overlay(self._seen)
+            self._intake = Intake(
+                self._tried or self._seen, self._actor, int(time.time()), self._reason
+            )
+        return self._intake
 
-class _Zones:
-    """The zones that one transaction changes."""
+    def _decide(
+        self, intake: Intake, entries: Iterable[Entry], txn: WriteTransaction, faults: list[Fault]
+    ) -> list[Entry]:
+        """Decide on rows; gives those that change something, and adds those refused to faults."""
+        reach = Reach(txn.snapshot(), self._names) if self._careful else None
+        marks, skip = self._marks, self._skip
+        taken = []
+        for entry in entries:
+            key, line, blob = entry
+            mark = line << _MARK_BITS | hash(blob) % 2**_MARK_BITS
+            earlier = marks.get(key)
+            if earlier is not None:
+                if (earlier ^ mark) % 2**_MARK_BITS:
+                    faults.append(Fault(line, _given_before(key, skip, earlier >> _MARK_BITS)))
+                continue
+            name = key[skip:-1].replace(b"\0", b"/").decode("ascii").upper()
+            packed = blob[node.find_entry(blob, CSID) + _RECORD_AT :]
+            if reach is not None and (
+                reason := reach.fault(TreeChange(TreeKind.RECORD, name, packed))
+            ):
+                faults.append(Fault(line, reason))
+                continue
+            record = Record.of_values(_unpack(packed, use_list=False))
+            status, detail = intake.decide(Identifier(*name.split("/")), record, packed)
+            if status is Status.DONE:
+                taken.append(entry)
+            elif status is not Status.UNCHANGED:
+                faults.append(Fault(line, f"{name}: {status.zh} {detail or status.en}"))
+                continue
+            marks[key] = mark
+        return taken
 
-    def __init__(self, txn: WriteTransaction) -> None:
-        self._txn = txn
-        self._editors: dict[bytes, ZoneEditor] = {}
-
-    def put(self, key: bytes, blob: bytes) -> int:
-        """Give a name its RRsets in the deepest zone around it; returns what that did.
+    def _write(self, txn: WriteTransaction, batch: Batch, taken: Iterable[Entry]) -> list[int]:
+        """Write what was decided; gives how many names were added, changed and left as they are.
 
         Raises:
-            ZoneError: no zone held here encloses the name, or the zone cannot hold it.
+            ZoneError: the tree cannot hold one of the names.
         """
-        apex = self._txn.deepest_zone(key)
-        if apex is None:
-            raise ZoneError(
-                names.to_text(names.wire_of_key(key)),
-                "lies in no zone that is held here; load its zone first",
-            )
-        editor = self._editors.get(apex)
-        if editor is None:
-            editor = self._editors[apex] = self._txn.open_zone(names.wire_of_key(apex))
-        return editor.put_types(key[len(apex) :], blob, TYPES)
-
-    def finish(self) -> None:
-        """Give each changed zone its new serial."""
-        for editor in self._editors.values():
+        assert self._seen is not None
+        for table, rows in batch.rows.items():
+            write_rows(self._seen.table(table), rows)
+            if self._tried is not None and table in (COUNTS, PLACES):
+                self._tried.put_all((table, key, value) for key, value in rows)
+        if self._tried is not None:
+            self._tried.set_leaves(self._tried.leaves() + len(batch.leaves))
+        if self._keep:
+            self._leaves += len(batch.leaves)
+            append(txn, batch.leaves, self._leaves)
+        effects = [0, 0, 0]
+        editors: dict[bytes, ZoneEditor] = {}
+        for key, _, blob in taken:
+            editor = txn.zone_around(key, editors)
+            effects[editor.put_types(key[len(editor.apex) :], blob, TYPES)] += 1
+        for editor in editors.values():
             editor.finish()
+        return effects
 
 
-def _given_before(key: bytes, line: int) -> str:
-    return f"{_identifier(key)}: stands on line {line} already, with another record; keep one"
-
-
-def _identifier(key: bytes) -> str:
-    """The identifier whose name has this key: its last labels are the segments."""
-    return "/".join(label.decode() for label in names.labels_of_key(key)[-SEGMENTS:]).upper()
+def _given_before(key: bytes, skip: int, line: int) -> str:
+    name = key[skip:-1].replace(b"\0", b"/").decode("ascii").upper()
+    return f"{name}: stands on line {line} already, with another record; keep one"

@@ -21,12 +21,12 @@ from registry import audit, book, leaf, plan, view
 from registry.audit.checkpoint import Checkpoint
 from registry.audit.note import Note
 from registry.book import BookView
-from registry.tree import Names, Reach
 from registry.decide import decide
 from registry.leaf import Leaf
 from registry.model import NO_LEAF, Decision
 from registry.plan import MintAll, Plan
 from registry.requests import Actor, Body, Request, RetireLocation
+from registry.tree import Names, Reach
 from registry.writer import Writer
 from resolver.store import Settings, Store
 
@@ -289,7 +289,9 @@ class Registry:
             faults = []
             for note in kept:
                 try:
-                    points.append(_opened(note) if key is None else audit.open_checkpoint(note, key))
+                    points.append(
+                        _opened(note) if key is None else audit.open_checkpoint(note, key)
+                    )
                 except audit.NoteError as error:
                     faults.append(audit.Fault(0, 0, f"a checkpoint kept here: {error}"))
             table = book.AuditStore(read)

@@ -81,9 +81,7 @@ class Journal:
         first, number, octets = self._state()
         octets += len(entry)
         # What is larger than the whole bound leaves nothing that could be sent.
-        while first < number and (
-            number - first >= JOURNAL_ENTRIES or octets > JOURNAL_OCTETS
-        ):
+        while first < number and (number - first >= JOURNAL_ENTRIES or octets > JOURNAL_OCTETS):
             octets -= self._drop(first)
             first += 1
         if octets > JOURNAL_OCTETS:

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from csid import names
 from csid.errors import ZoneError
-from resolver.lookup import GENERATION_OCTETS, Snapshot, split_zone_entry
 from resolver.journal import Journal
+from resolver.lookup import GENERATION_OCTETS, Snapshot, split_zone_entry
 from resolver.seek import APEX_PREFIX
 from resolver.tables import EMPTY, Table
 

@@ -1,4 +1,4 @@
-"""Sub-databases beside the tree, by name: what whoever writes the tree keeps in the same transaction.
+"""Tables beside the tree: what whoever writes the tree keeps in the same transaction.
 
 The store knows neither their rows nor their meaning, only that each is a mapping in key order.
 """

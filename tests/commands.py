@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from books import accredit
 
 from gateway.cli import main
+from registry.service import Registry
 
 NOBODY = 65_534  # user id
+OWNER = "X0000000000000101T"  # accredited in the data directory
 
 
 class Ran(NamedTuple):
@@ -37,6 +40,8 @@ def csid(capsys: pytest.CaptureFixture[str]) -> Csid:
 def data(tmp_path: Path, csid: Csid) -> Path:
     path = tmp_path / "data"
     assert csid("init", "--data", path).code == 0
+    with Registry.open(path, writable=True) as registry:
+        accredit(registry, OWNER)
     return path
 
 

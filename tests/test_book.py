@@ -422,7 +422,9 @@ def _change_row(txn: WriteTransaction) -> None:
     table = book.BookView(txn).table(codec.ASSIGNMENTS)
     key, value = next(table.scan(b""))
     row = codec.decode_assignment(value)
-    table.put(key, codec.encode(row._replace(record=row.record.replace(b"a.example", b"b.example"))))
+    table.put(
+        key, codec.encode(row._replace(record=row.record.replace(b"a.example", b"b.example")))
+    )
 
 
 def _remove_row(txn: WriteTransaction) -> None:

@@ -1,4 +1,4 @@
-"""Tables of identifiers into the store: rows, faults, parts, effects."""
+"""Tables of identifiers into the registry: rows, faults, parts, effects."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from books import accredit
 from hypothesis import given
 from hypothesis import strategies as st
+from registering import ADMINISTRATOR
 
 from csid import names
 from csid.dns import CSID, SVCB, TXT
@@ -24,6 +26,7 @@ from registry import bulk, feeder
 from registry.bulk import Import, Tally, read_parts
 from registry.entries import Reading, blob_of, key_of, parts
 from registry.feeder import FeederError, feed
+from registry.service import Registry
 from registry.table import LINE_CHARACTERS_MAX, Fault, Table, TableError
 from resolver import node
 from resolver.node import RRset
@@ -41,21 +44,33 @@ BAD_ID = IDS[0][:-2] + "00"
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(make_data(tmp_path / "data"), writable=True) as opened:
-        yield opened
+def registry(tmp_path: Path) -> Iterator[Registry]:
+    with opened(make_data(tmp_path / "data")) as made:
+        yield made
+
+
+@pytest.fixture
+def store(registry: Registry) -> Store:
+    return registry.store
+
+
+def opened(path: Path) -> Registry:
+    """A registry with the one owner, over a directory with a zone."""
+    made = Registry.open(path, writable=True, sync=False)
+    accredit(made, OWNER)
+    return made
 
 
 def run(
-    store: Store, table: str | bytes, reading: Reading = READING, keep: bool = True
+    registry: Registry, table: str | bytes, reading: Reading = READING, keep: bool = True
 ) -> tuple[Tally, list[Fault]]:
     octets = table if isinstance(table, bytes) else table.encode()
-    work = Import(store, keep)
+    work = Import(registry, ADMINISTRATOR, keep=keep)
     found = work.run(read_parts(io.BytesIO(octets), reading, len(octets)))
     faults = [fault for part in found for fault in part]
     assert work.tally.bad == len(faults)
     assert work.tally.octets == len(octets)
-    trees.check(store)
+    trees.check(registry.store)
     return work.tally, faults
 
 
@@ -107,9 +122,9 @@ def test_the_node_of_a_record_is_that_of_its_rrsets(values: dict[str, object], t
 # -- effects
 
 
-def test_rows_become_names_with_their_records(store: Store) -> None:
+def test_rows_become_names_with_their_records(registry: Registry, store: Store) -> None:
     tally, faults = run(
-        store,
+        registry,
         table_of(
             f"{IDS[0]},active,one,https://a.example https://b.example:8443",
             f"{IDS[1]},reserved,,",
@@ -129,30 +144,30 @@ def test_rows_become_names_with_their_records(store: Store) -> None:
     assert trees.serial(store, SUFFIX) == 2
 
 
-def test_the_same_table_again_changes_nothing(store: Store) -> None:
+def test_the_same_table_again_changes_nothing(registry: Registry, store: Store) -> None:
     table = table_of(*(f"{one},active,x" for one in IDS))
-    run(store, table)
+    run(registry, table)
     before = (store.path / "data.mdb").read_bytes()
-    assert counts(run(store, table)[0]) == (0, 0, len(IDS), 0)
+    assert counts(run(registry, table)[0]) == (0, 0, len(IDS), 0)
     assert (store.path / "data.mdb").read_bytes() == before
 
 
-def test_another_record_takes_the_place_of_the_old(store: Store) -> None:
+def test_another_record_takes_the_place_of_the_old(registry: Registry, store: Store) -> None:
     head = "identifier,state,endpoints"
-    run(store, table_of(f"{IDS[0]},active,https://a.example", f"{IDS[1]},active,", head=head))
-    tally, _ = run(store, table_of(f"{IDS[0]},active,", f"{IDS[1]},active,", head=head))
+    run(registry, table_of(f"{IDS[0]},active,https://a.example", f"{IDS[1]},active,", head=head))
+    tally, _ = run(registry, table_of(f"{IDS[0]},active,", f"{IDS[1]},active,", head=head))
     assert counts(tally) == (0, 1, 1, 0)
     assert SVCB not in rrsets(store, IDS[0])
     assert trees.serial(store, SUFFIX) == 3
 
 
-def test_a_trial_says_the_same_and_keeps_nothing(store: Store) -> None:
+def test_a_trial_says_the_same_and_keeps_nothing(registry: Registry, store: Store) -> None:
     table = table_of(*(f"{one},active,x" for one in [*IDS, BAD_ID, IDS[3]]))
     reading = READING._replace(rows_per_part=7)
     before = (store.path / "data.mdb").read_bytes()
-    trial = run(store, table, reading, keep=False)
+    trial = run(registry, table, reading, keep=False)
     assert (store.path / "data.mdb").read_bytes() == before
-    assert run(store, table, reading) == trial
+    assert run(registry, table, reading) == trial
     assert counts(trial[0]) == (len(IDS), 0, 1, 1)
 
 
@@ -162,7 +177,7 @@ def test_a_trial_says_the_same_and_keeps_nothing(store: Store) -> None:
 @pytest.mark.parametrize("rows_per_part", [1, 2, 100])
 @pytest.mark.parametrize("keep", [True, False])
 def test_a_second_row_with_another_record_names_the_first(
-    store: Store, rows_per_part: int, keep: bool
+    registry: Registry, store: Store, rows_per_part: int, keep: bool
 ) -> None:
     rows = [
         f"{IDS[0]},active,one",
@@ -171,7 +186,7 @@ def test_a_second_row_with_another_record_names_the_first(
         f"{IDS[0]},active,one",
     ]
     reading = READING._replace(rows_per_part=rows_per_part)
-    tally, faults = run(store, table_of(*rows), reading, keep)
+    tally, faults = run(registry, table_of(*rows), reading, keep)
     assert counts(tally) == (2, 0, 1, 1)
     (fault,) = faults
     assert fault.line == 4
@@ -183,11 +198,11 @@ def test_a_second_row_with_another_record_names_the_first(
 # -- where a name may lie
 
 
-def test_a_name_goes_into_the_deepest_zone(store: Store) -> None:
+def test_a_name_goes_into_the_deepest_zone(registry: Registry, store: Store) -> None:
     child = f"6450.{OWNER.lower()}.{SUFFIX}"
     put_zone(store, "$TTL 60\n@ SOA ns host 1 1 1 1 1\n@ NS ns\n", child)
     elsewhere = str(make(OWNER, "0000", "330106", "GCV", "G09M04R8", "1"))
-    tally, _ = run(store, table_of(f"{IDS[0]},active,x", f"{elsewhere},active,x"))
+    tally, _ = run(registry, table_of(f"{IDS[0]},active,x", f"{elsewhere},active,x"))
     assert tally.added == 2
     assert parsed(IDS[0]).to_dns_name(SUFFIX) in trees.owners(store, child)
     assert parsed(elsewhere).to_dns_name(SUFFIX) in trees.owners(store, SUFFIX)
@@ -203,9 +218,9 @@ def test_names_that_no_zone_can_hold_are_faults_and_the_others_go_in(tmp_path: P
     )
     path = make_data(tmp_path / "other", text)
     free = str(make(OWNER, "6450", "330108", "GCV", "G09M04R8", "3"))
-    with Store.open(path, writable=True) as opened:
+    with opened(path) as registry:
         tally, faults = run(
-            opened, table_of(f"{IDS[0]},active,x", f"{moved},active,x", f"{free},active,x")
+            registry, table_of(f"{IDS[0]},active,x", f"{moved},active,x", f"{free},active,x")
         )
         assert counts(tally) == (1, 0, 0, 2)
         assert [fault.line for fault in faults] == [2, 3]
@@ -213,9 +228,10 @@ def test_names_that_no_zone_can_hold_are_faults_and_the_others_go_in(tmp_path: P
         assert moved in faults[1].reason and "alias" in faults[1].reason
 
 
-def test_without_a_zone_around_it_a_name_is_a_fault(store: Store) -> None:
-    reading = READING._replace(suffix="elsewhere.example.")
-    _, (fault,) = run(store, table_of(f"{IDS[0]},active,x"), reading)
+def test_without_a_zone_around_it_a_name_is_a_fault(registry: Registry, store: Store) -> None:
+    with store.write() as txn:
+        txn.drop_zone(names.from_text(SUFFIX))
+    _, (fault,) = run(registry, table_of(f"{IDS[0]},active,x"))
     assert "no zone" in fault.reason and IDS[0] in fault.reason
 
 
@@ -237,8 +253,10 @@ GOOD = table_of(f"{IDS[0]},active,上海", f'{IDS[1]},active,"a, ""b"""')
         GOOD.replace("identifier", "标识").replace("name", "名称").encode(),
     ],
 )
-def test_marks_line_ends_and_empty_lines_make_no_difference(store: Store, octets: bytes) -> None:
-    assert run(store, octets) == (Tally(added=2, octets=len(octets)), [])
+def test_marks_line_ends_and_empty_lines_make_no_difference(
+    registry: Registry, store: Store, octets: bytes
+) -> None:
+    assert run(registry, octets) == (Tally(added=2, octets=len(octets)), [])
     assert "name=上海".encode() in rrsets(store, IDS[0])[TXT].rdatas[0]
     assert b'name=a, "b"' in rrsets(store, IDS[1])[TXT].rdatas[0]
 
@@ -263,9 +281,9 @@ SHORT_BAD_ROWS = [(row, word) for row, word in BAD_ROWS if len(row) < 1_000]
 
 @pytest.mark.parametrize(("row", "word"), BAD_ROWS)
 def test_a_wrong_row_is_told_with_its_line_and_spoils_no_other(
-    store: Store, row: str, word: str
+    registry: Registry, row: str, word: str
 ) -> None:
-    tally, faults = run(store, table_of(f"{IDS[1]},active,x", "", row, f"{IDS[2]},active,x"))
+    tally, faults = run(registry, table_of(f"{IDS[1]},active,x", "", row, f"{IDS[2]},active,x"))
     assert counts(tally) == (2, 0, 0, 1)
     (fault,) = faults
     assert fault.line == 4
@@ -273,15 +291,15 @@ def test_a_wrong_row_is_told_with_its_line_and_spoils_no_other(
     assert "\n" not in fault.reason and len(fault.reason) < 400
 
 
-def test_all_wrong_rows_are_told_in_order(store: Store) -> None:
+def test_all_wrong_rows_are_told_in_order(registry: Registry) -> None:
     rows = [row for row, _ in BAD_ROWS]
-    _, faults = run(store, table_of(*rows), READING._replace(rows_per_part=5))
+    _, faults = run(registry, table_of(*rows), READING._replace(rows_per_part=5))
     assert [fault.line for fault in faults] == list(range(2, len(rows) + 2))
 
 
-def test_a_table_in_another_encoding_is_told_and_can_be_read(store: Store) -> None:
+def test_a_table_in_another_encoding_is_told_and_can_be_read(registry: Registry) -> None:
     octets = table_of(f"{IDS[0]},active,x", f"{IDS[1]},active,上海").encode("gb18030")
-    tally, (fault,) = run(store, octets)
+    tally, (fault,) = run(registry, octets)
     assert counts(tally) == (1, 0, 0, 1)
     assert fault.line == 3 and "not UTF-8" in fault.reason and "gb18030" in fault.reason
     found = read_parts(io.BytesIO(octets), READING, len(octets), "gb18030")
@@ -389,13 +407,13 @@ def test_the_reader_ends_when_nobody_listens(tmp_path: Path) -> None:
 
 
 def test_a_large_table_is_read_by_processes_of_their_own(
-    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bulk, "ALONE_OCTETS", 10)
     monkeypatch.setattr(bulk, "OCTETS_PER_READER", 100)
     path = tmp_path / "table.csv"
     path.write_text(table_of(*(f"{one},active,x" for one in IDS)))
-    work = Import(store)
+    work = Import(registry, ADMINISTRATOR)
     with path.open("rb") as file:
         assert [*work.run(read_parts(file, READING, path.stat().st_size))] == [[]]
     assert work.tally.added == len(IDS)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -246,7 +252,7 @@ def test_a_pool_gives_its_codes_one_by_one_or_all_at_once(node: Node) -> None:
     assert (none.code, none.out) == (0, "")
     more = node.run("pool", "mint", pool, "--number", "2", "--endpoint", URI)
     assert (more.code, more.out) == (1, "")
-    assert "407 POOL_QUOTA 超出资源池配额" in more.err
+    assert more.err.count("407 POOL_QUOTA 超出资源池配额") == 1
     (shown,) = node.run("pool", "show", pool, "--json").json
     assert (shown["codes"], shown["quota"], shown["assigned"]) == (5, 4, 4)
 
@@ -310,6 +316,7 @@ def test_an_alias_leads_to_an_identifier_that_lives(node: Node) -> None:
     assert state(node, FIRST) == "superseded"
     assert f"→ {new}" in node.run("search", FIRST).out
     assert node.run("alias", FIRST, OWNER).code == 2
+    assert node.run("alias", OWNER, PLACE).code == 2
 
 
 def test_a_subtree_becomes_an_alias_once_its_counterparts_are_there(node: Node) -> None:
@@ -421,3 +428,34 @@ def test_the_command_itself_prints_plainly_and_ends_with_its_code(node: Node) ->
     assert "\x1b" not in listed.stdout
     assert OTHER in listed.stdout
     assert csid("assign", "nonsense").returncode == 2
+
+
+def on_a_terminal(node: Node, *words: str) -> str:
+    """What a command shows on a terminal of 100 columns."""
+    terminal, command_side = pty.openpty()
+    fcntl.ioctl(command_side, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gateway.cli", *words, "--data", str(node.data)],
+        stdin=command_side,
+        stdout=command_side,
+        stderr=command_side,
+        env={**os.environ, "TERM": "xterm-256color"},
+    )
+    os.close(command_side)
+    shown = b""
+    with contextlib.suppress(OSError):  # how Linux says that the other side is closed
+        while block := os.read(terminal, 65_536):
+            shown += block
+    os.close(terminal)
+    assert process.wait(60) == 0, shown
+    return shown.decode()
+
+
+def test_a_terminal_gets_colours_and_a_bar(node: Node) -> None:
+    node.must("assign", FIRST, "--endpoint", URI)
+    listed = on_a_terminal(node, "owner", "list")
+    assert "\x1b[" in listed
+    assert OWNER in listed
+    moved = on_a_terminal(node, "transfer", OWNER, "--to", OTHER)
+    assert "1/1" in moved
+    assert "办理 done 1" in moved

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from datetime import date
 from pathlib import Path
 
 import pytest
 from clinode import Node
-from registering import OTHER, OWNER, PLACE, identifier
+from registering import FOREIGN, OTHER, OWNER, PLACE, identifier
 
-from csid.identifier import parse
-from csid.record import Record
-from csid.rows import row_reader
-from registry.requests import Actor, Alias, Import, Request, Role
 from registry.service import Registry
 from registry.view import assignments
 
@@ -98,55 +92,86 @@ def contents(node: Node) -> dict[str, tuple[int, bytes, str]]:
         }
 
 
-def restored(node: Node, path: Path, requests: list[Request]) -> Node:
-    """Another node, to which the requests were made."""
-    other = Node(path)
-    other.accredit(OWNER)
-    other.accredit(OTHER)
-    with Registry.open(other.data, writable=True) as registry:
-        decisions = registry.submit_all(requests)
-        assert all(one.status.success for one in decisions), decisions
-        again = registry.submit_all(requests)
-        assert all(one.status.name == "UNCHANGED" for one in again), again
-    return other
+@pytest.fixture
+def copy(tmp_path: Path) -> Node:
+    """A node with the same owners and no identifiers."""
+    made = Node(tmp_path / "copy")
+    made.accredit(OWNER)
+    made.accredit(OTHER)
+    return made
 
 
-def test_what_is_exported_as_csv_is_the_same_state_when_it_is_taken_in_again(
-    node: Node, tmp_path: Path
+def test_what_is_exported_as_csv_is_the_same_state_when_it_is_imported_again(
+    node: Node, copy: Node, tmp_path: Path
 ) -> None:
     table = tmp_path / "all.csv"
     assert node.run("export", "--output", table).code == 0
-    with table.open(encoding="utf-8", newline="") as file:
-        header, *rows = csv.reader(file)
-    read = row_reader(header, date(2026, 5, 29))
-    actor = Actor("li", Role.ADMINISTRATOR)
-    requests = [Request(actor, Import(*read(row))) for row in rows]
-    assert contents(restored(node, tmp_path / "copy", requests)) == contents(node)
+    first = copy.run("import", table, "--json")
+    assert (first.code, first.json[0]["added"]) == (0, 6)
+    assert contents(copy) == contents(node)
+    again = copy.run("import", table, "--json")
+    assert (again.code, again.json[0]["unchanged"]) == (0, 6)
     part = node.run("export", OTHER, "--state", "active")
     assert [line.split(",")[0] for line in part.lines] == ["identifier", OTHERS]
 
 
-def test_json_lines_carry_aliases_and_what_a_table_cannot(node: Node, tmp_path: Path) -> None:
+def test_json_lines_carry_aliases_and_what_a_table_cannot(
+    node: Node, copy: Node, tmp_path: Path
+) -> None:
     record = tmp_path / "record.json"
     record.write_text(json.dumps({"state": "active", "extra": {"zz": [1, None]}}))
     code = node.must("assign", identifier("0009"), "--record", record)
+    # A chain of aliases that ends at an identifier that has ended.
     node.must("alias", FIRST, SECOND)
+    moved = node.must("transfer", SECOND, "--to", OTHER)
+    node.must("retire", moved, "--successor", OTHERS, "--reason", "到期")
     refused = node.run("export")
     assert (refused.code, len(refused.lines)) == (1, 1 + 5)
     assert "--format jsonl" in refused.err
     file = tmp_path / "all.jsonl"
     assert node.run("export", "--output", file).code == 0
     values = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-    assert {one["id"] for one in values} == set(contents(node))
-    assert [one["record"] for one in values if one["id"] == code] == [
-        {"state": "active", "extra": {"zz": [1, None]}}
+    assert {one["id"]: one.get("alias") for one in values if "alias" in one} == {
+        FIRST: SECOND,
+        SECOND: moved,
+    }
+    assert code in {one["id"] for one in values}
+
+    trial = copy.run("restore", file, "--dry-run")
+    assert (trial.code, contents(copy)) == (0, {})
+    done = copy.run("restore", file, "--json", "--reason", "恢复")
+    assert (done.code, done.json[0]["refused"]) == (0, 0)
+    assert contents(copy) == contents(node)
+    again = copy.run("restore", file, "--json")
+    assert again.json[0] == {
+        "done": 0,
+        "unchanged": len(values) + 2,
+        "refused": 0,
+        "dry_run": False,
+        "errors": [],
+    }
+    assert copy.run("audit", "verify").code == 0
+
+
+def test_lines_that_are_wrong_are_told_and_the_others_go_in(copy: Node, tmp_path: Path) -> None:
+    file = tmp_path / "some.jsonl"
+    good = {"id": FIRST, "record": {"state": "active"}}
+    circle = [
+        {"id": SECOND, "record": {"state": "active"}, "alias": THIRD},
+        {"id": THIRD, "record": {"state": "active"}, "alias": SECOND},
     ]
-    actor = Actor("li", Role.ADMINISTRATOR)
-    requests = [Request(actor, Import(parse(v["id"]), Record(v["record"]))) for v in values]
-    requests += [
-        Request(actor, Alias(parse(v["id"]), parse(v["alias"]))) for v in values if "alias" in v
-    ]
-    assert contents(restored(node, tmp_path / "copy", requests)) == contents(node)
+    foreign = {"id": str(identifier(owner=FOREIGN)), "record": {"state": "active"}}
+    lines = [json.dumps(one) for one in (good, *circle, foreign, {"id": 1}, [], {"id": FIRST})]
+    file.write_text("\n".join([*lines, "no json", "", "[" * 9_999]), encoding="utf-8")
+    ran = copy.run("restore", file, "--json")
+    assert ran.code == 1
+    (said,) = ran.json
+    assert (said["done"], said["refused"]) == (3, 8)
+    told = "\n".join(said["errors"])
+    assert "400 OWNER_UNKNOWN" in told
+    assert "line 8" in told
+    assert f"{SECOND}: its aliases run in a circle" in told
+    assert copy.run("restore", tmp_path / "none.jsonl").code == 2
 
 
 def test_an_export_replaces_a_file_only_when_it_is_whole(

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from books import accredit
 
 from csid import names
 from csid.identifier import make
+from registry.service import Registry
 from resolver.store import Store
 from tests import trees
 from tests.servers import PATIENCE, SUFFIX, put_zone
@@ -28,14 +30,16 @@ IMPORTER = """
 import sys
 from datetime import date
 from pathlib import Path
+from registering import ADMINISTRATOR
 from registry.bulk import Import, read_parts
 from registry.entries import Reading
-from resolver.store import Store
+from registry.service import Registry
 data, table, size = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 reading = Reading("csid.internal.", date(2026, 1, 1), 300, 100)
-with Store.open(data, writable=True) as store, table.open("rb") as file:
+with Registry.open(data, writable=True) as registry, table.open("rb") as file:
     print("begun", flush=True)
-    for number, faults in enumerate(Import(store).run(read_parts(file, reading, size or None))):
+    work = Import(registry, ADMINISTRATOR)
+    for number, faults in enumerate(work.run(read_parts(file, reading, size or None))):
         assert not faults
         if not number:
             print("first", flush=True)
@@ -64,7 +68,7 @@ def killed_after(
         [sys.executable, "-c", program, *map(str, words)],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])},
     )
     with process:
         assert process.stdout is not None
@@ -88,6 +92,8 @@ def moments(whole: float) -> list[float]:
 def make_data(path: Path) -> Path:
     with Store.create(path, SUFFIX, "86.100") as store:
         put_zone(store, ZONE.format(serial=1), SUFFIX)
+    with Registry.open(path, writable=True) as registry:
+        accredit(registry, OWNER)
     return path
 
 

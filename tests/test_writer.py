@@ -55,9 +55,7 @@ def commits(registry: Registry) -> int:
 
 def test_of_many_threads_that_want_a_code_one_gets_it(tmp_path: Path) -> None:
     with opened(tmp_path / "data") as registry:
-        wanted = [
-            Request(ADMINISTRATOR, Assign(identifier(f"{n:04d}"), RECORD)) for n in range(40)
-        ]
+        wanted = [Request(ADMINISTRATOR, Assign(identifier(f"{n:04d}"), RECORD)) for n in range(40)]
         answers = together(registry, [wanted] * CLIENTS)
         for number in range(40):
             got = [mine[number] for mine in answers]

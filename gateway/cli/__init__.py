@@ -44,6 +44,7 @@ COMMANDS: Final = {
     "location": ("moving", "retire a location code and re-home what is there 位置代码停用"),
     "search": ("searching", "find identifiers by prefix and attributes 检索"),
     "export": ("exporting", "write identifiers with their records to a table 导出"),
+    "restore": ("restoring", "take in what was exported as JSON Lines 恢复"),
     "history": ("histories", "each change, when, by whom and why 变更历史"),
     "audit": ("auditing", "sign, verify and prove the log of all changes 审计"),
     "zone": ("zones", "load, dump, list and drop zones 区数据管理"),

@@ -20,7 +20,11 @@ TEXT_MAX: Final = 1 << 20  # characters of a proof, a checkpoint or a key
 
 def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     """Add `csid audit` with its actions."""
-    parser = subparsers.add_parser("audit", help="the audit log 审计", description=__doc__)
+    parser = subparsers.add_parser(
+        "audit",
+        help="the audit log 审计",
+        description="The log of all changes 审计日志: signed, verified, and proved to others.",
+    )
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     _register_key(actions)
     _register_checkpoint(actions)

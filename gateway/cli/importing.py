@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO, Final
 
-from gateway.cli import options
+from gateway.cli import actors, options
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -28,8 +28,9 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         "import",
         help="take in identifiers with their records from a table 批量导入",
         description="Take in identifiers with their records from a CSV table 批量导入; "
-        "schemas/record.md has its columns. Every valid row goes in. Exit code: 0 all rows are "
-        "in, 1 some were wrong, 2 could not be done.",
+        "schemas/record.md has its columns. Every row is held to the rules of the registry; those "
+        "that may go in do, owners must be registered and accredited before. Exit code: 0 all rows "
+        "are in, 1 some were not taken, 2 could not be done.",
     )
     parser.add_argument("file", metavar="FILE.csv", help="the table 表格; - is stdin")
     options.add_data(parser)
@@ -46,7 +47,15 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--errors", type=Path, metavar="FILE", help="write every wrong row there, one a line"
     )
+    parser.add_argument(
+        "--no-sync",
+        action="store_true",
+        help="do not wait for the disk at each commit: quicker, but should the machine fail before "
+        "the end, the whole data directory may be lost 不逐次落盘",
+    )
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why; kept for ever 事由")
     parser.add_argument("--json", action="store_true", help="print one JSON value 输出 JSON")
+    actors.add_actor(parser)
     parser.set_defaults(run=run_import)
 
 
@@ -55,21 +64,22 @@ def run_import(args: argparse.Namespace) -> int:
     from gateway.cli import console
     from registry.bulk import Import, read_parts
     from registry.entries import DEFAULT_TTL, Reading
+    from registry.service import Registry
     from registry.table import ENCODING
-    from resolver.store import Store
 
     started = time.monotonic()
+    actor = actors.actor_of(args)
     shown: list[Fault] = []
     with (
-        Store.open(args.data, writable=True) as store,
+        Registry.open(args.data, writable=True, sync=not args.no_sync) as registry,
         _opened(args.file) as (file, size),
         _errors_file(args.errors) as errors,
         _progress() as progress,
     ):
         ttl = DEFAULT_TTL if args.ttl is None else args.ttl
-        reading = Reading(store.settings().suffix, args.on or date.today(), ttl)
+        reading = Reading(registry.settings.suffix, args.on or date.today(), ttl)
         task = progress.add_task("", total=size, rows=0, rate=0.0)
-        work = Import(store, keep=not args.dry_run)
+        work = Import(registry, actor, args.reason, keep=not args.dry_run)
         try:
             for faults in work.run(read_parts(file, reading, size, args.encoding or ENCODING)):
                 for fault in faults:

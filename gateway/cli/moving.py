@@ -42,7 +42,9 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 
 def _register_location(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
-        "location", help="locations that were retired 停用的位置代码", description=__doc__
+        "location",
+        help="locations that were retired 停用的位置代码",
+        description="Location codes that were retired at this node 停用的位置代码.",
     )
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     retire = actions.add_parser(
@@ -69,7 +71,8 @@ def run_alias(args: argparse.Namespace) -> int:
     from registry.search import read_query
 
     whole = [not references.is_prefix(text) for text in (args.old, args.new)]
-    if whole[0] != whole[1]:
+    depths = [text.rstrip("/").count("/") for text in (args.old, args.new)]
+    if whole[0] != whole[1] or (not whole[0] and depths[0] != depths[1]):
         raise IdentifierError(
             "identifier", 0, "OLD and NEW are two identifiers or two prefixes of one length"
         )

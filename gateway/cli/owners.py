@@ -31,7 +31,11 @@ LIST_LIMIT: Final = 100  # owners, unless asked for more
 
 def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     """Add `csid owner` with its actions."""
-    parser = subparsers.add_parser("owner", help="participants 参与主体", description=__doc__)
+    parser = subparsers.add_parser(
+        "owner",
+        help="participants 参与主体",
+        description="The participants 参与主体, their accreditation and their qualification.",
+    )
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     _register_facts(actions)
     for word, purpose in JUDGEMENTS.items():

@@ -6,17 +6,16 @@ import argparse
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from rich.box import SIMPLE_HEAD
-from rich.measure import Measurement
+from rich.cells import cell_len
 from rich.table import Column, Table
 from rich.text import Text
 
 from gateway.cli import console, options
 
 T = TypeVar("T")
-WIDTH_MAX: Final = 2_000  # characters of a line that nobody reads on a terminal
 
 
 def add_page(parser: argparse.ArgumentParser, limit: int, cursor: str) -> None:
@@ -54,8 +53,12 @@ def note_more(last: str) -> None:
 
 def print_list(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows under column heads. A code, in the first column, is never folded, so that it can
-    be copied; off a terminal nothing is.
+    be copied; off a terminal nothing is, and each row is a line.
     """
+    texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    if not console.out.is_terminal:
+        _print_lines([list(columns), *texts])
+        return
     first, *others = columns
     table = Table(
         Column(first, no_wrap=True),
@@ -63,14 +66,16 @@ def print_list(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
         box=SIMPLE_HEAD,
         pad_edge=False,
     )
+    for row in texts:
+        table.add_row(*map(Text, row))
+    console.out.print(table)
+
+
+def _print_lines(rows: list[list[str]]) -> None:
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    out = console.out
-    if out.is_terminal:
-        out.print(table)
-    else:
-        wide = out.options.update(max_width=WIDTH_MAX)
-        out.print(table, width=Measurement.get(out, wide, table).maximum, crop=False)
+        cells = (text + " " * (n - cell_len(text)) for text, n in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
 
 
 def moment(seconds: int) -> str:

@@ -24,7 +24,11 @@ class PoolError(CsidError):
 
 def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     """Add `csid pool` with its actions."""
-    parser = subparsers.add_parser("pool", help="pools 资源池", description=__doc__)
+    parser = subparsers.add_parser(
+        "pool",
+        help="pools 资源池",
+        description="Blocks of codes for like resources 算力资源池编码, and codes minted in them.",
+    )
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     _register_add(actions)
     _register_mint(actions)

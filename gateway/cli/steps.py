@@ -125,11 +125,12 @@ def _show(outcome: Outcome, args: argparse.Namespace, out: Console) -> int:
         }
         console.print_json(value | ({"dry_run": True} if args.dry_run else {}))
     else:
-        for decision in outcome.refusals[:REFUSALS_SHOWN]:
-            console.complain(verdicts.text_of(decision))
-        if outcome.refused > REFUSALS_SHOWN:
-            more = outcome.refused - REFUSALS_SHOWN
-            console.complain(f"... 另有 {more:,} 项未办理 more were refused; --json has them")
+        # A pool that is used up says so once for each code that it did not give.
+        lines = list(dict.fromkeys(map(verdicts.text_of, outcome.refusals)))
+        for line in lines[:REFUSALS_SHOWN]:
+            console.complain(line)
+        if len(lines) > REFUSALS_SHOWN or outcome.refused > len(outcome.refusals):
+            console.complain("... 还有未办理的 more were refused; --json shows more of them")
         trial = "试运行，未写入 dry run, nothing kept: " if args.dry_run else ""
         out.print(
             f"{trial}办理 done {outcome.done:,}, 未变 unchanged {outcome.unchanged:,}, "

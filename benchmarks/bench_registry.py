@@ -1,0 +1,162 @@
+"""The registry with many identifiers: import through all rules, search, proof, verification.
+
+Run from the checkout: `python -m benchmarks.bench_registry [--rows N] [--no-sync] [--keep]`.
+`csid import` takes a table (that of `bench_import`, in random order too) into a new directory:
+rules, rows, tree, journal and audit log, committed part by part and on disk. Then, in this process:
+first pages of searches, proofs, and the verification of the whole log with the rows and the tree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from statistics import median
+
+from benchmarks.bench_import import ON, accredit, csid, owner_codes, table
+from benchmarks.report import Report, mebibytes, number, percentile
+from registry import audit
+from registry.search import page, read_query
+from registry.service import Registry
+
+PAGE = 50  # identifiers of a first page
+SEARCHES = 200  # of each kind
+PROOFS = 300
+
+
+def bulk(work: Path, rows: int, order: str, *options: str) -> tuple[float, float, int]:
+    """Import the table into `work`/registry-data; seconds, seconds of processor time, octets."""
+    path, data = table(work, rows, order), work / "registry-data"
+    shutil.rmtree(data, ignore_errors=True)
+    csid("init", "--data", data)
+    with Registry.open(data, writable=True, sync=False) as registry:
+        accredit(registry)
+    before = os.times()
+    started = time.perf_counter()
+    csid("import", path, "--data", data, "--on", ON.isoformat(), *options)
+    seconds = time.perf_counter() - started
+    after = os.times()
+    cpu = after.children_user + after.children_system
+    cpu -= before.children_user + before.children_system
+    return seconds, cpu, (data / "data.mdb").stat().st_blocks * 512
+
+
+def searches(registry: Registry) -> dict[str, list[float]]:
+    """Milliseconds of the first page, by kind of search; each in a transaction of its own."""
+    source = random.Random(1)
+    owners = owner_codes()
+    with registry.view() as seen:
+        some = [source.choice(owners) for _ in range(SEARCHES)]
+        places = [
+            found.identifier.split("/")
+            for owner in some
+            for found in page(seen, read_query(owner), 1).items
+        ]
+    kinds: dict[str, Callable[[list[str]], dict[str, str]]] = {
+        "owner": lambda parts: {"prefix": parts[0]},
+        "owner/industry/location": lambda parts: {"prefix": "/".join(parts[:3])},
+        "half an owner code": lambda parts: {"prefix": parts[0][:15]},
+        "location": lambda parts: {"location": parts[2]},
+        "province": lambda parts: {"location": parts[2][:2]},
+        "industry": lambda parts: {"industry": parts[1]},
+        "type and location": lambda parts: {"type": parts[3], "location": parts[2][:4]},
+        "chip and province": lambda parts: {"chip": "A1", "location": parts[2][:2]},
+        "state suspended, none": lambda parts: {"state": "suspended"},
+        "name of the owner": lambda parts: {"owner_name": f"owner {parts[0]}"},
+    }
+    times: dict[str, list[float]] = {}
+    for name, facts in kinds.items():
+        for parts in places:
+            started = time.perf_counter()
+            with registry.view() as seen:
+                page(seen, read_query(**facts(parts)), PAGE)
+            times.setdefault(name, []).append((time.perf_counter() - started) * 1e3)
+    return times
+
+
+def proofs(registry: Registry) -> list[float]:
+    """Milliseconds of one proof each, from the identifier to the text."""
+    source = random.Random(2)
+    registry.checkpoint(audit.SigningKey.generate("registry.example/log"))
+    with registry.view() as seen:
+        names = [
+            found.identifier
+            for owner in source.choices(owner_codes(), k=PROOFS)
+            for found in page(seen, read_query(owner), 1).items
+        ]
+    times = []
+    for name in names:
+        started = time.perf_counter()
+        registry.prove(name).text()
+        times.append((time.perf_counter() - started) * 1e3)
+    return times
+
+
+def spread(name: str, milliseconds: Sequence[float]) -> list[str]:
+    ordered = sorted(milliseconds)
+    return [
+        name,
+        *(number(value, 3) for value in (median(ordered), percentile(ordered, 99), ordered[-1])),
+    ]
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    parser.add_argument("--work", type=Path, default=cache / "csid-bench")
+    parser.add_argument(
+        "--no-sync", action="store_true", help="import without waiting for the disk"
+    )
+    parser.add_argument("--keep", action="store_true", help="keep the figures in results/")
+    options = parser.parse_args(words)
+    extra = ("--no-sync",) if options.no_sync else ()
+    report = Report("registry", {"rows": options.rows, "sync": not options.no_sync})
+    made = []
+    for order in ("random", "inventory"):
+        seconds, cpu, octets = bulk(options.work, options.rows, order, *extra)
+        report.raw[f"import, {order}"] = {"seconds": seconds, "cpu_seconds": cpu, "octets": octets}
+        made.append(
+            [
+                order,
+                f"{seconds:.1f}",
+                f"{options.rows / seconds:,.0f}",
+                f"{cpu / options.rows * 1e6:.1f}",
+                mebibytes(octets),
+            ]
+        )
+    heads = ("order", "seconds", "rows/s", "CPU µs/row", "data MiB")
+    report.add(f"csid import of {options.rows:,} rows through all rules", heads, made)
+    data = options.work / "registry-data"
+    with Registry.open(data, writable=True) as registry:
+        looked = searches(registry)
+        report.raw["searches, ms"] = looked
+        shown = [spread(name, times) for name, times in looked.items()]
+        times = proofs(registry)
+        report.raw["proofs, ms"] = times
+        shown.append(spread("inclusion proof", times))
+        report.add(
+            f"first page of {PAGE}, and proofs, milliseconds",
+            ("what", "median", "99 %", "most"),
+            shown,
+        )
+        started = time.perf_counter()
+        found = registry.verify()
+        seconds = time.perf_counter() - started
+        report.raw["verify, s"] = seconds
+        report.add(
+            "verification of log, rows and tree",
+            ("leaves", "seconds", "faults"),
+            [[f"{found.size:,}", f"{seconds:.1f}", str(len(found.faults))]],
+        )
+    shutil.rmtree(data)
+    if options.keep:
+        report.write()
+
+
+if __name__ == "__main__":
+    main()
