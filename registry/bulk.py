@@ -7,9 +7,11 @@ What was committed stays, whatever comes after; a table imported again says `unc
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
 
@@ -126,12 +128,14 @@ class Import:
             StoreError: the store is full or fails. What was committed before stays.
         """
         self._store.sweep()
-        for part in parts:
-            try:
-                yield self._commit(part)
-            except ZoneError:
-                self._begin_again(part)
-                yield self._commit(part)
+        with _uncollected():
+            for part in parts:
+                try:
+                    faults = self._commit(part)
+                except ZoneError:
+                    self._begin_again(part)
+                    faults = self._commit(part)
+                yield faults
 
     def _begin_again(self, part: Part) -> None:
         """Forget a part of which nothing was committed, because something that no identifier can
@@ -227,6 +231,18 @@ class Import:
         for editor in editors.values():
             editor.finish()
         return effects
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the search for cycles: none are made, and it takes a fifth of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _given_before(key: bytes, skip: int, line: int) -> str:

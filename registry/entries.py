@@ -23,7 +23,7 @@ from resolver import node
 
 TYPES: Final = frozenset({CSID, SVCB, TXT})  # what an import gives a name, and takes from it
 DEFAULT_TTL: Final = 300  # seconds
-ROWS_PER_PART: Final = 20_000
+ROWS_PER_PART: Final = 50_000
 
 # The head of a node's entry (resolver/node.py), and with it that of its only record, 12 octets.
 _ENTRY: Final = struct.Struct(">HHHHH").pack

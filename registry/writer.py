@@ -81,7 +81,11 @@ class Writer:
             ticket.leads = not self._is_led
             self._is_led = True
         if not ticket.leads:
-            ticket.wake.acquire()
+            try:
+                ticket.wake.acquire()
+            except BaseException:  # the thread was interrupted; the others must not wait for it
+                self._withdraw(ticket)
+                raise
         if ticket.leads:
             self._lead()
         return ticket.result()
@@ -107,6 +111,9 @@ class Writer:
             for ticket in tickets:
                 ticket.error = error
         except BaseException:
+            if not tickets:
+                with self._lock:
+                    self._waiting.popleft()  # its own
             for ticket in tickets[1:]:
                 ticket.error = StoreError(
                     "the thread that wrote was interrupted; ask again, with the same idempotency "
@@ -123,6 +130,14 @@ class Writer:
         deadline = time.monotonic() + self._pause
         while len(self._waiting) < self._expected and time.monotonic() < deadline:
             time.sleep(0)
+
+    def _withdraw(self, ticket: _Ticket) -> None:
+        """Take back what nobody waits for any more, if it is not being committed yet."""
+        with self._lock:
+            if ticket in self._waiting:
+                self._waiting.remove(ticket)
+        if ticket.leads:
+            self._hand_on(())
 
     def _hand_on(self, tickets: Sequence[_Ticket]) -> None:
         with self._lock:

@@ -25,8 +25,8 @@ from csid.errors import StoreError
 from csid.identifier import make
 from registry import leaf, view
 from registry.book import AuditStore
-from registry.entries import Part, Reading, parts
 from registry.bulk import Import
+from registry.entries import Part, Reading, parts
 from registry.requests import Assign
 from registry.service import Registry
 from registry.status import Status

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Barrier
 
 import pytest
-from books import ORIGIN, accredit, ask, create, opened, resolved
+from books import ORIGIN, accredit, ask, create, opened, resolved, status
 from registering import ADMINISTRATOR, CLASS, OWNER, PLACE, POOL, RECORD, identifier
 
 from csid.errors import StoreError
@@ -18,6 +18,7 @@ from registry import view
 from registry.requests import AddPool, Assign, Mint, Request
 from registry.service import Registry
 from registry.status import Status
+from registry.writer import _Ticket
 
 CLIENTS = 16
 
@@ -147,6 +148,22 @@ def test_a_request_that_goes_wrong_does_not_disturb_its_neighbours(tmp_path: Pat
             answers = list(pool.map(client, [x for one in good for x in (one, broken)]))
         assert answers == [Status.DONE, "wrong"] * 8
         assert registry.verify().sound
+
+
+def test_a_caller_that_gives_up_does_not_keep_the_others_waiting(tmp_path: Path) -> None:
+    with opened(tmp_path / "data") as registry:
+        writer = registry._writer
+        held, left = identifier("0001"), identifier("0002")
+        writer._is_led = True  # as if a thread were leading
+        waiting = [_Ticket([Request(ADMINISTRATOR, Assign(code, RECORD))]) for code in (held, left)]
+        writer._waiting.extend(waiting)
+        writer._hand_on(())
+        assert waiting[0].leads and not waiting[1].leads
+        writer._withdraw(waiting[0])
+        assert waiting[1].leads
+        writer._lead()
+        assert [one.status for one in waiting[1].result()] == [Status.DONE]
+        assert status(registry, Assign(held, RECORD)) is Status.DONE
 
 
 def test_a_refused_request_changes_nothing(tmp_path: Path) -> None:
