@@ -27,6 +27,7 @@ from registry.codec import COUNTS, PLACES
 from registry.entries import TYPES, Entry, Part, Reading, parts
 from registry.feeder import feed
 from registry.intake import Batch, Intake
+from registry.inventory import introduce, takes_owners
 from registry.model import TreeChange, TreeKind
 from registry.requests import Actor
 from registry.service import Registry
@@ -96,6 +97,7 @@ class Import:
         registry: open for writing.
         actor: who imports.
         reason: why; it is in the leaf of each change.
+        year: of registration; 0 is now.
         keep: False only tries: every row is decided, nothing is kept.
 
     Attributes:
@@ -103,7 +105,12 @@ class Import:
     """
 
     def __init__(
-        self, registry: Registry, actor: Actor, reason: str = "", keep: bool = True
+        self,
+        registry: Registry,
+        actor: Actor,
+        reason: str = "",
+        keep: bool = True,
+        year: int = 0,
     ) -> None:
         self.tally = Tally()
         self._store = registry.store
@@ -111,11 +118,13 @@ class Import:
         self._skip = len(names.key_of(self._names.wire))
         self._actor = actor
         self._reason = reason
+        self._year = year
         self._keep = keep
         self._careful = False  # each name is looked at in the tree before its row is decided
         self._seen: BookView | None = None
         self._tried: Overlay | None = None  # in place of what is not kept
         self._intake: Intake | None = None
+        self._owners: set[bytes] = set()  # labels of the owners met so far
         self._leaves = 0  # the log had after the last part; others may have written since
         # Of every identifier taken, to know it when it comes again: its line, and behind that
         # _MARK_BITS of a hash of its node.
@@ -149,6 +158,7 @@ class Import:
     def _commit(self, part: Part) -> list[Fault]:
         faults = list(part.faults)
         with self._store.write(self._keep) as txn:
+            self._introduce(txn, part.entries)
             intake = self._attached(txn)
             taken = self._decide(intake, part.entries, txn, faults)
             effects = self._write(txn, intake.take(), taken)
@@ -161,6 +171,24 @@ class Import:
         tally.octets = part.octets
         return sorted(faults)
 
+    def _introduce(self, txn: WriteTransaction, entries: Iterable[Entry]) -> None:
+        """Register the owners that a first inventory brings with it."""
+        codes = {key[self._skip :].partition(b"\0")[0] for key, _, _ in entries} - self._owners
+        if not codes:
+            return
+        seen = BookView(txn)
+        if takes_owners(seen):
+            over = Overlay(seen)
+            owners = sorted(code.decode("ascii").upper() for code in codes)
+            leaves = introduce(over, self._actor, owners, int(time.time()), self._reason)
+            for table, rows in over.rows().items():
+                write_rows(seen.table(table), rows)
+            append(txn, leaves, over.leaves())
+            if leaves:
+                self._intake = None
+        if self._keep:  # else the transaction is undone, and the next one has to do it again
+            self._owners |= codes
+
     def _attached(self, txn: WriteTransaction) -> Intake:
         """The intake, looking at this transaction; a new one if others have written meanwhile."""
         if self._seen is None:
@@ -171,7 +199,7 @@ class Import:
             self._leaves = leaves
             self._tried = None if self._keep else Overlay(self._seen)
             self._intake = Intake(
-                self._tried or self._seen, self._actor, int(time.time()), self._reason
+                self._tried or self._seen, self._actor, int(time.time()), self._reason, self._year
             )
         return self._intake
 

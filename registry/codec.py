@@ -37,6 +37,7 @@ TABLES: Final = (
 )
 
 SCOPE_KEY: Final = b"scope"
+INVENTORY_KEY: Final = b"inventory"  # there while imports bring their owners with them
 # A row is its fields in order, as a msgpack array; a count is an integer.
 encode: Final[Callable[[tuple[object, ...] | int], bytes]] = msgpack.Packer().pack
 

@@ -58,15 +58,19 @@ def mint(case: Case, body: Mint) -> Decision:
 
 
 def give(
-    case: Case, identifier: Identifier, record: Record, pool: tuple[Pool, PoolUse] | None
+    case: Case,
+    identifier: Identifier,
+    record: Record,
+    pool: tuple[Pool, PoolUse] | None,
+    year: int = 0,
 ) -> Decision:
-    """An identifier that is not assigned yet, if all rules hold."""
+    """An identifier that is not assigned yet, if all rules hold; ``year`` as in `Import`."""
     name = str(identifier)
     packed = packed_record(record)
     if isinstance(packed, Refusal):
         return case.refused(name, packed)
     state = BY_WORD[record.state]
-    refusal = may_have(case, identifier, pool, more=state in LIVE)
+    refusal = may_have(case, identifier, pool, more=state in LIVE, year=year)
     if refusal is not None:
         return case.refused(name, refusal)
     row = Assignment(state, case.leaf, case.now, case.now, 0, packed, _successor(record))
@@ -76,10 +80,15 @@ def give(
 
 
 def may_have(
-    case: Case, identifier: Identifier, pool: tuple[Pool, PoolUse] | None, more: bool
+    case: Case,
+    identifier: Identifier,
+    pool: tuple[Pool, PoolUse] | None,
+    more: bool,
+    year: int = 0,
 ) -> Refusal | None:
     """Whether this code may be given now; ``more``: its owner has one identifier more by it."""
-    refusal = policy.place_open(case.view, place_of(identifier), case.day.year)
+    as_of = policy.registration_year(case.request.actor, year, case.day.year)
+    refusal = policy.place_open(case.view, place_of(identifier), as_of)
     if refusal is None and more:
         refusal = policy.owner_quota(case.view, identifier.owner)
     if refusal is None and pool is not None:
@@ -98,7 +107,7 @@ def put(case: Case, body: Import) -> Decision:
         refusal = policy.birth_allowed(case.request.actor, state)
         if refusal is not None:
             return case.refused(name, refusal)
-        return give(case, identifier, record, pool_of(case, identifier))
+        return give(case, identifier, record, pool_of(case, identifier), body.year)
     packed = packed_record(record)
     if isinstance(packed, Refusal):
         return case.refused(name, packed)

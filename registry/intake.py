@@ -70,13 +70,14 @@ class Intake:
     Other requests belong before the first row or behind the last.
     """
 
-    def __init__(self, base: View, actor: Actor, now: int, reason: str = "") -> None:
-        """An import by ``actor`` at ``now`` (Unix seconds)."""
+    def __init__(self, base: View, actor: Actor, now: int, reason: str = "", year: int = 0) -> None:
+        """An import by ``actor`` at ``now`` (Unix seconds), ``year`` as in `Import`."""
         self._base = base
         self._actor = actor
         self._now = now
         self._reason = reason
-        self._year = day_of(now).year
+        self._said = year
+        self._year = policy.registration_year(actor, year, day_of(now).year)
         self._leaf_of = LeafWriter(actor, Import.kind, now, reason).first(Status.DONE)
         self._owners: dict[str, _Owner] = {}
         self._places: dict[str, _Place] = {}
@@ -165,7 +166,7 @@ class Intake:
         if owner is not None:
             self._count(identifier.owner, owner)
         self._over.set_leaves(self._first + len(self._leaves))
-        request = Request(self._actor, Import(identifier, record), self._reason)
+        request = Request(self._actor, Import(identifier, record, self._said), self._reason)
         decision = decide(self._over, request, self._now)
         self._keep(identifier.owner, decision.changes)
         return Refusal(decision.status, decision.detail)

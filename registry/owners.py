@@ -35,7 +35,12 @@ def add(case: Case, body: AddOwner) -> Decision:
             case.leaf,
             case.now,
         )
-        return _written(case, code, owner, NO_LEAF)
+        decision = _written(case, code, owner, NO_LEAF)
+        if case.view.get(codec.SETTINGS, codec.INVENTORY_KEY) is None:
+            return decision
+        ended = (codec.SETTINGS, codec.INVENTORY_KEY, None)
+        changes = decision.changes
+        return decision._replace(changes=changes._replace(rows=(*changes.rows, ended)))
     if _with_facts(before, body) == before:
         return case.unchanged(code)
     return case.refuse(

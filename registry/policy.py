@@ -123,6 +123,13 @@ def right_holds(owner: Owner | None, code: str, right: Right) -> Refusal | None:
     return None
 
 
+def registration_year(actor: Actor, year: int, now: int) -> int:
+    """The year as of which codes must be in force: only an administrator may enter what was given
+    in another (0: none said) than the present one.
+    """
+    return year if year and actor.role is Role.ADMINISTRATOR else now
+
+
 def place_open(view: View, place: str, year: int) -> Refusal | None:
     """Whether identifiers may be given at a place (owner/industry/location/type) in a year."""
     owner, industry, location, _type = place.split("/")

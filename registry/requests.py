@@ -132,11 +132,15 @@ class Mint:
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """Make the registry say this of the identifier: assign it, or change it, or leave it so."""
+    """Make the registry say this of the identifier: assign it, or change it, or leave it so.
+
+    ``year``: of registration, for codes that were given before; 0 is now.
+    """
 
     kind: ClassVar[str] = "import"
     identifier: Identifier
     record: Record
+    year: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,13 @@ def run_import(args: argparse.Namespace) -> int:
         ttl = DEFAULT_TTL if args.ttl is None else args.ttl
         reading = Reading(registry.settings.suffix, args.on or date.today(), ttl)
         task = progress.add_task("", total=size, rows=0, rate=0.0)
-        work = Import(registry, actor, args.reason, keep=not args.dry_run)
+        work = Import(
+            registry,
+            actor,
+            args.reason,
+            keep=not args.dry_run,
+            year=args.on.year if args.on else 0,
+        )
         try:
             for faults in work.run(read_parts(file, reading, size, args.encoding or ENCODING)):
                 for fault in faults:

@@ -1,0 +1,68 @@
+"""The first import of a node brings its owners with it, until one is registered by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.cli import main
+from registry.service import Registry
+
+ONE = "X0000000000000101T/6450/110000/GCV/G12M05R8-N1B0002-Q6"
+OTHER = "91330106673959654P/6450/330106/ACV/H60M07A1-0001-FY"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    data = tmp_path / "data"
+    assert main(["init", "--data", str(data)]) == 0
+    return data
+
+
+def take_in(data: Path, identifier: str, *words: str) -> int:
+    table = data.parent / "table.csv"
+    table.write_text(f"identifier,state\n{identifier},active\n")
+    return main(["import", str(table), "--data", str(data), *words])
+
+
+def test_a_first_import_accredits_its_owners_and_logs_it(data: Path) -> None:
+    assert take_in(data, ONE) == 0
+    assert take_in(data, OTHER) == 0
+    with Registry.open(data) as registry:
+        kinds = [change.leaf.kind for change in registry.history(ONE.partition("/")[0])]
+        assert kinds == ["owner.judge", "owner.add"]
+        assert registry.verify().sound
+    assert main(["show", OTHER, "--data", str(data)]) == 0
+
+
+def test_with_the_first_owner_registered_by_hand_it_ends(data: Path) -> None:
+    assert take_in(data, ONE) == 0
+    add = ["owner", "add", "91350100M000100Y43", "--kind", "resource", "--name", "n"]
+    assert main([*add, "--contact", "c", "--data", str(data)]) == 0
+    assert take_in(data, OTHER) == 1
+    assert take_in(data, ONE) == 0  # what was known stays so
+    assert main(["show", OTHER, "--data", str(data)]) != 0
+
+
+def test_a_node_that_began_by_hand_takes_known_owners_only(data: Path) -> None:
+    add = ["owner", "add", OTHER.partition("/")[0], "--kind", "resource", "--name", "n"]
+    assert main([*add, "--contact", "c", "--data", str(data)]) == 0
+    assert take_in(data, OTHER) == 1  # it has applied, nobody has accredited it
+    assert take_in(data, ONE) == 1
+
+
+def test_trying_keeps_nothing(data: Path) -> None:
+    assert take_in(data, ONE, "--dry-run") == 0
+    with Registry.open(data) as registry:
+        assert registry.history(ONE.partition("/")[0]) == []
+        assert registry.verify().size == 0
+
+
+def test_only_an_administrator_brings_owners(data: Path) -> None:
+    owner = ONE.partition("/")[0]
+    assert take_in(data, ONE, "--role", "registrar", "--owner", owner) == 1
+
+
+def test_other_ways_of_assigning_never_do(data: Path) -> None:
+    assert main(["assign", ONE, "--data", str(data)]) == 1
