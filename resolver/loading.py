@@ -52,6 +52,7 @@ class Step(NamedTuple):
 
 
 Told = Callable[[Step], None]
+Guard = Callable[[bytes, zone.ZoneData], str]
 
 
 def load(
@@ -59,6 +60,7 @@ def load(
     paths: Iterable[Path],
     told: Told = lambda step: None,
     nodes_per_commit: int = NODES_PER_COMMIT,
+    guard: Guard = lambda origin, data: "",
 ) -> Iterator[Loaded | Refused]:
     """Load each file as a zone, in place of the one that has the same origin.
 
@@ -66,6 +68,7 @@ def load(
         paths: master files, a zone each. A second file with the origin of an earlier one is
             refused: which of them should hold cannot be known.
         told: is called now and then while a file is read or written.
+        guard: says why a zone that was read may not be loaded, or nothing.
 
     Returns:
         One outcome a file, once it is certain; a file that is refused is told of before those
@@ -75,7 +78,7 @@ def load(
         StoreError: the store is full or fails. Zones told of as loaded stay.
     """
     _sweep_if_possible(store)
-    loader = _Loader(store, told, nodes_per_commit)
+    loader = _Loader(store, told, nodes_per_commit, guard)
     try:
         for path in paths:
             yield from loader.load(path)
@@ -107,8 +110,9 @@ class _Small(NamedTuple):
 class _Loader:
     """The zones of one call of `load`."""
 
-    def __init__(self, store: Store, told: Told, nodes_per_commit: int) -> None:
+    def __init__(self, store: Store, told: Told, nodes_per_commit: int, guard: Guard) -> None:
         self._store = store
+        self._guard = guard
         self._told = told
         self._most = nodes_per_commit
         self._waiting: list[_Small] = []
@@ -127,6 +131,9 @@ class _Loader:
                     f"holds the zone {names.to_text(read.origin)}, as does {earlier}, which was "
                     f"given first and is taken; give one file for each zone",
                 )
+            fault = self._guard(read.origin, read.rrsets)
+            if fault:
+                raise ZoneError(str(path), fault)
             nodes = self._nodes(read, path)
             first, octets = _bounded(nodes, self._most)
         except ZoneError as error:

@@ -58,19 +58,21 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 def run_load(args: argparse.Namespace) -> int:
     """Load each file; exit code 1 if one was refused."""
     from gateway.cli import console
+    from registry.guard import zone_guard
+    from registry.service import Registry
     from resolver.loading import Refused, load
-    from resolver.store import Store
 
     loaded: list[int] = []  # nodes of each zone
     refused = 0
-    with Store.open(args.data, writable=True) as store, _progress() as progress:
+    with Registry.open(args.data, writable=True) as registry, _progress() as progress:
+        guard = zone_guard(registry.store)
         task = progress.add_task("", total=len(args.files), step="")
 
         def told(step: Step) -> None:
             shown = f"{step.action} {step.path.name}: {step.done:,}"
             progress.update(task, step=shown)
 
-        for outcome in load(store, args.files, told):
+        for outcome in load(registry.store, args.files, told, guard=guard):
             progress.advance(task)
             if isinstance(outcome, Refused):
                 refused += 1
