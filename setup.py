@@ -16,6 +16,7 @@ ANSWER_PATH = [
     "resolver/lookup.py",
     "resolver/seek.py",
     "resolver/edns.py",
+    "resolver/reply.py",
     "resolver/answer.py",
     "resolver/udp.py",
 ]
