@@ -41,8 +41,7 @@ from registry.view import View, count_live, get_location, get_owner, get_scope, 
 Owners = tuple[str, ...]
 _ADMINISTRATOR: Final = frozenset({Role.ADMINISTRATOR})
 _REGISTRAR: Final = frozenset({Role.ADMINISTRATOR, Role.REGISTRAR})
-# Reading is no request; commands ask these before they read.
-MAY_READ: Final = frozenset(Role)
+# Reading the registry is for every role; the audit commands ask this before they read.
 MAY_AUDIT: Final = frozenset({Role.ADMINISTRATOR, Role.AUDITOR})
 
 

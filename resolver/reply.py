@@ -163,18 +163,12 @@ def _give(reply: Reply, zone: Zone, key: bytes, qtype: int, blob: bytes, at: int
     reply.courtesy = True
     reply.authority = zone.authority_at(offset) if offset else with_owner(zone.ns, zone.wire)
     reply.authority_number = zone.ns_number
-    if zone.ns_extra_number:
-        _add_hosts(reply, zone, qtype in _ADDRESSES and key in zone.ns_hosts)
+    if zone.ns_extra_number and not (qtype in _ADDRESSES and key in zone.ns_hosts):
+        _add_hosts(reply, zone)
 
 
-def _add_hosts(reply: Reply, zone: Zone, asked: bool) -> None:
-    """The addresses of the apex's name servers, but for those that the message has already.
-
-    Args:
-        asked: the answer section holds addresses of one of them.
-    """
-    if asked:
-        return
+def _add_hosts(reply: Reply, zone: Zone) -> None:
+    """The addresses of the apex's name servers, but for those in the additional section already."""
     if not reply.additional_number:
         reply.additional = zone.ns_extra
         reply.additional_number = zone.ns_extra_number

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,3 +29,20 @@ def shared() -> Path:
     if folder is None:
         pytest.skip("no shared data folder beside this checkout")
     return folder
+
+
+@pytest.fixture
+def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A file system of 4 MiB, or of as many as the test's parameter says."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    size = f"size={getattr(request, 'param', 4)}m"
+    words = ["mount", "-t", "tmpfs", "-o", size, "tmpfs", str(folder)]
+    try:
+        mounted = os.geteuid() == 0 and subprocess.run(words, capture_output=True).returncode == 0
+    except FileNotFoundError:
+        mounted = False
+    if not mounted:
+        pytest.skip("a file system cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)

@@ -194,22 +194,7 @@ def test_a_map_that_is_full_in_the_middle_of_an_import_keeps_whole_parts(tmp_pat
     assert check(tmp_path / "data", taken) == len(taken)
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 2 MiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
-    try:
-        mounted = os.geteuid() == 0 and subprocess.run(words, capture_output=True).returncode == 0
-    except FileNotFoundError:
-        mounted = False
-    if not mounted:
-        pytest.skip("a file system cannot be mounted here")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
+@pytest.mark.parametrize("small_disk", [2], indirect=True)
 def test_a_disk_that_is_full_in_the_middle_of_an_import_keeps_whole_parts(
     small_disk: Path, tmp_path: Path
 ) -> None:

@@ -200,22 +200,6 @@ def test_a_full_map_is_one_line_and_loses_nothing(tmp_path: Path) -> None:
         trees.check(small)
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 4 MiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
-    try:
-        mounted = os.geteuid() == 0 and subprocess.run(words, capture_output=True).returncode == 0
-    except FileNotFoundError:
-        mounted = False
-    if not mounted:
-        pytest.skip("a file system cannot be mounted here")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
 def test_a_full_disk_is_one_line_and_loses_nothing(small_disk: Path) -> None:
     with Store.create(small_disk / "data", SUFFIX, "86.100") as small:
         put_zone(small, ZONE)

@@ -12,7 +12,6 @@ from rich.table import Column, Table
 
 EXIT_OK = 0
 EXIT_BAD_INPUT = 1  # some of the input was wrong; what was right has been done
-EXIT_USAGE = 2  # the command could not be carried out at all
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
