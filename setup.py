@@ -12,15 +12,15 @@ from setuptools import Extension, setup
 # Plain typed Python, compiled as it stands.
 ANSWER_PATH = [
     "csid/names.py",
-    "resolver/node.py",
-    "resolver/lookup.py",
-    "resolver/seek.py",
-    "resolver/edns.py",
-    "resolver/reply.py",
-    "resolver/answer.py",
-    "resolver/udp.py",
+    "resolver/store/node.py",
+    "resolver/answer/lookup.py",
+    "resolver/store/seek.py",
+    "resolver/answer/edns.py",
+    "resolver/answer/resolve.py",
+    "resolver/answer/process.py",
+    "resolver/server/udp.py",
 ]
-BATCH_IO = "resolver/cmmsg.pyx"
+BATCH_IO = "resolver/server/cdatagrams.pyx"
 
 
 def extensions() -> list[Extension]:
@@ -35,7 +35,9 @@ def extensions() -> list[Extension]:
     try:
         parts: list[Extension] = [
             *mypycify([*options, *ANSWER_PATH], opt_level="3", group_name="csid"),
-            *cythonize([Extension("resolver.cmmsg", [BATCH_IO])], build_dir="build", quiet=True),
+            *cythonize(
+                [Extension("resolver.server.cdatagrams", [BATCH_IO])], build_dir="build", quiet=True
+            ),
         ]
     except SystemExit as error:  # how mypyc gives up
         print(f"csid runs interpreted: {error}", file=sys.stderr)

@@ -28,8 +28,8 @@ from benchmarks.report import Report, number
 from benchmarks.server import CHECKOUT
 from csid.identifier import make
 from csid.record import Record
-from registry.requests import Assign, Request
-from registry.serials import text
+from registry.rules.requests import Assign, Request
+from registry.rules.serials import text
 from registry.service import Registry
 
 CLIENTS = 16

@@ -13,15 +13,15 @@ import random
 import time
 from collections.abc import Callable, Iterator
 
-from csid import check, tables
+from csid import check, codes
 from csid.identifier import Identifier, make
 from csid.record import Record, encode
-from registry.decide import decide
-from registry.intake import Intake
-from registry.participants import Judgement, Kind
-from registry.requests import Actor, AddOwner, Assign, JudgeOwner, Request, Role
-from registry.serials import text
-from registry.view import EMPTY, Overlay, Rows, View
+from registry.bulk.intake import Intake
+from registry.rules.decide import decide
+from registry.rules.participants import Judgement, Kind
+from registry.rules.requests import Actor, AddOwner, Assign, JudgeOwner, Request, Role
+from registry.rules.serials import text
+from registry.tables.view import EMPTY, Overlay, Rows, View
 
 NOW = 1_780_000_000  # 2026-05-29
 PASSES = 3
@@ -70,7 +70,7 @@ def registry(owners: list[str]) -> Overlay:
 def rows(owners: list[str], count: int) -> list[Row]:
     """Rows in random order of places, each with a serial and an endpoint of its own."""
     chance = random.Random(1)
-    divisions = [code for code in tables.divisions() if tables.divisions().at(code, 2026)]
+    divisions = [code for code in codes.divisions() if codes.divisions().at(code, 2026)]
     homes = [
         (owner, chance.choice(INDUSTRIES), chance.choice(divisions), kind)
         for owner in owners

@@ -18,7 +18,7 @@ from datetime import date
 from rich.console import Console
 from rich.table import Table
 
-from csid import check, tables
+from csid import check, codes
 from csid.identifier import Identifier, default_parser, make, parse
 
 TARGET = 200_000  # identifiers per second
@@ -83,10 +83,10 @@ def random_segments(count: int, owner_count: int) -> list[tuple[str, str, str, s
     """Return owner, industry, location, type, capability class and serial of each."""
     choice = random.choice
     owners = [random_owner() for _ in range(owner_count)]
-    industries = [code for code in tables.industries() if len(code) == 4]
-    divisions = tables.divisions()
+    industries = [code for code in codes.industries() if len(code) == 4]
+    divisions = codes.divisions()
     locations = [code for code in divisions if divisions.at(code, ON.year)]
-    families = list(tables.chip_families())
+    families = list(codes.chip_families())
     return [
         (
             choice(owners),

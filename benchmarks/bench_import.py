@@ -21,11 +21,11 @@ from pathlib import Path
 
 from benchmarks.report import Report, mebibytes
 from benchmarks.server import CHECKOUT
-from csid import tables
+from csid import codes
 from csid.check import gb32100_check
 from csid.identifier import make
-from registry.participants import Judgement, Kind
-from registry.requests import Actor, AddOwner, JudgeOwner, Request, Role
+from registry.rules.participants import Judgement, Kind
+from registry.rules.requests import Actor, AddOwner, JudgeOwner, Request, Role
 from registry.service import Registry
 
 ADMINISTRATOR = Actor("benchmark", Role.ADMINISTRATOR)
@@ -62,7 +62,7 @@ def accredit(registry: Registry) -> None:
 def rows(count: int) -> Iterator[list[str]]:
     """Rows of an inventory: owner by owner, site by site; valid in everything."""
     source = random.Random(SEED)
-    divisions = tables.divisions()
+    divisions = codes.divisions()
     locations = [code for code in divisions if divisions.at(code, ON.year)]
     industries = ["6450", "6420", "6510", "6520", "6550", "0000"]
     per_owner = -(-count // OWNERS)

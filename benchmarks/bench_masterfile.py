@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from resolver.masterwriter import Row, dump
-from resolver.masterzone import Zone, read_zone
+from resolver.zonefile.check import Zone, read_zone
+from resolver.zonefile.writer import Row, dump
 
 SMALL_ZONE = """\
 $TTL 3600

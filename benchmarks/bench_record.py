@@ -11,9 +11,9 @@ import argparse
 import time
 from collections.abc import Callable
 
-from csid.projection import csid_rdata, svcb_rdatas, txt_rdata
 from csid.record import Record, decode
-from csid.rows import record_reader
+from csid.record_csv import record_reader
+from csid.record_rdata import csid_rdata, svcb_rdatas, txt_rdata
 
 COLUMNS = ["endpoints", "name", "chip", "count", "vcpu", "memory_gib", "fp16_gflops", "state"]
 SHAPES = (  # chip, count, vCPU, GiB, FP16 GFLOPS

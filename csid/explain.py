@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from csid import capability, scheme, tables
+from csid import capability, codes, scheme
+from csid.codes import NEVER, Division
 from csid.identifier import Identifier
 from csid.scheme import Part, Words
-from csid.tables import NEVER, Division
 
 NATIONAL = "100000"  # registered with the national authority, GB 32100-2015
 _BEGIN_ZH, _BEGIN_EN = "1981 年前", "before 1981"  # where the history of codes begins
@@ -75,14 +75,14 @@ def _meaning(segment: str, part: Part, code: str, written: str) -> Words:
 
 
 def _owner_authority(written: str) -> Words:
-    for code, (authority, _) in tables.owner_classes().items():
+    for code, (authority, _) in codes.owner_classes().items():
         if code[0] == written:
             return Words(authority.zh, authority.en)
     return Words("无（境外或测试主体）", "none (foreign or test party)")
 
 
 def _owner_class(written: str) -> Words:
-    known = tables.owner_classes().get(written)
+    known = codes.owner_classes().get(written)
     return Words(known[1].zh, known[1].en) if known else Words("未列类别", "class not listed")
 
 
@@ -94,7 +94,7 @@ def _owner_division(written: str) -> Words:
 
 
 def _place(code: str) -> Words:
-    divisions = tables.divisions()
+    divisions = codes.divisions()
     if code not in divisions:
         return Words("区划代码表中没有", "not in the table of division codes")
     last = divisions.last(code)
@@ -108,7 +108,7 @@ def _place(code: str) -> Words:
 
 
 def _history(segment: str, code: str) -> list[Row]:
-    earlier = [d for d in tables.divisions().history(code) if d.end != NEVER]
+    earlier = [d for d in codes.divisions().history(code) if d.end != NEVER]
     return [
         Row(
             segment,
@@ -138,11 +138,11 @@ def _end_en(division: Division) -> str:
 
 
 def _successor(division: Division) -> Division | None:
-    return tables.divisions().standing_successor(division.successor)
+    return codes.divisions().standing_successor(division.successor)
 
 
 def _country(written: str) -> Words:
-    country = tables.countries()[written]
+    country = codes.countries()[written]
     return Words(country.zh, country.en)
 
 
@@ -152,10 +152,10 @@ def _place_abroad(written: str) -> Words:
 
 def _industry(written: str) -> Words:
     """Section, division, group and class; English down to the division."""
-    industries = tables.industries()
-    codes = [industries[written].group, *(written[:n].ljust(4, "0") for n in (2, 3, 4))]
+    industries = codes.industries()
+    levels = [industries[written].group, *(written[:n].ljust(4, "0") for n in (2, 3, 4))]
     names: dict[str, str] = {}  # ordered: a group of one class has the class's code and name
-    for code in codes:
+    for code in levels:
         if code in industries:
             names.setdefault(industries[code].zh, industries[code].en)
     return Words(" › ".join(names), " › ".join(dict.fromkeys(filter(None, names.values()))))
@@ -184,7 +184,7 @@ def _memory(written: str) -> Words:
 
 
 def _chip_family(written: str) -> Words:
-    family = tables.chip_families()[written[-2:]]
+    family = codes.chip_families()[written[-2:]]
     chinese, _, english = family.group.partition(" ")
     zh = " ".join(filter(None, [chinese, family.zh]))
     return Words(zh, " ".join(filter(None, [english or chinese, family.en])))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache, lru_cache
 
-from csid import check, scheme, segments, tables
+from csid import check, codes, scheme, segments
 from csid.errors import IdentifierError
 
 MAX_TEXT = 512  # characters; a DNS name has at most 255, a Handle as long a prefix
@@ -220,12 +220,12 @@ class Parser:
         )
 
 
-def _fixed_tables(segment: scheme.Segment) -> list[tuple[slice, tables.Table]]:
+def _fixed_tables(segment: scheme.Segment) -> list[tuple[slice, codes.Table]]:
     """Return where the codes stand in a segment of one form, and the table of each."""
     found, start = [], 0
     for part in segment.forms[0].parts:
         if part.table:
-            found.append((slice(start, start + part.longest), tables.by_name(part.table)))
+            found.append((slice(start, start + part.longest), codes.by_name(part.table)))
         start += part.longest
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from csid import check, tables
+from csid import check, codes
 from csid.errors import IdentifierError
 from csid.scheme import Form, Part, Segment, run_end
 
@@ -33,7 +33,7 @@ def require(segment: Segment, text: str, year: int = 0) -> None:
 
 
 def _require_known(segment: Segment, part: Part, offset: int, code: str, year: int) -> None:
-    table = tables.by_name(part.table)
+    table = codes.by_name(part.table)
     if code not in table:
         known = _known_length(table, code)
         raise IdentifierError(
@@ -41,11 +41,11 @@ def _require_known(segment: Segment, part: Part, offset: int, code: str, year: i
             offset + known + 1,
             f"{code!r} is not in the table of {part.title.en} codes ({part.title.zh})",
         )
-    if year and isinstance(table, tables.Divisions) and table.at(code, year) is None:
+    if year and isinstance(table, codes.Divisions) and table.at(code, year) is None:
         raise IdentifierError(segment.name, 0, _not_in_force(table, code, year))
 
 
-def _known_length(table: tables.Table, code: str) -> int:
+def _known_length(table: codes.Table, code: str) -> int:
     """How many characters of ``code`` begin some code of the table."""
     for length in range(len(code) - 1, 0, -1):
         if any(known.startswith(code[:length]) for known in table):
@@ -53,7 +53,7 @@ def _known_length(table: tables.Table, code: str) -> int:
     return 0
 
 
-def _not_in_force(table: tables.Divisions, code: str, year: int) -> str:
+def _not_in_force(table: codes.Divisions, code: str, year: int) -> str:
     earlier = [division for division in table.history(code) if division.end <= year]
     if not earlier:
         first = table.history(code)[0]

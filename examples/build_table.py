@@ -23,7 +23,7 @@ from csid import capability
 from csid.check import gb32100_check
 from csid.fields import PRECISIONS
 from csid.identifier import make
-from csid.rows import row_reader
+from csid.record_csv import row_reader
 
 HERE = Path(__file__).parent
 TABLE_DATE = date(2026, 1, 31)  # the instance types are those of January 2026

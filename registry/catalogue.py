@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from csid import names
-from csid.dns import CSID
 from csid.errors import CsidError, IdentifierError, ZoneError
 from csid.identifier import Identifier, fold, parse
+from csid.protocol import CSID
 from csid.record import Record, decode
-from resolver import lookup, node
-from resolver.lookup import Zone
-from resolver.node import RRset
-from resolver.reading import ReadTransaction
-from resolver.store import Settings
+from resolver.answer import lookup
+from resolver.answer.lookup import Zone
+from resolver.store import node
+from resolver.store.environment import Settings
+from resolver.store.node import RRset
+from resolver.store.read import ReadTransaction
 
 
 class Item(NamedTuple):

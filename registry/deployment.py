@@ -7,9 +7,9 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 from csid import names
-from csid.dns import AAAA, NS, SOA, A
 from csid.errors import ZoneError
-from resolver.node import RRset
+from csid.protocol import AAAA, NS, SOA, A
+from resolver.store.node import RRset
 
 Address = IPv4Address | IPv6Address
 

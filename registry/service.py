@@ -17,18 +17,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from registry import audit, book, leaf, plan, view
+from registry import audit
 from registry.audit.checkpoint import Checkpoint
 from registry.audit.note import Note
-from registry.book import BookView
-from registry.decide import decide
-from registry.leaf import Leaf
-from registry.model import NO_LEAF, Decision
-from registry.plan import MintAll, Plan
-from registry.requests import Actor, Body, Request, RetireLocation
-from registry.tree import Names, Reach
+from registry.rules import plan
+from registry.rules.decide import decide
+from registry.rules.plan import MintAll, Plan
+from registry.rules.requests import Actor, Body, Request, RetireLocation
+from registry.tables import log_entry, transaction, view
+from registry.tables.log_entry import Leaf
+from registry.tables.resolution import Names, Reach
+from registry.tables.rows import NO_LEAF, Decision
+from registry.tables.transaction import BookView
 from registry.writer import Writer
-from resolver.store import Settings, Store
+from resolver.store.environment import Settings, Store
 
 STEPS_PER_COMMIT: Final = 1_000
 REFUSALS_KEPT: Final = 1_000  # of a plan; the others are only counted
@@ -39,7 +41,7 @@ class Change:
     """One change of a subject's history, and its place in the audit log."""
 
     index: int
-    leaf: Leaf
+    log_entry: Leaf
 
 
 @dataclass(slots=True)
@@ -71,7 +73,7 @@ class Registry:
         """Over an open store, which `close` closes."""
         self.store = store
         self._sync = sync
-        book.open_tables(store)
+        transaction.open_tables(store)
         self._writer = Writer(store)
 
     @classmethod
@@ -136,7 +138,7 @@ class Registry:
         with self.store.read() as read:
             seen = BookView(read)
             decision = decide(seen, request, int(time.time()))
-            return book.judged(decision, Reach(read.snapshot, Names(self.settings.suffix)))
+            return transaction.judged(decision, Reach(read.snapshot, Names(self.settings.suffix)))
 
     def run(
         self,
@@ -146,7 +148,7 @@ class Registry:
         key: str = "",
         on_progress: Callable[[Outcome], None] | None = None,
     ) -> Outcome:
-        """Carry out a plan (`registry.plan`) in commits of at most STEPS_PER_COMMIT steps.
+        """Carry out a plan (`registry.rules.plan`) in commits of at most STEPS_PER_COMMIT steps.
 
         What was committed stays, whatever comes after. Run again after an interruption, a plan
         goes on where it was; for `MintAll` that needs the same ``key`` as before (without one it
@@ -190,7 +192,7 @@ class Registry:
 
     @contextmanager
     def view(self) -> Iterator[BookView]:
-        """One moment of the registry, for the functions of `registry.view` and for searches.
+        """One moment of the registry, for the functions of `registry.tables.view` and for searches.
 
         Not to be held for long, nor across a write of the same thread that waits for it.
         """
@@ -201,7 +203,7 @@ class Registry:
     def log(self) -> Iterator[audit.Log]:
         """The audit log at one moment, for reading."""
         with self.store.read() as read:
-            yield audit.Log(book.AuditStore(read))
+            yield audit.Log(transaction.AuditStore(read))
 
     def history(self, subject: str) -> list[Change]:
         """The changes of a subject, the last one first; empty if there is no such subject.
@@ -213,9 +215,9 @@ class Registry:
             AuditError: a leaf is missing or no leaf of the registry.
         """
         with self.store.read() as read:
-            log = audit.Log(book.AuditStore(read))
+            log = audit.Log(transaction.AuditStore(read))
             changes: list[Change] = []
-            for last in book.last_leaves(BookView(read), subject):
+            for last in transaction.last_leaves(BookView(read), subject):
                 changes += _chain(log, last)
             return sorted(changes, key=lambda change: -change.index)
 
@@ -229,10 +231,10 @@ class Registry:
             StoreError: as `submit`.
         """
         with self.store.write() as txn:
-            kept = txn.table(book.CHECKPOINTS)
+            kept = txn.table(transaction.CHECKPOINTS)
             notes = [value.decode() for _, value in kept.scan(b"")]
             previous = _opened(notes[-1]) if notes else None
-            log = audit.Log(book.AuditStore(txn))
+            log = audit.Log(transaction.AuditStore(txn))
             note = log.checkpoint(key, previous)
             kept.put_many([(log.size.to_bytes(8, "big"), note.encode())])
             return note
@@ -240,7 +242,7 @@ class Registry:
     def checkpoints(self) -> list[str]:
         """The checkpoints that were signed here, as texts, the oldest first."""
         with self.store.read() as read:
-            return [value.decode() for _, value in read.table(book.CHECKPOINTS).scan(b"")]
+            return [value.decode() for _, value in read.table(transaction.CHECKPOINTS).scan(b"")]
 
     def prove(self, identifier: str, note: str = "") -> audit.Proof:
         """The proof that the last change of an identifier is in the log.
@@ -257,14 +259,14 @@ class Registry:
             row = view.get_assignment(BookView(read), identifier)
             if row is None:
                 raise audit.AuditError(f"{identifier} is not assigned here: nothing to prove")
-            notes = [value.decode() for _, value in read.table(book.CHECKPOINTS).scan(b"")]
+            notes = [value.decode() for _, value in read.table(transaction.CHECKPOINTS).scan(b"")]
             note = note or (notes[-1] if notes else "")
             if not note or _opened(note).size <= row.leaf:
                 raise audit.AuditError(
                     f"the last change of {identifier} is leaf {row.leaf}, which no checkpoint "
                     "covers yet: sign one with csid audit checkpoint"
                 )
-            return audit.prove(audit.Log(book.AuditStore(read)), row.leaf, note)
+            return audit.prove(audit.Log(transaction.AuditStore(read)), row.leaf, note)
 
     def verify(
         self,
@@ -281,10 +283,10 @@ class Registry:
         Raises:
             AuditError: the state of the log cannot be read.
         """
-        from registry.agreement import compare
+        from registry.reconcile import compare
 
         with self.store.read() as read:
-            kept = [value.decode() for _, value in read.table(book.CHECKPOINTS).scan(b"")]
+            kept = [value.decode() for _, value in read.table(transaction.CHECKPOINTS).scan(b"")]
             points = [*checkpoints]
             faults = []
             for note in kept:
@@ -294,7 +296,7 @@ class Registry:
                     )
                 except audit.NoteError as error:
                     faults.append(audit.Fault(0, 0, f"a checkpoint kept here: {error}"))
-            table = book.AuditStore(read)
+            table = transaction.AuditStore(read)
             report = audit.verify(table, table.leaves(), points)
             faults += compare(read, self.settings.suffix) if report.sound else []
             return audit.Report(report.size, report.root, (*report.faults, *faults))
@@ -309,7 +311,7 @@ def _chain(log: audit.Log, index: int) -> Iterator[Change]:
     """The changes of one thing from its last one back to its first."""
     while index != NO_LEAF:
         try:
-            found = leaf.decode(log.leaf(index))
+            found = log_entry.decode(log.leaf(index))
         except ValueError as error:
             raise audit.AuditError(f"leaf {index}: {error}") from None
         yield Change(index, found)

@@ -15,10 +15,10 @@ from threading import Lock
 from typing import Final
 
 from csid.errors import StoreError
-from registry.book import Batch
-from registry.model import Decision
-from registry.requests import Request
-from resolver.store import Store
+from registry.rules.requests import Request
+from registry.tables.rows import Decision
+from registry.tables.transaction import Batch
+from resolver.store.environment import Store
 
 REQUESTS_PER_COMMIT: Final = 2_000  # beyond these, what waits is left to the next commit
 GATHER_SECONDS: Final = 0.002  # at most, that a leader waits for as many as came last time

@@ -22,9 +22,9 @@ import dns.name
 import dns.rcode
 import dns.rdatatype
 
-from csid.dns import CSID, OPTION_COOKIE, SOA
 from csid.errors import CsidError
 from csid.limits import EDNS_UDP_OCTETS, MAX_MESSAGE_OCTETS
+from csid.protocol import CSID, OPTION_COOKIE, SOA
 from csid.record import Record, decode
 
 DEFAULT_PORT: Final = 5300

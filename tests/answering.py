@@ -10,8 +10,8 @@ from textwrap import dedent
 import dns.message
 import dns.rcode
 
-from resolver.answer import Answerer
-from resolver.edns import OptWriter
+from resolver.answer.edns import OptWriter
+from resolver.answer.process import Answerer
 from tests.memory import MemoryTree, zone_data
 from tests.packets import NOW, PEER, option, parsed
 

@@ -7,18 +7,19 @@ from pathlib import Path
 from registering import ADMINISTRATOR, OTHER, OWNER
 
 from csid import names
-from csid.dns import CSID, SOA
 from csid.identifier import parse
+from csid.protocol import CSID, SOA
 from csid.record import Record, decode
 from registry.deployment import DEFAULT_ADDRESS, first_zone
-from registry.model import Decision
-from registry.participants import Judgement, Kind
-from registry.requests import Actor, AddOwner, Body, JudgeOwner, Request
+from registry.rules.participants import Judgement, Kind
+from registry.rules.requests import Actor, AddOwner, Body, JudgeOwner, Request
+from registry.rules.status import Status
 from registry.service import Registry
-from registry.status import Status
-from resolver import lookup, node, zone
-from resolver.store import Store
-from resolver.zone import serial_of
+from registry.tables.rows import Decision
+from resolver.answer import lookup
+from resolver.store import build, node
+from resolver.store.build import serial_of
+from resolver.store.environment import Store
 
 SUFFIX = "csid.internal."
 ORIGIN = names.from_text(SUFFIX)
@@ -29,7 +30,7 @@ def create(path: Path, map_octets: int = 1 << 30) -> Path:
     """A data directory as `csid init` makes it."""
     with Store.create(path, SUFFIX, "86.100", map_octets) as store, store.write() as txn:
         data = first_zone(ORIGIN, {b"\3ns1" + ORIGIN: [DEFAULT_ADDRESS]})
-        txn.replace_zone(ORIGIN, zone.build(ORIGIN, data))
+        txn.replace_zone(ORIGIN, build.build(ORIGIN, data))
     return path
 
 

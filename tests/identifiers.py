@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from csid import check, scheme, tables
+from csid import check, codes, scheme
 from csid.identifier import Identifier, make
 
 _GB = check.GB32100_ALPHABET
@@ -34,12 +34,12 @@ owners = st.one_of(
     ),
     st.text(_GB, min_size=16, max_size=16).map("X{}".format),
 ).map(_with_check)
-industries = st.sampled_from([code for code in tables.industries() if len(code) == 4])
+industries = st.sampled_from([code for code in codes.industries() if len(code) == 4])
 locations = st.one_of(
-    st.sampled_from(list(tables.divisions())),
+    st.sampled_from(list(codes.divisions())),
     st.builds(
         "{}{}".format,
-        st.sampled_from([code for code in tables.countries() if code != "CN"]),
+        st.sampled_from([code for code in codes.countries() if code != "CN"]),
         st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ23456789", min_size=3, max_size=3),
     ),
 )
@@ -49,7 +49,7 @@ capabilities = st.builds(
     st.sampled_from("DSHBENG"),
     st.integers(0, 99),
     st.integers(0, 99),
-    st.sampled_from(list(tables.chip_families())),
+    st.sampled_from(list(codes.chip_families())),
 )
 serials = st.text(check.BASE36, min_size=1, max_size=12)
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import dns.zone
 
 from csid import names
-from resolver.lookup import Snapshot, zone_entry
-from resolver.node import RRset
-from resolver.zone import ZoneData, build, wildcard_count
+from resolver.answer.lookup import Snapshot, zone_entry
+from resolver.store.build import ZoneData, build, wildcard_count
+from resolver.store.node import RRset
 
 
 class MemoryTree:

@@ -12,7 +12,7 @@ import dns.rdatatype
 import dns.rrset
 
 from csid import names
-from csid.dns import CLASS_IN, OPT
+from csid.protocol import CLASS_IN, OPT
 
 NOW = 1_700_000_000  # the time of every answer in tests
 PEER = bytes((198, 51, 100, 100))  # the asker's address

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from csid.identifier import Identifier, make
 from csid.record import Record
-from registry.decide import decide
-from registry.leaf import Leaf, decode
-from registry.model import Decision
-from registry.participants import Judgement, Kind
-from registry.requests import Actor, AddOwner, Body, JudgeOwner, Request, Role
-from registry.status import Status
-from registry.view import EMPTY, Overlay
+from registry.rules.decide import decide
+from registry.rules.participants import Judgement, Kind
+from registry.rules.requests import Actor, AddOwner, Body, JudgeOwner, Request, Role
+from registry.rules.status import Status
+from registry.tables.log_entry import Leaf, decode
+from registry.tables.rows import Decision
+from registry.tables.view import EMPTY, Overlay
 
 NOW = 1_780_000_000  # 2026-05-29 in China
 DAY = "2026-05-29"

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
-from resolver.store import Store
-from resolver.zone import build
+from resolver.store.build import build
+from resolver.store.environment import Store
 from tests.memory import zone_data
 
 CHECKOUT = Path(__file__).parent.parent

@@ -7,10 +7,10 @@ import dns.rcode
 import pytest
 
 from csid import names
-from csid.dns import NOTAUTH
 from csid.limits import EDNS_UDP_OCTETS
-from resolver.answer import Answerer
-from resolver.edns import OptWriter
+from csid.protocol import NOTAUTH
+from resolver.answer.edns import OptWriter
+from resolver.answer.process import Answerer
 from tests.answering import (
     CLIENT_COOKIE,
     COOKIE,

@@ -7,8 +7,8 @@ import pytest
 
 from csid.errors import CsidError
 from csid.limits import EDNS_UDP_OCTETS, PLAIN_UDP_OCTETS
-from resolver.answer import Answerer
-from resolver.edns import OptWriter
+from resolver.answer.edns import OptWriter
+from resolver.answer.process import Answerer
 from tests.answering import CLIENT_COOKIE, SECRET, answer, answer_octets, has, tree_of
 from tests.packets import NOW, PEER, opt, option, parsed, query
 

@@ -33,13 +33,11 @@ from registering import (
 )
 
 from csid import names
-from csid.dns import CNAME, CSID, DNAME, NS, SOA, SVCB, TXT
-from registry import codec, leaf
-from registry.decide import decide
-from registry.entries import DEFAULT_TTL
-from registry.lifecycle import Verb
-from registry.model import Decision
-from registry.requests import (
+from csid.protocol import CNAME, CSID, DNAME, NS, SOA, SVCB, TXT
+from registry.bulk.entries import DEFAULT_TTL
+from registry.rules.decide import decide
+from registry.rules.lifecycle import Verb
+from registry.rules.requests import (
     AddPool,
     Advance,
     Alias,
@@ -54,10 +52,13 @@ from registry.requests import (
     RetireLocation,
     Update,
 )
+from registry.rules.status import Status
 from registry.service import Registry
-from registry.status import Status
-from resolver import lookup, node
-from resolver.node import RRset
+from registry.tables import codec, log_entry
+from registry.tables.rows import Decision
+from resolver.answer import lookup
+from resolver.store import node
+from resolver.store.node import RRset
 from tests import trees
 
 
@@ -185,7 +186,7 @@ def _nodes(registry: Registry) -> list[tuple[bytes, bytes]]:
 
 
 def _rows(registry: Registry) -> dict[str, dict[bytes, bytes]]:
-    with registry.view() as seen:
+    with registry.tables.view() as seen:
         return {table: dict(seen.scan(table, b"")) for table in codec.TABLES}
 
 
@@ -225,7 +226,7 @@ def test_any_requests_leave_the_tables_that_the_rules_alone_would(
 ) -> None:
     model = Book()
     with opened(tmp_path_factory.mktemp("book") / "data") as registry:
-        with registry.view() as seen, registry.log() as log:
+        with registry.tables.view() as seen, registry.log() as log:
             model.view.set_leaves(log.size)
             for table in codec.TABLES:
                 model.view.put_all((table, key, value) for key, value in seen.scan(table, b""))
@@ -247,7 +248,7 @@ def test_any_requests_leave_the_tables_that_the_rules_alone_would(
 
 
 def _time_of(decision: Decision) -> int:
-    return leaf.decode(decision.changes.leaf).time if decision.changes.leaf else 1_800_000_000
+    return log_entry.decode(decision.changes.leaf).time if decision.changes.leaf else 1_800_000_000
 
 
 # -- the journal
@@ -285,7 +286,7 @@ def test_the_journal_leads_back_to_every_earlier_serial(
 
 
 def test_the_journal_is_bounded(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("resolver.journal.JOURNAL_ENTRIES", 5)
+    monkeypatch.setattr("resolver.store.journal.JOURNAL_ENTRIES", 5)
     first = serial(registry)
     for number in range(8):
         ask(registry, Assign(identifier(f"{number:04d}"), RECORD))
@@ -297,7 +298,7 @@ def test_the_journal_is_bounded(registry: Registry, monkeypatch: pytest.MonkeyPa
     with registry.store.write() as txn:
         table = txn.table(b"journal")
         assert table.entries() == 6
-    monkeypatch.setattr("resolver.journal.JOURNAL_OCTETS", 50)
+    monkeypatch.setattr("resolver.store.journal.JOURNAL_OCTETS", 50)
     ask(registry, Assign(identifier("0100"), RECORD))
     with registry.store.read() as read:
         assert list(read.journal(read.zone(ORIGIN).generation).steps()) == []

@@ -17,20 +17,21 @@ from hypothesis import strategies as st
 from registering import ADMINISTRATOR
 
 from csid import names
-from csid.dns import CSID, SVCB, TXT
 from csid.errors import RecordError
 from csid.identifier import Identifier, make
-from csid.projection import csid_rdata, svcb_rdatas, txt_rdata
+from csid.protocol import CSID, SVCB, TXT
 from csid.record import Record
-from registry import bulk, feeder
-from registry.bulk import Import, Tally, read_parts
-from registry.entries import Reading, blob_of, key_of, parts
-from registry.feeder import FeederError, feed
+from csid.record_rdata import csid_rdata, svcb_rdatas, txt_rdata
+from registry.bulk import importer
+from registry.bulk import readers as reading_processes
+from registry.bulk.csv_stream import LINE_CHARACTERS_MAX, Fault, Table, TableError
+from registry.bulk.entries import Reading, blob_of, key_of, parts
+from registry.bulk.importer import Import, Tally, read_parts
+from registry.bulk.readers import FeederError, feed
 from registry.service import Registry
-from registry.table import LINE_CHARACTERS_MAX, Fault, Table, TableError
-from resolver import node
-from resolver.node import RRset
-from resolver.store import Store
+from resolver.store import node
+from resolver.store.environment import Store
+from resolver.store.node import RRset
 from tests import trees
 from tests.identifiers import identifiers
 from tests.records import facts
@@ -392,7 +393,7 @@ def test_what_is_wrong_with_the_table_comes_through(tmp_path: Path) -> None:
 def test_a_reader_that_dies_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "table.csv"
     path.write_text("identifier,state\n")
-    monkeypatch.setattr(feeder, "MODULE", "registry.no_such_module")
+    monkeypatch.setattr(reading_processes, "MODULE", "registry.no_such_module")
     with path.open("rb") as file, pytest.raises(FeederError, match="ended early"):
         list(feed(file, READING))
 
@@ -409,8 +410,8 @@ def test_the_reader_ends_when_nobody_listens(tmp_path: Path) -> None:
 def test_a_large_table_is_read_by_processes_of_their_own(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk, "ALONE_OCTETS", 10)
-    monkeypatch.setattr(bulk, "OCTETS_PER_READER", 100)
+    monkeypatch.setattr(importer, "ALONE_OCTETS", 10)
+    monkeypatch.setattr(importer, "OCTETS_PER_READER", 100)
     path = tmp_path / "table.csv"
     path.write_text(table_of(*(f"{one},active,x" for one in IDS)))
     work = Import(registry, ADMINISTRATOR)
@@ -421,8 +422,8 @@ def test_a_large_table_is_read_by_processes_of_their_own(
 
 def test_the_feeder_needs_no_checkout_around_it(tmp_path: Path) -> None:
     program = (
-        "from datetime import date; import sys; from registry.feeder import feed;"
-        f"from registry.entries import Reading; how = Reading('{SUFFIX}', date(2026, 1, 1));"
+        "from datetime import date; import sys; from registry.bulk.readers import feed;"
+        f"from registry.bulk.entries import Reading; how = Reading('{SUFFIX}', date(2026, 1, 1));"
         "print(sum(len(part.entries) for part in feed(sys.stdin.buffer, how)))"
     )
     done = subprocess.run(

@@ -12,16 +12,16 @@ from books import ORIGIN, SUFFIX, ask, opened, resolved, serial
 from registering import ADMINISTRATOR, AUDITOR, CLASS, FOREIGN, OTHER, OWNER, RECORD, identifier
 
 from csid import names
-from csid.dns import CNAME
-from registry import view
-from registry.bulk import Import, Tally
-from registry.entries import Part, Reading, parts
-from registry.participants import Kind
-from registry.requests import AddPool, Assign, Retire, UpdateOwner
+from csid.protocol import CNAME
+from registry.bulk.csv_stream import Fault, Table
+from registry.bulk.entries import Part, Reading, parts
+from registry.bulk.importer import Import, Tally
+from registry.rules.participants import Kind
+from registry.rules.requests import AddPool, Assign, Retire, UpdateOwner
+from registry.rules.status import Status
 from registry.service import Registry
-from registry.status import Status
-from registry.table import Fault, Table
-from resolver.node import RRset
+from registry.tables import view
+from resolver.store.node import RRset
 from tests import trees
 
 CODES = [str(identifier(f"{number:04d}")) for number in range(12)]
@@ -118,7 +118,7 @@ def test_what_others_write_between_two_parts_is_seen(registry: Registry) -> None
     assert work.tally.added == len(CODES) - 1
     (fault,) = faults
     assert CODES[5] in fault.reason
-    with registry.view() as seen:
+    with registry.tables.view() as seen:
         assert view.count_live(seen, OWNER) == len(CODES) - 1
     assert registry.verify().sound
 

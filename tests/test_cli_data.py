@@ -14,12 +14,12 @@ import pytest
 from books import accredit
 
 from csid import names
-from csid.dns import AAAA, NS, SOA, A
 from csid.identifier import make
+from csid.protocol import AAAA, NS, SOA, A
 from gateway.cli.importing import FAULTS_SHOWN
 from registry.service import Registry
-from resolver.masterzone import read_zone
-from resolver.store import Store
+from resolver.store.environment import Store
+from resolver.zonefile.check import read_zone
 from tests import trees
 from tests.commands import OWNER, Csid, as_nobody, csid, data
 from tests.servers import CHECKOUT

@@ -10,7 +10,7 @@ from clinode import Node
 from registering import FOREIGN, OTHER, OWNER, PLACE, identifier
 
 from registry.service import Registry
-from registry.view import assignments
+from registry.tables.view import assignments
 
 FIRST = str(identifier("0001"))
 SECOND = str(identifier("0002"))
@@ -84,7 +84,7 @@ def test_a_history_says_when_by_whom_and_why(node: Node) -> None:
 
 def contents(node: Node) -> dict[str, tuple[int, bytes, str]]:
     """What the registry says of every identifier, without times."""
-    with Registry.open(node.data) as registry, registry.view() as seen:
+    with Registry.open(node.data) as registry, registry.tables.view() as seen:
         return {
             name: (row.state, row.record, row.target)
             for owner in (OWNER, OTHER)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from resolver.store import Store
+from resolver.store.environment import Store
 from tests import trees
 from tests.commands import Csid, csid, data
 from tests.servers import eventually, serving

@@ -19,8 +19,8 @@ import pytest
 
 from csid.errors import CsidError
 from csid.identifier import parse
-from csid.projection import csid_rdata
 from csid.record import Record
+from csid.record_rdata import csid_rdata
 from gateway.cli import main
 from resolver import client
 from resolver.client import AskError, Server

@@ -11,9 +11,11 @@ from itertools import zip_longest
 import pytest
 
 from csid import names
-from resolver import answer, edns, lookup, node, seek, udp
-from resolver.answer import Answerer
-from resolver.edns import OptWriter
+from resolver.answer import edns, lookup, process
+from resolver.answer.edns import OptWriter
+from resolver.answer.process import Answerer
+from resolver.server import udp
+from resolver.store import node, seek
 from tests.answering import TREE as SMALL_TREE
 from tests.packets import NOW, PEER, mutated, random_query
 from tests.servers import CHECKOUT
@@ -22,7 +24,7 @@ from tests.test_fuzz import HOSTILE, OWNERS
 from tests.test_fuzz import TREE as ODD_TREE
 
 QUERIES = 4_000
-MODULES = (names, node, lookup, seek, edns, answer, udp)
+MODULES = (names, node, lookup, seek, edns, process, udp)
 
 
 def replies() -> list[str]:

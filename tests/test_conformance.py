@@ -16,11 +16,11 @@ import dns.flags
 import dns.rcode
 import pytest
 
-from resolver import masterfile, masterzone
-from resolver.answer import Answerer
-from resolver.edns import OptWriter
-from resolver.store import Store
-from resolver.zone import build
+from resolver.answer.edns import OptWriter
+from resolver.answer.process import Answerer
+from resolver.store.build import build
+from resolver.store.environment import Store
+from resolver.zonefile import check, reader
 from tests.packets import NOW, PEER, parsed, query, records
 
 SHOWN = 10  # failing cases told in full
@@ -70,7 +70,7 @@ def test_every_case_is_answered_as_all_servers_do(
         with store.write() as transaction:
             for case in cases:
                 text = moved(case["zone"], f"c{case['id']}.")
-                zone = masterzone.collect(masterfile.read_text(text), f"case {case['id']}")
+                zone = check.collect(reader.read_text(text), f"case {case['id']}")
                 transaction.replace_zone(zone.origin, build(zone.origin, zone.rrsets))
         answerer = Answerer(OptWriter(bytes(16)))
         wrong = []

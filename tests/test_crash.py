@@ -16,7 +16,7 @@ from books import accredit
 from csid import names
 from csid.identifier import make
 from registry.service import Registry
-from resolver.store import Store
+from resolver.store.environment import Store
 from tests import trees
 from tests.servers import PATIENCE, SUFFIX, put_zone
 
@@ -31,8 +31,8 @@ import sys
 from datetime import date
 from pathlib import Path
 from registering import ADMINISTRATOR
-from registry.bulk import Import, read_parts
-from registry.entries import Reading
+from registry.bulk.importer import Import, read_parts
+from registry.bulk.entries import Reading
 from registry.service import Registry
 data, table, size = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 reading = Reading("csid.internal.", date(2026, 1, 1), 300, 100)
@@ -48,8 +48,8 @@ print("done", flush=True)
 LOADER = """
 import sys
 from pathlib import Path
-from resolver.loading import Loaded, load
-from resolver.store import Store
+from resolver.zonefile.load import Loaded, load
+from resolver.store.environment import Store
 with Store.open(Path(sys.argv[1]), writable=True) as store:
     print("begun", flush=True)
     for outcome in load(store, [Path(path) for path in sys.argv[2:]], nodes_per_commit=100):

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from csid.dns import BADVERS, NOERROR
 from csid.limits import COOKIE_MEMO_ENTRIES, COOKIE_MEMO_SECONDS, MAX_OPTIONS, PLAIN_UDP_OCTETS
-from resolver.edns import Additional, Edns, OptWriter, read_additional, server_cookie
+from csid.protocol import BADVERS, NOERROR
+from resolver.answer.edns import Additional, Edns, OptWriter, read_additional, server_cookie
 from tests.packets import NOW, PEER, opt, option
 
 SECRET = bytes.fromhex("e5e973e5a6b2a43f48e7dc849e37bfcf")

@@ -14,9 +14,9 @@ import pytest
 
 from csid.fields import PRECISIONS
 from csid.identifier import Identifier
-from csid.projection import csid_rdata
 from csid.record import Record
-from csid.rows import row_reader
+from csid.record_csv import row_reader
+from csid.record_rdata import csid_rdata
 
 ROOT = Path(__file__).parents[1]
 TABLE = ROOT / "examples" / "china_regions.csv"

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from csid import names
 from csid.limits import EDNS_UDP_OCTETS, MAX_MESSAGE_OCTETS
-from resolver.answer import Answerer
-from resolver.edns import OptWriter
+from resolver.answer.edns import OptWriter
+from resolver.answer.process import Answerer
 from tests.memory import MemoryTree, zone_data
 from tests.packets import (
     NOW,
@@ -154,7 +154,7 @@ def worker(data: Path, pure: bool) -> Iterator[tuple[subprocess.Popen[bytes], tu
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 0))
         ready, tell = os.pipe()
-        command = ["-m", "resolver.worker", "--data", data, "--fd", sock.fileno()]
+        command = ["-m", "resolver.server.worker", "--data", data, "--fd", sock.fileno()]
         process = subprocess.Popen(
             [sys.executable, *map(str, command), "--ready-fd", str(tell)],
             pass_fds=(sock.fileno(), tell),

@@ -12,11 +12,11 @@ from registering import OTHER, OWNER, RECORD, Book, book, identifier
 
 from csid.identifier import Identifier
 from csid.record import decode
-from registry.lifecycle import State, Verb
-from registry.lines import Entry, Restoration, read
-from registry.requests import Advance, Alias, Assign, Body, Retire
-from registry.status import Status
-from registry.view import assignments
+from registry.bulk.jsonl import Entry, Restoration, read
+from registry.rules.lifecycle import State, Verb
+from registry.rules.requests import Advance, Alias, Assign, Body, Retire
+from registry.rules.status import Status
+from registry.tables.view import assignments
 
 CODES = [identifier(serial, owner) for serial in ("1", "2", "3", "4") for owner in (OWNER, OTHER)]
 codes = st.sampled_from(CODES)

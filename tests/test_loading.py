@@ -9,9 +9,9 @@ import pytest
 
 from csid import names
 from csid.errors import StoreError
-from resolver import loading
-from resolver.loading import Loaded, Refused, Step, load
-from resolver.store import Store
+from resolver.store.environment import Store
+from resolver.zonefile import load as loading
+from resolver.zonefile.load import Loaded, Refused, Step, load
 from tests import trees
 
 HEAD = "$TTL 300\n@ SOA ns1 host {serial} 3600 900 604800 60\n@ NS ns1\nns1 A 192.0.2.1\n"

@@ -21,11 +21,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from csid import names
-from csid.dns import CNAME, DNAME, DS, NOERROR, NS, NXDOMAIN, REFUSED, SOA, TXT, YXDOMAIN
 from csid.limits import MAX_CHAIN
-from resolver.answer import Answerer
-from resolver.edns import OptWriter
-from resolver.lookup import (
+from csid.protocol import CNAME, DNAME, DS, NOERROR, NS, NXDOMAIN, REFUSED, SOA, TXT, YXDOMAIN
+from resolver.answer.edns import OptWriter
+from resolver.answer.lookup import (
     DELEGATION,
     EXACT,
     NO_NAME,
@@ -36,9 +35,10 @@ from resolver.lookup import (
     parent_key,
     shared_ancestor,
 )
-from resolver.node import RRset, rrsets_of
-from resolver.store import Store
-from resolver.zone import build
+from resolver.answer.process import Answerer
+from resolver.store.build import build
+from resolver.store.environment import Store
+from resolver.store.node import RRset, rrsets_of
 from tests.memory import MemoryTree
 from tests.packets import NOW, PEER, parsed, query, records
 
@@ -54,7 +54,7 @@ NEGATIVE_TTL = 60
 
 
 class Found(NamedTuple):
-    """What a zone holds for a name: an outcome of `resolver.lookup`, and whose data it is."""
+    """What a zone holds for a name: an outcome of `answer.lookup`, and whose data it is."""
 
     outcome: int
     owner: Name

@@ -14,10 +14,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from csid import names
-from csid.dns import CNAME, CSID, TXT
 from csid.errors import ZoneError
-from resolver import masterfile
-from resolver.masterfile import MAX_INCLUDE_DEPTH, Record, read_file, read_text
+from csid.protocol import CNAME, CSID, TXT
+from resolver.zonefile import reader
+from resolver.zonefile.reader import MAX_INCLUDE_DEPTH, Record, read_file, read_text
 
 HEAD = "$ORIGIN ex.\n$TTL 60\n@ SOA ns1 host 1 2 3 4 5\n@ NS ns1\n"
 
@@ -414,7 +414,7 @@ def outcome(text: str) -> list[Record] | str:
 def outcome_with_care(text: str) -> list[Record] | str:
     """What the reader says if no line counts as plain."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(masterfile, "_PLAIN_LINE", re.compile(r"(?!)"))
+        patch.setattr(reader, "_PLAIN_LINE", re.compile(r"(?!)"))
         return outcome(text)
 
 
@@ -459,6 +459,6 @@ def test_plain_lines_do_take_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> N
     def no_tokenizer(source: object) -> None:
         raise AssertionError(f"{source!r} went to the tokenizer")
 
-    monkeypatch.setattr(masterfile, "tokenizer", no_tokenizer)
+    monkeypatch.setattr(reader, "tokenizer", no_tokenizer)
     plain = 'a.ex. 9 IN A 1.2.3.4\n TXT "x y" z ; c\n CSID \\# 2 0a0b\n\n; c\nb.ex. 9 CNAME c.ex.\n'
     assert [r.rrtype for r in read_text(plain)] == [1, TXT, CSID, CNAME]

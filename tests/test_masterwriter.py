@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from csid.dns import AAAA, CNAME, CSID, DNAME, MX, NS, RRSIG, SOA, SRV, TXT, A
 from csid.errors import ZoneError
-from resolver.masterfile import read_text
-from resolver.masterwriter import Row, dump
-from resolver.masterzone import Zone, collect
-from resolver.node import RRset
+from csid.protocol import AAAA, CNAME, CSID, DNAME, MX, NS, RRSIG, SOA, SRV, TXT, A
+from resolver.store.node import RRset
+from resolver.zonefile.check import Zone, collect
+from resolver.zonefile.reader import read_text
+from resolver.zonefile.writer import Row, dump
 
 ORIGIN = b"\2ex\0"
 SOA_DATA = b"\3ns1\2ex\0\4Host\2ex\0" + b"\0\0\0\1" * 5

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from csid import names
-from csid.dns import CNAME, DNAME, MX, NS, NSEC, RRSIG, SOA, TXT, A
 from csid.errors import ZoneError
 from csid.limits import MAX_RRSET_RECORDS, MAX_TYPES_PER_NAME
-from resolver.masterfile import read_text
-from resolver.masterzone import MAX_WARNINGS, Zone, collect, read_zone
+from csid.protocol import CNAME, DNAME, MX, NS, NSEC, RRSIG, SOA, TXT, A
+from resolver.zonefile.check import MAX_WARNINGS, Zone, collect, read_zone
+from resolver.zonefile.reader import read_text
 
 HEAD = "$ORIGIN ex.\n$TTL 60\n@ SOA ns1 host 1 2 3 4 5\n@ NS ns1\n"
 

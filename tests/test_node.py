@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from csid.dns import CNAME, DNAME, DS, NS, SOA, TXT, A
-from resolver import node
-from resolver.node import Extra, RRset
+from csid.protocol import CNAME, DNAME, DS, NS, SOA, TXT, A
+from resolver.store import node
+from resolver.store.node import Extra, RRset
 
 RDATA = st.binary(max_size=40)
 RRSET = st.builds(RRset, st.integers(0, 2**31 - 1), st.lists(RDATA, min_size=1, max_size=5))

@@ -16,8 +16,8 @@ import dns.rcode
 import dns.rdatatype
 import pytest
 
-from resolver.answer import Answerer
-from resolver.edns import OptWriter
+from resolver.answer.edns import OptWriter
+from resolver.answer.process import Answerer
 from tests.memory import MemoryTree, zone_data
 from tests.packets import NOW, PEER, parsed, records
 from tests.peers import KINDS, Peer, installed, running

@@ -16,9 +16,9 @@ from records import FULL, facts
 
 from csid.errors import RecordError
 from csid.fields import FIELDS, PRECISIONS
-from csid.projection import csid_rdata, svcb_rdatas, txt_rdata
 from csid.record import Record, decode
-from csid.rows import record_reader
+from csid.record_csv import record_reader
+from csid.record_rdata import csid_rdata, svcb_rdatas, txt_rdata
 
 
 def read_svcb(rdata: bytes) -> Any:

@@ -16,7 +16,7 @@ from records import FULL, SUCCESSOR, facts, refusal
 from csid.errors import RecordError
 from csid.fields import FIELDS
 from csid.record import Record
-from csid.rows import ALIASES
+from csid.record_csv import ALIASES
 
 SCHEMA = json.loads(
     (Path(__file__).parents[1] / "schemas" / "record-v1.json").read_text(encoding="utf-8")

@@ -29,13 +29,11 @@ from csid.errors import IdentifierError
 from csid.fields import ENDPOINTS_MAX
 from csid.identifier import make
 from csid.record import Record, decode, encode
-from registry import view
-from registry.identifiers import RECORD_ROOM
-from registry.lifecycle import State, Verb
-from registry.model import NO_LEAF, TreeKind
-from registry.participants import Judgement, Kind, Standing
-from registry.plan import AliasAll, MintAll, Plan, Transfer, steps
-from registry.requests import (
+from registry.rules.assignments import RECORD_ROOM
+from registry.rules.lifecycle import State, Verb
+from registry.rules.participants import Judgement, Kind, Standing
+from registry.rules.plan import AliasAll, MintAll, Plan, Transfer, steps
+from registry.rules.requests import (
     Actor,
     AddOwner,
     AddPool,
@@ -55,7 +53,9 @@ from registry.requests import (
     Update,
     UpdateOwner,
 )
-from registry.status import Status
+from registry.rules.status import Status
+from registry.tables import view
+from registry.tables.rows import NO_LEAF, TreeKind
 
 ONE, TWO = identifier("0001"), identifier("0002")
 RESERVED = RECORD.changed(state="reserved")

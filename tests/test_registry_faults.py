@@ -23,14 +23,14 @@ from registering import ADMINISTRATOR, OWNER, RECORD, identifier
 
 from csid.errors import StoreError
 from csid.identifier import make
-from registry import leaf, view
-from registry.book import AuditStore
-from registry.bulk import Import
-from registry.entries import Part, Reading, parts
-from registry.requests import Assign
+from registry.bulk.csv_stream import Table
+from registry.bulk.entries import Part, Reading, parts
+from registry.bulk.importer import Import
+from registry.rules.requests import Assign
+from registry.rules.status import Status
 from registry.service import Registry
-from registry.status import Status
-from registry.table import Table
+from registry.tables import log_entry, view
+from registry.tables.transaction import AuditStore
 from tests import trees
 
 KILLS = int(os.environ.get("CSID_KILLS", "40"))
@@ -45,7 +45,7 @@ import os, sys
 from pathlib import Path
 from threading import Thread
 from registering import ADMINISTRATOR, RECORD, identifier
-from registry.requests import Assign, Request
+from registry.rules.requests import Assign, Request
 from registry.service import Registry
 data, part = Path(sys.argv[1]), int(sys.argv[2])
 def client(thread):
@@ -66,10 +66,10 @@ import os, sys
 from datetime import date
 from pathlib import Path
 from registering import ADMINISTRATOR
-from registry.entries import Part, Reading, parts
-from registry.bulk import Import
+from registry.bulk.entries import Part, Reading, parts
+from registry.bulk.importer import Import
 from registry.service import Registry
-from registry.table import Table
+from registry.bulk.csv_stream import Table
 data, table, rows = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 with Registry.open(data, writable=True) as registry, table.open("rb") as file:
     os.write(1, b"begun\\n")
@@ -118,10 +118,10 @@ def check(data: Path, promised: set[str]) -> int:
         with registry.store.read() as read:
             births = Counter(
                 change.on
-                for change in map(leaf.decode, AuditStore(read).leaves())
+                for change in map(log_entry.decode, AuditStore(read).leaves())
                 if change.kind in ("assign", "import")
             )
-        with registry.view() as seen:
+        with registry.tables.view() as seen:
             rows = {name for name, _ in view.assignments(seen, OWNER)}
             assert view.count_live(seen, OWNER) == len(rows)
         assert set(births) == rows
@@ -206,7 +206,7 @@ def test_a_disk_that_is_full_in_the_middle_of_an_import_keeps_whole_parts(
 
 def assign_until_full(registry: Registry, taken: set[str]) -> set[str]:
     """After a failure the registry goes on, as far as there is room; gives the codes assigned."""
-    with registry.view() as seen:
+    with registry.tables.view() as seen:
         assert {name for name, _ in view.assignments(seen, OWNER)} == taken
     made = set()
     with pytest.raises(StoreError, match="is full"):

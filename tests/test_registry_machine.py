@@ -11,12 +11,22 @@ from registering import ADMINISTRATOR, CLASS, OTHER, OWNER, PLACE, RECORD, Book,
 
 from csid.identifier import Identifier, parse
 from csid.record import decode
-from registry import codec, places, view
-from registry.lifecycle import LIVE, TRANSITIONS, WORDS, State, Verb
-from registry.model import NO_LEAF, TreeKind
-from registry.plan import RetireLocation, Transfer, steps
-from registry.requests import AddPool, Advance, Alias, Assign, Import, Mint, Move, Retire, Update
-from registry.status import Status
+from registry.rules.lifecycle import LIVE, TRANSITIONS, WORDS, State, Verb
+from registry.rules.plan import RetireLocation, Transfer, steps
+from registry.rules.requests import (
+    AddPool,
+    Advance,
+    Alias,
+    Assign,
+    Import,
+    Mint,
+    Move,
+    Retire,
+    Update,
+)
+from registry.rules.status import Status
+from registry.tables import codec, index, view
+from registry.tables.rows import NO_LEAF, TreeKind
 
 SERIALS = ("0001", "0002", "0003", "000Z", "7")
 OWNERS = (OWNER, OTHER)
@@ -61,7 +71,7 @@ class Registry(RuleBasedStateMachine):
 
     @rule(owner=st.sampled_from(OWNERS), key=st.sampled_from(["", "a", "b"]))
     def mint(self, owner: str, key: str) -> None:
-        place = places.place_of(identifier(owner=owner))
+        place = index.place_of(identifier(owner=owner))
         status = self.ask(Mint(f"{place}/{CLASS}", RECORD), key)
         if status is Status.DONE:
             code = parse(self.last)
@@ -183,15 +193,15 @@ class Registry(RuleBasedStateMachine):
             if state is not State.ACTIVE
         }
         rows = [key for key, _ in self.book.view.scan(codec.PLACES, b"l")]
-        assert {places.place_in(key) for key in rows} == {
-            places.place_of(code) for code in self.states
+        assert {index.place_in(key) for key in rows} == {
+            index.place_of(code) for code in self.states
         }
 
     @invariant()
     def pools_keep_their_quotas_and_do_not_overlap(self) -> None:
         pools = list(view.pools_of(self.book.view, PLACE, CLASS))
         for pool in pools:
-            inside = [c for c in self.states if places.place_of(c) == PLACE and len(c.serial) == 4]
+            inside = [c for c in self.states if index.place_of(c) == PLACE and len(c.serial) == 4]
             inside = [c for c in inside if pool.first <= c.serial <= pool.last]
             assert view.get_use(self.book.view, pool).assigned <= pool.quota
             assert view.get_use(self.book.view, pool).assigned <= len(inside)

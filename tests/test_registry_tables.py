@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from csid.fields import STATES
-from registry import leaf
-from registry.decide import DECISIONS
-from registry.lifecycle import LIVE, TRANSITIONS, WORDS, State, Verb
-from registry.participants import KINDS, STANDINGS, Kind, Standing
-from registry.policy import RULES
-from registry.requests import Actor, Body, Role
-from registry.serials import number, text, width_for
-from registry.status import BY_NUMBER, Status
+from registry.rules.decide import DECISIONS
+from registry.rules.lifecycle import LIVE, TRANSITIONS, WORDS, State, Verb
+from registry.rules.participants import KINDS, STANDINGS, Kind, Standing
+from registry.rules.policy import RULES
+from registry.rules.requests import Actor, Body, Role
+from registry.rules.serials import number, text, width_for
+from registry.rules.status import BY_NUMBER, Status
+from registry.tables import log_entry
 
 SCHEMA = Path(__file__).parents[1] / "schemas" / "registry.md"
 
@@ -118,9 +118,9 @@ texts = st.text(max_size=20)
 def test_a_leaf_reads_back_as_it_was_written(
     actor: Actor, kind: str, now: int, why: str, after: bytes, prev: int, to: str, status: Status
 ) -> None:
-    writer = leaf.LeafWriter(actor, kind, now, why)
-    read = leaf.decode(writer.leaf("subject", after, prev, to, status))
-    assert read == leaf.Leaf(
+    writer = log_entry.LeafWriter(actor, kind, now, why)
+    read = log_entry.decode(writer.leaf("subject", after, prev, to, status))
+    assert read == log_entry.Leaf(
         after, actor.name, actor.owner, kind, "subject", prev, actor.role.value, status.number,
         now, to, 1, why,
     )  # fmt: skip
@@ -130,7 +130,7 @@ def test_a_leaf_reads_back_as_it_was_written(
 def test_other_bytes_are_no_leaf() -> None:
     for value in (b"\x80", b"\x01", b"\x81\xa1v\x01"):
         with pytest.raises(ValueError, match="no leaf"):
-            leaf.decode(value)
+            log_entry.decode(value)
 
 
 @given(st.integers(1, 12), st.data())

@@ -24,14 +24,14 @@ from registering import (
 
 from csid.identifier import Identifier
 from csid.record import Record, encode
-from registry import codec
-from registry.decide import decide
-from registry.intake import Intake
-from registry.model import TreeChange
-from registry.participants import Kind
-from registry.requests import Actor, AddPool, Alias, Assign, Import, Request
-from registry.status import Status
-from registry.view import EMPTY, Overlay, View
+from registry.bulk.intake import Intake
+from registry.rules.decide import decide
+from registry.rules.participants import Kind
+from registry.rules.requests import Actor, AddPool, Alias, Assign, Import, Request
+from registry.rules.status import Status
+from registry.tables import codec
+from registry.tables.rows import TreeChange
+from registry.tables.view import EMPTY, Overlay, View
 
 TABLE = codec.PLACES
 keys = st.binary(max_size=3)

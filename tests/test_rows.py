@@ -14,7 +14,7 @@ from csid.errors import CsidError, IdentifierError, RecordError
 from csid.fields import FIELDS
 from csid.identifier import Identifier
 from csid.record import Record
-from csid.rows import ALIASES, COLUMNS, RECORD_COLUMNS, row_reader
+from csid.record_csv import ALIASES, COLUMNS, RECORD_COLUMNS, row_reader
 
 ON = date(2026, 1, 31)
 ID = "X00000000000000015/0000/640502/GCV/G15M05X6-7-K0"

@@ -13,13 +13,13 @@ from registering import FOREIGN, OTHER, OWNER, RECORD, Book
 
 from csid.errors import IdentifierError
 from csid.identifier import make
-from registry import codec, places
-from registry.lifecycle import BY_WORD, State, Verb
-from registry.model import Assignment
-from registry.participants import Kind
-from registry.requests import Advance, Assign, Retire
-from registry.search import Query, find, page, read_query
-from registry.view import EMPTY, Overlay, View, assignments, get_owner
+from registry.rules.lifecycle import BY_WORD, State, Verb
+from registry.rules.participants import Kind
+from registry.rules.requests import Advance, Assign, Retire
+from registry.tables import codec, index
+from registry.tables.rows import Assignment
+from registry.tables.search import Query, find, page, read_query
+from registry.tables.view import EMPTY, Overlay, View, assignments, get_owner
 
 OWNERS = {OWNER: "杭州算力", OTHER: "Fujian Compute", FOREIGN: "海外 Compute"}
 INDUSTRIES = ("0000", "6450", "6490")
@@ -162,10 +162,10 @@ def test_a_first_page_touches_few_rows_of_many(query: Query) -> None:
     view = Counting(EMPTY)
     for owner, industry, location, kind in product(OWNERS, INDUSTRIES, LOCATIONS, TYPES):
         place = f"{owner}/{industry}/{location}/{kind}"
-        view.put_all(places.place_rows(place))
+        view.put_all(index.place_rows(place))
         for capability in CLASSES:
-            family = places.family_of(capability)
-            view.put(codec.PLACES, places.family_key(family, place), b"")
+            family = index.family_of(capability)
+            view.put(codec.PLACES, index.family_key(family, place), b"")
             for number in range(100):
                 name = f"{place}/{capability}-{number:04}-00"
                 state = BY_WORD["retired" if number == 99 else "active"]

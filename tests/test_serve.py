@@ -13,8 +13,8 @@ import dns.message
 import dns.query
 import pytest
 
-from resolver.store import Store
-from resolver.supervisor import READER_CHECK_SECONDS, Child
+from resolver.server.supervisor import READER_CHECK_SECONDS, Child
+from resolver.store.environment import Store
 from tests.servers import (
     PATIENCE,
     SUFFIX,
@@ -53,7 +53,7 @@ def test_ready_names_what_is_served_and_it_answers(data: Path) -> None:
         assert server.ready == f"ready: udp+tcp 127.0.0.1:{port}, 2 workers, data {data}"
         assert address_over(dns.query.udp, server) == "192.0.2.1"
         assert address_over(dns.query.tcp, server) == "192.0.2.1"
-        assert len(server.workers("resolver.worker")) == 2
+        assert len(server.workers("resolver.server.worker")) == 2
 
 
 def test_ipv6_and_several_addresses(data: Path) -> None:
@@ -105,7 +105,8 @@ def test_a_killed_server_leaves_no_children_and_starts_again(data: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("module", "ask"), [("resolver.worker", dns.query.udp), ("resolver.tcp", dns.query.tcp)]
+    ("module", "ask"),
+    [("resolver.server.worker", dns.query.udp), ("resolver.server.tcp", dns.query.tcp)],
 )
 def test_a_killed_process_is_replaced_and_queries_wait_meanwhile(
     data: Path, module: str, ask: Ask

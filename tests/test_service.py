@@ -31,12 +31,12 @@ from registering import (
 )
 
 from csid import names
-from csid.dns import CNAME, TXT
-from registry import audit, book, codec, leaf, view
+from csid.protocol import CNAME, TXT
+from registry import audit
 from registry.audit.store import leaf_key
-from registry.lifecycle import Verb
-from registry.plan import AliasAll, MintAll, Transfer
-from registry.requests import (
+from registry.rules.lifecycle import Verb
+from registry.rules.plan import AliasAll, MintAll, Transfer
+from registry.rules.requests import (
     AddPool,
     Advance,
     Assign,
@@ -46,11 +46,12 @@ from registry.requests import (
     RetireLocation,
     Update,
 )
+from registry.rules.status import Status
 from registry.service import Outcome, Registry
-from registry.status import Status
-from resolver import node
-from resolver.node import RRset
-from resolver.writing import WriteTransaction
+from registry.tables import codec, log_entry, transaction, view
+from resolver.store import node
+from resolver.store.node import RRset
+from resolver.store.write import WriteTransaction
 
 KEY = audit.SigningKey.generate("registry.example/log")
 
@@ -79,7 +80,7 @@ def test_a_plan_that_was_interrupted_goes_on(registry: Registry) -> None:
     outcome = registry.run(Transfer(OWNER, OTHER), ADMINISTRATOR)
     assert (outcome.done, outcome.unchanged, outcome.refused) == (29, 0, 0)
     assert registry.run(Transfer(OWNER, OTHER), ADMINISTRATOR).done == 0
-    with registry.view() as view_:
+    with registry.tables.view() as view_:
         assert view.count_live(view_, OWNER) == 0
         assert view.count_live(view_, OTHER) == 30
     assert resolved(registry, str(identifier("0000", OTHER))) == RECORD
@@ -153,7 +154,7 @@ def test_a_change_is_proved_by_a_checkpoint_that_covers_it(registry: Registry) -
 
 
 def _change_row(txn: WriteTransaction) -> None:
-    table = book.BookView(txn).table(codec.ASSIGNMENTS)
+    table = transaction.BookView(txn).table(codec.ASSIGNMENTS)
     key, value = next(table.scan(b""))
     row = codec.decode_assignment(value)
     table.put(
@@ -162,27 +163,29 @@ def _change_row(txn: WriteTransaction) -> None:
 
 
 def _remove_row(txn: WriteTransaction) -> None:
-    table = book.BookView(txn).table(codec.ASSIGNMENTS)
+    table = transaction.BookView(txn).table(codec.ASSIGNMENTS)
     table.delete(next(table.scan(b""))[0])
 
 
 def _add_row(txn: WriteTransaction) -> None:
-    table = book.BookView(txn).table(codec.ASSIGNMENTS)
+    table = transaction.BookView(txn).table(codec.ASSIGNMENTS)
     table.put(str(identifier("0099")).encode(), next(table.scan(b""))[1])
 
 
 def _put_back_row(txn: WriteTransaction) -> None:
     """An identifier as it was before its last change."""
-    seen = book.BookView(txn)
+    seen = transaction.BookView(txn)
     table = seen.table(codec.ASSIGNMENTS)
     key, value = list(table.scan(b""))[1]
     row = codec.decode_assignment(value)
-    first = audit.Log(book.AuditStore(txn)).leaf(row.leaf - 1)
-    table.put(key, codec.encode(row._replace(leaf=row.leaf - 1, record=leaf.decode(first).after)))
+    first = audit.Log(transaction.AuditStore(txn)).leaf(row.leaf - 1)
+    table.put(
+        key, codec.encode(row._replace(leaf=row.leaf - 1, record=log_entry.decode(first).after))
+    )
 
 
 def _change_owner(txn: WriteTransaction) -> None:
-    table = book.BookView(txn).table(codec.OWNERS)
+    table = transaction.BookView(txn).table(codec.OWNERS)
     key, value = next(table.scan(b""))
     table.put(key, codec.encode(codec.decode_owner(value)._replace(quota=5)))
 
@@ -226,7 +229,7 @@ def test_a_change_made_behind_the_registrys_back_is_found(registry: Registry, ta
 def test_an_older_directory_gets_its_tables_when_it_is_opened_for_writing(tmp_path: Path) -> None:
     data = create(tmp_path / "data")
     with Registry.open(data) as registry:
-        with registry.view() as seen:
+        with registry.tables.view() as seen:
             assert list(seen.scan(codec.OWNERS, b"")) == []
             assert seen.leaves() == 0
         assert registry.history(OWNER) == registry.checkpoints() == []

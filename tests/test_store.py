@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from csid import names
-from csid.dns import CNAME, CSID, NS, SOA, TXT, A
 from csid.errors import StoreError, ZoneError
-from resolver import node
-from resolver.node import RRset
-from resolver.store import Store
-from resolver.writing import ADDED, CHANGED, UNCHANGED
-from resolver.zone import build
+from csid.protocol import CNAME, CSID, NS, SOA, TXT, A
+from resolver.store import node
+from resolver.store.build import build
+from resolver.store.environment import Store
+from resolver.store.node import RRset
+from resolver.store.write import ADDED, CHANGED, UNCHANGED
 from tests import trees
 from tests.commands import as_nobody
 from tests.memory import zone_data
@@ -278,7 +278,7 @@ def test_nodes_out_of_order_are_a_mistake_of_the_caller(store: Store) -> None:
 BUILDER = """
 import sys
 from pathlib import Path
-from resolver.store import Store
+from resolver.store.environment import Store
 with Store.open(Path(sys.argv[1]), writable=True) as store, store.building() as generation:
     with store.write() as txn:
         txn.put_nodes(generation, [(b"", b"\\0\\0"), (b"a\\0", b"\\0\\0")])

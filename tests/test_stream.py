@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from csid.limits import HEADER_OCTETS, MAX_MESSAGE_OCTETS
-from resolver.stream import MAX_ANSWERS_OCTETS, MAX_QUERIES_AT_ONCE, Stream
+from resolver.server.framing import MAX_ANSWERS_OCTETS, MAX_QUERIES_AT_ONCE, Stream
 
 queries = st.binary(min_size=HEADER_OCTETS, max_size=60)
 

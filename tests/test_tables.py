@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from csid import scheme, tables
-from csid.tables import NEVER
+from csid import codes, scheme
+from csid.codes import NEVER
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"
 
 
 def in_force() -> set[str]:
-    table = tables.divisions()
+    table = codes.divisions()
     return {code for code in table if table.last(code).end == NEVER}
 
 
@@ -25,13 +25,13 @@ def test_the_codes_in_force_and_the_retired_ones_are_counted() -> None:
     standing = in_force()
     assert len(standing) == 3214
     # 3,539 by the list of changes 1980-2026, 8 more by the corrections kept with the tables.
-    assert len(tables.divisions()) - len(standing) == 3547
+    assert len(codes.divisions()) - len(standing) == 3547
 
 
 def test_the_divisions_in_force_are_those_of_the_source(shared: Path) -> None:
     with (shared / "data" / "divisions.csv").open(encoding="utf-8", newline="") as file:
         source = {row["code"]: row for row in csv.DictReader(file)}
-    table = tables.divisions()
+    table = codes.divisions()
     assert in_force() == source.keys()
     for code, row in source.items():
         division = table.last(code)
@@ -45,12 +45,12 @@ def test_the_divisions_in_force_are_those_of_the_source(shared: Path) -> None:
 def test_every_code_that_a_change_retires_is_in_the_table(shared: Path) -> None:
     with (shared / "data" / "division_changes.csv").open(encoding="utf-8", newline="") as file:
         old = {row["old_code"] for row in csv.DictReader(file)} - {""}
-    assert old <= set(tables.divisions())
+    assert old <= set(codes.divisions())
     assert len(old - in_force()) == 3539
 
 
 def test_the_intervals_of_a_code_follow_each_other_without_overlap() -> None:
-    table = tables.divisions()
+    table = codes.divisions()
     for code in table:
         history = table.history(code)
         assert all(division.start < division.end for division in history), code
@@ -58,7 +58,7 @@ def test_the_intervals_of_a_code_follow_each_other_without_overlap() -> None:
 
 
 def test_every_parent_and_successor_is_itself_a_code() -> None:
-    table = tables.divisions()
+    table = codes.divisions()
     for code in table:
         for division in table.history(code):
             assert not division.parent or division.parent in table, division
@@ -66,7 +66,7 @@ def test_every_parent_and_successor_is_itself_a_code() -> None:
 
 
 def test_a_retired_code_knows_its_year_and_its_successor() -> None:
-    table = tables.divisions()
+    table = codes.divisions()
     jianggan = table.last("330104")
     assert (jianggan.name, jianggan.end, jianggan.successor) == ("江干区", 2021, "330102")
     assert table.at("330104", 2020) == jianggan
@@ -78,24 +78,24 @@ def test_a_retired_code_knows_its_year_and_its_successor() -> None:
 
 
 def test_a_renamed_code_stays_in_force_under_both_names() -> None:
-    table = tables.divisions()
+    table = codes.divisions()
     names = {year: division.name for year in (2019, 2020) if (division := table.at("130502", year))}
     assert names == {2019: "桥东区", 2020: "襄都区"}
 
 
 def test_a_reassigned_code_stood_for_several_places() -> None:
-    names = [division.name for division in tables.divisions().history("430304")]
+    names = [division.name for division in codes.divisions().history("430304")]
     assert names == ["岳塘区", "桥头区", "岳塘区"]
-    assert tables.divisions().history("430304")[0].successor == ""
+    assert codes.divisions().history("430304")[0].successor == ""
 
 
 def test_a_reinstated_code_is_not_in_force_in_between() -> None:
-    table = tables.divisions()
+    table = codes.divisions()
     assert [bool(table.at("610304", year)) for year in (1982, 1990, 2003)] == [True, False, True]
 
 
 def test_a_path_is_named_as_at_its_time() -> None:
-    table = tables.divisions()
+    table = codes.divisions()
     assert [d.name for d in table.path(table.last("330106"))] == ["浙江省", "杭州市", "西湖区"]
     assert [d.name for d in table.path(table.last("110108"))] == ["北京市", "海淀区"]
 
@@ -116,11 +116,11 @@ def test_a_path_is_named_as_at_its_time() -> None:
     ],
 )
 def test_english_names_are_the_usual_ones(code: str, name_en: str) -> None:
-    assert tables.divisions().last(code).name_en == name_en
+    assert codes.divisions().last(code).name_en == name_en
 
 
 def test_industries_hold_the_whole_standard() -> None:
-    table = tables.industries()
+    table = codes.industries()
     levels = [entry.level for entry in table.values()]
     assert levels.count("section") == 20
     assert levels.count("class") == 1381
@@ -143,9 +143,9 @@ def test_every_table_of_the_scheme_exists_and_fits_its_part() -> None:
         "countries",
     }
     for part in named:
-        codes = [code for code in tables.by_name(part.table) if len(code) == part.longest]
-        assert codes
-        assert all(set(code) <= set(part.characters) for code in codes)
+        found = [code for code in codes.by_name(part.table) if len(code) == part.longest]
+        assert found
+        assert all(set(code) <= set(part.characters) for code in found)
 
 
 @pytest.mark.parametrize("name", ["chip_families.csv", "countries.csv", "owner_classes.csv"])

@@ -15,9 +15,9 @@ import dns.flags
 import dns.message
 import pytest
 
-from csid.dns import OPTION_COOKIE, OPTION_KEEPALIVE, OPTION_NSID
 from csid.limits import TCP_IDLE_SECONDS, TCP_SEND_SECONDS
-from resolver.tcp import MAX_HELD_OCTETS
+from csid.protocol import OPTION_COOKIE, OPTION_KEEPALIVE, OPTION_NSID
+from resolver.server.tcp import MAX_HELD_OCTETS
 from tests.servers import PATIENCE, Server, make_data, serving
 
 HIDDEN_SECONDS = 3.0  # what a deadline may be late by: the sweep's interval and a busy machine
@@ -76,7 +76,7 @@ def assert_served(server: Server, seconds: float = 1.0) -> None:
 
 
 def tcp_process(server: Server) -> int:
-    (pid,) = server.workers("resolver.tcp")
+    (pid,) = server.workers("resolver.server.tcp")
     return pid
 
 
@@ -259,7 +259,7 @@ def test_when_descriptors_run_out_newcomers_are_served_and_the_idle_closed(
 ) -> None:
     data = make_data(tmp_path / "data")
     with serving(data) as scarce:
-        (pid,) = scarce.workers("resolver.tcp")
+        (pid,) = scarce.workers("resolver.server.tcp")
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (64, 64))
         idle = []
         for _ in range(200):
@@ -268,7 +268,7 @@ def test_when_descriptors_run_out_newcomers_are_served_and_the_idle_closed(
             assert read_answer(idle[-1]).id == 3
         assert closed_by_server(idle[0], PATIENCE)
         assert_served(scarce)
-        assert scarce.workers("resolver.tcp") == [pid]
+        assert scarce.workers("resolver.server.tcp") == [pid]
         for sock in idle:
             sock.close()
 

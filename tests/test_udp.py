@@ -20,13 +20,13 @@ from typing import Any
 import pytest
 
 from csid.limits import BATCH_PACKETS
-from resolver import udp
-from resolver.answer import Answerer
-from resolver.edns import OptWriter
+from resolver.answer.edns import OptWriter
+from resolver.answer.process import Answerer
+from resolver.server import udp
 from tests.memory import MemoryTree, zone_data
 from tests.packets import NOW, message, opt, option, parsed, query, question
 
-KINDS = ("resolver.mmsg", "resolver.cmmsg")
+KINDS = ("resolver.server.datagrams", "resolver.server.cdatagrams")
 TREE = MemoryTree(
     dict(
         [

@@ -14,10 +14,10 @@ from books import ORIGIN, accredit, ask, create, opened, resolved, status
 from registering import ADMINISTRATOR, CLASS, OWNER, PLACE, POOL, RECORD, identifier
 
 from csid.errors import StoreError
-from registry import view
-from registry.requests import AddPool, Assign, Mint, Request
+from registry.rules.requests import AddPool, Assign, Mint, Request
+from registry.rules.status import Status
 from registry.service import Registry
-from registry.status import Status
+from registry.tables import view
 from registry.writer import _Ticket
 
 CLIENTS = 16
@@ -26,7 +26,7 @@ RACER = """
 import sys
 from pathlib import Path
 from registering import ADMINISTRATOR, RECORD, identifier
-from registry.requests import Assign, Request
+from registry.rules.requests import Assign, Request
 from registry.service import Registry
 with Registry.open(Path(sys.argv[1]), writable=True, sync=False) as registry:
     print("begun", flush=True)
@@ -83,7 +83,7 @@ def test_threads_that_mint_from_one_pool_get_codes_of_their_own(tmp_path: Path) 
         assert ask(registry, AddPool(PLACE, CLASS, 200)).status is Status.DONE
         minted = [[Request(ADMINISTRATOR, Mint(POOL, RECORD))] * 10 for _ in range(CLIENTS)]
         assert {one for mine in together(registry, minted) for one in mine} == {Status.DONE}
-        with registry.view() as seen:
+        with registry.tables.view() as seen:
             assert len(list(view.assignments(seen, OWNER))) == CLIENTS * 10
 
 
@@ -94,7 +94,7 @@ def test_one_idempotency_key_gives_one_code_to_all_who_ask(tmp_path: Path) -> No
         answers = [one for mine in together(registry, [[same]] * CLIENTS) for one in mine]
         assert answers.count(Status.DONE) == 1
         assert answers.count(Status.REPLAYED) == CLIENTS - 1
-        with registry.view() as seen:
+        with registry.tables.view() as seen:
             assert len(list(view.assignments(seen, OWNER))) == 1
 
 
@@ -195,7 +195,7 @@ def test_a_full_map_is_told_to_all_and_loses_nothing(tmp_path: Path) -> None:
         for _, told in results:
             assert "the map is full; nothing of this step was written" in told
         acknowledged = {name for done, _ in results for name in done}
-        with registry.view() as seen:
+        with registry.tables.view() as seen:
             assert {name for name, _ in view.assignments(seen, OWNER)} == acknowledged
         assert registry.verify().sound
 

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from csid import names
-from csid.dns import AAAA, CNAME, DNAME, MX, NS, SOA, SRV, TXT, A
 from csid.errors import DomainNameError, ZoneError
 from csid.limits import MAX_DELEGATION_NS, MAX_RRSET_RECORDS, MAX_TYPES_PER_NAME
-from resolver import node, zone
-from resolver.node import RRset
+from csid.protocol import AAAA, CNAME, DNAME, MX, NS, SOA, SRV, TXT, A
+from resolver.store import build, node
+from resolver.store.node import RRset
 from tests.memory import zone_data
 
 ZONE = """\
@@ -46,7 +46,7 @@ ZONE = """\
 def built(text: str = ZONE, origin: str = "example.") -> dict[str, bytes]:
     """The nodes of a zone by name, relative to its apex ('' is the apex)."""
     apex, data = zone_data(dedent(text), origin)
-    nodes = list(zone.build(apex, data))
+    nodes = list(build.build(apex, data))
     assert [key for key, _ in nodes] == sorted(key for key, _ in nodes)
     return {names.to_text(names.wire_of_key(key)).removesuffix("."): blob for key, blob in nodes}
 
@@ -103,7 +103,7 @@ def test_addresses_of_a_delegation_with_very_many_servers_are_bounded() -> None:
 
 def test_wildcards_are_counted() -> None:
     keys = [b"", b"*\0", b"a\0*\0", b"a\0*\0b\0", b"a*\0", b"*a\0", b"a\0\1\1*\0"]
-    assert zone.wildcard_count(iter(keys)) == 2
+    assert build.wildcard_count(iter(keys)) == 2
 
 
 # -- refusals
@@ -113,7 +113,7 @@ APEX = {SOA: RRset(1, [b"\0\0" + bytes(20)]), NS: RRset(1, [b"\0"])}
 
 def refused(owner: bytes, rrsets: dict[int, RRset]) -> str:
     with pytest.raises(ZoneError) as caught:
-        list(zone.build(b"\1z\0", {b"\1z\0": APEX, owner: rrsets}))
+        list(build.build(b"\1z\0", {b"\1z\0": APEX, owner: rrsets}))
     return str(caught.value)
 
 
@@ -137,7 +137,7 @@ def test_what_no_message_could_carry_is_refused(rrsets: dict[int, RRset], said: 
 
 def test_the_largest_that_is_allowed_is_built() -> None:
     rrsets = {one: RRset(1, [bytes(59_988)]) for one in range(256, 256 + MAX_TYPES_PER_NAME, 64)}
-    nodes = dict(zone.build(b"\1z\0", {b"\1z\0": APEX, b"\1a\1z\0": rrsets}))
+    nodes = dict(build.build(b"\1z\0", {b"\1z\0": APEX, b"\1a\1z\0": rrsets}))
     assert dict(node.rrsets_of(nodes[b"a\0"])) == rrsets
 
 
@@ -145,7 +145,7 @@ def test_a_name_too_long_for_the_store_is_refused() -> None:
     """In every zone, for its key is bounded with the apex included."""
     long = b"".join(bytes((size,)) + b"\1" * size for size in (63, 63, 63, 61)) + b"\0"
     with pytest.raises(DomainNameError):
-        list(zone.build(b"\0", {b"\0": APEX, long: {TXT: RRset(1, [b"\0"])}}))
+        list(build.build(b"\0", {b"\0": APEX, long: {TXT: RRset(1, [b"\0"])}}))
 
 
 # -- random zones
@@ -177,7 +177,7 @@ def test_nodes_of_random_zones_keep_what_lookups_rely_on(
     data = {(): APEX, **below}
     apex = wire_of(origin)
     nodes = dict(
-        zone.build(apex, {wire_of(origin + name): rrsets for name, rrsets in data.items()})
+        build.build(apex, {wire_of(origin + name): rrsets for name, rrsets in data.items()})
     )
     expected = {name[:depth] for name in data for depth in range(len(name) + 1)}
     by_name = {tuple(names.labels_of_key(key)): blob for key, blob in nodes.items()}
@@ -191,15 +191,15 @@ def test_nodes_of_random_zones_keep_what_lookups_rely_on(
         ]
         assert blob[1] == (1 + covering[0] if covering else 0)
     wildcards = sum(name[-1:] == (b"*",) for name in expected)
-    assert zone.wildcard_count(iter(nodes)) == wildcards
+    assert build.wildcard_count(iter(nodes)) == wildcards
 
 
 @given(LABELS)
 def test_the_ancestors_of_a_key_come_nearest_first(name: Labels) -> None:
     key = names.key_of(wire_of(name))
     above = [names.key_of(wire_of(name[:depth])) for depth in reversed(range(len(name)))]
-    assert list(zone.ancestors(key)) == above
-    assert zone.depth_of(key) == len(name)
+    assert list(build.ancestors(key)) == above
+    assert build.depth_of(key) == len(name)
 
 
 # -- the SOA
@@ -211,9 +211,9 @@ SOA_FIELDS = st.tuples(*[st.integers(0, 2**32 - 1)] * 5)
 def test_the_fields_of_an_soa(ttl: int, fields: tuple[int, ...], other: int) -> None:
     head = b"\2ns\0\4host\0"
     soa = RRset(ttl, [head + struct.pack(">IIIII", *fields)])
-    assert zone.serial_of(soa) == fields[0]
-    assert zone.negative_ttl(soa) == min(ttl, fields[4])
-    moved = zone.with_serial(soa, other)
+    assert build.serial_of(soa) == fields[0]
+    assert build.negative_ttl(soa) == min(ttl, fields[4])
+    moved = build.with_serial(soa, other)
     assert moved == RRset(ttl, [head + struct.pack(">IIIII", other, *fields[1:])])
 
 
@@ -222,4 +222,4 @@ def test_the_fields_of_an_soa(ttl: int, fields: tuple[int, ...], other: int) -> 
     [(0, 1), (7, 8), (2**31 - 1, 2**31), (2**32 - 2, 2**32 - 1), (2**32 - 1, 1)],
 )
 def test_serials_go_round_without_zero(serial: int, following: int) -> None:
-    assert zone.next_serial(serial) == following
+    assert build.next_serial(serial) == following

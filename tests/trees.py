@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from csid import names
-from csid.dns import NS, SOA
-from resolver import node
-from resolver.store import Store
-from resolver.zone import ancestors, depth_of, serial_of, wildcard_count
+from csid.protocol import NS, SOA
+from resolver.store import node
+from resolver.store.build import ancestors, depth_of, serial_of, wildcard_count
+from resolver.store.environment import Store
 
 
 def check(store: Store) -> None:

@@ -11,7 +11,7 @@ from csid.errors import CsidError
 from gateway.cli import options
 
 if TYPE_CHECKING:
-    from registry.requests import Actor, Body, Request
+    from registry.rules.requests import Actor, Body, Request
 
 ACTOR_VARIABLE: Final = "CSID_ACTOR"
 ROLE_VARIABLE: Final = "CSID_ROLE"
@@ -75,7 +75,7 @@ def actor_of(args: argparse.Namespace) -> Actor:
         ActorError: it is nobody, in no role there is, or a registrar of no owner.
     """
     from csid.identifier import fold
-    from registry.requests import Actor, Role
+    from registry.rules.requests import Actor, Role
 
     name = args.actor or os.environ.get(ACTOR_VARIABLE) or _login()
     word = args.role or os.environ.get(ROLE_VARIABLE) or DEFAULT_ROLE
@@ -94,7 +94,7 @@ def actor_of(args: argparse.Namespace) -> Actor:
 
 def request_of(args: argparse.Namespace, body: Body) -> Request:
     """The request that a command line makes."""
-    from registry.requests import Request
+    from registry.rules.requests import Request
 
     return Request(actor_of(args), body, args.reason, args.key)
 
@@ -105,7 +105,7 @@ def require_auditor(args: argparse.Namespace) -> None:
     Raises:
         ActorError: the role may not.
     """
-    from registry.policy import MAY_AUDIT
+    from registry.rules.policy import MAY_AUDIT
 
     actor = actor_of(args)
     if actor.role not in MAY_AUDIT:

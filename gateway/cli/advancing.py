@@ -41,8 +41,8 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 
 def run_advance(args: argparse.Namespace) -> int:
     """Lead one identifier to its next state."""
-    from registry.lifecycle import Verb
-    from registry.requests import Advance
+    from registry.rules.lifecycle import Verb
+    from registry.rules.requests import Advance
 
     with verdicts.open_registry(args) as registry:
         identifier = references.identifier(args.id, registry.settings)
@@ -51,7 +51,7 @@ def run_advance(args: argparse.Namespace) -> int:
 
 def run_retire(args: argparse.Namespace) -> int:
     """End one identifier."""
-    from registry.requests import Retire
+    from registry.rules.requests import Retire
 
     with verdicts.open_registry(args) as registry:
         settings = registry.settings

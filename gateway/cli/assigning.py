@@ -38,7 +38,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 
 def run_assign(args: argparse.Namespace) -> int:
     """Assign one identifier; prints it."""
-    from registry.requests import Assign, Body, Mint
+    from registry.rules.requests import Assign, Body, Mint
 
     record = recording.record_of(args)
     with verdicts.open_registry(args) as registry:
@@ -54,15 +54,15 @@ def run_update(args: argparse.Namespace) -> int:
     """Change the record of one identifier."""
     from csid.errors import RecordError
     from csid.record import decode
-    from registry.lifecycle import LIVE
-    from registry.requests import Update
-    from registry.view import get_assignment
+    from registry.rules.lifecycle import LIVE
+    from registry.rules.requests import Update
+    from registry.tables.view import get_assignment
 
     if not recording.is_given(args):
         raise RecordError("record", "nothing to change is given; give --record or an option")
     with verdicts.open_registry(args) as registry:
         identifier = references.identifier(args.id, registry.settings)
-        with registry.view() as seen:
+        with registry.tables.view() as seen:
             row = get_assignment(seen, str(identifier))
         if row is None:
             console.complain(f"{identifier}  201 NOT_FOUND 不存在 is not assigned here")

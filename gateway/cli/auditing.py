@@ -188,13 +188,13 @@ def run_prove(args: argparse.Namespace) -> int:
 def run_check(args: argparse.Namespace) -> int:
     """Judge a proof; exit 1 if it does not hold."""
     from gateway.cli import facts, histories
-    from registry import leaf
     from registry.audit import ProofError, check
+    from registry.tables import log_entry
 
     key = _verifier(args.key)
     try:
         checked = check(_read(args.proof), key)
-        change = leaf.decode(checked.leaf)
+        change = log_entry.decode(checked.leaf)
     except (ProofError, ValueError) as error:
         if args.json:
             console.print_json({"holds": False, "reason": str(error)})

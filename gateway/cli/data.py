@@ -68,8 +68,8 @@ def run_init(args: argparse.Namespace) -> int:
     from csid.limits import MAP_OCTETS
     from gateway.cli import console
     from registry.deployment import first_zone
-    from resolver.store import Store
-    from resolver.zone import build
+    from resolver.store.build import build
+    from resolver.store.environment import Store
 
     rules = scheme.load()
     origin = names.from_text((args.suffix or rules.dns_suffix).lower())

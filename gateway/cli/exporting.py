@@ -15,7 +15,7 @@ from csid.errors import CsidError
 from gateway.cli import console, options, searching
 
 if TYPE_CHECKING:
-    from registry.search import Found
+    from registry.tables.search import Found
 
 Write = Callable[["Found"], bool]  # whether the form can hold it
 
@@ -44,13 +44,13 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 
 def run_export(args: argparse.Namespace) -> int:
     """Write all that matches."""
-    from registry.search import find
     from registry.service import Registry
+    from registry.tables.search import find
 
     written, left = 0, 0
     with Registry.open(args.data) as registry:
         query = searching.query_of(args, registry.settings)
-        with registry.view() as seen, _opened(args.output) as file:
+        with registry.tables.view() as seen, _opened(args.output) as file:
             write = _WRITERS[_format(args)](file)
             for found in find(seen, query):
                 if write(found):
@@ -77,8 +77,8 @@ def _as_csv(file: IO[str]) -> Write:
     """Rows with the columns of schemas/record.md."""
     from csid.fields import CELL_BREAK, FIELDS, PRECISIONS
     from csid.record import decode
-    from csid.rows import ID_COLUMN, RECORD_COLUMNS
-    from registry.lifecycle import State
+    from csid.record_csv import ID_COLUMN, RECORD_COLUMNS
+    from registry.rules.lifecycle import State
 
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow((ID_COLUMN, *RECORD_COLUMNS))
@@ -100,7 +100,7 @@ def _as_csv(file: IO[str]) -> Write:
 def _as_jsonl(file: IO[str]) -> Write:
     """A JSON object a line: id, record, and alias where another took its place."""
     from csid.record import decode
-    from registry.lifecycle import State
+    from registry.rules.lifecycle import State
 
     def write(found: Found) -> bool:
         value = {"id": found.identifier, "record": decode(found.row.record).json()}

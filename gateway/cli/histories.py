@@ -9,8 +9,8 @@ from gateway.cli import console, options, paging
 
 if TYPE_CHECKING:
     from csid.record import Record
-    from registry.leaf import Leaf
-    from resolver.store import Settings
+    from registry.tables.log_entry import Leaf
+    from resolver.store.environment import Settings
 
 KINDS: Final = {
     "owner.add": "登记主体",

@@ -16,8 +16,8 @@ from gateway.cli import actors, options
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from registry.bulk import Tally
-    from registry.table import Fault
+    from registry.bulk.csv_stream import Fault
+    from registry.bulk.importer import Tally
 
 FAULTS_SHOWN: Final = 20  # on the screen; --errors has them all
 
@@ -62,10 +62,10 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 def run_import(args: argparse.Namespace) -> int:
     """Import one table; exit code 1 if rows of it were wrong."""
     from gateway.cli import console
-    from registry.bulk import Import, read_parts
-    from registry.entries import DEFAULT_TTL, Reading
+    from registry.bulk.csv_stream import ENCODING
+    from registry.bulk.entries import DEFAULT_TTL, Reading
+    from registry.bulk.importer import Import, read_parts
     from registry.service import Registry
-    from registry.table import ENCODING
 
     started = time.monotonic()
     actor = actors.actor_of(args)
@@ -137,7 +137,7 @@ def _report(args: argparse.Namespace, tally: Tally, shown: Sequence[Fault], seco
 @contextmanager
 def _opened(name: str) -> Iterator[tuple[BinaryIO, int | None]]:
     """A table to be read, and its octets if that can be known."""
-    from registry.table import TableError
+    from registry.bulk.csv_stream import TableError
 
     if name == "-":
         yield sys.stdin.buffer, None
@@ -153,7 +153,7 @@ def _opened(name: str) -> Iterator[tuple[BinaryIO, int | None]]:
 
 @contextmanager
 def _errors_file(path: Path | None) -> Iterator[IO[str] | None]:
-    from registry.table import TableError
+    from registry.bulk.csv_stream import TableError
 
     if path is None:
         yield None

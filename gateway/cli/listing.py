@@ -6,12 +6,12 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from csid.dns import CSID
+from csid.protocol import CSID
 from gateway.cli import options
 
 if TYPE_CHECKING:
     from registry.catalogue import Holding
-    from resolver.store import Settings
+    from resolver.store.environment import Settings
 
 LIST_LIMIT: Final = 100  # identifiers, unless asked for more
 
@@ -60,7 +60,7 @@ def run_list(args: argparse.Namespace) -> int:
 
     from gateway.cli import console
     from registry import catalogue
-    from resolver.store import Store
+    from resolver.store.environment import Store
 
     with Store.open(args.data) as store:
         settings = store.settings()
@@ -87,7 +87,7 @@ def run_show(args: argparse.Namespace) -> int:
     from csid.identifier import parse
     from gateway.cli import console
     from registry import catalogue
-    from resolver.store import Store
+    from resolver.store.environment import Store
 
     with Store.open(args.data) as store:
         settings = store.settings()

@@ -9,8 +9,8 @@ from csid.errors import IdentifierError
 from gateway.cli import actors, console, options, paging, references, steps, verdicts
 
 if TYPE_CHECKING:
-    from registry.search import Query
-    from registry.view import View
+    from registry.tables.search import Query
+    from registry.tables.view import View
 
 
 def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
@@ -66,9 +66,9 @@ def _register_location(subparsers: options.Subparsers[argparse.ArgumentParser]) 
 
 def run_alias(args: argparse.Namespace) -> int:
     """One alias, or a whole subtree."""
-    from registry.plan import AliasAll
-    from registry.requests import Alias
-    from registry.search import read_query
+    from registry.rules.plan import AliasAll
+    from registry.rules.requests import Alias
+    from registry.tables.search import read_query
 
     whole = [not references.is_prefix(text) for text in (args.old, args.new)]
     depths = [text.rstrip("/").count("/") for text in (args.old, args.new)]
@@ -90,15 +90,15 @@ def run_alias(args: argparse.Namespace) -> int:
 def run_transfer(args: argparse.Namespace) -> int:
     """One identifier, or all below a prefix; the first prints the new identifier."""
     from csid.identifier import fold
-    from registry import places
-    from registry.plan import Transfer
-    from registry.requests import Move
-    from registry.search import read_query
+    from registry.rules.plan import Transfer
+    from registry.rules.requests import Move
+    from registry.tables import index
+    from registry.tables.search import read_query
 
     with verdicts.open_registry(args) as registry:
         if not references.is_prefix(args.what):
             old = references.identifier(args.what, registry.settings)
-            body = Move(old, places.moved(old, owner=fold(args.to)))
+            body = Move(old, index.moved(old, owner=fold(args.to)))
             return verdicts.carry_out(registry, args, body, bare=True)
         query = read_query(args.what)
         work = Transfer(args.what, args.to)
@@ -107,8 +107,8 @@ def run_transfer(args: argparse.Namespace) -> int:
 
 def run_retire(args: argparse.Namespace) -> int:
     """Retire a location and re-home what is there."""
-    from registry.requests import RetireLocation
-    from registry.search import read_query
+    from registry.rules.requests import RetireLocation
+    from registry.tables.search import read_query
 
     with verdicts.open_registry(args) as registry:
         query = read_query(location=args.old)
@@ -117,18 +117,18 @@ def run_retire(args: argparse.Namespace) -> int:
 
 
 def _living(seen: View, query: Query) -> int:
-    from registry.lifecycle import LIVE
-    from registry.search import find
+    from registry.rules.lifecycle import LIVE
+    from registry.tables.search import find
 
     return sum(found.row.state in LIVE for found in find(seen, query))
 
 
 def run_list(args: argparse.Namespace) -> int:
     """List the locations that were retired here."""
-    from registry import codec
     from registry.service import Registry
+    from registry.tables import codec
 
-    with Registry.open(args.data) as registry, registry.view() as seen:
+    with Registry.open(args.data) as registry, registry.tables.view() as seen:
         found = [
             (key.decode("ascii"), codec.decode_redirect(value))
             for key, value in seen.scan(codec.LOCATIONS, b"")

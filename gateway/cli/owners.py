@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway.cli import actors, console, options, paging, verdicts
 
 if TYPE_CHECKING:
-    from registry.model import Owner
-    from registry.requests import Body
-    from registry.view import View
+    from registry.rules.requests import Body
+    from registry.tables.rows import Owner
+    from registry.tables.view import View
 
 KINDS: Final = {
     "node": "互联互通节点主体",
@@ -97,7 +97,7 @@ def _quota(text: str) -> int | str:
 
 def run_add(args: argparse.Namespace) -> int:
     """Register an applicant."""
-    from registry.requests import AddOwner
+    from registry.rules.requests import AddOwner
 
     quota = None if args.quota == "none" else args.quota
     body = AddOwner(args.code, _kinds(args.kind), args.name, args.contact, quota)
@@ -107,8 +107,8 @@ def run_add(args: argparse.Namespace) -> int:
 def run_update(args: argparse.Namespace) -> int:
     """Change what is registered; what is not given stays."""
     from csid.identifier import fold
-    from registry.requests import UpdateOwner
-    from registry.view import get_owner
+    from registry.rules.requests import UpdateOwner
+    from registry.tables.view import get_owner
 
     def body(seen: View) -> Body:
         code = fold(args.code)
@@ -129,8 +129,8 @@ def run_update(args: argparse.Namespace) -> int:
 
 def run_judge(args: argparse.Namespace) -> int:
     """Accredit, suspend, reinstate or end."""
-    from registry.participants import Judgement
-    from registry.requests import JudgeOwner
+    from registry.rules.participants import Judgement
+    from registry.rules.requests import JudgeOwner
 
     body = JudgeOwner(args.code, Judgement(args.judgement))
     return _ask(args, lambda _: body)
@@ -138,7 +138,7 @@ def run_judge(args: argparse.Namespace) -> int:
 
 def run_qualify(args: argparse.Namespace) -> int:
     """Grant or take back the qualification."""
-    from registry.requests import QualifyOwner
+    from registry.rules.requests import QualifyOwner
 
     body = QualifyOwner(args.code, granted=not args.withdraw)
     return _ask(args, lambda _: body)
@@ -146,13 +146,13 @@ def run_qualify(args: argparse.Namespace) -> int:
 
 def _ask(args: argparse.Namespace, body_of: Callable[[View], Body]) -> int:
     with verdicts.open_registry(args) as registry:
-        with registry.view() as seen:
+        with registry.tables.view() as seen:
             body = body_of(seen)
         return verdicts.carry_out(registry, args, body)
 
 
 def _kinds(words: Any) -> tuple[Any, ...]:
-    from registry.participants import KIND_BY_WORD
+    from registry.rules.participants import KIND_BY_WORD
 
     return tuple(KIND_BY_WORD[word] for word in words)
 
@@ -162,10 +162,10 @@ def run_show(args: argparse.Namespace) -> int:
     from csid.identifier import fold
     from gateway.cli import facts
     from registry.service import Registry
-    from registry.view import count_live, get_owner
+    from registry.tables.view import count_live, get_owner
 
     code = fold(args.code)
-    with Registry.open(args.data) as registry, registry.view() as seen:
+    with Registry.open(args.data) as registry, registry.tables.view() as seen:
         owner = get_owner(seen, code) if code.isascii() else None
         live = count_live(seen, code) if owner else 0
     if owner is None:
@@ -194,7 +194,7 @@ def run_list(args: argparse.Namespace) -> int:
     """List participants in the order of their codes."""
     from registry.service import Registry
 
-    with Registry.open(args.data) as registry, registry.view() as seen:
+    with Registry.open(args.data) as registry, registry.tables.view() as seen:
         found, more = paging.take(_matching(seen, args), args.limit)
     if args.json:
         for code, owner in found:
@@ -214,9 +214,9 @@ def run_list(args: argparse.Namespace) -> int:
 
 def _matching(seen: View, args: argparse.Namespace) -> Iterator[tuple[str, Owner]]:
     from csid.identifier import fold
-    from registry import codec
-    from registry.participants import KINDS as WORDS
-    from registry.participants import STANDING_WORDS
+    from registry.rules.participants import KINDS as WORDS
+    from registry.rules.participants import STANDING_WORDS
+    from registry.tables import codec
 
     start = fold(args.after).encode() + b"\0" if args.after else b""
     for key, value in seen.scan(codec.OWNERS, b"", start):
@@ -230,21 +230,21 @@ def _matching(seen: View, args: argparse.Namespace) -> Iterator[tuple[str, Owner
 
 
 def _kinds_text(owner: Owner) -> str:
-    from registry.participants import KINDS as WORDS
+    from registry.rules.participants import KINDS as WORDS
 
     return ", ".join(f"{WORDS[kind].zh} {WORDS[kind].word}" for kind in owner.kinds)
 
 
 def _standing_text(owner: Owner) -> str:
-    from registry.participants import STANDING_WORDS
+    from registry.rules.participants import STANDING_WORDS
 
     word, zh = STANDING_WORDS[owner.standing]
     return f"{zh} {word}"
 
 
 def _as_json(code: str, owner: Owner) -> dict[str, Any]:
-    from registry.participants import KINDS as WORDS
-    from registry.participants import STANDING_WORDS
+    from registry.rules.participants import KINDS as WORDS
+    from registry.rules.participants import STANDING_WORDS
 
     return {
         "owner": code,

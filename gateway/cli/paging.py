@@ -80,6 +80,6 @@ def _print_lines(rows: list[list[str]]) -> None:
 
 def moment(seconds: int) -> str:
     """A time in China as ISO 8601 has it."""
-    from registry.case import CHINA
+    from registry.rules.case import CHINA
 
     return datetime.fromtimestamp(seconds, UTC).astimezone(CHINA).isoformat(sep=" ")

@@ -10,9 +10,9 @@ from csid.errors import CsidError
 from gateway.cli import actors, console, options, paging, recording, steps, verdicts
 
 if TYPE_CHECKING:
-    from registry.model import Pool, PoolUse
     from registry.service import Registry
-    from registry.view import View
+    from registry.tables.rows import Pool, PoolUse
+    from registry.tables.view import View
 
 LIST_LIMIT: Final = 100  # pools, unless asked for more
 POOL_FORM: Final = "OWNER/INDUSTRY/LOCATION/TYPE/CLASS[/FIRST-LAST]"
@@ -80,7 +80,7 @@ def _register_mint(actions: options.Subparsers[argparse.ArgumentParser]) -> None
 def run_add(args: argparse.Namespace) -> int:
     """Set a block of codes aside; prints the pool's code."""
     from csid.identifier import fold
-    from registry.requests import AddPool
+    from registry.rules.requests import AddPool
 
     first, _, last = fold(args.serials or "").partition("-")
     count = args.count
@@ -93,7 +93,7 @@ def run_add(args: argparse.Namespace) -> int:
 
 def _size(first: str, last: str) -> int:
     """How many serials there are from one to another of the same width."""
-    from registry import serials
+    from registry.rules import serials
 
     if not first:
         raise PoolError("how large is the pool? give --count, or --serials FROM-TO, or both")
@@ -105,8 +105,8 @@ def _size(first: str, last: str) -> int:
 
 def run_mint(args: argparse.Namespace) -> int:
     """Assign codes of a pool; prints each."""
-    from registry.plan import MintAll
-    from registry.requests import Mint
+    from registry.rules.plan import MintAll
+    from registry.rules.requests import Mint
 
     record = recording.record_of(args)
     with verdicts.open_registry(args) as registry:
@@ -137,14 +137,14 @@ def _print_json(subjects: Iterable[str]) -> None:
 
 def _left(registry: Registry, text: str) -> int:
     """How many codes may still be given in a pool, or in the pools of a class."""
-    with registry.view() as seen:
+    with registry.tables.view() as seen:
         return sum(max(pool.quota - use.assigned, 0) for pool, use in _meant(seen, text))
 
 
 def _meant(seen: View, text: str) -> list[tuple[Pool, PoolUse]]:
-    from registry import pools
-    from registry.model import Refusal
-    from registry.view import get_use
+    from registry.rules import pools
+    from registry.tables.rows import Refusal
+    from registry.tables.view import get_use
 
     found = pools.candidates(seen, text)
     if isinstance(found, Refusal):
@@ -157,7 +157,7 @@ def run_show(args: argparse.Namespace) -> int:
     from gateway.cli import facts
     from registry.service import Registry
 
-    with Registry.open(args.data) as registry, registry.view() as seen:
+    with Registry.open(args.data) as registry, registry.tables.view() as seen:
         try:
             found = _meant(seen, args.pool)
         except PoolError as error:
@@ -182,9 +182,9 @@ def run_show(args: argparse.Namespace) -> int:
 def run_list(args: argparse.Namespace) -> int:
     """List pools in the order of their codes."""
     from registry.service import Registry
-    from registry.view import get_use
+    from registry.tables.view import get_use
 
-    with Registry.open(args.data) as registry, registry.view() as seen:
+    with Registry.open(args.data) as registry, registry.tables.view() as seen:
         found, more = paging.take(_listed(seen, args), args.limit)
         used = [(pool, get_use(seen, pool)) for pool in found]
     if args.json:
@@ -202,7 +202,7 @@ def run_list(args: argparse.Namespace) -> int:
 
 def _listed(seen: View, args: argparse.Namespace) -> Iterator[Pool]:
     from csid.identifier import fold
-    from registry import codec
+    from registry.tables import codec
 
     prefix = fold(args.prefix).encode()
     start = b""
@@ -214,7 +214,7 @@ def _listed(seen: View, args: argparse.Namespace) -> Iterator[Pool]:
 
 
 def _codes(pool: Pool) -> int:
-    from registry import serials
+    from registry.rules import serials
 
     return serials.number(pool.last) - serials.number(pool.first) + 1
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from csid.identifier import Identifier
-    from resolver.store import Settings
+    from resolver.store.environment import Settings
 
 SEGMENTS = 5
 
@@ -16,7 +16,7 @@ def today() -> date:
     """Today in China, by which codes are in force."""
     import time
 
-    from registry.case import day_of
+    from registry.rules.case import day_of
 
     return day_of(int(time.time()))
 

@@ -13,10 +13,10 @@ from gateway.cli import actors, console, options, verdicts
 
 if TYPE_CHECKING:
     from csid.identifier import Identifier
-    from registry.lines import Restoration
-    from registry.model import Decision
-    from registry.requests import Body
+    from registry.bulk.jsonl import Restoration
+    from registry.rules.requests import Body
     from registry.service import Registry
+    from registry.tables.rows import Decision
 
 REFUSALS_SHOWN: Final = 20
 LINES_PER_COMMIT: Final = 1_000
@@ -67,8 +67,8 @@ class _Tally:
 
 def run_restore(args: argparse.Namespace) -> int:
     """Restore from one file; exit code 1 if lines of it were not taken."""
-    from registry.lines import Restoration
-    from registry.table import TableError
+    from registry.bulk.csv_stream import TableError
+    from registry.bulk.jsonl import Restoration
 
     tally = _Tally()
     try:
@@ -89,14 +89,14 @@ def run_restore(args: argparse.Namespace) -> int:
 
 def _aliases(file: BinaryIO) -> dict[Identifier, Identifier]:
     """All aliases of a file: most lines have none, and are not looked at further."""
-    from registry.lines import Entry, read
+    from registry.bulk.jsonl import Entry, read
 
     found = read(line for line in file if b'"alias"' in line)
     return {one.identifier: one.alias for one in found if isinstance(one, Entry) and one.alias}
 
 
 def _begin(registry: Registry, file: BinaryIO, work: Restoration, ask: Ask, tally: _Tally) -> None:
-    from registry.lines import Entry, read
+    from registry.bulk.jsonl import Entry, read
 
     lines = read(file)
     while part := list(islice(lines, LINES_PER_COMMIT)):
@@ -106,7 +106,7 @@ def _begin(registry: Registry, file: BinaryIO, work: Restoration, ask: Ask, tall
                 entries.append(one)
             else:
                 tally.refuse(f"line {one.line}: {one.reason}")
-        with registry.view() as seen:
+        with registry.tables.view() as seen:
             bodies = [work.begin(seen, entry) for entry in entries]
         tally.add(ask(bodies))
 
@@ -116,8 +116,8 @@ def _asking(registry: Registry, args: argparse.Namespace) -> Iterator[Ask]:
     """What carries requests out, or only tries them, each seeing those before it."""
     import time
 
-    from registry.decide import decide
-    from registry.view import Overlay
+    from registry.rules.decide import decide
+    from registry.tables.view import Overlay
 
     def submit(bodies: list[Body]) -> list[Decision]:
         return registry.submit_all([actors.request_of(args, body) for body in bodies])
@@ -126,7 +126,7 @@ def _asking(registry: Registry, args: argparse.Namespace) -> Iterator[Ask]:
         yield submit
         return
     now = int(time.time())
-    with registry.view() as seen:
+    with registry.tables.view() as seen:
         trial = Overlay(seen)
 
         def weigh(bodies: list[Body]) -> list[Decision]:

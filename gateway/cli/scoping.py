@@ -46,9 +46,9 @@ def run_show(args: argparse.Namespace) -> int:
     """Show the scope."""
     from gateway.cli import facts
     from registry.service import Registry
-    from registry.view import get_scope
+    from registry.tables.view import get_scope
 
-    with Registry.open(args.data) as registry, registry.view() as seen:
+    with Registry.open(args.data) as registry, registry.tables.view() as seen:
         scope = get_scope(seen)
     if args.json:
         console.print_json({"locations": scope.locations, "industries": scope.industries})
@@ -64,7 +64,7 @@ def run_show(args: argparse.Namespace) -> int:
 
 def run_set(args: argparse.Namespace) -> int:
     """Set the scope."""
-    from registry.requests import SetScope
+    from registry.rules.requests import SetScope
 
     body = SetScope(tuple(args.location), tuple(args.industry))
     with verdicts.open_registry(args) as registry:

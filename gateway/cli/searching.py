@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from gateway.cli import console, options, paging
 
 if TYPE_CHECKING:
-    from registry.search import Found, Query
-    from resolver.store import Settings
+    from registry.tables.search import Found, Query
+    from resolver.store.environment import Settings
 
 SEARCH_LIMIT: Final = 100  # identifiers, unless asked for more
 STATES: Final = ("reserved", "filing", "active", "suspended", "retired", "superseded")
@@ -58,7 +58,7 @@ def query_of(args: argparse.Namespace, settings: Settings) -> Query:
     Raises:
         IdentifierError: a part of it can begin no segment.
     """
-    from registry.search import read_query
+    from registry.tables.search import read_query
 
     return read_query(
         _prefix(args.prefix, settings),
@@ -86,13 +86,13 @@ def _prefix(text: str, settings: Settings) -> str:
 
 def run_search(args: argparse.Namespace) -> int:
     """Print what is found, a line each, as it is found."""
-    from registry.search import find
     from registry.service import Registry
+    from registry.tables.search import find
 
     with Registry.open(args.data) as registry:
         query = query_of(args, registry.settings)
         last = ""
-        with registry.view() as seen:
+        with registry.tables.view() as seen:
             found = find(seen, query, args.after)
             for number, one in enumerate(found, 1):
                 _print(one, args.json)
@@ -106,7 +106,7 @@ def run_search(args: argparse.Namespace) -> int:
 
 def _print(found: Found, as_json: bool) -> None:
     from csid.record import decode
-    from registry.lifecycle import WORDS
+    from registry.rules.lifecycle import WORDS
 
     words = WORDS[found.row.state]
     record = decode(found.row.record)
@@ -122,7 +122,7 @@ def _print(found: Found, as_json: bool) -> None:
 def json_of(found: Found) -> dict[str, Any]:
     """What is found, for scripts."""
     from csid.record import decode
-    from registry.lifecycle import WORDS
+    from registry.rules.lifecycle import WORDS
 
     row = found.row
     value = {

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-    from registry.model import Decision
-    from registry.plan import Plan
+    from registry.rules.plan import Plan
     from registry.service import Outcome, Registry
-    from registry.view import View
+    from registry.tables.rows import Decision
+    from registry.tables.view import View
 
 REFUSALS_SHOWN: Final = 20
 
@@ -42,7 +42,7 @@ def carry_out(
     with _progress() as progress:
         total = None
         if not progress.disable:
-            with registry.view() as seen:
+            with registry.tables.view() as seen:
                 total = count(seen)
         task = progress.add_task("", total=total)
 
@@ -80,14 +80,14 @@ def _try(
     """Decide on every step, each seeing those before it, and keep nothing."""
     import time
 
-    from registry import plan
-    from registry.decide import decide
+    from registry.rules import plan
+    from registry.rules.decide import decide
     from registry.service import Outcome
-    from registry.view import Overlay
+    from registry.tables.view import Overlay
 
     outcome = Outcome()
     now = int(time.time())
-    with registry.view() as seen:
+    with registry.tables.view() as seen:
         trial = Overlay(seen)
         while True:
             bodies, cursor = plan.steps(trial, work, outcome.cursor)

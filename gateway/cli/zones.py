@@ -12,9 +12,9 @@ from gateway.cli import options
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from resolver.loading import Loaded, Step
-    from resolver.masterwriter import Row
-    from resolver.reading import Held, ReadTransaction
+    from resolver.store.read import Held, ReadTransaction
+    from resolver.zonefile.load import Loaded, Step
+    from resolver.zonefile.writer import Row
 
 FILES_NAMED: Final = 10  # with up to so many files, each zone loaded is told of
 
@@ -58,9 +58,9 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 def run_load(args: argparse.Namespace) -> int:
     """Load each file; exit code 1 if one was refused."""
     from gateway.cli import console
-    from registry.guard import zone_guard
     from registry.service import Registry
-    from resolver.loading import Refused, load
+    from registry.zone_guard import zone_guard
+    from resolver.zonefile.load import Refused, load
 
     loaded: list[int] = []  # nodes of each zone
     refused = 0
@@ -125,8 +125,8 @@ def run_dump(args: argparse.Namespace) -> int:
     from csid import names
     from csid.errors import StoreError
     from gateway.cli import console
-    from resolver.masterwriter import dump
-    from resolver.store import Store
+    from resolver.store.environment import Store
+    from resolver.zonefile.writer import dump
 
     origin = names.from_text(args.origin.lower())
     with Store.open(args.data) as store, store.read() as read:
@@ -146,7 +146,7 @@ def run_dump(args: argparse.Namespace) -> int:
 
 def _rows(read: ReadTransaction, zone: Held) -> Iterator[Row]:
     from csid import names
-    from resolver import node
+    from resolver.store import node
 
     for key, blob in read.nodes(zone.generation):
         owner = names.wire_of_key(zone.apex + key)
@@ -170,7 +170,7 @@ class Summary(NamedTuple):
 def run_list(args: argparse.Namespace) -> int:
     """Print a line for each zone."""
     from gateway.cli import console
-    from resolver.store import Store
+    from resolver.store.environment import Store
 
     with Store.open(args.data) as store, store.read() as read:
         summaries = (_summary(read, zone) for zone in read.zones())
@@ -186,9 +186,9 @@ def run_list(args: argparse.Namespace) -> int:
 
 def _summary(read: ReadTransaction, zone: Held) -> Summary:
     from csid import names
-    from csid.dns import SOA
-    from resolver import node
-    from resolver.zone import serial_of
+    from csid.protocol import SOA
+    from resolver.store import node
+    from resolver.store.build import serial_of
 
     serial = count = octets = 0
     for key, blob in read.nodes(zone.generation):
@@ -203,7 +203,7 @@ def run_drop(args: argparse.Namespace) -> int:
     """Drop one zone."""
     from csid import names
     from gateway.cli import console
-    from resolver.store import Store
+    from resolver.store.environment import Store
 
     origin = names.from_text(args.origin.lower())
     with Store.open(args.data, writable=True) as store:

@@ -1,0 +1,278 @@
+"""Bulk import: a table of identifiers with their records, through the rules, into the registry.
+
+The parts of a table (`registry.bulk.entries`) are decided and committed one by one: rows of the
+registry, names of the tree, zone journal and serial, and audit leaves of a part in one transaction.
+What was committed stays, whatever comes after; a table imported again says `unchanged` for it.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Final
+
+import msgpack
+
+from csid import names
+from csid.errors import ZoneError
+from csid.identifier import Identifier
+from csid.protocol import CSID
+from csid.record import Record
+from registry.bulk.csv_stream import ENCODING, Fault, Table
+from registry.bulk.entries import TYPES, Entry, Part, Reading, parts
+from registry.bulk.first_import import introduce, takes_owners
+from registry.bulk.intake import Batch, Intake
+from registry.bulk.readers import feed
+from registry.rules.requests import Actor
+from registry.rules.status import Status
+from registry.service import Registry
+from registry.tables.codec import COUNTS, PLACES
+from registry.tables.resolution import Names, Reach
+from registry.tables.rows import TreeChange, TreeKind
+from registry.tables.transaction import BookView, append, write_rows
+from registry.tables.view import Overlay
+from resolver.store import node
+from resolver.store.write import ADDED, CHANGED, UNCHANGED, WriteTransaction, ZoneEditor
+
+ALONE_OCTETS: Final = 4 << 20  # a table of this size is read before another process would run
+OCTETS_PER_READER: Final = 16 << 20  # a larger table is worth another process, up to ...
+MAX_READERS: Final = 4  # ... as many as one that writes can keep up with
+_MARK_BITS: Final = 64
+_RECORD_AT: Final = 22  # octets before the record data of an entry's only record
+_unpack: Final[Any] = msgpack.unpackb
+
+
+@dataclass(slots=True)
+class Tally:
+    """What an import has done so far.
+
+    Attributes:
+        added: identifiers that were assigned, or came into the tree.
+        changed: identifiers that had another record before.
+        unchanged: rows that say what the registry says already.
+        bad: rows that were not taken.
+        octets: of the table, taken so far.
+    """
+
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    bad: int = 0
+    octets: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Rows dealt with."""
+        return self.added + self.changed + self.unchanged + self.bad
+
+
+def read_parts(
+    file: BinaryIO, reading: Reading, size: int | None, encoding: str = ENCODING
+) -> Iterator[Part]:
+    """The parts of a table, read by processes of their own where that saves time.
+
+    Args:
+        file: at its start; with a descriptor, unless the table is small.
+        size: octets of the table; None if it is no file whose size can be known.
+
+    Raises:
+        TableError: the header is not that of a table of identifiers.
+    """
+    if size is not None and size <= ALONE_OCTETS:
+        return parts(Table(file, encoding), reading)
+    readers = 1
+    if size is not None:
+        readers = min(len(os.sched_getaffinity(0)), MAX_READERS, 1 + size // OCTETS_PER_READER)
+    return feed(file, reading, encoding, readers)
+
+
+class Import:
+    """One run over one table.
+
+    Args:
+        registry: open for writing.
+        actor: who imports.
+        reason: why; it is in the leaf of each change.
+        year: of registration; 0 is now.
+        keep: False only tries: every row is decided, nothing is kept.
+
+    Attributes:
+        tally: what has been done so far.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        actor: Actor,
+        reason: str = "",
+        keep: bool = True,
+        year: int = 0,
+    ) -> None:
+        self.tally = Tally()
+        self._store = registry.store
+        self._names = Names(registry.settings.suffix)
+        self._skip = len(names.key_of(self._names.wire))
+        self._actor = actor
+        self._reason = reason
+        self._year = year
+        self._keep = keep
+        self._careful = False  # each name is looked at in the tree before its row is decided
+        self._seen: BookView | None = None
+        self._tried: Overlay | None = None  # in place of what is not kept
+        self._intake: Intake | None = None
+        self._owners: set[bytes] = set()  # labels of the owners met so far
+        self._leaves = 0  # the log had after the last part; others may have written since
+        # Of every identifier taken, to know it when it comes again: its line, and behind that
+        # _MARK_BITS of a hash of its node.
+        self._marks: dict[bytes, int] = {}
+
+    def run(self, parts: Iterable[Part]) -> Iterator[list[Fault]]:
+        """Commit the parts; after each, gives its rows that were not taken, in order.
+
+        Raises:
+            StoreError: the store is full or fails. What was committed before stays.
+        """
+        self._store.sweep()
+        with _uncollected():
+            for part in parts:
+                try:
+                    faults = self._commit(part)
+                except ZoneError:
+                    self._begin_again(part)
+                    faults = self._commit(part)
+                yield faults
+
+    def _begin_again(self, part: Part) -> None:
+        """Forget a part of which nothing was committed, because something that no identifier can
+        stand beside was loaded at a name: from now on names are looked at before rows are decided.
+        """
+        self._careful, self._intake = True, None
+        for key, line, _ in part.entries:
+            if self._marks.get(key, -1) >> _MARK_BITS == line:
+                del self._marks[key]
+
+    def _commit(self, part: Part) -> list[Fault]:
+        faults = list(part.faults)
+        with self._store.write(self._keep) as txn:
+            self._introduce(txn, part.entries)
+            intake = self._attached(txn)
+            taken = self._decide(intake, part.entries, txn, faults)
+            effects = self._write(txn, intake.take(), taken)
+        tally = self.tally
+        tally.added += effects[ADDED]
+        tally.changed += effects[CHANGED]
+        tally.unchanged += len(part.entries) + len(part.faults) - len(faults) - len(taken)
+        tally.unchanged += effects[UNCHANGED]
+        tally.bad += len(faults)
+        tally.octets = part.octets
+        return sorted(faults)
+
+    def _introduce(self, txn: WriteTransaction, entries: Iterable[Entry]) -> None:
+        """Register the owners that a first inventory brings with it."""
+        codes = {key[self._skip :].partition(b"\0")[0] for key, _, _ in entries} - self._owners
+        if not codes:
+            return
+        seen = BookView(txn)
+        if takes_owners(seen):
+            over = Overlay(seen)
+            owners = sorted(code.decode("ascii").upper() for code in codes)
+            leaves = introduce(over, self._actor, owners, int(time.time()), self._reason)
+            for table, rows in over.rows().items():
+                write_rows(seen.table(table), rows)
+            append(txn, leaves, over.leaves())
+            if leaves:
+                self._intake = None
+        if self._keep:  # else the transaction is undone, and the next one has to do it again
+            self._owners |= codes
+
+    def _attached(self, txn: WriteTransaction) -> Intake:
+        """The intake, looking at this transaction; a new one if others have written meanwhile."""
+        if self._seen is None:
+            self._seen = BookView(txn)
+        self._seen.attach(txn)
+        leaves = self._seen.leaves()
+        if self._intake is None or leaves != self._leaves:
+            self._leaves = leaves
+            self._tried = None if self._keep else Overlay(self._seen)
+            self._intake = Intake(
+                self._tried or self._seen, self._actor, int(time.time()), self._reason, self._year
+            )
+        return self._intake
+
+    def _decide(
+        self, intake: Intake, entries: Iterable[Entry], txn: WriteTransaction, faults: list[Fault]
+    ) -> list[Entry]:
+        """Decide on rows; gives those that change something, and adds those refused to faults."""
+        reach = Reach(txn.snapshot(), self._names) if self._careful else None
+        marks, skip = self._marks, self._skip
+        taken = []
+        for entry in entries:
+            key, line, blob = entry
+            mark = line << _MARK_BITS | hash(blob) % 2**_MARK_BITS
+            earlier = marks.get(key)
+            if earlier is not None:
+                if (earlier ^ mark) % 2**_MARK_BITS:
+                    faults.append(Fault(line, _given_before(key, skip, earlier >> _MARK_BITS)))
+                continue
+            name = key[skip:-1].replace(b"\0", b"/").decode("ascii").upper()
+            packed = blob[node.find_entry(blob, CSID) + _RECORD_AT :]
+            if reach is not None and (
+                reason := reach.fault(TreeChange(TreeKind.RECORD, name, packed))
+            ):
+                faults.append(Fault(line, reason))
+                continue
+            record = Record.of_values(_unpack(packed, use_list=False))
+            status, detail = intake.decide(Identifier(*name.split("/")), record, packed)
+            if status is Status.DONE:
+                taken.append(entry)
+            elif status is not Status.UNCHANGED:
+                faults.append(Fault(line, f"{name}: {status.zh} {detail or status.en}"))
+                continue
+            marks[key] = mark
+        return taken
+
+    def _write(self, txn: WriteTransaction, batch: Batch, taken: Iterable[Entry]) -> list[int]:
+        """Write what was decided; gives how many names were added, changed and left as they are.
+
+        Raises:
+            ZoneError: the tree cannot hold one of the names.
+        """
+        assert self._seen is not None
+        for table, rows in batch.rows.items():
+            write_rows(self._seen.table(table), rows)
+            if self._tried is not None and table in (COUNTS, PLACES):
+                self._tried.put_all((table, key, value) for key, value in rows)
+        if self._tried is not None:
+            self._tried.set_leaves(self._tried.leaves() + len(batch.leaves))
+        if self._keep:
+            self._leaves += len(batch.leaves)
+            append(txn, batch.leaves, self._leaves)
+        effects = [0, 0, 0]
+        editors: dict[bytes, ZoneEditor] = {}
+        for key, _, blob in taken:
+            editor = txn.zone_around(key, editors)
+            effects[editor.put_types(key[len(editor.apex) :], blob, TYPES)] += 1
+        for editor in editors.values():
+            editor.finish()
+        return effects
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the search for cycles: none are made, and it takes a fifth of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _given_before(key: bytes, skip: int, line: int) -> str:
+    name = key[skip:-1].replace(b"\0", b"/").decode("ascii").upper()
+    return f"{name}: stands on line {line} already, with another record; keep one"

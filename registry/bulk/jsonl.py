@@ -1,0 +1,117 @@
+"""JSON Lines of identifiers, as an export writes them, and the requests that restore their state.
+
+    {"id": "<identifier>", "record": {...}, "alias": "<identifier>"}
+
+``alias`` is there where another took its place; the record is then the last one before that. An
+alias can only be made while both ends live, so identifiers come first, each alive if an alias leads
+to it; then the aliases, those that lead to another alias before it; at the end those that were
+kept alive for their aliases retire.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from csid.errors import CsidError, IdentifierError, RecordError
+from csid.identifier import Identifier, parse
+from csid.record import Record, encode
+from registry.bulk.csv_stream import Fault
+from registry.rules.requests import Alias, Body, Import
+from registry.tables import view
+from registry.tables.view import View
+
+LINE_OCTETS_MAX: Final = 1 << 16  # a record has at most 900 octets
+_MEMBERS: Final = frozenset({"id", "record", "alias"})
+
+
+class Entry(NamedTuple):
+    """One line: an identifier, its record, and what took its place."""
+
+    line: int  # from 1
+    identifier: Identifier
+    record: Record
+    alias: Identifier | None
+
+
+def read(lines: Iterable[bytes]) -> Iterator[Entry | Fault]:
+    """The lines of a file, each as what it says or why it is not taken; empty ones are left out."""
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            yield _entry(number, line)
+        except CsidError as error:
+            yield Fault(number, str(error))
+
+
+def _entry(number: int, line: bytes) -> Entry:
+    if len(line) > LINE_OCTETS_MAX:
+        raise RecordError("line", f"has {len(line):,} octets, at most {LINE_OCTETS_MAX:,} are read")
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise RecordError("line", f"is no JSON text: {error}") from None
+    if not isinstance(value, dict) or not {"id", "record"} <= value.keys() <= _MEMBERS:
+        raise RecordError("line", 'expected {"id": ..., "record": ...} and perhaps "alias"')
+    if not isinstance(value["record"], dict):
+        raise RecordError("record", "expected a JSON object")
+    alias = value.get("alias")
+    identifier = _identifier(value["id"])
+    return Entry(number, identifier, Record(value["record"]), alias and _identifier(alias))
+
+
+def _identifier(value: Any) -> Identifier:
+    if not isinstance(value, str):
+        raise IdentifierError("identifier", 0, f"expected a text, given {str(value)[:40]}")
+    return parse(value)
+
+
+@dataclass(slots=True)
+class Restoration:
+    """The requests that bring a registry to the state that some lines say.
+
+    Attributes:
+        aliases: identifiers that were replaced, with what took their place; all of them must be
+            known before the first `begin`.
+        circular: filled by `finish`: aliases that lead back to themselves and cannot be made.
+    """
+
+    aliases: Mapping[Identifier, Identifier]
+    circular: list[Identifier] = field(default_factory=list)
+    _targets: frozenset[Identifier] = frozenset()
+    _ended: dict[Identifier, Record] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._targets = frozenset(self.aliases.values())
+
+    def begin(self, seen: View, entry: Entry) -> Body:
+        """The request for an identifier itself."""
+        identifier, record = entry.identifier, entry.record
+        if record.state == "retired" and identifier in self._targets:
+            row = view.get_assignment(seen, str(identifier))
+            if row is None or row.record != encode(record):
+                self._ended[identifier] = record
+                alive = {"state": "active", "ended": None, "reason": None, "successor": None}
+                return Import(identifier, record.changed(**alive))
+        return Import(identifier, record)
+
+    def finish(self) -> Iterator[Body]:
+        """The aliases, then what retires once it has them."""
+        leading = Counter(self.aliases.values())
+        ready = [old for old in self.aliases if not leading[old]]
+        made = set[Identifier]()
+        while ready:
+            old = ready.pop()
+            new = self.aliases[old]
+            made.add(old)
+            yield Alias(old, new)
+            leading[new] -= 1
+            if not leading[new] and new in self.aliases:
+                ready.append(new)
+        self.circular += [old for old in self.aliases if old not in made]
+        for identifier, record in self._ended.items():
+            yield Import(identifier, record)

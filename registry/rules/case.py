@@ -1,0 +1,67 @@
+"""One request being decided: what it may look at, and how its outcome is put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Final
+
+from registry.rules.requests import Request
+from registry.rules.status import Status
+from registry.tables.log_entry import LeafWriter
+from registry.tables.rows import NO_LEAF, Changes, Decision, Refusal, Row, TreeChange
+from registry.tables.view import View
+
+CHINA: Final = timezone(timedelta(hours=8))  # codes and their tables follow China Standard Time
+
+
+def day_of(now: int) -> date:
+    """The day in China at a time in Unix seconds."""
+    return datetime.fromtimestamp(now, UTC).astimezone(CHINA).date()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A request, what the registry says before it, and the time in Unix seconds."""
+
+    view: View
+    request: Request
+    now: int
+
+    @property
+    def leaf(self) -> int:
+        """The index that the audit leaf of this decision gets."""
+        return self.view.leaves()
+
+    @property
+    def day(self) -> date:
+        """Today in China."""
+        return day_of(self.now)
+
+    def refuse(self, subject: str, status: Status, detail: str) -> Decision:
+        """Nothing changes, and why."""
+        return Decision(status, subject, detail)
+
+    def refused(self, subject: str, refusal: Refusal) -> Decision:
+        """Nothing changes, because a rule does not hold."""
+        return Decision(refusal.status, subject, refusal.detail)
+
+    def unchanged(self, subject: str) -> Decision:
+        """It is so already."""
+        return Decision(Status.UNCHANGED, subject)
+
+    def done(
+        self,
+        subject: str,
+        rows: Iterable[Row],
+        tree: Iterable[TreeChange] = (),
+        after: bytes = b"",
+        prev: int = NO_LEAF,
+        to: str = "",
+    ) -> Decision:
+        """These changes, with their audit leaf."""
+        request = self.request
+        writer = LeafWriter(request.actor, request.body.kind, self.now, request.reason)
+        leaf = writer.leaf(subject, after, prev, to, Status.DONE)
+        return Decision(Status.DONE, to or subject, "", Changes(tuple(rows), tuple(tree), leaf))

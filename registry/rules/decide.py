@@ -1,0 +1,102 @@
+"""The decision on a request: (what the registry says, the request, the time) → status, changes.
+
+Pure: no clock, no store, nothing is written. The changes of a decision belong into one
+transaction, together with the resolution tree and the audit leaf; `model.Changes` says which.
+Requests about many identifiers are cut into single ones by `plan.steps`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from typing import Any, Final
+
+from registry.rules import assignments, moves, owners, policy, pools, texts
+from registry.rules.case import Case
+from registry.rules.requests import (
+    AddOwner,
+    AddPool,
+    Advance,
+    Alias,
+    AliasSubtree,
+    Assign,
+    Body,
+    Import,
+    JudgeOwner,
+    Mint,
+    Move,
+    QualifyOwner,
+    Request,
+    Retire,
+    RetireLocation,
+    SetScope,
+    Update,
+    UpdateOwner,
+    fingerprint,
+)
+from registry.rules.status import BY_NUMBER, Status
+from registry.tables import codec, view
+from registry.tables.rows import Decision, Replay
+from registry.tables.view import View
+
+DECISIONS: Final[Mapping[type[Body], Callable[[Case, Any], Decision]]] = {
+    AddOwner: owners.add,
+    UpdateOwner: owners.update,
+    JudgeOwner: owners.judge,
+    QualifyOwner: owners.qualify,
+    SetScope: owners.set_scope,
+    AddPool: pools.add,
+    Assign: assignments.assign,
+    Mint: assignments.mint,
+    Import: assignments.put,
+    Update: assignments.update,
+    Advance: assignments.advance,
+    Retire: assignments.retire,
+    Alias: moves.alias,
+    AliasSubtree: moves.alias_subtree,
+    Move: moves.move,
+    RetireLocation: moves.retire_location,
+}
+
+
+def decide(view_: View, request: Request, now: int) -> Decision:
+    """What follows from a request.
+
+    Args:
+        view_: the registry before the request.
+        request: its identifiers were made by `csid.identifier`, so they are valid.
+        now: Unix seconds.
+    """
+    body = request.body
+    refusal = texts.request_fault(request) or policy.permit(request.actor, body)
+    if refusal is not None:
+        return Decision(refusal.status, "", refusal.detail)
+    case = Case(view_, request, now)
+    if not request.key:
+        return DECISIONS[type(body)](case, body)
+    digest = sha256(fingerprint(body)).digest()
+    before = view.get_replay(view_, request.actor.name, request.key)
+    if before is not None:
+        return _replayed(request, before, digest)
+    decision = DECISIONS[type(body)](case, body)
+    return _remembered(case, decision, digest) if decision.status.success else decision
+
+
+def _replayed(request: Request, before: Replay, digest: bytes) -> Decision:
+    if before.digest == digest:
+        return Decision(Status.REPLAYED, before.subject, BY_NUMBER[before.status].en)
+    return Decision(
+        Status.KEY_REUSED,
+        before.subject,
+        f"key {request.key!r} was used for another request, about {before.subject}; "
+        "give each request a key of its own",
+    )
+
+
+def _remembered(case: Case, decision: Decision, digest: bytes) -> Decision:
+    """The decision, and the key under which it will be given again."""
+    request, changes = case.request, decision.changes
+    replay = Replay(digest, decision.status.number, decision.subject, case.now)
+    key = codec.replay_key(request.actor.name, request.key)
+    rows = (*changes.rows, (codec.REPLAYS, key, codec.encode(replay)))
+    return decision._replace(changes=changes._replace(rows=rows))

@@ -1,0 +1,171 @@
+"""Decisions by which one identifier takes the place of another: alias, move, whole prefixes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from csid import scheme, segments
+from csid.errors import IdentifierError
+from csid.identifier import Identifier, fold
+from csid.limits import MAX_CHAIN
+from registry.rules import assignments, policy, serials
+from registry.rules.case import Case
+from registry.rules.draft import Draft
+from registry.rules.lifecycle import LIVE, WORDS, State, Verb
+from registry.rules.requests import REFERENCE_MAX, Alias, AliasSubtree, Move, RetireLocation
+from registry.rules.status import Status
+from registry.tables import codec, index, view
+from registry.tables.rows import Assignment, Decision, Redirect, Refusal, TreeChange, TreeKind
+
+RENUMBER_TRIES: Final = 4_096  # serials looked at for a free one
+
+
+def alias(case: Case, body: Alias) -> Decision:
+    """An identifier leads to another that lives."""
+    old, new = str(body.old), str(body.new)
+    if _leads(view.get_assignment(case.view, old), new):
+        return case.unchanged(new)
+    before = assignments.held(case, old, Verb.SUPERSEDE)
+    if isinstance(before, Refusal):
+        return case.refused(old, before)
+    target = view.get_assignment(case.view, new)
+    # A target that lives leads nowhere, so no loop can ever close.
+    if old == new or target is None or target.state not in LIVE:
+        found = "itself" if old == new else WORDS[target.state].record if target else "not assigned"
+        return case.refuse(
+            old, Status.TARGET_UNUSABLE, f"{new} is {found}; expected an identifier that lives"
+        )
+    refusal = _chain_holds(before)
+    if refusal is not None:
+        return case.refused(old, refusal)
+    draft = Draft(case.view)
+    draft.change(body.old, before, _superseded(case, before, new))
+    if before.depth + 1 > target.depth:
+        draft.deepen(body.new, target, before.depth + 1)
+    return case.done(old, draft.rows(), draft.tree, before.record, before.leaf, to=new)
+
+
+def move(case: Case, body: Move) -> Decision:
+    """A new identifier with the old one's record, and the old one leads to it."""
+    old = str(body.old)
+    if _leads(view.get_assignment(case.view, old), str(body.new)):
+        return case.unchanged(str(body.new))
+    before = assignments.held(case, old, Verb.SUPERSEDE)
+    if isinstance(before, Refusal):
+        return case.refused(old, before)
+    new = _free(case, body)
+    if isinstance(new, Refusal):
+        return case.refused(old, new)
+    pool = assignments.pool_of(case, new)
+    more = new.owner != body.old.owner
+    refusal = _chain_holds(before) or assignments.may_have(case, new, pool, more)
+    if refusal is not None:
+        return case.refused(old, refusal)
+    draft = Draft(case.view)
+    draft.change(body.old, before, _superseded(case, before, str(new)))
+    row = before._replace(
+        leaf=case.leaf, since=case.now, changed=case.now, depth=before.depth + 1, target=""
+    )
+    draft.enter(new, row, pool)
+    return case.done(old, draft.rows(), draft.tree, before.record, before.leaf, to=str(new))
+
+
+def _leads(row: Assignment | None, new: str) -> bool:
+    return row is not None and row.state is State.SUPERSEDED and row.target == new
+
+
+def _superseded(case: Case, before: Assignment, new: str) -> Assignment:
+    return before._replace(state=State.SUPERSEDED, leaf=case.leaf, changed=case.now, target=new)
+
+
+def _chain_holds(row: Assignment) -> Refusal | None:
+    """Whether a resolver will follow the aliases that lead here one step further."""
+    if row.depth + 1 <= MAX_CHAIN:
+        return None
+    return Refusal(
+        Status.CHAIN_TOO_LONG,
+        f"{row.depth} aliases lead here one after the other, at most {MAX_CHAIN} are followed; "
+        "keep this identifier",
+    )
+
+
+def _free(case: Case, body: Move) -> Identifier | Refusal:
+    """The identifier to move to: the one asked for, or the next free one of its width."""
+    new, serial = body.new, body.new.serial
+    start = serials.number(serial)
+    end = min(start + RENUMBER_TRIES, 36 ** len(serial)) if body.renumber else start + 1
+    for number in range(start, end):
+        if number > start:
+            new = index.moved(body.new, serial=serials.text(number, len(serial)))
+        if view.get_assignment(case.view, str(new)) is None:
+            return new
+    tried = f" nor are the {end - start - 1} serials after it" if body.renumber else ""
+    return Refusal(
+        Status.EXISTS, f"{body.new} is not free{tried}; assign another and make an alias"
+    )
+
+
+def alias_subtree(case: Case, body: AliasSubtree) -> Decision:
+    """A prefix below which nothing lives any more is closed in favour of another."""
+    try:
+        old, new = index.read_prefix(body.old), index.read_prefix(body.new)
+    except IdentifierError as error:
+        return case.refuse(body.old[:REFERENCE_MAX], Status.BAD_VALUE, str(error))
+    refusal = _subtrees_fit(case, old, new)
+    if refusal is not None:
+        return case.refused(old, refusal)
+    before = view.get_subtree(case.view, old)
+    if before is not None:
+        if before.new == new:
+            return case.unchanged(new)
+        return case.refuse(old, Status.EXISTS, f"{old} leads to {before.new} already")
+    empty = True
+    for name, row in view.assignments(case.view, old):
+        empty = False
+        if row.state in LIVE:
+            return case.refuse(
+                old, Status.ASSOCIATED, f"{name} lives below {old}; alias or retire it first"
+            )
+    row_ = codec.encode(Redirect(new, case.leaf, case.now))
+    # A DNAME would hide the tombstones and aliases below it, and lead to check characters that
+    # do not hold, so it stands only where no identifier ever was.
+    tree = [TreeChange(TreeKind.SUBTREE, old, target=new)] if empty else []
+    return case.done(old, [(codec.SUBTREES, old.encode("ascii"), row_)], tree, row_, to=new)
+
+
+def _subtrees_fit(case: Case, old: str, new: str) -> Refusal | None:
+    if old.count("/") != new.count("/") or f"{new}/".startswith(f"{old}/"):
+        return Refusal(
+            Status.BAD_VALUE, f"{old} to {new}: expected two prefixes of one length, not the same"
+        )
+    for prefix in index.ancestors(new):
+        redirect = view.get_subtree(case.view, prefix)
+        if redirect is not None:
+            detail = f"all of {prefix} has become {redirect.new}; use that"
+            return Refusal(Status.TARGET_UNUSABLE, detail)
+    if next(view.assignments(case.view, new), None) is None:
+        return Refusal(Status.TARGET_UNUSABLE, f"no identifier is assigned below {new}")
+    return None
+
+
+def retire_location(case: Case, body: RetireLocation) -> Decision:
+    """A location that gets no more codes; `plan.steps` moves those it has."""
+    old, new = fold(body.old), fold(body.new)
+    segment = scheme.load().segment("location")
+    try:
+        segments.require(segment, old)
+        segments.require(segment, new, case.day.year)
+    except IdentifierError as error:
+        return case.refuse(old[:REFERENCE_MAX], Status.BAD_VALUE, str(error))
+    before = view.get_location(case.view, old)
+    if before is not None and before.new == new:
+        return case.unchanged(new)
+    if before is not None:
+        return case.refuse(old, Status.EXISTS, f"location {old} is retired: it is {before.new} now")
+    if old == new:
+        return case.refuse(old, Status.BAD_VALUE, "a location cannot take its own place")
+    refusal = policy.location_open(case.view, new, case.day.year)
+    if refusal is not None:
+        return case.refused(old, refusal)
+    row = codec.encode(Redirect(new, case.leaf, case.now))
+    return case.done(old, [(codec.LOCATIONS, old.encode("ascii"), row)], after=row, to=new)

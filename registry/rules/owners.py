@@ -1,0 +1,157 @@
+"""Decisions about participants, and about the scope of the node."""
+
+from __future__ import annotations
+
+from csid import scheme, segments
+from csid.errors import IdentifierError
+from csid.identifier import fold
+from registry.rules.case import Case
+from registry.rules.participants import JUDGED, STANDINGS, Judgement, Right, Standing
+from registry.rules.policy import right_holds
+from registry.rules.requests import AddOwner, JudgeOwner, QualifyOwner, SetScope, UpdateOwner
+from registry.rules.status import Status
+from registry.rules.texts import text_fault
+from registry.tables import codec, view
+from registry.tables.rows import NO_LEAF, Decision, Owner, Refusal, Scope
+
+SCOPE_ENTRIES_MAX = 64  # prefixes of locations, and of industries
+
+
+def add(case: Case, body: AddOwner) -> Decision:
+    """A participant that has applied."""
+    code = fold(body.code)
+    refusal = _facts_hold(code, body)
+    if refusal is not None:
+        return case.refused(code, refusal)
+    before = view.get_owner(case.view, code)
+    if before is None:
+        owner = Owner(
+            body.kinds,
+            Standing.APPLIED,
+            body.name,
+            body.contact,
+            body.quota,
+            False,
+            case.leaf,
+            case.now,
+        )
+        decision = _written(case, code, owner, NO_LEAF)
+        if case.view.get(codec.SETTINGS, codec.INVENTORY_KEY) is None:
+            return decision
+        ended = (codec.SETTINGS, codec.INVENTORY_KEY, None)
+        changes = decision.changes
+        return decision._replace(changes=changes._replace(rows=(*changes.rows, ended)))
+    if _with_facts(before, body) == before:
+        return case.unchanged(code)
+    return case.refuse(
+        code, Status.EXISTS, f"owner {code} is registered as {before.name}; update it instead"
+    )
+
+
+def update(case: Case, body: UpdateOwner) -> Decision:
+    """Other facts about a participant; its standing stays."""
+    code = fold(body.code)
+    refusal = _facts_hold(code, body)
+    if refusal is not None:
+        return case.refused(code, refusal)
+    before = view.get_owner(case.view, code)
+    if before is None:
+        return _unknown(case, code)
+    if before.standing is Standing.ENDED:
+        return case.refuse(code, Status.STATE_PROHIBITS, f"the accreditation of {code} has ended")
+    after = _with_facts(before, body)
+    if after == before:
+        return case.unchanged(code)
+    return _written(case, code, after._replace(leaf=case.leaf), before.leaf)
+
+
+def judge(case: Case, body: JudgeOwner) -> Decision:
+    """The next step of an accreditation."""
+    code = fold(body.code)
+    before = view.get_owner(case.view, code) if code.isascii() else None
+    if before is None:
+        return _unknown(case, code)
+    if before.standing is JUDGED[body.judgement]:
+        return case.unchanged(code)
+    standing = STANDINGS.get((before.standing, body.judgement))
+    if standing is None:
+        return case.refuse(
+            code,
+            Status.STATE_PROHIBITS,
+            f"owner {code} is {before.standing.name.lower()}; {body.judgement.value} does not "
+            "follow from that",
+        )
+    if body.judgement is Judgement.END and (live := view.count_live(case.view, code)):
+        return case.refuse(
+            code,
+            Status.ASSOCIATED,
+            f"owner {code} has {live} identifiers; retire or transfer them first",
+        )
+    after = before._replace(standing=standing, leaf=case.leaf)
+    return _written(case, code, after, before.leaf)
+
+
+def qualify(case: Case, body: QualifyOwner) -> Decision:
+    """The resale and scheduling qualification, granted or withdrawn."""
+    code = fold(body.code)
+    before = view.get_owner(case.view, code) if code.isascii() else None
+    if before is None:
+        return _unknown(case, code)
+    if before.qualified == body.granted:
+        return case.unchanged(code)
+    refusal = right_holds(before, code, Right.RESELL) if body.granted else None
+    if refusal is not None:
+        return case.refused(code, refusal)
+    after = before._replace(qualified=body.granted, leaf=case.leaf)
+    return _written(case, code, after, before.leaf)
+
+
+def set_scope(case: Case, body: SetScope) -> Decision:
+    """What the node assigns for, from now on."""
+    scope = Scope(
+        tuple(sorted(set(map(fold, body.locations)))),
+        tuple(sorted(set(map(fold, body.industries)))),
+    )
+    for what, prefixes, longest in (("location", scope[0], 6), ("industry", scope[1], 4)):
+        if len(prefixes) > SCOPE_ENTRIES_MAX:
+            detail = f"{len(prefixes)} prefixes of {what}, at most {SCOPE_ENTRIES_MAX} are taken"
+            return case.refuse("scope", Status.BAD_RANGE, detail)
+        for prefix in prefixes:
+            if not (prefix.isascii() and prefix.isalnum() and len(prefix) <= longest):
+                detail = f"{prefix!r} begins no {what} code; expected 1 to {longest} of 0-9 A-Z"
+                return case.refuse("scope", Status.BAD_VALUE, detail)
+    if scope == view.get_scope(case.view):
+        return case.unchanged("scope")
+    row = codec.encode(scope)
+    return case.done("scope", [(codec.SETTINGS, codec.SCOPE_KEY, row)], after=row)
+
+
+def _with_facts(owner: Owner, body: AddOwner | UpdateOwner) -> Owner:
+    return owner._replace(
+        kinds=tuple(sorted(set(body.kinds))),
+        name=body.name,
+        contact=body.contact,
+        quota=body.quota,
+    )
+
+
+def _facts_hold(code: str, body: AddOwner | UpdateOwner) -> Refusal | None:
+    try:
+        segments.require(scheme.load().segment("owner"), code)
+    except IdentifierError as error:
+        return Refusal(Status.BAD_VALUE, str(error))
+    if not body.kinds:
+        return Refusal(Status.BAD_VALUE, "no kind of participant is given; give at least one")
+    if body.quota is not None and body.quota < 0:
+        return Refusal(Status.BAD_RANGE, f"quota {body.quota} is below 0")
+    return text_fault("name", body.name) or text_fault("contact", body.contact)
+
+
+def _written(case: Case, code: str, owner: Owner, prev: int) -> Decision:
+    owner = owner._replace(kinds=tuple(sorted(set(owner.kinds))))
+    row = codec.encode(owner)
+    return case.done(code, [(codec.OWNERS, code.encode("ascii"), row)], after=row, prev=prev)
+
+
+def _unknown(case: Case, code: str) -> Decision:
+    return case.refuse(code, Status.NOT_FOUND, f"owner {code} is not registered; add it first")

@@ -1,0 +1,217 @@
+"""The rules of who may do what: roles, accreditation, scope, dates, quotas. Only rules, no changes.
+
+Each returns None if it holds, else a Refusal. Mechanics (states, ranges, keys) are elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from csid.codes import divisions
+from csid.identifier import fold
+from registry.rules.lifecycle import BIRTH, State, Verb
+from registry.rules.participants import Right
+from registry.rules.requests import (
+    Actor,
+    AddOwner,
+    AddPool,
+    Advance,
+    Alias,
+    AliasSubtree,
+    Assign,
+    Body,
+    Import,
+    JudgeOwner,
+    Mint,
+    Move,
+    QualifyOwner,
+    Retire,
+    RetireLocation,
+    Role,
+    SetScope,
+    Update,
+    UpdateOwner,
+)
+from registry.rules.status import Status
+from registry.tables.index import ancestors
+from registry.tables.rows import Owner, Pool, PoolUse, Refusal
+from registry.tables.view import View, count_live, get_location, get_owner, get_scope, get_subtree
+
+Owners = tuple[str, ...]
+_ADMINISTRATOR: Final = frozenset({Role.ADMINISTRATOR})
+_REGISTRAR: Final = frozenset({Role.ADMINISTRATOR, Role.REGISTRAR})
+# Reading the registry is for every role; the audit commands ask this before they read.
+MAY_AUDIT: Final = frozenset({Role.ADMINISTRATOR, Role.AUDITOR})
+
+
+class Rule(NamedTuple):
+    """Who may make a kind of request, and whose identifiers a registrar would touch by it."""
+
+    roles: frozenset[Role]
+    owners: Callable[[Any], Owners] = lambda _body: ()
+
+
+def _of_identifier(body: Any) -> Owners:
+    return (body.identifier.owner,)
+
+
+RULES: Final[Mapping[type[Body], Rule]] = {
+    AddOwner: Rule(_ADMINISTRATOR),
+    UpdateOwner: Rule(_ADMINISTRATOR),
+    JudgeOwner: Rule(_ADMINISTRATOR),
+    QualifyOwner: Rule(_ADMINISTRATOR),
+    SetScope: Rule(_ADMINISTRATOR),
+    AddPool: Rule(_ADMINISTRATOR),
+    Assign: Rule(_REGISTRAR, _of_identifier),
+    Mint: Rule(_REGISTRAR, lambda body: (fold(body.pool).partition("/")[0],)),
+    Import: Rule(_REGISTRAR, _of_identifier),
+    Update: Rule(_REGISTRAR, _of_identifier),
+    Advance: Rule(_REGISTRAR, _of_identifier),
+    Retire: Rule(_REGISTRAR, _of_identifier),
+    Alias: Rule(_REGISTRAR, lambda body: (body.old.owner, body.new.owner)),
+    AliasSubtree: Rule(_ADMINISTRATOR),
+    Move: Rule(_ADMINISTRATOR),
+    RetireLocation: Rule(_ADMINISTRATOR),
+}
+# The others are the node's own decisions: filing is answered, and a hold lifted, by the node.
+REGISTRAR_VERBS: Final = frozenset({Verb.FILE, Verb.UPDATE, Verb.RETIRE, Verb.SUPERSEDE})
+
+
+def permit(actor: Actor, body: Body) -> Refusal | None:
+    """Whether the actor may ask this at all. The one place where roles are looked at."""
+    rule = RULES[type(body)]
+    if actor.role not in rule.roles:
+        return _role_may_not(actor, body.kind, rule.roles)
+    if actor.role is Role.ADMINISTRATOR:
+        return None
+    for owner in rule.owners(body):
+        if owner != actor.owner:
+            return Refusal(
+                Status.OWNER_NOT_YOURS,
+                f"{actor.name} acts for {actor.owner or 'no owner'}, the request is about {owner}; "
+                "ask an administrator",
+            )
+    return verb_allowed(actor, body.verb) if isinstance(body, Advance) else None
+
+
+def _role_may_not(actor: Actor, what: str, roles: frozenset[Role]) -> Refusal:
+    allowed = ", ".join(sorted(role.value for role in roles))
+    return Refusal(
+        Status.ROLE_MAY_NOT,
+        f"{actor.name} is {actor.role.value}; {what} is for: {allowed}",
+    )
+
+
+def right_holds(owner: Owner | None, code: str, right: Right) -> Refusal | None:
+    """Whether a participant has a right: known, accredited, of a kind that gives it."""
+    if owner is None:
+        return Refusal(
+            Status.OWNER_UNKNOWN, f"owner {code} is not registered; add and accredit it first"
+        )
+    if not owner.rights:
+        return Refusal(
+            Status.NOT_ACCREDITED,
+            f"owner {code} {owner.name} is {owner.standing.name.lower()}, not accredited",
+        )
+    if right not in owner.rights:
+        kinds = ", ".join(kind.name.lower().replace("_", " ") for kind in owner.kinds)
+        return Refusal(
+            Status.KIND_MAY_NOT, f"owner {code} {owner.name} is {kinds}: it may not {right.value}"
+        )
+    return None
+
+
+def registration_year(actor: Actor, year: int, now: int) -> int:
+    """The year as of which codes must be in force: only an administrator may enter what was given
+    in another (0: none said) than the present one.
+    """
+    return year if year and actor.role is Role.ADMINISTRATOR else now
+
+
+def place_open(view: View, place: str, year: int) -> Refusal | None:
+    """Whether identifiers may be given at a place (owner/industry/location/type) in a year."""
+    owner, industry, location, _type = place.split("/")
+    refusal = right_holds(get_owner(view, owner), owner, Right.HOLD_IDENTIFIERS)
+    if refusal is not None:
+        return refusal
+    scope = get_scope(view)
+    if scope.locations and not location.startswith(scope.locations):
+        wanted = ", ".join(scope.locations)
+        return Refusal(
+            Status.OUT_OF_SCOPE, f"location {location}: this node assigns for {wanted} only"
+        )
+    if scope.industries and not industry.startswith(scope.industries):
+        wanted = ", ".join(scope.industries)
+        return Refusal(
+            Status.OUT_OF_SCOPE, f"industry {industry}: this node assigns for {wanted} only"
+        )
+    return location_open(view, location, year) or _subtree_open(view, place)
+
+
+def location_open(view: View, location: str, year: int) -> Refusal | None:
+    """Whether identifiers may be given at a location in a year."""
+    redirect = get_location(view, location)
+    if redirect is not None:
+        return Refusal(
+            Status.LOCATION_RETIRED, f"location {location} is now {redirect.new}: use it"
+        )
+    if location in divisions() and divisions().at(location, year) is None:
+        division = divisions().last(location)
+        successor = divisions().standing_successor(division.successor)
+        instead = f"; use {successor.code} {successor.name}" if successor else ""
+        return Refusal(
+            Status.LOCATION_NOT_IN_FORCE,
+            f"location {location} {division.name} is not in force in {year}{instead}",
+        )
+    return None
+
+
+def _subtree_open(view: View, place: str) -> Refusal | None:
+    for prefix in ancestors(place):
+        redirect = get_subtree(view, prefix)
+        if redirect is not None:
+            return Refusal(
+                Status.SUBTREE_ALIASED, f"all of {prefix} has become {redirect.new}: use it"
+            )
+    return None
+
+
+def owner_quota(view: View, code: str) -> Refusal | None:
+    """Whether an owner may have one identifier more."""
+    owner = get_owner(view, code)
+    if owner is None or owner.quota is None:
+        return None
+    return owner_quota_holds(code, owner.quota, count_live(view, code))
+
+
+def owner_quota_holds(code: str, quota: int | None, live: int) -> Refusal | None:
+    """Whether an owner with ``live`` identifiers may have one more."""
+    if quota is None or live < quota:
+        return None
+    return Refusal(
+        Status.OWNER_QUOTA, f"owner {code} has {live} identifiers, its quota is {quota}; raise it"
+    )
+
+
+def pool_quota(pool: Pool, use: PoolUse) -> Refusal | None:
+    """Whether one code more may be assigned in a pool."""
+    if use.assigned < pool.quota:
+        return None
+    return Refusal(
+        Status.POOL_QUOTA, f"{use.assigned} codes of pool {pool.code} are assigned, its quota"
+    )
+
+
+def verb_allowed(actor: Actor, verb: Verb) -> Refusal | None:
+    """Whether an actor may lead an identifier of its own to another state."""
+    if actor.role is Role.ADMINISTRATOR or verb in REGISTRAR_VERBS:
+        return None
+    return _role_may_not(actor, verb.value, _ADMINISTRATOR)
+
+
+def birth_allowed(actor: Actor, state: State) -> Refusal | None:
+    """Whether an import may begin an identifier so: in a past state only to restore a registry."""
+    if state in BIRTH or actor.role is Role.ADMINISTRATOR:
+        return None
+    return _role_may_not(actor, f"to import what is {state.name.lower()}", _ADMINISTRATOR)

@@ -1,0 +1,30 @@
+"""Texts that people give with a request: they are shown on terminals and kept for ever."""
+
+from __future__ import annotations
+
+from csid.fields import is_clean
+from registry.rules.requests import ACTOR_MAX, KEY_MAX, TEXT_MAX, Request
+from registry.rules.status import Status
+from registry.tables.rows import Refusal
+
+
+def text_fault(what: str, text: str, most: int = TEXT_MAX, least: int = 1) -> Refusal | None:
+    """Whether a text has ``least`` to ``most`` characters, none of them a control character."""
+    if not least <= len(text) <= most:
+        return Refusal(
+            Status.BAD_VALUE,
+            f"{what} has {len(text)} characters, expected {least} to {most}",
+        )
+    if not is_clean(text):
+        return Refusal(Status.BAD_VALUE, f"{what} has control characters: {text[:80]!r}")
+    return None
+
+
+def request_fault(request: Request) -> Refusal | None:
+    """Whether the texts around a request's body may be kept."""
+    return (
+        text_fault("the actor's name", request.actor.name, ACTOR_MAX)
+        or text_fault("the actor's owner", request.actor.owner, ACTOR_MAX, 0)
+        or text_fault("the reason", request.reason, TEXT_MAX, 0)
+        or text_fault("the idempotency key", request.key, KEY_MAX, 0)
+    )

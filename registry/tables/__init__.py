@@ -1,0 +1,1 @@
+"""The registry's rows: what they hold, how they are kept, seen, written and searched."""

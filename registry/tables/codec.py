@@ -1,0 +1,118 @@
+"""Rows as bytes: tables, keys and compact msgpack values (schemas/registry.md lists them)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any, Final
+
+import msgpack
+
+from csid.check import BASE36
+from registry.rules.lifecycle import State
+from registry.rules.participants import Kind, Standing
+from registry.tables.rows import Assignment, Owner, Pool, PoolUse, Redirect, Replay, Scope
+
+OWNERS: Final = "owners"
+POOLS: Final = "pools"
+ASSIGNMENTS: Final = "assignments"
+COUNTS: Final = "counts"
+PLACES: Final = "places"
+BY_STATE: Final = "by_state"
+LOCATIONS: Final = "locations"
+SUBTREES: Final = "subtrees"
+REPLAYS: Final = "replays"
+SETTINGS: Final = "settings"
+TABLES: Final = (
+    OWNERS,
+    POOLS,
+    ASSIGNMENTS,
+    COUNTS,
+    PLACES,
+    BY_STATE,
+    LOCATIONS,
+    SUBTREES,
+    REPLAYS,
+    SETTINGS,
+)
+
+SCOPE_KEY: Final = b"scope"
+INVENTORY_KEY: Final = b"inventory"  # there while imports bring their owners with them
+# A row is its fields in order, as a msgpack array; a count is an integer.
+encode: Final[Callable[[tuple[object, ...] | int], bytes]] = msgpack.Packer().pack
+
+
+def _unpack(value: bytes) -> Any:
+    return msgpack.unpackb(value, use_list=False)
+
+
+def pool_prefix(place: str, capability: str, width: int) -> bytes:
+    """What the keys of the pools with serials of one width begin with."""
+    return f"{place}/{capability}/{BASE36[width]}/".encode("ascii")
+
+
+def pool_key(pool: Pool) -> bytes:
+    """By the last serial, so that one seek forward finds the pool that a serial may lie in."""
+    return pool_prefix(pool.place, pool.capability, len(pool.last)) + pool.last.encode("ascii")
+
+
+def owner_count_key(code: str) -> bytes:
+    """The key in COUNTS of how many identifiers of an owner live."""
+    return b"o/" + code.encode("ascii")
+
+
+def pool_use_key(pool: Pool) -> bytes:
+    """The key in COUNTS of how far a pool is used."""
+    return b"p/" + pool_key(pool)
+
+
+def state_key(word: str, identifier: str) -> bytes:
+    """The key in BY_STATE; identifiers that are active have none."""
+    return f"{word}/{identifier}".encode("ascii")
+
+
+def replay_key(actor: str, key: str) -> bytes:
+    """The key in REPLAYS of an idempotency key, which is the actor's own; a digest, being short."""
+    return sha256(f"{actor}\0{key}".encode()).digest()
+
+
+def decode_owner(value: bytes) -> Owner:
+    """The participant in a row."""
+    kinds, standing, *rest = _unpack(value)
+    return Owner(tuple(map(Kind, kinds)), Standing(standing), *rest)
+
+
+def decode_pool(value: bytes) -> Pool:
+    """The pool in a row."""
+    return Pool(*_unpack(value))
+
+
+def decode_use(value: bytes) -> PoolUse:
+    """The use of a pool in a row."""
+    return PoolUse(*_unpack(value))
+
+
+def decode_assignment(value: bytes) -> Assignment:
+    """The assignment in a row."""
+    state, *rest = _unpack(value)
+    return Assignment(State(state), *rest)
+
+
+def decode_redirect(value: bytes) -> Redirect:
+    """The redirect in a row."""
+    return Redirect(*_unpack(value))
+
+
+def decode_scope(value: bytes) -> Scope:
+    """The scope in a row."""
+    return Scope(*_unpack(value))
+
+
+def decode_replay(value: bytes) -> Replay:
+    """What was done under a key."""
+    return Replay(*_unpack(value))
+
+
+def decode_count(value: bytes | None) -> int:
+    """The number in a row; none is 0."""
+    return 0 if value is None else int(_unpack(value))

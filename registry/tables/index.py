@@ -1,0 +1,112 @@
+"""Places: the owner, industry, location and type that identifiers share, and how they are found.
+
+A place is entered once, when its first identifier is given, in four orders (table PLACES):
+
+    l location/industry/type/owner
+    i industry/location/type/owner
+    t type/location/industry/owner
+    c family/owner/industry/location/type    once for each chip family at the place
+
+So any of them is found by prefix without an index row for each identifier: the places in order,
+then the identifiers of each, which are one range of ASSIGNMENTS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from csid import scheme, segments
+from csid.errors import IdentifierError
+from csid.identifier import Identifier, fold, make
+from registry.tables.codec import PLACES
+from registry.tables.rows import Row
+
+SEGMENTS = 5
+PLACE_SEGMENTS = 4
+_FAMILY = slice(6, 8)  # of a capability class
+
+
+def place_of(identifier: Identifier) -> str:
+    """The place of an identifier: its first four segments."""
+    return f"{identifier.owner}/{identifier.industry}/{identifier.location}/{identifier.type}"
+
+
+def family_of(capability: str) -> str:
+    """The chip family in a capability class or a specification."""
+    return capability[_FAMILY]
+
+
+def place_rows(place: str) -> Iterator[Row]:
+    """The rows that enter a place."""
+    owner, industry, location, kind = place.split("/")
+    yield PLACES, f"l{location}/{industry}/{kind}/{owner}".encode("ascii"), b""
+    yield PLACES, f"i{industry}/{location}/{kind}/{owner}".encode("ascii"), b""
+    yield PLACES, f"t{kind}/{location}/{industry}/{owner}".encode("ascii"), b""
+
+
+def location_key(place: str) -> bytes:
+    """The first key of `place_rows`: if it is there, they all are."""
+    owner, industry, location, kind = place.split("/")
+    return f"l{location}/{industry}/{kind}/{owner}".encode("ascii")
+
+
+def family_key(family: str, place: str) -> bytes:
+    """The key that enters a chip family at a place."""
+    return f"c{family}/{place}".encode("ascii")
+
+
+def place_in(location_row: bytes) -> str:
+    """The place that an ``l`` key enters."""
+    location, industry, kind, owner = location_row[1:].decode("ascii").split("/")
+    return f"{owner}/{industry}/{location}/{kind}"
+
+
+def ancestors(place: str) -> Iterator[str]:
+    """The prefixes at and above a place or prefix, the owner first."""
+    at = place.find("/")
+    while at >= 0:
+        yield place[:at]
+        at = place.find("/", at + 1)
+    yield place
+
+
+def moved(
+    identifier: Identifier,
+    owner: str = "",
+    industry: str = "",
+    location: str = "",
+    type: str = "",
+    serial: str = "",
+) -> Identifier:
+    """The identifier with these segments in place of its own, its check made anew.
+
+    Raises:
+        IdentifierError: a segment is wrong.
+    """
+    return make(
+        owner or identifier.owner,
+        industry or identifier.industry,
+        location or identifier.location,
+        type or identifier.type,
+        identifier.capability,
+        serial or identifier.serial,
+    )
+
+
+def read_prefix(text: str, most: int = SEGMENTS - 1, least: int = 1) -> str:
+    """The canonical form of the first ``least`` to ``most`` segments of an identifier.
+
+    Raises:
+        IdentifierError: as `csid.identifier.parse`.
+    """
+    known = scheme.load().segments
+    parts = fold(text).rstrip("/").split("/")
+    if not least <= len(parts) <= most:
+        wanted = "/".join(segment.name.upper() for segment in known[:most])
+        count = f"{least} to {most}" if least < most else str(most)
+        raise IdentifierError(
+            "identifier", 0, f"expected {count} segments of {wanted}, found {len(parts)}"
+        )
+    for segment, part in zip(known, parts, strict=False):
+        segments.require(segment, part)
+    return "/".join(parts)

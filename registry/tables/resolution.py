@@ -1,0 +1,106 @@
+"""The resolution tree as the registry writes it: records, tombstones, aliases, whole subtrees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from csid import names
+from csid.record import decode
+from registry.bulk.entries import DEFAULT_TTL, TYPES, blob_of
+from registry.tables.rows import TreeChange, TreeKind
+from resolver.answer import lookup
+from resolver.answer.lookup import Snapshot
+from resolver.store import node
+from resolver.store.write import WriteTransaction, ZoneEditor
+
+_COVERED: Final = (lookup.DELEGATION, lookup.REDIRECT)
+
+
+class Names:
+    """Identifiers and prefixes of them as names under a suffix."""
+
+    def __init__(self, suffix: str) -> None:
+        self.wire = names.from_text(suffix.lower())
+        self._key = names.key_of(self.wire)
+
+    def key(self, text: str) -> bytes:
+        """The canonical key of an identifier or prefix in canonical form."""
+        return self._key + text.lower().replace("/", "\0").encode("ascii") + b"\0"
+
+    def target(self, text: str) -> bytes:
+        """Its name in wire form."""
+        return names.wire_of_key(self.key(text))
+
+
+class Reach:
+    """Whether a name can be held here, at one moment of the store."""
+
+    def __init__(self, snapshot: Snapshot, named: Names) -> None:
+        self._snapshot = snapshot
+        self._names = named
+
+    def fault(self, change: TreeChange) -> str:
+        """Why a change cannot be made, empty if it can."""
+        key = self._names.key(change.name)
+        zone = self._snapshot.zone_of(key)
+        if zone is None:
+            return f"{change.name} lies in no zone that is held here; load its zone first"
+        outcome, blob, _ = lookup.find(self._snapshot, zone, key)
+        if outcome in _COVERED:
+            return f"{change.name} lies at or below a delegation or a DNAME; ask who serves it"
+        if outcome == lookup.EXACT and blob[0] & node.ALIAS and change.kind is not TreeKind.ALIAS:
+            return f"{change.name} is an alias (CNAME) in its zone, which has no other records"
+        return ""
+
+
+class Tree:
+    """The names that one transaction changes.
+
+    Attributes:
+        reach: whether a name can be held.
+    """
+
+    def __init__(self, txn: WriteTransaction, suffix: str, ttl: int = DEFAULT_TTL) -> None:
+        """Records get ``ttl`` seconds."""
+        self._txn = txn
+        self._names = Names(suffix)
+        self._ttl = ttl
+        self._kept: dict[str, TreeChange] = {}  # the last change of a name stands
+        self._editors: dict[bytes, ZoneEditor] = {}
+        self.reach = Reach(txn.snapshot(), self._names)
+
+    def keep(self, changes: Iterable[TreeChange]) -> None:
+        """Take over changes, to be written by `write`."""
+        for change in changes:
+            self._kept[change.name] = change
+
+    def write(self) -> None:
+        """Write what was kept, and give each changed zone its new serial and journal entry.
+
+        Raises:
+            ZoneError: a name cannot be held; `Reach.fault` would have said so.
+        """
+        for name, change in sorted(self._kept.items()):
+            self._change(self._names.key(name), change)
+        self._kept.clear()
+        for editor in self._editors.values():
+            editor.finish()
+
+    def editor(self, key: bytes) -> ZoneEditor:
+        """The deepest zone around a name.
+
+        Raises:
+            ZoneError: none that is held here encloses it.
+        """
+        return self._txn.zone_around(key, self._editors)
+
+    def _change(self, key: bytes, change: TreeChange) -> None:
+        editor = self.editor(key)
+        below = key[len(editor.apex) :]
+        if change.kind is TreeKind.ALIAS:
+            editor.put_alias(below, self._ttl, self._names.target(change.target))
+        elif change.kind is TreeKind.SUBTREE:
+            editor.put_redirect(below, self._ttl, self._names.target(change.target))
+        else:
+            editor.put_types(below, blob_of(decode(change.record), self._ttl), TYPES)

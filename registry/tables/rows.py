@@ -1,0 +1,143 @@
+"""The rows of the registry and what a decision changes, as plain values."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+from registry.rules.lifecycle import State
+from registry.rules.participants import Kind, Right, Standing, rights_of
+from registry.rules.status import Status
+
+NO_LEAF = -1  # where there is no earlier leaf of a subject
+
+
+class Owner(NamedTuple):
+    """A participant. ``leaf`` is the audit leaf of its last change, ``since`` Unix seconds."""
+
+    kinds: tuple[Kind, ...]
+    standing: Standing
+    name: str
+    contact: str
+    quota: int | None  # identifiers that may live at a time
+    qualified: bool  # holds the resale and scheduling qualification 转售调度资格
+    leaf: int
+    since: int
+
+    @property
+    def rights(self) -> frozenset[Right]:
+        """What it may do: nothing unless it is accredited."""
+        return rights_of(self.kinds) if self.standing is Standing.ACCREDITED else frozenset()
+
+
+class Pool(NamedTuple):
+    """A block of codes: serials ``first`` to ``last``, of one width, of one capability class."""
+
+    place: str  # owner/industry/location/type
+    capability: str
+    first: str
+    last: str
+    quota: int  # codes that may be assigned inside, ever
+    leaf: int
+    since: int
+
+    @property
+    def code(self) -> str:
+        """The pool's code (算力资源池编码)."""
+        return f"{self.place}/{self.capability}/{self.first}-{self.last}"
+
+
+class PoolUse(NamedTuple):
+    """How far a pool is used."""
+
+    assigned: int  # codes assigned inside, minted or chosen
+    next: int  # the number of the serial that is tried next
+
+
+class Assignment(NamedTuple):
+    """An identifier that was given: times in Unix seconds."""
+
+    state: State
+    leaf: int  # audit leaf of its last change, where its history begins
+    since: int  # assigned
+    changed: int  # changed last
+    depth: int  # steps of the longest chain of aliases that leads here
+    record: bytes  # canonical msgpack, as csid.record encodes it
+    target: str  # what took its place: an identifier, or empty
+
+
+class Redirect(NamedTuple):
+    """What took the place of a location or of a subtree."""
+
+    new: str
+    leaf: int
+    since: int
+
+
+class Scope(NamedTuple):
+    """What a node assigns for: locations and industries that begin so, empty is no limit."""
+
+    locations: tuple[str, ...] = ()
+    industries: tuple[str, ...] = ()
+
+
+class Replay(NamedTuple):
+    """What was done under an idempotency key."""
+
+    digest: bytes
+    status: int
+    subject: str
+    since: int
+
+
+class TreeKind(Enum):
+    """What a name of the resolution tree is to become."""
+
+    RECORD = "record"
+    TOMBSTONE = "tombstone"
+    ALIAS = "alias"  # CNAME
+    SUBTREE = "subtree"  # DNAME
+
+
+class TreeChange(NamedTuple):
+    """One name of the resolution tree: an identifier, for SUBTREE a prefix of one."""
+
+    kind: TreeKind
+    name: str
+    record: bytes = b""  # RECORD and TOMBSTONE: canonical msgpack
+    target: str = ""  # ALIAS: an identifier; SUBTREE: a prefix
+
+
+Row = tuple[str, bytes, bytes | None]  # table, key, value; None takes the row away
+
+
+class Changes(NamedTuple):
+    """All that one transaction must write for a decision, or nothing at all."""
+
+    rows: tuple[Row, ...] = ()
+    tree: tuple[TreeChange, ...] = ()
+    leaf: bytes | None = None  # the one audit leaf
+
+
+NOTHING = Changes()
+
+
+class Decision(NamedTuple):
+    """What follows from a request.
+
+    ``subject`` is the identifier, pool code, owner, location or prefix concerned: of a success the
+    one that holds from now on, so of an alias or a move the new one. ``detail`` says of a refusal
+    what was found, what was expected and what to do.
+    """
+
+    status: Status
+    subject: str
+    detail: str = ""
+    changes: Changes = NOTHING
+
+
+class Refusal(NamedTuple):
+    """Why a rule does not hold."""
+
+    status: Status
+    detail: str

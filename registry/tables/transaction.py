@@ -1,0 +1,190 @@
+"""The book: the tables of the registry in the store, read as a view and written with the tree.
+
+What one batch of decisions changes (rows, names of the resolution tree, zone journal and serial,
+audit leaves) goes into one transaction: a code is assigned and resolvable, or neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from registry import audit
+from registry.rules.decide import decide
+from registry.rules.requests import Request
+from registry.rules.status import Status
+from registry.tables import codec, view
+from registry.tables.resolution import Reach, Tree
+from registry.tables.rows import Decision, Pool
+from registry.tables.view import Overlay
+from resolver.store.environment import Store
+from resolver.store.read import ReadTransaction
+from resolver.store.table import Table
+from resolver.store.write import WriteTransaction
+
+_AUDIT: Final = b"registry.audit"  # tiles and state of the log (schemas/audit.md)
+_LEAVES: Final = b"registry.leaves"  # its leaves: apart, so that appending fills their pages
+CHECKPOINTS: Final = b"registry.checkpoints"  # size(8) -> a checkpoint that was signed
+_TABLES: Final = {table: f"registry.{table}".encode("ascii") for table in codec.TABLES}
+
+_LEAF: Final = b"l"  # what the keys of leaves begin with
+
+Rows = Iterable[tuple[bytes, bytes | None]]
+
+
+def open_tables(store: Store) -> None:
+    """Make the registry's tables usable, and make them where they are not there yet."""
+    store.open_tables([*_TABLES.values(), _AUDIT, _LEAVES, CHECKPOINTS])
+
+
+class AuditStore:
+    """The audit log's tables inside a transaction: a `registry.audit.Store`."""
+
+    def __init__(self, txn: ReadTransaction | WriteTransaction) -> None:
+        self._others = txn.table(_AUDIT)
+        self._leaves = txn.table(_LEAVES)
+
+    def get(self, key: bytes, /) -> bytes | None:
+        """The value at that key, None where there is none."""
+        return (self._leaves if key[:1] == _LEAF else self._others).get(key)
+
+    def put_many(self, items: Iterable[tuple[bytes, bytes]], /) -> None:
+        """Write every (key, value); leaves only behind all there are.
+
+        Raises:
+            AuditError: leaves stand there already.
+        """
+        rows = list(items)
+        if not rows or rows[0][0][:1] != _LEAF:
+            self._others.put_many(rows)
+        elif not self._leaves.append(rows):
+            raise audit.AuditError("the audit log has leaves beyond its end; verify the log")
+
+    def leaves(self) -> Iterator[bytes]:
+        """The data of every stored leaf in order."""
+        return (data for _, data in self._leaves.scan(_LEAF))
+
+
+class BookView:
+    """The registry as a transaction sees it: a `registry.tables.view.View`."""
+
+    def __init__(self, txn: ReadTransaction | WriteTransaction) -> None:
+        self.attach(txn)
+
+    def attach(self, txn: ReadTransaction | WriteTransaction) -> None:
+        """From now on see what another transaction sees."""
+        self._tables = {table: txn.table(name) for table, name in _TABLES.items()}
+        self._log = audit.Log(AuditStore(txn))
+
+    def get(self, table: str, key: bytes, /) -> bytes | None:
+        """The value at a key of a table, None where there is none."""
+        return self._tables[table].get(key) if key else None
+
+    def scan(self, table: str, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """The rows whose keys begin with ``prefix`` and are not below ``start``, in key order."""
+        return self._tables[table].scan(prefix, start)
+
+    def leaves(self) -> int:
+        """How many leaves the audit log has."""
+        return self._log.size
+
+    def table(self, table: str) -> Table:
+        """One table."""
+        return self._tables[table]
+
+
+def write_rows(table: Table, rows: Rows) -> None:
+    """Put or, where the value is None, take away rows, given in key order."""
+    kept = []
+    for key, value in rows:
+        if value is None:
+            table.delete(key)
+        else:
+            kept.append((key, value))
+    table.put_many(kept)
+
+
+class Batch:
+    """Requests decided one after the other inside a transaction, and written together.
+
+    Nothing is written before `write`, so a request that goes wrong disturbs no other.
+    """
+
+    def __init__(self, txn: WriteTransaction, suffix: str, now: int) -> None:
+        """Decide at ``now`` (Unix seconds) over what the transaction sees."""
+        self._txn = txn
+        self._now = now
+        self._seen = BookView(txn)
+        self._over = Overlay(self._seen)
+        self._tree = Tree(txn, suffix)
+        self._leaves: list[bytes] = []
+
+    def decide(self, request: Request) -> Decision:
+        """The decision on one request; its changes are kept for `write`."""
+        decision = judged(decide(self._over, request, self._now), self._tree.reach)
+        changes = decision.changes
+        if changes.rows or changes.leaf is not None:
+            self._over.apply(changes)
+            self._tree.keep(changes.tree)
+            if changes.leaf is not None:
+                self._leaves.append(changes.leaf)
+        return decision
+
+    def write(self) -> None:
+        """Write all that was decided.
+
+        Raises:
+            AuditError: the audit log is damaged: nothing may be committed.
+        """
+        for table, rows in self._over.rows().items():
+            write_rows(self._seen.table(table), rows)
+        append(self._txn, self._leaves, self._over.leaves())
+        self._tree.write()
+
+
+def append(txn: WriteTransaction, leaves: list[bytes], size: int) -> None:
+    """Append leaves to the audit log, which has ``size`` leaves then.
+
+    Raises:
+        AuditError: the log is damaged, or is not as long as the decisions supposed.
+    """
+    if not leaves:
+        return
+    given = audit.Log(AuditStore(txn)).append(leaves)
+    if given.stop != size:
+        raise audit.AuditError(
+            f"the audit log has {given.stop} leaves, the rows say {size}; verify the log"
+        )
+
+
+def judged(decision: Decision, reach: Reach) -> Decision:
+    """The decision, unless a name it needs cannot be held here: then a refusal that says why."""
+    for change in decision.changes.tree:
+        fault = reach.fault(change)
+        if fault:
+            return Decision(Status.OUT_OF_SCOPE, decision.subject, fault)
+    return decision
+
+
+def last_leaves(seen: view.View, subject: str) -> list[int]:
+    """The leaves of the last change of each thing that a text in canonical form is the name of:
+    an identifier, an owner, a pool, a location, a prefix that became an alias.
+    """
+    if not subject.isascii():
+        return []
+    assignment = view.get_assignment(seen, subject)
+    if assignment is not None:
+        return [assignment.leaf]
+    place = subject.rpartition("/")[0]
+    found = (
+        view.get_owner(seen, subject),
+        view.get_location(seen, subject),
+        view.get_subtree(seen, subject),
+        *(pool for pool in _pools_under(seen, place) if pool.code == subject),
+    )
+    return sorted((row.leaf for row in found if row is not None), reverse=True)
+
+
+def _pools_under(seen: view.View, place: str) -> Iterator[Pool]:
+    at, _, capability = place.rpartition("/")
+    return view.pools_of(seen, at, capability) if at else iter(())

@@ -1,0 +1,287 @@
+"""An answer in the making: what the tree holds for a question, collected as RFC 1034 asks.
+
+`resolve` walks the algorithm of section 4.3.2, with wildcards (RFC 4592) and DNAME (RFC 6672), and
+lays ready records into a `Reply`; `resolver.answer.process` makes the message of it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from csid.limits import HEADER_OCTETS, MAX_CHAIN, MAX_NAME_OCTETS, MAX_RRSET_OCTETS
+from csid.names import key_of
+from csid.protocol import (
+    AAAA,
+    ANY,
+    CNAME,
+    DNAME,
+    DS,
+    EDE_NOT_AUTHORITATIVE,
+    NOERROR,
+    NS,
+    NXDOMAIN,
+    REFUSED,
+    YXDOMAIN,
+    A,
+)
+from resolver.answer.edns import Edns
+from resolver.answer.lookup import DELEGATION, NO_NAME, REDIRECT, Snapshot, Zone, find
+from resolver.store.node import (
+    ALIAS,
+    CUT,
+    OWNER,
+    POINTERS,
+    extra_at,
+    extra_number_at,
+    find_entry,
+    first_rdata,
+    next_entry,
+    number_at,
+    records_at,
+    rr,
+    split_extra,
+    with_owner,
+)
+
+_ADDRESSES: Final = (A, AAAA)
+
+
+class Reply:
+    """An answer in the making, with the query it is for.
+
+    Attributes:
+        packet: the query as received; its question ends at `end`.
+        edns: what the query's OPT record says, if it has one.
+        name: the name under work in wire form: that of the question, or what it is an alias of.
+        owner: how records at `name` are owned: a pointer to where the message has it, or `name`.
+        ede: extended error code (RFC 8914), or -1.
+        courtesy: the authority section is there for good measure only.
+        glue: the additional section is needed to follow the authority section.
+        redirects: owners of the DNAMEs in the answer section.
+    """
+
+    __slots__ = (
+        "aa",
+        "additional",
+        "additional_number",
+        "answer",
+        "answer_number",
+        "authority",
+        "authority_number",
+        "courtesy",
+        "ede",
+        "edns",
+        "end",
+        "glue",
+        "name",
+        "owner",
+        "packet",
+        "rcode",
+        "redirects",
+        "stream",
+        "truncated",
+    )
+
+    def __init__(self, packet: bytes, end: int, edns: Edns | None, stream: bool) -> None:
+        self.packet = packet
+        self.end = end
+        self.edns = edns
+        self.stream = stream
+        self.name = packet[HEADER_OCTETS : end - 4] if end > HEADER_OCTETS else b""
+        self.owner = OWNER
+        self.rcode = NOERROR
+        self.ede = -1
+        self.aa = False
+        self.truncated = False
+        self.courtesy = False
+        self.glue = False
+        self.redirects: tuple[bytes, ...] = ()
+        self.answer = b""
+        self.answer_number = 0
+        self.authority = b""
+        self.authority_number = 0
+        self.additional = b""
+        self.additional_number = 0
+
+
+def resolve(reply: Reply, snapshot: Snapshot, key: bytes, qtype: int) -> None:
+    """Collect the answer for the name with canonical key `key`, following aliases held here."""
+    zone: Zone | None
+    seen: set[bytes] | None = None  # keys of the names the chain has come through
+    for _ in range(MAX_CHAIN):
+        zone = snapshot.zone_of(key)
+        if zone is not None and qtype == DS and key == zone.apex:
+            # DS lies on the parent's side of a cut (RFC 4035 section 3.1.4.1)
+            zone = snapshot.zone_above(key) or zone
+        if zone is None:
+            if not reply.answer_number:
+                reply.rcode, reply.ede = REFUSED, EDE_NOT_AUTHORITATIVE
+            return
+        outcome, blob, depth = find(snapshot, zone, key)
+        if outcome == DELEGATION and not (
+            qtype == DS and depth == key.count(0) - zone.depth and blob[0] & CUT
+        ):
+            _refer(reply, zone, blob, depth)
+            return
+        reply.aa = True
+        if outcome == NO_NAME:
+            reply.rcode = NXDOMAIN
+            _deny(reply, zone)
+            return
+        if outcome == REDIRECT:
+            if not _redirect(reply, zone, blob, depth):
+                return
+        else:
+            at = find_entry(blob, qtype)
+            if at:
+                _give(reply, zone, key, qtype, blob, at)
+                return
+            if qtype == ANY and len(blob) > 2:
+                _give_any(reply, blob)
+                return
+            if not blob[0] & ALIAS:
+                _deny(reply, zone)
+                return
+            _alias(reply, blob)
+        if seen is None:
+            seen = set()
+        seen.add(key)
+        key = key_of(reply.name)
+        if key in seen:
+            return
+
+
+def _give(reply: Reply, zone: Zone, key: bytes, qtype: int, blob: bytes, at: int) -> None:
+    """The RRset that was asked for, and the zone's name servers as authority."""
+    _add_answer(reply, blob, at)
+    reply.additional_number = extra_number_at(blob, at)
+    if reply.additional_number:
+        reply.additional = extra_at(blob, at)
+    if qtype == NS and key == zone.apex:
+        return
+    offset = _apex_offset(reply, zone)
+    reply.courtesy = True
+    reply.authority = zone.authority_at(offset) if offset else with_owner(zone.ns, zone.wire)
+    reply.authority_number = zone.ns_number
+    if zone.ns_extra_number and not (qtype in _ADDRESSES and key in zone.ns_hosts):
+        _add_hosts(reply, zone)
+
+
+def _add_hosts(reply: Reply, zone: Zone) -> None:
+    """The addresses of the apex's name servers, but for those in the additional section already."""
+    if not reply.additional_number:
+        reply.additional = zone.ns_extra
+        reply.additional_number = zone.ns_extra_number
+        return
+    known = split_extra(reply.additional)
+    fresh = [record for record in split_extra(zone.ns_extra) if record not in known]
+    reply.additional += b"".join(fresh)
+    reply.additional_number += len(fresh)
+
+
+def _give_any(reply: Reply, blob: bytes) -> None:
+    """One RRset of those at the name over UDP (RFC 8482 section 4.1), all of them over TCP."""
+    at = 2
+    given = 0
+    while at < len(blob):
+        size = next_entry(blob, at) - at
+        if given and (not reply.stream or given + size > MAX_RRSET_OCTETS):
+            return
+        _add_answer(reply, blob, at)
+        given += size
+        at += size
+
+
+def _deny(reply: Reply, zone: Zone) -> None:
+    """No such data: the zone's SOA says for how long (RFC 2308)."""
+    offset = _apex_offset(reply, zone)
+    reply.authority = zone.negative_at(offset) if offset else with_owner(zone.soa, zone.wire)
+    reply.authority_number = 1
+
+
+def _refer(reply: Reply, zone: Zone, blob: bytes, depth: int) -> None:
+    """The name servers of the cut `depth` labels below the apex, with their addresses."""
+    at = find_entry(blob, NS)
+    reply.authority = with_owner(records_at(blob, at), _ancestor(reply, zone, depth))
+    reply.authority_number = number_at(blob, at)
+    reply.additional = extra_at(blob, at)
+    reply.additional_number = extra_number_at(blob, at)
+    reply.glue = True
+
+
+def _alias(reply: Reply, blob: bytes) -> None:
+    """A CNAME on the way: give it and go on with its target."""
+    at = find_entry(blob, CNAME)
+    _add_answer(reply, blob, at)
+    _go_on(reply, first_rdata(records_at(blob, at)))
+
+
+def _redirect(reply: Reply, zone: Zone, blob: bytes, depth: int) -> bool:
+    """A DNAME above the name: give it, with the CNAME it stands for (RFC 6672 section 3.1).
+
+    False if the name that results is too long; the answer is then YXDOMAIN.
+    """
+    records = records_at(blob, find_entry(blob, DNAME))
+    kept = _label_start(reply.name, _labels(reply.name) - zone.depth - depth)
+    owner = reply.name[kept:].lower()
+    if owner not in reply.redirects:  # a chain may come through one DNAME again and again
+        reply.redirects += (owner,)
+        reply.answer += with_owner(records, _ancestor(reply, zone, depth))
+        reply.answer_number += 1
+    name = reply.name[:kept] + first_rdata(records)
+    if len(name) > MAX_NAME_OCTETS:
+        reply.rcode = YXDOMAIN
+        return False
+    ttl = int.from_bytes(records[6:10], "big")
+    reply.answer += rr(reply.owner, CNAME, ttl, name)
+    reply.answer_number += 1
+    _go_on(reply, name)
+    return True
+
+
+def _go_on(reply: Reply, name: bytes) -> None:
+    """Take up the name that ends the answer section; records it owns point there if they can."""
+    offset = reply.end + len(reply.answer) - len(name)
+    reply.name = name
+    reply.owner = (0xC000 | offset).to_bytes(2, "big") if offset < 0x4000 else name
+
+
+def _add_answer(reply: Reply, blob: bytes, at: int) -> None:
+    """Put an RRset into the answer section under the name it is found at."""
+    records = records_at(blob, at)
+    if reply.owner is not OWNER:
+        records = with_owner(records, reply.owner)
+    reply.answer += records
+    reply.answer_number += number_at(blob, at)
+
+
+def _apex_offset(reply: Reply, zone: Zone) -> int:
+    """Where the question names the apex, for a pointer; 0 behind an alias."""
+    if reply.owner is not OWNER:
+        return 0
+    return HEADER_OCTETS + len(reply.name) - zone.wire_octets
+
+
+def _ancestor(reply: Reply, zone: Zone, depth: int) -> bytes:
+    """The ancestor `depth` labels below the apex of the name under work, as an owner."""
+    start = _label_start(reply.name, _labels(reply.name) - zone.depth - depth)
+    if reply.owner is OWNER:
+        return POINTERS[HEADER_OCTETS + start]
+    return reply.name[start:]
+
+
+def _labels(name: bytes) -> int:
+    """How many labels a name in wire form has, the root's left out."""
+    count = at = 0
+    while name[at]:
+        at += 1 + name[at]
+        count += 1
+    return count
+
+
+def _label_start(name: bytes, skipped: int) -> int:
+    """Where a name in wire form goes on after its first `skipped` labels."""
+    at = 0
+    for _ in range(skipped):
+        at += 1 + name[at]
+    return at

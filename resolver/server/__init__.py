@@ -1,0 +1,1 @@
+"""The processes that carry queries in and answers out."""

@@ -1,0 +1,253 @@
+# cython: language_level=3, boundscheck=True, wraparound=False
+"""`resolver.server.datagrams.Datagrams`, compiled: the same methods, with the system calls made directly.
+
+Buffers belong to this object and slots are checked, so no call can reach outside them.
+"""
+
+from cpython.bytes cimport PyBytes_FromStringAndSize, PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.errno cimport errno, EAGAIN, ECONNREFUSED, EINTR
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy
+
+import os
+import socket
+
+from csid.limits import BATCH_PACKETS
+from resolver.server.datagrams import ask_for_destination
+
+cdef extern from "<sys/socket.h>" nogil:
+    """
+    #ifndef _GNU_SOURCE
+    #define _GNU_SOURCE
+    #endif
+    #include <errno.h>
+    #include <netinet/in.h>
+    #include <string.h>
+    #include <sys/socket.h>
+    #ifndef UDP_SEGMENT
+    #define UDP_SEGMENT 103
+    #endif
+    #define GROUP_OCTETS 60000
+    #define SLOTS 64
+    #define IN_OCTETS 4096
+    #define OUT_OCTETS 2048
+    #define CONTROL_OCTETS 64
+    typedef struct {
+        struct mmsghdr in[SLOTS], out[SLOTS];
+        struct iovec in_vector[SLOTS], out_vector[SLOTS];
+        struct sockaddr_in6 peer[SLOTS];
+        struct mmsghdr group[SLOTS];
+        struct iovec group_vector[SLOTS];
+        size_t group_size[SLOTS];
+        int grouping;
+        unsigned long taken, refused;  /* calls, and groups among them that had to be sent apart */
+        socklen_t peer_octets;
+        unsigned char control[SLOTS][CONTROL_OCTETS];
+        unsigned char inbox[SLOTS][IN_OCTETS];
+        unsigned char outbox[SLOTS][OUT_OCTETS];
+    } datagrams;
+
+    static void lay_out(int fd, void *p, socklen_t peer_octets, int with_control) {
+        datagrams *d = p;
+        int segment;
+        socklen_t octets = sizeof(segment);
+        /* A kernel that does not know UDP_SEGMENT would send a group as one datagram. */
+        d->grouping = !with_control && !getsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &segment, &octets);
+        d->peer_octets = peer_octets;
+        for (int i = 0; i < SLOTS; i++) {
+            struct mmsghdr *headers[2] = {&d->in[i], &d->out[i]};
+            struct iovec *vectors[2] = {&d->in_vector[i], &d->out_vector[i]};
+            vectors[0]->iov_base = d->inbox[i];
+            vectors[0]->iov_len = IN_OCTETS;
+            vectors[1]->iov_base = d->outbox[i];
+            for (int j = 0; j < 2; j++) {
+                struct msghdr *header = &headers[j]->msg_hdr;
+                header->msg_name = &d->peer[i];
+                header->msg_namelen = peer_octets;
+                header->msg_iov = vectors[j];
+                header->msg_iovlen = 1;
+                header->msg_control = with_control ? d->control[i] : 0;
+                header->msg_controllen = with_control ? CONTROL_OCTETS : 0;
+            }
+        }
+    }
+
+    static int receive_all(int fd, void *p, int with_control) {
+        datagrams *d = p;
+        int count;
+        if (with_control)
+            for (int i = 0; i < SLOTS; i++) d->in[i].msg_hdr.msg_controllen = CONTROL_OCTETS;
+        count = recvmmsg(fd, d->in, SLOTS, MSG_WAITFORONE, 0);
+        if (with_control)  /* the answer leaves from the address the question came to */
+            for (int i = 0; i < count; i++)
+                d->out[i].msg_hdr.msg_controllen = d->in[i].msg_hdr.msg_controllen;
+        return count;
+    }
+    """
+    const int BUFFERS_OCTETS "(int)sizeof(datagrams)"
+    const int SLOTS
+    const int OUT_OCTETS
+    void lay_out(int, void *, unsigned int, int)
+    int receive_all(int, void *, int)
+
+
+cdef extern from * nogil:
+    """
+    static inline Py_ssize_t in_length(void *p, int i) { return ((datagrams *)p)->in[i].msg_len; }
+    static inline char *in_data(void *p, int i) { return (char *)((datagrams *)p)->inbox[i]; }
+    static inline char *out_data(void *p, int i) { return (char *)((datagrams *)p)->outbox[i]; }
+    static inline void set_length(void *p, int i, size_t n) { ((datagrams *)p)->out_vector[i].iov_len = n; }
+    static inline char *peer_address(void *p, int i, int ipv6) {
+        return ipv6 ? (char *)&((datagrams *)p)->peer[i].sin6_addr
+                    : (char *)&((struct sockaddr_in *)&((datagrams *)p)->peer[i])->sin_addr;
+    }
+    /* Answers of one size to one asker become one message, which the kernel cuts up again at the
+       very end (UDP_SEGMENT, udp(7)): one way through the IP stack for all of them. */
+    static int group_answers(datagrams *d, int first, int last) {
+        int groups = 0, group_of[SLOTS], room = 0;
+        for (int slot = first; slot < last; slot++) {
+            size_t size = d->out_vector[slot].iov_len;
+            int g = 0;
+            while (g < groups
+                   && (d->group_size[g] != size
+                       || (d->group[g].msg_hdr.msg_iovlen + 1) * size > GROUP_OCTETS
+                       || memcmp(d->group[g].msg_hdr.msg_name, &d->peer[slot], d->peer_octets)))
+                g++;
+            if (g == groups) {
+                groups++;
+                d->group_size[g] = size;
+                d->group[g] = d->out[slot];
+                d->group[g].msg_hdr.msg_iovlen = 0;
+            }
+            d->group[g].msg_hdr.msg_iovlen++;
+            group_of[slot] = g;
+        }
+        for (int g = 0; g < groups; g++) {
+            struct msghdr *message = &d->group[g].msg_hdr;
+            message->msg_iov = &d->group_vector[room];
+            room += message->msg_iovlen;
+            if (message->msg_iovlen > 1) {
+                struct cmsghdr *control = (struct cmsghdr *)d->control[g];
+                message->msg_control = control;
+                message->msg_controllen = CMSG_SPACE(sizeof(uint16_t));
+                control->cmsg_level = IPPROTO_UDP;
+                control->cmsg_type = UDP_SEGMENT;
+                control->cmsg_len = CMSG_LEN(sizeof(uint16_t));
+                *(uint16_t *)CMSG_DATA(control) = (uint16_t)d->group_size[g];
+            }
+            message->msg_iovlen = 0;
+        }
+        for (int slot = first; slot < last; slot++) {
+            struct msghdr *message = &d->group[group_of[slot]].msg_hdr;
+            message->msg_iov[message->msg_iovlen++] = d->out_vector[slot];
+        }
+        return groups;
+    }
+
+    /* A group that the kernel will not cut up (a path narrower than one answer, a device or kernel
+       that cannot): its answers one by one. */
+    static void send_apart(int fd, const struct msghdr *group) {
+        struct msghdr one = *group;
+        one.msg_iovlen = 1;
+        one.msg_control = 0;
+        one.msg_controllen = 0;
+        for (size_t i = 0; i < group->msg_iovlen; i++) {
+            one.msg_iov = &group->msg_iov[i];
+            sendmsg(fd, &one, 0);
+        }
+    }
+
+    /* What the kernel does not take (no route, no buffer) is left out, as datagrams may be. */
+    static void send_slots(int fd, void *p, int first, int last) {
+        datagrams *d = p;
+        struct mmsghdr *next = d->grouping ? d->group : d->out + first;
+        int count = d->grouping ? group_answers(d, first, last) : last - first;
+        while (count > 0) {
+            int sent = sendmmsg(fd, next, count, 0);
+            if (sent < 0) {
+                if (errno == EINTR) continue;
+                if (next->msg_hdr.msg_iovlen > 1) {
+                    send_apart(fd, &next->msg_hdr);
+                    if (++d->refused > d->taken) d->grouping = 0;
+                }
+                sent = 1;
+            } else {
+                d->taken++;
+            }
+            next += sent;
+            count -= sent;
+        }
+    }
+    """
+    Py_ssize_t in_length(void *, int)
+    char *in_data(void *, int)
+    char *out_data(void *, int)
+    void set_length(void *, int, size_t)
+    char *peer_address(void *, int, int)
+    void send_slots(int, void *, int, int)
+
+
+cdef class Datagrams:
+    """See `resolver.server.datagrams.Datagrams`."""
+
+    cdef void *_buffers
+    cdef int _fd
+    cdef int _received
+    cdef bint _ipv6
+    cdef bint _with_control
+
+
+    def __cinit__(self, sock):
+        assert SLOTS == BATCH_PACKETS
+        self._buffers = calloc(1, BUFFERS_OCTETS)
+        if not self._buffers:
+            raise MemoryError
+        self._fd = sock.fileno()
+        self._ipv6 = sock.family == socket.AF_INET6
+        self._with_control = ask_for_destination(sock)
+        lay_out(self._fd, self._buffers, 28 if self._ipv6 else 16, self._with_control)
+
+    def __dealloc__(self):
+        free(self._buffers)
+
+    def receive(self):
+        cdef int count
+        with nogil:
+            count = receive_all(self._fd, self._buffers, self._with_control)
+        if count >= 0:
+            self._received = count
+            return count
+        self._received = 0
+        if errno in (EINTR, EAGAIN, ECONNREFUSED):
+            return 0
+        raise OSError(errno, os.strerror(errno))
+
+    cdef int _check(self, int slot) except -1:
+        if not 0 <= slot < self._received:
+            raise IndexError(f"slot {slot} of {self._received}")
+        return 0
+
+    def packet(self, int slot):
+        self._check(slot)
+        return PyBytes_FromStringAndSize(in_data(self._buffers, slot), in_length(self._buffers, slot))
+
+    def address(self, int slot):
+        self._check(slot)
+        return PyBytes_FromStringAndSize(
+            peer_address(self._buffers, slot, self._ipv6), 16 if self._ipv6 else 4
+        )
+
+    def put(self, int slot, bytes reply):
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(reply)
+        self._check(slot)
+        if size > OUT_OCTETS:
+            raise ValueError(f"an answer of {size} octets for a slot of {OUT_OCTETS}")
+        memcpy(out_data(self._buffers, slot), PyBytes_AS_STRING(reply), size)
+        set_length(self._buffers, slot, size)
+
+    def send(self, int first, int last):
+        if first < last:
+            self._check(first)
+            self._check(last - 1)
+            with nogil:
+                send_slots(self._fd, self._buffers, first, last)

@@ -1,0 +1,160 @@
+"""recvmmsg and sendmmsg (Linux): many datagrams for one system call.
+
+The kernel's structures are laid out once in plain arrays that other code indexes; per datagram
+nothing is allocated here. Layouts are those of 64-bit Linux, see recvmmsg(2) and msghdr in recv(2).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import socket
+from typing import Final
+
+from csid.limits import BATCH_PACKETS
+
+_IN_OCTETS: Final = 4_096  # a query longer than this is cut off and counts as malformed
+_OUT_OCTETS: Final = 2_048  # our answers over UDP stay within csid.limits.EDNS_UDP_OCTETS
+_NAME_OCTETS: Final = 28  # struct sockaddr_in6, the larger of the two
+_CONTROL_OCTETS: Final = 64  # room for one IP_PKTINFO or IPV6_PKTINFO
+
+_MSGHDR_WORDS: Final = 8  # struct mmsghdr in 64-bit words
+_MSGHDR_HALVES: Final = 16  # the same in 32-bit words ...
+_LENGTH_HALF: Final = 14  # ... of which msg_len is this one
+_WAITFORONE: Final = 0x10000  # block for the first datagram only
+_AGAIN: Final = (errno.EINTR, errno.EAGAIN)
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_recvmmsg = _libc.recvmmsg
+_recvmmsg.argtypes = (
+    ctypes.c_int,
+    ctypes.c_void_p,
+    ctypes.c_uint,
+    ctypes.c_int,
+    ctypes.c_void_p,
+)
+_sendmmsg = _libc.sendmmsg
+_sendmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int)
+
+
+class Datagrams:
+    """A batch of datagrams on one socket: received together, answered slot by slot, sent together.
+
+    Slot i of the outgoing side answers slot i of the incoming side: both use one peer address.
+    `resolver.server.cdatagrams` is the same, compiled.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        count = BATCH_PACKETS
+        ipv6 = sock.family == socket.AF_INET6
+        self._fd = sock.fileno()
+        self._address_at, self._address_octets = (8, 16) if ipv6 else (4, 4)
+        self._inbox_space = ctypes.create_string_buffer(count * _IN_OCTETS)
+        self._outbox_space = ctypes.create_string_buffer(count * _OUT_OCTETS)
+        self._peer_space = ctypes.create_string_buffer(count * _NAME_OCTETS)
+        self._controls = ctypes.create_string_buffer(count * _CONTROL_OCTETS)
+        self._in_headers = (ctypes.c_uint64 * (count * _MSGHDR_WORDS))()
+        self._out_headers = (ctypes.c_uint64 * (count * _MSGHDR_WORDS))()
+        self._in_vectors = (ctypes.c_uint64 * (count * 2))()
+        self._out_vectors = (ctypes.c_uint64 * (count * 2))()
+        self._has_control = ask_for_destination(sock)
+        for slot in range(count):
+            self._lay_out(slot, _NAME_OCTETS if ipv6 else 16)
+        self._inbox = memoryview(self._inbox_space).cast("B")
+        self._outbox = memoryview(self._outbox_space).cast("B")
+        self._peers = memoryview(self._peer_space).cast("B")
+        self._lengths = memoryview(self._in_headers).cast("B").cast("I")
+        self._in_address = ctypes.addressof(self._in_headers)
+        self._out_address = ctypes.addressof(self._out_headers)
+
+    def _lay_out(self, slot: int, name_octets: int) -> None:
+        """Point a slot's headers at its buffers. Words of struct msghdr: name, name length,
+        vector, vector count, control, control length, flags; then mmsghdr's msg_len.
+        """
+        name = ctypes.addressof(self._peer_space) + slot * _NAME_OCTETS
+        control = ctypes.addressof(self._controls) + slot * _CONTROL_OCTETS
+        for headers, vectors, data, octets in (
+            (self._in_headers, self._in_vectors, self._inbox_space, _IN_OCTETS),
+            (self._out_headers, self._out_vectors, self._outbox_space, _OUT_OCTETS),
+        ):
+            vectors[2 * slot] = ctypes.addressof(data) + slot * octets
+            vectors[2 * slot + 1] = octets
+            at = slot * _MSGHDR_WORDS
+            headers[at] = name
+            headers[at + 1] = name_octets
+            headers[at + 2] = ctypes.addressof(vectors) + 16 * slot
+            headers[at + 3] = 1
+            if self._has_control:
+                headers[at + 4] = control
+                headers[at + 5] = _CONTROL_OCTETS
+
+    def receive(self) -> int:
+        """Wait for a datagram and take all that are there; returns how many, 0 to try again.
+
+        Raises:
+            OSError: the socket is of no more use.
+        """
+        if self._has_control:
+            for slot in range(BATCH_PACKETS):
+                self._in_headers[slot * _MSGHDR_WORDS + 5] = _CONTROL_OCTETS
+        count = int(_recvmmsg(self._fd, self._in_address, BATCH_PACKETS, _WAITFORONE, None))
+        if count >= 0:
+            if self._has_control:
+                # The answer leaves from the address the question came to.
+                for slot in range(count):
+                    at = slot * _MSGHDR_WORDS + 5
+                    self._out_headers[at] = self._in_headers[at]
+            return count
+        code = ctypes.get_errno()
+        if code in _AGAIN or code == errno.ECONNREFUSED:
+            return 0
+        raise OSError(code, os.strerror(code))
+
+    def packet(self, slot: int) -> bytes:
+        """The datagram received in a slot."""
+        start = slot * _IN_OCTETS
+        return bytes(
+            self._inbox[start : start + self._lengths[slot * _MSGHDR_HALVES + _LENGTH_HALF]]
+        )
+
+    def address(self, slot: int) -> bytes:
+        """The IP address a slot's datagram came from, 4 or 16 octets."""
+        start = slot * _NAME_OCTETS + self._address_at
+        return bytes(self._peers[start : start + self._address_octets])
+
+    def put(self, slot: int, reply: bytes) -> None:
+        """Lay a slot's answer ready."""
+        size = len(reply)
+        if size > _OUT_OCTETS:
+            raise ValueError(f"an answer of {size} octets for a slot of {_OUT_OCTETS}")
+        start = slot * _OUT_OCTETS
+        self._outbox[start : start + size] = reply
+        self._out_vectors[2 * slot + 1] = size
+
+    def send(self, first: int, last: int) -> None:
+        """Send the slots from `first` up to, not including, `last`. What the kernel does not take
+        (no route, no buffer) is left out, as datagrams may be.
+        """
+        while first < last:
+            sent = int(
+                _sendmmsg(self._fd, self._out_address + first * 8 * _MSGHDR_WORDS, last - first, 0)
+            )
+            if sent < 0:
+                sent = 0 if ctypes.get_errno() == errno.EINTR else 1
+            first += sent
+
+
+def ask_for_destination(sock: socket.socket) -> bool:
+    """On a socket bound to the wildcard address, have the kernel tell where each datagram came to.
+
+    Returns whether it will.
+    """
+    host = sock.getsockname()[0]
+    if host == "0.0.0.0":
+        sock.setsockopt(socket.IPPROTO_IP, getattr(socket, "IP_PKTINFO", 8), 1)
+        return True
+    if host == "::":
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        return True
+    return False

@@ -1,0 +1,40 @@
+"""A UDP worker: receive a batch, answer each datagram from one snapshot, send the batch.
+
+It holds no state worth saving and writes nothing, so it may be killed at any moment; its supervisor
+keeps the socket and starts another.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from resolver.answer.process import Answerer
+
+
+def answer_batch(answerer: Answerer, datagrams: Any, count: int, snapshot: Any, now: int) -> None:
+    """Answer the first `count` datagrams from one snapshot and send the answers."""
+    first = 0
+    for slot in range(count):
+        packet: bytes = datagrams.packet(slot)
+        # Only EDNS, in the additional section, makes an answer depend on who asks.
+        address: bytes = datagrams.address(slot) if packet[10:12] != b"\0\0" else b""
+        reply = answerer.answer(packet, snapshot, now, address, False)
+        if reply is None:
+            datagrams.send(first, slot)
+            first = slot + 1
+        else:
+            datagrams.put(slot, reply)
+    datagrams.send(first, count)
+
+
+def serve(store: Any, answerer: Answerer, datagrams: Any) -> None:
+    """Answer until the process is ended."""
+    while True:
+        count = datagrams.receive()
+        if not count:
+            continue
+        # Held for one batch only: an older snapshot would keep the store from reusing its pages.
+        with store.moment() as txn:
+            snapshot = store.snapshot_in(txn)
+            answer_batch(answerer, datagrams, count, snapshot, int(time.time()))

@@ -1,0 +1,1 @@
+"""The data directory: one LMDB environment, how it is read, changed and laid out."""

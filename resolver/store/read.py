@@ -1,0 +1,85 @@
+"""Reading the store in order: its zones, and the nodes of each. Lookups of single names are
+`resolver.answer.lookup`; this is for listings, dumps and transfers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from csid import names
+from csid.errors import ZoneError
+from resolver.answer.lookup import GENERATION_OCTETS, Snapshot, split_zone_entry
+from resolver.store.journal import Journal
+from resolver.store.seek import APEX_PREFIX
+from resolver.store.table import EMPTY, Table
+
+
+class Held(NamedTuple):
+    """A zone that the store holds."""
+
+    apex: bytes  # canonical key
+    generation: bytes
+    wildcards: int  # names of it that are wildcards
+
+    @property
+    def origin(self) -> bytes:
+        """The apex in wire form."""
+        return names.wire_of_key(self.apex)
+
+
+class ReadTransaction:
+    """One moment of the store; see `resolver.store.environment.Store.read`.
+
+    Attributes:
+        snapshot: the same moment, for lookups.
+    """
+
+    def __init__(self, txn: Any, databases: Mapping[bytes, Any], snapshot: Snapshot) -> None:
+        self._txn = txn
+        self._databases = databases
+        self._tree = databases[b"tree"]
+        self._apexes = databases[b"apexes"]
+        self.snapshot = snapshot
+
+    def zones(self, prefix: bytes = b"") -> Iterator[Held]:
+        """The zones whose apex key begins with `prefix`, in canonical order."""
+        for key, value in _range(self._txn.cursor(self._apexes), APEX_PREFIX + prefix):
+            generation, wildcards = split_zone_entry(value)
+            yield Held(key[len(APEX_PREFIX) :], generation, wildcards)
+
+    def zone(self, origin: bytes) -> Held:
+        """The zone whose apex is `origin` (wire form).
+
+        Raises:
+            ZoneError: it is not held here.
+        """
+        apex = names.key_of(origin)
+        entry = self._txn.get(APEX_PREFIX + apex, db=self._apexes)
+        if entry is None:
+            raise ZoneError(names.to_text(origin), "no zone with this apex is held here")
+        return Held(apex, *split_zone_entry(entry))
+
+    def nodes(self, generation: bytes, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """(key below the apex, blob) of a zone's nodes whose key begins with `prefix`, in order."""
+        for key, blob in _range(self._txn.cursor(self._tree), generation + prefix):
+            yield key[GENERATION_OCTETS:], blob
+
+    def journal(self, generation: bytes) -> Journal:
+        """The journal of a zone."""
+        return Journal(self.table(b"journal"), generation)
+
+    def table(self, name: bytes) -> Table:
+        """A table that `Store.open_tables` was told of; one that was never made is empty."""
+        database = self._databases.get(name)
+        return EMPTY if database is None else Table(self._txn, database)
+
+
+def _range(cursor: Any, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The entries whose key begins with `prefix`."""
+    if not cursor.set_range(prefix):
+        return
+    for key, value in cursor:
+        if not key.startswith(prefix):
+            return
+        yield key, value

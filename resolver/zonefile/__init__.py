@@ -1,0 +1,1 @@
+"""Zones as text: master files read, checked, written, and loaded into the store."""

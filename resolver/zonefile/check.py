@@ -1,0 +1,222 @@
+"""Records of a whole zone put together and checked: what may be served, or the reason why not.
+
+Data below a cut or below a DNAME is accepted: it is occluded, and the lookup does not serve it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from csid import names
+from csid.errors import ZoneError
+from csid.limits import MAX_RRSET_OCTETS, MAX_RRSET_RECORDS, MAX_TYPES_PER_NAME
+from csid.protocol import CNAME, DNAME, MX, NS, NSEC, RRSIG, SOA, SRV
+from resolver.store.node import RRset
+from resolver.zonefile import reader
+from resolver.zonefile.rdata import PTR
+from resolver.zonefile.reader import Record
+
+MAX_WARNINGS: Final = 100  # told one by one; the others are counted
+RECORD_OCTETS: Final = 12  # of a record in a message beside its data: pointer, type, class, TTL...
+
+_TYPE_NAMES: Final = {SOA: "SOA", CNAME: "CNAME", DNAME: "DNAME"}  # one record each at a name
+_BESIDE_CNAME: Final = frozenset({CNAME, RRSIG, NSEC})  # RFC 2181 10.1, RFC 4034 sections 3 and 4
+
+# Where in the data names stand, whose case does not tell records apart (RFC 4343 section 3).
+_NAMES_IN_DATA: Final = {
+    NS: slice(None),
+    CNAME: slice(None),
+    PTR: slice(None),
+    DNAME: slice(None),
+    MX: slice(2, None),
+    SRV: slice(6, None),
+    SOA: slice(None, -20),
+}
+
+RRsets = dict[bytes, dict[int, RRset]]
+
+
+@dataclass(slots=True)
+class Zone:
+    """A zone that passed the checks.
+
+    Attributes:
+        origin: lower-case wire name of the apex.
+        rrsets: by lower-case owner (wire), by type. Record data keeps its case, has no duplicates
+            and stands in the order of the file.
+        warnings: what was put right while reading, each with "file:line".
+    """
+
+    origin: bytes
+    rrsets: RRsets = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+def read_zone(path: Path, origin: bytes | None = None) -> Zone:
+    """Read and check one zone; arguments and errors as of `masterfile.read_file`."""
+    return collect(reader.read_file(path, origin), str(path))
+
+
+def collect(records: Iterable[Record], source: str) -> Zone:
+    """The zone that `records` make; its origin is the owner of the SOA.
+
+    Raises:
+        ZoneError: no SOA or two, no NS at the apex, a record outside the zone, an alias beside
+            other data, or more in one place than an answer can carry. `where` is "file:line", or
+            `source` if something is missing.
+    """
+    collector = _Collector()
+    for record in records:
+        collector.add(record)
+    return collector.zone(source)
+
+
+class _Collector:
+    """The zone as far as its records are read."""
+
+    def __init__(self) -> None:
+        self.origin = b""  # unknown until the SOA
+        self.rrsets: RRsets = {}
+        self.early: dict[bytes, str] = {}  # owners met before the SOA, and where
+        self.warnings: list[str] = []
+        self.unsaid_warnings = 0
+
+    def add(self, record: Record) -> None:
+        owner = record.owner.lower()
+        rrtype = record.rrtype
+        types = self.rrsets.get(owner)
+        if types is None:
+            types = self.rrsets[owner] = {}
+            if not self.origin:
+                self.early[owner] = record.where
+            # Nearly every owner stands directly below the apex, so that is looked at first.
+            elif owner[owner[0] + 1 :] != self.origin:
+                self.check_inside(owner, record.where)
+        if rrtype == SOA:
+            self.set_origin(owner, record.where)
+        rrset = types.get(rrtype)
+        if rrset is not None:
+            types[rrtype] = self.extended(rrset, record)
+            return
+        if types:
+            _check_neighbours(types, record)
+        if len(record.rdata) > MAX_RRSET_OCTETS - RECORD_OCTETS:
+            raise ZoneError(record.where, _too_large(record))
+        types[rrtype] = RRset(record.ttl, (record.rdata,))
+
+    def check_inside(self, owner: bytes, where: str) -> None:
+        if not _is_at_or_below(owner, self.origin):
+            raise ZoneError(
+                where,
+                f"{names.to_text(owner)} is outside the zone {names.to_text(self.origin)}, whose "
+                "origin is the owner of the SOA; remove the record or end a name without its dot",
+            )
+
+    def set_origin(self, owner: bytes, where: str) -> None:
+        if not self.origin:
+            self.origin = owner
+            for early, early_where in self.early.items():
+                self.check_inside(early, early_where)
+            self.early.clear()
+        elif owner != self.origin:
+            raise ZoneError(
+                where,
+                f"second SOA, at {names.to_text(owner)} in the zone {names.to_text(self.origin)}; "
+                "a file holds one zone: keep one SOA",
+            )
+
+    def extended(self, rrset: RRset, record: Record) -> RRset:
+        """The RRset with one more record; a record that is there already is merged into it."""
+        ttl, datas = rrset
+        if ttl != record.ttl:
+            # RRSIGs follow the RRsets they sign, so their TTLs differ rightly (RFC 4035 2.2).
+            if record.rrtype != RRSIG:
+                self.warn(record, min(ttl, record.ttl))
+            ttl = min(ttl, record.ttl)
+        folded = _folded(record.rrtype, record.rdata)
+        if any(_folded(record.rrtype, data) == folded for data in datas):
+            return RRset(ttl, datas)
+        if record.rrtype in _TYPE_NAMES:
+            raise ZoneError(
+                record.where,
+                f"second {_TYPE_NAMES[record.rrtype]} at {names.to_text(record.owner)} with other "
+                "data; a name has at most one, so keep one (RFC 2181 10.1, RFC 6672 2.4)",
+            )
+        datas = (*datas, record.rdata)
+        octets = sum(map(len, datas)) + RECORD_OCTETS * len(datas)
+        if len(datas) > MAX_RRSET_RECORDS or octets > MAX_RRSET_OCTETS:
+            raise ZoneError(record.where, _too_large(record))
+        return RRset(ttl, datas)
+
+    def warn(self, record: Record, ttl: int) -> None:
+        if len(self.warnings) == MAX_WARNINGS:
+            self.unsaid_warnings += 1
+            return
+        self.warnings.append(
+            f"{record.where}: TTL {record.ttl} differs from that of the other records of this name "
+            f"and type; {ttl} is used for all (RFC 2181 5.2)"
+        )
+
+    def zone(self, source: str) -> Zone:
+        if not self.origin:
+            raise ZoneError(source, "no SOA record; a master file holds one zone with one SOA")
+        if NS not in self.rrsets[self.origin]:
+            raise ZoneError(
+                source,
+                f"no NS record at the origin {names.to_text(self.origin)}; "
+                "add the zone's name servers (RFC 1035 section 5.2)",
+            )
+        if self.unsaid_warnings:
+            self.warnings.append(f"{source}: {self.unsaid_warnings} more TTLs that differ")
+        return Zone(self.origin, self.rrsets, self.warnings)
+
+
+def _check_neighbours(types: dict[int, RRset], record: Record) -> None:
+    """May an RRset of a new type join those at its name?"""
+    is_alias = record.rrtype == CNAME
+    if (is_alias and not _BESIDE_CNAME.issuperset(types)) or (
+        CNAME in types and record.rrtype not in _BESIDE_CNAME
+    ):
+        raise ZoneError(
+            record.where,
+            f"CNAME and other data at {names.to_text(record.owner)}; "
+            "keep the CNAME or the other records (RFC 1034 3.6.2)",
+        )
+    if len(types) >= MAX_TYPES_PER_NAME:
+        raise ZoneError(
+            record.where,
+            f"more than {MAX_TYPES_PER_NAME} record types at {names.to_text(record.owner)}; "
+            "spread them over several names",
+        )
+
+
+def _too_large(record: Record) -> str:
+    return (
+        f"the records of type {record.rrtype} at {names.to_text(record.owner)} exceed "
+        f"{MAX_RRSET_RECORDS} records or {MAX_RRSET_OCTETS} octets and fit no answer; "
+        "spread them over several names"
+    )
+
+
+def _folded(rrtype: int, rdata: bytes) -> bytes:
+    """Record data with the names in it in lower case. Length octets are below 64, so never A-Z."""
+    part = _NAMES_IN_DATA.get(rrtype)
+    if part is None:
+        return rdata
+    folded = bytearray(rdata)
+    folded[part] = folded[part].lower()
+    return bytes(folded)
+
+
+def _is_at_or_below(name: bytes, origin: bytes) -> bool:
+    """Is the wire name `name` the name `origin` or below it?"""
+    excess = len(name) - len(origin)
+    if not name.endswith(origin):
+        return False
+    at = 0
+    while at < excess:
+        at += name[at] + 1
+    return at == excess
