@@ -49,7 +49,7 @@ def searches(registry: Registry) -> dict[str, list[float]]:
     """Milliseconds of the first page, by kind of search; each in a transaction of its own."""
     source = random.Random(1)
     owners = owner_codes()
-    with registry.tables.view() as seen:
+    with registry.view() as seen:
         some = [source.choice(owners) for _ in range(SEARCHES)]
         places = [
             found.identifier.split("/")
@@ -72,7 +72,7 @@ def searches(registry: Registry) -> dict[str, list[float]]:
     for name, facts in kinds.items():
         for parts in places:
             started = time.perf_counter()
-            with registry.tables.view() as seen:
+            with registry.view() as seen:
                 page(seen, read_query(**facts(parts)), PAGE)
             times.setdefault(name, []).append((time.perf_counter() - started) * 1e3)
     return times
@@ -82,7 +82,7 @@ def proofs(registry: Registry) -> list[float]:
     """Milliseconds of one proof each, from the identifier to the text."""
     source = random.Random(2)
     registry.checkpoint(audit.SigningKey.generate("registry.example/log"))
-    with registry.tables.view() as seen:
+    with registry.view() as seen:
         names = [
             found.identifier
             for owner in source.choices(owner_codes(), k=PROOFS)

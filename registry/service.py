@@ -41,7 +41,7 @@ class Change:
     """One change of a subject's history, and its place in the audit log."""
 
     index: int
-    log_entry: Leaf
+    leaf: Leaf
 
 
 @dataclass(slots=True)

@@ -62,7 +62,7 @@ def run_update(args: argparse.Namespace) -> int:
         raise RecordError("record", "nothing to change is given; give --record or an option")
     with verdicts.open_registry(args) as registry:
         identifier = references.identifier(args.id, registry.settings)
-        with registry.tables.view() as seen:
+        with registry.view() as seen:
             row = get_assignment(seen, str(identifier))
         if row is None:
             console.complain(f"{identifier}  201 NOT_FOUND 不存在 is not assigned here")

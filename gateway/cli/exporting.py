@@ -50,7 +50,7 @@ def run_export(args: argparse.Namespace) -> int:
     written, left = 0, 0
     with Registry.open(args.data) as registry:
         query = searching.query_of(args, registry.settings)
-        with registry.tables.view() as seen, _opened(args.output) as file:
+        with registry.view() as seen, _opened(args.output) as file:
             write = _WRITERS[_format(args)](file)
             for found in find(seen, query):
                 if write(found):

@@ -128,7 +128,7 @@ def run_list(args: argparse.Namespace) -> int:
     from registry.service import Registry
     from registry.tables import codec
 
-    with Registry.open(args.data) as registry, registry.tables.view() as seen:
+    with Registry.open(args.data) as registry, registry.view() as seen:
         found = [
             (key.decode("ascii"), codec.decode_redirect(value))
             for key, value in seen.scan(codec.LOCATIONS, b"")

@@ -146,7 +146,7 @@ def run_qualify(args: argparse.Namespace) -> int:
 
 def _ask(args: argparse.Namespace, body_of: Callable[[View], Body]) -> int:
     with verdicts.open_registry(args) as registry:
-        with registry.tables.view() as seen:
+        with registry.view() as seen:
             body = body_of(seen)
         return verdicts.carry_out(registry, args, body)
 
@@ -165,7 +165,7 @@ def run_show(args: argparse.Namespace) -> int:
     from registry.tables.view import count_live, get_owner
 
     code = fold(args.code)
-    with Registry.open(args.data) as registry, registry.tables.view() as seen:
+    with Registry.open(args.data) as registry, registry.view() as seen:
         owner = get_owner(seen, code) if code.isascii() else None
         live = count_live(seen, code) if owner else 0
     if owner is None:
@@ -194,7 +194,7 @@ def run_list(args: argparse.Namespace) -> int:
     """List participants in the order of their codes."""
     from registry.service import Registry
 
-    with Registry.open(args.data) as registry, registry.tables.view() as seen:
+    with Registry.open(args.data) as registry, registry.view() as seen:
         found, more = paging.take(_matching(seen, args), args.limit)
     if args.json:
         for code, owner in found:

@@ -137,7 +137,7 @@ def _print_json(subjects: Iterable[str]) -> None:
 
 def _left(registry: Registry, text: str) -> int:
     """How many codes may still be given in a pool, or in the pools of a class."""
-    with registry.tables.view() as seen:
+    with registry.view() as seen:
         return sum(max(pool.quota - use.assigned, 0) for pool, use in _meant(seen, text))
 
 
@@ -157,7 +157,7 @@ def run_show(args: argparse.Namespace) -> int:
     from gateway.cli import facts
     from registry.service import Registry
 
-    with Registry.open(args.data) as registry, registry.tables.view() as seen:
+    with Registry.open(args.data) as registry, registry.view() as seen:
         try:
             found = _meant(seen, args.pool)
         except PoolError as error:
@@ -184,7 +184,7 @@ def run_list(args: argparse.Namespace) -> int:
     from registry.service import Registry
     from registry.tables.view import get_use
 
-    with Registry.open(args.data) as registry, registry.tables.view() as seen:
+    with Registry.open(args.data) as registry, registry.view() as seen:
         found, more = paging.take(_listed(seen, args), args.limit)
         used = [(pool, get_use(seen, pool)) for pool in found]
     if args.json:

@@ -106,7 +106,7 @@ def _begin(registry: Registry, file: BinaryIO, work: Restoration, ask: Ask, tall
                 entries.append(one)
             else:
                 tally.refuse(f"line {one.line}: {one.reason}")
-        with registry.tables.view() as seen:
+        with registry.view() as seen:
             bodies = [work.begin(seen, entry) for entry in entries]
         tally.add(ask(bodies))
 
@@ -126,7 +126,7 @@ def _asking(registry: Registry, args: argparse.Namespace) -> Iterator[Ask]:
         yield submit
         return
     now = int(time.time())
-    with registry.tables.view() as seen:
+    with registry.view() as seen:
         trial = Overlay(seen)
 
         def weigh(bodies: list[Body]) -> list[Decision]:

@@ -48,7 +48,7 @@ def run_show(args: argparse.Namespace) -> int:
     from registry.service import Registry
     from registry.tables.view import get_scope
 
-    with Registry.open(args.data) as registry, registry.tables.view() as seen:
+    with Registry.open(args.data) as registry, registry.view() as seen:
         scope = get_scope(seen)
     if args.json:
         console.print_json({"locations": scope.locations, "industries": scope.industries})

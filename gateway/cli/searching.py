@@ -92,7 +92,7 @@ def run_search(args: argparse.Namespace) -> int:
     with Registry.open(args.data) as registry:
         query = query_of(args, registry.settings)
         last = ""
-        with registry.tables.view() as seen:
+        with registry.view() as seen:
             found = find(seen, query, args.after)
             for number, one in enumerate(found, 1):
                 _print(one, args.json)

@@ -42,7 +42,7 @@ def carry_out(
     with _progress() as progress:
         total = None
         if not progress.disable:
-            with registry.tables.view() as seen:
+            with registry.view() as seen:
                 total = count(seen)
         task = progress.add_task("", total=total)
 
@@ -87,7 +87,7 @@ def _try(
 
     outcome = Outcome()
     now = int(time.time())
-    with registry.tables.view() as seen:
+    with registry.view() as seen:
         trial = Overlay(seen)
         while True:
             bodies, cursor = plan.steps(trial, work, outcome.cursor)

@@ -1,0 +1,437 @@
+"""Tables of identifiers into the registry: rows, faults, parts, effects."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from csid import names
+from csid.errors import RecordError
+from csid.identifier import Identifier, make
+from csid.protocol import CSID, SVCB, TXT
+from csid.record import Record
+from csid.record_rdata import csid_rdata, svcb_rdatas, txt_rdata
+from registry.bulk import importer
+from registry.bulk import readers as reading_processes
+from registry.bulk.csv_stream import LINE_CHARACTERS_MAX, Fault, Table, TableError
+from registry.bulk.entries import Reading, blob_of, key_of, parts
+from registry.bulk.importer import Import, Tally, read_parts
+from registry.bulk.readers import FeederError, feed
+from registry.service import Registry
+from resolver.store import node
+from resolver.store.environment import Store
+from resolver.store.node import RRset
+from tests.support import trees
+from tests.support.books import accredit
+from tests.support.identifiers import identifiers
+from tests.support.records import facts
+from tests.support.registering import ADMINISTRATOR
+from tests.support.servers import SUFFIX, make_data, put_zone
+
+OWNER = "X0000000000000101T"
+ON = date(2026, 1, 1)
+READING = Reading(SUFFIX, ON)
+IDS = [str(make(OWNER, "6450", "330106", "GCV", "G09M04R8", str(n))) for n in range(40)]
+BAD_ID = IDS[0][:-2] + "00"
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[Registry]:
+    with opened(make_data(tmp_path / "data")) as made:
+        yield made
+
+
+@pytest.fixture
+def store(registry: Registry) -> Store:
+    return registry.store
+
+
+def opened(path: Path) -> Registry:
+    """A registry with the one owner, over a directory with a zone."""
+    made = Registry.open(path, writable=True, sync=False)
+    accredit(made, OWNER)
+    return made
+
+
+def run(
+    registry: Registry, table: str | bytes, reading: Reading = READING, keep: bool = True
+) -> tuple[Tally, list[Fault]]:
+    octets = table if isinstance(table, bytes) else table.encode()
+    work = Import(registry, ADMINISTRATOR, keep=keep)
+    found = work.run(read_parts(io.BytesIO(octets), reading, len(octets)))
+    faults = [fault for part in found for fault in part]
+    assert work.tally.bad == len(faults)
+    assert work.tally.octets == len(octets)
+    trees.check(registry.store)
+    return work.tally, faults
+
+
+def counts(tally: Tally) -> tuple[int, int, int, int]:
+    return tally.added, tally.changed, tally.unchanged, tally.bad
+
+
+def table_of(*rows: str, head: str = "identifier,state,name") -> str:
+    return "\n".join([head, *rows]) + "\n"
+
+
+def rrsets(store: Store, identifier: str) -> dict[int, RRset]:
+    key = key_of(parsed(identifier), b"")
+    with store.read() as read:
+        held = read.zone(names.from_text(SUFFIX))
+        return dict(node.rrsets_of(dict(read.nodes(held.generation))[key]))
+
+
+def parsed(text: str) -> Identifier:
+    from csid.identifier import parse
+
+    return parse(text)
+
+
+# -- from a row to a node
+
+
+@given(identifiers(), st.sampled_from([".", "csid.internal.", "A.b.example."]))
+def test_the_key_of_an_identifier_is_that_of_its_name(identifier: Identifier, suffix: str) -> None:
+    wire = names.from_text(suffix.lower())
+    assert key_of(identifier, names.key_of(wire)) == names.key_of(identifier.to_wire(wire))
+
+
+@given(facts, st.integers(0, 2**31 - 1))
+def test_the_node_of_a_record_is_that_of_its_rrsets(values: dict[str, object], ttl: int) -> None:
+    record = Record(values)
+    try:
+        packed = csid_rdata(record)
+    except RecordError:
+        with pytest.raises(RecordError):
+            blob_of(record, ttl)
+        return
+    made = {TXT: RRset(ttl, [txt_rdata(record)]), CSID: RRset(ttl, [packed])}
+    if endpoints := svcb_rdatas(record):
+        made[SVCB] = RRset(ttl, endpoints)
+    assert blob_of(record, ttl) == node.encode(made)
+
+
+# -- effects
+
+
+def test_rows_become_names_with_their_records(registry: Registry, store: Store) -> None:
+    tally, faults = run(
+        registry,
+        table_of(
+            f"{IDS[0]},active,one,https://a.example https://b.example:8443",
+            f"{IDS[1]},reserved,,",
+            head="identifier,state,name,endpoints",
+        ),
+        READING._replace(ttl=77),
+    )
+    assert (counts(tally), faults) == ((2, 0, 0, 0), [])
+    assert {
+        rrtype: (ttl, len(rdatas)) for rrtype, (ttl, rdatas) in rrsets(store, IDS[0]).items()
+    } == {
+        TXT: (77, 1),
+        SVCB: (77, 2),
+        CSID: (77, 1),
+    }
+    assert set(rrsets(store, IDS[1])) == {TXT, CSID}
+    assert trees.serial(store, SUFFIX) == 2
+
+
+def test_the_same_table_again_changes_nothing(registry: Registry, store: Store) -> None:
+    table = table_of(*(f"{one},active,x" for one in IDS))
+    run(registry, table)
+    before = (store.path / "data.mdb").read_bytes()
+    assert counts(run(registry, table)[0]) == (0, 0, len(IDS), 0)
+    assert (store.path / "data.mdb").read_bytes() == before
+
+
+def test_another_record_takes_the_place_of_the_old(registry: Registry, store: Store) -> None:
+    head = "identifier,state,endpoints"
+    run(registry, table_of(f"{IDS[0]},active,https://a.example", f"{IDS[1]},active,", head=head))
+    tally, _ = run(registry, table_of(f"{IDS[0]},active,", f"{IDS[1]},active,", head=head))
+    assert counts(tally) == (0, 1, 1, 0)
+    assert SVCB not in rrsets(store, IDS[0])
+    assert trees.serial(store, SUFFIX) == 3
+
+
+def test_a_trial_says_the_same_and_keeps_nothing(registry: Registry, store: Store) -> None:
+    table = table_of(*(f"{one},active,x" for one in [*IDS, BAD_ID, IDS[3]]))
+    reading = READING._replace(rows_per_part=7)
+    before = (store.path / "data.mdb").read_bytes()
+    trial = run(registry, table, reading, keep=False)
+    assert (store.path / "data.mdb").read_bytes() == before
+    assert run(registry, table, reading) == trial
+    assert counts(trial[0]) == (len(IDS), 0, 1, 1)
+
+
+# -- an identifier that comes twice
+
+
+@pytest.mark.parametrize("rows_per_part", [1, 2, 100])
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_second_row_with_another_record_names_the_first(
+    registry: Registry, store: Store, rows_per_part: int, keep: bool
+) -> None:
+    rows = [
+        f"{IDS[0]},active,one",
+        f"{IDS[1]},active,x",
+        f"{IDS[0]},active,two",
+        f"{IDS[0]},active,one",
+    ]
+    reading = READING._replace(rows_per_part=rows_per_part)
+    tally, faults = run(registry, table_of(*rows), reading, keep)
+    assert counts(tally) == (2, 0, 1, 1)
+    (fault,) = faults
+    assert fault.line == 4
+    assert IDS[0] in fault.reason and "line 2" in fault.reason
+    if keep:
+        assert b"name=one" in rrsets(store, IDS[0])[TXT].rdatas[0]
+
+
+# -- where a name may lie
+
+
+def test_a_name_goes_into_the_deepest_zone(registry: Registry, store: Store) -> None:
+    child = f"6450.{OWNER.lower()}.{SUFFIX}"
+    put_zone(store, "$TTL 60\n@ SOA ns host 1 1 1 1 1\n@ NS ns\n", child)
+    elsewhere = str(make(OWNER, "0000", "330106", "GCV", "G09M04R8", "1"))
+    tally, _ = run(registry, table_of(f"{IDS[0]},active,x", f"{elsewhere},active,x"))
+    assert tally.added == 2
+    assert parsed(IDS[0]).to_dns_name(SUFFIX) in trees.owners(store, child)
+    assert parsed(elsewhere).to_dns_name(SUFFIX) in trees.owners(store, SUFFIX)
+    assert (trees.serial(store, SUFFIX), trees.serial(store, child)) == (2, 2)
+
+
+def test_names_that_no_zone_can_hold_are_faults_and_the_others_go_in(tmp_path: Path) -> None:
+    cut = f"330106.6450.{OWNER.lower()}"
+    moved = str(make(OWNER, "6450", "330108", "GCV", "G09M04R8", "2"))
+    text = (
+        f"$TTL 60\n@ SOA ns host 1 1 1 1 1\n@ NS ns\n{cut} NS ns.elsewhere.\n"
+        f"{parsed(moved).to_dns_name(SUFFIX)} CNAME ns\n"
+    )
+    path = make_data(tmp_path / "other", text)
+    free = str(make(OWNER, "6450", "330108", "GCV", "G09M04R8", "3"))
+    with opened(path) as registry:
+        tally, faults = run(
+            registry, table_of(f"{IDS[0]},active,x", f"{moved},active,x", f"{free},active,x")
+        )
+        assert counts(tally) == (1, 0, 0, 2)
+        assert [fault.line for fault in faults] == [2, 3]
+        assert IDS[0] in faults[0].reason and "delegation" in faults[0].reason
+        assert moved in faults[1].reason and "alias" in faults[1].reason
+
+
+def test_without_a_zone_around_it_a_name_is_a_fault(registry: Registry, store: Store) -> None:
+    with store.write() as txn:
+        txn.drop_zone(names.from_text(SUFFIX))
+    _, (fault,) = run(registry, table_of(f"{IDS[0]},active,x"))
+    assert "no zone" in fault.reason and IDS[0] in fault.reason
+
+
+# -- tables as people have them
+
+
+GOOD = table_of(f"{IDS[0]},active,上海", f'{IDS[1]},active,"a, ""b"""')
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        GOOD.encode(),
+        b"\xef\xbb\xbf" + GOOD.encode(),
+        GOOD.replace("\n", "\r\n").encode(),
+        GOOD.replace("\n", "\r").encode(),
+        GOOD.rstrip("\n").encode(),
+        GOOD.replace("\n", "\n\n,,\n \n".replace(" \n", "")).encode(),
+        GOOD.replace("identifier", "标识").replace("name", "名称").encode(),
+    ],
+)
+def test_marks_line_ends_and_empty_lines_make_no_difference(
+    registry: Registry, store: Store, octets: bytes
+) -> None:
+    assert run(registry, octets) == (Tally(added=2, octets=len(octets)), [])
+    assert "name=上海".encode() in rrsets(store, IDS[0])[TXT].rdatas[0]
+    assert b'name=a, "b"' in rrsets(store, IDS[1])[TXT].rdatas[0]
+
+
+BAD_ROWS: Sequence[tuple[str, str]] = (
+    (f"{BAD_ID},active,x", "check characters"),
+    (f"{IDS[0]},sleeping,x", "state"),
+    (f"{IDS[0]},active", "2 cells, the header has 3"),
+    (f"{IDS[0]},active,x,y", "4 cells, the header has 3"),
+    (f'{IDS[0]},active,"open', 'a quote " inside'),
+    (f'{IDS[0]},active,"a"b', 'a quote " inside'),
+    (f'{IDS[0]},active,a"b,"c', 'a quote " inside'),
+    (f"{IDS[0]},active,{'x' * 61}", "60 characters"),
+    (f"{IDS[0]},active,{'x' * LINE_CHARACTERS_MAX}", "longer than"),
+    (f"{IDS[0]},active,{'x' * 1_000_000}", "longer than"),
+    (f"{IDS[0]},active,a\0b", "control characters"),
+    ("nonsense", "1 cells, the header has 3"),
+)
+
+SHORT_BAD_ROWS = [(row, word) for row, word in BAD_ROWS if len(row) < 1_000]
+
+
+@pytest.mark.parametrize(("row", "word"), BAD_ROWS)
+def test_a_wrong_row_is_told_with_its_line_and_spoils_no_other(
+    registry: Registry, row: str, word: str
+) -> None:
+    tally, faults = run(registry, table_of(f"{IDS[1]},active,x", "", row, f"{IDS[2]},active,x"))
+    assert counts(tally) == (2, 0, 0, 1)
+    (fault,) = faults
+    assert fault.line == 4
+    assert word in fault.reason
+    assert "\n" not in fault.reason and len(fault.reason) < 400
+
+
+def test_all_wrong_rows_are_told_in_order(registry: Registry) -> None:
+    rows = [row for row, _ in BAD_ROWS]
+    _, faults = run(registry, table_of(*rows), READING._replace(rows_per_part=5))
+    assert [fault.line for fault in faults] == list(range(2, len(rows) + 2))
+
+
+def test_a_table_in_another_encoding_is_told_and_can_be_read(registry: Registry) -> None:
+    octets = table_of(f"{IDS[0]},active,x", f"{IDS[1]},active,上海").encode("gb18030")
+    tally, (fault,) = run(registry, octets)
+    assert counts(tally) == (1, 0, 0, 1)
+    assert fault.line == 3 and "not UTF-8" in fault.reason and "gb18030" in fault.reason
+    found = read_parts(io.BytesIO(octets), READING, len(octets), "gb18030")
+    assert [part.faults for part in found] == [[]]
+
+
+@pytest.mark.parametrize(
+    ("octets", "word"),
+    [
+        (b"", "empty"),
+        (b"\n", "missing column"),
+        (f"{IDS[0]},active,x\n".encode(), "unknown column"),
+        (b"identifier,state,state\n", "twice"),
+        (b"identifier,name\n", "state"),
+        ("标识,状态,名称\n".encode("gb18030"), "not UTF-8"),
+        ("identifier,state\n".encode("utf-16"), "not UTF-8"),
+        (b'identifier,"state\n', "quote"),
+        (b"\x00\xff" * 50_000, "longer"),
+    ],
+)
+def test_without_a_header_there_is_no_table(octets: bytes, word: str) -> None:
+    with pytest.raises(TableError, match=word) as caught:
+        list(parts(Table(io.BytesIO(octets)), READING))
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(("line 1: ", "the table is empty"))
+
+
+def test_an_unknown_encoding_is_refused() -> None:
+    with pytest.raises(TableError, match="no encoding"):
+        Table(io.BytesIO(b"identifier,state\n"), "martian")
+
+
+@given(st.binary(max_size=300), st.integers(1, 5))
+def test_any_octets_give_rows_or_faults(octets: bytes, most: int) -> None:
+    table = io.BytesIO(b"identifier,state,name\n" + octets)
+    found = list(parts(Table(table), READING._replace(rows_per_part=most)))
+    lines = octets.replace(b"\r\n", b"\n").replace(b"\r", b"\n").count(b"\n") + 2
+    told = [fault.line for part in found for fault in part.faults]
+    assert told == sorted(set(told))
+    assert all(2 <= line <= lines for line in told)
+
+
+@given(
+    st.lists(st.sampled_from([*SHORT_BAD_ROWS, ("", ""), (f"{IDS[0]},active,x", "")]), max_size=30)
+)
+def test_the_line_of_a_fault_does_not_depend_on_how_the_table_is_cut(
+    rows: list[tuple[str, str]],
+) -> None:
+    octets = table_of(*(row for row, _ in rows)).encode()
+
+    class Dribble(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            return super().read(97)
+
+    for file in (io.BytesIO(octets), Dribble(octets)):
+        found = [f.line for part in parts(Table(file), READING) for f in part.faults]
+        assert found == [n for n, (_, word) in enumerate(rows, 2) if word]
+
+
+def test_a_part_has_no_more_rows_than_asked_for() -> None:
+    octets = table_of(*(f"{one},active,x" for one in IDS)).encode()
+    found = list(parts(Table(io.BytesIO(octets)), READING._replace(rows_per_part=8)))
+    assert [len(part.entries) for part in found] == [8, 8, 8, 8, 8]
+    assert sorted(entry[1] for part in found for entry in part.entries) == list(range(2, 42))
+
+
+# -- the process that reads
+
+
+@pytest.mark.parametrize("readers", [1, 2, 3])
+def test_processes_of_their_own_read_the_same(tmp_path: Path, readers: int) -> None:
+    path = tmp_path / "table.csv"
+    rows = [f"{one},active,上海" for one in IDS] + [row for row, _ in BAD_ROWS]
+    path.write_bytes(table_of(*rows).encode() + b"\xff,active,x\n")
+    reading = READING._replace(rows_per_part=9, ttl=5)
+    with path.open("rb") as file:
+        fed = list(feed(file, reading, readers=readers))
+    with path.open("rb") as file:
+        assert fed == list(parts(Table(file), reading))
+    assert len(fed) == 6
+
+
+def test_what_is_wrong_with_the_table_comes_through(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("a,b\n")
+    with path.open("rb") as file, pytest.raises(TableError, match="unknown column 'a'"):
+        list(feed(file, READING))
+
+
+def test_a_reader_that_dies_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("identifier,state\n")
+    monkeypatch.setattr(reading_processes, "MODULE", "registry.no_such_module")
+    with path.open("rb") as file, pytest.raises(FeederError, match="ended early"):
+        list(feed(file, READING))
+
+
+def test_the_reader_ends_when_nobody_listens(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(table_of(*(f"{one},active,x" for one in IDS * 500)))
+    with path.open("rb") as file:
+        found = feed(file, READING._replace(rows_per_part=10))
+        next(found)
+        found.close()  # waits for the process
+
+
+def test_a_large_table_is_read_by_processes_of_their_own(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importer, "ALONE_OCTETS", 10)
+    monkeypatch.setattr(importer, "OCTETS_PER_READER", 100)
+    path = tmp_path / "table.csv"
+    path.write_text(table_of(*(f"{one},active,x" for one in IDS)))
+    work = Import(registry, ADMINISTRATOR)
+    with path.open("rb") as file:
+        assert [*work.run(read_parts(file, READING, path.stat().st_size))] == [[]]
+    assert work.tally.added == len(IDS)
+
+
+def test_the_feeder_needs_no_checkout_around_it(tmp_path: Path) -> None:
+    program = (
+        "from datetime import date; import sys; from registry.bulk.readers import feed;"
+        f"from registry.bulk.entries import Reading; how = Reading('{SUFFIX}', date(2026, 1, 1));"
+        "print(sum(len(part.entries) for part in feed(sys.stdin.buffer, how)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        input=table_of(f"{IDS[0]},active,x"),
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+    )
+    assert (done.stdout, done.stderr) == ("1\n", "")

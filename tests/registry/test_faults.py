@@ -1,0 +1,218 @@
+"""Killed at any moment, short of room, short of disk: what was acknowledged is there, once.
+
+Each round ends, by SIGKILL at a random moment, a process whose threads assign and one that imports,
+both on one data directory; then all that they acknowledged is looked for. CSID_KILLS says how many
+processes are killed (40 unless told otherwise).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from csid.errors import StoreError
+from csid.identifier import make
+from registry.bulk.csv_stream import Table
+from registry.bulk.entries import Part, Reading, parts
+from registry.bulk.importer import Import
+from registry.rules.requests import Assign
+from registry.rules.status import Status
+from registry.service import Registry
+from registry.tables import log_entry, view
+from registry.tables.transaction import AuditStore
+from tests.support import trees
+from tests.support.books import OWNERS, accredit, ask, create, opened, resolved
+from tests.support.registering import ADMINISTRATOR, OWNER, RECORD, identifier
+from tests.support.servers import CHECKOUT
+
+KILLS = int(os.environ.get("CSID_KILLS", "40"))
+ROWS = 2_000
+ROWS_PER_PART = 40
+LONGEST = 0.25  # seconds that a process is let run, at most
+PATIENCE = 60  # seconds
+
+# Each prints what is acknowledged, a line at a time and at once: "assigned NAME", "imported COUNT".
+ASSIGNER = """
+import os, sys
+from pathlib import Path
+from threading import Thread
+from tests.support.registering import ADMINISTRATOR, RECORD, identifier
+from registry.rules.requests import Assign, Request
+from registry.service import Registry
+data, part = Path(sys.argv[1]), int(sys.argv[2])
+def client(thread):
+    for number in range(1_000):
+        code = identifier(f"{part:04d}{thread}{number:03d}")
+        if registry.submit(Request(ADMINISTRATOR, Assign(code, RECORD))).status.success:
+            os.write(1, f"assigned {code}\\n".encode())
+with Registry.open(data, writable=True) as registry:
+    os.write(1, b"begun\\n")
+    threads = [Thread(target=client, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+"""
+IMPORTER = """
+import os, sys
+from datetime import date
+from pathlib import Path
+from tests.support.registering import ADMINISTRATOR
+from registry.bulk.entries import Part, Reading, parts
+from registry.bulk.importer import Import
+from registry.service import Registry
+from registry.bulk.csv_stream import Table
+data, table, rows = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+with Registry.open(data, writable=True) as registry, table.open("rb") as file:
+    os.write(1, b"begun\\n")
+    work = Import(registry, ADMINISTRATOR)
+    reading = Reading("csid.internal.", date(2026, 1, 1), 300, rows)
+    for faults in work.run(parts(Table(file), reading)):
+        assert not faults, faults
+        os.write(1, f"imported {work.tally.added + work.tally.unchanged}\\n".encode())
+"""
+
+
+def started(program: str, *words: object) -> subprocess.Popen[bytes]:
+    paths = [str(CHECKOUT), *sys.path]
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *map(str, words)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+    )
+
+
+def acknowledged(process: subprocess.Popen[bytes]) -> list[list[str]]:
+    """What a process that was killed had said, in whole lines."""
+    assert process.stdout is not None
+    said = process.stdout.read()
+    process.wait(PATIENCE)
+    whole = said[: said.rfind(b"\n") + 1]
+    return [line.split() for line in whole.decode().splitlines()]
+
+
+def table_of(path: Path, round_: int) -> list[str]:
+    """A table of identifiers nobody has yet, in random order; their names in the order of it."""
+    source = random.Random(round_)
+    names = [
+        str(make(OWNER, "6450", "330106", "GCV", "G09M04R8", f"{round_:04d}{number:05d}"))
+        for number in source.sample(range(ROWS * 7), ROWS)
+    ]
+    rows = [f"{name},active,https://{'x' * 60}.example:8443\n" for name in names]
+    path.write_text("identifier,state,endpoints\n" + "".join(rows))
+    return names
+
+
+def check(data: Path, promised: set[str]) -> int:
+    """All that must hold of a registry at rest; returns how many identifiers it has."""
+    with Registry.open(data) as registry:
+        assert registry.verify().faults == ()
+        with registry.store.read() as read:
+            births = Counter(
+                change.on
+                for change in map(log_entry.decode, AuditStore(read).leaves())
+                if change.kind in ("assign", "import")
+            )
+        with registry.view() as seen:
+            rows = {name for name, _ in view.assignments(seen, OWNER)}
+            assert view.count_live(seen, OWNER) == len(rows)
+        assert set(births) == rows
+        assert set(births.values()) <= {1}, "a code was given twice"
+        assert promised <= rows, "an acknowledged code is lost"
+        for name in promised:
+            assert resolved(registry, name) is not None
+        trees.check(registry.store)
+        return len(rows)
+
+
+def test_killed_at_any_moment_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
+    source = random.Random(2)
+    rounds, per_directory = max(1, KILLS // 2), 10
+    cut_short = 0
+    for round_ in range(rounds):
+        if round_ % per_directory == 0:  # so that looking through it all stays quick
+            data, promised, sizes = create(tmp_path / f"data{round_}"), set(), set()
+            with Registry.open(data, writable=True) as registry:
+                accredit(registry, *OWNERS)
+        table = tmp_path / "table.csv"
+        wanted = table_of(table, round_)
+        processes = [
+            started(ASSIGNER, data, round_),
+            started(IMPORTER, data, table, ROWS_PER_PART),
+        ]
+        for process in processes:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"begun\n"
+        for process in source.sample(processes, 2):
+            time.sleep(source.random() * LONGEST / 2)
+            process.kill()
+        for kind, value in (line for one in processes for line in acknowledged(one)):
+            promised |= {value} if kind == "assigned" else set(wanted[: int(value)])
+        cut_short += not promised >= set(wanted)
+        sizes.add(check(data, promised))
+        if round_ % per_directory == per_directory - 1 or round_ == rounds - 1:
+            # Run again to its end, an import takes what is missing and nothing twice.
+            last = started(IMPORTER, data, table, ROWS_PER_PART)
+            assert acknowledged(last)[-1] == ["imported", str(ROWS)]
+            assert last.returncode == 0
+            check(data, promised | set(wanted))
+    assert len(sizes) > 1, "no process came to write anything"
+    assert cut_short > rounds / 3, "the processes were through before they were killed"
+
+
+def rows_of(table: Path) -> Iterator[Part]:
+    """Parts of a table as an import takes them."""
+    with table.open("rb") as file:
+        yield from parts(
+            Table(file), Reading("csid.internal.", date(2026, 1, 1), 300, ROWS_PER_PART)
+        )
+
+
+def import_until_full(registry: Registry, table: Path) -> set[str]:
+    """Import until there is no room; the names of the rows that were committed."""
+    wanted = table_of(table, 1)
+    work = Import(registry, ADMINISTRATOR)
+    with pytest.raises(StoreError, match="is full") as caught:
+        for faults in work.run(rows_of(table)):
+            assert not faults
+    assert "\n" not in str(caught.value)
+    assert 0 < work.tally.added < ROWS
+    return set(wanted[: work.tally.added])
+
+
+def test_a_map_that_is_full_in_the_middle_of_an_import_keeps_whole_parts(tmp_path: Path) -> None:
+    with opened(tmp_path / "data", map_octets=1 << 20) as registry:
+        taken = import_until_full(registry, tmp_path / "table.csv")
+    assert check(tmp_path / "data", taken) == len(taken)
+
+
+@pytest.mark.parametrize("small_disk", [2], indirect=True)
+def test_a_disk_that_is_full_in_the_middle_of_an_import_keeps_whole_parts(
+    small_disk: Path, tmp_path: Path
+) -> None:
+    with opened(small_disk / "data") as registry:
+        taken = import_until_full(registry, tmp_path / "table.csv")
+        taken |= assign_until_full(registry, taken)
+    assert check(small_disk / "data", taken) == len(taken)
+
+
+def assign_until_full(registry: Registry, taken: set[str]) -> set[str]:
+    """After a failure the registry goes on, as far as there is room; gives the codes assigned."""
+    with registry.view() as seen:
+        assert {name for name, _ in view.assignments(seen, OWNER)} == taken
+    made = set()
+    with pytest.raises(StoreError, match="is full"):
+        for number in range(10_000):
+            code = identifier(f"{number:05d}")
+            assert ask(registry, Assign(code, RECORD)).status is Status.DONE
+            made.add(str(code))
+    return made

@@ -1,0 +1,433 @@
+"""The data directory: made, opened, refused, written, swept."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import lmdb
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from csid import names
+from csid.errors import StoreError, ZoneError
+from csid.protocol import CNAME, CSID, NS, SOA, TXT, A
+from resolver.store import node
+from resolver.store.build import build
+from resolver.store.environment import Store
+from resolver.store.node import RRset
+from resolver.store.write import ADDED, CHANGED, UNCHANGED
+from tests.support import trees
+from tests.support.commands import as_nobody
+from tests.support.memory import zone_data
+from tests.support.servers import SUFFIX, make_data, put_zone
+
+MIB = 1 << 20
+ZONE = """\
+$TTL 60
+@    SOA ns1 host 7 1 1 1 60
+     NS  ns1
+ns1  A   192.0.2.1
+cut  NS  ns.elsewhere.
+dn   DNAME other.example.
+al   CNAME ns1
+a.b  TXT "x"
+*.w  TXT "wild"
+"""
+TYPES = frozenset({TXT, CSID})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(make_data(tmp_path / "data", ZONE), writable=True) as opened:
+        yield opened
+
+
+def key(text: str) -> bytes:
+    """The key below the suffix of a name relative to it."""
+    return names.key_of(names.from_text(f"{text}.{SUFFIX}"))[
+        len(names.key_of(names.from_text(SUFFIX))) :
+    ]
+
+
+def blob(text: bytes, *more: int) -> bytes:
+    rrsets = {TXT: RRset(60, [bytes((len(text),)) + text])}
+    return node.encode(rrsets | {rrtype: RRset(60, [b"\x80"]) for rrtype in more})
+
+
+def put(store: Store, name: str, content: bytes) -> int:
+    with store.write() as txn:
+        zone = txn.open_zone(names.from_text(SUFFIX))
+        effect = zone.put_types(key(name), content, TYPES)
+        zone.finish()
+    return effect
+
+
+# -- making and opening
+
+
+def test_a_new_directory_keeps_what_it_was_made_with(tmp_path: Path) -> None:
+    with Store.create(tmp_path / "a" / "b", SUFFIX, "86.100", 3 * MIB + 1) as made:
+        made_settings = made.settings()
+        # LMDB wants whole pages.
+        assert made.usage()["map_octets"] == 3 * MIB + 4096
+    with Store.open(tmp_path / "a" / "b") as opened:
+        settings = opened.settings()
+    assert settings == made_settings
+    assert (settings.suffix, settings.handle_authority) == (SUFFIX, "86.100")
+    assert len(settings.cookie_secret) == 16
+
+
+def test_two_directories_have_secrets_of_their_own(tmp_path: Path) -> None:
+    stores = [Store.create(tmp_path / name, SUFFIX, "86.100") for name in "ab"]
+    assert stores[0].settings().cookie_secret != stores[1].settings().cookie_secret
+    for one in stores:
+        one.close()
+
+
+def refusal(path: Path, writable: bool = False) -> str:
+    with pytest.raises(StoreError) as caught:
+        Store.open(path, writable)
+    message = str(caught.value)
+    assert "\n" not in message and str(path) in message
+    return message
+
+
+def test_a_missing_directory_is_refused_with_the_command_that_makes_one(tmp_path: Path) -> None:
+    assert "csid init --data" in refusal(tmp_path / "none")
+    assert "csid init --data" in refusal(tmp_path)
+
+
+def test_a_text_file_in_its_place_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data.mdb").write_text("Hello.\n" * 5_000)
+    assert "no LMDB file" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("octets", [0, 1, 100, 4096])
+def test_a_file_cut_short_is_refused(tmp_path: Path, octets: int) -> None:
+    whole = (make_data(tmp_path / "whole") / "data.mdb").read_bytes()
+    (tmp_path / "data.mdb").write_bytes(whole[:octets])
+    refusal(tmp_path)
+
+
+def foreign(path: Path, entries: dict[bytes, dict[bytes, bytes]]) -> Path:
+    environment = lmdb.open(str(path), max_dbs=8)
+    with environment.begin(write=True) as txn:
+        for name, content in entries.items():
+            database = environment.open_db(name, txn=txn)
+            for one, value in content.items():
+                txn.put(one, value, db=database)
+    environment.close()
+    return path
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {},
+        {b"meta": {}},
+        {b"domains": {b"a": b"b"}},
+        {name: {} for name in (b"meta", b"apexes", b"tree", b"doomed")},
+        {name: {b"kind": b"other"} for name in (b"meta", b"apexes", b"tree", b"doomed")},
+    ],
+)
+def test_an_lmdb_file_of_another_program_is_refused(
+    tmp_path: Path, entries: dict[bytes, dict[bytes, bytes]]
+) -> None:
+    assert "not one of csid" in refusal(foreign(tmp_path / "other", entries))
+
+
+@pytest.mark.parametrize("writable", [False, True])
+def test_a_directory_of_a_newer_version_is_refused(tmp_path: Path, writable: bool) -> None:
+    path = make_data(tmp_path / "data")
+    foreign(path, {b"meta": {b"schema": b"2"}})
+    assert "schema version 2, this program reads version 1" in refusal(path, writable)
+
+
+def test_a_directory_is_not_made_over_another(tmp_path: Path) -> None:
+    path = make_data(tmp_path / "data")
+    before = (path / "data.mdb").read_bytes()
+    with pytest.raises(StoreError, match="holds a data file already"):
+        Store.create(path, SUFFIX, "86.100")
+    assert (path / "data.mdb").read_bytes() == before
+
+
+def test_a_directory_that_could_not_be_made_leaves_nothing_in_the_way(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="map is full"):
+        Store.create(tmp_path / "data", SUFFIX, "86.100", map_octets=4096)
+    Store.create(tmp_path / "data", SUFFIX, "86.100").close()
+
+
+def test_without_permission_the_directory_is_refused(tmp_path: Path) -> None:
+    path = make_data(tmp_path / "data")
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    (path / "data.mdb").chmod(0o000)
+    with as_nobody():
+        assert "ermission denied" in refusal(path)
+        assert "ermission denied" in refusal(path, writable=True)
+        with pytest.raises(StoreError, match="ermission denied"):
+            Store.create(tmp_path / "new", SUFFIX, "86.100")
+
+
+def test_who_may_only_read_reads(tmp_path: Path) -> None:
+    path = make_data(tmp_path / "data")
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    (path / "data.mdb").chmod(0o444)
+    (path / "lock.mdb").chmod(0o444)
+    with as_nobody(), Store.open(path) as opened:
+        assert opened.settings().suffix == SUFFIX
+
+
+# -- full
+
+
+def test_a_full_map_is_one_line_and_loses_nothing(tmp_path: Path) -> None:
+    with Store.create(tmp_path / "data", SUFFIX, "86.100", map_octets=MIB) as small:
+        put_zone(small, ZONE)
+        with pytest.raises(StoreError, match=r"the map is full.*--map-size") as caught:
+            for number in range(10_000):
+                put(small, f"n{number}", blob(b"x" * 250))
+        assert "\n" not in str(caught.value)
+        trees.check(small)
+        assert 100 < number == len(trees.owners(small, SUFFIX)) - 7
+    with Store.open(tmp_path / "data", writable=True) as small:
+        trees.check(small)
+
+
+def test_a_full_disk_is_one_line_and_loses_nothing(small_disk: Path) -> None:
+    with Store.create(small_disk / "data", SUFFIX, "86.100") as small:
+        put_zone(small, ZONE)
+        with pytest.raises(StoreError, match="the disk is full") as caught:
+            for number in range(20_000):
+                put(small, f"n{number}", blob(b"x" * 250))
+        assert "\n" not in str(caught.value)
+        trees.check(small)
+        assert number == len(trees.owners(small, SUFFIX)) - 7
+
+
+# -- generations
+
+
+def nodes(text: str = ZONE) -> list[tuple[bytes, bytes]]:
+    return list(build(*zone_data(text, SUFFIX)))
+
+
+def test_what_is_replaced_or_dropped_is_swept_in_pieces(store: Store) -> None:
+    put_zone(store, ZONE)
+    put_zone(store, ZONE.replace("192.0.2.1", "192.0.2.2"), "other.example.")
+    assert trees.leftovers(store) == len(nodes()) + 1
+    with store.write() as txn:
+        txn.drop_zone(names.from_text("other.example."))
+    assert store.sweep(most=3) == 2
+    assert trees.leftovers(store) == 0
+    trees.check(store)
+
+
+def test_a_zone_in_several_parts_is_seen_once_it_is_published(store: Store) -> None:
+    content = nodes(ZONE + "new TXT x\n")
+    with store.building() as generation:
+        for at in range(0, len(content), 2):
+            with store.write() as txn:
+                txn.put_nodes(generation, content[at : at + 2])
+            assert f"new.{SUFFIX}" not in trees.owners(store, SUFFIX)
+            assert store.sweep() == 0
+        with store.write() as txn:
+            txn.publish(names.from_text(SUFFIX), generation, 1)
+    assert f"new.{SUFFIX}" in trees.owners(store, SUFFIX)
+    assert store.sweep() == 1
+    assert trees.leftovers(store) == 0
+    trees.check(store)
+
+
+def test_a_zone_that_was_given_up_is_swept(store: Store) -> None:
+    with store.building() as generation, store.write() as txn:
+        txn.put_nodes(generation, nodes())
+    assert trees.leftovers(store) > 0
+    assert store.sweep() == 1
+    assert trees.leftovers(store) == 0
+
+
+def test_parts_of_two_zones_may_alternate(store: Store) -> None:
+    content = nodes()
+    with store.building() as one, store.building() as other:
+        for at in range(0, len(content), 3):
+            for generation in (other, one):
+                with store.write() as txn:
+                    txn.put_nodes(generation, content[at : at + 3])
+        with store.write() as txn:
+            txn.publish(names.from_text("one.example."), one, 1)
+            txn.publish(names.from_text("other.example."), other, 1)
+    trees.check(store)
+    with store.read() as read:
+        for held in list(read.zones()):
+            assert dict(read.nodes(held.generation)) == dict(content)
+
+
+def test_nodes_out_of_order_are_a_mistake_of_the_caller(store: Store) -> None:
+    with store.building() as generation, pytest.raises(ValueError, match="order"):  # noqa: SIM117
+        with store.write() as txn:
+            txn.put_nodes(generation, reversed(nodes()))
+
+
+BUILDER = """
+import sys
+from pathlib import Path
+from resolver.store.environment import Store
+with Store.open(Path(sys.argv[1]), writable=True) as store, store.building() as generation:
+    with store.write() as txn:
+        txn.put_nodes(generation, [(b"", b"\\0\\0"), (b"a\\0", b"\\0\\0")])
+    print("built", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_nobody_sweeps_what_another_process_is_building_until_it_dies(store: Store) -> None:
+    builder = subprocess.Popen(
+        [sys.executable, "-c", BUILDER, str(store.path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    with builder:
+        assert builder.stdout is not None
+        assert builder.stdout.readline() == "built\n"
+        assert store.sweep() == 0
+        assert trees.leftovers(store) == 3
+        builder.kill()
+    assert store.sweep() == 1
+    assert trees.leftovers(store) == 0
+
+
+# -- single names
+
+
+def test_a_name_is_added_with_its_ancestors_and_the_serial_counts_up(store: Store) -> None:
+    assert put(store, "x.y.z", blob(b"1")) == ADDED
+    assert trees.serial(store, SUFFIX) == 8
+    trees.check(store)
+
+
+def test_the_same_again_writes_nothing(store: Store) -> None:
+    put(store, "x.y.z", blob(b"1"))
+    before = (store.path / "data.mdb").read_bytes()
+    assert put(store, "x.y.z", blob(b"1")) == UNCHANGED
+    assert trees.serial(store, SUFFIX) == 8
+    assert (store.path / "data.mdb").read_bytes() == before
+
+
+def test_other_records_of_the_same_types_take_the_place_of_the_old(store: Store) -> None:
+    put(store, "x", blob(b"1", CSID))
+    assert put(store, "x", blob(b"2")) == CHANGED
+    with store.read() as read:
+        held = read.zone(names.from_text(SUFFIX))
+        assert dict(read.nodes(held.generation))[key("x")] == blob(b"2")
+
+
+def test_records_of_other_types_stay(store: Store) -> None:
+    assert put(store, "ns1", blob(b"1", CSID)) == ADDED
+    assert put(store, "ns1", blob(b"1", CSID)) == UNCHANGED
+    assert put(store, "ns1", blob(b"2", CSID)) == CHANGED
+    with store.read() as read:
+        held = read.zone(names.from_text(SUFFIX))
+        assert set(dict(node.rrsets_of(dict(read.nodes(held.generation))[key("ns1")]))) == {
+            A,
+            TXT,
+            CSID,
+        }
+    trees.check(store)
+
+
+def test_the_apex_keeps_what_it_is(store: Store) -> None:
+    with store.write() as txn:
+        zone = txn.open_zone(names.from_text(SUFFIX))
+        assert zone.put_types(b"", blob(b"1"), TYPES) == ADDED
+        zone.finish()
+    with store.read() as read:
+        held = read.zone(names.from_text(SUFFIX))
+        apex = dict(read.nodes(held.generation))[b""]
+    assert set(dict(node.rrsets_of(apex))) == {SOA, NS, TXT}
+    trees.check(store)
+
+
+@pytest.mark.parametrize("name", ["cut", "x.cut", "x.y.cut", "dn", "x.dn", "al"])
+def test_an_alias_and_what_is_covered_take_no_records(store: Store, name: str) -> None:
+    before = trees.owners(store, SUFFIX)
+    with pytest.raises(ZoneError):
+        put(store, name, blob(b"1"))
+    assert trees.owners(store, SUFFIX) == before
+    trees.check(store)
+
+
+def test_a_refused_name_leaves_no_empty_ancestors(store: Store) -> None:
+    with store.write() as txn:
+        zone = txn.open_zone(names.from_text(SUFFIX))
+        with pytest.raises(ZoneError):
+            zone.put_types(key("x.y.cut"), blob(b"1"), TYPES)
+        zone.finish()
+    trees.check(store)
+    assert trees.serial(store, SUFFIX) == 7
+
+
+LABELS = st.sampled_from(["a", "b", "w", "*", "ns1", "x"])
+NAMES = st.lists(LABELS, min_size=1, max_size=4).map(".".join)
+
+
+@given(st.lists(NAMES, max_size=12), st.booleans())
+def test_any_changes_leave_the_tree_that_a_load_would_make(
+    tmp_path_factory: pytest.TempPathFactory, given_names: list[str], whole: bool
+) -> None:
+    base = "$TTL 60\n@ SOA ns1 host 7 1 1 1 60\n NS ns1\n"
+    path = make_data(tmp_path_factory.mktemp("data") / "d", base)
+    with Store.open(path, writable=True) as opened:
+        with opened.write() as txn:
+            zone = txn.open_zone(names.from_text(SUFFIX))
+            for name in given_names:
+                if whole:
+                    zone.put(key(name), {TXT: RRset(60, [b"\x01x"])})
+                else:
+                    zone.put_types(key(name), blob(b"x"), TYPES)
+            zone.finish()
+        trees.check(opened)
+        text = base + "".join(f"{name} TXT x\n" for name in given_names)
+        with opened.read() as read:
+            held = read.zone(names.from_text(SUFFIX))
+            changed = dict(read.nodes(held.generation))
+        loaded = dict(nodes(text))
+        assert changed.pop(b"")[2:14] == loaded.pop(b"")[2:14]
+        assert changed == loaded
+
+
+def test_put_makes_an_alias_where_none_was(store: Store) -> None:
+    with store.write() as txn:
+        zone = txn.open_zone(names.from_text(SUFFIX))
+        zone.put(key("new.alias"), {CNAME: RRset(60, [names.from_text("x.example.")])})
+        assert zone.finish() == 8
+    trees.check(store)
+    with pytest.raises(ZoneError, match="alias"):
+        put(store, "new.alias", blob(b"1"))
+
+
+def test_a_trial_keeps_nothing(store: Store) -> None:
+    with store.write(keep=False) as txn:
+        txn.replace_zone(names.from_text("trial.example."), nodes())
+    with store.read() as read:
+        assert [held.origin for held in read.zones()] == [names.from_text(SUFFIX)]
+
+
+def test_the_deepest_zone_is_found_while_zones_come_and_go(store: Store) -> None:
+    child = names.from_text(f"child.{SUFFIX}")
+    below = names.key_of(names.from_text(f"x.child.{SUFFIX}"))
+    with store.write() as txn:
+        assert txn.deepest_zone(below) == names.key_of(names.from_text(SUFFIX))
+        txn.replace_zone(child, nodes())
+        assert txn.deepest_zone(below) == names.key_of(child)
+        txn.drop_zone(child)
+        assert txn.deepest_zone(below) == names.key_of(names.from_text(SUFFIX))
+        assert txn.deepest_zone(names.key_of(names.from_text("com."))) is None
