@@ -18,6 +18,7 @@ import pytest
 
 from resolver.answer.edns import OptWriter
 from resolver.answer.process import Answerer
+from resolver.answer.resolve import TreeSource
 from resolver.store.build import build
 from resolver.store.environment import Store
 from resolver.zonefile import check, reader
@@ -78,7 +79,7 @@ def test_every_case_is_answered_as_all_servers_do(
             for case in cases:
                 suffix = f"c{case['id']}."
                 packet = query(moved(case["qname"], suffix), case["qtype"])
-                reply = answerer.answer(packet, snapshot, NOW, PEER, False)
+                reply = answerer.answer(packet, TreeSource(snapshot), NOW, PEER, False)
                 assert reply is not None
                 if given(reply) != expected(case, suffix):
                     wrong.append((case["id"], case["qname"], case["qtype"], given(reply), case))
