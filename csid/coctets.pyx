@@ -109,3 +109,55 @@ def server_cookie(bytes secret not None, bytes client not None, now, bytes addre
     for i in range(8):
         cookie[8 + i] = <uint8_t>(value >> (8 * i))
     return PyBytes_FromStringAndSize(<char *>cookie, 16)
+
+
+def shared_end(bytes one not None, bytes other not None, Py_ssize_t start):
+    cdef const uint8_t *first = <const uint8_t *>PyBytes_AS_STRING(one)
+    cdef const uint8_t *second = <const uint8_t *>PyBytes_AS_STRING(other)
+    cdef Py_ssize_t at = start, end = start
+    cdef Py_ssize_t size = min(PyBytes_GET_SIZE(one), PyBytes_GET_SIZE(other))
+    if start < 0:
+        raise IndexError("an offset before the key")
+    while at < size and first[at] == second[at]:
+        at += 1
+        if not first[at - 1]:
+            end = at
+    return end
+
+
+def labels_end(bytes key not None, Py_ssize_t start, Py_ssize_t labels):
+    cdef const uint8_t *octets = <const uint8_t *>PyBytes_AS_STRING(key)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(key)
+    if start < 0:
+        raise IndexError("an offset before the key")
+    while labels > 0:
+        if start >= size:
+            raise ValueError("a key with fewer labels")
+        labels -= not octets[start]
+        start += 1
+    return start
+
+
+def with_owner(bytes records not None, bytes owner not None):
+    cdef const uint8_t *octets = <const uint8_t *>PyBytes_AS_STRING(records)
+    cdef Py_ssize_t end = PyBytes_GET_SIZE(records), owner_size = PyBytes_GET_SIZE(owner)
+    cdef Py_ssize_t at = 0, after, number = 0
+    cdef char *target
+    cdef bytes made
+    while at < end:
+        if at + 12 > end:
+            raise IndexError("records cut short")
+        at += 12 + (octets[at + 10] << 8) + octets[at + 11]
+        number += 1
+    if at != end:
+        raise IndexError("records cut short")
+    made = PyBytes_FromStringAndSize(NULL, end + number * (owner_size - 2))
+    target = PyBytes_AS_STRING(made)
+    at = 0
+    while at < end:
+        after = at + 12 + (octets[at + 10] << 8) + octets[at + 11]
+        memcpy(target, PyBytes_AS_STRING(owner), owner_size)
+        memcpy(target + owner_size, octets + at + 2, after - at - 2)
+        target += owner_size + after - at - 2
+        at = after
+    return made

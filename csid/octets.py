@@ -62,3 +62,44 @@ def server_cookie(secret: bytes, client: bytes, now: int, address: bytes) -> byt
     head = b"\x01\0\0\0" + (now & 0xFFFFFFFF).to_bytes(4, "big")
     digest: bytes = siphash24.siphash24(client + head + address, key=secret).digest()
     return head + digest
+
+
+def shared_end(one: bytes, other: bytes, start: int) -> int:
+    """Where the labels end that two keys share, the octets before `start` being equal in both."""
+    end = start
+    while True:
+        after = one.find(b"\0", end) + 1
+        if not after or one[end:after] != other[end:after]:
+            return end
+        end = after
+
+
+def labels_end(key: bytes, start: int, labels: int) -> int:
+    """Where so many labels of a key end, counted from the offset `start`.
+
+    Raises:
+        ValueError: it has fewer.
+    """
+    for _ in range(labels):
+        start = key.index(0, start) + 1
+    return start
+
+
+def with_owner(records: bytes, owner: bytes) -> bytes:
+    """Records whose owner is a compression pointer under another owner: a name in full, or a
+    pointer to one.
+
+    Raises:
+        IndexError: the records are cut short.
+    """
+    parts = []
+    at = 0
+    end = len(records)
+    while at < end:
+        after = at + 12 + (records[at + 10] << 8) + records[at + 11]
+        if after > end:
+            raise IndexError("records cut short")
+        parts.append(owner)
+        parts.append(records[at + 2 : after])
+        at = after
+    return b"".join(parts)

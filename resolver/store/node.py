@@ -19,6 +19,11 @@ from typing import NamedTuple
 
 from csid.protocol import CNAME, DNAME, NS, SOA
 
+try:
+    from csid.coctets import with_owner as with_owner
+except ImportError:  # not compiled on this machine
+    from csid.octets import with_owner as with_owner
+
 APEX = 1
 CUT = 2
 ALIAS = 4  # holds a CNAME
@@ -159,19 +164,6 @@ def extra_at(blob: bytes, at: int) -> bytes:
 def next_entry(blob: bytes, at: int) -> int:
     """The offset behind an entry."""
     return at + 10 + (blob[at + 4] << 8) + blob[at + 5] + (blob[at + 8] << 8) + blob[at + 9]
-
-
-def with_owner(records: bytes, owner: bytes) -> bytes:
-    """The records of an entry under another owner: a name in full, or a pointer to one."""
-    parts = []
-    at = 0
-    end = len(records)
-    while at < end:
-        after = at + 12 + (records[at + 10] << 8) + records[at + 11]
-        parts.append(owner)
-        parts.append(records[at + 2 : after])
-        at = after
-    return b"".join(parts)
 
 
 def split_extra(extra: bytes) -> list[bytes]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import ModuleType
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -45,3 +47,51 @@ def test_any_octets_are_read_or_refused_alike(packet: bytes, at: int) -> None:
 def test_cookies_are_made_alike(secret: bytes, client: bytes, now: int, address: bytes) -> None:
     cookie = coctets.server_cookie(secret, client, now, address)
     assert cookie == octets.server_cookie(secret, client, now, address)
+
+
+KEY = st.lists(st.binary(min_size=1, max_size=9), max_size=6).map(
+    lambda labels: b"".join(label.replace(b"\0", b"\1\1") + b"\0" for label in labels)
+)
+
+
+@given(KEY, KEY, KEY)
+@example(b"a\0", b"bc\0", b"b\0")
+def test_labels_that_keys_share_end_alike(both: bytes, one: bytes, other: bytes) -> None:
+    for start in (0, len(both)):
+        end = coctets.shared_end(both + one, both + other, start)
+        assert end == octets.shared_end(both + one, both + other, start)
+        assert end >= len(both)
+
+
+@given(KEY, KEY, st.integers(0, 8))
+def test_so_many_labels_end_alike(before: bytes, key: bytes, labels: int) -> None:
+    def ended(module: ModuleType) -> int:
+        try:
+            end: int = module.labels_end(before + key, len(before), labels)
+        except ValueError:
+            return -1
+        return end
+
+    end = ended(coctets)
+    assert end == ended(octets)
+    assert (end < 0) == (key.count(0) < labels)
+
+
+RECORD = st.binary(max_size=40).map(
+    lambda data: b"\xc0\x0c" + bytes(8) + len(data).to_bytes(2, "big") + data
+)
+
+
+@given(st.lists(RECORD, max_size=5), st.binary(max_size=30), st.integers(0, 5))
+def test_records_get_another_owner_alike(records: list[bytes], owner: bytes, cut: int) -> None:
+    def made(module: ModuleType, of: bytes) -> bytes | None:
+        try:
+            result: bytes = module.with_owner(of, owner)
+        except IndexError:
+            return None
+        return result
+
+    whole = b"".join(records)
+    for of in (whole, whole[: len(whole) - cut]):
+        assert made(coctets, of) == made(octets, of)
+    assert made(coctets, whole) == b"".join(owner + record[2:] for record in records)

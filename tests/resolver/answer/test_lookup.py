@@ -32,7 +32,6 @@ from resolver.answer.lookup import (
     WILDCARD,
     Snapshot,
     find,
-    parent_key,
     shared_ancestor,
 )
 from resolver.answer.process import Answerer
@@ -357,13 +356,6 @@ def test_the_shared_ancestor_of_two_names(one: Name, other: Name) -> None:
         common += 1
     keys = [names.key_of(wire_of(name)) for name in (one, other)]
     assert shared_ancestor(*keys) == names.key_of(wire_of(one[:common]))
-
-
-@given(ZONE_NAMES.filter(bool))
-def test_the_parent_of_a_stored_key_keeps_the_generation(name: Name) -> None:
-    generation = b"\0\0\0\0\0\0\1\0"
-    stored = generation + names.key_of(wire_of(name))
-    assert parent_key(stored) == generation + names.key_of(wire_of(name[:-1]))
 
 
 def test_a_name_whose_key_is_too_long_for_the_store_is_answered() -> None:
