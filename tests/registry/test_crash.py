@@ -90,7 +90,7 @@ def moments(whole: float) -> list[float]:
 
 
 def make_data(path: Path) -> Path:
-    with Store.create(path, SUFFIX, "86.100") as store:
+    with Store.create(path, SUFFIX, "0.EXAMPLE") as store:
         put_zone(store, ZONE.format(serial=1), SUFFIX)
     with Registry.open(path, writable=True) as registry:
         accredit(registry, OWNER)
