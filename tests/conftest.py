@@ -32,7 +32,7 @@ def shared() -> Path:
     return folder
 
 
-# What may skip in CI, and why; all else that skips there fails. Paths of modules, or of single tests.
+# What may skip in CI, by module or test, and why; all else that skips there fails.
 MAY_SKIP_IN_CI = {
     "tests/csid/test_codes.py": "the sources of the tables are shared data",
     "tests/project/test_examples.py": "the sources of the examples are shared data",
