@@ -2,7 +2,7 @@
 
     91330106673959654P/6450/330106/ACV/H60M07A1-0001-FY
     h60m07a1-0001-fy.acv.330106.6450.91330106673959654p.csid.internal.
-    86.100.91330106673959654P/6450/330106/ACV/H60M07A1-0001-FY
+    0.EXAMPLE.91330106673959654P/6450/330106/ACV/H60M07A1-0001-FY
 
 Lower-case and full-width letters are folded to the canonical form and spaces around it are
 dropped; nothing else is changed, nothing is guessed.
@@ -86,7 +86,7 @@ class Identifier:
     def to_handle(self, authority: str | None = None) -> str:
         """Return the Handle ``<authority>.<owner>/<the other segments>``.
 
-        Raises IdentifierError where ``authority`` is no Handle naming authority (86.100).
+        Raises IdentifierError where ``authority`` is no Handle naming authority.
         """
         if authority is None:
             authority = scheme.load().handle_authority
@@ -263,9 +263,9 @@ def _suffix(suffix: str | None) -> str:
 
 
 def _authority(folded: str) -> str:
-    """Return a Handle naming authority, such as 86.100, if it is well-formed."""
+    """Return a Handle naming authority, such as 20.500.12357, if it is well-formed."""
     if not _AUTHORITY.fullmatch(folded):
-        reason = f"{folded!r} is no Handle naming authority; expected one like 86.100"
+        reason = f"{folded!r} is no Handle naming authority; expected one like 20.500.12357"
         raise IdentifierError("handle", 0, reason)
     return folded
 

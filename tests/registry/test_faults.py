@@ -34,7 +34,7 @@ from tests.support.books import OWNERS, accredit, ask, create, opened, resolved
 from tests.support.registering import ADMINISTRATOR, OWNER, RECORD, identifier
 from tests.support.servers import CHECKOUT
 
-KILLS = int(os.environ.get("CSID_KILLS", "40"))
+KILLS = int(os.environ.get("CSID_KILLS", "24"))
 ROWS = 2_000
 ROWS_PER_PART = 40
 LONGEST = 0.25  # seconds that a process is let run, at most

@@ -27,7 +27,7 @@ OWNERS = (OWNER, OTHER)
 
 def create(path: Path, map_octets: int = 1 << 30) -> Path:
     """A data directory as `csid init` makes it."""
-    with Store.create(path, SUFFIX, "86.100", map_octets) as store, store.write() as txn:
+    with Store.create(path, SUFFIX, "0.EXAMPLE", map_octets) as store, store.write() as txn:
         data = first_zone(ORIGIN, {b"\3ns1" + ORIGIN: [DEFAULT_ADDRESS]})
         txn.replace_zone(ORIGIN, build.build(ORIGIN, data))
     return path

@@ -267,7 +267,7 @@ def test_a_store_on_disk_answers_as_the_tree_in_memory(
     memory = snapshot_of(zones)
     with (
         tempfile.TemporaryDirectory() as folder,
-        Store.create(Path(folder) / "data", "csid.internal.", "86.100", 1 << 24) as store,
+        Store.create(Path(folder) / "data", "csid.internal.", "0.EXAMPLE", 1 << 24) as store,
     ):
         with store.write() as transaction:
             for apex, held in zones.items():
