@@ -10,7 +10,7 @@ from csid.protocol import CSID
 from gateway.cli import options
 
 if TYPE_CHECKING:
-    from registry.catalogue import Holding
+    from registry.tables.holding import Holding
     from resolver.store.environment import Settings
 
 LIST_LIMIT: Final = 100  # identifiers, unless asked for more
@@ -59,14 +59,14 @@ def run_list(args: argparse.Namespace) -> int:
     from itertools import islice
 
     from gateway.cli import console
-    from registry import catalogue
+    from registry.tables import holding
     from resolver.store.environment import Store
 
     with Store.open(args.data) as store:
         settings = store.settings()
-        prefix = catalogue.prefix_key(args.prefix, settings)
+        prefix = holding.prefix_key(args.prefix, settings)
         with store.read() as read:
-            found = catalogue.under(read, prefix, settings.suffix)
+            found = holding.under(read, prefix, settings.suffix)
             for item in islice(found, args.limit or None):
                 record = item.record
                 if args.json:
@@ -86,7 +86,7 @@ def run_show(args: argparse.Namespace) -> int:
     from csid.errors import ZoneError
     from csid.identifier import parse
     from gateway.cli import console
-    from registry import catalogue
+    from registry.tables import holding
     from resolver.store.environment import Store
 
     with Store.open(args.data) as store:
@@ -94,12 +94,12 @@ def run_show(args: argparse.Namespace) -> int:
         identifier = parse(args.id, suffix=settings.suffix)
         with store.read() as read:
             try:
-                holding = catalogue.find(read, identifier, settings.suffix)
+                held = holding.find(read, identifier, settings.suffix)
             except ZoneError as error:
                 console.complain(error)
                 return console.EXIT_BAD_INPUT
     show = _show_json if args.json else _show_table
-    show(holding, settings)
+    show(held, settings)
     return console.EXIT_OK
 
 

@@ -75,7 +75,7 @@ def _prefix(text: str, settings: Settings) -> str:
     """A prefix of an identifier for one of a Handle or a DNS name."""
     from csid import names
     from csid.identifier import fold
-    from registry.catalogue import prefix_key
+    from registry.tables.holding import prefix_key
 
     folded = fold(text).removeprefix(settings.handle_authority.upper() + ".")
     if "." not in folded:
