@@ -215,8 +215,8 @@ def run_list(args: argparse.Namespace) -> int:
 def _matching(seen: View, args: argparse.Namespace) -> Iterator[tuple[str, Owner]]:
     from csid.identifier import fold
     from registry.rules.participants import KINDS as WORDS
-    from registry.rules.participants import STANDING_WORDS
     from registry.tables import codec
+    from registry.tables.enums import STANDING_WORDS
 
     start = fold(args.after).encode() + b"\0" if args.after else b""
     for key, value in seen.scan(codec.OWNERS, b"", start):
@@ -236,7 +236,7 @@ def _kinds_text(owner: Owner) -> str:
 
 
 def _standing_text(owner: Owner) -> str:
-    from registry.rules.participants import STANDING_WORDS
+    from registry.tables.enums import STANDING_WORDS
 
     word, zh = STANDING_WORDS[owner.standing]
     return f"{zh} {word}"
@@ -244,7 +244,7 @@ def _standing_text(owner: Owner) -> str:
 
 def _as_json(code: str, owner: Owner) -> dict[str, Any]:
     from registry.rules.participants import KINDS as WORDS
-    from registry.rules.participants import STANDING_WORDS
+    from registry.tables.enums import STANDING_WORDS
 
     return {
         "owner": code,

@@ -106,7 +106,7 @@ def run_search(args: argparse.Namespace) -> int:
 
 def _print(found: Found, as_json: bool) -> None:
     from csid.record import decode
-    from registry.rules.lifecycle import WORDS
+    from registry.tables.enums import WORDS
 
     words = WORDS[found.row.state]
     record = decode(found.row.record)
@@ -122,7 +122,7 @@ def _print(found: Found, as_json: bool) -> None:
 def json_of(found: Found) -> dict[str, Any]:
     """What is found, for scripts."""
     from csid.record import decode
-    from registry.rules.lifecycle import WORDS
+    from registry.tables.enums import WORDS
 
     row = found.row
     value = {

@@ -10,12 +10,15 @@ from csid.identifier import Identifier, fold
 from csid.limits import MAX_CHAIN
 from registry.rules import assignments, policy, serials
 from registry.rules.case import Case
+from registry.rules.decision import Decision, Refusal
 from registry.rules.draft import Draft
-from registry.rules.lifecycle import LIVE, WORDS, State, Verb
+from registry.rules.lifecycle import LIVE, Verb
 from registry.rules.requests import REFERENCE_MAX, Alias, AliasSubtree, Move, RetireLocation
 from registry.rules.status import Status
 from registry.tables import codec, index, view
-from registry.tables.rows import Assignment, Decision, Redirect, Refusal, TreeChange, TreeKind
+from registry.tables.changes import TreeChange, TreeKind
+from registry.tables.enums import WORDS, State
+from registry.tables.rows import Assignment, Redirect
 
 RENUMBER_TRIES: Final = 4_096  # serials looked at for a free one
 

@@ -6,12 +6,13 @@ from csid.errors import IdentifierError
 from csid.identifier import fold, make
 from registry.rules import serials
 from registry.rules.case import Case
+from registry.rules.decision import Decision, Refusal
 from registry.rules.policy import place_open, pool_quota
 from registry.rules.requests import REFERENCE_MAX, AddPool
 from registry.rules.status import Status
 from registry.tables import codec, view
 from registry.tables.index import PLACE_SEGMENTS, read_prefix
-from registry.tables.rows import NO_LEAF, Decision, Pool, PoolUse, Refusal
+from registry.tables.rows import NO_LEAF, Pool, PoolUse
 from registry.tables.view import View
 
 

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from csid import scheme, segments
 from csid.errors import IdentifierError
 from csid.identifier import Identifier, fold, make
+from registry.tables.changes import Row
 from registry.tables.codec import PLACES
-from registry.tables.rows import Row
 
 SEGMENTS = 5
 PLACE_SEGMENTS = 4

@@ -18,8 +18,8 @@ from typing import Final, NamedTuple
 from csid import codes
 from csid.errors import IdentifierError
 from csid.identifier import fold
-from registry.rules.lifecycle import BY_WORD, WORDS, State
 from registry.tables import codec, index, view
+from registry.tables.enums import BY_WORD, WORDS, State
 from registry.tables.rows import Assignment
 from registry.tables.view import View
 
