@@ -58,22 +58,23 @@ def run_list(args: argparse.Namespace) -> int:
     """Print identifiers, a line each."""
     from itertools import islice
 
+    from csid.record import decode
     from gateway.cli import console
-    from registry.tables import holding
-    from resolver.store.environment import Store
+    from registry.service import Registry
+    from registry.tables.search import find, read_query
 
-    with Store.open(args.data) as store:
-        settings = store.settings()
-        prefix = holding.prefix_key(args.prefix, settings)
-        with store.read() as read:
-            found = holding.under(read, prefix, settings.suffix)
+    with Registry.open(args.data) as registry:
+        settings = registry.settings
+        query = read_query(args.prefix, suffix=settings.suffix, authority=settings.handle_authority)
+        with registry.view() as seen:
+            found = find(seen, query)
             for item in islice(found, args.limit or None):
-                record = item.record
+                record = decode(item.row.record)
                 if args.json:
-                    console.print_json({"id": str(item.identifier), "record": record.json()})
+                    console.print_json({"id": item.identifier, "record": record.json()})
                     continue
                 endpoints = " ".join(one.uri for one in record.endpoints)
-                facts = (str(item.identifier), record.state, record.name or "", endpoints)
+                facts = (item.identifier, record.state, record.name or "", endpoints)
                 print("  ".join(filter(None, facts)))
             if args.limit and next(found, None) is not None:
                 note = f"只列出前 {args.limit} 条 only the first are shown; --limit 0 shows all"

@@ -61,27 +61,16 @@ def query_of(args: argparse.Namespace, settings: Settings) -> Query:
     from registry.tables.search import read_query
 
     return read_query(
-        _prefix(args.prefix, settings),
+        args.prefix,
         args.industry,
         args.location,
         args.type,
         args.chip,
         args.state,
         args.owner_name,
+        settings.suffix,
+        settings.handle_authority,
     )
-
-
-def _prefix(text: str, settings: Settings) -> str:
-    """A prefix of an identifier for one of a Handle or a DNS name."""
-    from csid import names
-    from csid.identifier import fold
-    from registry.tables.holding import prefix_key
-
-    folded = fold(text).removeprefix(settings.handle_authority.upper() + ".")
-    if "." not in folded:
-        return folded
-    suffix = names.key_of(names.from_text(settings.suffix))
-    return prefix_key(text, settings)[len(suffix) :].replace(b"\0", b"/").decode("ascii")
 
 
 def run_search(args: argparse.Namespace) -> int:

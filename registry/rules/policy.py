@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from csid.codes import divisions
 from csid.identifier import fold
+from csid.prefix import ancestors
 from registry.rules.decision import Refusal
 from registry.rules.lifecycle import BIRTH, Verb
 from registry.rules.participants import Right, rights_of
@@ -36,7 +37,6 @@ from registry.rules.requests import (
 )
 from registry.rules.status import Status
 from registry.tables.enums import State
-from registry.tables.index import ancestors
 from registry.tables.rows import Owner, Pool, PoolUse
 from registry.tables.view import View, count_live, get_location, get_owner, get_scope, get_subtree
 
