@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, Final
 
+from csid.vocabulary import STATES
 from gateway.cli import console, options, paging
 
 if TYPE_CHECKING:
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from resolver.store.environment import Settings
 
 SEARCH_LIMIT: Final = 100  # identifiers, unless asked for more
-STATES: Final = ("reserved", "filing", "active", "suspended", "retired", "superseded")
 PREFIX_HELP: Final = (
     "the beginning of an identifier or of a Handle; * stands for any segment, as in '*/6450/33' "
     "标识前缀"
@@ -46,7 +46,7 @@ def add_conditions(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--chip", default="", metavar="FAMILY", help="chip family 芯片系列, such as A1 or 昇腾"
     )
-    parser.add_argument("--state", default="", choices=STATES, help="状态")
+    parser.add_argument("--state", default="", choices=tuple(STATES), help="状态")
     parser.add_argument(
         "--owner-name", default="", metavar="TEXT", help="a part of the owner's name 主体名称"
     )
