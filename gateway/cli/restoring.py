@@ -120,7 +120,7 @@ def _asking(registry: Registry, args: argparse.Namespace) -> Iterator[Ask]:
     from registry.tables.overlay import Overlay
 
     def submit(bodies: list[Body]) -> list[Decision]:
-        return registry.submit_all([actors.request_of(args, body) for body in bodies])
+        return registry.writer.submit([actors.request_of(args, body) for body in bodies])
 
     if not args.dry_run:
         yield submit
