@@ -1,7 +1,7 @@
 """The decision on a request: (what the registry says, the request, the time) → status, changes.
 
 Pure: no clock, no store, nothing is written. The changes of a decision belong into one
-transaction, together with the resolution tree and the audit leaf; `model.Changes` says which.
+transaction, together with the resolution tree and the audit leaf; `registry.tables.changes` says which.
 Requests about many identifiers are cut into single ones by `plan.steps`.
 """
 
