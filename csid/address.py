@@ -25,7 +25,12 @@ class Address(NamedTuple):
 
 def parse(text: str, default_port: int | None = None, lowest: int = 1) -> Address:
     """The address written as `HOST:PORT` or `[IPv6]:PORT`; where there is a default port, also
-    without one, and an IPv6 address without brackets. ``lowest``: of ports; 0 stands for a free one.
+    without one, and an IPv6 address without brackets.
+
+    Args:
+        text: as people write it.
+        default_port: what is meant where no port is given; None: one must be.
+        lowest: of the ports that are taken; 0 stands for a free one.
 
     Raises:
         AddressError: the text is none of these.
