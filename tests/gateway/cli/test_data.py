@@ -262,18 +262,18 @@ def filled(tmp_path: Path, data: Path, csid: Csid) -> Path:
 @pytest.mark.parametrize(
     ("prefix", "count"),
     [
-        ("", 10),
-        (OWNER, 10),
-        (OWNER.lower() + "/", 10),
-        (OWNER + "/6450", 7),
+        ("", 13),
+        (OWNER, 13),
+        (OWNER.lower() + "/", 13),
+        (OWNER + "/6450", 10),
         (OWNER + "/6450/33", 6),  # a province
         (OWNER + "/6450/330108", 3),
-        (OWNER + "/6450/110108", 1),  # from its own zone, which hides what the parent has
+        (OWNER + "/6450/110108", 4),  # also what a zone loaded later hides: it is registered
         (OWNER + "/6450/330106/GCV/G09M04R8-0", 1),
-        (f"0.EXAMPLE.{OWNER}", 10),
+        (f"0.EXAMPLE.{OWNER}", 13),
         (f"0.EXAMPLE.{OWNER}/6420", 3),
         (f"6420.{OWNER.lower()}.{SUFFIX}", 3),
-        (SUFFIX, 10),
+        (SUFFIX, 13),
         (OWNER + "/9999", 0),
         ("X00000000000000015", 0),
     ],
@@ -294,7 +294,7 @@ def test_the_list_is_in_order_and_bounded(filled: Path, csid: Csid) -> None:
 
 
 def test_the_list_for_scripts(filled: Path, csid: Csid) -> None:
-    ran = csid("list", OWNER + "/6450/110108", "--data", filled, "--json")
+    ran = csid("list", OWNER + "/6450/110108/GCV/G09M04R8-99", "--data", filled, "--json")
     assert json.loads(ran.out) == {
         "id": identifier(99, "6450", "110108"),
         "record": {"state": "suspended"},
