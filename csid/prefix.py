@@ -1,7 +1,7 @@
 """Prefixes: what identifiers begin with, in any of the three forms people write.
 
 91330106673959654P/6450/33            the last segment may be cut anywhere
-86.100.91330106673959654P/6450/       the beginning of a Handle
+0.EXAMPLE.91330106673959654P/6450/       the beginning of a Handle
 6450.91330106673959654p.csid.internal. a DNS name above them, its labels whole
 """
 

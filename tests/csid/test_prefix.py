@@ -23,15 +23,15 @@ OWNER = "91330106673959654P"
         (f"{OWNER}/6450/33", (OWNER, "6450", "33")),
         (f"{OWNER}/6450/", (OWNER, "6450", "")),
         ("*/6450", ("*", "6450")),
-        (f"86.100.{OWNER}", (OWNER,)),
-        (f"86.100.{OWNER}/64", (OWNER, "64")),
+        (f"0.EXAMPLE.{OWNER}", (OWNER,)),
+        (f"0.EXAMPLE.{OWNER}/64", (OWNER, "64")),
         (f"10.1.{OWNER}/64", (OWNER, "64")),  # of another authority, as an identifier may be
         (f"6450.{OWNER}.{SUFFIX}", (OWNER, "6450", "")),
         (SUFFIX, ("",)),
     ],
 )
 def test_a_prefix_is_read_in_each_of_its_forms(text: str, parts: tuple[str, ...]) -> None:
-    assert prefix.parts(text, SUFFIX, "86.100") == parts
+    assert prefix.parts(text, SUFFIX, "0.EXAMPLE") == parts
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_a_prefix_is_read_in_each_of_its_forms(text: str, parts: tuple[str, ...]
 )
 def test_what_begins_no_identifier_is_refused(text: str) -> None:
     with pytest.raises(IdentifierError):
-        prefix.parts(text, SUFFIX, "86.100")
+        prefix.parts(text, SUFFIX, "0.EXAMPLE")
 
 
 @given(identifiers(), st.integers(1, 4))
