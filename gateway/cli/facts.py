@@ -10,7 +10,7 @@ from rich.text import Text
 
 from csid.fields import BY_KEY, PRECISIONS, show_number
 from csid.record import Record
-from gateway.cli import console
+from gateway.cli import output
 
 LABELS: Final = {
     "name": "名称 Name",
@@ -74,4 +74,4 @@ def print_rows(rows: Sequence[tuple[str, str]]) -> None:
     width = max(cell_len(label) for label, _ in rows)
     for label, value in rows:
         padding = " " * (width - cell_len(label) + 2)
-        console.out.print(Text.assemble((label, "cyan"), padding, value))
+        output.out.print(Text.assemble((label, "cyan"), padding, value))

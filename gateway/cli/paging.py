@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from rich.table import Column, Table
 from rich.text import Text
 
-from gateway.cli import console, options
+from gateway.cli import options, output
 
 T = TypeVar("T")
 
@@ -46,9 +46,7 @@ def take(found: Iterator[T], limit: int) -> tuple[list[T], bool]:
 
 def note_more(last: str) -> None:
     """Say that there is another page, and how to get it."""
-    console.err.print(
-        f"还有更多 there are more: --after {last}, or --limit 0 for all", markup=False
-    )
+    output.err.print(f"还有更多 there are more: --after {last}, or --limit 0 for all", markup=False)
 
 
 def print_list(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -56,7 +54,7 @@ def print_list(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     be copied; off a terminal nothing is, and each row is a line.
     """
     texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
-    if not console.out.is_terminal:
+    if not output.out.is_terminal:
         _print_lines([list(columns), *texts])
         return
     first, *others = columns
@@ -68,7 +66,7 @@ def print_list(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     )
     for row in texts:
         table.add_row(*map(Text, row))
-    console.out.print(table)
+    output.out.print(table)
 
 
 def _print_lines(rows: list[list[str]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from gateway.cli import actors, console
+from gateway.cli import actors, output
 
 if TYPE_CHECKING:
     from registry.rules.requests import Body
@@ -33,16 +33,16 @@ def carry_out(registry: Registry, args: argparse.Namespace, body: Body, bare: bo
 def show(decision: Decision, args: argparse.Namespace, bare: bool = False) -> int:
     """Print a decision; the exit code."""
     if args.json:
-        console.print_json(as_json(decision) | ({"dry_run": True} if args.dry_run else {}))
+        output.print_json(as_json(decision) | ({"dry_run": True} if args.dry_run else {}))
     elif not decision.status.success:
-        console.complain(text_of(decision))
+        output.complain(text_of(decision))
     elif not bare:
-        console.out.print(f"{_trial(args)}{text_of(decision)}", markup=False)
+        output.out.print(f"{_trial(args)}{text_of(decision)}", markup=False)
     else:
         print(decision.subject)
         if args.dry_run or decision.changes.leaf is None:
-            console.err.print(f"{_trial(args)}{text_of(decision)}", markup=False)
-    return console.EXIT_OK if decision.status.success else console.EXIT_BAD_INPUT
+            output.err.print(f"{_trial(args)}{text_of(decision)}", markup=False)
+    return output.EXIT_OK if decision.status.success else output.EXIT_BAD_INPUT
 
 
 def _trial(args: argparse.Namespace) -> str:

@@ -15,7 +15,7 @@ import pytest
 from csid import names
 from csid.identifier import make
 from csid.protocol import AAAA, NS, SOA, A
-from gateway.cli.importing import FAULTS_SHOWN
+from gateway.cli.commands.import_ import FAULTS_SHOWN
 from registry.service import Registry
 from resolver.store.environment import Store
 from resolver.zonefile.check import read_zone

@@ -9,7 +9,7 @@ import json
 import pytest
 
 from csid.identifier import parse
-from gateway.cli import ids
+from gateway.cli.commands import id as id_command
 from tests.support.identifiers import PRINTED
 
 FIRST = PRINTED[0]
@@ -25,7 +25,7 @@ SEGMENTS = {
 
 def run(*words: str) -> int:
     parser = argparse.ArgumentParser()
-    ids.register(parser.add_subparsers())
+    id_command.register(parser.add_subparsers())
     args = parser.parse_args(["id", *words])
     code = args.run(args)
     assert isinstance(code, int)

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-import gateway.cli.steps
+import gateway.cli.commands.pool
+import gateway.cli.request
 from registry import service
 from registry.service import Outcome, Registry
 from tests.support.clinode import Node
@@ -282,18 +283,18 @@ def test_minting_that_was_interrupted_goes_on_under_its_key(
     pool = node.must("pool", "add", PLACE, "--class", "H60M07A1", "--count", "99")
     words = ("pool", "mint", pool, "--number", "40", "--endpoint", URI, "--key", "batch")
     seen: list[str] = []
-    printed = gateway.cli.pools._print
+    printed = gateway.cli.commands.pool._print
 
     def interrupted(subjects: tuple[str, ...]) -> None:
         seen.extend(subjects)
         if len(seen) > 15:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(gateway.cli.pools, "_print", interrupted)
+    monkeypatch.setattr(gateway.cli.commands.pool, "_print", interrupted)
     stopped = node.run(*words)
     assert stopped.code == 130
     assert "已中断" in stopped.err
-    monkeypatch.setattr(gateway.cli.pools, "_print", printed)
+    monkeypatch.setattr(gateway.cli.commands.pool, "_print", printed)
     again = node.run(*words)
     assert again.code == 0
     assert len(again.lines) == 40

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 from csid.errors import CsidError
-from gateway.cli import console, options, searching
+from gateway.cli import options, output
+from gateway.cli.commands import list as searching
 
 if TYPE_CHECKING:
     from registry.tables.search import Found
@@ -57,13 +58,13 @@ def run_export(args: argparse.Namespace) -> int:
                     written += 1
                 else:
                     left += 1
-    console.err.print(f"导出 exported {written:,}", markup=False)
+    output.err.print(f"导出 exported {written:,}", markup=False)
     if left:
-        console.complain(
+        output.complain(
             f"{left:,} 条无法写入 CSV cannot be written as CSV (aliases, and records with keys "
             "of a newer version); --format jsonl has them"
         )
-    return console.EXIT_BAD_INPUT if left else console.EXIT_OK
+    return output.EXIT_BAD_INPUT if left else output.EXIT_OK
 
 
 def _format(args: argparse.Namespace) -> str:

@@ -1,4 +1,4 @@
-"""`csid init`: make a data directory; and what uses one, `import`, `list` and `show`."""
+"""`csid init`: make a data directory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from gateway.cli import importing, listing, options
+from gateway.cli import options
 
 if TYPE_CHECKING:
     from registry.deployment import Address
@@ -19,13 +19,7 @@ _SIZE = re.compile(r"([0-9]{1,15})\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 
 
 def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
-    """Add the four commands."""
-    _register_init(subparsers)
-    importing.register(subparsers)
-    listing.register(subparsers)
-
-
-def _register_init(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
+    """Add `csid init`."""
     parser = subparsers.add_parser(
         "init",
         help="make a data directory 建立数据目录",
@@ -66,7 +60,7 @@ def run_init(args: argparse.Namespace) -> int:
     """Make the directory and its zone."""
     from csid import names, scheme
     from csid.limits import MAP_OCTETS
-    from gateway.cli import console
+    from gateway.cli import output
     from registry.deployment import first_zone
     from resolver.store.build import build
     from resolver.store.environment import Store
@@ -80,13 +74,13 @@ def run_init(args: argparse.Namespace) -> int:
     map_octets = args.map_size or MAP_OCTETS
     with Store.create(args.data, suffix, authority, map_octets) as store, store.write() as txn:
         txn.replace_zone(origin, build(origin, zone))
-    console.out.print(f"数据目录 data directory  {args.data}", markup=False)
-    console.out.print(f"域名后缀 suffix          {suffix}", markup=False)
-    console.out.print(f"Handle 前缀 authority    {authority}", markup=False)
+    output.out.print(f"数据目录 data directory  {args.data}", markup=False)
+    output.out.print(f"域名后缀 suffix          {suffix}", markup=False)
+    output.out.print(f"Handle 前缀 authority    {authority}", markup=False)
     for server, addresses in servers.items():
         shown = " ".join([names.to_text(server), *map(str, addresses)])
-        console.out.print(f"名称服务器 name server   {shown}", markup=False)
-    return console.EXIT_OK
+        output.out.print(f"名称服务器 name server   {shown}", markup=False)
+    return output.EXIT_OK
 
 
 def _authority(text: str) -> str:

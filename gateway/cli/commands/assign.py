@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from gateway.cli import actors, console, options, recording, references, verdicts
+from gateway.cli import actors, options, output, record_options, references, verdicts
 
 
 def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
@@ -22,7 +22,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         "OWNER/INDUSTRY/LOCATION/TYPE/CLASS[/FIRST-LAST] 标识或资源池",
     )
     actors.add_request(assign)
-    recording.add_record(assign)
+    record_options.add_record(assign)
     assign.set_defaults(run=run_assign)
     update = subparsers.add_parser(
         "update",
@@ -32,7 +32,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     )
     update.add_argument("id", metavar="ID", help="identifier, DNS name or Handle 标识")
     actors.add_request(update)
-    recording.add_record(update, state=False)
+    record_options.add_record(update, state=False)
     update.set_defaults(run=run_update)
 
 
@@ -40,7 +40,7 @@ def run_assign(args: argparse.Namespace) -> int:
     """Assign one identifier; prints it."""
     from registry.rules.requests import Assign, Body, Mint
 
-    record = recording.record_of(args)
+    record = record_options.record_of(args)
     with verdicts.open_registry(args) as registry:
         body: Body
         if references.is_pool(args.what):
@@ -58,16 +58,16 @@ def run_update(args: argparse.Namespace) -> int:
     from registry.rules.requests import Update
     from registry.tables.view import get_assignment
 
-    if not recording.is_given(args):
+    if not record_options.is_given(args):
         raise RecordError("record", "nothing to change is given; give --record or an option")
     with verdicts.open_registry(args) as registry:
         identifier = references.identifier(args.id, registry.settings)
         with registry.view() as seen:
             row = get_assignment(seen, str(identifier))
         if row is None:
-            console.complain(f"{identifier}  201 NOT_FOUND 不存在 is not assigned here")
-            return console.EXIT_BAD_INPUT
+            output.complain(f"{identifier}  201 NOT_FOUND 不存在 is not assigned here")
+            return output.EXIT_BAD_INPUT
         before = decode(row.record)
         # Of one that has ended the registry says why nothing is changed; the record is as it was.
-        record = recording.record_of(args, before) if row.state in LIVE else before
+        record = record_options.record_of(args, before) if row.state in LIVE else before
         return verdicts.carry_out(registry, args, Update(identifier, record))

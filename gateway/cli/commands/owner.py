@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.cli import actors, console, options, paging, verdicts
+from gateway.cli import actors, options, output, paging, verdicts
 
 if TYPE_CHECKING:
     from registry.rules.requests import Body
@@ -169,10 +169,10 @@ def run_show(args: argparse.Namespace) -> int:
         owner = get_owner(seen, code) if code.isascii() else None
         live = count_live(seen, code) if owner else 0
     if owner is None:
-        console.complain(f"{code}  主体未登记 the owner is not registered")
-        return console.EXIT_BAD_INPUT
+        output.complain(f"{code}  主体未登记 the owner is not registered")
+        return output.EXIT_BAD_INPUT
     if args.json:
-        console.print_json(_as_json(code, owner) | {"live": live})
+        output.print_json(_as_json(code, owner) | {"live": live})
     else:
         quota = "不限 unlimited" if owner.quota is None else f"{owner.quota:,}"
         rows = [
@@ -187,7 +187,7 @@ def run_show(args: argparse.Namespace) -> int:
             ("登记时间 Since", paging.moment(owner.since)),
         ]
         facts.print_rows(rows)
-    return console.EXIT_OK
+    return output.EXIT_OK
 
 
 def run_list(args: argparse.Namespace) -> int:
@@ -198,7 +198,7 @@ def run_list(args: argparse.Namespace) -> int:
         found, more = paging.take(_matching(seen, args), args.limit)
     if args.json:
         for code, owner in found:
-            console.print_json(_as_json(code, owner))
+            output.print_json(_as_json(code, owner))
     else:
         paging.print_list(
             ("主体 Owner", "名称 Name", "类别 Kinds", "准入 Standing", "配额 Quota"),
@@ -209,7 +209,7 @@ def run_list(args: argparse.Namespace) -> int:
         )
     if more:
         paging.note_more(found[-1][0])
-    return console.EXIT_OK
+    return output.EXIT_OK
 
 
 def _matching(seen: View, args: argparse.Namespace) -> Iterator[tuple[str, Owner]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from csid.errors import CsidError
-from gateway.cli import actors, console, options, paging, recording, steps, verdicts
+from gateway.cli import actors, options, output, paging, record_options, request, verdicts
 
 if TYPE_CHECKING:
     from registry.service import Registry
@@ -73,7 +73,7 @@ def _register_mint(actions: options.Subparsers[argparse.ArgumentParser]) -> None
     )
     many.add_argument("--all", action="store_true", help="all that are left 全部")
     actors.add_request(mint)
-    recording.add_record(mint)
+    record_options.add_record(mint)
     mint.set_defaults(run=run_mint)
 
 
@@ -108,7 +108,7 @@ def run_mint(args: argparse.Namespace) -> int:
     from registry.rules.plan import MintAll
     from registry.rules.requests import Mint
 
-    record = recording.record_of(args)
+    record = record_options.record_of(args)
     with verdicts.open_registry(args) as registry:
         number = args.number
         if args.all:
@@ -118,11 +118,11 @@ def run_mint(args: argparse.Namespace) -> int:
         if number == 1:
             return verdicts.carry_out(registry, args, Mint(args.pool, record), bare=True)
         if not number:
-            console.err.print("无可赋码 no codes are left", markup=False)
-            return console.EXIT_OK
+            output.err.print("无可赋码 no codes are left", markup=False)
+            return output.EXIT_OK
         work = MintAll(args.pool, record, number)
         show = _print_json if args.json else _print
-        return steps.carry_out(registry, args, work, lambda _: number, show)
+        return request.carry_out(registry, args, work, lambda _: number, show)
 
 
 def _print(subjects: Iterable[str]) -> None:
@@ -132,7 +132,7 @@ def _print(subjects: Iterable[str]) -> None:
 
 def _print_json(subjects: Iterable[str]) -> None:
     for subject in subjects:
-        console.print_json({"subject": subject})
+        output.print_json({"subject": subject})
 
 
 def _left(registry: Registry, text: str) -> int:
@@ -161,11 +161,11 @@ def run_show(args: argparse.Namespace) -> int:
         try:
             found = _meant(seen, args.pool)
         except PoolError as error:
-            console.complain(error)
-            return console.EXIT_BAD_INPUT
+            output.complain(error)
+            return output.EXIT_BAD_INPUT
     for pool, use in found:
         if args.json:
-            console.print_json(_as_json(pool, use))
+            output.print_json(_as_json(pool, use))
             continue
         rows = [
             ("资源池编码 Pool", pool.code),
@@ -176,7 +176,7 @@ def run_show(args: argparse.Namespace) -> int:
             ("设立时间 Since", paging.moment(pool.since)),
         ]
         facts.print_rows(rows)
-    return console.EXIT_OK
+    return output.EXIT_OK
 
 
 def run_list(args: argparse.Namespace) -> int:
@@ -189,7 +189,7 @@ def run_list(args: argparse.Namespace) -> int:
         used = [(pool, get_use(seen, pool)) for pool in found]
     if args.json:
         for pool, use in used:
-            console.print_json(_as_json(pool, use))
+            output.print_json(_as_json(pool, use))
     else:
         paging.print_list(
             ("资源池编码 Pool", "编码数 Codes", "配额 Quota", "已赋码 Assigned"),
@@ -197,7 +197,7 @@ def run_list(args: argparse.Namespace) -> int:
         )
     if more:
         paging.note_more(found[-1].code)
-    return console.EXIT_OK
+    return output.EXIT_OK
 
 
 def _listed(seen: View, args: argparse.Namespace) -> Iterator[Pool]:

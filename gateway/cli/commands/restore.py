@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
-from gateway.cli import actors, console, options, verdicts
+from gateway.cli import actors, options, output, verdicts
 
 if TYPE_CHECKING:
     from csid.identifier import Identifier
@@ -148,16 +148,16 @@ def _show(args: argparse.Namespace, tally: _Tally) -> int:
             "dry_run": args.dry_run,
             "errors": tally.shown,
         }
-        console.print_json(value)
+        output.print_json(value)
     else:
         for line in tally.shown:
-            console.complain(line)
+            output.complain(line)
         if tally.refused > len(tally.shown):
-            console.complain(f"... 另有 {tally.refused - len(tally.shown):,} 行未办理 more lines")
+            output.complain(f"... 另有 {tally.refused - len(tally.shown):,} 行未办理 more lines")
         trial = "试运行，未写入 dry run, nothing kept: " if args.dry_run else ""
-        console.out.print(
+        output.out.print(
             f"{trial}办理 done {tally.done:,}, 未变 unchanged {tally.unchanged:,}, "
             f"未办理 refused {tally.refused:,}",
             markup=False,
         )
-    return console.EXIT_BAD_INPUT if tally.refused else console.EXIT_OK
+    return output.EXIT_BAD_INPUT if tally.refused else output.EXIT_OK

@@ -58,7 +58,7 @@ def run_list(args: argparse.Namespace) -> int:
     """Print identifiers, a line each."""
     from itertools import islice
 
-    from gateway.cli import console
+    from gateway.cli import output
     from registry import catalogue
     from resolver.store.environment import Store
 
@@ -70,22 +70,22 @@ def run_list(args: argparse.Namespace) -> int:
             for item in islice(found, args.limit or None):
                 record = item.record
                 if args.json:
-                    console.print_json({"id": str(item.identifier), "record": record.json()})
+                    output.print_json({"id": str(item.identifier), "record": record.json()})
                     continue
                 endpoints = " ".join(one.uri for one in record.endpoints)
                 facts = (str(item.identifier), record.state, record.name or "", endpoints)
                 print("  ".join(filter(None, facts)))
             if args.limit and next(found, None) is not None:
                 note = f"只列出前 {args.limit} 条 only the first are shown; --limit 0 shows all"
-                console.err.print(note, markup=False)
-    return console.EXIT_OK
+                output.err.print(note, markup=False)
+    return output.EXIT_OK
 
 
 def run_show(args: argparse.Namespace) -> int:
     """Print one identifier with all that is held for it; exit 1 if nothing is."""
     from csid.errors import ZoneError
     from csid.identifier import parse
-    from gateway.cli import console
+    from gateway.cli import output
     from registry import catalogue
     from resolver.store.environment import Store
 
@@ -96,20 +96,20 @@ def run_show(args: argparse.Namespace) -> int:
             try:
                 holding = catalogue.find(read, identifier, settings.suffix)
             except ZoneError as error:
-                console.complain(error)
-                return console.EXIT_BAD_INPUT
+                output.complain(error)
+                return output.EXIT_BAD_INPUT
     show = _show_json if args.json else _show_table
     show(holding, settings)
-    return console.EXIT_OK
+    return output.EXIT_OK
 
 
 def _show_json(holding: Holding, settings: Settings) -> None:
     from csid import names
     from csid.explain import explain
-    from gateway.cli import console
+    from gateway.cli import output
 
     identifier = holding.identifier
-    console.print_json(
+    output.print_json(
         {
             "id": str(identifier),
             "dns": identifier.to_dns_name(settings.suffix),
@@ -131,7 +131,7 @@ def _show_json(holding: Holding, settings: Settings) -> None:
 def _show_table(holding: Holding, settings: Settings) -> None:
     from csid import names
     from csid.explain import explain
-    from gateway.cli import console, facts
+    from gateway.cli import facts, output
 
     identifier = holding.identifier
     rows = [
@@ -147,7 +147,7 @@ def _show_table(holding: Holding, settings: Settings) -> None:
         texts = _texts(rrtype, rdatas) if rrtype != CSID else [f"{len(rdatas[0])} octets"]
         rows += [(f"{_type_text(rrtype)}, TTL {ttl}", text) for text in texts]
     facts.print_rows(rows)
-    console.print_table(
+    output.print_table(
         ("代码 Code", "含义", "Meaning"),
         ((r.code if not r.part else f"  {r.code}", r.zh, r.en) for r in explain(identifier)),
     )

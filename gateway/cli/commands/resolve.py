@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print_json(identifier: Identifier, found: Resolution, server: object) -> None:
-    from gateway.cli import console
+    from gateway.cli import output
 
     value: dict[str, object] = {
         "identifier": str(identifier),
@@ -72,7 +72,7 @@ def _print_json(identifier: Identifier, found: Resolution, server: object) -> No
         "milliseconds": round(found.reply.seconds * 1000, 3),
         "octets": found.reply.octets,
     }
-    console.print_json(value)
+    output.print_json(value)
 
 
 def _print_table(identifier: Identifier, found: Resolution, server: object) -> None:

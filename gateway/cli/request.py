@@ -8,7 +8,7 @@ import argparse
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
-from gateway.cli import actors, console, verdicts
+from gateway.cli import actors, output, verdicts
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,13 +62,13 @@ def carry_out(
                 registry.run(work, actor, args.reason, args.key, on_progress)
         except KeyboardInterrupt:
             progress.stop()
-            console.complain("已中断，已办理的保留 interrupted, what was done stays; run it again")
+            output.complain("已中断，已办理的保留 interrupted, what was done stays; run it again")
             if outcome is not None:
-                _show(outcome, args, console.err)
+                _show(outcome, args, output.err)
             raise
     assert outcome is not None
     # Where the subjects are the output, what is said of them stands beside it.
-    return _show(outcome, args, console.err if on_subjects is not None else console.out)
+    return _show(outcome, args, output.err if on_subjects is not None else output.out)
 
 
 def _try(
@@ -123,21 +123,21 @@ def _show(outcome: Outcome, args: argparse.Namespace, out: Console) -> int:
             "stopped": outcome.stopped,
             "refusals": [verdicts.as_json(one) for one in outcome.refusals],
         }
-        console.print_json(value | ({"dry_run": True} if args.dry_run else {}))
+        output.print_json(value | ({"dry_run": True} if args.dry_run else {}))
     else:
         # A pool that is used up says so once for each code that it did not give.
         lines = list(dict.fromkeys(map(verdicts.text_of, outcome.refusals)))
         for line in lines[:REFUSALS_SHOWN]:
-            console.complain(line)
+            output.complain(line)
         if len(lines) > REFUSALS_SHOWN or outcome.refused > len(outcome.refusals):
-            console.complain("... 还有未办理的 more were refused; --json shows more of them")
+            output.complain("... 还有未办理的 more were refused; --json shows more of them")
         trial = "试运行，未写入 dry run, nothing kept: " if args.dry_run else ""
         out.print(
             f"{trial}办理 done {outcome.done:,}, 未变 unchanged {outcome.unchanged:,}, "
             f"未办理 refused {outcome.refused:,}",
             markup=False,
         )
-    return console.EXIT_BAD_INPUT if outcome.refused else console.EXIT_OK
+    return output.EXIT_BAD_INPUT if outcome.refused else output.EXIT_OK
 
 
 def _progress() -> Progress:
@@ -155,7 +155,7 @@ def _progress() -> Progress:
         TaskProgressColumn(show_speed=True),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=console.err,
+        console=output.err,
         transient=True,
-        disable=not console.err.is_terminal,
+        disable=not output.err.is_terminal,
     )

@@ -63,36 +63,36 @@ def run_explain(args: argparse.Namespace) -> int:
     from csid.errors import IdentifierError
     from csid.explain import explain
     from csid.identifier import parse
-    from gateway.cli import console
+    from gateway.cli import output
 
     try:
         identifier = parse(args.id, suffix=args.suffix)
     except IdentifierError as error:
-        console.complain(f"{_shown(args.id)}: {error}")
-        return console.EXIT_BAD_INPUT
+        output.complain(f"{_shown(args.id)}: {error}")
+        return output.EXIT_BAD_INPUT
     rows = explain(identifier)
     if args.json:
         meanings = [
             {"segment": r.segment, "part": r.part, "code": r.code, "zh": r.zh, "en": r.en}
             for r in rows
         ]
-        console.print_json(_forms(identifier, args.suffix) | {"meanings": meanings})
-        return console.EXIT_OK
-    console.print_table(
+        output.print_json(_forms(identifier, args.suffix) | {"meanings": meanings})
+        return output.EXIT_OK
+    output.print_table(
         ("代码 Code", "含义", "Meaning"),
         ((r.code if not r.part else f"  {r.code}", r.zh, r.en) for r in rows),
         title=f"算力标识 {identifier}",
     )
-    console.out.print(f"DNS     {identifier.to_dns_name(args.suffix)}", markup=False)
-    console.out.print(f"Handle  {identifier.to_handle()}", markup=False)
-    return console.EXIT_OK
+    output.out.print(f"DNS     {identifier.to_dns_name(args.suffix)}", markup=False)
+    output.out.print(f"Handle  {identifier.to_handle()}", markup=False)
+    return output.EXIT_OK
 
 
 def run_check(args: argparse.Namespace) -> int:
     """Print one line for each bad identifier (with --json one for each); exit 1 if any is bad."""
     from csid.errors import IdentifierError
     from csid.identifier import parse
-    from gateway.cli import console
+    from gateway.cli import output
 
     bad = good = 0
     for text in _texts(args.ids):
@@ -102,35 +102,35 @@ def run_check(args: argparse.Namespace) -> int:
             bad += 1
             if args.json:
                 fault = {"segment": error.segment, "position": error.position}
-                console.print_json({"given": text, "ok": False, **fault, "reason": error.reason})
+                output.print_json({"given": text, "ok": False, **fault, "reason": error.reason})
             else:
-                console.complain(f"{_shown(text)}: {error}")
+                output.complain(f"{_shown(text)}: {error}")
             continue
         good += 1
         if args.json:
-            console.print_json({"given": text, "ok": True, "id": str(identifier)})
+            output.print_json({"given": text, "ok": True, "id": str(identifier)})
     if not args.json:
-        console.out.print(f"{good} valid, {bad} bad  有效 {good}，无效 {bad}")
-    return console.EXIT_BAD_INPUT if bad else console.EXIT_OK
+        output.out.print(f"{good} valid, {bad} bad  有效 {good}，无效 {bad}")
+    return output.EXIT_BAD_INPUT if bad else output.EXIT_OK
 
 
 def run_make(args: argparse.Namespace) -> int:
     """Print the identifier of the given segments; exit 1 if one of them is wrong."""
     from csid.errors import IdentifierError
     from csid.identifier import make
-    from gateway.cli import console
+    from gateway.cli import output
 
     segments = (args.owner, args.industry, args.location, args.type, args.spec, args.serial)
     try:
         identifier = make(*segments, on=args.on)
     except IdentifierError as error:
-        console.complain(error)
-        return console.EXIT_BAD_INPUT
+        output.complain(error)
+        return output.EXIT_BAD_INPUT
     if args.json:
-        console.print_json(_forms(identifier, None))
+        output.print_json(_forms(identifier, None))
     else:
-        console.out.print(str(identifier), markup=False)
-    return console.EXIT_OK
+        output.out.print(str(identifier), markup=False)
+    return output.EXIT_OK
 
 
 def _texts(given: Iterable[str]) -> Iterator[str]:

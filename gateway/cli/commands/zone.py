@@ -57,7 +57,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 
 def run_load(args: argparse.Namespace) -> int:
     """Load each file; exit code 1 if one was refused."""
-    from gateway.cli import console
+    from gateway.cli import output
     from registry.service import Registry
     from registry.zone_guard import zone_guard
     from resolver.zonefile.load import Refused, load
@@ -76,25 +76,25 @@ def run_load(args: argparse.Namespace) -> int:
             progress.advance(task)
             if isinstance(outcome, Refused):
                 refused += 1
-                console.complain(outcome.reason)
+                output.complain(outcome.reason)
                 continue
             loaded.append(outcome.nodes)
             for warning in outcome.warnings:
-                console.err.print(f"csid: warning: {warning}", markup=False, style="yellow")
+                output.err.print(f"csid: warning: {warning}", markup=False, style="yellow")
             if len(args.files) <= FILES_NAMED:
                 _tell_loaded(outcome)
     if len(args.files) > 1:
-        console.out.print(
+        output.out.print(
             f"载入 loaded {len(loaded):,} zones, {sum(loaded):,} names; 拒绝 refused {refused:,}"
         )
-    return console.EXIT_BAD_INPUT if refused else console.EXIT_OK
+    return output.EXIT_BAD_INPUT if refused else output.EXIT_OK
 
 
 def _tell_loaded(zone: Loaded) -> None:
     from csid import names
-    from gateway.cli import console
+    from gateway.cli import output
 
-    console.out.print(
+    output.out.print(
         f"{names.to_text(zone.origin)} serial {zone.serial}, {zone.nodes:,} names", markup=False
     )
 
@@ -103,15 +103,15 @@ def _progress() -> Progress:
     """A progress bar on a terminal, nothing elsewhere."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    from gateway.cli import console
+    from gateway.cli import output
 
     return Progress(
         BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TextColumn("{task.fields[step]}"),
-        console=console.err,
+        console=output.err,
         transient=True,
-        disable=not console.err.is_terminal,
+        disable=not output.err.is_terminal,
     )
 
 
@@ -124,7 +124,7 @@ def run_dump(args: argparse.Namespace) -> int:
 
     from csid import names
     from csid.errors import StoreError
-    from gateway.cli import console
+    from gateway.cli import output
     from resolver.store.environment import Store
     from resolver.zonefile.writer import dump
 
@@ -133,7 +133,7 @@ def run_dump(args: argparse.Namespace) -> int:
         lines = dump(origin, _rows(read, read.zone(origin)))
         if args.output is None:
             sys.stdout.writelines(lines)
-            return console.EXIT_OK
+            return output.EXIT_OK
         unfinished = args.output.with_name(args.output.name + ".part")
         try:
             with unfinished.open("w", encoding="utf-8") as file:
@@ -141,7 +141,7 @@ def run_dump(args: argparse.Namespace) -> int:
             unfinished.replace(args.output)
         except OSError as error:
             raise StoreError(f"{args.output}: cannot be written: {error.strerror}") from None
-    return console.EXIT_OK
+    return output.EXIT_OK
 
 
 def _rows(read: ReadTransaction, zone: Held) -> Iterator[Row]:
@@ -169,19 +169,19 @@ class Summary(NamedTuple):
 
 def run_list(args: argparse.Namespace) -> int:
     """Print a line for each zone."""
-    from gateway.cli import console
+    from gateway.cli import output
     from resolver.store.environment import Store
 
     with Store.open(args.data) as store, store.read() as read:
         summaries = (_summary(read, zone) for zone in read.zones())
         if args.json:
             for summary in summaries:
-                console.print_json(summary._asdict())
-            return console.EXIT_OK
+                output.print_json(summary._asdict())
+            return output.EXIT_OK
         heads = ("区 Zone", "序列号 Serial", "名称 Names", "字节 Octets")
         rows = ((s.origin, s.serial, f"{s.names:,}", f"{s.octets:,}") for s in summaries)
-        console.print_table(heads, rows)
-    return console.EXIT_OK
+        output.print_table(heads, rows)
+    return output.EXIT_OK
 
 
 def _summary(read: ReadTransaction, zone: Held) -> Summary:
@@ -202,7 +202,7 @@ def _summary(read: ReadTransaction, zone: Held) -> Summary:
 def run_drop(args: argparse.Namespace) -> int:
     """Drop one zone."""
     from csid import names
-    from gateway.cli import console
+    from gateway.cli import output
     from resolver.store.environment import Store
 
     origin = names.from_text(args.origin.lower())
@@ -210,5 +210,5 @@ def run_drop(args: argparse.Namespace) -> int:
         with store.write() as txn:
             txn.drop_zone(origin)
         store.sweep()
-    console.out.print(f"{names.to_text(origin)} 已删除 dropped", markup=False)
-    return console.EXIT_OK
+    output.out.print(f"{names.to_text(origin)} 已删除 dropped", markup=False)
+    return output.EXIT_OK

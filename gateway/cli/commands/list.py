@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.cli import console, options, paging
+from gateway.cli import options, output, paging
 
 if TYPE_CHECKING:
     from registry.tables.search import Found, Query
@@ -101,7 +101,7 @@ def run_search(args: argparse.Namespace) -> int:
                     break
             if last and next(found, None) is not None:
                 paging.note_more(last)
-    return console.EXIT_OK
+    return output.EXIT_OK
 
 
 def _print(found: Found, as_json: bool) -> None:
@@ -111,7 +111,7 @@ def _print(found: Found, as_json: bool) -> None:
     words = WORDS[found.row.state]
     record = decode(found.row.record)
     if as_json:
-        console.print_json(json_of(found))
+        output.print_json(json_of(found))
         return
     instead = f"→ {found.row.target}" if found.row.target else ""
     endpoints = " ".join(one.uri for one in record.endpoints)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.cli import console, options, paging
+from gateway.cli import options, output, paging
 
 if TYPE_CHECKING:
     from csid.record import Record
@@ -58,15 +58,15 @@ def run_history(args: argparse.Namespace) -> int:
         subject = _subject(args.subject, registry.settings)
         changes = registry.history(subject)[::-1]
     if not changes:
-        console.complain(f"{subject}  201 NOT_FOUND 不存在 has no history here")
-        return console.EXIT_BAD_INPUT
+        output.complain(f"{subject}  201 NOT_FOUND 不存在 has no history here")
+        return output.EXIT_BAD_INPUT
     if args.json:
         for change in changes:
-            console.print_json(json_of(change.index, change.leaf))
-        return console.EXIT_OK
+            output.print_json(json_of(change.index, change.leaf))
+        return output.EXIT_OK
     for change in changes:
         print(_line(change.index, change.leaf, subject))
-    return console.EXIT_OK
+    return output.EXIT_OK
 
 
 def _line(index: int, leaf: Leaf, subject: str) -> str:

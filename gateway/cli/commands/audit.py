@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gateway.cli import actors, console, options, references
+from gateway.cli import actors, options, output, references
 
 if TYPE_CHECKING:
     from registry.audit import Checkpoint, SigningKey, VerifierKey
@@ -128,7 +128,7 @@ def run_key(args: argparse.Namespace) -> int:
         _write_new(path, key.to_pem(), 0o600)
         _write_new(_verifier_path(path), f"{key.verifier}\n".encode(), 0o644)
     print(_verifier(str(_verifier_path(path))))
-    return console.EXIT_OK
+    return output.EXIT_OK
 
 
 def run_checkpoint(args: argparse.Namespace) -> int:
@@ -139,7 +139,7 @@ def run_checkpoint(args: argparse.Namespace) -> int:
     key = _signing_key(_key_path(args))
     with Registry.open(args.data, writable=True) as registry:
         _give(registry.checkpoint(key), args.output)
-    return console.EXIT_OK
+    return output.EXIT_OK
 
 
 def run_verify(args: argparse.Namespace) -> int:
@@ -152,7 +152,7 @@ def run_verify(args: argparse.Namespace) -> int:
     with Registry.open(args.data) as registry:
         report = registry.verify(key, points)
     if args.json:
-        console.print_json(
+        output.print_json(
             {
                 "sound": report.sound,
                 "size": report.size,
@@ -165,12 +165,12 @@ def run_verify(args: argparse.Namespace) -> int:
         )
     else:
         for fault in report.faults:
-            console.complain(fault)
+            output.complain(fault)
         said = "完好 sound" if report.sound else "不一致 NOT SOUND"
-        console.out.print(
+        output.out.print(
             f"{said}: {report.size:,} 条 changes, root {report.root.hex()}", markup=False
         )
-    return console.EXIT_OK if report.sound else console.EXIT_BAD_INPUT
+    return output.EXIT_OK if report.sound else output.EXIT_BAD_INPUT
 
 
 def run_prove(args: argparse.Namespace) -> int:
@@ -182,12 +182,13 @@ def run_prove(args: argparse.Namespace) -> int:
     with Registry.open(args.data) as registry:
         identifier = references.identifier(args.id, registry.settings)
         _give(registry.prove(str(identifier), note).text(), args.output)
-    return console.EXIT_OK
+    return output.EXIT_OK
 
 
 def run_check(args: argparse.Namespace) -> int:
     """Judge a proof; exit 1 if it does not hold."""
-    from gateway.cli import facts, histories
+    from gateway.cli import facts
+    from gateway.cli.commands import history
     from registry.audit import ProofError, check
     from registry.tables import log_entry
 
@@ -197,24 +198,24 @@ def run_check(args: argparse.Namespace) -> int:
         change = log_entry.decode(checked.leaf)
     except (ProofError, ValueError) as error:
         if args.json:
-            console.print_json({"holds": False, "reason": str(error)})
-        console.complain(f"证明不成立 the proof does not hold: {error}")
-        return console.EXIT_BAD_INPUT
+            output.print_json({"holds": False, "reason": str(error)})
+        output.complain(f"证明不成立 the proof does not hold: {error}")
+        return output.EXIT_BAD_INPUT
     point = checked.checkpoint
     if args.json:
-        value = histories.json_of(checked.index, change)
-        console.print_json(
+        value = history.json_of(checked.index, change)
+        output.print_json(
             {"holds": True, "origin": point.origin, "size": point.size, "change": value}
         )
     else:
-        console.out.print("证明成立 the proof holds", markup=False)
+        output.out.print("证明成立 the proof holds", markup=False)
         rows = [
             ("日志 Log", point.origin),
             ("检查点 Checkpoint", f"{point.size:,} 条 changes, root {point.root.hex()}"),
-            *histories.rows_of(checked.index, change),
+            *history.rows_of(checked.index, change),
         ]
         facts.print_rows(rows)
-    return console.EXIT_OK
+    return output.EXIT_OK
 
 
 def _key_path(args: argparse.Namespace) -> Path:

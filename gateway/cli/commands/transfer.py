@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from csid.errors import IdentifierError
-from gateway.cli import actors, console, options, paging, references, steps, verdicts
+from gateway.cli import actors, options, output, paging, references, request, verdicts
 
 if TYPE_CHECKING:
     from registry.tables.search import Query
@@ -84,7 +84,7 @@ def run_alias(args: argparse.Namespace) -> int:
             return verdicts.carry_out(registry, args, body)
         query = read_query(args.old)
         work = AliasAll(args.old, args.new)
-        return steps.carry_out(registry, args, work, lambda seen: _living(seen, query))
+        return request.carry_out(registry, args, work, lambda seen: _living(seen, query))
 
 
 def run_transfer(args: argparse.Namespace) -> int:
@@ -102,7 +102,7 @@ def run_transfer(args: argparse.Namespace) -> int:
             return verdicts.carry_out(registry, args, body, bare=True)
         query = read_query(args.what)
         work = Transfer(args.what, args.to)
-        return steps.carry_out(registry, args, work, lambda seen: _living(seen, query))
+        return request.carry_out(registry, args, work, lambda seen: _living(seen, query))
 
 
 def run_retire(args: argparse.Namespace) -> int:
@@ -113,7 +113,7 @@ def run_retire(args: argparse.Namespace) -> int:
     with verdicts.open_registry(args) as registry:
         query = read_query(location=args.old)
         work = RetireLocation(args.old, args.new)
-        return steps.carry_out(registry, args, work, lambda seen: _living(seen, query))
+        return request.carry_out(registry, args, work, lambda seen: _living(seen, query))
 
 
 def _living(seen: View, query: Query) -> int:
@@ -135,10 +135,10 @@ def run_list(args: argparse.Namespace) -> int:
         ]
     if args.json:
         for old, redirect in found:
-            console.print_json({"old": old, "new": redirect.new, "since": redirect.since})
+            output.print_json({"old": old, "new": redirect.new, "since": redirect.since})
     else:
         paging.print_list(
             ("原位置 Old", "新位置 New", "停用时间 Since"),
             ((old, redirect.new, paging.moment(redirect.since)) for old, redirect in found),
         )
-    return console.EXIT_OK
+    return output.EXIT_OK

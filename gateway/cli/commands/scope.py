@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
-from gateway.cli import actors, console, options, verdicts
+from gateway.cli import actors, options, output, verdicts
 
 ANY: Final = "不限 any"
 
@@ -51,7 +51,7 @@ def run_show(args: argparse.Namespace) -> int:
     with Registry.open(args.data) as registry, registry.view() as seen:
         scope = get_scope(seen)
     if args.json:
-        console.print_json({"locations": scope.locations, "industries": scope.industries})
+        output.print_json({"locations": scope.locations, "industries": scope.industries})
     else:
         facts.print_rows(
             [
@@ -59,7 +59,7 @@ def run_show(args: argparse.Namespace) -> int:
                 ("行业 Industries", " ".join(scope.industries) or ANY),
             ]
         )
-    return console.EXIT_OK
+    return output.EXIT_OK
 
 
 def run_set(args: argparse.Namespace) -> int:

@@ -61,7 +61,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 
 def run_import(args: argparse.Namespace) -> int:
     """Import one table; exit code 1 if rows of it were wrong."""
-    from gateway.cli import console
+    from gateway.cli import output
     from registry.bulk.csv_stream import ENCODING
     from registry.bulk.entries import DEFAULT_TTL, Reading
     from registry.bulk.importer import Import, read_parts
@@ -93,7 +93,7 @@ def run_import(args: argparse.Namespace) -> int:
                     if len(shown) < FAULTS_SHOWN:
                         shown.append(fault)
                         if not args.json:
-                            console.complain(line)
+                            output.complain(line)
                     if errors is not None:
                         errors.write(line + "\n")
                 rate = work.tally.rows / (time.monotonic() - started)
@@ -101,15 +101,15 @@ def run_import(args: argparse.Namespace) -> int:
         finally:
             progress.stop()
             _report(args, work.tally, shown, time.monotonic() - started)
-    return console.EXIT_BAD_INPUT if work.tally.bad else console.EXIT_OK
+    return output.EXIT_BAD_INPUT if work.tally.bad else output.EXIT_OK
 
 
 def _report(args: argparse.Namespace, tally: Tally, shown: Sequence[Fault], seconds: float) -> None:
     """Say what an import has done, to its end or up to where it was stopped."""
-    from gateway.cli import console
+    from gateway.cli import output
 
     if args.json:
-        console.print_json(
+        output.print_json(
             {
                 "rows": tally.rows,
                 "added": tally.added,
@@ -124,8 +124,8 @@ def _report(args: argparse.Namespace, tally: Tally, shown: Sequence[Fault], seco
         return
     if tally.bad > len(shown):
         hint = f"all are in {args.errors}" if args.errors else "--errors FILE keeps all"
-        console.complain(f"... {tally.bad - len(shown):,} more wrong rows; {hint}")
-    console.out.print(
+        output.complain(f"... {tally.bad - len(shown):,} more wrong rows; {hint}")
+    output.out.print(
         f"{'试运行，未写入 dry run, nothing kept: ' if args.dry_run else ''}"
         f"{tally.rows:,} 行 rows: 新增 added {tally.added:,}, 变更 changed {tally.changed:,}, "
         f"未变 unchanged {tally.unchanged:,}, 错误 bad {tally.bad:,}; "
@@ -176,16 +176,16 @@ def _progress() -> Progress:
         TimeRemainingColumn,
     )
 
-    from gateway.cli import console
+    from gateway.cli import output
 
     return Progress(
         BarColumn(bar_width=20),
         TaskProgressColumn(),
         TextColumn("{task.fields[rows]:,} 行 rows, {task.fields[rate]:,.0f}/s"),
         TimeRemainingColumn(),
-        console=console.err,
+        console=output.err,
         transient=True,
-        disable=not console.err.is_terminal,
+        disable=not output.err.is_terminal,
     )
 
 
