@@ -1,19 +1,21 @@
 """The `csid` command.
 
-Each command lives in the module that COMMANDS names. The module offers `register(subparsers)`,
-which adds its parser with `set_defaults(run=function)`; the function takes the parsed arguments and
-gives the exit code. Only the module of the command given is imported, so that `csid serve` starts
-fast.
+COMMANDS names the module of each command in `gateway.cli.commands`. The module offers
+`register(subparsers)`, which adds the command's parser with `set_defaults(run=function)`; the
+function takes the parsed arguments and gives the exit code. Only the module of the command given
+is imported, so that `csid serve` starts fast.
 """
 
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
+import itertools
 import os
 import sys
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple, NoReturn
 
 from csid.errors import CsidError
 
@@ -21,35 +23,49 @@ EXIT_ERROR: Final = 2  # the command could not be carried out at all
 EXIT_INTERRUPTED: Final = 130  # by Ctrl-C: 128 + SIGINT, as shells count
 EXIT_PIPE: Final = 141  # whoever read our output went away: 128 + SIGPIPE
 
-# Command -> its module in this package, and what it is for.
+
+class Command(NamedTuple):
+    """A command: its module, what it is for, and with which others it is listed."""
+
+    module: str
+    purpose: str
+    group: str
+
+
+_NODE = "the node and its server 节点与解析服务"
+_HOLDERS = "who and what is assigned to 主体、资源池与范围"
+_LIFE = "an identifier's life 赋码与变更"
+_READ = "finding and resolving 查询与解析"
+_BULK = "many at once 批量"
 COMMANDS: Final = {
-    "id": ("id", "explain, check and make identifiers 标识的解释、校验与生成"),
-    "init": ("init", "make a data directory 建立数据目录"),
-    "import": ("import_", "take in identifiers with their records from a table 批量导入"),
-    "list": ("show", "list identifiers by prefix 列出标识"),
-    "show": ("show", "show one identifier with its record 查看标识"),
-    "owner": ("owner", "participants and their accreditation 参与主体与准入"),
-    "pool": ("pool", "pools: blocks of codes, and codes minted in them 资源池"),
-    "scope": ("scope", "what the node assigns for 管辖范围"),
-    "assign": ("assign", "assign an identifier 赋码"),
-    "update": ("assign", "change the record of an identifier 变更记录"),
-    "file": ("advance", "hand an identifier in for filing 提交备案"),
-    "activate": ("advance", "a filing was accepted 备案通过"),
-    "withdraw": ("advance", "a filing was refused or taken back 撤回备案"),
-    "suspend": ("advance", "put an identifier on hold 暂停"),
-    "reinstate": ("advance", "end a hold 恢复"),
-    "retire": ("advance", "end an identifier for ever 终止"),
-    "alias": ("transfer", "let an identifier or a subtree lead to another 别名"),
-    "transfer": ("transfer", "give identifiers to another owner 转移"),
-    "location": ("transfer", "retire a location code and re-home what is there 位置代码停用"),
-    "search": ("list", "find identifiers by prefix and attributes 检索"),
-    "export": ("export", "write identifiers with their records to a table 导出"),
-    "restore": ("restore", "take in what was exported as JSON Lines 恢复"),
-    "history": ("history", "each change, when, by whom and why 变更历史"),
-    "audit": ("audit", "sign, verify and prove the log of all changes 审计"),
-    "zone": ("zone", "load, dump, list and drop zones 区数据管理"),
-    "serve": ("serve", "answer over UDP and TCP 启动解析服务"),
-    "resolve": ("resolve", "ask a server for an identifier 解析标识"),
+    "init": Command("init", "make a data directory 建立数据目录", _NODE),
+    "serve": Command("serve", "answer over UDP and TCP 启动解析服务", _NODE),
+    "zone": Command("zone", "load, dump, list and drop zones 区数据管理", _NODE),
+    "scope": Command("scope", "what the node assigns for 管辖范围", _HOLDERS),
+    "owner": Command("owner", "participants and their accreditation 参与主体与准入", _HOLDERS),
+    "pool": Command("pool", "blocks of codes, and codes minted in them 资源池", _HOLDERS),
+    "assign": Command("assign", "assign an identifier 赋码", _LIFE),
+    "update": Command("update", "change the record of an identifier 变更记录", _LIFE),
+    "file": Command("advance", "hand an identifier in for filing 提交备案", _LIFE),
+    "activate": Command("advance", "a filing was accepted 备案通过", _LIFE),
+    "withdraw": Command("advance", "a filing was refused or taken back 撤回备案", _LIFE),
+    "suspend": Command("advance", "put an identifier on hold 暂停", _LIFE),
+    "reinstate": Command("advance", "end a hold 恢复", _LIFE),
+    "retire": Command("advance", "end an identifier for ever 终止", _LIFE),
+    "alias": Command("alias", "let an identifier or a subtree lead to another 别名", _LIFE),
+    "transfer": Command("transfer", "give identifiers to another owner 转移", _LIFE),
+    "location": Command(
+        "location", "retire a location code and re-home what is there 位置代码停用", _LIFE
+    ),
+    "id": Command("id", "explain, check and make identifiers 标识的解释、校验与生成", _READ),
+    "list": Command("list", "find identifiers by prefix and attributes 检索与列出", _READ),
+    "show": Command("show", "show one identifier with its record 查看标识", _READ),
+    "resolve": Command("resolve", "ask a server for an identifier 解析标识", _READ),
+    "history": Command("history", "each change, when, by whom and why 变更历史", _READ),
+    "audit": Command("audit", "sign, verify and prove the log of all changes 审计", _READ),
+    "import": Command("import_", "take in identifiers from a table 批量导入", _BULK),
+    "export": Command("export", "write identifiers to a table or JSON Lines 导出", _BULK),
+    "restore": Command("restore", "take in what was exported as JSON Lines 恢复", _BULK),
 }
 
 
@@ -61,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code: int = arguments.run(arguments)
         sys.stdout.flush()
     except CsidError as error:
-        from gateway.cli.output import complain
+        from gateway.cli.output import complain  # imports rich, which `csid serve` does without
 
         complain(error)
         return EXIT_ERROR
@@ -75,15 +91,42 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser(first: Sequence[str]) -> argparse.ArgumentParser:
-    """The parser that knows the command given, or, where none was, of all that there are."""
+    """The parser of the command given, or, where none was, one that tells of all there are."""
     parser = argparse.ArgumentParser(
-        prog="csid", description="Compute identifiers: assign, store, resolve. 算力标识"
+        prog="csid",
+        usage="csid COMMAND ... (csid COMMAND --help says more)",
+        description="Compute identifiers: assign, store, resolve. 算力标识",
+        epilog=_listing(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     if first and first[0] in COMMANDS:
-        module, _ = COMMANDS[first[0]]
-        importlib.import_module(f"gateway.cli.commands.{module}").register(subparsers)
+        subparsers = parser.add_subparsers(metavar="COMMAND", required=True, prog="csid")
+        module = importlib.import_module(f"gateway.cli.commands.{COMMANDS[first[0]].module}")
+        module.register(subparsers)
     else:
-        for name, (_, purpose) in COMMANDS.items():
-            subparsers.add_parser(name, help=purpose)
+        parser.add_argument("command", metavar="COMMAND", type=_refuse, help=argparse.SUPPRESS)
     return parser
+
+
+def _listing() -> str:
+    """All commands with their purposes, group by group."""
+    width = max(map(len, COMMANDS))
+    lines = []
+    for group, commands in itertools.groupby(COMMANDS.items(), lambda one: one[1].group):
+        lines.append(f"{group}:")
+        lines += [f"  {name:{width}}  {command.purpose}" for name, command in commands]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _refuse(word: str) -> NoReturn:
+    """Say what is wrong with a first word that is no command.
+
+    Raises:
+        argparse.ArgumentTypeError: always.
+    """
+    if word in COMMANDS:
+        raise argparse.ArgumentTypeError(f"{word} comes first: csid {word} ...")
+    near = difflib.get_close_matches(word, COMMANDS, n=1)
+    hint = f"did you mean {near[0]}?" if near else "csid --help lists them"
+    raise argparse.ArgumentTypeError(f"there is no command {word[:40]!r}; {hint}")

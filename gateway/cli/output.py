@@ -1,20 +1,67 @@
-"""What every command prints with: tables for people, JSON for scripts, errors on stderr."""
+"""What every command prints with: tables and facts for people, JSON for scripts, errors."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, Final, TypeVar
 
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
-EXIT_OK = 0
-EXIT_BAD_INPUT = 1  # some of the input was wrong; what was right has been done
+from csid.fields import BY_KEY, PRECISIONS, show_number
+from csid.record import Record
+from registry.rules.case import CHINA
+from registry.rules.lifecycle import BY_WORD, WORDS, State
+
+T = TypeVar("T")
+
+EXIT_OK: Final = 0
+EXIT_BAD_INPUT: Final = 1  # some of the input was wrong; what was right has been done
+
+LABELS: Final = {
+    "name": "名称 Name",
+    "endpoints": "接入地址 Endpoint",
+    "chip": "芯片 Chip",
+    "count": "芯片数量 Chips",
+    "chip_memory_gib": "单卡显存 Chip memory, GiB",
+    "vcpu": "核数 vCPU",
+    "memory_gib": "内存 Memory, GiB",
+    **{column: f"算力 {column.upper().replace('_', ', ')}" for column in PRECISIONS.values()},
+    "bandwidth_gbps": "带宽 Bandwidth, Gbit/s",
+    "fabric": "网络 Fabric",
+    "price": "价格 Price",
+    "green_share": "绿电占比 Green share",
+    "trust": "可信等级 Trust, 1 to 5",
+    "state": "状态 State",
+    "valid_from": "生效日期 Valid from",
+    "valid_until": "失效日期 Valid until",
+    "ended": "终止日期 Ended",
+    "reason": "终止原因 Reason",
+    "successor": "后继标识 Successor",
+}
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def complain(message: object) -> None:
+    """Print one error line on stderr."""
+    err.print(f"csid: {message}", markup=False, style="red")
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON value on a line of its own, so that streams of them are JSON Lines."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+
+
+# -- tables
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
@@ -29,11 +76,85 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
     out.print(table)
 
 
-def print_json(value: Any) -> None:
-    """Print one JSON value on a line of its own, so that streams of them are JSON Lines."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+def print_list(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows under column heads. A code, in the first column, is never folded, so that it can
+    be copied; off a terminal nothing is, and each row is a line.
+    """
+    texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    if not out.is_terminal:
+        _print_lines([list(columns), *texts])
+        return
+    first, *others = columns
+    table = Table(
+        Column(first, no_wrap=True),
+        *(Column(one, overflow="fold") for one in others),
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    for row in texts:
+        table.add_row(*map(Text, row))
+    out.print(table)
 
 
-def complain(message: object) -> None:
-    """Print one error line on stderr."""
-    err.print(f"csid: {message}", markup=False, style="red")
+def _print_lines(rows: list[list[str]]) -> None:
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = (text + " " * (n - cell_len(text)) for text, n in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
+
+
+def take(found: Iterator[T], limit: int) -> tuple[list[T], bool]:
+    """At most ``limit`` of them, 0 for all, and whether there are more."""
+    if not limit:
+        return list(found), False
+    page = list(islice(found, limit + 1))
+    return page[:limit], len(page) > limit
+
+
+def note_more(last: str) -> None:
+    """Say that there is another page, and how to get it."""
+    err.print(f"还有更多 there are more: --after {last}, or --limit 0 for all", markup=False)
+
+
+# -- facts
+
+
+def facts_of(record: Record) -> Iterator[tuple[str, str]]:
+    """(label, value) of every fact declared, in the order of LABELS; unknown keys come last."""
+    shown = {
+        field.name: field.form.show(record.values[key])
+        for key, field in BY_KEY.items()
+        if key in record.values and key != "fl"
+    }
+    for letter, number in record.gflops.items():
+        shown[PRECISIONS[letter]] = show_number(number)
+    shown["state"] = state_text(BY_WORD[record.state])
+    if record.price is not None:
+        shown["price"] = f"{record.price} {record.currency} / {record.price_unit}"
+    for name, label in LABELS.items():
+        if name == "endpoints":
+            for endpoint in record.endpoints:
+                yield label, "  ".join((endpoint.uri, *endpoint.addresses))
+        elif name in shown:
+            yield label, shown[name]
+    for key, value in record.extra.items():
+        yield key, str(value)
+
+
+def print_facts(rows: Sequence[tuple[str, str]]) -> None:
+    """Print labels and values in two columns; no value is folded, so that it can be copied."""
+    width = max(cell_len(label) for label, _ in rows)
+    for label, value in rows:
+        padding = " " * (width - cell_len(label) + 2)
+        out.print(Text.assemble((label, "cyan"), padding, value))
+
+
+def state_text(state: State) -> str:
+    """A state in both languages."""
+    words = WORDS[state]
+    return f"{words.zh} {words.record}"
+
+
+def moment(seconds: int) -> str:
+    """A time in China as ISO 8601 has it."""
+    return datetime.fromtimestamp(seconds, UTC).astimezone(CHINA).isoformat(sep=" ")

@@ -6,30 +6,31 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from csid.errors import RecordError
 from csid.fields import BY_NAME, CELL_BREAK, PRECISIONS
+from csid.record import Record
+from gateway.cli.output import LABELS
+from registry.rules.lifecycle import BIRTH, WORDS
 
-if TYPE_CHECKING:
-    from csid.record import Record
-
+# What of a record may be given -> what its option adds to its label.
 OPTIONS: Final = {
-    "name": "名称 name",
-    "chip": "芯片 chip, as its maker calls it",
-    "count": "芯片数量 number of chips",
-    "chip_memory_gib": "单卡显存 memory of a chip, GiB",
-    "vcpu": "核数 vCPU",
-    "memory_gib": "内存 memory, GiB",
-    "bandwidth_gbps": "带宽 bandwidth, Gbit/s",
-    "fabric": "网络 fabric between the chips",
-    "price": "价格 price, with --currency and --price-unit",
-    "currency": "币种 currency, ISO 4217",
-    "price_unit": "计价单位 what the price is for, such as hour",
-    "green_share": "绿电占比 share of green power, 0 to 1",
-    "trust": "可信等级 trust, 1 to 5",
-    "valid_from": "生效日期 YYYY-MM-DD",
-    "valid_until": "失效日期 YYYY-MM-DD",
+    "name": "",
+    "chip": ", as its maker calls it",
+    "count": "",
+    "chip_memory_gib": "",
+    "vcpu": "",
+    "memory_gib": "",
+    "bandwidth_gbps": "",
+    "fabric": " between the chips",
+    "price": ", with --currency and --price-unit",
+    "currency": "币种 Currency, ISO 4217",
+    "price_unit": "计价单位 What the price is for, such as hour",
+    "green_share": ", 0 to 1",
+    "trust": "",
+    "valid_from": ", YYYY-MM-DD",
+    "valid_until": ", YYYY-MM-DD",
 }
 RECORD_FILE_MAX: Final = 1 << 16  # characters; a record has at most 900 octets
 
@@ -44,20 +45,21 @@ def add_record(parser: argparse.ArgumentParser, state: bool = True) -> None:
         "--endpoint",
         action="append",
         metavar="URI",
-        help="接入地址 where it is reached, best first; repeatable",
+        help=f"{LABELS['endpoints']}: where it is reached, best first; repeatable",
     )
-    for name, purpose in OPTIONS.items():
+    for name, hint in OPTIONS.items():
+        purpose = LABELS.get(name, "") + hint
         group.add_argument(_option(name), dest=f"record_{name}", metavar="VALUE", help=purpose)
     for column in PRECISIONS.values():
-        what = column.rpartition("_")[0].upper()
-        group.add_argument(
-            _option(column), dest=f"record_{column}", metavar="N", help=f"算力 {what}, dense"
-        )
+        purpose = f"{LABELS[column]}, dense"
+        group.add_argument(_option(column), dest=f"record_{column}", metavar="N", help=purpose)
     if state:
+        births = [WORDS[one] for one in sorted(BIRTH)]
         group.add_argument(
             "--state",
-            choices=("reserved", "filing", "active"),
-            help="where it begins 初始状态: reserved 预留, filing 备案中, active 有效 (active)",
+            choices=tuple(one.record for one in births),
+            help="where it begins 初始状态 (active): "
+            + ", ".join(f"{one.record} {one.zh}" for one in births),
         )
 
 
@@ -71,8 +73,6 @@ def record_of(args: argparse.Namespace, before: Record | None = None) -> Record:
     Raises:
         RecordError: a value is wrong, or the file holds no record.
     """
-    from csid.record import Record
-
     given = _facts(args)
     if args.record is not None:
         facts = _read(args.record)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import Final
 
-if TYPE_CHECKING:
-    from csid.identifier import Identifier
-    from resolver.store.environment import Settings
+from csid.identifier import Identifier, fold, make, parse
+from registry.rules.case import day_of
+from resolver.store.environment import Settings
 
-SEGMENTS = 5
+SEGMENTS: Final = 5
 
 
 def today() -> date:
     """Today in China, by which codes are in force."""
-    import time
-
-    from registry.rules.case import day_of
-
     return day_of(int(time.time()))
 
 
@@ -27,23 +24,17 @@ def identifier(text: str, settings: Settings, on: date | None = None) -> Identif
     Raises:
         IdentifierError: it is none.
     """
-    from csid.identifier import parse
-
     return parse(text, on, settings.suffix)
 
 
 def is_prefix(text: str) -> bool:
     """Whether a text can only be the first segments of an identifier, not a whole one."""
-    from csid.identifier import fold
-
     folded = fold(text).rstrip("/")
     return folded.count("/") < SEGMENTS - 1 and ("/" in folded or "." not in folded)
 
 
 def is_pool(text: str) -> bool:
     """Whether a text has the form of a pool: its capability class stands alone."""
-    from csid.identifier import fold
-
     parts = fold(text).rstrip("/").split("/")
     return len(parts) == SEGMENTS + 1 or (len(parts) == SEGMENTS and "-" not in parts[-1])
 
@@ -54,8 +45,6 @@ def new_identifier(text: str, settings: Settings) -> Identifier:
     Raises:
         IdentifierError: it is none, or a code of it is not in force today.
     """
-    from csid.identifier import fold, make
-
     parts = fold(text).split("/")
     if len(parts) == SEGMENTS and parts[-1].count("-") == 1 and "." not in parts[0]:
         owner, industry, location, kind, spec = parts

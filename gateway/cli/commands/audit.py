@@ -6,12 +6,22 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from gateway.cli import actors, options, output, references
-
-if TYPE_CHECKING:
-    from registry.audit import Checkpoint, SigningKey, VerifierKey
+from gateway.cli import options, output, references, request
+from gateway.cli.commands import history
+from registry.audit import (
+    AuditError,
+    Checkpoint,
+    KeyFileError,
+    ProofError,
+    SigningKey,
+    VerifierKey,
+    check,
+    open_checkpoint,
+)
+from registry.service import Registry
+from registry.tables import log_entry
 
 KEY_FILE: Final = "audit-key.pem"  # in the data directory unless --key says otherwise
 VERIFIER_SUFFIX: Final = ".pub"
@@ -22,7 +32,6 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     """Add `csid audit` with its actions."""
     parser = subparsers.add_parser(
         "audit",
-        help="the audit log 审计",
         description="The log of all changes 审计日志: signed, verified, and proved to others.",
     )
     actions = parser.add_subparsers(metavar="ACTION", required=True)
@@ -40,7 +49,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     check.add_argument(
         "--key", required=True, metavar="KEY", help="the verifier key: its file, or the line itself"
     )
-    check.add_argument("--json", action="store_true", help="print one JSON value")
+    options.add_json(check)
     check.set_defaults(run=run_check)
 
 
@@ -83,8 +92,8 @@ def _register_verify(actions: options.Subparsers[argparse.ArgumentParser]) -> No
         metavar="FILE",
         help="one that was kept elsewhere, with --key; repeatable 另存的检查点",
     )
-    verify.add_argument("--json", action="store_true", help="print one JSON value")
-    actors.add_actor(verify)
+    options.add_json(verify)
+    request.add_actor(verify)
     verify.set_defaults(run=run_verify)
 
 
@@ -95,13 +104,13 @@ def _register_prove(actions: options.Subparsers[argparse.ArgumentParser]) -> Non
         description="Write the proof that the last change of an identifier is in the log 出具证明: "
         "csid audit check judges it anywhere.",
     )
-    prove.add_argument("id", metavar="ID", help="identifier, DNS name or Handle 标识")
+    options.add_identifier(prove)
     prove.add_argument(
         "--checkpoint", metavar="FILE", help="prove it by this one 检查点 (the last signed here)"
     )
     prove.add_argument("--output", type=Path, metavar="FILE", help="write it there 输出文件")
     options.add_data(prove)
-    actors.add_actor(prove)
+    request.add_actor(prove)
     prove.set_defaults(run=run_prove)
 
 
@@ -114,14 +123,12 @@ def _add_key(parser: argparse.ArgumentParser) -> None:
         help=f"private key file, its verifier key beside it in FILE{VERIFIER_SUFFIX} 私钥文件 "
         f"({KEY_FILE} in the data directory)",
     )
-    actors.add_actor(parser)
+    request.add_actor(parser)
 
 
 def run_key(args: argparse.Namespace) -> int:
     """Make the key of the log if asked, and print its verifier key."""
-    from registry.audit import SigningKey
-
-    actors.require_auditor(args)
+    request.require_auditor(args)
     path = _key_path(args)
     if args.new:
         key = SigningKey.generate(args.new)
@@ -133,9 +140,7 @@ def run_key(args: argparse.Namespace) -> int:
 
 def run_checkpoint(args: argparse.Namespace) -> int:
     """Sign the log as it stands."""
-    from registry.service import Registry
-
-    actors.require_auditor(args)
+    request.require_auditor(args)
     key = _signing_key(_key_path(args))
     with Registry.open(args.data, writable=True) as registry:
         _give(registry.checkpoint(key), args.output)
@@ -144,9 +149,7 @@ def run_checkpoint(args: argparse.Namespace) -> int:
 
 def run_verify(args: argparse.Namespace) -> int:
     """Verify everything; exit 1 if something was changed."""
-    from registry.service import Registry
-
-    actors.require_auditor(args)
+    request.require_auditor(args)
     key = _verifier(args.key) if args.key else None
     points = [_checkpoint(name, key) for name in args.checkpoint]
     with Registry.open(args.data) as registry:
@@ -175,9 +178,7 @@ def run_verify(args: argparse.Namespace) -> int:
 
 def run_prove(args: argparse.Namespace) -> int:
     """Write the proof of the last change of an identifier."""
-    from registry.service import Registry
-
-    actors.require_auditor(args)
+    request.require_auditor(args)
     note = _read(args.checkpoint) if args.checkpoint else ""
     with Registry.open(args.data) as registry:
         identifier = references.identifier(args.id, registry.settings)
@@ -187,11 +188,6 @@ def run_prove(args: argparse.Namespace) -> int:
 
 def run_check(args: argparse.Namespace) -> int:
     """Judge a proof; exit 1 if it does not hold."""
-    from gateway.cli import facts
-    from gateway.cli.commands import history
-    from registry.audit import ProofError, check
-    from registry.tables import log_entry
-
     key = _verifier(args.key)
     try:
         checked = check(_read(args.proof), key)
@@ -214,7 +210,7 @@ def run_check(args: argparse.Namespace) -> int:
             ("检查点 Checkpoint", f"{point.size:,} 条 changes, root {point.root.hex()}"),
             *history.rows_of(checked.index, change),
         ]
-        facts.print_rows(rows)
+        output.print_facts(rows)
     return output.EXIT_OK
 
 
@@ -229,8 +225,6 @@ def _verifier_path(path: Path) -> Path:
 
 def _signing_key(path: Path) -> SigningKey:
     """The private key in a file, with the name that its verifier key has."""
-    from registry.audit import KeyFileError, SigningKey
-
     try:
         pem = path.read_bytes()
     except OSError as error:
@@ -246,8 +240,6 @@ def _signing_key(path: Path) -> SigningKey:
 
 def _verifier(given: str) -> VerifierKey:
     """A verifier key from its line, or from the file that has it."""
-    from registry.audit import KeyFileError, VerifierKey
-
     if not Path(given).is_file():
         try:
             return VerifierKey.parse(given)
@@ -259,16 +251,12 @@ def _verifier(given: str) -> VerifierKey:
 
 
 def _checkpoint(name: str, key: VerifierKey | None) -> Checkpoint:
-    from registry.audit import KeyFileError, open_checkpoint
-
     if key is None:
         raise KeyFileError("a checkpoint that was kept elsewhere is judged by --key; give it too")
     return open_checkpoint(_read(name), key)
 
 
 def _read(name: str) -> str:
-    from registry.audit import AuditError
-
     try:
         if name == "-":
             return sys.stdin.read(TEXT_MAX)
@@ -282,8 +270,6 @@ def _read(name: str) -> str:
 
 def _write_new(path: Path, content: bytes, mode: int) -> None:
     """Write a file that is not there yet: a key is never written over."""
-    from registry.audit import KeyFileError
-
     try:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(content)
@@ -294,8 +280,6 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
 
 
 def _give(text: str, output: Path | None) -> None:
-    from registry.audit import AuditError
-
     if output is None:
         sys.stdout.write(text)
         return

@@ -9,16 +9,20 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, Final
 
 from csid.errors import CsidError
-from gateway.cli import options, output
-from gateway.cli.commands import list as searching
+from csid.fields import CELL_BREAK, FIELDS, PRECISIONS
+from csid.record import decode
+from csid.record_csv import ID_COLUMN, RECORD_COLUMNS
+from gateway.cli import conditions, options, output, progress
+from registry.rules.lifecycle import State
+from registry.service import Registry
+from registry.tables.search import Found, find
 
-if TYPE_CHECKING:
-    from registry.tables.search import Found
+ROWS_PER_NOTE: Final = 1_000  # between two notes of how far it is
 
-Write = Callable[["Found"], bool]  # whether the form can hold it
+Write = Callable[[Found], bool]  # whether the form can hold it
 
 
 class ExportError(CsidError):
@@ -29,14 +33,10 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     """Add `csid export`."""
     parser = subparsers.add_parser(
         "export",
-        help="write identifiers with their records to a table 导出",
         description="Write identifiers with their records, as of one moment, in a form that csid "
         "import takes 导出. Exit code 1: some cannot be written in this form.",
     )
-    parser.add_argument(
-        "prefix", metavar="PREFIX", nargs="?", default="", help=searching.PREFIX_HELP
-    )
-    searching.add_conditions(parser)
+    conditions.add_conditions(parser)
     options.add_data(parser)
     parser.add_argument("--format", choices=tuple(_WRITERS), help="格式 (csv, or as FILE ends)")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write there 输出文件 (stdout)")
@@ -45,19 +45,18 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 
 def run_export(args: argparse.Namespace) -> int:
     """Write all that matches."""
-    from registry.service import Registry
-    from registry.tables.search import find
-
     written, left = 0, 0
     with Registry.open(args.data) as registry:
-        query = searching.query_of(args, registry.settings)
-        with registry.view() as seen, _opened(args.output) as file:
+        query = conditions.query_of(args, registry.settings)
+        with registry.view() as seen, _opened(args.output) as file, progress.bar() as bar:
             write = _WRITERS[_format(args)](file)
             for found in find(seen, query):
                 if write(found):
                     written += 1
                 else:
                     left += 1
+                if written % ROWS_PER_NOTE == 0 and args.output:
+                    bar.show(written, f"{written:,}")
     output.err.print(f"导出 exported {written:,}", markup=False)
     if left:
         output.complain(
@@ -76,11 +75,6 @@ def _format(args: argparse.Namespace) -> str:
 
 def _as_csv(file: IO[str]) -> Write:
     """Rows with the columns of schemas/record.md."""
-    from csid.fields import CELL_BREAK, FIELDS, PRECISIONS
-    from csid.record import decode
-    from csid.record_csv import ID_COLUMN, RECORD_COLUMNS
-    from registry.rules.lifecycle import State
-
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow((ID_COLUMN, *RECORD_COLUMNS))
 
@@ -100,8 +94,6 @@ def _as_csv(file: IO[str]) -> Write:
 
 def _as_jsonl(file: IO[str]) -> Write:
     """A JSON object a line: id, record, and alias where another took its place."""
-    from csid.record import decode
-    from registry.rules.lifecycle import State
 
     def write(found: Found) -> bool:
         value = {"id": found.identifier, "record": decode(found.row.record).json()}

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from gateway.cli import options, output, paging
-
-if TYPE_CHECKING:
-    from csid.record import Record
-    from registry.tables.log_entry import Leaf
-    from resolver.store.environment import Settings
+from csid.errors import CsidError
+from csid.identifier import fold, parse
+from csid.record import Record, decode
+from gateway.cli import options, output, request
+from registry.rules.status import Status
+from registry.service import Registry
+from registry.tables.log_entry import Leaf
+from resolver.store.environment import Settings
 
 KINDS: Final = {
     "owner.add": "登记主体",
@@ -40,25 +42,22 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     """Add `csid history`."""
     parser = subparsers.add_parser(
         "history",
-        help="each change of an identifier 变更历史",
         description="Each change of an identifier, an owner, a pool, a location or an aliased "
         "prefix, the first one first 变更历史. Exit code 1: there is no such thing.",
     )
     parser.add_argument("subject", metavar="ID", help="identifier, or code 标识或代码")
     options.add_data(parser)
-    parser.add_argument("--json", action="store_true", help="print JSON, one value a line")
+    options.add_json(parser)
     parser.set_defaults(run=run_history)
 
 
 def run_history(args: argparse.Namespace) -> int:
     """Print the changes of one subject."""
-    from registry.service import Registry
-
     with Registry.open(args.data) as registry:
         subject = _subject(args.subject, registry.settings)
         changes = registry.history(subject)[::-1]
     if not changes:
-        output.complain(f"{subject}  201 NOT_FOUND 不存在 has no history here")
+        output.complain(f"{subject}  {request.status_text(Status.NOT_FOUND)}")
         return output.EXIT_BAD_INPUT
     if args.json:
         for change in changes:
@@ -73,7 +72,7 @@ def _line(index: int, leaf: Leaf, subject: str) -> str:
     """One change; what it is about only where that is not the subject itself."""
     cells = (
         str(index),
-        paging.moment(leaf.time),
+        output.moment(leaf.time),
         f"{KINDS.get(leaf.kind, '')} {leaf.kind}",
         leaf.on if leaf.on != subject else "",
         f"→ {leaf.to}" if leaf.to else "",
@@ -86,9 +85,6 @@ def _line(index: int, leaf: Leaf, subject: str) -> str:
 
 def _subject(text: str, settings: Settings) -> str:
     """What a text names, in canonical form."""
-    from csid.errors import CsidError
-    from csid.identifier import fold, parse
-
     try:
         return str(parse(text, suffix=settings.suffix))
     except CsidError:
@@ -111,18 +107,14 @@ def _state(leaf: Leaf) -> str:
 
 
 def _record(leaf: Leaf) -> Record | None:
-    from csid.record import decode
-
     return decode(leaf.after) if leaf.kind in ON_IDENTIFIERS else None
 
 
 def rows_of(index: int, leaf: Leaf) -> list[tuple[str, str]]:
     """One change in rows for people."""
-    from gateway.cli import facts
-
     rows = [
         ("序 Leaf", str(index)),
-        ("时间 When", paging.moment(leaf.time)),
+        ("时间 When", output.moment(leaf.time)),
         ("事项 What", f"{KINDS.get(leaf.kind, '')} {leaf.kind}"),
         ("对象 On", leaf.on),
         ("替代 To", leaf.to),
@@ -131,7 +123,7 @@ def rows_of(index: int, leaf: Leaf) -> list[tuple[str, str]]:
     ]
     record = _record(leaf)
     if record is not None:
-        rows += facts.rows(record)
+        rows += output.facts_of(record)
     return [(label, value) for label, value in rows if value]
 
 
@@ -141,7 +133,7 @@ def json_of(index: int, leaf: Leaf) -> dict[str, Any]:
     return {
         "leaf": index,
         "time": leaf.time,
-        "when": paging.moment(leaf.time),
+        "when": output.moment(leaf.time),
         "kind": leaf.kind,
         "on": leaf.on,
         "to": leaf.to,

@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Iterator
-from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from csid.identifier import Identifier
+from csid.errors import IdentifierError
+from csid.explain import explain
+from csid.identifier import Identifier, make, parse
+from gateway.cli import options, output
 
 
-def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     """Add the group ``id`` with its commands."""
-    group = subparsers.add_parser("id", help="explain, check and make identifiers 算力标识")
+    group = subparsers.add_parser(
+        "id", description="Explain, check and make compute identifiers 算力标识; needs no node."
+    )
     commands = group.add_subparsers(dest="id_command", required=True, metavar="COMMAND")
 
     explain = commands.add_parser("explain", help="say what each segment means 逐段释义")
@@ -36,35 +39,23 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     make.add_argument("--spec", required=True, help="capability class, 8 characters 能力级")
     make.add_argument("--serial", required=True, help="1 to 12 of 0-9 A-Z 序号")
     _add_date(make)
-    make.add_argument("--json", action="store_true", help="print JSON")
+    options.add_json(make)
     make.set_defaults(run=run_make)
 
 
 def _add_reading_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--suffix", help="suffix of DNS names (default: the scheme's)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    options.add_json(parser)
 
 
 def _add_date(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--on", type=_date, metavar="DATE", help="date of registration, YYYY-MM-DD 赋码日期"
+        "--on", type=options.day, metavar="DATE", help="date of registration, YYYY-MM-DD 赋码日期"
     )
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no date; expected YYYY-MM-DD") from None
 
 
 def run_explain(args: argparse.Namespace) -> int:
     """Print what each part of one identifier means; exit 1 if it is none."""
-    from csid.errors import IdentifierError
-    from csid.explain import explain
-    from csid.identifier import parse
-    from gateway.cli import output
-
     try:
         identifier = parse(args.id, suffix=args.suffix)
     except IdentifierError as error:
@@ -90,10 +81,6 @@ def run_explain(args: argparse.Namespace) -> int:
 
 def run_check(args: argparse.Namespace) -> int:
     """Print one line for each bad identifier (with --json one for each); exit 1 if any is bad."""
-    from csid.errors import IdentifierError
-    from csid.identifier import parse
-    from gateway.cli import output
-
     bad = good = 0
     for text in _texts(args.ids):
         try:
@@ -116,10 +103,6 @@ def run_check(args: argparse.Namespace) -> int:
 
 def run_make(args: argparse.Namespace) -> int:
     """Print the identifier of the given segments; exit 1 if one of them is wrong."""
-    from csid.errors import IdentifierError
-    from csid.identifier import make
-    from gateway.cli import output
-
     segments = (args.owner, args.industry, args.location, args.type, args.spec, args.serial)
     try:
         identifier = make(*segments, on=args.on)

@@ -9,15 +9,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, BinaryIO, Final
+from typing import IO, BinaryIO, Final
 
-from gateway.cli import actors, options
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
-
-    from registry.bulk.csv_stream import Fault
-    from registry.bulk.importer import Tally
+from csid.limits import MAX_TTL
+from gateway.cli import options, output, progress, request
+from registry.bulk.csv_stream import ENCODING, Fault, TableError
+from registry.bulk.entries import DEFAULT_TTL, Reading
+from registry.bulk.importer import Import, Tally, read_parts
+from registry.service import Registry
 
 FAULTS_SHOWN: Final = 20  # on the screen; --errors has them all
 
@@ -26,7 +25,6 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     """Add `csid import`."""
     parser = subparsers.add_parser(
         "import",
-        help="take in identifiers with their records from a table 批量导入",
         description="Take in identifiers with their records from a CSV table 批量导入; "
         "schemas/record.md has its columns. Every row is held to the rules of the registry; those "
         "that may go in do, owners must be registered and accredited before. Exit code: 0 all rows "
@@ -54,31 +52,23 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         "the end, the whole data directory may be lost 不逐次落盘",
     )
     parser.add_argument("--reason", default="", metavar="TEXT", help="why; kept for ever 事由")
-    parser.add_argument("--json", action="store_true", help="print one JSON value 输出 JSON")
-    actors.add_actor(parser)
+    options.add_json(parser)
+    request.add_actor(parser)
     parser.set_defaults(run=run_import)
 
 
 def run_import(args: argparse.Namespace) -> int:
     """Import one table; exit code 1 if rows of it were wrong."""
-    from gateway.cli import output
-    from registry.bulk.csv_stream import ENCODING
-    from registry.bulk.entries import DEFAULT_TTL, Reading
-    from registry.bulk.importer import Import, read_parts
-    from registry.service import Registry
-
     started = time.monotonic()
-    actor = actors.actor_of(args)
+    actor = request.actor_of(args)
     shown: list[Fault] = []
     with (
         Registry.open(args.data, writable=True, sync=not args.no_sync) as registry,
         _opened(args.file) as (file, size),
         _errors_file(args.errors) as errors,
-        _progress() as progress,
     ):
         ttl = DEFAULT_TTL if args.ttl is None else args.ttl
         reading = Reading(registry.settings.suffix, args.on or date.today(), ttl)
-        task = progress.add_task("", total=size, rows=0, rate=0.0)
         work = Import(
             registry,
             actor,
@@ -87,27 +77,25 @@ def run_import(args: argparse.Namespace) -> int:
             year=args.on.year if args.on else 0,
         )
         try:
-            for faults in work.run(read_parts(file, reading, size, args.encoding or ENCODING)):
-                for fault in faults:
-                    line = f"{args.file}:{fault.line}: {fault.reason}"
-                    if len(shown) < FAULTS_SHOWN:
-                        shown.append(fault)
-                        if not args.json:
-                            output.complain(line)
-                    if errors is not None:
-                        errors.write(line + "\n")
-                rate = work.tally.rows / (time.monotonic() - started)
-                progress.update(task, completed=work.tally.octets, rows=work.tally.rows, rate=rate)
+            with progress.bar(size) as bar:
+                for faults in work.run(read_parts(file, reading, size, args.encoding or ENCODING)):
+                    for fault in faults:
+                        line = f"{args.file}:{fault.line}: {fault.reason}"
+                        if len(shown) < FAULTS_SHOWN:
+                            shown.append(fault)
+                            if not args.json:
+                                output.complain(line)
+                        if errors is not None:
+                            errors.write(line + "\n")
+                    rate = work.tally.rows / (time.monotonic() - started)
+                    bar.show(work.tally.octets, f"{work.tally.rows:,} 行 rows, {rate:,.0f}/s")
         finally:
-            progress.stop()
             _report(args, work.tally, shown, time.monotonic() - started)
     return output.EXIT_BAD_INPUT if work.tally.bad else output.EXIT_OK
 
 
 def _report(args: argparse.Namespace, tally: Tally, shown: Sequence[Fault], seconds: float) -> None:
     """Say what an import has done, to its end or up to where it was stopped."""
-    from gateway.cli import output
-
     if args.json:
         output.print_json(
             {
@@ -126,7 +114,7 @@ def _report(args: argparse.Namespace, tally: Tally, shown: Sequence[Fault], seco
         hint = f"all are in {args.errors}" if args.errors else "--errors FILE keeps all"
         output.complain(f"... {tally.bad - len(shown):,} more wrong rows; {hint}")
     output.out.print(
-        f"{'试运行，未写入 dry run, nothing kept: ' if args.dry_run else ''}"
+        f"{request.trial_text(args)}"
         f"{tally.rows:,} 行 rows: 新增 added {tally.added:,}, 变更 changed {tally.changed:,}, "
         f"未变 unchanged {tally.unchanged:,}, 错误 bad {tally.bad:,}; "
         f"{seconds:.1f} s, {tally.rows / max(seconds, 1e-9):,.0f}/s",
@@ -137,8 +125,6 @@ def _report(args: argparse.Namespace, tally: Tally, shown: Sequence[Fault], seco
 @contextmanager
 def _opened(name: str) -> Iterator[tuple[BinaryIO, int | None]]:
     """A table to be read, and its octets if that can be known."""
-    from registry.bulk.csv_stream import TableError
-
     if name == "-":
         yield sys.stdin.buffer, None
         return
@@ -153,8 +139,6 @@ def _opened(name: str) -> Iterator[tuple[BinaryIO, int | None]]:
 
 @contextmanager
 def _errors_file(path: Path | None) -> Iterator[IO[str] | None]:
-    from registry.bulk.csv_stream import TableError
-
     if path is None:
         yield None
         return
@@ -166,32 +150,7 @@ def _errors_file(path: Path | None) -> Iterator[IO[str] | None]:
         yield file
 
 
-def _progress() -> Progress:
-    """A progress bar on a terminal, nothing elsewhere."""
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    from gateway.cli import output
-
-    return Progress(
-        BarColumn(bar_width=20),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[rows]:,} 行 rows, {task.fields[rate]:,.0f}/s"),
-        TimeRemainingColumn(),
-        console=output.err,
-        transient=True,
-        disable=not output.err.is_terminal,
-    )
-
-
 def _ttl(text: str) -> int:
-    from csid.limits import MAX_TTL
-
     if text.isascii() and text.isdecimal() and int(text) <= MAX_TTL:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r}: expected seconds from 0 to {MAX_TTL}")

@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from ipaddress import ip_address
+from typing import Final
 
-from gateway.cli import options
-
-if TYPE_CHECKING:
-    from registry.deployment import Address
+from csid import names, scheme
+from csid.errors import ZoneError
+from csid.identifier import Identifier
+from csid.limits import MAP_OCTETS
+from gateway.cli import options, output
+from registry.deployment import DEFAULT_ADDRESS, Address, first_zone
+from resolver.store.build import build
+from resolver.store.environment import Store
 
 SIZE_UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 LEAST_MAP_OCTETS: Final = 1 << 20
@@ -22,7 +27,6 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     """Add `csid init`."""
     parser = subparsers.add_parser(
         "init",
-        help="make a data directory 建立数据目录",
         description="Make a data directory with the zone of the deployment's suffix 建立数据目录",
     )
     options.add_data(parser)
@@ -58,13 +62,6 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 
 def run_init(args: argparse.Namespace) -> int:
     """Make the directory and its zone."""
-    from csid import names, scheme
-    from csid.limits import MAP_OCTETS
-    from gateway.cli import output
-    from registry.deployment import first_zone
-    from resolver.store.build import build
-    from resolver.store.environment import Store
-
     rules = scheme.load()
     origin = names.from_text((args.suffix or rules.dns_suffix).lower())
     suffix = names.to_text(origin)
@@ -85,8 +82,6 @@ def run_init(args: argparse.Namespace) -> int:
 
 def _authority(text: str) -> str:
     """A Handle naming authority, if it is one."""
-    from csid.identifier import Identifier
-
     Identifier("", "", "", "", "").to_handle(text)
     return text
 
@@ -95,10 +90,6 @@ def _servers(
     given: Sequence[str] | None, shared: Sequence[Address] | None, origin: bytes
 ) -> dict[bytes, list[Address]]:
     """The name servers with their addresses, as the options give them."""
-    from csid import names
-    from csid.errors import ZoneError
-    from registry.deployment import DEFAULT_ADDRESS
-
     if not given:
         return {b"\x03ns1" + origin: list(shared or [DEFAULT_ADDRESS])}
     servers: dict[bytes, list[Address]] = {}
@@ -127,8 +118,6 @@ def _size(text: str) -> int:
 
 
 def _address(text: str) -> Address:
-    from ipaddress import ip_address
-
     try:
         return ip_address(text)
     except ValueError:

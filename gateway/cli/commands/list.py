@@ -1,129 +1,91 @@
-"""`csid search`: identifiers by a prefix of any segment, and by what is said of them."""
+"""`csid list`: identifiers by a prefix of any segment, and by what is said of them."""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Final
 
-from gateway.cli import options, output, paging
+from csid.record import decode
+from gateway.cli import conditions, options, output
+from registry.rules.lifecycle import WORDS
+from registry.service import Registry
+from registry.tables.search import Found, find
 
-if TYPE_CHECKING:
-    from registry.tables.search import Found, Query
-    from resolver.store.environment import Settings
-
-SEARCH_LIMIT: Final = 100  # identifiers, unless asked for more
-STATES: Final = ("reserved", "filing", "active", "suspended", "retired", "superseded")
-PREFIX_HELP: Final = (
-    "the beginning of an identifier or of a Handle; * stands for any segment, as in '*/6450/33' "
-    "标识前缀"
+LIST_LIMIT: Final = 100  # identifiers, unless asked for more
+ROWS_PER_TABLE: Final = 1_000  # on a terminal, so that a long list is shown as it is found
+HEADS: Final = (
+    "标识 Identifier",
+    "状态 State",
+    "替代 Instead",
+    "名称 Name",
+    "接入地址 Endpoints",
 )
 
 
 def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
-    """Add `csid search`."""
+    """Add `csid list`."""
     parser = subparsers.add_parser(
-        "search",
-        help="find identifiers 检索标识",
-        description="Find identifiers by a prefix of any segment and by attributes 检索标识.",
+        "list",
+        description="List the identifiers that were assigned 列出标识, by a prefix of any segment: "
+        "OWNER, OWNER/INDUSTRY/33 (a province), '*/6450'; and by attributes.",
     )
-    parser.add_argument("prefix", metavar="PREFIX", nargs="?", default="", help=PREFIX_HELP)
-    add_conditions(parser)
+    conditions.add_conditions(parser)
     options.add_data(parser)
-    paging.add_page(parser, SEARCH_LIMIT, "ID")
-    parser.set_defaults(run=run_search)
+    options.add_page(parser, LIST_LIMIT, "ID")
+    parser.set_defaults(run=run_list)
 
 
-def add_conditions(parser: argparse.ArgumentParser) -> None:
-    """Add the options that say what is looked for."""
-    for name, what in (
-        ("industry", "行业, such as 64"),
-        ("location", "位置, such as 33 (a province)"),
-        ("type", "类型, such as A or ACV"),
-    ):
-        parser.add_argument(
-            f"--{name}", default="", metavar="PREFIX", help=f"how that begins {what}"
-        )
-    parser.add_argument(
-        "--chip", default="", metavar="FAMILY", help="chip family 芯片系列, such as A1 or 昇腾"
-    )
-    parser.add_argument("--state", default="", choices=STATES, help="状态")
-    parser.add_argument(
-        "--owner-name", default="", metavar="TEXT", help="a part of the owner's name 主体名称"
-    )
-
-
-def query_of(args: argparse.Namespace, settings: Settings) -> Query:
-    """The query that the options say.
-
-    Raises:
-        IdentifierError: a part of it can begin no segment.
-    """
-    from registry.tables.search import read_query
-
-    return read_query(
-        _prefix(args.prefix, settings),
-        args.industry,
-        args.location,
-        args.type,
-        args.chip,
-        args.state,
-        args.owner_name,
-    )
-
-
-def _prefix(text: str, settings: Settings) -> str:
-    """A prefix of an identifier for one of a Handle or a DNS name."""
-    from csid import names
-    from csid.identifier import fold
-    from registry.catalogue import prefix_key
-
-    folded = fold(text).removeprefix(settings.handle_authority.upper() + ".")
-    if "." not in folded:
-        return folded
-    suffix = names.key_of(names.from_text(settings.suffix))
-    return prefix_key(text, settings)[len(suffix) :].replace(b"\0", b"/").decode("ascii")
-
-
-def run_search(args: argparse.Namespace) -> int:
-    """Print what is found, a line each, as it is found."""
-    from registry.service import Registry
-    from registry.tables.search import find
-
+def run_list(args: argparse.Namespace) -> int:
+    """Print what is found: a table on a terminal, elsewhere a line each, as it is found."""
+    show = _print_json if args.json else _print_table if output.out.is_terminal else _print_lines
     with Registry.open(args.data) as registry:
-        query = query_of(args, registry.settings)
+        query = conditions.query_of(args, registry.settings)
         last = ""
+
+        def noting(found: Iterator[Found]) -> Iterator[Found]:
+            nonlocal last
+            for one in islice(found, args.limit or None):
+                last = one.identifier
+                yield one
+
         with registry.view() as seen:
             found = find(seen, query, args.after)
-            for number, one in enumerate(found, 1):
-                _print(one, args.json)
-                last = one.identifier
-                if number == args.limit:
-                    break
+            show(noting(found))
             if last and next(found, None) is not None:
-                paging.note_more(last)
+                output.note_more(last)
     return output.EXIT_OK
 
 
-def _print(found: Found, as_json: bool) -> None:
-    from csid.record import decode
-    from registry.rules.lifecycle import WORDS
-
-    words = WORDS[found.row.state]
-    record = decode(found.row.record)
-    if as_json:
-        output.print_json(json_of(found))
-        return
-    instead = f"→ {found.row.target}" if found.row.target else ""
-    endpoints = " ".join(one.uri for one in record.endpoints)
-    facts = (found.identifier, f"{words.zh} {words.record}", instead, record.name, endpoints)
-    print("  ".join(filter(None, facts)))
+def _print_json(found: Iterator[Found]) -> None:
+    for one in found:
+        output.print_json(_json_of(one))
 
 
-def json_of(found: Found) -> dict[str, Any]:
-    """What is found, for scripts."""
-    from csid.record import decode
-    from registry.rules.lifecycle import WORDS
+def _print_lines(found: Iterator[Found]) -> None:
+    for one in found:
+        print("  ".join(filter(None, _cells(one))))
 
+
+def _print_table(found: Iterator[Found]) -> None:
+    while rows := [_cells(one) for one in islice(found, ROWS_PER_TABLE)]:
+        output.print_list(HEADS, rows)
+
+
+def _cells(found: Found) -> tuple[str, ...]:
+    row = found.row
+    record = decode(row.record)
+    return (
+        found.identifier,
+        output.state_text(row.state),
+        f"→ {row.target}" if row.target else "",
+        record.name or "",
+        " ".join(one.uri for one in record.endpoints),
+    )
+
+
+def _json_of(found: Found) -> dict[str, Any]:
     row = found.row
     value = {
         "id": found.identifier,

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final
 
-from gateway.cli import actors, options, output, paging, verdicts
+from csid.identifier import fold
+from gateway.cli import options, output, request
+from registry.rules.participants import KIND_BY_WORD, KINDS, STANDING_WORDS, Judgement, Kind
+from registry.rules.requests import AddOwner, Body, JudgeOwner, QualifyOwner, UpdateOwner
+from registry.rules.status import Status
+from registry.service import Registry
+from registry.tables import codec
+from registry.tables.rows import Owner
+from registry.tables.view import View, count_live, get_owner
 
-if TYPE_CHECKING:
-    from registry.rules.requests import Body
-    from registry.tables.rows import Owner
-    from registry.tables.view import View
-
-KINDS: Final = {
-    "node": "互联互通节点主体",
-    "resource": "算力资源提供商",
-    "resale": "转售调度服务商",
-    "application": "应用服务商",
-    "line": "专线服务商",
-}
 JUDGEMENTS: Final = {
     "accredit": "accredit an applicant 准入",
     "suspend": "it gets nothing new, what it has goes on resolving 暂停",
@@ -33,7 +29,6 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     """Add `csid owner` with its actions."""
     parser = subparsers.add_parser(
         "owner",
-        help="participants 参与主体",
         description="The participants 参与主体, their accreditation and their qualification.",
     )
     actions = parser.add_subparsers(metavar="ACTION", required=True)
@@ -41,14 +36,14 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     for word, purpose in JUDGEMENTS.items():
         judge = actions.add_parser(word, help=purpose, description=purpose)
         judge.add_argument("code", metavar="CODE", help="owner code 主体代码")
-        actors.add_request(judge)
+        request.add_request(judge)
         judge.set_defaults(run=run_judge, judgement=word)
     qualify = actions.add_parser(
         "qualify", help="grant the resale and scheduling qualification 转售调度资格"
     )
     qualify.add_argument("code", metavar="CODE", help="owner code 主体代码")
     qualify.add_argument("--withdraw", action="store_true", help="take it back 撤销")
-    actors.add_request(qualify)
+    request.add_request(qualify)
     qualify.set_defaults(run=run_qualify)
     _register_reading(actions)
 
@@ -61,16 +56,16 @@ def _register_facts(actions: options.Subparsers[argparse.ArgumentParser]) -> Non
         parser.add_argument(
             "--kind",
             action="append",
-            choices=tuple(KINDS),
+            choices=tuple(KIND_BY_WORD),
             required=needed,
-            help="repeatable 类别: " + ", ".join(f"{word} {zh}" for word, zh in KINDS.items()),
+            help="repeatable 类别: " + ", ".join(f"{one.word} {one.zh}" for one in KINDS.values()),
         )
         parser.add_argument("--name", required=needed, help="name 名称")
         parser.add_argument("--contact", required=needed, help="contact 联系方式")
         parser.add_argument(
             "--quota", type=_quota, metavar="N|none", help="identifiers it may have 配额 (none)"
         )
-        actors.add_request(parser)
+        request.add_request(parser)
         parser.set_defaults(run=run)
 
 
@@ -79,14 +74,14 @@ def _register_reading(actions: options.Subparsers[argparse.ArgumentParser]) -> N
     show.add_argument("code", metavar="CODE", help="owner code 主体代码")
     show.set_defaults(run=run_show)
     listing = actions.add_parser("list", help="list participants 列出主体")
-    listing.add_argument("--kind", choices=tuple(KINDS), help="of this kind 类别")
+    listing.add_argument("--kind", choices=tuple(KIND_BY_WORD), help="of this kind 类别")
     listing.add_argument(
-        "--standing", choices=("applied", "accredited", "suspended", "ended"), help="准入状态"
+        "--standing", choices=tuple(word for word, _ in STANDING_WORDS.values()), help="准入状态"
     )
     listing.add_argument("--name", default="", metavar="TEXT", help="a part of the name 名称")
-    paging.add_page(listing, LIST_LIMIT, "CODE")
+    options.add_page(listing, LIST_LIMIT, "CODE")
     listing.set_defaults(run=run_list)
-    show.add_argument("--json", action="store_true", help="print one JSON value")
+    options.add_json(show)
     for parser in (show, listing):
         options.add_data(parser)
 
@@ -97,8 +92,6 @@ def _quota(text: str) -> int | str:
 
 def run_add(args: argparse.Namespace) -> int:
     """Register an applicant."""
-    from registry.rules.requests import AddOwner
-
     quota = None if args.quota == "none" else args.quota
     body = AddOwner(args.code, _kinds(args.kind), args.name, args.contact, quota)
     return _ask(args, lambda _: body)
@@ -106,9 +99,6 @@ def run_add(args: argparse.Namespace) -> int:
 
 def run_update(args: argparse.Namespace) -> int:
     """Change what is registered; what is not given stays."""
-    from csid.identifier import fold
-    from registry.rules.requests import UpdateOwner
-    from registry.tables.view import get_owner
 
     def body(seen: View) -> Body:
         code = fold(args.code)
@@ -129,47 +119,35 @@ def run_update(args: argparse.Namespace) -> int:
 
 def run_judge(args: argparse.Namespace) -> int:
     """Accredit, suspend, reinstate or end."""
-    from registry.rules.participants import Judgement
-    from registry.rules.requests import JudgeOwner
-
     body = JudgeOwner(args.code, Judgement(args.judgement))
     return _ask(args, lambda _: body)
 
 
 def run_qualify(args: argparse.Namespace) -> int:
     """Grant or take back the qualification."""
-    from registry.rules.requests import QualifyOwner
-
     body = QualifyOwner(args.code, granted=not args.withdraw)
     return _ask(args, lambda _: body)
 
 
 def _ask(args: argparse.Namespace, body_of: Callable[[View], Body]) -> int:
-    with verdicts.open_registry(args) as registry:
+    with request.open_registry(args) as registry:
         with registry.view() as seen:
             body = body_of(seen)
-        return verdicts.carry_out(registry, args, body)
+        return request.carry_out(registry, args, body)
 
 
-def _kinds(words: Any) -> tuple[Any, ...]:
-    from registry.rules.participants import KIND_BY_WORD
-
+def _kinds(words: Iterable[str]) -> tuple[Kind, ...]:
     return tuple(KIND_BY_WORD[word] for word in words)
 
 
 def run_show(args: argparse.Namespace) -> int:
     """Show one participant; exit 1 if it is not registered."""
-    from csid.identifier import fold
-    from gateway.cli import facts
-    from registry.service import Registry
-    from registry.tables.view import count_live, get_owner
-
     code = fold(args.code)
     with Registry.open(args.data) as registry, registry.view() as seen:
         owner = get_owner(seen, code) if code.isascii() else None
         live = count_live(seen, code) if owner else 0
     if owner is None:
-        output.complain(f"{code}  主体未登记 the owner is not registered")
+        output.complain(f"{code}  {request.status_text(Status.OWNER_UNKNOWN)}")
         return output.EXIT_BAD_INPUT
     if args.json:
         output.print_json(_as_json(code, owner) | {"live": live})
@@ -183,24 +161,22 @@ def run_show(args: argparse.Namespace) -> int:
             ("准入状态 Standing", _standing_text(owner)),
             ("转售调度资格 Resale", "有 yes" if owner.qualified else "无 no"),
             ("配额 Quota", quota),
-            ("有效标识 Identifiers", f"{live:,}"),
-            ("登记时间 Since", paging.moment(owner.since)),
+            ("现有标识 Identifiers", f"{live:,}"),
+            ("登记时间 Since", output.moment(owner.since)),
         ]
-        facts.print_rows(rows)
+        output.print_facts(rows)
     return output.EXIT_OK
 
 
 def run_list(args: argparse.Namespace) -> int:
     """List participants in the order of their codes."""
-    from registry.service import Registry
-
     with Registry.open(args.data) as registry, registry.view() as seen:
-        found, more = paging.take(_matching(seen, args), args.limit)
+        found, more = output.take(_matching(seen, args), args.limit)
     if args.json:
         for code, owner in found:
             output.print_json(_as_json(code, owner))
     else:
-        paging.print_list(
+        output.print_list(
             ("主体 Owner", "名称 Name", "类别 Kinds", "准入 Standing", "配额 Quota"),
             (
                 (code, owner.name, _kinds_text(owner), _standing_text(owner), owner.quota)
@@ -208,21 +184,16 @@ def run_list(args: argparse.Namespace) -> int:
             ),
         )
     if more:
-        paging.note_more(found[-1][0])
+        output.note_more(found[-1][0])
     return output.EXIT_OK
 
 
 def _matching(seen: View, args: argparse.Namespace) -> Iterator[tuple[str, Owner]]:
-    from csid.identifier import fold
-    from registry.rules.participants import KINDS as WORDS
-    from registry.rules.participants import STANDING_WORDS
-    from registry.tables import codec
-
     start = fold(args.after).encode() + b"\0" if args.after else b""
     for key, value in seen.scan(codec.OWNERS, b"", start):
         owner = codec.decode_owner(value)
         if (
-            (not args.kind or args.kind in {WORDS[kind].word for kind in owner.kinds})
+            (not args.kind or args.kind in {KINDS[kind].word for kind in owner.kinds})
             and (not args.standing or args.standing == STANDING_WORDS[owner.standing][0])
             and args.name.casefold() in owner.name.casefold()
         ):
@@ -230,27 +201,20 @@ def _matching(seen: View, args: argparse.Namespace) -> Iterator[tuple[str, Owner
 
 
 def _kinds_text(owner: Owner) -> str:
-    from registry.rules.participants import KINDS as WORDS
-
-    return ", ".join(f"{WORDS[kind].zh} {WORDS[kind].word}" for kind in owner.kinds)
+    return ", ".join(f"{KINDS[kind].zh} {KINDS[kind].word}" for kind in owner.kinds)
 
 
 def _standing_text(owner: Owner) -> str:
-    from registry.rules.participants import STANDING_WORDS
-
     word, zh = STANDING_WORDS[owner.standing]
     return f"{zh} {word}"
 
 
 def _as_json(code: str, owner: Owner) -> dict[str, Any]:
-    from registry.rules.participants import KINDS as WORDS
-    from registry.rules.participants import STANDING_WORDS
-
     return {
         "owner": code,
         "name": owner.name,
         "contact": owner.contact,
-        "kinds": [WORDS[kind].word for kind in owner.kinds],
+        "kinds": [KINDS[kind].word for kind in owner.kinds],
         "standing": STANDING_WORDS[owner.standing][0],
         "qualified": owner.qualified,
         "quota": owner.quota,

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from csid.errors import CsidError
-from gateway.cli import actors, options, output, paging, record_options, request, verdicts
-
-if TYPE_CHECKING:
-    from registry.service import Registry
-    from registry.tables.rows import Pool, PoolUse
-    from registry.tables.view import View
+from csid.identifier import fold
+from gateway.cli import options, output, record_options, request
+from registry.rules import pools, serials
+from registry.rules.plan import MintAll
+from registry.rules.requests import AddPool, Mint
+from registry.service import Registry
+from registry.tables import codec
+from registry.tables.rows import Pool, PoolUse, Refusal
+from registry.tables.view import View, get_use
 
 LIST_LIMIT: Final = 100  # pools, unless asked for more
 POOL_FORM: Final = "OWNER/INDUSTRY/LOCATION/TYPE/CLASS[/FIRST-LAST]"
@@ -26,7 +29,6 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     """Add `csid pool` with its actions."""
     parser = subparsers.add_parser(
         "pool",
-        help="pools 资源池",
         description="Blocks of codes for like resources 算力资源池编码, and codes minted in them.",
     )
     actions = parser.add_subparsers(metavar="ACTION", required=True)
@@ -34,11 +36,11 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     _register_mint(actions)
     show = actions.add_parser("show", help="show the pools of a class 查看资源池")
     show.add_argument("pool", metavar="POOL", help=POOL_FORM)
-    show.add_argument("--json", action="store_true", help="print JSON, one value a line")
+    options.add_json(show)
     show.set_defaults(run=run_show)
     listing = actions.add_parser("list", help="list pools by prefix 列出资源池")
     listing.add_argument("prefix", metavar="PREFIX", nargs="?", default="", help="all if left out")
-    paging.add_page(listing, LIST_LIMIT, "POOL")
+    options.add_page(listing, LIST_LIMIT, "POOL")
     listing.set_defaults(run=run_list)
     for reading in (show, listing):
         options.add_data(reading)
@@ -55,7 +57,7 @@ def _register_add(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
     add.add_argument(
         "--quota", type=options.count, metavar="N", help="how many may be given 配额 (all)"
     )
-    actors.add_request(add)
+    request.add_request(add)
     add.set_defaults(run=run_add)
 
 
@@ -72,29 +74,24 @@ def _register_mint(actions: options.Subparsers[argparse.ArgumentParser]) -> None
         "--number", type=options.count, default=1, metavar="N", help="so many 数量 (1)"
     )
     many.add_argument("--all", action="store_true", help="all that are left 全部")
-    actors.add_request(mint)
+    request.add_request(mint)
     record_options.add_record(mint)
     mint.set_defaults(run=run_mint)
 
 
 def run_add(args: argparse.Namespace) -> int:
     """Set a block of codes aside; prints the pool's code."""
-    from csid.identifier import fold
-    from registry.rules.requests import AddPool
-
     first, _, last = fold(args.serials or "").partition("-")
     count = args.count
     if count is None:
         count = _size(first, last)
     body = AddPool(args.place, args.capability, count, args.quota, first, last)
-    with verdicts.open_registry(args) as registry:
-        return verdicts.carry_out(registry, args, body, bare=True)
+    with request.open_registry(args) as registry:
+        return request.carry_out(registry, args, body, bare=True)
 
 
 def _size(first: str, last: str) -> int:
     """How many serials there are from one to another of the same width."""
-    from registry.rules import serials
-
     if not first:
         raise PoolError("how large is the pool? give --count, or --serials FROM-TO, or both")
     try:
@@ -105,24 +102,21 @@ def _size(first: str, last: str) -> int:
 
 def run_mint(args: argparse.Namespace) -> int:
     """Assign codes of a pool; prints each."""
-    from registry.rules.plan import MintAll
-    from registry.rules.requests import Mint
-
     record = record_options.record_of(args)
-    with verdicts.open_registry(args) as registry:
+    with request.open_registry(args) as registry:
         number = args.number
         if args.all:
             # What is left now needs no key to be gone on with: it is what is left then.
             args.key = ""
             number = _left(registry, args.pool)
         if number == 1:
-            return verdicts.carry_out(registry, args, Mint(args.pool, record), bare=True)
+            return request.carry_out(registry, args, Mint(args.pool, record), bare=True)
         if not number:
             output.err.print("无可赋码 no codes are left", markup=False)
             return output.EXIT_OK
         work = MintAll(args.pool, record, number)
         show = _print_json if args.json else _print
-        return request.carry_out(registry, args, work, lambda _: number, show)
+        return request.carry_out_plan(registry, args, work, number, show)
 
 
 def _print(subjects: Iterable[str]) -> None:
@@ -142,10 +136,6 @@ def _left(registry: Registry, text: str) -> int:
 
 
 def _meant(seen: View, text: str) -> list[tuple[Pool, PoolUse]]:
-    from registry.rules import pools
-    from registry.tables.rows import Refusal
-    from registry.tables.view import get_use
-
     found = pools.candidates(seen, text)
     if isinstance(found, Refusal):
         raise PoolError(found.detail)
@@ -154,9 +144,6 @@ def _meant(seen: View, text: str) -> list[tuple[Pool, PoolUse]]:
 
 def run_show(args: argparse.Namespace) -> int:
     """Show a pool, or the pools of a class; exit 1 if there are none."""
-    from gateway.cli import facts
-    from registry.service import Registry
-
     with Registry.open(args.data) as registry, registry.view() as seen:
         try:
             found = _meant(seen, args.pool)
@@ -173,37 +160,31 @@ def run_show(args: argparse.Namespace) -> int:
             ("编码数 Codes", f"{_codes(pool):,}"),
             ("配额 Quota", f"{pool.quota:,}"),
             ("已赋码 Assigned", f"{use.assigned:,}"),
-            ("设立时间 Since", paging.moment(pool.since)),
+            ("设立时间 Since", output.moment(pool.since)),
         ]
-        facts.print_rows(rows)
+        output.print_facts(rows)
     return output.EXIT_OK
 
 
 def run_list(args: argparse.Namespace) -> int:
     """List pools in the order of their codes."""
-    from registry.service import Registry
-    from registry.tables.view import get_use
-
     with Registry.open(args.data) as registry, registry.view() as seen:
-        found, more = paging.take(_listed(seen, args), args.limit)
+        found, more = output.take(_listed(seen, args), args.limit)
         used = [(pool, get_use(seen, pool)) for pool in found]
     if args.json:
         for pool, use in used:
             output.print_json(_as_json(pool, use))
     else:
-        paging.print_list(
+        output.print_list(
             ("资源池编码 Pool", "编码数 Codes", "配额 Quota", "已赋码 Assigned"),
             ((pool.code, _codes(pool), pool.quota, use.assigned) for pool, use in used),
         )
     if more:
-        paging.note_more(found[-1].code)
+        output.note_more(found[-1].code)
     return output.EXIT_OK
 
 
 def _listed(seen: View, args: argparse.Namespace) -> Iterator[Pool]:
-    from csid.identifier import fold
-    from registry.tables import codec
-
     prefix = fold(args.prefix).encode()
     start = b""
     if args.after:
@@ -214,8 +195,6 @@ def _listed(seen: View, args: argparse.Namespace) -> Iterator[Pool]:
 
 
 def _codes(pool: Pool) -> int:
-    from registry.rules import serials
-
     return serials.number(pool.last) - serials.number(pool.first) + 1
 
 

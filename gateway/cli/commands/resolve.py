@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from csid.identifier import Identifier
-    from resolver.client import Resolution
+from csid.identifier import Identifier, parse
+from gateway.cli import options, output
+from resolver import client
+from resolver.client import Resolution
 
 DEFAULT_SERVER: Final = "127.0.0.1:5300"
 
@@ -16,15 +17,14 @@ EXIT_RESOLVED: Final = 0
 EXIT_ABSENT: Final = 1  # the server says that there is no such identifier, or no record at it
 
 
-def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     """Add `csid resolve`."""
     parser = subparsers.add_parser(
         "resolve",
-        help="ask a server for an identifier 解析标识",
         description="Ask a server for the record of an identifier 解析标识. Exit code: 0 resolved, "
         "1 no such identifier or no record, 2 could not be asked.",
     )
-    parser.add_argument("id", metavar="ID", help="identifier, DNS name or Handle 标识")
+    options.add_identifier(parser)
     parser.add_argument(
         "--server",
         default=os.environ.get("CSID_SERVER", DEFAULT_SERVER),
@@ -32,7 +32,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help=f"whom to ask 解析服务器 (default: CSID_SERVER, or {DEFAULT_SERVER})",
     )
     parser.add_argument("--tcp", action="store_true", help="ask over TCP at once 使用 TCP")
-    parser.add_argument("--json", action="store_true", help="print one JSON value 输出 JSON")
+    options.add_json(parser)
     parser.add_argument(
         "--suffix", metavar="NAME", help="DNS suffix of the deployment 域名后缀 (csid.internal.)"
     )
@@ -41,9 +41,6 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask and print; the exit code says what came of it."""
-    from csid.identifier import parse
-    from resolver import client
-
     identifier = parse(arguments.id, suffix=arguments.suffix)
     server = client.parse_server(arguments.server)
     name = identifier.to_dns_name(arguments.suffix)
@@ -54,8 +51,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _print_json(identifier: Identifier, found: Resolution, server: object) -> None:
-    from gateway.cli import output
-
     value: dict[str, object] = {
         "identifier": str(identifier),
         "name": found.name,
@@ -76,14 +71,12 @@ def _print_json(identifier: Identifier, found: Resolution, server: object) -> No
 
 
 def _print_table(identifier: Identifier, found: Resolution, server: object) -> None:
-    from gateway.cli import facts
-
     reply = found.reply
     rows = [("标识 Identifier", str(identifier)), ("域名 DNS name", found.name)]
     if found.canonical != found.name:
         rows.append(("别名指向 Alias of", found.canonical))
     if found.record is not None:
-        rows += facts.rows(found.record)
+        rows += output.facts_of(found.record)
     elif found.rcode == "NXDOMAIN":
         rows.append(("结果 Result", "标识不存在 no such identifier (NXDOMAIN)"))
     else:
@@ -95,4 +88,4 @@ def _print_table(identifier: Identifier, found: Resolution, server: object) -> N
             f"{reply.seconds * 1000:.1f} ms, {reply.octets} octets, {reply.transport} {server}",
         )
     )
-    facts.print_rows(rows)
+    output.print_facts(rows)

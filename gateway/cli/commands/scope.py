@@ -5,18 +5,21 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
-from gateway.cli import actors, options, output, verdicts
+from gateway.cli import options, output, request
+from registry.rules.requests import SetScope
+from registry.service import Registry
+from registry.tables.view import get_scope
 
 ANY: Final = "不限 any"
 
 
 def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     """Add `csid scope` with its actions."""
-    parser = subparsers.add_parser("scope", help="what the node assigns for 管辖范围")
+    parser = subparsers.add_parser("scope", description="What the node assigns for 管辖范围.")
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     show = actions.add_parser("show", help="show the scope 查看管辖范围")
     options.add_data(show)
-    show.add_argument("--json", action="store_true", help="print one JSON value")
+    options.add_json(show)
     show.set_defaults(run=run_show)
     setting = actions.add_parser(
         "set",
@@ -38,22 +41,18 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         metavar="PREFIX",
         help="beginning of an industry code, such as 64 行业前缀; repeatable",
     )
-    actors.add_request(setting)
+    request.add_request(setting)
     setting.set_defaults(run=run_set)
 
 
 def run_show(args: argparse.Namespace) -> int:
     """Show the scope."""
-    from gateway.cli import facts
-    from registry.service import Registry
-    from registry.tables.view import get_scope
-
     with Registry.open(args.data) as registry, registry.view() as seen:
         scope = get_scope(seen)
     if args.json:
         output.print_json({"locations": scope.locations, "industries": scope.industries})
     else:
-        facts.print_rows(
+        output.print_facts(
             [
                 ("位置 Locations", " ".join(scope.locations) or ANY),
                 ("行业 Industries", " ".join(scope.industries) or ANY),
@@ -64,8 +63,6 @@ def run_show(args: argparse.Namespace) -> int:
 
 def run_set(args: argparse.Namespace) -> int:
     """Set the scope."""
-    from registry.rules.requests import SetScope
-
     body = SetScope(tuple(args.location), tuple(args.industry))
-    with verdicts.open_registry(args) as registry:
-        return verdicts.carry_out(registry, args, body)
+    with request.open_registry(args) as registry:
+        return request.carry_out(registry, args, body)

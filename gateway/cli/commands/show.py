@@ -1,94 +1,40 @@
-"""`csid list` and `csid show`: the identifiers in a data directory."""
+"""`csid show`: all that is held for one identifier, whether it was assigned or loaded."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
 
+import dns.rdata
+from dns.exception import DNSException
+from dns.rdataclass import IN
+from dns.rdatatype import RdataType
+
+from csid import names
+from csid.errors import ZoneError
+from csid.explain import explain
+from csid.identifier import parse
 from csid.protocol import CSID
-from gateway.cli import options
-
-if TYPE_CHECKING:
-    from registry.catalogue import Holding
-    from resolver.store.environment import Settings
-
-LIST_LIMIT: Final = 100  # identifiers, unless asked for more
+from gateway.cli import options, output
+from registry import catalogue
+from registry.catalogue import Holding
+from resolver.store.environment import Settings, Store
 
 
 def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
-    """Add both commands."""
-    _register_list(subparsers)
-    _register_show(subparsers)
-
-
-def _register_list(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
-    parser = subparsers.add_parser(
-        "list",
-        help="list identifiers by prefix 列出标识",
-        description="List the identifiers that begin with a prefix 列出标识: OWNER, "
-        "OWNER/INDUSTRY/33 (a province), a Handle's beginning, or a DNS name above them.",
-    )
-    parser.add_argument("prefix", metavar="PREFIX", nargs="?", default="", help="all if left out")
-    options.add_data(parser)
-    parser.add_argument(
-        "--limit",
-        type=options.count,
-        default=LIST_LIMIT,
-        metavar="N",
-        help=f"at most so many 最多 ({LIST_LIMIT}; 0: all)",
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON, one a line")
-    parser.set_defaults(run=run_list)
-
-
-def _register_show(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
+    """Add `csid show`."""
     parser = subparsers.add_parser(
         "show",
-        help="show one identifier with its record 查看标识",
         description="Show what is held for an identifier 查看标识. Exit code 1: nothing is.",
     )
-    parser.add_argument("id", metavar="ID", help="identifier, DNS name or Handle 标识")
+    options.add_identifier(parser)
     options.add_data(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON value 输出 JSON")
+    options.add_json(parser)
     parser.set_defaults(run=run_show)
-
-
-def run_list(args: argparse.Namespace) -> int:
-    """Print identifiers, a line each."""
-    from itertools import islice
-
-    from gateway.cli import output
-    from registry import catalogue
-    from resolver.store.environment import Store
-
-    with Store.open(args.data) as store:
-        settings = store.settings()
-        prefix = catalogue.prefix_key(args.prefix, settings)
-        with store.read() as read:
-            found = catalogue.under(read, prefix, settings.suffix)
-            for item in islice(found, args.limit or None):
-                record = item.record
-                if args.json:
-                    output.print_json({"id": str(item.identifier), "record": record.json()})
-                    continue
-                endpoints = " ".join(one.uri for one in record.endpoints)
-                facts = (str(item.identifier), record.state, record.name or "", endpoints)
-                print("  ".join(filter(None, facts)))
-            if args.limit and next(found, None) is not None:
-                note = f"只列出前 {args.limit} 条 only the first are shown; --limit 0 shows all"
-                output.err.print(note, markup=False)
-    return output.EXIT_OK
 
 
 def run_show(args: argparse.Namespace) -> int:
     """Print one identifier with all that is held for it; exit 1 if nothing is."""
-    from csid.errors import ZoneError
-    from csid.identifier import parse
-    from gateway.cli import output
-    from registry import catalogue
-    from resolver.store.environment import Store
-
     with Store.open(args.data) as store:
         settings = store.settings()
         identifier = parse(args.id, suffix=settings.suffix)
@@ -104,10 +50,6 @@ def run_show(args: argparse.Namespace) -> int:
 
 
 def _show_json(holding: Holding, settings: Settings) -> None:
-    from csid import names
-    from csid.explain import explain
-    from gateway.cli import output
-
     identifier = holding.identifier
     output.print_json(
         {
@@ -129,10 +71,6 @@ def _show_json(holding: Holding, settings: Settings) -> None:
 
 
 def _show_table(holding: Holding, settings: Settings) -> None:
-    from csid import names
-    from csid.explain import explain
-    from gateway.cli import facts, output
-
     identifier = holding.identifier
     rows = [
         ("标识 Identifier", str(identifier)),
@@ -141,12 +79,12 @@ def _show_table(holding: Holding, settings: Settings) -> None:
         ("区 Zone", names.to_text(holding.origin)),
     ]
     if holding.record is not None:
-        rows += facts.rows(holding.record)
+        rows += output.facts_of(holding.record)
     for rrtype, (ttl, rdatas) in holding.rrsets.items():
         # The data of the CSID record is the record above.
         texts = _texts(rrtype, rdatas) if rrtype != CSID else [f"{len(rdatas[0])} octets"]
         rows += [(f"{_type_text(rrtype)}, TTL {ttl}", text) for text in texts]
-    facts.print_rows(rows)
+    output.print_facts(rows)
     output.print_table(
         ("代码 Code", "含义", "Meaning"),
         ((r.code if not r.part else f"  {r.code}", r.zh, r.en) for r in explain(identifier)),
@@ -154,18 +92,11 @@ def _show_table(holding: Holding, settings: Settings) -> None:
 
 
 def _type_text(rrtype: int) -> str:
-    from dns.rdatatype import RdataType
-
     return "CSID" if rrtype == CSID else RdataType.to_text(RdataType.make(rrtype))
 
 
 def _texts(rrtype: int, rdatas: Sequence[bytes]) -> list[str]:
     """Record data as a master file has it."""
-    import dns.rdata
-    from dns.exception import DNSException
-    from dns.rdataclass import IN
-    from dns.rdatatype import RdataType
-
     kind = RdataType.make(rrtype)
     try:
         return [dns.rdata.from_wire(IN, kind, one, 0, len(one)).to_text() for one in rdatas]

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final
 
-from gateway.cli import options
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
-
-    from resolver.store.read import Held, ReadTransaction
-    from resolver.zonefile.load import Loaded, Step
-    from resolver.zonefile.writer import Row
+from csid import names
+from csid.errors import StoreError
+from gateway.cli import options, output, progress
+from registry.service import Registry
+from registry.zone_guard import zone_guard
+from resolver.store.environment import Store
+from resolver.zonefile.load import Loaded, Refused, Step, load
+from resolver.zonefile.writer import dump
 
 FILES_NAMED: Final = 10  # with up to so many files, each zone loaded is told of
 
 
 def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     """Add the group `zone` with its commands."""
-    group = subparsers.add_parser("zone", help="load, dump, list and drop zones 区数据管理")
+    group = subparsers.add_parser("zone", description="Load, dump, list and drop zones 区数据管理.")
     commands = group.add_subparsers(required=True, metavar="COMMAND")
 
     load = commands.add_parser(
@@ -43,7 +43,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 
     listing = commands.add_parser("list", help="list the zones 列出区")
     options.add_data(listing)
-    listing.add_argument("--json", action="store_true", help="print JSON, a zone a line")
+    options.add_json(listing)
     listing.set_defaults(run=run_list)
 
     drop = commands.add_parser("drop", help="serve a zone no longer 删除区")
@@ -57,23 +57,21 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 
 def run_load(args: argparse.Namespace) -> int:
     """Load each file; exit code 1 if one was refused."""
-    from gateway.cli import output
-    from registry.service import Registry
-    from registry.zone_guard import zone_guard
-    from resolver.zonefile.load import Refused, load
-
     loaded: list[int] = []  # nodes of each zone
     refused = 0
-    with Registry.open(args.data, writable=True) as registry, _progress() as progress:
-        guard = zone_guard(registry.store)
-        task = progress.add_task("", total=len(args.files), step="")
+    with (
+        Registry.open(args.data, writable=True) as registry,
+        progress.bar(len(args.files)) as bar,
+    ):
 
         def told(step: Step) -> None:
-            shown = f"{step.action} {step.path.name}: {step.done:,}"
-            progress.update(task, step=shown)
+            files = len(loaded) + refused
+            bar.show(
+                files,
+                f"{files:,}/{len(args.files):,} {step.action} {step.path.name}: {step.done:,}",
+            )
 
-        for outcome in load(registry.store, args.files, told, guard=guard):
-            progress.advance(task)
+        for outcome in load(registry.store, args.files, told, guard=zone_guard(registry.store)):
             if isinstance(outcome, Refused):
                 refused += 1
                 output.complain(outcome.reason)
@@ -91,27 +89,8 @@ def run_load(args: argparse.Namespace) -> int:
 
 
 def _tell_loaded(zone: Loaded) -> None:
-    from csid import names
-    from gateway.cli import output
-
     output.out.print(
         f"{names.to_text(zone.origin)} serial {zone.serial}, {zone.nodes:,} names", markup=False
-    )
-
-
-def _progress() -> Progress:
-    """A progress bar on a terminal, nothing elsewhere."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    from gateway.cli import output
-
-    return Progress(
-        BarColumn(bar_width=20),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[step]}"),
-        console=output.err,
-        transient=True,
-        disable=not output.err.is_terminal,
     )
 
 
@@ -120,17 +99,9 @@ def _progress() -> Progress:
 
 def run_dump(args: argparse.Namespace) -> int:
     """Write one zone; the file appears whole or not at all."""
-    import sys
-
-    from csid import names
-    from csid.errors import StoreError
-    from gateway.cli import output
-    from resolver.store.environment import Store
-    from resolver.zonefile.writer import dump
-
     origin = names.from_text(args.origin.lower())
     with Store.open(args.data) as store, store.read() as read:
-        lines = dump(origin, _rows(read, read.zone(origin)))
+        lines = dump(origin, read.rows(read.zone(origin)))
         if args.output is None:
             sys.stdout.writelines(lines)
             return output.EXIT_OK
@@ -144,67 +115,26 @@ def run_dump(args: argparse.Namespace) -> int:
     return output.EXIT_OK
 
 
-def _rows(read: ReadTransaction, zone: Held) -> Iterator[Row]:
-    from csid import names
-    from resolver.store import node
-
-    for key, blob in read.nodes(zone.generation):
-        owner = names.wire_of_key(zone.apex + key)
-        for rrtype, (ttl, rdatas) in node.rrsets_of(blob):
-            for rdata in rdatas:
-                yield owner, rrtype, ttl, rdata
-
-
 # -- list, drop
-
-
-class Summary(NamedTuple):
-    """A zone as `csid zone list` shows it."""
-
-    origin: str
-    serial: int
-    names: int  # that have records
-    octets: int  # of keys and nodes
 
 
 def run_list(args: argparse.Namespace) -> int:
     """Print a line for each zone."""
-    from gateway.cli import output
-    from resolver.store.environment import Store
-
     with Store.open(args.data) as store, store.read() as read:
-        summaries = (_summary(read, zone) for zone in read.zones())
+        summaries = ((names.to_text(zone.origin), read.summary(zone)) for zone in read.zones())
         if args.json:
-            for summary in summaries:
-                output.print_json(summary._asdict())
+            for origin, summary in summaries:
+                output.print_json({"origin": origin, **summary._asdict()})
             return output.EXIT_OK
         heads = ("区 Zone", "序列号 Serial", "名称 Names", "字节 Octets")
-        rows = ((s.origin, s.serial, f"{s.names:,}", f"{s.octets:,}") for s in summaries)
-        output.print_table(heads, rows)
+        output.print_table(
+            heads, ((zone, s.serial, f"{s.names:,}", f"{s.octets:,}") for zone, s in summaries)
+        )
     return output.EXIT_OK
-
-
-def _summary(read: ReadTransaction, zone: Held) -> Summary:
-    from csid import names
-    from csid.protocol import SOA
-    from resolver.store import node
-    from resolver.store.build import serial_of
-
-    serial = count = octets = 0
-    for key, blob in read.nodes(zone.generation):
-        if not key:
-            serial = serial_of(dict(node.rrsets_of(blob))[SOA])
-        count += len(blob) > len(node.EMPTY)
-        octets += len(zone.generation) + len(key) + len(blob)
-    return Summary(names.to_text(zone.origin), serial, count, octets)
 
 
 def run_drop(args: argparse.Namespace) -> int:
     """Drop one zone."""
-    from csid import names
-    from gateway.cli import output
-    from resolver.store.environment import Store
-
     origin = names.from_text(args.origin.lower())
     with Store.open(args.data, writable=True) as store:
         with store.write() as txn:

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from csid import names
-from csid.identifier import make
-from csid.protocol import AAAA, NS, SOA, A
+from csid.identifier import make, parse
+from csid.protocol import AAAA, CSID, NS, SOA, A
+from csid.record import Record, encode
 from gateway.cli.commands.import_ import FAULTS_SHOWN
 from registry.service import Registry
 from resolver.store.environment import Store
@@ -137,7 +138,7 @@ def test_rows_go_in_and_come_out_again(tmp_path: Path, data: Path, csid: Csid) -
     assert ran.code == 0 and "added 0" in ran.out and "unchanged 5" in ran.out
     lines = csid("list", OWNER, "--data", data).out.splitlines()
     assert sorted(lines) == sorted(
-        f"{identifier(n)}  active  第{n}池  https://r{n}.example" for n in range(5)
+        f"{identifier(n)}  有效 active  第{n}池  https://r{n}.example" for n in range(5)
     )
 
 
@@ -244,35 +245,42 @@ def test_a_full_map_says_what_is_in(tmp_path: Path, csid: Csid) -> None:
 
 # -- list
 
+LOADED_ONLY = identifier(99, "6450", "110105")
+
 
 @pytest.fixture
 def filled(tmp_path: Path, data: Path, csid: Csid) -> Path:
+    """Twelve identifiers that were assigned, and one that only a zone file has."""
     places = [("6450", "330106"), ("6450", "330108"), ("6450", "110108"), ("6420", "330106")]
     rows = [f"{identifier(n, *place)},active,," for n, place in enumerate(places * 3)]
     assert csid("import", table(tmp_path / "t.csv", *rows), "--data", data).code == 0
     zone = tmp_path / "child.zone"
-    zone.write_text(f"$ORIGIN 110108.6450.{OWNER}.{SUFFIX}\n@ 60 SOA ns h 1 1 1 1 1\n@ 60 NS ns\n")
+    name = parse(LOADED_ONLY).to_dns_name(SUFFIX)
+    record = encode(Record({"state": "active"})).hex()
+    zone.write_text(
+        f"$ORIGIN 110105.6450.{OWNER}.{SUFFIX}\n@ 60 SOA ns h 1 1 1 1 1\n@ 60 NS ns\n"
+        f"{name} 60 TYPE{CSID} \\# {len(record) // 2} {record}\n"
+    )
     assert csid("zone", "load", zone, "--data", data).code == 0
-    more = table(tmp_path / "more.csv", f"{identifier(99, '6450', '110108')},suspended,,")
-    assert csid("import", more, "--data", data).code == 0
     return data
 
 
 @pytest.mark.parametrize(
     ("prefix", "count"),
     [
-        ("", 10),
-        (OWNER, 10),
-        (OWNER.lower() + "/", 10),
-        (OWNER + "/6450", 7),
+        ("", 12),
+        (OWNER, 12),
+        (OWNER.lower() + "/", 12),
+        (OWNER + "/6450", 9),
         (OWNER + "/6450/33", 6),  # a province
         (OWNER + "/6450/330108", 3),
-        (OWNER + "/6450/110108", 1),  # from its own zone, which hides what the parent has
+        ("*/*/33", 9),
+        ("*/6450/110108", 3),
         (OWNER + "/6450/330106/GCV/G09M04R8-0", 1),
-        (f"86.100.{OWNER}", 10),
+        (f"86.100.{OWNER}", 12),
         (f"86.100.{OWNER}/6420", 3),
         (f"6420.{OWNER.lower()}.{SUFFIX}", 3),
-        (SUFFIX, 10),
+        (SUFFIX, 12),
         (OWNER + "/9999", 0),
         ("X00000000000000015", 0),
     ],
@@ -284,6 +292,12 @@ def test_identifiers_are_listed_by_prefix(
     assert (ran.code, len(ran.out.splitlines()), ran.err) == (0, count, "")
 
 
+def test_what_was_only_loaded_is_shown_and_not_listed(filled: Path, csid: Csid) -> None:
+    assert csid("list", f"{OWNER}/6450/110105", "--data", filled).out == ""
+    shown = json.loads(csid("show", LOADED_ONLY, "--data", filled, "--json").out)
+    assert shown["record"] == {"state": "active"}
+
+
 def test_the_list_is_in_order_and_bounded(filled: Path, csid: Csid) -> None:
     ran = csid("list", OWNER + "/6450/33", "--data", filled, "--limit", "4")
     lines = ran.out.splitlines()
@@ -293,10 +307,13 @@ def test_the_list_is_in_order_and_bounded(filled: Path, csid: Csid) -> None:
 
 
 def test_the_list_for_scripts(filled: Path, csid: Csid) -> None:
-    ran = csid("list", OWNER + "/6450/110108", "--data", filled, "--json")
-    assert json.loads(ran.out) == {
-        "id": identifier(99, "6450", "110108"),
-        "record": {"state": "suspended"},
+    ran = csid("list", OWNER + "/6450/110108/GCV/G09M04R8-2", "--data", filled, "--json")
+    listed = json.loads(ran.out)
+    assert listed.pop("changed") >= listed.pop("since") > 0
+    assert listed == {
+        "id": identifier(2, "6450", "110108"),
+        "state": "active",
+        "record": {"state": "active"},
     }
 
 

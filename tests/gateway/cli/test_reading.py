@@ -37,7 +37,7 @@ def node(tmp_path: Path) -> Node:
 
 def found(node: Node, *words: str) -> list[str]:
     """The identifiers that a search finds."""
-    return [one["id"] for one in node.run("search", *words, "--json").json]
+    return [one["id"] for one in node.run("list", *words, "--json").json]
 
 
 def test_a_search_takes_a_prefix_of_any_segment_and_attributes(node: Node) -> None:
@@ -48,16 +48,16 @@ def test_a_search_takes_a_prefix_of_any_segment_and_attributes(node: Node) -> No
     assert found(node, f"86.100.{OTHER}/64") == [OTHERS]
     assert found(node, f"330106.6450.{OTHER.lower()}.csid.internal") == [OTHERS]
     assert found(node, "--type", "G") == []
-    assert node.run("search", "--location", "33/").code == 2
-    assert node.run("search", "--state", "lost").code == 2
+    assert node.run("list", "--location", "33/").code == 2
+    assert node.run("list", "--state", "lost").code == 2
 
 
 def test_a_search_goes_on_behind_the_last_one_shown(node: Node) -> None:
-    page = node.run("search", "--location", "330106", "--limit", "4")
+    page = node.run("list", "--location", "330106", "--limit", "4")
     assert len(page.lines) == 4
     last = page.lines[-1].split()[0]
     assert f"--after {last}" in page.err
-    rest = node.run("search", "--location", "330106", "--after", last)
+    rest = node.run("list", "--location", "330106", "--after", last)
     assert len(rest.lines) == 2
     assert not rest.err
     assert "暂停 suspended" in page.out + rest.out
@@ -180,7 +180,7 @@ def test_an_export_replaces_a_file_only_when_it_is_whole(
     table = tmp_path / "all.csv"
     table.write_text("before")
     assert node.run("export", "--location", "?", "--output", table).code == 2
-    monkeypatch.setattr("csid.record.decode", lambda packed: 1 / 0)
+    monkeypatch.setattr("gateway.cli.commands.export.decode", lambda packed: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         node.run("export", "--output", table)
     assert table.read_text() == "before"

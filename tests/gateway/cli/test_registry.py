@@ -37,7 +37,7 @@ def node(tmp_path: Path) -> Node:
 
 def state(node: Node, code: str) -> str:
     """The state that a search shows of an identifier."""
-    (found,) = node.run("search", code, "--json").json
+    (found,) = node.run("list", code, "--json").json
     assert isinstance(found["state"], str)
     return found["state"]
 
@@ -106,7 +106,7 @@ def test_an_identifier_is_assigned_once(node: Node) -> None:
     words = ("assign", FIRST, "--endpoint", URI, "--chip", "昇腾 910B", "--count", "8")
     first = node.run(*words, "--bf16-gflops", "313000.5", "--reason", "首批")
     assert (first.code, first.out, first.err) == (0, f"{FIRST}\n", "")
-    (found,) = node.run("search", "--json").json
+    (found,) = node.run("list", "--json").json
     assert found["record"] == {
         "endpoints": [URI],
         "chip": "昇腾 910B",
@@ -131,7 +131,7 @@ def test_a_record_comes_from_a_file_and_options_go_over_it(node: Node, tmp_path:
     file = tmp_path / "record.json"
     file.write_text(json.dumps({"state": "reserved", "count": 4, "name": "甲", "gflops": {"B": 1}}))
     node.must("assign", FIRST, "--record", file, "--name", "乙", "--fp16-gflops", "2")
-    (found,) = node.run("search", "--json").json
+    (found,) = node.run("list", "--json").json
     expected = {"state": "reserved", "count": 4, "name": "乙", "gflops": {"B": 1, "H": 2}}
     assert found["record"] == expected
     file.write_text("[]")
@@ -145,7 +145,7 @@ def test_a_record_comes_from_a_file_and_options_go_over_it(node: Node, tmp_path:
 def test_update_changes_facts_and_takes_them_away(node: Node) -> None:
     node.must("assign", FIRST, "--endpoint", URI, "--count", "8", "--bf16-gflops", "5")
     node.must("update", FIRST, "--chip", "A", "--count", "", "--bf16-gflops", "", "--trust", "3")
-    (found,) = node.run("search", "--json").json
+    (found,) = node.run("list", "--json").json
     expected = {"endpoints": [URI], "chip": "A", "trust": 3, "state": "active"}
     assert found["record"] == expected
     assert "无变化" in node.must("update", FIRST, "--chip", "A")
@@ -196,7 +196,7 @@ def test_a_dry_run_says_what_would_be_and_keeps_nothing(node: Node) -> None:
     refused = node.run("suspend", FIRST, "--dry-run", "--json")
     assert refused.code == 1
     assert (refused.json[0]["name"], refused.json[0]["dry_run"]) == ("NOT_FOUND", True)
-    assert not node.run("search").out
+    assert not node.run("list").out
 
 
 def test_decisions_are_json_for_scripts(node: Node) -> None:
@@ -315,7 +315,7 @@ def test_an_alias_leads_to_an_identifier_that_lives(node: Node) -> None:
     node.must("alias", FIRST, new)
     assert "无变化" in node.must("alias", FIRST, new)
     assert state(node, FIRST) == "superseded"
-    assert f"→ {new}" in node.run("search", FIRST).out
+    assert f"→ {new}" in node.run("list", FIRST).out
     assert node.run("alias", FIRST, OWNER).code == 2
     assert node.run("alias", OWNER, PLACE).code == 2
 
@@ -345,7 +345,7 @@ def test_an_identifier_or_all_below_a_prefix_goes_to_another_owner(node: Node) -
     assert state(node, str(identifier("0002"))) == "active"
     done = node.run("transfer", f"{OWNER}/6450", "--to", OTHER, "--json")
     assert (done.code, done.json[0]["done"]) == (0, 2)
-    moved = node.run("search", OTHER, "--json").json
+    moved = node.run("list", OTHER, "--json").json
     assert [one["id"] for one in moved] == [
         str(identifier(serial, OTHER)) for serial in ("0001", "0002", "0003")
     ]
@@ -376,11 +376,11 @@ def test_a_transfer_that_was_interrupted_goes_on_where_it_was(
     with monkeypatch.context() as patched:
         patched.setattr(Registry, "run", interrupted)
         assert node.run("transfer", OWNER, "--to", OTHER).code == 130
-    moved = len(node.run("search", OTHER, "--limit", "0").lines)
+    moved = len(node.run("list", OTHER, "--limit", "0").lines)
     assert 10 < moved < 40
     done = node.run("transfer", OWNER, "--to", OTHER, "--json").json[0]
     assert done["done"] == 40 - moved
-    assert len(node.run("search", OTHER, "--limit", "0").lines) == 40
+    assert len(node.run("list", OTHER, "--limit", "0").lines) == 40
 
 
 def test_a_location_is_retired_and_what_is_there_re_homed(node: Node) -> None:
@@ -390,7 +390,7 @@ def test_a_location_is_retired_and_what_is_there_re_homed(node: Node) -> None:
     done = node.run("location", "retire", "330106", "330108", "--json", "--reason", "区划调整")
     assert (done.code, done.json[0]["done"], done.json[0]["refused"]) == (0, 3, 0)
     assert "405 LOCATION_RETIRED" in node.run("assign", identifier("0009")).err
-    targets = {one["target"] for one in node.run("search", "--location", "330106", "--json").json}
+    targets = {one["target"] for one in node.run("list", "--location", "330106", "--json").json}
     assert taken not in targets
     assert len(targets) == 2
     (listed,) = node.run("location", "list", "--json").json
