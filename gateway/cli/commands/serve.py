@@ -6,10 +6,10 @@ import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from resolver.server.sockets import Address
+from resolver.server import supervisor
+from resolver.server.sockets import Address, parse_address
 
 DEFAULT_LISTEN: Final = "127.0.0.1:5300"
 MAX_WORKERS: Final = 256  # UDP processes per address
@@ -48,9 +48,6 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve; returns when ended by a signal."""
-    from resolver.server import supervisor
-    from resolver.server.sockets import parse_address
-
     addresses = [parse_address(text) for text in arguments.listen or [DEFAULT_LISTEN]]
 
     def ready(bound: Sequence[Address]) -> None:
