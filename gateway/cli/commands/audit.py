@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 from typing import Final
@@ -22,6 +21,7 @@ from registry.audit import (
 )
 from registry.service import Registry
 from registry.tables import log_entry
+from resolver.files import PRIVATE, write_whole
 
 KEY_FILE: Final = "audit-key.pem"  # in the data directory unless --key says otherwise
 VERIFIER_SUFFIX: Final = ".pub"
@@ -132,8 +132,12 @@ def run_key(args: argparse.Namespace) -> int:
     path = _key_path(args)
     if args.new:
         key = SigningKey.generate(args.new)
-        _write_new(path, key.to_pem(), 0o600)
-        _write_new(_verifier_path(path), f"{key.verifier}\n".encode(), 0o644)
+        with (
+            write_whole(path, PRIVATE, new=True) as private,
+            write_whole(_verifier_path(path), new=True) as public,
+        ):
+            private.write(key.to_pem().decode("ascii"))
+            public.write(f"{key.verifier}\n")
     print(_verifier(str(_verifier_path(path))))
     return output.EXIT_OK
 
@@ -268,22 +272,9 @@ def _read(name: str) -> str:
         raise AuditError(f"{name}: is no text") from None
 
 
-def _write_new(path: Path, content: bytes, mode: int) -> None:
-    """Write a file that is not there yet: a key is never written over."""
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(content)
-    except FileExistsError:
-        raise KeyFileError(f"{path}: is there already; a key is not written over") from None
-    except OSError as error:
-        raise KeyFileError(f"{path}: cannot be written: {error.strerror}") from None
-
-
 def _give(text: str, output: Path | None) -> None:
     if output is None:
         sys.stdout.write(text)
         return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise AuditError(f"{output}: cannot be written: {error.strerror}") from None
+    with write_whole(output) as file:
+        file.write(text)

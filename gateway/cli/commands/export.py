@@ -6,27 +6,23 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, Final
 
-from csid.errors import CsidError
 from csid.fields import CELL_BREAK, FIELDS, PRECISIONS
 from csid.record import decode
-from csid.record_csv import ID_COLUMN, RECORD_COLUMNS
+from csid.record_csv import ID_COLUMN, RECORD_COLUMNS, shielded
 from gateway.cli import conditions, options, output, progress
 from registry.rules.lifecycle import State
 from registry.service import Registry
 from registry.tables.search import Found, find
+from resolver.files import write_whole
 
 ROWS_PER_NOTE: Final = 1_000  # between two notes of how far it is
 
 Write = Callable[[Found], bool]  # whether the form can hold it
-
-
-class ExportError(CsidError):
-    """The file cannot be written."""
 
 
 def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
@@ -48,7 +44,7 @@ def run_export(args: argparse.Namespace) -> int:
     written, left = 0, 0
     with Registry.open(args.data) as registry:
         query = conditions.query_of(args, registry.settings)
-        with registry.view() as seen, _opened(args.output) as file, progress.bar() as bar:
+        with registry.view() as seen, _output(args.output) as file, progress.bar() as bar:
             write = _WRITERS[_format(args)](file)
             for found in find(seen, query):
                 if write(found):
@@ -86,7 +82,7 @@ def _as_csv(file: IO[str]) -> Write:
         texts = {f.key: f.form.show(record.values[f.key]) for f in FIELDS if f.key in record.values}
         flops = texts.pop("fl", CELL_BREAK * (len(PRECISIONS) - 1)).split(CELL_BREAK)
         cells = (texts.get(field.key, "") for field in FIELDS if field.key != "fl")
-        writer.writerow((found.identifier, *cells, *flops))
+        writer.writerow(map(shielded, (found.identifier, *cells, *flops)))
         return True
 
     return write
@@ -108,18 +104,6 @@ def _as_jsonl(file: IO[str]) -> Write:
 _WRITERS: Final[dict[str, Callable[[IO[str]], Write]]] = {"csv": _as_csv, "jsonl": _as_jsonl}
 
 
-@contextmanager
-def _opened(path: Path | None) -> Iterator[IO[str]]:
-    """The file to write; what was there before is replaced only when all is written."""
-    if path is None:
-        yield sys.stdout
-        return
-    fresh = path.with_name(f"{path.name}.new")
-    try:
-        with fresh.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        fresh.replace(path)
-    except OSError as error:
-        raise ExportError(f"{path}: cannot be written: {error.strerror}") from None
-    finally:
-        fresh.unlink(missing_ok=True)
+def _output(path: Path | None) -> AbstractContextManager[IO[str]]:
+    """Where to write to."""
+    return write_whole(path) if path is not None else nullcontext(sys.stdout)

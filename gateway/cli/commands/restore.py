@@ -87,13 +87,13 @@ def run_restore(args: argparse.Namespace) -> int:
                 for old in work.circular:
                     tally.refuse(f"{old}: its aliases run in a circle")
     except OSError as error:
-        raise TableError(f"{args.file}: cannot be read: {error.strerror}") from None
+        raise TableError(f"{args.file}: cannot be read: {error.strerror or error}") from None
     return _show(args, tally)
 
 
 def _aliases(file: BinaryIO) -> dict[Identifier, Identifier]:
     """All aliases of a file: most lines have none, and are not looked at further."""
-    found = read(line for line in file if b'"alias"' in line)
+    found = read(file, holding=b'"alias"')
     return {one.identifier: one.alias for one in found if isinstance(one, Entry) and one.alias}
 
 

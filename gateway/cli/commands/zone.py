@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Final
 
 from csid import names
-from csid.errors import StoreError
 from gateway.cli import options, output, progress
 from registry.service import Registry
 from registry.zone_guard import zone_guard
+from resolver.files import write_whole
 from resolver.store.environment import Store
 from resolver.zonefile.load import Loaded, Refused, Step, load
 from resolver.zonefile.writer import dump
@@ -105,13 +105,8 @@ def run_dump(args: argparse.Namespace) -> int:
         if args.output is None:
             sys.stdout.writelines(lines)
             return output.EXIT_OK
-        unfinished = args.output.with_name(args.output.name + ".part")
-        try:
-            with unfinished.open("w", encoding="utf-8") as file:
-                file.writelines(lines)
-            unfinished.replace(args.output)
-        except OSError as error:
-            raise StoreError(f"{args.output}: cannot be written: {error.strerror}") from None
+        with write_whole(args.output) as file:
+            file.writelines(lines)
     return output.EXIT_OK
 
 

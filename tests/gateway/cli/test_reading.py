@@ -104,8 +104,10 @@ def copy(tmp_path: Path) -> Node:
 def test_what_is_exported_as_csv_is_the_same_state_when_it_is_imported_again(
     node: Node, copy: Node, tmp_path: Path
 ) -> None:
+    node.must("update", FIRST, "--name", "=1+1", "--chip", "'@x", "--fabric=-RoCE")
     table = tmp_path / "all.csv"
     assert node.run("export", "--output", table).code == 0
+    assert "'=1+1" in table.read_text() and "''@x" in table.read_text()
     first = copy.run("import", table, "--json")
     assert (first.code, first.json[0]["added"]) == (0, 6)
     assert contents(copy) == contents(node)

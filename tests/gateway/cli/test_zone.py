@@ -42,7 +42,7 @@ def test_a_dump_to_a_file_is_whole(tmp_path: Path, data: Path, csid: Csid) -> No
     out = tmp_path / "out.zone"
     assert csid("zone", "dump", "csid.internal", "--data", data, "--output", out).code == 0
     assert out.read_text() == csid("zone", "dump", "csid.internal", "--data", data).out
-    assert list(tmp_path.glob("*.part")) == []
+    assert list(tmp_path.glob(".csid-*")) == []
     ran = csid("zone", "dump", "csid.internal", "--data", data, "--output", tmp_path / "no" / "x")
     assert ran.code == 2 and "cannot be written" in ran.err
 
