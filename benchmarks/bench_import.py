@@ -24,9 +24,10 @@ from benchmarks.server import CHECKOUT
 from csid import codes
 from csid.check import gb32100_check
 from csid.identifier import make
-from registry.rules.participants import Judgement, Kind
+from registry.rules.participants import Judgement
 from registry.rules.requests import Actor, AddOwner, JudgeOwner, Request, Role
 from registry.service import Registry
+from registry.tables.enums import Kind
 
 ADMINISTRATOR = Actor("benchmark", Role.ADMINISTRATOR)
 SEED = 20250101

@@ -20,16 +20,19 @@ from typing import Final
 from registry import audit
 from registry.audit.checkpoint import Checkpoint
 from registry.audit.note import Note
+from registry.reconcile import compare
 from registry.rules import plan
 from registry.rules.decide import decide
+from registry.rules.decision import Decision
 from registry.rules.plan import MintAll, Plan
 from registry.rules.requests import Actor, Body, Request, RetireLocation
 from registry.tables import log_entry, transaction, view
-from registry.tables.log_entry import Leaf
-from registry.tables.resolution import Names, Reach
-from registry.tables.rows import NO_LEAF, Decision
-from registry.tables.transaction import BookView
-from registry.writer import Writer
+from registry.tables.log_entry import LogEntry
+from registry.tables.naming import Names
+from registry.tables.resolution import Reach
+from registry.tables.rows import NO_LEAF
+from registry.tables.transaction import TransactionView
+from registry.writer import Writer, judged
 from resolver.store.environment import Settings, Store
 
 STEPS_PER_COMMIT: Final = 1_000
@@ -41,7 +44,7 @@ class Change:
     """One change of a subject's history, and its place in the audit log."""
 
     index: int
-    leaf: Leaf
+    leaf: LogEntry
 
 
 @dataclass(slots=True)
@@ -149,9 +152,9 @@ class Registry:
     def weigh(self, request: Request) -> Decision:
         """What `submit` would answer now; nothing is changed (for ``--dry-run``)."""
         with self.store.read() as read:
-            seen = BookView(read)
+            seen = TransactionView(read)
             decision = decide(seen, request, int(time.time()))
-            return transaction.judged(decision, Reach(read.snapshot, Names(self.settings.suffix)))
+            return judged(decision, Reach(read.snapshot, Names(self.settings.suffix)))
 
     def run(
         self,
@@ -204,13 +207,13 @@ class Registry:
     # -- reading
 
     @contextmanager
-    def view(self) -> Iterator[BookView]:
+    def view(self) -> Iterator[TransactionView]:
         """One moment of the registry, for the functions of `registry.tables.view` and for searches.
 
         Not to be held for long, nor across a write of the same thread that waits for it.
         """
         with self.store.read() as read:
-            yield BookView(read)
+            yield TransactionView(read)
 
     @contextmanager
     def log(self) -> Iterator[audit.Log]:
@@ -230,7 +233,7 @@ class Registry:
         with self.store.read() as read:
             log = audit.Log(transaction.AuditStore(read))
             changes: list[Change] = []
-            for last in transaction.last_leaves(BookView(read), subject):
+            for last in view.last_leaves(TransactionView(read), subject):
                 changes += _chain(log, last)
             return sorted(changes, key=lambda change: -change.index)
 
@@ -269,7 +272,7 @@ class Registry:
                 was changed.
         """
         with self.store.read() as read:
-            row = view.get_assignment(BookView(read), identifier)
+            row = view.get_assignment(TransactionView(read), identifier)
             if row is None:
                 raise audit.AuditError(f"{identifier} is not assigned here: nothing to prove")
             notes = [value.decode() for _, value in read.table(transaction.CHECKPOINTS).scan(b"")]
@@ -296,8 +299,6 @@ class Registry:
         Raises:
             AuditError: the state of the log cannot be read.
         """
-        from registry.reconcile import compare
-
         with self.store.read() as read:
             kept = [value.decode() for _, value in read.table(transaction.CHECKPOINTS).scan(b"")]
             points = [*checkpoints]

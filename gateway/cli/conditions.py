@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from csid import names
-from csid.identifier import fold
-from registry.catalogue import prefix_key
-from registry.rules.lifecycle import BY_WORD
+from registry.tables.enums import BY_WORD
 from registry.tables.search import Query, read_query
 from resolver.store.environment import Settings
 
@@ -46,20 +43,13 @@ def query_of(args: argparse.Namespace, settings: Settings) -> Query:
         IdentifierError: a part of it can begin no segment.
     """
     return read_query(
-        _prefix(args.prefix, settings),
+        args.prefix,
         args.industry,
         args.location,
         args.type,
         args.chip,
         args.state,
         args.owner_name,
+        settings.suffix,
+        settings.handle_authority,
     )
-
-
-def _prefix(text: str, settings: Settings) -> str:
-    """A prefix of an identifier for one of a Handle or a DNS name."""
-    folded = fold(text).removeprefix(settings.handle_authority.upper() + ".")
-    if "." not in folded:
-        return folded
-    suffix = names.key_of(names.from_text(settings.suffix))
-    return prefix_key(text, settings)[len(suffix) :].replace(b"\0", b"/").decode("ascii")

@@ -18,7 +18,7 @@ from rich.text import Text
 from csid.fields import BY_KEY, PRECISIONS, show_number
 from csid.record import Record
 from registry.rules.case import CHINA
-from registry.rules.lifecycle import BY_WORD, WORDS, State
+from registry.tables.enums import BY_WORD, WORDS, State
 
 T = TypeVar("T")
 

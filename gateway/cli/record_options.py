@@ -12,7 +12,8 @@ from csid.errors import RecordError
 from csid.fields import BY_NAME, CELL_BREAK, PRECISIONS
 from csid.record import Record
 from gateway.cli.output import LABELS
-from registry.rules.lifecycle import BIRTH, WORDS
+from registry.rules.lifecycle import BIRTH
+from registry.tables.enums import WORDS
 
 # What of a record may be given -> what its option adds to its label.
 OPTIONS: Final = {

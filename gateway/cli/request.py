@@ -18,15 +18,16 @@ from csid.identifier import fold
 from gateway.cli import options, output, progress
 from registry.rules import plan
 from registry.rules.decide import decide
+from registry.rules.decision import Decision
 from registry.rules.lifecycle import LIVE
 from registry.rules.plan import Plan
 from registry.rules.policy import MAY_AUDIT
 from registry.rules.requests import Actor, Body, Request, Role
 from registry.rules.status import Status
 from registry.service import Outcome, Registry
-from registry.tables.rows import Decision
+from registry.tables.overlay import Overlay
 from registry.tables.search import Query, find
-from registry.tables.view import Overlay, View
+from registry.tables.view import View
 
 ACTOR_VARIABLE: Final = "CSID_ACTOR"
 ROLE_VARIABLE: Final = "CSID_ROLE"

@@ -10,22 +10,15 @@ from csid.identifier import Identifier, make, parse
 from csid.record import RECORD_OCTETS_MAX, Record, decode, encode
 from registry.rules import policy, pools
 from registry.rules.case import Case
+from registry.rules.decision import Decision, Refusal
 from registry.rules.draft import Draft
-from registry.rules.lifecycle import (
-    BIRTH,
-    BY_WORD,
-    LIVE,
-    TRANSITIONS,
-    WORDS,
-    State,
-    Verb,
-    verb_between,
-)
+from registry.rules.lifecycle import BIRTH, LIVE, TRANSITIONS, Verb, verb_between
 from registry.rules.requests import Advance, Assign, Import, Mint, Retire, Update
 from registry.rules.status import Status
 from registry.tables import view
+from registry.tables.enums import BY_WORD, WORDS, State
 from registry.tables.index import place_of
-from registry.tables.rows import Assignment, Decision, Pool, PoolUse, Refusal
+from registry.tables.rows import Assignment, Pool, PoolUse
 
 # Whatever is given as active must fit when it is suspended, a word three octets longer.
 RECORD_ROOM: Final = RECORD_OCTETS_MAX - 3

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from registry.rules import assignments, moves, owners, policy, pools, texts
 from registry.rules.case import Case
+from registry.rules.decision import Decision
 from registry.rules.requests import (
     AddOwner,
     AddPool,
@@ -36,7 +37,7 @@ from registry.rules.requests import (
 )
 from registry.rules.status import BY_NUMBER, Status
 from registry.tables import codec, view
-from registry.tables.rows import Decision, Replay
+from registry.tables.rows import Replay
 from registry.tables.view import View
 
 DECISIONS: Final[Mapping[type[Body], Callable[[Case, Any], Decision]]] = {

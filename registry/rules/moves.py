@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from csid import scheme, segments
+from csid import prefix, scheme, segments
 from csid.errors import IdentifierError
-from csid.identifier import Identifier, fold
+from csid.identifier import Identifier, fold, make
 from csid.limits import MAX_CHAIN
 from registry.rules import assignments, policy, serials
 from registry.rules.case import Case
+from registry.rules.decision import Decision, Refusal
 from registry.rules.draft import Draft
-from registry.rules.lifecycle import LIVE, WORDS, State, Verb
+from registry.rules.lifecycle import LIVE, Verb
 from registry.rules.requests import REFERENCE_MAX, Alias, AliasSubtree, Move, RetireLocation
 from registry.rules.status import Status
-from registry.tables import codec, index, view
-from registry.tables.rows import Assignment, Decision, Redirect, Refusal, TreeChange, TreeKind
+from registry.tables import codec, view
+from registry.tables.changes import TreeChange, TreeKind
+from registry.tables.enums import WORDS, State
+from registry.tables.rows import Assignment, Redirect
 
 RENUMBER_TRIES: Final = 4_096  # serials looked at for a free one
 
@@ -96,7 +99,7 @@ def _free(case: Case, body: Move) -> Identifier | Refusal:
     end = min(start + RENUMBER_TRIES, 36 ** len(serial)) if body.renumber else start + 1
     for number in range(start, end):
         if number > start:
-            new = index.moved(body.new, serial=serials.text(number, len(serial)))
+            new = moved(body.new, serial=serials.text(number, len(serial)))
         if view.get_assignment(case.view, str(new)) is None:
             return new
     tried = f" nor are the {end - start - 1} serials after it" if body.renumber else ""
@@ -105,10 +108,33 @@ def _free(case: Case, body: Move) -> Identifier | Refusal:
     )
 
 
+def moved(
+    identifier: Identifier,
+    owner: str = "",
+    industry: str = "",
+    location: str = "",
+    type: str = "",
+    serial: str = "",
+) -> Identifier:
+    """The identifier with these segments in place of its own, its check made anew.
+
+    Raises:
+        IdentifierError: a segment is wrong.
+    """
+    return make(
+        owner or identifier.owner,
+        industry or identifier.industry,
+        location or identifier.location,
+        type or identifier.type,
+        identifier.capability,
+        serial or identifier.serial,
+    )
+
+
 def alias_subtree(case: Case, body: AliasSubtree) -> Decision:
     """A prefix below which nothing lives any more is closed in favour of another."""
     try:
-        old, new = index.read_prefix(body.old), index.read_prefix(body.new)
+        old, new = prefix.whole(body.old), prefix.whole(body.new)
     except IdentifierError as error:
         return case.refuse(body.old[:REFERENCE_MAX], Status.BAD_VALUE, str(error))
     refusal = _subtrees_fit(case, old, new)
@@ -138,10 +164,10 @@ def _subtrees_fit(case: Case, old: str, new: str) -> Refusal | None:
         return Refusal(
             Status.BAD_VALUE, f"{old} to {new}: expected two prefixes of one length, not the same"
         )
-    for prefix in index.ancestors(new):
-        redirect = view.get_subtree(case.view, prefix)
+    for above in prefix.ancestors(new):
+        redirect = view.get_subtree(case.view, above)
         if redirect is not None:
-            detail = f"all of {prefix} has become {redirect.new}; use that"
+            detail = f"all of {above} has become {redirect.new}; use that"
             return Refusal(Status.TARGET_UNUSABLE, detail)
     if next(view.assignments(case.view, new), None) is None:
         return Refusal(Status.TARGET_UNUSABLE, f"no identifier is assigned below {new}")

@@ -6,13 +6,15 @@ from csid import scheme, segments
 from csid.errors import IdentifierError
 from csid.identifier import fold
 from registry.rules.case import Case
-from registry.rules.participants import JUDGED, STANDINGS, Judgement, Right, Standing
+from registry.rules.decision import Decision, Refusal
+from registry.rules.participants import JUDGED, STANDINGS, Judgement, Right
 from registry.rules.policy import right_holds
 from registry.rules.requests import AddOwner, JudgeOwner, QualifyOwner, SetScope, UpdateOwner
 from registry.rules.status import Status
 from registry.rules.texts import text_fault
 from registry.tables import codec, view
-from registry.tables.rows import NO_LEAF, Decision, Owner, Refusal, Scope
+from registry.tables.enums import Standing
+from registry.tables.rows import NO_LEAF, Owner, Scope
 
 SCOPE_ENTRIES_MAX = 64  # prefixes of locations, and of industries
 

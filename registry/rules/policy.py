@@ -10,8 +10,10 @@ from typing import Any, Final, NamedTuple
 
 from csid.codes import divisions
 from csid.identifier import fold
-from registry.rules.lifecycle import BIRTH, State, Verb
-from registry.rules.participants import Right
+from csid.prefix import ancestors
+from registry.rules.decision import Refusal
+from registry.rules.lifecycle import BIRTH, Verb
+from registry.rules.participants import Right, rights_of
 from registry.rules.requests import (
     Actor,
     AddOwner,
@@ -34,8 +36,8 @@ from registry.rules.requests import (
     UpdateOwner,
 )
 from registry.rules.status import Status
-from registry.tables.index import ancestors
-from registry.tables.rows import Owner, Pool, PoolUse, Refusal
+from registry.tables.enums import State
+from registry.tables.rows import Owner, Pool, PoolUse
 from registry.tables.view import View, count_live, get_location, get_owner, get_scope, get_subtree
 
 Owners = tuple[str, ...]
@@ -109,12 +111,13 @@ def right_holds(owner: Owner | None, code: str, right: Right) -> Refusal | None:
         return Refusal(
             Status.OWNER_UNKNOWN, f"owner {code} is not registered; add and accredit it first"
         )
-    if not owner.rights:
+    rights = rights_of(owner)
+    if not rights:
         return Refusal(
             Status.NOT_ACCREDITED,
             f"owner {code} {owner.name} is {owner.standing.name.lower()}, not accredited",
         )
-    if right not in owner.rights:
+    if right not in rights:
         kinds = ", ".join(kind.name.lower().replace("_", " ") for kind in owner.kinds)
         return Refusal(
             Status.KIND_MAY_NOT, f"owner {code} {owner.name} is {kinds}: it may not {right.value}"

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from csid import prefix
 from csid.errors import IdentifierError
 from csid.identifier import fold, make
 from registry.rules import serials
 from registry.rules.case import Case
+from registry.rules.decision import Decision, Refusal
 from registry.rules.policy import place_open, pool_quota
 from registry.rules.requests import REFERENCE_MAX, AddPool
 from registry.rules.status import Status
 from registry.tables import codec, view
-from registry.tables.index import PLACE_SEGMENTS, read_prefix
-from registry.tables.rows import NO_LEAF, Decision, Pool, PoolUse, Refusal
+from registry.tables.rows import NO_LEAF, Pool, PoolUse
 from registry.tables.view import View
 
 
 def add(case: Case, body: AddPool) -> Decision:
     """A new pool."""
     try:
-        place = read_prefix(body.place, PLACE_SEGMENTS, PLACE_SEGMENTS)
+        place = prefix.whole(body.place, least=len(prefix.PLACE))
         capability = fold(body.capability)
         owner, industry, location, kind = place.split("/")
         # A class and a serial are looked at inside an identifier only: so identifiers are made.
@@ -82,14 +83,15 @@ def _next_range(seen: View, place: str, capability: str, count: int) -> tuple[st
 def candidates(seen: View, text: str) -> list[Pool] | Refusal:
     """The pools that a text means: one by its code, or all of a place and capability class."""
     parts = fold(text[:REFERENCE_MAX]).split("/")
-    if not text.isascii() or len(parts) not in (5, 6):
+    depth = len(prefix.PLACE)
+    if not text.isascii() or len(parts) not in (depth + 1, depth + 2):
         return Refusal(
             Status.BAD_VALUE,
             f"{text[:REFERENCE_MAX]!r} is no pool; expected OWNER/INDUSTRY/LOCATION/TYPE/CLASS "
             "and, for one of several, /FIRST-LAST",
         )
-    place, capability = "/".join(parts[:PLACE_SEGMENTS]), parts[PLACE_SEGMENTS]
-    wanted = parts[5] if len(parts) == 6 else ""
+    place, capability = "/".join(parts[:depth]), parts[depth]
+    wanted = "".join(parts[depth + 1 :])
     found = [
         pool
         for pool in view.pools_of(seen, place, capability)

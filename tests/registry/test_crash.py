@@ -38,7 +38,7 @@ data, table, size = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 reading = Reading("csid.internal.", date(2026, 1, 1), 300, 100)
 with Registry.open(data, writable=True) as registry, table.open("rb") as file:
     print("begun", flush=True)
-    work = Import(registry, ADMINISTRATOR)
+    work = Import(registry.store, ADMINISTRATOR)
     for number, faults in enumerate(work.run(read_parts(file, reading, size or None))):
         assert not faults
         if not number:

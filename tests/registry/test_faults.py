@@ -74,7 +74,7 @@ from registry.bulk.csv_stream import Table
 data, table, rows = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 with Registry.open(data, writable=True) as registry, table.open("rb") as file:
     os.write(1, b"begun\\n")
-    work = Import(registry, ADMINISTRATOR)
+    work = Import(registry.store, ADMINISTRATOR)
     reading = Reading("csid.internal.", date(2026, 1, 1), 300, rows)
     for faults in work.run(parts(Table(file), reading)):
         assert not faults, faults
@@ -180,7 +180,7 @@ def rows_of(table: Path) -> Iterator[Part]:
 def import_until_full(registry: Registry, table: Path) -> set[str]:
     """Import until there is no room; the names of the rows that were committed."""
     wanted = table_of(table, 1)
-    work = Import(registry, ADMINISTRATOR)
+    work = Import(registry.store, ADMINISTRATOR)
     with pytest.raises(StoreError, match="is full") as caught:
         for faults in work.run(rows_of(table)):
             assert not faults

@@ -19,8 +19,7 @@ import pytest
 
 from csid.errors import CsidError
 from csid.identifier import parse
-from csid.record import Record
-from csid.record_rdata import csid_rdata
+from csid.record import Record, encode
 from gateway.cli import main
 from resolver import client
 from resolver.client import AskError, Server
@@ -46,7 +45,7 @@ Behaviour = Callable[[dns.message.Message, int], list[bytes]]
 
 
 def zone_text() -> str:
-    record = csid_rdata(Record(FULL))
+    record = encode(Record(FULL))
     moved_to = POOL.to_dns_name()
     return f"""\
 $TTL 300
@@ -213,7 +212,7 @@ def fake_server(behaviour: Behaviour) -> Iterator[Server]:
 def good_answer(query: dns.message.Message, record: Record = LARGE) -> dns.message.Message:
     answer = dns.message.make_response(query)
     answer.flags |= dns.flags.AA
-    rdata = csid_rdata(record)
+    rdata = encode(record)
     answer.answer.append(
         dns.rrset.from_text(
             query.question[0].name, 60, "IN", "TYPE65347", rf"\# {len(rdata)} {rdata.hex()}"

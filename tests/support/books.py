@@ -9,11 +9,12 @@ from csid.identifier import parse
 from csid.protocol import CSID, SOA
 from csid.record import Record, decode
 from registry.deployment import DEFAULT_ADDRESS, first_zone
-from registry.rules.participants import Judgement, Kind
+from registry.rules.decision import Decision
+from registry.rules.participants import Judgement
 from registry.rules.requests import Actor, AddOwner, Body, JudgeOwner, Request
 from registry.rules.status import Status
 from registry.service import Registry
-from registry.tables.rows import Decision
+from registry.tables.enums import Kind
 from resolver.answer import lookup
 from resolver.store import build, node
 from resolver.store.build import serial_of

@@ -8,8 +8,9 @@ import argparse
 from typing import Final
 
 from gateway.cli import COMMANDS, options, references, request
-from registry.rules.lifecycle import TRANSITIONS, WORDS, Verb
+from registry.rules.lifecycle import TRANSITIONS, Verb
 from registry.rules.requests import Advance, Retire
+from registry.tables.enums import WORDS
 
 VERBS: Final = (Verb.FILE, Verb.ACTIVATE, Verb.WITHDRAW, Verb.SUSPEND, Verb.REINSTATE)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from csid.errors import IdentifierError
+from csid.prefix import is_whole_identifier
 from gateway.cli import options, references, request
 from registry.rules.plan import AliasAll
 from registry.rules.requests import Alias
@@ -26,7 +27,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 
 def run_alias(args: argparse.Namespace) -> int:
     """One alias, or a whole subtree."""
-    whole = [not references.is_prefix(text) for text in (args.old, args.new)]
+    whole = [is_whole_identifier(text) for text in (args.old, args.new)]
     depths = [text.rstrip("/").count("/") for text in (args.old, args.new)]
     if whole[0] != whole[1] or (not whole[0] and depths[0] != depths[1]):
         raise IdentifierError(

@@ -15,8 +15,8 @@ from csid.fields import CELL_BREAK, FIELDS, PRECISIONS
 from csid.record import decode
 from csid.record_csv import ID_COLUMN, RECORD_COLUMNS, shielded
 from gateway.cli import conditions, options, output, progress
-from registry.rules.lifecycle import State
 from registry.service import Registry
+from registry.tables.enums import State
 from registry.tables.search import Found, find
 from resolver.files import write_whole
 

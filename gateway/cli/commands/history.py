@@ -11,7 +11,7 @@ from csid.record import Record, decode
 from gateway.cli import options, output, request
 from registry.rules.status import Status
 from registry.service import Registry
-from registry.tables.log_entry import Leaf
+from registry.tables.log_entry import LogEntry
 from resolver.store.environment import Settings
 
 KINDS: Final = {
@@ -68,7 +68,7 @@ def run_history(args: argparse.Namespace) -> int:
     return output.EXIT_OK
 
 
-def _line(index: int, leaf: Leaf, subject: str) -> str:
+def _line(index: int, leaf: LogEntry, subject: str) -> str:
     """One change; what it is about only where that is not the subject itself."""
     cells = (
         str(index),
@@ -94,11 +94,11 @@ def _subject(text: str, settings: Settings) -> str:
         return folded
 
 
-def _capacity(leaf: Leaf) -> str:
+def _capacity(leaf: LogEntry) -> str:
     return f"{leaf.role}, {leaf.for_}" if leaf.for_ else leaf.role
 
 
-def _state(leaf: Leaf) -> str:
+def _state(leaf: LogEntry) -> str:
     """The state that an identifier was in after a change."""
     record = _record(leaf)
     if record is None:
@@ -106,11 +106,11 @@ def _state(leaf: Leaf) -> str:
     return "superseded" if leaf.to else record.state
 
 
-def _record(leaf: Leaf) -> Record | None:
+def _record(leaf: LogEntry) -> Record | None:
     return decode(leaf.after) if leaf.kind in ON_IDENTIFIERS else None
 
 
-def rows_of(index: int, leaf: Leaf) -> list[tuple[str, str]]:
+def rows_of(index: int, leaf: LogEntry) -> list[tuple[str, str]]:
     """One change in rows for people."""
     rows = [
         ("序 Leaf", str(index)),
@@ -127,7 +127,7 @@ def rows_of(index: int, leaf: Leaf) -> list[tuple[str, str]]:
     return [(label, value) for label, value in rows if value]
 
 
-def json_of(index: int, leaf: Leaf) -> dict[str, Any]:
+def json_of(index: int, leaf: LogEntry) -> dict[str, Any]:
     """One change for scripts; the record only where the change is about an identifier."""
     record = _record(leaf)
     return {

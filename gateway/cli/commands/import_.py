@@ -14,9 +14,10 @@ from typing import IO, BinaryIO, Final
 from csid.limits import MAX_TTL
 from gateway.cli import options, output, progress, request
 from registry.bulk.csv_stream import ENCODING, Fault, TableError
-from registry.bulk.entries import DEFAULT_TTL, Reading
+from registry.bulk.entries import Reading
 from registry.bulk.importer import Import, Tally, read_parts
 from registry.service import Registry
+from registry.tables.record_node import DEFAULT_TTL
 
 FAULTS_SHOWN: Final = 20  # on the screen; --errors has them all
 
@@ -70,7 +71,7 @@ def run_import(args: argparse.Namespace) -> int:
         ttl = DEFAULT_TTL if args.ttl is None else args.ttl
         reading = Reading(registry.settings.suffix, args.on or date.today(), ttl)
         work = Import(
-            registry,
+            registry.store,
             actor,
             args.reason,
             keep=not args.dry_run,

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from csid.record import decode
 from gateway.cli import conditions, options, output
-from registry.rules.lifecycle import WORDS
 from registry.service import Registry
+from registry.tables.enums import WORDS
 from registry.tables.search import Found, find
 
 LIST_LIMIT: Final = 100  # identifiers, unless asked for more

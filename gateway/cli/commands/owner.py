@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from csid.identifier import fold
 from gateway.cli import options, output, request
-from registry.rules.participants import KIND_BY_WORD, KINDS, STANDING_WORDS, Judgement, Kind
+from registry.rules.participants import KIND_BY_WORD, KINDS, Judgement
 from registry.rules.requests import AddOwner, Body, JudgeOwner, QualifyOwner, UpdateOwner
 from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables import codec
+from registry.tables.enums import STANDING_WORDS, Kind
 from registry.tables.rows import Owner
 from registry.tables.view import View, count_live, get_owner
 

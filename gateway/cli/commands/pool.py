@@ -10,11 +10,12 @@ from csid.errors import CsidError
 from csid.identifier import fold
 from gateway.cli import options, output, record_options, request
 from registry.rules import pools, serials
+from registry.rules.decision import Refusal
 from registry.rules.plan import MintAll
 from registry.rules.requests import AddPool, Mint
 from registry.service import Registry
 from registry.tables import codec
-from registry.tables.rows import Pool, PoolUse, Refusal
+from registry.tables.rows import Pool, PoolUse
 from registry.tables.view import View, get_use
 
 LIST_LIMIT: Final = 100  # pools, unless asked for more

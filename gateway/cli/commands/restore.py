@@ -13,9 +13,9 @@ from csid.identifier import Identifier
 from gateway.cli import options, output, progress, request
 from registry.bulk.csv_stream import TableError
 from registry.bulk.jsonl import Entry, Restoration, read
+from registry.rules.decision import Decision
 from registry.rules.requests import Body
 from registry.service import Registry
-from registry.tables.rows import Decision
 
 REFUSALS_SHOWN: Final = 20
 LINES_PER_COMMIT: Final = 1_000

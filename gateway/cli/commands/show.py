@@ -16,8 +16,8 @@ from csid.explain import explain
 from csid.identifier import parse
 from csid.protocol import CSID
 from gateway.cli import options, output
-from registry import catalogue
-from registry.catalogue import Holding
+from registry.tables import holding
+from registry.tables.holding import Holding
 from resolver.store.environment import Settings, Store
 
 
@@ -40,27 +40,27 @@ def run_show(args: argparse.Namespace) -> int:
         identifier = parse(args.id, suffix=settings.suffix)
         with store.read() as read:
             try:
-                holding = catalogue.find(read, identifier, settings.suffix)
+                held = holding.find(read, identifier, settings.suffix)
             except ZoneError as error:
                 output.complain(error)
                 return output.EXIT_BAD_INPUT
     show = _show_json if args.json else _show_table
-    show(holding, settings)
+    show(held, settings)
     return output.EXIT_OK
 
 
-def _show_json(holding: Holding, settings: Settings) -> None:
-    identifier = holding.identifier
+def _show_json(held: Holding, settings: Settings) -> None:
+    identifier = held.identifier
     output.print_json(
         {
             "id": str(identifier),
             "dns": identifier.to_dns_name(settings.suffix),
             "handle": identifier.to_handle(settings.handle_authority),
-            "zone": names.to_text(holding.origin),
-            "record": holding.record.json() if holding.record else None,
+            "zone": names.to_text(held.origin),
+            "record": held.record.json() if held.record else None,
             "rrsets": [
                 {"type": _type_text(rrtype), "ttl": ttl, "data": _texts(rrtype, rdatas)}
-                for rrtype, (ttl, rdatas) in holding.rrsets.items()
+                for rrtype, (ttl, rdatas) in held.rrsets.items()
             ],
             "meanings": [
                 {"segment": r.segment, "part": r.part, "code": r.code, "zh": r.zh, "en": r.en}
@@ -70,17 +70,17 @@ def _show_json(holding: Holding, settings: Settings) -> None:
     )
 
 
-def _show_table(holding: Holding, settings: Settings) -> None:
-    identifier = holding.identifier
+def _show_table(held: Holding, settings: Settings) -> None:
+    identifier = held.identifier
     rows = [
         ("标识 Identifier", str(identifier)),
         ("域名 DNS name", identifier.to_dns_name(settings.suffix)),
         ("Handle", identifier.to_handle(settings.handle_authority)),
-        ("区 Zone", names.to_text(holding.origin)),
+        ("区 Zone", names.to_text(held.origin)),
     ]
-    if holding.record is not None:
-        rows += output.facts_of(holding.record)
-    for rrtype, (ttl, rdatas) in holding.rrsets.items():
+    if held.record is not None:
+        rows += output.facts_of(held.record)
+    for rrtype, (ttl, rdatas) in held.rrsets.items():
         # The data of the CSID record is the record above.
         texts = _texts(rrtype, rdatas) if rrtype != CSID else [f"{len(rdatas[0])} octets"]
         rows += [(f"{_type_text(rrtype)}, TTL {ttl}", text) for text in texts]

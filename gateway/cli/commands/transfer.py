@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 
 from csid.identifier import fold
+from csid.prefix import is_whole_identifier
 from gateway.cli import options, references, request
+from registry.rules.moves import moved
 from registry.rules.plan import Transfer
 from registry.rules.requests import Move
-from registry.tables import index
 from registry.tables.search import read_query
 
 
@@ -30,9 +31,9 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 def run_transfer(args: argparse.Namespace) -> int:
     """One identifier, or all below a prefix; the first prints the new identifier."""
     with request.open_registry(args) as registry:
-        if not references.is_prefix(args.what):
+        if is_whole_identifier(args.what):
             old = references.identifier(args.what, registry.settings)
-            body = Move(old, index.moved(old, owner=fold(args.to)))
+            body = Move(old, moved(old, owner=fold(args.to)))
             return request.carry_out(registry, args, body, bare=True)
         work = Transfer(args.what, args.to)
         return request.carry_out_plan(registry, args, work, read_query(args.what))

@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from csid.fields import STATES
 from registry.rules.decide import DECISIONS
-from registry.rules.lifecycle import LIVE, TRANSITIONS, WORDS, State, Verb
-from registry.rules.participants import KINDS, STANDINGS, Kind, Standing
+from registry.rules.lifecycle import LIVE, TRANSITIONS, Verb
+from registry.rules.participants import KINDS, STANDINGS
 from registry.rules.policy import RULES
 from registry.rules.requests import Actor, Body, Role
 from registry.rules.serials import number, text, width_for
 from registry.rules.status import BY_NUMBER, Status
 from registry.tables import log_entry
+from registry.tables.enums import WORDS, Kind, Standing, State
 from tests.support.servers import CHECKOUT
 
 SCHEMA = CHECKOUT / "schemas" / "registry.md"
@@ -118,13 +119,14 @@ texts = st.text(max_size=20)
 def test_a_leaf_reads_back_as_it_was_written(
     actor: Actor, kind: str, now: int, why: str, after: bytes, prev: int, to: str, status: Status
 ) -> None:
-    writer = log_entry.LeafWriter(actor, kind, now, why)
-    read = log_entry.decode(writer.leaf("subject", after, prev, to, status))
-    assert read == log_entry.Leaf(
+    writer = log_entry.EntryWriter(actor.name, actor.role.value, actor.owner, kind, now, why)
+    read = log_entry.decode(writer.entry("subject", after, prev, to, status.number))
+    assert read == log_entry.LogEntry(
         after, actor.name, actor.owner, kind, "subject", prev, actor.role.value, status.number,
         now, to, 1, why,
     )  # fmt: skip
-    assert writer.first(status)("subject", after) == writer.leaf("subject", after, -1, "", status)
+    alone = writer.entry("subject", after, -1, "", status.number)
+    assert writer.first(status.number)("subject", after) == alone
 
 
 def test_other_bytes_are_no_leaf() -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from csid import names
 from csid.protocol import CNAME, CSID, DNAME, NS, SOA, SVCB, TXT
-from registry.bulk.entries import DEFAULT_TTL
 from registry.rules.decide import decide
+from registry.rules.decision import Decision
 from registry.rules.lifecycle import Verb
 from registry.rules.requests import (
     AddPool,
@@ -33,7 +33,7 @@ from registry.rules.requests import (
 from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables import codec, log_entry
-from registry.tables.rows import Decision
+from registry.tables.record_node import DEFAULT_TTL
 from resolver.answer import lookup
 from resolver.store import node
 from resolver.store.node import RRset

@@ -11,12 +11,13 @@ from csid.identifier import Identifier
 from csid.record import Record, encode
 from registry.bulk.intake import Intake
 from registry.rules.decide import decide
-from registry.rules.participants import Kind
 from registry.rules.requests import Actor, AddPool, Alias, Assign, Import, Request
 from registry.rules.status import Status
 from registry.tables import codec
-from registry.tables.rows import TreeChange
-from registry.tables.view import EMPTY, Overlay, View
+from registry.tables.changes import TreeChange
+from registry.tables.enums import Kind
+from registry.tables.overlay import Overlay
+from registry.tables.view import EMPTY, View
 from tests.support.registering import (
     ADMINISTRATOR,
     CLASS,
