@@ -83,14 +83,19 @@ class Outcome:
 
 
 class Registry:
-    """An open registry. Made with `open`; a context manager that closes it."""
+    """An open registry. Made with `open`; a context manager that closes it.
+
+    Attributes:
+        store: the store it is in.
+        writer: what carries out requests; many at a time go to it, a single one to `submit`.
+    """
 
     def __init__(self, store: Store, sync: bool = True) -> None:
         """Over an open store, which `close` closes."""
         self.store = store
         self._sync = sync
         transaction.open_tables(store)
-        self._writer = Writer(store)
+        self.writer = Writer(store)
 
     @classmethod
     def open(cls, data: Path, writable: bool = False, sync: bool = True) -> Registry:
@@ -137,17 +142,7 @@ class Registry:
         Raises:
             StoreError: the store is full or fails, or was opened for reading: nothing was changed.
         """
-        return self._writer.submit(request)
-
-    def submit_all(self, requests: Sequence[Request]) -> list[Decision]:
-        """Decide on requests one after the other and carry them out in one commit.
-
-        A refused one does not keep the others from being done.
-
-        Raises:
-            StoreError: as `submit`; none of them was carried out.
-        """
-        return self._writer.submit_all(requests)
+        return self.writer.submit((request,))[0]
 
     def weigh(self, request: Request) -> Decision:
         """What `submit` would answer now; nothing is changed (for ``--dry-run``)."""
@@ -191,7 +186,7 @@ class Registry:
                 Request(actor, body, reason, _step_key(work, key, outcome.cursor, number))
                 for number, body in enumerate(bodies)
             ]
-            decisions = self.submit_all(requests)
+            decisions = self.writer.submit(requests)
             outcome.count(decisions)
             outcome.stopped = any(
                 _ends(work, body) and not decision.status.success

@@ -66,19 +66,12 @@ class Writer:
         self._expected = 1  # callers that shared the last commit
         self._pause = 0.0  # seconds to wait for as many
 
-    def submit(self, request: Request) -> Decision:
-        """Decide on a request and carry it out; returns once that is durable.
+    def submit(self, requests: Sequence[Request]) -> list[Decision]:
+        """Decide on requests one after the other and carry them out in one commit; returns once
+        that is durable. A refused one does not keep the others from being done.
 
         Raises:
-            StoreError: nothing was changed.
-        """
-        return self.submit_all((request,))[0]
-
-    def submit_all(self, requests: Sequence[Request]) -> list[Decision]:
-        """Decide on requests one after the other and carry them out in one commit.
-
-        Raises:
-            StoreError: nothing was changed.
+            StoreError: the store is full or fails, or was opened for reading: nothing was changed.
         """
         ticket = _Ticket(requests)
         with self._lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from registry.tables.enums import BY_WORD
+from csid.vocabulary import STATES
 from registry.tables.search import Query, read_query
 from resolver.store.environment import Settings
 
@@ -30,7 +30,7 @@ def add_conditions(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--chip", default="", metavar="FAMILY", help="chip family 芯片系列, such as A1 or 昇腾"
     )
-    parser.add_argument("--state", default="", choices=tuple(BY_WORD), help="状态")
+    parser.add_argument("--state", default="", choices=tuple(STATES), help="状态")
     parser.add_argument(
         "--owner-name", default="", metavar="TEXT", help="a part of the owner's name 主体名称"
     )

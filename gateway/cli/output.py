@@ -17,35 +17,13 @@ from rich.text import Text
 
 from csid.fields import BY_KEY, PRECISIONS, show_number
 from csid.record import Record
+from csid.vocabulary import FIELDS, STATES
 from registry.rules.case import CHINA
-from registry.tables.enums import BY_WORD, WORDS, State
 
 T = TypeVar("T")
 
 EXIT_OK: Final = 0
 EXIT_BAD_INPUT: Final = 1  # some of the input was wrong; what was right has been done
-
-LABELS: Final = {
-    "name": "名称 Name",
-    "endpoints": "接入地址 Endpoint",
-    "chip": "芯片 Chip",
-    "count": "芯片数量 Chips",
-    "chip_memory_gib": "单卡显存 Chip memory, GiB",
-    "vcpu": "核数 vCPU",
-    "memory_gib": "内存 Memory, GiB",
-    **{column: f"算力 {column.upper().replace('_', ', ')}" for column in PRECISIONS.values()},
-    "bandwidth_gbps": "带宽 Bandwidth, Gbit/s",
-    "fabric": "网络 Fabric",
-    "price": "价格 Price",
-    "green_share": "绿电占比 Green share",
-    "trust": "可信等级 Trust, 1 to 5",
-    "state": "状态 State",
-    "valid_from": "生效日期 Valid from",
-    "valid_until": "失效日期 Valid until",
-    "ended": "终止日期 Ended",
-    "reason": "终止原因 Reason",
-    "successor": "后继标识 Successor",
-}
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -120,7 +98,7 @@ def note_more(last: str) -> None:
 
 
 def facts_of(record: Record) -> Iterator[tuple[str, str]]:
-    """(label, value) of every fact declared, in the order of LABELS; unknown keys come last."""
+    """(label, value) of every fact declared, in the order of FIELDS; unknown keys come last."""
     shown = {
         field.name: field.form.show(record.values[key])
         for key, field in BY_KEY.items()
@@ -128,15 +106,16 @@ def facts_of(record: Record) -> Iterator[tuple[str, str]]:
     }
     for letter, number in record.gflops.items():
         shown[PRECISIONS[letter]] = show_number(number)
-    shown["state"] = state_text(BY_WORD[record.state])
-    if record.price is not None:
+    shown["state"] = state_text(record.state)
+    if record.price is not None:  # the three come together
+        del shown["currency"], shown["price_unit"]
         shown["price"] = f"{record.price} {record.currency} / {record.price_unit}"
-    for name, label in LABELS.items():
+    for name, label in FIELDS.items():
         if name == "endpoints":
             for endpoint in record.endpoints:
-                yield label, "  ".join((endpoint.uri, *endpoint.addresses))
+                yield str(label), "  ".join((endpoint.uri, *endpoint.addresses))
         elif name in shown:
-            yield label, shown[name]
+            yield str(label), shown[name]
     for key, value in record.extra.items():
         yield key, str(value)
 
@@ -149,10 +128,9 @@ def print_facts(rows: Sequence[tuple[str, str]]) -> None:
         out.print(Text.assemble((label, "cyan"), padding, value))
 
 
-def state_text(state: State) -> str:
+def state_text(state: str) -> str:
     """A state in both languages."""
-    words = WORDS[state]
-    return f"{words.zh} {words.record}"
+    return f"{STATES[state]} {state}"
 
 
 def moment(seconds: int) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from csid.errors import RecordError
 from csid.fields import BY_NAME, CELL_BREAK, PRECISIONS
 from csid.record import Record
-from gateway.cli.output import LABELS
+from csid.vocabulary import FIELDS
 from registry.rules.lifecycle import BIRTH
 from registry.tables.enums import WORDS
 
@@ -26,8 +26,8 @@ OPTIONS: Final = {
     "bandwidth_gbps": "",
     "fabric": " between the chips",
     "price": ", with --currency and --price-unit",
-    "currency": "币种 Currency, ISO 4217",
-    "price_unit": "计价单位 What the price is for, such as hour",
+    "currency": ", ISO 4217",
+    "price_unit": ", such as hour",
     "green_share": ", 0 to 1",
     "trust": "",
     "valid_from": ", YYYY-MM-DD",
@@ -46,13 +46,13 @@ def add_record(parser: argparse.ArgumentParser, state: bool = True) -> None:
         "--endpoint",
         action="append",
         metavar="URI",
-        help=f"{LABELS['endpoints']}: where it is reached, best first; repeatable",
+        help=f"{FIELDS['endpoints']}: where it is reached, best first; repeatable",
     )
     for name, hint in OPTIONS.items():
-        purpose = LABELS.get(name, "") + hint
+        purpose = f"{FIELDS[name]}{hint}"
         group.add_argument(_option(name), dest=f"record_{name}", metavar="VALUE", help=purpose)
     for column in PRECISIONS.values():
-        purpose = f"{LABELS[column]}, dense"
+        purpose = f"{FIELDS[column]}, dense"
         group.add_argument(_option(column), dest=f"record_{column}", metavar="N", help=purpose)
     if state:
         births = [WORDS[one] for one in sorted(BIRTH)]

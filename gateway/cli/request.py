@@ -15,6 +15,7 @@ from rich.console import Console
 
 from csid.errors import CsidError
 from csid.identifier import fold
+from csid.vocabulary import ROLES
 from gateway.cli import options, output, progress
 from registry.rules import plan
 from registry.rules.decide import decide
@@ -32,12 +33,6 @@ from registry.tables.view import View
 ACTOR_VARIABLE: Final = "CSID_ACTOR"
 ROLE_VARIABLE: Final = "CSID_ROLE"
 OWNER_VARIABLE: Final = "CSID_OWNER"
-ROLES: Final = {
-    Role.ADMINISTRATOR.value: "管理员",
-    Role.REGISTRAR.value: "登记员",
-    Role.AUDITOR.value: "审计员",
-    Role.READER.value: "只读",
-}
 DEFAULT_ROLE: Final = Role.ADMINISTRATOR.value
 REFUSALS_SHOWN: Final = 20
 

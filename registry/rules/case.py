@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Final
 
-from registry.rules.decision import Decision, Refusal
+from registry.rules.decision import Decision
 from registry.rules.requests import Request
 from registry.rules.status import Status
 from registry.tables.changes import Changes, Row, TreeChange
@@ -40,18 +40,6 @@ class Case:
     def day(self) -> date:
         """Today in China."""
         return day_of(self.now)
-
-    def refuse(self, subject: str, status: Status, detail: str) -> Decision:
-        """Nothing changes, and why."""
-        return Decision(status, subject, detail)
-
-    def refused(self, subject: str, refusal: Refusal) -> Decision:
-        """Nothing changes, because a rule does not hold."""
-        return Decision(refusal.status, subject, refusal.detail)
-
-    def unchanged(self, subject: str) -> Decision:
-        """It is so already."""
-        return Decision(Status.UNCHANGED, subject)
 
     def done(
         self,

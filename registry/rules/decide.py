@@ -71,7 +71,7 @@ def decide(view_: View, request: Request, now: int) -> Decision:
     body = request.body
     refusal = texts.request_fault(request) or policy.permit(request.actor, body)
     if refusal is not None:
-        return Decision(refusal.status, "", refusal.detail)
+        return refusal.about("")
     case = Case(view_, request, now)
     if not request.key:
         return DECISIONS[type(body)](case, body)

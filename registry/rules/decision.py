@@ -27,3 +27,7 @@ class Refusal(NamedTuple):
 
     status: Status
     detail: str
+
+    def about(self, subject: str) -> Decision:
+        """The decision that it is: nothing changes."""
+        return Decision(self.status, subject, self.detail)

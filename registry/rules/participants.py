@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final, NamedTuple
 
+from csid import vocabulary
 from registry.tables.enums import Kind, Standing
 from registry.tables.rows import Owner
 
@@ -29,22 +30,16 @@ class KindWords(NamedTuple):
     rights: frozenset[Right]
 
 
+def _kind(word: str, right: Right) -> KindWords:
+    return KindWords(word, *vocabulary.KINDS[word], frozenset({right}))
+
+
 KINDS: Final[Mapping[Kind, KindWords]] = {
-    Kind.NODE_OPERATOR: KindWords(
-        "node", "互联互通节点主体", "node operator", frozenset({Right.OPERATE_NODE})
-    ),
-    Kind.RESOURCE_PROVIDER: KindWords(
-        "resource", "算力资源提供商", "resource provider", frozenset({Right.HOLD_IDENTIFIERS})
-    ),
-    Kind.RESALE_PROVIDER: KindWords(
-        "resale", "转售调度服务商", "resale and scheduling provider", frozenset({Right.RESELL})
-    ),
-    Kind.APPLICATION_PROVIDER: KindWords(
-        "application", "应用服务商", "application provider", frozenset({Right.USE_RESOURCES})
-    ),
-    Kind.LINE_PROVIDER: KindWords(
-        "line", "专线服务商", "dedicated-line provider", frozenset({Right.OFFER_LINES})
-    ),
+    Kind.NODE_OPERATOR: _kind("node", Right.OPERATE_NODE),
+    Kind.RESOURCE_PROVIDER: _kind("resource", Right.HOLD_IDENTIFIERS),
+    Kind.RESALE_PROVIDER: _kind("resale", Right.RESELL),
+    Kind.APPLICATION_PROVIDER: _kind("application", Right.USE_RESOURCES),
+    Kind.LINE_PROVIDER: _kind("line", Right.OFFER_LINES),
 }
 KIND_BY_WORD: Final[Mapping[str, Kind]] = {words.word: kind for kind, words in KINDS.items()}
 

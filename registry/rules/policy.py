@@ -13,7 +13,7 @@ from csid.identifier import fold
 from csid.prefix import ancestors
 from registry.rules.decision import Refusal
 from registry.rules.lifecycle import BIRTH, Verb
-from registry.rules.participants import Right, rights_of
+from registry.rules.participants import KINDS, Right, rights_of
 from registry.rules.requests import (
     Actor,
     AddOwner,
@@ -36,7 +36,7 @@ from registry.rules.requests import (
     UpdateOwner,
 )
 from registry.rules.status import Status
-from registry.tables.enums import State
+from registry.tables.enums import STANDING_WORDS, WORDS, State
 from registry.tables.rows import Owner, Pool, PoolUse
 from registry.tables.view import View, count_live, get_location, get_owner, get_scope, get_subtree
 
@@ -115,10 +115,10 @@ def right_holds(owner: Owner | None, code: str, right: Right) -> Refusal | None:
     if not rights:
         return Refusal(
             Status.NOT_ACCREDITED,
-            f"owner {code} {owner.name} is {owner.standing.name.lower()}, not accredited",
+            f"owner {code} {owner.name} is {STANDING_WORDS[owner.standing][0]}, not accredited",
         )
     if right not in rights:
-        kinds = ", ".join(kind.name.lower().replace("_", " ") for kind in owner.kinds)
+        kinds = ", ".join(KINDS[kind].en for kind in owner.kinds)
         return Refusal(
             Status.KIND_MAY_NOT, f"owner {code} {owner.name} is {kinds}: it may not {right.value}"
         )
@@ -217,4 +217,4 @@ def birth_allowed(actor: Actor, state: State) -> Refusal | None:
     """Whether an import may begin an identifier so: in a past state only to restore a registry."""
     if state in BIRTH or actor.role is Role.ADMINISTRATOR:
         return None
-    return _role_may_not(actor, f"to import what is {state.name.lower()}", _ADMINISTRATOR)
+    return _role_may_not(actor, f"to import what is {WORDS[state].record}", _ADMINISTRATOR)

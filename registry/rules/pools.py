@@ -26,25 +26,25 @@ def add(case: Case, body: AddPool) -> Decision:
         for serial in (body.first or "1", body.last or "1"):
             make(owner, industry, location, kind, capability, serial)
     except IdentifierError as error:
-        return case.refuse(body.place[:REFERENCE_MAX], Status.BAD_VALUE, str(error))
+        return Decision(Status.BAD_VALUE, body.place[:REFERENCE_MAX], str(error))
     subject = f"{place}/{capability}"
     found = _range(case.view, place, capability, body)
     if isinstance(found, Refusal):
-        return case.refused(subject, found)
+        return found.about(subject)
     first, last = found
     quota = body.count if body.quota is None else body.quota
     if not 0 <= quota <= body.count:
         detail = f"quota {quota} is outside 0 to {body.count}, the codes of the pool"
-        return case.refuse(subject, Status.BAD_RANGE, detail)
+        return Decision(Status.BAD_RANGE, subject, detail)
     pool = Pool(place, capability, first, last, quota, case.leaf, case.now)
     other = view.pool_from(case.view, place, capability, first)
     if other is not None and other.first <= last:
         if other == pool._replace(leaf=other.leaf, since=other.since) and body.first:
-            return case.unchanged(pool.code)
-        return case.refuse(pool.code, Status.OVERLAP, f"overlaps pool {other.code}")
+            return Decision(Status.UNCHANGED, pool.code)
+        return Decision(Status.OVERLAP, pool.code, f"overlaps pool {other.code}")
     refusal = place_open(case.view, place, case.day.year)
     if refusal is not None:
-        return case.refused(pool.code, refusal)
+        return refusal.about(pool.code)
     row = codec.encode(pool)
     return case.done(pool.code, [(codec.POOLS, codec.pool_key(pool), row)], after=row, prev=NO_LEAF)
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final, NamedTuple
 
+from csid.vocabulary import STANDINGS, STATES
+
 
 class State(IntEnum):
     """Where an identifier is in its life; the numbers are stored."""
@@ -34,13 +36,20 @@ _LOCKED_RDAP = (
     "server transfer prohibited",
     "server update prohibited",
 )
+
+
+def _words(state: State, epp: tuple[str, ...], rdap: tuple[str, ...]) -> Words:
+    record = state.name.lower()
+    return Words(record, STATES[record], epp, rdap)
+
+
 WORDS: Final[Mapping[State, Words]] = {
-    State.RESERVED: Words("reserved", "预留", ("inactive",), ("inactive",)),
-    State.FILING: Words("filing", "备案中", ("pendingCreate",), ("pending create",)),
-    State.ACTIVE: Words("active", "有效", ("ok",), ("active",)),
-    State.SUSPENDED: Words("suspended", "暂停", ("serverHold",), ("server hold",)),
-    State.RETIRED: Words("retired", "终止", _LOCKED_EPP, _LOCKED_RDAP),
-    State.SUPERSEDED: Words("superseded", "已替代", _LOCKED_EPP, _LOCKED_RDAP),
+    State.RESERVED: _words(State.RESERVED, ("inactive",), ("inactive",)),
+    State.FILING: _words(State.FILING, ("pendingCreate",), ("pending create",)),
+    State.ACTIVE: _words(State.ACTIVE, ("ok",), ("active",)),
+    State.SUSPENDED: _words(State.SUSPENDED, ("serverHold",), ("server hold",)),
+    State.RETIRED: _words(State.RETIRED, _LOCKED_EPP, _LOCKED_RDAP),
+    State.SUPERSEDED: _words(State.SUPERSEDED, _LOCKED_EPP, _LOCKED_RDAP),
 }
 BY_WORD: Final[Mapping[str, State]] = {words.record: state for state, words in WORDS.items()}
 
@@ -64,9 +73,8 @@ class Standing(IntEnum):
     ENDED = 3
 
 
+# In options and JSON, and in Chinese.
 STANDING_WORDS: Final[Mapping[Standing, tuple[str, str]]] = {
-    Standing.APPLIED: ("applied", "已申请"),
-    Standing.ACCREDITED: ("accredited", "已准入"),
-    Standing.SUSPENDED: ("suspended", "已暂停"),
-    Standing.ENDED: ("ended", "已终止"),
+    standing: (word, STANDINGS[word])
+    for standing, word in ((standing, standing.name.lower()) for standing in Standing)
 }

@@ -78,7 +78,7 @@ def _cells(found: Found) -> tuple[str, ...]:
     record = decode(row.record)
     return (
         found.identifier,
-        output.state_text(row.state),
+        output.state_text(WORDS[row.state].record),
         f"→ {row.target}" if row.target else "",
         record.name or "",
         " ".join(one.uri for one in record.endpoints),

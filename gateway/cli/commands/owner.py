@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from csid.identifier import fold
+from csid.vocabulary import STANDINGS
 from gateway.cli import options, output, request
 from registry.rules.participants import KIND_BY_WORD, KINDS, Judgement
 from registry.rules.requests import AddOwner, Body, JudgeOwner, QualifyOwner, UpdateOwner
@@ -76,9 +77,7 @@ def _register_reading(actions: options.Subparsers[argparse.ArgumentParser]) -> N
     show.set_defaults(run=run_show)
     listing = actions.add_parser("list", help="list participants 列出主体")
     listing.add_argument("--kind", choices=tuple(KIND_BY_WORD), help="of this kind 类别")
-    listing.add_argument(
-        "--standing", choices=tuple(word for word, _ in STANDING_WORDS.values()), help="准入状态"
-    )
+    listing.add_argument("--standing", choices=tuple(STANDINGS), help="准入状态")
     listing.add_argument("--name", default="", metavar="TEXT", help="a part of the name 名称")
     options.add_page(listing, LIST_LIMIT, "CODE")
     listing.set_defaults(run=run_list)
@@ -162,7 +161,7 @@ def run_show(args: argparse.Namespace) -> int:
             ("准入状态 Standing", _standing_text(owner)),
             ("转售调度资格 Resale", "有 yes" if owner.qualified else "无 no"),
             ("配额 Quota", quota),
-            ("现有标识 Identifiers", f"{live:,}"),
+            ("存续标识 Identifiers", f"{live:,}"),
             ("登记时间 Since", output.moment(owner.since)),
         ]
         output.print_facts(rows)

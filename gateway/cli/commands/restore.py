@@ -121,7 +121,7 @@ def _asking(registry: Registry, args: argparse.Namespace) -> Iterator[Ask]:
         with registry.view() as seen:
             yield request.Trial(seen, args).ask
     else:
-        yield lambda bodies: registry.submit_all([request.request_of(args, x) for x in bodies])
+        yield lambda bodies: registry.writer.submit([request.request_of(args, x) for x in bodies])
 
 
 def _show(args: argparse.Namespace, tally: _Tally) -> int:
