@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from csid.explain import Row
 from csid.fields import BY_KEY, PRECISIONS, show_number
 from csid.record import Record
 from csid.vocabulary import FIELDS, STATES
@@ -52,6 +53,15 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title:
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
     out.print(table)
+
+
+def print_meanings(rows: Iterable[Row], title: str = "") -> None:
+    """Print what each part of an identifier means; parts of a segment are indented."""
+    print_table(
+        ("代码 Code", "含义", "Meaning"),
+        ((f"  {one.code}" if one.part else one.code, one.zh, one.en) for one in rows),
+        title,
+    )
 
 
 def print_list(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

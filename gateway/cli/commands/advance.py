@@ -7,7 +7,8 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
-from gateway.cli import COMMANDS, options, references, request
+from csid.identifier import parse
+from gateway.cli import COMMANDS, options, request
 from registry.rules.lifecycle import TRANSITIONS, Verb
 from registry.rules.requests import Advance, Retire
 from registry.tables.enums import WORDS
@@ -44,7 +45,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 def run_advance(args: argparse.Namespace) -> int:
     """Lead one identifier to its next state."""
     with request.open_registry(args) as registry:
-        identifier = references.identifier(args.id, registry.settings)
+        identifier = parse(args.id, suffix=registry.settings.suffix)
         return request.carry_out(registry, args, Advance(identifier, args.verb))
 
 
@@ -52,6 +53,6 @@ def run_retire(args: argparse.Namespace) -> int:
     """End one identifier."""
     with request.open_registry(args) as registry:
         settings = registry.settings
-        identifier = references.identifier(args.id, settings)
-        successor = args.successor and str(references.identifier(args.successor, settings))
+        identifier = parse(args.id, suffix=settings.suffix)
+        successor = args.successor and str(parse(args.successor, suffix=settings.suffix))
         return request.carry_out(registry, args, Retire(identifier, successor))

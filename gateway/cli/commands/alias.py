@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 
 from csid.errors import IdentifierError
+from csid.identifier import parse
 from csid.prefix import is_whole_identifier
-from gateway.cli import options, references, request
+from gateway.cli import options, request
 from registry.rules.plan import AliasAll
 from registry.rules.requests import Alias
 from registry.tables.search import read_query
@@ -36,8 +37,8 @@ def run_alias(args: argparse.Namespace) -> int:
     with request.open_registry(args) as registry:
         if whole[0]:
             settings = registry.settings
-            old = references.identifier(args.old, settings)
-            body = Alias(old, references.identifier(args.new, settings))
+            old = parse(args.old, suffix=settings.suffix)
+            body = Alias(old, parse(args.new, suffix=settings.suffix))
             return request.carry_out(registry, args, body)
         work = AliasAll(args.old, args.new)
         return request.carry_out_plan(registry, args, work, read_query(args.old))

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from gateway.cli import options, output, references, request
+from csid.identifier import parse
+from gateway.cli import options, output, request
 from gateway.cli.commands import history
 from registry.audit import (
     AuditError,
@@ -185,7 +186,7 @@ def run_prove(args: argparse.Namespace) -> int:
     request.require_auditor(args)
     note = _read(args.checkpoint) if args.checkpoint else ""
     with Registry.open(args.data) as registry:
-        identifier = references.identifier(args.id, registry.settings)
+        identifier = parse(args.id, suffix=registry.settings.suffix)
         _give(registry.prove(str(identifier), note).text(), args.output)
     return output.EXIT_OK
 

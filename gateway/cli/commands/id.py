@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from typing import Any
 
 from csid.errors import IdentifierError
@@ -63,17 +64,10 @@ def run_explain(args: argparse.Namespace) -> int:
         return output.EXIT_BAD_INPUT
     rows = explain(identifier)
     if args.json:
-        meanings = [
-            {"segment": r.segment, "part": r.part, "code": r.code, "zh": r.zh, "en": r.en}
-            for r in rows
-        ]
-        output.print_json(_forms(identifier, args.suffix) | {"meanings": meanings})
+        forms = _forms(identifier, args.suffix)
+        output.print_json(forms | {"meanings": list(map(asdict, rows))})
         return output.EXIT_OK
-    output.print_table(
-        ("代码 Code", "含义", "Meaning"),
-        ((r.code if not r.part else f"  {r.code}", r.zh, r.en) for r in rows),
-        title=f"算力标识 {identifier}",
-    )
+    output.print_meanings(rows, title=f"算力标识 {identifier}")
     output.out.print(f"DNS     {identifier.to_dns_name(args.suffix)}", markup=False)
     output.out.print(f"Handle  {identifier.to_handle()}", markup=False)
     return output.EXIT_OK

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import dns.rdata
 from dns.exception import DNSException
@@ -62,10 +63,7 @@ def _show_json(held: Holding, settings: Settings) -> None:
                 {"type": _type_text(rrtype), "ttl": ttl, "data": _texts(rrtype, rdatas)}
                 for rrtype, (ttl, rdatas) in held.rrsets.items()
             ],
-            "meanings": [
-                {"segment": r.segment, "part": r.part, "code": r.code, "zh": r.zh, "en": r.en}
-                for r in explain(identifier)
-            ],
+            "meanings": list(map(asdict, explain(identifier))),
         }
     )
 
@@ -85,10 +83,7 @@ def _show_table(held: Holding, settings: Settings) -> None:
         texts = _texts(rrtype, rdatas) if rrtype != CSID else [f"{len(rdatas[0])} octets"]
         rows += [(f"{_type_text(rrtype)}, TTL {ttl}", text) for text in texts]
     output.print_facts(rows)
-    output.print_table(
-        ("代码 Code", "含义", "Meaning"),
-        ((r.code if not r.part else f"  {r.code}", r.zh, r.en) for r in explain(identifier)),
-    )
+    output.print_meanings(explain(identifier))
 
 
 def _type_text(rrtype: int) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from csid.identifier import fold
+from csid.identifier import fold, parse
 from csid.prefix import is_whole_identifier
-from gateway.cli import options, references, request
+from gateway.cli import options, request
 from registry.rules.moves import moved
 from registry.rules.plan import Transfer
 from registry.rules.requests import Move
@@ -32,7 +32,7 @@ def run_transfer(args: argparse.Namespace) -> int:
     """One identifier, or all below a prefix; the first prints the new identifier."""
     with request.open_registry(args) as registry:
         if is_whole_identifier(args.what):
-            old = references.identifier(args.what, registry.settings)
+            old = parse(args.what, suffix=registry.settings.suffix)
             body = Move(old, moved(old, owner=fold(args.to)))
             return request.carry_out(registry, args, body, bare=True)
         work = Transfer(args.what, args.to)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 
 from csid.errors import RecordError
+from csid.identifier import parse
 from csid.record import decode
-from gateway.cli import options, record_options, references, request
+from gateway.cli import options, record_options, request
 from registry.rules.lifecycle import LIVE
 from registry.rules.requests import Update
 from registry.tables.view import get_assignment
@@ -30,7 +31,7 @@ def run_update(args: argparse.Namespace) -> int:
     if not record_options.is_given(args):
         raise RecordError("record", "nothing to change is given; give --record or an option")
     with request.open_registry(args) as registry:
-        identifier = references.identifier(args.id, registry.settings)
+        identifier = parse(args.id, suffix=registry.settings.suffix)
         with registry.view() as seen:
             row = get_assignment(seen, str(identifier))
         # Of one that is not there or has ended the registry says why nothing is changed.
