@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from itertools import islice
+from itertools import compress, islice
 from typing import Any, Final
 
 from csid.record import decode
@@ -70,7 +70,11 @@ def _print_lines(found: Iterator[Found]) -> None:
 
 def _print_table(found: Iterator[Found]) -> None:
     while rows := [_cells(one) for one in islice(found, ROWS_PER_TABLE)]:
-        output.print_list(HEADS, rows)
+        # A terminal is narrow: no column for what none of these has.
+        used = [any(cells) for cells in zip(*rows, strict=True)]
+        output.print_list(
+            tuple(compress(HEADS, used)), (tuple(compress(row, used)) for row in rows)
+        )
 
 
 def _cells(found: Found) -> tuple[str, ...]:
