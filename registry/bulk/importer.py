@@ -129,7 +129,7 @@ class Import:
         self._intake: Intake | None = None
         self._owners: set[bytes] = set()  # labels of the owners met so far
         self._leaves = 0  # the log had after the last part; others may have written since
-        self._marks = Marks(registry.store.path)  # of every row that stands
+        self._marks = Marks(store.path)  # of every row that stands
 
     def run(self, parts: Iterable[Part]) -> Iterator[list[Fault]]:
         """Commit the parts; after each, gives its rows that were not taken, in order.

@@ -1,8 +1,8 @@
 """The decision on a request: (what the registry says, the request, the time) → status, changes.
 
-Pure: no clock, no store, nothing is written. The changes of a decision belong into one
-transaction, together with the resolution tree and the audit leaf; `model.Changes` says which.
-Requests about many identifiers are cut into single ones by `plan.steps`.
+Pure: no clock, no store, nothing is written. The changes of a decision belong into one transaction,
+together with the resolution tree and the audit leaf (`registry.tables.changes`). Requests about
+many identifiers are cut into single ones by `plan.steps`.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import argparse
 import os
 from typing import Final
 
+from csid import address
 from csid.identifier import Identifier, parse
 from gateway.cli import options, output
 from resolver import client
@@ -42,7 +43,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Ask and print; the exit code says what came of it."""
     identifier = parse(arguments.id, suffix=arguments.suffix)
-    server = client.parse_server(arguments.server)
+    server = address.parse(arguments.server, client.DEFAULT_PORT)
     name = identifier.to_dns_name(arguments.suffix)
     found = client.resolve(name, server, arguments.tcp)
     show = _print_json if arguments.json else _print_table

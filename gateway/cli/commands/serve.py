@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from csid.address import Address
 from resolver.server import supervisor
-from resolver.server.sockets import Address, parse_address
+from resolver.server.sockets import listen_address
 
 DEFAULT_LISTEN: Final = "127.0.0.1:5300"
 MAX_WORKERS: Final = 256  # UDP processes per address
@@ -48,7 +49,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve; returns when ended by a signal."""
-    addresses = [parse_address(text) for text in arguments.listen or [DEFAULT_LISTEN]]
+    addresses = [listen_address(text) for text in arguments.listen or [DEFAULT_LISTEN]]
 
     def ready(bound: Sequence[Address]) -> None:
         where = " ".join(map(str, bound))
