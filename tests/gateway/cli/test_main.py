@@ -84,7 +84,7 @@ def on_a_terminal(node: Node, *words: str) -> str:
         stdin=command_side,
         stdout=command_side,
         stderr=command_side,
-        env={**os.environ, "TERM": "xterm-256color"},
+        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"},
     )
     os.close(command_side)
     shown = b""
