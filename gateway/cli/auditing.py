@@ -285,7 +285,7 @@ def _read(name: str) -> str:
 
 def _give(text: str, output: Path | None) -> None:
     if output is None:
-        sys.stdout.write(text)
+        console.for_data().write(text)
         return
     with write_whole(output) as file:
         file.write(text)

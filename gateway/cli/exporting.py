@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -53,6 +52,7 @@ def run_export(args: argparse.Namespace) -> int:
                     written += 1
                 else:
                     left += 1
+            file.flush()  # nothing is said to be exported that is not
     console.err.print(f"导出 exported {written:,}", markup=False)
     if left:
         console.complain(
@@ -113,4 +113,4 @@ _WRITERS: Final[dict[str, Callable[[IO[str]], Write]]] = {"csv": _as_csv, "jsonl
 
 def _output(path: Path | None) -> AbstractContextManager[IO[str]]:
     """Where to write to."""
-    return write_whole(path) if path is not None else nullcontext(sys.stdout)
+    return write_whole(path) if path is not None else nullcontext(console.for_data())

@@ -6,10 +6,14 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from resolver.files import bounded_lines
 
 if TYPE_CHECKING:
     from csid.identifier import Identifier
+
+TEXT_OCTETS_MAX: Final = 4_096  # of a line with one identifier; a DNS name has at most 1,004
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -137,7 +141,8 @@ def _texts(given: Iterable[str]) -> Iterator[str]:
     """The identifiers to check: those given, and the lines of stdin where ``-`` is; no blanks."""
     for text in given:
         if text == "-":
-            yield from filter(None, (line.strip() for line in sys.stdin))
+            lines = bounded_lines(sys.stdin.buffer, TEXT_OCTETS_MAX)
+            yield from filter(None, (line.decode(errors="replace").strip() for line in lines))
         else:
             yield text
 

@@ -120,8 +120,6 @@ def _progress() -> Progress:
 
 def run_dump(args: argparse.Namespace) -> int:
     """Write one zone; the file appears whole or not at all."""
-    import sys
-
     from csid import names
     from gateway.cli import console
     from resolver.files import write_whole
@@ -132,7 +130,7 @@ def run_dump(args: argparse.Namespace) -> int:
     with Store.open(args.data) as store, store.read() as read:
         lines = dump(origin, _rows(read, read.zone(origin)))
         if args.output is None:
-            sys.stdout.writelines(lines)
+            console.for_data().writelines(lines)
             return console.EXIT_OK
         with write_whole(args.output) as file:
             file.writelines(lines)
