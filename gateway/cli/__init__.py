@@ -11,13 +11,18 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
+import io
 import itertools
 import os
 import sys
 from collections.abc import Sequence
-from typing import Final, NamedTuple, NoReturn
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from csid.errors import CsidError
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 EXIT_ERROR: Final = 2  # the command could not be carried out at all
 EXIT_INTERRUPTED: Final = 130  # by Ctrl-C: 128 + SIGINT, as shells count
@@ -72,27 +77,72 @@ COMMANDS: Final = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _let_all_texts_out()
     try:
-        arguments = _parser(words[:1]).parse_args(words)
-        code: int = arguments.run(arguments)
+        code = _run(words)
         sys.stdout.flush()
     except CsidError as error:
-        from gateway.cli.output import complain  # imports rich, which `csid serve` does without
-
-        complain(error)
-        return EXIT_ERROR
+        return _failed(str(error))
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # So that the interpreter's own flush at exit finds somewhere to write to.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_output()
         return EXIT_PIPE
+    except OSError as error:
+        # Where a file was named, the command has told of it; what is left writes to stdout.
+        where = error.filename if error.filename is not None else "the output"
+        return _failed(f"{where}: {error.strerror or error}")
+    except UnicodeError as error:
+        return _failed(f"given is text in another encoding than was expected: {error}")
+    except MemoryError:
+        return _failed("there is not enough memory for this")
     return code
+
+
+def _run(words: Sequence[str]) -> int:
+    try:
+        arguments = _parser(words[:1]).parse_args(words)
+    except SystemExit:
+        sys.stdout.flush()  # the help, which argparse has printed
+        raise
+    code: int = arguments.run(arguments)
+    return code
+
+
+def _let_all_texts_out() -> None:
+    """Have what the terminal's encoding cannot show written as escapes, on stdout as on stderr."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def _failed(message: str) -> int:
+    from gateway.cli.output import complain  # imports rich, which `csid serve` does without
+
+    with suppress(OSError):  # nobody can be told
+        complain(message)
+    _close_output()
+    return EXIT_ERROR
+
+
+def _close_output() -> None:
+    """Let go what could not be written, so that the interpreter does not try again at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that says when its help could not be printed."""
+
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        """Print it; argparse's own passes over errors."""
+        (file or sys.stdout).write(self.format_help())
 
 
 def _parser(first: Sequence[str]) -> argparse.ArgumentParser:
     """The parser of the command given, or, where none was, one that tells of all there are."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="csid",
         usage="csid COMMAND ... (csid COMMAND --help says more)",
         description="Compute identifiers: assign, store, resolve. 算力标识",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Any, Final, TypeVar
+from typing import IO, Any, Final, TypeVar
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -31,13 +32,26 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def complain(message: object) -> None:
-    """Print one error line on stderr."""
-    err.print(f"csid: {message}", markup=False, style="red")
+    """Print one error line on stderr; what would break the line or move the cursor is escaped."""
+    line = "".join(
+        char if char.isprintable() or char == "\u3000" else ascii(char)[1:-1]
+        for char in str(message)
+    )
+    err.print(f"csid: {line}", markup=False, style="red")
 
 
 def print_json(value: Any) -> None:
     """Print one JSON value on a line of its own, so that streams of them are JSON Lines."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    is_ascii = not encoding.lower().startswith("utf")  # others read it as UTF-8 (RFC 8259)
+    sys.stdout.write(json.dumps(value, ensure_ascii=is_ascii, default=str) + "\n")
+
+
+def for_data() -> IO[str]:
+    """Stdout for what is a file format: UTF-8, whatever the terminal has."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="strict", newline="")
+    return sys.stdout
 
 
 # -- tables

@@ -137,7 +137,7 @@ def _read(name: str) -> dict[str, Any]:
         facts = json.loads(text)
     except OSError as error:
         raise RecordError("--record", f"{name}: cannot be read: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RecordError("--record", f"{name}: is no JSON text: {error}") from None
     if not isinstance(facts, dict):
         raise RecordError("--record", f"{name}: expected a JSON object, given {str(facts)[:40]}")

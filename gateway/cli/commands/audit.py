@@ -273,9 +273,9 @@ def _read(name: str) -> str:
         raise AuditError(f"{name}: is no text") from None
 
 
-def _give(text: str, output: Path | None) -> None:
-    if output is None:
-        sys.stdout.write(text)
+def _give(text: str, path: Path | None) -> None:
+    if path is None:
+        output.for_data().write(text)
         return
-    with write_whole(output) as file:
+    with write_whole(path) as file:
         file.write(text)

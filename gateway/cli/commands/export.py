@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -53,6 +52,7 @@ def run_export(args: argparse.Namespace) -> int:
                     left += 1
                 if written % ROWS_PER_NOTE == 0 and args.output:
                     bar.show(written, f"{written:,}")
+            file.flush()  # nothing is said to be exported that is not
     output.err.print(f"导出 exported {written:,}", markup=False)
     if left:
         output.complain(
@@ -106,4 +106,4 @@ _WRITERS: Final[dict[str, Callable[[IO[str]], Write]]] = {"csv": _as_csv, "jsonl
 
 def _output(path: Path | None) -> AbstractContextManager[IO[str]]:
     """Where to write to."""
-    return write_whole(path) if path is not None else nullcontext(sys.stdout)
+    return write_whole(path) if path is not None else nullcontext(output.for_data())

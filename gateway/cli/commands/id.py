@@ -6,12 +6,15 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 from csid.errors import IdentifierError
 from csid.explain import explain
 from csid.identifier import Identifier, make, parse
 from gateway.cli import options, output
+from resolver.files import bounded_lines
+
+TEXT_OCTETS_MAX: Final = 4_096  # of a line with one identifier; a DNS name has at most 1,004
 
 
 def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
@@ -114,7 +117,8 @@ def _texts(given: Iterable[str]) -> Iterator[str]:
     """The identifiers to check: those given, and the lines of stdin where ``-`` is; no blanks."""
     for text in given:
         if text == "-":
-            yield from filter(None, (line.strip() for line in sys.stdin))
+            lines = bounded_lines(sys.stdin.buffer, TEXT_OCTETS_MAX)
+            yield from filter(None, (line.decode(errors="replace").strip() for line in lines))
         else:
             yield text
 

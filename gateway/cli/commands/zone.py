@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -103,7 +102,7 @@ def run_dump(args: argparse.Namespace) -> int:
     with Store.open(args.data) as store, store.read() as read:
         lines = dump(origin, read.rows(read.zone(origin)))
         if args.output is None:
-            sys.stdout.writelines(lines)
+            output.for_data().writelines(lines)
             return output.EXIT_OK
         with write_whole(args.output) as file:
             file.writelines(lines)

@@ -82,7 +82,8 @@ def test_check_of_good_ones_exits_0(capsys: Capture) -> None:
 
 
 def test_check_reads_stdin(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"{FIRST}\n\nbar\n"))
+    octets = f"{FIRST}\n\nbar\n".encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(octets)))
     assert run("check", "-", "--json") == 1
     good, bad = map(json.loads, capsys.readouterr().out.splitlines())
     assert good == {"given": FIRST, "ok": True, "id": FIRST}
