@@ -38,6 +38,9 @@ NODES_PER_COMMIT: Final = 50_000  # tree nodes written in one transaction of a b
 REMOVALS_PER_COMMIT: Final = 100_000  # tree nodes removed in one transaction of a sweep
 JOURNAL_ENTRIES: Final = 10_000  # serials of one zone that IXFR can go back
 JOURNAL_OCTETS: Final = 64 << 20  # of the entries of one zone's journal
+JOURNAL_ENTRY_NAMES: Final = 100_000  # changed with one serial; more are not noted
+JOURNAL_ENTRY_OCTETS: Final = 32 << 20  # of their keys and nodes, before they are deflated
+JOURNAL_READ_OCTETS: Final = 128 << 20  # of memory for one difference; a larger one is not given
 
 # UDP workers
 BATCH_PACKETS: Final = 64  # datagrams taken from and given to the kernel at once

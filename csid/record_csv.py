@@ -9,6 +9,7 @@ stripped here).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import date
 from functools import lru_cache
@@ -18,7 +19,7 @@ from typing import Final, NamedTuple
 from csid import scheme, vocabulary
 from csid.endpoint import CACHE_ENTRIES
 from csid.errors import IdentifierError, RecordError
-from csid.fields import BY_KEY, CELL_BREAK, FIELDS, PRECISIONS, check_together
+from csid.fields import BY_KEY, CELL_BREAK, FIELDS, PRECISIONS, TEXT, check_together
 from csid.identifier import Identifier, make, parse
 from csid.record import Record
 
@@ -45,8 +46,23 @@ ALIASES: Final = {
     "芯片型号": "chip",
     "数量": "count",
 }
+# A spreadsheet runs a cell that begins so as a formula (OWASP, "CSV Injection"; the wide forms in
+# Chinese and Japanese versions). In a table an apostrophe stands before it, and one before what
+# already has apostrophes there, so that a cell reads back as what it was.
+_FORMULA: Final = re.compile("'*[=+@\t\r\n\\-＝＋＠－]")
+_QUOTE: Final = "'"
 # Cells of these are different in every row, so remembering them would only cost.
 _ALWAYS_NEW: Final = frozenset({"name", "endpoints"})
+
+
+def shielded(text: str) -> str:
+    """A text as the cell of a table that no spreadsheet takes for a formula."""
+    return _QUOTE + text if _FORMULA.match(text) else text
+
+
+def _read_text(cell: str) -> object:
+    """The text that `shielded` made this cell from, or that somebody wrote without."""
+    return TEXT.read(cell[1:] if cell[0] == _QUOTE and _FORMULA.match(cell) else cell)
 
 
 class _Step(NamedTuple):
@@ -173,7 +189,7 @@ def _steps(columns: list[str]) -> list[_Step]:
         if field.key == "fl":
             steps += _gflops_step(columns)
         elif field.name in columns:
-            read = field.form.read
+            read = _read_text if field.form is TEXT else field.form.read
             if field.name not in _ALWAYS_NEW:
                 read = lru_cache(CACHE_ENTRIES)(read)
             steps.append(_Step(field.name, field.key, itemgetter(columns.index(field.name)), read))

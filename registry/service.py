@@ -68,6 +68,19 @@ class Outcome:
     cursor: str = ""
     stopped: bool = False
 
+    def count(self, decisions: Sequence[Decision]) -> None:
+        """Add the decisions of one commit."""
+        for decision in decisions:
+            if not decision.status.success:
+                self.refused += 1
+                if len(self.refusals) < REFUSALS_KEPT:
+                    self.refusals.append(decision)
+            elif decision.changes.leaf is not None:
+                self.done += 1
+            else:
+                self.unchanged += 1
+        self.subjects = tuple(one.subject for one in decisions if one.status.success)
+
 
 class Registry:
     """An open registry. Made with `open`; a context manager that closes it.
@@ -174,7 +187,7 @@ class Registry:
                 for number, body in enumerate(bodies)
             ]
             decisions = self.writer.submit(requests)
-            _count(outcome, decisions)
+            outcome.count(decisions)
             outcome.stopped = any(
                 _ends(work, body) and not decision.status.success
                 for body, decision in zip(bodies, decisions, strict=True)
@@ -324,16 +337,3 @@ def _step_key(work: Plan, key: str, cursor: str, number: int) -> str:
 def _ends(work: Plan, body: Body) -> bool:
     """Whether a refusal of this step ends the plan."""
     return isinstance(work, MintAll) or isinstance(body, RetireLocation)
-
-
-def _count(outcome: Outcome, decisions: Sequence[Decision]) -> None:
-    for decision in decisions:
-        if not decision.status.success:
-            outcome.refused += 1
-            if len(outcome.refusals) < REFUSALS_KEPT:
-                outcome.refusals.append(decision)
-        elif decision.changes.leaf is not None:
-            outcome.done += 1
-        else:
-            outcome.unchanged += 1
-    outcome.subjects = tuple(one.subject for one in decisions if one.status.success)

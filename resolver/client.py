@@ -1,4 +1,4 @@
-"""Our client: asks a server for the record of a compute identifier.
+"""Our client: asks a server, or a resolver (RD is set), for the record of a compute identifier.
 
 UDP first, again after a time without answer, and TCP where the answer does not fit (RFC 1035
 section 4.2.1, RFC 7766 section 5). An answer is believed only if it comes from the server asked and
@@ -113,7 +113,6 @@ def ask(name: str, rrtype: int, server: Address, over_tcp: bool = False) -> Repl
         )
     except dns.exception.DNSException as error:
         raise AskError(f"{name!r} is no DNS name: {error}") from None
-    query.flags &= ~dns.flags.RD
     begin = time.monotonic()
     transport, octets = UDP, b""
     try:

@@ -28,6 +28,7 @@ from registry.tables.view import View
 
 _BIRTHS: Final = {WORDS[state].record: int(state) for state in BIRTH}
 _ACTIVE: Final = int(State.ACTIVE)
+PLACES_KEPT: Final = 100_000  # with what their rows share, from batch to batch
 
 DONE: Final = Refusal(Status.DONE, "")
 UNCHANGED: Final = Refusal(Status.UNCHANGED, "")
@@ -141,6 +142,9 @@ class Intake:
             self._count(code, owner)
         batch = Batch(self._over.rows(), self._tree, self._leaves)
         self._start(self._first + len(self._leaves))
+        if len(self._places) > PLACES_KEPT:  # all that is known of them is in the batch
+            self._places.clear()
+            self._owners.clear()
         return batch
 
     def _open(self, at: str, identifier: Identifier, record: Record) -> _Place:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import struct
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,14 +22,16 @@ import pytest
 from csid.address import Address
 from csid.errors import CsidError
 from csid.identifier import parse
+from csid.protocol import CSID, SOA
 from csid.record import Record, encode
 from gateway.cli import main
 from resolver import client
 from resolver.client import AskError
 from tests.support.identifiers import PRINTED
+from tests.support.peers import free_port
 from tests.support.records import FULL
 from tests.support.servers import Server as RunningServer
-from tests.support.servers import make_data, run, serving
+from tests.support.servers import eventually, make_data, run, serving
 
 PATIENCE = 10.0  # seconds
 POOL, BARE, MOVED, ABSENT = map(parse, PRINTED)
@@ -323,7 +327,7 @@ def test_commands_are_listed_and_unknown_ones_refused() -> None:
     done = run("--help")
     assert done.returncode == 0
     for command in ("id", "import", "zone", "serve", "resolve"):
-        assert f"\n    {command} " in done.stdout
+        assert f"\n  {command} " in done.stdout
     assert run("nonsense").returncode == 2
     assert run().returncode == 2
 
@@ -337,3 +341,79 @@ def test_output_nobody_reads_is_no_error(tmp_path: Path, server: RunningServer) 
         process.stdout.close()
         assert process.wait(PATIENCE) == 141
     assert (tmp_path / "log").read_text() == ""
+
+
+# -- through a resolver
+
+
+@pytest.fixture(scope="module")
+def resolver(server: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
+    """An Unbound that asks our server for what is below csid.internal."""
+    if shutil.which("unbound") is None:
+        pytest.skip("unbound is not installed")
+    folder = tmp_path_factory.mktemp("unbound")
+    port = free_port()
+    file = folder / "unbound.conf"
+    file.write_text(f"""\
+server:
+  interface: 127.0.0.1@{port}
+  access-control: 127.0.0.0/8 allow
+  do-not-query-localhost: no
+  do-daemonize: no
+  use-syslog: no
+  logfile: ""
+  username: ""
+  chroot: ""
+  directory: "{folder}"
+  pidfile: "{folder}/unbound.pid"
+  module-config: "iterator"
+  num-threads: 1
+remote-control:
+  control-enable: no
+stub-zone:
+  name: "csid.internal."
+  stub-addr: 127.0.0.1@{server.port}
+""")
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(["unbound", "-d", "-c", str(file)], stderr=log, stdout=log)
+    where = Address("127.0.0.1", port)
+    try:
+        eventually("unbound answers", lambda: answers(where))
+        yield where
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
+
+
+def answers(server: Address) -> bool:
+    try:
+        client.ask("csid.internal.", SOA, server)
+    except AskError:
+        return False
+    return True
+
+
+def test_a_query_asks_for_recursion() -> None:
+    asked = []
+
+    def answer(query: dns.message.Message, number: int) -> list[bytes]:
+        asked.append(bool(query.flags & dns.flags.RD))
+        return [dns.message.make_response(query).to_wire()]
+
+    with fake_server(answer) as where:
+        client.ask(NAME, CSID, where)
+    assert asked == [True]
+
+
+@pytest.mark.parametrize("over_tcp", [False, True])
+def test_a_resolver_gives_what_the_server_behind_it_has(
+    server: RunningServer, resolver: Address, over_tcp: bool
+) -> None:
+    behind = Address("127.0.0.1", server.port)
+    for identifier in (POOL, BARE, MOVED, ABSENT):
+        name = identifier.to_dns_name()
+        direct = client.resolve(name, behind, over_tcp)
+        through = client.resolve(name, resolver, over_tcp)
+        assert through[:4] == direct[:4]
+        assert through.reply.message.flags & dns.flags.RA
+        assert not through.reply.message.flags & dns.flags.AA
