@@ -33,6 +33,7 @@ from registry.tables.resolution import Reach
 from registry.tables.rows import NO_LEAF
 from registry.tables.transaction import TransactionView
 from registry.writer import Writer, judged
+from resolver.answer.source import NO_STAGES, Stages
 from resolver.store.environment import Settings, Store
 
 STEPS_PER_COMMIT: Final = 1_000
@@ -90,12 +91,13 @@ class Registry:
         writer: what carries out requests; many at a time go to it, a single one to `submit`.
     """
 
-    def __init__(self, store: Store, sync: bool = True) -> None:
-        """Over an open store, which `close` closes."""
+    def __init__(self, store: Store, sync: bool = True, stages: Stages = NO_STAGES) -> None:
+        """Over an open store, which `close` closes; ``stages`` are what plugins add."""
+        self.stages = stages
         self.store = store
         self._sync = sync
         transaction.open_tables(store)
-        self.writer = Writer(store)
+        self.writer = Writer(store, stages)
 
     @classmethod
     def open(cls, data: Path, writable: bool = False, sync: bool = True) -> Registry:

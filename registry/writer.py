@@ -22,6 +22,7 @@ from registry.rules.status import Status
 from registry.tables.overlay import Overlay
 from registry.tables.resolution import Reach, ResolutionTree
 from registry.tables.transaction import TransactionView, append_leaves, write_rows
+from resolver.answer.source import NO_STAGES, Check, Stages
 from resolver.store.environment import Store
 from resolver.store.write import WriteTransaction
 
@@ -57,8 +58,9 @@ class _Ticket:
 class Writer:
     """Carries out requests on a store that is open for writing."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, stages: Stages = NO_STAGES) -> None:
         self._store = store
+        self._stages = stages
         self._suffix = store.settings().suffix
         self._lock = Lock()  # over the two below
         self._waiting: deque[_Ticket] = deque()
@@ -150,10 +152,15 @@ class Writer:
 
     def _commit(self, tickets: Sequence[_Ticket]) -> None:
         with self._store.write() as txn:
-            batch = Batch(txn, self._suffix, int(time.time()))
+            batch = Batch(txn, self._suffix, int(time.time()), self._stages.check)
             for ticket in tickets:
                 ticket.outcomes = [_decided(batch, request) for request in ticket.requests]
             batch.write()
+        if self._stages.observe:
+            for ticket in tickets:
+                for outcome in ticket.outcomes:
+                    for observe in self._stages.observe:
+                        observe(outcome)
 
 
 class Batch:
@@ -162,8 +169,13 @@ class Batch:
     Nothing is written before `write`, so a request that goes wrong disturbs no other.
     """
 
-    def __init__(self, txn: WriteTransaction, suffix: str, now: int) -> None:
-        """Decide at ``now`` (Unix seconds) over what the transaction sees."""
+    def __init__(
+        self, txn: WriteTransaction, suffix: str, now: int, check: Sequence[Check] = ()
+    ) -> None:
+        """Decide at ``now`` (Unix seconds) over what the transaction sees; ``check`` are the
+        functions of that stage.
+        """
+        self._check = check
         self._txn = txn
         self._now = now
         self._seen = TransactionView(txn)
@@ -174,6 +186,10 @@ class Batch:
     def decide(self, request: Request) -> Decision:
         """The decision on one request; its changes are kept for `write`."""
         decision = judged(decide(self._over, request, self._now), self._tree.reach)
+        for change in decision.changes.tree if self._check else ():
+            for check in self._check:
+                if reason := check(self._over, change):
+                    return Decision(Status.POLICY_PROHIBITS, decision.subject, reason)
         changes = decision.changes
         if changes.rows or changes.leaf is not None:
             self._over.apply(changes)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Final
@@ -37,6 +37,7 @@ from registry.tables.overlay import Overlay
 from registry.tables.record_node import TYPES
 from registry.tables.resolution import Reach
 from registry.tables.transaction import TransactionView, append_leaves, write_rows
+from resolver.answer.source import Check
 from resolver.store import node
 from resolver.store.environment import Store
 from resolver.store.write import ADDED, CHANGED, UNCHANGED, WriteTransaction, ZoneEditor
@@ -102,6 +103,7 @@ class Import:
         reason: why; it is in the leaf of each change.
         year: of registration; 0 is now.
         keep: False only tries: every row is decided, nothing is kept.
+        check: the functions of that stage, which see each row before it is decided.
 
     Attributes:
         tally: what has been done so far.
@@ -114,8 +116,10 @@ class Import:
         reason: str = "",
         keep: bool = True,
         year: int = 0,
+        check: Sequence[Check] = (),
     ) -> None:
         self.tally = Tally()
+        self._check = check
         self._store = store
         self._names = Names(store.settings().suffix)
         self._skip = len(names.key_of(self._names.wire))
@@ -226,6 +230,9 @@ class Import:
             ):
                 faults.append(Fault(line, reason))
                 continue
+            if self._check and (reason := self._prohibited(name, packed)):
+                faults.append(Fault(line, f"{name}: {Status.POLICY_PROHIBITS.zh} {reason}"))
+                continue
             record = Record.of_values(_unpack(packed, use_list=False))
             status, detail = intake.decide(Identifier(*name.split("/")), record, packed)
             if status is Status.DONE:
@@ -237,6 +244,12 @@ class Import:
                 continue
             stands = entry
         return taken, known
+
+    def _prohibited(self, name: str, packed: bytes) -> str:
+        """Why a plugin does not let an identifier have a record, or nothing."""
+        assert self._seen is not None
+        change = TreeChange(TreeKind.RECORD, name, packed)
+        return next(filter(None, (check(self._seen, change) for check in self._check)), "")
 
     def _write(self, txn: WriteTransaction, batch: Batch, taken: Iterable[Entry]) -> list[int]:
         """Write what was decided; gives how many names were added, changed and left as they are.

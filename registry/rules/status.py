@@ -47,6 +47,7 @@ class Status(Enum):
     POOL_QUOTA = (407, False, 2308, "超出资源池配额", "the pool's quota is used up")
     POOL_EXHAUSTED = (408, False, 2308, "资源池序号已用尽", "the pool has no free serial left")
     SUBTREE_ALIASED = (409, False, 2304, "上级已整体改为别名", "the subtree above is an alias")
+    POLICY_PROHIBITS = (410, False, 2308, "本节点策略不允许", "a policy of this node prohibits it")
 
     BAD_VALUE = (500, False, 2005, "取值不合规", "a value is not well-formed")
     BAD_RANGE = (501, False, 2004, "范围不合规", "a value is out of range")

@@ -12,7 +12,6 @@ stranger sends, and nothing that is damaged in the store, raises an exception.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
 from csid import names
 from csid.protocol import EDE_INVALID_DATA, NOERROR, SERVFAIL
@@ -20,9 +19,7 @@ from resolver.answer.edns import OptWriter
 from resolver.answer.encode import Encoder
 from resolver.answer.parse import parse
 from resolver.answer.reply import Reply
-from resolver.answer.source import Source, Stages
-
-NO_STAGES: Final = Stages()
+from resolver.answer.source import NO_STAGES, Source, Stages
 
 
 def _tell_nobody(message: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from mypy_extensions import mypyc_attr
 
@@ -24,6 +24,9 @@ class Source:
         raise NotImplementedError
 
 
+Check = Callable[[Any, Any], str]
+
+
 class Stages(NamedTuple):
     """What plugins add, in the order they are to be called; there are these four stages only.
 
@@ -31,12 +34,16 @@ class Stages(NamedTuple):
         admit: before a source is asked. Setting the rcode of the reply refuses the query.
         shape: once a source has filled the reply, whose `name` is then the final one, behind all
             aliases; before anything is encoded. What is refused here must be `clear`ed.
-        check: before a change of the registry is written, called with what the registry says and
-            the change; gives why it must not be, or nothing.
-        observe: after an answer is made, or a change written; told what happened.
+        check: before a name of the tree is changed, called with what the registry says and the
+            change (`registry.tables.changes.TreeChange`); gives why it must not be, or nothing.
+        observe: told each reply whose message was made, and each decision on a request once it is
+            durable.
     """
 
     admit: tuple[Callable[[Reply], None], ...] = ()
     shape: tuple[Callable[[Reply], None], ...] = ()
-    check: tuple[Callable[[Any, Any], str], ...] = ()
+    check: tuple[Check, ...] = ()
     observe: tuple[Callable[[Any], None], ...] = ()
+
+
+NO_STAGES: Final = Stages()

@@ -76,6 +76,7 @@ def run_import(args: argparse.Namespace) -> int:
             args.reason,
             keep=not args.dry_run,
             year=args.on.year if args.on else 0,
+            check=registry.stages.check,
         )
         try:
             with progress.bar(size) as bar:
