@@ -13,6 +13,8 @@ from setuptools import Extension, setup
 ANSWER_PATH = [
     "csid/names.py",
     "resolver/store/node.py",
+    "resolver/store/extras.py",
+    "resolver/store/build.py",
     "resolver/answer/lookup.py",
     "resolver/store/seek.py",
     "resolver/answer/edns.py",
