@@ -1,4 +1,5 @@
-"""Compiles the answer path where mypyc, Cython and a C compiler are; all else is in pyproject.toml.
+"""Compiles what answers and what reads zones where mypyc, Cython and a C compiler are; the rest is
+in pyproject.toml.
 
 Without them the same files run interpreted: a failed build of an extension is no error.
 """
@@ -9,7 +10,7 @@ import sys
 
 from setuptools import Extension, setup
 
-# Plain typed Python, compiled as it stands.
+# Plain typed Python, compiled as it stands. The modules of a group call each other directly.
 ANSWER_PATH = [
     "csid/names.py",
     "resolver/store/node.py",
@@ -22,6 +23,14 @@ ANSWER_PATH = [
     "resolver/answer/process.py",
     "resolver/server/udp.py",
 ]
+ZONE_FILES = [
+    "resolver/zonefile/tokens.py",
+    "resolver/zonefile/rdata.py",
+    "resolver/zonefile/generate.py",
+    "resolver/zonefile/reader.py",
+    "resolver/zonefile/check.py",
+]
+GROUPS = {"csid": ANSWER_PATH, "csid_zones": ZONE_FILES}
 BATCH_IO = "resolver/server/cdatagrams.pyx"
 
 
@@ -34,16 +43,15 @@ def extensions() -> list[Extension]:
         print(f"csid runs interpreted: {error}", file=sys.stderr)
         return []
     options = ["--config-file=", "--ignore-missing-imports", "--follow-imports=silent"]
-    try:
-        parts: list[Extension] = [
-            *mypycify([*options, *ANSWER_PATH], opt_level="3", group_name="csid"),
-            *cythonize(
-                [Extension("resolver.server.cdatagrams", [BATCH_IO])], build_dir="build", quiet=True
-            ),
-        ]
-    except SystemExit as error:  # how mypyc gives up
-        print(f"csid runs interpreted: {error}", file=sys.stderr)
-        return []
+    parts: list[Extension] = []
+    for name, files in GROUPS.items():
+        try:
+            parts += mypycify([*options, *files], opt_level="3", group_name=name)
+        except SystemExit as error:  # how mypyc gives up
+            print(f"csid runs {', '.join(files)} interpreted: {error}", file=sys.stderr)
+    parts += cythonize(
+        [Extension("resolver.server.cdatagrams", [BATCH_IO])], build_dir="build", quiet=True
+    )
     for part in parts:
         part.optional = True
     return parts

@@ -20,11 +20,12 @@ from resolver.store.node import RRset
 RECORD_OCTETS: Final = 12  # of a record in a message beside its data: pointer, type, class, TTL...
 _TOPS: Final = node.CUT | node.REDIRECT  # flags of names that cover those below them
 
+Node = tuple[bytes, bytes]  # key below the apex, blob
 ZoneData = Mapping[bytes, RRsets]  # lower-case owner in wire form -> its RRsets
 
 
-def build(origin: bytes, data: ZoneData) -> Iterator[tuple[bytes, bytes]]:
-    """The nodes of a zone as (key relative to the apex, blob), in key order.
+def build(origin: bytes, data: ZoneData) -> Iterator[Node]:
+    """The nodes of a zone, in key order.
 
     Args:
         origin: the apex, lower-case wire form.
@@ -64,6 +65,21 @@ def build(origin: bytes, data: ZoneData) -> Iterator[tuple[bytes, bytes]]:
             covers.append((key, cover))
         check_caps(key, types)
         yield key[skip:], node.encode(types, cover, extras_of(apex, key, types, held))
+
+
+def taken(nodes: Iterator[Node], most: int, most_octets: int) -> tuple[list[Node], int]:
+    """The next nodes, at most `most` of them and at most one that goes beyond `most_octets` of
+    blobs, and their octets.
+    """
+    part: list[Node] = []
+    octets = 0
+    while len(part) < most and octets < most_octets:
+        one = next(nodes, None)
+        if one is None:
+            break
+        part.append(one)
+        octets += len(one[1])
+    return part, octets
 
 
 def _missing(key: bytes, before: bytes) -> list[bytes]:

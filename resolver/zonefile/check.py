@@ -5,7 +5,7 @@ Data below a cut or below a DNAME is accepted: it is occluded, and the lookup do
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NoReturn
@@ -22,6 +22,7 @@ from resolver.zonefile import reader
 from resolver.zonefile.rdata import PTR
 from resolver.zonefile.reader import Record
 
+TOLD_EVERY: Final = 4_096  # records between two calls of `told`
 MAX_WARNINGS: Final = 100  # told one by one; the others are counted
 
 _TYPE_NAMES: Final = {SOA: "SOA", CNAME: "CNAME", DNAME: "DNAME"}  # one record each at a name
@@ -60,8 +61,13 @@ def read_zone(path: Path, origin: bytes | None = None) -> Zone:
     return collect(reader.read_file(path, origin), str(path))
 
 
-def collect(records: Iterable[Record], source: str) -> Zone:
+def collect(
+    records: Iterable[Record], source: str, told: Callable[[int], None] = lambda number: None
+) -> Zone:
     """The zone that `records` make; its origin is the owner of the SOA.
+
+    Args:
+        told: is called now and then with the number of records read.
 
     Raises:
         ZoneError: no SOA or two, no NS at the apex, a record outside the zone, an alias beside
@@ -69,7 +75,9 @@ def collect(records: Iterable[Record], source: str) -> Zone:
             `source` if something is missing.
     """
     collector = _Collector()
-    for record in records:
+    for number, record in enumerate(records):
+        if not number % TOLD_EVERY:
+            told(number)
         collector.add(record)
     return collector.zone(source)
 
