@@ -88,6 +88,7 @@ class _Collector:
     def __init__(self) -> None:
         self.origin = b""  # unknown until the SOA
         self.apex = b""  # key of the origin
+        self.owner = self.key = b""  # of the last record
         self.held: dict[bytes, Held] = {}
         self.early: dict[bytes, str] = {}  # keys met before the SOA, and where
         self.warnings: list[str] = []
@@ -95,7 +96,10 @@ class _Collector:
 
     def add(self, record: Record) -> None:
         owner, rrtype, ttl, rdata, _, _ = record
-        key = names.key_of(owner)
+        if owner is not self.owner:  # the reader gives the very same one for records in a row
+            self.owner = owner
+            self.key = names.key_of(owner)
+        key = self.key
         held = self.held.get(key)
         if held is None:
             self.check_owner(key, record)

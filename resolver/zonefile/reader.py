@@ -161,7 +161,8 @@ class _Reader:
             return None
         if ttl_text:
             self.last_ttl = ttl
-        return Record(self.owner, rrtype, ttl, rdata, path, number)
+        # What Record(...) does, without the function in Python that it goes through.
+        return tuple.__new__(Record, (self.owner, rrtype, ttl, rdata, path, number))
 
     def read_entry(self, line: str, source: _Source, number: int) -> Iterator[Record]:
         """What one entry of any form gives, with errors told where they stand."""
