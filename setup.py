@@ -18,8 +18,13 @@ ANSWER_PATH = [
     "resolver/store/build.py",
     "resolver/answer/lookup.py",
     "resolver/store/seek.py",
+    "resolver/answer/reply.py",
     "resolver/answer/edns.py",
+    "resolver/answer/parse.py",
+    "resolver/answer/source.py",
     "resolver/answer/resolve.py",
+    "resolver/answer/fit.py",
+    "resolver/answer/encode.py",
     "resolver/answer/process.py",
     "resolver/server/udp.py",
 ]
@@ -31,7 +36,8 @@ ZONE_FILES = [
     "resolver/zonefile/check.py",
 ]
 GROUPS = {"csid": ANSWER_PATH, "csid_zones": ZONE_FILES}
-BATCH_IO = "resolver/server/cdatagrams.pyx"
+# Loops over octets and the batch I/O, beside their forms in plain Python.
+LOOPS = ["csid/coctets.pyx", "resolver/server/cdatagrams.pyx"]
 
 
 def extensions() -> list[Extension]:
@@ -50,7 +56,9 @@ def extensions() -> list[Extension]:
         except SystemExit as error:  # how mypyc gives up
             print(f"csid runs {', '.join(files)} interpreted: {error}", file=sys.stderr)
     parts += cythonize(
-        [Extension("resolver.server.cdatagrams", [BATCH_IO])], build_dir="build", quiet=True
+        [Extension(path.removesuffix(".pyx").replace("/", "."), [path]) for path in LOOPS],
+        build_dir="build",
+        quiet=True,
     )
     for part in parts:
         part.optional = True

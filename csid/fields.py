@@ -15,10 +15,10 @@ from datetime import date
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from csid import endpoint
+from csid import endpoint, vocabulary
 from csid.errors import RecordError
 
-STATES: Final = ("reserved", "filing", "active", "suspended", "retired")
+STATES: Final = tuple(vocabulary.STATES)[:-1]  # superseded is said by the registry alone
 PRECISIONS: Final = {  # letter in the identifier's capability class -> CSV column and TXT key
     "B": "bf16_gflops",
     "D": "fp64_gflops",

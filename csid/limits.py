@@ -20,6 +20,8 @@ MAX_MESSAGE_OCTETS: Final = 65_535  # TCP (RFC 1035 section 4.2.2)
 PLAIN_UDP_OCTETS: Final = 512  # without EDNS (RFC 1035 section 4.2.1)
 EDNS_UDP_OCTETS: Final = 1_232  # what we send and advertise (DNS flag day 2020)
 MAX_CHAIN: Final = 16  # CNAME and DNAME steps followed for one question
+MAX_CHAIN_OCTETS: Final = 4_500  # of aliases in an answer; behind them any RRset fits a TCP message
+COMPRESSED_OCTETS: Final = 4_096  # of records; larger answers are cut without looking for room
 MAX_NSID_OCTETS: Final = 128  # so that the longest question with all options fits 512 octets
 MAX_OPTIONS: Final = 32  # EDNS options read from one OPT record
 
@@ -39,8 +41,6 @@ JOURNAL_OCTETS: Final = 64 << 20  # of the entries of one zone's journal
 
 # UDP workers
 BATCH_PACKETS: Final = 64  # datagrams taken from and given to the kernel at once
-COOKIE_MEMO_ENTRIES: Final = 4_096  # server cookies kept for clients seen lately
-COOKIE_MEMO_SECONDS: Final = 60  # a server cookie's timestamp is at most this old (RFC 9018)
 
 # TCP (RFC 7766)
 MAX_TCP_CONNECTIONS: Final = 12_000  # in all

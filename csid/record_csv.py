@@ -15,6 +15,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Final, NamedTuple
 
+from csid import scheme, vocabulary
 from csid.endpoint import CACHE_ENTRIES
 from csid.errors import IdentifierError, RecordError
 from csid.fields import BY_KEY, CELL_BREAK, FIELDS, PRECISIONS, check_together
@@ -28,40 +29,21 @@ RECORD_COLUMNS: Final = (
     *PRECISIONS.values(),
 )
 COLUMNS: Final = (ID_COLUMN, *SEGMENT_COLUMNS, *RECORD_COLUMNS)
+# Chinese heads: the names of the fields and of the segments, and what else people write.
 ALIASES: Final = {
-    "标识": "identifier",
-    "算力标识": "identifier",
-    "所属主体": "owner",
-    "行业": "industry",
-    "位置": "location",
-    "类型": "type",
-    "规格": "class",
+    "标识": ID_COLUMN,
+    "算力标识": ID_COLUMN,
+    **{
+        segment.title.zh: "class" if segment.name == "spec" else segment.name
+        for segment in scheme.load().segments
+    },
     "规格类": "class",
     "序号": "serial",
     "序列号": "serial",
-    "名称": "name",
-    "接入地址": "endpoints",
+    **{vocabulary.FIELDS[field.name].zh: field.name for field in FIELDS if field.key != "fl"},
     "端点": "endpoints",
-    "芯片": "chip",
     "芯片型号": "chip",
-    "芯片数量": "count",
     "数量": "count",
-    "单卡显存": "chip_memory_gib",
-    "核数": "vcpu",
-    "内存": "memory_gib",
-    "带宽": "bandwidth_gbps",
-    "网络": "fabric",
-    "价格": "price",
-    "币种": "currency",
-    "计价单位": "price_unit",
-    "绿电占比": "green_share",
-    "可信等级": "trust",
-    "状态": "state",
-    "生效日期": "valid_from",
-    "失效日期": "valid_until",
-    "终止日期": "ended",
-    "终止原因": "reason",
-    "后继标识": "successor",
 }
 # Cells of these are different in every row, so remembering them would only cost.
 _ALWAYS_NEW: Final = frozenset({"name", "endpoints"})

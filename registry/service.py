@@ -20,16 +20,19 @@ from typing import Final
 from registry import audit
 from registry.audit.checkpoint import Checkpoint
 from registry.audit.note import Note
+from registry.reconcile import compare
 from registry.rules import plan
 from registry.rules.decide import decide
+from registry.rules.decision import Decision
 from registry.rules.plan import MintAll, Plan
 from registry.rules.requests import Actor, Body, Request, RetireLocation
 from registry.tables import log_entry, transaction, view
-from registry.tables.log_entry import Leaf
-from registry.tables.resolution import Names, Reach
-from registry.tables.rows import NO_LEAF, Decision
-from registry.tables.transaction import BookView
-from registry.writer import Writer
+from registry.tables.log_entry import LogEntry
+from registry.tables.naming import Names
+from registry.tables.resolution import Reach
+from registry.tables.rows import NO_LEAF
+from registry.tables.transaction import TransactionView
+from registry.writer import Writer, judged
 from resolver.store.environment import Settings, Store
 
 STEPS_PER_COMMIT: Final = 1_000
@@ -41,7 +44,7 @@ class Change:
     """One change of a subject's history, and its place in the audit log."""
 
     index: int
-    leaf: Leaf
+    leaf: LogEntry
 
 
 @dataclass(slots=True)
@@ -67,14 +70,19 @@ class Outcome:
 
 
 class Registry:
-    """An open registry. Made with `open`; a context manager that closes it."""
+    """An open registry. Made with `open`; a context manager that closes it.
+
+    Attributes:
+        store: the store it is in.
+        writer: what carries out requests; many at a time go to it, a single one to `submit`.
+    """
 
     def __init__(self, store: Store, sync: bool = True) -> None:
         """Over an open store, which `close` closes."""
         self.store = store
         self._sync = sync
         transaction.open_tables(store)
-        self._writer = Writer(store)
+        self.writer = Writer(store)
 
     @classmethod
     def open(cls, data: Path, writable: bool = False, sync: bool = True) -> Registry:
@@ -121,24 +129,14 @@ class Registry:
         Raises:
             StoreError: the store is full or fails, or was opened for reading: nothing was changed.
         """
-        return self._writer.submit(request)
-
-    def submit_all(self, requests: Sequence[Request]) -> list[Decision]:
-        """Decide on requests one after the other and carry them out in one commit.
-
-        A refused one does not keep the others from being done.
-
-        Raises:
-            StoreError: as `submit`; none of them was carried out.
-        """
-        return self._writer.submit_all(requests)
+        return self.writer.submit((request,))[0]
 
     def weigh(self, request: Request) -> Decision:
         """What `submit` would answer now; nothing is changed (for ``--dry-run``)."""
         with self.store.read() as read:
-            seen = BookView(read)
+            seen = TransactionView(read)
             decision = decide(seen, request, int(time.time()))
-            return transaction.judged(decision, Reach(read.snapshot, Names(self.settings.suffix)))
+            return judged(decision, Reach(read.snapshot, Names(self.settings.suffix)))
 
     def run(
         self,
@@ -175,7 +173,7 @@ class Registry:
                 Request(actor, body, reason, _step_key(work, key, outcome.cursor, number))
                 for number, body in enumerate(bodies)
             ]
-            decisions = self.submit_all(requests)
+            decisions = self.writer.submit(requests)
             _count(outcome, decisions)
             outcome.stopped = any(
                 _ends(work, body) and not decision.status.success
@@ -191,13 +189,13 @@ class Registry:
     # -- reading
 
     @contextmanager
-    def view(self) -> Iterator[BookView]:
+    def view(self) -> Iterator[TransactionView]:
         """One moment of the registry, for the functions of `registry.tables.view` and for searches.
 
         Not to be held for long, nor across a write of the same thread that waits for it.
         """
         with self.store.read() as read:
-            yield BookView(read)
+            yield TransactionView(read)
 
     @contextmanager
     def log(self) -> Iterator[audit.Log]:
@@ -217,7 +215,7 @@ class Registry:
         with self.store.read() as read:
             log = audit.Log(transaction.AuditStore(read))
             changes: list[Change] = []
-            for last in transaction.last_leaves(BookView(read), subject):
+            for last in view.last_leaves(TransactionView(read), subject):
                 changes += _chain(log, last)
             return sorted(changes, key=lambda change: -change.index)
 
@@ -256,7 +254,7 @@ class Registry:
                 was changed.
         """
         with self.store.read() as read:
-            row = view.get_assignment(BookView(read), identifier)
+            row = view.get_assignment(TransactionView(read), identifier)
             if row is None:
                 raise audit.AuditError(f"{identifier} is not assigned here: nothing to prove")
             notes = [value.decode() for _, value in read.table(transaction.CHECKPOINTS).scan(b"")]
@@ -283,8 +281,6 @@ class Registry:
         Raises:
             AuditError: the state of the log cannot be read.
         """
-        from registry.reconcile import compare
-
         with self.store.read() as read:
             kept = [value.decode() for _, value in read.table(transaction.CHECKPOINTS).scan(b"")]
             points = [*checkpoints]

@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from csid.errors import CsidError
+from csid.vocabulary import ROLES
 from gateway.cli import options
 
 if TYPE_CHECKING:
@@ -16,12 +17,6 @@ if TYPE_CHECKING:
 ACTOR_VARIABLE: Final = "CSID_ACTOR"
 ROLE_VARIABLE: Final = "CSID_ROLE"
 OWNER_VARIABLE: Final = "CSID_OWNER"
-ROLES: Final = {
-    "administrator": "管理员",
-    "registrar": "登记员",
-    "auditor": "审计员",
-    "read-only": "只读",
-}
 DEFAULT_ROLE: Final = "administrator"
 
 

@@ -36,7 +36,9 @@ def _register_init(subparsers: options.Subparsers[argparse.ArgumentParser]) -> N
         "--suffix", metavar="NAME", help="DNS suffix of the deployment 域名后缀 (csid.internal.)"
     )
     parser.add_argument(
-        "--handle-authority", metavar="PREFIX", help="Handle naming authority 前缀 (86.100)"
+        "--handle-authority",
+        metavar="PREFIX",
+        help="Handle naming authority 前缀, as allotted to you (0.EXAMPLE, nobody's)",
     )
     parser.add_argument(
         "--ns",

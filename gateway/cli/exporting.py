@@ -78,7 +78,7 @@ def _as_csv(file: IO[str]) -> Write:
     from csid.fields import CELL_BREAK, FIELDS, PRECISIONS
     from csid.record import decode
     from csid.record_csv import ID_COLUMN, RECORD_COLUMNS
-    from registry.rules.lifecycle import State
+    from registry.tables.enums import State
 
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow((ID_COLUMN, *RECORD_COLUMNS))
@@ -100,7 +100,7 @@ def _as_csv(file: IO[str]) -> Write:
 def _as_jsonl(file: IO[str]) -> Write:
     """A JSON object a line: id, record, and alias where another took its place."""
     from csid.record import decode
-    from registry.rules.lifecycle import State
+    from registry.tables.enums import State
 
     def write(found: Found) -> bool:
         value = {"id": found.identifier, "record": decode(found.row.record).json()}

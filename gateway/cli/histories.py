@@ -9,7 +9,7 @@ from gateway.cli import console, options, paging
 
 if TYPE_CHECKING:
     from csid.record import Record
-    from registry.tables.log_entry import Leaf
+    from registry.tables.log_entry import LogEntry
     from resolver.store.environment import Settings
 
 KINDS: Final = {
@@ -69,7 +69,7 @@ def run_history(args: argparse.Namespace) -> int:
     return console.EXIT_OK
 
 
-def _line(index: int, leaf: Leaf, subject: str) -> str:
+def _line(index: int, leaf: LogEntry, subject: str) -> str:
     """One change; what it is about only where that is not the subject itself."""
     cells = (
         str(index),
@@ -98,11 +98,11 @@ def _subject(text: str, settings: Settings) -> str:
         return folded
 
 
-def _capacity(leaf: Leaf) -> str:
+def _capacity(leaf: LogEntry) -> str:
     return f"{leaf.role}, {leaf.for_}" if leaf.for_ else leaf.role
 
 
-def _state(leaf: Leaf) -> str:
+def _state(leaf: LogEntry) -> str:
     """The state that an identifier was in after a change."""
     record = _record(leaf)
     if record is None:
@@ -110,13 +110,13 @@ def _state(leaf: Leaf) -> str:
     return "superseded" if leaf.to else record.state
 
 
-def _record(leaf: Leaf) -> Record | None:
+def _record(leaf: LogEntry) -> Record | None:
     from csid.record import decode
 
     return decode(leaf.after) if leaf.kind in ON_IDENTIFIERS else None
 
 
-def rows_of(index: int, leaf: Leaf) -> list[tuple[str, str]]:
+def rows_of(index: int, leaf: LogEntry) -> list[tuple[str, str]]:
     """One change in rows for people."""
     from gateway.cli import facts
 
@@ -135,7 +135,7 @@ def rows_of(index: int, leaf: Leaf) -> list[tuple[str, str]]:
     return [(label, value) for label, value in rows if value]
 
 
-def json_of(index: int, leaf: Leaf) -> dict[str, Any]:
+def json_of(index: int, leaf: LogEntry) -> dict[str, Any]:
     """One change for scripts; the record only where the change is about an identifier."""
     record = _record(leaf)
     return {

@@ -63,9 +63,10 @@ def run_import(args: argparse.Namespace) -> int:
     """Import one table; exit code 1 if rows of it were wrong."""
     from gateway.cli import console
     from registry.bulk.csv_stream import ENCODING
-    from registry.bulk.entries import DEFAULT_TTL, Reading
+    from registry.bulk.entries import Reading
     from registry.bulk.importer import Import, read_parts
     from registry.service import Registry
+    from registry.tables.record_node import DEFAULT_TTL
 
     started = time.monotonic()
     actor = actors.actor_of(args)
@@ -80,7 +81,7 @@ def run_import(args: argparse.Namespace) -> int:
         reading = Reading(registry.settings.suffix, args.on or date.today(), ttl)
         task = progress.add_task("", total=size, rows=0, rate=0.0)
         work = Import(
-            registry,
+            registry.store,
             actor,
             args.reason,
             keep=not args.dry_run,

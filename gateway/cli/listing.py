@@ -10,7 +10,7 @@ from csid.protocol import CSID
 from gateway.cli import options
 
 if TYPE_CHECKING:
-    from registry.catalogue import Holding
+    from registry.tables.holding import Holding
     from resolver.store.environment import Settings
 
 LIST_LIMIT: Final = 100  # identifiers, unless asked for more
@@ -58,22 +58,23 @@ def run_list(args: argparse.Namespace) -> int:
     """Print identifiers, a line each."""
     from itertools import islice
 
+    from csid.record import decode
     from gateway.cli import console
-    from registry import catalogue
-    from resolver.store.environment import Store
+    from registry.service import Registry
+    from registry.tables.search import find, read_query
 
-    with Store.open(args.data) as store:
-        settings = store.settings()
-        prefix = catalogue.prefix_key(args.prefix, settings)
-        with store.read() as read:
-            found = catalogue.under(read, prefix, settings.suffix)
+    with Registry.open(args.data) as registry:
+        settings = registry.settings
+        query = read_query(args.prefix, suffix=settings.suffix, authority=settings.handle_authority)
+        with registry.view() as seen:
+            found = find(seen, query)
             for item in islice(found, args.limit or None):
-                record = item.record
+                record = decode(item.row.record)
                 if args.json:
-                    console.print_json({"id": str(item.identifier), "record": record.json()})
+                    console.print_json({"id": item.identifier, "record": record.json()})
                     continue
                 endpoints = " ".join(one.uri for one in record.endpoints)
-                facts = (str(item.identifier), record.state, record.name or "", endpoints)
+                facts = (item.identifier, record.state, record.name or "", endpoints)
                 print("  ".join(filter(None, facts)))
             if args.limit and next(found, None) is not None:
                 note = f"只列出前 {args.limit} 条 only the first are shown; --limit 0 shows all"
@@ -86,7 +87,7 @@ def run_show(args: argparse.Namespace) -> int:
     from csid.errors import ZoneError
     from csid.identifier import parse
     from gateway.cli import console
-    from registry import catalogue
+    from registry.tables import holding
     from resolver.store.environment import Store
 
     with Store.open(args.data) as store:
@@ -94,12 +95,12 @@ def run_show(args: argparse.Namespace) -> int:
         identifier = parse(args.id, suffix=settings.suffix)
         with store.read() as read:
             try:
-                holding = catalogue.find(read, identifier, settings.suffix)
+                held = holding.find(read, identifier, settings.suffix)
             except ZoneError as error:
                 console.complain(error)
                 return console.EXIT_BAD_INPUT
     show = _show_json if args.json else _show_table
-    show(holding, settings)
+    show(held, settings)
     return console.EXIT_OK
 
 

@@ -66,11 +66,12 @@ def _register_location(subparsers: options.Subparsers[argparse.ArgumentParser]) 
 
 def run_alias(args: argparse.Namespace) -> int:
     """One alias, or a whole subtree."""
+    from csid.prefix import is_whole_identifier
     from registry.rules.plan import AliasAll
     from registry.rules.requests import Alias
     from registry.tables.search import read_query
 
-    whole = [not references.is_prefix(text) for text in (args.old, args.new)]
+    whole = [is_whole_identifier(text) for text in (args.old, args.new)]
     depths = [text.rstrip("/").count("/") for text in (args.old, args.new)]
     if whole[0] != whole[1] or (not whole[0] and depths[0] != depths[1]):
         raise IdentifierError(
@@ -90,15 +91,16 @@ def run_alias(args: argparse.Namespace) -> int:
 def run_transfer(args: argparse.Namespace) -> int:
     """One identifier, or all below a prefix; the first prints the new identifier."""
     from csid.identifier import fold
+    from csid.prefix import is_whole_identifier
+    from registry.rules.moves import moved
     from registry.rules.plan import Transfer
     from registry.rules.requests import Move
-    from registry.tables import index
     from registry.tables.search import read_query
 
     with verdicts.open_registry(args) as registry:
-        if not references.is_prefix(args.what):
+        if is_whole_identifier(args.what):
             old = references.identifier(args.what, registry.settings)
-            body = Move(old, index.moved(old, owner=fold(args.to)))
+            body = Move(old, moved(old, owner=fold(args.to)))
             return verdicts.carry_out(registry, args, body, bare=True)
         query = read_query(args.what)
         work = Transfer(args.what, args.to)

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from csid.vocabulary import KINDS, STANDINGS
 from gateway.cli import actors, console, options, paging, verdicts
 
 if TYPE_CHECKING:
@@ -13,13 +14,6 @@ if TYPE_CHECKING:
     from registry.tables.rows import Owner
     from registry.tables.view import View
 
-KINDS: Final = {
-    "node": "互联互通节点主体",
-    "resource": "算力资源提供商",
-    "resale": "转售调度服务商",
-    "application": "应用服务商",
-    "line": "专线服务商",
-}
 JUDGEMENTS: Final = {
     "accredit": "accredit an applicant 准入",
     "suspend": "it gets nothing new, what it has goes on resolving 暂停",
@@ -63,7 +57,8 @@ def _register_facts(actions: options.Subparsers[argparse.ArgumentParser]) -> Non
             action="append",
             choices=tuple(KINDS),
             required=needed,
-            help="repeatable 类别: " + ", ".join(f"{word} {zh}" for word, zh in KINDS.items()),
+            help="repeatable 类别: "
+            + ", ".join(f"{word} {kind.zh}" for word, kind in KINDS.items()),
         )
         parser.add_argument("--name", required=needed, help="name 名称")
         parser.add_argument("--contact", required=needed, help="contact 联系方式")
@@ -80,9 +75,7 @@ def _register_reading(actions: options.Subparsers[argparse.ArgumentParser]) -> N
     show.set_defaults(run=run_show)
     listing = actions.add_parser("list", help="list participants 列出主体")
     listing.add_argument("--kind", choices=tuple(KINDS), help="of this kind 类别")
-    listing.add_argument(
-        "--standing", choices=("applied", "accredited", "suspended", "ended"), help="准入状态"
-    )
+    listing.add_argument("--standing", choices=tuple(STANDINGS), help="准入状态")
     listing.add_argument("--name", default="", metavar="TEXT", help="a part of the name 名称")
     paging.add_page(listing, LIST_LIMIT, "CODE")
     listing.set_defaults(run=run_list)
@@ -183,7 +176,7 @@ def run_show(args: argparse.Namespace) -> int:
             ("准入状态 Standing", _standing_text(owner)),
             ("转售调度资格 Resale", "有 yes" if owner.qualified else "无 no"),
             ("配额 Quota", quota),
-            ("有效标识 Identifiers", f"{live:,}"),
+            ("存续标识 Identifiers", f"{live:,}"),
             ("登记时间 Since", paging.moment(owner.since)),
         ]
         facts.print_rows(rows)
@@ -215,8 +208,8 @@ def run_list(args: argparse.Namespace) -> int:
 def _matching(seen: View, args: argparse.Namespace) -> Iterator[tuple[str, Owner]]:
     from csid.identifier import fold
     from registry.rules.participants import KINDS as WORDS
-    from registry.rules.participants import STANDING_WORDS
     from registry.tables import codec
+    from registry.tables.enums import STANDING_WORDS
 
     start = fold(args.after).encode() + b"\0" if args.after else b""
     for key, value in seen.scan(codec.OWNERS, b"", start):
@@ -236,7 +229,7 @@ def _kinds_text(owner: Owner) -> str:
 
 
 def _standing_text(owner: Owner) -> str:
-    from registry.rules.participants import STANDING_WORDS
+    from registry.tables.enums import STANDING_WORDS
 
     word, zh = STANDING_WORDS[owner.standing]
     return f"{zh} {word}"
@@ -244,7 +237,7 @@ def _standing_text(owner: Owner) -> str:
 
 def _as_json(code: str, owner: Owner) -> dict[str, Any]:
     from registry.rules.participants import KINDS as WORDS
-    from registry.rules.participants import STANDING_WORDS
+    from registry.tables.enums import STANDING_WORDS
 
     return {
         "owner": code,

@@ -143,7 +143,7 @@ def _left(registry: Registry, text: str) -> int:
 
 def _meant(seen: View, text: str) -> list[tuple[Pool, PoolUse]]:
     from registry.rules import pools
-    from registry.tables.rows import Refusal
+    from registry.rules.decision import Refusal
     from registry.tables.view import get_use
 
     found = pools.candidates(seen, text)

@@ -10,27 +10,29 @@ from typing import TYPE_CHECKING, Any, Final
 
 from csid.errors import RecordError
 from csid.fields import BY_NAME, CELL_BREAK, PRECISIONS
+from csid.vocabulary import FIELDS, STATES
 
 if TYPE_CHECKING:
     from csid.record import Record
 
-OPTIONS: Final = {
-    "name": "名称 name",
-    "chip": "芯片 chip, as its maker calls it",
-    "count": "芯片数量 number of chips",
-    "chip_memory_gib": "单卡显存 memory of a chip, GiB",
-    "vcpu": "核数 vCPU",
-    "memory_gib": "内存 memory, GiB",
-    "bandwidth_gbps": "带宽 bandwidth, Gbit/s",
-    "fabric": "网络 fabric between the chips",
-    "price": "价格 price, with --currency and --price-unit",
-    "currency": "币种 currency, ISO 4217",
-    "price_unit": "计价单位 what the price is for, such as hour",
-    "green_share": "绿电占比 share of green power, 0 to 1",
-    "trust": "可信等级 trust, 1 to 5",
-    "valid_from": "生效日期 YYYY-MM-DD",
-    "valid_until": "失效日期 YYYY-MM-DD",
+OPTIONS: Final = {  # behind the Chinese name of the field
+    "name": "name",
+    "chip": "chip, as its maker calls it",
+    "count": "number of chips",
+    "chip_memory_gib": "memory of a chip, GiB",
+    "vcpu": "vCPU",
+    "memory_gib": "memory, GiB",
+    "bandwidth_gbps": "bandwidth, Gbit/s",
+    "fabric": "fabric between the chips",
+    "price": "price, with --currency and --price-unit",
+    "currency": "currency, ISO 4217",
+    "price_unit": "what the price is for, such as hour",
+    "green_share": "share of green power, 0 to 1",
+    "trust": "trust, 1 to 5",
+    "valid_from": "YYYY-MM-DD",
+    "valid_until": "YYYY-MM-DD",
 }
+BEGINNINGS: Final = ("reserved", "filing", "active")
 RECORD_FILE_MAX: Final = 1 << 16  # characters; a record has at most 900 octets
 
 
@@ -47,7 +49,12 @@ def add_record(parser: argparse.ArgumentParser, state: bool = True) -> None:
         help="接入地址 where it is reached, best first; repeatable",
     )
     for name, purpose in OPTIONS.items():
-        group.add_argument(_option(name), dest=f"record_{name}", metavar="VALUE", help=purpose)
+        group.add_argument(
+            _option(name),
+            dest=f"record_{name}",
+            metavar="VALUE",
+            help=f"{FIELDS[name].zh} {purpose}",
+        )
     for column in PRECISIONS.values():
         what = column.rpartition("_")[0].upper()
         group.add_argument(
@@ -56,8 +63,10 @@ def add_record(parser: argparse.ArgumentParser, state: bool = True) -> None:
     if state:
         group.add_argument(
             "--state",
-            choices=("reserved", "filing", "active"),
-            help="where it begins 初始状态: reserved 预留, filing 备案中, active 有效 (active)",
+            choices=BEGINNINGS,
+            help="where it begins 初始状态: "
+            + ", ".join(f"{word} {STATES[word]}" for word in BEGINNINGS)
+            + " (active)",
         )
 
 

@@ -32,14 +32,6 @@ def identifier(text: str, settings: Settings, on: date | None = None) -> Identif
     return parse(text, on, settings.suffix)
 
 
-def is_prefix(text: str) -> bool:
-    """Whether a text can only be the first segments of an identifier, not a whole one."""
-    from csid.identifier import fold
-
-    folded = fold(text).rstrip("/")
-    return folded.count("/") < SEGMENTS - 1 and ("/" in folded or "." not in folded)
-
-
 def is_pool(text: str) -> bool:
     """Whether a text has the form of a pool: its capability class stands alone."""
     from csid.identifier import fold

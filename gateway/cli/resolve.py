@@ -41,11 +41,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask and print; the exit code says what came of it."""
+    from csid import address
     from csid.identifier import parse
     from resolver import client
 
     identifier = parse(arguments.id, suffix=arguments.suffix)
-    server = client.parse_server(arguments.server)
+    server = address.parse(arguments.server, client.DEFAULT_PORT)
     name = identifier.to_dns_name(arguments.suffix)
     found = client.resolve(name, server, arguments.tcp)
     show = _print_json if arguments.json else _print_table

@@ -14,9 +14,9 @@ from gateway.cli import actors, console, options, verdicts
 if TYPE_CHECKING:
     from csid.identifier import Identifier
     from registry.bulk.jsonl import Restoration
+    from registry.rules.decision import Decision
     from registry.rules.requests import Body
     from registry.service import Registry
-    from registry.tables.rows import Decision
 
 REFUSALS_SHOWN: Final = 20
 LINES_PER_COMMIT: Final = 1_000
@@ -117,10 +117,10 @@ def _asking(registry: Registry, args: argparse.Namespace) -> Iterator[Ask]:
     import time
 
     from registry.rules.decide import decide
-    from registry.tables.view import Overlay
+    from registry.tables.overlay import Overlay
 
     def submit(bodies: list[Body]) -> list[Decision]:
-        return registry.submit_all([actors.request_of(args, body) for body in bodies])
+        return registry.writer.submit([actors.request_of(args, body) for body in bodies])
 
     if not args.dry_run:
         yield submit

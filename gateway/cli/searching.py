@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any, Final
 
+from csid.vocabulary import STATES
 from gateway.cli import console, options, paging
 
 if TYPE_CHECKING:
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from resolver.store.environment import Settings
 
 SEARCH_LIMIT: Final = 100  # identifiers, unless asked for more
-STATES: Final = ("reserved", "filing", "active", "suspended", "retired", "superseded")
 PREFIX_HELP: Final = (
     "the beginning of an identifier or of a Handle; * stands for any segment, as in '*/6450/33' "
     "标识前缀"
@@ -46,7 +46,7 @@ def add_conditions(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--chip", default="", metavar="FAMILY", help="chip family 芯片系列, such as A1 or 昇腾"
     )
-    parser.add_argument("--state", default="", choices=STATES, help="状态")
+    parser.add_argument("--state", default="", choices=tuple(STATES), help="状态")
     parser.add_argument(
         "--owner-name", default="", metavar="TEXT", help="a part of the owner's name 主体名称"
     )
@@ -61,27 +61,16 @@ def query_of(args: argparse.Namespace, settings: Settings) -> Query:
     from registry.tables.search import read_query
 
     return read_query(
-        _prefix(args.prefix, settings),
+        args.prefix,
         args.industry,
         args.location,
         args.type,
         args.chip,
         args.state,
         args.owner_name,
+        settings.suffix,
+        settings.handle_authority,
     )
-
-
-def _prefix(text: str, settings: Settings) -> str:
-    """A prefix of an identifier for one of a Handle or a DNS name."""
-    from csid import names
-    from csid.identifier import fold
-    from registry.catalogue import prefix_key
-
-    folded = fold(text).removeprefix(settings.handle_authority.upper() + ".")
-    if "." not in folded:
-        return folded
-    suffix = names.key_of(names.from_text(settings.suffix))
-    return prefix_key(text, settings)[len(suffix) :].replace(b"\0", b"/").decode("ascii")
 
 
 def run_search(args: argparse.Namespace) -> int:
@@ -106,7 +95,7 @@ def run_search(args: argparse.Namespace) -> int:
 
 def _print(found: Found, as_json: bool) -> None:
     from csid.record import decode
-    from registry.rules.lifecycle import WORDS
+    from registry.tables.enums import WORDS
 
     words = WORDS[found.row.state]
     record = decode(found.row.record)
@@ -122,7 +111,7 @@ def _print(found: Found, as_json: bool) -> None:
 def json_of(found: Found) -> dict[str, Any]:
     """What is found, for scripts."""
     from csid.record import decode
-    from registry.rules.lifecycle import WORDS
+    from registry.tables.enums import WORDS
 
     row = found.row
     value = {

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from resolver.server.sockets import Address
+    from csid.address import Address
 
 DEFAULT_LISTEN: Final = "127.0.0.1:5300"
 MAX_WORKERS: Final = 256  # UDP processes per address
@@ -49,9 +49,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> int:
     """Serve; returns when ended by a signal."""
     from resolver.server import supervisor
-    from resolver.server.sockets import parse_address
+    from resolver.server.sockets import listen_address
 
-    addresses = [parse_address(text) for text in arguments.listen or [DEFAULT_LISTEN]]
+    addresses = [listen_address(text) for text in arguments.listen or [DEFAULT_LISTEN]]
 
     def ready(bound: Sequence[Address]) -> None:
         where = " ".join(map(str, bound))

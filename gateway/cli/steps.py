@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
+    from registry.rules.decision import Decision
     from registry.rules.plan import Plan
     from registry.service import Outcome, Registry
-    from registry.tables.rows import Decision
     from registry.tables.view import View
 
 REFUSALS_SHOWN: Final = 20
@@ -83,7 +83,7 @@ def _try(
     from registry.rules import plan
     from registry.rules.decide import decide
     from registry.service import Outcome
-    from registry.tables.view import Overlay
+    from registry.tables.overlay import Overlay
 
     outcome = Outcome()
     now = int(time.time())

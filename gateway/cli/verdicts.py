@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from gateway.cli import actors, console
 
 if TYPE_CHECKING:
+    from registry.rules.decision import Decision
     from registry.rules.requests import Body
     from registry.service import Registry
-    from registry.tables.rows import Decision
 
 
 def open_registry(args: argparse.Namespace) -> Registry:

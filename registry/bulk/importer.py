@@ -23,19 +23,21 @@ from csid.identifier import Identifier
 from csid.protocol import CSID
 from csid.record import Record
 from registry.bulk.csv_stream import ENCODING, Fault, Table
-from registry.bulk.entries import TYPES, Entry, Part, Reading, parts
+from registry.bulk.entries import Entry, Part, Reading, parts
 from registry.bulk.first_import import introduce, takes_owners
 from registry.bulk.intake import Batch, Intake
 from registry.bulk.readers import feed
 from registry.rules.requests import Actor
 from registry.rules.status import Status
-from registry.service import Registry
+from registry.tables.changes import TreeChange, TreeKind
 from registry.tables.codec import COUNTS, PLACES
-from registry.tables.resolution import Names, Reach
-from registry.tables.rows import TreeChange, TreeKind
-from registry.tables.transaction import BookView, append, write_rows
-from registry.tables.view import Overlay
+from registry.tables.naming import Names
+from registry.tables.overlay import Overlay
+from registry.tables.record_node import TYPES
+from registry.tables.resolution import Reach
+from registry.tables.transaction import TransactionView, append_leaves, write_rows
 from resolver.store import node
+from resolver.store.environment import Store
 from resolver.store.write import ADDED, CHANGED, UNCHANGED, WriteTransaction, ZoneEditor
 
 ALONE_OCTETS: Final = 4 << 20  # a table of this size is read before another process would run
@@ -94,7 +96,7 @@ class Import:
     """One run over one table.
 
     Args:
-        registry: open for writing.
+        store: open for writing, with the tables of the registry.
         actor: who imports.
         reason: why; it is in the leaf of each change.
         year: of registration; 0 is now.
@@ -106,22 +108,22 @@ class Import:
 
     def __init__(
         self,
-        registry: Registry,
+        store: Store,
         actor: Actor,
         reason: str = "",
         keep: bool = True,
         year: int = 0,
     ) -> None:
         self.tally = Tally()
-        self._store = registry.store
-        self._names = Names(registry.settings.suffix)
+        self._store = store
+        self._names = Names(store.settings().suffix)
         self._skip = len(names.key_of(self._names.wire))
         self._actor = actor
         self._reason = reason
         self._year = year
         self._keep = keep
         self._careful = False  # each name is looked at in the tree before its row is decided
-        self._seen: BookView | None = None
+        self._seen: TransactionView | None = None
         self._tried: Overlay | None = None  # in place of what is not kept
         self._intake: Intake | None = None
         self._owners: set[bytes] = set()  # labels of the owners met so far
@@ -176,14 +178,14 @@ class Import:
         codes = {key[self._skip :].partition(b"\0")[0] for key, _, _ in entries} - self._owners
         if not codes:
             return
-        seen = BookView(txn)
+        seen = TransactionView(txn)
         if takes_owners(seen):
             over = Overlay(seen)
             owners = sorted(code.decode("ascii").upper() for code in codes)
             leaves = introduce(over, self._actor, owners, int(time.time()), self._reason)
             for table, rows in over.rows().items():
                 write_rows(seen.table(table), rows)
-            append(txn, leaves, over.leaves())
+            append_leaves(txn, leaves, over.leaves())
             if leaves:
                 self._intake = None
         if self._keep:  # else the transaction is undone, and the next one has to do it again
@@ -192,7 +194,7 @@ class Import:
     def _attached(self, txn: WriteTransaction) -> Intake:
         """The intake, looking at this transaction; a new one if others have written meanwhile."""
         if self._seen is None:
-            self._seen = BookView(txn)
+            self._seen = TransactionView(txn)
         self._seen.attach(txn)
         leaves = self._seen.leaves()
         if self._intake is None or leaves != self._leaves:
@@ -250,7 +252,7 @@ class Import:
             self._tried.set_leaves(self._tried.leaves() + len(batch.leaves))
         if self._keep:
             self._leaves += len(batch.leaves)
-            append(txn, batch.leaves, self._leaves)
+            append_leaves(txn, batch.leaves, self._leaves)
         effects = [0, 0, 0]
         editors: dict[bytes, ZoneEditor] = {}
         for key, _, blob in taken:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from csid.fields import is_clean
+from registry.rules.decision import Refusal
 from registry.rules.requests import ACTOR_MAX, KEY_MAX, TEXT_MAX, Request
 from registry.rules.status import Status
-from registry.tables.rows import Refusal
 
 
 def text_fault(what: str, text: str, most: int = TEXT_MAX, least: int = 1) -> Refusal | None:

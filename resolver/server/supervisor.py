@@ -20,8 +20,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from csid.address import Address
 from csid.errors import CsidError
-from resolver.server.sockets import Address, Bound, bind
+from resolver.server.sockets import Bound, bind
 from resolver.store.environment import Store
 
 END_SECONDS: Final = 1.0  # for children to end by themselves

@@ -35,6 +35,7 @@ from csid.limits import (
 )
 from resolver.answer.edns import OptWriter
 from resolver.answer.process import Answerer
+from resolver.answer.resolve import TreeSource
 from resolver.server.framing import Stream
 from resolver.store.environment import Store
 
@@ -176,9 +177,9 @@ class TcpServer:
         """What the whole queries at hand get; all of them from the same moment of the store."""
         now, address, answer = int(time.time()), connection.address, self._answer
         with self._store.moment() as txn:
-            snapshot = self._store.snapshot_in(txn)
+            source = TreeSource(self._store.snapshot_in(txn))
             return connection.stream.answers(
-                lambda query: answer(query, snapshot, now, address, True)
+                lambda query: answer(query, source, now, address, True)
             )
 
     async def _send(self, connection: Connection, answers: bytes) -> None:

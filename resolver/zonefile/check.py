@@ -13,13 +13,12 @@ from typing import Final, NoReturn
 from csid import names
 from csid.errors import DomainNameError, ZoneError
 from csid.limits import MAX_NAME_KEY_OCTETS, MAX_RRSET_OCTETS, MAX_RRSET_RECORDS, MAX_TYPES_PER_NAME
-from csid.protocol import CNAME, DNAME, MX, NS, NSEC, RRSIG, SOA, SRV
+from csid.protocol import CNAME, DNAME, MX, NS, NSEC, PTR, RRSIG, SOA, SRV
 from resolver.store import node
 from resolver.store.build import RECORD_OCTETS
 from resolver.store.held import Held, HeldZone, RRsets, unpacked
 from resolver.store.node import RRset
 from resolver.zonefile import reader
-from resolver.zonefile.rdata import PTR
 from resolver.zonefile.reader import Record
 
 TOLD_EVERY: Final = 4_096  # records between two calls of `told`

@@ -20,10 +20,8 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.tokenizer
 
-from csid.protocol import AAAA, CNAME, CSID, DNAME, HTTPS, MX, NS, SOA, SRV, SVCB, TXT, A
+from csid.protocol import AAAA, CNAME, CSID, DNAME, HTTPS, MX, NS, PTR, SOA, SRV, SVCB, TXT, A
 from resolver.zonefile.tokens import TextError, name_of, tokenizer
-
-PTR: Final = 12
 
 _MEMO_ENTRIES: Final = 16_384  # texts kept with their octets, per function
 _MEMO_CHARACTERS: Final = 256  # longer record data is not kept: it hardly ever comes twice

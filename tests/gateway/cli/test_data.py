@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -261,18 +262,18 @@ def filled(tmp_path: Path, data: Path, csid: Csid) -> Path:
 @pytest.mark.parametrize(
     ("prefix", "count"),
     [
-        ("", 10),
-        (OWNER, 10),
-        (OWNER.lower() + "/", 10),
-        (OWNER + "/6450", 7),
+        ("", 13),
+        (OWNER, 13),
+        (OWNER.lower() + "/", 13),
+        (OWNER + "/6450", 10),
         (OWNER + "/6450/33", 6),  # a province
         (OWNER + "/6450/330108", 3),
-        (OWNER + "/6450/110108", 1),  # from its own zone, which hides what the parent has
+        (OWNER + "/6450/110108", 4),  # also what a zone loaded later hides: it is registered
         (OWNER + "/6450/330106/GCV/G09M04R8-0", 1),
-        (f"86.100.{OWNER}", 10),
-        (f"86.100.{OWNER}/6420", 3),
+        (f"0.EXAMPLE.{OWNER}", 13),
+        (f"0.EXAMPLE.{OWNER}/6420", 3),
         (f"6420.{OWNER.lower()}.{SUFFIX}", 3),
-        (SUFFIX, 10),
+        (SUFFIX, 13),
         (OWNER + "/9999", 0),
         ("X00000000000000015", 0),
     ],
@@ -293,7 +294,7 @@ def test_the_list_is_in_order_and_bounded(filled: Path, csid: Csid) -> None:
 
 
 def test_the_list_for_scripts(filled: Path, csid: Csid) -> None:
-    ran = csid("list", OWNER + "/6450/110108", "--data", filled, "--json")
+    ran = csid("list", OWNER + "/6450/110108/GCV/G09M04R8-99", "--data", filled, "--json")
     assert json.loads(ran.out) == {
         "id": identifier(99, "6450", "110108"),
         "record": {"state": "suspended"},
@@ -321,10 +322,18 @@ def test_an_identifier_is_shown_with_all_that_is_held(
     )
     serial = one.partition("GCV/")[2].lower()
     dns = f"{serial}.gcv.330106.6450.{OWNER.lower()}.{SUFFIX}"
-    for form in (one, one.lower(), dns, f"86.100.{one}"):
+    for form in (one, one.lower(), dns, f"0.EXAMPLE.{one}"):
         ran = csid("show", form, "--data", data)
         assert ran.code == 0
-        for word in (one, dns, f"86.100.{one}", "池", "https://a.example:8443", "浙江省", "CSID"):
+        for word in (
+            one,
+            dns,
+            f"0.EXAMPLE.{one}",
+            "池",
+            "https://a.example:8443",
+            "浙江省",
+            "CSID",
+        ):
             assert word in ran.out
     shown = json.loads(csid("show", one, "--data", data, "--json").out)
     assert shown["zone"] == SUFFIX
@@ -357,13 +366,12 @@ def test_what_is_not_held_is_told_with_the_reason(tmp_path: Path, data: Path, cs
     assert ran.code == 2
 
 
-def test_who_may_not_write_is_told(tmp_path: Path, data: Path, csid: Csid) -> None:
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+def test_who_may_not_write_is_told(open_folder: Path, data: Path, csid: Csid) -> None:
+    data = Path(shutil.move(data, open_folder / "data"))
     data.chmod(0o755)
     for file in data.iterdir():
         file.chmod(0o444)
-    file = table(tmp_path / "t.csv", f"{identifier(1)},active,,")
+    file = table(open_folder / "t.csv", f"{identifier(1)},active,,")
     with as_nobody():
         ran = csid("import", file, "--data", data)
         assert ran.code == 2 and "ermission" in ran.err and ran.err.count("\n") == 1

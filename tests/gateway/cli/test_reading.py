@@ -45,7 +45,7 @@ def test_a_search_takes_a_prefix_of_any_segment_and_attributes(node: Node) -> No
     assert found(node, OWNER.lower(), "--state", "suspended") == [SECOND]
     assert found(node, "*/*/3301", "--owner-name", "fujian") == [OTHERS]
     assert found(node, "--state", "retired", "--location", "33", "--chip", "昇腾") == [THIRD]
-    assert found(node, f"86.100.{OTHER}/64") == [OTHERS]
+    assert found(node, f"0.EXAMPLE.{OTHER}/64") == [OTHERS]
     assert found(node, f"330106.6450.{OTHER.lower()}.csid.internal") == [OTHERS]
     assert found(node, "--type", "G") == []
     assert node.run("search", "--location", "33/").code == 2

@@ -18,15 +18,17 @@ from csid import names
 from csid.errors import RecordError
 from csid.identifier import Identifier, make
 from csid.protocol import CSID, SVCB, TXT
-from csid.record import Record
-from csid.record_rdata import csid_rdata, svcb_rdatas, txt_rdata
+from csid.record import Record, encode
+from csid.record_rdata import svcb_rdatas, txt_rdata
 from registry.bulk import importer
 from registry.bulk import readers as reading_processes
 from registry.bulk.csv_stream import LINE_CHARACTERS_MAX, Fault, Table, TableError
-from registry.bulk.entries import Reading, blob_of, key_of, parts
+from registry.bulk.entries import Reading, parts
 from registry.bulk.importer import Import, Tally, read_parts
 from registry.bulk.readers import FeederError, feed
 from registry.service import Registry
+from registry.tables.naming import Names
+from registry.tables.record_node import blob_of
 from resolver.store import node
 from resolver.store.environment import Store
 from resolver.store.node import RRset
@@ -66,7 +68,7 @@ def run(
     registry: Registry, table: str | bytes, reading: Reading = READING, keep: bool = True
 ) -> tuple[Tally, list[Fault]]:
     octets = table if isinstance(table, bytes) else table.encode()
-    work = Import(registry, ADMINISTRATOR, keep=keep)
+    work = Import(registry.store, ADMINISTRATOR, keep=keep)
     found = work.run(read_parts(io.BytesIO(octets), reading, len(octets)))
     faults = [fault for part in found for fault in part]
     assert work.tally.bad == len(faults)
@@ -84,7 +86,7 @@ def table_of(*rows: str, head: str = "identifier,state,name") -> str:
 
 
 def rrsets(store: Store, identifier: str) -> dict[int, RRset]:
-    key = key_of(parsed(identifier), b"")
+    key = Names(".").key(str(parsed(identifier)))
     with store.read() as read:
         held = read.zone(names.from_text(SUFFIX))
         return dict(node.rrsets_of(dict(read.nodes(held.generation))[key]))
@@ -101,15 +103,16 @@ def parsed(text: str) -> Identifier:
 
 @given(identifiers(), st.sampled_from([".", "csid.internal.", "A.b.example."]))
 def test_the_key_of_an_identifier_is_that_of_its_name(identifier: Identifier, suffix: str) -> None:
-    wire = names.from_text(suffix.lower())
-    assert key_of(identifier, names.key_of(wire)) == names.key_of(identifier.to_wire(wire))
+    wire = identifier.to_wire(names.from_text(suffix.lower()))
+    assert Names(suffix).key(str(identifier)) == names.key_of(wire)
+    assert Names(suffix).target(str(identifier)) == wire
 
 
 @given(facts, st.integers(0, 2**31 - 1))
 def test_the_node_of_a_record_is_that_of_its_rrsets(values: dict[str, object], ttl: int) -> None:
     record = Record(values)
     try:
-        packed = csid_rdata(record)
+        packed = encode(record)
     except RecordError:
         with pytest.raises(RecordError):
             blob_of(record, ttl)
@@ -414,7 +417,7 @@ def test_a_large_table_is_read_by_processes_of_their_own(
     monkeypatch.setattr(importer, "OCTETS_PER_READER", 100)
     path = tmp_path / "table.csv"
     path.write_text(table_of(*(f"{one},active,x" for one in IDS)))
-    work = Import(registry, ADMINISTRATOR)
+    work = Import(registry.store, ADMINISTRATOR)
     with path.open("rb") as file:
         assert [*work.run(read_parts(file, READING, path.stat().st_size))] == [[]]
     assert work.tally.added == len(IDS)

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from csid.identifier import Identifier
 from csid.record import decode
 from registry.bulk.jsonl import Entry, Restoration, read
-from registry.rules.lifecycle import State, Verb
+from registry.rules.lifecycle import Verb
 from registry.rules.requests import Advance, Alias, Assign, Body, Retire
 from registry.rules.status import Status
+from registry.tables.enums import State
 from registry.tables.view import assignments
 from tests.support.registering import OTHER, OWNER, RECORD, Book, book, identifier
 

@@ -11,8 +11,8 @@ from csid.fields import ENDPOINTS_MAX
 from csid.identifier import make
 from csid.record import Record, decode, encode
 from registry.rules.assignments import RECORD_ROOM
-from registry.rules.lifecycle import State, Verb
-from registry.rules.participants import Judgement, Kind, Standing
+from registry.rules.lifecycle import Verb
+from registry.rules.participants import Judgement, rights_of
 from registry.rules.plan import AliasAll, MintAll, Plan, Transfer, steps
 from registry.rules.requests import (
     Actor,
@@ -36,7 +36,9 @@ from registry.rules.requests import (
 )
 from registry.rules.status import Status
 from registry.tables import view
-from registry.tables.rows import NO_LEAF, TreeKind
+from registry.tables.changes import TreeKind
+from registry.tables.enums import Kind, Standing, State
+from registry.tables.rows import NO_LEAF
 from tests.support.registering import (
     ADMINISTRATOR,
     AUDITOR,
@@ -163,7 +165,7 @@ def test_an_accreditation_goes_its_way() -> None:
     held = view.get_owner(of.view, FOREIGN)
     assert held is not None
     assert held.qualified
-    assert not held.rights
+    assert not rights_of(held)
     of.must(JudgeOwner(FOREIGN, Judgement.REINSTATE))
     of.must(QualifyOwner(FOREIGN, False))
     of.must(JudgeOwner(FOREIGN, Judgement.END))

@@ -71,19 +71,19 @@ def put(store: Store, name: str, content: bytes) -> int:
 
 
 def test_a_new_directory_keeps_what_it_was_made_with(tmp_path: Path) -> None:
-    with Store.create(tmp_path / "a" / "b", SUFFIX, "86.100", 3 * MIB + 1) as made:
+    with Store.create(tmp_path / "a" / "b", SUFFIX, "0.EXAMPLE", 3 * MIB + 1) as made:
         made_settings = made.settings()
         # LMDB wants whole pages.
         assert made.usage()["map_octets"] == 3 * MIB + 4096
     with Store.open(tmp_path / "a" / "b") as opened:
         settings = opened.settings()
     assert settings == made_settings
-    assert (settings.suffix, settings.handle_authority) == (SUFFIX, "86.100")
+    assert (settings.suffix, settings.handle_authority) == (SUFFIX, "0.EXAMPLE")
     assert len(settings.cookie_secret) == 16
 
 
 def test_two_directories_have_secrets_of_their_own(tmp_path: Path) -> None:
-    stores = [Store.create(tmp_path / name, SUFFIX, "86.100") for name in "ab"]
+    stores = [Store.create(tmp_path / name, SUFFIX, "0.EXAMPLE") for name in "ab"]
     assert stores[0].settings().cookie_secret != stores[1].settings().cookie_secret
     for one in stores:
         one.close()
@@ -152,32 +152,28 @@ def test_a_directory_is_not_made_over_another(tmp_path: Path) -> None:
     path = make_data(tmp_path / "data")
     before = (path / "data.mdb").read_bytes()
     with pytest.raises(StoreError, match="holds a data file already"):
-        Store.create(path, SUFFIX, "86.100")
+        Store.create(path, SUFFIX, "0.EXAMPLE")
     assert (path / "data.mdb").read_bytes() == before
 
 
 def test_a_directory_that_could_not_be_made_leaves_nothing_in_the_way(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="map is full"):
-        Store.create(tmp_path / "data", SUFFIX, "86.100", map_octets=4096)
-    Store.create(tmp_path / "data", SUFFIX, "86.100").close()
+        Store.create(tmp_path / "data", SUFFIX, "0.EXAMPLE", map_octets=4096)
+    Store.create(tmp_path / "data", SUFFIX, "0.EXAMPLE").close()
 
 
-def test_without_permission_the_directory_is_refused(tmp_path: Path) -> None:
-    path = make_data(tmp_path / "data")
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+def test_without_permission_the_directory_is_refused(open_folder: Path) -> None:
+    path = make_data(open_folder / "data")
     (path / "data.mdb").chmod(0o000)
     with as_nobody():
         assert "ermission denied" in refusal(path)
         assert "ermission denied" in refusal(path, writable=True)
         with pytest.raises(StoreError, match="ermission denied"):
-            Store.create(tmp_path / "new", SUFFIX, "86.100")
+            Store.create(open_folder / "new", SUFFIX, "0.EXAMPLE")
 
 
-def test_who_may_only_read_reads(tmp_path: Path) -> None:
-    path = make_data(tmp_path / "data")
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+def test_who_may_only_read_reads(open_folder: Path) -> None:
+    path = make_data(open_folder / "data")
     (path / "data.mdb").chmod(0o444)
     (path / "lock.mdb").chmod(0o444)
     with as_nobody(), Store.open(path) as opened:
@@ -188,7 +184,7 @@ def test_who_may_only_read_reads(tmp_path: Path) -> None:
 
 
 def test_a_full_map_is_one_line_and_loses_nothing(tmp_path: Path) -> None:
-    with Store.create(tmp_path / "data", SUFFIX, "86.100", map_octets=MIB) as small:
+    with Store.create(tmp_path / "data", SUFFIX, "0.EXAMPLE", map_octets=MIB) as small:
         put_zone(small, ZONE)
         with pytest.raises(StoreError, match=r"the map is full.*--map-size") as caught:
             for number in range(10_000):
@@ -201,7 +197,7 @@ def test_a_full_map_is_one_line_and_loses_nothing(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_one_line_and_loses_nothing(small_disk: Path) -> None:
-    with Store.create(small_disk / "data", SUFFIX, "86.100") as small:
+    with Store.create(small_disk / "data", SUFFIX, "0.EXAMPLE") as small:
         put_zone(small, ZONE)
         with pytest.raises(StoreError, match="the disk is full") as caught:
             for number in range(20_000):

@@ -1,23 +1,18 @@
-"""The tables of the registry hang together, and say what the documents say."""
+"""The tables that the rules are made of hang together, and say what the documents say."""
 
 from __future__ import annotations
 
 import re
 from typing import get_args
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from csid.fields import STATES
 from registry.rules.decide import DECISIONS
-from registry.rules.lifecycle import LIVE, TRANSITIONS, WORDS, State, Verb
-from registry.rules.participants import KINDS, STANDINGS, Kind, Standing
+from registry.rules.lifecycle import LIVE, TRANSITIONS, Verb
+from registry.rules.participants import KINDS, STANDINGS
 from registry.rules.policy import RULES
-from registry.rules.requests import Actor, Body, Role
-from registry.rules.serials import number, text, width_for
+from registry.rules.requests import Body, Role
 from registry.rules.status import BY_NUMBER, Status
-from registry.tables import log_entry
+from registry.tables.enums import WORDS, Kind, Standing, State
 from tests.support.servers import CHECKOUT
 
 SCHEMA = CHECKOUT / "schemas" / "registry.md"
@@ -100,48 +95,3 @@ def test_states_have_the_words_of_records_and_epp_words() -> None:
     assert [WORDS[state].record for state in State] == [*STATES, "superseded"]
     assert all(WORDS[state].epp and WORDS[state].rdap for state in State)
     assert set(KINDS) == set(Kind)
-
-
-texts = st.text(max_size=20)
-
-
-@given(
-    st.builds(Actor, texts, st.sampled_from(Role), texts),
-    texts,
-    st.integers(0, 2**40),
-    texts,
-    st.binary(max_size=300),
-    st.integers(-1, 2**40),
-    texts,
-    st.sampled_from(Status),
-)
-def test_a_leaf_reads_back_as_it_was_written(
-    actor: Actor, kind: str, now: int, why: str, after: bytes, prev: int, to: str, status: Status
-) -> None:
-    writer = log_entry.LeafWriter(actor, kind, now, why)
-    read = log_entry.decode(writer.leaf("subject", after, prev, to, status))
-    assert read == log_entry.Leaf(
-        after, actor.name, actor.owner, kind, "subject", prev, actor.role.value, status.number,
-        now, to, 1, why,
-    )  # fmt: skip
-    assert writer.first(status)("subject", after) == writer.leaf("subject", after, -1, "", status)
-
-
-def test_other_bytes_are_no_leaf() -> None:
-    for value in (b"\x80", b"\x01", b"\x81\xa1v\x01"):
-        with pytest.raises(ValueError, match="no leaf"):
-            log_entry.decode(value)
-
-
-@given(st.integers(1, 12), st.data())
-def test_serials_count_in_base_36_and_keep_their_width(width: int, data: st.DataObject) -> None:
-    a, b = (data.draw(st.integers(0, 36**width - 1)) for _ in "ab")
-    assert number(text(a, width)) == a
-    assert len(text(a, width)) == width
-    assert (text(a, width) < text(b, width)) == (a < b)
-    assert 36 ** width_for(a) > a
-
-
-def test_a_number_that_needs_more_characters_is_refused() -> None:
-    with pytest.raises(ValueError, match="that large"):
-        text(36, 1)

@@ -14,11 +14,11 @@ from csid.protocol import CNAME
 from registry.bulk.csv_stream import Fault, Table
 from registry.bulk.entries import Part, Reading, parts
 from registry.bulk.importer import Import, Tally
-from registry.rules.participants import Kind
 from registry.rules.requests import AddPool, Assign, Retire, UpdateOwner
 from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables import view
+from registry.tables.enums import Kind
 from resolver.store.node import RRset
 from tests.support import trees
 from tests.support.books import ORIGIN, SUFFIX, ask, opened, resolved, serial
@@ -49,7 +49,7 @@ def parts_of(rows: list[str], rows_per_part: int = 4) -> Iterator[Part]:
 
 
 def run(registry: Registry, rows: list[str], keep: bool = True) -> tuple[Tally, list[Fault]]:
-    work = Import(registry, ADMINISTRATOR, "first stock", keep)
+    work = Import(registry.store, ADMINISTRATOR, "first stock", keep)
     faults = [fault for some in work.run(parts_of(rows)) for fault in some]
     trees.check(registry.store)
     assert registry.verify().sound
@@ -116,7 +116,7 @@ def test_the_quota_of_a_pool_holds_across_the_parts_of_a_table(
 
 
 def test_what_others_write_between_two_parts_is_seen(registry: Registry) -> None:
-    work = Import(registry, ADMINISTRATOR)
+    work = Import(registry.store, ADMINISTRATOR)
     rows = [f"{code},active,x" for code in CODES]
     faults: list[Fault] = []
     for number, some in enumerate(work.run(parts_of(rows))):
@@ -144,7 +144,7 @@ def test_a_name_that_a_zone_file_has_made_an_alias_is_told(registry: Registry) -
 
 
 def test_who_may_not_import_gets_every_row_back(registry: Registry) -> None:
-    work = Import(registry, AUDITOR)
+    work = Import(registry.store, AUDITOR)
     faults = [fault for some in work.run(parts_of([f"{CODES[0]},active,x"])) for fault in some]
     assert len(faults) == 1 and "auditor" in faults[0].reason
     assert work.tally.added == 0
