@@ -1,4 +1,5 @@
-"""Compiles the answer path where mypyc, Cython and a C compiler are; all else is in pyproject.toml.
+"""Compiles what answers and what reads zones where mypyc, Cython and a C compiler are; the rest is
+in pyproject.toml.
 
 Without them the same files run interpreted: a failed build of an extension is no error.
 """
@@ -9,10 +10,12 @@ import sys
 
 from setuptools import Extension, setup
 
-# Plain typed Python, compiled as it stands.
+# Plain typed Python, compiled as it stands. The modules of a group call each other directly.
 ANSWER_PATH = [
     "csid/names.py",
     "resolver/store/node.py",
+    "resolver/store/extras.py",
+    "resolver/store/build.py",
     "resolver/answer/lookup.py",
     "resolver/store/seek.py",
     "resolver/answer/reply.py",
@@ -25,6 +28,14 @@ ANSWER_PATH = [
     "resolver/answer/process.py",
     "resolver/server/udp.py",
 ]
+ZONE_FILES = [
+    "resolver/zonefile/tokens.py",
+    "resolver/zonefile/rdata.py",
+    "resolver/zonefile/generate.py",
+    "resolver/zonefile/reader.py",
+    "resolver/zonefile/check.py",
+]
+GROUPS = {"csid": ANSWER_PATH, "csid_zones": ZONE_FILES}
 # Loops over octets and the batch I/O, beside their forms in plain Python.
 LOOPS = ["csid/coctets.pyx", "resolver/server/cdatagrams.pyx"]
 
@@ -38,18 +49,17 @@ def extensions() -> list[Extension]:
         print(f"csid runs interpreted: {error}", file=sys.stderr)
         return []
     options = ["--config-file=", "--ignore-missing-imports", "--follow-imports=silent"]
-    try:
-        parts: list[Extension] = [
-            *mypycify([*options, *ANSWER_PATH], opt_level="3", group_name="csid"),
-            *cythonize(
-                [Extension(path.removesuffix(".pyx").replace("/", "."), [path]) for path in LOOPS],
-                build_dir="build",
-                quiet=True,
-            ),
-        ]
-    except SystemExit as error:  # how mypyc gives up
-        print(f"csid runs interpreted: {error}", file=sys.stderr)
-        return []
+    parts: list[Extension] = []
+    for name, files in GROUPS.items():
+        try:
+            parts += mypycify([*options, *files], opt_level="3", group_name=name)
+        except SystemExit as error:  # how mypyc gives up
+            print(f"csid runs {', '.join(files)} interpreted: {error}", file=sys.stderr)
+    parts += cythonize(
+        [Extension(path.removesuffix(".pyx").replace("/", "."), [path]) for path in LOOPS],
+        build_dir="build",
+        quiet=True,
+    )
     for part in parts:
         part.optional = True
     return parts

@@ -12,6 +12,7 @@ from typing import Final
 MAX_LABEL_OCTETS: Final = 63
 MAX_NAME_OCTETS: Final = 255  # wire form, length octets and the root included
 MAX_KEY_OCTETS: Final = 511  # what LMDB takes as a key
+MAX_NAME_KEY_OCTETS: Final = MAX_KEY_OCTETS - 8  # of a name's key, behind its generation
 
 # Messages
 HEADER_OCTETS: Final = 12
@@ -28,7 +29,6 @@ MAX_OPTIONS: Final = 32  # EDNS options read from one OPT record
 MAX_RRSET_RECORDS: Final = 4_096  # resource records in one RRset
 MAX_RRSET_OCTETS: Final = 60_000  # so that any RRset fits a TCP message with its question
 MAX_TYPES_PER_NAME: Final = 256  # RRsets at one name
-MAX_DELEGATION_NS: Final = 32  # NS records that are looked up for glue at one cut
 MAX_TTL: Final = 2**31 - 1  # seconds (RFC 2181 section 8)
 
 # The store

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from csid.errors import DomainNameError
-from csid.limits import MAX_KEY_OCTETS, MAX_LABEL_OCTETS, MAX_NAME_OCTETS
+from csid.limits import MAX_LABEL_OCTETS, MAX_NAME_KEY_OCTETS, MAX_NAME_OCTETS
 
 try:
     from csid.coctets import read_key as read_key
@@ -42,10 +42,10 @@ def checked_key(wire: bytes) -> bytes:
             wholly of 00 and 01 octets are.
     """
     key = key_of(wire)
-    if len(key) + 8 > MAX_KEY_OCTETS:
+    if len(key) > MAX_NAME_KEY_OCTETS:
         raise DomainNameError(
             f"{to_text(wire)}: its escaped form has {len(key)} octets, at most "
-            f"{MAX_KEY_OCTETS - 8} can be stored; use a name with fewer octets of value 0 and 1"
+            f"{MAX_NAME_KEY_OCTETS} can be stored; use a name with fewer octets of value 0 and 1"
         )
     return key
 

@@ -11,25 +11,21 @@ from typing import Final
 
 from csid import names
 from csid.errors import ZoneError
-from csid.limits import (
-    MAX_DELEGATION_NS,
-    MAX_RRSET_OCTETS,
-    MAX_RRSET_RECORDS,
-    MAX_TYPES_PER_NAME,
-)
-from csid.protocol import AAAA, MX, NS, SRV, A
+from csid.limits import MAX_RRSET_OCTETS, MAX_RRSET_RECORDS, MAX_TYPES_PER_NAME
 from resolver.store import node
-from resolver.store.node import Extra, RRset
+from resolver.store.extras import HOST_OFFSET, extras_of
+from resolver.store.held import HeldZone, RRsets, unpacked
+from resolver.store.node import RRset
 
-# Where in the rdata the host name stands whose addresses help the asker (RFC 1035, RFC 2782).
-HOST_OFFSET: Final = {NS: 0, MX: 2, SRV: 6}
+RECORD_OCTETS: Final = 12  # of a record in a message beside its data: pointer, type, class, TTL...
+_TOPS: Final = node.CUT | node.REDIRECT  # flags of names that cover those below them
 
-RRsets = Mapping[int, RRset]
+Node = tuple[bytes, bytes]  # key below the apex, blob
 ZoneData = Mapping[bytes, RRsets]  # lower-case owner in wire form -> its RRsets
 
 
-def build(origin: bytes, data: ZoneData) -> Iterator[tuple[bytes, bytes]]:
-    """The nodes of a zone as (key relative to the apex, blob), in key order.
+def build(origin: bytes, data: ZoneData) -> Iterator[Node]:
+    """The nodes of a zone, in key order.
 
     Args:
         origin: the apex, lower-case wire form.
@@ -38,35 +34,63 @@ def build(origin: bytes, data: ZoneData) -> Iterator[tuple[bytes, bytes]]:
     Raises:
         ZoneError: a name or RRset beyond what `csid.limits` allows, or outside the zone.
     """
-    apex_key = names.key_of(origin)
-    skip = len(apex_key)
-    by_key: dict[bytes, bytes | None] = {}
-    for owner in data:
-        key = names.checked_key(owner)
-        if not key.startswith(apex_key):
-            raise ZoneError(names.to_text(owner), f"lies outside {names.to_text(origin)}")
-        by_key[key[skip:]] = owner
-    for key in list(by_key):
-        for ancestor in ancestors(key):
-            if ancestor in by_key:
-                break
-            by_key[ancestor] = None
-
+    if isinstance(data, HeldZone):
+        held = data.by_key
+    else:
+        held = {names.checked_key(owner): dict(rrsets) for owner, rrsets in data.items()}
+    apex = names.key_of(origin)
+    skip = len(apex)
     covers: list[tuple[bytes, int]] = []  # (key, cover) of the topmost cover we are inside of
-    for key in sorted(by_key):
+    before = apex
+    for key in sorted(held):
+        if not key.startswith(apex):
+            raise ZoneError(_text(key), f"lies outside {names.to_text(origin)}")
         while covers and not key.startswith(covers[-1][0]):
             covers.pop()
-        owner_ = by_key[key]
-        rrsets = data[owner_] if owner_ is not None else {}
-        flags = node.flags_of(rrsets)
-        if not covers and flags & (node.CUT | node.REDIRECT):
-            covers.append((key, 1 + depth_of(key)))
         cover = covers[-1][1] if covers else 0
-        if owner_ is None:
-            yield key, bytes((0, cover))
-            continue
-        check_caps(owner_, rrsets)
-        yield key, node.encode(rrsets, cover, extras_of(rrsets, data))
+        # Names in canonical order go down the tree: an ancestor without records stands directly
+        # in front of its first descendant.
+        if not before.startswith(key[: key.rfind(b"\0", 0, -1) + 1]):
+            for missing in _missing(key, before):
+                yield missing[skip:], bytes((0, cover))
+        before = key
+        types = held[key]
+        if isinstance(types, bytes):
+            if not (types[0] & _TOPS or (types[2] << 8) + types[3] in HOST_OFFSET):
+                yield key[skip:], node.with_cover(types, cover) if cover else types
+                continue
+            types = unpacked(types)
+        if not covers and node.flags_of(types) & _TOPS:
+            cover = 1 + depth_of(key[skip:])
+            covers.append((key, cover))
+        check_caps(key, types)
+        yield key[skip:], node.encode(types, cover, extras_of(apex, key, types, held))
+
+
+def taken(nodes: Iterator[Node], most: int, most_octets: int) -> tuple[list[Node], int]:
+    """The next nodes, at most `most` of them and at most one that goes beyond `most_octets` of
+    blobs, and their octets.
+    """
+    part: list[Node] = []
+    octets = 0
+    while len(part) < most and octets < most_octets:
+        one = next(nodes, None)
+        if one is None:
+            break
+        part.append(one)
+        octets += len(one[1])
+    return part, octets
+
+
+def _missing(key: bytes, before: bytes) -> list[bytes]:
+    """The ancestors of a key that are not at or above the key before it, topmost first."""
+    missing = []
+    for ancestor in ancestors(key):
+        if before.startswith(ancestor):
+            break
+        missing.append(ancestor)
+    missing.reverse()
+    return missing
 
 
 def ancestors(key: bytes) -> Iterator[bytes]:
@@ -84,47 +108,27 @@ def depth_of(key: bytes) -> int:
     return key.count(0)
 
 
-def extras_of(rrsets: RRsets, data: ZoneData) -> dict[int, Extra]:
-    """The address records that accompany each RRset whose rdata names a host of the same zone.
-
-    A delegation's addresses are found wherever they lie in the zone, below this or another cut:
-    there they are glue (RFC 9471).
-    """
-    extras = {}
-    for rrtype, offset in HOST_OFFSET.items():
-        if rrtype not in rrsets:
-            continue
-        hosts = [rdata[offset:] for rdata in rrsets[rrtype].rdatas[:MAX_DELEGATION_NS]]
-        records: list[bytes] = []
-        room = MAX_RRSET_OCTETS
-        for folded, host in {host.lower(): host for host in hosts}.items():
-            at_host = data.get(folded) or {}
-            for address in (A, AAAA):
-                ttl, rdatas = at_host.get(address, RRset(0, ()))
-                fresh = [node.rr(host, address, ttl, rdata) for rdata in rdatas]
-                octets = sum(map(len, fresh))
-                if octets <= room:  # whole RRsets, as many as a message can carry
-                    records += fresh
-                    room -= octets
-        if records:
-            extras[rrtype] = Extra(len(records), b"".join(records))
-    return extras
-
-
-def check_caps(owner: bytes, rrsets: RRsets) -> None:
+def check_caps(key: bytes, rrsets: RRsets) -> None:
     """Refuse a name whose data no message could carry."""
     if len(rrsets) > MAX_TYPES_PER_NAME:
         raise ZoneError(
-            names.to_text(owner), f"has {len(rrsets)} types; at most {MAX_TYPES_PER_NAME} are held"
+            _text(key), f"has {len(rrsets)} types; at most {MAX_TYPES_PER_NAME} are held"
         )
-    for rrtype, (_, rdatas) in rrsets.items():
-        octets = sum(map(len, rdatas)) + 12 * len(rdatas)
+    for rrtype, rrset in rrsets.items():
+        rdatas = rrset[1]
+        octets = 0
+        for rdata in rdatas:
+            octets += RECORD_OCTETS + len(rdata)
         if len(rdatas) > MAX_RRSET_RECORDS or octets > MAX_RRSET_OCTETS:
             raise ZoneError(
-                names.to_text(owner),
+                _text(key),
                 f"its RRset of type {rrtype} has {len(rdatas)} records of {octets} octets; at most "
                 f"{MAX_RRSET_RECORDS} records of {MAX_RRSET_OCTETS} octets fit an answer",
             )
+
+
+def _text(key: bytes) -> str:
+    return names.to_text(names.wire_of_key(key))
 
 
 def wildcard_count(keys: Iterator[bytes]) -> int:

@@ -34,6 +34,8 @@ POINTERS = tuple((0xC000 | offset).to_bytes(2, "big") for offset in range(512))
 OWNER = POINTERS[12]  # the name in the question
 _ENTRY = struct.Struct(">HHHHH")
 _RR_HEAD = struct.Struct(">2sHHIH")
+_ONE = struct.Struct(">BBHHHHH2sHHIH")  # a node up to the data of its only record
+_ONE_FLAGS = {SOA: APEX, NS: CUT, CNAME: ALIAS, DNAME: REDIRECT}
 EMPTY = b"\0\0"  # an empty non-terminal that nothing covers
 
 
@@ -76,14 +78,22 @@ def encode(
     parts = [bytes((flags_of(rrsets), cover))]
     for rrtype in sorted(rrsets):
         ttl, rdatas = rrsets[rrtype]
-        records = b"".join([rr(OWNER, rrtype, ttl, rdata) for rdata in rdatas])
         extra = extras.get(rrtype, NO_EXTRA) if extras else NO_EXTRA
+        records = b"".join([rr(OWNER, rrtype, ttl, rdata) for rdata in rdatas])
         parts.append(
             _ENTRY.pack(rrtype, len(rdatas), len(records), extra.number, len(extra.records))
         )
         parts.append(records)
         parts.append(extra.records)
     return b"".join(parts)
+
+
+def encode_one(rrtype: int, ttl: int, rdata: bytes) -> bytes:
+    """`encode` for a name that has one record, and no cover and no extras."""
+    flags = _ONE_FLAGS.get(rrtype, 0)
+    size = len(rdata)
+    head = _ONE.pack(flags, 0, rrtype, 1, 12 + size, 0, 0, OWNER, rrtype, 1, ttl, size)
+    return head + rdata
 
 
 def with_cover(blob: bytes, cover: int) -> bytes:

@@ -5,22 +5,24 @@ Data below a cut or below a DNAME is accepted: it is occluded, and the lookup do
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from csid import names
-from csid.errors import ZoneError
-from csid.limits import MAX_RRSET_OCTETS, MAX_RRSET_RECORDS, MAX_TYPES_PER_NAME
-from csid.protocol import CNAME, DNAME, MX, NS, NSEC, RRSIG, SOA, SRV
+from csid.errors import DomainNameError, ZoneError
+from csid.limits import MAX_NAME_KEY_OCTETS, MAX_RRSET_OCTETS, MAX_RRSET_RECORDS, MAX_TYPES_PER_NAME
+from csid.protocol import CNAME, DNAME, MX, NS, NSEC, PTR, RRSIG, SOA, SRV
+from resolver.store import node
+from resolver.store.build import RECORD_OCTETS
+from resolver.store.held import Held, HeldZone, RRsets, unpacked
 from resolver.store.node import RRset
 from resolver.zonefile import reader
-from resolver.zonefile.rdata import PTR
 from resolver.zonefile.reader import Record
 
+TOLD_EVERY: Final = 4_096  # records between two calls of `told`
 MAX_WARNINGS: Final = 100  # told one by one; the others are counted
-RECORD_OCTETS: Final = 12  # of a record in a message beside its data: pointer, type, class, TTL...
 
 _TYPE_NAMES: Final = {SOA: "SOA", CNAME: "CNAME", DNAME: "DNAME"}  # one record each at a name
 _BESIDE_CNAME: Final = frozenset({CNAME, RRSIG, NSEC})  # RFC 2181 10.1, RFC 4034 sections 3 and 4
@@ -36,8 +38,6 @@ _NAMES_IN_DATA: Final = {
     SOA: slice(None, -20),
 }
 
-RRsets = dict[bytes, dict[int, RRset]]
-
 
 @dataclass(slots=True)
 class Zone:
@@ -51,7 +51,7 @@ class Zone:
     """
 
     origin: bytes
-    rrsets: RRsets = field(default_factory=dict)
+    rrsets: Mapping[bytes, RRsets] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -60,8 +60,13 @@ def read_zone(path: Path, origin: bytes | None = None) -> Zone:
     return collect(reader.read_file(path, origin), str(path))
 
 
-def collect(records: Iterable[Record], source: str) -> Zone:
+def collect(
+    records: Iterable[Record], source: str, told: Callable[[int], None] = lambda number: None
+) -> Zone:
     """The zone that `records` make; its origin is the owner of the SOA.
+
+    Args:
+        told: is called now and then with the number of records read.
 
     Raises:
         ZoneError: no SOA or two, no NS at the apex, a record outside the zone, an alias beside
@@ -69,7 +74,9 @@ def collect(records: Iterable[Record], source: str) -> Zone:
             `source` if something is missing.
     """
     collector = _Collector()
-    for record in records:
+    for number, record in enumerate(records):
+        if not number % TOLD_EVERY:
+            told(number)
         collector.add(record)
     return collector.zone(source)
 
@@ -79,52 +86,71 @@ class _Collector:
 
     def __init__(self) -> None:
         self.origin = b""  # unknown until the SOA
-        self.rrsets: RRsets = {}
-        self.early: dict[bytes, str] = {}  # owners met before the SOA, and where
+        self.apex = b""  # key of the origin
+        self.owner = self.key = b""  # of the last record
+        self.held: dict[bytes, Held] = {}
+        self.early: dict[bytes, str] = {}  # keys met before the SOA, and where
         self.warnings: list[str] = []
         self.unsaid_warnings = 0
 
     def add(self, record: Record) -> None:
-        owner = record.owner.lower()
-        rrtype = record.rrtype
-        types = self.rrsets.get(owner)
-        if types is None:
-            types = self.rrsets[owner] = {}
-            if not self.origin:
-                self.early[owner] = record.where
-            # Nearly every owner stands directly below the apex, so that is looked at first.
-            elif owner[owner[0] + 1 :] != self.origin:
-                self.check_inside(owner, record.where)
+        owner, rrtype, ttl, rdata, _, _ = record
+        if owner is not self.owner:  # the reader gives the very same one for records in a row
+            self.owner = owner
+            self.key = names.key_of(owner)
+        key = self.key
+        held = self.held.get(key)
+        if held is None:
+            self.check_owner(key, record)
         if rrtype == SOA:
-            self.set_origin(owner, record.where)
-        rrset = types.get(rrtype)
-        if rrset is not None:
-            types[rrtype] = self.extended(rrset, record)
+            self.set_origin(key, record)
+        if held is None:
+            if len(rdata) > MAX_RRSET_OCTETS - RECORD_OCTETS:
+                raise ZoneError(record.where, _too_large(record))
+            self.held[key] = node.encode_one(rrtype, ttl, rdata)
             return
-        if types:
-            _check_neighbours(types, record)
-        if len(record.rdata) > MAX_RRSET_OCTETS - RECORD_OCTETS:
+        if isinstance(held, bytes):
+            held = self.held[key] = unpacked(held)
+        rrset = held.get(rrtype)
+        if rrset is not None:
+            held[rrtype] = self.extended(rrset, record)
+            return
+        _check_neighbours(held, record)
+        if len(rdata) > MAX_RRSET_OCTETS - RECORD_OCTETS:
             raise ZoneError(record.where, _too_large(record))
-        types[rrtype] = RRset(record.ttl, (record.rdata,))
+        held[rrtype] = RRset(ttl, (rdata,))
 
-    def check_inside(self, owner: bytes, where: str) -> None:
-        if not _is_at_or_below(owner, self.origin):
-            raise ZoneError(
-                where,
-                f"{names.to_text(owner)} is outside the zone {names.to_text(self.origin)}, whose "
-                "origin is the owner of the SOA; remove the record or end a name without its dot",
-            )
-
-    def set_origin(self, owner: bytes, where: str) -> None:
+    def check_owner(self, key: bytes, record: Record) -> None:
+        """May the zone have this name?"""
+        if len(key) > MAX_NAME_KEY_OCTETS:
+            try:
+                names.checked_key(record.owner)
+            except DomainNameError as error:
+                raise ZoneError(record.where, str(error)) from None
         if not self.origin:
-            self.origin = owner
-            for early, early_where in self.early.items():
-                self.check_inside(early, early_where)
+            self.early[key] = record.where
+        elif not key.startswith(self.apex):
+            self.refuse_outside(key, record.where)
+
+    def refuse_outside(self, key: bytes, where: str) -> NoReturn:
+        raise ZoneError(
+            where,
+            f"{_text(key)} is outside the zone {names.to_text(self.origin)}, whose "
+            "origin is the owner of the SOA; remove the record or end a name without its dot",
+        )
+
+    def set_origin(self, key: bytes, record: Record) -> None:
+        if not self.origin:
+            self.origin = record.owner.lower()
+            self.apex = key
+            for early, where in self.early.items():
+                if not early.startswith(key):
+                    self.refuse_outside(early, where)
             self.early.clear()
-        elif owner != self.origin:
+        elif key != self.apex:
             raise ZoneError(
-                where,
-                f"second SOA, at {names.to_text(owner)} in the zone {names.to_text(self.origin)}; "
+                record.where,
+                f"second SOA, at {_text(key)} in the zone {names.to_text(self.origin)}; "
                 "a file holds one zone: keep one SOA",
             )
 
@@ -163,7 +189,7 @@ class _Collector:
     def zone(self, source: str) -> Zone:
         if not self.origin:
             raise ZoneError(source, "no SOA record; a master file holds one zone with one SOA")
-        if NS not in self.rrsets[self.origin]:
+        if NS not in unpacked(self.held[self.apex]):
             raise ZoneError(
                 source,
                 f"no NS record at the origin {names.to_text(self.origin)}; "
@@ -171,7 +197,11 @@ class _Collector:
             )
         if self.unsaid_warnings:
             self.warnings.append(f"{source}: {self.unsaid_warnings} more TTLs that differ")
-        return Zone(self.origin, self.rrsets, self.warnings)
+        return Zone(self.origin, HeldZone(self.held), self.warnings)
+
+
+def _text(key: bytes) -> str:
+    return names.to_text(names.wire_of_key(key))
 
 
 def _check_neighbours(types: dict[int, RRset], record: Record) -> None:
@@ -209,14 +239,3 @@ def _folded(rrtype: int, rdata: bytes) -> bytes:
     folded = bytearray(rdata)
     folded[part] = folded[part].lower()
     return bytes(folded)
-
-
-def _is_at_or_below(name: bytes, origin: bytes) -> bool:
-    """Is the wire name `name` the name `origin` or below it?"""
-    excess = len(name) - len(origin)
-    if not name.endswith(origin):
-        return False
-    at = 0
-    while at < excess:
-        at += name[at] + 1
-    return at == excess

@@ -8,7 +8,8 @@ served, and published by a last transaction. What it replaces is swept afterward
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, islice
+from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -22,9 +23,7 @@ from resolver.store.write import WriteTransaction
 from resolver.zonefile import check, reader
 
 OCTETS_PER_COMMIT: Final = 64 << 20  # of nodes written in one transaction
-_TOLD_EVERY: Final = 4_096  # records or nodes between two calls of `told`
-
-Node = tuple[bytes, bytes]  # key below the apex, blob
+_KEY_OF: Final = itemgetter(0)  # of a node
 
 
 class Loaded(NamedTuple):
@@ -104,7 +103,7 @@ class _Small(NamedTuple):
     path: Path
     origin: bytes
     serial: int
-    nodes: list[Node]
+    nodes: list[build.Node]
     warnings: list[str]
 
 
@@ -136,7 +135,7 @@ class _Loader:
             if fault:
                 raise ZoneError(str(path), fault)
             nodes = self._nodes(read, path)
-            first, octets = _bounded(nodes, self._most)
+            first, octets = build.taken(nodes, self._most, OCTETS_PER_COMMIT)
         except ZoneError as error:
             yield Refused(path, str(error))
             return
@@ -168,15 +167,12 @@ class _Loader:
             yield Loaded(small.path, small.origin, small.serial, len(small.nodes), small.warnings)
 
     def _read(self, path: Path) -> check.Zone:
-        def counted() -> Iterator[reader.Record]:
-            for number, record in enumerate(reader.read_file(path)):
-                if not number % _TOLD_EVERY:
-                    self._told(Step(path, "reading", number))
-                yield record
+        def told(number: int) -> None:
+            self._told(Step(path, "reading", number))
 
-        return check.collect(counted(), str(path))
+        return check.collect(reader.read_file(path), str(path), told)
 
-    def _nodes(self, read: check.Zone, path: Path) -> Iterator[Node]:
+    def _nodes(self, read: check.Zone, path: Path) -> Iterator[build.Node]:
         try:
             yield from build.build(read.origin, read.rrsets)
         except ZoneError as error:
@@ -187,8 +183,8 @@ class _Loader:
         read: check.Zone,
         path: Path,
         serial: int,
-        part: list[Node],
-        rest: Iterator[Node],
+        part: list[build.Node],
+        rest: Iterator[build.Node],
     ) -> Loaded | Refused:
         """Write a zone beside the one that is served, and let it take its place.
 
@@ -200,28 +196,16 @@ class _Loader:
             while part:
                 with self._store.write() as txn:
                     count += txn.put_nodes(generation, part)
-                wildcards += build.wildcard_count(key for key, _ in part)
+                wildcards += build.wildcard_count(map(_KEY_OF, part))
                 self._told(Step(path, "writing", count))
                 try:
-                    part, _ = _bounded(rest, self._most)
+                    part, _ = build.taken(rest, self._most, OCTETS_PER_COMMIT)
                 except ZoneError as error:
                     return Refused(path, str(error))
             with self._store.write() as txn:
                 warnings = _serial_warnings(txn, path, read.origin, serial)
                 txn.publish(read.origin, generation, wildcards)
         return Loaded(path, read.origin, serial, count, read.warnings + warnings)
-
-
-def _bounded(nodes: Iterator[Node], most: int) -> tuple[list[Node], int]:
-    """As many nodes as one transaction takes, and their octets."""
-    taken: list[Node] = []
-    octets = 0
-    for one in islice(nodes, most):
-        taken.append(one)
-        octets += len(one[1])
-        if octets >= OCTETS_PER_COMMIT:
-            break
-    return taken, octets
 
 
 def _serial_warnings(txn: WriteTransaction, path: Path, origin: bytes, serial: int) -> list[str]:

@@ -20,11 +20,8 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.tokenizer
 
-from csid.protocol import AAAA, CNAME, CSID, DNAME, MX, NS, SOA, SRV, SVCB, TXT, A
+from csid.protocol import AAAA, CNAME, CSID, DNAME, HTTPS, MX, NS, PTR, SOA, SRV, SVCB, TXT, A
 from resolver.zonefile.tokens import TextError, name_of, tokenizer
-
-PTR: Final = 12
-HTTPS: Final = 65
 
 _MEMO_ENTRIES: Final = 16_384  # texts kept with their octets, per function
 _MEMO_CHARACTERS: Final = 256  # longer record data is not kept: it hardly ever comes twice
@@ -38,6 +35,7 @@ _STRINGS = re.compile(rf"{_STRING}(?:[ \t]+{_STRING})*")
 _EACH_STRING = re.compile(r'"([^"]*)"|([^\s"]+)')
 _UNKNOWN = re.compile(r"\\#[ \t]+(\d{1,5})[ \t]+([0-9A-Fa-f]+)", re.ASCII)
 
+_LENGTH_OCTET: Final = [bytes((length,)) for length in range(256)]
 _ONE_NAME: Final = "one domain name"
 _DATA_FORMS: Final = {
     A: "an IPv4 address, as 192.0.2.1",
@@ -142,12 +140,15 @@ def _name_data(text: str, origin: bytes | None) -> bytes | None:
 
 def _text_data(text: str, origin: bytes | None) -> bytes | None:
     """Character strings (RFC 1035 section 3.3.14), if none holds an escape."""
+    if text[:1] == '"' and text.find('"', 1) == len(text) - 1 and "\\" not in text:
+        only = text[1:-1].encode()
+        return _LENGTH_OCTET[len(only)] + only if len(only) <= 255 else None
     if not _STRINGS.fullmatch(text):
         return None
     strings = [(quoted or bare).encode() for quoted, bare in _EACH_STRING.findall(text)]
     if max(map(len, strings)) > 255:
         return None
-    return b"".join([bytes((len(string),)) + string for string in strings])
+    return b"".join([_LENGTH_OCTET[len(string)] + string for string in strings])
 
 
 def _service_data(text: str, origin: bytes | None) -> bytes | None:

@@ -22,6 +22,7 @@ import io
 import re
 from collections.abc import Iterator
 from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -36,6 +37,7 @@ from resolver.zonefile.rdata import DataError, rdata_of, read_rdata
 from resolver.zonefile.tokens import TextError, is_class_in, name_of, tokenizer, ttl_of, type_of
 
 MAX_INCLUDE_DEPTH: Final = 16  # files open one inside the other
+_TEXT_OF: Final = itemgetter(1)  # of a numbered line
 _SHOWN_CHARACTERS: Final = 60  # of a wrong line, in its error
 
 _TTL_FIELD = r"(?:(\d[0-9WDHMSwdhms]*)[ \t]+)?"
@@ -76,7 +78,7 @@ class _Source:
 
     def entry_tokens(self, line: str) -> dns.tokenizer.Tokenizer:
         """A tokenizer over a line taken from this source and, if asked for, those behind it."""
-        return tokenizer(_Characters(chain((line,), (text for _, text in self.numbered))))
+        return tokenizer(_Characters(chain((line,), map(_TEXT_OF, self.numbered))))
 
 
 class _Characters:
@@ -159,7 +161,8 @@ class _Reader:
             return None
         if ttl_text:
             self.last_ttl = ttl
-        return Record(self.owner, rrtype, ttl, rdata, path, number)
+        # What Record(...) does, without the function in Python that it goes through.
+        return tuple.__new__(Record, (self.owner, rrtype, ttl, rdata, path, number))
 
     def read_entry(self, line: str, source: _Source, number: int) -> Iterator[Record]:
         """What one entry of any form gives, with errors told where they stand."""
@@ -316,7 +319,7 @@ def _arguments(
 
 def _reason(error: Exception, line: str) -> str:
     """What is wrong with an entry that begins with `line`, for a person."""
-    if not line.isascii() and any("\ud800" <= char <= "\udfff" for char in line):
+    if not line.isascii() and any(0xD800 <= ord(char) <= 0xDFFF for char in line):
         return "the line is not UTF-8; save the file as UTF-8 or write such octets as \\DDD"
     if isinstance(error, CsidError) and not isinstance(error, DataError):
         return str(error)

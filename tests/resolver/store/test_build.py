@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from csid import names
 from csid.errors import DomainNameError, ZoneError
-from csid.limits import MAX_DELEGATION_NS, MAX_RRSET_RECORDS, MAX_TYPES_PER_NAME
-from csid.protocol import AAAA, CNAME, DNAME, MX, NS, SOA, SRV, TXT, A
+from csid.limits import MAX_RRSET_OCTETS, MAX_RRSET_RECORDS, MAX_TYPES_PER_NAME
+from csid.protocol import AAAA, CNAME, DNAME, HTTPS, MX, NS, SOA, SRV, SVCB, TXT, A
 from resolver.store import build, node
 from resolver.store.node import RRset
 from tests.support.memory import zone_data
@@ -91,14 +91,103 @@ def test_a_type_without_hosts_has_no_addresses() -> None:
     assert node.extra_number_at(blob, node.find_entry(blob, AAAA)) == 0
 
 
-def test_addresses_of_a_delegation_with_very_many_servers_are_bounded() -> None:
-    count = 3 * MAX_DELEGATION_NS
-    rows = "".join(f"cut NS n{one}.cut\nn{one}.cut A 192.0.2.1\n" for one in range(count))
-    text = f"$TTL 1\n@ SOA ns host 1 2 3 4 5\n@ NS ns\n{rows}"
-    blob = built(text)["cut"]
-    at = node.find_entry(blob, NS)
-    assert node.number_at(blob, at) == count
-    assert node.extra_number_at(blob, at) == MAX_DELEGATION_NS
+def extras(text: str, name: str, rrtype: int) -> list[tuple[str, int]]:
+    """Owners, relative to the apex, and types of what goes with an RRset, in order."""
+    blob = built("$TTL 1\n@ SOA ns host 1 2 3 4 5\n@ NS out.\n" + text)[name]
+    records = node.split_extra(node.extra_at(blob, at := node.find_entry(blob, rrtype)))
+    assert len(records) == node.extra_number_at(blob, at)
+    found = []
+    for record in records:
+        owner, end = names.read_key(record, 0)
+        text = names.to_text(names.wire_of_key(owner))
+        found.append((text.removesuffix(".example."), int.from_bytes(record[end : end + 2])))
+    return found
+
+
+def test_all_servers_of_a_delegation_have_their_addresses() -> None:
+    rows = "".join(
+        f"cut NS n{one}.cut\nn{one}.cut A 192.0.2.1\nn{one}.cut AAAA ::1\n" for one in range(99)
+    )
+    assert extras(rows, "cut", NS) == [
+        (f"n{one}.cut", rrtype) for one in range(99) for rrtype in (A, AAAA)
+    ]
+
+
+def test_addresses_that_a_referral_cannot_do_without_stand_first() -> None:
+    text = """other A 192.0.2.1
+other AAAA ::1
+ns.cut A 192.0.2.2
+ns.cut2 A 192.0.2.3
+cut NS other
+cut NS NS.Cut
+cut NS ns.cut2
+cut NS cut
+cut A 192.0.2.4
+cut2 NS ns.cut2
+"""
+    assert extras(text, "cut", NS) == [
+        ("NS.Cut".lower(), A), ("cut", A), ("other", A), ("other", AAAA), ("ns.cut2", A),
+    ]  # fmt: skip
+
+
+def test_addresses_are_bounded_by_what_a_message_carries() -> None:
+    """In time, too: thousands of servers with thousands of addresses each are not all tried."""
+    servers = {NS: RRset(1, [b"\4n%03d\1z\0" % one for one in range(1000)])}
+    addresses = {A: RRset(1, [bytes(2) + one.to_bytes(2) for one in range(3000)])}
+    data = {b"\1z\0": APEX, b"\1c\1z\0": servers}
+    for host in servers[NS].rdatas:
+        data[host] = addresses
+    blob = dict(build.build(b"\1z\0", data))[b"c\0"]
+    octets = len(node.extra_at(blob, node.find_entry(blob, NS)))
+    assert MAX_RRSET_OCTETS - 100 < octets <= MAX_RRSET_OCTETS
+
+
+@pytest.mark.parametrize(
+    ("record", "number"),
+    [("MX 1 h", 2), ("SRV 1 1 1 h", 2), ("KX 1 h", 2), ("RT 1 h", 2), ("TYPE7 \\# 11 {h}", 2),
+     ("AFSDB 1 h", 0), ("PTR h", 0), ("MX 1 ns.cut", 0), ("SRV 1 1 1 x.cut", 0)],
+)  # fmt: skip
+def test_types_that_name_hosts_bring_the_addresses_peers_bring(record: str, number: int) -> None:
+    """Those outside delegations: what lies below one is only there to find its servers."""
+    text = "h A 192.0.2.1\nh AAAA ::1\ncut NS ns.cut\nns.cut A 192.0.2.2\nx.cut A 192.0.2.3\n"
+    wire = names.from_text("h.example.").hex()
+    (blob,) = [
+        blob
+        for name, blob in built(
+            f"$TTL 1\n@ SOA ns host 1 2 3 4 5\n@ NS out.\n{text}t {record.format(h=wire)}\n"
+        ).items()
+        if name == "t"
+    ]
+    assert node.extra_number_at(blob, 2) == number
+
+
+HOSTS = "h A 192.0.2.1\nh AAAA ::1\nh {type} 1 . alpn=h2\ncut NS ns.cut\nns.cut A 192.0.2.2\n"
+
+
+@pytest.mark.parametrize("kind", ["SVCB", "HTTPS"])
+@pytest.mark.parametrize(
+    ("rows", "hosts"),
+    [
+        ("t {type} 1 h", [("h", A), ("h", AAAA)]),
+        ("t {type} 0 h", [("h", A), ("h", AAAA), ("h", 0)]),
+        ("t {type} 1 h port=1\nt {type} 2 H port=2", [("h", A), ("h", AAAA)]),
+        ("t {type} 1 .\nt A 192.0.2.9", [("t", A)]),
+        ("t {type} 0 .\nt A 192.0.2.9", []),
+        ("t {type} 1 ns.cut", []),
+        ("t {type} 1 absent", []),
+        ("t {type} 1 elsewhere.test.", []),
+    ],
+)
+def test_services_bring_the_addresses_of_their_targets(
+    kind: str, rows: str, hosts: list[tuple[str, int]]
+) -> None:
+    rrtype = {"SVCB": SVCB, "HTTPS": HTTPS}[kind]
+    text = HOSTS.replace("{type}", kind) + rows.replace("{type}", kind) + "\n"
+    assert extras(text, "t", rrtype) == [(host, one or rrtype) for host, one in hosts]
+
+
+def test_a_service_at_a_wildcard_names_no_owner_yet() -> None:
+    assert extras("*.w HTTPS 1 .\n*.w A 192.0.2.9\n", "*.w", HTTPS) == []
 
 
 def test_wildcards_are_counted() -> None:

@@ -7,11 +7,14 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from csid import names
 from csid.errors import ZoneError
 from csid.limits import MAX_RRSET_RECORDS, MAX_TYPES_PER_NAME
 from csid.protocol import CNAME, DNAME, MX, NS, NSEC, RRSIG, SOA, TXT, A
+from resolver.store.build import build
 from resolver.zonefile.check import MAX_WARNINGS, Zone, collect, read_zone
 from resolver.zonefile.reader import read_text
 
@@ -20,6 +23,13 @@ HEAD = "$ORIGIN ex.\n$TTL 60\n@ SOA ns1 host 1 2 3 4 5\n@ NS ns1\n"
 
 def zone_of(text: str) -> Zone:
     return collect(read_text(text, "zone.db"), "zone.db")
+
+
+ROWS = [
+    "a A 192.0.2.1", "a A 192.0.2.2", "a AAAA ::1", "a.b.c TXT x", "*.c TXT x", "c CNAME a",
+    "cut NS ns.cut", "cut NS a", "ns.cut A 192.0.2.3", "x.y.cut TXT x", "d DNAME a", "x.d TXT x",
+    "e MX 1 a", "f SVCB 0 a", "f SVCB 1 .", "f A 192.0.2.4", "\\001.g TXT x", "\\000.g TXT x",
+]  # fmt: skip
 
 
 def refused(text: str) -> str:
@@ -137,6 +147,21 @@ def test_what_no_answer_could_carry_is_refused() -> None:
     assert "fit no answer" in refused(HEAD + f"a TYPE65400 {half}\na TYPE65400 {half[:-1]}1\n")
     types = "".join(f"a TYPE{65_000 + n} \\# 0\n" for n in range(MAX_TYPES_PER_NAME + 1))
     assert "more than 256 record types at a.ex." in refused(HEAD + types)
+
+
+def test_a_name_too_long_for_the_store_is_told_with_its_place() -> None:
+    label = "\\001" * 63
+    assert refused(HEAD + f"{label}.{label}.{label}.{label[:-16]} A 192.0.2.1\n").startswith(
+        "zone.db:5: "
+    )
+
+
+@given(st.lists(st.sampled_from(ROWS), max_size=9, unique=True))
+def test_a_zone_as_it_is_read_builds_as_any_other_mapping_does(rows: list[str]) -> None:
+    """What is held small (names of one record) and what is not come to the same nodes."""
+    zone = zone_of(HEAD + "".join(row + "\n" for row in rows))
+    plain = {owner: dict(rrsets) for owner, rrsets in zone.rrsets.items()}
+    assert list(build(zone.origin, zone.rrsets)) == list(build(zone.origin, plain))
 
 
 def test_a_wrong_file_names_itself(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dns.name
 import dns.rdatatype
+import dns.tokenizer
 import dns.zone
 import pytest
 from hypothesis import example, given
@@ -456,9 +457,9 @@ def test_a_damaged_zone_gives_the_same_both_ways(lines: list[str], data: st.Data
 def test_plain_lines_do_take_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """The speed rests on it: dnspython's tokenizer is not asked for these."""
 
-    def no_tokenizer(source: object) -> None:
+    def no_tokenizer(source: object, *_: object, **__: object) -> None:
         raise AssertionError(f"{source!r} went to the tokenizer")
 
-    monkeypatch.setattr(reader, "tokenizer", no_tokenizer)
+    monkeypatch.setattr(dns.tokenizer, "Tokenizer", no_tokenizer)
     plain = 'a.ex. 9 IN A 1.2.3.4\n TXT "x y" z ; c\n CSID \\# 2 0a0b\n\n; c\nb.ex. 9 CNAME c.ex.\n'
     assert [r.rrtype for r in read_text(plain)] == [1, TXT, CSID, CNAME]
