@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import dns.tokenizer
+
 from resolver.zonefile.tokens import TextError
 
 MAX_GENERATED: Final = 65_536  # records of one line
@@ -13,7 +15,27 @@ MAX_WIDTH: Final = 127  # characters of one number, as in BIND
 
 _RANGE = re.compile(r"(\d{1,10})-(\d{1,10})(?:/(\d{1,10}))?", re.ASCII)
 _PLACE = re.compile(r"\\.|\$\$|\$(\{[^}]*\}?)?", re.DOTALL)
+_ESCAPED = re.compile(r"\\.", re.DOTALL)
 _MODIFIER = re.compile(r"\{([+-]?\d{1,10})(?:,(\d{1,3})(?:,([doxXnN]))?)?\}", re.ASCII)
+
+
+def template_of(tokens: dns.tokenizer.Tokenizer) -> str:
+    """The data template, the last argument: one word, or one quoted text whose \\" are quotes.
+
+    Raises:
+        TextError: nothing, or more.
+    """
+    token, behind = tokens.get(), tokens.get()
+    if not (token.is_identifier() or token.is_quoted_string()) or not behind.is_eol_or_eof():
+        raise TextError(
+            "the directive ends before its argument; give it data as one word or in quotes"
+            if token.is_eol_or_eof()
+            else f"{behind.value!r} is too much; the directive takes data as one word or in quotes"
+        )
+    value: str = token.value
+    if token.is_identifier():
+        return value
+    return _ESCAPED.sub(lambda pair: '"' if pair[0] == '\\"' else pair[0], value)
 
 
 def counters(text: str) -> range:

@@ -96,12 +96,22 @@ def test_rows_without_an_soa_are_no_zone() -> None:
         list(dump(ORIGIN, [(ORIGIN, NS, 60, b"\3ns1\2ex\0")]))
 
 
-def test_data_that_is_not_of_its_type_is_written_octet_by_octet() -> None:
-    rows = [(ORIGIN, SOA, 1, SOA_DATA), (ORIGIN, A, 1, b"\1\2\3"), (ORIGIN, NS, 1, b"\3a")]
-    assert list(dump(ORIGIN, rows))[1:] == [
-        "ex. 1 IN TYPE1 \\# 3 010203\n",
-        "ex. 1 IN TYPE2 \\# 2 0361\n",
-    ]
+@pytest.mark.parametrize(
+    ("owner", "rrtype", "ttl", "rdata"),
+    [
+        (ORIGIN, A, 1, b"\1\2\3"),
+        (ORIGIN, NS, 1, b"\3a"),
+        (ORIGIN, MX, 1, b"\0\1\xc0\0"),
+        (ORIGIN, A, 2**31, b"\1\2\3\4"),
+        (ORIGIN, 250, 1, b""),
+    ],
+)
+def test_what_no_reader_takes_is_not_written(
+    owner: bytes, rrtype: int, ttl: int, rdata: bytes
+) -> None:
+    rows = [(ORIGIN, SOA, 1, SOA_DATA), (owner, rrtype, ttl, rdata)]
+    with pytest.raises(ZoneError, match=rf"ex\.: its record of type {rrtype} .* no text"):
+        list(dump(ORIGIN, rows))
 
 
 def test_every_type_is_read_back_as_it_was() -> None:
