@@ -29,9 +29,8 @@ MAX_TYPES_PER_NAME: Final = 256  # RRsets at one name
 MAX_DELEGATION_NS: Final = 32  # NS records that are looked up for glue at one cut
 MAX_TTL: Final = 2**31 - 1  # seconds (RFC 2181 section 8)
 MAX_RDATA_OCTETS: Final = 65_535  # of one record (RFC 1035 section 3.2.1)
-MAX_ENTRY_CHARACTERS: Final = (
-    1 << 20
-)  # of one zone file entry, all its lines: four an octet, spaces
+MAX_ENTRY_CHARACTERS: Final = 1 << 20  # of one zone file entry, all its lines and spaces
+MAX_GENERATED_CHARACTERS: Final = 2_048  # of an owner, and of data, that $GENERATE makes; as BIND
 
 # The store
 MAP_OCTETS: Final = 1 << 40  # address space of the data file; it grows only as data comes

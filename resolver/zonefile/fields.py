@@ -28,9 +28,26 @@ Write = Callable[[bytes, int], tuple[str, int]]
 
 # What BIND 9.18, Knot 3.2, NSD 4.6 and PowerDNS 4.7 all take as it is, anywhere in a name.
 _PLAIN: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_*/")
+_CERTIFICATE_TYPES: Final = {  # RFC 4398 section 2.1
+    "PKIX": 1,
+    "SPKI": 2,
+    "PGP": 3,
+    "IPKIX": 4,
+    "ISPKI": 5,
+    "IPGP": 6,
+    "ACPKIX": 7,
+    "IACPKIX": 8,
+    "URI": 253,
+    "OID": 254,
+}
 _DIGITS: Final = re.compile(r"\d{1,20}", re.ASCII)
 _TIME = re.compile(r"\d{14}", re.ASCII)
+_TAG = re.compile(rb"[0-9A-Za-z]+")
 _GROUPS = re.compile(r"[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){3}")
+
+
+class NoTextForm(Exception):
+    """Well-formed data that not every name server reads as text: it is written as RFC 3597 does."""
 
 
 class Field(NamedTuple):
@@ -39,7 +56,7 @@ class Field(NamedTuple):
     Attributes:
         read: (words, origin) -> octets; ValueError or a dnspython error if they are not its text.
         write: (data, at) -> text and the offset behind the field; ValueError if there is no such
-            field at `at`.
+            field at `at`, NoTextForm if there is, but it is to be written in hexadecimal.
     """
 
     read: Read
@@ -134,7 +151,10 @@ def named(octets: int, value_of: Callable[[str], int]) -> Field:
         text = word(words, "a number or its name")
         if _DIGITS.fullmatch(text):
             return number(text, 256**octets - 1).to_bytes(octets)
-        return value_of(text).to_bytes(octets)
+        try:
+            return value_of(text).to_bytes(octets)
+        except (ValueError, OverflowError):
+            raise ValueError(f"{text[:20]!r} is neither a number nor a name known here") from None
 
     return Field(read, plain.write)
 
@@ -189,6 +209,24 @@ def _read_string(words: Words, _: bytes | None) -> bytes:
 def _write_string(data: bytes, at: int) -> tuple[str, int]:
     size = taken(data, at, 1)[0]
     return string_text(taken(data, at + 1, size)), at + 1 + size
+
+
+def _read_tag(words: Words, _: bytes | None) -> bytes:
+    """RFC 8659 section 4.1."""
+    octets = octets_of(words.get())
+    if not _TAG.fullmatch(octets) or len(octets) > 255:
+        raise ValueError("a tag has 1 to 255 ASCII letters and digits")
+    return bytes((len(octets),)) + octets
+
+
+def _write_tag(data: bytes, at: int) -> tuple[str, int]:
+    size = taken(data, at, 1)[0]
+    tag = taken(data, at + 1, size)
+    if not _TAG.fullmatch(tag):
+        raise ValueError("a tag has 1 to 255 ASCII letters and digits")
+    if tag != tag.lower():
+        raise NoTextForm
+    return tag.decode("ascii"), at + 1 + size
 
 
 def _read_long_text(words: Words, _: bytes | None) -> bytes:
@@ -304,6 +342,8 @@ def _write_types(data: bytes, at: int) -> tuple[str, int]:
             high << 8 | low for low in range(size * 8) if bits[low >> 3] & 0x80 >> (low & 7)
         ]
         last, at = high, at + 2 + size
+    if 0 in numbers:
+        raise NoTextForm  # a type that no record has, and that NSD takes in no text
     return " ".join(map(type_name, numbers)), at
 
 
@@ -343,6 +383,7 @@ U8: Final = integer(1)
 U16: Final = integer(2)
 U32: Final = integer(4)
 SECONDS: Final = Field(_read_seconds, U32.write)
+CERTIFICATE_TYPE: Final = named(2, lambda text: _CERTIFICATE_TYPES.get(text.upper(), -1))
 TIME: Final = Field(_read_time, _write_time)
 ALGORITHM: Final = named(1, lambda text: int(dns.dnssectypes.Algorithm.make(text.upper())))
 DIGEST_TYPE: Final = named(
@@ -350,6 +391,7 @@ DIGEST_TYPE: Final = named(
 )
 NAME: Final = Field(_read_name, _write_name)
 STRING: Final = Field(_read_string, _write_string)
+TAG: Final = Field(_read_tag, _write_tag)
 LONG_TEXT: Final = Field(_read_long_text, _write_long_text)
 HEX: Final = Field(_read_hex, _write_hex)
 BASE64: Final = Field(_read_base64, _write_base64)

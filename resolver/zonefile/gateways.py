@@ -12,6 +12,7 @@ from resolver.zonefile.fields import (
     NAME,
     U8,
     Field,
+    NoTextForm,
     Words,
     hex_octets,
     rest,
@@ -83,7 +84,7 @@ def _read_relay(words: Words, origin: bytes | None) -> bytes:
 def _write_relay(data: bytes, at: int) -> tuple[str, int]:
     precedence, kind = taken(data, at, 2)
     if kind & _RELAY_TYPE >= len(_FORMS):
-        return f"\\# {len(data)} {data.hex()}", len(data)  # RFC 8777 section 4.3: opaque
+        raise NoTextForm  # RFC 8777 section 4.2.3: what follows is opaque
     relay, at = _form(kind & _RELAY_TYPE).write(data, at + 2)
     return f"{precedence} {kind >> 7} {kind & _RELAY_TYPE} {relay}", at
 
@@ -127,6 +128,8 @@ def _read_atma(words: Words, _: bytes | None) -> bytes:
 
 def _write_atma(data: bytes, at: int) -> tuple[str, int]:
     form = taken(data, at, 2)[0]
+    if form == 1 and not data[at + 1 :].isdigit():
+        raise ValueError("an E.164 address has nothing but digits")
     text = data[at + 1 :].hex() if form == 0 else "+" + string_text(data[at + 1 :])[1:-1]
     return text, len(data)
 

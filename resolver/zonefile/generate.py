@@ -7,6 +7,7 @@ from typing import Final
 
 import dns.tokenizer
 
+from csid.limits import MAX_GENERATED_CHARACTERS
 from resolver.zonefile.tokens import TextError
 
 MAX_GENERATED: Final = 65_536  # records of one line
@@ -67,9 +68,16 @@ def fill(template: str, counter: int) -> str:
     "$$" is a dollar sign and an escape such as "\\$" stays as it is.
 
     Raises:
-        TextError: a modifier that is not of the form above.
+        TextError: a modifier that is not of the form above, or too long a text.
     """
-    return _PLACE.sub(lambda place: _filled(place, counter), template)
+    if len(template) <= MAX_GENERATED_CHARACTERS:
+        text = _PLACE.sub(lambda place: _filled(place, counter), template)
+        if len(text) <= MAX_GENERATED_CHARACTERS:
+            return text
+    raise TextError(
+        f"$GENERATE makes owners and data of at most {MAX_GENERATED_CHARACTERS} characters; "
+        "write such records one by one"
+    )
 
 
 def _filled(place: re.Match[str], counter: int) -> str:

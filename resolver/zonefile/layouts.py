@@ -17,6 +17,7 @@ from resolver.zonefile.fields import (
     ALGORITHM,
     BASE64,
     BASE64_OR_NONE,
+    CERTIFICATE_TYPE,
     DIGEST_TYPE,
     GROUPS,
     HASH,
@@ -27,6 +28,7 @@ from resolver.zonefile.fields import (
     SALT,
     SECONDS,
     STRING,
+    TAG,
     TIME,
     TYPE,
     TYPES,
@@ -35,6 +37,7 @@ from resolver.zonefile.fields import (
     U32,
     Field,
     Words,
+    taken,
 )
 from resolver.zonefile.gateways import A6, ATM_ADDRESS, IPSEC_GATEWAY, RELAY
 from resolver.zonefile.location import LOCATION
@@ -61,6 +64,7 @@ LAYOUTS: Final[dict[int, Layout]] = {
     MX: (U16, NAME),
     _T.RP: (NAME, NAME),
     _T.AFSDB: (U16, NAME),
+    _T.X25: (STRING,),
     _T.RT: (U16, NAME),
     _T.NSAP_PTR: (NAME,),
     _T.SIG: _SIGNATURE,
@@ -74,6 +78,7 @@ LAYOUTS: Final[dict[int, Layout]] = {
     34: (ATM_ADDRESS,),  # ATMA
     _T.NAPTR: (U16, U16, STRING, STRING, STRING, NAME),
     _T.KX: (U16, NAME),
+    _T.CERT: (CERTIFICATE_TYPE, U16, ALGORITHM, BASE64),
     _T.A6: (A6,),
     DNAME: (NAME,),
     40: (U8, U8, U8, BASE64_OR_NONE),  # SINK
@@ -95,6 +100,7 @@ LAYOUTS: Final[dict[int, Layout]] = {
     _T.L64: (U16, GROUPS),
     _T.LP: (U16, NAME),
     _T.URI: (U16, U16, LONG_TEXT),
+    _T.CAA: (U8, TAG, LONG_TEXT),
     259: (U32, U32, U8, STRING, BASE64_OR_NONE),  # DOA
     _T.AMTRELAY: (RELAY,),
     _T.TA: _DIGEST,
@@ -107,19 +113,28 @@ _LEAST_ZONE_DIGEST: Final = 12  # octets, of any algorithm (RFC 8976 section 2.2
 
 
 def _check_digest(data: bytes) -> None:
+    taken(data, 0, 5)
     size = len(data) - 4
     if size != _DIGEST_OCTETS.get(data[3], size):
         raise ValueError(f"a digest of {size} octets; type {data[3]} has {_DIGEST_OCTETS[data[3]]}")
 
 
 def _check_zone_digest(data: bytes) -> None:
+    taken(data, 0, 7)
     size = len(data) - 6
     expected = _ZONE_DIGEST_OCTETS.get(data[5], max(size, _LEAST_ZONE_DIGEST))
     if size != expected:
         raise ValueError(f"a digest of {size} octets; of hash {data[5]}, {expected} are the least")
 
 
+def _check_address(data: bytes) -> None:
+    """RFC 1183 section 3.1: a PSDN address begins with a DNIC of four digits."""
+    if len(data) < 5 or not data[1:].isdigit():
+        raise ValueError("an X.25 address has at least four digits and nothing else")
+
+
 _CHECKS: Final[dict[int, Callable[[bytes], None]]] = {
+    _T.X25: _check_address,
     DS: _check_digest,
     _T.CDS: _check_digest,
     _T.TA: _check_digest,
@@ -143,14 +158,19 @@ def read(rrtype: int, words: Words, origin: bytes | None) -> bytes:
 
 
 def write(rrtype: int, data: bytes) -> str:
-    """Data of a type in `LAYOUTS` as text. ValueError if it is malformed."""
+    """Data of a type in `LAYOUTS` as text.
+
+    Raises:
+        ValueError: it is malformed.
+        NoTextForm: it is not, but must be written in hexadecimal.
+    """
     texts, at = [], 0
+    _check(rrtype, data)
     for field in LAYOUTS[rrtype]:
         text, at = field.write(data, at)
         texts.append(text)
     if at != len(data):
         raise ValueError(f"{len(data) - at} octets too many")
-    _check(rrtype, data)
     return " ".join(filter(None, texts))
 
 

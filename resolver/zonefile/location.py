@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from resolver.zonefile.fields import Field, Words, number, rest_words
+from resolver.zonefile.fields import Field, NoTextForm, Words, number, rest_words
 
 _EQUATOR: Final = 2**31  # latitude 0 and longitude 0
 _BELOW: Final = 10_000_000  # centimetres from the base of altitudes to sea level
@@ -70,7 +70,7 @@ def _size(text: str) -> int:
 
 def _write(data: bytes, at: int) -> tuple[str, int]:
     if data[:1] not in (b"", b"\0"):
-        return f"\\# {len(data)} {data.hex()}", len(data)  # of another version nothing is known
+        raise NoTextForm  # of another version nothing is known
     if len(data) != _OCTETS:
         raise ValueError(f"{len(data)} octets; version 0 has {_OCTETS} (RFC 1876 section 2)")
     latitude, longitude, altitude = (int.from_bytes(data[i : i + 4]) for i in (4, 8, 12))

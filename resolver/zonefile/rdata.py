@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from typing import Final
 
@@ -23,6 +24,7 @@ import dns.tokenizer
 from csid.limits import MAX_RDATA_OCTETS
 from csid.protocol import AAAA, CNAME, CSID, DNAME, MX, NS, SOA, SRV, SVCB, TXT, A
 from resolver.zonefile import layouts
+from resolver.zonefile.fields import NoTextForm
 from resolver.zonefile.tokens import TextError, name_of, tokenizer
 
 Words = dns.tokenizer.Tokenizer
@@ -128,7 +130,8 @@ def data_text(rrtype: int, data: bytes) -> str:
     """Wire data as every name server reads it, of a type that has a text form.
 
     Raises:
-        dns.exception.DNSException, ValueError: not data of that type.
+        NoTextForm, dns.exception.DNSException, ValueError: not data of that type, or not such that
+            every server reads it as text.
     """
     if rrtype in layouts.LAYOUTS:
         return layouts.write(rrtype, data)
@@ -145,10 +148,14 @@ def _octets(kind: dns.rdatatype.RdataType, tokens: Words, origin: bytes | None) 
         if not is_generic:
             return layouts.read(kind, tokens, origin)
         data = _generic(kind, tokens)
-        layouts.write(kind, data)  # refuses what is malformed
+        with suppress(NoTextForm):
+            layouts.write(kind, data)  # refuses what is malformed
         return data
     if not is_generic and dns.rdata.get_rdata_class(_IN, kind) is dns.rdata.GenericRdata:  # type: ignore[no-untyped-call]
-        raise ValueError("a type without a text form of its own")
+        raise DataError(
+            f"type {dns.rdatatype.to_text(kind)} has no text form of its own; "
+            "write its data as \\# with length and hexadecimal data (RFC 3597)"
+        )
     rdata = dns.rdata.from_text(_IN, kind, tokens, _dnspython_name(origin), relativize=False)
     return rdata.to_wire() or b""
 

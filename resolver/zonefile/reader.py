@@ -39,6 +39,7 @@ from resolver.zonefile.tokens import TextError, is_class_in, name_of, tokenizer,
 
 MAX_INCLUDE_DEPTH: Final = 16  # files open one inside the other
 _SHOWN_CHARACTERS: Final = 60  # of a wrong line, in its error
+_SAID_CHARACTERS: Final = 1_500  # of a reason; it may hold a whole name, each octet \\DDD
 _LINE_TOO_LONG: Final = (
     f"a line of more than {MAX_ENTRY_CHARACTERS} characters; no record needs one, is this a zone "
     "file?"
@@ -125,7 +126,12 @@ def read_file(path: Path, origin: bytes | None = None) -> Iterator[Record]:
 
 def read_text(text: str, path: str = "<text>", origin: bytes | None = None) -> Iterator[Record]:
     """`read_file` for a master file in memory; `path` names it and is what $INCLUDE goes from."""
-    return _Reader(origin).read_lines(_Source(io.StringIO(text, newline=None), Path(path), None))
+    return read_source(io.StringIO(text, newline=None), path, origin)
+
+
+def read_source(file: _Lines, path: str, origin: bytes | None = None) -> Iterator[Record]:
+    """`read_text` for what lines are read from one by one."""
+    return _Reader(origin).read_lines(_Source(file, Path(path), None))
 
 
 def read_line(line: str) -> Record:
@@ -357,9 +363,12 @@ def _reason(error: Exception, line: str) -> str:
     if not line.isascii() and any("\ud800" <= char <= "\udfff" for char in line):
         return "the line is not UTF-8; save the file as UTF-8 or write such octets as \\DDD"
     if isinstance(error, CsidError) and not isinstance(error, DataError):
-        return str(error)
+        return _shortened(str(error), _SAID_CHARACTERS)
     given = "".join(char if char.isprintable() else " " for char in line).strip()
-    if len(given) > _SHOWN_CHARACTERS:
-        given = given[:_SHOWN_CHARACTERS] + "..."
     said = str(error) or "no entry; check its quotes, parentheses and escapes"
-    return f"{said}; given: {given}"
+    shown = _shortened(given, _SHOWN_CHARACTERS)
+    return f"{_shortened(said, _SAID_CHARACTERS)}; given: {shown}"
+
+
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else text[:most] + "..."

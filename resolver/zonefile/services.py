@@ -215,7 +215,7 @@ def _write_alpn(value: bytes) -> str:
         items.append(value[at + 1 : at + 1 + value[at]])
         at += 1 + value[at]
     if not all(map(_PLAIN_ALPN.fullmatch, items)):
-        raise ValueError("servers disagree on the escapes of lists")
+        return ""  # servers disagree on the escapes of lists
     return b",".join(items).decode("ascii")
 
 
@@ -234,11 +234,15 @@ _WRITE: Final[dict[int, Callable[[bytes], str]]] = {
 
 
 def _write(data: bytes, at: int) -> tuple[str, int]:
-    texts = []
-    for key, value in values_of(data, at).items():
-        shown = _WRITE.get(key, string_text)(value) if value else ""
-        texts.append(_key_text(key) + (f"={shown}" if shown else ""))
+    texts = [_text(key, value) for key, value in values_of(data, at).items()]
     return " ".join(texts), len(data)
+
+
+def _text(key: int, value: bytes) -> str:
+    if key == _NO_DEFAULT_ALPN:
+        return _KEYS[key]
+    shown = _WRITE[key](value) if key in _WRITE else ""
+    return f"{_KEYS[key]}={shown}" if shown else f"key{key}={string_text(value)}"
 
 
 PARAMETERS: Final = Field(_read, _write)

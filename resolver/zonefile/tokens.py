@@ -42,9 +42,11 @@ _MORE_TYPES: Final = {
 }
 
 # Types whose name and text form BIND 9.18, Knot 3.2, NSD 4.6 and PowerDNS 4.7 and later ones read.
+# PowerDNS reads types it knows by no other form.
 _KNOWN_EVERYWHERE: Final = (
     "A NS CNAME SOA PTR HINFO MX TXT RP AFSDB AAAA LOC SRV NAPTR DNAME DS SSHFP RRSIG NSEC DNSKEY "
-    "NSEC3 NSEC3PARAM TLSA CDS CDNSKEY SVCB HTTPS URI CAA"
+    "NSEC3 NSEC3PARAM TLSA CDS CDNSKEY SVCB HTTPS URI CAA MINFO KEY KX CERT APL IPSECKEY DHCID "
+    "SMIMEA OPENPGPKEY CSYNC ZONEMD SPF NID L32 L64 LP EUI48 EUI64"
 )
 TYPES_KNOWN_EVERYWHERE: Final = {
     int(dns.rdatatype.from_text(text)): text for text in _KNOWN_EVERYWHERE.split(" ")

@@ -16,7 +16,7 @@ import dns.exception
 from csid import names
 from csid.errors import ZoneError
 from csid.protocol import SOA
-from resolver.zonefile.fields import name_text
+from resolver.zonefile.fields import NoTextForm, name_text
 from resolver.zonefile.rdata import data_text
 from resolver.zonefile.reader import read_line
 from resolver.zonefile.tokens import TYPES_KNOWN_EVERYWHERE
@@ -77,8 +77,8 @@ def _type_and_data(rrtype: int, rdata: bytes) -> str:
     try:
         if name is not None:
             return f"{name} {data_text(rrtype, rdata)}"
-    except (dns.exception.DNSException, ValueError):
-        pass  # not what the type prescribes: handed on octet by octet
+    except (NoTextForm, dns.exception.DNSException, ValueError):
+        pass  # handed on octet by octet
     return _generic(rrtype, rdata)
 
 
