@@ -67,10 +67,13 @@ def _read_ipsec(words: Words, origin: bytes | None) -> bytes:
 def _write_ipsec(data: bytes, at: int) -> tuple[str, int]:
     precedence, kind, algorithm = taken(data, at, 3)
     gateway, at = _form(kind).write(data, at + 3)
-    key = ""
-    if algorithm or at < len(data):
-        key, at = BASE64.write(data, at)
-    return f"{precedence} {kind} {algorithm} {gateway} {key}".rstrip(), at
+    head = f"{precedence} {kind} {algorithm} {gateway}"
+    if not algorithm:
+        if at < len(data):
+            raise NoTextForm  # a key of no algorithm
+        return head, at
+    key, at = BASE64.write(data, at)
+    return f"{head} {key}", at
 
 
 def _read_relay(words: Words, origin: bytes | None) -> bytes:

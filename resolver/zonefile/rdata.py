@@ -45,6 +45,10 @@ _STRINGS = re.compile(rf"{_STRING}(?:[ \t]+{_STRING})*")
 _EACH_STRING = re.compile(r'"([^"]*)"|([^\s"]+)')
 _UNKNOWN = re.compile(r"\\#[ \t]+(\d{1,5})[ \t]+([0-9A-Fa-f]+)", re.ASCII)
 
+_PORTABLE: Final = {
+    int(dns.rdatatype.APL): re.compile(r"(?:(?:^| )!?[12]:\S+)+"),  # IPv4 and IPv6 (RFC 3123)
+}
+
 _ONE_NAME: Final = "one domain name"
 _DATA_FORMS: Final = {
     A: "an IPv4 address, as 192.0.2.1",
@@ -137,6 +141,9 @@ def data_text(rrtype: int, data: bytes) -> str:
         return layouts.write(rrtype, data)
     kind = dns.rdatatype.RdataType.make(rrtype)
     text: str = dns.rdata.from_wire(_IN, kind, data, 0, len(data)).to_text()
+    portable = _PORTABLE.get(kind)
+    if not text or text.endswith(" ") or (portable and not portable.fullmatch(text)):
+        raise NoTextForm  # of an empty last field not all servers read the text
     return text
 
 
