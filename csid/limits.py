@@ -30,6 +30,9 @@ MAX_RRSET_RECORDS: Final = 4_096  # resource records in one RRset
 MAX_RRSET_OCTETS: Final = 60_000  # so that any RRset fits a TCP message with its question
 MAX_TYPES_PER_NAME: Final = 256  # RRsets at one name
 MAX_TTL: Final = 2**31 - 1  # seconds (RFC 2181 section 8)
+MAX_RDATA_OCTETS: Final = 65_535  # of one record (RFC 1035 section 3.2.1)
+MAX_ENTRY_CHARACTERS: Final = 1 << 20  # of one zone file entry, all its lines and spaces
+MAX_GENERATED_CHARACTERS: Final = 2_048  # of an owner, and of data, that $GENERATE makes; as BIND
 
 # The store
 MAP_OCTETS: Final = 1 << 40  # address space of the data file; it grows only as data comes

@@ -13,12 +13,13 @@ from typing import Final, NoReturn
 from csid import names
 from csid.errors import DomainNameError, ZoneError
 from csid.limits import MAX_NAME_KEY_OCTETS, MAX_RRSET_OCTETS, MAX_RRSET_RECORDS, MAX_TYPES_PER_NAME
-from csid.protocol import CNAME, DNAME, MX, NS, NSEC, PTR, RRSIG, SOA, SRV
+from csid.protocol import CNAME, DNAME, NS, NSEC, RRSIG, SOA
 from resolver.store import node
 from resolver.store.build import RECORD_OCTETS
 from resolver.store.held import Held, HeldZone, RRsets, unpacked
 from resolver.store.node import RRset
 from resolver.zonefile import reader
+from resolver.zonefile.canonical import folded
 from resolver.zonefile.reader import Record
 
 TOLD_EVERY: Final = 4_096  # records between two calls of `told`
@@ -26,17 +27,6 @@ MAX_WARNINGS: Final = 100  # told one by one; the others are counted
 
 _TYPE_NAMES: Final = {SOA: "SOA", CNAME: "CNAME", DNAME: "DNAME"}  # one record each at a name
 _BESIDE_CNAME: Final = frozenset({CNAME, RRSIG, NSEC})  # RFC 2181 10.1, RFC 4034 sections 3 and 4
-
-# Where in the data names stand, whose case does not tell records apart (RFC 4343 section 3).
-_NAMES_IN_DATA: Final = {
-    NS: slice(None),
-    CNAME: slice(None),
-    PTR: slice(None),
-    DNAME: slice(None),
-    MX: slice(2, None),
-    SRV: slice(6, None),
-    SOA: slice(None, -20),
-}
 
 
 @dataclass(slots=True)
@@ -162,8 +152,8 @@ class _Collector:
             if record.rrtype != RRSIG:
                 self.warn(record, min(ttl, record.ttl))
             ttl = min(ttl, record.ttl)
-        folded = _folded(record.rrtype, record.rdata)
-        if any(_folded(record.rrtype, data) == folded for data in datas):
+        compared = folded(record.rrtype, record.rdata)
+        if any(folded(record.rrtype, data) == compared for data in datas):
             return RRset(ttl, datas)
         if record.rrtype in _TYPE_NAMES:
             raise ZoneError(
@@ -229,13 +219,3 @@ def _too_large(record: Record) -> str:
         f"{MAX_RRSET_RECORDS} records or {MAX_RRSET_OCTETS} octets and fit no answer; "
         "spread them over several names"
     )
-
-
-def _folded(rrtype: int, rdata: bytes) -> bytes:
-    """Record data with the names in it in lower case. Length octets are below 64, so never A-Z."""
-    part = _NAMES_IN_DATA.get(rrtype)
-    if part is None:
-        return rdata
-    folded = bytearray(rdata)
-    folded[part] = folded[part].lower()
-    return bytes(folded)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import dns.tokenizer
+
+from csid.limits import MAX_GENERATED_CHARACTERS
 from resolver.zonefile.tokens import TextError
 
 MAX_GENERATED: Final = 65_536  # records of one line
@@ -13,7 +16,27 @@ MAX_WIDTH: Final = 127  # characters of one number, as in BIND
 
 _RANGE = re.compile(r"(\d{1,10})-(\d{1,10})(?:/(\d{1,10}))?", re.ASCII)
 _PLACE = re.compile(r"\\.|\$\$|\$(\{[^}]*\}?)?", re.DOTALL)
+_ESCAPED = re.compile(r"\\.", re.DOTALL)
 _MODIFIER = re.compile(r"\{([+-]?\d{1,10})(?:,(\d{1,3})(?:,([doxXnN]))?)?\}", re.ASCII)
+
+
+def template_of(tokens: dns.tokenizer.Tokenizer) -> str:
+    """The data template, the last argument: one word, or one quoted text whose \\" are quotes.
+
+    Raises:
+        TextError: nothing, or more.
+    """
+    token, behind = tokens.get(), tokens.get()
+    if not (token.is_identifier() or token.is_quoted_string()) or not behind.is_eol_or_eof():
+        raise TextError(
+            "the directive ends before its argument; give it data as one word or in quotes"
+            if token.is_eol_or_eof()
+            else f"{behind.value!r} is too much; the directive takes data as one word or in quotes"
+        )
+    value: str = token.value
+    if token.is_identifier():
+        return value
+    return _ESCAPED.sub(lambda pair: '"' if pair[0] == '\\"' else pair[0], value)
 
 
 def counters(text: str) -> range:
@@ -45,9 +68,16 @@ def fill(template: str, counter: int) -> str:
     "$$" is a dollar sign and an escape such as "\\$" stays as it is.
 
     Raises:
-        TextError: a modifier that is not of the form above.
+        TextError: a modifier that is not of the form above, or too long a text.
     """
-    return _PLACE.sub(lambda place: _filled(place, counter), template)
+    if len(template) <= MAX_GENERATED_CHARACTERS:
+        text = _PLACE.sub(lambda place: _filled(place, counter), template)
+        if len(text) <= MAX_GENERATED_CHARACTERS:
+            return text
+    raise TextError(
+        f"$GENERATE makes owners and data of at most {MAX_GENERATED_CHARACTERS} characters; "
+        "write such records one by one"
+    )
 
 
 def _filled(place: re.Match[str], counter: int) -> str:

@@ -1,14 +1,15 @@
 """Record data as a master file writes it, into wire (RFC 1035 section 5.1, RFC 3597 section 5).
 
-dnspython reads record data of every type. The plain forms of the types that fill big zones are read
-here first, because they are nearly all of a zone and dnspython takes ten times as long; whatever
-is not plain is left to dnspython, so that both ways give the same octets.
+Every type is read with care, by its layout (`layouts.py`) or by dnspython. The plain forms of the
+types that fill big zones are read here first, because they are nearly all of a zone and reading
+with care takes ten times as long; both ways give the same octets.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from typing import Final
 
@@ -20,9 +21,15 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.tokenizer
 
+from csid.limits import MAX_RDATA_OCTETS
 from csid.protocol import AAAA, CNAME, CSID, DNAME, HTTPS, MX, NS, PTR, SOA, SRV, SVCB, TXT, A
+from resolver.zonefile import layouts
+from resolver.zonefile.fields import NoTextForm
 from resolver.zonefile.tokens import TextError, name_of, tokenizer
 
+Words = dns.tokenizer.Tokenizer
+
+_IN: Final = dns.rdataclass.IN
 _MEMO_ENTRIES: Final = 16_384  # texts kept with their octets, per function
 _MEMO_CHARACTERS: Final = 256  # longer record data is not kept: it hardly ever comes twice
 
@@ -36,6 +43,10 @@ _EACH_STRING = re.compile(r'"([^"]*)"|([^\s"]+)')
 _UNKNOWN = re.compile(r"\\#[ \t]+(\d{1,5})[ \t]+([0-9A-Fa-f]+)", re.ASCII)
 
 _LENGTH_OCTET: Final = [bytes((length,)) for length in range(256)]
+_PORTABLE: Final = {
+    int(dns.rdatatype.APL): re.compile(r"(?:(?:^| )!?[12]:\S+)+"),  # IPv4 and IPv6 (RFC 3123)
+}
+
 _ONE_NAME: Final = "one domain name"
 _DATA_FORMS: Final = {
     A: "an IPv4 address, as 192.0.2.1",
@@ -59,7 +70,7 @@ _EMPTY_DETAILS: Final = frozenset({"", str(dns.exception.SyntaxError.__doc__).rs
 
 
 class DataError(TextError):
-    """Record data that is not of its type, in dnspython's judgement."""
+    """Record data that is not of its type."""
 
 
 def rdata_of(rrtype: int, text: str, origin: bytes | None) -> bytes:
@@ -74,10 +85,10 @@ def rdata_of(rrtype: int, text: str, origin: bytes | None) -> bytes:
         wire = quick(text, origin)
         if wire is not None:
             return wire
-    return _dnspython_data(rrtype, text, origin)
+    return _careful_data(rrtype, text, origin)
 
 
-def _dnspython_data(rrtype: int, text: str, origin: bytes | None) -> bytes:
+def _careful_data(rrtype: int, text: str, origin: bytes | None) -> bytes:
     if len(text) > _MEMO_CHARACTERS:
         return read_rdata(rrtype, tokenizer(text), origin)
     return _memoised_rdata(rrtype, text, origin)
@@ -88,8 +99,8 @@ def _memoised_rdata(rrtype: int, text: str, origin: bytes | None) -> bytes:
     return read_rdata(rrtype, tokenizer(text), origin)
 
 
-def read_rdata(rrtype: int, tokens: dns.tokenizer.Tokenizer, origin: bytes | None) -> bytes:
-    """Uncompressed wire data of one record, read by dnspython up to the end of its line.
+def read_rdata(rrtype: int, tokens: Words, origin: bytes | None) -> bytes:
+    """Uncompressed wire data of one record, read with care up to the end of its line.
 
     Raises:
         DataError: not data of that type.
@@ -97,10 +108,10 @@ def read_rdata(rrtype: int, tokens: dns.tokenizer.Tokenizer, origin: bytes | Non
     """
     kind = dns.rdatatype.RdataType.make(rrtype)
     try:
-        rdata = dns.rdata.from_text(
-            dns.rdataclass.IN, kind, tokens, _dnspython_name(origin), relativize=False
-        )
-        return rdata.to_wire() or b""
+        data = _octets(kind, tokens, origin)
+        if len(data) > MAX_RDATA_OCTETS:
+            raise ValueError(f"{len(data)} octets; a record has at most {MAX_RDATA_OCTETS}")
+        return data
     except dns.name.NeedAbsoluteNameOrOrigin:
         raise TextError(
             "its data holds a relative name, but no origin is known before the SOA record; "
@@ -115,6 +126,52 @@ def read_rdata(rrtype: int, tokens: dns.tokenizer.Tokenizer, origin: bytes | Non
             f"not data of type {dns.rdatatype.to_text(kind)}{said}; "
             f"write {_DATA_FORMS.get(rrtype, _OTHER_DATA_FORM)}"
         ) from error
+
+
+def data_text(rrtype: int, data: bytes) -> str:
+    """Wire data as every name server reads it, of a type that has a text form.
+
+    Raises:
+        NoTextForm, dns.exception.DNSException, ValueError: not data of that type, or not such that
+            every server reads it as text.
+    """
+    if rrtype in layouts.LAYOUTS:
+        return layouts.write(rrtype, data)
+    kind = dns.rdatatype.RdataType.make(rrtype)
+    text: str = dns.rdata.from_wire(_IN, kind, data, 0, len(data)).to_text()
+    portable = _PORTABLE.get(kind)
+    if not text or text.endswith(" ") or (portable and not portable.fullmatch(text)):
+        raise NoTextForm  # of an empty last field not all servers read the text
+    return text
+
+
+def _octets(kind: dns.rdatatype.RdataType, tokens: Words, origin: bytes | None) -> bytes:
+    token = tokens.get()
+    is_generic = token.is_identifier() and token.value == "\\#"
+    tokens.unget(token)
+    if kind in layouts.LAYOUTS:
+        if not is_generic:
+            return layouts.read(kind, tokens, origin)
+        data = _generic(kind, tokens)
+        with suppress(NoTextForm):
+            layouts.write(kind, data)  # refuses what is malformed
+        return data
+    if not is_generic and dns.rdata.get_rdata_class(_IN, kind) is dns.rdata.GenericRdata:  # type: ignore[no-untyped-call]
+        raise DataError(
+            f"type {dns.rdatatype.to_text(kind)} has no text form of its own; "
+            "write its data as \\# with length and hexadecimal data (RFC 3597)"
+        )
+    rdata = dns.rdata.from_text(_IN, kind, tokens, _dnspython_name(origin), relativize=False)
+    return rdata.to_wire() or b""
+
+
+def _generic(kind: dns.rdatatype.RdataType, tokens: Words) -> bytes:
+    """RFC 3597 section 5."""
+    data: bytes = dns.rdata.GenericRdata.from_text(  # type: ignore[no-untyped-call]
+        _IN, kind, tokens
+    ).data
+    tokens.get_eol()
+    return data
 
 
 @lru_cache(maxsize=_MEMO_ENTRIES)
@@ -156,7 +213,7 @@ def _service_data(text: str, origin: bytes | None) -> bytes | None:
     found = _SERVICE.fullmatch(text)
     if found is None or int(found[1]) > 65_535:
         return None
-    parameters = _dnspython_data(SVCB, f"1 . {found[3]}", None)[len(b"\0\1\0") :]
+    parameters = _careful_data(SVCB, f"1 . {found[3]}", None)[len(b"\0\1\0") :]
     return int(found[1]).to_bytes(2) + name_of(found[2], origin) + parameters
 
 

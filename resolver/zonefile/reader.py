@@ -11,7 +11,8 @@ What RFC 1035 leaves open is done as BIND 9 does it:
   the default of the records that follow; else an error.
 - $INCLUDE: origin and last owner are those of the including file again when it ends. The path is
   relative to the including file (BIND: to its working directory).
-- $GENERATE: as BIND's, its data one token or one quoted text.
+- $GENERATE: as BIND's, its data one token or one quoted text, in which \\" is a quote of the data.
+  A blank owner behind it is the owner before it.
 
 Only class IN is accepted. Names outside ASCII are refused, text in record data is UTF-8.
 """
@@ -21,16 +22,17 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from functools import partial
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import dns.exception
 import dns.tokenizer
 
 from csid.errors import CsidError, ZoneError
-from csid.limits import MAX_TTL
+from csid.limits import MAX_ENTRY_CHARACTERS, MAX_TTL
 from csid.protocol import SOA
 from resolver.zonefile import generate
 from resolver.zonefile.rdata import DataError, rdata_of, read_rdata
@@ -39,6 +41,11 @@ from resolver.zonefile.tokens import TextError, is_class_in, name_of, tokenizer,
 MAX_INCLUDE_DEPTH: Final = 16  # files open one inside the other
 _TEXT_OF: Final = itemgetter(1)  # of a numbered line
 _SHOWN_CHARACTERS: Final = 60  # of a wrong line, in its error
+_SAID_CHARACTERS: Final = 1_500  # of a reason; it may hold a whole name, each octet \\DDD
+_LINE_TOO_LONG: Final = (
+    f"a line of more than {MAX_ENTRY_CHARACTERS} characters; no record needs one, is this a zone "
+    "file?"
+)
 
 _TTL_FIELD = r"(?:(\d[0-9WDHMSwdhms]*)[ \t]+)?"
 _PLAIN_LINE = re.compile(
@@ -67,11 +74,18 @@ class Record(NamedTuple):
         return f"{self.path}:{self.line}"
 
 
+class _Lines(Protocol):
+    """What lines are read from: a file, or something like it."""
+
+    def readline(self, size: int, /) -> str: ...
+
+
 class _Source:
     """An open master file: its lines with their numbers, and how deep it is included."""
 
-    def __init__(self, file: io.TextIOBase, path: Path, includer: _Source | None) -> None:
-        self.numbered = enumerate(file, 1)
+    def __init__(self, file: _Lines, path: Path, includer: _Source | None) -> None:
+        # A line too long is cut, and refused by what reads it; each is short enough to be held.
+        self.numbered = enumerate(iter(partial(file.readline, MAX_ENTRY_CHARACTERS + 1), ""), 1)
         self.path = path
         self.shown = str(path)
         self.depth: int = 1 if includer is None else includer.depth + 1
@@ -86,8 +100,15 @@ class _Characters:
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._characters = chain.from_iterable(lines)
+        self._left = MAX_ENTRY_CHARACTERS
 
     def read(self, size: int) -> str:
+        if not self._left:
+            raise TextError(
+                f"an entry of more than {MAX_ENTRY_CHARACTERS} characters; "
+                "is a parenthesis or a quote not closed?"
+            )
+        self._left -= 1
         return next(self._characters, "")
 
 
@@ -107,7 +128,24 @@ def read_file(path: Path, origin: bytes | None = None) -> Iterator[Record]:
 
 def read_text(text: str, path: str = "<text>", origin: bytes | None = None) -> Iterator[Record]:
     """`read_file` for a master file in memory; `path` names it and is what $INCLUDE goes from."""
-    return _Reader(origin).read_lines(_Source(io.StringIO(text, newline=None), Path(path), None))
+    return read_source(io.StringIO(text, newline=None), path, origin)
+
+
+def read_source(file: _Lines, path: str, origin: bytes | None = None) -> Iterator[Record]:
+    """`read_text` for what lines are read from one by one."""
+    return _Reader(origin).read_lines(_Source(file, Path(path), None))
+
+
+def read_line(line: str) -> Record:
+    """The record of one line that stands for itself, as a dump has them.
+
+    Raises:
+        ZoneError: the line is wrong, or is not exactly one record.
+    """
+    records = list(read_text(line, "<line>"))
+    if len(records) != 1:
+        raise ZoneError("<line>", f"{len(records)} records where there is one")
+    return records[0]
 
 
 class _Reader:
@@ -132,6 +170,8 @@ class _Reader:
     def read_lines(self, source: _Source) -> Iterator[Record]:
         match = _PLAIN_LINE.fullmatch
         for number, line in source.numbered:
+            if len(line) > MAX_ENTRY_CHARACTERS:
+                raise ZoneError(f"{source.shown}:{number}", _LINE_TOO_LONG)
             plain = match(line)
             if plain is not None:
                 record = self.read_plain_line(plain, source.shown, number)
@@ -281,18 +321,22 @@ class _Reader:
         self.set_owner(saved[1])
 
     def generate(self, tokens: dns.tokenizer.Tokenizer, path: str, number: int) -> Iterator[Record]:
-        (span,) = _taken(tokens, 1, "a range")
-        (owner_template,) = _taken(tokens, 1, "an owner")
+        span, owner_template = _bare(tokens, "a range"), _bare(tokens, "an owner")
         ttl, rrtype = self.read_fields(tokens)
-        (data_template,) = _arguments(tokens, "data as one word or in quotes", 1)
+        template = generate.template_of(tokens)
         for counter in generate.counters(span):
-            self.set_owner(name_of(generate.fill(owner_template, counter), self.origin))
-            assert self.owner is not None
-            rdata = read_rdata(
-                rrtype, tokenizer(generate.fill(data_template, counter)), self.origin
-            )
-            settled = self.settle_ttl(ttl, rrtype, rdata)
-            yield Record(self.owner, rrtype, settled, rdata, path, number)
+            owner = name_of(generate.fill(owner_template, counter), self.origin)
+            rdata = read_rdata(rrtype, tokenizer(generate.fill(template, counter)), self.origin)
+            yield Record(owner, rrtype, self.settle_ttl(ttl, rrtype, rdata), rdata, path, number)
+
+
+def _bare(tokens: dns.tokenizer.Tokenizer, what: str) -> str:
+    """A word of a directive that takes no quotes."""
+    token = tokens.get()
+    if not token.is_identifier():
+        raise TextError(f"the directive ends before its argument; give it {what}, without quotes")
+    text: str = token.value
+    return text
 
 
 def _taken(tokens: dns.tokenizer.Tokenizer, count: int, what: str) -> list[str]:
@@ -322,9 +366,12 @@ def _reason(error: Exception, line: str) -> str:
     if not line.isascii() and any(0xD800 <= ord(char) <= 0xDFFF for char in line):
         return "the line is not UTF-8; save the file as UTF-8 or write such octets as \\DDD"
     if isinstance(error, CsidError) and not isinstance(error, DataError):
-        return str(error)
+        return _shortened(str(error), _SAID_CHARACTERS)
     given = "".join(char if char.isprintable() else " " for char in line).strip()
-    if len(given) > _SHOWN_CHARACTERS:
-        given = given[:_SHOWN_CHARACTERS] + "..."
     said = str(error) or "no entry; check its quotes, parentheses and escapes"
-    return f"{said}; given: {given}"
+    shown = _shortened(given, _SHOWN_CHARACTERS)
+    return f"{_shortened(said, _SAID_CHARACTERS)}; given: {shown}"
+
+
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else text[:most] + "..."

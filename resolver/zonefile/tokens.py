@@ -24,6 +24,34 @@ _TTL = re.compile(r"\d+|(?:\d+[wdhms])+", re.ASCII | re.IGNORECASE)
 _CLASSES: Final = {"IN": True, "CLASS1": True, "CH": False, "HS": False, "CS": False}
 _NUMBERED_CLASS = re.compile(r"CLASS\d{1,5}", re.ASCII | re.IGNORECASE)
 
+# IANA DNS Parameters; dnspython knows these by number only.
+_MORE_TYPES: Final = {
+    "EID": 31,
+    "NIMLOC": 32,
+    "ATMA": 34,
+    "SINK": 40,
+    "RKEY": 57,
+    "TALINK": 58,
+    "UINFO": 100,
+    "UID": 101,
+    "GID": 102,
+    "DOA": 259,
+    "CLA": 263,
+    "IPN": 264,
+    "CSID": CSID,
+}
+
+# Types whose name and text form BIND 9.18, Knot 3.2, NSD 4.6 and PowerDNS 4.7 and later ones read.
+# PowerDNS reads types it knows by no other form.
+_KNOWN_EVERYWHERE: Final = (
+    "A NS CNAME SOA PTR HINFO MX TXT RP AFSDB AAAA LOC SRV NAPTR DNAME DS SSHFP RRSIG NSEC DNSKEY "
+    "NSEC3 NSEC3PARAM TLSA CDS CDNSKEY SVCB HTTPS URI CAA MINFO KEY KX CERT APL IPSECKEY DHCID "
+    "SMIMEA OPENPGPKEY CSYNC ZONEMD SPF NID L32 L64 LP EUI48 EUI64"
+)
+TYPES_KNOWN_EVERYWHERE: Final = {
+    int(dns.rdatatype.from_text(text)): text for text in _KNOWN_EVERYWHERE.split(" ")
+}
+
 
 class TextError(CsidError):
     """A piece of master file text that cannot be read; the reader adds the file and the line."""
@@ -124,22 +152,37 @@ def ttl_of(text: str) -> int | None:
 
 @lru_cache(maxsize=_MEMO_ENTRIES)
 def type_of(text: str) -> int:
-    """The number of a record type given by name or as TYPEnnn (RFC 3597 section 5).
+    """The number of a type of zone data given by name or as TYPEnnn (RFC 3597 section 5).
 
     Raises:
         TextError: no such type, or one that exists only in messages (RFC 6895 section 3.1).
     """
-    if text.upper() == "CSID":
-        return CSID
+    kind = type_number(text)
+    if kind in (0, OPT) or 128 <= kind <= 255:
+        raise TextError(f"type {text} exists only in messages and cannot be zone data (RFC 6895)")
+    return kind
+
+
+def type_number(text: str) -> int:
+    """The number of any type, those of messages too, as a bit map of types names them.
+
+    Raises:
+        TextError: no such type.
+    """
+    number = _MORE_TYPES.get(text.upper())
+    if number is not None:
+        return number
     try:
-        number = int(dns.rdatatype.from_text(text))
+        return int(dns.rdatatype.from_text(text))
     except (dns.exception.DNSException, ValueError):
         raise TextError(
-            f"{text!r} is no record type known here; write a known type or TYPEnnn (RFC 3597)"
+            f"{text[:20]!r} is no record type known here; write a known type or TYPEnnn (RFC 3597)"
         ) from None
-    if number in (0, OPT) or 128 <= number <= 255:
-        raise TextError(f"type {text} exists only in messages and cannot be zone data (RFC 6895)")
-    return number
+
+
+def type_name(number: int) -> str:
+    """A type as every name server reads it: TYPEnnn if older ones may not know its name."""
+    return TYPES_KNOWN_EVERYWHERE.get(number) or f"TYPE{number}"
 
 
 def is_class_in(text: str) -> bool:

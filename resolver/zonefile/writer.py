@@ -1,7 +1,8 @@
 """Writing a zone as a master file (RFC 1035 section 5) that every name server reads back.
 
 Each line stands for itself: an absolute owner, TTL, class, type and data, and no directive.
-Types that older servers may not know by name are written as RFC 3597 writes unknown types.
+Types that older servers may not know by name are written as RFC 3597 writes unknown types. Each
+line is read again and compared before it is given out.
 """
 
 from __future__ import annotations
@@ -11,26 +12,18 @@ from functools import lru_cache
 from typing import Final
 
 import dns.exception
-import dns.rdata
-import dns.rdataclass
-import dns.rdatatype
 
 from csid import names
 from csid.errors import ZoneError
 from csid.protocol import SOA
+from resolver.zonefile.fields import NoTextForm, name_text
+from resolver.zonefile.rdata import data_text
+from resolver.zonefile.reader import read_line
+from resolver.zonefile.tokens import TYPES_KNOWN_EVERYWHERE
 
 Row = tuple[bytes, int, int, bytes]  # owner (absolute wire), type, TTL in seconds, data (wire)
 
 _MEMO_ENTRIES: Final = 4_096  # record data kept with its text
-
-# Types whose text form BIND 9.18, Knot 3.2, NSD 4.6 and PowerDNS 4.7 and all later ones read.
-_KNOWN_EVERYWHERE: Final = (
-    "A NS CNAME SOA PTR HINFO MX TXT RP AFSDB AAAA SRV NAPTR DNAME DS SSHFP RRSIG NSEC DNSKEY "
-    "NSEC3 NSEC3PARAM TLSA CDS CDNSKEY SVCB HTTPS URI CAA"
-)
-_BY_NUMBER: Final = {
-    int(kind): kind for kind in map(dns.rdatatype.from_text, _KNOWN_EVERYWHERE.split(" "))
-}
 
 
 def dump(origin: bytes, rows: Iterable[Row]) -> Iterator[str]:
@@ -42,7 +35,7 @@ def dump(origin: bytes, rows: Iterable[Row]) -> Iterator[str]:
             found, so canonical order, which has the apex first, keeps memory small.
 
     Raises:
-        ZoneError: the rows hold no SOA at `origin`.
+        ZoneError: the rows hold no SOA at `origin`, or a record that is not read back as it is.
     """
     held: list[Row] = []
     remaining = iter(rows)
@@ -59,17 +52,35 @@ def dump(origin: bytes, rows: Iterable[Row]) -> Iterator[str]:
 
 def _line(row: Row) -> str:
     owner, rrtype, ttl, rdata = row
-    type_text, data_text = _type_and_data(rrtype, rdata)
-    return f"{names.to_text(owner)} {ttl} IN {type_text} {data_text}\n"
+    head = f"{name_text(owner)} {ttl} IN "
+    for record_text in (_type_and_data(rrtype, rdata), _generic(rrtype, rdata)):
+        line = f"{head}{record_text}\n"
+        if _reads_as(line, row):
+            return line
+    raise ZoneError(
+        names.to_text(owner),
+        f"its record of type {rrtype} and TTL {ttl} has no text that is read back as it is; "
+        "load the zone again without it",
+    )
+
+
+def _reads_as(line: str, row: Row) -> bool:
+    try:
+        return read_line(line)[:4] == row
+    except ZoneError:
+        return False
 
 
 @lru_cache(maxsize=_MEMO_ENTRIES)
-def _type_and_data(rrtype: int, rdata: bytes) -> tuple[str, str]:
-    kind = _BY_NUMBER.get(rrtype)
-    if kind is not None:
-        try:
-            data = dns.rdata.from_wire(dns.rdataclass.IN, kind, rdata, 0, len(rdata))
-            return kind.name, data.to_text()
-        except (dns.exception.DNSException, ValueError):
-            pass  # not what the type prescribes: handed on octet by octet
-    return f"TYPE{rrtype}", f"\\# {len(rdata)} {rdata.hex()}".rstrip()
+def _type_and_data(rrtype: int, rdata: bytes) -> str:
+    name = TYPES_KNOWN_EVERYWHERE.get(rrtype)
+    try:
+        if name is not None:
+            return f"{name} {data_text(rrtype, rdata)}"
+    except (NoTextForm, dns.exception.DNSException, ValueError):
+        pass  # handed on octet by octet
+    return _generic(rrtype, rdata)
+
+
+def _generic(rrtype: int, rdata: bytes) -> str:
+    return f"TYPE{rrtype} \\# {len(rdata)} {rdata.hex()}".rstrip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
@@ -257,7 +258,7 @@ def test_generate_refuses(line: str, reason: str) -> None:
         ("a 60 A 1.2.3.4\n", 1, "'a' is relative, but no origin is known"),
         ("@ 60 SOA a. b. 1 2 3 4 5\n", 1, "'@' is relative"),
         ("$ORIGIN ex\n", 1, "'ex' is relative"),
-        ("x. 60 MX 1 a\n", 1, "its data holds a relative name"),
+        ("x. 60 MX 1 a\n", 1, "'a' is relative"),
         ("\nex. A 1.2.3.4\n", 2, "no TTL is known yet"),
         (" 60 A 1.2.3.4\n", 1, "no owner name"),
         (HEAD + "a CH A 1.2.3.4\n", 5, "class CH: only zones of class IN"),
@@ -299,7 +300,7 @@ def test_generate_refuses(line: str, reason: str) -> None:
         (HEAD + "a..b A 1.2.3.4\n", 5, "empty label"),
         (HEAD + f"{'a' * 64} A 1.2.3.4\n", 5, "label of 64 octets"),
         (HEAD + f"{'a.' * 126} A 1.2.3.4\n{'a.' * 125}a A 1.2.3.4\n", 6, "has 256 octets"),
-        (HEAD + f"c CNAME {'b' * 64}\n", 5, "> 63 octets"),
+        (HEAD + f"c CNAME {'b' * 64}\n", 5, "label of 64 octets"),
         (HEAD + "算力 A 1.2.3.4\n", 5, "A-label form"),
         (HEAD + "c CNAME 算力\n", 5, "A-label form"),
         ("ex. SOA a. b. 1 2 3 4 4294967295\n", 1, "SOA minimum 4294967295"),
@@ -463,3 +464,112 @@ def test_plain_lines_do_take_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(dns.tokenizer, "Tokenizer", no_tokenizer)
     plain = 'a.ex. 9 IN A 1.2.3.4\n TXT "x y" z ; c\n CSID \\# 2 0a0b\n\n; c\nb.ex. 9 CNAME c.ex.\n'
     assert [r.rrtype for r in read_text(plain)] == [1, TXT, CSID, CNAME]
+
+
+@pytest.mark.parametrize(
+    ("template", "owner", "data"),
+    [
+        ('a$ TXT "\\"x y $\\""', "a1", b"\5x y 1"),
+        ('a$ CAA "0 issue \\"x$\\""', "a1", b"\0\5issuex1"),
+        ('a$ HTTPS "1 . alpn=\\"h2,h3\\""', "a1", b"\0\1\0\0\1\0\6\2h2\2h3"),
+        ('a$ TXT \\"x$\\"', "a1", b'\4"x1"'),
+        ('a$ TXT "x\\\\$y"', "a1", b"\4x\\1y"),
+    ],
+)
+def test_quotes_in_a_generate_template_are_as_in_bind(
+    template: str, owner: str, data: bytes
+) -> None:
+    (record,) = [*read_text(f"{HEAD}$GENERATE 1-1 {template}\n")][2:]
+    assert names.to_text(record.owner) == f"{owner}.ex."
+    assert record.rdata == data
+
+
+@pytest.mark.parametrize("quoted", ['"1-2" a$ A 1.2.3.4', '1-2 "a$" A 1.2.3.4'])
+def test_generate_takes_no_quotes_around_range_and_owner(quoted: str) -> None:
+    assert "without quotes" in refused(f"{HEAD}$GENERATE {quoted}\n")[1]
+
+
+def test_a_blank_owner_behind_generate_is_the_owner_before_it() -> None:
+    assert body("z A 1.2.3.4\n$GENERATE 1-1 a$ A 1.2.3.4\n TXT x\n") == [
+        "z.ex. 60 A 01020304",
+        "a1.ex. 60 A 01020304",
+        "z.ex. 60 TXT 0178",
+    ]
+    assert body("$GENERATE 1-1 a$ A 1.2.3.4\n TXT x\n")[1] == "ex. 60 TXT 0178"
+
+
+MEBI = 1 << 20
+
+
+class _Endless(io.TextIOBase):
+    """A file that goes on in its last part for ever, and counts what was taken from it."""
+
+    def __init__(self, head: str, part: str) -> None:
+        self._head = io.StringIO(head)
+        self._part = io.StringIO(part)
+        self.taken = 0
+
+    def readline(self, size: int = -1, /) -> str:
+        line = self._head.readline(size)
+        while len(line) < size and not line.endswith("\n"):
+            more = self._part.readline(size - len(line))
+            self._part.seek(0 if not more else self._part.tell())
+            line += more
+        self.taken += len(line)
+        return line
+
+
+@pytest.mark.parametrize(
+    ("begin", "part", "reason"),
+    [
+        ("a TXT ", "x" * MEBI * 2, "a line of more than 1048576 characters"),
+        ("; ", "x" * MEBI * 2, "a line of more than 1048576 characters"),
+        ("", " " * MEBI * 2, "a line of more than 1048576 characters"),
+        ('a TXT "', "x" * MEBI * 2, "a line of more than 1048576 characters"),
+        ("a TXT ", "(" * MEBI * 2, "a line of more than 1048576 characters"),
+        ("a TXT (\n", "(\n" * 1000, "an entry of more than 1048576 characters"),
+        ("a TXT (\n", "x ; y\n" * 1000, "an entry of more than 1048576 characters"),
+        ("a TXT (\n", "\n" * 1000, "an entry of more than 1048576 characters"),
+    ],
+)
+def test_an_entry_without_end_is_refused_before_it_is_held(
+    begin: str, part: str, reason: str
+) -> None:
+    file = _Endless(HEAD + begin, part)
+    with pytest.raises(ZoneError, match=reason) as caught:
+        list(reader.read_source(file, "zone.db"))
+    assert caught.value.where == "zone.db:5"
+    assert file.taken < 3 * MEBI
+    assert len(str(caught.value)) < 500
+
+
+def test_a_long_line_in_an_included_file_is_refused_there(tmp_path: Path) -> None:
+    (tmp_path / "long").write_text("a TXT " + "x" * 2 * MEBI)
+    (tmp_path / "zone").write_text(HEAD + "$INCLUDE long\n")
+    with pytest.raises(ZoneError, match="a line of more than") as caught:
+        list(read_file(tmp_path / "zone"))
+    assert caught.value.where == f"{tmp_path / 'long'}:1"
+
+
+def test_the_longest_record_data_is_read_in_its_widest_form() -> None:
+    data = bytes(range(256)) * 256
+    text = "\n ".join(f"{octet:02x}" for octet in data[:65_535])
+    (record,) = [*read_text(f"{HEAD}a TYPE65280 \\# 65535 ( {text} )\n")][2:]
+    assert record.rdata == data[:65_535]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"$GENERATE 1-65536 a TXT {'x' * 4000}",
+        f'$GENERATE 1-65536 a TXT "{"${0,127,d}" * 100}"',
+        f"$GENERATE 1-65536 {'$' * 2049} TXT x",
+    ],
+)
+def test_generate_makes_no_longer_texts_than_bind(line: str) -> None:
+    assert "at most 2048 characters" in refused(f"{HEAD}{line}\n")[1]
+
+
+@pytest.mark.parametrize("line", [f"{'a.' * 400_000} A 1.2.3.4", f"a {'A' * 500_000} x"])
+def test_an_error_about_a_long_text_is_short(line: str) -> None:
+    assert len(refused(f"{HEAD}{line}\n")[1]) < 2000

@@ -1,0 +1,180 @@
+"""What record data is made of, by type.
+
+Here stand the types that dnspython knows by name only, those it reads through floats or is stricter
+with than their RFCs, and those that hold names or types, so that these are written one way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import dns.rdatatype
+
+from csid.protocol import CNAME, DNAME, DS, MX, NS, NSEC, RRSIG, SOA, SRV, SVCB
+from resolver.zonefile import services
+from resolver.zonefile.fields import (
+    ALGORITHM,
+    BASE64,
+    BASE64_OR_NONE,
+    CERTIFICATE_TYPE,
+    DIGEST_TYPE,
+    GROUPS,
+    HASH,
+    HEX,
+    LONG_TEXT,
+    NAME,
+    OLD_TYPES,
+    SALT,
+    SECONDS,
+    STRING,
+    TAG,
+    TIME,
+    TYPE,
+    TYPES,
+    U8,
+    U16,
+    U32,
+    Field,
+    Words,
+    taken,
+)
+from resolver.zonefile.gateways import A6, ATM_ADDRESS, IPSEC_GATEWAY, RELAY
+from resolver.zonefile.location import LOCATION
+
+Layout = tuple[Field, ...]
+_T = dns.rdatatype.RdataType
+
+_DIGEST: Final = (U16, ALGORITHM, DIGEST_TYPE, HEX)
+_CERTIFICATE: Final = (U8, U8, U8, HEX)
+_SERVICE: Final = (U16, NAME, services.PARAMETERS)
+_SIGNATURE: Final = (TYPE, ALGORITHM, U8, SECONDS, TIME, TIME, U16, NAME, BASE64)
+
+LAYOUTS: Final[dict[int, Layout]] = {
+    NS: (NAME,),
+    _T.MD: (NAME,),
+    _T.MF: (NAME,),
+    CNAME: (NAME,),
+    SOA: (NAME, NAME, U32, SECONDS, SECONDS, SECONDS, SECONDS),
+    _T.MB: (NAME,),
+    _T.MG: (NAME,),
+    _T.MR: (NAME,),
+    _T.PTR: (NAME,),
+    _T.MINFO: (NAME, NAME),
+    MX: (U16, NAME),
+    _T.RP: (NAME, NAME),
+    _T.AFSDB: (U16, NAME),
+    _T.X25: (STRING,),
+    _T.RT: (U16, NAME),
+    _T.NSAP_PTR: (NAME,),
+    _T.SIG: _SIGNATURE,
+    _T.PX: (U16, NAME, NAME),
+    _T.GPOS: (STRING, STRING, STRING),
+    _T.LOC: (LOCATION,),
+    _T.NXT: (NAME, OLD_TYPES),
+    31: (HEX,),  # EID
+    32: (HEX,),  # NIMLOC
+    SRV: (U16, U16, U16, NAME),
+    34: (ATM_ADDRESS,),  # ATMA
+    _T.NAPTR: (U16, U16, STRING, STRING, STRING, NAME),
+    _T.KX: (U16, NAME),
+    _T.CERT: (CERTIFICATE_TYPE, U16, ALGORITHM, BASE64),
+    _T.A6: (A6,),
+    DNAME: (NAME,),
+    40: (U8, U8, U8, BASE64_OR_NONE),  # SINK
+    DS: _DIGEST,
+    _T.IPSECKEY: (IPSEC_GATEWAY,),
+    RRSIG: _SIGNATURE,
+    NSEC: (NAME, TYPES),
+    _T.NSEC3: (U8, U8, U16, SALT, HASH, TYPES),
+    _T.TLSA: _CERTIFICATE,
+    _T.SMIMEA: _CERTIFICATE,
+    57: (U16, U8, ALGORITHM, BASE64),  # RKEY
+    58: (NAME, NAME),  # TALINK
+    _T.CDS: _DIGEST,
+    _T.CSYNC: (U32, U16, TYPES),
+    _T.ZONEMD: (U32, U8, U8, HEX),
+    SVCB: _SERVICE,
+    _T.HTTPS: _SERVICE,
+    _T.NID: (U16, GROUPS),
+    _T.L64: (U16, GROUPS),
+    _T.LP: (U16, NAME),
+    _T.URI: (U16, U16, LONG_TEXT),
+    _T.CAA: (U8, TAG, LONG_TEXT),
+    259: (U32, U32, U8, STRING, BASE64_OR_NONE),  # DOA
+    _T.AMTRELAY: (RELAY,),
+    _T.TA: _DIGEST,
+    _T.DLV: _DIGEST,
+}
+
+_DIGEST_OCTETS: Final = {1: 20, 2: 32, 4: 48}  # RFC 3658, RFC 4509, RFC 6605
+_ZONE_DIGEST_OCTETS: Final = {1: 48, 2: 64}  # RFC 8976 section 2.2.3
+_LEAST_ZONE_DIGEST: Final = 12  # octets, of any algorithm (RFC 8976 section 2.2.4)
+
+
+def _check_digest(data: bytes) -> None:
+    taken(data, 0, 5)
+    size = len(data) - 4
+    if size != _DIGEST_OCTETS.get(data[3], size):
+        raise ValueError(f"a digest of {size} octets; type {data[3]} has {_DIGEST_OCTETS[data[3]]}")
+
+
+def _check_zone_digest(data: bytes) -> None:
+    taken(data, 0, 7)
+    size = len(data) - 6
+    expected = _ZONE_DIGEST_OCTETS.get(data[5], max(size, _LEAST_ZONE_DIGEST))
+    if size != expected:
+        raise ValueError(f"a digest of {size} octets; of hash {data[5]}, {expected} are the least")
+
+
+def _check_address(data: bytes) -> None:
+    """RFC 1183 section 3.1: a PSDN address begins with a DNIC of four digits."""
+    if len(data) < 5 or not data[1:].isdigit():
+        raise ValueError("an X.25 address has at least four digits and nothing else")
+
+
+_CHECKS: Final[dict[int, Callable[[bytes], None]]] = {
+    _T.X25: _check_address,
+    DS: _check_digest,
+    _T.CDS: _check_digest,
+    _T.TA: _check_digest,
+    _T.DLV: _check_digest,
+    _T.ZONEMD: _check_zone_digest,
+    SVCB: services.check,
+    _T.HTTPS: services.check,
+}
+
+
+def read(rrtype: int, words: Words, origin: bytes | None) -> bytes:
+    """The data that the rest of a line gives, of a type in `LAYOUTS`.
+
+    Raises:
+        TextError, DomainNameError, dns.exception.DNSException, ValueError: no such data.
+    """
+    data = b"".join([field.read(words, origin) for field in LAYOUTS[rrtype]])
+    words.get_eol()
+    _check(rrtype, data)
+    return data
+
+
+def write(rrtype: int, data: bytes) -> str:
+    """Data of a type in `LAYOUTS` as text.
+
+    Raises:
+        ValueError: it is malformed.
+        NoTextForm: it is not, but must be written in hexadecimal.
+    """
+    texts, at = [], 0
+    _check(rrtype, data)
+    for field in LAYOUTS[rrtype]:
+        text, at = field.write(data, at)
+        texts.append(text)
+    if at != len(data):
+        raise ValueError(f"{len(data) - at} octets too many")
+    return " ".join(filter(None, texts))
+
+
+def _check(rrtype: int, data: bytes) -> None:
+    check = _CHECKS.get(rrtype)
+    if check is not None:
+        check(data)
