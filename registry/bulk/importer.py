@@ -39,8 +39,9 @@ from registry.tables.resolution import Reach
 from registry.tables.transaction import TransactionView, append_leaves, write_rows
 from resolver.answer.source import Check
 from resolver.store import node
+from resolver.store.editor import ADDED, CHANGED, UNCHANGED, ZoneEditor
 from resolver.store.environment import Store
-from resolver.store.write import ADDED, CHANGED, UNCHANGED, WriteTransaction, ZoneEditor
+from resolver.store.write import WriteTransaction
 
 ALONE_OCTETS: Final = 4 << 20  # a table of this size is read before another process would run
 OCTETS_PER_READER: Final = 16 << 20  # a larger table is worth another process, up to ...

@@ -12,7 +12,8 @@ from registry.tables.record_node import DEFAULT_TTL, TYPES, blob_of
 from resolver.answer import lookup
 from resolver.answer.lookup import Snapshot
 from resolver.store import node
-from resolver.store.write import WriteTransaction, ZoneEditor
+from resolver.store.editor import ZoneEditor
+from resolver.store.write import WriteTransaction
 
 _COVERED: Final = (lookup.DELEGATION, lookup.REDIRECT)
 

@@ -18,9 +18,9 @@ from csid.errors import StoreError, ZoneError
 from csid.protocol import CNAME, CSID, NS, SOA, TXT, A
 from resolver.store import node
 from resolver.store.build import build
+from resolver.store.editor import ADDED, CHANGED, UNCHANGED
 from resolver.store.environment import Store
 from resolver.store.node import RRset
-from resolver.store.write import ADDED, CHANGED, UNCHANGED
 from tests.support import trees
 from tests.support.commands import as_nobody
 from tests.support.memory import zone_data
