@@ -26,6 +26,7 @@ from typing import Final
 
 import trio
 
+from csid.errors import CsidError
 from csid.limits import (
     MAX_TCP_CONNECTIONS,
     MAX_TCP_CONNECTIONS_PER_PEER,
@@ -35,7 +36,9 @@ from csid.limits import (
 )
 from resolver.answer.edns import OptWriter
 from resolver.answer.process import Answerer
+from resolver.server.counters import BATCHES, Counters, open_inherited
 from resolver.server.framing import Stream
+from resolver.server.notices import tell
 from resolver.store.environment import Store
 
 MAX_HELD_OCTETS: Final = 67_108_864  # of unfinished queries and untaken answers, all connections
@@ -76,9 +79,13 @@ class TcpServer:
         store: the data to answer from.
         answerer: makes the answers.
         max_connections: all that are held at once.
+        counters: by which the supervisor sees that it answers.
     """
 
-    def __init__(self, store: Store, answerer: Answerer, max_connections: int) -> None:
+    def __init__(
+        self, store: Store, answerer: Answerer, max_connections: int, counters: Counters
+    ) -> None:
+        self._counters = counters
         self._store = store
         self._answer = answerer.answer
         self._max_connections = max_connections
@@ -177,9 +184,11 @@ class TcpServer:
         now, address, answer = int(time.time()), connection.address, self._answer
         with self._store.moment() as txn:
             snapshot = self._store.snapshot_in(txn)
-            return connection.stream.answers(
+            answers = connection.stream.answers(
                 lambda query: answer(query, snapshot, now, address, True)
             )
+        self._counters[BATCHES] += 1
+        return answers
 
     async def _send(self, connection: Connection, answers: bytes) -> None:
         sock = connection.sock
@@ -261,12 +270,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--fd", type=int, action="append", required=True, help="a listening socket")
     parser.add_argument("--nsid", default="", help="the name this server gives when asked")
     parser.add_argument("--ready-fd", type=int, help="takes one octet when the server answers")
+    parser.add_argument("--counters-fd", type=int, help="memory of resolver.server.counters")
     options = parser.parse_args(arguments)
     connections = min(MAX_TCP_CONNECTIONS, max(1, raise_file_limit() - FILES_RESERVED))
-    with Store.open(options.data) as store:
-        opt = OptWriter(store.settings().cookie_secret, options.nsid.encode())
-        server = TcpServer(store, Answerer(opt), connections)
-        trio.run(server.serve, [socket.socket(fileno=fd) for fd in options.fd], options.ready_fd)
+    try:
+        counters = open_inherited(options.counters_fd)
+        with Store.open(options.data) as store:
+            opt = OptWriter(store.settings().cookie_secret, options.nsid.encode())
+            server = TcpServer(store, Answerer(opt), connections, counters)
+            trio.run(
+                server.serve, [socket.socket(fileno=fd) for fd in options.fd], options.ready_fd
+            )
+    except (CsidError, OSError) as error:
+        tell(str(error))
+        return 1
     return 0
 
 

@@ -10,6 +10,8 @@ import time
 from typing import Any
 
 from resolver.answer.process import Answerer
+from resolver.server.counters import BATCHES, QUERIES
+from resolver.server.notices import Repeated
 
 
 def answer_batch(answerer: Answerer, datagrams: Any, count: int, snapshot: Any, now: int) -> None:
@@ -28,13 +30,29 @@ def answer_batch(answerer: Answerer, datagrams: Any, count: int, snapshot: Any, 
     datagrams.send(first, count)
 
 
-def serve(store: Any, answerer: Answerer, datagrams: Any) -> None:
-    """Answer until the process is ended."""
+def serve(store: Any, answerer: Answerer, datagrams: Any, counters: Any) -> None:
+    """Answer until `datagrams` is stopped.
+
+    Args:
+        counters: those of `resolver.server.counters`; a batch counts once it is answered.
+
+    Raises:
+        StoreError: the store can no longer be read at all.
+    """
+    failures = Repeated()
     while True:
-        count = datagrams.receive()
-        if not count:
+        count: int = datagrams.receive()
+        if count <= 0:
+            if count < 0:
+                return
             continue
         # Held for one batch only: an older snapshot would keep the store from reusing its pages.
         with store.moment() as txn:
             snapshot = store.snapshot_in(txn)
-            answer_batch(answerer, datagrams, count, snapshot, int(time.time()))
+            try:
+                answer_batch(answerer, datagrams, count, snapshot, int(time.time()))
+            except Exception as error:  # damaged data cost this batch, and not the worker
+                failures.tell(f"a batch of questions was given up: {error!r}")
+            else:
+                counters[QUERIES] += count
+                counters[BATCHES] += 1

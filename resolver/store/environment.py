@@ -48,6 +48,27 @@ class Settings(NamedTuple):
     cookie_secret: bytes  # 16 octets (RFC 9018)
 
 
+class Identity(NamedTuple):
+    """Which files stand in a data directory: their device and number in it."""
+
+    data: tuple[int, int]
+    lock: tuple[int, int] | None
+
+
+def identity(path: Path) -> Identity | None:
+    """What stands at a path now; None if it is no data directory, or none that may be seen."""
+    data, lock = (_file_identity(path / name) for name in ("data.mdb", "lock.mdb"))
+    return data and Identity(data, lock)
+
+
+def _file_identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 class Store:
     """An open data directory.
 

@@ -394,6 +394,6 @@ def test_serving_goes_on_from_batch_to_batch(
 
 def _until(end: type[Exception], store: Any, answerer: Answerer, datagrams: Any) -> None:
     try:
-        udp.serve(store, answerer, datagrams)
+        udp.serve(store, answerer, datagrams, memoryview(bytearray(16)).cast("Q"))
     except end:
         return
