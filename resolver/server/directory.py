@@ -6,6 +6,7 @@ from pathlib import Path
 
 from csid.errors import StoreError
 from resolver.server.notices import tell
+from resolver.store.access import readable_by_others
 from resolver.store.environment import Identity, Store, identity
 
 
@@ -26,6 +27,11 @@ class Directory:
         self._opened = identity(path)
         self._opening: Identity | None = None
         self._store: Store | None = Store.open(path)
+        if readable_by_others(path):
+            tell(
+                f"{path}: data.mdb, which holds the cookie secret, can be read by everybody here; "
+                f"chmod o-rwx it"
+            )
 
     def look(self) -> bool:
         """Whether another directory than the one that is open stands there; what is new is said."""

@@ -45,6 +45,13 @@ def data(tmp_path: Path, csid: Csid) -> Path:
     return path
 
 
+def let_others_reach(path: Path) -> None:
+    """Let everybody look into a directory, whatever the modes of those above it."""
+    for folder in (path, *path.parents):
+        if folder.stat().st_mode & 0o055 != 0o055:
+            folder.chmod(0o755)
+
+
 @contextmanager
 def as_nobody() -> Iterator[None]:
     """Without the rights of root, to whom nothing is forbidden."""

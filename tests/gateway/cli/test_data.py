@@ -21,7 +21,7 @@ from resolver.store.environment import Store
 from resolver.zonefile.check import read_zone
 from tests.support import trees
 from tests.support.books import accredit
-from tests.support.commands import OWNER, Csid, as_nobody, csid, data
+from tests.support.commands import OWNER, Csid, as_nobody, csid, data, let_others_reach
 from tests.support.servers import CHECKOUT
 
 SUFFIX = "csid.internal."
@@ -119,6 +119,19 @@ def test_what_would_make_no_good_zone_makes_no_directory(
 def test_wrong_values_are_told_by_the_option(tmp_path: Path, csid: Csid, words: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         csid("init", "--data", tmp_path / "d", *words)
+
+
+def test_what_a_killed_init_left_is_completed_with_what_is_given_now(
+    tmp_path: Path, csid: Csid
+) -> None:
+    Store.create(tmp_path / "d", "half.example.", "86.1").close()
+    assert csid("init", "--data", tmp_path / "d", "--suffix", "whole.example").code == 0
+    with Store.open(tmp_path / "d") as store:
+        assert store.settings().suffix == "whole.example."
+        assert "ns1.whole.example." in trees.owners(store, "whole.example.")
+        trees.check(store)
+    ran = csid("init", "--data", tmp_path / "d")
+    assert ran.code == 2 and "holds a data file already" in ran.err
 
 
 def test_a_directory_is_made_once(data: Path, csid: Csid) -> None:
@@ -358,11 +371,10 @@ def test_what_is_not_held_is_told_with_the_reason(tmp_path: Path, data: Path, cs
 
 
 def test_who_may_not_write_is_told(tmp_path: Path, data: Path, csid: Csid) -> None:
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
-    data.chmod(0o755)
+    let_others_reach(data)
     for file in data.iterdir():
         file.chmod(0o444)
+    (data / "lock.mdb").chmod(0o660)  # where who reads writes its slot
     file = table(tmp_path / "t.csv", f"{identifier(1)},active,,")
     with as_nobody():
         ran = csid("import", file, "--data", data)
