@@ -35,6 +35,17 @@ class Repeated:
         tell(message + more)
 
 
+def keep_standard_descriptors() -> None:
+    """Open those of stdin, stdout and stderr that are closed, so that nothing else takes their
+    place: a line for stderr would be written into the data, or sent to an asker.
+    """
+    for fd in range(STDERR + 1):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest that is free
+
+
 def tell(message: str) -> None:
     """Write one line, marked as ours."""
     relay(f"csid: {message}".encode("utf-8", "backslashreplace"))

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import selectors
 import signal
 import time
@@ -36,7 +37,7 @@ from typing import Final
 from resolver.server.child import Child, StartError, Timing, end_of
 from resolver.server.directory import Directory
 from resolver.server.kinds import children_of
-from resolver.server.notices import tell
+from resolver.server.notices import keep_standard_descriptors, tell
 from resolver.server.process import MEANINGLESS, Process
 from resolver.server.sockets import Address, Bound, bind
 
@@ -247,6 +248,9 @@ def serve(
     Raises:
         CsidError: the data directory or an address cannot be used, or a process did not start.
     """
+    keep_standard_descriptors()
+    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
     with contextlib.ExitStack() as opened:
         # A symbolic link in the path may be turned later, so it is not resolved here.
         directory = Directory(data.absolute())
