@@ -213,6 +213,7 @@ cdef class Datagrams:
 
     def receive(self):
         cdef int count
+        PyErr_CheckSignals()  # compiled callers do not run the handlers
         if self._stopped:
             return -1
         with nogil:
@@ -221,10 +222,7 @@ cdef class Datagrams:
             self._received = count
             return count
         self._received = 0
-        if errno == EINTR:
-            PyErr_CheckSignals()  # compiled callers would not run the handlers
-            return 0
-        if errno in (EAGAIN, ECONNREFUSED):
+        if errno in (EINTR, EAGAIN, ECONNREFUSED):
             return 0
         raise OSError(errno, os.strerror(errno))
 

@@ -10,8 +10,10 @@ import argparse
 import os
 import signal
 import socket
+import struct
 import sys
 from pathlib import Path
+from typing import Final
 
 from csid.errors import CsidError
 from resolver.answer.edns import OptWriter
@@ -25,6 +27,9 @@ try:
     from resolver.server.cdatagrams import Datagrams
 except ImportError:  # not compiled on this machine
     from resolver.server.datagrams import Datagrams
+
+# A signal that comes just before the wait for datagrams does not end it; this does.
+_PATIENCE_US: Final = 500_000
 
 
 def main() -> int:
@@ -54,6 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
     counters = open_inherited(arguments.counters_fd)
     sock = socket.socket(fileno=arguments.fd)
     sock.setblocking(True)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, _PATIENCE_US))
     store = Store.open(arguments.data)
     answerer = Answerer(OptWriter(store.settings().cookie_secret, arguments.nsid.encode()))
     datagrams = Datagrams(sock)

@@ -65,6 +65,19 @@ def says(server: Server, *words: str) -> None:
     )
 
 
+def reports(server: Server, *words: str) -> None:
+    """Wait until a report holds these: an answer may come before it is counted."""
+
+    def holds() -> bool:
+        before = len(server.log.read_text())
+        server.process.send_signal(signal.SIGUSR1)
+        eventually("a report", lambda: "TCP server" in server.log.read_text()[before:])
+        lines = server.log.read_text()[before:].splitlines()
+        return any(all(word in line for word in words) for line in lines)
+
+    eventually(f"{words} are reported", holds)
+
+
 def has_opened(server: Server, times: int) -> bool:
     """Whether all processes have been replaced by such as opened the data anew."""
     return server.log.read_text().count("all processes have opened it anew") == times
@@ -210,7 +223,7 @@ def test_without_room_for_a_process_the_server_waits_and_does_not_end() -> None:
         child.start()
         child.reap()
         assert child.due is not None
-    assert len(list(Path("/proc/self/fd").iterdir())) == open_before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= open_before
 
 
 def test_a_version_that_changed_under_the_server_ends_it_with_the_reason(data: Path) -> None:
@@ -270,13 +283,13 @@ def test_sigusr1_prints_what_each_process_has_done(data: Path) -> None:
     with supervised(data, timing=HASTY._replace(look_seconds=60.0)) as server:
         for _ in range(3):
             address(server)
+        reports(server, "UDP worker 1", "restarts 0, queries 3, batches 3")
         (pid,) = server.workers(WORKER)
         os.kill(pid, signal.SIGKILL)
         says(server, "ended by signal 9")
         address(server)
         (pid,) = server.workers(WORKER)
-        server.process.send_signal(signal.SIGUSR1)
-        says(
+        reports(
             server,
             f"UDP worker 1 of 127.0.0.1:{server.port}: process {pid}, up",
             "restarts 1, queries 4, batches 4, dropped by the kernel 0",
