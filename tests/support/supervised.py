@@ -15,7 +15,7 @@ from tests.support.servers import PATIENCE, Server
 # Long enough that a machine that is busy with other tests does not look like a hung server.
 HASTY = Timing(
     look_seconds=0.1,
-    most_misses=5,
+    most_misses=10,
     start_seconds=10.0,
     end_seconds=1.0,
     steady_seconds=0.5,

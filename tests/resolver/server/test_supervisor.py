@@ -122,10 +122,10 @@ def test_of_many_workers_those_that_are_stopped_are_replaced_and_no_other(data: 
 def test_an_idle_server_and_a_flooded_one_are_left_alone(data: Path) -> None:
     with supervised(data, workers=2) as server, socket.socket(type=socket.SOCK_DGRAM) as flood:
         family = children(server.process.pid)
-        time.sleep(10 * HASTY.look_seconds)
+        time.sleep(15 * HASTY.look_seconds)
         flood.connect(("127.0.0.1", server.port))
         flood.setblocking(False)
-        end = time.monotonic() + 10 * HASTY.look_seconds
+        end = time.monotonic() + 15 * HASTY.look_seconds
         while time.monotonic() < end:
             for _ in range(500):
                 with contextlib.suppress(OSError):
@@ -422,3 +422,12 @@ def test_a_lock_file_that_is_made_anew_is_opened_anew(data: Path) -> None:
             assert store.usage()["readers"] > 0
             put_zone(store, OTHER)
         serves(server, "192.0.2.77")
+
+
+def test_a_secret_that_everybody_can_read_is_told(data: Path) -> None:
+    (data / "data.mdb").chmod(0o644)
+    with supervised(data) as server:
+        assert server.log.read_text() == ""  # nobody else can look into the directory
+    data.chmod(0o755)
+    with supervised(data) as server:
+        says(server, "data.mdb, which holds the cookie secret, can be read by everybody here")
