@@ -2,13 +2,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check bench format clean
+.PHONY: demo test coverage check bench build format clean
 
 demo: .venv/installed
 	$(BIN)/python examples/demo.py
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist worksteal
+
+# The same tests, slower, with the share of each file's lines that they ran.
+coverage: .venv/installed-dev
+	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term:skip-covered
 
 check: .venv/installed-dev
 	$(BIN)/ruff format --check .
@@ -18,6 +22,10 @@ check: .venv/installed-dev
 
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks.run all
+
+# After a change of a compiled file; otherwise the old one goes on being used.
+build: .venv/installed-dev
+	$(BIN)/python setup.py -q build_ext --inplace
 
 format: .venv/installed-dev
 	$(BIN)/ruff format .

@@ -15,12 +15,18 @@ ANSWER_PATH = [
     "resolver/store/node.py",
     "resolver/answer/lookup.py",
     "resolver/store/seek.py",
+    "resolver/answer/reply.py",
     "resolver/answer/edns.py",
+    "resolver/answer/parse.py",
+    "resolver/answer/source.py",
     "resolver/answer/resolve.py",
+    "resolver/answer/fit.py",
+    "resolver/answer/encode.py",
     "resolver/answer/process.py",
     "resolver/server/udp.py",
 ]
-BATCH_IO = "resolver/server/cdatagrams.pyx"
+# Loops over octets and the batch I/O, beside their forms in plain Python.
+LOOPS = ["csid/coctets.pyx", "resolver/server/cdatagrams.pyx"]
 
 
 def extensions() -> list[Extension]:
@@ -36,7 +42,9 @@ def extensions() -> list[Extension]:
         parts: list[Extension] = [
             *mypycify([*options, *ANSWER_PATH], opt_level="3", group_name="csid"),
             *cythonize(
-                [Extension("resolver.server.cdatagrams", [BATCH_IO])], build_dir="build", quiet=True
+                [Extension(path.removesuffix(".pyx").replace("/", "."), [path]) for path in LOOPS],
+                build_dir="build",
+                quiet=True,
             ),
         ]
     except SystemExit as error:  # how mypyc gives up

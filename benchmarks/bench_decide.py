@@ -18,10 +18,12 @@ from csid.identifier import Identifier, make
 from csid.record import Record, encode
 from registry.bulk.intake import Intake
 from registry.rules.decide import decide
-from registry.rules.participants import Judgement, Kind
+from registry.rules.participants import Judgement
 from registry.rules.requests import Actor, AddOwner, Assign, JudgeOwner, Request, Role
 from registry.rules.serials import text
-from registry.tables.view import EMPTY, Overlay, Rows, View
+from registry.tables.enums import Kind
+from registry.tables.overlay import Overlay, Rows
+from registry.tables.view import EMPTY, View
 
 NOW = 1_780_000_000  # 2026-05-29
 PASSES = 3

@@ -24,9 +24,10 @@ from benchmarks.server import CHECKOUT
 from csid import codes
 from csid.check import gb32100_check
 from csid.identifier import make
-from registry.rules.participants import Judgement, Kind
+from registry.rules.participants import Judgement
 from registry.rules.requests import Actor, AddOwner, JudgeOwner, Request, Role
 from registry.service import Registry
+from registry.tables.enums import Kind
 
 ADMINISTRATOR = Actor("benchmark", Role.ADMINISTRATOR)
 SEED = 20250101
@@ -56,7 +57,7 @@ def accredit(registry: Registry) -> None:
     for code in owner_codes():
         added = AddOwner(code, (Kind.RESOURCE_PROVIDER,), f"owner {code}", "noc@example.cn")
         bodies = (added, JudgeOwner(code, Judgement.ACCREDIT))
-        registry.submit_all([Request(ADMINISTRATOR, body) for body in bodies])
+        registry.writer.submit([Request(ADMINISTRATOR, body) for body in bodies])
 
 
 def rows(count: int) -> Iterator[list[str]]:

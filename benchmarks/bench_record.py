@@ -11,9 +11,9 @@ import argparse
 import time
 from collections.abc import Callable
 
-from csid.record import Record, decode
+from csid.record import Record, decode, encode
 from csid.record_csv import record_reader
-from csid.record_rdata import csid_rdata, svcb_rdatas, txt_rdata
+from csid.record_rdata import svcb_rdatas, txt_rdata
 
 COLUMNS = ["endpoints", "name", "chip", "count", "vcpu", "memory_gib", "fp16_gflops", "state"]
 SHAPES = (  # chip, count, vCPU, GiB, FP16 GFLOPS
@@ -57,7 +57,7 @@ def main() -> None:
 
     def csid(row: list[str]) -> Record:
         record = read(row)
-        csid_rdata(record)
+        encode(record)
         return record
 
     def svcb(row: list[str]) -> Record:
@@ -75,7 +75,7 @@ def main() -> None:
         print(f"  {name:14} {total - before:6.2f}   together {total:6.2f}")
         before = total
 
-    packed = csid_rdata(read(table[-1]))
+    packed = encode(read(table[-1]))
     record = read(table[-1])
     print(f"decode {best_us(lambda _row: decode(packed), table):.2f} µs a record")
     print(

@@ -15,6 +15,7 @@ from benchmarks.report import middle
 from benchmarks.server import CHECKOUT, Peer, PeerError
 
 LOADER_CORE = 1
+SOCKETS = 4  # of the load generator, unless a benchmark says otherwise
 WARM = 0.5  # seconds of load before anything is measured
 TCP_CONNECTIONS = 4
 TCP_OUTSTANDING = 400  # over all connections
@@ -34,10 +35,10 @@ class Visit:
 Visits = dict[str, list[Visit]]  # by the label of the server, a visit each round
 
 
-def visit(peer: Peer, sets: Sequence[str], seconds: float) -> Visit:
-    """Start the server alone, ask it each set of questions for `seconds`."""
+def visit(peer: Peer, sets: Sequence[str], seconds: float, sockets: int = SOCKETS) -> Visit:
+    """Start the server alone, ask it each set of questions for `seconds` from so many sockets."""
     with peer.started():
-        loads = {name: load(peer, name, seconds) for name in sets}
+        loads = {name: load(peer, name, seconds, sockets) for name in sets}
         memory = [processes.memory(pid) for pid in peer.pids]
     return Visit(peer.start_seconds, loads, memory)
 
@@ -66,10 +67,11 @@ def progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def load(peer: Peer, questions: str, seconds: float) -> Figures:
+def load(peer: Peer, questions: str, seconds: float, sockets: int = SOCKETS) -> Figures:
     """One run of the load generator, in a process of its own on the other core."""
     words = ["--questions", peer.data.questions(questions), "--port", peer.port]
     words += ["--seconds", seconds, "--warm", WARM, "--core", LOADER_CORE]
+    words += ["--sockets", sockets]
     words += ["--pids", ",".join(str(pid) for pid in peer.pids)]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.load", *(str(word) for word in words)],

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks import processes
 from benchmarks.data import Data
 from benchmarks.names import SUFFIX
-from benchmarks.server import CHECKOUT, Peer, PeerError
+from benchmarks.server import CHECKOUT, SERVER_CORE, Peer, PeerError
 
 ORIGIN = SUFFIX.rstrip(".")
 FIRST_PORT = 55300
@@ -215,7 +217,7 @@ class Ours(Peer):
 
     def prepare(self) -> None:
         super().prepare()
-        if not self.pure and not list((CHECKOUT / "resolver").glob("*.so")):
+        if not self.pure and not list((CHECKOUT / "resolver" / "answer").glob("*.so")):
             self.label = f"{self.name} (interpreted)"
         loaded = self.directory / "benchmark-source"
         source = _source_mark()
@@ -225,6 +227,19 @@ class Ours(Peer):
         self.run_tool(*CSID, "init", "--data", self.directory, "--suffix", SUFFIX)
         self.run_tool(*CSID, "zone", "load", self.data.zone, "--data", self.directory)
         loaded.write_text(source)
+
+    def load_zone(self) -> processes.Cost:
+        """`csid zone load` of the zone into a new data directory."""
+        directory = self.folder / "loaded"
+        shutil.rmtree(directory, ignore_errors=True)
+        self.run_tool(*CSID, "init", "--data", directory, "--suffix", SUFFIX)
+        words = [*CSID, "zone", "load", str(self.data.zone), "--data", str(directory)]
+        try:
+            return processes.cost_of(words, self.folder, self.environment(), SERVER_CORE)
+        except subprocess.CalledProcessError as error:
+            raise PeerError(f"zone load failed: {error.output[-1500:]!r}") from error
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
 
     def command(self) -> Sequence[str | Path]:
         listen = f"127.0.0.1:{self.port}"
@@ -242,7 +257,7 @@ def _source_mark() -> str:
     """Names the code that wrote a data directory: another may lay it out otherwise."""
     digest = hashlib.sha256()
     for package in ("csid", "resolver"):
-        for path in sorted((CHECKOUT / package).glob("*.py")):
+        for path in sorted((CHECKOUT / package).rglob("*.py")):
             digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +73,39 @@ def memory(pid: int) -> Memory:
         elif line.startswith("Pss:"):
             proportional += _kibibytes(line)
     return Memory(own, proportional)
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What some work took: wall and CPU seconds, and the most memory it held, in bytes."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_octets: int
+
+
+def cost_of(words: Sequence[str], folder: Path, environment: Mapping[str, str], core: int) -> Cost:
+    """Run a command on a core to its end; CalledProcessError if it fails, with what it said.
+
+    The peak is that of its largest process and counts the file maps it has touched.
+    """
+    begin = time.monotonic()
+    with (folder / "cost.log").open("w+b") as log:
+        process = subprocess.Popen(
+            ["taskset", "-c", str(core), *words],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+        )
+        _pid, status, usage = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - begin
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            log.seek(0)
+            raise subprocess.CalledProcessError(process.returncode, words, log.read())
+    return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
 def _kibibytes(line: str) -> int:

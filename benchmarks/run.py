@@ -2,6 +2,8 @@
 
     python -m benchmarks.run all                     UDP, start, memory, TCP: about 12 minutes
     python -m benchmarks.run udp --questions hits    only CPU per query, of existing names
+    python -m benchmarks.run wide --rounds 3         hits and mix from 64 sockets
+    python -m benchmarks.run load                    reading the zone's text
     python -m benchmarks.run start | memory | tcp | scale
     python -m benchmarks.run udp --names 100000 --rounds 1 --seconds 1 --servers ours,nsd
 
@@ -40,6 +42,10 @@ from benchmarks.server import Peer, PeerError
 BASES = ("echo", "nsd", "knot")
 TCP_SERVERS = ("ours", "ours-pure", "nsd", "knot", "bind")
 START_ROUNDS = 3
+WIDE_SOCKETS = 64
+WIDE_SETS = ("hits", "mix")
+WIDE_SERVERS = ("ours", "nsd", "knot")
+LOAD_SERVERS = ("ours", "nsd", "knot")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -127,6 +133,42 @@ def udp(options: argparse.Namespace, report: Report) -> None:
         _flood_table(visits, report)
     _start_table(visits, options.names, report)
     _memory_table(visits, options.names, report)
+
+
+def wide(options: argparse.Namespace, report: Report) -> None:
+    """CPU time per query where 64 sockets ask, so that few answers to one can leave together."""
+    peers = _peers(options, options.names, among=WIDE_SERVERS)
+    visits = in_rounds(
+        peers, options.rounds, lambda peer: visit(peer, WIDE_SETS, options.seconds, WIDE_SOCKETS)
+    )
+    _keep(report, "wide", visits)
+    heads = ["server", "CPU µs/query", "× better of NSD and Knot", "queries/s", "server busy"]
+    heads += ["lost", "p99 ms", "rcodes"]
+    for name in WIDE_SETS:
+        runs = {label: [seen.loads[name] for seen in made] for label, made in visits.items()}
+        cpu = {label: median_of(figures, "server_cpu_us") for label, figures in runs.items()}
+        others = [cost for label, cost in cpu.items() if label in BASES and cost is not None]
+        better = min(others, default=None)
+        rows = [
+            [label, number(cpu[label]), ratio(cpu[label], better), *_udp_details(figures)]
+            for label, figures in runs.items()
+        ]
+        report.add(f"UDP {name}, {WIDE_SOCKETS} sockets, {options.names:,} names", heads, rows)
+
+
+def load(options: argparse.Namespace, report: Report) -> None:
+    """From a zone's text to what the server answers from; of NSD and Knot, their start."""
+    peers = _peers(options, options.names, among=LOAD_SERVERS)
+    rounds = min(START_ROUNDS, options.rounds)
+    runs = in_rounds(peers, rounds, lambda peer: peer.load_zone())
+    report.raw["load"] = {label: [asdict(cost) for cost in made] for label, made in runs.items()}
+    seconds = {label: middle([cost.seconds for cost in made]) for label, made in runs.items()}
+    rows = ratio_rows(seconds, BASES[1:])
+    for row, made in zip(rows, runs.values(), strict=True):
+        row.append(number(middle([cost.cpu_seconds for cost in made])))
+        row.append(mebibytes(max(cost.peak_octets for cost in made)))
+    heads = ["server", "seconds", *(f"× {base}" for base in BASES[1:]), "CPU seconds", "peak MiB"]
+    report.add(f"Loading the text of a zone, {options.names:,} names", heads, rows)
 
 
 def _udp_details(runs: Sequence[Figures]) -> list[str]:
@@ -237,6 +279,8 @@ COMMANDS: dict[str, tuple[Callable[[argparse.Namespace, Report], None], ...]] = 
     "memory": (memory,),
     "tcp": (tcp,),
     "scale": (scale,),
+    "wide": (wide,),
+    "load": (load,),
     "all": (udp, tcp),
 }
 

@@ -159,6 +159,13 @@ class Peer:
     def _last_words(self) -> str:
         return self.log.read_text(errors="replace")[-1500:].strip() or "it said nothing"
 
+    def load_zone(self) -> processes.Cost:
+        """What it costs to read the zone's text: of a server that reads it then, its start."""
+        with self.started():
+            pids = self.pids
+            memory = sum(processes.memory(pid).proportional for pid in pids)
+            return processes.Cost(self.start_seconds, processes.cpu_seconds(pids), memory)
+
     def run_tool(self, *words: str | Path) -> None:
         """Run a loading or compiling command to its end."""
         done = subprocess.run(

@@ -52,3 +52,7 @@ class ZoneError(CsidError):
 
 class StoreError(CsidError):
     """The data directory cannot be used as asked: missing, foreign, newer, full, not permitted."""
+
+
+class FileError(CsidError):
+    """A file that was named and cannot be read or written as asked; the message begins with it."""

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from csid import endpoint
+from csid import endpoint, vocabulary
 from csid.errors import RecordError
 
-STATES: Final = ("reserved", "filing", "active", "suspended", "retired")
+STATES: Final = tuple(vocabulary.STATES)[:-1]  # superseded is said by the registry alone
 PRECISIONS: Final = {  # letter in the identifier's capability class -> CSV column and TXT key
     "B": "bf16_gflops",
     "D": "fp64_gflops",
@@ -34,7 +35,17 @@ DECIMALS_MAX: Final = 9  # places of a number, so that its text is short and rea
 GFLOPS_MAX: Final = 10**15  # one yottaFLOPS
 GIB_MAX: Final = 10**9  # one exbibyte
 
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# Characters that no reader sees, or that turn what is around them: the categories Cc, Cf, Cs, Co,
+# Zl and Zp, the property Default_Ignorable_Code_Point, the blank of braille, noncharacters, and
+# planes of which nothing is assigned. A list of our own, since nodes must agree on what a record
+# may hold whichever Unicode their Python knows; schemas/record-v1.json has the same.
+_HIDDEN = re.compile(
+    "[\u0000-\u001f\u007f-\u009f\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890-\u0891\u08e2"
+    "\u115f-\u1160\u17b4-\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800"
+    "\u3164\ud800-\uf8ff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe-\uffff"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U0001fffe-\U0001ffff\U0002fffe-\U0002ffff\U0003fffe-\U0010ffff]"
+)
 _NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,17})(\.[0-9]{1,9})?")  # DECIMALS_MAX
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -58,16 +69,24 @@ class Field(NamedTuple):
 def _text(value: object) -> str:
     if type(value) is not str or not 0 < len(value) <= TEXT_MAX:
         raise ValueError(f"expected a text of 1 to {TEXT_MAX} characters, {_given(value)}")
-    if value[0] == " " or value[-1] == " ":
+    if value != value.strip():
         raise ValueError(f"expected no space at the ends, {_given(value)}")
-    if not is_clean(value):
-        raise ValueError(f"expected no control characters, {_given(value)}")
+    if hidden := hidden_in(value):
+        raise ValueError(
+            f"expected no control characters and none unseen, {_given(value)}: {hidden}"
+        )
     return value
 
 
-def is_clean(text: str) -> bool:
-    """Whether a text holds no control characters: it will be shown on terminals."""
-    return (text.isascii() and text.isprintable()) or _CONTROL.search(text) is None
+def hidden_in(text: str) -> str:
+    """The first character that no reader sees, or that turns what is around it (a mark of
+    direction), with its place; empty if there is none. Texts are shown on terminals and in tables.
+    """
+    found = None if text.isascii() and text.isprintable() else _HIDDEN.search(text)
+    if found is None:
+        return ""
+    name = unicodedata.name(found[0], "")
+    return f"character {found.start() + 1} is U+{ord(found[0]):04X} {name}".rstrip()
 
 
 def _given(value: object) -> str:

@@ -2,7 +2,7 @@
 
     91330106673959654P/6450/330106/ACV/H60M07A1-0001-FY
     h60m07a1-0001-fy.acv.330106.6450.91330106673959654p.csid.internal.
-    86.100.91330106673959654P/6450/330106/ACV/H60M07A1-0001-FY
+    0.EXAMPLE.91330106673959654P/6450/330106/ACV/H60M07A1-0001-FY
 
 Lower-case and full-width letters are folded to the canonical form and spaces around it are
 dropped; nothing else is changed, nothing is guessed.
@@ -86,7 +86,7 @@ class Identifier:
     def to_handle(self, authority: str | None = None) -> str:
         """Return the Handle ``<authority>.<owner>/<the other segments>``.
 
-        Raises IdentifierError where ``authority`` is no Handle naming authority (86.100).
+        Raises IdentifierError where ``authority`` is no Handle naming authority.
         """
         if authority is None:
             authority = scheme.load().handle_authority
@@ -119,10 +119,10 @@ class Parser:
         year = on.year if on is not None else 0
         found = self._read(text, year)
         if found is None:
-            canonical = self._canonical(fold(text), suffix)
-            found = self._read(canonical, year)
+            written = canonical(fold(text), suffix)
+            found = self._read(written, year)
             if found is None:
-                raise self._fault(canonical, year)
+                raise self._fault(written, year)
         return found
 
     def make(
@@ -185,20 +185,6 @@ class Parser:
 
         return holds
 
-    def _canonical(self, text: str, suffix: str | None) -> str:
-        """Return the five segments of a folded text of any form, as an identifier is written."""
-        separator = self.scheme.separator
-        if len(text) > MAX_TEXT:
-            raise IdentifierError("identifier", 0, f"is longer than {MAX_TEXT} characters")
-        if separator in text:
-            prefix, dot, _owner = text.partition(separator)[0].rpartition(".")
-            if dot:
-                _authority(prefix)
-            return text[len(prefix) + len(dot) :]
-        if "." in text:
-            return separator.join(reversed(_labels(text, _suffix(suffix))))
-        return text
-
     def _fault(self, canonical: str, year: int) -> IdentifierError:
         """Return what is wrong with a text that ``_read`` did not accept."""
         separator, count = self.scheme.separator, len(self.scheme.segments)
@@ -243,10 +229,36 @@ def fold(text: str) -> str:
     return text.translate(_FOLDED).strip()
 
 
-def _labels(text: str, suffix: str) -> list[str]:
-    """Return the labels of a folded DNS name that stand before the suffix."""
+def canonical(folded: str, suffix: str | None = None) -> str:
+    """Return the segments of a folded text of any form, as an identifier is written.
+
+    Raises:
+        IdentifierError: it is too long, a DNS name outside the suffix, or a Handle under no prefix.
+    """
+    separator = scheme.load().separator
+    if len(folded) > MAX_TEXT:
+        raise IdentifierError("identifier", 0, f"is longer than {MAX_TEXT} characters")
+    if separator in folded:
+        prefix, dot, _owner = folded.partition(separator)[0].rpartition(".")
+        if dot:
+            _authority(prefix)
+        return folded[len(prefix) + len(dot) :]
+    if "." in folded:
+        return separator.join(reversed(labels_under(folded, suffix)))
+    return folded
+
+
+def labels_under(text: str, suffix: str | None) -> list[str]:
+    """Return the labels of a folded DNS name that stand before the suffix, None being the scheme's.
+
+    Raises:
+        IdentifierError: the name does not lie under it.
+    """
+    suffix = _suffix(suffix)
     end = f".{suffix.upper()}".rstrip(".")
     name = text.removesuffix(".")
+    if name == end[1:]:
+        return []
     if not name.endswith(end):
         raise IdentifierError(
             "identifier", 0, f"the DNS name does not lie under the suffix {suffix!r}"
@@ -263,9 +275,9 @@ def _suffix(suffix: str | None) -> str:
 
 
 def _authority(folded: str) -> str:
-    """Return a Handle naming authority, such as 86.100, if it is well-formed."""
+    """Return a Handle naming authority, such as 20.500.12357, if it is well-formed."""
     if not _AUTHORITY.fullmatch(folded):
-        reason = f"{folded!r} is no Handle naming authority; expected one like 86.100"
+        reason = f"{folded!r} is no Handle naming authority; expected one like 20.500.12357"
         raise IdentifierError("handle", 0, reason)
     return folded
 

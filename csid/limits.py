@@ -19,6 +19,8 @@ MAX_MESSAGE_OCTETS: Final = 65_535  # TCP (RFC 1035 section 4.2.2)
 PLAIN_UDP_OCTETS: Final = 512  # without EDNS (RFC 1035 section 4.2.1)
 EDNS_UDP_OCTETS: Final = 1_232  # what we send and advertise (DNS flag day 2020)
 MAX_CHAIN: Final = 16  # CNAME and DNAME steps followed for one question
+MAX_CHAIN_OCTETS: Final = 4_500  # of aliases in an answer; behind them any RRset fits a TCP message
+COMPRESSED_OCTETS: Final = 4_096  # of records; larger answers are cut without looking for room
 MAX_NSID_OCTETS: Final = 128  # so that the longest question with all options fits 512 octets
 MAX_OPTIONS: Final = 32  # EDNS options read from one OPT record
 
@@ -36,11 +38,12 @@ NODES_PER_COMMIT: Final = 50_000  # tree nodes written in one transaction of a b
 REMOVALS_PER_COMMIT: Final = 100_000  # tree nodes removed in one transaction of a sweep
 JOURNAL_ENTRIES: Final = 10_000  # serials of one zone that IXFR can go back
 JOURNAL_OCTETS: Final = 64 << 20  # of the entries of one zone's journal
+JOURNAL_ENTRY_NAMES: Final = 100_000  # changed with one serial; more are not noted
+JOURNAL_ENTRY_OCTETS: Final = 32 << 20  # of their keys and nodes, before they are deflated
+JOURNAL_READ_OCTETS: Final = 128 << 20  # of memory for one difference; a larger one is not given
 
 # UDP workers
 BATCH_PACKETS: Final = 64  # datagrams taken from and given to the kernel at once
-COOKIE_MEMO_ENTRIES: Final = 4_096  # server cookies kept for clients seen lately
-COOKIE_MEMO_SECONDS: Final = 60  # a server cookie's timestamp is at most this old (RFC 9018)
 
 # TCP (RFC 7766)
 MAX_TCP_CONNECTIONS: Final = 12_000  # in all

@@ -12,45 +12,13 @@ from __future__ import annotations
 from csid.errors import DomainNameError
 from csid.limits import MAX_KEY_OCTETS, MAX_LABEL_OCTETS, MAX_NAME_OCTETS
 
+try:
+    from csid.coctets import read_key as read_key
+except ImportError:  # not compiled on this machine
+    from csid.octets import read_key as read_key
+
 ROOT = b"\0"
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_*/+=:@!?")
-
-
-def read_key(packet: bytes, at: int) -> tuple[bytes, int]:
-    """Read the name at `at` of a message into its key.
-
-    Returns the key and the offset behind the name. The offset is 0 if the bytes are no name in
-    plain form: cut short, over 255 octets, or with a compression pointer, which a question, being
-    the first name of a message, has nothing to point back to.
-    """
-    size = len(packet)
-    labels = []
-    start = at
-    while at < size:
-        length = packet[at]
-        at += 1
-        if not length:
-            break
-        if length > 63:
-            return b"", 0
-        labels.append(packet[at : at + length])
-        at += length
-    else:
-        return b"", 0
-    if at - start > 255:
-        return b"", 0
-    labels.reverse()
-    labels.append(b"")  # so that the join ends every label, the last one too
-    key = b"\0".join(labels).lower()
-    if key.count(0) != len(labels) - 1 or 1 in key:
-        return _escaped_key(labels), at
-    return key, at
-
-
-def _escaped_key(labels: list[bytes]) -> bytes:
-    """The key of labels (most significant first, b"" last) that hold 00 or 01 octets."""
-    escaped = [label.replace(b"\1", b"\1\2").replace(b"\0", b"\1\1") for label in labels]
-    return b"\0".join(escaped).lower()
 
 
 def key_of(wire: bytes) -> bytes:
@@ -59,6 +27,7 @@ def key_of(wire: bytes) -> bytes:
     Raises:
         DomainNameError: `wire` is not exactly one uncompressed name.
     """
+    key: bytes
     key, end = read_key(wire, 0)
     if end == 0 or end != len(wire):
         raise DomainNameError(f"{wire!r} is not one uncompressed domain name (RFC 1035 3.1)")
@@ -103,6 +72,17 @@ def labels_of(wire: bytes) -> list[bytes]:
         labels.append(wire[at + 1 : end])
         at = end
     return labels
+
+
+def is_at_or_below(name: bytes, top: bytes) -> bool:
+    """Whether a name is another one or lies below it; both in wire form, in the same case."""
+    if not name.endswith(top):
+        return False
+    at = 0
+    excess = len(name) - len(top)
+    while at < excess:
+        at += 1 + name[at]
+    return at == excess
 
 
 def to_text(wire: bytes) -> str:

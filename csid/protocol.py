@@ -8,11 +8,19 @@ from __future__ import annotations
 from typing import Final
 
 CLASS_IN: Final = 1
+CLASS_ANY: Final = 255
+
+# Opcodes (RFC 6895 section 2.2)
+QUERY: Final = 0
+STATUS: Final = 2
+NOTIFY: Final = 4
+UPDATE: Final = 5
 
 A: Final = 1
 NS: Final = 2
 CNAME: Final = 5
 SOA: Final = 6
+PTR: Final = 12
 MX: Final = 15
 TXT: Final = 16
 AAAA: Final = 28
@@ -52,3 +60,4 @@ OPTION_EDE: Final = 15  # RFC 8914
 # Extended errors (RFC 8914 section 5.2)
 EDE_NOT_AUTHORITATIVE: Final = 20
 EDE_NOT_SUPPORTED: Final = 21
+EDE_INVALID_DATA: Final = 24

@@ -23,7 +23,7 @@ import msgpack
 from csid import endpoint
 from csid.endpoint import Endpoint
 from csid.errors import RecordError
-from csid.fields import BY_KEY, BY_NAME, check_together, is_clean, plain_number
+from csid.fields import BY_KEY, BY_NAME, check_together, hidden_in, plain_number
 
 RECORD_OCTETS_MAX: Final = 900  # leaves room for header, name, EDNS and cookie in 1232 octets
 EXTRA_DEPTH_MAX: Final = 4  # maps and arrays inside one another in the value of an unknown key
@@ -261,17 +261,18 @@ def _plain(value: object, depth: int) -> object:
         return value
     if type(value) is float and math.isfinite(value):
         return plain_number(value) if abs(value) < 2**53 else value
-    if type(value) is str and is_clean(value):
+    if type(value) is str and not hidden_in(value):
         return value
     if depth and isinstance(value, list | tuple) and len(value) <= ITEMS_MAX:
         return tuple(_plain(item, depth - 1) for item in value)
     if depth and isinstance(value, dict) and len(value) <= ITEMS_MAX:
-        if not all(type(key) is str and is_clean(key) for key in value):
-            raise ValueError("expected text without control characters as key")
+        if not all(type(key) is str and not hidden_in(key) for key in value):
+            raise ValueError("expected text whose characters can all be seen as key")
         return {key: _plain(value[key], depth - 1) for key in sorted(value)}
     raise ValueError(
-        f"expected a JSON value, numbers within 64 bits, no control characters, at most "
-        f"{EXTRA_DEPTH_MAX} levels and {ITEMS_MAX} items a level; given {type(value).__name__}"
+        f"expected a JSON value, numbers within 64 bits, no control characters and none "
+        f"unseen, at most {EXTRA_DEPTH_MAX} levels and {ITEMS_MAX} items a level; "
+        f"given {type(value).__name__}"
     )
 
 

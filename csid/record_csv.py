@@ -9,15 +9,17 @@ stripped here).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import date
 from functools import lru_cache
 from operator import itemgetter
 from typing import Final, NamedTuple
 
+from csid import scheme, vocabulary
 from csid.endpoint import CACHE_ENTRIES
 from csid.errors import IdentifierError, RecordError
-from csid.fields import BY_KEY, CELL_BREAK, FIELDS, PRECISIONS, check_together
+from csid.fields import BY_KEY, CELL_BREAK, FIELDS, PRECISIONS, TEXT, check_together
 from csid.identifier import Identifier, make, parse
 from csid.record import Record
 
@@ -28,43 +30,39 @@ RECORD_COLUMNS: Final = (
     *PRECISIONS.values(),
 )
 COLUMNS: Final = (ID_COLUMN, *SEGMENT_COLUMNS, *RECORD_COLUMNS)
+# Chinese heads: the names of the fields and of the segments, and what else people write.
 ALIASES: Final = {
-    "标识": "identifier",
-    "算力标识": "identifier",
-    "所属主体": "owner",
-    "行业": "industry",
-    "位置": "location",
-    "类型": "type",
-    "规格": "class",
+    "标识": ID_COLUMN,
+    "算力标识": ID_COLUMN,
+    **{
+        segment.title.zh: "class" if segment.name == "spec" else segment.name
+        for segment in scheme.load().segments
+    },
     "规格类": "class",
     "序号": "serial",
     "序列号": "serial",
-    "名称": "name",
-    "接入地址": "endpoints",
+    **{vocabulary.FIELDS[field.name].zh: field.name for field in FIELDS if field.key != "fl"},
     "端点": "endpoints",
-    "芯片": "chip",
     "芯片型号": "chip",
-    "芯片数量": "count",
     "数量": "count",
-    "单卡显存": "chip_memory_gib",
-    "核数": "vcpu",
-    "内存": "memory_gib",
-    "带宽": "bandwidth_gbps",
-    "网络": "fabric",
-    "价格": "price",
-    "币种": "currency",
-    "计价单位": "price_unit",
-    "绿电占比": "green_share",
-    "可信等级": "trust",
-    "状态": "state",
-    "生效日期": "valid_from",
-    "失效日期": "valid_until",
-    "终止日期": "ended",
-    "终止原因": "reason",
-    "后继标识": "successor",
 }
+# A spreadsheet runs a cell that begins so as a formula (OWASP, "CSV Injection"; the wide forms in
+# Chinese and Japanese versions). In a table an apostrophe stands before it, and one before what
+# already has apostrophes there, so that a cell reads back as what it was.
+_FORMULA: Final = re.compile("'*[=+@\t\r\n\\-＝＋＠－]")
+_QUOTE: Final = "'"
 # Cells of these are different in every row, so remembering them would only cost.
 _ALWAYS_NEW: Final = frozenset({"name", "endpoints"})
+
+
+def shielded(text: str) -> str:
+    """A text as the cell of a table that no spreadsheet takes for a formula."""
+    return _QUOTE + text if _FORMULA.match(text) else text
+
+
+def _read_text(cell: str) -> object:
+    """The text that `shielded` made this cell from, or that somebody wrote without."""
+    return TEXT.read(cell[1:] if cell[0] == _QUOTE and _FORMULA.match(cell) else cell)
 
 
 class _Step(NamedTuple):
@@ -191,7 +189,7 @@ def _steps(columns: list[str]) -> list[_Step]:
         if field.key == "fl":
             steps += _gflops_step(columns)
         elif field.name in columns:
-            read = field.form.read
+            read = _read_text if field.form is TEXT else field.form.read
             if field.name not in _ALWAYS_NEW:
                 read = lru_cache(CACHE_ENTRIES)(read)
             steps.append(_Step(field.name, field.key, itemgetter(columns.index(field.name)), read))

@@ -2,7 +2,7 @@
 
 Three projections of the same facts, all at the identifier's name:
 
-- CSID (private-use type): the canonical msgpack map, for gateways
+- CSID (private-use type): the canonical msgpack map, for gateways (`csid.record.encode`)
 - SVCB (RFC 9460): one per endpoint, for ordinary clients
 - TXT (RFC 1035 section 3.3.14): `name=value` strings, for people and ordinary tools
 
@@ -22,7 +22,7 @@ from csid import endpoint
 from csid.endpoint import CACHE_ENTRIES
 from csid.fields import ENDPOINTS_MAX, FIELDS, PRECISIONS, Field, show_number
 from csid.names import ROOT
-from csid.record import Record, encode
+from csid.record import Record
 
 ALPN: Final = {  # protocols that the scheme of a URI promises over TLS (RFC 7301), and no more
     "grpcs": b"h2",
@@ -35,15 +35,6 @@ _PARAM = Struct(">HH")  # key, length of the value
 _UINT16 = Struct(">H")
 _PRIORITIES: Final = tuple(_UINT16.pack(n + 1) for n in range(ENDPOINTS_MAX))
 _LENGTHS: Final = tuple(bytes((n,)) for n in range(256))
-
-
-def csid_rdata(record: Record) -> bytes:
-    """RDATA of the CSID record: the canonical msgpack map.
-
-    Raises:
-        RecordError: the record is too large.
-    """
-    return encode(record)
 
 
 def svcb_rdatas(record: Record) -> list[bytes]:

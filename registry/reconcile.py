@@ -14,13 +14,13 @@ from csid.protocol import CNAME, CSID
 from registry import audit
 from registry.audit import Fault
 from registry.audit.store import leaf_key
-from registry.rules.lifecycle import State
 from registry.rules.requests import Assign, Import, Mint, Move
 from registry.tables import codec, log_entry
-from registry.tables.log_entry import Leaf
-from registry.tables.resolution import Names
+from registry.tables.enums import State
+from registry.tables.log_entry import LogEntry
+from registry.tables.naming import Names
 from registry.tables.rows import NO_LEAF, Assignment
-from registry.tables.transaction import AuditStore, BookView
+from registry.tables.transaction import AuditStore, TransactionView
 from resolver.answer import lookup
 from resolver.store import node
 from resolver.store.read import ReadTransaction
@@ -38,7 +38,7 @@ class _Comparison:
     def __init__(self, read: ReadTransaction, suffix: str) -> None:
         self._snapshot = read.snapshot
         self._names = Names(suffix)
-        self._seen = BookView(read)
+        self._seen = TransactionView(read)
         self._stored = AuditStore(read)
         self._log = audit.Log(self._stored)
         self._size = self._log.size
@@ -93,7 +93,7 @@ class _Comparison:
             return f"its record is not that of leaf {row.leaf}"
         return ""
 
-    def _moved_on(self, name: str, index: int, change: Leaf) -> bool:
+    def _moved_on(self, name: str, index: int, change: LogEntry) -> bool:
         """Whether the leaf that follows belongs to what took the place of this identifier."""
         return change.kind == Move.kind and name == change.on
 
@@ -127,7 +127,7 @@ class _Comparison:
         if change is None or change.after != value or self._outdated[index]:
             yield _fault(index, f"{key.decode('ascii', 'replace')}: its row is not what was logged")
 
-    def _leaf(self, index: int) -> Leaf | None:
+    def _leaf(self, index: int) -> LogEntry | None:
         if not 0 <= index < self._size:
             return None
         try:

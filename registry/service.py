@@ -20,16 +20,19 @@ from typing import Final
 from registry import audit
 from registry.audit.checkpoint import Checkpoint
 from registry.audit.note import Note
+from registry.reconcile import compare
 from registry.rules import plan
 from registry.rules.decide import decide
+from registry.rules.decision import Decision
 from registry.rules.plan import MintAll, Plan
 from registry.rules.requests import Actor, Body, Request, RetireLocation
 from registry.tables import log_entry, transaction, view
-from registry.tables.log_entry import Leaf
-from registry.tables.resolution import Names, Reach
-from registry.tables.rows import NO_LEAF, Decision
-from registry.tables.transaction import BookView
-from registry.writer import Writer
+from registry.tables.log_entry import LogEntry
+from registry.tables.naming import Names
+from registry.tables.resolution import Reach
+from registry.tables.rows import NO_LEAF
+from registry.tables.transaction import TransactionView
+from registry.writer import Writer, judged
 from resolver.store.environment import Settings, Store
 
 STEPS_PER_COMMIT: Final = 1_000
@@ -41,7 +44,7 @@ class Change:
     """One change of a subject's history, and its place in the audit log."""
 
     index: int
-    leaf: Leaf
+    leaf: LogEntry
 
 
 @dataclass(slots=True)
@@ -65,16 +68,34 @@ class Outcome:
     cursor: str = ""
     stopped: bool = False
 
+    def count(self, decisions: Sequence[Decision]) -> None:
+        """Add the decisions of one commit."""
+        for decision in decisions:
+            if not decision.status.success:
+                self.refused += 1
+                if len(self.refusals) < REFUSALS_KEPT:
+                    self.refusals.append(decision)
+            elif decision.changes.leaf is not None:
+                self.done += 1
+            else:
+                self.unchanged += 1
+        self.subjects = tuple(one.subject for one in decisions if one.status.success)
+
 
 class Registry:
-    """An open registry. Made with `open`; a context manager that closes it."""
+    """An open registry. Made with `open`; a context manager that closes it.
+
+    Attributes:
+        store: the store it is in.
+        writer: what carries out requests; many at a time go to it, a single one to `submit`.
+    """
 
     def __init__(self, store: Store, sync: bool = True) -> None:
         """Over an open store, which `close` closes."""
         self.store = store
         self._sync = sync
         transaction.open_tables(store)
-        self._writer = Writer(store)
+        self.writer = Writer(store)
 
     @classmethod
     def open(cls, data: Path, writable: bool = False, sync: bool = True) -> Registry:
@@ -121,24 +142,14 @@ class Registry:
         Raises:
             StoreError: the store is full or fails, or was opened for reading: nothing was changed.
         """
-        return self._writer.submit(request)
-
-    def submit_all(self, requests: Sequence[Request]) -> list[Decision]:
-        """Decide on requests one after the other and carry them out in one commit.
-
-        A refused one does not keep the others from being done.
-
-        Raises:
-            StoreError: as `submit`; none of them was carried out.
-        """
-        return self._writer.submit_all(requests)
+        return self.writer.submit((request,))[0]
 
     def weigh(self, request: Request) -> Decision:
         """What `submit` would answer now; nothing is changed (for ``--dry-run``)."""
         with self.store.read() as read:
-            seen = BookView(read)
+            seen = TransactionView(read)
             decision = decide(seen, request, int(time.time()))
-            return transaction.judged(decision, Reach(read.snapshot, Names(self.settings.suffix)))
+            return judged(decision, Reach(read.snapshot, Names(self.settings.suffix)))
 
     def run(
         self,
@@ -175,8 +186,8 @@ class Registry:
                 Request(actor, body, reason, _step_key(work, key, outcome.cursor, number))
                 for number, body in enumerate(bodies)
             ]
-            decisions = self.submit_all(requests)
-            _count(outcome, decisions)
+            decisions = self.writer.submit(requests)
+            outcome.count(decisions)
             outcome.stopped = any(
                 _ends(work, body) and not decision.status.success
                 for body, decision in zip(bodies, decisions, strict=True)
@@ -191,13 +202,13 @@ class Registry:
     # -- reading
 
     @contextmanager
-    def view(self) -> Iterator[BookView]:
+    def view(self) -> Iterator[TransactionView]:
         """One moment of the registry, for the functions of `registry.tables.view` and for searches.
 
         Not to be held for long, nor across a write of the same thread that waits for it.
         """
         with self.store.read() as read:
-            yield BookView(read)
+            yield TransactionView(read)
 
     @contextmanager
     def log(self) -> Iterator[audit.Log]:
@@ -217,7 +228,7 @@ class Registry:
         with self.store.read() as read:
             log = audit.Log(transaction.AuditStore(read))
             changes: list[Change] = []
-            for last in transaction.last_leaves(BookView(read), subject):
+            for last in view.last_leaves(TransactionView(read), subject):
                 changes += _chain(log, last)
             return sorted(changes, key=lambda change: -change.index)
 
@@ -256,7 +267,7 @@ class Registry:
                 was changed.
         """
         with self.store.read() as read:
-            row = view.get_assignment(BookView(read), identifier)
+            row = view.get_assignment(TransactionView(read), identifier)
             if row is None:
                 raise audit.AuditError(f"{identifier} is not assigned here: nothing to prove")
             notes = [value.decode() for _, value in read.table(transaction.CHECKPOINTS).scan(b"")]
@@ -283,8 +294,6 @@ class Registry:
         Raises:
             AuditError: the state of the log cannot be read.
         """
-        from registry.reconcile import compare
-
         with self.store.read() as read:
             kept = [value.decode() for _, value in read.table(transaction.CHECKPOINTS).scan(b"")]
             points = [*checkpoints]
@@ -328,16 +337,3 @@ def _step_key(work: Plan, key: str, cursor: str, number: int) -> str:
 def _ends(work: Plan, body: Body) -> bool:
     """Whether a refusal of this step ends the plan."""
     return isinstance(work, MintAll) or isinstance(body, RetireLocation)
-
-
-def _count(outcome: Outcome, decisions: Sequence[Decision]) -> None:
-    for decision in decisions:
-        if not decision.status.success:
-            outcome.refused += 1
-            if len(outcome.refusals) < REFUSALS_KEPT:
-                outcome.refusals.append(decision)
-        elif decision.changes.leaf is not None:
-            outcome.done += 1
-        else:
-            outcome.unchanged += 1
-    outcome.subjects = tuple(one.subject for one in decisions if one.status.success)

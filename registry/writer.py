@@ -15,10 +15,15 @@ from threading import Lock
 from typing import Final
 
 from csid.errors import StoreError
+from registry.rules.decide import decide
+from registry.rules.decision import Decision
 from registry.rules.requests import Request
-from registry.tables.rows import Decision
-from registry.tables.transaction import Batch
+from registry.rules.status import Status
+from registry.tables.overlay import Overlay
+from registry.tables.resolution import Reach, ResolutionTree
+from registry.tables.transaction import TransactionView, append_leaves, write_rows
 from resolver.store.environment import Store
+from resolver.store.write import WriteTransaction
 
 REQUESTS_PER_COMMIT: Final = 2_000  # beyond these, what waits is left to the next commit
 GATHER_SECONDS: Final = 0.002  # at most, that a leader waits for as many as came last time
@@ -61,19 +66,12 @@ class Writer:
         self._expected = 1  # callers that shared the last commit
         self._pause = 0.0  # seconds to wait for as many
 
-    def submit(self, request: Request) -> Decision:
-        """Decide on a request and carry it out; returns once that is durable.
+    def submit(self, requests: Sequence[Request]) -> list[Decision]:
+        """Decide on requests one after the other and carry them out in one commit; returns once
+        that is durable. A refused one does not keep the others from being done.
 
         Raises:
-            StoreError: nothing was changed.
-        """
-        return self.submit_all((request,))[0]
-
-    def submit_all(self, requests: Sequence[Request]) -> list[Decision]:
-        """Decide on requests one after the other and carry them out in one commit.
-
-        Raises:
-            StoreError: nothing was changed.
+            StoreError: the store is full or fails, or was opened for reading: nothing was changed.
         """
         ticket = _Ticket(requests)
         with self._lock:
@@ -156,6 +154,53 @@ class Writer:
             for ticket in tickets:
                 ticket.outcomes = [_decided(batch, request) for request in ticket.requests]
             batch.write()
+
+
+class Batch:
+    """Requests decided one after the other inside a transaction, and written together.
+
+    Nothing is written before `write`, so a request that goes wrong disturbs no other.
+    """
+
+    def __init__(self, txn: WriteTransaction, suffix: str, now: int) -> None:
+        """Decide at ``now`` (Unix seconds) over what the transaction sees."""
+        self._txn = txn
+        self._now = now
+        self._seen = TransactionView(txn)
+        self._over = Overlay(self._seen)
+        self._tree = ResolutionTree(txn, suffix)
+        self._leaves: list[bytes] = []
+
+    def decide(self, request: Request) -> Decision:
+        """The decision on one request; its changes are kept for `write`."""
+        decision = judged(decide(self._over, request, self._now), self._tree.reach)
+        changes = decision.changes
+        if changes.rows or changes.leaf is not None:
+            self._over.apply(changes)
+            self._tree.keep(changes.tree)
+            if changes.leaf is not None:
+                self._leaves.append(changes.leaf)
+        return decision
+
+    def write(self) -> None:
+        """Write all that was decided.
+
+        Raises:
+            AuditError: the audit log is damaged: nothing may be committed.
+        """
+        for table, rows in self._over.rows().items():
+            write_rows(self._seen.table(table), rows)
+        append_leaves(self._txn, self._leaves, self._over.leaves())
+        self._tree.write()
+
+
+def judged(decision: Decision, reach: Reach) -> Decision:
+    """The decision, unless a name it needs cannot be held here: then a refusal that says why."""
+    for change in decision.changes.tree:
+        fault = reach.fault(change)
+        if fault:
+            return Decision(Status.OUT_OF_SCOPE, decision.subject, fault)
+    return decision
 
 
 def _decided(batch: Batch, request: Request) -> Decision | Exception:

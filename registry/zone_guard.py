@@ -10,9 +10,9 @@ from csid import names
 from csid.protocol import CNAME, CSID
 from registry.rules.draft import tree_change
 from registry.tables import codec
-from registry.tables.resolution import Names
-from registry.tables.rows import TreeKind
-from registry.tables.transaction import BookView
+from registry.tables.changes import TreeKind
+from registry.tables.naming import Names
+from registry.tables.transaction import TransactionView
 from resolver.store.build import ZoneData
 from resolver.store.environment import Store
 
@@ -28,7 +28,7 @@ def zone_guard(store: Store) -> Callable[[bytes, ZoneData], str]:
         if prefix is None:
             return ""
         with store.read() as read:
-            for key, value in BookView(read).scan(codec.ASSIGNMENTS, prefix):
+            for key, value in TransactionView(read).scan(codec.ASSIGNMENTS, prefix):
                 name = key.decode("ascii")
                 zone = read.snapshot.zone_of(named.key(name))
                 if zone is None or zone.wire != origin:

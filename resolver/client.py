@@ -1,4 +1,4 @@
-"""Our client: asks a server for the record of a compute identifier.
+"""Our client: asks a server, or a resolver (RD is set), for the record of a compute identifier.
 
 UDP first, again after a time without answer, and TCP where the answer does not fit (RFC 1035
 section 4.2.1, RFC 7766 section 5). An answer is believed only if it comes from the server asked and
@@ -22,6 +22,7 @@ import dns.name
 import dns.rcode
 import dns.rdatatype
 
+from csid.address import Address
 from csid.errors import CsidError
 from csid.limits import EDNS_UDP_OCTETS, MAX_MESSAGE_OCTETS
 from csid.protocol import CSID, OPTION_COOKIE, SOA
@@ -38,16 +39,6 @@ TCP: Final = "tcp"
 
 class AskError(CsidError):
     """The server could not be asked, or did not say whether the identifier exists."""
-
-
-class Server(NamedTuple):
-    """Where a server is: an IP address or host name, and a port."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class Reply(NamedTuple):
@@ -70,26 +61,7 @@ class Resolution(NamedTuple):
     reply: Reply
 
 
-def parse_server(text: str) -> Server:
-    """The server written as `HOST:PORT`, `HOST`, `[IPv6]:PORT` or a bare IPv6 address.
-
-    Raises:
-        AskError: the text is none of these.
-    """
-    host, port = text, str(DEFAULT_PORT)
-    if text.startswith("["):
-        host, bracket, rest = text[1:].partition("]")
-        if not bracket or (rest and not rest.startswith(":")):
-            host = ""
-        port = rest[1:] if rest else port
-    elif text.count(":") == 1:
-        host, _, port = text.partition(":")
-    if host and port.isascii() and port.isdecimal() and 0 < int(port) < 65_536:
-        return Server(host, int(port))
-    raise AskError(f"{text!r} is no server: expected HOST:PORT, such as 127.0.0.1:5300 or [::1]:53")
-
-
-def resolve(name: str, server: Server, over_tcp: bool = False) -> Resolution:
+def resolve(name: str, server: Address, over_tcp: bool = False) -> Resolution:
     """Ask for the CSID record at a DNS name.
 
     Raises:
@@ -124,7 +96,7 @@ def resolve(name: str, server: Server, over_tcp: bool = False) -> Resolution:
     )
 
 
-def ask(name: str, rrtype: int, server: Server, over_tcp: bool = False) -> Reply:
+def ask(name: str, rrtype: int, server: Address, over_tcp: bool = False) -> Reply:
     """Ask one question, over UDP first unless told otherwise.
 
     Raises:
@@ -141,7 +113,6 @@ def ask(name: str, rrtype: int, server: Server, over_tcp: bool = False) -> Reply
         )
     except dns.exception.DNSException as error:
         raise AskError(f"{name!r} is no DNS name: {error}") from None
-    query.flags &= ~dns.flags.RD
     begin = time.monotonic()
     transport, octets = UDP, b""
     try:
@@ -163,7 +134,7 @@ def ask(name: str, rrtype: int, server: Server, over_tcp: bool = False) -> Reply
     return Reply(message, transport, time.monotonic() - begin, len(octets))
 
 
-def _over_udp(query: dns.message.QueryMessage, server: Server, cookie: bytes) -> bytes:
+def _over_udp(query: dns.message.QueryMessage, server: Address, cookie: bytes) -> bytes:
     """The first answer to be believed among all datagrams that come."""
     family, kind, _, _, address = _addresses(server, socket.SOCK_DGRAM)
     with socket.socket(family, kind) as sock:
@@ -181,7 +152,7 @@ def _over_udp(query: dns.message.QueryMessage, server: Server, cookie: bytes) ->
     raise TimeoutError
 
 
-def _over_tcp(query: dns.message.QueryMessage, server: Server) -> bytes:
+def _over_tcp(query: dns.message.QueryMessage, server: Address) -> bytes:
     end = time.monotonic() + TCP_SECONDS
     family, kind, _, _, address = _addresses(server, socket.SOCK_STREAM)
     with socket.socket(family, kind) as sock:
@@ -208,7 +179,7 @@ def _read(sock: socket.socket, octets: int, end: float) -> bytes:
 
 
 def _addresses(
-    server: Server, kind: socket.SocketKind
+    server: Address, kind: socket.SocketKind
 ) -> tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]:
     return socket.getaddrinfo(server.host, server.port, type=kind)[0]
 

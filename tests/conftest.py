@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,55 @@ def shared() -> Path:
     if folder is None:
         pytest.skip("no shared data folder beside this checkout")
     return folder
+
+
+# What may skip in CI, by module or test, and why; all else that skips there fails.
+MAY_SKIP_IN_CI = {
+    "tests/csid/test_codes.py": "the sources of the tables are shared data",
+    "tests/project/test_examples.py": "the sources of the examples are shared data",
+    "tests/resolver/answer/test_conformance.py": "the cases are shared data",
+    "tests/resolver/zonefile/test_check.py": "the cases are shared data",
+    "tests/registry/audit/test_interop.py": "aics-tlog is for Python 3.12 and later",
+}
+
+
+def _fail_if_it_must_not_skip(
+    report: pytest.TestReport | pytest.CollectReport,
+) -> None:
+    """In CI a skip that nobody listed is a failure: there, everything is installed."""
+    name = report.nodeid
+    listed = any(name == path or name.startswith(f"{path}::") for path in MAY_SKIP_IN_CI)
+    if not os.environ.get("CI") or not report.skipped or hasattr(report, "wasxfail") or listed:
+        return
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+    report.outcome = "failed"
+    report.longrepr = (
+        f"{reason}: in CI only what MAY_SKIP_IN_CI in tests/conftest.py lists may skip. "
+        "Install what is missing in .ci/run, or list the test with the reason."
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    _fail_if_it_must_not_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    _fail_if_it_must_not_skip(report)
+    return report
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """An empty folder that every user may enter and read; those of `tmp_path` are the owner's."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        path.chmod(0o755)
+        yield path
 
 
 @pytest.fixture

@@ -16,6 +16,36 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add --json."""
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON, one value a line 输出 JSON"
+    )
+
+
+def add_identifier(parser: argparse.ArgumentParser) -> None:
+    """Add ID."""
+    parser.add_argument("id", metavar="ID", help="identifier, DNS name or Handle 标识")
+
+
+def add_page(parser: argparse.ArgumentParser, limit: int, cursor: str) -> None:
+    """Add --limit, --after and --json."""
+    parser.add_argument(
+        "--limit",
+        type=count,
+        default=limit,
+        metavar="N",
+        help=f"at most so many 最多 ({limit}; 0: all)",
+    )
+    parser.add_argument(
+        "--after",
+        default="",
+        metavar=cursor,
+        help="go on behind this one, the last of the page before 续查",
+    )
+    add_json(parser)
+
+
 def day(text: str) -> date:
     """A date."""
     try:

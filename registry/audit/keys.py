@@ -19,6 +19,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
+from csid.fields import hidden_in
 from registry.audit.errors import KeyFileError, NoteError
 
 KEY_ID_SIZE: Final = 4  # bytes
@@ -209,11 +210,11 @@ class SigningKey:
 
 def require_name(name: str, error: type[KeyFileError | NoteError]) -> None:
     """Refuse what C2SP signed-note does not allow as a key's name."""
-    wrong = [sign for sign in name if sign.isspace() or sign == "+" or ord(sign) < 0x20]
+    wrong = any(sign.isspace() or sign == "+" for sign in name) or hidden_in(name)
     if not name or wrong or not _fits(name):
         raise error(
-            f"a key's name is 1 to {MAX_NAME} bytes of UTF-8 without spaces and '+', as in "
-            f"example.com/log; given: {name[:60]!r}"
+            f"a key's name is 1 to {MAX_NAME} bytes of UTF-8 without spaces, '+' and characters "
+            f"unseen, as in example.com/log; given: {name[:60]!r}"
         )
 
 

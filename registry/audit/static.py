@@ -18,6 +18,7 @@ from registry.audit.tiles import (
     tile_width,
     top_level,
 )
+from resolver.files import write_whole
 
 ENTRIES: Final = "entries"
 
@@ -54,6 +55,7 @@ def export(store: Store, note: str, folder: Path) -> int:
 
     Raises:
         NoteError, AuditError: as ``static_files``.
+        FileError: a file cannot be written.
     """
     written = 0
     for name, content in static_files(store, note):
@@ -61,8 +63,7 @@ def export(store: Store, note: str, folder: Path) -> int:
         if name != "checkpoint" and path.is_file():
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(path.name + ".new")
-        fresh.write_bytes(content)
-        fresh.replace(path)
+        with write_whole(path) as file:
+            file.buffer.write(content)
         written += 1
     return written

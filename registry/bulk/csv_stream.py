@@ -16,9 +16,11 @@ from typing import Final, NamedTuple, Protocol
 from csid.errors import CsidError
 
 BLOCK_OCTETS: Final = 1 << 18  # read at a time
+GROUP_OCTETS_MAX: Final = 1 << 25  # of the file: a group that comes to so many ends before its size
 LINE_CHARACTERS_MAX: Final = 32_768  # a row of the longest cells has fewer
 ENCODING: Final = "utf-8-sig"
-
+_UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_THREE_OCTETS: Final = "\u0800"  # the first character that UTF-8 writes so
 
 Row = tuple[int, list[str]]  # number of its line, from 1; its cells
 
@@ -57,13 +59,11 @@ class Table:
         """
         self.octets = 0
         self._file = file
-        try:
-            # Octets that are no text are kept as lone surrogates, to be told with their line.
-            decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
-        except LookupError:
-            raise TableError(f"{encoding!r} is no encoding; give one such as gb18030") from None
-        self._decoder = io.IncrementalNewlineDecoder(decoder, translate=True)
+        self._decoder = io.IncrementalNewlineDecoder(_decoder(encoding), translate=True)
         self._encoding = encoding
+        # Finds out whether a table said to be in another encoding is UTF-8 all the same.
+        is_utf = encoding.lower().startswith("utf")
+        self._other = None if is_utf else codecs.getincrementaldecoder("utf-8")()
         self._blocks = self._lines()
         self._ready = next(self._blocks, [])
         if not self._ready:
@@ -82,15 +82,19 @@ class Table:
         Several readers may share a table: with `of` readers, reader `share` (from 0) gets the
         groups whose number leaves that remainder.
         """
-        number, lines = 0, self._ready
+        number, first, lines, octets = 0, 2, self._ready, self.octets
         for block in chain(self._blocks, ([],)):
             lines += block
-            whole = len(lines) // size * size if block else len(lines)
+            is_due = not block or self.octets - octets >= GROUP_OCTETS_MAX
+            whole = len(lines) if is_due else len(lines) // size * size
             for start in range(0, whole, size):
+                group = lines[start : min(start + size, whole)]
                 if number % of == share:
-                    yield self._rows(lines[start : start + size], 2 + number * size)
+                    yield self._rows(group, first)
                 number += 1
-            lines = lines[whole:]
+                first += len(group)
+            if whole:
+                lines, octets = lines[whole:], self.octets
 
     def _rows(self, lines: list[str], first: int) -> tuple[list[Row], list[Fault]]:
         try:
@@ -141,15 +145,50 @@ class Table:
         tail = ""
         block = b"?"
         while block:
-            block = self._file.read(BLOCK_OCTETS)
+            try:
+                block = self._file.read(BLOCK_OCTETS)
+            except OSError as error:
+                raise TableError(f"the table cannot be read: {error.strerror}") from None
+            self._require_encoding(block)
             self.octets += len(block)
-            lines = (tail + self._decoder.decode(block, final=not block)).split("\n")
+            try:
+                text = self._decoder.decode(block, final=not block)
+            except UnicodeError as error:
+                raise TableError(f"the table is not {self._encoding}: {error}") from None
+            lines = (tail + text).split("\n")
             # Of a line without end no more is kept than shows that it is too long.
             tail = lines.pop()[: LINE_CHARACTERS_MAX + 1]
             if lines:
                 yield lines
         if tail:
             yield [tail]
+
+    def _require_encoding(self, block: bytes) -> None:
+        """Refuse a table in an encoding that is plainly another than was said."""
+        if not self.octets and self._encoding == ENCODING and block.startswith(_UTF16_MARKS):
+            raise TableError("the table is UTF-16; save it as UTF-8, or give --encoding utf-16")
+        if self._other is None:
+            return
+        try:
+            text = self._other.decode(block, final=not block)
+        except UnicodeError:
+            self._other = None  # as was said: the other one is UTF-8 no longer
+            return
+        # Of a text in GBK a few characters may happen to be well-formed UTF-8 (茅台 does), hardly
+        # ever as characters of three octets, and not all of them up to here.
+        if not text.isascii() and max(text) >= _THREE_OCTETS:
+            raise TableError(f"the table is UTF-8, not {self._encoding}; leave --encoding out")
+
+
+def _decoder(encoding: str) -> codecs.IncrementalDecoder:
+    try:
+        "".encode(encoding)  # refuses codecs between octets and octets, such as base64
+        # Octets that are no text are kept as lone surrogates, to be told with their line.
+        decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
+        decoder.decode(b"")
+    except (LookupError, ValueError):
+        raise TableError(f"{encoding!r} is no encoding; give one such as gb18030") from None
+    return decoder
 
 
 def is_text(text: str) -> bool:

@@ -12,10 +12,12 @@ from collections.abc import Iterable
 from typing import Final
 
 from registry.rules.decide import decide
-from registry.rules.participants import Judgement, Kind
+from registry.rules.participants import Judgement
 from registry.rules.requests import Actor, AddOwner, JudgeOwner, Request
 from registry.tables import codec
-from registry.tables.view import Overlay, View
+from registry.tables.enums import Kind
+from registry.tables.overlay import Overlay
+from registry.tables.view import View
 
 _UNDER_WAY: Final = b"\1"
 _REASON: Final = "first inventory 首次清点"

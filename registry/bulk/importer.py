@@ -23,25 +23,28 @@ from csid.identifier import Identifier
 from csid.protocol import CSID
 from csid.record import Record
 from registry.bulk.csv_stream import ENCODING, Fault, Table
-from registry.bulk.entries import TYPES, Entry, Part, Reading, parts
+from registry.bulk.entries import Entry, Part, Reading, parts
 from registry.bulk.first_import import introduce, takes_owners
 from registry.bulk.intake import Batch, Intake
+from registry.bulk.marks import Marks, line_of, mark_of, same_node
 from registry.bulk.readers import feed
 from registry.rules.requests import Actor
 from registry.rules.status import Status
-from registry.service import Registry
+from registry.tables.changes import TreeChange, TreeKind
 from registry.tables.codec import COUNTS, PLACES
-from registry.tables.resolution import Names, Reach
-from registry.tables.rows import TreeChange, TreeKind
-from registry.tables.transaction import BookView, append, write_rows
-from registry.tables.view import Overlay
+from registry.tables.naming import Names
+from registry.tables.overlay import Overlay
+from registry.tables.record_node import TYPES
+from registry.tables.resolution import Reach
+from registry.tables.transaction import TransactionView, append_leaves, write_rows
 from resolver.store import node
+from resolver.store.environment import Store
 from resolver.store.write import ADDED, CHANGED, UNCHANGED, WriteTransaction, ZoneEditor
 
 ALONE_OCTETS: Final = 4 << 20  # a table of this size is read before another process would run
 OCTETS_PER_READER: Final = 16 << 20  # a larger table is worth another process, up to ...
 MAX_READERS: Final = 4  # ... as many as one that writes can keep up with
-_MARK_BITS: Final = 64
+OWNERS_KEPT: Final = 100_000  # met so far; beyond, they are looked up again
 _RECORD_AT: Final = 22  # octets before the record data of an entry's only record
 _unpack: Final[Any] = msgpack.unpackb
 
@@ -94,7 +97,7 @@ class Import:
     """One run over one table.
 
     Args:
-        registry: open for writing.
+        store: open for writing, with the tables of the registry.
         actor: who imports.
         reason: why; it is in the leaf of each change.
         year: of registration; 0 is now.
@@ -106,29 +109,27 @@ class Import:
 
     def __init__(
         self,
-        registry: Registry,
+        store: Store,
         actor: Actor,
         reason: str = "",
         keep: bool = True,
         year: int = 0,
     ) -> None:
         self.tally = Tally()
-        self._store = registry.store
-        self._names = Names(registry.settings.suffix)
+        self._store = store
+        self._names = Names(store.settings().suffix)
         self._skip = len(names.key_of(self._names.wire))
         self._actor = actor
         self._reason = reason
         self._year = year
         self._keep = keep
         self._careful = False  # each name is looked at in the tree before its row is decided
-        self._seen: BookView | None = None
+        self._seen: TransactionView | None = None
         self._tried: Overlay | None = None  # in place of what is not kept
         self._intake: Intake | None = None
         self._owners: set[bytes] = set()  # labels of the owners met so far
         self._leaves = 0  # the log had after the last part; others may have written since
-        # Of every identifier taken, to know it when it comes again: its line, and behind that
-        # _MARK_BITS of a hash of its node.
-        self._marks: dict[bytes, int] = {}
+        self._marks = Marks(store.path)  # of every row that stands
 
     def run(self, parts: Iterable[Part]) -> Iterator[list[Fault]]:
         """Commit the parts; after each, gives its rows that were not taken, in order.
@@ -142,26 +143,22 @@ class Import:
                 try:
                     faults = self._commit(part)
                 except ZoneError:
-                    self._begin_again(part)
+                    # Nothing of the part was committed: something that no identifier can stand
+                    # beside was loaded at a name. From now on names are looked at before rows are
+                    # decided.
+                    self._careful, self._intake = True, None
                     faults = self._commit(part)
                 yield faults
-
-    def _begin_again(self, part: Part) -> None:
-        """Forget a part of which nothing was committed, because something that no identifier can
-        stand beside was loaded at a name: from now on names are looked at before rows are decided.
-        """
-        self._careful, self._intake = True, None
-        for key, line, _ in part.entries:
-            if self._marks.get(key, -1) >> _MARK_BITS == line:
-                del self._marks[key]
 
     def _commit(self, part: Part) -> list[Fault]:
         faults = list(part.faults)
         with self._store.write(self._keep) as txn:
             self._introduce(txn, part.entries)
             intake = self._attached(txn)
-            taken = self._decide(intake, part.entries, txn, faults)
+            taken, known = self._decide(intake, part.entries, txn, faults)
             effects = self._write(txn, intake.take(), taken)
+        self._marks.add(taken)
+        self._marks.add(known)
         tally = self.tally
         tally.added += effects[ADDED]
         tally.changed += effects[CHANGED]
@@ -176,23 +173,23 @@ class Import:
         codes = {key[self._skip :].partition(b"\0")[0] for key, _, _ in entries} - self._owners
         if not codes:
             return
-        seen = BookView(txn)
+        seen = TransactionView(txn)
         if takes_owners(seen):
             over = Overlay(seen)
             owners = sorted(code.decode("ascii").upper() for code in codes)
             leaves = introduce(over, self._actor, owners, int(time.time()), self._reason)
             for table, rows in over.rows().items():
                 write_rows(seen.table(table), rows)
-            append(txn, leaves, over.leaves())
+            append_leaves(txn, leaves, over.leaves())
             if leaves:
                 self._intake = None
         if self._keep:  # else the transaction is undone, and the next one has to do it again
-            self._owners |= codes
+            self._owners = self._owners | codes if len(self._owners) < OWNERS_KEPT else codes
 
     def _attached(self, txn: WriteTransaction) -> Intake:
         """The intake, looking at this transaction; a new one if others have written meanwhile."""
         if self._seen is None:
-            self._seen = BookView(txn)
+            self._seen = TransactionView(txn)
         self._seen.attach(txn)
         leaves = self._seen.leaves()
         if self._intake is None or leaves != self._leaves:
@@ -205,18 +202,22 @@ class Import:
 
     def _decide(
         self, intake: Intake, entries: Iterable[Entry], txn: WriteTransaction, faults: list[Fault]
-    ) -> list[Entry]:
-        """Decide on rows; gives those that change something, and adds those refused to faults."""
+    ) -> tuple[list[Entry], list[Entry]]:
+        """Decide on rows; gives those that change something and those that say what is known, and
+        adds those refused to faults.
+        """
         reach = Reach(txn.snapshot(), self._names) if self._careful else None
-        marks, skip = self._marks, self._skip
-        taken = []
+        skip, given = self._skip, self._marks.among(entries)
+        taken: list[Entry] = []
+        known: list[Entry] = []
+        stands: Entry = (b"", 0, b"")  # the last row that does; equal keys follow one another
         for entry in entries:
             key, line, blob = entry
-            mark = line << _MARK_BITS | hash(blob) % 2**_MARK_BITS
-            earlier = marks.get(key)
-            if earlier is not None:
-                if (earlier ^ mark) % 2**_MARK_BITS:
-                    faults.append(Fault(line, _given_before(key, skip, earlier >> _MARK_BITS)))
+            if key == stands[0]:
+                given[key] = mark_of(*stands[1:])
+            if given and (earlier := given.get(key)):
+                if not same_node(earlier, blob):
+                    faults.append(Fault(line, _given_before(key, skip, line_of(earlier))))
                 continue
             name = key[skip:-1].replace(b"\0", b"/").decode("ascii").upper()
             packed = blob[node.find_entry(blob, CSID) + _RECORD_AT :]
@@ -229,11 +230,13 @@ class Import:
             status, detail = intake.decide(Identifier(*name.split("/")), record, packed)
             if status is Status.DONE:
                 taken.append(entry)
-            elif status is not Status.UNCHANGED:
+            elif status is Status.UNCHANGED:
+                known.append(entry)
+            else:
                 faults.append(Fault(line, f"{name}: {status.zh} {detail or status.en}"))
                 continue
-            marks[key] = mark
-        return taken
+            stands = entry
+        return taken, known
 
     def _write(self, txn: WriteTransaction, batch: Batch, taken: Iterable[Entry]) -> list[int]:
         """Write what was decided; gives how many names were added, changed and left as they are.
@@ -250,7 +253,7 @@ class Import:
             self._tried.set_leaves(self._tried.leaves() + len(batch.leaves))
         if self._keep:
             self._leaves += len(batch.leaves)
-            append(txn, batch.leaves, self._leaves)
+            append_leaves(txn, batch.leaves, self._leaves)
         effects = [0, 0, 0]
         editors: dict[bytes, ZoneEditor] = {}
         for key, _, blob in taken:

@@ -15,16 +15,20 @@ from registry.rules import policy, texts
 from registry.rules.assignments import RECORD_ROOM
 from registry.rules.case import day_of
 from registry.rules.decide import decide
-from registry.rules.lifecycle import BIRTH, WORDS, State
+from registry.rules.decision import Refusal
+from registry.rules.lifecycle import BIRTH
 from registry.rules.requests import Actor, Import, Request
 from registry.rules.status import Status
 from registry.tables import codec, index, view
-from registry.tables.log_entry import LeafWriter
-from registry.tables.rows import Changes, Refusal, TreeChange, TreeKind
-from registry.tables.view import Overlay, View
+from registry.tables.changes import Changes, TreeChange, TreeKind
+from registry.tables.enums import WORDS, State
+from registry.tables.log_entry import EntryWriter
+from registry.tables.overlay import Overlay
+from registry.tables.view import View
 
 _BIRTHS: Final = {WORDS[state].record: int(state) for state in BIRTH}
 _ACTIVE: Final = int(State.ACTIVE)
+PLACES_KEPT: Final = 100_000  # with what their rows share, from batch to batch
 
 DONE: Final = Refusal(Status.DONE, "")
 UNCHANGED: Final = Refusal(Status.UNCHANGED, "")
@@ -79,7 +83,8 @@ class Intake:
         self._reason = reason
         self._said = year
         self._year = policy.registration_year(actor, year, day_of(now).year)
-        self._leaf_of = LeafWriter(actor, Import.kind, now, reason).first(Status.DONE)
+        writer = EntryWriter(actor.name, actor.role.value, actor.owner, Import.kind, now, reason)
+        self._entry_of = writer.first(Status.DONE.number)
         self._owners: dict[str, _Owner] = {}
         self._places: dict[str, _Place] = {}
         self._start(base.leaves())
@@ -127,7 +132,7 @@ class Intake:
         row = (state, leaf, self._now, self._now, 0, packed, "")
         self._given[key] = codec.encode(row)
         self._tree.append(TreeChange(TreeKind.RECORD, name, packed))
-        self._leaves.append(self._leaf_of(name, packed))
+        self._leaves.append(self._entry_of(name, packed))
         owner.live += 1
         return DONE
 
@@ -137,6 +142,9 @@ class Intake:
             self._count(code, owner)
         batch = Batch(self._over.rows(), self._tree, self._leaves)
         self._start(self._first + len(self._leaves))
+        if len(self._places) > PLACES_KEPT:  # all that is known of them is in the batch
+            self._places.clear()
+            self._owners.clear()
         return batch
 
     def _open(self, at: str, identifier: Identifier, record: Record) -> _Place:

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple
 
 from csid.errors import CsidError, IdentifierError, RecordError
 from csid.identifier import Identifier, parse
@@ -23,6 +23,7 @@ from registry.bulk.csv_stream import Fault
 from registry.rules.requests import Alias, Body, Import
 from registry.tables import view
 from registry.tables.view import View
+from resolver.files import bounded_lines
 
 LINE_OCTETS_MAX: Final = 1 << 16  # a record has at most 900 octets
 _MEMBERS: Final = frozenset({"id", "record", "alias"})
@@ -37,10 +38,12 @@ class Entry(NamedTuple):
     alias: Identifier | None
 
 
-def read(lines: Iterable[bytes]) -> Iterator[Entry | Fault]:
-    """The lines of a file, each as what it says or why it is not taken; empty ones are left out."""
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
+def read(file: BinaryIO, holding: bytes = b"") -> Iterator[Entry | Fault]:
+    """The lines of a file, each as what it says or why it is not taken; empty ones and those
+    without the octets ``holding`` are left out.
+    """
+    for number, line in enumerate(bounded_lines(file, LINE_OCTETS_MAX), 1):
+        if not line.strip() or holding not in line:
             continue
         try:
             yield _entry(number, line)
@@ -50,7 +53,9 @@ def read(lines: Iterable[bytes]) -> Iterator[Entry | Fault]:
 
 def _entry(number: int, line: bytes) -> Entry:
     if len(line) > LINE_OCTETS_MAX:
-        raise RecordError("line", f"has {len(line):,} octets, at most {LINE_OCTETS_MAX:,} are read")
+        raise RecordError(
+            "line", f"is longer than {LINE_OCTETS_MAX:,} octets; one is one JSON object"
+        )
     try:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:

@@ -22,7 +22,7 @@ from datetime import date
 from itertools import cycle
 from queue import Queue
 from threading import Thread
-from typing import IO, BinaryIO, Final
+from typing import IO, Any, BinaryIO, Final
 
 import msgpack
 
@@ -31,8 +31,10 @@ from registry.bulk.csv_stream import ENCODING, Fault, Table, TableError
 from registry.bulk.entries import Part, Reading, parts
 
 MODULE: Final = "registry.bulk.readers"  # this one
+FRAME_OCTETS_MAX: Final = 1 << 30  # a part has at most 50,000 rows, of about 400 octets each
 FRAMES_AHEAD: Final = 1  # made while the importer is busy, beside the one being sent
 _LENGTH_OCTETS: Final = 4
+_unpack: Final[Any] = msgpack.unpackb
 
 
 class FeederError(CsidError):
@@ -68,8 +70,8 @@ def feed(
 @contextmanager
 def _reader(
     file: BinaryIO, reading: Reading, encoding: str, share: int, of: int
-) -> Iterator[IO[bytes]]:
-    """A running process, as the pipe it writes to; ended with the context."""
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A running process that writes to a pipe; ended with the context."""
     words = ["--suffix", reading.suffix, "--on", reading.on.isoformat(), "--encoding", encoding]
     words += ["--ttl", str(reading.ttl), "--rows", str(reading.rows_per_part)]
     words += ["--share", str(share), "--of", str(of)]
@@ -82,24 +84,57 @@ def _reader(
     )
     assert process.stdout is not None
     try:
-        yield process.stdout
+        yield process
     finally:
         process.stdout.close()  # if it is still writing, this ends it
         process.wait()
 
 
-def _received(pipe: IO[bytes]) -> Iterator[Part]:
-    while head := pipe.read(_LENGTH_OCTETS):
-        name, *values = msgpack.unpackb(
-            pipe.read(int.from_bytes(head, "big")), use_list=False, strict_map_key=False
-        )
-        if name == "end":
-            return
-        if name == "error":
-            raise TableError(values[0])
-        entries, faults, octets = values
-        yield Part(list(entries), [Fault._make(fault) for fault in faults], octets)
-    raise FeederError("the process that reads the table ended early; run the import again")
+def _received(process: subprocess.Popen[bytes]) -> Iterator[Part]:
+    """The parts that a process sends.
+
+    Raises:
+        TableError: it says that the table as a whole is wrong.
+        FeederError: it ends, or what it sends ends, before it says so.
+    """
+    pipe = process.stdout
+    assert pipe is not None
+    while True:
+        octets = int.from_bytes(_exactly(process, pipe, _LENGTH_OCTETS), "big")
+        if octets > FRAME_OCTETS_MAX:
+            raise FeederError(f"the process that reads the table sends {octets:,} octets at once")
+        frame = _exactly(process, pipe, octets)
+        try:
+            name, *values = _unpack(frame, use_list=False, strict_map_key=False)
+            if name == "end":
+                return
+            if name == "error":
+                raise TableError(values[0])
+            entries, faults, taken = values
+            part = Part(list(entries), [Fault._make(fault) for fault in faults], taken)
+        except (ValueError, TypeError, msgpack.UnpackException) as error:
+            raise FeederError(f"the process that reads the table sends no part: {error}") from None
+        yield part
+
+
+def _exactly(process: subprocess.Popen[bytes], pipe: IO[bytes], octets: int) -> bytes:
+    """So many octets of what a process sends."""
+    got = pipe.read(octets)
+    if len(got) == octets:
+        return got
+    pipe.close()  # what still writes to it ends
+    code = process.wait()
+    how = f"was ended by {_signal_name(-code)}" if code < 0 else f"ended early, with code {code}"
+    raise FeederError(
+        f"the process that reads the table {how}; what was committed stays: run the import again"
+    )
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def main() -> int:

@@ -10,22 +10,15 @@ from csid.identifier import Identifier, make, parse
 from csid.record import RECORD_OCTETS_MAX, Record, decode, encode
 from registry.rules import policy, pools
 from registry.rules.case import Case
+from registry.rules.decision import Decision, Refusal
 from registry.rules.draft import Draft
-from registry.rules.lifecycle import (
-    BIRTH,
-    BY_WORD,
-    LIVE,
-    TRANSITIONS,
-    WORDS,
-    State,
-    Verb,
-    verb_between,
-)
+from registry.rules.lifecycle import BIRTH, LIVE, TRANSITIONS, Verb, verb_between
 from registry.rules.requests import Advance, Assign, Import, Mint, Retire, Update
 from registry.rules.status import Status
 from registry.tables import view
+from registry.tables.enums import BY_WORD, WORDS, State
 from registry.tables.index import place_of
-from registry.tables.rows import Assignment, Decision, Pool, PoolUse, Refusal
+from registry.tables.rows import Assignment, Pool, PoolUse
 
 # Whatever is given as active must fit when it is suspended, a word three octets longer.
 RECORD_ROOM: Final = RECORD_OCTETS_MAX - 3
@@ -37,11 +30,11 @@ def assign(case: Case, body: Assign) -> Decision:
     name = str(body.identifier)
     before = view.get_assignment(case.view, name)
     if before is not None:
-        return taken(case, name, before)
+        return taken(name, before)
     if BY_WORD[body.record.state] not in BIRTH:
-        return case.refuse(
-            name,
+        return Decision(
             Status.STATE_PROHIBITS,
+            name,
             f"an identifier cannot begin as {body.record.state}; give reserved, filing or active",
         )
     return give(case, body.identifier, body.record, pool_of(case, body.identifier))
@@ -51,10 +44,10 @@ def mint(case: Case, body: Mint) -> Decision:
     """The next free code of a pool."""
     found = pools.candidates(case.view, body.pool)
     if isinstance(found, Refusal):
-        return case.refused(body.pool[:200], found)
+        return found.about(body.pool[:200])
     if BY_WORD[body.record.state] not in BIRTH:
         detail = f"an identifier cannot begin as {body.record.state}"
-        return case.refuse(found[0].code, Status.STATE_PROHIBITS, detail)
+        return Decision(Status.STATE_PROHIBITS, found[0].code, detail)
     for pool in found:
         free = pools.next_free(case.view, pool)
         if isinstance(free, Refusal):
@@ -64,7 +57,7 @@ def mint(case: Case, body: Mint) -> Decision:
         owner, industry, location, kind = pool.place.split("/")
         identifier = make(owner, industry, location, kind, pool.capability, serial)
         return give(case, identifier, body.record, (pool, use))
-    return case.refused(found[-1].code, refusal)
+    return refusal.about(found[-1].code)
 
 
 def give(
@@ -78,11 +71,11 @@ def give(
     name = str(identifier)
     packed = packed_record(record)
     if isinstance(packed, Refusal):
-        return case.refused(name, packed)
+        return packed.about(name)
     state = BY_WORD[record.state]
     refusal = may_have(case, identifier, pool, more=state in LIVE, year=year)
     if refusal is not None:
-        return case.refused(name, refusal)
+        return refusal.about(name)
     row = Assignment(state, case.leaf, case.now, case.now, 0, packed, _successor(record))
     draft = Draft(case.view)
     draft.enter(identifier, row, pool)
@@ -116,26 +109,26 @@ def put(case: Case, body: Import) -> Decision:
     if before is None:
         refusal = policy.birth_allowed(case.request.actor, state)
         if refusal is not None:
-            return case.refused(name, refusal)
+            return refusal.about(name)
         return give(case, identifier, record, pool_of(case, identifier), body.year)
     packed = packed_record(record)
     if isinstance(packed, Refusal):
-        return case.refused(name, packed)
+        return packed.about(name)
     if packed == before.record:
-        return case.unchanged(name)
+        return Decision(Status.UNCHANGED, name)
     if before.state not in LIVE:
-        return taken(case, name, before)
+        return taken(name, before)
     verb = verb_between(before.state, state)
     if verb is None:
-        return case.refuse(
-            name,
+        return Decision(
             Status.STATE_PROHIBITS,
+            name,
             f"is {WORDS[before.state].record}, the row says {record.state}; no single step leads "
             "there",
         )
     refusal = policy.verb_allowed(case.request.actor, verb)
     if refusal is not None:
-        return case.refused(name, refusal)
+        return refusal.about(name)
     return changed(case, identifier, before, state, packed, _successor(record))
 
 
@@ -144,20 +137,20 @@ def update(case: Case, body: Update) -> Decision:
     name = str(body.identifier)
     before = held(case, name, Verb.UPDATE)
     if isinstance(before, Refusal):
-        return case.refused(name, before)
+        return before.about(name)
     word = WORDS[before.state].record
     if body.record.state != word:
-        return case.refuse(
-            name,
+        return Decision(
             Status.STATE_PROHIBITS,
+            name,
             f"is {word}, the record says {body.record.state}; a state is changed by file, "
             "activate, withdraw, suspend, reinstate or retire",
         )
     packed = packed_record(body.record)
     if isinstance(packed, Refusal):
-        return case.refused(name, packed)
+        return packed.about(name)
     if packed == before.record:
-        return case.unchanged(name)
+        return Decision(Status.UNCHANGED, name)
     return changed(case, body.identifier, before, before.state, packed)
 
 
@@ -166,13 +159,13 @@ def advance(case: Case, body: Advance) -> Decision:
     name = str(body.identifier)
     if body.verb not in ADVANCES:
         detail = f"{body.verb.value} is a request of its own"
-        return case.refuse(name, Status.BAD_VALUE, detail)
+        return Decision(Status.BAD_VALUE, name, detail)
     present = view.get_assignment(case.view, name)
     if present is not None and _reached(present.state, body.verb):
-        return case.unchanged(name)
+        return Decision(Status.UNCHANGED, name)
     before = held(case, name, body.verb)
     if isinstance(before, Refusal):
-        return case.refused(name, before)
+        return before.about(name)
     state = TRANSITIONS[before.state, body.verb]
     packed = encode(decode(before.record).changed(state=WORDS[state].record))
     return changed(case, body.identifier, before, state, packed)
@@ -184,15 +177,15 @@ def retire(case: Case, body: Retire) -> Decision:
     try:
         successor = str(parse(body.successor)) if body.successor else ""
     except IdentifierError as error:
-        return case.refuse(name, Status.BAD_VALUE, f"the successor: {error}")
+        return Decision(Status.BAD_VALUE, name, f"the successor: {error}")
     present = view.get_assignment(case.view, name)
     if present is not None and (present.state, present.target) == (State.RETIRED, successor):
-        return case.unchanged(name)
+        return Decision(Status.UNCHANGED, name)
     before = held(case, name, Verb.RETIRE)
     if isinstance(before, Refusal):
-        return case.refused(name, before)
+        return before.about(name)
     if successor == name:
-        return case.refuse(name, Status.TARGET_UNUSABLE, "it cannot be its own successor")
+        return Decision(Status.TARGET_UNUSABLE, name, "it cannot be its own successor")
     packed = _tombstone(
         decode(before.record),
         ended=case.day.isoformat(),
@@ -268,12 +261,12 @@ def held(case: Case, name: str, verb: Verb) -> Assignment | Refusal:
     return before
 
 
-def taken(case: Case, name: str, row: Assignment) -> Decision:
+def taken(name: str, row: Assignment) -> Decision:
     instead = f", its place is taken by {row.target}" if row.target else ""
     status = Status.EXISTS if row.state in LIVE else Status.NEVER_AGAIN
     words = WORDS[row.state]
     detail = f"{name} is {words.record} {words.zh}{instead}; choose another serial"
-    return case.refuse(name, status, detail)
+    return Decision(status, name, detail)
 
 
 def pool_of(case: Case, identifier: Identifier) -> tuple[Pool, PoolUse] | None:

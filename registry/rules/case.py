@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Final
 
+from registry.rules.decision import Decision
 from registry.rules.requests import Request
 from registry.rules.status import Status
-from registry.tables.log_entry import LeafWriter
-from registry.tables.rows import NO_LEAF, Changes, Decision, Refusal, Row, TreeChange
+from registry.tables.changes import Changes, Row, TreeChange
+from registry.tables.log_entry import EntryWriter
+from registry.tables.rows import NO_LEAF
 from registry.tables.view import View
 
 CHINA: Final = timezone(timedelta(hours=8))  # codes and their tables follow China Standard Time
@@ -39,18 +41,6 @@ class Case:
         """Today in China."""
         return day_of(self.now)
 
-    def refuse(self, subject: str, status: Status, detail: str) -> Decision:
-        """Nothing changes, and why."""
-        return Decision(status, subject, detail)
-
-    def refused(self, subject: str, refusal: Refusal) -> Decision:
-        """Nothing changes, because a rule does not hold."""
-        return Decision(refusal.status, subject, refusal.detail)
-
-    def unchanged(self, subject: str) -> Decision:
-        """It is so already."""
-        return Decision(Status.UNCHANGED, subject)
-
     def done(
         self,
         subject: str,
@@ -62,6 +52,9 @@ class Case:
     ) -> Decision:
         """These changes, with their audit leaf."""
         request = self.request
-        writer = LeafWriter(request.actor, request.body.kind, self.now, request.reason)
-        leaf = writer.leaf(subject, after, prev, to, Status.DONE)
-        return Decision(Status.DONE, to or subject, "", Changes(tuple(rows), tuple(tree), leaf))
+        actor = request.actor
+        writer = EntryWriter(
+            actor.name, actor.role.value, actor.owner, request.body.kind, self.now, request.reason
+        )
+        entry = writer.entry(subject, after, prev, to, Status.DONE.number)
+        return Decision(Status.DONE, to or subject, "", Changes(tuple(rows), tuple(tree), entry))

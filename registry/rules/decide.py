@@ -1,8 +1,8 @@
 """The decision on a request: (what the registry says, the request, the time) → status, changes.
 
-Pure: no clock, no store, nothing is written. The changes of a decision belong into one
-transaction, together with the resolution tree and the audit leaf; `model.Changes` says which.
-Requests about many identifiers are cut into single ones by `plan.steps`.
+Pure: no clock, no store, nothing is written. The changes of a decision belong into one transaction,
+together with the resolution tree and the audit leaf (`registry.tables.changes`). Requests about
+many identifiers are cut into single ones by `plan.steps`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from registry.rules import assignments, moves, owners, policy, pools, texts
 from registry.rules.case import Case
+from registry.rules.decision import Decision
 from registry.rules.requests import (
     AddOwner,
     AddPool,
@@ -36,7 +37,7 @@ from registry.rules.requests import (
 )
 from registry.rules.status import BY_NUMBER, Status
 from registry.tables import codec, view
-from registry.tables.rows import Decision, Replay
+from registry.tables.rows import Replay
 from registry.tables.view import View
 
 DECISIONS: Final[Mapping[type[Body], Callable[[Case, Any], Decision]]] = {
@@ -70,7 +71,7 @@ def decide(view_: View, request: Request, now: int) -> Decision:
     body = request.body
     refusal = texts.request_fault(request) or policy.permit(request.actor, body)
     if refusal is not None:
-        return Decision(refusal.status, "", refusal.detail)
+        return refusal.about("")
     case = Case(view_, request, now)
     if not request.key:
         return DECISIONS[type(body)](case, body)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from csid.identifier import Identifier
-from registry.rules.lifecycle import LIVE, WORDS, State
+from registry.rules.lifecycle import LIVE
 from registry.tables import codec, index, view
-from registry.tables.rows import Assignment, Pool, PoolUse, Row, TreeChange, TreeKind
+from registry.tables.changes import Row, TreeChange, TreeKind
+from registry.tables.enums import WORDS, State
+from registry.tables.rows import Assignment, Pool, PoolUse
 from registry.tables.view import View
 
 # What the resolution tree holds at an identifier in each state.

@@ -10,46 +10,10 @@ tombstone or to the identifier that took its place.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum, IntEnum
-from typing import Final, NamedTuple
+from enum import Enum
+from typing import Final
 
-
-class State(IntEnum):
-    """Where an identifier is in its life; the numbers are stored."""
-
-    RESERVED = 0
-    FILING = 1
-    ACTIVE = 2
-    SUSPENDED = 3
-    RETIRED = 4
-    SUPERSEDED = 5
-
-
-class Words(NamedTuple):
-    """A state in records, in Chinese, in EPP (RFC 5731 section 2.3) and in RDAP (RFC 8056)."""
-
-    record: str
-    zh: str
-    epp: tuple[str, ...]
-    rdap: tuple[str, ...]
-
-
-# Locked for ever: what EPP says of an object that nobody may change any more.
-_LOCKED_EPP = ("serverDeleteProhibited", "serverTransferProhibited", "serverUpdateProhibited")
-_LOCKED_RDAP = (
-    "server delete prohibited",
-    "server transfer prohibited",
-    "server update prohibited",
-)
-WORDS: Final[Mapping[State, Words]] = {
-    State.RESERVED: Words("reserved", "预留", ("inactive",), ("inactive",)),
-    State.FILING: Words("filing", "备案中", ("pendingCreate",), ("pending create",)),
-    State.ACTIVE: Words("active", "有效", ("ok",), ("active",)),
-    State.SUSPENDED: Words("suspended", "暂停", ("serverHold",), ("server hold",)),
-    State.RETIRED: Words("retired", "终止", _LOCKED_EPP, _LOCKED_RDAP),
-    State.SUPERSEDED: Words("superseded", "已替代", _LOCKED_EPP, _LOCKED_RDAP),
-}
-BY_WORD: Final[Mapping[str, State]] = {words.record: state for state, words in WORDS.items()}
+from registry.tables.enums import State
 
 LIVE: Final = frozenset({State.RESERVED, State.FILING, State.ACTIVE, State.SUSPENDED})
 BIRTH: Final = frozenset({State.RESERVED, State.FILING, State.ACTIVE})  # states to begin in

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from csid import scheme, segments
+from csid import prefix, scheme, segments
 from csid.errors import IdentifierError
-from csid.identifier import Identifier, fold
+from csid.identifier import Identifier, fold, make
 from csid.limits import MAX_CHAIN
 from registry.rules import assignments, policy, serials
 from registry.rules.case import Case
+from registry.rules.decision import Decision, Refusal
 from registry.rules.draft import Draft
-from registry.rules.lifecycle import LIVE, WORDS, State, Verb
+from registry.rules.lifecycle import LIVE, Verb
 from registry.rules.requests import REFERENCE_MAX, Alias, AliasSubtree, Move, RetireLocation
 from registry.rules.status import Status
-from registry.tables import codec, index, view
-from registry.tables.rows import Assignment, Decision, Redirect, Refusal, TreeChange, TreeKind
+from registry.tables import codec, view
+from registry.tables.changes import TreeChange, TreeKind
+from registry.tables.enums import WORDS, State
+from registry.tables.rows import Assignment, Redirect
 
 RENUMBER_TRIES: Final = 4_096  # serials looked at for a free one
 
@@ -24,20 +27,20 @@ def alias(case: Case, body: Alias) -> Decision:
     """An identifier leads to another that lives."""
     old, new = str(body.old), str(body.new)
     if _leads(view.get_assignment(case.view, old), new):
-        return case.unchanged(new)
+        return Decision(Status.UNCHANGED, new)
     before = assignments.held(case, old, Verb.SUPERSEDE)
     if isinstance(before, Refusal):
-        return case.refused(old, before)
+        return before.about(old)
     target = view.get_assignment(case.view, new)
     # A target that lives leads nowhere, so no loop can ever close.
     if old == new or target is None or target.state not in LIVE:
         found = "itself" if old == new else WORDS[target.state].record if target else "not assigned"
-        return case.refuse(
-            old, Status.TARGET_UNUSABLE, f"{new} is {found}; expected an identifier that lives"
+        return Decision(
+            Status.TARGET_UNUSABLE, old, f"{new} is {found}; expected an identifier that lives"
         )
     refusal = _chain_holds(before)
     if refusal is not None:
-        return case.refused(old, refusal)
+        return refusal.about(old)
     draft = Draft(case.view)
     draft.change(body.old, before, _superseded(case, before, new))
     if before.depth + 1 > target.depth:
@@ -49,18 +52,18 @@ def move(case: Case, body: Move) -> Decision:
     """A new identifier with the old one's record, and the old one leads to it."""
     old = str(body.old)
     if _leads(view.get_assignment(case.view, old), str(body.new)):
-        return case.unchanged(str(body.new))
+        return Decision(Status.UNCHANGED, str(body.new))
     before = assignments.held(case, old, Verb.SUPERSEDE)
     if isinstance(before, Refusal):
-        return case.refused(old, before)
+        return before.about(old)
     new = _free(case, body)
     if isinstance(new, Refusal):
-        return case.refused(old, new)
+        return new.about(old)
     pool = assignments.pool_of(case, new)
     more = new.owner != body.old.owner
     refusal = _chain_holds(before) or assignments.may_have(case, new, pool, more)
     if refusal is not None:
-        return case.refused(old, refusal)
+        return refusal.about(old)
     draft = Draft(case.view)
     draft.change(body.old, before, _superseded(case, before, str(new)))
     row = before._replace(
@@ -96,7 +99,7 @@ def _free(case: Case, body: Move) -> Identifier | Refusal:
     end = min(start + RENUMBER_TRIES, 36 ** len(serial)) if body.renumber else start + 1
     for number in range(start, end):
         if number > start:
-            new = index.moved(body.new, serial=serials.text(number, len(serial)))
+            new = moved(body.new, serial=serials.text(number, len(serial)))
         if view.get_assignment(case.view, str(new)) is None:
             return new
     tried = f" nor are the {end - start - 1} serials after it" if body.renumber else ""
@@ -105,26 +108,49 @@ def _free(case: Case, body: Move) -> Identifier | Refusal:
     )
 
 
+def moved(
+    identifier: Identifier,
+    owner: str = "",
+    industry: str = "",
+    location: str = "",
+    type: str = "",
+    serial: str = "",
+) -> Identifier:
+    """The identifier with these segments in place of its own, its check made anew.
+
+    Raises:
+        IdentifierError: a segment is wrong.
+    """
+    return make(
+        owner or identifier.owner,
+        industry or identifier.industry,
+        location or identifier.location,
+        type or identifier.type,
+        identifier.capability,
+        serial or identifier.serial,
+    )
+
+
 def alias_subtree(case: Case, body: AliasSubtree) -> Decision:
     """A prefix below which nothing lives any more is closed in favour of another."""
     try:
-        old, new = index.read_prefix(body.old), index.read_prefix(body.new)
+        old, new = prefix.whole(body.old), prefix.whole(body.new)
     except IdentifierError as error:
-        return case.refuse(body.old[:REFERENCE_MAX], Status.BAD_VALUE, str(error))
+        return Decision(Status.BAD_VALUE, body.old[:REFERENCE_MAX], str(error))
     refusal = _subtrees_fit(case, old, new)
     if refusal is not None:
-        return case.refused(old, refusal)
+        return refusal.about(old)
     before = view.get_subtree(case.view, old)
     if before is not None:
         if before.new == new:
-            return case.unchanged(new)
-        return case.refuse(old, Status.EXISTS, f"{old} leads to {before.new} already")
+            return Decision(Status.UNCHANGED, new)
+        return Decision(Status.EXISTS, old, f"{old} leads to {before.new} already")
     empty = True
     for name, row in view.assignments(case.view, old):
         empty = False
         if row.state in LIVE:
-            return case.refuse(
-                old, Status.ASSOCIATED, f"{name} lives below {old}; alias or retire it first"
+            return Decision(
+                Status.ASSOCIATED, old, f"{name} lives below {old}; alias or retire it first"
             )
     row_ = codec.encode(Redirect(new, case.leaf, case.now))
     # A DNAME would hide the tombstones and aliases below it, and lead to check characters that
@@ -138,10 +164,10 @@ def _subtrees_fit(case: Case, old: str, new: str) -> Refusal | None:
         return Refusal(
             Status.BAD_VALUE, f"{old} to {new}: expected two prefixes of one length, not the same"
         )
-    for prefix in index.ancestors(new):
-        redirect = view.get_subtree(case.view, prefix)
+    for above in prefix.ancestors(new):
+        redirect = view.get_subtree(case.view, above)
         if redirect is not None:
-            detail = f"all of {prefix} has become {redirect.new}; use that"
+            detail = f"all of {above} has become {redirect.new}; use that"
             return Refusal(Status.TARGET_UNUSABLE, detail)
     if next(view.assignments(case.view, new), None) is None:
         return Refusal(Status.TARGET_UNUSABLE, f"no identifier is assigned below {new}")
@@ -156,16 +182,16 @@ def retire_location(case: Case, body: RetireLocation) -> Decision:
         segments.require(segment, old)
         segments.require(segment, new, case.day.year)
     except IdentifierError as error:
-        return case.refuse(old[:REFERENCE_MAX], Status.BAD_VALUE, str(error))
+        return Decision(Status.BAD_VALUE, old[:REFERENCE_MAX], str(error))
     before = view.get_location(case.view, old)
     if before is not None and before.new == new:
-        return case.unchanged(new)
+        return Decision(Status.UNCHANGED, new)
     if before is not None:
-        return case.refuse(old, Status.EXISTS, f"location {old} is retired: it is {before.new} now")
+        return Decision(Status.EXISTS, old, f"location {old} is retired: it is {before.new} now")
     if old == new:
-        return case.refuse(old, Status.BAD_VALUE, "a location cannot take its own place")
+        return Decision(Status.BAD_VALUE, old, "a location cannot take its own place")
     refusal = policy.location_open(case.view, new, case.day.year)
     if refusal is not None:
-        return case.refused(old, refusal)
+        return refusal.about(old)
     row = codec.encode(Redirect(new, case.leaf, case.now))
     return case.done(old, [(codec.LOCATIONS, old.encode("ascii"), row)], after=row, to=new)

@@ -6,13 +6,15 @@ from csid import scheme, segments
 from csid.errors import IdentifierError
 from csid.identifier import fold
 from registry.rules.case import Case
-from registry.rules.participants import JUDGED, STANDINGS, Judgement, Right, Standing
+from registry.rules.decision import Decision, Refusal
+from registry.rules.participants import JUDGED, STANDINGS, Judgement, Right
 from registry.rules.policy import right_holds
 from registry.rules.requests import AddOwner, JudgeOwner, QualifyOwner, SetScope, UpdateOwner
 from registry.rules.status import Status
 from registry.rules.texts import text_fault
 from registry.tables import codec, view
-from registry.tables.rows import NO_LEAF, Decision, Owner, Refusal, Scope
+from registry.tables.enums import Standing
+from registry.tables.rows import NO_LEAF, Owner, Scope
 
 SCOPE_ENTRIES_MAX = 64  # prefixes of locations, and of industries
 
@@ -22,7 +24,7 @@ def add(case: Case, body: AddOwner) -> Decision:
     code = fold(body.code)
     refusal = _facts_hold(code, body)
     if refusal is not None:
-        return case.refused(code, refusal)
+        return refusal.about(code)
     before = view.get_owner(case.view, code)
     if before is None:
         owner = Owner(
@@ -42,9 +44,9 @@ def add(case: Case, body: AddOwner) -> Decision:
         changes = decision.changes
         return decision._replace(changes=changes._replace(rows=(*changes.rows, ended)))
     if _with_facts(before, body) == before:
-        return case.unchanged(code)
-    return case.refuse(
-        code, Status.EXISTS, f"owner {code} is registered as {before.name}; update it instead"
+        return Decision(Status.UNCHANGED, code)
+    return Decision(
+        Status.EXISTS, code, f"owner {code} is registered as {before.name}; update it instead"
     )
 
 
@@ -53,15 +55,15 @@ def update(case: Case, body: UpdateOwner) -> Decision:
     code = fold(body.code)
     refusal = _facts_hold(code, body)
     if refusal is not None:
-        return case.refused(code, refusal)
+        return refusal.about(code)
     before = view.get_owner(case.view, code)
     if before is None:
-        return _unknown(case, code)
+        return _unknown(code)
     if before.standing is Standing.ENDED:
-        return case.refuse(code, Status.STATE_PROHIBITS, f"the accreditation of {code} has ended")
+        return Decision(Status.STATE_PROHIBITS, code, f"the accreditation of {code} has ended")
     after = _with_facts(before, body)
     if after == before:
-        return case.unchanged(code)
+        return Decision(Status.UNCHANGED, code)
     return _written(case, code, after._replace(leaf=case.leaf), before.leaf)
 
 
@@ -70,21 +72,21 @@ def judge(case: Case, body: JudgeOwner) -> Decision:
     code = fold(body.code)
     before = view.get_owner(case.view, code) if code.isascii() else None
     if before is None:
-        return _unknown(case, code)
+        return _unknown(code)
     if before.standing is JUDGED[body.judgement]:
-        return case.unchanged(code)
+        return Decision(Status.UNCHANGED, code)
     standing = STANDINGS.get((before.standing, body.judgement))
     if standing is None:
-        return case.refuse(
-            code,
+        return Decision(
             Status.STATE_PROHIBITS,
+            code,
             f"owner {code} is {before.standing.name.lower()}; {body.judgement.value} does not "
             "follow from that",
         )
     if body.judgement is Judgement.END and (live := view.count_live(case.view, code)):
-        return case.refuse(
-            code,
+        return Decision(
             Status.ASSOCIATED,
+            code,
             f"owner {code} has {live} identifiers; retire or transfer them first",
         )
     after = before._replace(standing=standing, leaf=case.leaf)
@@ -96,12 +98,12 @@ def qualify(case: Case, body: QualifyOwner) -> Decision:
     code = fold(body.code)
     before = view.get_owner(case.view, code) if code.isascii() else None
     if before is None:
-        return _unknown(case, code)
+        return _unknown(code)
     if before.qualified == body.granted:
-        return case.unchanged(code)
+        return Decision(Status.UNCHANGED, code)
     refusal = right_holds(before, code, Right.RESELL) if body.granted else None
     if refusal is not None:
-        return case.refused(code, refusal)
+        return refusal.about(code)
     after = before._replace(qualified=body.granted, leaf=case.leaf)
     return _written(case, code, after, before.leaf)
 
@@ -115,13 +117,13 @@ def set_scope(case: Case, body: SetScope) -> Decision:
     for what, prefixes, longest in (("location", scope[0], 6), ("industry", scope[1], 4)):
         if len(prefixes) > SCOPE_ENTRIES_MAX:
             detail = f"{len(prefixes)} prefixes of {what}, at most {SCOPE_ENTRIES_MAX} are taken"
-            return case.refuse("scope", Status.BAD_RANGE, detail)
+            return Decision(Status.BAD_RANGE, "scope", detail)
         for prefix in prefixes:
             if not (prefix.isascii() and prefix.isalnum() and len(prefix) <= longest):
                 detail = f"{prefix!r} begins no {what} code; expected 1 to {longest} of 0-9 A-Z"
-                return case.refuse("scope", Status.BAD_VALUE, detail)
+                return Decision(Status.BAD_VALUE, "scope", detail)
     if scope == view.get_scope(case.view):
-        return case.unchanged("scope")
+        return Decision(Status.UNCHANGED, "scope")
     row = codec.encode(scope)
     return case.done("scope", [(codec.SETTINGS, codec.SCOPE_KEY, row)], after=row)
 
@@ -153,5 +155,5 @@ def _written(case: Case, code: str, owner: Owner, prev: int) -> Decision:
     return case.done(code, [(codec.OWNERS, code.encode("ascii"), row)], after=row, prev=prev)
 
 
-def _unknown(case: Case, code: str) -> Decision:
-    return case.refuse(code, Status.NOT_FOUND, f"owner {code} is not registered; add it first")
+def _unknown(code: str) -> Decision:
+    return Decision(Status.NOT_FOUND, code, f"owner {code} is not registered; add it first")

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from enum import Enum, IntEnum
+from collections.abc import Mapping
+from enum import Enum
 from typing import Final, NamedTuple
 
-
-class Kind(IntEnum):
-    """The five kinds of participant; the numbers are stored. A party may be of several."""
-
-    NODE_OPERATOR = 1
-    RESOURCE_PROVIDER = 2
-    RESALE_PROVIDER = 3
-    APPLICATION_PROVIDER = 4
-    LINE_PROVIDER = 5
+from csid import vocabulary
+from registry.tables.enums import Kind, Standing
+from registry.tables.rows import Owner
 
 
 class Right(Enum):
@@ -36,41 +30,18 @@ class KindWords(NamedTuple):
     rights: frozenset[Right]
 
 
+def _kind(word: str, right: Right) -> KindWords:
+    return KindWords(word, *vocabulary.KINDS[word], frozenset({right}))
+
+
 KINDS: Final[Mapping[Kind, KindWords]] = {
-    Kind.NODE_OPERATOR: KindWords(
-        "node", "互联互通节点主体", "node operator", frozenset({Right.OPERATE_NODE})
-    ),
-    Kind.RESOURCE_PROVIDER: KindWords(
-        "resource", "算力资源提供商", "resource provider", frozenset({Right.HOLD_IDENTIFIERS})
-    ),
-    Kind.RESALE_PROVIDER: KindWords(
-        "resale", "转售调度服务商", "resale and scheduling provider", frozenset({Right.RESELL})
-    ),
-    Kind.APPLICATION_PROVIDER: KindWords(
-        "application", "应用服务商", "application provider", frozenset({Right.USE_RESOURCES})
-    ),
-    Kind.LINE_PROVIDER: KindWords(
-        "line", "专线服务商", "dedicated-line provider", frozenset({Right.OFFER_LINES})
-    ),
+    Kind.NODE_OPERATOR: _kind("node", Right.OPERATE_NODE),
+    Kind.RESOURCE_PROVIDER: _kind("resource", Right.HOLD_IDENTIFIERS),
+    Kind.RESALE_PROVIDER: _kind("resale", Right.RESELL),
+    Kind.APPLICATION_PROVIDER: _kind("application", Right.USE_RESOURCES),
+    Kind.LINE_PROVIDER: _kind("line", Right.OFFER_LINES),
 }
 KIND_BY_WORD: Final[Mapping[str, Kind]] = {words.word: kind for kind, words in KINDS.items()}
-
-
-class Standing(IntEnum):
-    """Where a participant's accreditation is; the numbers are stored."""
-
-    APPLIED = 0
-    ACCREDITED = 1
-    SUSPENDED = 2
-    ENDED = 3
-
-
-STANDING_WORDS: Final[Mapping[Standing, tuple[str, str]]] = {
-    Standing.APPLIED: ("applied", "已申请"),
-    Standing.ACCREDITED: ("accredited", "已准入"),
-    Standing.SUSPENDED: ("suspended", "已暂停"),
-    Standing.ENDED: ("ended", "已终止"),
-}
 
 
 class Judgement(Enum):
@@ -96,6 +67,8 @@ JUDGED: Final[Mapping[Judgement, Standing]] = {
 }
 
 
-def rights_of(kinds: Iterable[Kind]) -> frozenset[Right]:
-    """The rights of a participant of these kinds, were it accredited."""
-    return frozenset().union(*(KINDS[kind].rights for kind in kinds))
+def rights_of(owner: Owner) -> frozenset[Right]:
+    """What a participant may do by its kinds: nothing unless it is accredited."""
+    if owner.standing is not Standing.ACCREDITED:
+        return frozenset()
+    return frozenset().union(*(KINDS[kind].rights for kind in owner.kinds))

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
+from csid import prefix
 from csid.identifier import Identifier, fold
 from csid.record import Record
+from registry.rules import moves
 from registry.rules.lifecycle import LIVE
 from registry.rules.requests import Alias, AliasSubtree, Body, Mint, Move, RetireLocation
 from registry.tables import codec, index, view
@@ -71,20 +73,19 @@ Expansion = Iterator[tuple[str, Body]]
 
 
 def _transfer(seen: View, plan: Transfer, cursor: str) -> Expansion:
-    prefix, owner = index.read_prefix(plan.prefix), index.read_prefix(plan.owner, 1)
-    for identifier in _living(seen, prefix, cursor):
-        yield str(identifier), Move(identifier, index.moved(identifier, owner=owner))
+    below, owner = prefix.whole(plan.prefix), prefix.whole(plan.owner, 1)
+    for identifier in _living(seen, below, cursor):
+        yield str(identifier), Move(identifier, moves.moved(identifier, owner=owner))
 
 
 _CLOSE: Final = "~"  # behind every identifier
 
 
 def _alias_all(seen: View, plan: AliasAll, cursor: str) -> Expansion:
-    old, new = index.read_prefix(plan.old), index.read_prefix(plan.new)
-    names = ("owner", "industry", "location", "type")
-    others = dict(zip(names, new.split("/"), strict=False))
+    old, new = prefix.whole(plan.old), prefix.whole(plan.new)
+    others = dict(zip(prefix.PLACE, new.split("/"), strict=False))
     for identifier in _living(seen, old, cursor):
-        yield str(identifier), Alias(identifier, index.moved(identifier, **others))
+        yield str(identifier), Alias(identifier, moves.moved(identifier, **others))
     yield _CLOSE, AliasSubtree(old, new)
 
 
@@ -101,7 +102,7 @@ def _retire_location(seen: View, plan: RetireLocation, cursor: str) -> Expansion
     for key, _ in seen.scan(codec.PLACES, f"l{old}/".encode(), first):
         start = cursor if key == first else ""
         for identifier in _living(seen, index.place_in(key), start):
-            moved = index.moved(identifier, location=new)
+            moved = moves.moved(identifier, location=new)
             yield str(identifier), Move(identifier, moved, renumber=True)
 
 
@@ -109,9 +110,9 @@ def _location_key(name: str) -> bytes:
     return index.location_key(name.rpartition("/")[0])
 
 
-def _living(seen: View, prefix: str, start: str) -> Iterator[Identifier]:
+def _living(seen: View, below: str, start: str) -> Iterator[Identifier]:
     """The identifiers below a prefix that live, from one on."""
-    for name, row in view.assignments(seen, prefix, start):
+    for name, row in view.assignments(seen, below, start):
         if row.state in LIVE:
             yield Identifier(*name.split("/"))
 

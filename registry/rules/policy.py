@@ -10,8 +10,10 @@ from typing import Any, Final, NamedTuple
 
 from csid.codes import divisions
 from csid.identifier import fold
-from registry.rules.lifecycle import BIRTH, State, Verb
-from registry.rules.participants import Right
+from csid.prefix import ancestors
+from registry.rules.decision import Refusal
+from registry.rules.lifecycle import BIRTH, Verb
+from registry.rules.participants import KINDS, Right, rights_of
 from registry.rules.requests import (
     Actor,
     AddOwner,
@@ -34,8 +36,8 @@ from registry.rules.requests import (
     UpdateOwner,
 )
 from registry.rules.status import Status
-from registry.tables.index import ancestors
-from registry.tables.rows import Owner, Pool, PoolUse, Refusal
+from registry.tables.enums import STANDING_WORDS, WORDS, State
+from registry.tables.rows import Owner, Pool, PoolUse
 from registry.tables.view import View, count_live, get_location, get_owner, get_scope, get_subtree
 
 Owners = tuple[str, ...]
@@ -109,13 +111,14 @@ def right_holds(owner: Owner | None, code: str, right: Right) -> Refusal | None:
         return Refusal(
             Status.OWNER_UNKNOWN, f"owner {code} is not registered; add and accredit it first"
         )
-    if not owner.rights:
+    rights = rights_of(owner)
+    if not rights:
         return Refusal(
             Status.NOT_ACCREDITED,
-            f"owner {code} {owner.name} is {owner.standing.name.lower()}, not accredited",
+            f"owner {code} {owner.name} is {STANDING_WORDS[owner.standing][0]}, not accredited",
         )
-    if right not in owner.rights:
-        kinds = ", ".join(kind.name.lower().replace("_", " ") for kind in owner.kinds)
+    if right not in rights:
+        kinds = ", ".join(KINDS[kind].en for kind in owner.kinds)
         return Refusal(
             Status.KIND_MAY_NOT, f"owner {code} {owner.name} is {kinds}: it may not {right.value}"
         )
@@ -214,4 +217,4 @@ def birth_allowed(actor: Actor, state: State) -> Refusal | None:
     """Whether an import may begin an identifier so: in a past state only to restore a registry."""
     if state in BIRTH or actor.role is Role.ADMINISTRATOR:
         return None
-    return _role_may_not(actor, f"to import what is {state.name.lower()}", _ADMINISTRATOR)
+    return _role_may_not(actor, f"to import what is {WORDS[state].record}", _ADMINISTRATOR)

@@ -2,48 +2,49 @@
 
 from __future__ import annotations
 
+from csid import prefix
 from csid.errors import IdentifierError
 from csid.identifier import fold, make
 from registry.rules import serials
 from registry.rules.case import Case
+from registry.rules.decision import Decision, Refusal
 from registry.rules.policy import place_open, pool_quota
 from registry.rules.requests import REFERENCE_MAX, AddPool
 from registry.rules.status import Status
 from registry.tables import codec, view
-from registry.tables.index import PLACE_SEGMENTS, read_prefix
-from registry.tables.rows import NO_LEAF, Decision, Pool, PoolUse, Refusal
+from registry.tables.rows import NO_LEAF, Pool, PoolUse
 from registry.tables.view import View
 
 
 def add(case: Case, body: AddPool) -> Decision:
     """A new pool."""
     try:
-        place = read_prefix(body.place, PLACE_SEGMENTS, PLACE_SEGMENTS)
+        place = prefix.whole(body.place, least=len(prefix.PLACE))
         capability = fold(body.capability)
         owner, industry, location, kind = place.split("/")
         # A class and a serial are looked at inside an identifier only: so identifiers are made.
         for serial in (body.first or "1", body.last or "1"):
             make(owner, industry, location, kind, capability, serial)
     except IdentifierError as error:
-        return case.refuse(body.place[:REFERENCE_MAX], Status.BAD_VALUE, str(error))
+        return Decision(Status.BAD_VALUE, body.place[:REFERENCE_MAX], str(error))
     subject = f"{place}/{capability}"
     found = _range(case.view, place, capability, body)
     if isinstance(found, Refusal):
-        return case.refused(subject, found)
+        return found.about(subject)
     first, last = found
     quota = body.count if body.quota is None else body.quota
     if not 0 <= quota <= body.count:
         detail = f"quota {quota} is outside 0 to {body.count}, the codes of the pool"
-        return case.refuse(subject, Status.BAD_RANGE, detail)
+        return Decision(Status.BAD_RANGE, subject, detail)
     pool = Pool(place, capability, first, last, quota, case.leaf, case.now)
     other = view.pool_from(case.view, place, capability, first)
     if other is not None and other.first <= last:
         if other == pool._replace(leaf=other.leaf, since=other.since) and body.first:
-            return case.unchanged(pool.code)
-        return case.refuse(pool.code, Status.OVERLAP, f"overlaps pool {other.code}")
+            return Decision(Status.UNCHANGED, pool.code)
+        return Decision(Status.OVERLAP, pool.code, f"overlaps pool {other.code}")
     refusal = place_open(case.view, place, case.day.year)
     if refusal is not None:
-        return case.refused(pool.code, refusal)
+        return refusal.about(pool.code)
     row = codec.encode(pool)
     return case.done(pool.code, [(codec.POOLS, codec.pool_key(pool), row)], after=row, prev=NO_LEAF)
 
@@ -82,14 +83,15 @@ def _next_range(seen: View, place: str, capability: str, count: int) -> tuple[st
 def candidates(seen: View, text: str) -> list[Pool] | Refusal:
     """The pools that a text means: one by its code, or all of a place and capability class."""
     parts = fold(text[:REFERENCE_MAX]).split("/")
-    if not text.isascii() or len(parts) not in (5, 6):
+    depth = len(prefix.PLACE)
+    if not text.isascii() or len(parts) not in (depth + 1, depth + 2):
         return Refusal(
             Status.BAD_VALUE,
             f"{text[:REFERENCE_MAX]!r} is no pool; expected OWNER/INDUSTRY/LOCATION/TYPE/CLASS "
             "and, for one of several, /FIRST-LAST",
         )
-    place, capability = "/".join(parts[:PLACE_SEGMENTS]), parts[PLACE_SEGMENTS]
-    wanted = parts[5] if len(parts) == 6 else ""
+    place, capability = "/".join(parts[:depth]), parts[depth]
+    wanted = "".join(parts[depth + 1 :])
     found = [
         pool
         for pool in view.pools_of(seen, place, capability)

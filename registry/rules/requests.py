@@ -15,7 +15,8 @@ import msgpack
 from csid.identifier import Identifier
 from csid.record import Record, encode
 from registry.rules.lifecycle import Verb
-from registry.rules.participants import Judgement, Kind
+from registry.rules.participants import Judgement
+from registry.tables.enums import Kind
 
 TEXT_MAX: Final = 200  # characters of a name, a contact or a reason
 ACTOR_MAX: Final = 64  # characters of an actor's name

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from csid.fields import is_clean
+from csid.fields import hidden_in
+from registry.rules.decision import Refusal
 from registry.rules.requests import ACTOR_MAX, KEY_MAX, TEXT_MAX, Request
 from registry.rules.status import Status
-from registry.tables.rows import Refusal
 
 
 def text_fault(what: str, text: str, most: int = TEXT_MAX, least: int = 1) -> Refusal | None:
-    """Whether a text has ``least`` to ``most`` characters, none of them a control character."""
+    """Whether a text has ``least`` to ``most`` characters, all of which can be seen."""
     if not least <= len(text) <= most:
         return Refusal(
             Status.BAD_VALUE,
             f"{what} has {len(text)} characters, expected {least} to {most}",
         )
-    if not is_clean(text):
-        return Refusal(Status.BAD_VALUE, f"{what} has control characters: {text[:80]!r}")
+    if least and not text.strip():
+        return Refusal(Status.BAD_VALUE, f"{what} is nothing but spaces")
+    if hidden := hidden_in(text):
+        return Refusal(
+            Status.BAD_VALUE, f"{what} has control characters or such as nobody sees: {hidden}"
+        )
     return None
 
 

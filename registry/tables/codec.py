@@ -9,8 +9,7 @@ from typing import Any, Final
 import msgpack
 
 from csid.check import BASE36
-from registry.rules.lifecycle import State
-from registry.rules.participants import Kind, Standing
+from registry.tables.enums import Kind, Standing, State
 from registry.tables.rows import Assignment, Owner, Pool, PoolUse, Redirect, Replay, Scope
 
 OWNERS: Final = "owners"

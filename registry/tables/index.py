@@ -1,4 +1,4 @@
-"""Places: the owner, industry, location and type that identifiers share, and how they are found.
+"""The index of places: the owner, industry, location and type that identifiers share.
 
 A place is entered once, when its first identifier is given, in four orders (table PLACES):
 
@@ -15,14 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from csid import scheme, segments
-from csid.errors import IdentifierError
-from csid.identifier import Identifier, fold, make
+from csid.identifier import Identifier
+from registry.tables.changes import Row
 from registry.tables.codec import PLACES
-from registry.tables.rows import Row
 
-SEGMENTS = 5
-PLACE_SEGMENTS = 4
 _FAMILY = slice(6, 8)  # of a capability class
 
 
@@ -59,54 +55,3 @@ def place_in(location_row: bytes) -> str:
     """The place that an ``l`` key enters."""
     location, industry, kind, owner = location_row[1:].decode("ascii").split("/")
     return f"{owner}/{industry}/{location}/{kind}"
-
-
-def ancestors(place: str) -> Iterator[str]:
-    """The prefixes at and above a place or prefix, the owner first."""
-    at = place.find("/")
-    while at >= 0:
-        yield place[:at]
-        at = place.find("/", at + 1)
-    yield place
-
-
-def moved(
-    identifier: Identifier,
-    owner: str = "",
-    industry: str = "",
-    location: str = "",
-    type: str = "",
-    serial: str = "",
-) -> Identifier:
-    """The identifier with these segments in place of its own, its check made anew.
-
-    Raises:
-        IdentifierError: a segment is wrong.
-    """
-    return make(
-        owner or identifier.owner,
-        industry or identifier.industry,
-        location or identifier.location,
-        type or identifier.type,
-        identifier.capability,
-        serial or identifier.serial,
-    )
-
-
-def read_prefix(text: str, most: int = SEGMENTS - 1, least: int = 1) -> str:
-    """The canonical form of the first ``least`` to ``most`` segments of an identifier.
-
-    Raises:
-        IdentifierError: as `csid.identifier.parse`.
-    """
-    known = scheme.load().segments
-    parts = fold(text).rstrip("/").split("/")
-    if not least <= len(parts) <= most:
-        wanted = "/".join(segment.name.upper() for segment in known[:most])
-        count = f"{least} to {most}" if least < most else str(most)
-        raise IdentifierError(
-            "identifier", 0, f"expected {count} segments of {wanted}, found {len(parts)}"
-        )
-    for segment, part in zip(known, parts, strict=False):
-        segments.require(segment, part)
-    return "/".join(parts)

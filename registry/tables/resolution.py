@@ -5,32 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from csid import names
 from csid.record import decode
-from registry.bulk.entries import DEFAULT_TTL, TYPES, blob_of
-from registry.tables.rows import TreeChange, TreeKind
+from registry.tables.changes import TreeChange, TreeKind
+from registry.tables.naming import Names
+from registry.tables.record_node import DEFAULT_TTL, TYPES, blob_of
 from resolver.answer import lookup
 from resolver.answer.lookup import Snapshot
 from resolver.store import node
 from resolver.store.write import WriteTransaction, ZoneEditor
 
 _COVERED: Final = (lookup.DELEGATION, lookup.REDIRECT)
-
-
-class Names:
-    """Identifiers and prefixes of them as names under a suffix."""
-
-    def __init__(self, suffix: str) -> None:
-        self.wire = names.from_text(suffix.lower())
-        self._key = names.key_of(self.wire)
-
-    def key(self, text: str) -> bytes:
-        """The canonical key of an identifier or prefix in canonical form."""
-        return self._key + text.lower().replace("/", "\0").encode("ascii") + b"\0"
-
-    def target(self, text: str) -> bytes:
-        """Its name in wire form."""
-        return names.wire_of_key(self.key(text))
 
 
 class Reach:
@@ -54,7 +38,7 @@ class Reach:
         return ""
 
 
-class Tree:
+class ResolutionTree:
     """The names that one transaction changes.
 
     Attributes:

@@ -1,13 +1,10 @@
-"""The rows of the registry and what a decision changes, as plain values."""
+"""The rows of the registry as plain values."""
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import NamedTuple
 
-from registry.rules.lifecycle import State
-from registry.rules.participants import Kind, Right, Standing, rights_of
-from registry.rules.status import Status
+from registry.tables.enums import Kind, Standing, State
 
 NO_LEAF = -1  # where there is no earlier leaf of a subject
 
@@ -23,11 +20,6 @@ class Owner(NamedTuple):
     qualified: bool  # holds the resale and scheduling qualification 转售调度资格
     leaf: int
     since: int
-
-    @property
-    def rights(self) -> frozenset[Right]:
-        """What it may do: nothing unless it is accredited."""
-        return rights_of(self.kinds) if self.standing is Standing.ACCREDITED else frozenset()
 
 
 class Pool(NamedTuple):
@@ -88,56 +80,3 @@ class Replay(NamedTuple):
     status: int
     subject: str
     since: int
-
-
-class TreeKind(Enum):
-    """What a name of the resolution tree is to become."""
-
-    RECORD = "record"
-    TOMBSTONE = "tombstone"
-    ALIAS = "alias"  # CNAME
-    SUBTREE = "subtree"  # DNAME
-
-
-class TreeChange(NamedTuple):
-    """One name of the resolution tree: an identifier, for SUBTREE a prefix of one."""
-
-    kind: TreeKind
-    name: str
-    record: bytes = b""  # RECORD and TOMBSTONE: canonical msgpack
-    target: str = ""  # ALIAS: an identifier; SUBTREE: a prefix
-
-
-Row = tuple[str, bytes, bytes | None]  # table, key, value; None takes the row away
-
-
-class Changes(NamedTuple):
-    """All that one transaction must write for a decision, or nothing at all."""
-
-    rows: tuple[Row, ...] = ()
-    tree: tuple[TreeChange, ...] = ()
-    leaf: bytes | None = None  # the one audit leaf
-
-
-NOTHING = Changes()
-
-
-class Decision(NamedTuple):
-    """What follows from a request.
-
-    ``subject`` is the identifier, pool code, owner, location or prefix concerned: of a success the
-    one that holds from now on, so of an alias or a move the new one. ``detail`` says of a refusal
-    what was found, what was expected and what to do.
-    """
-
-    status: Status
-    subject: str
-    detail: str = ""
-    changes: Changes = NOTHING
-
-
-class Refusal(NamedTuple):
-    """Why a rule does not hold."""
-
-    status: Status
-    detail: str

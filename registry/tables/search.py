@@ -16,16 +16,16 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from csid import codes
+from csid import prefix as prefixes
 from csid.errors import IdentifierError
 from csid.identifier import fold
-from registry.rules.lifecycle import BY_WORD, WORDS, State
+from csid.prefix import ANY, SEGMENTS
 from registry.tables import codec, index, view
+from registry.tables.enums import BY_WORD, WORDS, State
 from registry.tables.rows import Assignment
 from registry.tables.view import View
 
-SEGMENTS: Final = ("owner", "industry", "location", "type", "spec")
 OWNER_WIDTH: Final = 18  # characters of a whole owner code
-ANY: Final = "*"  # a segment of a prefix that may be anything
 
 _END: Final = "~"  # behind every key
 _AFTER_SLASH: Final = "0"
@@ -69,27 +69,31 @@ def read_query(
     chip: str = "",
     state: str = "",
     owner_name: str = "",
+    suffix: str | None = None,
+    authority: str = "",
 ) -> Query:
     """A query from what people type.
 
     Args:
-        prefix: the beginning of an identifier; a segment before the last may be ``*``.
+        prefix: what identifiers begin with, as `csid.prefix.parts`.
         industry: the beginning of that segment, as location and type.
         chip: the code of a chip family, or a part of its name that no other has.
         state: a word of the life cycle.
         owner_name: a part of a participant's name.
+        suffix: of the deployment's DNS names, as authority of its Handles: see ``prefix``.
 
     Raises:
         IdentifierError: a part cannot begin a segment, or is given twice with different values.
     """
-    parts = dict(zip(SEGMENTS, _prefix_parts(prefix), strict=False))
+    given = prefixes.parts(prefix, suffix, authority)
+    parts = {name: "" if part == ANY else part for name, part in zip(SEGMENTS, given, strict=False)}
     for name, text in (("industry", industry), ("location", location), ("type", type)):
-        wanted, given = fold(text), parts.get(name, "")
-        if not (wanted.startswith(given) or given.startswith(wanted)):
+        wanted, begun = fold(text), parts.get(name, "")
+        if not (wanted.startswith(begun) or begun.startswith(wanted)):
             raise IdentifierError(
-                name, 0, f"{wanted!r} and the prefix {given!r} exclude each other"
+                name, 0, f"{wanted!r} and the prefix {begun!r} exclude each other"
             )
-        parts[name] = max(wanted, given, key=len)
+        parts[name] = max(wanted, begun, key=len)
     for name, part in parts.items():
         if part and not part.replace("-", "" if name == "spec" else "-").isalnum():
             raise IdentifierError(name, 0, f"{part!r} begins no {name}; expected 0-9 A-Z")
@@ -99,19 +103,6 @@ def read_query(
         state=_state(state) if state else None,
         owner_name=owner_name.casefold(),
     )
-
-
-def _prefix_parts(prefix: str) -> list[str]:
-    folded = fold(prefix)
-    parts = folded.split("/")
-    if not folded.isascii() or len(parts) > len(SEGMENTS) or "" in parts[:-1]:
-        raise IdentifierError(
-            "identifier",
-            0,
-            f"{prefix[:80]!r} is no beginning of an identifier such as OWNER/INDUSTRY; "
-            f"{ANY} stands for any segment",
-        )
-    return ["" if part == ANY else part for part in parts]
 
 
 def _family(text: str) -> str:

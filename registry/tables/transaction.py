@@ -1,4 +1,4 @@
-"""The book: the tables of the registry in the store, read as a view and written with the tree.
+"""The tables of the registry inside a transaction of the store: read as a view, and written.
 
 What one batch of decisions changes (rows, names of the resolution tree, zone journal and serial,
 audit leaves) goes into one transaction: a code is assigned and resolvable, or neither.
@@ -10,13 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from registry import audit
-from registry.rules.decide import decide
-from registry.rules.requests import Request
-from registry.rules.status import Status
-from registry.tables import codec, view
-from registry.tables.resolution import Reach, Tree
-from registry.tables.rows import Decision, Pool
-from registry.tables.view import Overlay
+from registry.tables import codec
 from resolver.store.environment import Store
 from resolver.store.read import ReadTransaction
 from resolver.store.table import Table
@@ -65,7 +59,7 @@ class AuditStore:
         return (data for _, data in self._leaves.scan(_LEAF))
 
 
-class BookView:
+class TransactionView:
     """The registry as a transaction sees it: a `registry.tables.view.View`."""
 
     def __init__(self, txn: ReadTransaction | WriteTransaction) -> None:
@@ -104,45 +98,7 @@ def write_rows(table: Table, rows: Rows) -> None:
     table.put_many(kept)
 
 
-class Batch:
-    """Requests decided one after the other inside a transaction, and written together.
-
-    Nothing is written before `write`, so a request that goes wrong disturbs no other.
-    """
-
-    def __init__(self, txn: WriteTransaction, suffix: str, now: int) -> None:
-        """Decide at ``now`` (Unix seconds) over what the transaction sees."""
-        self._txn = txn
-        self._now = now
-        self._seen = BookView(txn)
-        self._over = Overlay(self._seen)
-        self._tree = Tree(txn, suffix)
-        self._leaves: list[bytes] = []
-
-    def decide(self, request: Request) -> Decision:
-        """The decision on one request; its changes are kept for `write`."""
-        decision = judged(decide(self._over, request, self._now), self._tree.reach)
-        changes = decision.changes
-        if changes.rows or changes.leaf is not None:
-            self._over.apply(changes)
-            self._tree.keep(changes.tree)
-            if changes.leaf is not None:
-                self._leaves.append(changes.leaf)
-        return decision
-
-    def write(self) -> None:
-        """Write all that was decided.
-
-        Raises:
-            AuditError: the audit log is damaged: nothing may be committed.
-        """
-        for table, rows in self._over.rows().items():
-            write_rows(self._seen.table(table), rows)
-        append(self._txn, self._leaves, self._over.leaves())
-        self._tree.write()
-
-
-def append(txn: WriteTransaction, leaves: list[bytes], size: int) -> None:
+def append_leaves(txn: WriteTransaction, leaves: list[bytes], size: int) -> None:
     """Append leaves to the audit log, which has ``size`` leaves then.
 
     Raises:
@@ -155,36 +111,3 @@ def append(txn: WriteTransaction, leaves: list[bytes], size: int) -> None:
         raise audit.AuditError(
             f"the audit log has {given.stop} leaves, the rows say {size}; verify the log"
         )
-
-
-def judged(decision: Decision, reach: Reach) -> Decision:
-    """The decision, unless a name it needs cannot be held here: then a refusal that says why."""
-    for change in decision.changes.tree:
-        fault = reach.fault(change)
-        if fault:
-            return Decision(Status.OUT_OF_SCOPE, decision.subject, fault)
-    return decision
-
-
-def last_leaves(seen: view.View, subject: str) -> list[int]:
-    """The leaves of the last change of each thing that a text in canonical form is the name of:
-    an identifier, an owner, a pool, a location, a prefix that became an alias.
-    """
-    if not subject.isascii():
-        return []
-    assignment = view.get_assignment(seen, subject)
-    if assignment is not None:
-        return [assignment.leaf]
-    place = subject.rpartition("/")[0]
-    found = (
-        view.get_owner(seen, subject),
-        view.get_location(seen, subject),
-        view.get_subtree(seen, subject),
-        *(pool for pool in _pools_under(seen, place) if pool.code == subject),
-    )
-    return sorted((row.leaf for row in found if row is not None), reverse=True)
-
-
-def _pools_under(seen: view.View, place: str) -> Iterator[Pool]:
-    at, _, capability = place.rpartition("/")
-    return view.pools_of(seen, at, capability) if at else iter(())

@@ -15,6 +15,11 @@ from csid.protocol import NS, SOA
 from resolver.store import node
 from resolver.store.build import negative_ttl
 
+try:
+    from csid.coctets import labels_end, shared_end
+except ImportError:  # not compiled on this machine
+    from csid.octets import labels_end, shared_end
+
 # What `find` may say of a name.
 EXACT: Final = 0  # the name exists; its blob may be that of an empty non-terminal
 DELEGATION: Final = 1  # at or below a cut; the blob is the cut's
@@ -213,12 +218,13 @@ def _find_absent(snapshot: Snapshot, zone: Zone, stored: bytes) -> tuple[int, by
     before, neighbour = snapshot.below(stored[:MAX_KEY_OCTETS])
     if not before.startswith(zone.generation):
         raise LookupError(f"the tree has no apex for {names.to_text(zone.wire)}")
-    encloser = parent_key(stored)
-    while not before.startswith(encloser):
-        encloser = parent_key(encloser)
+    end: int = shared_end(stored, before, GENERATION_OCTETS)
+    encloser = stored[:end]
     depth = encloser.count(0, GENERATION_OCTETS)
     cover = neighbour[1]
     if cover and cover - 1 <= depth:
+        if before == encloser and cover - 1 == depth:  # the neighbour is what covers the name
+            return (DELEGATION if neighbour[0] & node.CUT else REDIRECT), neighbour, depth
         return _covering(snapshot, stored, cover - 1)
     if zone.has_wildcards:
         blob = snapshot.get(encloser + _WILDCARD_LABEL)
@@ -229,29 +235,17 @@ def _find_absent(snapshot: Snapshot, zone: Zone, stored: bytes) -> tuple[int, by
 
 def _covering(snapshot: Snapshot, stored: bytes, depth: int) -> tuple[int, bytes, int]:
     """The delegation or DNAME that stands `depth` labels below the apex on the way to a name."""
-    end = GENERATION_OCTETS
-    for _ in range(depth):
-        end = stored.index(0, end) + 1
+    end: int = labels_end(stored, GENERATION_OCTETS, depth)
     blob = snapshot.get(stored[:end])
     if blob is None:
         raise LookupError("a name is marked as covered by a node that is not there")
     return (DELEGATION if blob[0] & node.CUT else REDIRECT), blob, depth
 
 
-def parent_key(stored: bytes) -> bytes:
-    """A tree key without its last label; the generation before it stays whole."""
-    end = stored.rfind(b"\0", 0, len(stored) - 1) + 1
-    return stored[: max(end, GENERATION_OCTETS)]
-
-
 def shared_ancestor(one: bytes, other: bytes) -> bytes:
     """The key of the deepest name at or above both of two canonical keys."""
-    end = 0
-    while True:
-        after = one.find(b"\0", end) + 1
-        if not after or one[end:after] != other[end:after]:
-            return one[:end]
-        end = after
+    end: int = shared_end(one, other, 0)
+    return one[:end]
 
 
 def zone_entry(generation: bytes, wildcards: int) -> bytes:

@@ -1,36 +1,44 @@
-"""An answer in the making: what the tree holds for a question, collected as RFC 1034 asks.
+"""What the tree holds for a question, collected as RFC 1034 asks.
 
-`resolve` walks the algorithm of section 4.3.2, with wildcards (RFC 4592) and DNAME (RFC 6672), and
-lays ready records into a `Reply`; `resolver.answer.process` makes the message of it.
+`TreeSource` walks the algorithm of section 4.3.2, with wildcards (RFC 4592) and DNAME (RFC 6672),
+and lays ready records into a `Reply`.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from csid.limits import HEADER_OCTETS, MAX_CHAIN, MAX_NAME_OCTETS, MAX_RRSET_OCTETS
+from csid.limits import (
+    HEADER_OCTETS,
+    MAX_CHAIN,
+    MAX_CHAIN_OCTETS,
+    MAX_NAME_OCTETS,
+    MAX_RRSET_OCTETS,
+)
 from csid.names import key_of
 from csid.protocol import (
     AAAA,
     ANY,
+    CLASS_ANY,
     CNAME,
     DNAME,
     DS,
     EDE_NOT_AUTHORITATIVE,
-    NOERROR,
     NS,
     NXDOMAIN,
     REFUSED,
     YXDOMAIN,
     A,
 )
-from resolver.answer.edns import Edns
 from resolver.answer.lookup import DELEGATION, NO_NAME, REDIRECT, Snapshot, Zone, find
+from resolver.answer.reply import Reply
+from resolver.answer.source import Source
 from resolver.store.node import (
     ALIAS,
     CUT,
     OWNER,
     POINTERS,
+    check_entry,
     extra_at,
     extra_number_at,
     find_entry,
@@ -44,68 +52,28 @@ from resolver.store.node import (
 )
 
 _ADDRESSES: Final = (A, AAAA)
+_ALIAS_TYPES: Final = (CNAME, ANY)
 
 
-class Reply:
-    """An answer in the making, with the query it is for.
+class TreeSource(Source):
+    """The resolution tree, at one moment of the store."""
 
-    Attributes:
-        packet: the query as received; its question ends at `end`.
-        edns: what the query's OPT record says, if it has one.
-        name: the name under work in wire form: that of the question, or what it is an alias of.
-        owner: how records at `name` are owned: a pointer to where the message has it, or `name`.
-        ede: extended error code (RFC 8914), or -1.
-        courtesy: the authority section is there for good measure only.
-        glue: the additional section is needed to follow the authority section.
-        redirects: owners of the DNAMEs in the answer section.
-    """
+    __slots__ = ("_snapshot",)
 
-    __slots__ = (
-        "aa",
-        "additional",
-        "additional_number",
-        "answer",
-        "answer_number",
-        "authority",
-        "authority_number",
-        "courtesy",
-        "ede",
-        "edns",
-        "end",
-        "glue",
-        "name",
-        "owner",
-        "packet",
-        "rcode",
-        "redirects",
-        "stream",
-        "truncated",
-    )
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
 
-    def __init__(self, packet: bytes, end: int, edns: Edns | None, stream: bool) -> None:
-        self.packet = packet
-        self.end = end
-        self.edns = edns
-        self.stream = stream
-        self.name = packet[HEADER_OCTETS : end - 4] if end > HEADER_OCTETS else b""
-        self.owner = OWNER
-        self.rcode = NOERROR
-        self.ede = -1
-        self.aa = False
-        self.truncated = False
-        self.courtesy = False
-        self.glue = False
-        self.redirects: tuple[bytes, ...] = ()
-        self.answer = b""
-        self.answer_number = 0
-        self.authority = b""
-        self.authority_number = 0
-        self.additional = b""
-        self.additional_number = 0
+    def resolve(self, reply: Reply) -> bool:
+        """Collect the answer, following aliases held here."""
+        _follow(reply, self._snapshot)
+        if reply.qclass == CLASS_ANY:
+            reply.aa = False  # nobody knows the data of all classes (RFC 1034 section 3.7.1)
+        return True
 
 
-def resolve(reply: Reply, snapshot: Snapshot, key: bytes, qtype: int) -> None:
-    """Collect the answer for the name with canonical key `key`, following aliases held here."""
+def _follow(reply: Reply, snapshot: Snapshot) -> None:
+    """Collect the answer for the name asked for and those it is an alias of."""
+    key, qtype = reply.key, reply.qtype
     zone: Zone | None
     seen: set[bytes] | None = None  # keys of the names the chain has come through
     for _ in range(MAX_CHAIN):
@@ -129,8 +97,8 @@ def resolve(reply: Reply, snapshot: Snapshot, key: bytes, qtype: int) -> None:
             _deny(reply, zone)
             return
         if outcome == REDIRECT:
-            if not _redirect(reply, zone, blob, depth):
-                return
+            if not _redirect(reply, zone, blob, depth) or qtype in _ALIAS_TYPES:
+                return  # the CNAME that was made is what was asked for
         else:
             at = find_entry(blob, qtype)
             if at:
@@ -147,8 +115,8 @@ def resolve(reply: Reply, snapshot: Snapshot, key: bytes, qtype: int) -> None:
             seen = set()
         seen.add(key)
         key = key_of(reply.name)
-        if key in seen:
-            return
+        if key in seen or len(reply.answer) > MAX_CHAIN_OCTETS:
+            return  # the asker goes on from the alias the answer ends with
 
 
 def _give(reply: Reply, zone: Zone, key: bytes, qtype: int, blob: bytes, at: int) -> None:
@@ -184,6 +152,7 @@ def _give_any(reply: Reply, blob: bytes) -> None:
     at = 2
     given = 0
     while at < len(blob):
+        check_entry(blob, at)
         size = next_entry(blob, at) - at
         if given and (not reply.stream or given + size > MAX_RRSET_OCTETS):
             return
@@ -202,11 +171,13 @@ def _deny(reply: Reply, zone: Zone) -> None:
 def _refer(reply: Reply, zone: Zone, blob: bytes, depth: int) -> None:
     """The name servers of the cut `depth` labels below the apex, with their addresses."""
     at = find_entry(blob, NS)
-    reply.authority = with_owner(records_at(blob, at), _ancestor(reply, zone, depth))
+    start = _label_start(reply.name, _labels(reply.name) - zone.depth - depth)
+    reply.cut = reply.name[start:]
+    owner = POINTERS[HEADER_OCTETS + start] if reply.owner is OWNER else reply.cut
+    reply.authority = with_owner(records_at(blob, at), owner)
     reply.authority_number = number_at(blob, at)
     reply.additional = extra_at(blob, at)
     reply.additional_number = extra_number_at(blob, at)
-    reply.glue = True
 
 
 def _alias(reply: Reply, blob: bytes) -> None:

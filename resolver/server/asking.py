@@ -18,7 +18,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
-from resolver.server.sockets import Address, Bound
+from csid.address import Address
+from resolver.server.sockets import Bound, family_of
 
 # RFC 1035 section 4.1: no flags, one question, `. SOA IN`.
 QUESTION: Final = bytes.fromhex("0000 0000 0001 0000 0000 0000 00 0006 0001")
@@ -94,7 +95,7 @@ class TcpAsker:
         if self._sock is not None:
             return
         with contextlib.suppress(OSError):
-            self._sock = socket.socket(self._address.family, socket.SOCK_STREAM)
+            self._sock = socket.socket(family_of(self._address.host), socket.SOCK_STREAM)
             self._sock.setblocking(False)
             self._sent = False
             self._sock.connect_ex(self._address)
@@ -191,7 +192,7 @@ def udp_askers(bound: Bound) -> list[Asker]:
     for _ in range(PORTS_PER_WORKER * len(bound.udp)):
         if len(found) == len(bound.udp) or lost >= MAX_LOST:
             break
-        sock = socket.socket(target.family, socket.SOCK_DGRAM)
+        sock = socket.socket(family_of(target.host), socket.SOCK_DGRAM)
         sock.setblocking(False)
         at = _arrival(sock, target, workers, watch)
         lost += at is None

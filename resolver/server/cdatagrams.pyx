@@ -8,7 +8,7 @@ from cpython.bytes cimport PyBytes_FromStringAndSize, PyBytes_AS_STRING, PyBytes
 from cpython.exc cimport PyErr_CheckSignals
 from libc.errno cimport errno, EAGAIN, ECONNREFUSED, EINTR
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 
 import os
 import socket
@@ -106,16 +106,19 @@ cdef extern from * nogil:
        very end (UDP_SEGMENT, udp(7)): one way through the IP stack for all of them. */
     static int group_answers(datagrams *d, int first, int last) {
         int groups = 0, group_of[SLOTS], room = 0;
+        unsigned char latest[2 * SLOTS];  /* 1 + the latest group of a size and asker, by hash */
+        memset(latest, 0, sizeof(latest));
         for (int slot = first; slot < last; slot++) {
             size_t size = d->out_vector[slot].iov_len;
-            int g = 0;
-            while (g < groups
+            unsigned int place = size * 7 + ntohs(d->peer[slot].sin6_port);
+            int g;
+            while ((g = (int)latest[place %= 2 * SLOTS] - 1) >= 0
                    && (d->group_size[g] != size
-                       || (d->group[g].msg_hdr.msg_iovlen + 1) * size > GROUP_OCTETS
                        || memcmp(d->group[g].msg_hdr.msg_name, &d->peer[slot], d->peer_octets)))
-                g++;
-            if (g == groups) {
-                groups++;
+                place++;
+            if (g < 0 || (d->group[g].msg_hdr.msg_iovlen + 1) * size > GROUP_OCTETS) {
+                g = groups++;
+                latest[place] = groups;
                 d->group_size[g] = size;
                 d->group[g] = d->out[slot];
                 d->group[g].msg_hdr.msg_iovlen = 0;
@@ -197,6 +200,8 @@ cdef class Datagrams:
     cdef bint _ipv6
     cdef bint _with_control
     cdef bint _stopped
+    cdef bytes _address  # the one given last
+
 
     def __cinit__(self, sock):
         assert SLOTS == BATCH_PACKETS
@@ -205,6 +210,7 @@ cdef class Datagrams:
             raise MemoryError
         self._fd = sock.fileno()
         self._ipv6 = sock.family == socket.AF_INET6
+        self._address = bytes(16)
         self._with_control = ask_for_destination(sock)
         lay_out(self._fd, self._buffers, 28 if self._ipv6 else 16, self._with_control)
 
@@ -240,9 +246,12 @@ cdef class Datagrams:
 
     def address(self, int slot):
         self._check(slot)
-        return PyBytes_FromStringAndSize(
-            peer_address(self._buffers, slot, self._ipv6), 16 if self._ipv6 else 4
-        )
+        cdef const char *octets = peer_address(self._buffers, slot, self._ipv6)
+        cdef Py_ssize_t size = 16 if self._ipv6 else 4
+        # Datagrams of one asker often come together.
+        if memcmp(PyBytes_AS_STRING(self._address), octets, size):
+            self._address = PyBytes_FromStringAndSize(octets, size)
+        return self._address
 
     def put(self, int slot, bytes reply):
         cdef Py_ssize_t size = PyBytes_GET_SIZE(reply)

@@ -15,6 +15,7 @@ from csid.limits import HEADER_OCTETS
 
 MAX_QUERIES_AT_ONCE: Final = 256  # answered before others get their turn
 MAX_ANSWERS_OCTETS: Final = 131_072  # begun answers stop here; the last one may reach past it
+MAX_TAIL_OCTETS: Final = 4_096  # of a query, gathered before they are put to its beginning
 
 _LENGTHS: Final = [length.to_bytes(2, "big") for length in range(4_096)]
 
@@ -28,23 +29,35 @@ class Stream:
         broken: a length was too small for a DNS message. What follows cannot be told apart, so the
             connection is to be closed.
         pending: whole queries are at hand that `answers` left for its next call.
+        taken: how many whole queries the last call of `answers` went through.
     """
 
-    __slots__ = ("_octets", "broken", "pending")
+    __slots__ = ("_needed", "_octets", "_tail", "broken", "pending", "taken")
 
     def __init__(self) -> None:
         self._octets = b""
+        # What is to follow those octets once it is worth copying them for: a long query that comes
+        # in single octets is not to be copied with each of them.
+        self._tail = bytearray()
+        self._needed = 0  # octets at hand below which no query is whole
         self.broken = False
         self.pending = False
+        self.taken = 0
 
     @property
     def held(self) -> int:
         """Octets kept: of a query not yet whole, and of those pending."""
-        return len(self._octets)
+        return len(self._octets) + len(self._tail)
 
-    def receive(self, octets: bytes) -> None:
+    def receive(self, octets: bytes | bytearray) -> None:
         """Take what was read from the connection."""
-        self._octets = self._octets + octets if self._octets else octets
+        if not self._octets:
+            self._octets = bytes(octets)
+            return
+        self._tail += octets
+        if self.held >= self._needed or len(self._tail) >= MAX_TAIL_OCTETS:
+            self._octets += self._tail
+            self._tail.clear()
 
     def answers(self, answer: Answer) -> bytes:
         """The answers to the whole queries at hand, each behind its length, in order.
@@ -54,18 +67,23 @@ class Stream:
         """
         octets = self._octets
         size = len(octets)
-        at = room = 0
-        parts: list[bytes] = []
         self.pending = False
-        for _ in range(MAX_QUERIES_AT_ONCE):
+        self.taken = 0
+        if size < self._needed:
+            return b""
+        at = room = self._needed = 0
+        parts: list[bytes] = []
+        for taken in range(MAX_QUERIES_AT_ONCE):
             start = at + 2
             if start > size:
+                self.taken, self._needed = taken, 2
                 break
             length = (octets[at] << 8) + octets[at + 1]
             if length < HEADER_OCTETS:
-                self.broken = True
+                self.taken, self.broken = taken, True
                 break
             if start + length > size:
+                self.taken, self._needed = taken, 2 + length
                 break
             at = start + length
             reply = answer(octets[start:at])
@@ -76,9 +94,9 @@ class Stream:
             parts.append(reply)
             room += length
             if room >= MAX_ANSWERS_OCTETS:
-                self.pending = True
+                self.taken, self.pending = taken + 1, True
                 break
         else:
-            self.pending = True
+            self.taken, self.pending = MAX_QUERIES_AT_ONCE, True
         self._octets = b"" if self.broken or at == size else octets[at:]
         return b"".join(parts)

@@ -15,6 +15,8 @@ import struct
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from csid import address as addresses
+from csid.address import Address, AddressError
 from csid.errors import CsidError
 
 BACKLOG: Final = 4_096  # connections the kernel completes before they are accepted
@@ -40,20 +42,6 @@ class ListenError(CsidError):
     """An address that cannot be listened on."""
 
 
-class Address(NamedTuple):
-    """An IP address and a port; as text `127.0.0.1:53` or `[::1]:53`."""
-
-    host: str
-    port: int
-
-    @property
-    def family(self) -> socket.AddressFamily:
-        return socket.AF_INET6 if ":" in self.host else socket.AF_INET
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
 class Bound(NamedTuple):
     """The sockets of one listen address."""
 
@@ -67,20 +55,16 @@ class Bound(NamedTuple):
             sock.close()
 
 
-def parse_address(text: str) -> Address:
-    """The address in `HOST:PORT` or `[HOST]:PORT`, HOST being an IP address.
+def listen_address(text: str) -> Address:
+    """The address in `HOST:PORT` or `[HOST]:PORT`, HOST being an IP address; port 0 is a free one.
 
     Raises:
         ListenError: the text is no such thing.
     """
-    host, _, port = text.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    bare = host[1:-1] if bracketed else host
-    family = socket.AF_INET6 if bracketed else socket.AF_INET
-    with contextlib.suppress(OSError, UnicodeError):
-        packed = socket.inet_pton(family, bare)
-        if port.isascii() and port.isdecimal() and int(port) < 65_536:
-            return Address(socket.inet_ntop(family, packed), int(port))
+    with contextlib.suppress(AddressError, OSError, UnicodeError):
+        host, port = addresses.parse(text, lowest=0)
+        family = family_of(host)
+        return Address(socket.inet_ntop(family, socket.inet_pton(family, host)), port)
     raise ListenError(
         f"{text!r} is no address to listen on: expected an IP address and a port, such as "
         f"127.0.0.1:5300 or [::1]:5300"
@@ -148,9 +132,14 @@ def _udp_sockets(address: Address, workers: int) -> Iterator[socket.socket]:
         yield udp
 
 
+def family_of(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
 def _socket(address: Address, kind: socket.SocketKind) -> socket.socket:
-    sock = socket.socket(address.family, kind)
-    if address.family == socket.AF_INET6:
+    family = family_of(address.host)
+    sock = socket.socket(family, kind)
+    if family == socket.AF_INET6:
         # IPv6 alone, so that the same port of 0.0.0.0 stays free for its own sockets.
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     return sock

@@ -34,12 +34,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
+from csid.address import Address
 from resolver.server.child import Child, StartError, Timing, end_of
 from resolver.server.directory import Directory
 from resolver.server.kinds import children_of
 from resolver.server.notices import keep_standard_descriptors, tell
 from resolver.server.process import MEANINGLESS, Process
-from resolver.server.sockets import Address, Bound, bind
+from resolver.server.sockets import Bound, bind
 
 _ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 _HANDLED: Final = (*_ENDING, signal.SIGCHLD, signal.SIGHUP, signal.SIGUSR1)

@@ -10,18 +10,19 @@ import time
 from typing import Any
 
 from resolver.answer.process import Answerer
+from resolver.answer.resolve import TreeSource
+from resolver.answer.source import Source
 from resolver.server.counters import BATCHES, QUERIES
 from resolver.server.notices import Repeated
 
 
-def answer_batch(answerer: Answerer, datagrams: Any, count: int, snapshot: Any, now: int) -> None:
-    """Answer the first `count` datagrams from one snapshot and send the answers."""
+def answer_batch(answerer: Answerer, datagrams: Any, count: int, source: Source, now: int) -> None:
+    """Answer the first `count` datagrams from one source and send the answers."""
     first = 0
     for slot in range(count):
         packet: bytes = datagrams.packet(slot)
-        # Only EDNS, in the additional section, makes an answer depend on who asks.
-        address: bytes = datagrams.address(slot) if packet[10:12] != b"\0\0" else b""
-        reply = answerer.answer(packet, snapshot, now, address, False)
+        address: bytes = datagrams.address(slot)
+        reply = answerer.answer(packet, source, now, address, False)
         if reply is None:
             datagrams.send(first, slot)
             first = slot + 1
@@ -48,9 +49,9 @@ def serve(store: Any, answerer: Answerer, datagrams: Any, counters: Any) -> None
             continue
         # Held for one batch only: an older snapshot would keep the store from reusing its pages.
         with store.moment() as txn:
-            snapshot = store.snapshot_in(txn)
+            source = TreeSource(store.snapshot_in(txn))
             try:
-                answer_batch(answerer, datagrams, count, snapshot, int(time.time()))
+                answer_batch(answerer, datagrams, count, source, int(time.time()))
             except Exception as error:  # damaged data cost this batch, and not the worker
                 failures.tell(f"a batch of questions was given up: {error!r}")
             else:

@@ -61,7 +61,8 @@ def run(arguments: argparse.Namespace) -> None:
     sock.setblocking(True)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, _PATIENCE_US))
     store = Store.open(arguments.data)
-    answerer = Answerer(OptWriter(store.settings().cookie_secret, arguments.nsid.encode()))
+    opt = OptWriter(store.settings().cookie_secret, arguments.nsid.encode())
+    answerer = Answerer(opt, tell=tell)
     datagrams = Datagrams(sock)
     signal.signal(signal.SIGTERM, lambda *_: datagrams.stop())
     if arguments.ready_fd is not None:

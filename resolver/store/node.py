@@ -19,6 +19,11 @@ from typing import NamedTuple
 
 from csid.protocol import CNAME, DNAME, NS, SOA
 
+try:
+    from csid.coctets import with_owner as with_owner
+except ImportError:  # not compiled on this machine
+    from csid.octets import with_owner as with_owner
+
 APEX = 1
 CUT = 2
 ALIAS = 4  # holds a CNAME
@@ -105,14 +110,31 @@ def rrsets_of(blob: bytes) -> Iterator[tuple[int, RRset]]:
 
 
 def find_entry(blob: bytes, rrtype: int) -> int:
-    """The offset of a type's entry in a blob, 0 if the name has no such type."""
+    """The offset of a type's entry in a blob, 0 if the name has no such type.
+
+    Raises:
+        ValueError, IndexError: the blob is damaged: its lengths are not those of what it holds.
+    """
     at = 2
     end = len(blob)
     while at < end:
         if (blob[at] << 8) + blob[at + 1] == rrtype:
+            check_entry(blob, at)
             return at
         at = next_entry(blob, at)
+    if at != end:
+        raise ValueError("a node that is shorter than its entries")
     return 0
+
+
+def check_entry(blob: bytes, at: int) -> None:
+    """An entry goes into messages as it is, so its records must be as many as it says."""
+    record = at + 10
+    end = record + (blob[at + 4] << 8) + blob[at + 5]
+    for _ in range((blob[at + 2] << 8) + blob[at + 3]):
+        record += 12 + (blob[record + 10] << 8) + blob[record + 11]
+    if record != end or next_entry(blob, at) > len(blob):
+        raise ValueError(f"a damaged entry of type {(blob[at] << 8) + blob[at + 1]}")
 
 
 # An entry is read at the offset that `find_entry` gave.
@@ -142,19 +164,6 @@ def extra_at(blob: bytes, at: int) -> bytes:
 def next_entry(blob: bytes, at: int) -> int:
     """The offset behind an entry."""
     return at + 10 + (blob[at + 4] << 8) + blob[at + 5] + (blob[at + 8] << 8) + blob[at + 9]
-
-
-def with_owner(records: bytes, owner: bytes) -> bytes:
-    """The records of an entry under another owner: a name in full, or a pointer to one."""
-    parts = []
-    at = 0
-    end = len(records)
-    while at < end:
-        after = at + 12 + (records[at + 10] << 8) + records[at + 11]
-        parts.append(owner)
-        parts.append(records[at + 2 : after])
-        at = after
-    return b"".join(parts)
 
 
 def split_extra(extra: bytes) -> list[bytes]:

@@ -9,7 +9,10 @@ from typing import Any, NamedTuple
 
 from csid import names
 from csid.errors import ZoneError
+from csid.protocol import SOA
 from resolver.answer.lookup import GENERATION_OCTETS, Snapshot, split_zone_entry
+from resolver.store import node
+from resolver.store.build import serial_of
 from resolver.store.journal import Journal
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.table import EMPTY, Table
@@ -26,6 +29,14 @@ class Held(NamedTuple):
     def origin(self) -> bytes:
         """The apex in wire form."""
         return names.wire_of_key(self.apex)
+
+
+class Summary(NamedTuple):
+    """How large a zone is, and its serial."""
+
+    serial: int
+    names: int  # that have records
+    octets: int  # of keys and nodes
 
 
 class ReadTransaction:
@@ -64,6 +75,24 @@ class ReadTransaction:
         """(key below the apex, blob) of a zone's nodes whose key begins with `prefix`, in order."""
         for key, blob in _range(self._txn.cursor(self._tree), generation + prefix):
             yield key[GENERATION_OCTETS:], blob
+
+    def rows(self, zone: Held) -> Iterator[tuple[bytes, int, int, bytes]]:
+        """(owner in wire form, type, TTL in seconds, data in wire form) of a zone's records."""
+        for key, blob in self.nodes(zone.generation):
+            owner = names.wire_of_key(zone.apex + key)
+            for rrtype, (ttl, rdatas) in node.rrsets_of(blob):
+                for rdata in rdatas:
+                    yield owner, rrtype, ttl, rdata
+
+    def summary(self, zone: Held) -> Summary:
+        """How large a zone is; walks all of it."""
+        serial = count = octets = 0
+        for key, blob in self.nodes(zone.generation):
+            if not key:
+                serial = serial_of(dict(node.rrsets_of(blob))[SOA])
+            count += len(blob) > len(node.EMPTY)
+            octets += len(zone.generation) + len(key) + len(blob)
+        return Summary(serial, count, octets)
 
     def journal(self, generation: bytes) -> Journal:
         """The journal of a zone."""

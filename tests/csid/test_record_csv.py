@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from csid.errors import CsidError, IdentifierError, RecordError
-from csid.fields import FIELDS
+from csid.fields import FIELDS, TEXT_MAX
 from csid.identifier import Identifier
 from csid.record import Record
-from csid.record_csv import ALIASES, COLUMNS, RECORD_COLUMNS, row_reader
+from csid.record_csv import ALIASES, COLUMNS, RECORD_COLUMNS, row_reader, shielded
 
 ON = date(2026, 1, 31)
 ID = "X00000000000000015/0000/640502/GCV/G15M05X6-7-K0"
@@ -240,3 +240,39 @@ def test_any_cell_is_read_or_refused_as_ours(column: str, cell: str) -> None:
         return
     assert str(identifier) == ID
     assert record == Record(record.json())
+
+
+# -- cells that a spreadsheet would run
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+86 571", "'+86 571"),
+        ("-1", "'-1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("＝1", "'＝1"),
+        ("'=1", "''=1"),
+        ("''=1", "'''=1"),
+        ("'", "'"),
+        ("'quoted'", "'quoted'"),
+        ("a=b", "a=b"),
+        ("", ""),
+        ("\tx", "'\tx"),
+        ("\rx", "'\rx"),
+    ],
+)
+def test_a_cell_that_begins_like_a_formula_gets_an_apostrophe(text: str, cell: str) -> None:
+    assert shielded(text) == cell
+
+
+@given(st.text("'=+-@＝a1", min_size=1, max_size=TEXT_MAX))
+def test_a_text_comes_back_from_its_cell(text: str) -> None:
+    cell = shielded(text)
+    assert cell[0] not in "=+-@＝"
+    assert read({"identifier": ID, "state": "active", "name": cell})[1].name == text
+
+
+def test_a_formula_that_somebody_wrote_into_a_table_is_read_as_it_stands() -> None:
+    assert read({"identifier": ID, "state": "active", "chip": "=x"})[1].chip == "=x"

@@ -15,9 +15,9 @@ from hypothesis import given
 
 from csid.errors import RecordError
 from csid.fields import FIELDS, PRECISIONS
-from csid.record import Record, decode
+from csid.record import Record, decode, encode
 from csid.record_csv import record_reader
-from csid.record_rdata import csid_rdata, svcb_rdatas, txt_rdata
+from csid.record_rdata import svcb_rdatas, txt_rdata
 from tests.support.records import FULL, facts
 
 
@@ -154,7 +154,7 @@ def test_the_longest_texts_fit_a_string(stated: dict[str, Any]) -> None:
 
 def test_the_csid_record_data_is_the_canonical_map() -> None:
     record = Record(FULL)
-    assert decode(csid_rdata(record)) == record
+    assert decode(encode(record)) == record
     uris = [f"https://{n}.example/{'a' * 200}" for n in range(5)]
     with pytest.raises(RecordError):
-        csid_rdata(Record({"state": "active", "endpoints": uris}))
+        encode(Record({"state": "active", "endpoints": uris}))

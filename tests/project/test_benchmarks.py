@@ -255,6 +255,18 @@ def test_cpu_time_is_that_of_the_process() -> None:
             child.wait()
 
 
+def test_the_cost_of_a_command_is_its_own(tmp_path: Path) -> None:
+    work = "import time; x = bytearray(64 << 20); t = time.process_time()\n"
+    work += "while time.process_time() < t + 0.2: pass"
+    words = [sys.executable, "-c", work]
+    cost = processes.cost_of(words, tmp_path, os.environ, core=0)
+    assert 0.2 < cost.cpu_seconds <= cost.seconds + 0.1
+    assert 64 << 20 < cost.peak_octets < 1 << 28
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        processes.cost_of([sys.executable, "-c", "exit('why')"], tmp_path, os.environ, core=0)
+    assert caught.value.output == b"why\n"
+
+
 def test_dnsperf_output_is_understood() -> None:
     output = """Statistics:
 

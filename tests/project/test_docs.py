@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.support.clinode import Ran, run
+from tests.support.commands import Ran, run
 from tests.support.servers import CHECKOUT
 
 TOUR = CHECKOUT / "docs" / "registry.md"

@@ -14,9 +14,8 @@ import pytest
 
 from csid.fields import PRECISIONS
 from csid.identifier import Identifier
-from csid.record import Record
+from csid.record import Record, encode
 from csid.record_csv import row_reader
-from csid.record_rdata import csid_rdata
 from tests.support.servers import CHECKOUT
 
 ROOT = CHECKOUT
@@ -82,7 +81,7 @@ def test_owners_are_synthetic_and_each_resource_has_an_endpoint_nobody_owns(
 def test_each_record_leaves_room_in_an_answer(
     resources: list[tuple[Identifier, Record]],
 ) -> None:
-    assert max(len(csid_rdata(record)) for _, record in resources) <= 300
+    assert max(len(encode(record)) for _, record in resources) <= 300
 
 
 def test_the_capability_class_says_what_the_record_says(

@@ -23,7 +23,7 @@ from tests.support.servers import CHECKOUT, PATIENCE, SUFFIX, put_zone
 OWNER = "X0000000000000101T"
 ROWS = 3_000
 ROWS_PER_PART = 100
-KILLS = 12  # of each kind
+KILLS = 8  # of each kind
 ZONE = "$TTL 300\n@ SOA ns1 host {serial} 3600 900 604800 60\n@ NS ns1\nns1 A 192.0.2.1\n"
 
 IMPORTER = """
@@ -38,7 +38,7 @@ data, table, size = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 reading = Reading("csid.internal.", date(2026, 1, 1), 300, 100)
 with Registry.open(data, writable=True) as registry, table.open("rb") as file:
     print("begun", flush=True)
-    work = Import(registry, ADMINISTRATOR)
+    work = Import(registry.store, ADMINISTRATOR)
     for number, faults in enumerate(work.run(read_parts(file, reading, size or None))):
         assert not faults
         if not number:
@@ -90,7 +90,7 @@ def moments(whole: float) -> list[float]:
 
 
 def make_data(path: Path) -> Path:
-    with Store.create(path, SUFFIX, "86.100") as store:
+    with Store.create(path, SUFFIX, "0.EXAMPLE") as store:
         put_zone(store, ZONE.format(serial=1), SUFFIX)
     with Registry.open(path, writable=True) as registry:
         accredit(registry, OWNER)

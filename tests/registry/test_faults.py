@@ -34,7 +34,7 @@ from tests.support.books import OWNERS, accredit, ask, create, opened, resolved
 from tests.support.registering import ADMINISTRATOR, OWNER, RECORD, identifier
 from tests.support.servers import CHECKOUT
 
-KILLS = int(os.environ.get("CSID_KILLS", "40"))
+KILLS = int(os.environ.get("CSID_KILLS", "24"))
 ROWS = 2_000
 ROWS_PER_PART = 40
 LONGEST = 0.25  # seconds that a process is let run, at most
@@ -74,7 +74,7 @@ from registry.bulk.csv_stream import Table
 data, table, rows = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 with Registry.open(data, writable=True) as registry, table.open("rb") as file:
     os.write(1, b"begun\\n")
-    work = Import(registry, ADMINISTRATOR)
+    work = Import(registry.store, ADMINISTRATOR)
     reading = Reading("csid.internal.", date(2026, 1, 1), 300, rows)
     for faults in work.run(parts(Table(file), reading)):
         assert not faults, faults
@@ -180,7 +180,7 @@ def rows_of(table: Path) -> Iterator[Part]:
 def import_until_full(registry: Registry, table: Path) -> set[str]:
     """Import until there is no room; the names of the rows that were committed."""
     wanted = table_of(table, 1)
-    work = Import(registry, ADMINISTRATOR)
+    work = Import(registry.store, ADMINISTRATOR)
     with pytest.raises(StoreError, match="is full") as caught:
         for faults in work.run(rows_of(table)):
             assert not faults

@@ -67,7 +67,7 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
 
 def test_a_plan_that_was_interrupted_goes_on(registry: Registry) -> None:
     made = [identifier(f"{number:04d}") for number in range(30)]
-    registry.submit_all([Request(ADMINISTRATOR, Assign(code, RECORD)) for code in made])
+    registry.writer.submit([Request(ADMINISTRATOR, Assign(code, RECORD)) for code in made])
     seen: list[int] = []
 
     def interrupt(outcome: Outcome) -> None:
@@ -154,7 +154,7 @@ def test_a_change_is_proved_by_a_checkpoint_that_covers_it(registry: Registry) -
 
 
 def _change_row(txn: WriteTransaction) -> None:
-    table = transaction.BookView(txn).table(codec.ASSIGNMENTS)
+    table = transaction.TransactionView(txn).table(codec.ASSIGNMENTS)
     key, value = next(table.scan(b""))
     row = codec.decode_assignment(value)
     table.put(
@@ -163,18 +163,18 @@ def _change_row(txn: WriteTransaction) -> None:
 
 
 def _remove_row(txn: WriteTransaction) -> None:
-    table = transaction.BookView(txn).table(codec.ASSIGNMENTS)
+    table = transaction.TransactionView(txn).table(codec.ASSIGNMENTS)
     table.delete(next(table.scan(b""))[0])
 
 
 def _add_row(txn: WriteTransaction) -> None:
-    table = transaction.BookView(txn).table(codec.ASSIGNMENTS)
+    table = transaction.TransactionView(txn).table(codec.ASSIGNMENTS)
     table.put(str(identifier("0099")).encode(), next(table.scan(b""))[1])
 
 
 def _put_back_row(txn: WriteTransaction) -> None:
     """An identifier as it was before its last change."""
-    seen = transaction.BookView(txn)
+    seen = transaction.TransactionView(txn)
     table = seen.table(codec.ASSIGNMENTS)
     key, value = list(table.scan(b""))[1]
     row = codec.decode_assignment(value)
@@ -185,7 +185,7 @@ def _put_back_row(txn: WriteTransaction) -> None:
 
 
 def _change_owner(txn: WriteTransaction) -> None:
-    table = transaction.BookView(txn).table(codec.OWNERS)
+    table = transaction.TransactionView(txn).table(codec.OWNERS)
     key, value = next(table.scan(b""))
     table.put(key, codec.encode(codec.decode_owner(value)._replace(quota=5)))
 

@@ -153,7 +153,7 @@ def test_a_request_that_goes_wrong_does_not_disturb_its_neighbours(tmp_path: Pat
 
 def test_a_caller_that_gives_up_does_not_keep_the_others_waiting(tmp_path: Path) -> None:
     with opened(tmp_path / "data") as registry:
-        writer = registry._writer
+        writer = registry.writer
         held, left = identifier("0001"), identifier("0002")
         writer._is_led = True  # as if a thread were leading
         waiting = [_Ticket([Request(ADMINISTRATOR, Assign(code, RECORD))]) for code in (held, left)]

@@ -11,7 +11,7 @@ from itertools import zip_longest
 import pytest
 
 from csid import names
-from resolver.answer import edns, lookup, process
+from resolver.answer import edns, encode, fit, lookup, parse, process, reply, resolve, source
 from resolver.answer.edns import OptWriter
 from resolver.answer.process import Answerer
 from resolver.server import udp
@@ -24,7 +24,21 @@ from tests.support.packets import NOW, PEER, mutated, random_query
 from tests.support.servers import CHECKOUT
 
 QUERIES = 4_000
-MODULES = (names, node, lookup, seek, edns, process, udp)
+MODULES = (
+    names,
+    node,
+    lookup,
+    seek,
+    edns,
+    encode,
+    fit,
+    parse,
+    process,
+    reply,
+    resolve,
+    source,
+    udp,
+)
 
 
 def replies() -> list[str]:
@@ -35,18 +49,18 @@ def replies() -> list[str]:
     ]
     asked += [names.from_text("example."), names.from_text("child.example."), *OWNERS]
     answerer = Answerer(OptWriter(bytes(range(16)), b"node-1"))
-    snapshots = [tree.snapshot() for tree in (SMALL_TREE, BIG_TREE, ODD_TREE)]
+    sources = [tree.source() for tree in (SMALL_TREE, BIG_TREE, ODD_TREE)]
     said = []
     for number in range(QUERIES):
         packet = random_query(rng, asked)
-        snapshot = snapshots[number % 3]
+        source = sources[number % 3]
         stream = rng.random() < 0.3
         address = rng.choice((PEER, bytes(16)))
         for one in (packet, mutated(rng, packet)):
-            reply = answerer.answer(one, snapshot, NOW + number // 10, address, stream)
+            reply = answerer.answer(one, source, NOW + number // 10, address, stream)
             said.append(f"{one.hex()} {'-' if reply is None else reply.hex()}")
     for packet in HOSTILE.values():
-        reply = answerer.answer(packet, snapshots[2], NOW, PEER, True)
+        reply = answerer.answer(packet, sources[2], NOW, PEER, True)
         said.append(f"{packet.hex()} {'-' if reply is None else reply.hex()}")
     return said
 

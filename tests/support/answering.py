@@ -95,7 +95,7 @@ TREE = tree_of(ZONES)
 
 
 def answer_octets(packet: bytes, stream: bool = False, tree: MemoryTree = TREE) -> bytes | None:
-    return Answerer(OptWriter(SECRET, NSID)).answer(packet, tree.snapshot(), NOW, PEER, stream)
+    return Answerer(OptWriter(SECRET, NSID)).answer(packet, tree.source(), NOW, PEER, stream)
 
 
 def answer(packet: bytes, stream: bool = False, tree: MemoryTree = TREE) -> dns.message.Message:

@@ -9,11 +9,12 @@ from csid.identifier import parse
 from csid.protocol import CSID, SOA
 from csid.record import Record, decode
 from registry.deployment import DEFAULT_ADDRESS, first_zone
-from registry.rules.participants import Judgement, Kind
+from registry.rules.decision import Decision
+from registry.rules.participants import Judgement
 from registry.rules.requests import Actor, AddOwner, Body, JudgeOwner, Request
 from registry.rules.status import Status
 from registry.service import Registry
-from registry.tables.rows import Decision
+from registry.tables.enums import Kind
 from resolver.answer import lookup
 from resolver.store import build, node
 from resolver.store.build import serial_of
@@ -27,7 +28,7 @@ OWNERS = (OWNER, OTHER)
 
 def create(path: Path, map_octets: int = 1 << 30) -> Path:
     """A data directory as `csid init` makes it."""
-    with Store.create(path, SUFFIX, "86.100", map_octets) as store, store.write() as txn:
+    with Store.create(path, SUFFIX, "0.EXAMPLE", map_octets) as store, store.write() as txn:
         data = first_zone(ORIGIN, {b"\3ns1" + ORIGIN: [DEFAULT_ADDRESS]})
         txn.replace_zone(ORIGIN, build.build(ORIGIN, data))
     return path
@@ -39,7 +40,7 @@ def accredit(registry: Registry, *owners: str) -> None:
     for code in owners:
         bodies.append(AddOwner(code, (Kind.RESOURCE_PROVIDER,), f"主体 {code}", "noc@example.cn"))
         bodies.append(JudgeOwner(code, Judgement.ACCREDIT))
-    for decision in registry.submit_all([Request(ADMINISTRATOR, body) for body in bodies]):
+    for decision in registry.writer.submit([Request(ADMINISTRATOR, body) for body in bodies]):
         assert decision.status.success, decision
 
 

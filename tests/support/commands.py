@@ -1,58 +1,81 @@
-"""Running `csid` commands in a test: fixtures, to be imported by the modules that use them."""
+"""The `csid` command run in this process, for tests: what it printed and its exit code."""
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
-
-import pytest
+from typing import Any, NamedTuple
 
 from gateway.cli import main
-from registry.service import Registry
-from tests.support.books import accredit
 
 NOBODY = 65_534  # user id
-OWNER = "X0000000000000101T"  # accredited in the data directory
 
 
 class Ran(NamedTuple):
+    """What a command did."""
+
     code: int
     out: str
     err: str
 
+    @property
+    def lines(self) -> list[str]:
+        """What it printed."""
+        return self.out.splitlines()
 
-Csid = Callable[..., Ran]
-
-
-@pytest.fixture
-def csid(capsys: pytest.CaptureFixture[str]) -> Csid:
-    def run(*words: object) -> Ran:
-        code = main([str(word) for word in words])
-        return Ran(code, *capsys.readouterr())
-
-    return run
+    @property
+    def json(self) -> list[Any]:
+        """What it printed, as JSON Lines."""
+        return [json.loads(line) for line in self.lines]
 
 
-@pytest.fixture
-def data(tmp_path: Path, csid: Csid) -> Path:
-    path = tmp_path / "data"
-    assert csid("init", "--data", path).code == 0
-    with Registry.open(path, writable=True) as registry:
-        accredit(registry, OWNER)
-    return path
+def run(*words: object) -> Ran:
+    """One command."""
+    with (
+        contextlib.redirect_stdout(io.StringIO()) as out,
+        contextlib.redirect_stderr(io.StringIO()) as err,
+    ):
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as ended:  # argparse
+            code = int(ended.code or 0)
+    return Ran(code, out.getvalue(), err.getvalue())
 
 
-def let_others_reach(path: Path) -> None:
-    """Let everybody look into a directory, whatever the modes of those above it."""
-    for folder in (path, *path.parents):
-        if folder.stat().st_mode & 0o055 != 0o055:
-            folder.chmod(0o755)
+class Node:
+    """A data directory, and commands about it."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        assert run("init", "--data", data).code == 0
+
+    def run(self, *words: object) -> Ran:
+        """One command with --data."""
+        return run(*words, "--data", self.data)
+
+    def must(self, *words: object) -> str:
+        """One command that has to succeed; the last line it printed."""
+        ran = self.run(*words)
+        assert ran.code == 0, (words, ran)
+        return ran.lines[-1] if ran.lines else ""
+
+    def accredit(self, code: str, name: str = "杭州算力", kind: str = "resource") -> None:
+        """Register and accredit a participant."""
+        self.must("owner", "add", code, "--kind", kind, "--name", name, "--contact", "noc@a.cn")
+        self.must("owner", "accredit", code)
+
+    def state(self, code: object) -> str:
+        """The state that a list shows of an identifier."""
+        (found,) = self.run("list", code, "--json").json
+        assert isinstance(found["state"], str)
+        return found["state"]
 
 
-@contextmanager
+@contextlib.contextmanager
 def as_nobody() -> Iterator[None]:
     """Without the rights of root, to whom nothing is forbidden."""
     if os.geteuid() != 0:

@@ -9,6 +9,7 @@ import dns.zone
 
 from csid import names
 from resolver.answer.lookup import Snapshot, zone_entry
+from resolver.answer.resolve import TreeSource
 from resolver.store.build import ZoneData, build, wildcard_count
 from resolver.store.node import RRset
 
@@ -47,6 +48,10 @@ class MemoryTree:
             return apexes[at - 1], self.apexes[apexes[at - 1]], following
 
         return Snapshot(self.tree.get, below, floor, {})
+
+    def source(self) -> TreeSource:
+        """What answers come from, the tree being as it is now."""
+        return TreeSource(self.snapshot())
 
 
 def zone_data(text: str, origin: str) -> tuple[bytes, dict[bytes, dict[int, RRset]]]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from csid.identifier import Identifier, make
 from csid.record import Record
 from registry.rules.decide import decide
-from registry.rules.participants import Judgement, Kind
+from registry.rules.decision import Decision
+from registry.rules.participants import Judgement
 from registry.rules.requests import Actor, AddOwner, Body, JudgeOwner, Request, Role
 from registry.rules.status import Status
-from registry.tables.log_entry import Leaf, decode
-from registry.tables.rows import Decision
-from registry.tables.view import EMPTY, Overlay
+from registry.tables.enums import Kind
+from registry.tables.log_entry import LogEntry, decode
+from registry.tables.overlay import Overlay
+from registry.tables.view import EMPTY
 
 NOW = 1_780_000_000  # 2026-05-29 in China
 DAY = "2026-05-29"
@@ -40,7 +42,7 @@ class Book:
 
     def __init__(self) -> None:
         self.view = Overlay(EMPTY)
-        self.log: list[Leaf] = []
+        self.log: list[LogEntry] = []
         self.now = NOW
 
     def ask(

@@ -33,7 +33,7 @@ many TXT   "{filler}"
 
 def make_data(path: Path, text: str = ZONE, origin: str = SUFFIX) -> Path:
     """A data directory that holds one zone."""
-    with Store.create(path, SUFFIX, "86.100") as store:
+    with Store.create(path, SUFFIX, "0.EXAMPLE") as store:
         put_zone(store, text, origin)
     return path
 

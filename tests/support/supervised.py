@@ -31,13 +31,13 @@ from pathlib import Path
 from csid.errors import CsidError
 from resolver.server.child import Timing
 from resolver.server.notices import tell
-from resolver.server.sockets import parse_address
+from resolver.server.sockets import listen_address
 from resolver.server.supervisor import serve
 data, workers, listen, timing = json.loads(sys.argv[1])
 def ready(bound):
     print("ready: udp+tcp", *bound, sep=" ", end=",\\n", flush=True)
 try:
-    serve(Path(data), [parse_address(one) for one in listen], workers, "", ready, Timing(*timing))
+    serve(Path(data), [listen_address(one) for one in listen], workers, "", ready, Timing(*timing))
 except CsidError as error:
     tell(str(error))
     sys.exit(2)

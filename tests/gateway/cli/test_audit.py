@@ -10,7 +10,7 @@ from pathlib import Path
 import lmdb
 import pytest
 
-from tests.support.clinode import Node, run
+from tests.support.commands import Node, run
 from tests.support.registering import OWNER, PLACE, POOL, identifier
 
 FIRST = str(identifier("0001"))

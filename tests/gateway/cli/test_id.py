@@ -9,7 +9,7 @@ import json
 import pytest
 
 from csid.identifier import parse
-from gateway.cli import ids
+from gateway.cli.commands import id as id_command
 from tests.support.identifiers import PRINTED
 
 FIRST = PRINTED[0]
@@ -25,7 +25,7 @@ SEGMENTS = {
 
 def run(*words: str) -> int:
     parser = argparse.ArgumentParser()
-    ids.register(parser.add_subparsers())
+    id_command.register(parser.add_subparsers())
     args = parser.parse_args(["id", *words])
     code = args.run(args)
     assert isinstance(code, int)
@@ -82,7 +82,8 @@ def test_check_of_good_ones_exits_0(capsys: Capture) -> None:
 
 
 def test_check_reads_stdin(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"{FIRST}\n\nbar\n"))
+    octets = f"{FIRST}\n\nbar\n".encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(octets)))
     assert run("check", "-", "--json") == 1
     good, bad = map(json.loads, capsys.readouterr().out.splitlines())
     assert good == {"given": FIRST, "ok": True, "id": FIRST}

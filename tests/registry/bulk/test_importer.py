@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import subprocess
 import sys
+import threading
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
+import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,21 +22,24 @@ from csid import names
 from csid.errors import RecordError
 from csid.identifier import Identifier, make
 from csid.protocol import CSID, SVCB, TXT
-from csid.record import Record
-from csid.record_rdata import csid_rdata, svcb_rdatas, txt_rdata
+from csid.record import Record, encode
+from csid.record_rdata import svcb_rdatas, txt_rdata
 from registry.bulk import importer
 from registry.bulk import readers as reading_processes
 from registry.bulk.csv_stream import LINE_CHARACTERS_MAX, Fault, Table, TableError
-from registry.bulk.entries import Reading, blob_of, key_of, parts
+from registry.bulk.entries import Reading, parts
 from registry.bulk.importer import Import, Tally, read_parts
 from registry.bulk.readers import FeederError, feed
 from registry.service import Registry
+from registry.tables.naming import Names
+from registry.tables.record_node import blob_of
 from resolver.store import node
 from resolver.store.environment import Store
 from resolver.store.node import RRset
 from tests.support import trees
 from tests.support.books import accredit
 from tests.support.identifiers import identifiers
+from tests.support.pieces import Pieces
 from tests.support.records import facts
 from tests.support.registering import ADMINISTRATOR
 from tests.support.servers import SUFFIX, make_data, put_zone
@@ -66,7 +73,7 @@ def run(
     registry: Registry, table: str | bytes, reading: Reading = READING, keep: bool = True
 ) -> tuple[Tally, list[Fault]]:
     octets = table if isinstance(table, bytes) else table.encode()
-    work = Import(registry, ADMINISTRATOR, keep=keep)
+    work = Import(registry.store, ADMINISTRATOR, keep=keep)
     found = work.run(read_parts(io.BytesIO(octets), reading, len(octets)))
     faults = [fault for part in found for fault in part]
     assert work.tally.bad == len(faults)
@@ -84,7 +91,7 @@ def table_of(*rows: str, head: str = "identifier,state,name") -> str:
 
 
 def rrsets(store: Store, identifier: str) -> dict[int, RRset]:
-    key = key_of(parsed(identifier), b"")
+    key = Names(".").key(str(parsed(identifier)))
     with store.read() as read:
         held = read.zone(names.from_text(SUFFIX))
         return dict(node.rrsets_of(dict(read.nodes(held.generation))[key]))
@@ -101,15 +108,16 @@ def parsed(text: str) -> Identifier:
 
 @given(identifiers(), st.sampled_from([".", "csid.internal.", "A.b.example."]))
 def test_the_key_of_an_identifier_is_that_of_its_name(identifier: Identifier, suffix: str) -> None:
-    wire = names.from_text(suffix.lower())
-    assert key_of(identifier, names.key_of(wire)) == names.key_of(identifier.to_wire(wire))
+    wire = identifier.to_wire(names.from_text(suffix.lower()))
+    assert Names(suffix).key(str(identifier)) == names.key_of(wire)
+    assert Names(suffix).target(str(identifier)) == wire
 
 
 @given(facts, st.integers(0, 2**31 - 1))
 def test_the_node_of_a_record_is_that_of_its_rrsets(values: dict[str, object], ttl: int) -> None:
     record = Record(values)
     try:
-        packed = csid_rdata(record)
+        packed = encode(record)
     except RecordError:
         with pytest.raises(RecordError):
             blob_of(record, ttl)
@@ -316,7 +324,7 @@ def test_a_table_in_another_encoding_is_told_and_can_be_read(registry: Registry)
         (b"identifier,state,state\n", "twice"),
         (b"identifier,name\n", "state"),
         ("标识,状态,名称\n".encode("gb18030"), "not UTF-8"),
-        ("identifier,state\n".encode("utf-16"), "not UTF-8"),
+        ("identifier,state\n".encode("utf-16"), "UTF-16.*--encoding utf-16"),
         (b'identifier,"state\n', "quote"),
         (b"\x00\xff" * 50_000, "longer"),
     ],
@@ -325,12 +333,65 @@ def test_without_a_header_there_is_no_table(octets: bytes, word: str) -> None:
     with pytest.raises(TableError, match=word) as caught:
         list(parts(Table(io.BytesIO(octets)), READING))
     assert "\n" not in str(caught.value)
-    assert str(caught.value).startswith(("line 1: ", "the table is empty"))
+    assert str(caught.value).startswith(("line 1: ", "the table is "))
 
 
-def test_an_unknown_encoding_is_refused() -> None:
+@pytest.mark.parametrize(
+    "encoding",
+    ["martian", "base64", "hex", "zip", "rot13", "undefined", "idna", "", "x" * 999, "a\0b"],
+)
+def test_what_is_no_encoding_of_text_is_refused(encoding: str) -> None:
     with pytest.raises(TableError, match="no encoding"):
-        Table(io.BytesIO(b"identifier,state\n"), "martian")
+        Table(io.BytesIO(b"identifier,state\n"), encoding)
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "gbk", "big5", "shift_jis", "latin-1"])
+@pytest.mark.parametrize("head", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("ascii_rows", [0, 20_000])
+def test_utf_8_is_not_read_as_another_encoding(encoding: str, head: bytes, ascii_rows: int) -> None:
+    rows = [*[f"{IDS[1]},active,x"] * ascii_rows, f"{IDS[0]},active,上海"]
+    with pytest.raises(TableError, match=f"is UTF-8, not {encoding}; leave --encoding out"):
+        list(parts(Table(io.BytesIO(head + table_of(*rows).encode()), encoding), READING))
+
+
+@pytest.mark.parametrize("name", ["茅台", "联通", "上海", "x", "𪛖"])
+def test_what_is_in_another_encoding_is_read_as_such(name: str) -> None:
+    octets = table_of(f"{IDS[0]},active,{name}").encode("gb18030")
+    (part,) = parts(Table(io.BytesIO(octets), "gb18030"), READING)
+    assert part.faults == []
+    assert f"name={name}".encode() in part.entries[0][2]
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-16", "utf-16-le", "utf-32", "utf-8", "UTF-8-SIG", "utf-7"]
+)
+def test_other_forms_of_unicode_are_read(encoding: str) -> None:
+    octets = table_of(f"{IDS[0]},active,上海").encode(encoding)
+    (part,) = parts(Table(io.BytesIO(octets), encoding), READING)
+    assert part.faults == []
+    assert "name=上海".encode() in part.entries[0][2]
+
+
+def test_octets_that_are_not_in_the_encoding_given_are_told() -> None:
+    octets = table_of(f"{IDS[0]},active,x").encode("utf-16-le") + b"\x00\xd8\x00\x00x"
+    with pytest.raises(TableError, match="the table is not utf-16-le: "):
+        list(parts(Table(io.BytesIO(octets), "utf-16-le"), READING))
+
+
+def test_a_line_of_100_mb_and_rows_of_the_longest_take_little_memory() -> None:
+    row = f"{IDS[0]},active,{'x' * (LINE_CHARACTERS_MAX - 100)}\n".encode()
+    head, good = b"identifier,state,name\n", f"{IDS[1]},active,x\n".encode()
+    long = [b"y" * 1_000_000] * 100
+    file = io.BufferedReader(Pieces([head, *long, b"\n", good, *[row] * 5_000, good]))
+    tracemalloc.start()
+    found = list(parts(Table(file), READING))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 150 << 20
+    faults = [fault for part in found for fault in part.faults]
+    assert [fault.line for fault in faults] == [2, *range(4, 5_004)]
+    assert "longer than 32,768 characters" in faults[0].reason
+    assert [line for part in found for _, line, _ in part.entries] == [3, 5_004]
 
 
 @given(st.binary(max_size=300), st.integers(1, 5))
@@ -390,12 +451,63 @@ def test_what_is_wrong_with_the_table_comes_through(tmp_path: Path) -> None:
         list(feed(file, READING))
 
 
-def test_a_reader_that_dies_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+PART = msgpack.packb(["part", [[b"k", 2, b"n"]], [], 9])
+WHOLE = len(PART).to_bytes(4, "big") + PART
+
+
+@pytest.mark.parametrize(
+    ("sent", "ending", "told"),
+    [
+        (b"", "sys.exit(3)", "ended early, with code 3"),
+        (b"", "sys.exit(0)", "ended early, with code 0"),
+        (WHOLE[:2], "os.kill(os.getpid(), 9)", "was ended by SIGKILL"),
+        (WHOLE[:-1], "os.kill(os.getpid(), 9)", "was ended by SIGKILL"),
+        (WHOLE, "os.kill(os.getpid(), 15)", "was ended by SIGTERM"),
+        (WHOLE + WHOLE[:9], "os.kill(os.getpid(), 9)", "was ended by SIGKILL"),
+        (b"\xff\xff\xff\xff", "pass", "4,294,967,295 octets at once"),
+        (b"Traceback (most", "pass", "octets at once"),
+        (b"\0\0\0\1\xc1", "pass", "sends no part"),
+        (b"\0\0\0\1\x07", "pass", "sends no part"),
+        (b"\0\0\0\1\x90", "pass", "sends no part"),
+        (b"\0\0\0\7\x94\xa4part\x01", "pass", "sends no part"),
+        (b"\0\0\0\7\x92\xa4part\x01", "pass", "sends no part"),
+    ],
+)
+def test_a_reader_that_ends_anywhere_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes, ending: str, told: str
+) -> None:
     path = tmp_path / "table.csv"
     path.write_text("identifier,state\n")
-    monkeypatch.setattr(reading_processes, "MODULE", "registry.no_such_module")
-    with path.open("rb") as file, pytest.raises(FeederError, match="ended early"):
-        list(feed(file, READING))
+    (tmp_path / "broken_reader.py").write_text(
+        f"import os, sys\nsys.stdout.buffer.write({sent!r})\nsys.stdout.buffer.flush()\n{ending}\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(reading_processes, "MODULE", "broken_reader")
+    got = []
+    with path.open("rb") as file, pytest.raises(FeederError) as caught:
+        got.extend(feed(file, READING))
+    assert told in str(caught.value) and "\n" not in str(caught.value)
+    assert len(got) == sent.startswith(WHOLE)
+
+
+def test_a_reader_killed_at_work_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(table_of(*(f"{one},active,x" for one in IDS * 500)))
+    with path.open("rb") as file:
+        found = feed(file, READING._replace(rows_per_part=10))
+        next(found)
+        children = Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text()
+        for child in children.split():
+            os.kill(int(child), signal.SIGKILL)
+        with pytest.raises(FeederError, match="was ended by SIGKILL"):
+            list(found)
+
+
+def test_a_table_that_cannot_be_read_is_told() -> None:
+    with Path("/proc/self/mem").open("rb") as file:  # where it begins nothing can be read
+        for readers in (1, 2):
+            with pytest.raises(TableError, match="cannot be read: Input/output error"):
+                list(feed(file, READING, readers=readers))
 
 
 def test_the_reader_ends_when_nobody_listens(tmp_path: Path) -> None:
@@ -414,7 +526,7 @@ def test_a_large_table_is_read_by_processes_of_their_own(
     monkeypatch.setattr(importer, "OCTETS_PER_READER", 100)
     path = tmp_path / "table.csv"
     path.write_text(table_of(*(f"{one},active,x" for one in IDS)))
-    work = Import(registry, ADMINISTRATOR)
+    work = Import(registry.store, ADMINISTRATOR)
     with path.open("rb") as file:
         assert [*work.run(read_parts(file, READING, path.stat().st_size))] == [[]]
     assert work.tally.added == len(IDS)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tracemalloc
 from collections.abc import Iterator
 
 import pytest
@@ -11,11 +13,14 @@ from hypothesis import strategies as st
 
 from csid.identifier import Identifier
 from csid.record import decode
+from registry.bulk.csv_stream import Fault
 from registry.bulk.jsonl import Entry, Restoration, read
-from registry.rules.lifecycle import State, Verb
+from registry.rules.lifecycle import Verb
 from registry.rules.requests import Advance, Alias, Assign, Body, Retire
 from registry.rules.status import Status
+from registry.tables.enums import State
 from registry.tables.view import assignments
+from tests.support.pieces import Pieces
 from tests.support.registering import OTHER, OWNER, RECORD, Book, book, identifier
 
 CODES = [identifier(serial, owner) for serial in ("1", "2", "3", "4") for owner in (OWNER, OTHER)]
@@ -47,7 +52,7 @@ def lines(kept: Book) -> Iterator[bytes]:
 
 def restore(kept: Book, given_lines: list[bytes]) -> list[Status]:
     """Restore a registry from lines; the status of each request."""
-    entries = [one for one in read(given_lines) if isinstance(one, Entry)]
+    entries = [one for one in read(io.BytesIO(b"\n".join(given_lines))) if isinstance(one, Entry)]
     assert len(entries) == len(given_lines)
     work = Restoration({one.identifier: one.alias for one in entries if one.alias})
     begun = [kept.ask(work.begin(kept.view, entry)).status for entry in entries]
@@ -95,7 +100,7 @@ def test_a_restored_registry_says_the_same_and_again_nothing_changes(
 )
 def test_a_line_that_is_wrong_is_told_with_its_number(line: bytes) -> None:
     good = json.dumps({"id": str(CODES[0]), "record": {"state": "active"}}).encode()
-    first, fault, last = read([good, b"\n", line, good])
+    first, fault, last = read(io.BytesIO(b"\n".join([good, b"", line, good])))
     assert isinstance(first, Entry)
     assert isinstance(last, Entry)
     assert not isinstance(fault, Entry)
@@ -109,3 +114,16 @@ def test_aliases_that_run_in_a_circle_are_named() -> None:
         Alias(CODES[2], CODES[3])
     ]
     assert work.circular == [CODES[0], CODES[1]]
+
+
+def test_a_long_line_takes_no_memory() -> None:
+    good = json.dumps({"id": str(CODES[0]), "record": {"state": "active"}}).encode()
+    file = io.BufferedReader(Pieces([good + b"\n", *[b"x" * 1_000_000] * 100, b"\n", good]))
+    tracemalloc.start()
+    first, fault, last = read(file)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert isinstance(first, Entry) and isinstance(fault, Fault) and isinstance(last, Entry)
+    assert (fault.line, last.line) == (2, 3)
+    assert "longer than 65,536 octets" in fault.reason
+    assert peak < 8 << 20

@@ -11,8 +11,8 @@ from csid.fields import ENDPOINTS_MAX
 from csid.identifier import make
 from csid.record import Record, decode, encode
 from registry.rules.assignments import RECORD_ROOM
-from registry.rules.lifecycle import State, Verb
-from registry.rules.participants import Judgement, Kind, Standing
+from registry.rules.lifecycle import Verb
+from registry.rules.participants import Judgement, rights_of
 from registry.rules.plan import AliasAll, MintAll, Plan, Transfer, steps
 from registry.rules.requests import (
     Actor,
@@ -36,7 +36,9 @@ from registry.rules.requests import (
 )
 from registry.rules.status import Status
 from registry.tables import view
-from registry.tables.rows import NO_LEAF, TreeKind
+from registry.tables.changes import TreeKind
+from registry.tables.enums import Kind, Standing, State
+from registry.tables.rows import NO_LEAF
 from tests.support.registering import (
     ADMINISTRATOR,
     AUDITOR,
@@ -163,7 +165,7 @@ def test_an_accreditation_goes_its_way() -> None:
     held = view.get_owner(of.view, FOREIGN)
     assert held is not None
     assert held.qualified
-    assert not held.rights
+    assert not rights_of(held)
     of.must(JudgeOwner(FOREIGN, Judgement.REINSTATE))
     of.must(QualifyOwner(FOREIGN, False))
     of.must(JudgeOwner(FOREIGN, Judgement.END))
@@ -681,6 +683,31 @@ def test_every_key_fits_the_store() -> None:
     assert max(len(key) for _, key, _ in decision.changes.rows) < 128
 
 
-@pytest.mark.parametrize("texts", [{"key": "k" * 129}, {"reason": "\x07"}, {"reason": "r" * 201}])
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"key": "k" * 129},
+        {"key": "k\u200b"},
+        {"reason": "\x07"},
+        {"reason": "到期\u202e"},
+        {"reason": "r" * 201},
+    ],
+)
 def test_texts_around_a_request_are_bounded_and_clean(texts: dict[str, str]) -> None:
     assert book().ask(Assign(ONE, RECORD), **texts).status is Status.BAD_VALUE
+
+
+def test_a_hidden_character_in_a_reason_is_told_with_its_place() -> None:
+    decision = book().ask(Assign(ONE, RECORD), reason="到期\u202e")
+    assert decision.detail.endswith("character 3 is U+202E RIGHT-TO-LEFT OVERRIDE")
+
+
+@pytest.mark.parametrize("text", ["", " ", "\u3000", "a\u2066", "\U000e0041", "\ue000"])
+def test_the_name_and_contact_of_an_owner_can_be_seen(text: str) -> None:
+    kinds = (Kind.RESOURCE_PROVIDER,)
+    for name, contact in ((text, "noc@a.cn"), ("杭州", text)):
+        for body in (
+            AddOwner(FOREIGN, kinds, name, contact),
+            UpdateOwner(OWNER, kinds, name, contact),
+        ):
+            assert book().status(body) is Status.BAD_VALUE

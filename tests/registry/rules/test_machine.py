@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from csid.identifier import Identifier, parse
 from csid.record import decode
-from registry.rules.lifecycle import LIVE, TRANSITIONS, WORDS, State, Verb
+from registry.rules.lifecycle import LIVE, TRANSITIONS, Verb
 from registry.rules.plan import RetireLocation, Transfer, steps
 from registry.rules.requests import (
     AddPool,
@@ -25,7 +25,9 @@ from registry.rules.requests import (
 )
 from registry.rules.status import Status
 from registry.tables import codec, index, view
-from registry.tables.rows import NO_LEAF, TreeKind
+from registry.tables.changes import TreeKind
+from registry.tables.enums import WORDS, State
+from registry.tables.rows import NO_LEAF
 from tests.support.registering import (
     ADMINISTRATOR,
     CLASS,

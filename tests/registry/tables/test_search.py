@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from csid.errors import IdentifierError
 from csid.identifier import make
-from registry.rules.lifecycle import BY_WORD, State, Verb
-from registry.rules.participants import Kind
+from registry.rules.lifecycle import Verb
 from registry.rules.requests import Advance, Assign, Retire
 from registry.tables import codec, index
+from registry.tables.enums import BY_WORD, Kind, State
+from registry.tables.overlay import Overlay
 from registry.tables.rows import Assignment
 from registry.tables.search import Query, find, page, read_query
-from registry.tables.view import EMPTY, Overlay, View, assignments, get_owner
+from registry.tables.view import EMPTY, View, assignments, get_owner
 from tests.support.registering import FOREIGN, OTHER, OWNER, RECORD, Book
 
 OWNERS = {OWNER: "杭州算力", OTHER: "Fujian Compute", FOREIGN: "海外 Compute"}

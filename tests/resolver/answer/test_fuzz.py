@@ -63,9 +63,7 @@ OWNERS = sorted({owner for origin, text in ZONES.items() for owner in zone_data(
 
 
 def answer(packet: bytes, stream: bool = False) -> bytes | None:
-    return Answerer(OptWriter(bytes(16), b"node")).answer(
-        packet, TREE.snapshot(), NOW, PEER, stream
-    )
+    return Answerer(OptWriter(bytes(16), b"node")).answer(packet, TREE.source(), NOW, PEER, stream)
 
 
 def check(packet: bytes, reply: bytes | None, stream: bool = False) -> None:

@@ -32,10 +32,10 @@ from resolver.answer.lookup import (
     WILDCARD,
     Snapshot,
     find,
-    parent_key,
     shared_ancestor,
 )
 from resolver.answer.process import Answerer
+from resolver.answer.resolve import TreeSource
 from resolver.store.build import build
 from resolver.store.environment import Store
 from resolver.store.node import RRset, rrsets_of
@@ -122,6 +122,8 @@ def resolve(zones: dict[Name, Zone], name: Name, qtype: int) -> Answer:
             if len(wire_of(target)) > 255:
                 return Answer(YXDOMAIN, True, answer, none)
             answer |= text_of(name, CNAME, [wire_of(target)])
+            if qtype == CNAME:
+                return Answer(NOERROR, True, answer, none)
             name = target
         elif qtype in held:
             answer |= text_of(name, qtype, held[qtype])
@@ -243,7 +245,7 @@ def test_answers_say_what_the_rfc_says(
     snapshot = snapshot_of(zones)
     answerer = Answerer(OptWriter(bytes(16)))
     for name, qtype in [*asked, *((apex, DS) for apex in zones)]:
-        packet = answerer.answer(query(wire_of(name), qtype), snapshot, NOW, PEER, True)
+        packet = answerer.answer(query(wire_of(name), qtype), TreeSource(snapshot), NOW, PEER, True)
         assert packet is not None
         reply = parsed(packet)
         got = Answer(
@@ -265,7 +267,7 @@ def test_a_store_on_disk_answers_as_the_tree_in_memory(
     memory = snapshot_of(zones)
     with (
         tempfile.TemporaryDirectory() as folder,
-        Store.create(Path(folder) / "data", "csid.internal.", "86.100", 1 << 24) as store,
+        Store.create(Path(folder) / "data", "csid.internal.", "0.EXAMPLE", 1 << 24) as store,
     ):
         with store.write() as transaction:
             for apex, held in zones.items():
@@ -273,8 +275,8 @@ def test_a_store_on_disk_answers_as_the_tree_in_memory(
         with store.snapshot() as disk:
             for name in [*asked, *zones]:
                 packet = query(wire_of(name), DS)
-                given = answerer.answer(packet, disk, NOW, PEER, True)
-                assert given == answerer.answer(packet, memory, NOW, PEER, True)
+                given = answerer.answer(packet, TreeSource(disk), NOW, PEER, True)
+                assert given == answerer.answer(packet, TreeSource(memory), NOW, PEER, True)
 
 
 # -- which zone a name belongs to
@@ -354,13 +356,6 @@ def test_the_shared_ancestor_of_two_names(one: Name, other: Name) -> None:
         common += 1
     keys = [names.key_of(wire_of(name)) for name in (one, other)]
     assert shared_ancestor(*keys) == names.key_of(wire_of(one[:common]))
-
-
-@given(ZONE_NAMES.filter(bool))
-def test_the_parent_of_a_stored_key_keeps_the_generation(name: Name) -> None:
-    generation = b"\0\0\0\0\0\0\1\0"
-    stored = generation + names.key_of(wire_of(name))
-    assert parent_key(stored) == generation + names.key_of(wire_of(name[:-1]))
 
 
 def test_a_name_whose_key_is_too_long_for_the_store_is_answered() -> None:

@@ -244,7 +244,7 @@ def test_nsid_is_given_to_those_who_ask() -> None:
 
 def test_nsid_is_left_out_where_the_server_has_no_name() -> None:
     packet = query("www.example.", "A", opt(option(3)))
-    reply = Answerer(OptWriter(SECRET)).answer(packet, TREE.snapshot(), NOW, PEER, False)
+    reply = Answerer(OptWriter(SECRET)).answer(packet, TREE.source(), NOW, PEER, False)
     assert reply is not None
     assert options(parsed(reply)) == {}
 

@@ -143,7 +143,7 @@ QUESTIONS = """
     SOA    @ www gone sub child sub.child alone.test.
     DS     sub child plain www gone x.sub www.child deep.x.sub @
     DS     low.mid.grand.test. mid.grand.test. www.low.mid.grand.test. grand.test.
-    CNAME  alias one www gone x.wildcn toforeign
+    CNAME  alias one www gone x.wildcn toforeign a.dn x.dn a.twice host.dncut todn www.apexdn.test.
     DNAME  dn twice apexdn.test. www
     SRV    odd
     SVCB   odd
@@ -251,9 +251,7 @@ TREE = MemoryTree(dict(zone_data(text, origin) for origin, text in ZONES.items()
 
 
 def ours(query: dns.message.Message, stream: bool = False) -> dns.message.Message:
-    reply = Answerer(OptWriter(bytes(16))).answer(
-        query.to_wire(), TREE.snapshot(), NOW, PEER, stream
-    )
+    reply = Answerer(OptWriter(bytes(16))).answer(query.to_wire(), TREE.source(), NOW, PEER, stream)
     assert reply is not None
     return parsed(reply)
 
@@ -280,5 +278,9 @@ def test_any_over_tcp_leaves_out_nothing_that_others_give(peer: Peer) -> None:
     for name in map(absolute, ANY_ASKED):
         query = dns.message.make_query(name, "ANY", flags=0)
         own, theirs = essence(ours(query, True)), essence(peer.ask(query, True))
+        if name == "a.dn.example.":
+            # The CNAME made by a DNAME is of the type asked for: we end there, as BIND does.
+            assert own.answer <= theirs.answer
+            continue
         assert theirs.answer <= own.answer, name
         assert (own.rcode, own.authoritative) == (theirs.rcode, theirs.authoritative), name

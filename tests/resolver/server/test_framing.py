@@ -88,17 +88,43 @@ def test_the_longest_query_is_taken_whole_and_no_more_is_held() -> None:
     assert stream.held == 0
 
 
+def test_a_long_query_in_single_octets_is_taken_whole_behind_another() -> None:
+    stream = Stream()
+    query = bytes(range(1, 201)) * 50
+    message = framed(bytes([1]) * 12) + framed(query)
+    for at in range(len(message) - 1):
+        stream.receive(message[at : at + 1])
+        assert (stream.answers(lambda _: b"x" * 12) != b"") == (at == 13)
+        assert stream.held == (at + 1 if at < 13 else at - 13)
+    stream.receive(message[-1:])
+    assert stream.answers(lambda got: got) == framed(query)
+    assert (stream.held, stream.taken) == (0, 1)
+
+
+@given(st.lists(queries, max_size=20))
+def test_what_was_taken_is_counted_answered_or_not(messages: list[bytes]) -> None:
+    stream = Stream()
+    stream.receive(b"".join(map(framed, messages)) + bytes(1))
+    stream.answers(upside_down)
+    assert stream.taken == len(messages)
+    assert stream.answers(upside_down) == b""
+    assert stream.taken == 0
+
+
 def test_answers_pause_at_their_bounds_and_go_on_where_they_stopped() -> None:
     count = 3 * MAX_QUERIES_AT_ONCE + 1
     numbered = [number.to_bytes(HEADER_OCTETS, "big") for number in range(count)]
     stream = Stream()
     stream.receive(b"".join(map(framed, numbered)))
     rounds = []
+    taken = 0
     while True:
         rounds.append(stream.answers(lambda query: query))
+        taken += stream.taken
         if not stream.pending:
             break
     assert b"".join(rounds) == b"".join(map(framed, numbered))
+    assert taken == count
     assert max(map(len, rounds)) == MAX_QUERIES_AT_ONCE * (2 + HEADER_OCTETS)
 
 

@@ -379,7 +379,7 @@ def test_a_batch_is_answered_from_one_snapshot(
     count = datagrams.receive()
     assert count == len(packets)
     answerer = Answerer(OptWriter(bytes(16)))
-    udp.answer_batch(answerer, datagrams, count, TREE.snapshot(), NOW)
+    udp.answer_batch(answerer, datagrams, count, TREE.source(), NOW)
     replies = [parsed(asker.recv(2048)) for _ in range(5)]
     assert sorted((reply.id, int(reply.rcode()), len(reply.answer)) for reply in replies) == [
         (0, 0, 1),
@@ -437,6 +437,9 @@ class Damaged:
         if self.batch == 2:
             raise LookupError("damaged")
         return query("www.example.", "A")
+
+    def address(self, slot: int) -> bytes:
+        return bytes(4)
 
     def put(self, slot: int, reply: bytes) -> None:
         pass

@@ -25,7 +25,7 @@ from resolver.store.environment import Store
 from resolver.store.node import RRset
 from resolver.store.write import ADDED, CHANGED, UNCHANGED
 from tests.support import trees
-from tests.support.commands import as_nobody, let_others_reach
+from tests.support.commands import as_nobody
 from tests.support.memory import zone_data
 from tests.support.servers import SUFFIX, make_data, put_zone
 
@@ -74,19 +74,19 @@ def put(store: Store, name: str, content: bytes) -> int:
 
 
 def test_a_new_directory_keeps_what_it_was_made_with(tmp_path: Path) -> None:
-    with Store.create(tmp_path / "a" / "b", SUFFIX, "86.100", 3 * MIB + 1) as made:
+    with Store.create(tmp_path / "a" / "b", SUFFIX, "0.EXAMPLE", 3 * MIB + 1) as made:
         made_settings = made.settings()
         # LMDB wants whole pages.
         assert made.usage()["map_octets"] == 3 * MIB + 4096
     with Store.open(tmp_path / "a" / "b") as opened:
         settings = opened.settings()
     assert settings == made_settings
-    assert (settings.suffix, settings.handle_authority) == (SUFFIX, "86.100")
+    assert (settings.suffix, settings.handle_authority) == (SUFFIX, "0.EXAMPLE")
     assert len(settings.cookie_secret) == 16
 
 
 def test_two_directories_have_secrets_of_their_own(tmp_path: Path) -> None:
-    stores = [Store.create(tmp_path / name, SUFFIX, "86.100") for name in "ab"]
+    stores = [Store.create(tmp_path / name, SUFFIX, "0.EXAMPLE") for name in "ab"]
     assert stores[0].settings().cookie_secret != stores[1].settings().cookie_secret
     for one in stores:
         one.close()
@@ -155,47 +155,46 @@ def test_a_directory_is_not_made_over_another(tmp_path: Path) -> None:
     path = make_data(tmp_path / "data")
     before = (path / "data.mdb").read_bytes()
     with pytest.raises(StoreError, match="holds a data file already"):
-        Store.create(path, SUFFIX, "86.100")
+        Store.create(path, SUFFIX, "0.EXAMPLE")
     assert (path / "data.mdb").read_bytes() == before
 
 
 def test_a_directory_that_could_not_be_made_leaves_nothing_in_the_way(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="map is full"):
-        Store.create(tmp_path / "data", SUFFIX, "86.100", map_octets=4096)
-    Store.create(tmp_path / "data", SUFFIX, "86.100").close()
+        Store.create(tmp_path / "data", SUFFIX, "0.EXAMPLE", map_octets=4096)
+    Store.create(tmp_path / "data", SUFFIX, "0.EXAMPLE").close()
 
 
-def test_without_permission_the_directory_is_refused(tmp_path: Path) -> None:
-    path = make_data(tmp_path / "data")
-    let_others_reach(path)
+def test_without_permission_the_directory_is_refused(open_folder: Path) -> None:
+    path = make_data(open_folder / "data")
     (path / "data.mdb").chmod(0o000)
     with as_nobody():
         assert "ermission denied" in refusal(path)
         assert "ermission denied" in refusal(path, writable=True)
         with pytest.raises(StoreError, match="ermission denied"):
-            Store.create(tmp_path / "new", SUFFIX, "86.100")
+            Store.create(open_folder / "new", SUFFIX, "0.EXAMPLE")
 
 
-def opened_up(tmp_path: Path, data_mode: int, lock_mode: int) -> Path:
+def opened_up(open_folder: Path, data_mode: int, lock_mode: int) -> Path:
     """A data directory of root, into which others may look."""
-    path = make_data(tmp_path / "data")
-    let_others_reach(path)
+    path = make_data(open_folder / "data")
+    path.chmod(0o755)
     (path / "data.mdb").chmod(data_mode)
     (path / "lock.mdb").chmod(lock_mode)
     return path
 
 
-def test_who_may_read_and_take_a_slot_reads(tmp_path: Path) -> None:
-    path = opened_up(tmp_path, 0o640, 0o660)
+def test_who_may_read_and_take_a_slot_reads(open_folder: Path) -> None:
+    path = opened_up(open_folder, 0o640, 0o660)
     with as_nobody(), Store.open(path) as opened, opened.snapshot():
         assert opened.settings().suffix == SUFFIX
         assert opened.usage()["readers"] > 0
 
 
 @pytest.mark.parametrize("lock_mode", [0o644, 0o600, None])
-def test_nobody_reads_without_a_slot(tmp_path: Path, lock_mode: int | None) -> None:
+def test_nobody_reads_without_a_slot(open_folder: Path, lock_mode: int | None) -> None:
     """A writer would use pages again that are being read."""
-    path = opened_up(tmp_path, 0o644, lock_mode or 0o600)
+    path = opened_up(open_folder, 0o644, lock_mode or 0o600)
     if lock_mode is None:
         (path / "lock.mdb").unlink()
     with as_nobody():
@@ -243,12 +242,12 @@ def test_the_files_are_their_owners_alone(tmp_path: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
         path = tmp_path / "above" / "data"
-        with Store.create(path, SUFFIX, "86.100") as made, made.building():
+        with Store.create(path, SUFFIX, "0.EXAMPLE") as made, made.building():
             assert modes(path) == [0o700, 0o600, 0o600, 0o600]
         shared = tmp_path / "shared"
         shared.mkdir()
         shared.chmod(0o2770)
-        with Store.create(shared, SUFFIX, "86.100") as made, made.building():
+        with Store.create(shared, SUFFIX, "0.EXAMPLE") as made, made.building():
             assert modes(shared) == [0o2770, 0o660, 0o660, 0o660]
     finally:
         os.umask(before)
@@ -268,13 +267,13 @@ def test_what_a_killed_maker_left_is_made_whole(tmp_path: Path, killed_at: int) 
         text=True,
     )
     assert maker.returncode == -signal.SIGKILL, maker.stderr
-    with Store.create(path, "other.example.", "86.200", 3 * MIB, zone_nodes()) as made:
-        assert made.settings()[:2] == ("other.example.", "86.200")
+    with Store.create(path, "other.example.", "0.OTHER", 3 * MIB, zone_nodes()) as made:
+        assert made.settings()[:2] == ("other.example.", "0.OTHER")
         assert trees.serial(made, "other.example.") == 7
         assert made.usage()["map_octets"] == 3 * MIB
         trees.check(made)
     with pytest.raises(StoreError, match="holds a data file already"):
-        Store.create(path, SUFFIX, "86.100")
+        Store.create(path, SUFFIX, "0.EXAMPLE")
 
 
 MAKER = """
@@ -293,7 +292,7 @@ def killed(*words, **options):
     os.kill(os.getpid(), signal.SIGKILL)
 
 setattr(environment, name, killed)
-Store.create(Path(sys.argv[1]), "first.example.", "86.100")
+Store.create(Path(sys.argv[1]), "first.example.", "0.EXAMPLE")
 """
 
 
@@ -303,7 +302,7 @@ def zone_nodes() -> list[tuple[bytes, bytes]]:
 
 def test_an_empty_data_file_is_no_data(tmp_path: Path) -> None:
     (tmp_path / "data.mdb").touch()
-    Store.create(tmp_path, SUFFIX, "86.100").close()
+    Store.create(tmp_path, SUFFIX, "0.EXAMPLE").close()
 
 
 def test_a_directory_whose_zones_were_dropped_is_not_unfinished(tmp_path: Path) -> None:
@@ -311,14 +310,14 @@ def test_a_directory_whose_zones_were_dropped_is_not_unfinished(tmp_path: Path) 
     with Store.open(path, writable=True) as store, store.write() as txn:
         txn.drop_zone(names.from_text(SUFFIX))
     with pytest.raises(StoreError, match="holds a data file already"):
-        Store.create(path, SUFFIX, "86.100")
+        Store.create(path, SUFFIX, "0.EXAMPLE")
 
 
 def test_a_directory_with_tables_of_others_is_not_unfinished(tmp_path: Path) -> None:
-    with Store.create(tmp_path / "data", SUFFIX, "86.100") as store:
+    with Store.create(tmp_path / "data", SUFFIX, "0.EXAMPLE") as store:
         store.open_tables([b"registry.something"])
     with pytest.raises(StoreError, match="holds a data file already"):
-        Store.create(tmp_path / "data", SUFFIX, "86.100")
+        Store.create(tmp_path / "data", SUFFIX, "0.EXAMPLE")
 
 
 def test_of_two_who_make_the_same_directory_one_does(tmp_path: Path) -> None:
@@ -326,7 +325,7 @@ def test_of_two_who_make_the_same_directory_one_does(tmp_path: Path) -> None:
         "import sys; from pathlib import Path; from resolver.store.environment import Store;"
         "sys.stdin.readline();"
         "zone = [(b'', b'\\1\\0')];"
-        "Store.create(Path(sys.argv[1]), 'a.example.', '86.1', first_zone=zone).close()"
+        "Store.create(Path(sys.argv[1]), 'a.example.', '0.EXAMPLE', first_zone=zone).close()"
     )
     makers = [
         subprocess.Popen(
@@ -384,7 +383,7 @@ def test_threads_see_each_their_own_moment(store: Store) -> None:
 
 
 def test_a_full_map_is_one_line_and_loses_nothing(tmp_path: Path) -> None:
-    with Store.create(tmp_path / "data", SUFFIX, "86.100", map_octets=MIB) as small:
+    with Store.create(tmp_path / "data", SUFFIX, "0.EXAMPLE", map_octets=MIB) as small:
         put_zone(small, ZONE)
         with pytest.raises(StoreError, match=r"the map is full.*--map-size") as caught:
             for number in range(10_000):
@@ -397,7 +396,7 @@ def test_a_full_map_is_one_line_and_loses_nothing(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_one_line_and_loses_nothing(small_disk: Path) -> None:
-    with Store.create(small_disk / "data", SUFFIX, "86.100") as small:
+    with Store.create(small_disk / "data", SUFFIX, "0.EXAMPLE") as small:
         put_zone(small, ZONE)
         with pytest.raises(StoreError, match="the disk is full") as caught:
             for number in range(20_000):

@@ -19,7 +19,7 @@ HEAD = "$TTL 300\n@ SOA ns1 host {serial} 3600 900 604800 60\n@ NS ns1\nns1 A 19
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.create(tmp_path / "data", "csid.internal.", "86.100") as made:
+    with Store.create(tmp_path / "data", "csid.internal.", "0.EXAMPLE") as made:
         yield made
 
 
@@ -183,7 +183,7 @@ def test_parent_and_child_zone_stand_side_by_side(store: Store, tmp_path: Path) 
 
 
 def test_a_full_store_ends_the_load_and_keeps_what_was_told(tmp_path: Path) -> None:
-    with Store.create(tmp_path / "data", "csid.internal.", "86.100", 1 << 20) as small:
+    with Store.create(tmp_path / "data", "csid.internal.", "0.EXAMPLE", 1 << 20) as small:
         first = zone_file(tmp_path, "first.example.")
         big = zone_file(tmp_path, "big.example.", many_names(20_000))
         loads = load(small, [first, big], nodes_per_commit=1_000)

@@ -1,0 +1,163 @@
+# cython: language_level=3, boundscheck=True, wraparound=False
+"""`csid.octets`, compiled. Lengths are checked before octets are touched, as there."""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stdint cimport uint8_t, uint64_t
+from libc.string cimport memcpy
+
+cdef enum:
+    KEY_OCTETS = 512  # a name of 255 octets, all of its labels escaped, has fewer
+
+
+def read_key(bytes packet not None, Py_ssize_t at):
+    cdef const uint8_t *octets = <const uint8_t *>PyBytes_AS_STRING(packet)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(packet), start = at, i
+    cdef uint8_t key[KEY_OCTETS]
+    cdef Py_ssize_t first = KEY_OCTETS  # the key is written from its end
+    cdef uint8_t length, octet
+    if at < 0:
+        return b"", 0
+    while at < size:
+        length = octets[at]
+        at += 1
+        if not length:
+            return PyBytes_FromStringAndSize(<char *>key + first, KEY_OCTETS - first), at
+        # Behind the label comes at least the root's octet, the 255th at most.
+        if length > 63 or at + length >= size or at + length + 1 - start > 255:
+            return b"", 0
+        first -= 1
+        key[first] = 0
+        for i in range(at + length - 1, at - 1, -1):
+            octet = octets[i]
+            if 65 <= octet <= 90:
+                octet += 32
+            elif octet <= 1:
+                first -= 1
+                key[first] = octet + 1
+                octet = 1
+            first -= 1
+            key[first] = octet
+        at += length
+    return b"", 0
+
+
+cdef inline uint64_t rotated(uint64_t x, int bits) noexcept nogil:
+    return (x << bits) | (x >> (64 - bits))
+
+
+cdef inline uint64_t little(const uint8_t *octets, int count) noexcept nogil:
+    cdef uint64_t value = 0
+    cdef int i
+    for i in range(count):
+        value |= <uint64_t>octets[i] << (8 * i)
+    return value
+
+
+cdef inline void sip_round(uint64_t *v) noexcept nogil:
+    v[0] += v[1]
+    v[1] = rotated(v[1], 13) ^ v[0]
+    v[0] = rotated(v[0], 32)
+    v[2] += v[3]
+    v[3] = rotated(v[3], 16) ^ v[2]
+    v[0] += v[3]
+    v[3] = rotated(v[3], 21) ^ v[0]
+    v[2] += v[1]
+    v[1] = rotated(v[1], 17) ^ v[2]
+    v[2] = rotated(v[2], 32)
+
+
+cdef uint64_t siphash24(const uint8_t *key, const uint8_t *octets, int size) noexcept nogil:
+    """SipHash-2-4 (Aumasson and Bernstein, 2012)."""
+    cdef uint64_t k0 = little(key, 8), k1 = little(key + 8, 8), word
+    cdef uint64_t[4] v
+    cdef int at = 0, i
+    v[0] = k0 ^ 0x736F6D6570736575ULL
+    v[1] = k1 ^ 0x646F72616E646F6DULL
+    v[2] = k0 ^ 0x6C7967656E657261ULL
+    v[3] = k1 ^ 0x7465646279746573ULL
+    while at <= size:
+        if at + 8 <= size:
+            word = little(octets + at, 8)
+        else:
+            word = little(octets + at, size - at) | <uint64_t>size << 56
+        v[3] ^= word
+        sip_round(v)
+        sip_round(v)
+        v[0] ^= word
+        at += 8
+    v[2] ^= 0xFF
+    for i in range(4):
+        sip_round(v)
+    return v[0] ^ v[1] ^ v[2] ^ v[3]
+
+
+def server_cookie(bytes secret not None, bytes client not None, now, bytes address not None):
+    cdef uint8_t text[32]
+    cdef uint8_t cookie[16]
+    cdef uint64_t value = <uint64_t>now
+    cdef int size = 16 + <int>PyBytes_GET_SIZE(address), i
+    if PyBytes_GET_SIZE(secret) != 16 or PyBytes_GET_SIZE(client) != 8 or size not in (20, 32):
+        raise ValueError("a secret of 16 octets, a client cookie of 8, an address of 4 or 16")
+    cookie[0] = 1
+    cookie[1] = cookie[2] = cookie[3] = 0
+    for i in range(4):
+        cookie[4 + i] = <uint8_t>(value >> (24 - 8 * i))
+    memcpy(text, PyBytes_AS_STRING(client), 8)
+    memcpy(text + 8, cookie, 8)
+    memcpy(text + 16, PyBytes_AS_STRING(address), size - 16)
+    value = siphash24(<const uint8_t *>PyBytes_AS_STRING(secret), text, size)
+    for i in range(8):
+        cookie[8 + i] = <uint8_t>(value >> (8 * i))
+    return PyBytes_FromStringAndSize(<char *>cookie, 16)
+
+
+def shared_end(bytes one not None, bytes other not None, Py_ssize_t start):
+    cdef const uint8_t *first = <const uint8_t *>PyBytes_AS_STRING(one)
+    cdef const uint8_t *second = <const uint8_t *>PyBytes_AS_STRING(other)
+    cdef Py_ssize_t at = start, end = start
+    cdef Py_ssize_t size = min(PyBytes_GET_SIZE(one), PyBytes_GET_SIZE(other))
+    if start < 0:
+        raise IndexError("an offset before the key")
+    while at < size and first[at] == second[at]:
+        at += 1
+        if not first[at - 1]:
+            end = at
+    return end
+
+
+def labels_end(bytes key not None, Py_ssize_t start, Py_ssize_t labels):
+    cdef const uint8_t *octets = <const uint8_t *>PyBytes_AS_STRING(key)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(key)
+    if start < 0:
+        raise IndexError("an offset before the key")
+    while labels > 0:
+        if start >= size:
+            raise ValueError("a key with fewer labels")
+        labels -= not octets[start]
+        start += 1
+    return start
+
+
+def with_owner(bytes records not None, bytes owner not None):
+    cdef const uint8_t *octets = <const uint8_t *>PyBytes_AS_STRING(records)
+    cdef Py_ssize_t end = PyBytes_GET_SIZE(records), owner_size = PyBytes_GET_SIZE(owner)
+    cdef Py_ssize_t at = 0, after, number = 0
+    cdef char *target
+    cdef bytes made
+    while at < end:
+        if at + 12 > end:
+            raise IndexError("records cut short")
+        at += 12 + (octets[at + 10] << 8) + octets[at + 11]
+        number += 1
+    if at != end:
+        raise IndexError("records cut short")
+    made = PyBytes_FromStringAndSize(NULL, end + number * (owner_size - 2))
+    target = PyBytes_AS_STRING(made)
+    at = 0
+    while at < end:
+        after = at + 12 + (octets[at + 10] << 8) + octets[at + 11]
+        memcpy(target, PyBytes_AS_STRING(owner), owner_size)
+        memcpy(target + owner_size, octets + at + 2, after - at - 2)
+        target += owner_size + after - at - 2
+        at = after
+    return made

@@ -1,0 +1,1 @@
+"""The commands of `csid`, a module each; `gateway.cli.COMMANDS` says which is which."""

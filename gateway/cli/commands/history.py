@@ -1,0 +1,146 @@
+"""`csid history`: each change of an identifier, a participant or a pool, when, by whom and why."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, Final
+
+from csid.errors import CsidError
+from csid.identifier import fold, parse
+from csid.record import Record, decode
+from gateway.cli import options, output, request
+from registry.rules.status import Status
+from registry.service import Registry
+from registry.tables.log_entry import LogEntry
+from resolver.store.environment import Settings
+
+KINDS: Final = {
+    "owner.add": "登记主体",
+    "owner.update": "变更登记",
+    "owner.judge": "准入",
+    "owner.qualify": "转售资格",
+    "scope.set": "设定范围",
+    "pool.add": "设立资源池",
+    "assign": "赋码",
+    "mint": "池内赋码",
+    "import": "导入",
+    "update": "变更",
+    "advance": "变更状态",
+    "retire": "终止",
+    "alias": "别名",
+    "alias.subtree": "整体别名",
+    "move": "迁移",
+    "location.retire": "位置停用",
+}
+ON_IDENTIFIERS: Final = frozenset({"assign", "mint", "import", "update", "advance", "retire"}) | {
+    "alias",
+    "move",
+}
+
+
+def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
+    """Add `csid history`."""
+    parser = subparsers.add_parser(
+        "history",
+        description="Each change of an identifier, an owner, a pool, a location or an aliased "
+        "prefix, the first one first 变更历史. Exit code 1: there is no such thing.",
+    )
+    parser.add_argument("subject", metavar="ID", help="identifier, or code 标识或代码")
+    options.add_data(parser)
+    options.add_json(parser)
+    parser.set_defaults(run=run_history)
+
+
+def run_history(args: argparse.Namespace) -> int:
+    """Print the changes of one subject."""
+    with Registry.open(args.data) as registry:
+        subject = _subject(args.subject, registry.settings)
+        changes = registry.history(subject)[::-1]
+    if not changes:
+        output.complain(f"{subject}  {request.status_text(Status.NOT_FOUND)}")
+        return output.EXIT_BAD_INPUT
+    if args.json:
+        for change in changes:
+            output.print_json(json_of(change.index, change.leaf))
+        return output.EXIT_OK
+    for change in changes:
+        print(_line(change.index, change.leaf, subject))
+    return output.EXIT_OK
+
+
+def _line(index: int, leaf: LogEntry, subject: str) -> str:
+    """One change; what it is about only where that is not the subject itself."""
+    cells = (
+        str(index),
+        output.moment(leaf.time),
+        f"{KINDS.get(leaf.kind, '')} {leaf.kind}",
+        leaf.on if leaf.on != subject else "",
+        f"→ {leaf.to}" if leaf.to else "",
+        _state(leaf),
+        f"{leaf.by} ({_capacity(leaf)})",
+        leaf.why,
+    )
+    return "  ".join(filter(None, cells))
+
+
+def _subject(text: str, settings: Settings) -> str:
+    """What a text names, in canonical form."""
+    try:
+        return str(parse(text, suffix=settings.suffix))
+    except CsidError:
+        folded = fold(text)
+        if not folded.isascii():
+            raise
+        return folded
+
+
+def _capacity(leaf: LogEntry) -> str:
+    return f"{leaf.role}, {leaf.for_}" if leaf.for_ else leaf.role
+
+
+def _state(leaf: LogEntry) -> str:
+    """The state that an identifier was in after a change."""
+    record = _record(leaf)
+    if record is None:
+        return ""
+    return "superseded" if leaf.to else record.state
+
+
+def _record(leaf: LogEntry) -> Record | None:
+    return decode(leaf.after) if leaf.kind in ON_IDENTIFIERS else None
+
+
+def rows_of(index: int, leaf: LogEntry) -> list[tuple[str, str]]:
+    """One change in rows for people."""
+    rows = [
+        ("序 Leaf", str(index)),
+        ("时间 When", output.moment(leaf.time)),
+        ("事项 What", f"{KINDS.get(leaf.kind, '')} {leaf.kind}"),
+        ("对象 On", leaf.on),
+        ("替代 To", leaf.to),
+        ("操作人 By", f"{leaf.by} ({_capacity(leaf)})"),
+        ("事由 Why", leaf.why),
+    ]
+    record = _record(leaf)
+    if record is not None:
+        rows += output.facts_of(record)
+    return [(label, value) for label, value in rows if value]
+
+
+def json_of(index: int, leaf: LogEntry) -> dict[str, Any]:
+    """One change for scripts; the record only where the change is about an identifier."""
+    record = _record(leaf)
+    return {
+        "leaf": index,
+        "time": leaf.time,
+        "when": output.moment(leaf.time),
+        "kind": leaf.kind,
+        "on": leaf.on,
+        "to": leaf.to,
+        "by": leaf.by,
+        "role": leaf.role,
+        "for": leaf.for_,
+        "why": leaf.why,
+        "status": leaf.status,
+        "record": None if record is None else record.json(),
+    }

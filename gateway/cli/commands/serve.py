@@ -1,0 +1,75 @@
+"""`csid serve`: answer over UDP and TCP until told to end."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from csid.address import Address
+from resolver.server import supervisor
+from resolver.server.sockets import listen_address
+
+DEFAULT_LISTEN: Final = "127.0.0.1:5300"
+MAX_WORKERS: Final = 256  # UDP processes per address
+MAX_NSID_OCTETS: Final = 128
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `csid serve`."""
+    parser = subparsers.add_parser(
+        "serve",
+        help="answer over UDP and TCP 启动解析服务",
+        description="Answer over UDP and TCP until SIGTERM or Ctrl-C. SIGHUP opens the data "
+        "directory anew, SIGUSR1 prints what each process has done. 启动解析服务",
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="the data directory 数据目录"
+    )
+    parser.add_argument(
+        "--listen",
+        action="append",
+        metavar="ADDRESS:PORT",
+        help=f"where to listen 监听地址, repeatable; IPv6 as [::1]:5300; port 0 takes a free one "
+        f"(default {DEFAULT_LISTEN})",
+    )
+    parser.add_argument(
+        "--workers",
+        type=_count,
+        default=len(os.sched_getaffinity(0)),
+        metavar="N",
+        help="UDP processes per address 每个地址的工作进程数 (default: one per core)",
+    )
+    parser.add_argument(
+        "--nsid", type=_nsid, default="", metavar="TEXT", help="name of this server (RFC 5001)"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve; returns when ended by a signal."""
+    addresses = [listen_address(text) for text in arguments.listen or [DEFAULT_LISTEN]]
+
+    def ready(bound: Sequence[Address]) -> None:
+        where = " ".join(map(str, bound))
+        count = f"{arguments.workers} worker{'s'[: arguments.workers != 1]}"
+        with contextlib.suppress(OSError):  # whoever started it may not care
+            print(f"ready: udp+tcp {where}, {count}, data {arguments.data}", flush=True)
+
+    supervisor.serve(arguments.data, addresses, arguments.workers, arguments.nsid, ready)
+    return 0
+
+
+def _count(text: str) -> int:
+    if text.isascii() and text.isdecimal() and 1 <= int(text) <= MAX_WORKERS:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 1 to {MAX_WORKERS}")
+
+
+def _nsid(text: str) -> str:
+    if len(text.encode()) <= MAX_NSID_OCTETS:
+        return text
+    raise argparse.ArgumentTypeError(f"expected at most {MAX_NSID_OCTETS} octets")

@@ -1,0 +1,99 @@
+"""`csid show`: all that is held for one identifier, whether it was assigned or loaded."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import dns.rdata
+from dns.exception import DNSException
+from dns.rdataclass import IN
+from dns.rdatatype import RdataType
+
+from csid import names
+from csid.errors import ZoneError
+from csid.explain import explain
+from csid.identifier import parse
+from csid.protocol import CSID
+from gateway.cli import options, output
+from registry.tables import holding
+from registry.tables.holding import Holding
+from resolver.store.environment import Settings, Store
+
+
+def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
+    """Add `csid show`."""
+    parser = subparsers.add_parser(
+        "show",
+        description="Show what is held for an identifier 查看标识. Exit code 1: nothing is.",
+    )
+    options.add_identifier(parser)
+    options.add_data(parser)
+    options.add_json(parser)
+    parser.set_defaults(run=run_show)
+
+
+def run_show(args: argparse.Namespace) -> int:
+    """Print one identifier with all that is held for it; exit 1 if nothing is."""
+    with Store.open(args.data) as store:
+        settings = store.settings()
+        identifier = parse(args.id, suffix=settings.suffix)
+        with store.read() as read:
+            try:
+                held = holding.find(read, identifier, settings.suffix)
+            except ZoneError as error:
+                output.complain(error)
+                return output.EXIT_BAD_INPUT
+    show = _show_json if args.json else _show_table
+    show(held, settings)
+    return output.EXIT_OK
+
+
+def _show_json(held: Holding, settings: Settings) -> None:
+    identifier = held.identifier
+    output.print_json(
+        {
+            "id": str(identifier),
+            "dns": identifier.to_dns_name(settings.suffix),
+            "handle": identifier.to_handle(settings.handle_authority),
+            "zone": names.to_text(held.origin),
+            "record": held.record.json() if held.record else None,
+            "rrsets": [
+                {"type": _type_text(rrtype), "ttl": ttl, "data": _texts(rrtype, rdatas)}
+                for rrtype, (ttl, rdatas) in held.rrsets.items()
+            ],
+            "meanings": list(map(asdict, explain(identifier))),
+        }
+    )
+
+
+def _show_table(held: Holding, settings: Settings) -> None:
+    identifier = held.identifier
+    rows = [
+        ("标识 Identifier", str(identifier)),
+        ("域名 DNS name", identifier.to_dns_name(settings.suffix)),
+        ("Handle", identifier.to_handle(settings.handle_authority)),
+        ("区 Zone", names.to_text(held.origin)),
+    ]
+    if held.record is not None:
+        rows += output.facts_of(held.record)
+    for rrtype, (ttl, rdatas) in held.rrsets.items():
+        # The data of the CSID record is the record above.
+        texts = _texts(rrtype, rdatas) if rrtype != CSID else [f"{len(rdatas[0])} octets"]
+        rows += [(f"{_type_text(rrtype)}, TTL {ttl}", text) for text in texts]
+    output.print_facts(rows)
+    output.print_meanings(explain(identifier))
+
+
+def _type_text(rrtype: int) -> str:
+    return "CSID" if rrtype == CSID else RdataType.to_text(RdataType.make(rrtype))
+
+
+def _texts(rrtype: int, rdatas: Sequence[bytes]) -> list[str]:
+    """Record data as a master file has it."""
+    kind = RdataType.make(rrtype)
+    try:
+        return [dns.rdata.from_wire(IN, kind, one, 0, len(one)).to_text() for one in rdatas]
+    except (DNSException, ValueError):
+        return [dns.rdata.GenericRdata(IN, kind, one).to_text() for one in rdatas]

@@ -1,0 +1,310 @@
+"""What commands ask of the registry: who is acting, one request or a plan of many carried out or
+only tried, and what came of it, for people and for scripts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+from rich.console import Console
+
+from csid.errors import CsidError
+from csid.identifier import fold
+from csid.vocabulary import ROLES
+from gateway.cli import options, output, progress
+from registry.rules import plan
+from registry.rules.decide import decide
+from registry.rules.decision import Decision
+from registry.rules.lifecycle import LIVE
+from registry.rules.plan import Plan
+from registry.rules.policy import MAY_AUDIT
+from registry.rules.requests import Actor, Body, Request, Role
+from registry.rules.status import Status
+from registry.service import Outcome, Registry
+from registry.tables.overlay import Overlay
+from registry.tables.search import Query, find
+from registry.tables.view import View
+
+ACTOR_VARIABLE: Final = "CSID_ACTOR"
+ROLE_VARIABLE: Final = "CSID_ROLE"
+OWNER_VARIABLE: Final = "CSID_OWNER"
+DEFAULT_ROLE: Final = Role.ADMINISTRATOR.value
+REFUSALS_SHOWN: Final = 20
+
+
+class ActorError(CsidError):
+    """It is not clear who is acting."""
+
+
+# -- who is acting
+
+
+def add_actor(parser: argparse.ArgumentParser) -> None:
+    """Add --as, --role and --owner."""
+    group = parser.add_argument_group("who is acting 操作人")
+    group.add_argument(
+        "--as", dest="actor", metavar="NAME", help=f"name 姓名 (${ACTOR_VARIABLE}, or the login)"
+    )
+    group.add_argument(
+        "--role",
+        choices=tuple(ROLES),
+        help=f"in what capacity 角色 (${ROLE_VARIABLE}, or {DEFAULT_ROLE}): "
+        + ", ".join(f"{word} {zh}" for word, zh in ROLES.items()),
+    )
+    group.add_argument(
+        "--owner",
+        dest="acting_for",
+        metavar="CODE",
+        help=f"the owner that a registrar acts for 所代表主体 (${OWNER_VARIABLE})",
+    )
+
+
+def actor_of(args: argparse.Namespace) -> Actor:
+    """Who is acting, as options and environment say.
+
+    Raises:
+        ActorError: it is nobody, in no role there is, or a registrar of no owner.
+    """
+    name = args.actor or os.environ.get(ACTOR_VARIABLE) or _login()
+    word = args.role or os.environ.get(ROLE_VARIABLE) or DEFAULT_ROLE
+    if word not in ROLES:
+        raise ActorError(
+            f"${ROLE_VARIABLE}: {word[:40]!r} is no role; use one of {', '.join(ROLES)}"
+        )
+    role = Role(word)
+    owner = args.acting_for or os.environ.get(OWNER_VARIABLE) or ""
+    if role is not Role.REGISTRAR:
+        return Actor(name, role)
+    if not owner:
+        raise ActorError("a registrar acts for an owner: give its code with --owner")
+    return Actor(name, role, fold(owner))
+
+
+def require_auditor(args: argparse.Namespace) -> None:
+    """Refuse who may not look into the audit log.
+
+    Raises:
+        ActorError: the role may not.
+    """
+    actor = actor_of(args)
+    if actor.role not in MAY_AUDIT:
+        allowed = ", ".join(sorted(role.value for role in MAY_AUDIT))
+        raise ActorError(f"{actor.name} is {actor.role.value}; the audit log is for: {allowed}")
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user id without a name
+        raise ActorError("nobody is logged in by name: say who is acting with --as NAME") from None
+
+
+# -- one request
+
+
+def add_request(parser: argparse.ArgumentParser) -> None:
+    """Add --data, --reason, --key, --json, --dry-run and who is acting."""
+    options.add_data(parser)
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why; kept for ever 事由")
+    parser.add_argument(
+        "--key",
+        default="",
+        metavar="TEXT",
+        help="idempotency key of this request: asked again under it, nothing is done twice 幂等键",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only try, keep nothing 试运行")
+    options.add_json(parser)
+    add_actor(parser)
+
+
+def open_registry(args: argparse.Namespace) -> Registry:
+    """The registry that --data names, for writing unless it is a dry run."""
+    return Registry.open(args.data, writable=not args.dry_run)
+
+
+def request_of(args: argparse.Namespace, body: Body) -> Request:
+    """The request that a command line makes."""
+    return Request(actor_of(args), body, args.reason, args.key)
+
+
+def carry_out(registry: Registry, args: argparse.Namespace, body: Body, bare: bool = False) -> int:
+    """Ask one thing, or only try it, and show what came of it; the exit code.
+
+    ``bare`` prints nothing but the subject of what was done, for a script to take.
+    """
+    request = request_of(args, body)
+    decision = registry.weigh(request) if args.dry_run else registry.submit(request)
+    if args.json:
+        output.print_json(json_of(decision) | ({"dry_run": True} if args.dry_run else {}))
+    elif not decision.status.success:
+        output.complain(text_of(decision))
+    elif not bare:
+        output.out.print(f"{trial_text(args)}{text_of(decision)}", markup=False)
+    else:
+        print(decision.subject)
+        if args.dry_run or decision.changes.leaf is None:
+            output.err.print(f"{trial_text(args)}{text_of(decision)}", markup=False)
+    return output.EXIT_OK if decision.status.success else output.EXIT_BAD_INPUT
+
+
+def trial_text(args: argparse.Namespace) -> str:
+    """What stands before the outcome of a dry run, nothing otherwise."""
+    return "试运行，未写入 dry run, nothing kept: " if args.dry_run else ""
+
+
+def text_of(decision: Decision) -> str:
+    """A decision in one line: subject, status in both languages, and the detail of a refusal."""
+    detail = "" if decision.status.success else decision.detail
+    return "  ".join(filter(None, (decision.subject, status_text(decision.status), detail)))
+
+
+def status_text(status: Status) -> str:
+    """A status with its number, in both languages."""
+    return f"{status.number} {status.name} {status.zh} {status.en}"
+
+
+def json_of(decision: Decision) -> dict[str, Any]:
+    """A decision for scripts."""
+    status = decision.status
+    return {
+        "subject": decision.subject,
+        "status": status.number,
+        "name": status.name,
+        "success": status.success,
+        "epp": status.epp,
+        "zh": status.zh,
+        "en": status.en,
+        "detail": decision.detail,
+    }
+
+
+# -- many requests
+
+
+class Trial:
+    """Decides as the registry would, each request seeing what those before it would have changed,
+    and keeps nothing.
+    """
+
+    def __init__(self, seen: View, args: argparse.Namespace) -> None:
+        self.view = Overlay(seen)
+        self._args = args
+        self._now = int(time.time())
+
+    def ask(self, bodies: Sequence[Body]) -> list[Decision]:
+        """Decide on each."""
+        decisions = []
+        for body in bodies:
+            decisions.append(decide(self.view, request_of(self._args, body), self._now))
+            self.view.apply(decisions[-1].changes)
+        return decisions
+
+
+def carry_out_plan(
+    registry: Registry,
+    args: argparse.Namespace,
+    work: Plan,
+    expected: Query | int,
+    on_subjects: Callable[[Iterable[str]], None] | None = None,
+) -> int:
+    """Carry a plan out, or only try it, and show what came of it; the exit code.
+
+    Args:
+        registry: open for writing unless it is a dry run.
+        args: those of `add_request`.
+        work: the plan.
+        expected: what finds the identifiers that it is about, or their number, for the progress
+            bar; looked for on a terminal only.
+        on_subjects: gets what each commit was about.
+    """
+    outcome: Outcome | None = None
+
+    def on_progress(now: Outcome) -> None:
+        nonlocal outcome
+        outcome = now
+        done = now.done + now.unchanged + now.refused
+        bar.show(done, f"{done:,}/{total:,}")
+        if on_subjects is not None:
+            on_subjects(now.subjects)
+
+    try:
+        with progress.bar() as bar:
+            total = 0
+            if bar.seen:
+                total = _living(registry, expected)
+                bar.expect(total)
+            if args.dry_run:
+                _try_plan(registry, args, work, on_progress)
+            else:
+                registry.run(work, actor_of(args), args.reason, args.key, on_progress)
+    except KeyboardInterrupt:
+        output.complain("已中断，已办理的保留 interrupted, what was done stays; run it again")
+        if outcome is not None:
+            _show_outcome(outcome, args, output.err)
+        raise
+    assert outcome is not None
+    # Where the subjects are the output, what is said of them stands beside it.
+    out = output.err if on_subjects is not None else output.out
+    _show_outcome(outcome, args, out)
+    return output.EXIT_BAD_INPUT if outcome.refused else output.EXIT_OK
+
+
+def _living(registry: Registry, expected: Query | int) -> int:
+    if isinstance(expected, int):
+        return expected
+    with registry.view() as seen:
+        return sum(found.row.state in LIVE for found in find(seen, expected))
+
+
+def _try_plan(
+    registry: Registry,
+    args: argparse.Namespace,
+    work: Plan,
+    on_progress: Callable[[Outcome], None],
+) -> None:
+    outcome = Outcome()
+    with registry.view() as seen:
+        trial = Trial(seen, args)
+        while True:
+            bodies, cursor = plan.steps(trial.view, work, outcome.cursor)
+            outcome.count(trial.ask(bodies))
+            outcome.cursor = cursor
+            on_progress(outcome)
+            if not cursor:
+                return
+
+
+def _show_outcome(outcome: Outcome, args: argparse.Namespace, out: Console) -> None:
+    if args.json:
+        value = {
+            "done": outcome.done,
+            "unchanged": outcome.unchanged,
+            "refused": outcome.refused,
+            "stopped": outcome.stopped,
+            "refusals": [json_of(one) for one in outcome.refusals],
+        }
+        output.print_json(value | ({"dry_run": True} if args.dry_run else {}))
+        return
+    # A pool that is used up says so once for each code that it did not give.
+    lines = list(dict.fromkeys(map(text_of, outcome.refusals)))
+    for line in lines[:REFUSALS_SHOWN]:
+        output.complain(line)
+    if len(lines) > REFUSALS_SHOWN or outcome.refused > len(outcome.refusals):
+        output.complain("... 还有未办理的 more were refused; --json shows more of them")
+    print_totals(args, outcome.done, outcome.unchanged, outcome.refused, out)
+
+
+def print_totals(
+    args: argparse.Namespace, done: int, unchanged: int, refused: int, out: Console
+) -> None:
+    """Print how many requests came to what."""
+    out.print(
+        f"{trial_text(args)}办理 done {done:,}, 未变 unchanged {unchanged:,}, "
+        f"未办理 refused {refused:,}",
+        markup=False,
+    )

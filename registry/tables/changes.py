@@ -1,0 +1,38 @@
+"""What one transaction writes: rows, names of the resolution tree, and a leaf of the audit log."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final, NamedTuple
+
+
+class TreeKind(Enum):
+    """What a name of the resolution tree is to become."""
+
+    RECORD = "record"
+    TOMBSTONE = "tombstone"
+    ALIAS = "alias"  # CNAME
+    SUBTREE = "subtree"  # DNAME
+
+
+class TreeChange(NamedTuple):
+    """One name of the resolution tree: an identifier, for SUBTREE a prefix of one."""
+
+    kind: TreeKind
+    name: str
+    record: bytes = b""  # RECORD and TOMBSTONE: canonical msgpack
+    target: str = ""  # ALIAS: an identifier; SUBTREE: a prefix
+
+
+Row = tuple[str, bytes, bytes | None]  # table, key, value; None takes the row away
+
+
+class Changes(NamedTuple):
+    """All that one transaction must write for a decision, or nothing at all."""
+
+    rows: tuple[Row, ...] = ()
+    tree: tuple[TreeChange, ...] = ()
+    leaf: bytes | None = None  # the one audit leaf
+
+
+NOTHING: Final = Changes()

@@ -1,0 +1,80 @@
+"""The enumerations that rows hold, with the words they have for people, EPP and RDAP."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+from csid.vocabulary import STANDINGS, STATES
+
+
+class State(IntEnum):
+    """Where an identifier is in its life; the numbers are stored."""
+
+    RESERVED = 0
+    FILING = 1
+    ACTIVE = 2
+    SUSPENDED = 3
+    RETIRED = 4
+    SUPERSEDED = 5
+
+
+class Words(NamedTuple):
+    """A state in records, in Chinese, in EPP (RFC 5731 section 2.3) and in RDAP (RFC 8056)."""
+
+    record: str
+    zh: str
+    epp: tuple[str, ...]
+    rdap: tuple[str, ...]
+
+
+# Locked for ever: what EPP says of an object that nobody may change any more.
+_LOCKED_EPP = ("serverDeleteProhibited", "serverTransferProhibited", "serverUpdateProhibited")
+_LOCKED_RDAP = (
+    "server delete prohibited",
+    "server transfer prohibited",
+    "server update prohibited",
+)
+
+
+def _words(state: State, epp: tuple[str, ...], rdap: tuple[str, ...]) -> Words:
+    record = state.name.lower()
+    return Words(record, STATES[record], epp, rdap)
+
+
+WORDS: Final[Mapping[State, Words]] = {
+    State.RESERVED: _words(State.RESERVED, ("inactive",), ("inactive",)),
+    State.FILING: _words(State.FILING, ("pendingCreate",), ("pending create",)),
+    State.ACTIVE: _words(State.ACTIVE, ("ok",), ("active",)),
+    State.SUSPENDED: _words(State.SUSPENDED, ("serverHold",), ("server hold",)),
+    State.RETIRED: _words(State.RETIRED, _LOCKED_EPP, _LOCKED_RDAP),
+    State.SUPERSEDED: _words(State.SUPERSEDED, _LOCKED_EPP, _LOCKED_RDAP),
+}
+BY_WORD: Final[Mapping[str, State]] = {words.record: state for state, words in WORDS.items()}
+
+
+class Kind(IntEnum):
+    """The five kinds of participant; the numbers are stored. A party may be of several."""
+
+    NODE_OPERATOR = 1
+    RESOURCE_PROVIDER = 2
+    RESALE_PROVIDER = 3
+    APPLICATION_PROVIDER = 4
+    LINE_PROVIDER = 5
+
+
+class Standing(IntEnum):
+    """Where a participant's accreditation is; the numbers are stored."""
+
+    APPLIED = 0
+    ACCREDITED = 1
+    SUSPENDED = 2
+    ENDED = 3
+
+
+# In options and JSON, and in Chinese.
+STANDING_WORDS: Final[Mapping[Standing, tuple[str, str]]] = {
+    standing: (word, STANDINGS[word])
+    for standing, word in ((standing, standing.name.lower()) for standing in Standing)
+}

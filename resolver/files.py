@@ -1,0 +1,92 @@
+"""Files that appear whole or not at all, and lines of others in bounded memory."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from io import TextIOWrapper
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from csid.errors import FileError
+
+_REST_OCTETS: Final = 1 << 16  # of a line that is too long, taken at a time
+READABLE: Final = 0o666  # by all whom the umask lets
+PRIVATE: Final = 0o600
+
+
+@contextmanager
+def write_whole(path: Path, mode: int = READABLE, new: bool = False) -> Iterator[TextIOWrapper]:
+    """A file to write, UTF-8 with line ends as given; octets go to its `buffer`.
+
+    It takes its name at the end, when all of it is on the disk; after any error there is what was
+    there before. A link is followed, and what is no plain file (a pipe, /dev/stdout) is written to
+    where it stands.
+
+    Args:
+        path: where it is to appear; what is there keeps its permissions.
+        mode: permissions of a file that was not there.
+        new: the path must be free.
+
+    Raises:
+        FileError: it cannot be written, or is there already.
+    """
+    try:
+        if new and os.path.lexists(path):
+            raise FileExistsError
+        target = Path(os.path.realpath(path))
+        before = target.stat().st_mode if target.exists() else None
+        if before is not None and not stat.S_ISREG(before):
+            with target.open("w", encoding="utf-8", newline="") as file:
+                yield file
+            return
+        with _named_at_end(target, mode if before is None else stat.S_IMODE(before), new) as file:
+            yield file
+    except FileExistsError:
+        raise FileError(f"{path}: is there already and is not written over") from None
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+@contextmanager
+def _named_at_end(target: Path, mode: int, new: bool) -> Iterator[TextIOWrapper]:
+    unfinished = target.with_name(f".csid-{secrets.token_hex(8)}")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+            if target.exists():
+                os.fchmod(descriptor, mode)  # the umask is not asked a second time
+            yield file
+            file.flush()
+            os.fsync(descriptor)
+        if new:
+            os.link(unfinished, target)  # fails where another has come first
+        else:
+            unfinished.replace(target)
+        _sync(target.parent)
+    finally:
+        with suppress(FileNotFoundError):
+            unfinished.unlink()
+
+
+def _sync(folder: Path) -> None:
+    """Bring the names in a folder to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def bounded_lines(file: BinaryIO, most: int) -> Iterator[bytes]:
+    """The lines of a file, each with its end; of one longer than ``most`` octets no more than
+    ``most`` + 1 are kept, which tells it apart.
+    """
+    while line := file.readline(most + 1):
+        rest = line
+        while rest and not rest.endswith(b"\n"):
+            rest = file.readline(_REST_OCTETS)
+        yield line

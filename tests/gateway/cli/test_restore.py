@@ -1,0 +1,31 @@
+"""`csid restore`: lines that are wrong are told, the others go in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.support.commands import Node
+from tests.support.inventory import FIRST, SECOND, THIRD
+from tests.support.registering import FOREIGN, identifier
+
+
+def test_lines_that_are_wrong_are_told_and_the_others_go_in(copy: Node, tmp_path: Path) -> None:
+    file = tmp_path / "some.jsonl"
+    good = {"id": FIRST, "record": {"state": "active"}}
+    circle = [
+        {"id": SECOND, "record": {"state": "active"}, "alias": THIRD},
+        {"id": THIRD, "record": {"state": "active"}, "alias": SECOND},
+    ]
+    foreign = {"id": str(identifier(owner=FOREIGN)), "record": {"state": "active"}}
+    lines = [json.dumps(one) for one in (good, *circle, foreign, {"id": 1}, [], {"id": FIRST})]
+    file.write_text("\n".join([*lines, "no json", "", "[" * 9_999]), encoding="utf-8")
+    ran = copy.run("restore", file, "--json")
+    assert ran.code == 1
+    (said,) = ran.json
+    assert (said["done"], said["refused"]) == (3, 8)
+    told = "\n".join(said["errors"])
+    assert "400 OWNER_UNKNOWN" in told
+    assert "line 8" in told
+    assert f"{SECOND}: its aliases run in a circle" in told
+    assert copy.run("restore", tmp_path / "none.jsonl").code == 2
