@@ -5,6 +5,7 @@ Buffers belong to this object and slots are checked, so no call can reach outsid
 """
 
 from cpython.bytes cimport PyBytes_FromStringAndSize, PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_CheckSignals
 from libc.errno cimport errno, EAGAIN, ECONNREFUSED, EINTR
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy
@@ -198,6 +199,7 @@ cdef class Datagrams:
     cdef int _received
     cdef bint _ipv6
     cdef bint _with_control
+    cdef bint _stopped
     cdef bytes _address  # the one given last
 
 
@@ -217,6 +219,9 @@ cdef class Datagrams:
 
     def receive(self):
         cdef int count
+        PyErr_CheckSignals()  # compiled callers do not run the handlers
+        if self._stopped:
+            return -1
         with nogil:
             count = receive_all(self._fd, self._buffers, self._with_control)
         if count >= 0:
@@ -226,6 +231,9 @@ cdef class Datagrams:
         if errno in (EINTR, EAGAIN, ECONNREFUSED):
             return 0
         raise OSError(errno, os.strerror(errno))
+
+    def stop(self):
+        self._stopped = True
 
     cdef int _check(self, int slot) except -1:
         if not 0 <= slot < self._received:

@@ -49,6 +49,7 @@ class Datagrams:
         count = BATCH_PACKETS
         ipv6 = sock.family == socket.AF_INET6
         self._fd = sock.fileno()
+        self._stopped = False
         self._address_at, self._address_octets = (8, 16) if ipv6 else (4, 4)
         self._inbox_space = ctypes.create_string_buffer(count * _IN_OCTETS)
         self._outbox_space = ctypes.create_string_buffer(count * _OUT_OCTETS)
@@ -90,11 +91,14 @@ class Datagrams:
                 headers[at + 5] = _CONTROL_OCTETS
 
     def receive(self) -> int:
-        """Wait for a datagram and take all that are there; returns how many, 0 to try again.
+        """Wait for a datagram and take all that are there; returns how many, 0 to try again, -1
+        once `stop` was called.
 
         Raises:
             OSError: the socket is of no more use.
         """
+        if self._stopped:
+            return -1
         if self._has_control:
             for slot in range(BATCH_PACKETS):
                 self._in_headers[slot * _MSGHDR_WORDS + 5] = _CONTROL_OCTETS
@@ -110,6 +114,10 @@ class Datagrams:
         if code in _AGAIN or code == errno.ECONNREFUSED:
             return 0
         raise OSError(code, os.strerror(code))
+
+    def stop(self) -> None:
+        """Take no more datagrams; to be called by a signal handler."""
+        self._stopped = True
 
     def packet(self, slot: int) -> bytes:
         """The datagram received in a slot."""

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import socket
+import struct
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -23,6 +24,11 @@ TCP_SEND_BUFFER_OCTETS: Final = 262_144  # of answers the kernel keeps for a slo
 TCP_USER_TIMEOUT_MS: Final = 15_000  # for a peer to acknowledge what was sent (RFC 5482)
 UDP_BUFFER_OCTETS: Final = 4_194_304  # asked for; the kernel gives at most net.core.rmem_max
 PORT_ATTEMPTS: Final = 16  # free ports tried until one is free for TCP and for UDP
+
+# Linux: getsockopt(SO_MEMINFO) gives 32-bit numbers, of which this is how many packets a socket had
+# no room for (SK_MEMINFO_DROPS in linux/sock_diag.h).
+_SO_MEMINFO: Final = 55
+_DROPS_AT: Final = 8
 
 _ADVICE: Final = {
     errno.EADDRINUSE: "another program listens there; end it or choose another port",
@@ -57,7 +63,7 @@ def listen_address(text: str) -> Address:
     """
     with contextlib.suppress(AddressError, OSError, UnicodeError):
         host, port = addresses.parse(text, lowest=0)
-        family = _family(host)
+        family = family_of(host)
         return Address(socket.inet_ntop(family, socket.inet_pton(family, host)), port)
     raise ListenError(
         f"{text!r} is no address to listen on: expected an IP address and a port, such as "
@@ -81,6 +87,15 @@ def bind(address: Address, workers: int) -> Bound:
                 reason = _ADVICE.get(code, os.strerror(code))
                 raise ListenError(f"cannot listen on {address}: {reason}") from None
     raise AssertionError("unreachable")
+
+
+def dropped(sock: socket.socket) -> int:
+    """How many packets the kernel dropped since a socket was made, for want of room in it."""
+    try:
+        numbers = sock.getsockopt(socket.SOL_SOCKET, _SO_MEMINFO, 4 * (_DROPS_AT + 1))
+    except OSError:  # Linux before 4.12
+        return 0
+    return int(struct.unpack(f"={_DROPS_AT + 1}I", numbers)[_DROPS_AT])
 
 
 def _bind(address: Address, workers: int) -> Bound:
@@ -117,12 +132,12 @@ def _udp_sockets(address: Address, workers: int) -> Iterator[socket.socket]:
         yield udp
 
 
-def _family(host: str) -> socket.AddressFamily:
+def family_of(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def _socket(address: Address, kind: socket.SocketKind) -> socket.socket:
-    family = _family(address.host)
+    family = family_of(address.host)
     sock = socket.socket(family, kind)
     if family == socket.AF_INET6:
         # IPv6 alone, so that the same port of 0.0.0.0 stays free for its own sockets.

@@ -1,206 +1,232 @@
 """The supervisor: the parent of all processes of a server (`csid serve`).
 
-It binds the sockets, starts one process per UDP socket and one for TCP, replaces what dies, and
-ends everything when told to. It answers nothing itself. Children are fresh processes, never forks
-that carry an LMDB environment; their sockets stay open here, so that a query that comes while one
-is replaced waits for the next instead of being lost.
+It binds the sockets, starts the processes that KINDS lists, and keeps them answering: what dies is
+replaced, and so is what lives and does not answer (`resolver.server.asking`). It answers nothing
+itself. Children are fresh processes, never forks that carry an LMDB environment; their sockets stay
+open here, so that a query that comes while one is replaced waits for the next and is not lost.
+
+    SIGTERM, SIGINT  end everything
+    SIGHUP           open the data directory anew: each process is followed by a new one, which
+                     answers before the old one ends
+    SIGUSR1          say on stderr what each process has done; passed on to the processes
+
+No other signal has a meaning, and none of them ends the server.
+
+The data directory is looked after by what stands at its path. If another one stands there (a
+restored copy, a symbolic link that was turned), the processes open it as after SIGHUP; until it can
+be opened, the old one is served on. If it is gone, what is open is served on, as name servers do
+whose zone files are gone; a process that dies then can be replaced once the directory is back.
+
+The server ends by itself only if it serves nobody or cannot heal: a process that does not become
+ready, at start at once, later after `Timing.most_failures` times in a row, ends it with the reason.
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
-import select
+import resource
+import selectors
 import signal
-import subprocess
-import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from csid.address import Address
-from csid.errors import CsidError
+from resolver.server.child import Child, StartError, Timing, end_of
+from resolver.server.directory import Directory
+from resolver.server.kinds import children_of
+from resolver.server.notices import keep_standard_descriptors, tell
+from resolver.server.process import MEANINGLESS, Process
 from resolver.server.sockets import Bound, bind
-from resolver.store.environment import Store
 
-END_SECONDS: Final = 1.0  # for children to end by themselves
-STEADY_SECONDS: Final = 5.0  # a child that lived this long is replaced at once ...
-FIRST_DELAY_SECONDS: Final = 0.2  # ... another after a delay that doubles each time
-MAX_DELAY_SECONDS: Final = 30.0
-READER_CHECK_SECONDS: Final = 60.0  # between two looks for reader slots of processes that died
-
-_PR_SET_PDEATHSIG: Final = 1  # prctl(2)
-_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
-
-
-class StartError(CsidError):
-    """A process of the server ended before it answered."""
-
-
-class Child:
-    """One process to be kept running.
-
-    Attributes:
-        name: what it is to the administrator.
-        ready: it has said that it answers.
-        due: when it is to be started, on the monotonic clock in seconds; None while it runs.
-    """
-
-    def __init__(self, name: str, command: Sequence[str], fds: Sequence[int]) -> None:
-        self.name = name
-        self.ready = False
-        self.due: float | None = 0.0
-        self.process: subprocess.Popen[bytes] | None = None
-        self._command = command
-        self._fds = fds
-        self._started = 0.0
-        self._delay = 0.0
-
-    def start(self) -> int:
-        """Start the process; returns the descriptor on which it will say that it is ready.
-
-        Raises:
-            OSError: the system has no room for it; it is due again later.
-        """
-        self._started = time.monotonic()
-        ready_fd, told = os.pipe()
-        try:
-            self.process = subprocess.Popen(
-                [*self._command, "--ready-fd", str(told)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,  # stdout is for the line that says ready
-                pass_fds=(*self._fds, told),
-                env=_environment(),
-                preexec_fn=_bound_to(os.getpid()),
-            )
-        except OSError:
-            os.close(ready_fd)
-            self._postpone()
-            raise
-        finally:
-            os.close(told)
-        self.ready = False
-        self.due = None
-        return ready_fd
-
-    def hear(self, ready_fd: int) -> None:
-        """Take the word of readiness, or its absence if the process has died."""
-        self.ready = bool(os.read(ready_fd, 1))
-        os.close(ready_fd)
-
-    def ended(self) -> str | None:
-        """How the process ended, if it just has; it is then due again."""
-        if self.process is None or (code := self.process.poll()) is None:
-            return None
-        self.process = None
-        self._postpone()
-        return f"signal {-code}" if code < 0 else f"exit code {code}"
-
-    def _postpone(self) -> None:
-        """Set when to start it next: at once if it was steady, else ever later."""
-        now = time.monotonic()
-        if now - self._started >= STEADY_SECONDS:
-            self._delay = 0.0
-        self.due = now + self._delay
-        self._delay = min(max(2 * self._delay, FIRST_DELAY_SECONDS), MAX_DELAY_SECONDS)
+_ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT})
+_HANDLED: Final = (*_ENDING, signal.SIGCHLD, signal.SIGHUP, signal.SIGUSR1)
+_DEFAULT_TIMING: Final = Timing()
 
 
 class Supervisor:
     """The processes of one server.
 
     Args:
-        data: the data directory.
-        bound: the sockets, one entry per listen address.
+        directory: the data directory.
+        bound: the sockets, one entry per listen address; nobody reads from them yet.
         nsid: the name the server gives when asked (RFC 5001).
+        timing: how long things may take.
     """
 
-    def __init__(self, data: Path, bound: Sequence[Bound], nsid: str) -> None:
-        options = ["--data", str(data.resolve()), *(["--nsid", nsid] if nsid else [])]
-        self._children = [
-            Child(f"UDP worker {number} of {one.address}", *_command("worker", options, [fd]))
-            for one in bound
-            for number, fd in enumerate((sock.fileno() for sock in one.udp), start=1)
-        ]
-        listeners = [one.tcp.fileno() for one in bound]
-        self._children.append(Child("TCP server", *_command("tcp", options, listeners)))
-        self._by_ready_fd: dict[int, Child] = {}
-        self._poll = select.poll()
-        self._ending = False
+    def __init__(
+        self, directory: Directory, bound: Sequence[Bound], nsid: str, timing: Timing
+    ) -> None:
+        options = ["--data", str(directory.path), *(["--nsid", nsid] if nsid else [])]
+        self._directory = directory
+        self._timing = timing
+        self._selector = selectors.DefaultSelector()
+        self._children = children_of(bound, options, timing, self._selector)
+        self._signals: set[int] = set()
+        self._started = False
+        self._reopening: deque[Child] = deque()  # those still to be followed by a new process
+        self._reopening_since = 0.0
+        self._next_attempt = 0.0  # to open a directory that could not be opened
+        self._leaving: dict[Process, float] = {}  # told to end, and until when
 
-    def run(self, store: Store, ready: Callable[[], None]) -> None:
+    def run(self, ready: Callable[[], None]) -> None:
         """Keep the processes running until SIGTERM or SIGINT; `ready` is called once, when all of
         them answer.
 
         Raises:
-            StartError: a process died before that.
+            StartError: a process does not become ready, or none is left.
         """
-        with _wake_on(self._signalled) as wake_fd:
-            self._poll.register(wake_fd, select.POLLIN)
+        with _signals(self._signals.add) as wake_fd:
+            self._selector.register(wake_fd, selectors.EVENT_READ, lambda: os.read(wake_fd, 4_096))
             try:
-                self._keep(store, ready, wake_fd)
+                self._keep(ready)
             finally:
                 self._end()
 
-    def _keep(self, store: Store, ready: Callable[[], None], wake_fd: int) -> None:
-        started = False
+    def _keep(self, ready: Callable[[], None]) -> None:
+        look_due = time.monotonic() + self._timing.look_seconds
         readers_due = 0.0
-        while not self._ending:
+        while not self._signals & _ENDING:
+            self._obey()
             now = time.monotonic()
-            for child in self._children:
-                if child.due is not None and child.due <= now:
-                    self._start(child)
             if now >= readers_due:
-                with _told():  # the children do not depend on it
-                    store.check_readers()
-                readers_due = now + READER_CHECK_SECONDS
-            self._wait(wake_fd, readers_due)
+                self._directory.check_readers()
+                readers_due = now + self._timing.readers_seconds
+            if now >= look_due:
+                self._look()
+                look_due = now + self._timing.look_seconds
+            for child in self._due(now):
+                child.start()
+            self._reopen()
+            self._wait(min(readers_due, look_due))
             for child in self._children:
-                if how := child.ended():
-                    if not started:
-                        raise StartError(f"{child.name} could not start: {how}; see above for why")
-                    _tell(f"{child.name} ended by {how}; it is replaced")
-            if not started and all(child.ready for child in self._children):
-                started = True
+                child.reap()
+            self._leave()
+            if not self._started and all(child.ready for child in self._children):
+                self._started = True
+                for child in self._children:
+                    child.settle()
                 ready()
 
-    def _start(self, child: Child) -> None:
-        try:
-            fd = child.start()
-        except OSError as error:
-            _tell(f"{child.name} cannot be started now: {error}")
+    def _obey(self) -> None:
+        """Do what signals have asked for."""
+        if signal.SIGHUP in self._signals and self._started:
+            tell(f"SIGHUP: opening {self._directory.path} anew")
+            self._begin_reopening()
+        if signal.SIGUSR1 in self._signals:
+            for child in self._children:
+                tell(child.report())
+                child.send(signal.SIGUSR1)
+        self._signals -= {signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD}
+
+    def _look(self) -> None:
+        """See whether the processes answer, and what stands at the path of the data directory."""
+        for child in self._children:
+            child.look()
+        path = self._directory.path
+        another = self._directory.look()
+        if self._directory.gone and not any(child.process for child in self._children):
+            raise StartError(
+                f"{path}: the data directory is gone, and so are all processes that had it open"
+            )
+        if not another or self._reopening or not self._started:
             return
-        self._by_ready_fd[fd] = child
-        self._poll.register(fd, select.POLLIN)
+        if time.monotonic() >= self._next_attempt or self._directory.is_new():
+            tell(f"{path}: another data directory has taken its place; opening it")
+            self._begin_reopening()
 
-    def _wait(self, wake_fd: int, readers_due: float) -> None:
-        """Until a signal, a word of readiness, or the next thing is due."""
-        dues = [child.due for child in self._children if child.due is not None]
-        seconds = max(0.0, min([readers_due, *dues]) - time.monotonic())
-        for fd, _ in self._poll.poll(int(seconds * 1000) + 1):
-            if fd == wake_fd:
-                os.read(wake_fd, 4096)
-            else:
-                self._poll.unregister(fd)
-                self._by_ready_fd.pop(fd).hear(fd)
+    def _begin_reopening(self) -> None:
+        for child in self._children:
+            self._dismiss(child.give_up_successor())
+        self._directory.opening()
+        self._reopening = deque(self._children)
+        self._reopening_since = time.monotonic()
 
-    def _signalled(self, number: int) -> None:
-        if number != signal.SIGCHLD:
-            self._ending = True
+    def _reopen(self) -> None:
+        """Go on letting each process be followed by a new one, one after the other."""
+        while self._reopening:
+            child = self._reopening[0]
+            if child.process is None or child.process.started < self._reopening_since:
+                if not self._has_followed(child):
+                    return
+            elif not child.ready:  # it died meanwhile and is being replaced
+                return
+            self._reopening.popleft()
+            if not self._reopening:
+                tell(f"{self._directory.path}: all processes have opened it anew")
+                self._directory.opened()
+
+    def _has_followed(self, child: Child) -> bool:
+        """Whether a child's successor has just taken its place."""
+        if child.process is None:
+            return False
+        try:
+            if child.successor is None:
+                child.start_successor()
+                return False
+            if child.successor.ready:
+                self._dismiss(child.succeed())
+                return True
+            reason = end_of(child.successor)
+        except OSError as error:
+            reason = str(error)
+        if reason is not None:
+            tell(
+                f"{self._directory.path}: cannot be opened anew: {reason}; what is open is served "
+                f"on"
+            )
+            child.give_up_successor()
+            self._reopening.clear()
+            self._next_attempt = time.monotonic() + self._timing.max_delay
+        return False
+
+    def _due(self, now: float) -> list[Child]:
+        """The children to be started now; without a data directory there is no use in it."""
+        if self._directory.gone:
+            return []
+        return [child for child in self._children if child.due is not None and child.due <= now]
+
+    def _wait(self, until: float) -> None:
+        """Until a signal, a word of a process, or the next thing is due."""
+        dues = [until, *self._leaving.values()]
+        if not self._directory.gone:
+            dues += [child.due for child in self._children if child.due is not None]
+        for key, _ in self._selector.select(max(0.0, min(dues) - time.monotonic())):
+            key.data()
+
+    def _dismiss(self, process: Process | None) -> None:
+        """Tell a process to end."""
+        if process is not None:
+            process.send(signal.SIGTERM)
+            self._leaving[process] = time.monotonic() + self._timing.end_seconds
+
+    def _leave(self) -> None:
+        """Forget the processes that ended as they were told, and kill those that did not."""
+        now = time.monotonic()
+        for process, until in list(self._leaving.items()):
+            if end_of(process) is not None:
+                del self._leaving[process]
+            elif until <= now:
+                process.send(signal.SIGKILL)
+                self._leaving[process] = now + self._timing.end_seconds
 
     def _end(self) -> None:
-        """End all processes: kindly, and after END_SECONDS without asking."""
-        running = [child.process for child in self._children if child.process is not None]
-        for process in running:
-            process.terminate()
-        end = time.monotonic() + END_SECONDS
-        for process in running:
-            try:
-                process.wait(max(0.0, end - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        """End all processes: kindly, and after a while without asking."""
+        for child in self._children:
+            self._dismiss(child.process)
+            self._dismiss(child.give_up_successor())
+            child.close()
+        end = time.monotonic() + self._timing.end_seconds
+        for process in self._leaving:
+            if not process.wait(end - time.monotonic()):
+                process.send(signal.SIGKILL)
+        for process in self._leaving:
+            process.wait(self._timing.end_seconds)  # one that waits for a dead disk never ends
+            process.close()
+        self._selector.close()
 
 
 def serve(
@@ -209,6 +235,7 @@ def serve(
     workers: int,
     nsid: str,
     ready: Callable[[Sequence[Address]], None],
+    timing: Timing = _DEFAULT_TIMING,
 ) -> None:
     """Serve a data directory until SIGTERM or SIGINT.
 
@@ -217,57 +244,36 @@ def serve(
         workers: UDP processes per address.
         nsid: the name the server gives when asked (RFC 5001); empty for none.
         ready: called once all processes answer, with the addresses as they were bound.
+        timing: how long things may take.
 
     Raises:
         CsidError: the data directory or an address cannot be used, or a process did not start.
     """
-    with Store.open(data) as store, contextlib.ExitStack() as opened:
+    keep_standard_descriptors()
+    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
+    with contextlib.ExitStack() as opened:
+        # A symbolic link in the path may be turned later, so it is not resolved here.
+        directory = Directory(data.absolute())
+        opened.callback(directory.close)
         bound = []
         for address in addresses:
             bound.append(bind(address, workers))
             opened.callback(bound[-1].close)
-        supervisor = Supervisor(data, bound, nsid)
-        supervisor.run(store, lambda: ready([one.address for one in bound]))
-
-
-def _command(
-    module: str, options: Sequence[str], fds: Sequence[int]
-) -> tuple[list[str], Sequence[int]]:
-    """The command line of a module of this package, and the descriptors it is given."""
-    # -P: what runs must not depend on the directory the server is started in.
-    words = [sys.executable, "-P", "-m", f"resolver.server.{module}", *options]
-    for fd in fds:
-        words += ["--fd", str(fd)]
-    return words, fds
-
-
-def _environment() -> dict[str, str]:
-    """The environment of children: they import from where this process does."""
-    path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)  # noqa: PTH109
-    return {**os.environ, "PYTHONPATH": path}
-
-
-_libc = ctypes.CDLL(None)
-
-
-def _bound_to(parent: int) -> Callable[[], None]:
-    """What a child does before its program begins: tie its life to that of its parent."""
-
-    def prepare() -> None:
-        if sys.platform == "linux":
-            _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the supervisor to handle
-        if os.getppid() != parent:  # it died before it could be tied to
-            os._exit(1)
-
-    return prepare
+        supervisor = Supervisor(directory, bound, nsid, timing)
+        supervisor.run(lambda: ready([one.address for one in bound]))
 
 
 @contextlib.contextmanager
-def _wake_on(handle: Callable[[int], None]) -> Iterator[int]:
-    """Have signals handled, and a descriptor readable whenever one came."""
+def _signals(take: Callable[[int], None]) -> Iterator[int]:
+    """Have signals taken, those without a meaning ignored, and a descriptor readable whenever one
+    came.
+    """
     wake_fd, told = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    before = {number: signal.signal(number, lambda n, _: handle(n)) for number in _SIGNALS}
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in MEANINGLESS}
+    for number in _HANDLED:
+        handler = signal.signal(number, lambda n, _: take(n))
+        before.setdefault(number, handler)
     previous_fd = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
     try:
         yield wake_fd
@@ -277,16 +283,3 @@ def _wake_on(handle: Callable[[int], None]) -> Iterator[int]:
             signal.signal(number, handler)
         os.close(told)
         os.close(wake_fd)
-
-
-@contextlib.contextmanager
-def _told() -> Iterator[None]:
-    """Say what went wrong and go on."""
-    try:
-        yield
-    except CsidError as error:
-        _tell(str(error))
-
-
-def _tell(message: str) -> None:
-    print(f"csid: {message}", file=sys.stderr, flush=True)

@@ -27,6 +27,7 @@ from typing import Final
 
 import trio
 
+from csid.errors import CsidError
 from csid.limits import (
     MAX_TCP_CONNECTIONS,
     MAX_TCP_CONNECTIONS_PER_PEER,
@@ -38,6 +39,7 @@ from resolver.answer.edns import OptWriter
 from resolver.answer.process import Answerer
 from resolver.answer.resolve import TreeSource
 from resolver.server.connections import Connection, Connections
+from resolver.server.counters import BATCHES, QUERIES, Counters, open_inherited
 from resolver.server.framing import Stream
 from resolver.server.socket_stream import SocketStream
 from resolver.store.environment import Store
@@ -80,6 +82,7 @@ class TcpServer:
         max_connections: all that are held at once.
         max_per_peer: those of one peer.
         max_held: octets held for all of them.
+        shared: by which the supervisor sees that it answers.
     """
 
     def __init__(
@@ -89,7 +92,9 @@ class TcpServer:
         max_connections: int,
         max_per_peer: int = MAX_TCP_CONNECTIONS_PER_PEER,
         max_held: int = MAX_HELD_OCTETS,
+        shared: Counters | None = None,
     ) -> None:
+        self._shared = shared or open_inherited(None)
         self._store = store
         self._answer = answerer.answer
         self.connections = Connections(max_connections, max_per_peer, max_held)
@@ -188,6 +193,8 @@ class TcpServer:
             source = TreeSource(self._store.snapshot_in(txn))
             answers = queries.answers(lambda query: answer(query, source, now, address, True))
         self.queries += queries.taken
+        self._shared[QUERIES] += queries.taken
+        self._shared[BATCHES] += 1
         return answers
 
     async def _accept(self, listener: socket.socket, nursery: trio.Nursery) -> None:
@@ -269,12 +276,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--fd", type=int, action="append", required=True, help="a listening socket")
     parser.add_argument("--nsid", default="", help="the name this server gives when asked")
     parser.add_argument("--ready-fd", type=int, help="takes one octet when the server answers")
+    parser.add_argument("--counters-fd", type=int, help="memory of resolver.server.counters")
     options = parser.parse_args(arguments)
     connections = min(MAX_TCP_CONNECTIONS, max(1, raise_file_limit() - FILES_RESERVED))
-    with Store.open(options.data) as store:
-        opt = OptWriter(store.settings().cookie_secret, options.nsid.encode())
-        server = TcpServer(store, Answerer(opt, tell=tell), connections)
-        trio.run(run, server, [socket.socket(fileno=fd) for fd in options.fd], options.ready_fd)
+    shared = open_inherited(options.counters_fd)
+    try:
+        with Store.open(options.data) as store:
+            opt = OptWriter(store.settings().cookie_secret, options.nsid.encode())
+            server = TcpServer(store, Answerer(opt, tell=tell), connections, shared=shared)
+            trio.run(run, server, [socket.socket(fileno=fd) for fd in options.fd], options.ready_fd)
+    except (CsidError, OSError) as error:
+        tell(str(error))
+        return 1
     return 0
 
 

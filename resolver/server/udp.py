@@ -12,6 +12,8 @@ from typing import Any
 from resolver.answer.process import Answerer
 from resolver.answer.resolve import TreeSource
 from resolver.answer.source import Source
+from resolver.server.counters import BATCHES, QUERIES
+from resolver.server.notices import Repeated
 
 
 def answer_batch(answerer: Answerer, datagrams: Any, count: int, source: Source, now: int) -> None:
@@ -29,13 +31,29 @@ def answer_batch(answerer: Answerer, datagrams: Any, count: int, source: Source,
     datagrams.send(first, count)
 
 
-def serve(store: Any, answerer: Answerer, datagrams: Any) -> None:
-    """Answer until the process is ended."""
+def serve(store: Any, answerer: Answerer, datagrams: Any, counters: Any) -> None:
+    """Answer until `datagrams` is stopped.
+
+    Args:
+        counters: those of `resolver.server.counters`; a batch counts once it is answered.
+
+    Raises:
+        StoreError: the store can no longer be read at all.
+    """
+    failures = Repeated()
     while True:
-        count = datagrams.receive()
-        if not count:
+        count: int = datagrams.receive()
+        if count <= 0:
+            if count < 0:
+                return
             continue
         # Held for one batch only: an older snapshot would keep the store from reusing its pages.
         with store.moment() as txn:
             source = TreeSource(store.snapshot_in(txn))
-            answer_batch(answerer, datagrams, count, source, int(time.time()))
+            try:
+                answer_batch(answerer, datagrams, count, source, int(time.time()))
+            except Exception as error:  # damaged data cost this batch, and not the worker
+                failures.tell(f"a batch of questions was given up: {error!r}")
+            else:
+                counters[QUERIES] += count
+                counters[BATCHES] += 1

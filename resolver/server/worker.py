@@ -1,6 +1,7 @@
 """The process around a UDP worker: `python -m resolver.server.worker --data DIR --fd N`.
 
-The supervisor hands over a bound socket and, to be told of readiness, the end of a pipe.
+The supervisor hands over a bound socket, the end of a pipe to be told of readiness, and memory for
+the counters. On SIGTERM the batch at hand is answered; what waits in the socket is for others.
 """
 
 from __future__ import annotations
@@ -9,11 +10,16 @@ import argparse
 import os
 import signal
 import socket
+import struct
 import sys
 from pathlib import Path
+from typing import Final
 
+from csid.errors import CsidError
 from resolver.answer.edns import OptWriter
 from resolver.answer.process import Answerer
+from resolver.server.counters import open_inherited
+from resolver.server.notices import tell
 from resolver.server.udp import serve
 from resolver.store.environment import Store
 
@@ -22,26 +28,47 @@ try:
 except ImportError:  # not compiled on this machine
     from resolver.server.datagrams import Datagrams
 
+# A signal that comes just before the wait for datagrams does not end it; this does.
+_PATIENCE_US: Final = 500_000
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="resolver.server.worker", description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--fd", type=int, required=True, help="bound UDP socket")
     parser.add_argument("--ready-fd", type=int, help="gets one octet once we answer")
+    parser.add_argument("--counters-fd", type=int, help="memory of resolver.server.counters")
     parser.add_argument("--nsid", default="", help="server name given to those who ask (RFC 5001)")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
+    try:
+        run(arguments)
+    except (CsidError, OSError) as error:
+        tell(str(error))
+        return 1
+    return 0
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Answer until SIGTERM.
+
+    Raises:
+        StoreError: the data directory cannot be used, or no longer.
+        OSError: the socket is of no more use.
+    """
+    counters = open_inherited(arguments.counters_fd)
     sock = socket.socket(fileno=arguments.fd)
     sock.setblocking(True)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, _PATIENCE_US))
     store = Store.open(arguments.data)
-    answerer = Answerer(OptWriter(store.settings().cookie_secret, arguments.nsid.encode()))
+    opt = OptWriter(store.settings().cookie_secret, arguments.nsid.encode())
+    answerer = Answerer(opt, tell=tell)
     datagrams = Datagrams(sock)
+    signal.signal(signal.SIGTERM, lambda *_: datagrams.stop())
     if arguments.ready_fd is not None:
         os.write(arguments.ready_fd, b"+")
         os.close(arguments.ready_fd)
-    serve(store, answerer, datagrams)
-    return 0
+    serve(store, answerer, datagrams, counters)
 
 
 if __name__ == "__main__":

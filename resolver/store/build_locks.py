@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from csid.errors import StoreError
+from resolver.store.access import open_shared
 
 FILE: Final = "builders.lock"  # always empty; only its locks matter
 
@@ -61,7 +62,7 @@ class Claims:
     def _file(self) -> int:
         if self._fd < 0:
             try:
-                self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o664)
+                self._fd = open_shared(self._path)
             except OSError as error:
                 raise StoreError(
                     f"{self._path}: cannot be opened: {error.strerror}; run as the user that owns "

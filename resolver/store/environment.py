@@ -17,8 +17,6 @@ This module alone imports lmdb; what it raises for callers is `StoreError`.
 from __future__ import annotations
 
 import os
-import secrets
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,15 +27,23 @@ import lmdb
 from csid import names
 from csid.errors import StoreError
 from csid.limits import MAP_OCTETS, MAX_READERS, REMOVALS_PER_COMMIT
-from resolver.answer.lookup import GENERATION_OCTETS, Snapshot, Zone
+from resolver.answer.lookup import Snapshot, Zone
+from resolver.store.access import (
+    check_reader_slot,
+    file_mode,
+    has_data,
+    make_directory,
+    set_mode,
+    sole_maker,
+)
 from resolver.store.build_locks import Claims
+from resolver.store.errors import plain
+from resolver.store.meta import DATABASES, check, fill, taken
 from resolver.store.read import ReadTransaction
 from resolver.store.seek import Below, Floor
-from resolver.store.write import WriteTransaction
+from resolver.store.write import Nodes, WriteTransaction
 
-SCHEMA_VERSION: Final = 1
-_MAGIC: Final = b"csid resolution store"
-_DATABASES: Final = (b"meta", b"apexes", b"tree", b"doomed", b"journal")
+_FILES: Final = ("data.mdb", "lock.mdb")
 
 
 class Settings(NamedTuple):
@@ -48,10 +54,32 @@ class Settings(NamedTuple):
     cookie_secret: bytes  # 16 octets (RFC 9018)
 
 
+class Identity(NamedTuple):
+    """Which files stand in a data directory: their device and number in it."""
+
+    data: tuple[int, int]
+    lock: tuple[int, int] | None
+
+
+def identity(path: Path) -> Identity | None:
+    """What stands at a path now; None if it is no data directory, or none that may be seen."""
+    data, lock = (_file_identity(path / name) for name in ("data.mdb", "lock.mdb"))
+    return data and Identity(data, lock)
+
+
+def _file_identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 class Store:
     """An open data directory.
 
-    Made with `create` or `open`. Not to be carried across a fork (LMDB forbids it).
+    Made with `create` or `open`. Many threads may read from it at once; each transaction belongs
+    to one of them. Not to be carried across a fork (LMDB forbids it).
     """
 
     def __init__(self, path: Path, environment: Any) -> None:
@@ -59,54 +87,48 @@ class Store:
         self._environment = environment
         self._claims = Claims(path)
         self._databases: dict[bytes, Any] = {}
-        self._zones: dict[bytes, Zone] = {}
-        self._zones_of = -1  # the transaction that `_zones` was read in
+        # The zones of the moment last seen, with the number of its transaction: one reference, so
+        # that no thread takes the zones of one moment for those of another.
+        self._known: tuple[int, dict[bytes, Zone]] = (-1, {})
 
     @classmethod
     def create(
-        cls, path: Path, suffix: str, handle_authority: str, map_octets: int = MAP_OCTETS
+        cls,
+        path: Path,
+        suffix: str,
+        handle_authority: str,
+        map_octets: int = MAP_OCTETS,
+        first_zone: Nodes = (),
     ) -> Store:
         """Make a data directory and open it for writing.
 
+        All that it is to hold comes with one commit. What an attempt has left that was killed on
+        the way there is made anew or completed.
+
+        Args:
+            map_octets: the most that the data file may grow to.
+            first_zone: nodes of the zone at the suffix (`resolver.store.build`).
+
         Raises:
             StoreError: something is there already, or it may not be written.
+            ZoneError: the zone cannot be built.
         """
-        if (path / "data.mdb").exists():
-            raise StoreError(
-                f"{path}: holds a data file already; give a new directory, or remove this one first"
-            )
         names.from_text(suffix)
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"{path}: cannot be made: {error.strerror}") from None
-        try:
-            store = cls(path, _open_environment(path, _whole_pages(map_octets), writable=True))
-            store._initialise(suffix, handle_authority)
-        except StoreError:
-            # So that the next try does not find half a store in its way.
-            for name in ("data.mdb", "lock.mdb"):
-                (path / name).unlink(missing_ok=True)
-            raise
+        make_directory(path)
+        with sole_maker(path):
+            begun = _clear_unfinished(path)
+            try:
+                store = cls(path, _open_environment(path, _whole_pages(map_octets), writable=True))
+                for name in _FILES:
+                    set_mode(path / name, file_mode(path))
+                with _plain_errors(path):
+                    fill(path, store._environment, suffix, handle_authority, first_zone)
+            except BaseException:
+                if not begun:  # so that nothing is left of it
+                    _remove(path)
+                raise
         store._open_databases()
         return store
-
-    def _initialise(self, suffix: str, handle_authority: str) -> None:
-        values = {
-            b"kind": _MAGIC,
-            b"schema": str(SCHEMA_VERSION).encode(),
-            b"suffix": suffix.encode(),
-            b"handle": handle_authority.encode(),
-            b"cookie-secret": secrets.token_bytes(16),
-            b"created": str(int(time.time())).encode(),
-            b"generation": bytes(GENERATION_OCTETS),
-        }
-        with _plain_errors(self.path), self._environment.begin(write=True) as txn:
-            meta = self._environment.open_db(b"meta", txn=txn)
-            for key, value in values.items():
-                txn.put(key, value, db=meta)
-            for name in _DATABASES[1:]:
-                self._environment.open_db(name, txn=txn)
 
     @classmethod
     def open(cls, path: Path, writable: bool = False, sync: bool = True) -> Store:
@@ -118,7 +140,7 @@ class Store:
         Raises:
             StoreError: it is missing, not ours, of another version, or may not be used.
         """
-        if not (path / "data.mdb").is_file():
+        if not has_data(path):
             raise StoreError(f"{path}: no data directory; make one with: csid init --data {path}")
         store = cls(path, _open_environment(path, 0, writable, sync))
         store._open_databases()
@@ -126,7 +148,7 @@ class Store:
 
     def _open_databases(self) -> None:
         with _plain_errors(self.path):
-            for name in _DATABASES:
+            for name in DATABASES:
                 try:
                     self._databases[name] = self._environment.open_db(name, create=False)
                 except lmdb.NotFoundError:
@@ -135,14 +157,7 @@ class Store:
                         f"it); give the directory that csid init made"
                     ) from None
             meta = self._meta()
-        if meta.get(b"kind") != _MAGIC:
-            raise StoreError(f"{self.path}: an LMDB file, but not one of csid")
-        version = meta.get(b"schema", b"?").decode("ascii", "replace")
-        if version != str(SCHEMA_VERSION):
-            raise StoreError(
-                f"{self.path}: has schema version {version}, this program reads version "
-                f"{SCHEMA_VERSION}; use the program version that wrote it"
-            )
+        check(self.path, meta)
 
     def open_tables(self, names: Iterable[bytes]) -> None:
         """Make tables usable in transactions; those that are not there yet are made if the store is
@@ -178,16 +193,23 @@ class Store:
             yield self.snapshot_in(txn)
 
     def moment(self) -> Any:
-        """A read transaction on the tree, to be ended by the caller (a context manager)."""
-        return self._environment.begin(db=self._databases[b"tree"])
+        """A read transaction on the tree, to be ended by the caller (a context manager).
+
+        Raises:
+            StoreError: the store can no longer be read.
+        """
+        try:
+            return self._environment.begin(db=self._databases[b"tree"])
+        except lmdb.Error as error:
+            raise plain(self.path, error) from None
 
     def snapshot_in(self, txn: Any) -> Snapshot:
         """The snapshot that a transaction from `moment` sees."""
-        identity = txn.id()
-        if identity != self._zones_of:
-            self._zones = {}
-            self._zones_of = identity
-        return Snapshot(txn.get, Below(txn), Floor(txn, self._databases[b"apexes"]), self._zones)
+        known = self._known
+        moment = txn.id()
+        if moment != known[0]:
+            known = self._known = (moment, {})
+        return Snapshot(txn.get, Below(txn), Floor(txn, self._databases[b"apexes"]), known[1])
 
     @contextmanager
     def read(self) -> Iterator[ReadTransaction]:
@@ -285,6 +307,8 @@ def _whole_pages(octets: int) -> int:
 
 
 def _open_environment(path: Path, map_octets: int, writable: bool, sync: bool = True) -> Any:
+    if not writable:
+        check_reader_slot(path)
     with _plain_errors(path):
         try:
             return lmdb.open(
@@ -295,9 +319,8 @@ def _open_environment(path: Path, map_octets: int, writable: bool, sync: bool = 
                 readonly=not writable,
                 sync=sync,
                 readahead=False,
-                # A read-only open of a directory we may not write cannot take a reader slot.
-                lock=writable or os.access(path / "lock.mdb", os.W_OK, effective_ids=True),
                 max_spare_txns=2,
+                mode=file_mode(path),
             )
         except (lmdb.InvalidError, lmdb.VersionMismatchError, lmdb.CorruptedError):
             raise StoreError(
@@ -306,41 +329,36 @@ def _open_environment(path: Path, map_octets: int, writable: bool, sync: bool = 
             ) from None
 
 
+def _clear_unfinished(path: Path) -> bool:
+    """Remove what an attempt to make a directory left before its commit; whether more is there.
+
+    Raises:
+        StoreError: it is no data of ours.
+    """
+    if not has_data(path):
+        return False
+    if (path / "data.mdb").stat().st_size:
+        try:
+            environment = _open_environment(path, 0, writable=False)
+        except StoreError:
+            raise taken(path) from None
+        committed = environment.info()["last_txnid"]
+        environment.close()
+        if committed:
+            return True
+    _remove(path)
+    return False
+
+
+def _remove(path: Path) -> None:
+    for name in _FILES:
+        (path / name).unlink(missing_ok=True)
+
+
 @contextmanager
 def _plain_errors(path: Path) -> Iterator[None]:
     """Say what LMDB says in words an administrator can act on."""
     try:
         yield
-    except lmdb.MapFullError:
-        raise StoreError(
-            f"{path}: the map is full; nothing of this step was written. Make a directory with a "
-            f"larger --map-size, or remove what is no longer needed"
-        ) from None
-    except lmdb.DiskError as error:
-        raise StoreError(
-            f"{path}: the disk is full or fails ({error}); nothing of this step was written"
-        ) from None
-    except lmdb.ReadersFullError:
-        raise StoreError(
-            f"{path}: all {MAX_READERS} reader slots are taken; end some of the processes that "
-            f"have it open"
-        ) from None
-    except (lmdb.LockError, lmdb.ReadonlyError, PermissionError) as error:
-        raise StoreError(f"{path}: may not be used as asked: {error}") from None
-    except lmdb.Error as error:
-        text = str(error)
-        if "No space left" in text or "ENOSPC" in text:
-            raise StoreError(
-                f"{path}: the disk is full; nothing of this step was written. Free some space and "
-                f"run the command again"
-            ) from None
-        if "Input/output error" in text:  # what LMDB makes of a write that was cut short
-            raise StoreError(
-                f"{path}: the disk is full or fails; nothing of this step was written. Free some "
-                f"space and run the command again"
-            ) from None
-        if "Permission denied" in text:
-            raise StoreError(
-                f"{path}: permission denied; run as the user that owns it, or change its mode"
-            ) from None
-        raise StoreError(f"{path}: {text}") from None
+    except (lmdb.Error, PermissionError) as error:
+        raise plain(path, error) from None

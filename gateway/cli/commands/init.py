@@ -71,8 +71,8 @@ def run_init(args: argparse.Namespace) -> int:
     zone = first_zone(origin, servers)
     authority = _authority(args.handle_authority or rules.handle_authority)
     map_octets = args.map_size or MAP_OCTETS
-    with Store.create(args.data, suffix, authority, map_octets) as store, store.write() as txn:
-        txn.replace_zone(origin, build(origin, zone))
+    nodes = list(build(origin, zone))
+    Store.create(args.data, suffix, authority, map_octets, nodes).close()
     output.out.print(f"数据目录 data directory  {args.data}", markup=False)
     output.out.print(f"域名后缀 suffix          {suffix}", markup=False)
     output.out.print(f"Handle 前缀 authority    {authority}", markup=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +23,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser(
         "serve",
         help="answer over UDP and TCP 启动解析服务",
-        description="Answer over UDP and TCP until SIGTERM or Ctrl-C. 启动解析服务",
+        description="Answer over UDP and TCP until SIGTERM or Ctrl-C. SIGHUP opens the data "
+        "directory anew, SIGUSR1 prints what each process has done. 启动解析服务",
     )
     parser.add_argument(
         "--data", type=Path, required=True, metavar="DIR", help="the data directory 数据目录"
@@ -54,7 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
     def ready(bound: Sequence[Address]) -> None:
         where = " ".join(map(str, bound))
         count = f"{arguments.workers} worker{'s'[: arguments.workers != 1]}"
-        print(f"ready: udp+tcp {where}, {count}, data {arguments.data}", flush=True)
+        with contextlib.suppress(OSError):  # whoever started it may not care
+            print(f"ready: udp+tcp {where}, {count}, data {arguments.data}", flush=True)
 
     supervisor.serve(arguments.data, addresses, arguments.workers, arguments.nsid, ready)
     return 0

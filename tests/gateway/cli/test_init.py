@@ -95,6 +95,17 @@ def test_wrong_values_are_told_by_the_option(tmp_path: Path, words: list[str]) -
     assert ran.code == 2 and words[0] in ran.err
 
 
+def test_what_a_killed_init_left_is_completed_with_what_is_given_now(tmp_path: Path) -> None:
+    Store.create(tmp_path / "d", "half.example.", "0.EXAMPLE").close()
+    assert run("init", "--data", tmp_path / "d", "--suffix", "whole.example").code == 0
+    with Store.open(tmp_path / "d") as store:
+        assert store.settings().suffix == "whole.example."
+        assert "ns1.whole.example." in trees.owners(store, "whole.example.")
+        trees.check(store)
+    ran = run("init", "--data", tmp_path / "d")
+    assert ran.code == 2 and "holds a data file already" in ran.err
+
+
 def test_a_directory_is_made_once(data: Path) -> None:
     ran = run("init", "--data", data)
     assert ran.code == 2 and "holds a data file already" in ran.err

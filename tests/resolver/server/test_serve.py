@@ -13,7 +13,7 @@ import dns.message
 import dns.query
 import pytest
 
-from resolver.server.supervisor import READER_CHECK_SECONDS, Child
+from resolver.server.child import Timing
 from resolver.store.environment import Store
 from tests.support.servers import (
     PATIENCE,
@@ -143,7 +143,7 @@ def test_reader_slots_of_killed_processes_are_freed_at_start(tmp_path: Path) -> 
         assert store.usage()["readers"] > 0
         with serving(data):
             assert store.check_readers() == 0
-    assert READER_CHECK_SECONDS <= 60
+    assert Timing().readers_seconds <= 60
 
 
 def test_a_port_in_use_is_told_in_one_line(data: Path) -> None:
@@ -212,18 +212,4 @@ def test_a_process_that_cannot_start_ends_the_server_with_a_reason(
         out, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 2
     assert out == ""
-    assert "no trio today" in log.read_text()
-    assert "TCP server could not start: exit code 1" in log.read_text()
-
-
-def test_a_child_that_dies_again_and_again_is_started_ever_later() -> None:
-    child = Child("one that fails", ["/bin/false"], [])
-    delays = []
-    for _ in range(5):
-        fd = child.start()
-        begin = time.monotonic()
-        eventually("it ends", child.ended)
-        assert child.due is not None
-        delays.append(round(child.due - begin, 1))
-        os.close(fd)
-    assert delays == [0.0, 0.2, 0.4, 0.8, 1.6]
+    assert log.read_text() == "csid: TCP server could not start: exit code 1: no trio today\n"

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -325,6 +326,35 @@ def answers_over_a_narrow_path(module: str) -> None:
             print(*arrived)
 
 
+@pytest.mark.parametrize("waiting", [False, True])
+def test_told_to_stop_it_takes_no_more(
+    kind: Any, server: socket.socket, asker: socket.socket, waiting: bool
+) -> None:
+    """By a signal, whether it waits at that moment or has a batch in hand."""
+    datagrams = kind(server)
+    before = signal.signal(signal.SIGUSR1, lambda *_: datagrams.stop())
+    main = threading.main_thread().ident
+    assert main is not None
+    interrupt = threading.Timer(0.05, signal.pthread_kill, (main, signal.SIGUSR1))
+    try:
+        if waiting:
+            interrupt.start()
+        else:
+            asker.send(b"?")
+            assert datagrams.receive() == 1
+            signal.raise_signal(signal.SIGUSR1)
+            asker.send(b"for another")
+        while (count := datagrams.receive()) == 0:
+            pass
+        assert count == -1
+        if not waiting:
+            assert datagrams.packet(0) == b"?"
+            assert server.recv(20) == b"for another"
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        interrupt.cancel()
+
+
 # -- a batch through the answerer
 
 
@@ -392,8 +422,45 @@ def test_serving_goes_on_from_batch_to_batch(
     assert not loop.is_alive()
 
 
+class Damaged:
+    """Batches of one question, the second of which cannot be read."""
+
+    def __init__(self) -> None:
+        self.batch = 0
+        self.sent: list[int] = []
+
+    def receive(self) -> int:
+        self.batch += 1
+        return 1 if self.batch < 4 else -1
+
+    def packet(self, slot: int) -> bytes:
+        if self.batch == 2:
+            raise LookupError("damaged")
+        return query("www.example.", "A")
+
+    def address(self, slot: int) -> bytes:
+        return bytes(4)
+
+    def put(self, slot: int, reply: bytes) -> None:
+        pass
+
+    def send(self, first: int, last: int) -> None:
+        self.sent.append(self.batch)
+
+
+def test_damage_costs_a_batch_and_not_the_worker(capfd: pytest.CaptureFixture[str]) -> None:
+    store = SimpleNamespace(moment=nullcontext, snapshot_in=lambda _: TREE.snapshot())
+    counters = memoryview(bytearray(16)).cast("Q")
+    datagrams = Damaged()
+    udp.serve(store, Answerer(OptWriter(bytes(16))), datagrams, counters)
+    assert 2 not in datagrams.sent and {1, 3} <= set(datagrams.sent)
+    assert list(counters) == [2, 2]
+    said = capfd.readouterr().err
+    assert said == "csid: a batch of questions was given up: LookupError('damaged')\n"
+
+
 def _until(end: type[Exception], store: Any, answerer: Answerer, datagrams: Any) -> None:
     try:
-        udp.serve(store, answerer, datagrams)
+        udp.serve(store, answerer, datagrams, memoryview(bytearray(16)).cast("Q"))
     except end:
         return

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import lmdb
@@ -172,12 +175,208 @@ def test_without_permission_the_directory_is_refused(open_folder: Path) -> None:
             Store.create(open_folder / "new", SUFFIX, "0.EXAMPLE")
 
 
-def test_who_may_only_read_reads(open_folder: Path) -> None:
+def opened_up(open_folder: Path, data_mode: int, lock_mode: int) -> Path:
+    """A data directory of root, into which others may look."""
     path = make_data(open_folder / "data")
-    (path / "data.mdb").chmod(0o444)
-    (path / "lock.mdb").chmod(0o444)
-    with as_nobody(), Store.open(path) as opened:
+    path.chmod(0o755)
+    (path / "data.mdb").chmod(data_mode)
+    (path / "lock.mdb").chmod(lock_mode)
+    return path
+
+
+def test_who_may_read_and_take_a_slot_reads(open_folder: Path) -> None:
+    path = opened_up(open_folder, 0o640, 0o660)
+    with as_nobody(), Store.open(path) as opened, opened.snapshot():
         assert opened.settings().suffix == SUFFIX
+        assert opened.usage()["readers"] > 0
+
+
+@pytest.mark.parametrize("lock_mode", [0o644, 0o600, None])
+def test_nobody_reads_without_a_slot(open_folder: Path, lock_mode: int | None) -> None:
+    """A writer would use pages again that are being read."""
+    path = opened_up(open_folder, 0o644, lock_mode or 0o600)
+    if lock_mode is None:
+        (path / "lock.mdb").unlink()
+    with as_nobody():
+        message = refusal(path)
+    assert "permission denied" in message
+    assert "chmod g+rw lock.mdb" in message
+
+
+def remount(disk: Path, *options: str) -> None:
+    subprocess.run(["mount", "-o", ",".join(("remount", *options)), disk], check=True)
+
+
+@pytest.mark.parametrize("with_lock_file", [True, False])
+def test_on_a_file_system_that_nobody_can_write_reading_needs_no_slot(
+    small_disk: Path, with_lock_file: bool
+) -> None:
+    path = make_data(small_disk / "data")
+    if not with_lock_file:
+        (path / "lock.mdb").unlink()
+    remount(small_disk, "ro")
+    with Store.open(path) as opened, opened.snapshot():
+        assert opened.settings().suffix == SUFFIX
+    assert "ead-only" in refusal(path, writable=True)
+
+
+def test_on_a_mount_that_is_read_only_here_alone_a_reader_is_refused(small_disk: Path) -> None:
+    path = make_data(small_disk / "data")
+    view = small_disk / "a view"
+    view.mkdir()
+    subprocess.run(["mount", "--bind", path, view], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", view], check=True)
+        assert "mounted read-only here, but can be written elsewhere" in refusal(view)
+        Store.open(path).close()
+    finally:
+        subprocess.run(["umount", "-l", view], check=True)
+
+
+def modes(path: Path) -> list[int]:
+    return [file.stat().st_mode & 0o7777 for file in (path, *sorted(path.iterdir()))]
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_the_files_are_their_owners_alone(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        path = tmp_path / "above" / "data"
+        with Store.create(path, SUFFIX, "0.EXAMPLE") as made, made.building():
+            assert modes(path) == [0o700, 0o600, 0o600, 0o600]
+        shared = tmp_path / "shared"
+        shared.mkdir()
+        shared.chmod(0o2770)
+        with Store.create(shared, SUFFIX, "0.EXAMPLE") as made, made.building():
+            assert modes(shared) == [0o2770, 0o660, 0o660, 0o660]
+    finally:
+        os.umask(before)
+
+
+# -- a directory that was being made
+
+
+@pytest.mark.parametrize("killed_at", range(1, 6))
+def test_what_a_killed_maker_left_is_made_whole(tmp_path: Path, killed_at: int) -> None:
+    """Killed before, after and at the system calls that write, wherever that is."""
+    path = tmp_path / "data"
+    maker = subprocess.run(
+        [sys.executable, "-c", MAKER, str(path), str(killed_at)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+    )
+    assert maker.returncode == -signal.SIGKILL, maker.stderr
+    with Store.create(path, "other.example.", "0.OTHER", 3 * MIB, zone_nodes()) as made:
+        assert made.settings()[:2] == ("other.example.", "0.OTHER")
+        assert trees.serial(made, "other.example.") == 7
+        assert made.usage()["map_octets"] == 3 * MIB
+        trees.check(made)
+    with pytest.raises(StoreError, match="holds a data file already"):
+        Store.create(path, SUFFIX, "0.EXAMPLE")
+
+
+MAKER = """
+import os, signal, sys
+from pathlib import Path
+from resolver.store import environment
+from resolver.store.environment import Store
+
+steps = ["make_directory", "_clear_unfinished", "_open_environment", "set_mode", "fill"]
+name = steps[int(sys.argv[2]) - 1]
+step = getattr(environment, name)
+
+def killed(*words, **options):
+    if name != "fill":  # what is written with one commit is there or not
+        step(*words, **options)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+setattr(environment, name, killed)
+Store.create(Path(sys.argv[1]), "first.example.", "0.EXAMPLE")
+"""
+
+
+def zone_nodes() -> list[tuple[bytes, bytes]]:
+    return list(build(*zone_data(ZONE, "other.example.")))
+
+
+def test_an_empty_data_file_is_no_data(tmp_path: Path) -> None:
+    (tmp_path / "data.mdb").touch()
+    Store.create(tmp_path, SUFFIX, "0.EXAMPLE").close()
+
+
+def test_a_directory_whose_zones_were_dropped_is_not_unfinished(tmp_path: Path) -> None:
+    path = make_data(tmp_path / "data")
+    with Store.open(path, writable=True) as store, store.write() as txn:
+        txn.drop_zone(names.from_text(SUFFIX))
+    with pytest.raises(StoreError, match="holds a data file already"):
+        Store.create(path, SUFFIX, "0.EXAMPLE")
+
+
+def test_a_directory_with_tables_of_others_is_not_unfinished(tmp_path: Path) -> None:
+    with Store.create(tmp_path / "data", SUFFIX, "0.EXAMPLE") as store:
+        store.open_tables([b"registry.something"])
+    with pytest.raises(StoreError, match="holds a data file already"):
+        Store.create(tmp_path / "data", SUFFIX, "0.EXAMPLE")
+
+
+def test_of_two_who_make_the_same_directory_one_does(tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from resolver.store.environment import Store;"
+        "sys.stdin.readline();"
+        "zone = [(b'', b'\\1\\0')];"
+        "Store.create(Path(sys.argv[1]), 'a.example.', '0.EXAMPLE', first_zone=zone).close()"
+    )
+    makers = [
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(tmp_path / "data")],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        )
+        for _ in range(4)
+    ]
+    errors = [maker.communicate("go\n")[1] for maker in makers]
+    assert sorted(maker.returncode for maker in makers) == [0, 1, 1, 1]
+    assert sum("holds a data file already" in error for error in errors) == 3
+
+
+# -- many threads
+
+
+def test_threads_see_each_their_own_moment(store: Store) -> None:
+    """A zone that is replaced over and over again: no thread may find one moment's zone in
+    another's tree.
+    """
+    wrong: list[object] = []
+    stop = threading.Event()
+
+    def read() -> None:
+        apex = names.key_of(names.from_text(SUFFIX))
+        while not stop.is_set():
+            with store.snapshot() as snapshot, store.read() as other:
+                for one in (snapshot, other.snapshot):
+                    zone = one.zone_of(apex)
+                    assert zone is not None
+                    if one.get(zone.generation) is None:
+                        wrong.append(zone.generation)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            readers = [pool.submit(read) for _ in range(4)]
+            for _ in range(30):
+                put_zone(store, ZONE)
+                store.sweep()
+            stop.set()
+            for reader in readers:
+                reader.result()
+    finally:
+        stop.set()
+        sys.setswitchinterval(interval)
+    assert not wrong
 
 
 # -- full

@@ -1,0 +1,71 @@
+"""The kinds of process a server is made of. A further kind is one more row of KINDS."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from resolver.server.asking import Asker, SeveralAskers, TcpAsker, reachable, udp_askers
+from resolver.server.child import Child, Timing
+from resolver.server.process import command
+from resolver.server.sockets import Bound
+
+
+class Share(NamedTuple):
+    """What one process of a kind serves."""
+
+    name: str  # for the administrator, behind the name of the kind
+    sockets: Sequence[socket.socket]
+    asker: Asker  # how the supervisor asks whether it answers
+
+
+class Kind(NamedTuple):
+    """A kind of process.
+
+    The module is run with the options of the server, one `--fd` for each socket, `--ready-fd` (one
+    octet tells that it answers) and `--counters-fd` (`resolver.server.counters`).
+    """
+
+    name: str
+    module: str  # of this package
+    shares: Callable[[Sequence[Bound]], Iterator[Share]]  # one process for each
+
+
+def _udp_sockets(bound: Sequence[Bound]) -> Iterator[Share]:
+    for one in bound:
+        for number, (sock, asker) in enumerate(zip(one.udp, udp_askers(one), strict=True), start=1):
+            yield Share(f" {number} of {one.address}", [sock], asker)
+
+
+def _all_listeners(bound: Sequence[Bound]) -> Iterator[Share]:
+    askers = [TcpAsker(reachable(one.address)) for one in bound]
+    yield Share("", [one.tcp for one in bound], SeveralAskers(askers))
+
+
+KINDS: Final = (
+    Kind("UDP worker", "worker", _udp_sockets),
+    Kind("TCP server", "tcp", _all_listeners),
+)
+
+
+def children_of(
+    bound: Sequence[Bound],
+    options: Sequence[str],
+    timing: Timing,
+    selector: selectors.BaseSelector,
+) -> list[Child]:
+    """All processes of a server on some sockets, none of them started yet."""
+    return [
+        Child(
+            kind.name + share.name,
+            command(kind.module, options, [sock.fileno() for sock in share.sockets]),
+            share.sockets,
+            share.asker,
+            timing,
+            selector,
+        )
+        for kind in KINDS
+        for share in kind.shares(bound)
+    ]

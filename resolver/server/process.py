@@ -1,0 +1,225 @@
+"""One process of a server: started with what it needs, heard, told to end."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from resolver.server import counters
+from resolver.server.notices import MAX_LINE_OCTETS, relay
+
+HELD_LINES: Final = 20  # of what a process says before it is ready
+_FAULTS_FIELD: Final = 9  # in /proc/PID/stat behind the command's name: majflt (proc(5))
+_PR_SET_PDEATHSIG: Final = 1  # prctl(2)
+
+# Signals that end a program unless it says otherwise, and mean nothing to this one. What is ignored
+# stays so in a process that is started; those who have a use for one handle it again.
+MEANINGLESS: Final = signal.valid_signals() - {
+    signal.SIGKILL,
+    signal.SIGSTOP,
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGQUIT,  # ends with a core file, as asked
+    signal.SIGCHLD,
+    signal.SIGCONT,
+    signal.SIGTSTP,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
+    # Faults of the program itself.
+    signal.SIGABRT,
+    signal.SIGBUS,
+    signal.SIGFPE,
+    signal.SIGILL,
+    signal.SIGSEGV,
+    signal.SIGSYS,
+    signal.SIGTRAP,
+}
+
+
+class Process:
+    """A process that is told its sockets and counters, says when it is ready, and may speak.
+
+    Its stderr is a pipe to us, so that nothing it says can hold it up, and the reason why it could
+    not start is known here. Until it is ready its lines are held; then they are passed on.
+
+    Attributes:
+        started: when, on the monotonic clock in seconds.
+        ready: it has said that it answers.
+        counters: what it has done (`resolver.server.counters`).
+
+    Args:
+        argv: its command line, to which descriptors are added.
+        fds: the descriptors it inherits.
+        selector: whose entries' data are functions to be called when a descriptor is readable.
+
+    Raises:
+        OSError: the system has no room for it.
+    """
+
+    def __init__(
+        self, argv: Sequence[str], fds: Sequence[int], selector: selectors.BaseSelector
+    ) -> None:
+        self._selector = selector
+        self.started = time.monotonic()
+        self.ready = False
+        self._unfinished = b""
+        self._held: deque[bytes] = deque(maxlen=HELD_LINES)
+        with contextlib.ExitStack() as ours, contextlib.ExitStack() as theirs:
+            self._ready_fd, told = _pipe(ours, theirs)
+            self._log_fd, log = _pipe(ours, theirs)
+            counters_fd, self.counters = counters.make()
+            theirs.callback(os.close, counters_fd)
+            try:
+                self._popen = subprocess.Popen(
+                    [*argv, "--ready-fd", str(told), "--counters-fd", str(counters_fd)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,  # stdout is for the line that says ready
+                    stderr=log,
+                    pass_fds=(*fds, told, counters_fd),
+                    env=_environment(),
+                    preexec_fn=_bound_to(os.getpid()),
+                )
+            except subprocess.SubprocessError as error:  # it could not be prepared
+                raise OSError(str(error)) from None
+            ours.pop_all()
+        selector.register(self._ready_fd, selectors.EVENT_READ, self._hear_ready)
+        selector.register(self._log_fd, selectors.EVENT_READ, self._hear_log)
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    def _hear_ready(self) -> None:
+        """Take the word of readiness, or its absence if the process has died."""
+        self.ready = bool(os.read(self._ready_fd, 1))
+        self._ready_fd = self._close(self._ready_fd)
+        if self.ready:
+            while self._held:
+                relay(self._held.popleft())
+
+    def _hear_log(self) -> None:
+        """Take what it said, or that it will say no more."""
+        if octets := self._read():
+            self._take(octets)
+        elif octets is not None:
+            self._log_fd = self._close(self._log_fd)
+
+    def last_words(self) -> str:
+        """What it said last before it ended, unless that was passed on, and pass on the rest."""
+        while self._log_fd >= 0 and (octets := self._read()):
+            self._take(octets)
+        self._take(b"")
+        last = self._held.pop() if self._held else b""
+        while self._held:
+            relay(self._held.popleft())
+        return last.decode("utf-8", "backslashreplace").removeprefix("csid: ")
+
+    def _read(self) -> bytes | None:
+        """What it said; nothing if it has closed the pipe, None if there is nothing now."""
+        try:
+            return os.read(self._log_fd, 65_536)
+        except BlockingIOError:
+            return None
+
+    def _take(self, octets: bytes) -> None:
+        """Pass on, or hold, the lines that are whole; without octets, what is left as well."""
+        *lines, rest = (self._unfinished + octets).split(b"\n")
+        if not octets or len(rest) >= MAX_LINE_OCTETS:
+            lines.append(rest)
+            rest = b""
+        self._unfinished = rest
+        for line in filter(None, lines):
+            if self.ready:
+                relay(line)
+            else:
+                self._held.append(line)
+
+    def ended(self) -> str | None:
+        """How it ended, if it has."""
+        if (code := self._popen.poll()) is None:
+            return None
+        return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+    def send(self, number: int) -> None:
+        """Send it a signal; nothing happens if it has ended."""
+        self._popen.send_signal(number)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for its end; whether it came."""
+        try:
+            self._popen.wait(max(0.0, seconds))
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def done(self) -> tuple[object, ...]:
+        """What it has done so far: its counters and the pages it waited for, which tell a process
+        that waits for a slow disk from one that hangs.
+        """
+        try:
+            stat = Path(f"/proc/{self.pid}/stat").read_bytes()
+            faults = stat.rpartition(b")")[2].split()[_FAULTS_FIELD]
+        except (OSError, IndexError):
+            faults = b""
+        return (*self.counters, faults)
+
+    def close(self) -> None:
+        """Give up what is kept for it here, after its end."""
+        self._ready_fd = self._close(self._ready_fd)
+        self._log_fd = self._close(self._log_fd)
+
+    def _close(self, fd: int) -> int:
+        if fd >= 0:
+            self._selector.unregister(fd)
+            os.close(fd)
+        return -1
+
+
+def command(module: str, options: Sequence[str], fds: Sequence[int]) -> list[str]:
+    """The command line of a module of this package that is given some descriptors."""
+    # -P: what runs must not depend on the directory the server is started in.
+    words = [sys.executable, "-P", "-m", f"resolver.server.{module}", *options]
+    for fd in fds:
+        words += ["--fd", str(fd)]
+    return words
+
+
+def _pipe(ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> tuple[int, int]:
+    """A pipe whose ends are closed by two stacks; neither end ever makes one wait."""
+    reading, writing = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    ours.callback(os.close, reading)
+    theirs.callback(os.close, writing)
+    return reading, writing
+
+
+def _environment() -> dict[str, str]:
+    """The environment of children: they import from where this process does."""
+    path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)  # noqa: PTH109
+    return {**os.environ, "PYTHONPATH": path}
+
+
+_libc = ctypes.CDLL(None)
+
+
+def _bound_to(parent: int) -> Callable[[], None]:
+    """What a child does before its program begins: tie its life to that of its parent."""
+
+    def prepare() -> None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        # Ctrl-C and a terminal that goes away are for the supervisor to handle.
+        for number in (signal.SIGINT, *MEANINGLESS):
+            signal.signal(number, signal.SIG_IGN)
+        if os.getppid() != parent:  # it died before it could be tied to
+            os._exit(1)
+
+    return prepare

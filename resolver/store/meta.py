@@ -1,0 +1,77 @@
+"""What a data directory says of itself: written when it is made, read by everyone who opens it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from csid import names
+from csid.errors import StoreError
+from resolver.answer.lookup import GENERATION_OCTETS
+from resolver.store.write import Nodes, WriteTransaction
+
+SCHEMA_VERSION: Final = 1
+DATABASES: Final = (b"meta", b"apexes", b"tree", b"doomed", b"journal")
+_MAGIC: Final = b"csid resolution store"
+_OF_A_BEGINNING: Final = (b"kind", b"schema", b"generation")  # the same before the first zone
+
+
+def check(path: Path, meta: Mapping[bytes, bytes]) -> None:
+    """Make sure that a directory is one of ours that this program can read.
+
+    Raises:
+        StoreError: it is not.
+    """
+    if meta.get(b"kind") != _MAGIC:
+        raise StoreError(f"{path}: an LMDB file, but not one of csid")
+    version = meta.get(b"schema", b"?").decode("ascii", "replace")
+    if version != str(SCHEMA_VERSION):
+        raise StoreError(
+            f"{path}: has schema version {version}, this program reads version "
+            f"{SCHEMA_VERSION}; use the program version that wrote it"
+        )
+
+
+def fill(
+    path: Path, environment: Any, suffix: str, handle_authority: str, first_zone: Nodes
+) -> None:
+    """Write all that a new directory holds, in one transaction; one that was made and never given a
+    zone is completed.
+
+    Raises:
+        StoreError: there is something else already.
+    """
+    values = {
+        b"kind": _MAGIC,
+        b"schema": str(SCHEMA_VERSION).encode(),
+        b"suffix": suffix.encode(),
+        b"handle": handle_authority.encode(),
+        b"cookie-secret": secrets.token_bytes(16),
+        b"created": str(int(time.time())).encode(),
+        b"generation": bytes(GENERATION_OCTETS),
+    }
+    with environment.begin(write=True) as txn:
+        found = {bytes(name) for name, _ in txn.cursor()}
+        if found - set(DATABASES):
+            raise taken(path)
+        opened = {name: environment.open_db(name, txn=txn) for name in DATABASES}
+        meta = opened[b"meta"]
+        if found and (
+            any(txn.get(one, db=meta) != values[one] for one in _OF_A_BEGINNING)
+            or txn.stat(opened[b"apexes"])["entries"]
+        ):
+            raise taken(path)
+        for key, value in values.items():
+            txn.put(key, value, db=meta)
+        if first_zone:
+            WriteTransaction(txn, opened).replace_zone(names.from_text(suffix), first_zone)
+
+
+def taken(path: Path) -> StoreError:
+    """The error to raise where a directory is to be made and there is one."""
+    return StoreError(
+        f"{path}: holds a data file already; give a new directory, or remove this one first"
+    )

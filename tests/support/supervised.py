@@ -1,0 +1,78 @@
+"""A server whose supervisor has little patience, so that tests of it need little time."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from resolver.server.child import Timing
+from tests.support.servers import PATIENCE, Server
+
+# Long enough that a machine that is busy with other tests does not look like a hung server.
+HASTY = Timing(
+    look_seconds=0.1,
+    most_misses=10,
+    start_seconds=10.0,
+    end_seconds=1.0,
+    steady_seconds=0.5,
+    first_delay=0.02,
+    max_delay=0.1,
+    most_failures=4,
+    readers_seconds=0.2,
+)
+
+_SCRIPT = """
+import json, sys
+from pathlib import Path
+from csid.errors import CsidError
+from resolver.server.child import Timing
+from resolver.server.notices import tell
+from resolver.server.sockets import listen_address
+from resolver.server.supervisor import serve
+data, workers, listen, timing = json.loads(sys.argv[1])
+def ready(bound):
+    print("ready: udp+tcp", *bound, sep=" ", end=",\\n", flush=True)
+try:
+    serve(Path(data), [listen_address(one) for one in listen], workers, "", ready, Timing(*timing))
+except CsidError as error:
+    tell(str(error))
+    sys.exit(2)
+"""
+
+
+@contextlib.contextmanager
+def supervised(
+    data: Path,
+    workers: int = 1,
+    listen: tuple[str, ...] = ("127.0.0.1:0",),
+    timing: Timing = HASTY,
+    stderr: int | None = None,
+) -> Iterator[Server]:
+    """A server that has said `ready`; ended on the way out if it still runs."""
+    log = data.with_name(data.name + ".log")
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _SCRIPT, json.dumps([str(data), workers, listen, timing])],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=file if stderr is None else stderr,
+            text=True,
+            env={"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": ""},
+            process_group=0,
+        )
+    try:
+        assert process.stdout is not None
+        ready = process.stdout.readline()
+        assert ready.startswith("ready"), log.read_text()
+        yield Server(process, ready.rstrip("\n"), log)
+    finally:
+        process.terminate()
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        process.communicate()
