@@ -41,6 +41,11 @@ def read_key(bytes packet not None, Py_ssize_t at):
     return b"", 0
 
 
+cdef inline void put_16(uint8_t *target, int value) noexcept nogil:
+    target[0] = <uint8_t>(value >> 8)
+    target[1] = <uint8_t>value
+
+
 cdef inline uint64_t rotated(uint64_t x, int bits) noexcept nogil:
     return (x << bits) | (x >> (64 - bits))
 
@@ -91,24 +96,26 @@ cdef uint64_t siphash24(const uint8_t *key, const uint8_t *octets, int size) noe
     return v[0] ^ v[1] ^ v[2] ^ v[3]
 
 
-def server_cookie(bytes secret not None, bytes client not None, now, bytes address not None):
+def cookie_option(bytes secret not None, bytes client not None, now, bytes address not None):
     cdef uint8_t text[32]
-    cdef uint8_t cookie[16]
+    cdef uint8_t option[28]
     cdef uint64_t value = <uint64_t>now
     cdef int size = 16 + <int>PyBytes_GET_SIZE(address), i
     if PyBytes_GET_SIZE(secret) != 16 or PyBytes_GET_SIZE(client) != 8 or size not in (20, 32):
         raise ValueError("a secret of 16 octets, a client cookie of 8, an address of 4 or 16")
-    cookie[0] = 1
-    cookie[1] = cookie[2] = cookie[3] = 0
-    for i in range(4):
-        cookie[4 + i] = <uint8_t>(value >> (24 - 8 * i))
-    memcpy(text, PyBytes_AS_STRING(client), 8)
-    memcpy(text + 8, cookie, 8)
+    put_16(option, 10)
+    put_16(option + 2, 24)
+    memcpy(option + 4, PyBytes_AS_STRING(client), 8)
+    put_16(option + 12, 0x100)
+    put_16(option + 14, 0)
+    put_16(option + 16, <int>(value >> 16 & 0xFFFF))
+    put_16(option + 18, <int>(value & 0xFFFF))
+    memcpy(text, option + 4, 16)
     memcpy(text + 16, PyBytes_AS_STRING(address), size - 16)
     value = siphash24(<const uint8_t *>PyBytes_AS_STRING(secret), text, size)
     for i in range(8):
-        cookie[8 + i] = <uint8_t>(value >> (8 * i))
-    return PyBytes_FromStringAndSize(<char *>cookie, 16)
+        option[20 + i] = <uint8_t>(value >> (8 * i))
+    return PyBytes_FromStringAndSize(<char *>option, 28)
 
 
 def shared_end(bytes one not None, bytes other not None, Py_ssize_t start):
@@ -160,4 +167,43 @@ def with_owner(bytes records not None, bytes owner not None):
         memcpy(target + owner_size, octets + at + 2, after - at - 2)
         target += owner_size + after - at - 2
         at = after
+    return made
+
+
+cdef inline uint8_t *put_octets(uint8_t *target, bytes octets):
+    memcpy(target, PyBytes_AS_STRING(octets), PyBytes_GET_SIZE(octets))
+    return target + PyBytes_GET_SIZE(octets)
+
+
+def message(
+    bytes query not None,
+    Py_ssize_t end,
+    int flags,
+    int answers,
+    int authorities,
+    int additionals,
+    bytes answer not None,
+    bytes authority not None,
+    bytes additional not None,
+    bytes opt not None,
+):
+    cdef Py_ssize_t size
+    cdef bytes made
+    cdef uint8_t *target
+    if not 12 <= end <= PyBytes_GET_SIZE(query):
+        raise ValueError("a question that does not lie in its query")
+    size = PyBytes_GET_SIZE(answer) + PyBytes_GET_SIZE(authority)
+    size += end + PyBytes_GET_SIZE(additional) + PyBytes_GET_SIZE(opt)
+    made = PyBytes_FromStringAndSize(NULL, size)
+    target = <uint8_t *>PyBytes_AS_STRING(made)
+    memcpy(target, PyBytes_AS_STRING(query), end)
+    put_16(target + 2, flags)
+    put_16(target + 4, end > 12)
+    put_16(target + 6, answers)
+    put_16(target + 8, authorities)
+    put_16(target + 10, additionals)
+    target = put_octets(target + end, answer)
+    target = put_octets(target, authority)
+    target = put_octets(target, additional)
+    put_octets(target, opt)
     return made

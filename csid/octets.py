@@ -7,7 +7,12 @@ module where there is one; a property test holds both to the same results.
 
 from __future__ import annotations
 
+import struct
+from typing import Final
+
 import siphash24
+
+_HEAD: Final = struct.Struct(">HHHHH")  # a header without its ID
 
 
 def read_key(packet: bytes, at: int) -> tuple[bytes, int]:
@@ -47,8 +52,9 @@ def _escaped_key(labels: list[bytes]) -> bytes:
     return b"\0".join(escaped).lower()
 
 
-def server_cookie(secret: bytes, client: bytes, now: int, address: bytes) -> bytes:
-    """The interoperable server cookie (RFC 9018 section 4).
+def cookie_option(secret: bytes, client: bytes, now: int, address: bytes) -> bytes:
+    """The COOKIE option of an answer, with the interoperable server cookie (RFC 7873 section 4,
+    RFC 9018 section 4).
 
     Args:
         secret: 16 octets.
@@ -57,11 +63,12 @@ def server_cookie(secret: bytes, client: bytes, now: int, address: bytes) -> byt
         address: of the client, 4 or 16 octets.
 
     Returns:
-        16 octets: version, three of zero, the time, and SipHash-2-4 of all with client and address.
+        28 octets: option code 10, length, the client cookie, and the server cookie: version, three
+        of zero, the time, and SipHash-2-4 of all that with the client cookie and its address.
     """
     head = b"\x01\0\0\0" + (now & 0xFFFFFFFF).to_bytes(4, "big")
     digest: bytes = siphash24.siphash24(client + head + address, key=secret).digest()
-    return head + digest
+    return b"\0\x0a\0\x18" + client + head + digest
 
 
 def shared_end(one: bytes, other: bytes, start: int) -> int:
@@ -103,3 +110,27 @@ def with_owner(records: bytes, owner: bytes) -> bytes:
         parts.append(records[at + 2 : after])
         at = after
     return b"".join(parts)
+
+
+def message(
+    query: bytes,
+    end: int,
+    flags: int,
+    answers: int,
+    authorities: int,
+    additionals: int,
+    answer: bytes,
+    authority: bytes,
+    additional: bytes,
+    opt: bytes,
+) -> bytes:
+    """The message that answers a query (RFC 1035 section 4.1).
+
+    Args:
+        query: gives its ID, and its question as far as `end`; 12 if there is none to be repeated.
+        flags: of the header, 16 bits.
+        answers, authorities, additionals: how many records the sections have, below 65,536 each.
+        answer, authority, additional, opt: the records, the OPT record behind all others.
+    """
+    head = _HEAD.pack(flags, end > 12, answers, authorities, additionals)
+    return b"".join((query[:2], head, query[12:end], answer, authority, additional, opt))

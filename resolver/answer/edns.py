@@ -25,14 +25,13 @@ from csid.protocol import (
 from resolver.answer.reply import Reply
 
 try:
-    from csid.coctets import server_cookie
+    from csid.coctets import cookie_option
 except ImportError:  # not compiled on this machine
-    from csid.octets import server_cookie
+    from csid.octets import cookie_option
 
 _OPT_HEAD: Final = struct.Struct(">BHHBBHH")
 _OPTION: Final = struct.Struct(">HH")
 _DO: Final = 0x8000
-_COOKIE_HEAD: Final = _OPTION.pack(OPTION_COOKIE, 24)  # client and server cookie behind it
 _KEEPALIVE: Final = _OPTION.pack(OPTION_KEEPALIVE, 2) + int(TCP_IDLE_SECONDS * 10).to_bytes(
     2, "big"
 )
@@ -152,8 +151,7 @@ class OptWriter:
         options = b""
         if rcode != BADVERS:
             if reply.cookie:
-                cookie = server_cookie(self._secret, reply.cookie, now, reply.address)
-                options = b"".join((_COOKIE_HEAD, reply.cookie, cookie))
+                options = cookie_option(self._secret, reply.cookie, now, reply.address)
             if reply.nsid:
                 options += self._nsid
             if reply.keepalive and reply.stream:

@@ -67,6 +67,8 @@ def parse(packet: bytes, address: bytes, stream: bool) -> Reply | None:
     reply = Reply(packet, address, stream)
     opcode = packet[2] >> 3 & 15
     questions = (packet[4] << 8) + packet[5]
+    key: bytes
+    end: int
     others = packet[6] | packet[7] | packet[8] | packet[9] | packet[10] | packet[11]
     if questions == 1:
         key, end = read_key(packet, HEADER_OCTETS)
@@ -131,6 +133,7 @@ def _skip_questions(packet: bytes, questions: int) -> int:
     """The offset behind the question section; 0 if it is cut short."""
     at = HEADER_OCTETS
     for _ in range(questions):
+        end: int
         _, end = read_key(packet, at)
         at = end + 4
         if not end or at > len(packet):

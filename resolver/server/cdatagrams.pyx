@@ -200,8 +200,6 @@ cdef class Datagrams:
     cdef bint _ipv6
     cdef bint _with_control
     cdef bint _stopped
-    cdef bytes _address  # the one given last
-
 
     def __cinit__(self, sock):
         assert SLOTS == BATCH_PACKETS
@@ -210,7 +208,6 @@ cdef class Datagrams:
             raise MemoryError
         self._fd = sock.fileno()
         self._ipv6 = sock.family == socket.AF_INET6
-        self._address = bytes(16)
         self._with_control = ask_for_destination(sock)
         lay_out(self._fd, self._buffers, 28 if self._ipv6 else 16, self._with_control)
 
@@ -235,35 +232,51 @@ cdef class Datagrams:
     def stop(self):
         self._stopped = True
 
-    cdef int _check(self, int slot) except -1:
-        if not 0 <= slot < self._received:
-            raise IndexError(f"slot {slot} of {self._received}")
-        return 0
+    def packets(self):
+        cdef int slot
+        cdef list packets = []
+        for slot in range(self._received):
+            packets.append(
+                PyBytes_FromStringAndSize(
+                    in_data(self._buffers, slot), in_length(self._buffers, slot)
+                )
+            )
+        return packets
 
-    def packet(self, int slot):
-        self._check(slot)
-        return PyBytes_FromStringAndSize(in_data(self._buffers, slot), in_length(self._buffers, slot))
-
-    def address(self, int slot):
-        self._check(slot)
-        cdef const char *octets = peer_address(self._buffers, slot, self._ipv6)
+    def addresses(self):
+        cdef int slot
         cdef Py_ssize_t size = 16 if self._ipv6 else 4
-        # Datagrams of one asker often come together.
-        if memcmp(PyBytes_AS_STRING(self._address), octets, size):
-            self._address = PyBytes_FromStringAndSize(octets, size)
-        return self._address
+        cdef const char *octets
+        cdef bytes address = bytes(16)
+        cdef list addresses = []
+        for slot in range(self._received):
+            octets = peer_address(self._buffers, slot, self._ipv6)
+            # Datagrams of one asker often come together.
+            if not slot or memcmp(PyBytes_AS_STRING(address), octets, size):
+                address = PyBytes_FromStringAndSize(octets, size)
+            addresses.append(address)
+        return addresses
 
-    def put(self, int slot, bytes reply):
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(reply)
-        self._check(slot)
-        if size > OUT_OCTETS:
-            raise ValueError(f"an answer of {size} octets for a slot of {OUT_OCTETS}")
-        memcpy(out_data(self._buffers, slot), PyBytes_AS_STRING(reply), size)
-        set_length(self._buffers, slot, size)
+    def send(self, list replies not None):
+        cdef int slot, first = 0
+        cdef Py_ssize_t size
+        cdef bytes reply
+        if len(replies) > self._received:
+            raise IndexError(f"{len(replies)} answers to {self._received} datagrams")
+        for slot in range(len(replies)):
+            reply = replies[slot]
+            if reply is None:
+                self._send(first, slot)
+                first = slot + 1
+                continue
+            size = PyBytes_GET_SIZE(reply)
+            if size > OUT_OCTETS:
+                raise ValueError(f"an answer of {size} octets for a slot of {OUT_OCTETS}")
+            memcpy(out_data(self._buffers, slot), PyBytes_AS_STRING(reply), size)
+            set_length(self._buffers, slot, size)
+        self._send(first, len(replies))
 
-    def send(self, int first, int last):
+    cdef _send(self, int first, int last):
         if first < last:
-            self._check(first)
-            self._check(last - 1)
             with nogil:
                 send_slots(self._fd, self._buffers, first, last)

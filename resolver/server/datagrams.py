@@ -50,6 +50,7 @@ class Datagrams:
         ipv6 = sock.family == socket.AF_INET6
         self._fd = sock.fileno()
         self._stopped = False
+        self._received = 0
         self._address_at, self._address_octets = (8, 16) if ipv6 else (4, 4)
         self._inbox_space = ctypes.create_string_buffer(count * _IN_OCTETS)
         self._outbox_space = ctypes.create_string_buffer(count * _OUT_OCTETS)
@@ -109,7 +110,9 @@ class Datagrams:
                 for slot in range(count):
                     at = slot * _MSGHDR_WORDS + 5
                     self._out_headers[at] = self._in_headers[at]
+            self._received = count
             return count
+        self._received = 0
         code = ctypes.get_errno()
         if code in _AGAIN or code == errno.ECONNREFUSED:
             return 0
@@ -119,31 +122,46 @@ class Datagrams:
         """Take no more datagrams; to be called by a signal handler."""
         self._stopped = True
 
-    def packet(self, slot: int) -> bytes:
-        """The datagram received in a slot."""
-        start = slot * _IN_OCTETS
-        return bytes(
-            self._inbox[start : start + self._lengths[slot * _MSGHDR_HALVES + _LENGTH_HALF]]
-        )
+    def packets(self) -> list[bytes]:
+        """The datagrams received, in their slots."""
+        packets = []
+        for slot in range(self._received):
+            start = slot * _IN_OCTETS
+            end = start + self._lengths[slot * _MSGHDR_HALVES + _LENGTH_HALF]
+            packets.append(bytes(self._inbox[start:end]))
+        return packets
 
-    def address(self, slot: int) -> bytes:
-        """The IP address a slot's datagram came from, 4 or 16 octets."""
-        start = slot * _NAME_OCTETS + self._address_at
-        return bytes(self._peers[start : start + self._address_octets])
+    def addresses(self) -> list[bytes]:
+        """The IP addresses they came from, 4 or 16 octets each."""
+        starts = range(self._address_at, self._received * _NAME_OCTETS, _NAME_OCTETS)
+        return [bytes(self._peers[start : start + self._address_octets]) for start in starts]
 
-    def put(self, slot: int, reply: bytes) -> None:
-        """Lay a slot's answer ready."""
-        size = len(reply)
-        if size > _OUT_OCTETS:
-            raise ValueError(f"an answer of {size} octets for a slot of {_OUT_OCTETS}")
-        start = slot * _OUT_OCTETS
-        self._outbox[start : start + size] = reply
-        self._out_vectors[2 * slot + 1] = size
+    def send(self, replies: list[bytes | None]) -> None:
+        """Send the answers to the datagrams received, in their slots; None for silence.
 
-    def send(self, first: int, last: int) -> None:
-        """Send the slots from `first` up to, not including, `last`. What the kernel does not take
-        (no route, no buffer) is left out, as datagrams may be.
+        What the kernel does not take (no route, no buffer) is left out, as datagrams may be.
+
+        Raises:
+            IndexError: more answers than datagrams.
+            ValueError: an answer does not fit its slot.
         """
+        if len(replies) > self._received:
+            raise IndexError(f"{len(replies)} answers to {self._received} datagrams")
+        first = 0
+        for slot, reply in enumerate(replies):
+            if reply is None:
+                self._send(first, slot)
+                first = slot + 1
+                continue
+            size = len(reply)
+            if size > _OUT_OCTETS:
+                raise ValueError(f"an answer of {size} octets for a slot of {_OUT_OCTETS}")
+            start = slot * _OUT_OCTETS
+            self._outbox[start : start + size] = reply
+            self._out_vectors[2 * slot + 1] = size
+        self._send(first, len(replies))
+
+    def _send(self, first: int, last: int) -> None:
         while first < last:
             sent = int(
                 _sendmmsg(self._fd, self._out_address + first * 8 * _MSGHDR_WORDS, last - first, 0)

@@ -16,19 +16,14 @@ from resolver.server.counters import BATCHES, QUERIES
 from resolver.server.notices import Repeated
 
 
-def answer_batch(answerer: Answerer, datagrams: Any, count: int, source: Source, now: int) -> None:
-    """Answer the first `count` datagrams from one source and send the answers."""
-    first = 0
-    for slot in range(count):
-        packet: bytes = datagrams.packet(slot)
-        address: bytes = datagrams.address(slot)
-        reply = answerer.answer(packet, source, now, address, False)
-        if reply is None:
-            datagrams.send(first, slot)
-            first = slot + 1
-        else:
-            datagrams.put(slot, reply)
-    datagrams.send(first, count)
+def answer_batch(answerer: Answerer, datagrams: Any, source: Source, now: int) -> None:
+    """Answer the datagrams that were received, all from one source, and send the answers."""
+    packets: list[bytes] = datagrams.packets()
+    addresses: list[bytes] = datagrams.addresses()
+    replies: list[bytes | None] = []
+    for slot in range(len(packets)):
+        replies.append(answerer.answer(packets[slot], source, now, addresses[slot], False))
+    datagrams.send(replies)
 
 
 def serve(store: Any, answerer: Answerer, datagrams: Any, counters: Any) -> None:
@@ -51,7 +46,7 @@ def serve(store: Any, answerer: Answerer, datagrams: Any, counters: Any) -> None
         with store.moment() as txn:
             source = TreeSource(store.snapshot_in(txn))
             try:
-                answer_batch(answerer, datagrams, count, source, int(time.time()))
+                answer_batch(answerer, datagrams, source, int(time.time()))
             except Exception as error:  # damaged data cost this batch, and not the worker
                 failures.tell(f"a batch of questions was given up: {error!r}")
             else:

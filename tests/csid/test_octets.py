@@ -45,8 +45,8 @@ def test_any_octets_are_read_or_refused_alike(packet: bytes, at: int) -> None:
     st.one_of(st.binary(min_size=4, max_size=4), st.binary(min_size=16, max_size=16)),
 )
 def test_cookies_are_made_alike(secret: bytes, client: bytes, now: int, address: bytes) -> None:
-    cookie = coctets.server_cookie(secret, client, now, address)
-    assert cookie == octets.server_cookie(secret, client, now, address)
+    made = coctets.cookie_option(secret, client, now, address)
+    assert made == octets.cookie_option(secret, client, now, address)
 
 
 KEY = st.lists(st.binary(min_size=1, max_size=9), max_size=6).map(
@@ -95,3 +95,22 @@ def test_records_get_another_owner_alike(records: list[bytes], owner: bytes, cut
     for of in (whole, whole[: len(whole) - cut]):
         assert made(coctets, of) == made(octets, of)
     assert made(coctets, whole) == b"".join(owner + record[2:] for record in records)
+
+
+@given(
+    st.binary(min_size=12, max_size=60),
+    st.integers(0, 48),
+    st.integers(0, 65_535),
+    st.tuples(*[st.integers(0, 65_535)] * 3),
+    st.tuples(*[st.binary(max_size=50)] * 4),
+)
+def test_messages_are_put_together_alike(
+    query: bytes,
+    question: int,
+    flags: int,
+    counts: tuple[int, int, int],
+    sections: tuple[bytes, bytes, bytes, bytes],
+) -> None:
+    end = min(12 + question, len(query))
+    made = coctets.message(query, end, flags, *counts, *sections)
+    assert made == octets.message(query, end, flags, *counts, *sections)
