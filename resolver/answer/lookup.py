@@ -88,25 +88,29 @@ class Zone:
         self.ns_extra = node.extra_at(blob, at)
         self.ns_extra_number = node.extra_number_at(blob, at)
         self.ns_hosts = frozenset(names.key_of(rdata) for rdata in rrsets[NS].rdatas)
-        # The records above under the pointer that fits a question, by the pointer's value.
-        self.negative: dict[int, bytes] = {}
-        self.authority: dict[int, bytes] = {}
+        # The records above under the pointer that fits a question, by what it points to; as far as
+        # questions came.
+        self.negative: list[bytes | None] = []
+        self.authority: list[bytes | None] = []
 
     def negative_at(self, offset: int) -> bytes:
         """The SOA of a negative answer, its owner a pointer to `offset` of the message."""
-        ready = self.negative.get(offset)
-        if ready is None:
-            ready = node.with_owner(self.soa, node.POINTERS[offset])
-            self.negative[offset] = ready
-        return ready
+        return _at(self.negative, offset, self.soa)
 
     def authority_at(self, offset: int) -> bytes:
         """The apex NS RRset, its owner a pointer to `offset` of the message."""
-        ready = self.authority.get(offset)
-        if ready is None:
-            ready = node.with_owner(self.ns, node.POINTERS[offset])
-            self.authority[offset] = ready
-        return ready
+        return _at(self.authority, offset, self.ns)
+
+
+def _at(ready: list[bytes | None], offset: int, records: bytes) -> bytes:
+    """Records whose owner is a pointer to `offset`, made once and kept in `ready`."""
+    while len(ready) <= offset:
+        ready.append(None)
+    found = ready[offset]
+    if found is None:
+        found = node.with_owner(records, node.POINTERS[offset])
+        ready[offset] = found
+    return found
 
 
 class Snapshot:
