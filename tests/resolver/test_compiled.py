@@ -8,6 +8,8 @@ import os
 import random
 import subprocess
 import sys
+import tomllib
+from fnmatch import fnmatch
 from itertools import zip_longest
 
 import pytest
@@ -185,3 +187,11 @@ def test_compiled_and_interpreted_answers_are_the_same() -> None:
     different = [pair for pair in zip_longest(fast, plain) if pair[0] != pair[1]]
     assert not different[:3], f"{len(different)} of {len(plain)}; is the build up to date?"
     assert len({line.partition(" ")[2][4:] for line in plain}) > QUERIES / 4  # worth comparing
+
+
+def test_coverage_leaves_out_what_is_compiled_and_nothing_else() -> None:
+    """A compiled file would count as never run, and one left out in vain as not looked at."""
+    told = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["tool"]["coverage"]["run"]
+    sources = {str(path.relative_to(CHECKOUT)) for path in CHECKOUT.glob("*/**/*.py")}
+    left_out = {one for one in sources for rule in told["omit"] if fnmatch(one, rule)}
+    assert {one for one in left_out if not one.endswith("__init__.py")} == files()
