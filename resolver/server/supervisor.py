@@ -39,7 +39,8 @@ from resolver.server.child import Child, StartError, Timing, end_of
 from resolver.server.directory import Directory
 from resolver.server.kinds import children_of
 from resolver.server.notices import keep_standard_descriptors, tell
-from resolver.server.process import MEANINGLESS, Process
+from resolver.server.process import Process
+from resolver.server.signals import MEANINGLESS
 from resolver.server.sockets import Bound, bind
 
 _ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT})
@@ -140,7 +141,7 @@ class Supervisor:
 
     def _begin_reopening(self) -> None:
         for child in self._children:
-            self._dismiss(child.give_up_successor())
+            self._dismiss(child.give_up_successor(), self._timing.end_seconds)
         self._directory.opening()
         self._reopening = deque(self._children)
         self._reopening_since = time.monotonic()
@@ -168,7 +169,7 @@ class Supervisor:
                 child.start_successor()
                 return False
             if child.successor.ready:
-                self._dismiss(child.succeed())
+                self._dismiss(child.succeed(), self._timing.drain_seconds)
                 return True
             reason = end_of(child.successor)
         except OSError as error:
@@ -197,11 +198,11 @@ class Supervisor:
         for key, _ in self._selector.select(max(0.0, min(dues) - time.monotonic())):
             key.data()
 
-    def _dismiss(self, process: Process | None) -> None:
-        """Tell a process to end."""
+    def _dismiss(self, process: Process | None, seconds: float) -> None:
+        """Tell a process to end within a time."""
         if process is not None:
             process.send(signal.SIGTERM)
-            self._leaving[process] = time.monotonic() + self._timing.end_seconds
+            self._leaving[process] = time.monotonic() + seconds
 
     def _leave(self) -> None:
         """Forget the processes that ended as they were told, and kill those that did not."""
@@ -216,8 +217,8 @@ class Supervisor:
     def _end(self) -> None:
         """End all processes: kindly, and after a while without asking."""
         for child in self._children:
-            self._dismiss(child.process)
-            self._dismiss(child.give_up_successor())
+            self._dismiss(child.process, self._timing.end_seconds)
+            self._dismiss(child.give_up_successor(), self._timing.end_seconds)
             child.close()
         end = time.monotonic() + self._timing.end_seconds
         for process in self._leaving:

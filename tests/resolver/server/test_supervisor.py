@@ -23,7 +23,7 @@ import pytest
 from csid.address import Address
 from resolver.server.asking import UdpAsker, udp_askers
 from resolver.server.child import Child, StartError
-from resolver.server.process import MEANINGLESS
+from resolver.server.signals import MEANINGLESS
 from resolver.server.sockets import bind
 from resolver.store.environment import Store
 from tests.support.packets import query
