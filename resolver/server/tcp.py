@@ -29,7 +29,7 @@ from typing import Final
 
 import trio
 
-from csid.errors import CsidError
+from csid.errors import CsidError, StoreError
 from csid.limits import (
     MAX_TCP_CONNECTIONS,
     MAX_TCP_CONNECTIONS_PER_PEER,
@@ -178,6 +178,8 @@ class TcpServer:
                         await stream.send_eof()
         except trio.BrokenResourceError:
             pass  # the peer is gone
+        except StoreError:
+            raise  # nobody can be served any more; another process may do better
         except Exception as error:  # whatever befalls one connection, the others are served on
             self.failed += 1
             self._complain(f"a connection was closed: {error!r:.200}")

@@ -29,11 +29,14 @@ _SCRIPT = """
 import json, sys
 from pathlib import Path
 from csid.errors import CsidError
+from resolver.server import kinds
 from resolver.server.child import Timing
 from resolver.server.notices import tell
 from resolver.server.sockets import listen_address
 from resolver.server.supervisor import serve
-data, workers, listen, timing = json.loads(sys.argv[1])
+data, workers, listen, timing, module = json.loads(sys.argv[1])
+if module:
+    kinds.KINDS = [kind._replace(module=module) for kind in kinds.KINDS]
 def ready(bound):
     print("ready: udp+tcp", *bound, sep=" ", end=",\\n", flush=True)
 try:
@@ -51,12 +54,17 @@ def supervised(
     listen: tuple[str, ...] = ("127.0.0.1:0",),
     timing: Timing = HASTY,
     stderr: int | None = None,
+    module: str = "",
 ) -> Iterator[Server]:
-    """A server that has said `ready`; ended on the way out if it still runs."""
+    """A server that has said `ready`; ended on the way out if it still runs.
+
+    `module` is to be run in place of those that KINDS names.
+    """
     log = data.with_name(data.name + ".log")
+    given = json.dumps([str(data), workers, listen, timing, module])
     with log.open("w") as file:
         process = subprocess.Popen(
-            [sys.executable, "-c", _SCRIPT, json.dumps([str(data), workers, listen, timing])],
+            [sys.executable, "-c", _SCRIPT, given],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=file if stderr is None else stderr,

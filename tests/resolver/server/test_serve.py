@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import dns.query
 import pytest
 
 from resolver.server.child import Timing
+from resolver.server.signals import MEANINGLESS
 from resolver.store.environment import Store
 from tests.support.servers import (
     PATIENCE,
@@ -144,6 +146,17 @@ def test_reader_slots_of_killed_processes_are_freed_at_start(tmp_path: Path) -> 
         with serving(data):
             assert store.check_readers() == 0
     assert Timing().readers_seconds <= 60
+
+
+def test_no_signal_without_a_meaning_ends_a_server_that_begins(data: Path, tmp_path: Path) -> None:
+    """Before anything is imported that takes its time, such as what reads the data."""
+    numbers = sorted(map(int, MEANINGLESS))
+    (tmp_path / "lmdb.py").write_text(
+        f"import os\nfor number in {numbers}: os.kill(os.getpid(), number)\nraise SystemExit(7)\n"
+    )
+    words = ["serve", "--data", str(data), "--listen", "127.0.0.1:0"]
+    with start(words, subprocess.DEVNULL, path=tmp_path) as process:
+        assert process.wait(PATIENCE) == 7
 
 
 def test_a_port_in_use_is_told_in_one_line(data: Path) -> None:

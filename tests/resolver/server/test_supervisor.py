@@ -15,6 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import dns.exception
 import dns.message
 import dns.query
 import lmdb
@@ -26,6 +27,7 @@ from resolver.server.child import Child, StartError
 from resolver.server.signals import MEANINGLESS
 from resolver.server.sockets import bind
 from resolver.store.environment import Store
+from tests.support.hanging import WAYS
 from tests.support.packets import query
 from tests.support.servers import (
     PATIENCE,
@@ -104,6 +106,21 @@ def test_a_process_that_is_stopped_is_replaced(data: Path, module: str, name: st
         assert address(server) == "192.0.2.1"
         assert address(server, dns.query.tcp) == "192.0.2.1"
         assert pid not in server.workers(module)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_process_that_one_question_takes_up_for_ever_is_replaced(data: Path, way: str) -> None:
+    with supervised(data, module="tests.support.hanging") as server:
+        question = dns.message.make_query(f"{way}.{SUFFIX}", "A")
+        with socket.create_connection(("127.0.0.1", server.port)) as sock:
+            sock.sendall(question.to_wire(prepend_length=True))
+            with pytest.raises(dns.exception.Timeout):
+                dns.query.udp(question, "127.0.0.1", port=server.port, timeout=0.1)
+            for name in ("UDP worker 1", "TCP server"):
+                says(server, f"csid: {name}", "has not answered for", "killed")
+                says(server, name, "ended by signal 9; it is replaced")
+        assert address(server) == "192.0.2.1"
+        assert address(server, dns.query.tcp) == "192.0.2.1"
 
 
 def test_of_many_workers_those_that_are_stopped_are_replaced_and_no_other(data: Path) -> None:

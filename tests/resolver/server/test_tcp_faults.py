@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import trio
 
+from csid.errors import StoreError
 from csid.limits import MAX_TCP_CONNECTIONS
 from resolver.server import notices
-from resolver.server.tcp import TcpServer
+from resolver.server.tcp import TcpServer, first
 from resolver.store.environment import Store
 from tests.support.servers import make_data
 from tests.support.streams import ANSWERER, Peer, assert_nothing_left, query, run_jumping, serving
@@ -63,6 +64,27 @@ def test_an_exception_ends_its_own_connection_and_is_told_once_a_second(
     for line in lines:
         assert line.startswith("csid: TCP server: a connection was closed: OSError('the mom")
         assert len(line) < 300
+
+
+def test_a_store_that_can_no_longer_be_read_ends_the_server(store: Store) -> None:
+    """As it ends a UDP worker, so that another takes its place."""
+    server = TcpServer(store, ANSWERER, 100)
+
+    class Closed:
+        def moment(self) -> Any:
+            raise StoreError("the store is closed")
+
+    async def main() -> None:
+        async with serving(server) as connect:
+            asking = await connect()
+            server._store = Closed()  # type: ignore[assignment]
+            await asking.send(query(1))
+            await trio.sleep_forever()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        run_jumping(main)
+    assert str(first(caught.value)) == "the store is closed"
+    assert_nothing_left(server)
 
 
 def test_an_exception_that_cannot_be_told_ends_nothing_else(
