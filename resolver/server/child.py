@@ -32,7 +32,6 @@ class Timing(NamedTuple):
     first_delay: float = 0.2  # ... another after a delay that doubles each time
     max_delay: float = 30.0
     most_failures: int = 10  # in a row to become ready, after which the server ends
-    readers_seconds: float = 60.0  # between two looks for reader slots of processes that died
     drain_seconds: float = 7.0  # for a process that was followed: above tcp.DRAIN_SECONDS
 
 

@@ -46,7 +46,7 @@ def _all_listeners(bound: Sequence[Bound]) -> Iterator[Share]:
 
 KINDS: Final = (
     Kind("UDP worker", "resolver.server.worker", _udp_sockets),
-    Kind("TCP server", "resolver.server.tcp", _all_listeners),
+    Kind("TCP server", "resolver.server.tcp_process", _all_listeners),
 )
 
 

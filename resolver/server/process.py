@@ -21,6 +21,9 @@ from resolver.server.signals import ignore_meaningless
 
 HELD_LINES: Final = 20  # of what a process says before it is ready
 _FAULTS_FIELD: Final = 9  # in /proc/PID/stat behind the command's name: majflt (proc(5))
+_MEANINGS: Final[dict[int, str]] = {  # of signals that say more to us than to an administrator
+    signal.SIGBUS: " (data.mdb or lock.mdb was cut short under it, or its disk fails)",
+}
 _PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 
 
@@ -126,7 +129,9 @@ class Process:
         """How it ended, if it has."""
         if (code := self._popen.poll()) is None:
             return None
-        return f"signal {-code}" if code < 0 else f"exit code {code}"
+        if code < 0:
+            return f"signal {-code}{_MEANINGS.get(-code, '')}"
+        return f"exit code {code}"
 
     def send(self, number: int) -> None:
         """Send it a signal; nothing happens if it has ended."""

@@ -2,8 +2,9 @@
 
 It binds the sockets, starts the processes that KINDS lists, and keeps them answering: what dies is
 replaced, and so is what lives and does not answer (`resolver.server.asking`). It answers nothing
-itself. Children are fresh processes, never forks that carry an LMDB environment; their sockets stay
-open here, so that a query that comes while one is replaced waits for the next and is not lost.
+itself, and opens nothing of the data, for who maps a file that is cut short dies. Children are
+fresh processes, never forks that carry an LMDB environment; their sockets stay open here, so that a
+query that comes while one is replaced waits for the next and is not lost.
 
     SIGTERM, SIGINT  end everything
     SIGHUP           open the data directory anew: each process is followed by a new one, which
@@ -89,20 +90,16 @@ class Supervisor:
 
     def _keep(self, ready: Callable[[], None]) -> None:
         look_due = time.monotonic() + self._timing.look_seconds
-        readers_due = 0.0
         while not self._signals & _ENDING:
             self._obey()
             now = time.monotonic()
-            if now >= readers_due:
-                self._directory.check_readers()
-                readers_due = now + self._timing.readers_seconds
             if now >= look_due:
                 self._look()
                 look_due = now + self._timing.look_seconds
             for child in self._due(now):
                 child.start()
             self._reopen()
-            self._wait(min(readers_due, look_due))
+            self._wait(look_due)
             for child in self._children:
                 child.reap()
             self._leave()
@@ -110,6 +107,7 @@ class Supervisor:
                 self._started = True
                 for child in self._children:
                     child.settle()
+                self._directory.opened()
                 ready()
 
     def _obey(self) -> None:
@@ -256,7 +254,6 @@ def serve(
     with contextlib.ExitStack() as opened:
         # A symbolic link in the path may be turned later, so it is not resolved here.
         directory = Directory(data.absolute())
-        opened.callback(directory.close)
         bound = []
         for address in addresses:
             bound.append(bind(address, workers))

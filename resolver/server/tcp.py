@@ -1,54 +1,44 @@
-"""The TCP server: one process, all listeners, many connections (RFC 7766, RFC 7828).
+"""The TCP server: all listeners, many connections (RFC 7766, RFC 7828).
 
-    python -m resolver.server.tcp --data DIR --fd N [--fd N ...] [--nsid TEXT] [--ready-fd M]
-
-Started by the supervisor, which binds the sockets. A connection is a task in a scope; between two
+A connection is a task in a scope; between two
 awaits it reads what is there, answers all of it from one moment of the store, and sends it at
 once. Awaits come only where the kernel would block, or where others are due their turn. The task
 alone closes its connection; whoever wants it gone cancels its scope (`connections.py`).
 
-On SIGTERM it accepts no more, for whoever follows it listens already, and ends each connection
-behind the answers to what was asked on it. On SIGUSR1 it tells its counters on stderr; SIGHUP
-changes nothing.
+Told to end, it accepts no more, for whoever follows it listens already, and ends each connection
+behind the answers to what was asked on it.
 """
 
 from __future__ import annotations
 
-import argparse
 import errno
 import math
 import os
-import resource
-import signal
 import socket
 import time
 from collections import deque
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import trio
 
-from csid.errors import CsidError, StoreError
+from csid.errors import StoreError
 from csid.limits import (
-    MAX_TCP_CONNECTIONS,
     MAX_TCP_CONNECTIONS_PER_PEER,
     TCP_IDLE_SECONDS,
     TCP_READ_OCTETS,
     TCP_SEND_SECONDS,
 )
-from resolver.answer.edns import OptWriter
 from resolver.answer.process import Answerer
 from resolver.answer.resolve import TreeSource
 from resolver.server.connections import Connection, Connections
 from resolver.server.counters import BATCHES, QUERIES, Counters, open_inherited
 from resolver.server.framing import Stream
-from resolver.server.notices import Repeated, tell
+from resolver.server.notices import Repeated
 from resolver.server.socket_stream import SocketStream
 from resolver.store.environment import Store
 
 MAX_HELD_OCTETS: Final = 67_108_864  # of unfinished queries and untaken answers, all connections
-FILES_RESERVED: Final = 64  # descriptors for everything that is no connection
 SWEEP_SECONDS: Final = 1.0  # between two looks for connections past their deadline
 # Deadlines are reckoned from the last look at the clock, which may be so long ago.
 IDLE_SECONDS: Final = TCP_IDLE_SECONDS + SWEEP_SECONDS
@@ -78,7 +68,6 @@ _PEER_GONE: Final = (
     errno.EPROTO,
     errno.ETIMEDOUT,
 )
-_IGNORED_AT_FIRST: Final = (signal.SIGHUP, signal.SIGUSR1)  # by default they end the process
 
 
 class TcpServer:
@@ -288,68 +277,3 @@ class TcpServer:
 
     def _complain(self, message: str) -> None:
         self._failures.tell(f"TCP server: {message}")
-
-
-async def run(server: TcpServer, listeners: Sequence[socket.socket], ready_fd: int | None) -> None:
-    """Serve until SIGTERM, and tell the counters on SIGUSR1."""
-
-    async def obey() -> None:
-        async for number in signals:
-            if number == signal.SIGTERM:
-                server.end()
-            elif number == signal.SIGUSR1:
-                counters = " ".join(f"{name} {count}" for name, count in server.counters().items())
-                tell(f"TCP server: {counters}")
-
-    with trio.open_signal_receiver(*_IGNORED_AT_FIRST, signal.SIGTERM) as signals:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(obey)
-            await server.serve(listeners, ready_fd)
-            nursery.cancel_scope.cancel()
-
-
-def raise_file_limit() -> int:
-    """Allow this process all the open files it may have; returns how many."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return MAX_TCP_CONNECTIONS + FILES_RESERVED if hard == resource.RLIM_INFINITY else hard
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve TCP on inherited sockets until ended by a signal."""
-    for number in _IGNORED_AT_FIRST:
-        signal.signal(number, signal.SIG_IGN)
-    parser = argparse.ArgumentParser(
-        prog="resolver.server.tcp", description=__doc__.partition("\n")[0]
-    )
-    parser.add_argument("--data", type=Path, required=True, help="the data directory")
-    parser.add_argument("--fd", type=int, action="append", required=True, help="a listening socket")
-    parser.add_argument("--nsid", default="", help="the name this server gives when asked")
-    parser.add_argument("--ready-fd", type=int, help="takes one octet when the server answers")
-    parser.add_argument("--counters-fd", type=int, help="memory of resolver.server.counters")
-    options = parser.parse_args(arguments)
-    connections = min(MAX_TCP_CONNECTIONS, max(1, raise_file_limit() - FILES_RESERVED))
-    shared = open_inherited(options.counters_fd)
-    try:
-        with Store.open(options.data) as store:
-            opt = OptWriter(store.settings().cookie_secret, options.nsid.encode())
-            server = TcpServer(store, Answerer(opt, tell=tell), connections, shared=shared)
-            trio.run(run, server, [socket.socket(fileno=fd) for fd in options.fd], options.ready_fd)
-    except (CsidError, OSError) as error:
-        tell(str(error))
-        return 1
-    except ExceptionGroup as group:  # how trio gives what has ended a task
-        tell(f"TCP server: it cannot go on: {first(group)!r:.200}")
-        return 1
-    return 0
-
-
-def first(error: Exception) -> Exception:
-    """The exception that a group of them is about, whatever groups are in it."""
-    while isinstance(error, ExceptionGroup):
-        error = error.exceptions[0]
-    return error
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

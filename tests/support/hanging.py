@@ -14,7 +14,7 @@ from typing import Final
 from resolver.answer.process import Answerer
 from resolver.answer.reply import Reply
 from resolver.answer.source import Stages
-from resolver.server import tcp, worker
+from resolver.server import tcp_process, worker
 
 DATAGRAMS: Final = socket.SOCK_DGRAM
 
@@ -46,10 +46,10 @@ def hang(reply: Reply) -> None:
 
 def main() -> int:
     answerer = partial(Answerer, stages=Stages(admit=(hang,)))
-    worker.Answerer = tcp.Answerer = answerer  # type: ignore[assignment, misc]
+    worker.Answerer = tcp_process.Answerer = answerer  # type: ignore[assignment, misc]
     fd = int(sys.argv[sys.argv.index("--fd") + 1])
     with socket.socket(fileno=os.dup(fd)) as sock:
-        run = worker.main if sock.type == DATAGRAMS else tcp.main
+        run = worker.main if sock.type == DATAGRAMS else tcp_process.main
     return run()
 
 

@@ -22,7 +22,6 @@ HASTY = Timing(
     first_delay=0.02,
     max_delay=0.1,
     most_failures=4,
-    readers_seconds=0.2,
 )
 
 _SCRIPT = """

@@ -17,7 +17,8 @@ import trio
 
 from csid.limits import MAX_TCP_CONNECTIONS
 from resolver.server.child import Timing
-from resolver.server.tcp import DRAIN_SECONDS, LAST_ANSWERS_SECONDS, TcpServer, first
+from resolver.server.tcp import DRAIN_SECONDS, LAST_ANSWERS_SECONDS, TcpServer
+from resolver.server.tcp_process import first
 from resolver.store.environment import Store
 from tests.support.servers import PATIENCE, alive, eventually, make_data
 from tests.support.streams import ANSWERER, Peer, assert_nothing_left, query, run_jumping

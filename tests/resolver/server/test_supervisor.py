@@ -51,10 +51,13 @@ def data(tmp_path: Path) -> Path:
     return make_data(tmp_path / "data")
 
 
+def question() -> dns.message.Message:
+    return dns.message.make_query(f"www.{SUFFIX}", "A")
+
+
 def address(server: Server, ask: Callable[..., dns.message.Message] = dns.query.udp) -> str:
     """The address of www, asked once."""
-    question = dns.message.make_query(f"www.{SUFFIX}", "A")
-    answer = ask(question, "127.0.0.1", port=server.port, timeout=PATIENCE)
+    answer = ask(question(), "127.0.0.1", port=server.port, timeout=PATIENCE)
     return str(answer.answer[0][0])
 
 
@@ -111,11 +114,11 @@ def test_a_process_that_is_stopped_is_replaced(data: Path, module: str, name: st
 @pytest.mark.parametrize("way", WAYS)
 def test_a_process_that_one_question_takes_up_for_ever_is_replaced(data: Path, way: str) -> None:
     with supervised(data, module="tests.support.hanging") as server:
-        question = dns.message.make_query(f"{way}.{SUFFIX}", "A")
+        hanging = dns.message.make_query(f"{way}.{SUFFIX}", "A")
         with socket.create_connection(("127.0.0.1", server.port)) as sock:
-            sock.sendall(question.to_wire(prepend_length=True))
+            sock.sendall(hanging.to_wire(prepend_length=True))
             with pytest.raises(dns.exception.Timeout):
-                dns.query.udp(question, "127.0.0.1", port=server.port, timeout=0.1)
+                dns.query.udp(hanging, "127.0.0.1", port=server.port, timeout=0.1)
             for name in ("UDP worker 1", "TCP server"):
                 says(server, f"csid: {name}", "has not answered for", "killed")
                 says(server, name, "ended by signal 9; it is replaced")
@@ -440,6 +443,29 @@ def test_a_lock_file_that_is_made_anew_is_opened_anew(data: Path) -> None:
             assert store.usage()["readers"] > 0
             put_zone(store, OTHER)
         serves(server, "192.0.2.77")
+
+
+@pytest.mark.parametrize("octets", [0, 8192])
+def test_a_data_file_that_is_cut_short_ends_the_server_with_the_reason(
+    data: Path, octets: int
+) -> None:
+    """Whoever maps it is killed by the kernel."""
+    with supervised(data) as server:
+        os.truncate(data / "data.mdb", octets)
+        with pytest.raises(dns.exception.Timeout):
+            dns.query.udp(question(), "127.0.0.1", port=server.port, timeout=0.1)
+        says(server, "UDP worker 1", "data.mdb or lock.mdb was cut short under it")
+        assert server.process.wait(PATIENCE) == 2
+        assert "could not start" in server.log.read_text().splitlines()[-1]
+
+
+def test_a_lock_file_that_is_cut_short_costs_processes_and_not_the_server(data: Path) -> None:
+    with supervised(data) as server:
+        os.truncate(data / "lock.mdb", 0)
+        with pytest.raises(dns.exception.Timeout):
+            dns.query.udp(question(), "127.0.0.1", port=server.port, timeout=0.1)
+        says(server, "UDP worker 1", "was cut short under it")
+        serves(server, "192.0.2.1")
 
 
 def test_a_secret_that_everybody_can_read_is_told(data: Path) -> None:

@@ -13,7 +13,8 @@ import trio
 from csid.errors import StoreError
 from csid.limits import MAX_TCP_CONNECTIONS
 from resolver.server import notices
-from resolver.server.tcp import TcpServer, first
+from resolver.server.tcp import TcpServer
+from resolver.server.tcp_process import first
 from resolver.store.environment import Store
 from tests.support.servers import make_data
 from tests.support.streams import ANSWERER, Peer, assert_nothing_left, query, run_jumping, serving
