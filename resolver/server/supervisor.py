@@ -69,6 +69,7 @@ class Supervisor:
         self._children = children_of(bound, options, timing, self._selector)
         self._signals: set[int] = set()
         self._started = False
+        self._begun = time.monotonic()
         self._reopening: deque[Child] = deque()  # those still to be followed by a new process
         self._reopening_since = 0.0
         self._next_attempt = 0.0  # to open a directory that could not be opened
@@ -123,8 +124,11 @@ class Supervisor:
 
     def _look(self) -> None:
         """See whether the processes answer, and what stands at the path of the data directory."""
+        waited = time.monotonic() - self._begun
         for child in self._children:
             child.look()
+            if not self._started and not child.process and waited >= self._timing.start_seconds:
+                raise StartError(f"{child.name} could not be started within {waited:.3g} s")
         path = self._directory.path
         another = self._directory.look()
         if self._directory.gone and not any(child.process for child in self._children):

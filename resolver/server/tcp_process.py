@@ -91,7 +91,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shared = open_inherited(options.counters_fd)
     try:
         with Store.open(options.data) as store:
-            store.check_readers()
             opt = OptWriter(store.settings().cookie_secret, options.nsid.encode())
             server = TcpServer(store, Answerer(opt, tell=tell), connections, shared=shared)
             listeners = [socket.socket(fileno=fd) for fd in options.fd]

@@ -143,6 +143,7 @@ class Store:
         """
         check_data(path)
         store = cls(path, _open_environment(path, 0, writable, sync))
+        store.check_readers()  # slots of the dead may be all there are
         store._open_databases()
         return store
 

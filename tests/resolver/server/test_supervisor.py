@@ -9,6 +9,8 @@ import selectors
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -245,6 +247,38 @@ def test_without_room_for_a_process_the_server_waits_and_does_not_end() -> None:
         child.reap()
         assert child.due is not None
     assert len(list(Path("/proc/self/fd").iterdir())) <= open_before
+
+
+def test_without_room_for_a_process_at_the_start_the_server_ends_with_the_reason(
+    data: Path,
+) -> None:
+    timing = HASTY._replace(start_seconds=0.5)
+    with (
+        pytest.raises(AssertionError, match=r"(?s)Too many open files.* could not be started wit"),
+        supervised(data, timing=timing, files=12),
+    ):
+        pass
+
+
+def test_slots_of_dead_readers_keep_no_process_from_starting(data: Path) -> None:
+    with supervised(data) as server:
+        script = (
+            "import lmdb, os, sys\n"
+            "environment = lmdb.open(sys.argv[1], readonly=True)\n"
+            "held = []\n"
+            "try:\n"
+            "    while True:\n"
+            "        held.append(environment.begin())\n"
+            "except lmdb.ReadersFullError:\n"
+            "    os._exit(7)\n"
+        )
+        assert subprocess.run([sys.executable, "-c", script, data]).returncode == 7
+        for module in (WORKER, TCP):
+            (pid,) = server.workers(module)
+            os.kill(pid, signal.SIGKILL)
+            eventually("it is replaced", partial(is_replaced, server, module, pid))
+        serves(server, "192.0.2.1")
+        assert "could not start" not in server.log.read_text()
 
 
 def test_a_version_that_changed_under_the_server_ends_it_with_the_reason(data: Path) -> None:
