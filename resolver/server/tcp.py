@@ -1,9 +1,9 @@
 """The TCP server: all listeners, many connections (RFC 7766, RFC 7828).
 
-A connection is a task in a scope; between two
-awaits it reads what is there, answers all of it from one moment of the store, and sends it at
-once. Awaits come only where the kernel would block, or where others are due their turn. The task
-alone closes its connection; whoever wants it gone cancels its scope (`connections.py`).
+A connection is a task in a scope; between two awaits it reads what is there, answers all of it from
+one moment of the store, and sends it at once. Awaits come only where the kernel would block, or
+where others are due their turn. The task alone closes its connection; whoever wants it gone cancels
+its scope (`connections.py`).
 
 Told to end, it accepts no more, for whoever follows it listens already, and ends each connection
 behind the answers to what was asked on it.

@@ -99,7 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tell(str(error))
         return 1
     except ExceptionGroup as group:  # how trio gives what has ended a task
-        tell(f"TCP server: it cannot go on: {first(group)!r:.200}")
+        cause = first(group)
+        tell(str(cause) if isinstance(cause, CsidError) else f"TCP server: {cause!r}")
         return 1
     return 0
 
