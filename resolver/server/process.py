@@ -22,7 +22,7 @@ from resolver.server.signals import ignore_meaningless
 HELD_LINES: Final = 20  # of what a process says before it is ready
 _FAULTS_FIELD: Final = 9  # in /proc/PID/stat behind the command's name: majflt (proc(5))
 _MEANINGS: Final[dict[int, str]] = {  # of signals that say more to us than to an administrator
-    signal.SIGBUS: " (data.mdb or lock.mdb was cut short under it, or its disk fails)",
+    signal.SIGBUS: " (data.mdb or lock.mdb was cut short under it, or its disk is full or fails)",
 }
 _PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 
