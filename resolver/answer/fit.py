@@ -21,18 +21,17 @@ _POINTERS_END: Final = 0x4000  # what a pointer can reach (RFC 1035 section 4.1.
 def cut_down(reply: Reply, room: int) -> None:
     """Make the records of a reply fit into `room` octets.
 
-    Names are compressed first. Then goes what is worth least: additional records, an RRset at a
-    time from the last; the authority section of a positive answer; then everything, with TC set so
-    that the asker comes again over TCP (RFC 2181 section 9). A referral that lacks addresses of
-    name servers below the delegation itself, which nobody can find elsewhere, has TC set too
-    (RFC 9471 section 3).
+    Names are compressed first. Then goes what is worth least: RRsets of the additional section that
+    do not fit behind those before them; the authority section of a positive answer; then
+    everything, with TC set so that the asker comes again over TCP (RFC 2181 section 9). A referral
+    that lacks addresses of name servers below the delegation itself, which nobody can find
+    elsewhere, has TC set too (RFC 9471 section 3).
     """
     size = len(reply.answer) + len(reply.authority) + len(reply.additional)
-    if size <= COMPRESSED_OCTETS:
-        compress(reply)
+    known = compress(reply) if size <= COMPRESSED_OCTETS else {}
     room -= len(reply.answer) + len(reply.authority)
     if len(reply.additional) > room:
-        _cut_additional(reply, room)
+        _cut_additional(reply, room, known)
     if room < 0 and reply.courtesy:
         room += len(reply.authority)
         reply.authority, reply.authority_number = b"", 0
@@ -42,30 +41,48 @@ def cut_down(reply: Reply, room: int) -> None:
         reply.authority, reply.authority_number = b"", 0
 
 
-def _cut_additional(reply: Reply, room: int) -> None:
-    """Keep the first RRsets of the additional section, as many as fit."""
+def _cut_additional(reply: Reply, room: int, known: dict[bytes, int]) -> None:
+    """Keep the RRsets of the additional section that fit, in their order.
+
+    One that is left out takes names along that others may point to, so all are written anew.
+    """
     message = _message(reply)
     start = at = len(message) - len(reply.additional)
+    known = {name: offset for name, offset in known.items() if offset < start}
     cut = reply.cut.lower()
-    kept = kept_number = 0
-    last = (b"", 0)
-    missing = False
-    for number in range(reply.additional_number):
-        owner, fields = _name_at(message, at)
-        rrset = (owner.lower(), (message[fields] << 8) + message[fields + 1])
-        if rrset != last and at - start <= room:
-            kept, kept_number = at - start, number
-        last = rrset
-        at = _record_end(message, fields)
-        if at - start > room and cut and is_at_or_below(rrset[0], cut):
-            missing = True
-    reply.additional, reply.additional_number = reply.additional[:kept], kept_number
-    if missing:
-        reply.truncated = True
+    kept = b""
+    kept_number = seen = 0
+    while seen < reply.additional_number:
+        names_before, seen_before = len(known), seen
+        rrset = b""
+        first = current = _owner_and_type(message, at)
+        while current == first:
+            record, at = _compressed_record(message, at, start + len(kept) + len(rrset), known)
+            rrset += record
+            seen += 1
+            current = _owner_and_type(message, at) if seen < reply.additional_number else (b"", 0)
+        if len(kept) + len(rrset) <= room:
+            kept += rrset
+            kept_number += seen - seen_before
+            continue
+        while len(known) > names_before:
+            known.popitem()
+        if cut and is_at_or_below(first[0], cut):
+            reply.truncated = True
+    reply.additional, reply.additional_number = kept, kept_number
 
 
-def compress(reply: Reply) -> None:
-    """Let names point to where the message has them already (RFC 1035 section 4.1.4)."""
+def _owner_and_type(message: bytes, at: int) -> tuple[bytes, int]:
+    owner, fields = _name_at(message, at)
+    return owner.lower(), (message[fields] << 8) + message[fields + 1]
+
+
+def compress(reply: Reply) -> dict[bytes, int]:
+    """Let names point to where the message has them already (RFC 1035 section 4.1.4).
+
+    Returns:
+        Where the message has each name and its ends, the names in lower case.
+    """
     message = _message(reply)
     known: dict[bytes, int] = {}
     if reply.end > HEADER_OCTETS:
@@ -82,6 +99,7 @@ def compress(reply: Reply) -> None:
         sections.append(b"".join(parts))
         assert new_at - begin == len(sections[-1])
     reply.answer, reply.authority, reply.additional = sections
+    return known
 
 
 def _compressed_record(

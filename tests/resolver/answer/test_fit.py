@@ -45,6 +45,24 @@ def test_glue_that_is_missing_is_told_and_the_rest_is_given() -> None:
     assert (len(whole.authority), len(whole.additional)) == (25, 50)
 
 
+@pytest.mark.parametrize(("below", "truncated"), [("cut", True), ("beside", False)])
+def test_one_server_with_too_many_addresses_does_not_cost_the_others_theirs(
+    below: str, truncated: bool
+) -> None:
+    """Names are compressed anew around what is left out, so each is read back in full."""
+    rows = [
+        f"cut NS {name}.{below}\n{name}.{below} A 192.0.2.{at}\n" for at, name in enumerate("abc")
+    ]
+    rows += [f"b.{below} A 192.0.3.{number}\n" for number in range(60)]
+    reply = answer(query("www.cut.z.", "A"), tree=tree_of({"z.": SOA + "".join(rows)}))
+    assert has(reply, dns.flags.TC) is truncated
+    assert len(reply.authority) == 3
+    assert records(reply.additional) == {
+        f"a.{below}.z. 300 a 192.0.2.0": 1,
+        f"c.{below}.z. 300 a 192.0.2.2": 1,
+    }
+
+
 def test_addresses_that_can_be_found_elsewhere_are_no_reason_to_come_again() -> None:
     """RFC 9471 section 3.2: sibling glue is given as far as it fits."""
     tree = tree_of({"z.": referral(20, below="beside", filler="h" * 12)})
