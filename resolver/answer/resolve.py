@@ -25,8 +25,10 @@ from csid.protocol import (
     DS,
     EDE_NOT_AUTHORITATIVE,
     NS,
+    NSEC,
     NXDOMAIN,
     REFUSED,
+    RRSIG,
     YXDOMAIN,
     A,
 )
@@ -53,6 +55,7 @@ from resolver.store.node import (
 
 _ADDRESSES: Final = (A, AAAA)
 _ALIAS_TYPES: Final = (CNAME, ANY)
+_BESIDE_ALIAS: Final = (RRSIG, NSEC)  # asked of the alias itself (RFC 4034 sections 3 and 4)
 
 
 class TreeSource(Source):
@@ -107,7 +110,7 @@ def _follow(reply: Reply, snapshot: Snapshot) -> None:
             if qtype == ANY and len(blob) > 2:
                 _give_any(reply, blob)
                 return
-            if not blob[0] & ALIAS:
+            if not blob[0] & ALIAS or qtype in _BESIDE_ALIAS:
                 _deny(reply, zone)
                 return
             _alias(reply, blob)
