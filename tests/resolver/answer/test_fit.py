@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from csid.limits import MAX_MESSAGE_OCTETS
 from resolver.answer import fit
 from resolver.answer.reply import Reply
 from tests.support.answering import answer, answer_octets, has, tree_of
@@ -70,6 +71,16 @@ def test_addresses_that_can_be_found_elsewhere_are_no_reason_to_come_again() -> 
     assert not has(reply, dns.flags.TC)
     assert len(reply.authority) == 20
     assert 0 < len(reply.additional) < 40
+
+
+def test_addresses_that_nobody_needs_do_not_keep_names_from_being_compressed() -> None:
+    """A sibling with kilobytes of addresses, before and behind servers whose glue fits."""
+    rows = [f"big A 192.0.{one}.{two}\n" for one in range(2) for two in range(200)]
+    for below in ("cut NS big\n", "cut NS a.big\na.big A 192.0.2.1\n"):
+        tree = tree_of({"z.": referral(7) + "".join(rows) + below})
+        reply = answer(query("www.cut.z.", "A"), tree=tree)
+        assert not has(reply, dns.flags.TC)
+        assert sum(str(one.name).endswith("cut.z.") for one in reply.additional) == 14
 
 
 def test_no_rrset_is_given_in_part() -> None:
@@ -144,7 +155,7 @@ def test_compressed_or_not_a_message_says_the_same(
     packet = query(name, "A")
     reply = reply_of(message, packet)
     before = len(reply.answer) + len(reply.authority) + len(reply.additional)
-    fit.compress(reply)
+    fit.cut_down(reply, MAX_MESSAGE_OCTETS)
     after = len(reply.answer) + len(reply.authority) + len(reply.additional)
     assert after <= before
     counts = (reply.answer_number, reply.authority_number, reply.additional_number)
@@ -177,4 +188,4 @@ def test_a_pointer_that_does_not_go_back_is_an_error_and_no_endless_way() -> Non
         reply.answer = (0xC000 | owner).to_bytes(2, "big") + bytes(10) + b"\xc0\x13\0"
         reply.answer_number = 1
         with pytest.raises(ValueError, match="pointer"):
-            fit.compress(reply)
+            fit.cut_down(reply, MAX_MESSAGE_OCTETS)
