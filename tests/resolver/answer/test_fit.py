@@ -143,27 +143,46 @@ ROW = st.one_of(
 )
 
 
-@given(NAME, st.lists(ROW, max_size=6), st.lists(ROW, max_size=6), st.lists(ROW, max_size=6))
-def test_compressed_or_not_a_message_says_the_same(
-    name: str, answers: list[str], authority: list[str], additional: list[str]
-) -> None:
+ROWS = st.lists(ROW, max_size=6)
+
+
+def cut(
+    name: str, rows: tuple[list[str], list[str], list[str]], room: int
+) -> tuple[int, int, dns.message.Message, dns.message.Message]:
+    """Records made to fit: the octets they take, and how they read, before and afterwards."""
     text = (
         f"id 1\nopcode QUERY\nrcode NOERROR\nflags QR\n;QUESTION\n{name} IN A\n"
         ";ANSWER\n{}\n;AUTHORITY\n{}\n;ADDITIONAL\n{}\n"
-    ).format(*("\n".join(rows) for rows in (answers, authority, additional)))
+    ).format(*("\n".join(section) for section in rows))
     message = dns.message.from_text(text)
     packet = query(name, "A")
     reply = reply_of(message, packet)
     before = len(reply.answer) + len(reply.authority) + len(reply.additional)
-    fit.cut_down(reply, MAX_MESSAGE_OCTETS)
-    after = len(reply.answer) + len(reply.authority) + len(reply.additional)
-    assert after <= before
+    fit.cut_down(reply, room)
     counts = (reply.answer_number, reply.authority_number, reply.additional_number)
     head = packet[:6] + b"".join(count.to_bytes(2, "big") for count in counts) + packet[12:]
-    read = parsed(head + reply.answer + reply.authority + reply.additional)
-    whole = parsed(message.to_wire(origin=None))
+    octets = reply.answer + reply.authority + reply.additional
+    return before, len(octets), parsed(message.to_wire(origin=None)), parsed(head + octets)
+
+
+@given(NAME, st.tuples(ROWS, ROWS, ROWS))
+def test_compressed_or_not_a_message_says_the_same(
+    name: str, rows: tuple[list[str], list[str], list[str]]
+) -> None:
+    before, after, whole, read = cut(name, rows, MAX_MESSAGE_OCTETS)
+    assert after <= before
     for ours, theirs in zip(read.sections[1:], whole.sections[1:], strict=True):
         assert records(ours) == records(theirs)
+
+
+@given(NAME, st.tuples(ROWS, ROWS, ROWS), st.integers(0, 300))
+def test_what_is_left_of_a_message_says_what_it_said(
+    name: str, rows: tuple[list[str], list[str], list[str]], room: int
+) -> None:
+    _, after, whole, read = cut(name, rows, room)
+    assert after <= room
+    for ours, theirs in zip(read.sections[1:], whole.sections[1:], strict=True):
+        assert records(ours) <= records(theirs)
 
 
 @given(st.lists(ROW, max_size=6), st.integers(1, 2**31))
