@@ -15,7 +15,7 @@ from csid.limits import (
     MAX_NAME_OCTETS,
     MAX_RRSET_OCTETS,
 )
-from csid.names import key_of
+from csid.names import key_of, read_key
 from csid.protocol import (
     AAAA,
     ANY,
@@ -144,10 +144,17 @@ def _add_hosts(reply: Reply, zone: Zone) -> None:
         reply.additional = zone.ns_extra
         reply.additional_number = zone.ns_extra_number
         return
-    known = split_extra(reply.additional)
-    fresh = [record for record in split_extra(zone.ns_extra) if record not in known]
+    known = {_folded(record) for record in split_extra(reply.additional)}
+    fresh = [record for record in split_extra(zone.ns_extra) if _folded(record) not in known]
     reply.additional += b"".join(fresh)
     reply.additional_number += len(fresh)
+
+
+def _folded(record: bytes) -> bytes:
+    """A record whose owner is in full, to be compared with others in whatever case."""
+    key: bytes
+    key, end = read_key(record, 0)
+    return key + record[end:]
 
 
 def _give_any(reply: Reply, blob: bytes) -> None:
