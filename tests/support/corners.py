@@ -67,6 +67,10 @@ def _zone(rng: random.Random, origin: str, origins: list[str], with_hidden: bool
 
     def target() -> str:
         """A name of the zone, one near it, one of another zone, or one nobody here has."""
+        name = any_target()
+        return name.upper() if rng.random() < 0.1 else name
+
+    def any_target() -> str:
         draw = rng.random()
         if draw < 0.6:
             return rng.choice(owners)
@@ -86,7 +90,8 @@ def _zone(rng: random.Random, origin: str, origins: list[str], with_hidden: bool
         lines.append(f"{origin} NS ns.{below}")
         lines += [f"ns.{below} A 192.0.2.53", f"ns.{below} AAAA 2001:db8::53"]
         lines += _data(rng, origin, target)
-    children = [other for other in origins if owners and other.endswith(f".{below}")]
+    others = [other for other in origins if other != origin]
+    children = [other for other in others if owners and other.endswith(f".{below}")]
     for child in children:
         if rng.random() < 0.8:
             lines += _cut(rng, child, target)

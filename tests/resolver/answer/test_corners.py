@@ -23,7 +23,7 @@ from tests.support.packets import NOW, PEER, parsed
 from tests.support.peers import KINDS, Peer, installed, running
 
 # Families that all the servers load. They differ in what they refuse.
-SEEDS = range(11_030, 11_039)
+SEEDS = range(35_019, 35_028)
 ZONES = {
     origin: text
     for seed in SEEDS
@@ -75,10 +75,12 @@ def witnesses(own: dns.message.Message) -> set[str]:
     return heard
 
 
-def outvoted(own: Essence, others: Mapping[str, Essence]) -> dict[str, tuple[object, object]]:
+def outvoted(
+    own: Essence, others: Mapping[str, Essence], fields: tuple[str, ...]
+) -> dict[str, tuple[object, object]]:
     """Parts of an answer in which two others say the same, and we something else."""
     found: dict[str, tuple[object, object]] = {}
-    for field in Essence._fields:
+    for field in fields:
         said = [getattr(other, field) for other in others.values()]
         for one in said:
             if said.count(one) > 1 and one != getattr(own, field):
@@ -92,6 +94,8 @@ def outvoted(own: Essence, others: Mapping[str, Essence]) -> dict[str, tuple[obj
 def test_what_most_servers_say_we_say(
     peers: list[Peer], edns: int, octets: int, stream: bool
 ) -> None:
+    # Which addresses go where there is no room for all is each server's own.
+    fields = Essence._fields if stream else Essence._fields[:-1]
     found = {}
     heard = 0
     for name, qtype in questions(octets + stream, ZONES, QUESTIONS):
@@ -104,7 +108,7 @@ def test_what_most_servers_say_we_say(
             for peer in peers
             if peer.program in voices
         }
-        if different := outvoted(essence(own), others):
+        if different := outvoted(essence(own), others, fields):
             found[name, qtype] = different
     assert found == {}
     assert heard > QUESTIONS / 2
