@@ -25,10 +25,14 @@ from tests.resolver.answer.test_fuzz import HOSTILE, OWNERS
 from tests.resolver.answer.test_fuzz import TREE as ODD_TREE
 from tests.resolver.answer.test_sizes import BIG_TREE
 from tests.support.answering import TREE as SMALL_TREE
-from tests.support.packets import NOW, PEER, mutated, random_query
+from tests.support.answering import tree_of
+from tests.support.corners import family, questions
+from tests.support.packets import NOW, PEER, mutated, opt, query, random_query
 from tests.support.servers import CHECKOUT
 
 QUERIES = 4_000
+CORNERS = 3_000  # questions about families of zones, in all
+FAMILIES = 6
 
 ZONE_LINES = r"""
 a 60 A 192.0.2.1
@@ -128,6 +132,14 @@ def replies() -> list[str]:
     for packet in HOSTILE.values():
         reply = answerer.answer(packet, sources[2], NOW, PEER, True)
         said.append(f"{packet.hex()} {'-' if reply is None else reply.hex()}")
+    for seed in range(FAMILIES):
+        zones = family(seed, f"f{seed}." if seed else "", with_hidden=True)
+        source = tree_of(zones).source()
+        for name, qtype in questions(seed, zones, CORNERS // FAMILIES):
+            rest = rng.choice(((), (opt(octets=512),), (opt(),)))
+            packet = query(name, qtype, *rest)
+            reply = answerer.answer(packet, source, NOW, PEER, rng.random() < 0.3)
+            said.append(f"{packet.hex()} {'-' if reply is None else reply.hex()}")
     return said
 
 
@@ -183,7 +195,7 @@ def test_compiled_and_interpreted_readers_make_the_same_of_zones() -> None:
 @needs_compiled
 def test_compiled_and_interpreted_answers_are_the_same() -> None:
     fast, plain = said_by_a_process("replies", False), said_by_a_process("replies", True)
-    assert len(plain) == 2 * QUERIES + len(HOSTILE)
+    assert len(plain) == 2 * QUERIES + len(HOSTILE) + CORNERS
     different = [pair for pair in zip_longest(fast, plain) if pair[0] != pair[1]]
     assert not different[:3], f"{len(different)} of {len(plain)}; is the build up to date?"
     assert len({line.partition(" ")[2][4:] for line in plain}) > QUERIES / 4  # worth comparing
