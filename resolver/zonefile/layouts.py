@@ -11,27 +11,43 @@ from typing import Final
 
 import dns.rdatatype
 
-from csid.protocol import CNAME, DNAME, DS, MX, NS, NSEC, RRSIG, SOA, SRV, SVCB
+from csid.protocol import AAAA, CNAME, DNAME, DS, MX, NS, NSEC, RRSIG, SOA, SRV, SVCB, TXT, A
 from resolver.zonefile import services
-from resolver.zonefile.fields import (
+from resolver.zonefile.addresses import (
+    A6,
+    ATM_ADDRESS,
+    EUI_48,
+    EUI_64,
+    GROUPS,
+    IPV4,
+    IPV6,
+    NSAP_ADDRESS,
+    SERVICES,
+)
+from resolver.zonefile.dnssec import (
     ALGORITHM,
-    BASE64,
-    BASE64_OR_NONE,
     CERTIFICATE_TYPE,
     DIGEST_TYPE,
-    GROUPS,
     HASH,
+    KEY_FLAGS,
+    KEY_PROTOCOL,
+    NSEC3_HASH,
+    SALT,
+    TIME,
+)
+from resolver.zonefile.fields import (
+    BASE64,
+    BASE64_OR_NONE,
+    BASE64_OR_NOTHING,
     HEX,
+    HEX_OR_NOTHING,
     LONG_TEXT,
     NAME,
-    OLD_TYPES,
-    SALT,
+    OPTIONAL_STRING,
     SECONDS,
     STRING,
+    STRINGS,
     TAG,
-    TIME,
-    TYPE,
-    TYPES,
     U8,
     U16,
     U32,
@@ -39,18 +55,21 @@ from resolver.zonefile.fields import (
     Words,
     taken,
 )
-from resolver.zonefile.gateways import A6, ATM_ADDRESS, IPSEC_GATEWAY, RELAY
+from resolver.zonefile.gateways import HOST_IDENTITY, IPSEC_GATEWAY, RELAY
 from resolver.zonefile.location import LOCATION
+from resolver.zonefile.typemaps import OLD_TYPES, TYPE, TYPES
 
 Layout = tuple[Field, ...]
 _T = dns.rdatatype.RdataType
 
 _DIGEST: Final = (U16, ALGORITHM, DIGEST_TYPE, HEX)
 _CERTIFICATE: Final = (U8, U8, U8, HEX)
+_KEY: Final = (KEY_FLAGS, KEY_PROTOCOL, ALGORITHM, BASE64)
 _SERVICE: Final = (U16, NAME, services.PARAMETERS)
 _SIGNATURE: Final = (TYPE, ALGORITHM, U8, SECONDS, TIME, TIME, U16, NAME, BASE64)
 
 LAYOUTS: Final[dict[int, Layout]] = {
+    A: (IPV4,),
     NS: (NAME,),
     _T.MD: (NAME,),
     _T.MF: (NAME,),
@@ -59,17 +78,24 @@ LAYOUTS: Final[dict[int, Layout]] = {
     _T.MB: (NAME,),
     _T.MG: (NAME,),
     _T.MR: (NAME,),
+    _T.WKS: (SERVICES,),
     _T.PTR: (NAME,),
+    _T.HINFO: (STRING, STRING),
     _T.MINFO: (NAME, NAME),
     MX: (U16, NAME),
+    TXT: (STRINGS,),
     _T.RP: (NAME, NAME),
     _T.AFSDB: (U16, NAME),
     _T.X25: (STRING,),
+    _T.ISDN: (STRING, OPTIONAL_STRING),
     _T.RT: (U16, NAME),
+    _T.NSAP: (NSAP_ADDRESS,),
     _T.NSAP_PTR: (NAME,),
     _T.SIG: _SIGNATURE,
+    _T.KEY: (KEY_FLAGS, KEY_PROTOCOL, ALGORITHM, BASE64_OR_NOTHING),
     _T.PX: (U16, NAME, NAME),
     _T.GPOS: (STRING, STRING, STRING),
+    AAAA: (IPV6,),
     _T.LOC: (LOCATION,),
     _T.NXT: (NAME, OLD_TYPES),
     31: (HEX,),  # EID
@@ -83,24 +109,37 @@ LAYOUTS: Final[dict[int, Layout]] = {
     DNAME: (NAME,),
     40: (U8, U8, U8, BASE64_OR_NONE),  # SINK
     DS: _DIGEST,
+    _T.SSHFP: (U8, U8, HEX_OR_NOTHING),
     _T.IPSECKEY: (IPSEC_GATEWAY,),
     RRSIG: _SIGNATURE,
     NSEC: (NAME, TYPES),
-    _T.NSEC3: (U8, U8, U16, SALT, HASH, TYPES),
+    _T.DNSKEY: _KEY,
+    _T.DHCID: (BASE64,),
+    _T.NSEC3: (NSEC3_HASH, U8, U16, SALT, HASH, TYPES),
+    _T.NSEC3PARAM: (NSEC3_HASH, U8, U16, SALT),
     _T.TLSA: _CERTIFICATE,
     _T.SMIMEA: _CERTIFICATE,
-    57: (U16, U8, ALGORITHM, BASE64),  # RKEY
+    _T.HIP: (HOST_IDENTITY,),
+    57: _KEY,  # RKEY
     58: (NAME, NAME),  # TALINK
     _T.CDS: _DIGEST,
+    _T.CDNSKEY: _KEY,
+    _T.OPENPGPKEY: (BASE64,),
+    _T.NINFO: (STRINGS,),
     _T.CSYNC: (U32, U16, TYPES),
     _T.ZONEMD: (U32, U8, U8, HEX),
     SVCB: _SERVICE,
     _T.HTTPS: _SERVICE,
+    _T.SPF: (STRINGS,),
     _T.NID: (U16, GROUPS),
+    _T.L32: (U16, IPV4),
     _T.L64: (U16, GROUPS),
     _T.LP: (U16, NAME),
+    _T.EUI48: (EUI_48,),
+    _T.EUI64: (EUI_64,),
     _T.URI: (U16, U16, LONG_TEXT),
     _T.CAA: (U8, TAG, LONG_TEXT),
+    _T.AVC: (STRINGS,),
     259: (U32, U32, U8, STRING, BASE64_OR_NONE),  # DOA
     _T.AMTRELAY: (RELAY,),
     _T.TA: _DIGEST,
@@ -133,8 +172,14 @@ def _check_address(data: bytes) -> None:
         raise ValueError("an X.25 address has at least four digits and nothing else")
 
 
+def _check_key(data: bytes) -> None:
+    """RFC 2535 section 3.1.2: only where both first flags are set is there no key."""
+    taken(data, 0, 4 if data[:1] >= b"\xc0" else 5)
+
+
 _CHECKS: Final[dict[int, Callable[[bytes], None]]] = {
     _T.X25: _check_address,
+    _T.KEY: _check_key,
     DS: _check_digest,
     _T.CDS: _check_digest,
     _T.TA: _check_digest,

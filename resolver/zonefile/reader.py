@@ -142,6 +142,11 @@ def read_line(line: str) -> Record:
     Raises:
         ZoneError: the line is wrong, or is not exactly one record.
     """
+    plain = _PLAIN_LINE.fullmatch(line)
+    if plain is not None:
+        record = _Reader(None).read_plain_line(plain, "<line>", 1)
+        if record is not None:
+            return record
     records = list(read_text(line, "<line>"))
     if len(records) != 1:
         raise ZoneError("<line>", f"{len(records)} records where there is one")

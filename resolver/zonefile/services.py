@@ -9,9 +9,11 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
+import dns.exception
+import dns.ipv4
+import dns.ipv6
 import dns.tokenizer
 
 from resolver.zonefile.fields import (
@@ -95,9 +97,9 @@ _READ: Final[dict[int, Callable[[bytes], bytes]]] = {
     _ALPN: _strings,
     _NO_DEFAULT_ALPN: _nothing,
     3: lambda value: number(value.decode("utf-8"), 65_535).to_bytes(2),
-    4: lambda value: b"".join([IPv4Address(text).packed for text in _texts(value)]),
+    4: lambda value: b"".join(map(dns.ipv4.inet_aton, _texts(value))),
     5: lambda value: base64_octets(value.decode("utf-8")),
-    6: lambda value: b"".join([IPv6Address(text).packed for text in _texts(value)]),
+    6: lambda value: b"".join(map(dns.ipv6.inet_aton, _texts(value))),
     8: _nothing,
     9: _numbers,
     10: lambda value: _strings(value) if value else b"",
@@ -144,7 +146,7 @@ def _read(words: Words, _: bytes | None) -> bytes:
         value = octets_of(_quoted_behind(words) if equals and not rest else token)
         try:
             values[key] = _READ.get(key, bytes)(value) if text in _NUMBER_OF else value
-        except ValueError as error:
+        except (ValueError, dns.exception.DNSException) as error:
             raise ValueError(f"parameter {text}: {error}") from None
     words.unget(token)
     return b"".join(
@@ -227,9 +229,9 @@ _WRITE: Final[dict[int, Callable[[bytes], str]]] = {
     _MANDATORY: lambda value: ",".join(_key_text(int.from_bytes(key)) for key in _pairs(value)),
     _ALPN: _write_alpn,
     3: lambda value: str(int.from_bytes(value)),
-    4: lambda value: ",".join(str(IPv4Address(part)) for part in _parts(value, 4)),
+    4: lambda value: ",".join(map(dns.ipv4.inet_ntoa, _parts(value, 4))),
     5: lambda value: base64.b64encode(value).decode("ascii"),
-    6: lambda value: ",".join(str(IPv6Address(part)) for part in _parts(value, 16)),
+    6: lambda value: ",".join(map(dns.ipv6.inet_ntoa, _parts(value, 16))),
 }
 
 

@@ -283,7 +283,7 @@ def test_generate_refuses(line: str, reason: str) -> None:
         (HEAD + "a TXT (\n x\n", 5, "unbalanced parentheses"),
         (HEAD + "a A 1.2.3.4 )\n", 5, "not data of type"),
         (HEAD + 'a TXT "x\n', 5, "newline in quoted string"),
-        (HEAD + f"a TXT {'x' * 256}\n", 5, "string too long"),
+        (HEAD + f"a TXT {'x' * 256}\n", 5, "a text of 256 octets; it has at most 255"),
         (HEAD + "a TXT \\300\n", 5, "not data of type"),
         (HEAD + "a TYPE65400 \\# 3 0102\n", 5, "wrong length"),
         (HEAD + "a A \\# 3 010203\n", 5, "not data of type"),
