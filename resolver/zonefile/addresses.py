@@ -175,7 +175,7 @@ def _write_services(data: bytes, at: int) -> tuple[str, int]:
     if len(bits) > 8192:
         raise ValueError("a bit map of more than 65,536 ports")
     if bits[-1:] == b"\0":
-        raise NoTextForm  # a text would leave out the last octets
+        raise NoTextForm(len(data))  # a text would leave out the last octets
     ports = [str(port) for port in range(len(bits) * 8) if bits[port >> 3] & 0x80 >> (port & 7)]
     return " ".join([dns.ipv4.inet_ntoa(head[:4]), str(head[4]), *ports]), len(data)
 

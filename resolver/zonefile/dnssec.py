@@ -15,7 +15,16 @@ from typing import Final
 
 import dns.dnssectypes
 
-from resolver.zonefile.fields import Field, Words, hex_octets, named, number, taken, word
+from resolver.zonefile.fields import (
+    Field,
+    NoTextForm,
+    Words,
+    hex_octets,
+    named,
+    number,
+    taken,
+    word,
+)
 
 _ALGORITHMS: Final = {
     **{algorithm.name: int(algorithm) for algorithm in dns.dnssectypes.Algorithm},
@@ -128,6 +137,9 @@ def _read_hash(words: Words, _: bytes | None) -> bytes:
 
 def _write_hash(data: bytes, at: int) -> tuple[str, int]:
     size = taken(data, at, 1)[0]
+    if not size or size % 5:
+        taken(data, at + 1, size)
+        raise NoTextForm(at + 1 + size)  # Knot reads no digits but those of five octets
     digest = base64.b32hexencode(taken(data, at + 1, size)).decode("ascii")
     return digest.rstrip("=").lower(), at + 1 + size
 

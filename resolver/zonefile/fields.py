@@ -27,11 +27,20 @@ Write = Callable[[bytes, int], tuple[str, int]]
 _NOT_PLAIN = re.compile(rb"[^A-Za-z0-9_*/-]")
 _DIGITS: Final = re.compile(r"\d{1,20}", re.ASCII)
 _PLAIN_STRING = re.compile(rb"[ !#-\[\]-~]*")
+_LONGEST_TAG: Final = 15  # octets that NSD reads (RFC 6844 section 5.1)
 _TAG = re.compile(rb"[0-9A-Za-z]+")
 
 
 class NoTextForm(Exception):
-    """Well-formed data that not every name server reads as text: it is written as RFC 3597 does."""
+    """Well-formed data that not every name server reads as text: it is written as RFC 3597 does.
+
+    Args:
+        end: the offset behind the field.
+    """
+
+    def __init__(self, end: int) -> None:
+        super().__init__(end)
+        self.end = end
 
 
 class Field(NamedTuple):
@@ -220,8 +229,8 @@ def _write_tag(data: bytes, at: int) -> tuple[str, int]:
     tag = taken(data, at + 1, size)
     if not _TAG.fullmatch(tag):
         raise ValueError("a tag has 1 to 255 ASCII letters and digits")
-    if tag != tag.lower():
-        raise NoTextForm
+    if tag != tag.lower() or size > _LONGEST_TAG:
+        raise NoTextForm(at + 1 + size)
     return tag.decode("ascii"), at + 1 + size
 
 
@@ -280,7 +289,7 @@ def _remaining(data: bytes, at: int, least: int) -> bytes:
     """NoTextForm if there is nothing and need not be: not all servers read an empty last field."""
     octets = taken(data, at, max(least, len(data) - at))
     if not octets:
-        raise NoTextForm
+        raise NoTextForm(at)
     return octets
 
 

@@ -62,7 +62,7 @@ def _write_ipsec(data: bytes, at: int) -> tuple[str, int]:
     head = f"{precedence} {kind} {algorithm} {gateway}"
     if not algorithm:
         if at < len(data):
-            raise NoTextForm  # a key of no algorithm
+            raise NoTextForm(len(data))  # a key of no algorithm
         return head, at
     key, at = BASE64.write(data, at)
     return f"{head} {key}", at
@@ -79,7 +79,7 @@ def _read_relay(words: Words, origin: bytes | None) -> bytes:
 def _write_relay(data: bytes, at: int) -> tuple[str, int]:
     precedence, kind = taken(data, at, 2)
     if kind & _RELAY_TYPE >= len(_FORMS):
-        raise NoTextForm  # RFC 8777 section 4.2.3: what follows is opaque
+        raise NoTextForm(len(data))  # RFC 8777 section 4.2.3: what follows is opaque
     relay, at = _form(kind & _RELAY_TYPE).write(data, at + 2)
     return f"{precedence} {kind >> 7} {kind & _RELAY_TYPE} {relay}", at
 

@@ -52,6 +52,7 @@ from resolver.zonefile.fields import (
     U16,
     U32,
     Field,
+    NoTextForm,
     Words,
     taken,
 )
@@ -146,9 +147,27 @@ LAYOUTS: Final[dict[int, Layout]] = {
     _T.DLV: _DIGEST,
 }
 
+_FINGERPRINT_OCTETS: Final = {1: 20, 2: 32}  # RFC 4255 section 3.1.2, RFC 6594 section 4
+_SHA_1: Final = 1  # the one hash of NSEC3 (RFC 5155 section 11)
+_HASHED_OWNER_OCTETS: Final = 20
 _DIGEST_OCTETS: Final = {1: 20, 2: 32, 4: 48}  # RFC 3658, RFC 4509, RFC 6605
 _ZONE_DIGEST_OCTETS: Final = {1: 48, 2: 64}  # RFC 8976 section 2.2.3
 _LEAST_ZONE_DIGEST: Final = 12  # octets, of any algorithm (RFC 8976 section 2.2.4)
+
+
+def _check_fingerprint(data: bytes) -> None:
+    taken(data, 0, 2)
+    size = len(data) - 2
+    expected = _FINGERPRINT_OCTETS.get(data[1], size)
+    if size != expected:
+        raise ValueError(f"a fingerprint of {size} octets; type {data[1]} has {expected}")
+
+
+def _check_hashed_owner(data: bytes) -> None:
+    at = 5 + taken(data, 0, 5)[4]
+    size = taken(data, at, 1)[0]
+    if data[0] == _SHA_1 and size != _HASHED_OWNER_OCTETS:
+        raise ValueError(f"a hashed owner of {size} octets; hash 1 has {_HASHED_OWNER_OCTETS}")
 
 
 def _check_digest(data: bytes) -> None:
@@ -182,6 +201,8 @@ _CHECKS: Final[dict[int, Callable[[bytes], None]]] = {
     _T.KEY: _check_key,
     DS: _check_digest,
     _T.CDS: _check_digest,
+    _T.SSHFP: _check_fingerprint,
+    _T.NSEC3: _check_hashed_owner,
     _T.TA: _check_digest,
     _T.DLV: _check_digest,
     _T.ZONEMD: _check_zone_digest,
@@ -209,13 +230,18 @@ def write(rrtype: int, data: bytes) -> str:
         ValueError: it is malformed.
         NoTextForm: it is not, but must be written in hexadecimal.
     """
-    texts, at = [], 0
+    texts, at, has_text = [], 0, True
     _check(rrtype, data)
     for field in LAYOUTS[rrtype]:
-        text, at = field.write(data, at)
+        try:
+            text, at = field.write(data, at)
+        except NoTextForm as none:  # what follows may still be malformed
+            text, at, has_text = "", none.end, False
         texts.append(text)
     if at != len(data):
         raise ValueError(f"{len(data) - at} octets too many")
+    if not has_text:
+        raise NoTextForm(at)
     return " ".join(filter(None, texts))
 
 

@@ -18,6 +18,7 @@ import dns.tokenizer
 
 from resolver.zonefile.fields import (
     Field,
+    NoTextForm,
     Words,
     base64_octets,
     name_end,
@@ -38,7 +39,7 @@ _NUMBER_OF: Final = {name: key for key, name in enumerate(_KEYS)}
 _NUMBERED = re.compile(r"key(0|[1-9]\d{0,4})", re.ASCII)
 _ITEM = re.compile(rb"(?:[^\\,]|\\.)*", re.DOTALL)
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
-_PLAIN_ALPN = re.compile(rb"[A-Za-z0-9./-]+")
+_PLAIN_ALPN = re.compile(rb"[A-Za-z0-9./-]{2,}")  # Knot takes no single letters in a list
 
 
 def _key(text: str) -> int:
@@ -130,6 +131,7 @@ _WELL_FORMED: Final[dict[int, Callable[[bytes], bool]]] = {
     3: lambda wire: len(wire) == 2,
     4: lambda wire: bool(wire) and len(wire) % 4 == 0,
     6: lambda wire: bool(wire) and len(wire) % 16 == 0,
+    7: bool,
 }
 
 
@@ -198,13 +200,17 @@ def check(data: bytes) -> None:
     values = values_of(data, name_end(data, 2))
     if data[:2] == b"\0\0":
         return  # AliasMode: recipients ignore the parameters
-    missing = [
-        key for key in _pairs(values.get(_MANDATORY, b"")) if int.from_bytes(key) not in values
-    ]
+    missing = _missing(values)
     if missing:
-        raise ValueError(f"key {int.from_bytes(missing[0])} is mandatory, but it is not there")
+        raise ValueError(f"key {missing[0]} is mandatory, but it is not there")
     if _NO_DEFAULT_ALPN in values and _ALPN not in values:
         raise ValueError("no-default-alpn stands only beside alpn")
+
+
+def _missing(values: dict[int, bytes]) -> list[int]:
+    """The mandatory keys that are not there."""
+    keys = map(int.from_bytes, _pairs(values.get(_MANDATORY, b"")))
+    return [key for key in keys if key not in values]
 
 
 def _key_text(key: int) -> str:
@@ -236,7 +242,10 @@ _WRITE: Final[dict[int, Callable[[bytes], str]]] = {
 
 
 def _write(data: bytes, at: int) -> tuple[str, int]:
-    texts = [_text(key, value) for key, value in values_of(data, at).items()]
+    values = values_of(data, at)
+    if _missing(values):
+        raise NoTextForm(len(data))  # in AliasMode, but NSD and Knot do not take it as text
+    texts = [_text(key, value) for key, value in values.items()]
     return " ".join(texts), len(data)
 
 

@@ -37,7 +37,7 @@ def _write_types(data: bytes, at: int) -> tuple[str, int]:
         ]
         last, at = high, at + 2 + size
     if 0 in numbers:
-        raise NoTextForm  # a type that no record has, and that NSD takes in no text
+        raise NoTextForm(at)  # a type that no record has, and that NSD takes in no text
     return " ".join(map(type_name, numbers)), at
 
 
@@ -58,7 +58,10 @@ def _write_old_types(data: bytes, at: int) -> tuple[str, int]:
 
 
 def _write_type(data: bytes, at: int) -> tuple[str, int]:
-    return type_name(int.from_bytes(taken(data, at, 2))), at + 2
+    kind = int.from_bytes(taken(data, at, 2))
+    if not kind:
+        raise NoTextForm(at + 2)  # as above
+    return type_name(kind), at + 2
 
 
 TYPE: Final = Field(

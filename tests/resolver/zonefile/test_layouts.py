@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from csid.protocol import SOA
 from resolver.zonefile import layouts
 from resolver.zonefile.reader import read_line, read_text
 from resolver.zonefile.writer import dump
+from tests.support.zone_checkers import bind_compiled, raw_records
 
 HEAD = "$ORIGIN ex.\n$TTL 60\n@ SOA ns1 host 1 2 3 4 5\n@ NS ns.x.\n"
 APEX = (b"\2ex\0", SOA, 60, b"\0\0" + bytes(20))
@@ -124,43 +124,10 @@ def test_bind_makes_the_same_octets(tmp_path: Path) -> None:
     """One zone of all these records, read by BIND and written octet by octet."""
     lines = [f"r{number} {record}\n" for number, (record, _) in enumerate(RECORDS)]
     text = HEAD + "".join(lines)
-    path = tmp_path / "ex.zone"
-    path.write_text(text, encoding="utf-8")
-    raw = tmp_path / "raw"
-    ignore = [word for option in "knrmMSWT" for word in (f"-{option}", "ignore")]
-    command = [
-        "named-compilezone",
-        *ignore,
-        "-i",
-        "none",
-        "-F",
-        "raw",
-        "-o",
-        str(raw),
-        "ex.",
-        str(path),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-    assert done.returncode == 0, done.stdout
-    theirs = sorted(raw_records(raw.read_bytes()))
+    raw, said = bind_compiled(text, tmp_path)
+    assert raw is not None, said
     ours = sorted((read.owner, read.rrtype, read.rdata) for read in read_text(text))
-    assert ours == theirs
-
-
-def raw_records(raw: bytes) -> list[tuple[bytes, int, bytes]]:
-    """Owner, type and data from BIND's raw format, version 1."""
-    records, at = [], 24
-    while at < len(raw):
-        end = at + int.from_bytes(raw[at : at + 4])
-        rrtype, count = int.from_bytes(raw[at + 6 : at + 8]), int.from_bytes(raw[at + 14 : at + 18])
-        name_end = at + 20 + int.from_bytes(raw[at + 18 : at + 20])
-        owner, at = raw[at + 20 : name_end], name_end
-        for _ in range(count):
-            size = int.from_bytes(raw[at : at + 2])
-            records.append((owner, rrtype, raw[at + 2 : at + 2 + size]))
-            at += 2 + size
-        assert at == end
-    return records
+    assert ours == sorted(raw_records(raw))
 
 
 @pytest.mark.parametrize(
@@ -193,6 +160,11 @@ def raw_records(raw: bytes) -> list[tuple[bytes, int, bytes]]:
         ("SVCB 1 . key65536=x", "keyNNNNN"),
         ("SVCB \\# 7 00010000020000", "only beside alpn"),
         ("X25 abcd", "X.25"),
+        ("SSHFP 1 1 0011", "a fingerprint of 2 octets; type 1 has 20"),
+        ("NSEC3 1 0 0 - 0000 A", "a hashed owner of 2 octets"),
+        ("SVCB 1 . dohpath=", "parameter dohpath is malformed"),
+        ("RRSIG \\# 2 0000", "ends too early"),
+        ("CAA \\# 4 00027800", "letters and digits"),
         ("WKS 10.0.0.1 TCP nosuchservice", "no service known here; write its port"),
         ("WKS 10.0.0.1 nosuchprotocol", "no protocol known here; write its number"),
         ("WKS 10.0.0.1 6 65536", "no number up to 65535"),

@@ -275,7 +275,8 @@ def test_generate_refuses(line: str, reason: str) -> None:
         (
             HEAD + "a A 1.2.3.256\n",
             5,
-            "not data of type A; write an IPv4 address, as 192.0.2.1; given: a A 1.2.3.256",
+            "'1.2.3.256' is no address of 4 octets); write an IPv4 address, as 192.0.2.1; "
+            "given: a A 1.2.3.256",
         ),
         (HEAD + "a A 1.2.3.4 5\n", 5, "not data of type"),
         (HEAD + "a A\n", 5, "not data of type"),
