@@ -21,10 +21,10 @@ from resolver.zonefile.fields import (
     number,
     rest,
     rest_words,
-    string_text,
     taken,
     word,
 )
+from resolver.zonefile.texts import string_text
 
 _E164 = re.compile(r"\+\d+", re.ASCII)
 _NSAP = re.compile(r"0[xX]([0-9A-Fa-f.]+)")

@@ -41,13 +41,8 @@ from resolver.zonefile.fields import (
     BASE64_OR_NOTHING,
     HEX,
     HEX_OR_NOTHING,
-    LONG_TEXT,
     NAME,
-    OPTIONAL_STRING,
     SECONDS,
-    STRING,
-    STRINGS,
-    TAG,
     U8,
     U16,
     U32,
@@ -58,6 +53,7 @@ from resolver.zonefile.fields import (
 )
 from resolver.zonefile.gateways import HOST_IDENTITY, IPSEC_GATEWAY, RELAY
 from resolver.zonefile.location import LOCATION
+from resolver.zonefile.texts import LONG_TEXT, OPTIONAL_STRING, STRING, STRINGS, TAG
 from resolver.zonefile.typemaps import OLD_TYPES, TYPE, TYPES
 
 Layout = tuple[Field, ...]

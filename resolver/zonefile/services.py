@@ -23,10 +23,9 @@ from resolver.zonefile.fields import (
     base64_octets,
     name_end,
     number,
-    octets_of,
-    string_text,
     taken,
 )
+from resolver.zonefile.texts import octets_of, string_text
 
 _MANDATORY: Final = 0
 _ALPN: Final = 1
