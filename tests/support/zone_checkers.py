@@ -32,7 +32,7 @@ def knot_reads(path: Path) -> None:
 def bind_compiled(text: str, folder: Path) -> tuple[bytes | None, str]:
     """A zone "ex." in BIND's raw format, None if it refuses it, and what it says."""
     path, raw = folder / "ex.zone", folder / "raw"
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text, encoding="utf-8", newline="")
     ignore = [word for option in "knrmMSWT" for word in (f"-{option}", "ignore")]
     options = [*ignore, "-i", "none", "-F", "raw", "-o", str(raw)]
     command = ["named-compilezone", *options, "ex.", str(path)]
@@ -42,17 +42,18 @@ def bind_compiled(text: str, folder: Path) -> tuple[bytes | None, str]:
     return raw.read_bytes() if done.returncode == 0 else None, done.stdout
 
 
-def raw_records(raw: bytes) -> list[tuple[bytes, int, bytes]]:
-    """Owner, type and data from BIND's raw format, version 1."""
+def raw_records(raw: bytes) -> list[tuple[bytes, int, bytes, int]]:
+    """Owner, type, data and TTL from BIND's raw format, version 1."""
     records, at = [], 24
     while at < len(raw):
         end = at + int.from_bytes(raw[at : at + 4])
+        ttl = int.from_bytes(raw[at + 10 : at + 14])
         rrtype, count = int.from_bytes(raw[at + 6 : at + 8]), int.from_bytes(raw[at + 14 : at + 18])
         name_end = at + 20 + int.from_bytes(raw[at + 18 : at + 20])
         owner, at = raw[at + 20 : name_end], name_end
         for _ in range(count):
             size = int.from_bytes(raw[at : at + 2])
-            records.append((owner, rrtype, raw[at + 2 : at + 2 + size]))
+            records.append((owner, rrtype, raw[at + 2 : at + 2 + size], ttl))
             at += 2 + size
         assert at == end
     return records

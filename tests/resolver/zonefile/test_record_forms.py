@@ -155,7 +155,7 @@ def test_what_bind_takes_is_taken_with_the_same_octets(tmp_path: Path) -> None:
         assert refused, said
         for at in refused:
             del left[at]
-    theirs = {int(owner[2 : 1 + owner[0]]): data for owner, _, data in raw_records(raw)[2:]}
+    theirs = {int(owner[2 : 1 + owner[0]]): data for owner, _, data, _ in raw_records(raw)[2:]}
     assert len(theirs) > 800
     ours = {at: record.rdata for at, record in taken().items()}
     assert {at: (records()[at], data) for at, data in theirs.items() if ours.get(at) != data} == {}
