@@ -50,7 +50,7 @@ class Zone:
 
 
 def read_zone(path: Path, origin: bytes | None = None) -> Zone:
-    """Read and check one zone; arguments and errors as of `masterfile.read_file`."""
+    """Read and check one zone; arguments and errors as of `reader.read_file`."""
     warnings: list[str] = []
     return collect(reader.read_file(path, origin, warnings), str(path), warnings=warnings)
 

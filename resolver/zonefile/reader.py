@@ -2,7 +2,7 @@
 
 A file is read line by line. A line that holds one whole record without parentheses is taken apart
 by one pattern; every other line is given to dnspython's tokenizer, which goes on into the following
-lines where parentheses ask for it. Both ways end in the same functions of `mastertext`.
+lines where parentheses ask for it. Both ways end in the same functions of `rdata`.
 
 What RFC 1035 leaves open is done as BIND 9 does it:
 
