@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Callable
 from typing import Final
 
@@ -30,8 +29,8 @@ _E164 = re.compile(r"\+\d+", re.ASCII)
 _NSAP = re.compile(r"0[xX]([0-9A-Fa-f.]+)")
 _GROUPS = re.compile(r"[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){3}")
 
-# RFC 1010's that still stand in zones, so that these mean the same on every machine; others are as
-# the machine has them.
+# Those of RFC 1010 that still stand in zones. The machine's own tables are not asked: a zone is to
+# mean the same everywhere.
 _PROTOCOLS: Final = {"ICMP": 1, "IGMP": 2, "TCP": 6, "UDP": 17}
 _SERVICES: Final = {
     name: int(port)
@@ -153,21 +152,19 @@ def _read_services(words: Words, origin: bytes | None) -> bytes:
 def _protocol(text: str) -> int:
     if text.isdecimal():
         return number(text, 255)
-    known = _PROTOCOLS.get(text.upper())
-    try:
-        return socket.getprotobyname(text.lower()) if known is None else known
-    except OSError:
-        raise ValueError(f"{text[:20]!r} is no protocol known here; write its number") from None
+    protocol = _PROTOCOLS.get(text.upper())
+    if protocol is None:
+        raise ValueError(f"{text[:20]!r} is no protocol known here; write its number")
+    return protocol
 
 
 def _port(text: str) -> int:
     if text.isdecimal():
         return number(text, 65_535)
-    known = _SERVICES.get(text.upper())
-    try:
-        return socket.getservbyname(text.lower()) if known is None else known
-    except OSError:
-        raise ValueError(f"{text[:20]!r} is no service known here; write its port") from None
+    port = _SERVICES.get(text.upper())
+    if port is None:
+        raise ValueError(f"{text[:20]!r} is no service known here; write its port")
+    return port
 
 
 def _write_services(data: bytes, at: int) -> tuple[str, int]:
