@@ -20,6 +20,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from csid.errors import CsidError
+from gateway.cli.escape import one_line
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -133,7 +134,11 @@ def _close_output() -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that says when its help could not be printed."""
+    """A parser that says when its help could not be printed, and what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and end."""
+        super().error(one_line(message))
 
     def print_help(self, file: SupportsWrite[str] | None = None) -> None:
         """Print it; argparse's own passes over errors."""

@@ -138,6 +138,20 @@ def test_a_message_stays_on_its_line_and_moves_no_cursor(tmp_path: Path) -> None
     assert "\\x1b[2J\\u202e" in ran.err
 
 
+@pytest.mark.parametrize("words", [("list", "--data"), ("zone", "list", "--data"), ("resolve",)])
+def test_what_no_command_takes_is_told_in_one_line(words: tuple[str, ...]) -> None:
+    ran = csid(*words, "x", "y", "z", "--further=a\n\x1b[2J\u202e\u3000" + "x" * 100_000)
+    *usage, last = ran.err.splitlines()
+    assert ran.code == 2 and all(line.startswith(("usage: ", " ")) for line in usage)
+    assert "a\\n\\x1b[2J\\u202e\u3000x" in last and len(last) < 1_200
+
+
+def test_a_message_about_a_long_text_shows_both_its_ends(tmp_path: Path) -> None:
+    ran = csid("import", f"{tmp_path}/{'x' * 100_000}", "--data", tmp_path)
+    assert ran.code == 2 and len(ran.err) < 1_200
+    assert ran.err.startswith(f"csid: {tmp_path}") and "no data directory" in ran.err
+
+
 def test_lines_of_identifiers_may_be_anything(monkeypatch: pytest.MonkeyPatch) -> None:
     octets = b"\xff\xfe\n" + b"x" * 1_000_000 + b"\n" + CODE.encode() + b"\n"
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(octets)))
