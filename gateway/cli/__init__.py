@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 EXIT_ERROR: Final = 2  # the command could not be carried out at all
 EXIT_INTERRUPTED: Final = 130  # by Ctrl-C: 128 + SIGINT, as shells count
 EXIT_PIPE: Final = 141  # whoever read our output went away: 128 + SIGPIPE
+_STANDARD_STREAMS: Final = (  # in the order of their numbers: how each is opened if it was closed
+    ("stdin", "r", os.O_WRONLY),
+    ("stdout", "w", os.O_RDONLY),
+    ("stderr", "w", os.O_WRONLY),
+)
 
 
 class Command(NamedTuple):
@@ -78,6 +83,7 @@ COMMANDS: Final = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _stand_in_for_closed()
     _let_all_texts_out()
     try:
         code = _run(words)
@@ -108,6 +114,17 @@ def _run(words: Sequence[str]) -> int:
         raise
     code: int = arguments.run(arguments)
     return code
+
+
+def _stand_in_for_closed() -> None:
+    """Have something in the place of each of stdin, stdout and stderr that was closed, so that no
+    file of ours takes its number. To read the one or write the other fails; on stderr nobody can be
+    told of it.
+    """
+    for name, mode, flags in _STANDARD_STREAMS:
+        if getattr(sys, name) is None:
+            stand_in = os.open(os.devnull, flags)
+            setattr(sys, name, os.fdopen(stand_in, mode, encoding="utf-8"))
 
 
 def _let_all_texts_out() -> None:

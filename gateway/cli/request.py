@@ -25,7 +25,7 @@ from registry.rules.plan import Plan
 from registry.rules.policy import MAY_AUDIT
 from registry.rules.requests import Actor, Body, Request, Role
 from registry.rules.status import Status
-from registry.service import Outcome, Registry
+from registry.service import STEPS_PER_COMMIT, Outcome, Registry
 from registry.tables.overlay import Overlay
 from registry.tables.search import Query, find
 from registry.tables.view import View
@@ -268,14 +268,18 @@ def _try_plan(
     on_progress: Callable[[Outcome], None],
 ) -> None:
     outcome = Outcome()
+    most = 1  # as the registry takes them
     with registry.view() as seen:
         trial = Trial(seen, args)
         while True:
-            bodies, cursor = plan.steps(trial.view, work, outcome.cursor)
-            outcome.count(trial.ask(bodies))
+            bodies, cursor = plan.steps(trial.view, work, outcome.cursor, most)
+            most = STEPS_PER_COMMIT
+            decisions = trial.ask(bodies)
+            outcome.count(decisions)
+            outcome.stopped = plan.is_ended(work, bodies, decisions)
             outcome.cursor = cursor
             on_progress(outcome)
-            if not cursor:
+            if not cursor or outcome.stopped:
                 return
 
 

@@ -221,6 +221,8 @@ def run_check(args: argparse.Namespace) -> int:
 
 def _key_path(args: argparse.Namespace) -> Path:
     path: Path = args.key or args.data / KEY_FILE
+    if not path.name:
+        raise KeyFileError(f"--key {path}: is no file; give the private key's")
     return path
 
 
@@ -231,7 +233,8 @@ def _verifier_path(path: Path) -> Path:
 def _signing_key(path: Path) -> SigningKey:
     """The private key in a file, with the name that its verifier key has."""
     try:
-        pem = path.read_bytes()
+        with path.open("rb") as file:
+            pem = file.read(TEXT_MAX)
     except OSError as error:
         raise KeyFileError(
             f"{path}: cannot be read: {error.strerror}; make one with: csid audit key --new NAME"

@@ -62,6 +62,45 @@ def test_where_nobody_can_be_told_the_exit_code_tells() -> None:
         assert subprocess.run(command, stdout=full, stderr=full).returncode == 2
 
 
+def closed(words: tuple[object, ...], streams: str) -> tuple[int, bytes, bytes]:
+    """Exit code, stdout and stderr of a command that is started with some of its streams closed."""
+    command = ["sh", "-c", f'exec "$@" {streams}', "sh", sys.executable, "-m", "gateway.cli"]
+    done = subprocess.run(
+        [*command, *map(str, words)], capture_output=True, stdin=subprocess.DEVNULL, timeout=60
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("id", "check", CODE), ("id", "explain", CODE, "--json"), ("--help",)]
+)
+def test_closed_streams_are_told_where_they_are_needed(words: tuple[str, ...]) -> None:
+    told = b"csid: the output: Bad file descriptor\n"
+    assert closed(words, ">&-") == (2, b"", told)
+    assert closed(words, ">&- 2>&-") == closed(words, "<&- >&- 2>&-") == (2, b"", b"")
+    code, out, err = closed(words, "<&- 2>&-")
+    assert (code, bool(out), err) == (0, True, b"")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("id", "check", "-"),
+        ("import", "-", "--dry-run", "--data"),
+        ("assign", CODE, "--record", "-", "--data"),
+    ],
+)
+def test_a_closed_stdin_is_told(data: Path, words: tuple[str, ...]) -> None:
+    code, _, err = closed((*words, data) if words[-1] == "--data" else words, "<&-")
+    assert (code, err.count(b"\n")) == (2, 1)
+    assert b"cannot be read: Bad file descriptor" in err
+
+
+def test_a_closed_stdout_is_no_place_for_data(data: Path) -> None:
+    closed(("assign", CODE, "--data", data), ">&- 2>&- <&-")
+    assert csid("show", CODE, "--data", data).code == 0
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "gbk"])
 def test_a_terminal_that_cannot_show_a_text_gets_escapes(encoding: str) -> None:
     env = {**os.environ, "PYTHONIOENCODING": encoding}
