@@ -132,6 +132,7 @@ def run_key(args: argparse.Namespace) -> int:
     acting.require_auditor(args)
     path = _key_path(args)
     if args.new:
+        Registry.open(args.data).close()  # whose log it is to sign
         key = SigningKey.generate(args.new)
         with (
             write_whole(path, PRIVATE, new=True) as private,

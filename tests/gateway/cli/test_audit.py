@@ -147,3 +147,8 @@ def test_what_is_no_key_file_is_told(node: Node, key: str) -> None:
     for words in (("audit", "key"), ("audit", "checkpoint"), ("audit", "key", "--new", "a.cn/log")):
         ran = node.run(*words, f"--key={key}")
         assert (ran.code, ran.err.count("\n")) == (2, 1), (words, ran)
+
+
+def test_a_key_is_made_for_a_log_that_is_there(tmp_path: Path) -> None:
+    ran = run("audit", "key", "--new", "a.cn/log", "--data", tmp_path)
+    assert ran.code == 2 and "csid init" in ran.err and not list(tmp_path.iterdir())
