@@ -2,17 +2,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test coverage check bench build format clean
+.PHONY: demo test check bench build format clean
 
 demo: .venv/installed
 	$(BIN)/python examples/demo.py
 
+# With COVERAGE=1, slower, they also tell the share of each file's lines that they ran.
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -n auto --dist worksteal
-
-# The same tests, slower, with the share of each file's lines that they ran.
-coverage: .venv/installed-dev
-	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n auto --dist worksteal \
+		$(if $(COVERAGE),--cov --cov-report=term:skip-covered)
 
 check: .venv/installed-dev
 	$(BIN)/ruff format --check .

@@ -32,6 +32,8 @@ ZONE_FILES = [
     "resolver/zonefile/tokens.py",
     "resolver/zonefile/rdata.py",
     "resolver/zonefile/generate.py",
+    "resolver/zonefile/directives.py",
+    "resolver/zonefile/source.py",
     "resolver/zonefile/reader.py",
     "resolver/zonefile/check.py",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 PROC = Path("/proc")
 CPUCLOCK_SCHED = 2
 _MAPPING = re.compile(r"^[0-9a-f]+-[0-9a-f]+ (?P<permissions>\S{4}) ")
+_SAMPLE_SECONDS = 0.01  # between two looks at a command that runs
 
 
 def family(pid: int) -> list[int]:
@@ -87,7 +89,8 @@ class Cost:
 def cost_of(words: Sequence[str], folder: Path, environment: Mapping[str, str], core: int) -> Cost:
     """Run a command on a core to its end; CalledProcessError if it fails, with what it said.
 
-    The peak is that of its largest process and counts the file maps it has touched.
+    The peak counts the file maps it has touched. It is asked for while the command runs: what
+    wait4(2) tells of a process begins with the size of the one that started it.
     """
     begin = time.monotonic()
     with (folder / "cost.log").open("w+b") as log:
@@ -99,13 +102,27 @@ def cost_of(words: Sequence[str], folder: Path, environment: Mapping[str, str], 
             stdout=log,
             stderr=log,
         )
-        _pid, status, usage = os.wait4(process.pid, 0)
+        peak = ended = 0
+        while not ended:
+            peak = max(peak, _peak_octets(process.pid))
+            ended, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if not ended:
+                time.sleep(_SAMPLE_SECONDS)
         seconds = time.monotonic() - begin
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             log.seek(0)
             raise subprocess.CalledProcessError(process.returncode, words, log.read())
-    return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+    return Cost(seconds, usage.ru_utime + usage.ru_stime, peak)
+
+
+def _peak_octets(pid: int) -> int:
+    """The most memory a process has had until now; 0 if it has ended."""
+    with contextlib.suppress(OSError), Path(f"/proc/{pid}/status").open() as status:
+        for line in status:
+            if line.startswith("VmHWM:"):
+                return _kibibytes(line)
+    return 0
 
 
 def _kibibytes(line: str) -> int:

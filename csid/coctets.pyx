@@ -99,7 +99,7 @@ cdef uint64_t siphash24(const uint8_t *key, const uint8_t *octets, int size) noe
 def cookie_option(bytes secret not None, bytes client not None, now, bytes address not None):
     cdef uint8_t text[32]
     cdef uint8_t option[28]
-    cdef uint64_t value = <uint64_t>now
+    cdef uint64_t value = <uint64_t><long long>now
     cdef int size = 16 + <int>PyBytes_GET_SIZE(address), i
     if PyBytes_GET_SIZE(secret) != 16 or PyBytes_GET_SIZE(client) != 8 or size not in (20, 32):
         raise ValueError("a secret of 16 octets, a client cookie of 8, an address of 4 or 16")

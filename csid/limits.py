@@ -21,7 +21,7 @@ PLAIN_UDP_OCTETS: Final = 512  # without EDNS (RFC 1035 section 4.2.1)
 EDNS_UDP_OCTETS: Final = 1_232  # what we send and advertise (DNS flag day 2020)
 MAX_CHAIN: Final = 16  # CNAME and DNAME steps followed for one question
 MAX_CHAIN_OCTETS: Final = 4_500  # of aliases in an answer; behind them any RRset fits a TCP message
-COMPRESSED_OCTETS: Final = 4_096  # of records; larger answers are cut without looking for room
+COMPRESSED_OCTETS: Final = 4_096  # of answer and authority; larger ones are not made to fit
 MAX_NSID_OCTETS: Final = 128  # so that the longest question with all options fits 512 octets
 MAX_OPTIONS: Final = 32  # EDNS options read from one OPT record
 

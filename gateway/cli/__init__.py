@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from csid.errors import CsidError
 from gateway.cli.escape import one_line
+from resolver.server.signals import ignore_meaningless
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -36,11 +37,15 @@ _STANDARD_STREAMS: Final = (  # in the order of their numbers: how each is opene
 
 
 class Command(NamedTuple):
-    """A command: its module, what it is for, and with which others it is listed."""
+    """A command: its module, what it is for, and with which others it is listed.
+
+    One that lasts goes on until it is told to end, so that no other signal ends it.
+    """
 
     module: str
     purpose: str
     group: str
+    lasts: bool = False
 
 
 _NODE = "the node and its server 节点与解析服务"
@@ -50,7 +55,7 @@ _READ = "finding and resolving 查询与解析"
 _BULK = "many at once 批量"
 COMMANDS: Final = {
     "init": Command("init", "make a data directory 建立数据目录", _NODE),
-    "serve": Command("serve", "answer over UDP and TCP 启动解析服务", _NODE),
+    "serve": Command("serve", "answer over UDP and TCP 启动解析服务", _NODE, lasts=True),
     "zone": Command("zone", "load, dump, list and drop zones 区数据管理", _NODE),
     "scope": Command("scope", "what the node assigns for 管辖范围", _HOLDERS),
     "owner": Command("owner", "participants and their accreditation 参与主体与准入", _HOLDERS),
@@ -84,6 +89,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     _stand_in_for_closed()
+    if words and words[0] in COMMANDS and COMMANDS[words[0]].lasts:
+        ignore_meaningless()
     _let_all_texts_out()
     try:
         code = _run(words)

@@ -21,18 +21,20 @@ _POINTERS_END: Final = 0x4000  # what a pointer can reach (RFC 1035 section 4.1.
 def cut_down(reply: Reply, room: int) -> None:
     """Make the records of a reply fit into `room` octets.
 
-    Names are compressed first. Then goes what is worth least: additional records, an RRset at a
-    time from the last; the authority section of a positive answer; then everything, with TC set so
-    that the asker comes again over TCP (RFC 2181 section 9). A referral that lacks addresses of
-    name servers below the delegation itself, which nobody can find elsewhere, has TC set too
-    (RFC 9471 section 3).
+    Names are compressed first (RFC 1035 section 4.1.4). Then goes what is worth least: RRsets of
+    the additional section that do not fit behind those before them; the authority section of a
+    positive answer; then everything, with TC set so that the asker comes again over TCP (RFC 2181
+    section 9). A referral that lacks addresses of name servers below the delegation itself, which
+    nobody can find elsewhere, has TC set too (RFC 9471 section 3).
     """
-    size = len(reply.answer) + len(reply.authority) + len(reply.additional)
-    if size <= COMPRESSED_OCTETS:
-        compress(reply)
+    message = b"".join((reply.packet[: reply.end], reply.answer, reply.authority, reply.additional))
+    known: dict[bytes, int] = {}  # where the message has each name and its ends, in lower case
+    if reply.end > HEADER_OCTETS:
+        _put_name(message[HEADER_OCTETS : reply.end - 4], HEADER_OCTETS, known)
+    if len(reply.answer) + len(reply.authority) <= COMPRESSED_OCTETS:
+        _compress(reply, message, known)
     room -= len(reply.answer) + len(reply.authority)
-    if len(reply.additional) > room:
-        _cut_additional(reply, room)
+    _fit_additional(reply, message, room, known)
     if room < 0 and reply.courtesy:
         room += len(reply.authority)
         reply.authority, reply.authority_number = b"", 0
@@ -42,46 +44,53 @@ def cut_down(reply: Reply, room: int) -> None:
         reply.authority, reply.authority_number = b"", 0
 
 
-def _cut_additional(reply: Reply, room: int) -> None:
-    """Keep the first RRsets of the additional section, as many as fit."""
-    message = _message(reply)
-    start = at = len(message) - len(reply.additional)
-    cut = reply.cut.lower()
-    kept = kept_number = 0
-    last = (b"", 0)
-    missing = False
-    for number in range(reply.additional_number):
-        owner, fields = _name_at(message, at)
-        rrset = (owner.lower(), (message[fields] << 8) + message[fields + 1])
-        if rrset != last and at - start <= room:
-            kept, kept_number = at - start, number
-        last = rrset
-        at = _record_end(message, fields)
-        if at - start > room and cut and is_at_or_below(rrset[0], cut):
-            missing = True
-    reply.additional, reply.additional_number = reply.additional[:kept], kept_number
-    if missing:
-        reply.truncated = True
-
-
-def compress(reply: Reply) -> None:
-    """Let names point to where the message has them already (RFC 1035 section 4.1.4)."""
-    message = _message(reply)
-    known: dict[bytes, int] = {}
-    if reply.end > HEADER_OCTETS:
-        _put_name(message[HEADER_OCTETS : reply.end - 4], HEADER_OCTETS, known)
+def _compress(reply: Reply, message: bytes, known: dict[bytes, int]) -> None:
+    """Let the names of the answer and authority sections point to where the message has them."""
     at = new_at = reply.end
     sections = []
-    for number in (reply.answer_number, reply.authority_number, reply.additional_number):
-        begin = new_at
+    for number in (reply.answer_number, reply.authority_number):
         parts = []
         for _ in range(number):
             record, at = _compressed_record(message, at, new_at, known)
             parts.append(record)
             new_at += len(record)
         sections.append(b"".join(parts))
-        assert new_at - begin == len(sections[-1])
-    reply.answer, reply.authority, reply.additional = sections
+    reply.answer, reply.authority = sections
+
+
+def _fit_additional(reply: Reply, message: bytes, room: int, known: dict[bytes, int]) -> None:
+    """Compress the additional section as well, and keep the RRsets that fit, in their order."""
+    start = reply.end + len(reply.answer) + len(reply.authority)
+    at = len(message) - len(reply.additional)
+    cut = reply.cut.lower()
+    kept = b""
+    kept_number = seen = 0
+    while seen < reply.additional_number:
+        names_before, seen_before = len(known), seen
+        rrset = b""
+        first = current = _owner_and_type(message, at)
+        while current == first:
+            if len(kept) + len(rrset) <= room:
+                record, at = _compressed_record(message, at, start + len(kept) + len(rrset), known)
+                rrset += record
+            else:
+                at = _record_end(message, _name_end(message, at))
+            seen += 1
+            current = _owner_and_type(message, at) if seen < reply.additional_number else (b"", 0)
+        if len(kept) + len(rrset) <= room:
+            kept += rrset
+            kept_number += seen - seen_before
+            continue
+        while len(known) > names_before:  # nothing may point into what is left out
+            known.popitem()
+        if cut and is_at_or_below(first[0], cut):
+            reply.truncated = True
+    reply.additional, reply.additional_number = kept, kept_number
+
+
+def _owner_and_type(message: bytes, at: int) -> tuple[bytes, int]:
+    owner, fields = _name_at(message, at)
+    return owner.lower(), (message[fields] << 8) + message[fields + 1]
 
 
 def _compressed_record(
@@ -140,12 +149,6 @@ def _aged(records: bytes, number: int, age: int) -> bytes:
         at = _record_end(records, ttl_at - 4)
     parts.append(records[begin:])
     return b"".join(parts)
-
-
-def _message(reply: Reply) -> bytes:
-    """The message as far as it is collected, its header that of the query."""
-    question = reply.packet[: reply.end]
-    return b"".join((question, reply.answer, reply.authority, reply.additional))
 
 
 def _name_at(message: bytes, at: int) -> tuple[bytes, int]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from mypy_extensions import mypyc_attr
+
 from csid.limits import HEADER_OCTETS, PLAIN_UDP_OCTETS
 from csid.protocol import NOERROR
 from resolver.store.node import OWNER
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)  # octets and numbers only, and mostly one at a time
 class Reply:
     """A query as read by `parse`, filled by a source, made a message by `encode`.
 

@@ -15,7 +15,7 @@ from csid.limits import (
     MAX_NAME_OCTETS,
     MAX_RRSET_OCTETS,
 )
-from csid.names import key_of
+from csid.names import key_of, read_key
 from csid.protocol import (
     AAAA,
     ANY,
@@ -25,8 +25,10 @@ from csid.protocol import (
     DS,
     EDE_NOT_AUTHORITATIVE,
     NS,
+    NSEC,
     NXDOMAIN,
     REFUSED,
+    RRSIG,
     YXDOMAIN,
     A,
 )
@@ -53,6 +55,7 @@ from resolver.store.node import (
 
 _ADDRESSES: Final = (A, AAAA)
 _ALIAS_TYPES: Final = (CNAME, ANY)
+_BESIDE_ALIAS: Final = (RRSIG, NSEC)  # asked of the alias itself (RFC 4034 sections 3 and 4)
 
 
 class TreeSource(Source):
@@ -107,7 +110,7 @@ def _follow(reply: Reply, snapshot: Snapshot) -> None:
             if qtype == ANY and len(blob) > 2:
                 _give_any(reply, blob)
                 return
-            if not blob[0] & ALIAS:
+            if not blob[0] & ALIAS or qtype in _BESIDE_ALIAS:
                 _deny(reply, zone)
                 return
             _alias(reply, blob)
@@ -141,10 +144,17 @@ def _add_hosts(reply: Reply, zone: Zone) -> None:
         reply.additional = zone.ns_extra
         reply.additional_number = zone.ns_extra_number
         return
-    known = split_extra(reply.additional)
-    fresh = [record for record in split_extra(zone.ns_extra) if record not in known]
+    known = {_folded(record) for record in split_extra(reply.additional)}
+    fresh = [record for record in split_extra(zone.ns_extra) if _folded(record) not in known]
     reply.additional += b"".join(fresh)
     reply.additional_number += len(fresh)
+
+
+def _folded(record: bytes) -> bytes:
+    """A record whose owner is in full, to be compared with others in whatever case."""
+    key: bytes
+    key, end = read_key(record, 0)
+    return key + record[end:]
 
 
 def _give_any(reply: Reply, blob: bytes) -> None:

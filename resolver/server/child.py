@@ -27,12 +27,12 @@ class Timing(NamedTuple):
     look_seconds: float = 1.0  # between two looks at the processes and the data directory
     most_misses: int = 5  # looks in a row without an answer, after which a process is replaced
     start_seconds: float = 30.0  # for a process to become ready
-    end_seconds: float = 1.0  # for a process to end by itself
+    end_seconds: float = 1.0  # for a process to end by itself when all do
     steady_seconds: float = 5.0  # a process that lived this long is replaced at once ...
     first_delay: float = 0.2  # ... another after a delay that doubles each time
     max_delay: float = 30.0
     most_failures: int = 10  # in a row to become ready, after which the server ends
-    readers_seconds: float = 60.0  # between two looks for reader slots of processes that died
+    drain_seconds: float = 7.0  # for a process that was followed: above tcp.DRAIN_SECONDS
 
 
 class StartError(CsidError):

@@ -136,6 +136,13 @@ class Connections:
             self.expired += 1
             self._end(connection)
 
+    def end_quiet(self, deadline: float) -> None:
+        """End the connections for which nothing is held and that end before a deadline: the last
+        answer to any of them was so long ago.
+        """
+        for connection in [one for one in self if not one.held and one.deadline < deadline]:
+            self._end(connection)
+
     def leave(self, connection: Connection) -> None:
         """A connection has ended, whichever side ended it; for its own task to call."""
         if connection.counted:

@@ -1,32 +1,33 @@
-"""What stands at the path of the data directory, compared with what the processes have open."""
+"""What stands at the path of the data directory, compared with what the processes have open.
+
+Nothing of it is opened here.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from csid.errors import StoreError
 from resolver.server.notices import tell
-from resolver.store.access import readable_by_others
-from resolver.store.environment import Identity, Store, identity
+from resolver.store.access import check_data, readable_by_others
+from resolver.store.environment import identity
 
 
 class Directory:
-    """The data directory of a running server, and the reader slots in it.
+    """The data directory of a running server.
 
     Attributes:
         path: where it is.
         gone: there was none at the last look.
 
     Raises:
-        StoreError: it cannot be used.
+        StoreError: there is none.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.gone = False
-        self._opened = identity(path)
-        self._opening: Identity | None = None
-        self._store: Store | None = Store.open(path)
+        check_data(path)
+        self._opened = self._opening = identity(path)
         if readable_by_others(path):
             tell(
                 f"{path}: data.mdb, which holds the cookie secret, can be read by everybody here; "
@@ -55,25 +56,7 @@ class Directory:
 
     def opened(self) -> None:
         """All processes have opened it."""
-        self.close()
         found = identity(self.path)
         # Whoever opens a directory first makes its lock file, which is part of what it is.
         same = found and self._opening and found.data == self._opening.data
         self._opened = found if same else self._opening
-        self.check_readers()
-
-    def check_readers(self) -> None:
-        """Free the slots of readers that died; what goes wrong is said, nobody depends on it."""
-        try:
-            if self._store is None and not self.gone:
-                self._store = Store.open(self.path)
-            if self._store is not None:
-                self._store.check_readers()
-        except StoreError as error:
-            tell(str(error))
-
-    def close(self) -> None:
-        """End the use of the directory."""
-        if self._store is not None:
-            self._store.close()
-            self._store = None

@@ -29,7 +29,7 @@ class Kind(NamedTuple):
     """
 
     name: str
-    module: str  # of this package
+    module: str
     shares: Callable[[Sequence[Bound]], Iterator[Share]]  # one process for each
 
 
@@ -45,8 +45,8 @@ def _all_listeners(bound: Sequence[Bound]) -> Iterator[Share]:
 
 
 KINDS: Final = (
-    Kind("UDP worker", "worker", _udp_sockets),
-    Kind("TCP server", "tcp", _all_listeners),
+    Kind("UDP worker", "resolver.server.worker", _udp_sockets),
+    Kind("TCP server", "resolver.server.tcp_process", _all_listeners),
 )
 
 

@@ -6,9 +6,11 @@ server that waits for its log has stopped serving.
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import time
+from collections.abc import Callable
 from typing import Final
 
 STDERR: Final = 2
@@ -17,15 +19,20 @@ PAUSE_SECONDS: Final = 1.0  # between two lines about what strangers can bring a
 
 
 class Repeated:
-    """Tells of what may happen again and again, at most once in PAUSE_SECONDS."""
+    """Tells of what may happen again and again, at most once in PAUSE_SECONDS.
 
-    def __init__(self) -> None:
-        self._silent_until = 0.0
+    Args:
+        clock: gives the time in seconds, from any beginning.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._silent_until = -math.inf
         self._untold = 0
 
     def tell(self, message: str) -> None:
         """Write one line, or count it among those that the next one stands for."""
-        now = time.monotonic()
+        now = self._clock()
         if now < self._silent_until:
             self._untold += 1
             return

@@ -17,33 +17,14 @@ from typing import Final
 
 from resolver.server import counters
 from resolver.server.notices import MAX_LINE_OCTETS, relay
+from resolver.server.signals import ignore_meaningless
 
 HELD_LINES: Final = 20  # of what a process says before it is ready
 _FAULTS_FIELD: Final = 9  # in /proc/PID/stat behind the command's name: majflt (proc(5))
-_PR_SET_PDEATHSIG: Final = 1  # prctl(2)
-
-# Signals that end a program unless it says otherwise, and mean nothing to this one. What is ignored
-# stays so in a process that is started; those who have a use for one handle it again.
-MEANINGLESS: Final = signal.valid_signals() - {
-    signal.SIGKILL,
-    signal.SIGSTOP,
-    signal.SIGTERM,
-    signal.SIGINT,
-    signal.SIGQUIT,  # ends with a core file, as asked
-    signal.SIGCHLD,
-    signal.SIGCONT,
-    signal.SIGTSTP,
-    signal.SIGTTIN,
-    signal.SIGTTOU,
-    # Faults of the program itself.
-    signal.SIGABRT,
-    signal.SIGBUS,
-    signal.SIGFPE,
-    signal.SIGILL,
-    signal.SIGSEGV,
-    signal.SIGSYS,
-    signal.SIGTRAP,
+_MEANINGS: Final[dict[int, str]] = {  # of signals that say more to us than to an administrator
+    signal.SIGBUS: " (data.mdb or lock.mdb was cut short under it, or its disk is full or fails)",
 }
+_PR_SET_PDEATHSIG: Final = 1  # prctl(2)
 
 
 class Process:
@@ -148,7 +129,9 @@ class Process:
         """How it ended, if it has."""
         if (code := self._popen.poll()) is None:
             return None
-        return f"signal {-code}" if code < 0 else f"exit code {code}"
+        if code < 0:
+            return f"signal {-code}{_MEANINGS.get(-code, '')}"
+        return f"exit code {code}"
 
     def send(self, number: int) -> None:
         """Send it a signal; nothing happens if it has ended."""
@@ -186,9 +169,9 @@ class Process:
 
 
 def command(module: str, options: Sequence[str], fds: Sequence[int]) -> list[str]:
-    """The command line of a module of this package that is given some descriptors."""
+    """The command line of a module that is given some descriptors."""
     # -P: what runs must not depend on the directory the server is started in.
-    words = [sys.executable, "-P", "-m", f"resolver.server.{module}", *options]
+    words = [sys.executable, "-P", "-m", module, *options]
     for fd in fds:
         words += ["--fd", str(fd)]
     return words
@@ -217,8 +200,8 @@ def _bound_to(parent: int) -> Callable[[], None]:
     def prepare() -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         # Ctrl-C and a terminal that goes away are for the supervisor to handle.
-        for number in (signal.SIGINT, *MEANINGLESS):
-            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        ignore_meaningless()
         if os.getppid() != parent:  # it died before it could be tied to
             os._exit(1)
 

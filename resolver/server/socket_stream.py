@@ -4,14 +4,21 @@ every call: where the kernel does not block, octets pass and no other task has a
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import socket
+import struct
+import termios
+from typing import Final
 
 import trio
 
 from csid.limits import TCP_READ_OCTETS
 
+_ARRIVAL_SECONDS: Final = 0.05  # between two looks whether what was sent has arrived
 
-class SocketStream(trio.abc.Stream):
+
+class SocketStream(trio.abc.HalfCloseableStream):
     """One connection. Whoever uses it lets others have their turns, and is alone in using it."""
 
     def __init__(self, sock: socket.socket) -> None:
@@ -54,6 +61,30 @@ class SocketStream(trio.abc.Stream):
     async def wait_send_all_might_not_block(self) -> None:
         """Until the kernel takes at least one octet."""
         await trio.lowlevel.wait_writable(self._sock)
+
+    async def send_eof(self) -> None:
+        """Send no more, and wait until the peer has ended its side, or its system has all of it.
+
+        What still comes is read and forgotten: the kernel resets a connection that is closed over
+        unread octets, and answers on their way are lost.
+
+        Raises:
+            BrokenResourceError: the peer is gone.
+        """
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_WR)
+        while True:
+            with trio.move_on_after(_ARRIVAL_SECONDS):
+                while await self.receive_some():
+                    await trio.lowlevel.checkpoint()
+                return
+            if not self._unacknowledged():
+                return
+
+    def _unacknowledged(self) -> int:
+        """Octets that the peer's system has not got yet (SIOCOUTQ in tcp(7))."""
+        (octets,) = struct.unpack("i", fcntl.ioctl(self._sock, termios.TIOCOUTQ, bytes(4)))
+        return int(octets)
 
     async def aclose(self) -> None:
         """Close the socket, at once."""

@@ -2,8 +2,9 @@
 
 It binds the sockets, starts the processes that KINDS lists, and keeps them answering: what dies is
 replaced, and so is what lives and does not answer (`resolver.server.asking`). It answers nothing
-itself. Children are fresh processes, never forks that carry an LMDB environment; their sockets stay
-open here, so that a query that comes while one is replaced waits for the next and is not lost.
+itself, and opens nothing of the data, for who maps a file that is cut short dies. Children are
+fresh processes, never forks that carry an LMDB environment; their sockets stay open here, so that a
+query that comes while one is replaced waits for the next and is not lost.
 
     SIGTERM, SIGINT  end everything
     SIGHUP           open the data directory anew: each process is followed by a new one, which
@@ -39,7 +40,8 @@ from resolver.server.child import Child, StartError, Timing, end_of
 from resolver.server.directory import Directory
 from resolver.server.kinds import children_of
 from resolver.server.notices import keep_standard_descriptors, tell
-from resolver.server.process import MEANINGLESS, Process
+from resolver.server.process import Process
+from resolver.server.signals import MEANINGLESS
 from resolver.server.sockets import Bound, bind
 
 _ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT})
@@ -67,6 +69,7 @@ class Supervisor:
         self._children = children_of(bound, options, timing, self._selector)
         self._signals: set[int] = set()
         self._started = False
+        self._begun = time.monotonic()
         self._reopening: deque[Child] = deque()  # those still to be followed by a new process
         self._reopening_since = 0.0
         self._next_attempt = 0.0  # to open a directory that could not be opened
@@ -88,20 +91,16 @@ class Supervisor:
 
     def _keep(self, ready: Callable[[], None]) -> None:
         look_due = time.monotonic() + self._timing.look_seconds
-        readers_due = 0.0
         while not self._signals & _ENDING:
             self._obey()
             now = time.monotonic()
-            if now >= readers_due:
-                self._directory.check_readers()
-                readers_due = now + self._timing.readers_seconds
             if now >= look_due:
                 self._look()
                 look_due = now + self._timing.look_seconds
             for child in self._due(now):
                 child.start()
             self._reopen()
-            self._wait(min(readers_due, look_due))
+            self._wait(look_due)
             for child in self._children:
                 child.reap()
             self._leave()
@@ -109,6 +108,7 @@ class Supervisor:
                 self._started = True
                 for child in self._children:
                     child.settle()
+                self._directory.opened()
                 ready()
 
     def _obey(self) -> None:
@@ -124,8 +124,11 @@ class Supervisor:
 
     def _look(self) -> None:
         """See whether the processes answer, and what stands at the path of the data directory."""
+        waited = time.monotonic() - self._begun
         for child in self._children:
             child.look()
+            if not self._started and not child.process and waited >= self._timing.start_seconds:
+                raise StartError(f"{child.name} could not be started within {waited:.3g} s")
         path = self._directory.path
         another = self._directory.look()
         if self._directory.gone and not any(child.process for child in self._children):
@@ -140,7 +143,7 @@ class Supervisor:
 
     def _begin_reopening(self) -> None:
         for child in self._children:
-            self._dismiss(child.give_up_successor())
+            self._dismiss(child.give_up_successor(), self._timing.end_seconds)
         self._directory.opening()
         self._reopening = deque(self._children)
         self._reopening_since = time.monotonic()
@@ -168,7 +171,7 @@ class Supervisor:
                 child.start_successor()
                 return False
             if child.successor.ready:
-                self._dismiss(child.succeed())
+                self._dismiss(child.succeed(), self._timing.drain_seconds)
                 return True
             reason = end_of(child.successor)
         except OSError as error:
@@ -197,11 +200,11 @@ class Supervisor:
         for key, _ in self._selector.select(max(0.0, min(dues) - time.monotonic())):
             key.data()
 
-    def _dismiss(self, process: Process | None) -> None:
-        """Tell a process to end."""
+    def _dismiss(self, process: Process | None, seconds: float) -> None:
+        """Tell a process to end within a time."""
         if process is not None:
             process.send(signal.SIGTERM)
-            self._leaving[process] = time.monotonic() + self._timing.end_seconds
+            self._leaving[process] = time.monotonic() + seconds
 
     def _leave(self) -> None:
         """Forget the processes that ended as they were told, and kill those that did not."""
@@ -216,8 +219,8 @@ class Supervisor:
     def _end(self) -> None:
         """End all processes: kindly, and after a while without asking."""
         for child in self._children:
-            self._dismiss(child.process)
-            self._dismiss(child.give_up_successor())
+            self._dismiss(child.process, self._timing.end_seconds)
+            self._dismiss(child.give_up_successor(), self._timing.end_seconds)
             child.close()
         end = time.monotonic() + self._timing.end_seconds
         for process in self._leaving:
@@ -255,7 +258,6 @@ def serve(
     with contextlib.ExitStack() as opened:
         # A symbolic link in the path may be turned later, so it is not resolved here.
         directory = Directory(data.absolute())
-        opened.callback(directory.close)
         bound = []
         for address in addresses:
             bound.append(bind(address, workers))

@@ -1,51 +1,44 @@
-"""The TCP server: one process, all listeners, many connections (RFC 7766, RFC 7828).
+"""The TCP server: all listeners, many connections (RFC 7766, RFC 7828).
 
-    python -m resolver.server.tcp --data DIR --fd N [--fd N ...] [--nsid TEXT] [--ready-fd M]
+A connection is a task in a scope; between two awaits it reads what is there, answers all of it from
+one moment of the store, and sends it at once. Awaits come only where the kernel would block, or
+where others are due their turn. The task alone closes its connection; whoever wants it gone cancels
+its scope (`connections.py`).
 
-Started by the supervisor, which binds the sockets. A connection is a task in a scope; between two
-awaits it reads what is there, answers all of it from one moment of the store, and sends it at
-once. Awaits come only where the kernel would block, or where others are due their turn. The task
-alone closes its connection; whoever wants it gone cancels its scope (`connections.py`).
-
-On SIGUSR1 the process tells its counters on stderr; SIGHUP changes nothing.
+Told to end, it accepts no more, for whoever follows it listens already, and ends each connection
+behind the answers to what was asked on it.
 """
 
 from __future__ import annotations
 
-import argparse
-import contextlib
 import errno
+import math
 import os
-import resource
-import signal
 import socket
-import sys
 import time
+from collections import deque
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import trio
 
-from csid.errors import CsidError
+from csid.errors import StoreError
 from csid.limits import (
-    MAX_TCP_CONNECTIONS,
     MAX_TCP_CONNECTIONS_PER_PEER,
     TCP_IDLE_SECONDS,
     TCP_READ_OCTETS,
     TCP_SEND_SECONDS,
 )
-from resolver.answer.edns import OptWriter
 from resolver.answer.process import Answerer
 from resolver.answer.resolve import TreeSource
 from resolver.server.connections import Connection, Connections
 from resolver.server.counters import BATCHES, QUERIES, Counters, open_inherited
 from resolver.server.framing import Stream
+from resolver.server.notices import Repeated
 from resolver.server.socket_stream import SocketStream
 from resolver.store.environment import Store
 
 MAX_HELD_OCTETS: Final = 67_108_864  # of unfinished queries and untaken answers, all connections
-FILES_RESERVED: Final = 64  # descriptors for everything that is no connection
 SWEEP_SECONDS: Final = 1.0  # between two looks for connections past their deadline
 # Deadlines are reckoned from the last look at the clock, which may be so long ago.
 IDLE_SECONDS: Final = TCP_IDLE_SECONDS + SWEEP_SECONDS
@@ -53,7 +46,12 @@ SEND_SECONDS: Final = TCP_SEND_SECONDS + SWEEP_SECONDS
 PATIENCE_SECONDS: Final = 0.1  # before accepting again when the system has nothing to give
 ACCEPTS_A_TURN: Final = 16  # new connections before those there are get their turn
 OCTETS_A_TURN: Final = 65_536  # from and to one connection before others get their turn
-TELL_SECONDS: Final = 1.0  # between two lines about what went wrong; a stranger may cause many
+DRAIN_SECONDS: Final = 5.0  # for the connections to be ended, once the server is to end ...
+LAST_ANSWERS_SECONDS: Final = 2.0  # ... after which those that ask on and on are ended as well
+# A connection has been asked all that was sent before when it was quiet over so many looks: each
+# of them comes after a turn of every connection that had octets to be read.
+QUIET_LOOKS: Final = 5
+DRAIN_LOOK_SECONDS: Final = 0.05
 
 # Accepting fails for want of something that ending a connection gives back (accept(2)) ...
 _EXHAUSTED: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -70,7 +68,6 @@ _PEER_GONE: Final = (
     errno.EPROTO,
     errno.ETIMEDOUT,
 )
-_SIGNALS: Final = (signal.SIGHUP, signal.SIGUSR1)
 
 
 class TcpServer:
@@ -101,7 +98,11 @@ class TcpServer:
         self.queries = 0
         self.failed = 0
         self._now = 0.0  # when somebody last looked, at most SWEEP_SECONDS ago
-        self._told = -TELL_SECONDS
+        self._failures = Repeated(trio.current_time)
+        self._accepting = trio.CancelScope()
+        self._conversing = 0  # connections that are not closed yet, whether they count or not
+        self._draining = False
+        self._last_answers = False  # nothing more is read from a connection that got its answers
         self._closed = trio.lowlevel.ParkingLot()  # who waits for a connection to be closed
 
     def counters(self) -> dict[str, int]:
@@ -119,17 +120,35 @@ class TcpServer:
         }
 
     async def serve(self, listeners: Sequence[socket.socket], ready_fd: int | None) -> None:
-        """Serve until cancelled; one octet on `ready_fd` says that connections are accepted."""
-        async with trio.open_nursery() as nursery:
-            for listener in listeners:
-                listener.setblocking(False)
-                nursery.start_soon(self._accept, listener, nursery)
-            nursery.start_soon(self._sweep)
-            if ready_fd is not None:
-                os.write(ready_fd, b"\n")
-                os.close(ready_fd)
+        """Serve until `end` is called; one octet on `ready_fd` says that connections are accepted.
 
-    async def converse(self, stream: trio.abc.Stream, address: bytes) -> None:
+        What ends a task that accepts ends the server, whatever its connections do: another may do
+        better.
+
+        Raises:
+            ExceptionGroup: of what has ended a task.
+        """
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._sweep)
+            with self._accepting:
+                async with trio.open_nursery() as accepting:
+                    for listener in listeners:
+                        listener.setblocking(False)
+                        accepting.start_soon(self._accept, listener, nursery)
+                    if ready_fd is not None:
+                        os.write(ready_fd, b"\n")
+                        os.close(ready_fd)
+                    await trio.sleep_forever()
+            await self._drain()
+            nursery.cancel_scope.cancel()
+
+    def end(self) -> None:
+        """Accept no more, and have `serve` return once each connection has got its answers, at the
+        latest after DRAIN_SECONDS.
+        """
+        self._accepting.cancel()
+
+    async def converse(self, stream: trio.abc.HalfCloseableStream, address: bytes) -> None:
         """Serve one connection from its first query to its end, whichever side ends it.
 
         Args:
@@ -138,17 +157,23 @@ class TcpServer:
         """
         self._now = trio.current_time()
         connection = Connection(address, self._now + IDLE_SECONDS)
+        self._conversing += 1
         try:
             async with stream:
                 if self.connections.admit(connection):
                     with connection.scope:
                         await self._exchange(connection, stream)
+                    if self._draining:
+                        await stream.send_eof()
         except trio.BrokenResourceError:
             pass  # the peer is gone
+        except StoreError:
+            raise  # nobody can be served any more; another process may do better
         except Exception as error:  # whatever befalls one connection, the others are served on
             self.failed += 1
             self._complain(f"a connection was closed: {error!r:.200}")
         finally:
+            self._conversing -= 1
             self.connections.leave(connection)
             self._closed.unpark_all()
 
@@ -161,7 +186,7 @@ class TcpServer:
         connections = self.connections
         queries = Stream()
         turn = 0
-        while connection.counted and not queries.broken:
+        while connection.counted and not queries.broken and not self._last_answers:
             octets = await stream.receive_some(TCP_READ_OCTETS)
             if not octets:
                 return
@@ -234,62 +259,21 @@ class TcpServer:
             self._now = trio.current_time()
             self.connections.expire(self._now)
 
+    async def _drain(self) -> None:
+        """Have each connection end behind its answers: first those that ask no more, which is seen
+        by looking, then those that go on, in the end all.
+        """
+        self._draining = True
+        begun = trio.current_time()
+        looks: deque[float] = deque(maxlen=QUIET_LOOKS)
+        while self._conversing and self._now < begun + DRAIN_SECONDS:
+            self._now = trio.current_time()
+            self._last_answers = self._now >= begun + LAST_ANSWERS_SECONDS
+            looks.append(self._now)
+            if len(looks) == QUIET_LOOKS:
+                self.connections.end_quiet(looks[0] + IDLE_SECONDS)
+            await trio.sleep(DRAIN_LOOK_SECONDS)
+        self.connections.expire(math.inf)
+
     def _complain(self, message: str) -> None:
-        """Tell what went wrong, unless the last time was just now."""
-        now = trio.current_time()
-        if now - self._told >= TELL_SECONDS:
-            self._told = now
-            tell(message)
-
-
-def tell(message: str) -> None:
-    """Say something on stderr; where that cannot be done, serving goes on without."""
-    with contextlib.suppress(OSError, ValueError):
-        print(f"csid: TCP server: {message}", file=sys.stderr, flush=True)
-
-
-async def run(server: TcpServer, listeners: Sequence[socket.socket], ready_fd: int | None) -> None:
-    """Serve, and tell the counters on SIGUSR1."""
-    with trio.open_signal_receiver(*_SIGNALS) as signals:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(server.serve, listeners, ready_fd)
-            async for number in signals:
-                if number == signal.SIGUSR1:
-                    tell(" ".join(f"{name} {count}" for name, count in server.counters().items()))
-
-
-def raise_file_limit() -> int:
-    """Allow this process all the open files it may have; returns how many."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return MAX_TCP_CONNECTIONS + FILES_RESERVED if hard == resource.RLIM_INFINITY else hard
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve TCP on inherited sockets until ended by a signal."""
-    for number in _SIGNALS:  # until they are received: by default they end the process
-        signal.signal(number, signal.SIG_IGN)
-    parser = argparse.ArgumentParser(
-        prog="resolver.server.tcp", description=__doc__.partition("\n")[0]
-    )
-    parser.add_argument("--data", type=Path, required=True, help="the data directory")
-    parser.add_argument("--fd", type=int, action="append", required=True, help="a listening socket")
-    parser.add_argument("--nsid", default="", help="the name this server gives when asked")
-    parser.add_argument("--ready-fd", type=int, help="takes one octet when the server answers")
-    parser.add_argument("--counters-fd", type=int, help="memory of resolver.server.counters")
-    options = parser.parse_args(arguments)
-    connections = min(MAX_TCP_CONNECTIONS, max(1, raise_file_limit() - FILES_RESERVED))
-    shared = open_inherited(options.counters_fd)
-    try:
-        with Store.open(options.data) as store:
-            opt = OptWriter(store.settings().cookie_secret, options.nsid.encode())
-            server = TcpServer(store, Answerer(opt, tell=tell), connections, shared=shared)
-            trio.run(run, server, [socket.socket(fileno=fd) for fd in options.fd], options.ready_fd)
-    except (CsidError, OSError) as error:
-        tell(str(error))
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+        self._failures.tell(f"TCP server: {message}")

@@ -42,6 +42,21 @@ def has_data(path: Path) -> bool:
         ) from None
 
 
+def check_data(path: Path) -> None:
+    """Make sure that there is a data file in a directory, ours or not.
+
+    Raises:
+        StoreError: there is none, or nothing in it, or we may not look.
+    """
+    if not has_data(path):
+        raise StoreError(f"{path}: no data directory; make one with: csid init --data {path}")
+    if not (path / "data.mdb").stat().st_size:
+        raise StoreError(
+            f"{path}/data.mdb: is empty; put a copy in its place, or complete a csid init that "
+            f"was ended on its way by running it again"
+        )
+
+
 def make_directory(path: Path) -> None:
     """Make a directory for data, unless it is there; what is above it is made as any other.
 

@@ -13,7 +13,7 @@ from csid import names
 from csid.errors import ZoneError
 from csid.limits import MAX_RRSET_OCTETS, MAX_RRSET_RECORDS, MAX_TYPES_PER_NAME
 from resolver.store import node
-from resolver.store.extras import HOST_OFFSET, extras_of
+from resolver.store.extras import HOST_OFFSET, extras_of, is_wildcard
 from resolver.store.held import HeldZone, RRsets, unpacked
 from resolver.store.node import RRset
 
@@ -42,7 +42,8 @@ def build(origin: bytes, data: ZoneData) -> Iterator[Node]:
     skip = len(apex)
     covers: list[tuple[bytes, int]] = []  # (key, cover) of the topmost cover we are inside of
     before = apex
-    for key in sorted(held):
+    keys = sorted(held)
+    for key in keys:
         if not key.startswith(apex):
             raise ZoneError(_text(key), f"lies outside {names.to_text(origin)}")
         while covers and not key.startswith(covers[-1][0]):
@@ -64,7 +65,7 @@ def build(origin: bytes, data: ZoneData) -> Iterator[Node]:
             cover = 1 + depth_of(key[skip:])
             covers.append((key, cover))
         check_caps(key, types)
-        yield key[skip:], node.encode(types, cover, extras_of(apex, key, types, held))
+        yield key[skip:], node.encode(types, cover, extras_of(apex, key, types, held, keys))
 
 
 def taken(nodes: Iterator[Node], most: int, most_octets: int) -> tuple[list[Node], int]:
@@ -133,7 +134,7 @@ def _text(key: bytes) -> str:
 
 def wildcard_count(keys: Iterator[bytes]) -> int:
     """How many keys are wildcards: their last label is `*`."""
-    return sum(key.endswith(b"\0*\0") or key == b"*\0" for key in keys)
+    return sum(map(is_wildcard, keys))
 
 
 def negative_ttl(soa: RRset) -> int:

@@ -29,6 +29,7 @@ from csid.errors import StoreError
 from csid.limits import MAP_OCTETS, MAX_READERS, REMOVALS_PER_COMMIT
 from resolver.answer.lookup import Snapshot, Zone
 from resolver.store.access import (
+    check_data,
     check_reader_slot,
     file_mode,
     has_data,
@@ -140,9 +141,9 @@ class Store:
         Raises:
             StoreError: it is missing, not ours, of another version, or may not be used.
         """
-        if not has_data(path):
-            raise StoreError(f"{path}: no data directory; make one with: csid init --data {path}")
+        check_data(path)
         store = cls(path, _open_environment(path, 0, writable, sync))
+        store.check_readers()  # slots of the dead may be all there are
         store._open_databases()
         return store
 

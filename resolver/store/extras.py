@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from typing import Final
 
 from csid import names
 from csid.limits import MAX_RRSET_OCTETS
-from csid.protocol import AAAA, HTTPS, KX, MB, MX, NS, RT, SRV, SVCB, A
+from csid.protocol import AAAA, DNAME, HTTPS, KX, MB, MX, NS, RT, SRV, SVCB, A
 from resolver.store import node
 from resolver.store.held import Held, RRsets, unpacked
 from resolver.store.node import Extra, RRset
@@ -19,29 +21,32 @@ HOST_OFFSET: Final = {NS: 0, MB: 0, MX: 2, RT: 2, SRV: 6, KX: 2, SVCB: 2, HTTPS:
 _ALIAS_MODE: Final = b"\0\0"  # SvcPriority of an SVCB or HTTPS record that is an alias
 _NO_EXTRAS: Final[dict[int, Extra]] = {}
 
-Wanted = tuple[bytes, bytes, int]  # owner as it is written, its key, type
+Wanted = tuple[bytes, bytes, int]  # owner as it is written, key of the name that has its data, type
 
 
-def extras_of(apex: bytes, key: bytes, rrsets: RRsets, held: dict[bytes, Held]) -> dict[int, Extra]:
+def extras_of(
+    apex: bytes, key: bytes, rrsets: RRsets, held: dict[bytes, Held], keys: Sequence[bytes]
+) -> dict[int, Extra]:
     """What goes with each RRset whose data names hosts of the same zone.
 
-    A name server's addresses are found wherever they lie in the zone, below this or another cut:
-    there they are glue. Those of servers at or below the delegation itself, which nobody can come
-    by otherwise, stand before those of others (RFC 9471). Other hosts count outside delegations
-    only. They come in the order of the records, as many as a message can carry.
+    A name server's addresses are found wherever they lie in the zone, below this or another cut,
+    where they are glue, or at a wildcard. Those of servers at or below the delegation itself, which
+    nobody can come by otherwise, stand before those of others (RFC 9471). Other hosts count where
+    the zone answers for them. They come in the order of the records, as many as a message can
+    carry.
 
     Args:
         apex, key: canonical keys of the zone and of the name that has the RRsets.
-        held: the zone, by canonical key.
+        held: the zone, by canonical key; `keys` are these in order.
     """
     extras = _NO_EXTRAS
     for rrtype, rrset in rrsets.items():
         if rrtype not in HOST_OFFSET:
             continue
         if rrtype in (SVCB, HTTPS):
-            wanted = _of_services(apex, key, rrtype, rrset, held)
+            wanted = _of_services(apex, key, rrtype, rrset, held, keys)
         else:
-            wanted = _of_hosts(apex, key, rrtype, rrset, held)
+            wanted = _of_hosts(apex, key, rrtype, rrset, held, keys)
         records = _records(wanted, held)
         if records:
             extras = extras or {}
@@ -50,47 +55,89 @@ def extras_of(apex: bytes, key: bytes, rrsets: RRsets, held: dict[bytes, Held]) 
 
 
 def _of_hosts(
-    apex: bytes, key: bytes, rrtype: int, rrset: RRset, held: dict[bytes, Held]
+    apex: bytes,
+    key: bytes,
+    rrtype: int,
+    rrset: RRset,
+    held: dict[bytes, Held],
+    keys: Sequence[bytes],
 ) -> list[Wanted]:
     at = HOST_OFFSET[rrtype]
-    hosts: dict[bytes, bytes] = {}  # each once, however many records name it in whatever case
+    hosts: dict[bytes, tuple[bytes, bytes]] = {}  # each once, in whatever case records name it
     for rdata in rrset[1]:
         host, end = names.read_key(rdata, at)
-        if end and host in held and (rrtype == NS or not _is_delegated(apex, host, held)):
-            hosts.setdefault(host, rdata[at:end])
+        if not end or host in hosts:
+            continue
+        source = _source(apex, host, held, keys)
+        if source and (rrtype == NS or not _is_hidden(apex, host, held)):
+            hosts[host] = (rdata[at:end], source)
     found = list(hosts)
     if rrtype == NS:
         found.sort(key=lambda host: not host.startswith(key))
-    return [(hosts[host], host, address) for host in found for address in (A, AAAA)]
+    return [(*hosts[host], address) for host in found for address in (A, AAAA)]
 
 
 def _of_services(
-    apex: bytes, key: bytes, rrtype: int, rrset: RRset, held: dict[bytes, Held]
+    apex: bytes,
+    key: bytes,
+    rrtype: int,
+    rrset: RRset,
+    held: dict[bytes, Held],
+    keys: Sequence[bytes],
 ) -> list[Wanted]:
     """Addresses of targets, and the services an alias stands for (RFC 9460 section 4.1)."""
-    wanted: dict[tuple[bytes, int], bytes] = {}
+    wanted: dict[tuple[bytes, int], Wanted] = {}
     for rdata in rrset[1]:
         at = HOST_OFFSET[rrtype]
         target, end = names.read_key(rdata, at)
         owner = rdata[at:end]
         is_alias = rdata[:at] == _ALIAS_MODE
-        if owner == names.ROOT and not is_alias and not key.endswith(b"\0*\0"):
+        if owner == names.ROOT and not is_alias and not is_wildcard(key):
             # The owner itself (section 2.5.2), unless it is a wildcard and so not known yet.
             target, owner = key, names.wire_of_key(key)
-        if end and target in held and not _is_delegated(apex, target, held):
+        source = _source(apex, target, held, keys) if end else b""
+        if source and not _is_hidden(apex, target, held):
             for kind in (A, AAAA, rrtype) if is_alias else (A, AAAA):
-                wanted.setdefault((target, kind), owner)
-    return [(owner, target, kind) for (target, kind), owner in wanted.items()]
+                wanted.setdefault((target, kind), (owner, source, kind))
+    return list(wanted.values())
 
 
-def _is_delegated(apex: bytes, key: bytes, held: dict[bytes, Held]) -> bool:
-    """Does a name lie at or below a delegation of the zone?"""
+def is_wildcard(key: bytes) -> bool:
+    """Is the last label of a key `*`?"""
+    return key.endswith(b"\0*\0") or key == b"*\0"
+
+
+def _source(apex: bytes, key: bytes, held: dict[bytes, Held], keys: Sequence[bytes]) -> bytes:
+    """The key of what has the records of a name: the name itself, or the wildcard at its closest
+    encloser (RFC 4592 section 3.3.1). Empty if there is none in the zone.
+    """
+    if key in held:
+        return key
+    if not key.startswith(apex):
+        return b""
+    child = key
+    while len(child) > len(apex):
+        at = bisect_left(keys, child)
+        if at < len(keys) and keys[at].startswith(child):
+            return b""  # the closest encloser, and no wildcard at it
+        encloser = child[: child.rfind(b"\0", 0, -1) + 1]
+        wildcard = encloser + b"*\0"
+        if wildcard in held:
+            return wildcard
+        child = encloser
+    return b""
+
+
+def _is_hidden(apex: bytes, key: bytes, held: dict[bytes, Held]) -> bool:
+    """Does a name lie at or below a delegation of the zone, or below a DNAME?"""
     end = len(key)
-    while end > len(apex):
+    while end >= len(apex):
         at = held.get(key[:end])
-        if at is not None and NS in unpacked(at):
-            return True
-        end = key.rfind(b"\0", 0, end - 1) + 1
+        if at is not None:
+            types = unpacked(at)
+            if (NS in types and end > len(apex)) or (DNAME in types and end < len(key)):
+                return True
+        end = key.rfind(b"\0", 0, end - 1) + 1 if end else -1
     return False
 
 

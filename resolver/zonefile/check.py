@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NoReturn
 
+import dns.rdatatype
+
 from csid import names
 from csid.errors import DomainNameError, ZoneError
 from csid.limits import MAX_NAME_KEY_OCTETS, MAX_RRSET_OCTETS, MAX_RRSET_RECORDS, MAX_TYPES_PER_NAME
@@ -22,11 +24,13 @@ from resolver.zonefile import reader
 from resolver.zonefile.canonical import folded
 from resolver.zonefile.reader import Record
 
+_T = dns.rdatatype.RdataType
+
 TOLD_EVERY: Final = 4_096  # records between two calls of `told`
-MAX_WARNINGS: Final = 100  # told one by one; the others are counted
 
 _TYPE_NAMES: Final = {SOA: "SOA", CNAME: "CNAME", DNAME: "DNAME"}  # one record each at a name
-_BESIDE_CNAME: Final = frozenset({CNAME, RRSIG, NSEC})  # RFC 2181 10.1, RFC 4034 sections 3 and 4
+# RFC 2181 section 10.1, RFC 4034 sections 3 and 4, RFC 5155 (whose owners are hashes) section 7.1.
+_BESIDE_CNAME: Final = frozenset({CNAME, RRSIG, NSEC, _T.NSEC3, _T.KEY, _T.SIG, _T.NXT})
 
 
 @dataclass(slots=True)
@@ -46,24 +50,29 @@ class Zone:
 
 
 def read_zone(path: Path, origin: bytes | None = None) -> Zone:
-    """Read and check one zone; arguments and errors as of `masterfile.read_file`."""
-    return collect(reader.read_file(path, origin), str(path))
+    """Read and check one zone; arguments and errors as of `reader.read_file`."""
+    warnings: list[str] = []
+    return collect(reader.read_file(path, origin, warnings), str(path), warnings=warnings)
 
 
 def collect(
-    records: Iterable[Record], source: str, told: Callable[[int], None] = lambda number: None
+    records: Iterable[Record],
+    source: str,
+    told: Callable[[int], None] = lambda number: None,
+    warnings: list[str] | None = None,
 ) -> Zone:
     """The zone that `records` make; its origin is the owner of the SOA.
 
     Args:
         told: is called now and then with the number of records read.
+        warnings: those of the zone, which reading the records may add to.
 
     Raises:
         ZoneError: no SOA or two, no NS at the apex, a record outside the zone, an alias beside
             other data, or more in one place than an answer can carry. `where` is "file:line", or
             `source` if something is missing.
     """
-    collector = _Collector()
+    collector = _Collector([] if warnings is None else warnings)
     for number, record in enumerate(records):
         if not number % TOLD_EVERY:
             told(number)
@@ -74,13 +83,13 @@ def collect(
 class _Collector:
     """The zone as far as its records are read."""
 
-    def __init__(self) -> None:
+    def __init__(self, warnings: list[str]) -> None:
         self.origin = b""  # unknown until the SOA
         self.apex = b""  # key of the origin
         self.owner = self.key = b""  # of the last record
         self.held: dict[bytes, Held] = {}
         self.early: dict[bytes, str] = {}  # keys met before the SOA, and where
-        self.warnings: list[str] = []
+        self.warnings = warnings
         self.unsaid_warnings = 0
 
     def add(self, record: Record) -> None:
@@ -168,7 +177,7 @@ class _Collector:
         return RRset(ttl, datas)
 
     def warn(self, record: Record, ttl: int) -> None:
-        if len(self.warnings) == MAX_WARNINGS:
+        if len(self.warnings) >= reader.MAX_WARNINGS:
             self.unsaid_warnings += 1
             return
         self.warnings.append(

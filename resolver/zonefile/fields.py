@@ -1,8 +1,8 @@
 """The fields record data is made of, each read from text and written as text.
 
 A field takes the words it needs from a line and gives their octets; the other way, it takes its
-octets from the data and gives the text that every name server reads. Sources: RFC 1035 section 5.1,
-RFC 3597 section 5, RFC 4034 sections 2.2, 3.2 and 4.2.
+octets from the data and gives the text that every name server reads (RFC 1035 section 5.1). Here
+stand numbers, names and octets; the fields of one use stand with the others of that use.
 """
 
 from __future__ import annotations
@@ -10,44 +10,34 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from calendar import timegm
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-import dns.dnssectypes
 import dns.tokenizer
 
 from csid import names
 from csid.limits import MAX_NAME_OCTETS
-from resolver.zonefile.tokens import name_of, ttl_of, type_name, type_number
+from resolver.zonefile.tokens import name_of, ttl_of
 
 Words = dns.tokenizer.Tokenizer
 Read = Callable[[Words, bytes | None], bytes]
 Write = Callable[[bytes, int], tuple[str, int]]
 
-# What BIND 9.18, Knot 3.2, NSD 4.6 and PowerDNS 4.7 all take as it is, anywhere in a name.
-_PLAIN: Final = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_*/")
-_CERTIFICATE_TYPES: Final = {  # RFC 4398 section 2.1
-    "PKIX": 1,
-    "SPKI": 2,
-    "PGP": 3,
-    "IPKIX": 4,
-    "ISPKI": 5,
-    "IPGP": 6,
-    "ACPKIX": 7,
-    "IACPKIX": 8,
-    "URI": 253,
-    "OID": 254,
-}
+# All but what BIND 9.18, Knot 3.2, NSD 4.6 and PowerDNS 4.7 take as it is, anywhere in a name.
+_NOT_PLAIN = re.compile(rb"[^A-Za-z0-9_*/-]")
 _DIGITS: Final = re.compile(r"\d{1,20}", re.ASCII)
-_TIME = re.compile(r"\d{14}", re.ASCII)
-_TAG = re.compile(rb"[0-9A-Za-z]+")
-_GROUPS = re.compile(r"[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){3}")
 
 
 class NoTextForm(Exception):
-    """Well-formed data that not every name server reads as text: it is written as RFC 3597 does."""
+    """Well-formed data that not every name server reads as text: it is written as RFC 3597 does.
+
+    Args:
+        end: the offset behind the field.
+    """
+
+    def __init__(self, end: int) -> None:
+        super().__init__(end)
+        self.end = end
 
 
 class Field(NamedTuple):
@@ -105,9 +95,7 @@ def name_text(wire: bytes) -> str:
 
 
 def _label_text(label: bytes) -> str:
-    if _PLAIN.issuperset(label):
-        return label.decode("ascii")
-    return "".join([chr(octet) if octet in _PLAIN else f"\\{octet:03d}" for octet in label])
+    return _NOT_PLAIN.sub(lambda octet: b"\\%03d" % ord(octet[0]), label).decode("ascii")
 
 
 def name_end(data: bytes, at: int) -> int:
@@ -120,17 +108,6 @@ def name_end(data: bytes, at: int) -> int:
             raise ValueError("no uncompressed domain name")
         if length == 0:
             return at
-
-
-def string_text(octets: bytes) -> str:
-    """A character string in quotes (RFC 1035 section 5.1)."""
-    return '"' + "".join([_octet_text(octet) for octet in octets]) + '"'
-
-
-def _octet_text(octet: int) -> str:
-    if octet in b'"\\':
-        return "\\" + chr(octet)
-    return chr(octet) if 0x20 <= octet <= 0x7E else f"\\{octet:03d}"
 
 
 def integer(octets: int) -> Field:
@@ -169,20 +146,6 @@ def _read_seconds(words: Words, _: bytes | None) -> bytes:
     return seconds.to_bytes(4)
 
 
-def _read_time(words: Words, _: bytes | None) -> bytes:
-    """RFC 4034 section 3.2: YYYYMMDDHHmmSS, or seconds since 1970, modulo 2^32 (section 3.1.5)."""
-    text = word(words, "a time")
-    if not _TIME.fullmatch(text):
-        return number(text, 2**32 - 1).to_bytes(4)
-    moment = datetime.strptime(text, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
-    return (timegm(moment.timetuple()) % 2**32).to_bytes(4)
-
-
-def _write_time(data: bytes, at: int) -> tuple[str, int]:
-    moment = datetime.fromtimestamp(int.from_bytes(taken(data, at, 4)), UTC)
-    return moment.strftime("%Y%m%d%H%M%S"), at + 4
-
-
 def _read_name(words: Words, origin: bytes | None) -> bytes:
     return name_of(word(words, "a domain name"), origin)
 
@@ -190,51 +153,6 @@ def _read_name(words: Words, origin: bytes | None) -> bytes:
 def _write_name(data: bytes, at: int) -> tuple[str, int]:
     end = name_end(data, at)
     return name_text(data[at:end]), end
-
-
-def octets_of(token: dns.tokenizer.Token) -> bytes:
-    """What a word or a quoted text stands for, as UTF-8."""
-    if not (token.is_identifier() or token.is_quoted_string()):
-        raise ValueError("a text is missing")
-    return bytes(token.unescape_to_bytes().value)
-
-
-def _read_string(words: Words, _: bytes | None) -> bytes:
-    octets = octets_of(words.get())
-    if len(octets) > 255:
-        raise ValueError(f"a text of {len(octets)} octets; it has at most 255")
-    return bytes((len(octets),)) + octets
-
-
-def _write_string(data: bytes, at: int) -> tuple[str, int]:
-    size = taken(data, at, 1)[0]
-    return string_text(taken(data, at + 1, size)), at + 1 + size
-
-
-def _read_tag(words: Words, _: bytes | None) -> bytes:
-    """RFC 8659 section 4.1."""
-    octets = octets_of(words.get())
-    if not _TAG.fullmatch(octets) or len(octets) > 255:
-        raise ValueError("a tag has 1 to 255 ASCII letters and digits")
-    return bytes((len(octets),)) + octets
-
-
-def _write_tag(data: bytes, at: int) -> tuple[str, int]:
-    size = taken(data, at, 1)[0]
-    tag = taken(data, at + 1, size)
-    if not _TAG.fullmatch(tag):
-        raise ValueError("a tag has 1 to 255 ASCII letters and digits")
-    if tag != tag.lower():
-        raise NoTextForm
-    return tag.decode("ascii"), at + 1 + size
-
-
-def _read_long_text(words: Words, _: bytes | None) -> bytes:
-    return octets_of(words.get())
-
-
-def _write_long_text(data: bytes, at: int) -> tuple[str, int]:
-    return string_text(data[at:]), len(data)
 
 
 def hex_octets(text: str) -> bytes:
@@ -253,27 +171,39 @@ def base64_octets(text: str) -> bytes:
         raise ValueError(f"{text[:20]!r} is not base64") from None
 
 
-def _read_hex(words: Words, _: bytes | None) -> bytes:
-    octets = hex_octets(rest(words))
+def hexadecimal(least: int) -> Field:
+    """The remaining data in hexadecimal digits, of at least that many octets."""
+
+    def read(words: Words, _: bytes | None) -> bytes:
+        octets = hex_octets(rest(words))
+        if len(octets) < least:
+            raise ValueError("hexadecimal data is missing")
+        return octets
+
+    return Field(read, lambda data, at: (_remaining(data, at, least).hex(), len(data)))
+
+
+def in_base64(least: int) -> Field:
+    """The remaining data in base64, of at least that many octets."""
+
+    def read(words: Words, _: bytes | None) -> bytes:
+        octets = base64_octets(rest(words))
+        if len(octets) < least:
+            raise ValueError("base64 data is missing")
+        return octets
+
+    def write(data: bytes, at: int) -> tuple[str, int]:
+        return base64.b64encode(_remaining(data, at, least)).decode("ascii"), len(data)
+
+    return Field(read, write)
+
+
+def _remaining(data: bytes, at: int, least: int) -> bytes:
+    """NoTextForm if there is nothing and need not be: not all servers read an empty last field."""
+    octets = taken(data, at, max(least, len(data) - at))
     if not octets:
-        raise ValueError("hexadecimal data is missing")
+        raise NoTextForm(at)
     return octets
-
-
-def _write_hex(data: bytes, at: int) -> tuple[str, int]:
-    return taken(data, at, max(1, len(data) - at)).hex(), len(data)
-
-
-def _read_base64(words: Words, _: bytes | None) -> bytes:
-    octets = base64_octets(rest(words))
-    if not octets:
-        raise ValueError("base64 data is missing")
-    return octets
-
-
-def _write_base64(data: bytes, at: int) -> tuple[str, int]:
-    octets = taken(data, at, max(1, len(data) - at))
-    return base64.b64encode(octets).decode("ascii"), len(data)
 
 
 def _read_base64_or_none(words: Words, _: bytes | None) -> bytes:
@@ -282,125 +212,16 @@ def _read_base64_or_none(words: Words, _: bytes | None) -> bytes:
 
 
 def _write_base64_or_none(data: bytes, at: int) -> tuple[str, int]:
-    return _write_base64(data, at) if at < len(data) else ("-", at)
-
-
-def _read_salt(words: Words, _: bytes | None) -> bytes:
-    text = word(words, "a salt")
-    octets = b"" if text == "-" else hex_octets(text)
-    if len(octets) > 255:
-        raise ValueError("a salt has at most 255 octets")
-    return bytes((len(octets),)) + octets
-
-
-def _write_salt(data: bytes, at: int) -> tuple[str, int]:
-    size = taken(data, at, 1)[0]
-    return taken(data, at + 1, size).hex() or "-", at + 1 + size
-
-
-def _read_hash(words: Words, _: bytes | None) -> bytes:
-    """RFC 5155 section 3.3: base32hex without padding."""
-    text = word(words, "a hash")
-    try:
-        octets = base64.b32hexdecode(text.upper() + "=" * (-len(text) % 8))
-    except ValueError:
-        raise ValueError(f"{text[:20]!r} is not base32 with extended hex alphabet") from None
-    return bytes((len(octets),)) + octets
-
-
-def _write_hash(data: bytes, at: int) -> tuple[str, int]:
-    size = taken(data, at, 1)[0]
-    digest = base64.b32hexencode(taken(data, at + 1, size)).decode("ascii")
-    return digest.rstrip("=").lower(), at + 1 + size
-
-
-def _read_types(words: Words, _: bytes | None) -> bytes:
-    """RFC 4034 section 4.1.2."""
-    numbers = {type_number(text) for text in rest_words(words)}
-    return _bitmap(numbers)
-
-
-def _bitmap(numbers: set[int]) -> bytes:
-    windows: dict[int, bytearray] = {}
-    for one in sorted(numbers):
-        bits = windows.setdefault(one >> 8, bytearray())
-        low = one & 0xFF
-        bits.extend(bytes((low >> 3) + 1 - len(bits)))
-        bits[low >> 3] |= 0x80 >> (low & 7)
-    return b"".join([bytes((high, len(bits))) + bits for high, bits in windows.items()])
-
-
-def _write_types(data: bytes, at: int) -> tuple[str, int]:
-    numbers: list[int] = []
-    last = -1
-    while at < len(data):
-        high, size = taken(data, at, 2)
-        bits = taken(data, at + 2, size)
-        if high <= last or not 1 <= size <= 32 or not bits[-1]:
-            raise ValueError("no bit map of types (RFC 4034 section 4.1.2)")
-        numbers += [
-            high << 8 | low for low in range(size * 8) if bits[low >> 3] & 0x80 >> (low & 7)
-        ]
-        last, at = high, at + 2 + size
-    if 0 in numbers:
-        raise NoTextForm  # a type that no record has, and that NSD takes in no text
-    return " ".join(map(type_name, numbers)), at
-
-
-def _read_old_types(words: Words, _: bytes | None) -> bytes:
-    """RFC 2535 section 5.2: one bit map of the types 0 to 127."""
-    numbers = {type_number(text) for text in rest_words(words)}
-    if any(one > 127 for one in numbers):
-        raise ValueError("types above 127 have no place in an NXT record (RFC 2535 section 5.2)")
-    return _bitmap(numbers)[2:]
-
-
-def _write_old_types(data: bytes, at: int) -> tuple[str, int]:
-    bits = data[at:]
-    if len(bits) > 16 or (bits and (bits[0] & 0x80 or not bits[-1])):
-        raise ValueError("no bit map of types (RFC 2535 section 5.2)")
-    text, _ = _write_types(bytes((0, len(bits))) + bits, 0) if bits else ("", 0)
-    return text, len(data)
-
-
-def _read_groups(words: Words, _: bytes | None) -> bytes:
-    """RFC 6742 section 2.1.2: 64 bits as four groups of hexadecimal digits."""
-    text = word(words, "a 64-bit value")
-    if not _GROUPS.fullmatch(text):
-        raise ValueError(f"{text[:20]!r} is not four groups of hexadecimal digits")
-    return b"".join([int(group, 16).to_bytes(2) for group in text.split(":")])
-
-
-def _write_groups(data: bytes, at: int) -> tuple[str, int]:
-    return taken(data, at, 8).hex(":", 2), at + 8
-
-
-def _write_type(data: bytes, at: int) -> tuple[str, int]:
-    return type_name(int.from_bytes(taken(data, at, 2))), at + 2
+    return BASE64.write(data, at) if at < len(data) else ("-", at)
 
 
 U8: Final = integer(1)
 U16: Final = integer(2)
 U32: Final = integer(4)
 SECONDS: Final = Field(_read_seconds, U32.write)
-CERTIFICATE_TYPE: Final = named(2, lambda text: _CERTIFICATE_TYPES.get(text.upper(), -1))
-TIME: Final = Field(_read_time, _write_time)
-ALGORITHM: Final = named(1, lambda text: int(dns.dnssectypes.Algorithm.make(text.upper())))
-DIGEST_TYPE: Final = named(
-    1, lambda text: int(dns.dnssectypes.DSDigest.make(text.upper().replace("-", "")))
-)
 NAME: Final = Field(_read_name, _write_name)
-STRING: Final = Field(_read_string, _write_string)
-TAG: Final = Field(_read_tag, _write_tag)
-LONG_TEXT: Final = Field(_read_long_text, _write_long_text)
-HEX: Final = Field(_read_hex, _write_hex)
-BASE64: Final = Field(_read_base64, _write_base64)
+HEX: Final = hexadecimal(1)
+HEX_OR_NOTHING: Final = hexadecimal(0)
+BASE64: Final = in_base64(1)
+BASE64_OR_NOTHING: Final = in_base64(0)
 BASE64_OR_NONE: Final = Field(_read_base64_or_none, _write_base64_or_none)
-SALT: Final = Field(_read_salt, _write_salt)
-HASH: Final = Field(_read_hash, _write_hash)
-TYPE: Final = Field(
-    lambda words, _: type_number(word(words, "a record type")).to_bytes(2), _write_type
-)
-TYPES: Final = Field(_read_types, _write_types)
-OLD_TYPES: Final = Field(_read_old_types, _write_old_types)
-GROUPS: Final = Field(_read_groups, _write_groups)

@@ -1,12 +1,11 @@
-"""Fields whose form another field tells: gateways, relays, and the addresses of old types."""
+"""Fields whose form another field tells: gateways, relays and rendezvous servers."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from ipaddress import IPv4Address, IPv6Address
+import base64
 from typing import Final
 
+from resolver.zonefile.addresses import IPV4, IPV6
 from resolver.zonefile.fields import (
     BASE64,
     NAME,
@@ -14,15 +13,15 @@ from resolver.zonefile.fields import (
     Field,
     NoTextForm,
     Words,
+    base64_octets,
     hex_octets,
-    rest,
-    string_text,
+    rest_words,
     taken,
     word,
 )
+from resolver.zonefile.tokens import name_of
 
 _RELAY_TYPE: Final = 0x7F  # below the D bit (RFC 8777 section 4.2.2)
-_E164 = re.compile(r"\+\d+", re.ASCII)
 
 
 def _read_nothing(words: Words, _: bytes | None) -> bytes:
@@ -31,17 +30,10 @@ def _read_nothing(words: Words, _: bytes | None) -> bytes:
     return b""
 
 
-def _address(octets: int, packed: Callable[[str], bytes], shown: Callable[[bytes], str]) -> Field:
-    def read(words: Words, _: bytes | None) -> bytes:
-        return packed(word(words, "an address"))
-
-    return Field(read, lambda data, at: (shown(taken(data, at, octets)), at + octets))
-
-
 _FORMS: Final = (  # by type: RFC 4025 section 2.3, RFC 8777 section 4.2.3
     Field(_read_nothing, lambda data, at: (".", at)),
-    _address(4, lambda text: IPv4Address(text).packed, lambda wire: str(IPv4Address(wire))),
-    _address(16, lambda text: IPv6Address(text).packed, lambda wire: str(IPv6Address(wire))),
+    IPV4,
+    IPV6,
     NAME,
 )
 
@@ -70,7 +62,7 @@ def _write_ipsec(data: bytes, at: int) -> tuple[str, int]:
     head = f"{precedence} {kind} {algorithm} {gateway}"
     if not algorithm:
         if at < len(data):
-            raise NoTextForm  # a key of no algorithm
+            raise NoTextForm(len(data))  # a key of no algorithm
         return head, at
     key, at = BASE64.write(data, at)
     return f"{head} {key}", at
@@ -87,57 +79,36 @@ def _read_relay(words: Words, origin: bytes | None) -> bytes:
 def _write_relay(data: bytes, at: int) -> tuple[str, int]:
     precedence, kind = taken(data, at, 2)
     if kind & _RELAY_TYPE >= len(_FORMS):
-        raise NoTextForm  # RFC 8777 section 4.2.3: what follows is opaque
+        raise NoTextForm(len(data))  # RFC 8777 section 4.2.3: what follows is opaque
     relay, at = _form(kind & _RELAY_TYPE).write(data, at + 2)
     return f"{precedence} {kind >> 7} {kind & _RELAY_TYPE} {relay}", at
 
 
-def _read_a6(words: Words, origin: bytes | None) -> bytes:
-    """RFC 2874 section 3.2: prefix length, the address without its prefix, the prefix's name."""
-    length = U8.read(words, origin)
-    bits = length[0]
-    if bits > 128:
-        raise ValueError(f"prefix length {bits} is above 128")
-    suffix = IPv6Address(word(words, "an address")).packed if bits < 128 else b""
-    kept = int.from_bytes(suffix) & ((1 << 128 - bits) - 1)
-    name = NAME.read(words, origin) if bits else b""
-    return length + kept.to_bytes(16)[bits // 8 :] + name
+def _read_host_identity(words: Words, origin: bytes | None) -> bytes:
+    """RFC 8005 section 5, as text in section 6: algorithm, HIT, key and rendezvous servers."""
+    algorithm = U8.read(words, origin)
+    tag = hex_octets(word(words, "a host identity tag"))
+    key = base64_octets(word(words, "a public key"))
+    if not 1 <= len(tag) <= 255 or not 1 <= len(key) <= 65_535:
+        raise ValueError("a host identity tag has 1 to 255 octets, a public key 1 to 65,535")
+    servers = [name_of(text, origin) for text in rest_words(words)]
+    return b"".join([bytes((len(tag),)), algorithm, len(key).to_bytes(2), tag, key, *servers])
 
 
-def _write_a6(data: bytes, at: int) -> tuple[str, int]:
-    bits = taken(data, at, 1)[0]
-    if bits > 128:
-        raise ValueError("a prefix length above 128")
-    octets = 16 - bits // 8
-    suffix = taken(data, at + 1, octets)
-    at += 1 + octets
-    texts = [str(bits)] + ([str(IPv6Address(suffix.rjust(16, b"\0")))] if octets else [])
-    if bits:
-        name, at = NAME.write(data, at)
-        texts.append(name)
+def _write_host_identity(data: bytes, at: int) -> tuple[str, int]:
+    head = taken(data, at, 4)
+    tag_end = 4 + head[0]
+    key_end = tag_end + int.from_bytes(head[2:])
+    if not 4 < tag_end < key_end <= len(data):
+        raise ValueError("a host identity tag or a public key that is empty or cut off")
+    texts = [str(head[1]), data[4:tag_end].hex(), base64.b64encode(data[tag_end:key_end]).decode()]
+    at = key_end
+    while at < len(data):
+        server, at = NAME.write(data, at)
+        texts.append(server)
     return " ".join(texts), at
-
-
-def _read_atma(words: Words, _: bytes | None) -> bytes:
-    """ATM Forum af-dans-0152: an AESA in hexadecimal digits and dots, or +E.164."""
-    text = rest(words).replace(".", "")
-    if _E164.fullmatch(text):
-        return b"\1" + text[1:].encode("ascii")
-    octets = hex_octets(text)
-    if not octets:
-        raise ValueError("an ATM address is missing")
-    return b"\0" + octets
-
-
-def _write_atma(data: bytes, at: int) -> tuple[str, int]:
-    form = taken(data, at, 2)[0]
-    if form == 1 and not data[at + 1 :].isdigit():
-        raise ValueError("an E.164 address has nothing but digits")
-    text = data[at + 1 :].hex() if form == 0 else "+" + string_text(data[at + 1 :])[1:-1]
-    return text, len(data)
 
 
 IPSEC_GATEWAY: Final = Field(_read_ipsec, _write_ipsec)
 RELAY: Final = Field(_read_relay, _write_relay)
-A6: Final = Field(_read_a6, _write_a6)
-ATM_ADDRESS: Final = Field(_read_atma, _write_atma)
+HOST_IDENTITY: Final = Field(_read_host_identity, _write_host_identity)

@@ -170,7 +170,8 @@ class _Loader:
         def told(number: int) -> None:
             self._told(Step(path, "reading", number))
 
-        return check.collect(reader.read_file(path), str(path), told)
+        warnings: list[str] = []
+        return check.collect(reader.read_file(path, None, warnings), str(path), told, warnings)
 
     def _nodes(self, read: check.Zone, path: Path) -> Iterator[build.Node]:
         try:

@@ -70,7 +70,7 @@ def _size(text: str) -> int:
 
 def _write(data: bytes, at: int) -> tuple[str, int]:
     if data[:1] not in (b"", b"\0"):
-        raise NoTextForm  # of another version nothing is known
+        raise NoTextForm(len(data))  # of another version nothing is known
     if len(data) != _OCTETS:
         raise ValueError(f"{len(data)} octets; version 0 has {_OCTETS} (RFC 1876 section 2)")
     latitude, longitude, altitude = (int.from_bytes(data[i : i + 4]) for i in (4, 8, 12))

@@ -141,7 +141,7 @@ def data_text(rrtype: int, data: bytes) -> str:
     text: str = dns.rdata.from_wire(_IN, kind, data, 0, len(data)).to_text()
     portable = _PORTABLE.get(kind)
     if not text or text.endswith(" ") or (portable and not portable.fullmatch(text)):
-        raise NoTextForm  # of an empty last field not all servers read the text
+        raise NoTextForm(len(data))  # of an empty last field not all servers read the text
     return text
 
 

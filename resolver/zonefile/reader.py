@@ -2,13 +2,14 @@
 
 A file is read line by line. A line that holds one whole record without parentheses is taken apart
 by one pattern; every other line is given to dnspython's tokenizer, which goes on into the following
-lines where parentheses ask for it. Both ways end in the same functions of `mastertext`.
+lines where parentheses ask for it. Both ways end in the same functions of `rdata`.
 
 What RFC 1035 leaves open is done as BIND 9 does it:
 
 - TTL of a record without one: the last $TTL, wherever it stood, an included file too (RFC 2308
   section 4); else the last TTL written out; else, for the SOA, its minimum field, which then is
-  the default of the records that follow; else an error.
+  the default of the records that follow; else an error. One above 2^31 - 1 is 0 (RFC 2181 section
+  8), with a warning.
 - $INCLUDE: origin and last owner are those of the including file again when it ends. The path is
   relative to the including file (BIND: to its working directory).
 - $GENERATE: as BIND's, its data one token or one quoted text, in which \\" is a quote of the data.
@@ -22,11 +23,8 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
-from functools import partial
-from itertools import chain
-from operator import itemgetter
 from pathlib import Path
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 import dns.exception
 import dns.tokenizer
@@ -34,14 +32,14 @@ import dns.tokenizer
 from csid.errors import CsidError, ZoneError
 from csid.limits import MAX_ENTRY_CHARACTERS, MAX_TTL
 from csid.protocol import SOA
-from resolver.zonefile import generate
-from resolver.zonefile.rdata import DataError, rdata_of, read_rdata
+from resolver.zonefile import directives, generate
+from resolver.zonefile.rdata import rdata_of, read_rdata
+from resolver.zonefile.reasons import reason_of
+from resolver.zonefile.source import Lines, Source
 from resolver.zonefile.tokens import TextError, is_class_in, name_of, tokenizer, ttl_of, type_of
 
+MAX_WARNINGS: Final = 100  # told one by one
 MAX_INCLUDE_DEPTH: Final = 16  # files open one inside the other
-_TEXT_OF: Final = itemgetter(1)  # of a numbered line
-_SHOWN_CHARACTERS: Final = 60  # of a wrong line, in its error
-_SAID_CHARACTERS: Final = 1_500  # of a reason; it may hold a whole name, each octet \\DDD
 _LINE_TOO_LONG: Final = (
     f"a line of more than {MAX_ENTRY_CHARACTERS} characters; no record needs one, is this a zone "
     "file?"
@@ -74,56 +72,21 @@ class Record(NamedTuple):
         return f"{self.path}:{self.line}"
 
 
-class _Lines(Protocol):
-    """What lines are read from: a file, or something like it."""
-
-    def readline(self, size: int, /) -> str: ...
-
-
-class _Source:
-    """An open master file: its lines with their numbers, and how deep it is included."""
-
-    def __init__(self, file: _Lines, path: Path, includer: _Source | None) -> None:
-        # A line too long is cut, and refused by what reads it; each is short enough to be held.
-        self.numbered = enumerate(iter(partial(file.readline, MAX_ENTRY_CHARACTERS + 1), ""), 1)
-        self.path = path
-        self.shown = str(path)
-        self.depth: int = 1 if includer is None else includer.depth + 1
-
-    def entry_tokens(self, line: str) -> dns.tokenizer.Tokenizer:
-        """A tokenizer over a line taken from this source and, if asked for, those behind it."""
-        return tokenizer(_Characters(chain((line,), map(_TEXT_OF, self.numbered))))
-
-
-class _Characters:
-    """Lines as a file that is read one character at a time, never a line too far."""
-
-    def __init__(self, lines: Iterator[str]) -> None:
-        self._characters = chain.from_iterable(lines)
-        self._left = MAX_ENTRY_CHARACTERS
-
-    def read(self, size: int) -> str:
-        if not self._left:
-            raise TextError(
-                f"an entry of more than {MAX_ENTRY_CHARACTERS} characters; "
-                "is a parenthesis or a quote not closed?"
-            )
-        self._left -= 1
-        return next(self._characters, "")
-
-
-def read_file(path: Path, origin: bytes | None = None) -> Iterator[Record]:
+def read_file(
+    path: Path, origin: bytes | None = None, warnings: list[str] | None = None
+) -> Iterator[Record]:
     """The records of a master file and of what it includes, in their order.
 
     Args:
         path: the file. It is read as the records are taken.
         origin: wire name that stands for a $ORIGIN line before the first line. Without one, the
             owner of the SOA, which then must be written absolute, is the first origin.
+        warnings: gets what was put right while reading, each with "file:line".
 
     Raises:
         ZoneError: the file cannot be read or a line is wrong; `where` is "file:line".
     """
-    return _Reader(origin).read_file(path, None)
+    return _Reader(origin, warnings).read_file(path, None)
 
 
 def read_text(text: str, path: str = "<text>", origin: bytes | None = None) -> Iterator[Record]:
@@ -131,9 +94,9 @@ def read_text(text: str, path: str = "<text>", origin: bytes | None = None) -> I
     return read_source(io.StringIO(text, newline=None), path, origin)
 
 
-def read_source(file: _Lines, path: str, origin: bytes | None = None) -> Iterator[Record]:
+def read_source(file: Lines, path: str, origin: bytes | None = None) -> Iterator[Record]:
     """`read_text` for what lines are read from one by one."""
-    return _Reader(origin).read_lines(_Source(file, Path(path), None))
+    return _Reader(origin).read_lines(Source(file, Path(path), None))
 
 
 def read_line(line: str) -> Record:
@@ -142,6 +105,11 @@ def read_line(line: str) -> Record:
     Raises:
         ZoneError: the line is wrong, or is not exactly one record.
     """
+    plain = _PLAIN_LINE.fullmatch(line)
+    if plain is not None:
+        record = _Reader(None).read_plain_line(plain, "<line>", 1)
+        if record is not None:
+            return record
     records = list(read_text(line, "<line>"))
     if len(records) != 1:
         raise ZoneError("<line>", f"{len(records)} records where there is one")
@@ -151,23 +119,25 @@ def read_line(line: str) -> Record:
 class _Reader:
     """What a line means depends on those before it: origin, last owner and TTLs."""
 
-    def __init__(self, origin: bytes | None) -> None:
+    def __init__(self, origin: bytes | None, warnings: list[str] | None = None) -> None:
         self.origin = origin
+        self.warnings: list[str] = [] if warnings is None else warnings
+        self.where = ""  # the entry that is read with care
         self.apex: bytes | None = None  # owner of the first SOA, the origin of last resort
         self.owner: bytes | None = None
         self.owner_text = ""  # what `owner` was made of under `origin`; "" if not known
         self.default_ttl: int | None = None
         self.last_ttl: int | None = None
 
-    def read_file(self, path: Path, includer: _Source | None, where: str = "") -> Iterator[Record]:
+    def read_file(self, path: Path, includer: Source | None, where: str = "") -> Iterator[Record]:
         try:
             with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
-                yield from self.read_lines(_Source(file, path, includer))
+                yield from self.read_lines(Source(file, path, includer))
         except OSError as error:
             reason = f"cannot read {path}: {error.strerror}; give a readable master file"
             raise ZoneError(where or str(path), reason) from error
 
-    def read_lines(self, source: _Source) -> Iterator[Record]:
+    def read_lines(self, source: Source) -> Iterator[Record]:
         match = _PLAIN_LINE.fullmatch
         for number, line in source.numbered:
             if len(line) > MAX_ENTRY_CHARACTERS:
@@ -189,7 +159,7 @@ class _Reader:
         try:
             rrtype = type_of(type_text)
             ttl = ttl_of(ttl_text) if ttl_text else self.implied_ttl()
-            if ttl is None or rrtype == SOA or (ttl_first and ttl_second):
+            if ttl is None or ttl > MAX_TTL or rrtype == SOA or (ttl_first and ttl_second):
                 return None
             if owner_text and owner_text != self.owner_text:
                 self.owner = name_of(owner_text, self.origin)
@@ -204,18 +174,18 @@ class _Reader:
         # What Record(...) does, without the function in Python that it goes through.
         return tuple.__new__(Record, (self.owner, rrtype, ttl, rdata, path, number))
 
-    def read_entry(self, line: str, source: _Source, number: int) -> Iterator[Record]:
+    def read_entry(self, line: str, source: Source, number: int) -> Iterator[Record]:
         """What one entry of any form gives, with errors told where they stand."""
-        where = f"{source.shown}:{number}"
+        self.where = where = f"{source.shown}:{number}"
         try:
             yield from self.read_entry_tokens(source.entry_tokens(line), source, number)
         except ZoneError:
             raise
         except (CsidError, dns.exception.DNSException, ValueError) as error:
-            raise ZoneError(where, _reason(error, line)) from error
+            raise ZoneError(where, reason_of(error, line)) from error
 
     def read_entry_tokens(
-        self, tokens: dns.tokenizer.Tokenizer, source: _Source, number: int
+        self, tokens: dns.tokenizer.Tokenizer, source: Source, number: int
     ) -> Iterator[Record]:
         first = tokens.get(want_leading=True)
         if first.is_whitespace():
@@ -225,9 +195,7 @@ class _Reader:
             tokens.unget(token)
         elif first.is_eol_or_eof():
             return
-        elif not first.is_identifier():
-            raise TextError("a line begins with an owner name, which takes no quotes")
-        elif first.value.startswith("$"):
+        elif first.is_identifier() and first.value.startswith("$"):
             yield from self.follow_directive(first.value.upper(), tokens, source, number)
             return
         else:
@@ -267,31 +235,41 @@ class _Reader:
     def settle_ttl(self, ttl: int | None, rrtype: int, rdata: bytes) -> int:
         """The TTL of a record; see the rules at the top."""
         if ttl is not None:
-            self.last_ttl = ttl
-            return ttl
+            self.last_ttl = self.bounded(ttl)
+            return self.last_ttl
         if self.default_ttl is None and self.last_ttl is None and rrtype == SOA:
-            self.default_ttl = int.from_bytes(rdata[-4:])
-            if self.default_ttl > MAX_TTL:
-                raise TextError(f"the SOA minimum {self.default_ttl} is above {MAX_TTL} seconds")
+            self.default_ttl = self.bounded(int.from_bytes(rdata[-4:]))
         ttl = self.implied_ttl()
         if ttl is None:
             raise TextError("no TTL is known yet; write one here or a $TTL line before")
         return ttl
 
+    def bounded(self, ttl: int) -> int:
+        """A TTL as it is, or 0 if its highest bit is set (RFC 2181 section 8)."""
+        if ttl <= MAX_TTL:
+            return ttl
+        said = f"TTL {ttl} is above {MAX_TTL} seconds and means 0 (RFC 2181 8)"
+        if len(self.warnings) < MAX_WARNINGS:
+            self.warnings.append(f"{self.where}: {said}")
+        elif len(self.warnings) == MAX_WARNINGS:
+            self.warnings.append(f"{self.where}: {said}; others that do are not told of")
+        return 0
+
     def implied_ttl(self) -> int | None:
         return self.last_ttl if self.default_ttl is None else self.default_ttl
 
     def follow_directive(
-        self, name: str, tokens: dns.tokenizer.Tokenizer, source: _Source, number: int
+        self, name: str, tokens: dns.tokenizer.Tokenizer, source: Source, number: int
     ) -> Iterator[Record]:
         match name:
             case "$TTL":
-                (text,) = _arguments(tokens, "a TTL", 1)
-                self.default_ttl = ttl_of(text)
-                if self.default_ttl is None:
+                (text,) = directives.arguments(tokens, "a TTL", 1)
+                ttl = ttl_of(text)
+                if ttl is None:
                     raise TextError(f"{text!r} is no TTL; write seconds, or units as in 1h30m")
+                self.default_ttl = self.bounded(ttl)
             case "$ORIGIN":
-                (text,) = _arguments(tokens, "a name", 1)
+                (text,) = directives.arguments(tokens, "a name", 1)
                 self.origin = name_of(text, self.origin)
                 self.owner_text = ""
             case "$INCLUDE":
@@ -304,9 +282,9 @@ class _Reader:
                 )
 
     def include(
-        self, tokens: dns.tokenizer.Tokenizer, source: _Source, number: int
+        self, tokens: dns.tokenizer.Tokenizer, source: Source, number: int
     ) -> Iterator[Record]:
-        file_name, *origin = _arguments(tokens, "a file and at most an origin", 1, 2)
+        file_name, *origin = directives.arguments(tokens, "a file and at most an origin", 1, 2)
         path = source.path.parent / file_name
         if source.depth >= MAX_INCLUDE_DEPTH:
             raise TextError(
@@ -321,57 +299,13 @@ class _Reader:
         self.set_owner(saved[1])
 
     def generate(self, tokens: dns.tokenizer.Tokenizer, path: str, number: int) -> Iterator[Record]:
-        span, owner_template = _bare(tokens, "a range"), _bare(tokens, "an owner")
+        span, owner_template = (
+            directives.bare(tokens, "a range"),
+            directives.bare(tokens, "an owner"),
+        )
         ttl, rrtype = self.read_fields(tokens)
         template = generate.template_of(tokens)
         for counter in generate.counters(span):
             owner = name_of(generate.fill(owner_template, counter), self.origin)
             rdata = read_rdata(rrtype, tokenizer(generate.fill(template, counter)), self.origin)
             yield Record(owner, rrtype, self.settle_ttl(ttl, rrtype, rdata), rdata, path, number)
-
-
-def _bare(tokens: dns.tokenizer.Tokenizer, what: str) -> str:
-    """A word of a directive that takes no quotes."""
-    token = tokens.get()
-    if not token.is_identifier():
-        raise TextError(f"the directive ends before its argument; give it {what}, without quotes")
-    text: str = token.value
-    return text
-
-
-def _taken(tokens: dns.tokenizer.Tokenizer, count: int, what: str) -> list[str]:
-    """Words or quoted texts of a directive, as written."""
-    taken = [tokens.get() for _ in range(count)]
-    if not all(token.is_identifier() or token.is_quoted_string() for token in taken):
-        raise TextError(f"the directive ends before its argument; give it {what}")
-    return [token.value for token in taken]
-
-
-def _arguments(
-    tokens: dns.tokenizer.Tokenizer, what: str, least: int, most: int | None = None
-) -> list[str]:
-    """The last arguments of a directive: at least `least`, at most `most`, then the line's end."""
-    taken = _taken(tokens, least, what)
-    token = tokens.get()
-    while not token.is_eol_or_eof():
-        if len(taken) >= (most or least):
-            raise TextError(f"{token.value!r} is too much; the directive takes {what}")
-        taken.append(token.value)
-        token = tokens.get()
-    return taken
-
-
-def _reason(error: Exception, line: str) -> str:
-    """What is wrong with an entry that begins with `line`, for a person."""
-    if not line.isascii() and any(0xD800 <= ord(char) <= 0xDFFF for char in line):
-        return "the line is not UTF-8; save the file as UTF-8 or write such octets as \\DDD"
-    if isinstance(error, CsidError) and not isinstance(error, DataError):
-        return _shortened(str(error), _SAID_CHARACTERS)
-    given = "".join(char if char.isprintable() else " " for char in line).strip()
-    said = str(error) or "no entry; check its quotes, parentheses and escapes"
-    shown = _shortened(given, _SHOWN_CHARACTERS)
-    return f"{_shortened(said, _SAID_CHARACTERS)}; given: {shown}"
-
-
-def _shortened(text: str, most: int) -> str:
-    return text if len(text) <= most else text[:most] + "..."

@@ -9,21 +9,23 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable
-from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
+import dns.exception
+import dns.ipv4
+import dns.ipv6
 import dns.tokenizer
 
 from resolver.zonefile.fields import (
     Field,
+    NoTextForm,
     Words,
     base64_octets,
     name_end,
     number,
-    octets_of,
-    string_text,
     taken,
 )
+from resolver.zonefile.texts import octets_of, string_text
 
 _MANDATORY: Final = 0
 _ALPN: Final = 1
@@ -36,7 +38,7 @@ _NUMBER_OF: Final = {name: key for key, name in enumerate(_KEYS)}
 _NUMBERED = re.compile(r"key(0|[1-9]\d{0,4})", re.ASCII)
 _ITEM = re.compile(rb"(?:[^\\,]|\\.)*", re.DOTALL)
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
-_PLAIN_ALPN = re.compile(rb"[A-Za-z0-9./-]+")
+_PLAIN_ALPN = re.compile(rb"[A-Za-z0-9./-]{2,}")  # Knot takes no single letters in a list
 
 
 def _key(text: str) -> int:
@@ -95,9 +97,9 @@ _READ: Final[dict[int, Callable[[bytes], bytes]]] = {
     _ALPN: _strings,
     _NO_DEFAULT_ALPN: _nothing,
     3: lambda value: number(value.decode("utf-8"), 65_535).to_bytes(2),
-    4: lambda value: b"".join([IPv4Address(text).packed for text in _texts(value)]),
+    4: lambda value: b"".join(map(dns.ipv4.inet_aton, _texts(value))),
     5: lambda value: base64_octets(value.decode("utf-8")),
-    6: lambda value: b"".join([IPv6Address(text).packed for text in _texts(value)]),
+    6: lambda value: b"".join(map(dns.ipv6.inet_aton, _texts(value))),
     8: _nothing,
     9: _numbers,
     10: lambda value: _strings(value) if value else b"",
@@ -128,6 +130,7 @@ _WELL_FORMED: Final[dict[int, Callable[[bytes], bool]]] = {
     3: lambda wire: len(wire) == 2,
     4: lambda wire: bool(wire) and len(wire) % 4 == 0,
     6: lambda wire: bool(wire) and len(wire) % 16 == 0,
+    7: bool,
 }
 
 
@@ -144,7 +147,7 @@ def _read(words: Words, _: bytes | None) -> bytes:
         value = octets_of(_quoted_behind(words) if equals and not rest else token)
         try:
             values[key] = _READ.get(key, bytes)(value) if text in _NUMBER_OF else value
-        except ValueError as error:
+        except (ValueError, dns.exception.DNSException) as error:
             raise ValueError(f"parameter {text}: {error}") from None
     words.unget(token)
     return b"".join(
@@ -196,13 +199,17 @@ def check(data: bytes) -> None:
     values = values_of(data, name_end(data, 2))
     if data[:2] == b"\0\0":
         return  # AliasMode: recipients ignore the parameters
-    missing = [
-        key for key in _pairs(values.get(_MANDATORY, b"")) if int.from_bytes(key) not in values
-    ]
+    missing = _missing(values)
     if missing:
-        raise ValueError(f"key {int.from_bytes(missing[0])} is mandatory, but it is not there")
+        raise ValueError(f"key {missing[0]} is mandatory, but it is not there")
     if _NO_DEFAULT_ALPN in values and _ALPN not in values:
         raise ValueError("no-default-alpn stands only beside alpn")
+
+
+def _missing(values: dict[int, bytes]) -> list[int]:
+    """The mandatory keys that are not there."""
+    keys = map(int.from_bytes, _pairs(values.get(_MANDATORY, b"")))
+    return [key for key in keys if key not in values]
 
 
 def _key_text(key: int) -> str:
@@ -227,14 +234,17 @@ _WRITE: Final[dict[int, Callable[[bytes], str]]] = {
     _MANDATORY: lambda value: ",".join(_key_text(int.from_bytes(key)) for key in _pairs(value)),
     _ALPN: _write_alpn,
     3: lambda value: str(int.from_bytes(value)),
-    4: lambda value: ",".join(str(IPv4Address(part)) for part in _parts(value, 4)),
+    4: lambda value: ",".join(map(dns.ipv4.inet_ntoa, _parts(value, 4))),
     5: lambda value: base64.b64encode(value).decode("ascii"),
-    6: lambda value: ",".join(str(IPv6Address(part)) for part in _parts(value, 16)),
+    6: lambda value: ",".join(map(dns.ipv6.inet_ntoa, _parts(value, 16))),
 }
 
 
 def _write(data: bytes, at: int) -> tuple[str, int]:
-    texts = [_text(key, value) for key, value in values_of(data, at).items()]
+    values = values_of(data, at)
+    if _missing(values):
+        raise NoTextForm(len(data))  # in AliasMode, but NSD and Knot do not take it as text
+    texts = [_text(key, value) for key, value in values.items()]
     return " ".join(texts), len(data)
 
 

@@ -21,7 +21,7 @@ _MEMO_ENTRIES: Final = 16_384  # texts kept with their meaning, per function
 
 _LENGTH_OCTET: Final = {length: bytes((length,)) for length in range(1, 64)}
 _TTL = re.compile(r"\d+|(?:\d+[wdhms])+", re.ASCII | re.IGNORECASE)
-_CLASSES: Final = {"IN": True, "CLASS1": True, "CH": False, "HS": False, "CS": False}
+_CLASSES: Final = {"IN": True, "CH": False, "HS": False, "CS": False}
 _NUMBERED_CLASS = re.compile(r"CLASS\d{1,5}", re.ASCII | re.IGNORECASE)
 
 # IANA DNS Parameters; dnspython knows these by number only.
@@ -88,6 +88,8 @@ def name_of(text: str, origin: bytes | None) -> bytes:
     """
     if text == "@":
         return _known(origin, text)
+    if not text:
+        raise TextError("an empty name; write @ for the origin, or . for the root")
     if "\\" in text or not text.isascii():
         return _escaped_name(text, origin)
     labels = text.encode("ascii").split(b".")
@@ -135,19 +137,16 @@ def ttl_of(text: str) -> int | None:
     """Seconds of a TTL written as a number or with units (1h30m); None if it is not a TTL at all.
 
     Raises:
-        TextError: a TTL above 2^31 - 1 seconds (RFC 2181 section 8).
+        TextError: a TTL of more than 32 bits.
     """
     if not _TTL.fullmatch(text):
         return None
     try:
-        seconds = dns.ttl.from_text(text)
+        return int(dns.ttl.from_text(text))
     except (ValueError, dns.ttl.BadTTL):
-        seconds = MAX_TTL + 1  # too large even for dnspython or Python
-    if seconds > MAX_TTL:
         raise TextError(
-            f"TTL {text[:20]} is above {MAX_TTL} seconds (RFC 2181 section 8); lower it"
-        )
-    return seconds
+            f"TTL {text[:20]} has more than 32 bits; lower it to at most {MAX_TTL} seconds"
+        ) from None
 
 
 @lru_cache(maxsize=_MEMO_ENTRIES)
@@ -192,6 +191,8 @@ def is_class_in(text: str) -> bool:
         TextError: another class, of which no zone is held here.
     """
     known = _CLASSES.get(text.upper())
-    if known is False or (known is None and _NUMBERED_CLASS.fullmatch(text)):
+    if known is None and _NUMBERED_CLASS.fullmatch(text):
+        known = int(text[5:]) == 1
+    if known is False:
         raise TextError(f"class {text}: only zones of class IN are held; remove the record")
     return known is True

@@ -41,7 +41,7 @@ def test_any_octets_are_read_or_refused_alike(packet: bytes, at: int) -> None:
 @given(
     st.binary(min_size=16, max_size=16),
     st.binary(min_size=8, max_size=8),
-    st.integers(0, 2**33),
+    st.integers(-(2**33), 2**33),
     st.one_of(st.binary(min_size=4, max_size=4), st.binary(min_size=16, max_size=16)),
 )
 def test_cookies_are_made_alike(secret: bytes, client: bytes, now: int, address: bytes) -> None:

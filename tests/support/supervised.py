@@ -22,18 +22,22 @@ HASTY = Timing(
     first_delay=0.02,
     max_delay=0.1,
     most_failures=4,
-    readers_seconds=0.2,
 )
 
 _SCRIPT = """
-import json, sys
+import json, resource, sys
 from pathlib import Path
 from csid.errors import CsidError
+from resolver.server import kinds
 from resolver.server.child import Timing
 from resolver.server.notices import tell
 from resolver.server.sockets import listen_address
 from resolver.server.supervisor import serve
-data, workers, listen, timing = json.loads(sys.argv[1])
+data, workers, listen, timing, module, files = json.loads(sys.argv[1])
+if files:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+if module:
+    kinds.KINDS = [kind._replace(module=module) for kind in kinds.KINDS]
 def ready(bound):
     print("ready: udp+tcp", *bound, sep=" ", end=",\\n", flush=True)
 try:
@@ -51,12 +55,19 @@ def supervised(
     listen: tuple[str, ...] = ("127.0.0.1:0",),
     timing: Timing = HASTY,
     stderr: int | None = None,
+    module: str = "",
+    files: int = 0,
 ) -> Iterator[Server]:
-    """A server that has said `ready`; ended on the way out if it still runs."""
+    """A server that has said `ready`; ended on the way out if it still runs.
+
+    `module` is to be run in place of those that KINDS names; so many `files` may be open in each
+    process.
+    """
     log = data.with_name(data.name + ".log")
+    given = json.dumps([str(data), workers, listen, timing, module, files])
     with log.open("w") as file:
         process = subprocess.Popen(
-            [sys.executable, "-c", _SCRIPT, json.dumps([str(data), workers, listen, timing])],
+            [sys.executable, "-c", _SCRIPT, given],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=file if stderr is None else stderr,

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from csid.limits import MAX_MESSAGE_OCTETS
 from resolver.answer import fit
 from resolver.answer.reply import Reply
 from tests.support.answering import answer, answer_octets, has, tree_of
@@ -45,6 +46,24 @@ def test_glue_that_is_missing_is_told_and_the_rest_is_given() -> None:
     assert (len(whole.authority), len(whole.additional)) == (25, 50)
 
 
+@pytest.mark.parametrize(("below", "truncated"), [("cut", True), ("beside", False)])
+def test_one_server_with_too_many_addresses_does_not_cost_the_others_theirs(
+    below: str, truncated: bool
+) -> None:
+    """Names are compressed anew around what is left out, so each is read back in full."""
+    rows = [
+        f"cut NS {name}.{below}\n{name}.{below} A 192.0.2.{at}\n" for at, name in enumerate("abc")
+    ]
+    rows += [f"b.{below} A 192.0.3.{number}\n" for number in range(60)]
+    reply = answer(query("www.cut.z.", "A"), tree=tree_of({"z.": SOA + "".join(rows)}))
+    assert has(reply, dns.flags.TC) is truncated
+    assert len(reply.authority) == 3
+    assert records(reply.additional) == {
+        f"a.{below}.z. 300 a 192.0.2.0": 1,
+        f"c.{below}.z. 300 a 192.0.2.2": 1,
+    }
+
+
 def test_addresses_that_can_be_found_elsewhere_are_no_reason_to_come_again() -> None:
     """RFC 9471 section 3.2: sibling glue is given as far as it fits."""
     tree = tree_of({"z.": referral(20, below="beside", filler="h" * 12)})
@@ -52,6 +71,16 @@ def test_addresses_that_can_be_found_elsewhere_are_no_reason_to_come_again() -> 
     assert not has(reply, dns.flags.TC)
     assert len(reply.authority) == 20
     assert 0 < len(reply.additional) < 40
+
+
+def test_addresses_that_nobody_needs_do_not_keep_names_from_being_compressed() -> None:
+    """A sibling with kilobytes of addresses, before and behind servers whose glue fits."""
+    rows = [f"big A 192.0.{one}.{two}\n" for one in range(2) for two in range(200)]
+    for below in ("cut NS big\n", "cut NS a.big\na.big A 192.0.2.1\n"):
+        tree = tree_of({"z.": referral(7) + "".join(rows) + below})
+        reply = answer(query("www.cut.z.", "A"), tree=tree)
+        assert not has(reply, dns.flags.TC)
+        assert sum(str(one.name).endswith("cut.z.") for one in reply.additional) == 14
 
 
 def test_no_rrset_is_given_in_part() -> None:
@@ -114,27 +143,46 @@ ROW = st.one_of(
 )
 
 
-@given(NAME, st.lists(ROW, max_size=6), st.lists(ROW, max_size=6), st.lists(ROW, max_size=6))
-def test_compressed_or_not_a_message_says_the_same(
-    name: str, answers: list[str], authority: list[str], additional: list[str]
-) -> None:
+ROWS = st.lists(ROW, max_size=6)
+
+
+def cut(
+    name: str, rows: tuple[list[str], list[str], list[str]], room: int
+) -> tuple[int, int, dns.message.Message, dns.message.Message]:
+    """Records made to fit: the octets they take, and how they read, before and afterwards."""
     text = (
         f"id 1\nopcode QUERY\nrcode NOERROR\nflags QR\n;QUESTION\n{name} IN A\n"
         ";ANSWER\n{}\n;AUTHORITY\n{}\n;ADDITIONAL\n{}\n"
-    ).format(*("\n".join(rows) for rows in (answers, authority, additional)))
+    ).format(*("\n".join(section) for section in rows))
     message = dns.message.from_text(text)
     packet = query(name, "A")
     reply = reply_of(message, packet)
     before = len(reply.answer) + len(reply.authority) + len(reply.additional)
-    fit.compress(reply)
-    after = len(reply.answer) + len(reply.authority) + len(reply.additional)
-    assert after <= before
+    fit.cut_down(reply, room)
     counts = (reply.answer_number, reply.authority_number, reply.additional_number)
     head = packet[:6] + b"".join(count.to_bytes(2, "big") for count in counts) + packet[12:]
-    read = parsed(head + reply.answer + reply.authority + reply.additional)
-    whole = parsed(message.to_wire(origin=None))
+    octets = reply.answer + reply.authority + reply.additional
+    return before, len(octets), parsed(message.to_wire(origin=None)), parsed(head + octets)
+
+
+@given(NAME, st.tuples(ROWS, ROWS, ROWS))
+def test_compressed_or_not_a_message_says_the_same(
+    name: str, rows: tuple[list[str], list[str], list[str]]
+) -> None:
+    before, after, whole, read = cut(name, rows, MAX_MESSAGE_OCTETS)
+    assert after <= before
     for ours, theirs in zip(read.sections[1:], whole.sections[1:], strict=True):
         assert records(ours) == records(theirs)
+
+
+@given(NAME, st.tuples(ROWS, ROWS, ROWS), st.integers(0, 300))
+def test_what_is_left_of_a_message_says_what_it_said(
+    name: str, rows: tuple[list[str], list[str], list[str]], room: int
+) -> None:
+    _, after, whole, read = cut(name, rows, room)
+    assert after <= room
+    for ours, theirs in zip(read.sections[1:], whole.sections[1:], strict=True):
+        assert records(ours) <= records(theirs)
 
 
 @given(st.lists(ROW, max_size=6), st.integers(1, 2**31))
@@ -159,4 +207,4 @@ def test_a_pointer_that_does_not_go_back_is_an_error_and_no_endless_way() -> Non
         reply.answer = (0xC000 | owner).to_bytes(2, "big") + bytes(10) + b"\xc0\x13\0"
         reply.answer_number = 1
         with pytest.raises(ValueError, match="pointer"):
-            fit.compress(reply)
+            fit.cut_down(reply, MAX_MESSAGE_OCTETS)

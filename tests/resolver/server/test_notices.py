@@ -22,11 +22,10 @@ def test_a_message_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_happens_again_and_again_is_told_seldom(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
-    now = 100.0
-    monkeypatch.setattr(notices.time, "monotonic", lambda: now)
-    repeated = Repeated()
+    now = 0.0
+    repeated = Repeated(lambda: now)
     for _ in range(1_000):
         repeated.tell("damaged")
     now += notices.PAUSE_SECONDS

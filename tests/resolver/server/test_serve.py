@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,8 @@ import dns.message
 import dns.query
 import pytest
 
-from resolver.server.child import Timing
+from resolver.server.signals import MEANINGLESS
+from resolver.server.tcp_process import READERS_SECONDS
 from resolver.store.environment import Store
 from tests.support.servers import (
     PATIENCE,
@@ -143,7 +145,18 @@ def test_reader_slots_of_killed_processes_are_freed_at_start(tmp_path: Path) -> 
         assert store.usage()["readers"] > 0
         with serving(data):
             assert store.check_readers() == 0
-    assert Timing().readers_seconds <= 60
+    assert READERS_SECONDS <= 60
+
+
+def test_no_signal_without_a_meaning_ends_a_server_that_begins(data: Path, tmp_path: Path) -> None:
+    """Before anything is imported that takes its time, such as what reads the data."""
+    numbers = sorted(map(int, MEANINGLESS))
+    (tmp_path / "lmdb.py").write_text(
+        f"import os\nfor number in {numbers}: os.kill(os.getpid(), number)\nraise SystemExit(7)\n"
+    )
+    words = ["serve", "--data", str(data), "--listen", "127.0.0.1:0"]
+    with start(words, subprocess.DEVNULL, path=tmp_path) as process:
+        assert process.wait(PATIENCE) == 7
 
 
 def test_a_port_in_use_is_told_in_one_line(data: Path) -> None:

@@ -9,12 +9,15 @@ import selectors
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import dns.exception
 import dns.message
 import dns.query
 import lmdb
@@ -23,9 +26,10 @@ import pytest
 from csid.address import Address
 from resolver.server.asking import UdpAsker, udp_askers
 from resolver.server.child import Child, StartError
-from resolver.server.process import MEANINGLESS
+from resolver.server.signals import MEANINGLESS
 from resolver.server.sockets import bind
 from resolver.store.environment import Store
+from tests.support.hanging import WAYS
 from tests.support.packets import query
 from tests.support.servers import (
     PATIENCE,
@@ -49,10 +53,13 @@ def data(tmp_path: Path) -> Path:
     return make_data(tmp_path / "data")
 
 
+def question() -> dns.message.Message:
+    return dns.message.make_query(f"www.{SUFFIX}", "A")
+
+
 def address(server: Server, ask: Callable[..., dns.message.Message] = dns.query.udp) -> str:
     """The address of www, asked once."""
-    question = dns.message.make_query(f"www.{SUFFIX}", "A")
-    answer = ask(question, "127.0.0.1", port=server.port, timeout=PATIENCE)
+    answer = ask(question(), "127.0.0.1", port=server.port, timeout=PATIENCE)
     return str(answer.answer[0][0])
 
 
@@ -104,6 +111,21 @@ def test_a_process_that_is_stopped_is_replaced(data: Path, module: str, name: st
         assert address(server) == "192.0.2.1"
         assert address(server, dns.query.tcp) == "192.0.2.1"
         assert pid not in server.workers(module)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_process_that_one_question_takes_up_for_ever_is_replaced(data: Path, way: str) -> None:
+    with supervised(data, module="tests.support.hanging") as server:
+        hanging = dns.message.make_query(f"{way}.{SUFFIX}", "A")
+        with socket.create_connection(("127.0.0.1", server.port)) as sock:
+            sock.sendall(hanging.to_wire(prepend_length=True))
+            with pytest.raises(dns.exception.Timeout):
+                dns.query.udp(hanging, "127.0.0.1", port=server.port, timeout=0.1)
+            for name in ("UDP worker 1", "TCP server"):
+                says(server, f"csid: {name}", "has not answered for", "killed")
+                says(server, name, "ended by signal 9; it is replaced")
+        assert address(server) == "192.0.2.1"
+        assert address(server, dns.query.tcp) == "192.0.2.1"
 
 
 def test_of_many_workers_those_that_are_stopped_are_replaced_and_no_other(data: Path) -> None:
@@ -225,6 +247,38 @@ def test_without_room_for_a_process_the_server_waits_and_does_not_end() -> None:
         child.reap()
         assert child.due is not None
     assert len(list(Path("/proc/self/fd").iterdir())) <= open_before
+
+
+def test_without_room_for_a_process_at_the_start_the_server_ends_with_the_reason(
+    data: Path,
+) -> None:
+    timing = HASTY._replace(start_seconds=0.5)
+    with (
+        pytest.raises(AssertionError, match=r"(?s)Too many open files.* could not be started wit"),
+        supervised(data, timing=timing, files=12),
+    ):
+        pass
+
+
+def test_slots_of_dead_readers_keep_no_process_from_starting(data: Path) -> None:
+    with supervised(data) as server:
+        script = (
+            "import lmdb, os, sys\n"
+            "environment = lmdb.open(sys.argv[1], readonly=True)\n"
+            "held = []\n"
+            "try:\n"
+            "    while True:\n"
+            "        held.append(environment.begin())\n"
+            "except lmdb.ReadersFullError:\n"
+            "    os._exit(7)\n"
+        )
+        assert subprocess.run([sys.executable, "-c", script, data]).returncode == 7
+        for module in (WORKER, TCP):
+            (pid,) = server.workers(module)
+            os.kill(pid, signal.SIGKILL)
+            eventually("it is replaced", partial(is_replaced, server, module, pid))
+        serves(server, "192.0.2.1")
+        assert "could not start" not in server.log.read_text()
 
 
 def test_a_version_that_changed_under_the_server_ends_it_with_the_reason(data: Path) -> None:
@@ -423,6 +477,29 @@ def test_a_lock_file_that_is_made_anew_is_opened_anew(data: Path) -> None:
             assert store.usage()["readers"] > 0
             put_zone(store, OTHER)
         serves(server, "192.0.2.77")
+
+
+@pytest.mark.parametrize("octets", [0, 8192])
+def test_a_data_file_that_is_cut_short_ends_the_server_with_the_reason(
+    data: Path, octets: int
+) -> None:
+    """Whoever maps it is killed by the kernel."""
+    with supervised(data) as server:
+        os.truncate(data / "data.mdb", octets)
+        with pytest.raises(dns.exception.Timeout):
+            dns.query.udp(question(), "127.0.0.1", port=server.port, timeout=0.1)
+        says(server, "UDP worker 1", "data.mdb or lock.mdb was cut short under it")
+        assert server.process.wait(PATIENCE) == 2
+        assert "could not start" in server.log.read_text().splitlines()[-1]
+
+
+def test_a_lock_file_that_is_cut_short_costs_processes_and_not_the_server(data: Path) -> None:
+    with supervised(data) as server:
+        os.truncate(data / "lock.mdb", 0)
+        with pytest.raises(dns.exception.Timeout):
+            dns.query.udp(question(), "127.0.0.1", port=server.port, timeout=0.1)
+        says(server, "UDP worker 1", "was cut short under it")
+        serves(server, "192.0.2.1")
 
 
 def test_a_secret_that_everybody_can_read_is_told(data: Path) -> None:

@@ -147,7 +147,7 @@ def test_a_peer_that_is_slow_but_takes_its_answers_in_time_is_served_to_the_end(
     run_jumping(main)
 
 
-class Flood(trio.abc.Stream):
+class Flood(trio.abc.HalfCloseableStream):
     """A stream that always has more queries at hand and takes whatever is sent, without a wait."""
 
     def __init__(self, octets: bytes) -> None:
@@ -159,6 +159,9 @@ class Flood(trio.abc.Stream):
         return self.octets
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        pass
+
+    async def send_eof(self) -> None:
         pass
 
     async def wait_send_all_might_not_block(self) -> None:

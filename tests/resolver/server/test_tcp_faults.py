@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +10,11 @@ from typing import Any
 import pytest
 import trio
 
+from csid.errors import StoreError
 from csid.limits import MAX_TCP_CONNECTIONS
+from resolver.server import notices
 from resolver.server.tcp import TcpServer
+from resolver.server.tcp_process import first
 from resolver.store.environment import Store
 from tests.support.servers import make_data
 from tests.support.streams import ANSWERER, Peer, assert_nothing_left, query, run_jumping, serving
@@ -37,7 +39,7 @@ class Broken:
 
 
 def test_an_exception_ends_its_own_connection_and_is_told_once_a_second(
-    store: Store, capsys: pytest.CaptureFixture[str]
+    store: Store, capfd: pytest.CaptureFixture[str]
 ) -> None:
     server = TcpServer(store, ANSWERER, 100)
 
@@ -58,11 +60,32 @@ def test_an_exception_ends_its_own_connection_and_is_told_once_a_second(
         assert_nothing_left(server)
 
     run_jumping(main)
-    lines = capsys.readouterr().err.splitlines()
+    lines = capfd.readouterr().err.splitlines()
     assert 3 <= len(lines) <= 4
     for line in lines:
         assert line.startswith("csid: TCP server: a connection was closed: OSError('the mom")
         assert len(line) < 300
+
+
+def test_a_store_that_can_no_longer_be_read_ends_the_server(store: Store) -> None:
+    """As it ends a UDP worker, so that another takes its place."""
+    server = TcpServer(store, ANSWERER, 100)
+
+    class Closed:
+        def moment(self) -> Any:
+            raise StoreError("the store is closed")
+
+    async def main() -> None:
+        async with serving(server) as connect:
+            asking = await connect()
+            server._store = Closed()  # type: ignore[assignment]
+            await asking.send(query(1))
+            await trio.sleep_forever()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        run_jumping(main)
+    assert str(first(caught.value)) == "the store is closed"
+    assert_nothing_left(server)
 
 
 def test_an_exception_that_cannot_be_told_ends_nothing_else(
@@ -72,15 +95,13 @@ def test_an_exception_that_cannot_be_told_ends_nothing_else(
         async with serving(server) as connect:
             asking, failing = await connect(), await connect()
             working, server._store = server._store, Broken()  # type: ignore[assignment]
-            monkeypatch.setattr("sys.stderr", full)
+            monkeypatch.setattr(notices, "STDERR", full.fileno())
             await failing.send(query(1))
             await failing.until_closed()
-            monkeypatch.undo()
             server._store = working
             await asking.ask()
 
-    # Closing it fails as well: it still has what it could not write.
-    with contextlib.suppress(OSError), Path("/dev/full").open("w") as full:
+    with Path("/dev/full").open("w") as full:
         run_jumping(main)
     assert server.counters()["failed"] == 1
 
@@ -103,7 +124,7 @@ def test_cancelling_ends_all_connections_and_is_not_swallowed(server: TcpServer)
 
 
 def test_a_listener_that_fails_for_good_neither_spins_nor_ends_the_others(
-    server: TcpServer, capsys: pytest.CaptureFixture[str]
+    server: TcpServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
     async def main() -> None:
         with socket.socket() as broken, socket.socket() as sound:
@@ -116,6 +137,6 @@ def test_a_listener_that_fails_for_good_neither_spins_nor_ends_the_others(
                     await Peer(stream).ask()
 
     run_jumping(main, threshold=0.01)
-    lines = capsys.readouterr().err.splitlines()
+    lines = capfd.readouterr().err.splitlines()
     assert 1 <= len(lines) <= 11
     assert "no connection can be accepted: [Errno 22]" in lines[0]

@@ -188,6 +188,44 @@ def test_services_bring_the_addresses_of_their_targets(
 
 def test_a_service_at_a_wildcard_names_no_owner_yet() -> None:
     assert extras("*.w HTTPS 1 .\n*.w A 192.0.2.9\n", "*.w", HTTPS) == []
+    data = {b"\0": APEX, b"\1*\0": {HTTPS: RRset(1, [b"\0\1\0"]), A: RRset(1, [bytes(4)])}}
+    blob = dict(build.build(b"\0", data))[b"*\0"]
+    assert node.extra_number_at(blob, node.find_entry(blob, HTTPS)) == 0
+
+
+WILDCARDS = """\
+* A 192.0.2.1
+*.w AAAA ::1
+*.al CNAME t
+a.ent TXT x
+cut NS ns.cut
+*.cut A 192.0.2.2
+dn DNAME w
+x.dn A 192.0.2.3
+"""
+
+
+@pytest.mark.parametrize(
+    ("host", "types"),
+    [("x", [A]), ("x.y", [A]), ("x.w", [AAAA]), ("x.y.w", [AAAA]), ("*.w", [AAAA]),
+     ("x.al", []), ("x.ent", []), ("ent", []), ("x.t", []), ("x.y.cut", []),
+     ("y.dn", []), ("x.dn", []), ("x.elsewhere.test.", [])],
+)  # fmt: skip
+def test_a_wildcard_gives_addresses_to_hosts_that_it_stands_for(
+    host: str, types: list[int]
+) -> None:
+    """As if the host were asked for (RFC 4592 section 3.3.1); what is hidden is glue only."""
+    for row, rrtype in (("MX 1", MX), ("NS", NS), ("HTTPS 1", HTTPS)):
+        hosts = [(host, one) for one in types]
+        if rrtype == NS and host in ("x.dn", "x.y.cut"):
+            hosts = [(host, A)]
+        assert extras(f"{WILDCARDS}t {row} {host}\n", "t", rrtype) == hosts
+
+
+def test_hosts_of_a_zone_whose_apex_is_a_dname_are_hidden() -> None:
+    assert extras("@ DNAME z.\n@ MX 1 x\n@ MX 1 @\n@ A 192.0.2.1\n* A 192.0.2.2\n", "", MX) == [
+        ("example.", A)
+    ]
 
 
 def test_wildcards_are_counted() -> None:

@@ -15,8 +15,8 @@ from csid.errors import ZoneError
 from csid.limits import MAX_RRSET_RECORDS, MAX_TYPES_PER_NAME
 from csid.protocol import CNAME, DNAME, MX, NS, NSEC, RRSIG, SOA, TXT, A
 from resolver.store.build import build
-from resolver.zonefile.check import MAX_WARNINGS, Zone, collect, read_zone
-from resolver.zonefile.reader import read_text
+from resolver.zonefile.check import Zone, collect, read_zone
+from resolver.zonefile.reader import MAX_WARNINGS, read_text
 
 HEAD = "$ORIGIN ex.\n$TTL 60\n@ SOA ns1 host 1 2 3 4 5\n@ NS ns1\n"
 
@@ -96,6 +96,21 @@ def test_warnings_are_counted_when_they_grow_many() -> None:
 
 
 SIGNATURE = "8 1 60 20300101000000 20200101000000 1 ex. AAAA"
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        "KEY 256 3 8 AAAA",
+        f"SIG CNAME {SIGNATURE}",
+        "NXT b CNAME",
+        "NSEC3 1 0 0 - 2vptu5timamqttgl4luu9kg21e0aor3s CNAME",
+    ],
+)
+def test_records_of_dnssec_stand_beside_an_alias(record: str) -> None:
+    """RFC 2181 section 10.1 for the old types; BIND, NSD and Knot take NSEC3 so."""
+    for lines in (f"c CNAME x\nc {record}\n", f"c {record}\nc CNAME x\n"):
+        assert len(zone_of(HEAD + lines).rrsets[names.from_text("c.ex.")]) == 2
 
 
 def test_what_stands_beside_an_alias_by_right_is_accepted() -> None:

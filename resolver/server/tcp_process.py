@@ -1,0 +1,116 @@
+"""The process around the TCP server: one for all listeners.
+
+    python -m resolver.server.tcp_process --data DIR --fd N [--fd N ...]
+
+Started by the supervisor, which binds the sockets and hands over the end of a pipe to be told of
+readiness, and memory for the counters. On SIGTERM the connections get the answers to what was asked
+on them, and are ended. On SIGUSR1 the counters are told on stderr; SIGHUP changes nothing.
+
+It frees the reader slots of processes that died, for itself and all others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import signal
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from csid.errors import CsidError, StoreError
+from csid.limits import MAX_TCP_CONNECTIONS
+from resolver.answer.edns import OptWriter
+from resolver.answer.process import Answerer
+from resolver.server.counters import open_inherited
+from resolver.server.notices import tell
+from resolver.server.tcp import TcpServer
+from resolver.store.environment import Store
+
+FILES_RESERVED: Final = 64  # descriptors for everything that is no connection
+READERS_SECONDS: Final = 60.0  # between two looks for reader slots of processes that died
+
+_IGNORED_AT_FIRST: Final = (signal.SIGHUP, signal.SIGUSR1)  # by default they end the process
+
+
+async def run(
+    store: Store, server: TcpServer, listeners: Sequence[socket.socket], ready_fd: int | None
+) -> None:
+    """Serve until SIGTERM, and tell the counters on SIGUSR1."""
+
+    async def obey() -> None:
+        async for number in signals:
+            if number == signal.SIGTERM:
+                server.end()
+            elif number == signal.SIGUSR1:
+                counters = " ".join(f"{name} {count}" for name, count in server.counters().items())
+                tell(f"TCP server: {counters}")
+
+    with trio.open_signal_receiver(*_IGNORED_AT_FIRST, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(obey)
+            nursery.start_soon(free_readers, store)
+            await server.serve(listeners, ready_fd)
+            nursery.cancel_scope.cancel()
+
+
+async def free_readers(store: Store) -> None:
+    """Free reader slots again and again; what goes wrong is said, nobody depends on it."""
+    while True:
+        await trio.sleep(READERS_SECONDS)
+        try:
+            store.check_readers()
+        except StoreError as error:
+            tell(str(error))
+
+
+def raise_file_limit() -> int:
+    """Allow this process all the open files it may have; returns how many."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return MAX_TCP_CONNECTIONS + FILES_RESERVED if hard == resource.RLIM_INFINITY else hard
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve TCP on inherited sockets until ended by a signal."""
+    for number in _IGNORED_AT_FIRST:
+        signal.signal(number, signal.SIG_IGN)
+    parser = argparse.ArgumentParser(
+        prog="resolver.server.tcp_process", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("--data", type=Path, required=True, help="the data directory")
+    parser.add_argument("--fd", type=int, action="append", required=True, help="a listening socket")
+    parser.add_argument("--nsid", default="", help="the name this server gives when asked")
+    parser.add_argument("--ready-fd", type=int, help="takes one octet when the server answers")
+    parser.add_argument("--counters-fd", type=int, help="memory of resolver.server.counters")
+    options = parser.parse_args(arguments)
+    connections = min(MAX_TCP_CONNECTIONS, max(1, raise_file_limit() - FILES_RESERVED))
+    shared = open_inherited(options.counters_fd)
+    try:
+        with Store.open(options.data) as store:
+            opt = OptWriter(store.settings().cookie_secret, options.nsid.encode())
+            server = TcpServer(store, Answerer(opt, tell=tell), connections, shared=shared)
+            listeners = [socket.socket(fileno=fd) for fd in options.fd]
+            trio.run(run, store, server, listeners, options.ready_fd)
+    except (CsidError, OSError) as error:
+        tell(str(error))
+        return 1
+    except ExceptionGroup as group:  # how trio gives what has ended a task
+        cause = first(group)
+        tell(str(cause) if isinstance(cause, CsidError) else f"TCP server: {cause!r}")
+        return 1
+    return 0
+
+
+def first(error: Exception) -> Exception:
+    """The exception that a group of them is about, whatever groups are in it."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
