@@ -25,7 +25,7 @@ from registry.rules import plan
 from registry.rules.decide import decide
 from registry.rules.decision import Decision
 from registry.rules.plan import MintAll, Plan
-from registry.rules.requests import Actor, Body, Request, RetireLocation
+from registry.rules.requests import Actor, Request
 from registry.tables import log_entry, transaction, view
 from registry.tables.log_entry import LogEntry
 from registry.tables.naming import Names
@@ -190,10 +190,7 @@ class Registry:
             ]
             decisions = self.writer.submit(requests)
             outcome.count(decisions)
-            outcome.stopped = any(
-                _ends(work, body) and not decision.status.success
-                for body, decision in zip(bodies, decisions, strict=True)
-            )
+            outcome.stopped = plan.is_ended(work, bodies, decisions)
             outcome.cursor = cursor
             if on_progress is not None:
                 on_progress(outcome)
@@ -334,8 +331,3 @@ def _chain(log: audit.Log, index: int) -> Iterator[Change]:
 def _step_key(work: Plan, key: str, cursor: str, number: int) -> str:
     """The key of one step: steps of other plans find by themselves what is done already."""
     return f"{key}/{int(cursor or 0) + number}" if key and isinstance(work, MintAll) else ""
-
-
-def _ends(work: Plan, body: Body) -> bool:
-    """Whether a refusal of this step ends the plan."""
-    return isinstance(work, MintAll) or isinstance(body, RetireLocation)

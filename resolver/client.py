@@ -181,7 +181,10 @@ def _read(sock: socket.socket, octets: int, end: float) -> bytes:
 def _addresses(
     server: Address, kind: socket.SocketKind
 ) -> tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]:
-    return socket.getaddrinfo(server.host, server.port, type=kind)[0]
+    try:
+        return socket.getaddrinfo(server.host, server.port, type=kind)[0]
+    except UnicodeError:  # of the IDNA codec, which has no words for it
+        raise AskError(f"{server.host[:80]!r} is no name of a host") from None
 
 
 def _believed(

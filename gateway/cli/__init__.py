@@ -20,6 +20,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
 
 from csid.errors import CsidError
+from gateway.cli.escape import one_line
 from resolver.server.signals import ignore_meaningless
 
 if TYPE_CHECKING:
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 EXIT_ERROR: Final = 2  # the command could not be carried out at all
 EXIT_INTERRUPTED: Final = 130  # by Ctrl-C: 128 + SIGINT, as shells count
 EXIT_PIPE: Final = 141  # whoever read our output went away: 128 + SIGPIPE
+_STANDARD_STREAMS: Final = (  # in the order of their numbers: how each is opened if it was closed
+    ("stdin", "r", os.O_WRONLY),
+    ("stdout", "w", os.O_RDONLY),
+    ("stderr", "w", os.O_WRONLY),
+)
 
 
 class Command(NamedTuple):
@@ -82,6 +88,7 @@ COMMANDS: Final = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _stand_in_for_closed()
     if words and words[0] in COMMANDS and COMMANDS[words[0]].lasts:
         ignore_meaningless()
     _let_all_texts_out()
@@ -116,6 +123,17 @@ def _run(words: Sequence[str]) -> int:
     return code
 
 
+def _stand_in_for_closed() -> None:
+    """Have something in the place of each of stdin, stdout and stderr that was closed, so that no
+    file of ours takes its number. To read the one or write the other fails; on stderr nobody can be
+    told of it.
+    """
+    for name, mode, flags in _STANDARD_STREAMS:
+        if getattr(sys, name) is None:
+            stand_in = os.open(os.devnull, flags)
+            setattr(sys, name, os.fdopen(stand_in, mode, encoding="utf-8"))
+
+
 def _let_all_texts_out() -> None:
     """Have what the terminal's encoding cannot show written as escapes, on stdout as on stderr."""
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -140,7 +158,11 @@ def _close_output() -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that says when its help could not be printed."""
+    """A parser that says when its help could not be printed, and what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and end."""
+        super().error(one_line(message))
 
     def print_help(self, file: SupportsWrite[str] | None = None) -> None:
         """Print it; argparse's own passes over errors."""

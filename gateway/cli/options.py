@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 from datetime import date
 from pathlib import Path
+from typing import Final
+
+COUNT_MAX: Final = 999_999_999_999  # more than there can be of anything
 
 Subparsers = argparse._SubParsersAction  # what argparse gives no public name
 
@@ -55,7 +58,7 @@ def day(text: str) -> date:
 
 
 def count(text: str) -> int:
-    """A number from 0."""
-    if text.isascii() and text.isdecimal():
+    """A number from 0 to COUNT_MAX."""
+    if text.isascii() and text.isdecimal() and len(text) <= len(str(COUNT_MAX)):
         return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r}: expected a number, 0 for all")
+    raise argparse.ArgumentTypeError(f"{text[:40]!r}: expected a number from 0 to {COUNT_MAX}")

@@ -20,6 +20,7 @@ from csid.explain import Row
 from csid.fields import BY_KEY, PRECISIONS, show_number
 from csid.record import Record
 from csid.vocabulary import FIELDS, STATES
+from gateway.cli.escape import one_line
 from registry.rules.case import CHINA
 
 T = TypeVar("T")
@@ -32,12 +33,8 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def complain(message: object) -> None:
-    """Print one error line on stderr; what would break the line or move the cursor is escaped."""
-    line = "".join(
-        char if char.isprintable() or char == "\u3000" else ascii(char)[1:-1]
-        for char in str(message)
-    )
-    err.print(f"csid: {line}", markup=False, style="red")
+    """Print one error line on stderr."""
+    err.print(f"csid: {one_line(str(message))}", markup=False, style="red")
 
 
 def print_json(value: Any) -> None:

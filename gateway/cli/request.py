@@ -1,107 +1,30 @@
-"""What commands ask of the registry: who is acting, one request or a plan of many carried out or
-only tried, and what came of it, for people and for scripts.
+"""What commands ask of the registry: one request or a plan of many, carried out or only tried, and
+what came of it, for people and for scripts.
 """
 
 from __future__ import annotations
 
 import argparse
-import getpass
-import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from rich.console import Console
 
-from csid.errors import CsidError
-from csid.identifier import fold
-from csid.vocabulary import ROLES
-from gateway.cli import options, output, progress
+from gateway.cli import acting, options, output, progress
 from registry.rules import plan
 from registry.rules.decide import decide
 from registry.rules.decision import Decision
 from registry.rules.lifecycle import LIVE
 from registry.rules.plan import Plan
-from registry.rules.policy import MAY_AUDIT
-from registry.rules.requests import Actor, Body, Request, Role
+from registry.rules.requests import Body, Request
 from registry.rules.status import Status
-from registry.service import Outcome, Registry
+from registry.service import STEPS_PER_COMMIT, Outcome, Registry
 from registry.tables.overlay import Overlay
 from registry.tables.search import Query, find
 from registry.tables.view import View
 
-ACTOR_VARIABLE: Final = "CSID_ACTOR"
-ROLE_VARIABLE: Final = "CSID_ROLE"
-OWNER_VARIABLE: Final = "CSID_OWNER"
-DEFAULT_ROLE: Final = Role.ADMINISTRATOR.value
 REFUSALS_SHOWN: Final = 20
-
-
-class ActorError(CsidError):
-    """It is not clear who is acting."""
-
-
-# -- who is acting
-
-
-def add_actor(parser: argparse.ArgumentParser) -> None:
-    """Add --as, --role and --owner."""
-    group = parser.add_argument_group("who is acting 操作人")
-    group.add_argument(
-        "--as", dest="actor", metavar="NAME", help=f"name 姓名 (${ACTOR_VARIABLE}, or the login)"
-    )
-    group.add_argument(
-        "--role",
-        choices=tuple(ROLES),
-        help=f"in what capacity 角色 (${ROLE_VARIABLE}, or {DEFAULT_ROLE}): "
-        + ", ".join(f"{word} {zh}" for word, zh in ROLES.items()),
-    )
-    group.add_argument(
-        "--owner",
-        dest="acting_for",
-        metavar="CODE",
-        help=f"the owner that a registrar acts for 所代表主体 (${OWNER_VARIABLE})",
-    )
-
-
-def actor_of(args: argparse.Namespace) -> Actor:
-    """Who is acting, as options and environment say.
-
-    Raises:
-        ActorError: it is nobody, in no role there is, or a registrar of no owner.
-    """
-    name = args.actor or os.environ.get(ACTOR_VARIABLE) or _login()
-    word = args.role or os.environ.get(ROLE_VARIABLE) or DEFAULT_ROLE
-    if word not in ROLES:
-        raise ActorError(
-            f"${ROLE_VARIABLE}: {word[:40]!r} is no role; use one of {', '.join(ROLES)}"
-        )
-    role = Role(word)
-    owner = args.acting_for or os.environ.get(OWNER_VARIABLE) or ""
-    if role is not Role.REGISTRAR:
-        return Actor(name, role)
-    if not owner:
-        raise ActorError("a registrar acts for an owner: give its code with --owner")
-    return Actor(name, role, fold(owner))
-
-
-def require_auditor(args: argparse.Namespace) -> None:
-    """Refuse who may not look into the audit log.
-
-    Raises:
-        ActorError: the role may not.
-    """
-    actor = actor_of(args)
-    if actor.role not in MAY_AUDIT:
-        allowed = ", ".join(sorted(role.value for role in MAY_AUDIT))
-        raise ActorError(f"{actor.name} is {actor.role.value}; the audit log is for: {allowed}")
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a user id without a name
-        raise ActorError("nobody is logged in by name: say who is acting with --as NAME") from None
 
 
 # -- one request
@@ -119,7 +42,7 @@ def add_request(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dry-run", action="store_true", help="only try, keep nothing 试运行")
     options.add_json(parser)
-    add_actor(parser)
+    acting.add_actor(parser)
 
 
 def open_registry(args: argparse.Namespace) -> Registry:
@@ -129,7 +52,7 @@ def open_registry(args: argparse.Namespace) -> Registry:
 
 def request_of(args: argparse.Namespace, body: Body) -> Request:
     """The request that a command line makes."""
-    return Request(actor_of(args), body, args.reason, args.key)
+    return Request(acting.actor_of(args), body, args.reason, args.key)
 
 
 def carry_out(registry: Registry, args: argparse.Namespace, body: Body, bare: bool = False) -> int:
@@ -241,7 +164,7 @@ def carry_out_plan(
             if args.dry_run:
                 _try_plan(registry, args, work, on_progress)
             else:
-                registry.run(work, actor_of(args), args.reason, args.key, on_progress)
+                registry.run(work, acting.actor_of(args), args.reason, args.key, on_progress)
     except KeyboardInterrupt:
         output.complain("已中断，已办理的保留 interrupted, what was done stays; run it again")
         if outcome is not None:
@@ -268,14 +191,18 @@ def _try_plan(
     on_progress: Callable[[Outcome], None],
 ) -> None:
     outcome = Outcome()
+    most = 1  # as the registry takes them
     with registry.view() as seen:
         trial = Trial(seen, args)
         while True:
-            bodies, cursor = plan.steps(trial.view, work, outcome.cursor)
-            outcome.count(trial.ask(bodies))
+            bodies, cursor = plan.steps(trial.view, work, outcome.cursor, most)
+            most = STEPS_PER_COMMIT
+            decisions = trial.ask(bodies)
+            outcome.count(decisions)
+            outcome.stopped = plan.is_ended(work, bodies, decisions)
             outcome.cursor = cursor
             on_progress(outcome)
-            if not cursor:
+            if not cursor or outcome.stopped:
                 return
 
 

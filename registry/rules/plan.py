@@ -6,7 +6,7 @@ was interrupted begins again anywhere, because what is done already is passed ov
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -15,6 +15,7 @@ from csid import prefix
 from csid.identifier import Identifier, fold
 from csid.record import Record
 from registry.rules import moves
+from registry.rules.decision import Decision
 from registry.rules.lifecycle import LIVE
 from registry.rules.requests import Alias, AliasSubtree, Body, Mint, Move, RetireLocation
 from registry.tables import codec, index, view
@@ -87,6 +88,17 @@ def _alias_all(seen: View, plan: AliasAll, cursor: str) -> Expansion:
     for identifier in _living(seen, old, cursor):
         yield str(identifier), Alias(identifier, moves.moved(identifier, **others))
     yield _CLOSE, AliasSubtree(old, new)
+
+
+def is_ended(plan: Plan, steps: Sequence[Body], decisions: Sequence[Decision]) -> bool:
+    """Whether a plan ends with these steps, as one of them was refused: of a location that may not
+    be retired, or of a pool that gives no more.
+    """
+    return any(
+        isinstance(plan, MintAll) or isinstance(step, RetireLocation)
+        for step, decision in zip(steps, decisions, strict=True)
+        if not decision.status.success
+    )
 
 
 def _mint_all(seen: View, plan: MintAll, cursor: str) -> Expansion:

@@ -1,21 +1,21 @@
 """Killed at any moment, short of room, short of disk: what was acknowledged is there, once.
 
-Each round ends, by SIGKILL at a random moment, a process whose threads assign and one that imports,
-both on one data directory; then all that they acknowledged is looked for. CSID_KILLS says how many
-processes are killed (40 unless told otherwise).
+Each round ends a process whose threads assign and one that imports, both on one data directory, by
+SIGKILL soon after some number of its writes was acknowledged; then all that they acknowledged is
+looked for. CSID_KILLS says how many processes are killed (40 unless told otherwise).
 """
 
 from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from itertools import chain
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -31,73 +31,39 @@ from registry.tables import log_entry, view
 from registry.tables.transaction import AuditStore
 from tests.support import trees
 from tests.support.books import OWNERS, accredit, ask, create, opened, resolved
+from tests.support.killed import LONGEST, Say, finished, killed_after, start
 from tests.support.registering import ADMINISTRATOR, OWNER, RECORD, identifier
-from tests.support.servers import CHECKOUT
 
-KILLS = int(os.environ.get("CSID_KILLS", "24"))
+KILLS = int(os.environ.get("CSID_KILLS", "40"))
 ROWS = 2_000
 ROWS_PER_PART = 40
-LONGEST = 0.25  # seconds that a process is let run, at most
-PATIENCE = 60  # seconds
-
-# Each prints what is acknowledged, a line at a time and at once: "assigned NAME", "imported COUNT".
-ASSIGNER = """
-import os, sys
-from pathlib import Path
-from threading import Thread
-from tests.support.registering import ADMINISTRATOR, RECORD, identifier
-from registry.rules.requests import Assign, Request
-from registry.service import Registry
-data, part = Path(sys.argv[1]), int(sys.argv[2])
-def client(thread):
-    for number in range(1_000):
-        code = identifier(f"{part:04d}{thread}{number:03d}")
-        if registry.submit(Request(ADMINISTRATOR, Assign(code, RECORD))).status.success:
-            os.write(1, f"assigned {code}\\n".encode())
-with Registry.open(data, writable=True) as registry:
-    os.write(1, b"begun\\n")
-    threads = [Thread(target=client, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-"""
-IMPORTER = """
-import os, sys
-from datetime import date
-from pathlib import Path
-from tests.support.registering import ADMINISTRATOR
-from registry.bulk.entries import Part, Reading, parts
-from registry.bulk.importer import Import
-from registry.service import Registry
-from registry.bulk.csv_stream import Table
-data, table, rows = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-with Registry.open(data, writable=True) as registry, table.open("rb") as file:
-    os.write(1, b"begun\\n")
-    work = Import(registry.store, ADMINISTRATOR)
-    reading = Reading("csid.internal.", date(2026, 1, 1), 300, rows)
-    for faults in work.run(parts(Table(file), reading)):
-        assert not faults, faults
-        os.write(1, f"imported {work.tally.added + work.tally.unchanged}\\n".encode())
-"""
+ACKNOWLEDGED_MOST = 20  # writes before a process is killed; an import has 50
 
 
-def started(program: str, *words: object) -> subprocess.Popen[bytes]:
-    paths = [str(CHECKOUT), *sys.path]
-    return subprocess.Popen(
-        [sys.executable, "-c", program, *map(str, words)],
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-    )
+# Each says what is acknowledged: "assigned NAME", "imported COUNT".
 
 
-def acknowledged(process: subprocess.Popen[bytes]) -> list[list[str]]:
-    """What a process that was killed had said, in whole lines."""
-    assert process.stdout is not None
-    said = process.stdout.read()
-    process.wait(PATIENCE)
-    whole = said[: said.rfind(b"\n") + 1]
-    return [line.split() for line in whole.decode().splitlines()]
+def assign_many(say: Say, data: Path, round_: int) -> None:
+    def client(thread: int) -> None:
+        for number in range(1_000):
+            code = identifier(f"{round_:04d}{thread}{number:03d}")
+            if ask(registry, Assign(code, RECORD)).status.success:
+                say(f"assigned {code}")
+
+    with Registry.open(data, writable=True) as registry:
+        threads = [Thread(target=client, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+
+def import_all(say: Say, data: Path, table: Path) -> None:
+    with Registry.open(data, writable=True) as registry:
+        work = Import(registry.store, ADMINISTRATOR)
+        for faults in work.run(rows_of(table)):
+            assert not faults, faults
+            say(f"imported {work.tally.added + work.tally.unchanged}")
 
 
 def table_of(path: Path, round_: int) -> list[str]:
@@ -145,25 +111,18 @@ def test_killed_at_any_moment_nothing_acknowledged_is_lost(tmp_path: Path) -> No
                 accredit(registry, *OWNERS)
         table = tmp_path / "table.csv"
         wanted = table_of(table, round_)
-        processes = [
-            started(ASSIGNER, data, round_),
-            started(IMPORTER, data, table, ROWS_PER_PART),
-        ]
-        for process in processes:
-            assert process.stdout is not None
-            assert process.stdout.readline() == b"begun\n"
-        for process in source.sample(processes, 2):
-            time.sleep(source.random() * LONGEST / 2)
-            process.kill()
-        for kind, value in (line for one in processes for line in acknowledged(one)):
+        processes = [start(assign_many, data, round_), start(import_all, data, table)]
+        writes = [source.randrange(ACKNOWLEDGED_MOST) for _ in processes]
+        further = [source.random() * LONGEST for _ in processes]
+        with ThreadPoolExecutor(len(processes)) as threads:
+            said = list(threads.map(killed_after, processes, writes, further))
+        for kind, value in map(str.split, chain.from_iterable(said)):
             promised |= {value} if kind == "assigned" else set(wanted[: int(value)])
         cut_short += not promised >= set(wanted)
         sizes.add(check(data, promised))
         if round_ % per_directory == per_directory - 1 or round_ == rounds - 1:
             # Run again to its end, an import takes what is missing and nothing twice.
-            last = started(IMPORTER, data, table, ROWS_PER_PART)
-            assert acknowledged(last)[-1] == ["imported", str(ROWS)]
-            assert last.returncode == 0
+            assert finished(start(import_all, data, table))[-1] == f"imported {ROWS}"
             check(data, promised | set(wanted))
     assert len(sizes) > 1, "no process came to write anything"
     assert cut_short > rounds / 3, "the processes were through before they were killed"

@@ -153,6 +153,8 @@ def test_what_cannot_be_asked_gives_exit_code_2_and_one_line(server: RunningServ
     for words, reason in (
         (["nonsense"], "identifier"),
         ([str(POOL), "--server", "host:port"], "expected HOST:PORT"),
+        ([str(POOL), "--server", "\u202e"], "is no name of a host"),
+        ([str(POOL), "--server", "x" * 300], "is no name of a host"),
         ([str(POOL), "--server", f"127.0.0.1:{nobody}"], "no server listens"),
         ([str(POOL), "--server", f"127.0.0.1:{nobody}", "--tcp"], "no server listens"),
         ([str(POOL), "--server", at(server), "--suffix", "example.org."], "does not hold"),

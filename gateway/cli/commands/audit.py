@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from csid.identifier import parse
-from gateway.cli import options, output, request
+from gateway.cli import acting, options, output
 from gateway.cli.commands import history
 from registry.audit import (
     AuditError,
@@ -94,7 +94,7 @@ def _register_verify(actions: options.Subparsers[argparse.ArgumentParser]) -> No
         help="one that was kept elsewhere, with --key; repeatable 另存的检查点",
     )
     options.add_json(verify)
-    request.add_actor(verify)
+    acting.add_actor(verify)
     verify.set_defaults(run=run_verify)
 
 
@@ -111,7 +111,7 @@ def _register_prove(actions: options.Subparsers[argparse.ArgumentParser]) -> Non
     )
     prove.add_argument("--output", type=Path, metavar="FILE", help="write it there 输出文件")
     options.add_data(prove)
-    request.add_actor(prove)
+    acting.add_actor(prove)
     prove.set_defaults(run=run_prove)
 
 
@@ -124,14 +124,15 @@ def _add_key(parser: argparse.ArgumentParser) -> None:
         help=f"private key file, its verifier key beside it in FILE{VERIFIER_SUFFIX} 私钥文件 "
         f"({KEY_FILE} in the data directory)",
     )
-    request.add_actor(parser)
+    acting.add_actor(parser)
 
 
 def run_key(args: argparse.Namespace) -> int:
     """Make the key of the log if asked, and print its verifier key."""
-    request.require_auditor(args)
+    acting.require_auditor(args)
     path = _key_path(args)
     if args.new:
+        Registry.open(args.data).close()  # whose log it is to sign
         key = SigningKey.generate(args.new)
         with (
             write_whole(path, PRIVATE, new=True) as private,
@@ -145,7 +146,7 @@ def run_key(args: argparse.Namespace) -> int:
 
 def run_checkpoint(args: argparse.Namespace) -> int:
     """Sign the log as it stands."""
-    request.require_auditor(args)
+    acting.require_auditor(args)
     key = _signing_key(_key_path(args))
     with Registry.open(args.data, writable=True) as registry:
         _give(registry.checkpoint(key), args.output)
@@ -154,7 +155,7 @@ def run_checkpoint(args: argparse.Namespace) -> int:
 
 def run_verify(args: argparse.Namespace) -> int:
     """Verify everything; exit 1 if something was changed."""
-    request.require_auditor(args)
+    acting.require_auditor(args)
     key = _verifier(args.key) if args.key else None
     points = [_checkpoint(name, key) for name in args.checkpoint]
     with Registry.open(args.data) as registry:
@@ -183,7 +184,7 @@ def run_verify(args: argparse.Namespace) -> int:
 
 def run_prove(args: argparse.Namespace) -> int:
     """Write the proof of the last change of an identifier."""
-    request.require_auditor(args)
+    acting.require_auditor(args)
     note = _read(args.checkpoint) if args.checkpoint else ""
     with Registry.open(args.data) as registry:
         identifier = parse(args.id, suffix=registry.settings.suffix)
@@ -221,6 +222,8 @@ def run_check(args: argparse.Namespace) -> int:
 
 def _key_path(args: argparse.Namespace) -> Path:
     path: Path = args.key or args.data / KEY_FILE
+    if not path.name:
+        raise KeyFileError(f"--key {path}: is no file; give the private key's")
     return path
 
 
@@ -231,7 +234,8 @@ def _verifier_path(path: Path) -> Path:
 def _signing_key(path: Path) -> SigningKey:
     """The private key in a file, with the name that its verifier key has."""
     try:
-        pem = path.read_bytes()
+        with path.open("rb") as file:
+            pem = file.read(TEXT_MAX)
     except OSError as error:
         raise KeyFileError(
             f"{path}: cannot be read: {error.strerror}; make one with: csid audit key --new NAME"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Any, Final
 
-from csid.errors import IdentifierError
+from csid.errors import FileError, IdentifierError
 from csid.explain import explain
 from csid.identifier import Identifier, make, parse
 from gateway.cli import options, output
@@ -117,10 +117,17 @@ def _texts(given: Iterable[str]) -> Iterator[str]:
     """The identifiers to check: those given, and the lines of stdin where ``-`` is; no blanks."""
     for text in given:
         if text == "-":
-            lines = bounded_lines(sys.stdin.buffer, TEXT_OCTETS_MAX)
-            yield from filter(None, (line.decode(errors="replace").strip() for line in lines))
+            yield from filter(None, _lines_of_stdin())
         else:
             yield text
+
+
+def _lines_of_stdin() -> Iterator[str]:
+    try:
+        for line in bounded_lines(sys.stdin.buffer, TEXT_OCTETS_MAX):
+            yield line.decode(errors="replace").strip()
+    except OSError as error:
+        raise FileError(f"-: cannot be read: {error.strerror or error}") from None
 
 
 def _shown(text: str) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, Final
 
 from csid.limits import MAX_TTL
-from gateway.cli import options, output, progress, request
+from gateway.cli import acting, options, output, progress, request
 from registry.bulk.csv_stream import ENCODING, Fault, TableError
 from registry.bulk.entries import Reading
 from registry.bulk.importer import Import, Tally, read_parts
@@ -54,14 +54,14 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--reason", default="", metavar="TEXT", help="why; kept for ever 事由")
     options.add_json(parser)
-    request.add_actor(parser)
+    acting.add_actor(parser)
     parser.set_defaults(run=run_import)
 
 
 def run_import(args: argparse.Namespace) -> int:
     """Import one table; exit code 1 if rows of it were wrong."""
     started = time.monotonic()
-    actor = request.actor_of(args)
+    actor = acting.actor_of(args)
     shown: list[Fault] = []
     with (
         Registry.open(args.data, writable=True, sync=not args.no_sync) as registry,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from csid.identifier import Identifier
-from gateway.cli import options, output, progress, request
+from gateway.cli import acting, options, output, progress, request
 from registry.bulk.csv_stream import TableError
 from registry.bulk.jsonl import Entry, Restoration, read
 from registry.rules.decision import Decision
@@ -37,7 +37,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     parser.add_argument("--reason", default="", metavar="TEXT", help="why; kept for ever 事由")
     parser.add_argument("--dry-run", action="store_true", help="only try, keep nothing 试运行")
     options.add_json(parser)
-    request.add_actor(parser)
+    acting.add_actor(parser)
     parser.set_defaults(run=run_restore, key="")
 
 

@@ -91,7 +91,7 @@ def _type_text(rrtype: int) -> str:
 
 
 def _texts(rrtype: int, rdatas: Sequence[bytes]) -> list[str]:
-    """Record data as a master file has it."""
+    """Record data as a zone file has it."""
     kind = RdataType.make(rrtype)
     try:
         return [dns.rdata.from_wire(IN, kind, one, 0, len(one)).to_text() for one in rdatas]

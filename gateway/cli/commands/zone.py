@@ -25,16 +25,16 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 
     load = commands.add_parser(
         "load",
-        help="load zones from master files 载入区文件",
-        description="Load zones from master files (RFC 1035) 载入区文件, one zone a file, each in "
+        help="load zones from zone files 载入区文件",
+        description="Load zones from zone files (RFC 1035) 载入区文件, one zone a file, each in "
         "place of what is served for its origin. A file that is wrong is refused as a whole, the "
         "others are loaded. Exit code: 0 all are loaded, 1 some were refused, 2 could not be done.",
     )
-    load.add_argument("files", type=Path, nargs="+", metavar="FILE", help="master files 区文件")
+    load.add_argument("files", type=Path, nargs="+", metavar="FILE", help="zone files 区文件")
     options.add_data(load)
     load.set_defaults(run=run_load)
 
-    dump = commands.add_parser("dump", help="write a zone as a master file 导出区文件")
+    dump = commands.add_parser("dump", help="write a zone as a zone file 导出区文件")
     dump.add_argument("origin", metavar="ORIGIN", help="name of the zone 区名")
     options.add_data(dump)
     dump.add_argument("--output", type=Path, metavar="FILE", help="(stdout)")

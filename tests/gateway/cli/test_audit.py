@@ -140,3 +140,15 @@ def test_another_key_signs_and_proves_nothing_here(node: Node, tmp_path: Path) -
     mixed = node.run("audit", "checkpoint", "--key", other)
     assert mixed.code == 2
     assert "is not the private key of" in mixed.err
+
+
+@pytest.mark.parametrize("key", ["", ".", "/dev/full", "/dev/null"])
+def test_what_is_no_key_file_is_told(node: Node, key: str) -> None:
+    for words in (("audit", "key"), ("audit", "checkpoint"), ("audit", "key", "--new", "a.cn/log")):
+        ran = node.run(*words, f"--key={key}")
+        assert (ran.code, ran.err.count("\n")) == (2, 1), (words, ran)
+
+
+def test_a_key_is_made_for_a_log_that_is_there(tmp_path: Path) -> None:
+    ran = run("audit", "key", "--new", "a.cn/log", "--data", tmp_path)
+    assert ran.code == 2 and "csid init" in ran.err and not list(tmp_path.iterdir())

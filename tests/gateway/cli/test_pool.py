@@ -50,6 +50,18 @@ def test_serials_may_be_chosen_and_never_overlap(node: Node) -> None:
     assert second["pool"] == f"{POOL}/0001-0003"
 
 
+def test_what_is_only_tried_ends_where_it_would_end(node: Node) -> None:
+    pool = node.must("pool", "add", PLACE, "--class", "H60M07A1", "--count", "5")
+    words = ("pool", "mint", pool, "--number", "999999999999", "--endpoint", URI)
+    tried, done = node.run(*words, "--dry-run"), node.run(*words)
+    assert tried.code == done.code == 1
+    assert "done 5, 未变 unchanged 0, 未办理 refused 996" in tried.err + tried.out
+    assert "done 5, 未变 unchanged 0, 未办理 refused 996" in done.err
+    assert node.run(*words[:4], "9" * 20, "--dry-run").code == 2
+    assert node.run("pool", "list", "--limit", "9" * 20).code == 2
+    assert node.run("list", "--limit", "999999999999").code == 0
+
+
 def test_minting_that_was_interrupted_goes_on_under_its_key(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -62,6 +62,45 @@ def test_where_nobody_can_be_told_the_exit_code_tells() -> None:
         assert subprocess.run(command, stdout=full, stderr=full).returncode == 2
 
 
+def closed(words: tuple[object, ...], streams: str) -> tuple[int, bytes, bytes]:
+    """Exit code, stdout and stderr of a command that is started with some of its streams closed."""
+    command = ["sh", "-c", f'exec "$@" {streams}', "sh", sys.executable, "-m", "gateway.cli"]
+    done = subprocess.run(
+        [*command, *map(str, words)], capture_output=True, stdin=subprocess.DEVNULL, timeout=60
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [("id", "check", CODE), ("id", "explain", CODE, "--json"), ("--help",)]
+)
+def test_closed_streams_are_told_where_they_are_needed(words: tuple[str, ...]) -> None:
+    told = b"csid: the output: Bad file descriptor\n"
+    assert closed(words, ">&-") == (2, b"", told)
+    assert closed(words, ">&- 2>&-") == closed(words, "<&- >&- 2>&-") == (2, b"", b"")
+    code, out, err = closed(words, "<&- 2>&-")
+    assert (code, bool(out), err) == (0, True, b"")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("id", "check", "-"),
+        ("import", "-", "--dry-run", "--data"),
+        ("assign", CODE, "--record", "-", "--data"),
+    ],
+)
+def test_a_closed_stdin_is_told(data: Path, words: tuple[str, ...]) -> None:
+    code, _, err = closed((*words, data) if words[-1] == "--data" else words, "<&-")
+    assert (code, err.count(b"\n")) == (2, 1)
+    assert b"cannot be read: Bad file descriptor" in err
+
+
+def test_a_closed_stdout_is_no_place_for_data(data: Path) -> None:
+    closed(("assign", CODE, "--data", data), ">&- 2>&- <&-")
+    assert csid("show", CODE, "--data", data).code == 0
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "gbk"])
 def test_a_terminal_that_cannot_show_a_text_gets_escapes(encoding: str) -> None:
     env = {**os.environ, "PYTHONIOENCODING": encoding}
@@ -136,6 +175,20 @@ def test_a_message_stays_on_its_line_and_moves_no_cursor(tmp_path: Path) -> None
     ran = csid("list", "--data", tmp_path / "a\n\x1b[2J\u202e")
     assert (ran.code, ran.err.count("\n")) == (2, 1)
     assert "\\x1b[2J\\u202e" in ran.err
+
+
+@pytest.mark.parametrize("words", [("list", "--data"), ("zone", "list", "--data"), ("resolve",)])
+def test_what_no_command_takes_is_told_in_one_line(words: tuple[str, ...]) -> None:
+    ran = csid(*words, "x", "y", "z", "--further=a\n\x1b[2J\u202e\u3000" + "x" * 100_000)
+    *usage, last = ran.err.splitlines()
+    assert ran.code == 2 and all(line.startswith(("usage: ", " ")) for line in usage)
+    assert "a\\n\\x1b[2J\\u202e\u3000x" in last and len(last) < 1_200
+
+
+def test_a_message_about_a_long_text_shows_both_its_ends(tmp_path: Path) -> None:
+    ran = csid("import", f"{tmp_path}/{'x' * 100_000}", "--data", tmp_path)
+    assert ran.code == 2 and len(ran.err) < 1_200
+    assert ran.err.startswith(f"csid: {tmp_path}") and "no data directory" in ran.err
 
 
 def test_lines_of_identifiers_may_be_anything(monkeypatch: pytest.MonkeyPatch) -> None:

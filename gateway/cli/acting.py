@@ -1,0 +1,83 @@
+"""Who is acting: the options of the commands, the environment, and the login."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+from typing import Final
+
+from csid.errors import CsidError
+from csid.identifier import fold
+from csid.vocabulary import ROLES
+from registry.rules.policy import MAY_AUDIT
+from registry.rules.requests import Actor, Role
+
+ACTOR_VARIABLE: Final = "CSID_ACTOR"
+ROLE_VARIABLE: Final = "CSID_ROLE"
+OWNER_VARIABLE: Final = "CSID_OWNER"
+DEFAULT_ROLE: Final = Role.ADMINISTRATOR.value
+
+
+class ActorError(CsidError):
+    """It is not clear who is acting."""
+
+
+def add_actor(parser: argparse.ArgumentParser) -> None:
+    """Add --as, --role and --owner."""
+    group = parser.add_argument_group("who is acting 操作人")
+    group.add_argument(
+        "--as", dest="actor", metavar="NAME", help=f"name 姓名 (${ACTOR_VARIABLE}, or the login)"
+    )
+    group.add_argument(
+        "--role",
+        choices=tuple(ROLES),
+        help=f"in what capacity 角色 (${ROLE_VARIABLE}, or {DEFAULT_ROLE}): "
+        + ", ".join(f"{word} {zh}" for word, zh in ROLES.items()),
+    )
+    group.add_argument(
+        "--owner",
+        dest="acting_for",
+        metavar="CODE",
+        help=f"the owner that a registrar acts for 所代表主体 (${OWNER_VARIABLE})",
+    )
+
+
+def actor_of(args: argparse.Namespace) -> Actor:
+    """Who is acting, as options and environment say.
+
+    Raises:
+        ActorError: it is nobody, in no role there is, or a registrar of no owner.
+    """
+    name = args.actor or os.environ.get(ACTOR_VARIABLE) or _login()
+    word = args.role or os.environ.get(ROLE_VARIABLE) or DEFAULT_ROLE
+    if word not in ROLES:
+        raise ActorError(
+            f"${ROLE_VARIABLE}: {word[:40]!r} is no role; use one of {', '.join(ROLES)}"
+        )
+    role = Role(word)
+    owner = args.acting_for or os.environ.get(OWNER_VARIABLE) or ""
+    if role is not Role.REGISTRAR:
+        return Actor(name, role)
+    if not owner:
+        raise ActorError("a registrar acts for an owner: give its code with --owner")
+    return Actor(name, role, fold(owner))
+
+
+def require_auditor(args: argparse.Namespace) -> None:
+    """Refuse who may not look into the audit log.
+
+    Raises:
+        ActorError: the role may not.
+    """
+    actor = actor_of(args)
+    if actor.role not in MAY_AUDIT:
+        allowed = ", ".join(sorted(role.value for role in MAY_AUDIT))
+        raise ActorError(f"{actor.name} is {actor.role.value}; the audit log is for: {allowed}")
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user id without a name
+        raise ActorError("nobody is logged in by name: say who is acting with --as NAME") from None
