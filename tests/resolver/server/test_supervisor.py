@@ -137,7 +137,12 @@ def test_of_many_workers_those_that_are_stopped_are_replaced_and_no_other(data: 
             os.kill(pid, signal.SIGSTOP)
         for pid in stopped:
             says(server, f"process {pid}, has not answered")
-        eventually("all are there again", lambda: len(server.workers(WORKER)) == 15)
+
+        def replaced() -> bool:
+            now = server.workers(WORKER)
+            return len(now) == 15 and not set(now) & set(stopped)
+
+        eventually("all are there again", replaced)
         assert set(before) - set(server.workers(WORKER)) == set(stopped)
         assert server.log.read_text().count("has not answered") == len(stopped)
 
