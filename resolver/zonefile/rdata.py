@@ -23,9 +23,9 @@ import dns.tokenizer
 
 from csid.limits import MAX_RDATA_OCTETS
 from csid.protocol import AAAA, CNAME, CSID, DNAME, HTTPS, MX, NS, PTR, SOA, SRV, SVCB, TXT, A
-from resolver.zonefile import layouts
-from resolver.zonefile.fields import NoTextForm
 from resolver.zonefile.tokens import TextError, name_of, tokenizer
+from resolver.zonefile.types import layouts
+from resolver.zonefile.types.fields import NoTextForm
 
 Words = dns.tokenizer.Tokenizer
 

@@ -16,10 +16,10 @@ import dns.exception
 from csid import names
 from csid.errors import ZoneError
 from csid.protocol import SOA
-from resolver.zonefile.fields import NoTextForm, name_text
 from resolver.zonefile.rdata import data_text
 from resolver.zonefile.reader import read_line
 from resolver.zonefile.tokens import TYPES_KNOWN_EVERYWHERE
+from resolver.zonefile.types.fields import NoTextForm, name_text
 
 Row = tuple[bytes, int, int, bytes]  # owner (absolute wire), type, TTL in seconds, data (wire)
 

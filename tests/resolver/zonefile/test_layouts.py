@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from csid.errors import ZoneError
 from csid.protocol import SOA
-from resolver.zonefile import layouts
 from resolver.zonefile.reader import read_line, read_text
+from resolver.zonefile.types import layouts
 from resolver.zonefile.writer import dump
 from tests.support.zone_checkers import bind_compiled, raw_records
 

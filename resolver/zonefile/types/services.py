@@ -16,7 +16,7 @@ import dns.ipv4
 import dns.ipv6
 import dns.tokenizer
 
-from resolver.zonefile.fields import (
+from resolver.zonefile.types.fields import (
     Field,
     NoTextForm,
     Words,
@@ -25,7 +25,7 @@ from resolver.zonefile.fields import (
     number,
     taken,
 )
-from resolver.zonefile.texts import octets_of, string_text
+from resolver.zonefile.types.texts import octets_of, string_text
 
 _MANDATORY: Final = 0
 _ALPN: Final = 1

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from resolver.zonefile.fields import Field, NoTextForm, Words, number, rest_words
+from resolver.zonefile.types.fields import Field, NoTextForm, Words, number, rest_words
 
 _EQUATOR: Final = 2**31  # latitude 0 and longitude 0
 _BELOW: Final = 10_000_000  # centimetres from the base of altitudes to sea level

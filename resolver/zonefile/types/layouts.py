@@ -15,8 +15,8 @@ from typing import Final
 import dns.rdatatype
 
 from csid.protocol import AAAA, CNAME, DNAME, DS, MX, NS, NSEC, RRSIG, SOA, SRV, SVCB, TXT, A
-from resolver.zonefile import services
-from resolver.zonefile.addresses import (
+from resolver.zonefile.types import services
+from resolver.zonefile.types.addresses import (
     A6,
     ATM_ADDRESS,
     EUI_48,
@@ -27,7 +27,7 @@ from resolver.zonefile.addresses import (
     NSAP_ADDRESS,
     SERVICES,
 )
-from resolver.zonefile.dnssec import (
+from resolver.zonefile.types.dnssec import (
     ALGORITHM,
     CERTIFICATE_TYPE,
     DIGEST_TYPE,
@@ -38,7 +38,7 @@ from resolver.zonefile.dnssec import (
     SALT,
     TIME,
 )
-from resolver.zonefile.fields import (
+from resolver.zonefile.types.fields import (
     BASE64,
     BASE64_OR_NONE,
     BASE64_OR_NOTHING,
@@ -54,10 +54,10 @@ from resolver.zonefile.fields import (
     Words,
     taken,
 )
-from resolver.zonefile.gateways import HOST_IDENTITY, IPSEC_GATEWAY, RELAY
-from resolver.zonefile.location import LOCATION
-from resolver.zonefile.texts import LONG_TEXT, OPTIONAL_STRING, STRING, STRINGS, TAG
-from resolver.zonefile.typemaps import OLD_TYPES, TYPE, TYPES
+from resolver.zonefile.types.gateways import HOST_IDENTITY, IPSEC_GATEWAY, RELAY
+from resolver.zonefile.types.location import LOCATION
+from resolver.zonefile.types.texts import LONG_TEXT, OPTIONAL_STRING, STRING, STRINGS, TAG
+from resolver.zonefile.types.typemaps import OLD_TYPES, TYPE, TYPES
 
 Layout = tuple[Field, ...]
 _T = dns.rdatatype.RdataType

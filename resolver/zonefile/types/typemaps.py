@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from resolver.zonefile.fields import Field, NoTextForm, Words, rest_words, taken, word
 from resolver.zonefile.tokens import type_name, type_number
+from resolver.zonefile.types.fields import Field, NoTextForm, Words, rest_words, taken, word
 
 
 def _read_types(words: Words, _: bytes | None) -> bytes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 from typing import Final
 
-from resolver.zonefile.addresses import IPV4, IPV6
-from resolver.zonefile.fields import (
+from resolver.zonefile.tokens import name_of
+from resolver.zonefile.types.addresses import IPV4, IPV6
+from resolver.zonefile.types.fields import (
     BASE64,
     NAME,
     U8,
@@ -19,7 +20,6 @@ from resolver.zonefile.fields import (
     taken,
     word,
 )
-from resolver.zonefile.tokens import name_of
 
 _RELAY_TYPE: Final = 0x7F  # below the D bit (RFC 8777 section 4.2.2)
 

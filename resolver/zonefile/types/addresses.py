@@ -10,7 +10,7 @@ import dns.exception
 import dns.ipv4
 import dns.ipv6
 
-from resolver.zonefile.fields import (
+from resolver.zonefile.types.fields import (
     NAME,
     U8,
     Field,
@@ -23,7 +23,7 @@ from resolver.zonefile.fields import (
     taken,
     word,
 )
-from resolver.zonefile.texts import string_text
+from resolver.zonefile.types.texts import string_text
 
 _E164 = re.compile(r"\+\d+", re.ASCII)
 _NSAP = re.compile(r"0[xX]([0-9A-Fa-f.]+)")

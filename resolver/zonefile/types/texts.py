@@ -7,7 +7,7 @@ from typing import Final
 
 import dns.tokenizer
 
-from resolver.zonefile.fields import Field, NoTextForm, Words, taken
+from resolver.zonefile.types.fields import Field, NoTextForm, Words, taken
 
 _PLAIN_STRING = re.compile(rb"[ !#-\[\]-~]*")
 _LONGEST_TAG: Final = 15  # octets that NSD reads (RFC 6844 section 5.1)

@@ -15,7 +15,7 @@ from typing import Final
 
 import dns.dnssectypes
 
-from resolver.zonefile.fields import (
+from resolver.zonefile.types.fields import (
     Field,
     NoTextForm,
     Words,

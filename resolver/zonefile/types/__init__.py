@@ -1,0 +1,1 @@
+"""How the data of each record type is written and read, field by field."""
