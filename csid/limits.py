@@ -50,7 +50,9 @@ BATCH_PACKETS: Final = 64  # datagrams taken from and given to the kernel at onc
 
 # TCP (RFC 7766)
 MAX_TCP_CONNECTIONS: Final = 12_000  # in all
-MAX_TCP_CONNECTIONS_PER_PEER: Final = 12_000  # from one address; gateways sit behind NAT
+MAX_TCP_CONNECTIONS_PER_PEER: Final = (
+    12_000  # from one address, of IPv6 one /64; gateways sit behind NAT
+)
 TCP_IDLE_SECONDS: Final = 10.0  # without a whole query; also told in edns-tcp-keepalive
 TCP_SEND_SECONDS: Final = 5.0  # for a peer to take the answers it asked for
 TCP_READ_OCTETS: Final = 65_536  # taken from one connection at a time

@@ -64,24 +64,25 @@ class Answerer:
         if reply is None:
             return None
         if reply.asks:
-            if self._admit:
-                for admit in self._admit:
-                    admit(reply)
-            if reply.rcode == NOERROR:
-                try:
-                    if not source.resolve(reply):
-                        return None
-                except Exception as error:
-                    # Damage in the store costs the names it lies at, and nobody else.
-                    self._fail(reply, now, error)
+            try:
+                if self._admit:
+                    for admit in self._admit:
+                        admit(reply)
+                if reply.rcode != NOERROR:
+                    reply.asks = False  # refused: no source is asked, and there is nothing to shape
+                elif not source.resolve(reply):
+                    return None
+            except Exception as error:
+                # Damage in the store costs the names it lies at, and nobody else.
+                self._fail(reply, now, error)
         return self.finish(reply, now)
 
     def finish(self, reply: Reply, now: int) -> bytes:
         """The message of a reply that a source has filled; `now` is in seconds since 1970."""
-        if self._shape and reply.asks:
-            for shape in self._shape:
-                shape(reply)
         try:
+            if self._shape and reply.asks:
+                for shape in self._shape:
+                    shape(reply)
             message = self._encoder.encode(reply, now)
         except Exception as error:
             self._fail(reply, now, error)
@@ -93,6 +94,7 @@ class Answerer:
 
     def _fail(self, reply: Reply, now: int, error: Exception) -> None:
         reply.clear()
+        reply.asks = False
         reply.rcode, reply.ede = SERVFAIL, EDE_INVALID_DATA
         if now != self._told:
             self._told = now

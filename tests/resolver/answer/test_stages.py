@@ -89,6 +89,38 @@ def test_shape_sees_the_final_name_and_observe_what_was_sent() -> None:
     assert observed == [0, 3]
 
 
+def test_shape_sees_nothing_that_no_source_has_filled() -> None:
+    """Neither what `admit` refused nor what failed."""
+
+    class Broken(Source):
+        def resolve(self, reply: Reply) -> bool:
+            raise LookupError("no such page")
+
+    def refuse(reply: Reply) -> None:
+        reply.rcode = REFUSED
+
+    shaped: list[Reply] = []
+    for admit, source, rcode in (((refuse,), TREE.source(), "REFUSED"), ((), Broken(), "SERVFAIL")):
+        packet = asked(Answerer(OPT_WRITER, Stages(admit=admit, shape=(shaped.append,))), source)
+        assert packet is not None
+        assert status(parsed(packet)) == rcode
+    assert not shaped
+
+
+@pytest.mark.parametrize("stage", ["admit", "shape"])
+def test_a_plugin_that_fails_costs_the_query_it_failed_at(stage: str) -> None:
+    def fail(reply: Reply) -> None:
+        raise KeyError("plugin")
+
+    told: list[str] = []
+    stages = Stages(admit=(fail,)) if stage == "admit" else Stages(shape=(fail,))
+    packet = asked(Answerer(OPT_WRITER, stages, told.append), TREE.source())
+    assert packet is not None
+    reply = parsed(packet)
+    assert (status(reply), reply.answer) == ("SERVFAIL", [])
+    assert "plugin" in told[0]
+
+
 def test_shape_may_take_an_answer_back() -> None:
     def hide(reply: Reply) -> None:
         reply.clear()
