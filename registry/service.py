@@ -26,13 +26,15 @@ from registry.rules.decide import decide
 from registry.rules.decision import Decision
 from registry.rules.plan import MintAll, Plan
 from registry.rules.requests import Actor, Request
+from registry.rules.status import Status
 from registry.tables import log_entry, transaction, view
 from registry.tables.log_entry import LogEntry
 from registry.tables.naming import Names
 from registry.tables.resolution import Reach
 from registry.tables.rows import NO_LEAF
 from registry.tables.transaction import TransactionView
-from registry.writer import Writer, judged
+from registry.writer.batch import judged
+from registry.writer.threads import Writer
 from resolver.answer.source import NO_STAGES, Stages
 from resolver.store.environment import Settings, Store
 
@@ -76,7 +78,7 @@ class Outcome:
                 self.refused += 1
                 if len(self.refusals) < REFUSALS_KEPT:
                     self.refusals.append(decision)
-            elif decision.changes.leaf is not None:
+            elif decision.status is Status.DONE:
                 self.done += 1
             else:
                 self.unchanged += 1
@@ -88,7 +90,7 @@ class Registry:
 
     Attributes:
         store: the store it is in.
-        writer: what carries out requests; many at a time go to it, a single one to `submit`.
+        writer: what carries out requests.
     """
 
     def __init__(self, store: Store, sync: bool = True, stages: Stages = NO_STAGES) -> None:
@@ -146,6 +148,12 @@ class Registry:
         """
         return self.writer.submit((request,))[0]
 
+    def submit_all(self, requests: Sequence[Request]) -> list[Decision]:
+        """Decide on requests one after the other and carry them out in one commit, as `submit`. A
+        refused one does not keep the others from being done.
+        """
+        return self.writer.submit(requests)
+
     def weigh(self, request: Request) -> Decision:
         """What `submit` would answer now; nothing is changed (for ``--dry-run``)."""
         with self.store.read() as read:
@@ -188,7 +196,7 @@ class Registry:
                 Request(actor, body, reason, _step_key(work, key, outcome.cursor, number))
                 for number, body in enumerate(bodies)
             ]
-            decisions = self.writer.submit(requests)
+            decisions = self.submit_all(requests)
             outcome.count(decisions)
             outcome.stopped = plan.is_ended(work, bodies, decisions)
             outcome.cursor = cursor

@@ -8,7 +8,7 @@ from typing import Final
 from csid.record import decode
 from registry.tables.changes import TreeChange, TreeKind
 from registry.tables.naming import Names
-from registry.tables.record_node import DEFAULT_TTL, TYPES, blob_of
+from registry.tables.record_node import TYPES, blob_of
 from resolver.answer import lookup
 from resolver.answer.lookup import Snapshot
 from resolver.store import node
@@ -46,14 +46,12 @@ class ResolutionTree:
         reach: whether a name can be held.
     """
 
-    def __init__(self, txn: WriteTransaction, suffix: str, ttl: int = DEFAULT_TTL) -> None:
-        """Records get ``ttl`` seconds."""
+    def __init__(self, txn: WriteTransaction, suffix: str) -> None:
         self._txn = txn
         self._names = Names(suffix)
-        self._ttl = ttl
         self._kept: dict[str, TreeChange] = {}  # the last change of a name stands
         self._editors: dict[bytes, ZoneEditor] = {}
-        self.reach = Reach(txn.snapshot(), self._names)
+        self.reach = Reach(txn.snapshot, self._names)
 
     def keep(self, changes: Iterable[TreeChange]) -> None:
         """Take over changes, to be written by `write`."""
@@ -84,8 +82,8 @@ class ResolutionTree:
         editor = self.editor(key)
         below = key[len(editor.apex) :]
         if change.kind is TreeKind.ALIAS:
-            editor.put_alias(below, self._ttl, self._names.target(change.target))
+            editor.put_alias(below, change.ttl, self._names.target(change.target))
         elif change.kind is TreeKind.SUBTREE:
-            editor.put_redirect(below, self._ttl, self._names.target(change.target))
+            editor.put_redirect(below, change.ttl, self._names.target(change.target))
         else:
-            editor.put_types(below, blob_of(decode(change.record), self._ttl), TYPES)
+            editor.put_types(below, blob_of(decode(change.record), change.ttl), TYPES)

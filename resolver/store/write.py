@@ -33,7 +33,7 @@ class WriteTransaction:
 
     def __init__(self, txn: Any, databases: Mapping[bytes, Any]) -> None:
         self._txn = txn
-        self._snapshot: Snapshot | None = None  # made when first needed, stale once apexes change
+        self._seen: Snapshot | None = None  # made when first needed, stale once apexes change
         self._databases = databases
         self._tree = databases[b"tree"]
         self._apexes = databases[b"apexes"]
@@ -79,7 +79,7 @@ class WriteTransaction:
             self._txn.put(split_zone_entry(old)[0], b"", db=self._doomed)
         self._txn.put(apex, zone_entry(generation, wildcards), db=self._apexes)
         self._txn.delete(generation, db=self._doomed)
-        self._snapshot = None
+        self._seen = None
 
     def replace_zone(self, origin: bytes, nodes: Nodes) -> int:
         """Write and publish a zone small enough for one transaction; returns its nodes."""
@@ -101,7 +101,7 @@ class WriteTransaction:
             raise ZoneError(names.to_text(origin), "no zone with this apex is held here")
         self._txn.put(split_zone_entry(old)[0], b"", db=self._doomed)
         self._txn.delete(apex, db=self._apexes)
-        self._snapshot = None
+        self._seen = None
 
     def doomed(self) -> list[bytes]:
         """Generations that nobody serves: being built, or left by a replacement, drop or crash."""
@@ -150,15 +150,16 @@ class WriteTransaction:
 
     def deepest_zone(self, key: bytes) -> bytes | None:
         """The canonical key of the deepest apex at or above a canonical key, or None."""
-        zone = self.snapshot().zone_of(key)
+        zone = self.snapshot.zone_of(key)
         return zone.apex if zone is not None else None
 
+    @property
     def snapshot(self) -> Snapshot:
         """The store as this transaction sees it, until it changes a zone as a whole."""
-        if self._snapshot is None:
+        if self._seen is None:
             floor = Floor(self._txn, self._apexes)
-            self._snapshot = Snapshot(self._txn.get, Below(self._txn), floor, {})
-        return self._snapshot
+            self._seen = Snapshot(self._txn.get, Below(self._txn), floor, {})
+        return self._seen
 
     def zone_around(self, key: bytes, opened: dict[bytes, ZoneEditor]) -> ZoneEditor:
         """The deepest zone at or above a canonical key, one of those `opened` or added to them.
