@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from registry import audit
 from registry.audit.checkpoint import Checkpoint
@@ -33,6 +33,7 @@ from registry.tables.naming import Names
 from registry.tables.resolution import Reach
 from registry.tables.rows import NO_LEAF
 from registry.tables.transaction import TransactionView
+from registry.units import Core, perform
 from registry.writer.batch import judged
 from registry.writer.threads import Writer
 from resolver.answer.source import NO_STAGES, Stages
@@ -99,6 +100,7 @@ class Registry:
         self.store = store
         self._sync = sync
         transaction.open_tables(store)
+        self.core = Core(store, stages)
         self.writer = Writer(store, stages)
 
     @classmethod
@@ -153,6 +155,14 @@ class Registry:
         refused one does not keep the others from being done.
         """
         return self.writer.submit(requests)
+
+    def perform(self, name: str, args: Any = None) -> Any:
+        """Have one unit of a long command carried out (`registry.units`).
+
+        Raises:
+            CsidError: as the unit says; nothing of it was done.
+        """
+        return perform(self.core, name, args)
 
     def weigh(self, request: Request) -> Decision:
         """What `submit` would answer now; nothing is changed (for ``--dry-run``)."""
