@@ -19,7 +19,7 @@ class Step(NamedTuple):
     """A leaf being replayed."""
 
     view: View  # the registry before it
-    index: int
+    leaf: int  # its index
     entry: LogEntry
 
 

@@ -18,7 +18,9 @@ from registry.tables.index import place_of
 from registry.tables.rows import NO_LEAF, Assignment, Pool, PoolUse
 
 _unpack: Final[Any] = msgpack.unpackb
-_ADVANCED: Final = frozenset({Verb.FILE, Verb.ACTIVATE, Verb.WITHDRAW, Verb.SUSPEND, Verb.REINSTATE})
+_ADVANCED: Final = frozenset(
+    {Verb.FILE, Verb.ACTIVATE, Verb.WITHDRAW, Verb.SUSPEND, Verb.REINSTATE}
+)
 _IMPORTED: Final = frozenset(set(State) - {State.SUPERSEDED})
 
 
@@ -94,7 +96,7 @@ def moved(step: Step) -> Effect:
     draft = Draft(step.view)
     draft.change(_identifier(name), before, _superseded(step, before))
     row = before._replace(
-        leaf=step.index,
+        leaf=step.leaf,
         since=entry.time,
         changed=entry.time,
         depth=before.depth + 1,
@@ -111,21 +113,24 @@ def _born(step: Step, states: frozenset[State], minted: bool) -> Effect:
     require(state in states, f"{entry.on} begins as {_word(state)}")
     pool = _pool_of(step, identifier, minted)
     require(pool is not None or not minted, f"{entry.on} lies in no pool")
-    row = Assignment(
-        state, step.index, entry.time, entry.time, 0, entry.after, target, entry.ttl
-    )
+    row = Assignment(state, step.leaf, entry.time, entry.time, 0, entry.after, target, entry.ttl)
     draft = Draft(step.view)
     draft.enter(identifier, row, pool)
     return Effect(draft.rows(), draft.tree, entry.after)
 
 
 def _changed(
-    step: Step, name: str, before: Assignment, state: State, target: str = "", ttl: int | None = None
+    step: Step,
+    name: str,
+    before: Assignment,
+    state: State,
+    target: str = "",
+    ttl: int | None = None,
 ) -> Effect:
     entry = step.entry
     after = before._replace(
         state=state,
-        leaf=step.index,
+        leaf=step.leaf,
         changed=entry.time,
         record=entry.after,
         target=target,
@@ -140,7 +145,7 @@ def _superseded(step: Step, before: Assignment) -> Assignment:
     entry = step.entry
     return before._replace(
         state=State.SUPERSEDED,
-        leaf=step.index,
+        leaf=step.leaf,
         changed=entry.time,
         target=entry.to,
     )

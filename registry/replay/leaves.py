@@ -39,7 +39,7 @@ EFFECTS: Final[Mapping[str, Callable[[Step], Effect]]] = {
     "node.init": node.noted,
     "node.resume": node.noted,
     "node.migrate": node.migrated,
-    "audit.key": node.noted,
+    "audit.key": node.key_set,
 }
 WRITERS_KEPT: Final = 4_096  # of who, why and when leaves share
 _SUCCESSES: Final = frozenset(status.number for status in Status if status.success)
@@ -76,7 +76,9 @@ class Replay:
         entry = step.entry
         if entry.status != Status.DONE.number:
             # Nothing was to be done, which is worth a leaf for its idempotency key alone.
-            require(entry.status in _SUCCESSES and entry.key != b"", "is about nothing that was done")
+            require(
+                entry.status in _SUCCESSES and entry.key != b"", "is about nothing that was done"
+            )
             return Effect(())
         replayed = EFFECTS.get(entry.kind)
         if replayed is None:

@@ -20,6 +20,16 @@ def noted(step: Step) -> Effect:
     return Effect((), after=entry.after, prev=entry.prev, to=entry.to)
 
 
+def key_set(step: Step) -> Effect:
+    """A key that signs the log from here on: `after` is its row."""
+    entry = step.entry
+    before = step.view.get(codec.SETTINGS, codec.AUDIT_KEY)
+    prev = NO_LEAF if before is None else codec.fields(before)[1]
+    note, _, _ = codec.fields(entry.after)
+    row = codec.encode((note, step.leaf, entry.time))
+    return Effect(((codec.SETTINGS, codec.AUDIT_KEY, row),), after=row, prev=prev)
+
+
 def zone_changed(step: Step) -> Effect:
     """A zone that was loaded or dropped: `after` is its row, the serial that of the zone."""
     entry = step.entry
@@ -27,7 +37,7 @@ def zone_changed(step: Step) -> Effect:
     before = step.view.get(codec.ZONES, key)
     prev = NO_LEAF if before is None else codec.decode_zone(before).leaf
     zone = codec.decode_zone(entry.after)
-    row = codec.encode(zone._replace(leaf=step.index))
+    row = codec.encode(zone._replace(leaf=step.leaf))
     require(zone.held == (entry.kind == "zone.load"), f"{entry.kind} that leaves held {zone.held}")
     require(entry.serial in ((), (zone.serial,)), f"serial {entry.serial}, not {zone.serial}")
     return Effect(((codec.ZONES, key, row),), after=row, prev=prev, serials=len(entry.serial))

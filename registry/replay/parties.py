@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from registry.replay.effect import Effect, Step, require
 from registry.rules.participants import STANDINGS
 from registry.tables import codec, view
 from registry.tables.changes import Row, TreeChange, TreeKind
 from registry.tables.enums import Standing
 from registry.tables.rows import NO_LEAF, Owner, Pool, Redirect
-
-INVENTORY: Final = b"\1"  # in SETTINGS while imports bring their owners with them
 
 
 def owner_added(step: Step) -> Effect:
@@ -25,7 +21,9 @@ def owner_added(step: Step) -> Effect:
 def owner_introduced(step: Step) -> Effect:
     """A participant that a first inventory brings with it."""
     effect = _entered(step, Standing.ACCREDITED)
-    return effect._replace(rows=(*effect.rows, (codec.SETTINGS, codec.INVENTORY_KEY, INVENTORY)))
+    return effect._replace(
+        rows=(*effect.rows, (codec.SETTINGS, codec.INVENTORY_KEY, codec.INVENTORY_UNDER_WAY))
+    )
 
 
 def _entered(step: Step, standing: Standing) -> Effect:
@@ -44,7 +42,7 @@ def owner_updated(step: Step) -> Effect:
     same = before._replace(
         kinds=after.kinds, name=after.name, contact=after.contact, quota=after.quota
     )
-    require(after == same._replace(leaf=step.index), "changes more than facts of the owner")
+    require(after == same._replace(leaf=step.leaf), "changes more than facts of the owner")
     return _of_owner(step, after, before.leaf)
 
 
@@ -54,7 +52,7 @@ def owner_judged(step: Step) -> Effect:
     led = {standing for (old, _), standing in STANDINGS.items() if old is before.standing}
     words = f"{before.standing.name.lower()} to {after.standing.name.lower()}"
     require(after.standing in led, f"the accreditation does not lead from {words}")
-    same = before._replace(standing=after.standing, leaf=step.index)
+    same = before._replace(standing=after.standing, leaf=step.leaf)
     require(after == same, "changes more than the standing of the owner")
     return _of_owner(step, after, before.leaf)
 
@@ -62,7 +60,7 @@ def owner_judged(step: Step) -> Effect:
 def owner_qualified(step: Step) -> Effect:
     """The resale and scheduling qualification, granted or withdrawn."""
     before = _known_owner(step)
-    after = before._replace(qualified=not before.qualified, leaf=step.index)
+    after = before._replace(qualified=not before.qualified, leaf=step.leaf)
     return _of_owner(step, after, before.leaf)
 
 
@@ -79,15 +77,22 @@ def _known_owner(step: Step) -> Owner:
 
 
 def _of_owner(step: Step, owner: Owner, prev: int) -> Effect:
-    row = codec.encode(owner._replace(leaf=step.index))
+    row = codec.encode(owner._replace(leaf=step.leaf))
     return Effect(((codec.OWNERS, step.entry.on.encode("ascii"), row),), after=row, prev=prev)
 
 
 def scope_set(step: Step) -> Effect:
     """What the node assigns for."""
-    require(step.entry.on == "scope", "is about no scope")
-    row = codec.encode(codec.decode_scope(step.entry.after))
-    return Effect(((codec.SETTINGS, codec.SCOPE_KEY, row),), after=row)
+    entry = step.entry
+    require(entry.on.encode() == codec.SCOPE_KEY, "is about no scope")
+    before, scope = view.get_scope(step.view), codec.decode_scope(entry.after)
+    if (
+        entry.version == 1
+    ):  # its rows did not say when a scope was set, its leaves not the one before
+        row = codec.encode(scope[:2])
+        return Effect(((codec.SETTINGS, codec.SCOPE_KEY, row),), after=row)
+    row = codec.encode(scope._replace(leaf=step.leaf, since=entry.time))
+    return Effect(((codec.SETTINGS, codec.SCOPE_KEY, row),), after=row, prev=before.leaf)
 
 
 def pool_added(step: Step) -> Effect:
@@ -99,7 +104,7 @@ def pool_added(step: Step) -> Effect:
     other = view.pool_from(step.view, pool.place, pool.capability, pool.first)
     require(other is None or other.first > pool.last, "overlaps a pool that is there")
     require(pool.since == entry.time, "its row is not of its own time")
-    row = codec.encode(Pool(*pool[:5], step.index, pool.since))
+    row = codec.encode(Pool(*pool[:5], step.leaf, pool.since))
     return Effect(((codec.POOLS, codec.pool_key(pool), row),), after=row)
 
 
@@ -114,7 +119,7 @@ def subtree_closed(step: Step) -> Effect:
     """A prefix that is closed in favour of another; a DNAME where it never had an identifier."""
     entry = step.entry
     require(view.get_subtree(step.view, entry.on) is None, f"{entry.on} is closed already")
-    tree = ()
+    tree: tuple[TreeChange, ...] = ()
     if next(view.assignments(step.view, entry.on), None) is None:
         tree = (TreeChange(TreeKind.SUBTREE, entry.on, target=entry.to, ttl=entry.ttl),)
     return _redirected(step, codec.SUBTREES, tree)
@@ -122,6 +127,6 @@ def subtree_closed(step: Step) -> Effect:
 
 def _redirected(step: Step, table: str, tree: tuple[TreeChange, ...]) -> Effect:
     entry = step.entry
-    row = codec.encode(Redirect(entry.to, step.index, entry.time))
+    row = codec.encode(Redirect(entry.to, step.leaf, entry.time))
     rows: tuple[Row, ...] = ((table, entry.on.encode("ascii"), row),)
     return Effect(rows, tree, row, to=entry.to)

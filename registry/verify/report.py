@@ -82,6 +82,6 @@ class Report:
         return Verdict.SOUND if self.signed else Verdict.UNSIGNED
 
     @property
-    def sound(self) -> bool:
-        """Whether everything was looked at and nothing was found."""
-        return self.verdict is Verdict.SOUND
+    def agrees(self) -> bool:
+        """Whether no fault was found, signatures checked or not."""
+        return not self.faults
