@@ -27,6 +27,7 @@ from registry.rules.requests import (
 from registry.rules.status import Status
 from registry.service import Outcome, Registry
 from registry.tables import codec, log_entry, transaction, view
+from registry.verify import Verdict
 from resolver.store import node
 from resolver.store.node import RRset
 from resolver.store.write import WriteTransaction
