@@ -34,6 +34,7 @@ KINDS: Final = {
     "move": "迁移",
     "location.retire": "位置停用",
     "audit.key": "日志密钥",
+    "plan.finish": "批量办结",
 }
 ON_IDENTIFIERS: Final = frozenset({"assign", "mint", "import", "update", "advance", "retire"}) | {
     "alias",
