@@ -120,7 +120,8 @@ class Intake:
         at = name.rpartition("/")[0]
         place = self._places.get(at) or self._open(at, identifier, record)
         if value is not None:
-            if place.permitted and codec.decode_assignment(value).record == packed:
+            held = codec.decode_assignment(value)
+            if place.permitted and held.record == packed and held.state is not State.SUPERSEDED:
                 return UNCHANGED
             return self._decide_alone(identifier, record)
         owner = place.owner

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from csid import prefix, scheme, segments
@@ -151,7 +153,7 @@ def alias_subtree(case: Case, body: AliasSubtree) -> Decision:
         return Decision(Status.EXISTS, old, f"{old} leads to {before.new} already")
     if before is not None and not before.rest:
         return Decision(Status.UNCHANGED, new)
-    living, rest = looked_through(case.view, old, before.rest if before else "")
+    living, rest = _looked_through(case.view, old, before.rest if before else "")
     if living:
         return Decision(
             Status.ASSOCIATED, old, f"{living} lives below {old}; alias or retire it first"
@@ -165,17 +167,29 @@ def alias_subtree(case: Case, body: AliasSubtree) -> Decision:
     return case.done(old, rows, tree, row, before.leaf if before else NO_LEAF, to=new)
 
 
-def looked_through(seen: View, below: str, start: str) -> tuple[str, str]:
+def _looked_through(seen: View, below: str, start: str) -> tuple[str, str]:
     """Of the next CLOSE_ROWS identifiers below a prefix the first that lives, and where to go on;
     empty if there is none.
     """
-    prefix_ = f"{below}/".encode("ascii")
-    for looked, (key, value) in enumerate(seen.scan(codec.ASSIGNMENTS, prefix_, start.encode())):
+    for looked, (key, value) in enumerate(_rows_from(seen, below, start)):
         if looked == CLOSE_ROWS:
             return "", key.decode("ascii")
         if codec.state_of(value) in LIVE:
             return key.decode("ascii"), ""
     return "", ""
+
+
+def _rows_from(seen: View, below: str, start: str) -> Iterator[tuple[bytes, bytes]]:
+    return seen.scan(codec.ASSIGNMENTS, f"{below}/".encode("ascii"), start.encode("ascii"))
+
+
+def closes_at_once(seen: View, old: str) -> bool:
+    """Whether one decision is enough to close what is left of a prefix."""
+    redirect = view.get_subtree(seen, old)
+    if redirect is not None and not redirect.rest:
+        return True
+    rows = _rows_from(seen, old, redirect.rest if redirect else "")
+    return next(islice(rows, CLOSE_ROWS, None), None) is None
 
 
 def _subtrees_fit(case: Case, old: str, new: str) -> Refusal | None:

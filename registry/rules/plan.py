@@ -30,7 +30,7 @@ from registry.rules.requests import (
     RetireLocation,
     fingerprint,
 )
-from registry.tables import codec, index, view
+from registry.tables import codec, index
 from registry.tables.view import View
 
 
@@ -132,10 +132,7 @@ def _alias_all(seen: View, plan: AliasAll, cursor: str) -> Expansion:
     others = dict(zip(prefix.PLACE, new.split("/"), strict=False))
     yield from _of_living(seen, [(old, cursor)], lambda one: Alias(one, moves.moved(one, **others)))
     yield _CLOSE, AliasSubtree(old, new)
-    redirect = view.get_subtree(seen, old)
-    if (redirect is None or redirect.rest) and moves.looked_through(
-        seen, old, redirect.rest if redirect else ""
-    )[1]:
+    if not moves.closes_at_once(seen, old):
         yield _CLOSE, None
 
 
