@@ -57,7 +57,7 @@ def accredit(registry: Registry) -> None:
     for code in owner_codes():
         added = AddOwner(code, (Kind.RESOURCE_PROVIDER,), f"owner {code}", "noc@example.cn")
         bodies = (added, JudgeOwner(code, Judgement.ACCREDIT))
-        registry.writer.submit([Request(ADMINISTRATOR, body) for body in bodies])
+        registry.submit_all([Request(ADMINISTRATOR, body) for body in bodies])
 
 
 def rows(count: int) -> Iterator[list[str]]:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from registry import audit
 from registry.audit.checkpoint import Checkpoint
@@ -26,13 +26,16 @@ from registry.rules.decide import decide
 from registry.rules.decision import Decision
 from registry.rules.plan import MintAll, Plan
 from registry.rules.requests import Actor, Request
+from registry.rules.status import Status
 from registry.tables import log_entry, transaction, view
 from registry.tables.log_entry import LogEntry
 from registry.tables.naming import Names
 from registry.tables.resolution import Reach
 from registry.tables.rows import NO_LEAF
 from registry.tables.transaction import TransactionView
-from registry.writer import Writer, judged
+from registry.units import Core, perform
+from registry.writer.batch import judged
+from registry.writer.threads import Writer
 from resolver.answer.source import NO_STAGES, Stages
 from resolver.store.environment import Settings, Store
 
@@ -76,7 +79,7 @@ class Outcome:
                 self.refused += 1
                 if len(self.refusals) < REFUSALS_KEPT:
                     self.refusals.append(decision)
-            elif decision.changes.leaf is not None:
+            elif decision.status is Status.DONE:
                 self.done += 1
             else:
                 self.unchanged += 1
@@ -88,7 +91,7 @@ class Registry:
 
     Attributes:
         store: the store it is in.
-        writer: what carries out requests; many at a time go to it, a single one to `submit`.
+        writer: what carries out requests.
     """
 
     def __init__(self, store: Store, sync: bool = True, stages: Stages = NO_STAGES) -> None:
@@ -97,6 +100,7 @@ class Registry:
         self.store = store
         self._sync = sync
         transaction.open_tables(store)
+        self.core = Core(store, stages)
         self.writer = Writer(store, stages)
 
     @classmethod
@@ -146,6 +150,20 @@ class Registry:
         """
         return self.writer.submit((request,))[0]
 
+    def submit_all(self, requests: Sequence[Request]) -> list[Decision]:
+        """Decide on requests one after the other and carry them out in one commit, as `submit`. A
+        refused one does not keep the others from being done.
+        """
+        return self.writer.submit(requests)
+
+    def perform(self, name: str, args: Any = None) -> Any:
+        """Have one unit of a long command carried out (`registry.units`).
+
+        Raises:
+            CsidError: as the unit says; nothing of it was done.
+        """
+        return perform(self.core, name, args)
+
     def weigh(self, request: Request) -> Decision:
         """What `submit` would answer now; nothing is changed (for ``--dry-run``)."""
         with self.store.read() as read:
@@ -188,7 +206,7 @@ class Registry:
                 Request(actor, body, reason, _step_key(work, key, outcome.cursor, number))
                 for number, body in enumerate(bodies)
             ]
-            decisions = self.writer.submit(requests)
+            decisions = self.submit_all(requests)
             outcome.count(decisions)
             outcome.stopped = plan.is_ended(work, bodies, decisions)
             outcome.cursor = cursor

@@ -70,7 +70,7 @@ def carry_out(registry: Registry, args: argparse.Namespace, body: Body, bare: bo
         output.out.print(f"{trial_text(args)}{text_of(decision)}", markup=False)
     else:
         print(decision.subject)
-        if args.dry_run or decision.changes.leaf is None:
+        if args.dry_run or decision.status is not Status.DONE:
             output.err.print(f"{trial_text(args)}{text_of(decision)}", markup=False)
     return output.EXIT_OK if decision.status.success else output.EXIT_BAD_INPUT
 

@@ -14,7 +14,8 @@ from csid.errors import CsidError, RecordError
 from csid.record_csv import row_reader
 from registry.bulk.csv_stream import Fault, Table, TableError, is_text
 from registry.tables.naming import Names
-from registry.tables.record_node import DEFAULT_TTL, blob_of
+from registry.tables.record_node import blob_of
+from registry.tables.rows import DEFAULT_TTL
 
 ROWS_PER_PART: Final = 50_000
 

@@ -210,7 +210,7 @@ class Import:
         """Decide on rows; gives those that change something and those that say what is known, and
         adds those refused to faults.
         """
-        reach = Reach(txn.snapshot(), self._names) if self._careful else None
+        reach = Reach(txn.snapshot, self._names) if self._careful else None
         skip, given = self._skip, self._marks.among(entries)
         taken: list[Entry] = []
         known: list[Entry] = []

@@ -7,6 +7,7 @@ other one goes through `decide`; both ways come to the same, which a test holds 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from csid.identifier import Identifier
@@ -24,6 +25,7 @@ from registry.tables.changes import Changes, TreeChange, TreeKind
 from registry.tables.enums import WORDS, State
 from registry.tables.log_entry import EntryWriter
 from registry.tables.overlay import Overlay
+from registry.tables.rows import DEFAULT_TTL
 from registry.tables.view import View
 
 _BIRTHS: Final = {WORDS[state].record: int(state) for state in BIRTH}
@@ -83,8 +85,10 @@ class Intake:
         self._reason = reason
         self._said = year
         self._year = policy.registration_year(actor, year, day_of(now).year)
-        writer = EntryWriter(actor.name, actor.role.value, actor.owner, Import.kind, now, reason)
-        self._entry_of = writer.first(Status.DONE.number)
+        writer = EntryWriter(
+            actor.name, actor.role.value, actor.owner, Import.kind, now, reason, year
+        )
+        self._writer = writer
         self._owners: dict[str, _Owner] = {}
         self._places: dict[str, _Place] = {}
         self._start(base.leaves())
@@ -95,6 +99,7 @@ class Intake:
         self._given = self._over.layer(codec.ASSIGNMENTS)
         self._tree: list[TreeChange] = []
         self._leaves: list[bytes] = []
+        self._entries: dict[str, Callable[[str, bytes], bytes]] = {}  # by place
         self._first = leaves
 
     def decide(self, identifier: Identifier, record: Record, packed: bytes) -> Refusal:
@@ -129,10 +134,10 @@ class Intake:
         if family not in place.families:
             self._enter(at, place, family)
         leaf = self._first + len(self._leaves)
-        row = (state, leaf, self._now, self._now, 0, packed, "")
+        row = (state, leaf, self._now, self._now, 0, packed, "", DEFAULT_TTL)
         self._given[key] = codec.encode(row)
         self._tree.append(TreeChange(TreeKind.RECORD, name, packed))
-        self._leaves.append(self._entry_of(name, packed))
+        self._leaves.append(self._entry_of(at)(name, packed))
         owner.live += 1
         return DONE
 
@@ -161,6 +166,15 @@ class Intake:
         pooled = next(self._base.scan(codec.POOLS, f"{at}/".encode("ascii")), None) is not None
         place = self._places[at] = _Place(owner, forbidden is None, refusal, pooled)
         return place
+
+    def _entry_of(self, at: str) -> Callable[[str, bytes], bytes]:
+        """What makes the leaves of a place in this batch."""
+        entry = self._entries.get(at)
+        if entry is None:
+            serial = self._base.serial(at)
+            entry = self._writer.first(Status.DONE.number, serial, DEFAULT_TTL)
+            self._entries[at] = entry
+        return entry
 
     def _enter(self, at: str, place: _Place, family: str) -> None:
         """Enter a place with its first identifier, and a chip family with its first there."""

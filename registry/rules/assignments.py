@@ -79,7 +79,7 @@ def give(
     row = Assignment(state, case.leaf, case.now, case.now, 0, packed, _successor(record))
     draft = Draft(case.view)
     draft.enter(identifier, row, pool)
-    return case.done(name, draft.rows(), draft.tree, after=packed)
+    return case.done(name, draft.rows(), draft.tree, after=packed, year=year)
 
 
 def may_have(

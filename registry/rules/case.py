@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Final
@@ -10,7 +10,7 @@ from typing import Final
 from registry.rules.decision import Decision
 from registry.rules.requests import Request
 from registry.rules.status import Status
-from registry.tables.changes import Changes, Row, TreeChange
+from registry.tables.changes import NOTHING, Changes, Row, TreeChange
 from registry.tables.log_entry import EntryWriter
 from registry.tables.rows import NO_LEAF
 from registry.tables.view import View
@@ -30,6 +30,7 @@ class Case:
     view: View
     request: Request
     now: int
+    key: bytes = b""  # of its idempotency key and body, as a leaf has it
 
     @property
     def leaf(self) -> int:
@@ -49,12 +50,33 @@ class Case:
         after: bytes = b"",
         prev: int = NO_LEAF,
         to: str = "",
+        year: int = 0,
     ) -> Decision:
         """These changes, with their audit leaf."""
+        names = tuple(tree)
+        leaf = self._leaf(subject, Status.DONE, names, after, prev, to, year)
+        return Decision(Status.DONE, to or subject, "", Changes(tuple(rows), names, leaf))
+
+    def unchanged(self, subject: str) -> Changes:
+        """The changes of a request that changes nothing: under an idempotency key its leaf."""
+        return Changes(leaf=self._leaf(subject, Status.UNCHANGED)) if self.key else NOTHING
+
+    def _leaf(
+        self,
+        subject: str,
+        status: Status,
+        tree: Sequence[TreeChange] = (),
+        after: bytes = b"",
+        prev: int = NO_LEAF,
+        to: str = "",
+        year: int = 0,
+    ) -> bytes:
         request = self.request
         actor = request.actor
+        kind = request.body.kind
         writer = EntryWriter(
-            actor.name, actor.role.value, actor.owner, request.body.kind, self.now, request.reason
+            actor.name, actor.role.value, actor.owner, kind, self.now, request.reason, year
         )
-        entry = writer.entry(subject, after, prev, to, Status.DONE.number)
-        return Decision(Status.DONE, to or subject, "", Changes(tuple(rows), tuple(tree), entry))
+        serial = [self.view.serial(change.name) for change in tree]
+        ttl = tree[0].ttl if tree else 0
+        return writer.entry(subject, after, prev, to, status.number, serial, ttl, self.key)

@@ -72,15 +72,16 @@ def decide(view_: View, request: Request, now: int) -> Decision:
     refusal = texts.request_fault(request) or policy.permit(request.actor, body)
     if refusal is not None:
         return refusal.about("")
-    case = Case(view_, request, now)
     if not request.key:
-        return DECISIONS[type(body)](case, body)
+        return DECISIONS[type(body)](Case(view_, request, now), body)
     digest = sha256(fingerprint(body)).digest()
     before = view.get_replay(view_, request.actor.name, request.key)
     if before is not None:
         return _replayed(request, before, digest)
+    key = codec.replay_key(request.actor.name, request.key)
+    case = Case(view_, request, now, key + digest)
     decision = DECISIONS[type(body)](case, body)
-    return _remembered(case, decision, digest) if decision.status.success else decision
+    return _remembered(case, decision, key, digest) if decision.status.success else decision
 
 
 def _replayed(request: Request, before: Replay, digest: bytes) -> Decision:
@@ -94,10 +95,11 @@ def _replayed(request: Request, before: Replay, digest: bytes) -> Decision:
     )
 
 
-def _remembered(case: Case, decision: Decision, digest: bytes) -> Decision:
+def _remembered(case: Case, decision: Decision, key: bytes, digest: bytes) -> Decision:
     """The decision, and the key under which it will be given again."""
-    request, changes = case.request, decision.changes
+    changes = decision.changes
+    if changes.leaf is None:
+        changes = case.unchanged(decision.subject)
     replay = Replay(digest, decision.status.number, decision.subject, case.now)
-    key = codec.replay_key(request.actor.name, request.key)
     rows = (*changes.rows, (codec.REPLAYS, key, codec.encode(replay)))
     return decision._replace(changes=changes._replace(rows=rows))

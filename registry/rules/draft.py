@@ -25,8 +25,8 @@ def tree_change(name: str, row: Assignment) -> TreeChange:
     """What the resolution tree is to hold at an identifier."""
     kind = TREE_KIND[row.state]
     if kind is TreeKind.ALIAS:
-        return TreeChange(kind, name, target=row.target)
-    return TreeChange(kind, name, record=row.record)
+        return TreeChange(kind, name, target=row.target, ttl=row.ttl)
+    return TreeChange(kind, name, record=row.record, ttl=row.ttl)
 
 
 class Draft:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final, NamedTuple
 
+from registry.tables.rows import DEFAULT_TTL
+
 
 class TreeKind(Enum):
     """What a name of the resolution tree is to become."""
@@ -22,6 +24,7 @@ class TreeChange(NamedTuple):
     name: str
     record: bytes = b""  # RECORD and TOMBSTONE: canonical msgpack
     target: str = ""  # ALIAS: an identifier; SUBTREE: a prefix
+    ttl: int = DEFAULT_TTL  # seconds
 
 
 Row = tuple[str, bytes, bytes | None]  # table, key, value; None takes the row away

@@ -10,7 +10,16 @@ import msgpack
 
 from csid.check import BASE36
 from registry.tables.enums import Kind, Standing, State
-from registry.tables.rows import Assignment, Owner, Pool, PoolUse, Redirect, Replay, Scope
+from registry.tables.rows import (
+    Assignment,
+    Owner,
+    Pool,
+    PoolUse,
+    Redirect,
+    Replay,
+    Scope,
+    ZoneRow,
+)
 
 OWNERS: Final = "owners"
 POOLS: Final = "pools"
@@ -22,6 +31,7 @@ LOCATIONS: Final = "locations"
 SUBTREES: Final = "subtrees"
 REPLAYS: Final = "replays"
 SETTINGS: Final = "settings"
+ZONES: Final = "zones"
 TABLES: Final = (
     OWNERS,
     POOLS,
@@ -33,6 +43,7 @@ TABLES: Final = (
     SUBTREES,
     REPLAYS,
     SETTINGS,
+    ZONES,
 )
 
 SCOPE_KEY: Final = b"scope"
@@ -110,6 +121,11 @@ def decode_scope(value: bytes) -> Scope:
 def decode_replay(value: bytes) -> Replay:
     """What was done under a key."""
     return Replay(*_unpack(value))
+
+
+def decode_zone(value: bytes) -> ZoneRow:
+    """The zone in a row."""
+    return ZoneRow(*_unpack(value))
 
 
 def decode_count(value: bytes | None) -> int:

@@ -1,17 +1,18 @@
 """The entry of a change in the audit log: the data of one leaf, a canonical msgpack map with always
-the same keys, ascending.
+the same keys, ascending (schemas/registry.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgpack
 
-VERSION: Final = 1
+from registry.tables.rows import DEFAULT_TTL
+
+VERSION: Final = 2
 _pack: Final[Callable[[object], bytes]] = msgpack.Packer().pack
-_HEAD: Final = bytes((0x80 | 12,)) + _pack("after")  # a map of 12
 
 
 class LogEntry(NamedTuple):
@@ -20,65 +21,109 @@ class LogEntry(NamedTuple):
     after: bytes  # the record of an identifier, else the row of the subject; empty if none
     by: str  # name of the actor
     for_: str  # the owner a registrar acts for
+    key: bytes  # of an idempotency key its digest and that of the request, 32 octets each, or empty
     kind: str  # of the request
     on: str  # the subject
     prev: int  # leaf of the subject's change before this one, NO_LEAF if it is the first
     role: str
+    serial: tuple[int, ...]  # what the zones of the names that were changed have since, in order
     status: int
     time: int  # Unix seconds
     to: str  # what takes the subject's place
+    ttl: int  # seconds, of the names that were written; 0 if there are none
     version: int
     why: str
+    year: int  # of registration, where it was said; 0 is that of ``time``
 
 
-_KEYS: Final = ("after", "by", "for", "kind", "on", "prev", "role", "status", "t", "to", "v", "why")
+_KEYS: Final = [
+    "after",
+    "by",
+    "for",
+    "key",
+    "kind",
+    "on",
+    "prev",
+    "role",
+    "serial",
+    "status",
+    "t",
+    "to",
+    "ttl",
+    "v",
+    "why",
+    "year",
+]
+_HEAD: Final = b"\xde" + len(_KEYS).to_bytes(2, "big") + _pack("after")
+# Entries of version 1, which old logs begin with, lack some of them.
+_KEYS_1: Final = [key for key in _KEYS if key not in ("key", "serial", "ttl", "year")]
 
 
 class EntryWriter:
     """Writes entries that share who, why and when: the shared parts are encoded once."""
 
-    def __init__(self, by: str, role: str, for_: str, kind: str, now: int, reason: str) -> None:
+    def __init__(
+        self, by: str, role: str, for_: str, kind: str, now: int, reason: str, year: int = 0
+    ) -> None:
         """The fields of `LogEntry` that are shared; ``now`` in Unix seconds."""
-        self._before_on = b"".join(
-            _pack(item) for item in ("by", by, "for", for_, "kind", kind, "on")
-        )
-        self._role = b"".join(map(_pack, ("role", role, "status")))
+        self._before_key = b"".join(_pack(item) for item in ("by", by, "for", for_, "key"))
+        self._kind = b"".join(map(_pack, ("kind", kind, "on")))
+        self._role = b"".join(map(_pack, ("role", role, "serial")))
         self._time = b"".join(map(_pack, ("t", now, "to")))
-        self._why = b"".join(map(_pack, ("v", VERSION, "why", reason)))
-        self._prev = _pack("prev")
+        self._why = b"".join(map(_pack, ("v", VERSION, "why", reason, "year", year)))
 
-    def entry(self, subject: str, after: bytes, prev: int, to: str, status: int) -> bytes:
+    def entry(
+        self,
+        subject: str,
+        after: bytes,
+        prev: int,
+        to: str,
+        status: int,
+        serial: Sequence[int] = (),
+        ttl: int = 0,
+        key: bytes = b"",
+    ) -> bytes:
         """The entry of one change."""
         return b"".join(
             (
                 _HEAD,
                 _pack(after),
-                self._before_on,
+                self._before_key,
+                _pack(key),
+                self._kind,
                 _pack(subject),
-                self._prev,
+                _pack("prev"),
                 _pack(prev),
                 self._role,
+                _pack(tuple(serial)),
+                _pack("status"),
                 _pack(status),
                 self._time,
                 _pack(to),
+                _pack("ttl"),
+                _pack(ttl),
                 self._why,
             )
         )
 
-    def first(self, status: int) -> Callable[[str, bytes], bytes]:
-        """A quicker `entry` for subjects that have no history and no successor."""
+    def first(self, status: int, serial: int, ttl: int) -> Callable[[str, bytes], bytes]:
+        """A quicker `entry` for subjects that have no history and no successor, in one zone."""
+        middle = self._before_key + _pack(b"") + self._kind
         end = b"".join(
             (
-                self._prev,
+                _pack("prev"),
                 _pack(-1),
                 self._role,
+                _pack((serial,)),
+                _pack("status"),
                 _pack(status),
                 self._time,
                 _pack(""),
+                _pack("ttl"),
+                _pack(ttl),
                 self._why,
             )
         )
-        middle = self._before_on
 
         def entry(subject: str, after: bytes) -> bytes:
             return b"".join((_HEAD, _pack(after), middle, _pack(subject), end))
@@ -92,7 +137,12 @@ def decode(leaf: bytes) -> LogEntry:
     Raises:
         ValueError: it is none, or of a version this program does not know.
     """
-    values: Any = msgpack.unpackb(leaf)
-    if not isinstance(values, dict) or tuple(values) != _KEYS or values["v"] != VERSION:
-        raise ValueError(f"no leaf of version {VERSION} of the registry: {leaf[:40].hex()}")
-    return LogEntry(*values.values())
+    values: Any = msgpack.unpackb(leaf, use_list=False)
+    version = values.get("v") if isinstance(values, dict) else None
+    if version == VERSION and list(values) == _KEYS:
+        return LogEntry(*values.values())
+    if version == 1 and list(values) == _KEYS_1:
+        ttl = DEFAULT_TTL  # it was no fact of the registry then
+        values |= {"key": b"", "serial": (), "ttl": ttl, "year": 0}
+        return LogEntry(*(values[key] for key in _KEYS))
+    raise ValueError(f"no leaf of the registry of version 1 or {VERSION}: {leaf[:40].hex()}")

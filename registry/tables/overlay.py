@@ -40,6 +40,10 @@ class Overlay:
         """The leaves below and those added."""
         return self._leaves
 
+    def serial(self, name: str, /) -> int:
+        """As the view below says."""
+        return self._base.serial(name)
+
     def put(self, table: str, key: bytes, value: bytes | None) -> None:
         """Lay one row over."""
         self._layers[table][key] = value

@@ -10,8 +10,6 @@ from csid.record import Record, encode
 from csid.record_rdata import svcb_rdatas, txt_rdata
 from resolver.store import node
 
-DEFAULT_TTL: Final = 300  # seconds
-
 # The head of a node's entry (resolver/store/node.py), and with it that of its only record, of 12
 # octets.
 _ENTRY: Final = struct.Struct(">HHHHH").pack

@@ -9,7 +9,7 @@ from csid.protocol import CNAME, DNAME
 from csid.record import decode
 from registry.tables.changes import TreeChange, TreeKind
 from registry.tables.naming import Names
-from registry.tables.record_node import DEFAULT_TTL, blob_of
+from registry.tables.record_node import blob_of
 from resolver.answer import lookup
 from resolver.answer.lookup import Snapshot
 from resolver.store import node
@@ -48,14 +48,12 @@ class ResolutionTree:
         reach: whether a name can be held.
     """
 
-    def __init__(self, txn: WriteTransaction, suffix: str, ttl: int = DEFAULT_TTL) -> None:
-        """Records get ``ttl`` seconds."""
+    def __init__(self, txn: WriteTransaction, suffix: str) -> None:
         self._txn = txn
         self._names = Names(suffix)
-        self._ttl = ttl
         self._kept: dict[str, TreeChange] = {}  # the last change of a name stands
         self._updates: dict[bytes, ZoneUpdate] = {}
-        self.reach = Reach(txn.snapshot(), self._names)
+        self.reach = Reach(txn.snapshot, self._names)
 
     def keep(self, changes: Iterable[TreeChange]) -> None:
         """Take over changes, to be written by `write`."""
@@ -86,9 +84,9 @@ class ResolutionTree:
         update = self.update(key)
         below = key[len(update.apex) :]
         if change.kind in (TreeKind.RECORD, TreeKind.TOMBSTONE):
-            update.put(below, blob_of(decode(change.record), self._ttl))
+            update.put(below, blob_of(decode(change.record), change.ttl))
             return
-        leads_on = RRset(self._ttl, [self._names.target(change.target)])
+        leads_on = RRset(change.ttl, [self._names.target(change.target)])
         if change.kind is TreeKind.ALIAS:
             update.set(below, {CNAME: leads_on})
         else:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from registry.tables.enums import Kind, Standing, State
 
 NO_LEAF = -1  # where there is no earlier leaf of a subject
+DEFAULT_TTL: Final = 300  # seconds
 
 
 class Owner(NamedTuple):
@@ -56,6 +57,7 @@ class Assignment(NamedTuple):
     depth: int  # steps of the longest chain of aliases that leads here
     record: bytes  # canonical msgpack, as csid.record encodes it
     target: str  # what took its place: an identifier, or empty
+    ttl: int = DEFAULT_TTL  # seconds, of what it resolves to; rows of version 1 do not say it
 
 
 class Redirect(NamedTuple):
@@ -80,3 +82,14 @@ class Replay(NamedTuple):
     status: int
     subject: str
     since: int
+
+
+class ZoneRow(NamedTuple):
+    """A zone at or below the suffix, or around it, as it was last loaded or dropped."""
+
+    serial: int
+    names: int  # that have records and are not the registry's
+    digest: bytes  # of these, 32 octets: `registry.authority`
+    leaf: int
+    since: int
+    held: bool  # False: it was dropped

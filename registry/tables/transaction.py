@@ -11,6 +11,8 @@ from typing import Final
 
 from registry import audit
 from registry.tables import codec
+from registry.tables.naming import Names
+from resolver.store.build import next_serial
 from resolver.store.environment import Store
 from resolver.store.read import ReadTransaction
 from resolver.store.table import Table
@@ -69,6 +71,8 @@ class TransactionView:
         """From now on see what another transaction sees."""
         self._tables = {table: txn.table(name) for table, name in _TABLES.items()}
         self._log = audit.Log(AuditStore(txn))
+        self._txn = txn
+        self._names: Names | None = None
 
     def get(self, table: str, key: bytes, /) -> bytes | None:
         """The value at a key of a table, None where there is none."""
@@ -81,6 +85,14 @@ class TransactionView:
     def leaves(self) -> int:
         """How many leaves the audit log has."""
         return self._log.size
+
+    def serial(self, name: str, /) -> int:
+        """The serial that the zone of a name gets by this transaction; 0 where there is none."""
+        if self._names is None:
+            suffix = self._txn.table(b"meta").get(b"suffix")
+            self._names = Names((suffix or b".").decode())
+        zone = self._txn.snapshot.zone_of(self._names.key(name))
+        return 0 if zone is None else next_serial(int.from_bytes(zone.soa[-20:-16], "big"))
 
     def table(self, table: str) -> Table:
         """One table."""

@@ -30,6 +30,12 @@ class View(Protocol):
         """How many leaves the audit log has: the index that the next one gets."""
         ...
 
+    def serial(self, name: str, /) -> int:
+        """The serial that the zone of a name (an identifier or prefix in canonical text) gets when
+        what is decided now is written; 0 if no zone held here encloses it.
+        """
+        ...
+
 
 class Empty:
     """A registry in which nothing has happened yet."""
@@ -43,6 +49,10 @@ class Empty:
         return iter(())
 
     def leaves(self) -> int:
+        """0."""
+        return 0
+
+    def serial(self, name: str, /) -> int:
         """0."""
         return 0
 

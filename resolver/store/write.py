@@ -37,7 +37,7 @@ class WriteTransaction:
 
     def __init__(self, txn: Any, databases: Mapping[bytes, Any]) -> None:
         self._txn = txn
-        self._snapshot: Snapshot | None = None  # made when first needed, stale once apexes change
+        self._seen: Snapshot | None = None  # made when first needed, stale once apexes change
         self._databases = databases
         self._tree = databases[b"tree"]
         self._apexes = databases[b"apexes"]
@@ -125,7 +125,7 @@ class WriteTransaction:
         entry = entry._replace(wildcards=update.wildcards)
         self._txn.put(APEX_PREFIX + apex, zone_entry(entry), db=self._apexes)
         self._txn.delete(generation, db=self._doomed)
-        self._snapshot = None
+        self._seen = None
         return after
 
     def _note(
@@ -192,7 +192,7 @@ class WriteTransaction:
         guard.settle(self, origin, None, begun)
         self._txn.put(old.generation, old.journal, db=self._doomed)
         self._txn.delete(APEX_PREFIX + names.key_of(origin), db=self._apexes)
-        self._snapshot = None
+        self._seen = None
 
     def _held(self, origin: bytes) -> ZoneEntry:
         value = self._txn.get(APEX_PREFIX + names.key_of(origin), db=self._apexes)
@@ -265,15 +265,16 @@ class WriteTransaction:
 
     def deepest_zone(self, key: bytes) -> bytes | None:
         """The canonical key of the deepest apex at or above a canonical key, or None."""
-        zone = self.snapshot().zone_of(key)
+        zone = self.snapshot.zone_of(key)
         return zone.apex if zone is not None else None
 
+    @property
     def snapshot(self) -> Snapshot:
         """The store as this transaction sees it, until it changes a zone as a whole."""
-        if self._snapshot is None:
+        if self._seen is None:
             floor = Floor(self._txn, self._apexes)
-            self._snapshot = Snapshot(self._txn.get, Below(self._txn), floor, {})
-        return self._snapshot
+            self._seen = Snapshot(self._txn.get, Below(self._txn), floor, {})
+        return self._seen
 
 
 def _stored(apex: bytes, generation: bytes, nodes: Nodes, led: list[Row]) -> Iterator[Row]:

@@ -67,7 +67,7 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
 
 def test_a_plan_that_was_interrupted_goes_on(registry: Registry) -> None:
     made = [identifier(f"{number:04d}") for number in range(30)]
-    registry.writer.submit([Request(ADMINISTRATOR, Assign(code, RECORD)) for code in made])
+    registry.submit_all([Request(ADMINISTRATOR, Assign(code, RECORD)) for code in made])
     seen: list[int] = []
 
     def interrupt(outcome: Outcome) -> None:

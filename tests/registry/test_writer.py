@@ -16,7 +16,7 @@ from registry.rules.requests import AddPool, Assign, Mint, Request
 from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables import view
-from registry.writer import _Ticket
+from registry.writer.threads import _Ticket
 from tests.support.books import ORIGIN, accredit, ask, create, opened, resolved, status
 from tests.support.registering import ADMINISTRATOR, CLASS, OWNER, PLACE, POOL, RECORD, identifier
 from tests.support.servers import CHECKOUT

@@ -40,7 +40,7 @@ def accredit(registry: Registry, *owners: str) -> None:
     for code in owners:
         bodies.append(AddOwner(code, (Kind.RESOURCE_PROVIDER,), f"主体 {code}", "noc@example.cn"))
         bodies.append(JudgeOwner(code, Judgement.ACCREDIT))
-    for decision in registry.writer.submit([Request(ADMINISTRATOR, body) for body in bodies]):
+    for decision in registry.submit_all([Request(ADMINISTRATOR, body) for body in bodies]):
         assert decision.status.success, decision
 
 

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Final
 
 from csid.identifier import parse
 from gateway.cli import acting, options, output
-from gateway.cli.commands import history
+from gateway.cli.audit_files import TEXT_MAX, text_of, verifier_of
+from gateway.cli.commands import audit_verify, history
 from registry.audit import (
-    AuditError,
-    Checkpoint,
     KeyFileError,
     ProofError,
     SigningKey,
-    VerifierKey,
     check,
-    open_checkpoint,
 )
 from registry.service import Registry
 from registry.tables import log_entry
@@ -26,7 +22,6 @@ from resolver.files import PRIVATE, write_whole
 
 KEY_FILE: Final = "audit-key.pem"  # in the data directory unless --key says otherwise
 VERIFIER_SUFFIX: Final = ".pub"
-TEXT_MAX: Final = 1 << 20  # characters of a proof, a checkpoint or a key
 
 
 def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
@@ -38,7 +33,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     _register_key(actions)
     _register_checkpoint(actions)
-    _register_verify(actions)
+    audit_verify.register(actions)
     _register_prove(actions)
     check = actions.add_parser(
         "check",
@@ -75,27 +70,6 @@ def _register_checkpoint(actions: options.Subparsers[argparse.ArgumentParser]) -
     checkpoint.add_argument("--output", type=Path, metavar="FILE", help="write it there 输出文件")
     _add_key(checkpoint)
     checkpoint.set_defaults(run=run_checkpoint)
-
-
-def _register_verify(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
-    verify = actions.add_parser(
-        "verify",
-        help="verify the whole log and the registry by it 全面核验",
-        description="Compute the whole log anew; compare it with its checkpoints, and the registry "
-        "and the resolution tree with the log 全面核验. Exit code 1: something was changed.",
-    )
-    options.add_data(verify)
-    verify.add_argument("--key", metavar="KEY", help="the verifier key: its file or the line 公钥")
-    verify.add_argument(
-        "--checkpoint",
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="one that was kept elsewhere, with --key; repeatable 另存的检查点",
-    )
-    options.add_json(verify)
-    acting.add_actor(verify)
-    verify.set_defaults(run=run_verify)
 
 
 def _register_prove(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
@@ -140,7 +114,7 @@ def run_key(args: argparse.Namespace) -> int:
         ):
             private.write(key.to_pem().decode("ascii"))
             public.write(f"{key.verifier}\n")
-    print(_verifier(str(_verifier_path(path))))
+    print(verifier_of(str(_verifier_path(path))))
     return output.EXIT_OK
 
 
@@ -153,39 +127,10 @@ def run_checkpoint(args: argparse.Namespace) -> int:
     return output.EXIT_OK
 
 
-def run_verify(args: argparse.Namespace) -> int:
-    """Verify everything; exit 1 if something was changed."""
-    acting.require_auditor(args)
-    key = _verifier(args.key) if args.key else None
-    points = [_checkpoint(name, key) for name in args.checkpoint]
-    with Registry.open(args.data) as registry:
-        report = registry.verify(key, points)
-    if args.json:
-        output.print_json(
-            {
-                "sound": report.sound,
-                "size": report.size,
-                "root": report.root.hex(),
-                "faults": [
-                    {"start": one.start, "end": one.end, "reason": one.reason}
-                    for one in report.faults
-                ],
-            }
-        )
-    else:
-        for fault in report.faults:
-            output.complain(fault)
-        said = "完好 sound" if report.sound else "不一致 NOT SOUND"
-        output.out.print(
-            f"{said}: {report.size:,} 条 changes, root {report.root.hex()}", markup=False
-        )
-    return output.EXIT_OK if report.sound else output.EXIT_BAD_INPUT
-
-
 def run_prove(args: argparse.Namespace) -> int:
     """Write the proof of the last change of an identifier."""
     acting.require_auditor(args)
-    note = _read(args.checkpoint) if args.checkpoint else ""
+    note = text_of(args.checkpoint) if args.checkpoint else ""
     with Registry.open(args.data) as registry:
         identifier = parse(args.id, suffix=registry.settings.suffix)
         _give(registry.prove(str(identifier), note).text(), args.output)
@@ -194,9 +139,9 @@ def run_prove(args: argparse.Namespace) -> int:
 
 def run_check(args: argparse.Namespace) -> int:
     """Judge a proof; exit 1 if it does not hold."""
-    key = _verifier(args.key)
+    key = verifier_of(args.key)
     try:
-        checked = check(_read(args.proof), key)
+        checked = check(text_of(args.proof), key)
         change = log_entry.decode(checked.leaf)
     except (ProofError, ValueError) as error:
         if args.json:
@@ -240,41 +185,11 @@ def _signing_key(path: Path) -> SigningKey:
         raise KeyFileError(
             f"{path}: cannot be read: {error.strerror}; make one with: csid audit key --new NAME"
         ) from None
-    verifier = _verifier(str(_verifier_path(path)))
+    verifier = verifier_of(str(_verifier_path(path)))
     key = SigningKey.from_pem(verifier.name, pem)
     if key.verifier != verifier:
         raise KeyFileError(f"{path}: is not the private key of {_verifier_path(path)}")
     return key
-
-
-def _verifier(given: str) -> VerifierKey:
-    """A verifier key from its line, or from the file that has it."""
-    if not Path(given).is_file():
-        try:
-            return VerifierKey.parse(given)
-        except KeyFileError as error:
-            raise KeyFileError(
-                f"{given[:80]}: no such file, and no verifier key: {error}"
-            ) from None
-    return VerifierKey.parse(_read(given))
-
-
-def _checkpoint(name: str, key: VerifierKey | None) -> Checkpoint:
-    if key is None:
-        raise KeyFileError("a checkpoint that was kept elsewhere is judged by --key; give it too")
-    return open_checkpoint(_read(name), key)
-
-
-def _read(name: str) -> str:
-    try:
-        if name == "-":
-            return sys.stdin.read(TEXT_MAX)
-        with Path(name).open(encoding="utf-8") as file:
-            return file.read(TEXT_MAX)
-    except OSError as error:
-        raise AuditError(f"{name}: cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise AuditError(f"{name}: is no text") from None
 
 
 def _give(text: str, path: Path | None) -> None:

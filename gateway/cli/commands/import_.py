@@ -17,7 +17,7 @@ from registry.bulk.csv_stream import ENCODING, Fault, TableError
 from registry.bulk.entries import Reading
 from registry.bulk.importer import Import, Tally, read_parts
 from registry.service import Registry
-from registry.tables.record_node import DEFAULT_TTL
+from registry.tables.rows import DEFAULT_TTL
 
 FAULTS_SHOWN: Final = 20  # on the screen; --errors has them all
 

@@ -15,6 +15,7 @@ from registry.bulk.csv_stream import TableError
 from registry.bulk.jsonl import Entry, Restoration, read
 from registry.rules.decision import Decision
 from registry.rules.requests import Body
+from registry.rules.status import Status
 from registry.service import Registry
 
 REFUSALS_SHOWN: Final = 20
@@ -62,10 +63,10 @@ class _Tally:
         for decision in decisions:
             if not decision.status.success:
                 self.refuse(request.text_of(decision))
-            elif decision.changes.leaf is None:
-                self.unchanged += 1
-            else:
+            elif decision.status is Status.DONE:
                 self.done += 1
+            else:
+                self.unchanged += 1
 
 
 def run_restore(args: argparse.Namespace) -> int:
@@ -121,7 +122,7 @@ def _asking(registry: Registry, args: argparse.Namespace) -> Iterator[Ask]:
         with registry.view() as seen:
             yield request.Trial(seen, args).ask
     else:
-        yield lambda bodies: registry.writer.submit([request.request_of(args, x) for x in bodies])
+        yield lambda bodies: registry.submit_all([request.request_of(args, x) for x in bodies])
 
 
 def _show(args: argparse.Namespace, tally: _Tally) -> int:

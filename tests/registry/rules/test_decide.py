@@ -361,7 +361,7 @@ def test_an_assignment_changes_everything_at_once() -> None:
         (TreeKind.RECORD, str(ONE), encode(RECORD))
     ]
     found = row(of, ONE)
-    assert found == (State.ACTIVE, 4, NOW, NOW, 0, encode(RECORD), "")
+    assert found == (State.ACTIVE, 4, NOW, NOW, 0, encode(RECORD), "", 300)
     leaf = of.log[found.leaf]
     assert (leaf.by, leaf.role, leaf.for_) == ("wang", "registrar", OWNER)
     assert (leaf.kind, leaf.on, leaf.prev) == ("assign", str(ONE), NO_LEAF)

@@ -35,7 +35,7 @@ from registry.rules.requests import (
 from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables import codec, log_entry
-from registry.tables.record_node import DEFAULT_TTL
+from registry.tables.rows import DEFAULT_TTL
 from resolver.answer import lookup
 from resolver.answer.edns import OptWriter
 from resolver.answer.process import Answerer
@@ -258,7 +258,7 @@ def test_any_requests_leave_the_tables_that_the_rules_alone_would(
                 model.view.put_all((table, key, value) for key, value in seen.scan(table, b""))
         for batch in batches:
             requests = [Request(ADMINISTRATOR, body) for body in batch]
-            decisions = registry.writer.submit(requests)
+            decisions = registry.submit_all(requests)
             expected = []
             for request, decision in zip(requests, decisions, strict=True):
                 now = _time_of(decision)
@@ -295,7 +295,7 @@ def test_the_journal_leads_back_to_every_earlier_serial(
     with opened(tmp_path_factory.mktemp("book") / "data") as registry:
         earlier = {serial(registry): rrsets_of(_nodes(registry))}
         for batch in batches:
-            registry.writer.submit([Request(ADMINISTRATOR, body) for body in batch])
+            registry.submit_all([Request(ADMINISTRATOR, body) for body in batch])
             earlier[serial(registry)] = rrsets_of(_nodes(registry))
         present = dict(_nodes(registry))
         now = serial(registry)

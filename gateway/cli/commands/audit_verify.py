@@ -1,0 +1,66 @@
+"""`csid audit verify`: the whole log, and the registry and the tree by it."""
+
+from __future__ import annotations
+
+import argparse
+
+from gateway.cli import acting, options, output
+from gateway.cli.audit_files import text_of, verifier_of
+from registry.audit import Checkpoint, KeyFileError, VerifierKey, open_checkpoint
+from registry.service import Registry
+
+
+def register(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
+    verify = actions.add_parser(
+        "verify",
+        help="verify the whole log and the registry by it 全面核验",
+        description="Compute the whole log anew; compare it with its checkpoints, and the registry "
+        "and the resolution tree with the log 全面核验. Exit code 1: something was changed.",
+    )
+    options.add_data(verify)
+    verify.add_argument("--key", metavar="KEY", help="the verifier key: its file or the line 公钥")
+    verify.add_argument(
+        "--checkpoint",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="one that was kept elsewhere, with --key; repeatable 另存的检查点",
+    )
+    options.add_json(verify)
+    acting.add_actor(verify)
+    verify.set_defaults(run=run_verify)
+
+
+def run_verify(args: argparse.Namespace) -> int:
+    """Verify everything; exit 1 if something was changed."""
+    acting.require_auditor(args)
+    key = verifier_of(args.key) if args.key else None
+    points = [_checkpoint(name, key) for name in args.checkpoint]
+    with Registry.open(args.data) as registry:
+        report = registry.verify(key, points)
+    if args.json:
+        output.print_json(
+            {
+                "sound": report.sound,
+                "size": report.size,
+                "root": report.root.hex(),
+                "faults": [
+                    {"start": one.start, "end": one.end, "reason": one.reason}
+                    for one in report.faults
+                ],
+            }
+        )
+    else:
+        for fault in report.faults:
+            output.complain(fault)
+        said = "完好 sound" if report.sound else "不一致 NOT SOUND"
+        output.out.print(
+            f"{said}: {report.size:,} 条 changes, root {report.root.hex()}", markup=False
+        )
+    return output.EXIT_OK if report.sound else output.EXIT_BAD_INPUT
+
+
+def _checkpoint(name: str, key: VerifierKey | None) -> Checkpoint:
+    if key is None:
+        raise KeyFileError("a checkpoint that was kept elsewhere is judged by --key; give it too")
+    return open_checkpoint(text_of(name), key)

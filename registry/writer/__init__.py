@@ -1,0 +1,1 @@
+"""What carries requests out: batches of them in one commit each, for threads and for processes."""
