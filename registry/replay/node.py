@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgpack
 
+from registry.beginning import read_after
 from registry.replay.effect import Effect, ReplayFault, Step, require
 from registry.tables import codec
 from registry.tables.changes import Row
@@ -14,10 +15,11 @@ from registry.tables.rows import NO_LEAF
 _unpack: Final[Any] = msgpack.unpackb
 
 
-def noted(step: Step) -> Effect:
-    """What changes no row: `after` is compared with the directory by whoever verifies."""
+def begun(step: Step) -> Effect:
+    """What the directory is for, which whoever verifies compares, and the zones it began with."""
     entry = step.entry
-    return Effect((), after=entry.after, prev=entry.prev, to=entry.to)
+    rows = read_after(entry.after).rows
+    return Effect(rows, after=entry.after)
 
 
 def key_set(step: Step) -> Effect:

@@ -9,8 +9,10 @@ from typing import Final
 
 from csid import names
 from csid.protocol import NS, SOA
+from registry.beginning import read_after, settings_of
+from registry.tables import log_entry
 from registry.verify.report import Fault, Report
-from registry.verify.rows import text
+from registry.verify.rows import reason_of, text
 from resolver.store import node
 from resolver.store.apexes import GENERATION_OCTETS, split_zone_entry
 from resolver.store.difference import serial_in
@@ -35,6 +37,24 @@ def check(read: ReadTransaction, report: Report) -> list[Held]:
             f"{len(doomed)} generations of the tree are being built or taken down: not compared"
         )
     return zones
+
+
+def check_settings(read: ReadTransaction, begun: bytes | None, report: Report) -> None:
+    """Compare what the directory says of itself with the last leaf that says it.
+
+    Args:
+        begun: that leaf; None if there is none.
+    """
+    if begun is None:
+        report.exceptions.append(
+            "no leaf says what the data directory is for: its settings were not compared"
+        )
+        return
+    said = dict(read_after(log_entry.decode(begun).after).settings)
+    held = dict(settings_of(read))
+    for name in sorted({*said, *held}):
+        if said.get(name) != held.get(name):
+            report.add(Fault(META, name, reason_of(held.get(name), said.get(name))))
 
 
 def _zones(read: ReadTransaction, report: Report) -> Iterator[Held]:

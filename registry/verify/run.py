@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from registry.audit import Checkpoint, VerifierKey
-from registry.tables import codec
+from registry.beginning import KIND, MARK
+from registry.tables import codec, log_entry
 from registry.tables.transaction import AuditStore, TransactionView
 from registry.verify import directory, ledger, log, rows, tree
 from registry.verify.report import Fault, Report
@@ -51,8 +52,9 @@ def verify(
     log.check(read, keys, checkpoints, report, told_of("leaves hashed", leaves))
     with scratch((*ledger.TABLES.values(), _POINTERS)) as made:
         wanted = ledger.Ledger(made)
+        said = _Leaves(read, report)
         wanted.replay(
-            _leaves(read, report),
+            said,
             lambda index, reason: report.add(Fault(log.LEAVES, f"leaf {index}", reason, index)),
             told_of("leaves replayed", leaves),
         )
@@ -62,6 +64,7 @@ def verify(
         for table in codec.TABLES:
             report.count("rows", held.table(table).entries())
         nodes = read.table(b"tree").entries()
+        directory.check_settings(read, said.begun, report)
         zones = directory.check(read, report)
         suffix = (read.table(b"meta").get(b"suffix") or b".").decode()
         leads = made.table(_POINTERS)
@@ -69,10 +72,31 @@ def verify(
     return report
 
 
-def _leaves(read: ReadTransaction, report: Report) -> Iterator[tuple[int, bytes]]:
-    """The leaves of the log, each with its index; others are faults."""
-    for index, leaf in AuditStore(read).numbered():
-        if 0 <= index < report.size:
-            yield index, leaf
-        elif index < 0:
-            report.add(Fault(log.LEAVES, "a key", "is none of a leaf"))
+class _Leaves:
+    """The leaves of the log, each with its index; what stands among them and is none is a fault.
+
+    Attributes:
+        begun: the last one that says what the directory is for, once all were given.
+    """
+
+    def __init__(self, read: ReadTransaction, report: Report) -> None:
+        self._read = read
+        self._report = report
+        self.begun: bytes | None = None
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        size = self._report.size
+        for index, leaf in AuditStore(self._read).numbered():
+            if index < 0:
+                self._report.add(Fault(log.LEAVES, "a key", "is none of a leaf"))
+            elif index < size:
+                if MARK in leaf and _is_beginning(leaf):
+                    self.begun = leaf
+                yield index, leaf
+
+
+def _is_beginning(leaf: bytes) -> bool:
+    try:
+        return log_entry.decode(leaf).kind == KIND
+    except ValueError:
+        return False

@@ -12,7 +12,8 @@ from csid import names, scheme
 from csid.errors import ZoneError
 from csid.identifier import Identifier
 from csid.limits import MAP_OCTETS
-from gateway.cli import options, output
+from gateway.cli import acting, options, output
+from registry.beginning import begin
 from registry.deployment import DEFAULT_ADDRESS, Address, first_zone
 from resolver.store.build import build
 from resolver.store.environment import Store
@@ -59,6 +60,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         help="the most that the data file may grow to, such as 64GiB 最大容量 (1TiB); takes no "
         "space by itself",
     )
+    acting.add_actor(parser)
     parser.set_defaults(run=run_init)
 
 
@@ -72,7 +74,9 @@ def run_init(args: argparse.Namespace) -> int:
     authority = _authority(args.handle_authority or rules.handle_authority)
     map_octets = args.map_size or MAP_OCTETS
     nodes = list(build(origin, zone))
-    Store.create(args.data, suffix, authority, map_octets, nodes).close()
+    actor = acting.actor_of(args)
+    with Store.create(args.data, suffix, authority, map_octets, nodes) as store:
+        begin(store, actor)
     output.out.print(f"数据目录 data directory  {args.data}", markup=False)
     output.out.print(f"域名后缀 suffix          {suffix}", markup=False)
     output.out.print(f"Handle 前缀 authority    {authority}", markup=False)
