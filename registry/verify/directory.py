@@ -16,6 +16,7 @@ from registry.verify.rows import reason_of, text
 from resolver.store import node
 from resolver.store.apexes import GENERATION_OCTETS, split_zone_entry
 from resolver.store.difference import serial_in
+from resolver.store.journal import Journal
 from resolver.store.read import Held, ReadTransaction
 from resolver.store.seek import APEX_PREFIX
 
@@ -129,9 +130,14 @@ def _journals(read: ReadTransaction, zones: list[Held], doomed: set[bytes], repo
             report.add(Fault(APEXES, origin, f"has the journal of {other}"))
         used[held.journal] = origin
         journal = read.journal(held)
-        for reason in journal.check():
+        for reason in _faults(journal):
             report.add(Fault(JOURNAL, f"of {origin}", reason))
         step = next(journal.steps(), None)
+        if held.journal != held.generation and read.table(JOURNAL.encode()).get(held.journal) is None:
+            report.exceptions.append(
+                f"zone {origin}: journal {held.journal.hex()} is empty; whether it is the zone's "
+                "was not compared"
+            )
         serial = serial_in(read.table(b"tree").get(held.generation) or b"")
         if step is not None and step.after != serial:
             reason = f"leads to serial {step.after}, the zone has {serial}"
@@ -140,3 +146,10 @@ def _journals(read: ReadTransaction, zones: list[Held], doomed: set[bytes], repo
     for one in _first_octets(read, b"journal"):
         if one not in used and one not in doomed:
             report.add(Fault(JOURNAL, one.hex(), "is there, and no zone has it"))
+
+
+def _faults(journal: Journal) -> list[str]:
+    try:
+        return journal.check()
+    except Exception as error:  # whatever damaged octets lead to
+        return [f"cannot be read: {error}"]

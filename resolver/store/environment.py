@@ -196,7 +196,11 @@ class Store:
             return {bytes(key): bytes(value) for key, value in txn.cursor()}
 
     def settings(self) -> Settings:
-        """What the directory is for."""
+        """What the directory is for.
+
+        Raises:
+            StoreError: it does not say so any more.
+        """
         with _plain_errors(self.path):
             meta = self._meta()
         return Settings(
