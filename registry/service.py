@@ -24,7 +24,7 @@ from registry.reconcile import compare
 from registry.rules import plan
 from registry.rules.decide import decide
 from registry.rules.decision import Decision
-from registry.rules.plan import MintAll, Plan
+from registry.rules.plan import Plan
 from registry.rules.requests import Actor, Request
 from registry.rules.status import Status
 from registry.tables import log_entry, transaction, view
@@ -84,6 +84,11 @@ class Outcome:
             else:
                 self.unchanged += 1
         self.subjects = tuple(one.subject for one in decisions if one.status.success)
+
+    def end_with(self, decision: Decision) -> None:
+        """End before the first step, with what is said of the plan as a whole."""
+        self.count([decision])
+        self.stopped = not decision.status.success
 
 
 class Registry:
@@ -198,6 +203,13 @@ class Registry:
             StoreError: as `submit`; what was committed before stays.
         """
         outcome = Outcome()
+        with self.view() as seen:
+            before = plan.replayed_plan(seen, work, actor, key)
+        if before is not None:
+            outcome.end_with(before)
+            if on_progress is not None:
+                on_progress(outcome)
+            return outcome
         most = 1  # the first step of a plan may decide on all others
         while True:
             with self.view() as seen:
@@ -206,15 +218,18 @@ class Registry:
                 Request(actor, body, reason, _step_key(work, key, outcome.cursor, number))
                 for number, body in enumerate(bodies)
             ]
-            decisions = self.submit_all(requests)
+            decisions = self.submit_all(requests) if requests else []
             outcome.count(decisions)
             outcome.stopped = plan.is_ended(work, bodies, decisions)
             outcome.cursor = cursor
             if on_progress is not None:
                 on_progress(outcome)
             if not cursor or outcome.stopped:
-                return outcome
+                break
             most = STEPS_PER_COMMIT
+        if key and not outcome.refused and not plan.has_step_keys(work):
+            self.submit(Request(actor, plan.finish(work), reason, key))
+        return outcome
 
     # -- reading
 
@@ -347,5 +362,4 @@ def _chain(log: audit.Log, index: int) -> Iterator[Change]:
 
 
 def _step_key(work: Plan, key: str, cursor: str, number: int) -> str:
-    """The key of one step: steps of other plans find by themselves what is done already."""
-    return f"{key}/{int(cursor or 0) + number}" if key and isinstance(work, MintAll) else ""
+    return f"{key}/{int(cursor or 0) + number}" if key and plan.has_step_keys(work) else ""

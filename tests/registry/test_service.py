@@ -219,7 +219,7 @@ def _change_leaf(txn: WriteTransaction) -> None:
 def test_a_change_made_behind_the_registrys_back_is_found(registry: Registry, tamper: Any) -> None:
     ask(registry, Assign(identifier(), RECORD))
     ask(registry, Assign(identifier("0002"), RECORD))
-    ask(registry, Update(identifier("0002"), RECORD.changed(count=7)))
+    ask(registry, Update(identifier("0002"), (("count", 7),)))
     assert registry.verify().sound
     with registry.store.write() as txn:
         tamper(txn)

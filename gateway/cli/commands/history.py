@@ -16,6 +16,7 @@ from resolver.store.environment import Settings
 
 KINDS: Final = {
     "owner.add": "登记主体",
+    "owner.introduce": "首次清点",
     "owner.update": "变更登记",
     "owner.judge": "准入",
     "owner.qualify": "转售资格",
@@ -31,6 +32,7 @@ KINDS: Final = {
     "alias.subtree": "整体别名",
     "move": "迁移",
     "location.retire": "位置停用",
+    "plan.finish": "批量办结",
 }
 ON_IDENTIFIERS: Final = frozenset({"assign", "mint", "import", "update", "advance", "retire"}) | {
     "alias",
