@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from registry.signing import keys, sign
 from resolver.answer.source import NO_STAGES, Stages
 from resolver.store.environment import Store
 
@@ -33,7 +34,21 @@ def sweep(core: Core, _args: Any) -> int:
     return core.store.sweep()
 
 
-UNITS: Final[Mapping[str, Unit]] = {"sweep": sweep}
+def set_key(core: Core, args: Any) -> int:
+    """Put a key of the audit log in force (`registry.signing.keys`)."""
+    return keys.set_key(core.store, args)
+
+
+def checkpoint(core: Core, args: Any) -> bool:
+    """Keep a signed checkpoint (`registry.signing.sign`)."""
+    return sign.keep(core.store, args)
+
+
+UNITS: Final[Mapping[str, Unit]] = {
+    "sweep": sweep,
+    sign.SET_KEY: set_key,
+    sign.KEEP: checkpoint,
+}
 
 
 def perform(core: Core, name: str, args: Any = None) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, Final
 
+from csid import names
 from csid.errors import CsidError
 from csid.identifier import fold, parse
 from csid.record import Record, decode
@@ -33,6 +34,7 @@ KINDS: Final = {
     "move": "迁移",
     "location.retire": "位置停用",
     "plan.finish": "批量办结",
+    "audit.key": "日志密钥",
 }
 ON_IDENTIFIERS: Final = frozenset({"assign", "mint", "import", "update", "advance", "retire"}) | {
     "alias",
@@ -56,7 +58,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 def run_history(args: argparse.Namespace) -> int:
     """Print the changes of one subject."""
     with Registry.open(args.data) as registry:
-        subject = _subject(args.subject, registry.settings)
+        subject = subject_of(args.subject, registry.settings)
         changes = registry.history(subject)[::-1]
     if not changes:
         output.complain(f"{subject}  {request.status_text(Status.NOT_FOUND)}")
@@ -85,14 +87,16 @@ def _line(index: int, leaf: LogEntry, subject: str) -> str:
     return "  ".join(filter(None, cells))
 
 
-def _subject(text: str, settings: Settings) -> str:
-    """What a text names, in canonical form."""
+def subject_of(text: str, settings: Settings) -> str:
+    """What a text names, in canonical form; a zone is told by the dot in it."""
     try:
         return str(parse(text, suffix=settings.suffix))
     except CsidError:
         folded = fold(text)
         if not folded.isascii():
             raise
+        if "." in folded and "/" not in folded:
+            return names.to_text(names.from_text(folded.lower()))
         return folded
 
 
@@ -109,7 +113,7 @@ def _state(leaf: LogEntry) -> str:
 
 
 def _record(leaf: LogEntry) -> Record | None:
-    return decode(leaf.after) if leaf.kind in ON_IDENTIFIERS else None
+    return decode(leaf.after) if leaf.after and leaf.kind in ON_IDENTIFIERS else None
 
 
 def rows_of(index: int, leaf: LogEntry) -> list[tuple[str, str]]:
