@@ -19,12 +19,13 @@ from registry.rules.lifecycle import LIVE
 from registry.rules.plan import Plan
 from registry.rules.requests import Body, Request
 from registry.rules.status import Status
-from registry.service import STEPS_PER_COMMIT, Outcome, Registry
+from registry.service import Outcome, Registry
 from registry.tables.overlay import Overlay
 from registry.tables.search import Query, find
 from registry.tables.view import View
 
 REFUSALS_SHOWN: Final = 20
+STEPS_TRIED: Final = 1_000  # of a plan, before progress is shown
 
 
 # -- one request
@@ -196,7 +197,7 @@ def _try_plan(
         trial = Trial(seen, args)
         while True:
             bodies, cursor = plan.steps(trial.view, work, outcome.cursor, most)
-            most = STEPS_PER_COMMIT
+            most = STEPS_TRIED
             decisions = trial.ask(bodies)
             outcome.count(decisions)
             outcome.stopped = plan.is_ended(work, bodies, decisions)

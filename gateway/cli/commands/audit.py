@@ -122,7 +122,7 @@ def run_checkpoint(args: argparse.Namespace) -> int:
     """Sign the log as it stands."""
     acting.require_auditor(args)
     key = _signing_key(_key_path(args))
-    with Registry.open(args.data, writable=True) as registry:
+    with Registry.alone(args.data) as registry:
         _give(registry.checkpoint(key), args.output)
     return output.EXIT_OK
 
