@@ -245,9 +245,9 @@ class Registry:
             StoreError: as `submit`; what was committed before stays.
         """
         outcome = Outcome()
+        task = plans.Task(work, actor, reason, key)
         while True:
-            args = plans.arguments(work, outcome.cursor, actor, reason, key)
-            piece = plans.piece_of(self.perform("plan", args))
+            piece = plans.piece_of(self.perform("plan", plans.arguments(task, outcome.cursor)))
             outcome.count(piece.decisions)
             outcome.stopped, outcome.cursor = piece.stopped, piece.cursor
             if on_progress is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from csid.limits import COMMIT_SECONDS
@@ -12,10 +13,13 @@ from registry.rules.decision import Decision
 from registry.rules.plan import MintAll, Plan
 from registry.rules.requests import Actor, Request
 from registry.rules.status import BY_NUMBER
+from registry.tables.view import View
 from registry.writer.batch import Batch
 from registry.writer.values import ValuesError, pack, pack_actor, read_actor, read_plan
 
 STEPS_AT_ONCE: Final = 16  # found before the time is looked at again
+
+Decide = Callable[[Request], Decision]
 
 
 class Piece(NamedTuple):
@@ -26,9 +30,44 @@ class Piece(NamedTuple):
     stopped: bool  # a refusal ends the plan
 
 
-def arguments(work: Plan, cursor: str, actor: Actor, reason: str, key: str) -> list[object]:
-    """The arguments of `carry_on`; ``actor``, ``reason`` and ``key`` as `Registry.run` has them."""
-    return [pack(work), cursor, pack_actor(actor), reason, key]
+class Task(NamedTuple):
+    """A plan as somebody has it carried out; ``reason`` and ``key`` as `Registry.run` has them."""
+
+    work: Plan
+    actor: Actor
+    reason: str = ""
+    key: str = ""
+
+    def advance(self, seen: View, decide: Decide, cursor: str, until: float) -> Piece:
+        """Have the steps behind ``cursor`` decided one after the other.
+
+        Args:
+            seen: shows what was decided, so that a step sees those before it.
+            until: a time on the monotonic clock, after which no more are begun.
+        """
+        decisions: list[Decision] = []
+        most = 1 if not cursor else STEPS_AT_ONCE  # the first step may decide on all others
+        while True:
+            bodies, following = plan.steps(seen, self.work, cursor, most)
+            for number, body in enumerate(bodies):
+                key = self._key(cursor, number)
+                decisions.append(decide(Request(self.actor, body, self.reason, key)))
+                if plan.is_ended(self.work, [body], decisions[-1:]):
+                    return Piece(decisions, following, True)
+            if not following or time.monotonic() >= until:
+                return Piece(decisions, following, False)
+            cursor, most = following, STEPS_AT_ONCE
+
+    def _key(self, cursor: str, number: int) -> str:
+        """The key of one step: steps of other plans find by themselves what is done already."""
+        if self.key and isinstance(self.work, MintAll):
+            return f"{self.key}/{int(cursor or 0) + number}"
+        return ""
+
+
+def arguments(task: Task, cursor: str) -> list[object]:
+    """The arguments of `carry_on`."""
+    return [pack(task.work), pack_actor(task.actor), task.reason, task.key, cursor]
 
 
 def carry_on(core: Core, args: Any) -> list[object]:
@@ -38,30 +77,17 @@ def carry_on(core: Core, args: Any) -> list[object]:
         ValuesError: the arguments are none.
         IdentifierError: a prefix, an owner or a location of the plan is malformed.
     """
-    work, cursor, actor, reason, key = _read(args, core.peer)
-    decisions: list[Decision] = []
-    stopped = False
+    task, cursor = _read(args, core.peer)
     until = time.monotonic() + COMMIT_SECONDS
-    most = 1 if not cursor else STEPS_AT_ONCE  # the first step may decide on all others
     with core.store.write() as txn:
         batch = Batch(txn, core.suffix, int(time.time()), core.stages.check)
-        while True:
-            bodies, following = plan.steps(batch.view, work, cursor, most)
-            taken = [
-                batch.decide(Request(actor, body, reason, step_key(work, key, cursor, number)))
-                for number, body in enumerate(bodies)
-            ]
-            decisions += taken
-            stopped = plan.is_ended(work, bodies, taken)
-            cursor, most = following, STEPS_AT_ONCE
-            if not cursor or stopped or time.monotonic() >= until:
-                break
+        piece = task.advance(batch.view, batch.decide, cursor, until)
         batch.write()
     for observe in core.stages.observe:
-        for decision in decisions:
+        for decision in piece.decisions:
             observe(decision)
-    told = [[one.status.number, one.subject, one.detail] for one in decisions]
-    return [told, cursor, stopped]
+    told = [[one.status.number, one.subject, one.detail] for one in piece.decisions]
+    return [told, piece.cursor, piece.stopped]
 
 
 def piece_of(result: Any) -> Piece:
@@ -71,16 +97,16 @@ def piece_of(result: Any) -> Piece:
     return Piece(decisions, cursor, stopped)
 
 
-def step_key(work: Plan, key: str, cursor: str, number: int) -> str:
-    """The key of one step: steps of other plans find by themselves what is done already."""
-    return f"{key}/{int(cursor or 0) + number}" if key and isinstance(work, MintAll) else ""
-
-
-def _read(args: Any, peer: str) -> tuple[Plan, str, Actor, str, str]:
+def _read(args: Any, peer: str) -> tuple[Task, str]:
     if not isinstance(args, list | tuple) or len(args) != 5:
-        raise ValuesError("expected a plan, where it goes on, who asks, why, and its key")
-    work, cursor, actor, reason, key = args
-    for text in (cursor, reason, key):
+        raise ValuesError("expected a plan, who asks, why, its key, and where it goes on")
+    work, actor, reason, key, cursor = args
+    for text in (reason, key, cursor):
         if type(text) is not str:
             raise ValuesError(f"expected text, given {type(text).__name__}")
-    return read_plan(tuple(work)), cursor, read_actor(tuple(actor), peer), reason, key
+    task = Task(read_plan(tuple(work)), read_actor(tuple(actor), peer), reason, key)
+    if isinstance(task.work, MintAll) and not (
+        (cursor.isascii() and cursor.isdecimal()) or not cursor
+    ):
+        raise ValuesError("expected the number of the code to go on with")
+    return task, cursor

@@ -157,7 +157,7 @@ class Child:
                 if waited < self._timing.start_seconds:
                     continue
                 what = f"is not ready after {waited:.3g} s"
-            elif process is self.process:
+            elif process is self.process and self._settled:
                 misses = self._health.look(process.done())
                 if misses < self._timing.most_misses:
                     continue
