@@ -21,6 +21,7 @@ class Connection:
         in_flight: asked and not answered.
         out: what it is to be told.
         ended: nothing more is taken from it; it is closed once all is answered.
+        counted: octets kept of what it asked, as the server has counted them.
         since: when it last sent something or took an answer, on the monotonic clock.
         watched: the events that it is watched for.
     """
@@ -29,6 +30,7 @@ class Connection:
         "_broken",
         "_frames",
         "_greeted",
+        "counted",
         "ended",
         "in_flight",
         "out",
@@ -42,6 +44,7 @@ class Connection:
         self.sock = sock
         self.peer = peer_of(sock)
         self.in_flight = 0
+        self.counted = 0
         self.ended = False
         self.since = now
         self.watched = 0

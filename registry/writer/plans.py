@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
@@ -17,6 +18,7 @@ from registry.tables.view import View
 from registry.writer.batch import Batch
 from registry.writer.values import ValuesError, pack, pack_actor, read_actor, read_plan
 
+_NUMBER: Final = re.compile(r"[0-9]{1,18}")  # the cursor of `MintAll`
 STEPS_AT_ONCE: Final = 16  # found before the time is looked at again
 
 Decide = Callable[[Request], Decision]
@@ -105,8 +107,6 @@ def _read(args: Any, peer: str) -> tuple[Task, str]:
         if type(text) is not str:
             raise ValuesError(f"expected text, given {type(text).__name__}")
     task = Task(read_plan(tuple(work)), read_actor(tuple(actor), peer), reason, key)
-    if isinstance(task.work, MintAll) and not (
-        (cursor.isascii() and cursor.isdecimal()) or not cursor
-    ):
+    if cursor and isinstance(task.work, MintAll) and not _NUMBER.fullmatch(cursor):
         raise ValuesError("expected the number of the code to go on with")
     return task, cursor

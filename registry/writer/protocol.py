@@ -136,7 +136,8 @@ def read_hello(values: Sequence[Any]) -> Hello:
     Raises:
         ProtocolError: it is none.
     """
-    name, version, *data = [*values, None] if len(values) == 1 else values
+    padded: tuple[Any, ...] = (*values, None, None)
+    name, version, *data = padded
     if name != NAME or type(version) is not int:
         raise ProtocolError(f"whoever speaks there says no hello of {NAME}")
     if len(data) >= 2 and type(data[0]) is int and type(data[1]) is int:

@@ -145,7 +145,6 @@ class Server:
                 self._others[fd]()
 
     def _serve(self, connection: Connection, events: int) -> None:
-        before = connection.held
         try:
             if events & _BROKEN and not events & _READABLE:
                 raise ConnectionError
@@ -156,7 +155,6 @@ class Server:
             self._go_on(connection)
         except OSError:
             self._drop(connection)
-        self._held += connection.held - before
         if self._held > MAX_HELD_OCTETS:
             self._complain(connection, "asks for too much at a time; it is closed")
 
@@ -168,6 +166,8 @@ class Server:
         """
         for number, kind, rest in connection.asked(self._hello):
             self._take(connection, number, kind, rest)
+        self._held += connection.held - connection.counted
+        connection.counted = connection.held
         if connection.out:
             connection.send(time.monotonic())
         if connection.finished:
@@ -201,8 +201,6 @@ class Server:
         listener = self._listener
         assert listener is not None
         for _ in range(ACCEPTED_AT_ONCE):
-            if len(self._connections) >= self._most and not self._make_room():
-                return
             try:
                 sock, _ = listener.accept()
             except BlockingIOError:
@@ -210,6 +208,9 @@ class Server:
             except OSError as error:  # no descriptor is left, or it went away
                 self._complaints.tell(f"writer: a connection cannot be taken: {error}")
                 self._make_room()
+                return
+            if len(self._connections) >= self._most and not self._make_room():
+                sock.close()  # they will come again
                 return
             sock.setblocking(False)
             connection = Connection(sock, time.monotonic())
@@ -230,7 +231,7 @@ class Server:
 
     def _drop(self, connection: Connection) -> None:
         if self._connections.pop(connection.sock.fileno(), None) is not None:
-            self._held -= connection.held
+            self._held -= connection.counted
             connection.forget()
             connection.sock.close()  # which ends its being watched
 
