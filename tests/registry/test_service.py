@@ -28,6 +28,7 @@ from registry.rules.status import Status
 from registry.service import Outcome, Registry
 from registry.tables import codec, log_entry, transaction, view
 from registry.tables.rows import ZoneRow
+from registry.writer import plans
 from resolver.store import node
 from resolver.store.node import RRset
 from resolver.store.write import WriteTransaction
@@ -66,7 +67,10 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
 # -- plans
 
 
-def test_a_plan_that_was_interrupted_goes_on(registry: Registry) -> None:
+def test_a_plan_that_was_interrupted_goes_on(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plans, "COMMIT_SECONDS", 0)
     made = [identifier(f"{number:04d}") for number in range(30)]
     registry.submit_all([Request(ADMINISTRATOR, Assign(code, RECORD)) for code in made])
     seen: list[int] = []
