@@ -14,6 +14,7 @@ also finds what answering relies on and is not so: covers, empty non-terminals, 
 from registry.authority.finding import Fault as Fault
 from registry.authority.finding import Finding as Finding
 from registry.authority.held import Judgement as Judgement
+from registry.authority.held import extras_from as extras_from
 from registry.authority.held import extras_in as extras_in
 from registry.authority.held import homeless as homeless
 from registry.authority.held import judged as judged
