@@ -20,3 +20,4 @@ from registry.authority.held import homeless as homeless
 from registry.authority.held import judged as judged
 from registry.authority.territory import Territory as Territory
 from registry.authority.walk import Walk as Walk
+from registry.authority.walk import rrsets_in as rrsets_in

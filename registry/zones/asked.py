@@ -26,13 +26,14 @@ class Asked(NamedTuple):
 
     @classmethod
     def of(cls, given: Any, peer: str = "") -> Asked:
-        """What a command gave: name, role, owner, reason. ``peer`` as in `Actor`.
+        """What a command gave, as `told` has it. ``peer`` is what the writer knows of who asks;
+        empty in the command's own process, which knows as much itself.
 
         Raises:
             ZoneError: the role may not, or a text may not be kept.
         """
-        name, role, owner, reason = given
-        actor = Actor(name, Role(role), owner, peer)
+        name, role, owner, own, reason = given
+        actor = Actor(name, Role(role), owner, peer or own)
         refusal = (
             text_fault("the actor's name", name, ACTOR_MAX)
             or text_fault("the actor's owner", owner, ACTOR_MAX, 0)
@@ -44,9 +45,10 @@ class Asked(NamedTuple):
             raise ZoneError(name, f"is {role}; zones are for: {Role.ADMINISTRATOR.value}")
         return cls(actor, reason)
 
-    def told(self) -> tuple[str, str, str, str]:
-        """As `of` takes it."""
-        return self.actor.name, self.actor.role.value, self.actor.owner, self.reason
+    def told(self) -> tuple[str, ...]:
+        """Name, role, owner, peer and reason, for a unit."""
+        actor = self.actor
+        return actor.name, actor.role.value, actor.owner, actor.peer, self.reason
 
 
 def row_of(view: TransactionView, origin: str) -> ZoneRow | None:
@@ -58,9 +60,7 @@ def row_of(view: TransactionView, origin: str) -> ZoneRow | None:
         return None
 
 
-def note(
-    txn: WriteTransaction, kind: str, origin: str, row: ZoneRow, asked: Asked
-) -> None:
+def note(txn: WriteTransaction, kind: str, origin: str, row: ZoneRow, asked: Asked) -> None:
     """Write the row of a zone and the leaf that tells of it.
 
     Args:

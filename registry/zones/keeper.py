@@ -9,6 +9,7 @@ from typing import Final
 from csid import names
 from csid.errors import CsidError, ZoneError
 from csid.protocol import DNAME
+from registry.audit.store import leaf_key
 from registry.authority import Territory
 from registry.rules.decision import Decision
 from registry.rules.status import Status
@@ -18,12 +19,10 @@ from registry.tables.naming import Names
 from registry.tables.registered import node_of
 from registry.tables.rows import DEFAULT_TTL, ZoneRow
 from registry.tables.transaction import AuditStore, TransactionView
-from registry.audit.store import leaf_key
 from registry.zones import asked, places
 from resolver.answer.source import Stages
 from resolver.store import node
 from resolver.store.build import ancestors
-from resolver.store.guard import Guard
 from resolver.store.node import RRset
 from resolver.store.update import ZoneUpdate
 from resolver.store.write import WriteTransaction
@@ -55,7 +54,7 @@ class Begun:
     heir: tuple[bytes, int, bytes] | None = None
 
 
-class Keeper(Guard):
+class Keeper:
     """The guard of one change of zones.
 
     Attributes:

@@ -70,7 +70,8 @@ def _kept(given: int, held: int, differs: bool, has_moved: bool) -> Serial:
     if given != held:
         return Serial(
             given,
-            warning=f"the serial goes back from {held} to {given}; secondaries will not take it over",
+            warning=f"the serial goes back from {held} to {given}; secondaries will not take it "
+            "over",
         )
     if not differs:
         return Serial(held, is_unchanged=True)

@@ -167,7 +167,7 @@ def _up_to(nodes: Iterable[Node], end: bytes | None) -> Iterator[Node]:
         yield key, blob
 
 
-class Work:
+class Zones:
     """What one writer does to zones: the units `zone.*`, for whoever asks."""
 
     def __init__(self, store: Store, stages: Stages) -> None:

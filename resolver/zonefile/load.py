@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from csid import names
-from csid.errors import CsidError, ZoneError
+from csid.errors import StoreError, ZoneError
 from resolver.store import build
 from resolver.zonefile import check, reader
 
@@ -23,7 +23,7 @@ OCTETS_AT_ONCE: Final = 1 << 20  # of them
 
 # Carries out a unit of work (registry/units.py): its name and what it is given.
 Perform = Callable[[str, Any], Any]
-Asked = Sequence[str]  # name, role, owner of who asks, and why
+Asked = Sequence[str]  # who asks, and why, as the units take it
 
 
 class Loaded(NamedTuple):
@@ -82,6 +82,7 @@ def load(
         StoreError: the store is full or fails. Zones told of as loaded stay.
     """
     loader = _Loader(perform, asked, mode, told, agrees)
+    loader.sweep()
     try:
         for path in paths:
             yield from loader.load(path)
@@ -167,8 +168,9 @@ class _Loader:
         room even for that; a later writer then does it.
         """
         try:
-            self._perform("sweep", None)
-        except CsidError:
+            while self._perform("sweep", None):
+                pass
+        except StoreError:
             return
 
     def _read(self, path: Path) -> check.Zone:
