@@ -22,7 +22,7 @@ from registry.zones import places
 from registry.zones.asked import row_of
 from resolver.store import node
 from resolver.store.build import ancestors, next_serial, with_serial
-from resolver.store.extras import HOST_OFFSET, is_wildcard
+from resolver.store.extras import is_wildcard, names_hosts
 from resolver.store.node import RRset
 from resolver.store.read import Held, ReadTransaction
 
@@ -40,9 +40,10 @@ def origins(read: ReadTransaction, named: Names) -> list[bytes]:
     view = TransactionView(read)
     found = [apex for apex in places.apexes(read) if places.territory(read, named, apex)]
     for key, _ in view.scan(codec.ZONES, b""):
-        row = row_of(view, key.decode("ascii", "replace"))
+        origin = key.decode("ascii", "replace")
+        row = row_of(view, origin)
         if row is not None and row.held:
-            apex = names.key_of(names.from_text(key.decode("ascii", "replace")))
+            apex = names.key_of(names.from_text(origin))
             if apex not in found and places.territory(read, named, apex):
                 found.append(apex)
     return [names.wire_of_key(apex) for apex in sorted(found)]
@@ -108,15 +109,20 @@ class Remake:
     def _kept(self) -> dict[bytes, RRsets]:
         """The foreign names with the records that they may have, and the apex."""
         kept: dict[bytes, RRsets] = {}
+        hidden: dict[bytes, RRsets] = {}  # names of the registry in a deeper zone, held here too
         for key, blob in self._read.nodes(self._held.generation) if self._held else ():
-            rrsets = rrsets_in(blob)
-            if rrsets and not self._is_registered(key):
+            value = self._registered(key)
+            if value is not None:
+                made = self._node_of(value) if self._territory.is_hidden(key) else None
+                if made is not None:
+                    hidden[key] = dict(node.rrsets_of(made))
+            elif rrsets := rrsets_in(blob):
+                kept[key] = rrsets
                 if key:
                     rrsets.pop(SOA, None)
-                if rrsets:
-                    kept[key] = rrsets
         for key in list(kept):
             self._take_out(kept, key)
+        kept |= hidden
         for key, value in self._territory.rows(self._view, codec.SUBTREES):
             if target := self._target(key, value):
                 kept[key] = kept.get(key, {}) | {DNAME: RRset(DEFAULT_TTL, [target])}
@@ -124,14 +130,14 @@ class Remake:
             kept |= self._apex_anew()
         return kept
 
-    def _is_registered(self, key: bytes) -> bool:
-        if not key.startswith(self._territory.above) or key.count(0) > 2 * SEGMENTS:
-            return False
-        row = self._territory.row_of_key(key)
-        return self._view.get(codec.ASSIGNMENTS, row) is not None
+    def _registered(self, key: bytes) -> bytes | None:
+        """The row of a registered name."""
+        if not key.startswith(self._territory.above):
+            return None
+        return self._view.get(codec.ASSIGNMENTS, self._territory.row_of_key(key))
 
     def _take_out(self, kept: dict[bytes, RRsets], key: bytes) -> None:
-        """Take out of a foreign name what the registry alone may answer, or what hides its names."""
+        """Take out of a foreign name what only the registry may answer, or what hides its names."""
         territory = self._territory
         rrsets = kept[key]
         for rrtype in (NS, DNAME):
@@ -215,7 +221,7 @@ class Remake:
             if rrsets is None:
                 blob = made
                 assert isinstance(blob, bytes)
-                if cover is None and not _names_hosts(blob):
+                if cover is None and not names_hosts(blob):
                     yield key, blob
                     continue
                 rrsets = dict(node.rrsets_of(blob))
@@ -249,11 +255,10 @@ class Remake:
             return node.encode(self._foreign[key])
         at = bisect_left(self._keys, key)
         is_above = at < len(self._keys) and self._keys[at].startswith(key)
+        if (value := self._registered(key)) is not None:
+            return self._node_of(value)
         if key.startswith(self._territory.above):
             row = self._territory.row_of_key(key)
-            value = self._view.get(codec.ASSIGNMENTS, row)
-            if value is not None:
-                return self._node_of(value)
             below = self._view.scan(codec.ASSIGNMENTS, row + b"/" if row else b"")
             is_above = is_above or next(below, None) is not None
         return node.EMPTY if is_above else None
@@ -267,12 +272,3 @@ def _missing(key: bytes, before: bytes) -> list[bytes]:
             break
         missing.append(above)
     return missing[::-1]
-
-
-def _names_hosts(blob: bytes) -> bool:
-    at = 2
-    while at < len(blob):
-        if (blob[at] << 8) + blob[at + 1] in HOST_OFFSET:
-            return True
-        at = node.next_entry(blob, at)
-    return False
