@@ -12,7 +12,6 @@ from csid import names
 from csid.errors import ZoneError
 from csid.protocol import DNAME, NS, SOA
 from registry.authority import Finding, Territory, Walk, extras_from, extras_in, rrsets_in
-from registry.deployment import DEFAULT_ADDRESS, first_zone
 from registry.tables import codec
 from registry.tables.naming import Names
 from registry.tables.registered import SEGMENTS, begins_shaped, is_shaped, node_of
@@ -20,6 +19,7 @@ from registry.tables.rows import DEFAULT_TTL
 from registry.tables.transaction import TransactionView
 from registry.zones import places
 from registry.zones.asked import row_of
+from registry.zones.first import DEFAULT_ADDRESS, first_servers, first_zone
 from resolver.store import node
 from resolver.store.build import ancestors, next_serial, with_serial
 from resolver.store.extras import is_wildcard, names_hosts
@@ -190,15 +190,15 @@ class Remake:
 
     def _apex_anew(self) -> dict[bytes, RRsets]:
         """An apex for a zone that has none any more, as `csid init` makes it."""
-        server = b"\3ns1" + self.origin
-        zone = first_zone(self.origin, {server: [DEFAULT_ADDRESS]})
+        servers = first_servers(self.origin)
+        zone = first_zone(self.origin, servers)
         row = row_of(self._view, names.to_text(self.origin))
         if row is not None:
             apex = zone[self.origin]
             apex[SOA] = with_serial(apex[SOA], next_serial(row.serial))
         self.remarks.append(
             "its SOA and NS records were lost; they are made as by csid init, with the name server "
-            f"{names.to_text(server)} at {DEFAULT_ADDRESS}: dump the zone, set them, and load it"
+            f"{names.to_text(*servers)} at {DEFAULT_ADDRESS}: dump the zone, set them, and load it"
         )
         skip = len(self._apex)
         return {names.key_of(owner)[skip:]: rrsets for owner, rrsets in zone.items()}
