@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, Final
 
+from csid import names
 from csid.errors import CsidError
 from csid.identifier import fold, parse
 from csid.record import Record, decode
@@ -34,6 +35,7 @@ KINDS: Final = {
     "move": "迁移",
     "location.retire": "位置停用",
     "plan.finish": "批量办结",
+    "audit.key": "日志密钥",
 }
 ON_IDENTIFIERS: Final = frozenset({"assign", "mint", "import", "update", "advance", "retire"}) | {
     "alias",
@@ -57,7 +59,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 def run_history(args: argparse.Namespace) -> int:
     """Print the changes of one subject."""
     with Registry.open(args.data) as registry:
-        subject = _subject(args.subject, registry.settings)
+        subject = subject_of(args.subject, registry.settings)
         changes = registry.history(subject)[::-1]
     if not changes:
         output.complain(f"{subject}  {request.status_text(Status.NOT_FOUND)}")
@@ -87,14 +89,16 @@ def _line(index: int, leaf: LogEntry, subject: str) -> str:
     return "  ".join(filter(None, cells))
 
 
-def _subject(text: str, settings: Settings) -> str:
-    """What a text names, in canonical form."""
+def subject_of(text: str, settings: Settings) -> str:
+    """What a text names, in canonical form; a zone is told by the dot in it."""
     try:
         return str(parse(text, suffix=settings.suffix))
     except CsidError:
         folded = fold(text)
         if not folded.isascii():
             raise
+        if "." in folded and "/" not in folded:
+            return names.to_text(names.from_text(folded.lower()))
         return folded
 
 
@@ -124,6 +128,7 @@ def rows_of(index: int, leaf: LogEntry) -> list[tuple[str, str]]:
         ("对象 On", leaf.on),
         ("替代 To", leaf.to),
         ("操作人 By", f"{leaf.by} ({_capacity(leaf)})"),
+        ("进程 Peer", leaf.peer),
         ("事由 Why", leaf.why),
     ]
     record = _record(leaf)
@@ -146,6 +151,7 @@ def json_of(index: int, leaf: LogEntry) -> dict[str, Any]:
         "by": leaf.by,
         "role": leaf.role,
         "for": leaf.for_,
+        "peer": leaf.peer,
         "why": leaf.why,
         "status": leaf.status,
         "record": None if record is None else record.json(),

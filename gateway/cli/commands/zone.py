@@ -59,7 +59,7 @@ def run_load(args: argparse.Namespace) -> int:
     loaded: list[int] = []  # nodes of each zone
     refused = 0
     with (
-        Registry.open(args.data, writable=True) as registry,
+        Registry.alone(args.data) as registry,
         progress.bar(len(args.files)) as bar,
     ):
 
