@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import msgpack
 
-from registry.beginning import read_after
 from registry.replay.effect import Effect, ReplayFault, Step, require
 from registry.tables import codec
 from registry.tables.changes import Row
@@ -16,10 +15,8 @@ _unpack: Final[Any] = msgpack.unpackb
 
 
 def begun(step: Step) -> Effect:
-    """What the directory is for, which whoever verifies compares, and the zones it began with."""
-    entry = step.entry
-    rows = read_after(entry.after).rows
-    return Effect(rows, after=entry.after)
+    """What the directory is for: no row, whoever verifies compares it with the directory."""
+    return Effect((), after=step.entry.after)
 
 
 def key_set(step: Step) -> Effect:

@@ -5,12 +5,12 @@ and pointers.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import Final
 
 from csid import names
 from csid.protocol import NS, SOA
-from registry.beginning import read_after, settings_of
-from registry.tables import log_entry
+from registry.tables import codec, log_entry
 from registry.verify.report import Fault, Report
 from registry.verify.rows import reason_of, text
 from resolver.store import node
@@ -25,6 +25,9 @@ APEXES: Final = "apexes"
 DOOMED: Final = "doomed"
 JOURNAL: Final = "journal"
 LAST: Final = b"generation"
+_SECRET: Final = b"cookie-secret"
+_SETTINGS: Final = (b"suffix", b"handle", _SECRET, b"node", b"created")  # as the leaf has them
+_PASSING: Final = (b"kind", b"schema", LAST)  # judged by whoever opens it, and here apart
 
 
 def check(read: ReadTransaction, report: Report) -> list[Held]:
@@ -51,11 +54,20 @@ def check_settings(read: ReadTransaction, begun: bytes | None, report: Report) -
             "no leaf says what the data directory is for: its settings were not compared"
         )
         return
-    said = dict(read_after(log_entry.decode(begun).after).settings)
-    held = dict(settings_of(read))
+    said = _said(begun)
+    held = {key: value for key, value in read.table(b"meta").scan(b"") if key not in _PASSING}
+    if _SECRET in held:
+        held[_SECRET] = sha256(held[_SECRET]).digest()
     for name in sorted({*said, *held}):
         if said.get(name) != held.get(name):
-            report.add(Fault(META, name, reason_of(held.get(name), said.get(name))))
+            report.add(Fault(META, text(name), reason_of(held.get(name), said.get(name))))
+
+
+def _said(begun: bytes) -> dict[bytes, bytes]:
+    """What a directory says of itself for ever; of what is secret the digest."""
+    values: tuple[str | bytes, ...] = codec.fields(log_entry.decode(begun).after)
+    octets = (value.encode() if isinstance(value, str) else value for value in values)
+    return dict(zip(_SETTINGS, octets, strict=True))
 
 
 def _zones(read: ReadTransaction, report: Report) -> Iterator[Held]:
@@ -133,7 +145,10 @@ def _journals(read: ReadTransaction, zones: list[Held], doomed: set[bytes], repo
         for reason in _faults(journal):
             report.add(Fault(JOURNAL, f"of {origin}", reason))
         step = next(journal.steps(), None)
-        if held.journal != held.generation and read.table(JOURNAL.encode()).get(held.journal) is None:
+        if (
+            held.journal != held.generation
+            and read.table(JOURNAL.encode()).get(held.journal) is None
+        ):
             report.exceptions.append(
                 f"zone {origin}: journal {held.journal.hex()} is empty; whether it is the zone's "
                 "was not compared"

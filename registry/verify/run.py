@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from registry.audit import Checkpoint, VerifierKey
-from registry.beginning import KIND, MARK
 from registry.tables import codec, log_entry
 from registry.tables.transaction import AuditStore, TransactionView
 from registry.verify import directory, ledger, log, rows, tree
@@ -19,6 +18,8 @@ from resolver.store.read import ReadTransaction
 Progress = Callable[[str, int, int], None]
 
 _POINTERS: Final = b"pointers"
+_INIT: Final = "node.init"  # the kind of the leaf that says what a directory is for
+_MARK: Final = b"\xa9" + _INIT.encode("ascii")  # as msgpack has it, to find such leaves quickly
 
 
 def in_silence(_what: str, _done: int, _all: int) -> None:
@@ -90,13 +91,13 @@ class _Leaves:
             if index < 0:
                 self._report.add(Fault(log.LEAVES, "a key", "is none of a leaf"))
             elif index < size:
-                if MARK in leaf and _is_beginning(leaf):
+                if _MARK in leaf and _is_beginning(leaf):
                     self.begun = leaf
                 yield index, leaf
 
 
 def _is_beginning(leaf: bytes) -> bool:
     try:
-        return log_entry.decode(leaf).kind == KIND
+        return log_entry.decode(leaf).kind == _INIT
     except ValueError:
         return False

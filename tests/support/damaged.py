@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import lmdb
+from registry.beginning import begin
 
 from csid import names
 from csid.protocol import MX, TXT, A
 from csid.record import Record
 from registry import audit
-from registry.beginning import begin
 from registry.deployment import DEFAULT_ADDRESS, first_zone
 from registry.rules.lifecycle import Verb
 from registry.rules.plan import MintAll

@@ -64,7 +64,7 @@ def run_import(args: argparse.Namespace) -> int:
     actor = acting.actor_of(args)
     shown: list[Fault] = []
     with (
-        Registry.open(args.data, writable=True, sync=not args.no_sync) as registry,
+        Registry.alone(args.data, sync=not args.no_sync) as registry,
         _opened(args.file) as (file, size),
         _errors_file(args.errors) as errors,
     ):
