@@ -8,13 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import lmdb
-from registry.beginning import begin
 
-from csid import names
-from csid.protocol import MX, TXT, A
 from csid.record import Record
-from registry import audit
-from registry.deployment import DEFAULT_ADDRESS, first_zone
+from registry import audit, deployment
 from registry.rules.lifecycle import Verb
 from registry.rules.plan import MintAll
 from registry.rules.requests import (
@@ -31,10 +27,8 @@ from registry.rules.requests import (
     SetScope,
 )
 from registry.service import Registry
-from resolver.store import build
-from resolver.store.environment import Store
-from resolver.store.node import RRset
-from tests.support.books import ORIGIN, OWNERS, SUFFIX, accredit, ask
+from tests.support.books import OWNERS, SUFFIX, accredit, ask
+from tests.support.commands import run
 from tests.support.registering import (
     ADMINISTRATOR,
     CLASS,
@@ -47,23 +41,34 @@ from tests.support.registering import (
 )
 
 KEY = audit.SigningKey.generate("registry.example/log")
-OUTSIDE = names.from_text("elsewhere.example.")
-HOST = b"\4host" + ORIGIN
+
+
+ZONE = """
+$ORIGIN csid.internal.
+@ 3600 SOA ns1 hostmaster 7 3600 900 1209600 300
+@ 3600 NS ns1
+ns1 3600 A 127.0.0.1
+host 300 A 127.0.0.1
+host 300 TXT "a"
+mail 300 MX 5 host
+"""
+OUTSIDE = """
+$ORIGIN elsewhere.example.
+@ 3600 SOA ns1 hostmaster 7 3600 900 1209600 300
+@ 3600 NS ns1
+ns1 3600 A 127.0.0.1
+* 300 A 127.0.0.1
+"""
 
 
 def make(path: Path) -> Path:
     """A directory in which each table of the registry and of the store has rows."""
-    address = RRset(300, [b"\x7f\0\0\1"])
-    with Store.create(path, SUFFIX, "0.EXAMPLE", 1 << 30) as store:
-        with store.write() as txn:
-            data = first_zone(ORIGIN, {b"\3ns1" + ORIGIN: [DEFAULT_ADDRESS]})
-            data[HOST] = {A: address, TXT: RRset(300, [b"\1a"])}
-            data[b"\4mail" + ORIGIN] = {MX: RRset(300, [b"\0\5" + HOST])}
-            txn.replace_zone(ORIGIN, build.build(ORIGIN, data))
-            other = first_zone(OUTSIDE, {b"\3ns1" + OUTSIDE: [DEFAULT_ADDRESS]})
-            other[b"\1*" + OUTSIDE] = {A: address}
-            txn.replace_zone(OUTSIDE, build.build(OUTSIDE, other))
-        begin(store, ADMINISTRATOR)
+    deployment.create(path, SUFFIX, "0.EXAMPLE", map_octets=1 << 30)
+    for number, text in enumerate((ZONE, OUTSIDE)):
+        file = path.parent / f"{number}.zone"
+        file.write_text(text)
+        ran = run("zone", "load", file, "--data", path)
+        assert ran.code == 0, ran
     with Registry.open(path, writable=True, sync=False) as registry:
         _fill(registry)
     return path
