@@ -8,8 +8,9 @@ from typing import Final
 from registry.audit import Checkpoint, VerifierKey
 from registry.tables import codec, log_entry
 from registry.tables.transaction import AuditStore, TransactionView
-from registry.verify import directory, ledger, log, rows, tree
-from registry.verify.report import Fault, Report
+from registry.tables.view import View
+from registry.verify import directory, ledger, log, rows, rules, tree
+from registry.verify.report import FAULTS_MAX, Fault, Report
 from resolver.store.environment import scratch
 from resolver.store.read import ReadTransaction
 
@@ -31,6 +32,7 @@ def verify(
     keys: Sequence[VerifierKey] = (),
     checkpoints: Sequence[Checkpoint] = (),
     progress: Progress = in_silence,
+    by_rules: bool = False,
 ) -> Report:
     """Look at all that a data directory holds.
 
@@ -40,6 +42,7 @@ def verify(
     Args:
         keys: of the log; without any, signatures are not checked.
         checkpoints: opened ones that were kept elsewhere.
+        by_rules: also decide each leaf again, under the rules of today.
 
     Raises:
         StoreError: the directory cannot be read, or there is no room for temporary files.
@@ -47,6 +50,13 @@ def verify(
 
     def told_of(what: str, total: int) -> Callable[[int], None]:
         return lambda done: progress(what, done, total)
+
+    def decide_again(seen: View, index: int, leaf: bytes) -> None:
+        reason = rules.judge(seen, leaf)
+        if reason is not None:
+            report.count("leaves decided again", 1)
+        if reason and len(report.by_rules) < FAULTS_MAX:
+            report.by_rules.append((index, reason))
 
     report = Report()
     leaves = AuditStore(read).stored()
@@ -58,6 +68,7 @@ def verify(
             said,
             lambda index, reason: report.add(Fault(log.LEAVES, f"leaf {index}", reason, index)),
             told_of("leaves replayed", leaves),
+            decide_again if by_rules else None,
         )
         held = TransactionView(read)
         for fault in rows.compare(held, wanted):
