@@ -50,6 +50,7 @@ TABLES: Final = (
 SCOPE_KEY: Final = b"scope"
 AUDIT_KEY: Final = b"audit-key"
 INVENTORY_KEY: Final = b"inventory"  # there while imports bring their owners with them
+INVENTORY_UNDER_WAY: Final = b"\1"
 # A row is its fields in order, as a msgpack array; a count is an integer.
 encode: Final[Callable[[tuple[object, ...] | int], bytes]] = msgpack.Packer().pack
 
@@ -108,6 +109,11 @@ def decode_assignment(value: bytes) -> Assignment:
     """The assignment in a row."""
     state, *rest = _unpack(value)
     return Assignment(State(state), *rest)
+
+
+def state_of(assignment: bytes) -> State:
+    """The state in a row of an assignment, the first field of its array."""
+    return State(assignment[1])
 
 
 def decode_redirect(value: bytes) -> Redirect:

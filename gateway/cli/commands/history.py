@@ -17,6 +17,7 @@ from resolver.store.environment import Settings
 
 KINDS: Final = {
     "owner.add": "登记主体",
+    "owner.introduce": "首次清点",
     "owner.update": "变更登记",
     "owner.judge": "准入",
     "owner.qualify": "转售资格",
@@ -32,6 +33,7 @@ KINDS: Final = {
     "alias.subtree": "整体别名",
     "move": "迁移",
     "location.retire": "位置停用",
+    "plan.finish": "批量办结",
     "audit.key": "日志密钥",
 }
 ON_IDENTIFIERS: Final = frozenset({"assign", "mint", "import", "update", "advance", "retire"}) | {
