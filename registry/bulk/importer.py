@@ -24,23 +24,23 @@ from csid.protocol import CSID
 from csid.record import Record
 from registry.bulk.csv_stream import ENCODING, Fault, Table
 from registry.bulk.entries import Entry, Part, Reading, parts
-from registry.bulk.first_import import introduce, takes_owners
+from registry.bulk.first_import import introduce
 from registry.bulk.intake import Batch, Intake
 from registry.bulk.marks import Marks, line_of, mark_of, same_node
 from registry.bulk.readers import feed
+from registry.rules.owners import takes_owners
 from registry.rules.requests import Actor
 from registry.rules.status import Status
 from registry.tables.changes import TreeChange, TreeKind
 from registry.tables.codec import COUNTS, PLACES
 from registry.tables.naming import Names
 from registry.tables.overlay import Overlay
-from registry.tables.record_node import TYPES
 from registry.tables.resolution import Reach
 from registry.tables.transaction import TransactionView, append_leaves, write_rows
 from resolver.answer.source import Check
 from resolver.store import node
-from resolver.store.editor import ADDED, CHANGED, UNCHANGED, ZoneEditor
 from resolver.store.environment import Store
+from resolver.store.update import ADDED, CHANGED, UNCHANGED, ZoneUpdate
 from resolver.store.write import WriteTransaction
 
 ALONE_OCTETS: Final = 4 << 20  # a table of this size is read before another process would run
@@ -152,6 +152,7 @@ class Import:
                     # beside was loaded at a name. From now on names are looked at before rows are
                     # decided.
                     self._careful, self._intake = True, None
+                    self._owners = set()  # those of the part were given up with it
                     faults = self._commit(part)
                 yield faults
 
@@ -269,12 +270,12 @@ class Import:
             self._leaves += len(batch.leaves)
             append_leaves(txn, batch.leaves, self._leaves)
         effects = [0, 0, 0]
-        editors: dict[bytes, ZoneEditor] = {}
+        updates: dict[bytes, ZoneUpdate] = {}
         for key, _, blob in taken:
-            editor = txn.zone_around(key, editors)
-            effects[editor.put_types(key[len(editor.apex) :], blob, TYPES)] += 1
-        for editor in editors.values():
-            editor.finish()
+            update = txn.update_around(key, updates)
+            effects[update.put(key[len(update.apex) :], blob)] += 1
+        for update in updates.values():
+            update.finish()
         return effects
 
 

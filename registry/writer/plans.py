@@ -47,6 +47,9 @@ class Task(NamedTuple):
             seen: shows what was decided, so that a step sees those before it.
             until: a time on the monotonic clock, after which no more are begun.
         """
+        before = None if cursor else plan.replayed_plan(seen, self.work, self.actor, self.key)
+        if before is not None:
+            return Piece([before], "", not before.status.success)
         decisions: list[Decision] = []
         most = 1 if not cursor else STEPS_AT_ONCE  # the first step may decide on all others
         while True:
@@ -62,7 +65,7 @@ class Task(NamedTuple):
 
     def _key(self, cursor: str, number: int) -> str:
         """The key of one step: steps of other plans find by themselves what is done already."""
-        if self.key and isinstance(self.work, MintAll):
+        if self.key and plan.has_step_keys(self.work):
             return f"{self.key}/{int(cursor or 0) + number}"
         return ""
 

@@ -18,7 +18,6 @@ from registry.rules.requests import AddPool, Assign, Retire, UpdateOwner
 from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables import view
-from registry.tables.enums import Kind
 from resolver.store.node import RRset
 from tests.support import trees
 from tests.support.books import ORIGIN, SUFFIX, ask, opened, resolved, serial
@@ -97,8 +96,7 @@ def test_rows_that_the_rules_refuse_are_told_and_the_others_go_in(
 
 @pytest.mark.parametrize("keep", [True, False])
 def test_quotas_hold_across_the_parts_of_a_table(registry: Registry, keep: bool) -> None:
-    facts = (OWNER, (Kind.RESOURCE_PROVIDER,), "甲", "noc@example.cn", 6)
-    assert ask(registry, UpdateOwner(*facts)).status is Status.DONE
+    assert ask(registry, UpdateOwner(OWNER, (("quota", 6),))).status is Status.DONE
     tally, faults = run(registry, [f"{code},active,x" for code in CODES], keep)
     assert (tally.added, tally.bad) == (6, 6)
     assert all("its quota is 6" in fault.reason for fault in faults)
@@ -135,9 +133,9 @@ def test_what_others_write_between_two_parts_is_seen(registry: Registry) -> None
 def test_a_name_that_a_zone_file_has_made_an_alias_is_told(registry: Registry) -> None:
     key = names.key_of(names.from_text(identifier("0006").to_dns_name(SUFFIX)))
     with registry.store.write() as txn:
-        editor = txn.open_zone(ORIGIN)
-        editor.put(key[len(editor.apex) :], {CNAME: RRset(60, [b"\1a\0"])})
-        editor.finish()
+        update = txn.update(ORIGIN)
+        update.set(key[len(update.apex) :], {CNAME: RRset(60, [b"\1a\0"])})
+        update.finish()
     tally, faults = run(registry, [f"{code},active,x" for code in [*CODES, CODES[1]]])
     assert (tally.added, tally.unchanged, tally.bad) == (len(CODES) - 1, 1, 1)
     assert faults[0].line == 8 and "alias" in faults[0].reason
