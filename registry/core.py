@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
+from registry.zones.work import Zones
 from resolver.answer.source import NO_STAGES, Stages
 from resolver.store.environment import Store
 
@@ -21,9 +22,11 @@ class Core:
     stages: Stages = NO_STAGES
     peer: str = ""
     suffix: str = field(init=False)
+    zones: Zones = field(init=False)
 
     def __post_init__(self) -> None:
         self.suffix = self.store.settings().suffix
+        self.zones = Zones(self.store, self.stages)
 
 
 def own_peer() -> str:

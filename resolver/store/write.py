@@ -85,6 +85,11 @@ class WriteTransaction:
                 pointers.append(led)
         return count
 
+    def update_unpublished(self, origin: bytes, generation: bytes, wildcards: int) -> ZoneUpdate:
+        """A generation that is still to be published as the zone at `origin` (wire form)."""
+        entry = ZoneEntry(generation, wildcards, generation)
+        return ZoneUpdate(self._txn, self._databases, names.key_of(origin), entry, is_served=False)
+
     def publish(
         self,
         origin: bytes,
@@ -103,7 +108,7 @@ class WriteTransaction:
             known: of `ReadTransaction.difference`; if None, small zones are compared here, and
                 a large one begins its journal anew.
             serial: that the zone is to have; None is that of its SOA.
-            guard: settles the matter first; `begun` is what its `begin` returned.
+            guard: settles the matter first; `begun` is what was found beforehand.
 
         Returns:
             The serial.
@@ -115,7 +120,7 @@ class WriteTransaction:
         value = self._txn.get(APEX_PREFIX + apex, db=self._apexes)
         old = None if value is None else _entry(origin, value)
         entry = ZoneEntry(generation, wildcards, generation if old is None else old.journal)
-        update = ZoneUpdate(self._txn, self._databases, apex, entry, False, serial)
+        update = ZoneUpdate(self._txn, self._databases, origin, entry, False, serial)
         guard.settle(self, origin, update, begun)
         touched = set(update.touched())
         after = update.finish()
@@ -237,7 +242,7 @@ class WriteTransaction:
         Raises:
             ZoneError: there is no zone with this apex.
         """
-        return ZoneUpdate(self._txn, self._databases, names.key_of(origin), self._held(origin))
+        return ZoneUpdate(self._txn, self._databases, origin, self._held(origin))
 
     def update_around(self, key: bytes, opened: dict[bytes, ZoneUpdate]) -> ZoneUpdate:
         """The deepest zone at or above a canonical key, one of those `opened` or added to them.
