@@ -15,6 +15,7 @@ from typing import Any, Final
 from csid.errors import CsidError
 from registry.core import Core
 from registry.signing import keys, sign
+from registry.verify import indexes
 from registry.writer import plans
 from registry.zones.asked import Asked
 from registry.zones.serials import Mode
@@ -35,12 +36,17 @@ def sweep(core: Core, _args: Any) -> int:
 
 def set_key(core: Core, args: Any) -> int:
     """Put a key of the audit log in force (`registry.signing.keys`)."""
-    return keys.set_key(core.store, args)
+    return keys.set_key(core.store, args, core.peer)
 
 
 def checkpoint(core: Core, args: Any) -> bool:
     """Keep a signed checkpoint (`registry.signing.sign`)."""
     return sign.keep(core.store, args)
+
+
+def mend_indexes(core: Core, args: Any) -> bool:
+    """Write rows of indexes that were wrong (`registry.verify.indexes`)."""
+    return indexes.mend(core.store, args)
 
 
 # Zones (registry/zones/work.py): who asks, for which zone.
@@ -90,6 +96,7 @@ UNITS: Final[Mapping[str, Unit]] = {
     "sweep": sweep,
     sign.SET_KEY: set_key,
     sign.KEEP: checkpoint,
+    indexes.UNIT: mend_indexes,
     "zone.load": load_zones,
     "zone.begin": begin_zone,
     "zone.nodes": put_nodes,
