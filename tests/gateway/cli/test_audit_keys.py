@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+from registry.service import Registry
+from registry.tables import log_entry
 from tests.support.commands import Node, run
 from tests.support.cut_off import cut_off
 from tests.support.registering import OWNER
+from tests.support.servers import serving
 
 NAME = "example.cn/csid-log"
 BORN = 2  # leaves of a new data directory
@@ -182,3 +186,19 @@ def test_an_auditor_makes_keys_and_is_in_the_log(tmp_path: Path) -> None:
     change = told["change"]
     assert (change["kind"], change["on"], change["by"]) == ("audit.key", NAME, "审计")
     assert (change["role"], change["why"]) == ("auditor", "启用")
+
+
+def test_the_writer_of_a_running_node_keeps_what_the_command_signs(tmp_path: Path) -> None:
+    node = Node(tmp_path / "node")
+    with serving(node.data):
+        node.must("audit", "key", "--new", NAME)
+        node.must("audit", "checkpoint")
+        node.must("audit", "key", "--rotate")
+        node.must("audit", "checkpoint")
+        assert is_sound(node, *keys(node))
+    assert is_sound(node)
+    with Registry.open(node.data) as registry:
+        assert len(registry.checkpoints()) == 2
+        with registry.log() as log:
+            leaves = [log_entry.decode(log.leaf(link.leaf)) for link in registry.keys().links]
+    assert [leaf.peer for leaf in leaves] == [f"{os.geteuid()}/{os.getegid()}"] * 2
