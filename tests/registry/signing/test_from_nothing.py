@@ -333,9 +333,9 @@ def test_growth_is_proved_between_all_checkpoints_and_judged_from_nothing(
             point = from_nothing.check_growth(text, log.points[i], key)
             assert point.size == int(new)
             judged = run("audit", "check", proof, "--key", public, "--old", files[0], "--json")
-            assert judged.json == [
-                {"holds": True, "origin": point.origin, "old": int(old), "size": int(new)}
-            ]
+            (told,) = judged.json
+            assert (told["holds"], told["old"], told["size"]) == (True, int(old), int(new))
+            assert (told["origin"], told["newest_key"]) == (point.origin, new == names[-1])
             if old != new:
                 ran = run("audit", "check", proof, "--key", public, "--old", files[1])
                 assert (ran.code, ran.out) == (1, "")
