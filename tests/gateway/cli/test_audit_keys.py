@@ -128,23 +128,20 @@ def test_a_key_elsewhere_is_succeeded_there(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", [("--rotate",), ("--rotate", "example.cn/b")])
 def test_a_rotation_that_was_killed_anywhere_is_whole_or_goes_on(
-    node: Node, tmp_path: Path, words: tuple[str, ...]
+    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
     (first,) = keys(node)
     number, killed, in_force = 0, True, []
     while killed:
-        copy = Node.__new__(Node)
-        copy.data = tmp_path / str(number)
-        shutil.copytree(node.data, copy.data)
+        copy = node.copy(tmp_path / str(number), monkeypatch)
         command = ("audit", "key", *words, "--data", copy.data)
         killed = cut_off(number, copy.data, *command)
         assert is_sound(copy, first)
-        signs_on = Node.__new__(Node)
-        signs_on.data = tmp_path / f"{number}-signs-on"
-        shutil.copytree(copy.data, signs_on.data)
+        signs_on = copy.copy(tmp_path / f"{number}-signs-on", monkeypatch)
         signs_on.must("audit", "checkpoint")  # with whichever key is in force
         in_force.append(len(keys(signs_on)))
         assert is_sound(signs_on) and is_sound(signs_on, first)
+        copy.is_here(monkeypatch)
         if killed:
             copy.must(*command[:-2])
         assert len(keys(copy)) == 2 and keys(copy)[1] == first
@@ -156,13 +153,13 @@ def test_a_rotation_that_was_killed_anywhere_is_whole_or_goes_on(
     assert number > 6
 
 
-def test_a_first_key_that_was_killed_anywhere_is_whole_or_goes_on(tmp_path: Path) -> None:
+def test_a_first_key_that_was_killed_anywhere_is_whole_or_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bare = Node(tmp_path / "bare")
     number, killed = 0, True
     while killed:
-        copy = Node.__new__(Node)
-        copy.data = tmp_path / str(number)
-        shutil.copytree(bare.data, copy.data)
+        copy = bare.copy(tmp_path / str(number), monkeypatch)
         command = ("audit", "key", "--new", NAME, "--data", copy.data)
         killed = cut_off(number, copy.data, *command)
         if killed:
