@@ -104,16 +104,17 @@ def _print(report: Report) -> None:
         output.complain(fault)
     if report.more:
         output.complain(f"另有 and {report.more:,} 处 further faults")
-    for exception in report.exceptions:
-        output.out.print(f"除外 except: {exception}", markup=False)
-    for leaf, reason in report.by_rules:
-        output.out.print(f"现行规则 today, leaf {leaf}: {reason}", markup=False)
     looked_at = ", ".join(f"{number:,} {what}" for what, number in report.looked_at.items())
-    output.out.print(f"已核 looked at: {looked_at}", markup=False)
-    said = f"{WORDS[report.verdict]}: {report.size:,} 条 changes, root {report.root.hex()}"
-    output.out.print(said, markup=False)
+    lines = [
+        f"{WORDS[report.verdict]}: {report.size:,} 条 changes, root {report.root.hex()}",
+        f"已核 looked at: {looked_at}",
+        *(f"除外 except: {exception}" for exception in report.exceptions),
+        *(f"现行规则 today, leaf {leaf}: {reason}" for leaf, reason in report.by_rules),
+    ]
     if report.verdict is Verdict.UNSIGNED:
-        output.out.print("给出公钥 give the key of the log: --key, or csid audit key", markup=False)
+        lines.append("give the key of the log with --key, and sign it: csid audit checkpoint")
+    for line in lines:
+        output.out.print(line, markup=False)
 
 
 @contextmanager
