@@ -19,6 +19,7 @@ from registry.tables.view import EMPTY, View
 from registry.verify.report import Fault, Report
 from registry.verify.rows import differences, leaf_of, reason_of
 from resolver.store import pointers
+from resolver.store.difference import serial_in
 from resolver.store.extras import hosts_in
 from resolver.store.read import Held, ReadTransaction
 from resolver.store.table import Table
@@ -103,6 +104,7 @@ def _judge(
         report.add(Fault(APEXES, origin, reason))
     if ours:
         _foreign(walk, held, top, zone, report)
+        _serial(read, held, zone, report)
     pairs = differences(read.table(b"pointers").scan(held.generation), leads.scan(held.generation))
     for key, value, other in pairs:
         report.add(Fault("pointers", f"of {origin}, {key[8:].hex()}", reason_of(value, other)))
@@ -135,6 +137,16 @@ def _foreign(walk: Walk, held: Held, top: bytes, zone: ZoneRow | None, report: R
         if walk.names != zone.names:
             reason += f": they are {walk.names}, not {zone.names}"
         report.add(Fault(TREE, f"zone {origin}", reason, zone.leaf))
+
+
+def _serial(read: ReadTransaction, held: Held, zone: ZoneRow | None, report: Report) -> None:
+    """The serial of a zone that was not changed since it was loaded, so that no journal says it."""
+    if zone is None or read.table(b"journal").get(held.journal) is not None:
+        return
+    serial = serial_in(read.table(b"tree").get(held.generation) or b"")
+    if serial != zone.serial:
+        reason = f"has serial {serial}, was loaded with {zone.serial} and not changed since"
+        report.add(Fault(TREE, f"zone {names.to_text(held.origin)}", reason, zone.leaf))
 
 
 def _fault(finding: Finding, wanted: View) -> Fault:

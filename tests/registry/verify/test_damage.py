@@ -19,7 +19,7 @@ from registry.verify import Report, Verdict
 from resolver.store import node
 from resolver.store.node import RRset
 from tests.support import damaged
-from tests.support.books import ORIGIN
+from tests.support.books import ORIGIN, create
 from tests.support.damaged import Rows
 from tests.support.registering import OTHER, OWNER, identifier
 
@@ -324,3 +324,14 @@ def test_zones_and_generations_are_judged(data: Path, damage: str) -> None:
     report = verified(data)
     assert isinstance(report, Report)
     assert report.verdict is Verdict.NOT_SOUND
+
+
+def test_the_serial_of_a_zone_without_a_journal_is_that_of_its_load(tmp_path: Path) -> None:
+    data = create(tmp_path / "data")
+    first = verified(data)
+    assert isinstance(first, Report) and first.agrees
+    with damaged.table(data, b"tree") as rows:
+        _put_apex(Tree(rows), lambda rdata: rdata[:-20] + b"\0\0\0\2" + rdata[-16:])
+    report = verified(data)
+    assert isinstance(report, Report)
+    assert [fault.reason.split(",")[0] for fault in report.faults] == ["has serial 2"]
