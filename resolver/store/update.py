@@ -65,6 +65,7 @@ class ZoneUpdate:
         self._txn = txn
         self._databases = databases
         self._tree = Tree(txn, databases[b"tree"], entry.generation, entry.wildcards)
+        self._add = self._tree.add
         self._tail = origin.lower()
         self._covers: dict[bytes, int] = {}  # what is known to exist here: key -> cover
         self._before: dict[bytes, bytes | None] = {}  # the nodes that changed names had
@@ -148,7 +149,7 @@ class ZoneUpdate:
             if cover:
                 raise ZoneError(self._text(key), "lies at or below a delegation or a DNAME")
             self._add_empty(missing, 0)
-        if self._tree.add(key, blob):
+        if self._add(key, blob):
             self._before.setdefault(key, None)
             if leads_inside(self._tail, blob):
                 self._written.add(key)
