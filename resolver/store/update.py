@@ -192,6 +192,7 @@ class ZoneUpdate:
 
     def _write(self, key: bytes, rrsets: Mapping[int, RRset]) -> None:
         """Write a name's records under the cover it has; `_settle` sees to what follows."""
+        check_caps(self.apex + key, rrsets)
         old = self._tree.get(key)
         if old is None:
             if not rrsets:
@@ -259,7 +260,6 @@ class ZoneUpdate:
 
     def _check(self, key: bytes, rrsets: Mapping[int, RRset]) -> None:
         """May a name have these RRsets?"""
-        check_caps(self.apex + key, rrsets)
         if CNAME in rrsets and not BESIDE_CNAME.issuperset(rrsets):
             raise ZoneError(
                 self._text(key), "is an alias (CNAME), which has no other records (RFC 1034 3.6.2)"
