@@ -147,13 +147,15 @@ def test_a_store_waits_for_another_process_with_a_limit(
 ) -> None:
     monkeypatch.setattr("resolver.store.write_lock.WRITE_WAIT_SECONDS", 0.05)
     path = make_data(tmp_path / "data")
+    with process(HOLDER, path) as other:
+        with pytest.raises(StoreError, match="others have been writing"):
+            Store.create(path, "a.example.", "0.EXAMPLE")
+        other.communicate("\n\n")
     with process(HOLDER, path) as other, Store.open(path, writable=True) as store:
         with pytest.raises(StoreError, match="others have been writing"), store.write():
             pass
         with pytest.raises(StoreError, match="others have been writing"):
             store.open_tables([b"new"])
-        with pytest.raises(StoreError, match="others have been writing"):
-            Store.create(path, "a.example.", "0.EXAMPLE")
         with store.read():
             pass
         other.communicate("\n\n")
