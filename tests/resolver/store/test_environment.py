@@ -459,19 +459,20 @@ def test_a_zone_that_was_given_up_is_swept(store: Store) -> None:
 
 
 def test_parts_of_two_zones_may_alternate(store: Store) -> None:
-    content = nodes()
+    origins = [names.from_text(f"{name}.example.") for name in ("one", "other")]
+    contents = [list(build(*zone_data(ZONE, names.to_text(origin)))) for origin in origins]
     with store.building() as one, store.building() as other:
-        for at in range(0, len(content), 3):
-            for generation in (other, one):
+        for at in range(0, len(contents[0]), 3):
+            for origin, generation, content in zip(origins, (one, other), contents, strict=True):
                 with store.write() as txn:
-                    txn.put_nodes(ORIGIN, generation, content[at : at + 3])
+                    txn.put_nodes(origin, generation, content[at : at + 3])
         with store.write() as txn:
-            txn.publish(names.from_text("one.example."), one, 1)
-            txn.publish(names.from_text("other.example."), other, 1)
+            for origin, generation in zip(origins, (one, other), strict=True):
+                txn.publish(origin, generation, 1)
     trees.check(store)
     with store.read() as read:
-        for held in list(read.zones()):
-            assert dict(read.nodes(held.generation)) == dict(content)
+        for origin, content in zip(origins, contents, strict=True):
+            assert dict(read.nodes(read.zone(origin).generation)) == dict(content)
 
 
 def test_nodes_out_of_order_are_a_mistake_of_the_caller(store: Store) -> None:
