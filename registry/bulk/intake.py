@@ -13,11 +13,11 @@ from typing import Any, Final, NamedTuple
 from csid.identifier import Identifier
 from csid.record import Record
 from registry.rules import policy, texts
-from registry.rules.assignments import RECORD_ROOM
 from registry.rules.case import day_of
 from registry.rules.decide import decide
 from registry.rules.decision import Refusal
 from registry.rules.lifecycle import BIRTH
+from registry.rules.records import RECORD_ROOM
 from registry.rules.requests import Actor, Import, Request
 from registry.rules.status import Status
 from registry.tables import codec, index, view
@@ -86,7 +86,14 @@ class Intake:
         self._said = year
         self._year = policy.registration_year(actor, year, day_of(now).year)
         writer = EntryWriter(
-            actor.name, actor.role.value, actor.owner, Import.kind, now, reason, year
+            actor.name,
+            actor.role.value,
+            actor.owner,
+            Import.kind,
+            now,
+            reason,
+            year,
+            actor.peer,
         )
         self._writer = writer
         self._owners: dict[str, _Owner] = {}
@@ -113,7 +120,8 @@ class Intake:
         at = name.rpartition("/")[0]
         place = self._places.get(at) or self._open(at, identifier, record)
         if value is not None:
-            if place.permitted and codec.decode_assignment(value).record == packed:
+            held = codec.decode_assignment(value)
+            if place.permitted and held.record == packed and held.state is not State.SUPERSEDED:
                 return UNCHANGED
             return self._decide_alone(identifier, record)
         owner = place.owner
