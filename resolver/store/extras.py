@@ -138,7 +138,7 @@ def leads_inside(tail: bytes, blob: bytes) -> bool:
                 while end < after and blob[end]:
                     end += 1 + blob[end]
                 end += 1
-                if end <= after and (
+                if whole <= end <= after and (
                     not last
                     or (blob[end - 2] | 32 == last and blob[end - whole : end].lower() == tail)
                 ):

@@ -210,22 +210,22 @@ class WriteTransaction:
         return [key for key, _ in self._txn.cursor(self._doomed)]
 
     def sweep(self, generations: Iterable[bytes], most: int = REMOVALS_PER_COMMIT) -> int:
-        """Remove up to `most` nodes and pointers of doomed generations; returns how many of these
-        are gone.
+        """Remove up to `most` nodes, pointers and journal entries of doomed generations; returns
+        how many of these are gone.
         """
         gone = 0
         for generation in generations:
-            for database in (self._tree, self._databases[b"pointers"]):
-                cursor = self._txn.cursor(database)
-                found: bool = cursor.set_range(generation)
-                while found and cursor.key()[:GENERATION_OCTETS] == generation:
+            owned = [(b"tree", generation), (b"pointers", generation)]
+            if journal := self._txn.get(generation, db=self._doomed):  # the zone went with it
+                owned.append((b"journal", journal))
+            for name, prefix in owned:
+                cursor = self._txn.cursor(self._databases[name])
+                found: bool = cursor.set_range(prefix)
+                while found and cursor.key().startswith(prefix):
                     if not most:
                         return gone
                     found = cursor.delete()
                     most -= 1
-            journal = self._txn.get(generation, db=self._doomed)
-            if journal:  # the zone went with it
-                Journal(self.table(b"journal"), journal).forget()
             self._txn.delete(generation, db=self._doomed)
             gone += 1
         return gone
