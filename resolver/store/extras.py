@@ -122,9 +122,7 @@ def leads_inside(tail: bytes, blob: bytes) -> bool:
     at = 2
     size = len(blob)
     whole = len(tail)
-    last = (
-        tail[whole - 2] | 32 if whole > 1 else 0
-    )  # the last letter; few others need a closer look
+    last = tail[whole - 2] | 32 if whole > 1 else 0  # its last letter: most hosts have another
     while at < size:
         rrtype = (blob[at] << 8) + blob[at + 1]
         if rrtype > HTTPS:  # the highest of those types
