@@ -51,7 +51,7 @@ def cover(tree: Tree, keys: Iterable[bytes], spend: Callable[[bytes], None]) -> 
         if blob is None:
             continue
         above = tree.get(parent(key)) if key else None
-        wanted = (above[1] if above else 0) or _own(key, blob)
+        wanted = (above[1] if above else 0) or own_cover(key, blob[0])
         if blob[1] == wanted:
             continue
         tree.put(key, node.with_cover(blob, wanted))
@@ -68,7 +68,7 @@ def _cover_below(tree: Tree, top: bytes, wanted: int, spend: Callable[[bytes], N
         spend(top)
         if wanted and not key.startswith(covering):
             wanted = 0
-        if not wanted and (wanted := _own(key, blob)):
+        if not wanted and (wanted := own_cover(key, blob[0])):
             covering = key
         if blob[1] != wanted:
             tree.put(key, node.with_cover(blob, wanted))
@@ -77,6 +77,6 @@ def _cover_below(tree: Tree, top: bytes, wanted: int, spend: Callable[[bytes], N
     return moved
 
 
-def _own(key: bytes, blob: bytes) -> int:
+def own_cover(key: bytes, flags: int) -> int:
     """The cover that a node lays on itself and those below it, if nothing above does."""
-    return 1 + key.count(0) if blob[0] & TOPS else 0
+    return 1 + key.count(0) if flags & TOPS else 0

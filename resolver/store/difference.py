@@ -14,6 +14,7 @@ from csid.limits import JOURNAL_ENTRY_NAMES, JOURNAL_ENTRY_OCTETS
 from csid.protocol import SOA
 from resolver.store import node
 
+Node = tuple[bytes, bytes]
 Nodes = dict[bytes, bytes | None]  # by key below the apex; None for a name without records
 Get = Callable[[bytes], bytes | None]
 
@@ -32,9 +33,7 @@ class Difference(NamedTuple):
     nodes: Nodes | None
 
 
-def difference(
-    old: Iterator[tuple[bytes, bytes]], new: Iterator[tuple[bytes, bytes]], most: int | None = None
-) -> Nodes | None:
+def difference(old: Iterator[Node], new: Iterator[Node], most: int | None = None) -> Nodes | None:
     """What the names that differ between two trees had in the old one.
 
     Args:
@@ -43,10 +42,19 @@ def difference(
     """
     nodes: Nodes = {}
     octets = looked_at = 0
-    for key, before, after in _side_by_side(old, new):
+    one, other = next(old, None), next(new, None)
+    while one is not None or other is not None:
         looked_at += 1
         if most is not None and looked_at > most:
             return None
+        if one == other:
+            one, other = next(old, None), next(new, None)
+            continue
+        key, before, after = _lesser(one, other)
+        if before is not None:
+            one = next(old, None)
+        if after is not None:
+            other = next(new, None)
         if is_same(key, before, after):
             continue
         nodes[key] = had(before)
@@ -112,19 +120,11 @@ def _serial_at(blob: bytes) -> int:
     return at + 10 + len(node.records_at(blob, at)) - 20
 
 
-def _side_by_side(
-    old: Iterator[tuple[bytes, bytes]], new: Iterator[tuple[bytes, bytes]]
-) -> Iterator[tuple[bytes, bytes | None, bytes | None]]:
-    """The keys of both, in order, with the node that each has."""
-    one, other = next(old, None), next(new, None)
-    while one is not None or other is not None:
-        if other is None or (one is not None and one[0] < other[0]):
-            assert one is not None
-            yield one[0], one[1], None
-            one = next(old, None)
-        elif one is None or other[0] < one[0]:
-            yield other[0], None, other[1]
-            other = next(new, None)
-        else:
-            yield one[0], one[1], other[1]
-            one, other = next(old, None), next(new, None)
+def _lesser(one: Node | None, other: Node | None) -> tuple[bytes, bytes | None, bytes | None]:
+    """The lesser key of two nodes, and what each side has at it."""
+    if other is None or (one is not None and one[0] < other[0]):
+        assert one is not None
+        return one[0], one[1], None
+    if one is None or other[0] < one[0]:
+        return other[0], None, other[1]
+    return one[0], one[1], other[1]

@@ -120,18 +120,26 @@ def leads_inside(tail: bytes, blob: bytes) -> bool:
             tells them apart.)
     """
     at = 2
-    while at < len(blob):
-        after = node.next_entry(blob, at)
+    size = len(blob)
+    whole = len(tail)
+    last = tail[whole - 2] | 32 if whole > 1 else 0  # its last letter: most hosts have another
+    while at < size:
         rrtype = (blob[at] << 8) + blob[at + 1]
+        if rrtype > HTTPS:  # the highest of those types
+            break
+        after = node.next_entry(blob, at)
         if rrtype in (NS, MB, MX, RT, SRV, KX, SVCB, HTTPS):
-            offset = 12 + HOST_OFFSET[rrtype]
             record = at + 10
+            offset = 12 + HOST_OFFSET[rrtype]
             for _ in range((blob[at + 2] << 8) + blob[at + 3]):
                 end = record + offset
                 while end < after and blob[end]:
                     end += 1 + blob[end]
                 end += 1
-                if blob[end - len(tail) : end].lower() == tail:
+                if whole <= end <= after and (
+                    not last
+                    or (blob[end - 2] | 32 == last and blob[end - whole : end].lower() == tail)
+                ):
                     return True
                 record += 12 + (blob[record + 10] << 8) + blob[record + 11]
         at = after

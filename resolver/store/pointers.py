@@ -15,7 +15,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Iterator
 from hashlib import sha256
-from itertools import count
+from itertools import chain, count
 from typing import Final
 
 from csid.limits import MAX_KEY_OCTETS
@@ -73,36 +73,44 @@ class Pointers:
     def hosts(self, prefix: bytes) -> Iterator[bytes]:
         """The hosts at and below a key, in order, each once."""
         start = first = prefix[:_HOST_OCTETS]
-        while (host := self._first(start)) is not None and host.startswith(first):
-            same = {host}
-            if len(host) > _HOST_OCTETS:  # those that begin alike stand among each other
-                rows = self._table.scan(self._generation + host[:_HOST_OCTETS] + _END)
-                same = {split(value)[0] for _, value in rows}
-            yield from (one for one in sorted(same) if one.startswith(prefix))
-            start = host[:_HOST_OCTETS] + _BELOW
+        while (hosts := self._next(start)) and hosts[0].startswith(first):
+            yield from (host for host in hosts if host.startswith(prefix))
+            start = hosts[0][:_HOST_OCTETS] + _BELOW
 
-    def led_to(self, keys: Collection[bytes]) -> set[bytes]:
-        """Those of some keys at or below which there are hosts; of keys that are too long for a
-        row also others. Most zones lead to few hosts, so that few looks tell for many keys.
+    def led_to(self, *groups: Collection[bytes]) -> set[bytes]:
+        """Those of the keys of some groups at or below which there are hosts. Most zones lead to
+        few hosts, so that few looks tell for many keys.
         """
-        found = {key for key in keys if len(key) > _HOST_OCTETS}
+        found: set[bytes] = set()
         in_order: list[bytes] = []
         start, at = b"", 0
+        few = sum(map(len, groups)) < _LOOKS
         for looks in count():
-            if looks == _LOOKS or (not looks and len(keys) < _LOOKS):
-                in_order = sorted(keys)  # many hosts, or few keys: only hosts behind the next key
+            if looks == (0 if few else _LOOKS):  # from now on look behind the next key only
+                in_order = sorted(chain(*groups))
             if in_order:
                 at = bisect_left(in_order, start, at)
                 if at == len(in_order):
                     break
                 start = max(start, in_order[at][:_HOST_OCTETS])
-            host = self._first(start)
-            if host is None:
+            hosts = self._next(start)
+            if not hosts:
                 break
-            found.update(one for one in (host, *ancestors(host)) if one in keys)
-            start = host[:_HOST_OCTETS] + _BELOW
+            for host in hosts:
+                above = (host, *ancestors(host))
+                found.update(one for one in above if any(one in keys for keys in groups))
+            start = hosts[0][:_HOST_OCTETS] + _BELOW
         return found
 
-    def _first(self, start: bytes) -> bytes | None:
-        row = self._table.first(self._generation, self._generation + start)
-        return None if row is None else split(row[1])[0]
+    def _next(self, start: bytes) -> list[bytes]:
+        """The first host at or after the octets `start`; if its key is too long for a row, in order
+        all those that begin alike, whose rows stand among each other. Empty if there is none.
+        """
+        found = self._table.first(self._generation, self._generation + start)
+        if found is None:
+            return []
+        host, _ = split(found[1])
+        if len(host) <= _HOST_OCTETS:
+            return [host]
+        rows = self._table.scan(self._generation + host[:_HOST_OCTETS] + _END)
+        return sorted({split(value)[0] for _, value in rows})

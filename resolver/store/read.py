@@ -8,16 +8,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from csid import names
-from csid.errors import ZoneError
+from csid.errors import StoreError, ZoneError
 from csid.protocol import SOA
 from resolver.answer.lookup import Snapshot
 from resolver.store import difference, node
-from resolver.store.apexes import GENERATION_OCTETS, split_zone_entry
+from resolver.store.apexes import GENERATION_OCTETS, ZoneEntry, split_zone_entry
 from resolver.store.build import serial_of
 from resolver.store.difference import Difference
 from resolver.store.journal import Journal
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.table import EMPTY, Table
+from resolver.store.tree import Tree
 
 
 class Held(NamedTuple):
@@ -59,7 +60,8 @@ class ReadTransaction:
     def zones(self, prefix: bytes = b"") -> Iterator[Held]:
         """The zones whose apex key begins with `prefix`, in canonical order."""
         for key, value in _range(self._txn.cursor(self._apexes), APEX_PREFIX + prefix):
-            yield Held(key[len(APEX_PREFIX) :], *split_zone_entry(value))
+            apex = key[len(APEX_PREFIX) :]
+            yield Held(apex, *_entry(apex, value))
 
     def zone(self, origin: bytes) -> Held:
         """The zone whose apex is `origin` (wire form).
@@ -71,12 +73,16 @@ class ReadTransaction:
         entry = self._txn.get(APEX_PREFIX + apex, db=self._apexes)
         if entry is None:
             raise ZoneError(names.to_text(origin), "no zone with this apex is held here")
-        return Held(apex, *split_zone_entry(entry))
+        return Held(apex, *_entry(apex, entry))
 
     def nodes(self, generation: bytes, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """(key below the apex, blob) of a zone's nodes whose key begins with `prefix`, in order."""
         for key, blob in _range(self._txn.cursor(self._tree), generation + prefix):
             yield key[GENERATION_OCTETS:], blob
+
+    def tree(self, generation: bytes) -> Tree:
+        """The nodes of a zone, to look at one by one."""
+        return Tree(self._txn, self._tree, generation, 0)
 
     def rows(self, zone: Held) -> Iterator[tuple[bytes, int, int, bytes]]:
         """(owner in wire form, type, TTL in seconds, data in wire form) of a zone's records."""
@@ -111,6 +117,13 @@ class ReadTransaction:
         """A table that `Store.open_tables` was told of; one that was never made is empty."""
         database = self._databases.get(name)
         return EMPTY if database is None else Table(self._txn, database)
+
+
+def _entry(apex: bytes, value: bytes) -> ZoneEntry:
+    try:
+        return split_zone_entry(value)
+    except LookupError as error:
+        raise StoreError(f"{names.to_text(names.wire_of_key(apex))}: {error}") from None
 
 
 def _range(cursor: Any, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:

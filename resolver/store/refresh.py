@@ -7,7 +7,8 @@ a name comes or goes that stands between it and a wildcard, a delegation or DNAM
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from itertools import chain
 
 from resolver.store import node
 from resolver.store.covers import TOPS, parent
@@ -31,7 +32,7 @@ def dependents(
     tree: Tree,
     pointers: Pointers,
     before: Before,
-    moved: Set[bytes],
+    moved: Collection[bytes],
     with_wildcards: bool,
     spend: Callable[[bytes], None],
 ) -> set[bytes]:
@@ -43,8 +44,7 @@ def dependents(
         spend: is called with the changed name for each host and pointer that is looked at.
     """
     stale: set[bytes] = set()
-    changed = before.keys() | moved if moved else before.keys()
-    for key in sorted(pointers.led_to(changed)):
+    for key in sorted(pointers.led_to(before, moved)):
         if (_flags(before.get(key)) ^ _flags(tree.get(key))) & TOPS:
             hosts = pointers.hosts(key)  # hidden or shown, all of them
         elif key and tree.wildcards and tree.get(parent(key) + b"*\0") is not None:
@@ -52,7 +52,7 @@ def dependents(
         else:
             hosts = iter((key,))
         stale |= _owners(pointers, hosts, key, spend)
-    for key in filter(is_wildcard, changed) if with_wildcards else ():
+    for key in filter(is_wildcard, chain(before, moved)) if with_wildcards else ():
         hosts = _absent(tree, pointers, parent(key), key, spend)
         stale |= _owners(pointers, hosts, key, spend)
     return stale

@@ -21,10 +21,11 @@ class Tree:
         wildcards: how many of the nodes are wildcards; kept right while nodes come and go.
     """
 
-    __slots__ = ("_database", "_generation", "_txn", "wildcards")
+    __slots__ = ("_database", "_generation", "_put", "_txn", "wildcards")
 
     def __init__(self, txn: Any, database: Any, generation: bytes, wildcards: int) -> None:
         self._txn = txn
+        self._put = txn.put
         self._database = database
         self._generation = generation
         self.wildcards = wildcards
@@ -39,13 +40,11 @@ class Tree:
 
     def put(self, key: bytes, blob: bytes) -> None:
         """Write a node in place of the one that is there."""
-        self._txn.put(self._generation + key, blob, db=self._database)
+        self._put(self._generation + key, blob, db=self._database)
 
     def add(self, key: bytes, blob: bytes) -> bool:
         """Write a node unless there is one at the key; returns whether there was none."""
-        added: bool = self._txn.put(
-            self._generation + key, blob, overwrite=False, db=self._database
-        )
+        added: bool = self._put(self._generation + key, blob, overwrite=False, db=self._database)
         if added and key.endswith(b"*\0"):
             self.wildcards += is_wildcard(key)
         return added

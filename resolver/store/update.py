@@ -65,6 +65,7 @@ class ZoneUpdate:
         self._txn = txn
         self._databases = databases
         self._tree = Tree(txn, databases[b"tree"], entry.generation, entry.wildcards)
+        self._add = self._tree.add
         self._tail = origin.lower()
         self._covers: dict[bytes, int] = {}  # what is known to exist here: key -> cover
         self._before: dict[bytes, bytes | None] = {}  # the nodes that changed names had
@@ -148,7 +149,7 @@ class ZoneUpdate:
             if cover:
                 raise ZoneError(self._text(key), "lies at or below a delegation or a DNAME")
             self._add_empty(missing, 0)
-        if self._tree.add(key, blob):
+        if self._add(key, blob):
             self._before.setdefault(key, None)
             if leads_inside(self._tail, blob):
                 self._written.add(key)
@@ -191,6 +192,7 @@ class ZoneUpdate:
 
     def _write(self, key: bytes, rrsets: Mapping[int, RRset]) -> None:
         """Write a name's records under the cover it has; `_settle` sees to what follows."""
+        check_caps(self.apex + key, rrsets)
         old = self._tree.get(key)
         if old is None:
             if not rrsets:
@@ -258,7 +260,6 @@ class ZoneUpdate:
 
     def _check(self, key: bytes, rrsets: Mapping[int, RRset]) -> None:
         """May a name have these RRsets?"""
-        check_caps(self.apex + key, rrsets)
         if CNAME in rrsets and not BESIDE_CNAME.issuperset(rrsets):
             raise ZoneError(
                 self._text(key), "is an alias (CNAME), which has no other records (RFC 1034 3.6.2)"

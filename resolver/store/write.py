@@ -16,7 +16,7 @@ from resolver.answer.lookup import Snapshot
 from resolver.store.apexes import GENERATION_OCTETS, ZoneEntry, split_zone_entry, zone_entry
 from resolver.store.build import wildcard_count
 from resolver.store.difference import Difference, difference, serial_in, settled
-from resolver.store.extras import hosts_in
+from resolver.store.extras import hosts_in, leads_inside
 from resolver.store.guard import NO_GUARD, Guard
 from resolver.store.journal import Journal
 from resolver.store.pointers import Row, row
@@ -71,7 +71,7 @@ class WriteTransaction:
         led: list[Row] = []
         count: int
         count, added = cursor.putmulti(
-            _stored(names.key_of(origin), generation, nodes, led), append=append
+            _stored(origin.lower(), generation, nodes, led), append=append
         )
         if added != count:
             raise ValueError("the nodes of a generation were not given in the order of their keys")
@@ -210,22 +210,22 @@ class WriteTransaction:
         return [key for key, _ in self._txn.cursor(self._doomed)]
 
     def sweep(self, generations: Iterable[bytes], most: int = REMOVALS_PER_COMMIT) -> int:
-        """Remove up to `most` nodes and pointers of doomed generations; returns how many of these
-        are gone.
+        """Remove up to `most` nodes, pointers and journal entries of doomed generations; returns
+        how many of these are gone.
         """
         gone = 0
         for generation in generations:
-            for database in (self._tree, self._databases[b"pointers"]):
-                cursor = self._txn.cursor(database)
-                found: bool = cursor.set_range(generation)
-                while found and cursor.key()[:GENERATION_OCTETS] == generation:
+            owned = [(b"tree", generation), (b"pointers", generation)]
+            if journal := self._txn.get(generation, db=self._doomed):  # the zone went with it
+                owned.append((b"journal", journal))
+            for name, prefix in owned:
+                cursor = self._txn.cursor(self._databases[name])
+                found: bool = cursor.set_range(prefix)
+                while found and cursor.key().startswith(prefix):
                     if not most:
                         return gone
                     found = cursor.delete()
                     most -= 1
-            journal = self._txn.get(generation, db=self._doomed)
-            if journal:  # the zone went with it
-                Journal(self.table(b"journal"), journal).forget()
             self._txn.delete(generation, db=self._doomed)
             gone += 1
         return gone
@@ -282,11 +282,12 @@ class WriteTransaction:
         return self._seen
 
 
-def _stored(apex: bytes, generation: bytes, nodes: Nodes, led: list[Row]) -> Iterator[Row]:
+def _stored(origin: bytes, generation: bytes, nodes: Nodes, led: list[Row]) -> Iterator[Row]:
     """Nodes as they are stored; the rows of the hosts they lead to go to `led`."""
+    apex = names.key_of(origin)
     for key, blob in nodes:
-        for host in hosts_in(apex, key, blob):
-            led.append(row(generation, host, key))
+        if leads_inside(origin, blob):
+            led.extend(row(generation, host, key) for host in hosts_in(apex, key, blob))
         yield generation + key, blob
 
 

@@ -6,14 +6,17 @@ from csid import names
 from csid.protocol import NS, SOA
 from resolver.store import node
 from resolver.store.build import ancestors, depth_of, serial_of, wildcard_count
+from resolver.store.check import faults
 from resolver.store.environment import Store
 
 
 def check(store: Store) -> None:
     """Every zone's tree is whole: each ancestor has a node, each empty node something below it,
-    `cover` and the count of wildcards are right, and the apex has SOA and NS.
+    `cover` and the count of wildcards are right, and the apex has SOA and NS. The store's own look
+    at itself finds nothing.
     """
     with store.read() as read:
+        assert list(faults(read)) == []
         for held in read.zones():
             nodes = dict(read.nodes(held.generation))
             apex = dict(node.rrsets_of(nodes[b""]))

@@ -15,13 +15,14 @@ import lmdb
 import pytest
 
 from csid import names
-from csid.errors import StoreError
+from csid.errors import StoreError, ZoneError
 from csid.protocol import TXT
 from resolver.store import node
 from resolver.store.build import build
 from resolver.store.environment import Store
 from resolver.store.meta import DATABASES
 from resolver.store.node import RRset
+from resolver.store.write import WriteTransaction
 from tests.support import trees
 from tests.support.commands import as_nobody
 from tests.support.memory import zone_data
@@ -459,19 +460,20 @@ def test_a_zone_that_was_given_up_is_swept(store: Store) -> None:
 
 
 def test_parts_of_two_zones_may_alternate(store: Store) -> None:
-    content = nodes()
+    origins = [names.from_text(f"{name}.example.") for name in ("one", "other")]
+    contents = [list(build(*zone_data(ZONE, names.to_text(origin)))) for origin in origins]
     with store.building() as one, store.building() as other:
-        for at in range(0, len(content), 3):
-            for generation in (other, one):
+        for at in range(0, len(contents[0]), 3):
+            for origin, generation, content in zip(origins, (one, other), contents, strict=True):
                 with store.write() as txn:
-                    txn.put_nodes(ORIGIN, generation, content[at : at + 3])
+                    txn.put_nodes(origin, generation, content[at : at + 3])
         with store.write() as txn:
-            txn.publish(names.from_text("one.example."), one, 1)
-            txn.publish(names.from_text("other.example."), other, 1)
+            for origin, generation in zip(origins, (one, other), strict=True):
+                txn.publish(origin, generation, 1)
     trees.check(store)
     with store.read() as read:
-        for held in list(read.zones()):
-            assert dict(read.nodes(held.generation)) == dict(content)
+        for origin, content in zip(origins, contents, strict=True):
+            assert dict(read.nodes(read.zone(origin).generation)) == dict(content)
 
 
 def test_nodes_out_of_order_are_a_mistake_of_the_caller(store: Store) -> None:
@@ -530,3 +532,40 @@ def test_the_deepest_zone_is_found_while_zones_come_and_go(store: Store) -> None
         txn.drop_zone(child)
         assert txn.deepest_zone(below) == names.key_of(names.from_text(SUFFIX))
         assert txn.deepest_zone(names.key_of(names.from_text("com."))) is None
+
+
+# -- what comes with the first commit
+
+
+def test_more_may_come_with_the_commit_that_makes_a_directory(tmp_path: Path) -> None:
+    def also(txn: WriteTransaction) -> None:
+        assert txn.serial(names.from_text(SUFFIX)) == 7
+        txn.table(b"more").put(b"key", b"value")
+
+    path = tmp_path / "data"
+    with Store.create(path, SUFFIX, "0.EXAMPLE", first_zone=nodes(), tables=[b"more"], also=also):
+        pass
+    with Store.open(path) as opened:
+        opened.open_tables([b"more"])
+        with opened.read() as read:
+            assert list(read.table(b"more").scan(b"")) == [(b"key", b"value")]
+        trees.check(opened)
+
+
+def test_what_may_not_come_with_it_keeps_the_directory_from_being_made(tmp_path: Path) -> None:
+    def also(txn: WriteTransaction) -> None:
+        raise ZoneError("x.", "no")
+
+    path = tmp_path / "data"
+    with pytest.raises(ZoneError):
+        Store.create(path, SUFFIX, "0.EXAMPLE", first_zone=nodes(), tables=[b"more"], also=also)
+    with Store.create(path, SUFFIX, "0.EXAMPLE") as made, made.read() as read:
+        assert list(read.zones()) == []
+
+
+def test_two_directories_are_told_apart(tmp_path: Path) -> None:
+    made = [Store.create(tmp_path / name, SUFFIX, "0.EXAMPLE") for name in "ab"]
+    ids = [store.settings().node for store in made]
+    assert ids[0] != ids[1] and {len(one) for one in ids} == {16}
+    for store in made:
+        store.close()

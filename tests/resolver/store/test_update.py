@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csid import names
-from csid.errors import ZoneError
+from csid.errors import DomainNameError, ZoneError
 from csid.protocol import (
     AAAA,
     CNAME,
@@ -32,6 +32,7 @@ from resolver.store.extras import hosts_in
 from resolver.store.node import RRset
 from resolver.store.update import ADDED, CHANGED, UNCHANGED, ZoneUpdate
 from tests.support import trees
+from tests.support.memory import zone_data
 from tests.support.servers import SUFFIX, make_data
 
 ORIGIN = names.from_text(SUFFIX)
@@ -313,3 +314,234 @@ def test_any_changes_leave_the_tree_that_a_load_would_make(
                 for host in hosts_in(apex, key, blob)
             ]
             assert list(txn.table(b"pointers").scan(zone.generation)) == sorted(led)
+
+
+# -- what depends on a host
+
+HOSTS = """\
+$TTL 60
+@     SOA ns1 host 7 1 1 1 60
+      NS  ns1
+ns1   A   192.0.2.1
+other A   192.0.2.9
+deep.ent.tree  TXT "x"
+*.tree  A 192.0.2.7
+t     MX  1 {host}
+"""
+
+
+def extra_of(store: Store, name: str, rrtype: int) -> list[bytes]:
+    """The addresses that go with an RRset, the last octets of each."""
+    content = nodes_of(store)[key(name) if name else b""]
+    records = node.split_extra(node.extra_at(content, node.find_entry(content, rrtype)))
+    return [record[-1:] for record in records]
+
+
+def address(last: int) -> dict[int, RRset]:
+    return {A: RRset(60, [bytes((192, 0, 2, last))])}
+
+
+@pytest.mark.parametrize(
+    ("host", "before", "name", "rrsets", "after"),
+    [
+        ("h", [], "h", address(5), [5]),
+        ("other", [9], "other", address(5), [5]),
+        ("other", [9], "other", {}, []),
+        ("x.other", [], "other", {NS: RRset(60, [b"\2ns\0"])}, []),
+        ("other", [9], "other", {NS: RRset(60, [b"\2ns\0"])} | address(9), []),
+        ("x.tree", [7], "*.tree", address(5), [5]),
+        ("x.tree", [7], "*.tree", {}, []),
+        ("x.tree", [7], "x.tree", address(5), [5]),
+        ("x.y.tree", [7], "y.tree", address(5), []),
+        ("x.y.tree", [7], "z.y.tree", address(5), []),  # an empty non-terminal comes
+        ("x.ent.tree", [], "deep.ent.tree", {}, [7]),  # one goes
+        ("x.ent.tree", [], "*.ent.tree", address(5), [5]),
+        ("x.tree", [7], "tree", {DNAME: RRset(60, [b"\2ns\0"])}, []),
+        ("x.new", [], "*", address(5), [5]),
+    ],
+)
+def test_what_leads_to_a_host_has_its_addresses_whatever_changes(
+    store: Store,
+    host: str,
+    before: list[int],
+    name: str,
+    rrsets: dict[int, RRset],
+    after: list[int],
+) -> None:
+    with store.write() as txn:
+        txn.replace_zone(ORIGIN, build(*zone_data(HOSTS.format(host=host), SUFFIX)))
+    assert extra_of(store, "t", MX) == [bytes((last,)) for last in before]
+    old = nodes_of(store)
+    with store.write() as txn:
+        zone = txn.update(ORIGIN)
+        was = zone.rrsets(key(name))
+        zone.set(key(name), rrsets)
+        zone.finish()
+    assert extra_of(store, "t", MX) == [bytes((last,)) for last in after]
+    trees.check(store)
+    with store.write() as txn:
+        zone = txn.update(ORIGIN)
+        zone.set(key(name), was)
+        assert zone.finish() == 9
+    back = nodes_of(store)
+    assert back.pop(b"") != old.pop(b"")  # the serial
+    assert back == old
+
+
+def test_a_ready_node_that_leads_to_a_host_of_the_zone_has_its_addresses(store: Store) -> None:
+    rdata = b"\0\1" + b"\3NS1" + ORIGIN + b"\0\3\0\2\x20\xfb"
+    content = node.encode({SVCB: RRset(60, [rdata])})
+    assert put(store, "x.y", content) == ADDED
+    assert put(store, "x.y", content) == UNCHANGED
+    assert extra_of(store, "x.y", SVCB) == [b"\1"]
+    with store.write() as txn:
+        zone = txn.update(ORIGIN)
+        zone.set(key("ns1"), address(5))
+        zone.finish()
+    assert extra_of(store, "x.y", SVCB) == extra_of(store, "", NS) == [b"\5"]
+    assert put(store, "x.y", blob(b"1")) == CHANGED
+    with store.write(keep=False) as txn:
+        assert txn.table(b"pointers").entries() == 1  # that of the apex
+
+
+@pytest.mark.parametrize(("names_below", "fits"), [(3, True), (4, False)])
+def test_a_change_that_changes_too_much_else_is_refused_and_says_so(
+    store: Store, monkeypatch: pytest.MonkeyPatch, names_below: int, fits: bool
+) -> None:
+    monkeypatch.setattr("resolver.store.update.NODES_PER_COMMIT", 3)
+    for number in range(names_below):
+        put(store, f"n{number}.top", blob(b"1"))
+        with store.write() as txn:
+            zone = txn.update(ORIGIN)
+            zone.set(key(f"m{number}"), {MX: RRset(60, [b"\0\1\1h" + ORIGIN])})
+            zone.finish()
+    before = nodes_of(store)
+    changes = {"top": {DNAME: RRset(60, [b"\1x\0"])}, "h": address(5)}
+    for name, rrsets in changes.items():
+        try:
+            with store.write() as txn:
+                zone = txn.update(ORIGIN)
+                zone.set(key(name), rrsets)
+                zone.finish()
+        except ZoneError as error:
+            assert f"{name}.{SUFFIX}: has more than 3 names below it or leading to it" in str(error)
+            assert not fits
+            assert nodes_of(store) == before
+        else:
+            assert fits
+        trees.check(store)
+
+
+# -- records, serial, journal
+
+
+def changed(store: Store, **options: bool | int) -> int:
+    with store.write() as txn:
+        return txn.update(ORIGIN).finish(**options)  # type: ignore[arg-type]
+
+
+def test_the_serial_is_what_is_asked_for(store: Store) -> None:
+    assert changed(store) == 7
+    assert changed(store, serial=7) == 7
+    with store.read() as read:
+        assert list(read.journal(read.zone(ORIGIN)).steps()) == []
+    assert changed(store, always=True) == 8
+    assert changed(store, serial=20) == 20
+    with store.write() as txn:
+        zone = txn.update(ORIGIN)
+        assert (zone.serial(), zone.next_serial()) == (20, 21)
+        rrsets = zone.rrsets(b"")
+        soa = rrsets[SOA].rdatas[0]
+        zone.set(b"", rrsets | {SOA: RRset(60, [soa[:-20] + bytes(20)]), TXT: RRset(1, [b"\1x"])})
+        assert (zone.serial(), zone.next_serial()) == (20, 21)
+        assert zone.finish() == 21
+    assert trees.serial(store, SUFFIX) == 21
+    with store.read() as read:
+        journal = read.journal(read.zone(ORIGIN))
+        assert [step.before for step in journal.steps()] == [20, 8, 7]
+        since = journal.since(20)
+    assert since is not None and list(since) == [b""]
+
+
+def test_what_is_changed_and_changed_back_is_no_change(store: Store) -> None:
+    before = nodes_of(store)
+    with store.write() as txn:
+        zone = txn.update(ORIGIN)
+        for name in ("new.name", "cut", "ns1", "a.b", "dn"):
+            was = zone.rrsets(key(name))
+            zone.set(key(name), {TXT: RRset(60, [b"\1z"])})
+            zone.set(key(name), was)
+        zone.put(key("late"), blob(b"1"))
+        zone.remove(key("late"))
+        content = zone.blob(key("a.b"))
+        assert content is not None
+        zone.put(key("a.b"), blob(b"1"))
+        zone.put(key("a.b"), content)
+        assert zone.finish() == 7
+    assert nodes_of(store) == before
+
+
+def test_records_are_added_and_taken_away_one_by_one(store: Store) -> None:
+    with store.write() as txn:
+        zone = txn.update(ORIGIN)
+        zone.add(key("n"), TXT, RRset(60, [b"\1a", b"\1b", b"\1a"]))
+        zone.add(key("n"), TXT, RRset(90, [b"\1b", b"\1c"]))
+        zone.add(key("n"), A, RRset(60, [bytes(4)]))
+        assert zone.rrsets(key("n"))[TXT] == RRset(90, [b"\1a", b"\1b", b"\1c"])
+        zone.remove(key("n"), TXT, [b"\1a", b"\1x"])
+        zone.remove(key("n"), A)
+        zone.remove(key("n"), AAAA)
+        zone.remove(key("none"))
+        zone.finish()
+    assert dict(node.rrsets_of(nodes_of(store)[key("n")])) == {TXT: RRset(90, [b"\1b", b"\1c"])}
+    with store.write() as txn:
+        zone = txn.update(ORIGIN)
+        zone.remove(key("n"), TXT, [b"\1b", b"\1c"])
+        zone.remove(key("a.b"))
+        zone.finish()
+    trees.check(store)
+    assert not {key("n"), key("a.b"), key("b")} & set(nodes_of(store))
+
+
+@pytest.mark.parametrize(
+    ("name", "rrsets", "said"),
+    [
+        ("x", {CNAME: RRset(1, [b"\1a\0"]), TXT: RRset(1, [b"\1x"])}, "no other records"),
+        ("x", {CNAME: RRset(1, [b"\1a\0", b"\1b\0"])}, "two CNAME records"),
+        ("x", {DNAME: RRset(1, [b"\1a\0", b"\1b\0"])}, "two DNAME records"),
+        ("x", {SOA: RRset(1, [b"\0\0" + bytes(20)])}, "below the apex"),
+        ("x", {TXT: RRset(1, [bytes(40_000), b"\1" * 40_000])}, "fit an answer"),
+    ],
+)
+def test_records_that_may_not_stand_together_are_refused(
+    store: Store, name: str, rrsets: dict[int, RRset], said: str
+) -> None:
+    before = nodes_of(store)
+    with store.write() as txn:
+        zone = txn.update(ORIGIN)
+        with pytest.raises(ZoneError, match=said):
+            zone.set(key(name), rrsets)
+        assert zone.finish() == 7
+    assert nodes_of(store) == before
+    with pytest.raises(ZoneError, match=said), store.write() as txn:
+        zone = txn.update(ORIGIN)
+        for rrtype, rrset in rrsets.items():
+            zone.add(key(name), rrtype, rrset)
+        zone.finish()
+    assert nodes_of(store) == before
+
+
+def test_a_name_too_long_for_the_store_is_refused_and_may_be_led_to(store: Store) -> None:
+    long = b"".join(bytes((size,)) + b"\1" * size for size in (63, 63, 63, 61)) + b"\0"
+    with store.write() as txn:
+        txn.replace_zone(b"\0", build(*zone_data(ZONE, ".")))
+        zone = txn.update(b"\0")
+        with pytest.raises(DomainNameError, match="at most 503"):
+            zone.set(names.key_of(long), {TXT: RRset(1, [b"\1x"])})
+        zone.set(b"t\0", {MX: RRset(1, [b"\0\1" + long])})
+        zone.finish()
+        zone.set(b"*\0", address(5))
+        zone.finish()
+    trees.check(store)
+    (content,) = [held for key, held in nodes_of(store, b"\0").items() if key == b"t\0"]
+    assert node.extra_number_at(content, 2) == 1
