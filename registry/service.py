@@ -31,6 +31,7 @@ from registry.tables import log_entry, transaction, view
 from registry.tables.log_entry import LogEntry
 from registry.tables.naming import Names
 from registry.tables.resolution import Reach
+from registry.tables.rollback import RollbackWatch
 from registry.tables.rows import NO_LEAF
 from registry.tables.transaction import TransactionView
 from registry.units import Core, perform
@@ -100,6 +101,7 @@ class Registry:
         self.store = store
         self._sync = sync
         transaction.open_tables(store)
+        store.watch = RollbackWatch(store.path)
         self.core = Core(store, stages)
         self.writer = Writer(store, stages)
 
@@ -248,6 +250,13 @@ class Registry:
             for last in view.last_leaves(TransactionView(read), subject):
                 changes += _chain(log, last)
             return sorted(changes, key=lambda change: -change.index)
+
+    def missing(self) -> int:
+        """How many leaves this machine has seen that are not here: it is an older copy then, which
+        nothing is written to (`registry.resume`).
+        """
+        with self.store.read() as read:
+            return RollbackWatch(self.store.path).missing(read)
 
     # -- the audit log
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from registry import resume
 from resolver.answer.source import NO_STAGES, Stages
 from resolver.store.environment import Store
 
@@ -33,7 +34,21 @@ def sweep(core: Core, _args: Any) -> int:
     return core.store.sweep()
 
 
-UNITS: Final[Mapping[str, Unit]] = {"sweep": sweep}
+def go_on(core: Core, args: Any) -> resume.Resumed:
+    """Go on from an older copy (`registry.resume`)."""
+    return resume.resume(core.store, args)
+
+
+def renew_node(core: Core, args: Any) -> bytes:
+    """Make a copy a node of its own (`registry.resume`)."""
+    return resume.renew_node(core.store, args)
+
+
+UNITS: Final[Mapping[str, Unit]] = {
+    "sweep": sweep,
+    resume.GO_ON: go_on,
+    resume.RENEW: renew_node,
+}
 
 
 def perform(core: Core, name: str, args: Any = None) -> Any:

@@ -12,6 +12,7 @@ from csid.check import BASE36
 from registry.tables.enums import Kind, Standing, State
 from registry.tables.rows import (
     Assignment,
+    Lost,
     Owner,
     Pool,
     PoolUse,
@@ -47,6 +48,7 @@ TABLES: Final = (
 )
 
 SCOPE_KEY: Final = b"scope"
+LOST_KEY: Final = b"lost"
 INVENTORY_KEY: Final = b"inventory"  # there while imports bring their owners with them
 # A row is its fields in order, as a msgpack array; a count is an integer.
 encode: Final[Callable[[tuple[object, ...] | int], bytes]] = msgpack.Packer().pack
@@ -121,6 +123,11 @@ def decode_scope(value: bytes) -> Scope:
 def decode_replay(value: bytes) -> Replay:
     """What was done under a key."""
     return Replay(*_unpack(value))
+
+
+def decode_lost(value: bytes) -> Lost:
+    """What roll-backs have cost, in a row."""
+    return Lost(*_unpack(value))
 
 
 def decode_zone(value: bytes) -> ZoneRow:

@@ -84,6 +84,14 @@ class Replay(NamedTuple):
     since: int
 
 
+class Lost(NamedTuple):
+    """What all roll-backs to an older copy together have cost."""
+
+    leaves: int  # at most
+    leaf: int  # of the last one
+    since: int
+
+
 class ZoneRow(NamedTuple):
     """A zone at or below the suffix, or around it, as it was last loaded or dropped."""
 

@@ -42,6 +42,7 @@ from resolver.store.errors import plain
 from resolver.store.meta import DATABASES, check, fill, taken
 from resolver.store.read import ReadTransaction
 from resolver.store.seek import Below, Floor
+from resolver.store.watch import Watch
 from resolver.store.write import Nodes, WriteTransaction
 
 _FILES: Final = ("data.mdb", "lock.mdb")
@@ -81,10 +82,14 @@ class Store:
 
     Made with `create` or `open`. Many threads may read from it at once; each transaction belongs
     to one of them. Not to be carried across a fork (LMDB forbids it).
+
+    Attributes:
+        watch: is asked before each write transaction.
     """
 
     def __init__(self, path: Path, environment: Any) -> None:
         self.path = path
+        self.watch: Watch | None = None
         self._environment = environment
         self._claims = Claims(path)
         self._databases: dict[bytes, Any] = {}
@@ -219,26 +224,39 @@ class Store:
             yield ReadTransaction(txn, self._databases, self.snapshot_in(txn))
 
     @contextmanager
-    def write(self, keep: bool = True) -> Iterator[WriteTransaction]:
+    def write(self, keep: bool = True, watched: bool = True) -> Iterator[WriteTransaction]:
         """The one write transaction; committed when the context ends well, undone when not, or if
         it is only tried (`keep` False).
 
         Others who want to write wait meanwhile, so it is kept short.
 
+        Args:
+            keep: False undoes it at the end.
+            watched: False does not ask `watch`: for who sets right what it refuses.
+
         Raises:
-            StoreError: the file system or the map is full, or the file may not be written.
+            StoreError: the file system or the map is full, the file may not be written, or `watch`
+                refuses.
         """
         with _plain_errors(self.path):
             txn = self._environment.begin(write=True, db=self._databases[b"tree"])
+            watch, reached = self.watch if watched else None, 0
             try:
-                yield WriteTransaction(txn, self._databases)
+                writing = WriteTransaction(txn, self._databases)
+                if watch is not None:
+                    watch.admit(writing)
+                yield writing
+                if watch is not None:
+                    reached = watch.reached(writing)
             except BaseException:
                 txn.abort()
                 raise
-            if keep:
-                txn.commit()
-            else:
+            if not keep:
                 txn.abort()
+                return
+            txn.commit()
+            if watch is not None:
+                watch.committed(reached)
 
     @contextmanager
     def building(self) -> Iterator[bytes]:

@@ -9,7 +9,7 @@ from typing import Final
 from csid.identifier import parse
 from gateway.cli import acting, options, output
 from gateway.cli.audit_files import TEXT_MAX, text_of, verifier_of
-from gateway.cli.commands import audit_verify, history
+from gateway.cli.commands import audit_resume, audit_verify, history
 from registry.audit import (
     KeyFileError,
     ProofError,
@@ -34,6 +34,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     _register_key(actions)
     _register_checkpoint(actions)
     audit_verify.register(actions)
+    audit_resume.register(actions)
     _register_prove(actions)
     check = actions.add_parser(
         "check",

@@ -1,0 +1,267 @@
+"""One migration, from the first look to the swap."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain, islice
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from csid import names
+from csid.errors import StoreError
+from registry import audit
+from registry.audit import Log
+from registry.migration.old import ASSIGNMENTS, OldLog, OldRegistry
+from registry.migration.unsaid import INDEXES, Differing, differing, may_go_unsaid
+from registry.rules.requests import Actor
+from registry.rules.status import Status
+from registry.signing import kept
+from registry.tables import codec, log_entry, transaction
+from registry.tables.carried import parts, rows_of
+from registry.tables.changes import Row
+from registry.tables.log_entry import EntryWriter
+from registry.tables.rows import NO_LEAF
+from registry.tables.transaction import AuditStore, TransactionView, append_leaves, write_rows
+from registry.verify import ledger
+from registry.verify.rows import text as key_text
+from resolver.store.apexes import GENERATION_OCTETS
+from resolver.store.environment import Scratch, Store, scratch
+from resolver.store.extras import hosts_in, names_hosts
+from resolver.store.migration import FOLDER, Change, OldData, copy, discard, sole_use, swap
+from resolver.store.pointers import row as pointer
+from resolver.store.read import Held
+
+KIND: Final = "node.migrate"
+OLD: Final = "1"
+NEW: Final = "2"
+FAULTS_SHOWN: Final = 20
+LEAVES_PER_COMMIT: Final = 100
+NAMES_PER_COMMIT: Final = 1_000  # whose additional records are worked out anew
+_NODE_OCTETS: Final = 16
+
+# Told what is being done, in words, how much of it is done, and how much there is.
+Progress = Callable[[str, int, int], None]
+
+
+class MigrationError(StoreError):
+    """The old data is not what its log says; ``faults`` are the first findings."""
+
+    def __init__(self, message: str, faults: Sequence[str]) -> None:
+        super().__init__(message)
+        self.faults = faults
+
+
+class Migrated(NamedTuple):
+    """What a migration came to, or would."""
+
+    rows: int = 0  # of all tables
+    octets: int = 0  # of the old data file
+    carried: int = 0  # rows that the log did not say, and says now
+    mended: int = 0  # rows of indexes that were put right
+    kept: Path | None = None  # where the old data is; None where nothing was done
+
+
+def migrate(
+    data: Path, actor: Actor, reason: str, progress: Progress, keep: bool = True
+) -> Migrated:
+    """Migrate a directory of version 1, or go on with it; with ``keep`` False only look whether it
+    can be: nothing is written or locked then.
+
+    Raises:
+        MigrationError: the old data is not what its log says.
+        StoreError: it is of no version that this is for, in use, or cannot be written.
+    """
+    with OldData(data, alone=False) as old:
+        found = old.version()
+        if found not in (OLD, NEW):
+            raise StoreError(f"{data}: has schema version {found}; this is for version {OLD}")
+        if found == OLD and not keep:
+            return _Migration(data, old, progress).look()
+    if found == NEW:
+        if keep:
+            discard(data)  # what one left that was killed at its end
+        return Migrated()
+    with sole_use(data):
+        with OldData(data, alone=True) as old:
+            migrated = _Migration(data, old, progress).make(actor, reason)
+        kept_at = swap(data, OLD)
+        Store.open(data).close()  # from here on, LMDB's lock file is that of the new data
+        return migrated._replace(kept=kept_at)
+
+
+class _Migration:
+    """One run of it, over the old data as it is at one moment."""
+
+    def __init__(self, data: Path, old: OldData, progress: Progress) -> None:
+        self._data = data
+        self._old = old
+        self._seen = OldRegistry(old)
+        self._progress = progress
+        self._rows = sum(old.tables().values())
+
+    def look(self) -> Migrated:
+        """Whether it can be done, and what it comes to."""
+        with scratch(ledger.TABLES.values()) as made:
+            self._replay(made)
+            carried, mended = self._compare(made)
+        return Migrated(self._rows, self._old.octets(), carried, len(mended))
+
+    def make(self, actor: Actor, reason: str) -> Migrated:
+        """Make the new data beside the old, ready to take its place."""
+        free = shutil.disk_usage(self._data).free
+        if free < self._old.octets():
+            raise StoreError(
+                f"{self._data}: the new data is made beside the old, which has "
+                f"{self._old.octets():,} octets; {free:,} are free on this disk: free some"
+            )
+        with scratch(ledger.TABLES.values()) as made:
+            self._replay(made)
+            carried, mended = self._compare(made)
+            for done in copy(self._old, self._data, self._changes(), self._meta()):
+                self._progress("行 rows copied", done, self._rows)
+            with Store.open(self._data / FOLDER, writable=True) as store:
+                transaction.open_tables(store)
+                self._point(store)
+                with store.write() as txn:
+                    kept.migrate_checkpoints(txn)
+                    seen = TransactionView(txn)
+                    for table, key, value in mended:
+                        write_rows(seen.table(table), [(key, value)])
+                self._carry(store, made, actor, reason)
+        return Migrated(self._rows, self._old.octets(), carried, len(mended))
+
+    # -- the log and the rows
+
+    def _replay(self, made: Scratch) -> None:
+        """Judge the log by itself, and replay it."""
+        log = OldLog(self._old)
+        notes = (value.decode() for _, value in self._old.rows(transaction.CHECKPOINTS))
+        report = audit.verify(log, log.leaves(), [kept.parsed(note) for note in notes])
+        faults = [str(fault) for fault in report.faults]
+        size, done = log.size(), 0
+
+        def faulty(index: int, reason: str) -> None:
+            faults.append(f"leaf {index}: {reason}")
+
+        def each(count: int) -> None:
+            nonlocal done
+            done += count
+            self._progress("条 leaves replayed", done, size)
+
+        ledger.replay(enumerate(log.leaves()), made, faulty, each)
+        self._require_none(faults)
+
+    def _compare(self, made: Scratch) -> tuple[int, list[Row]]:
+        """How many rows there are that the log does not say, and what rows of indexes should be.
+
+        Raises:
+            MigrationError: others differ.
+        """
+        carried, mended, faults = 0, [], []
+        for row in self._differing(made):
+            table, key, _, wanted = row
+            if may_go_unsaid(row):
+                carried += 1
+            elif table in INDEXES:
+                mended.append((table, key, wanted))
+            else:
+                faults.append(f"registry.{table}: {key_text(key)}: is not what the log says")
+        self._require_none(faults)
+        return carried, mended
+
+    def _differing(self, made: Scratch) -> Iterator[Differing]:
+        with made.read() as txn:
+            yield from differing(self._seen, ledger.Ledger(txn, self._seen.leaves()))
+
+    def _require_none(self, faults: Sequence[str]) -> None:
+        if faults:
+            raise MigrationError(
+                f"{self._data}: {len(faults):,} things are not what the audit log says; nothing "
+                "was migrated. Look into them with csid audit verify of the program that wrote it",
+                faults[:FAULTS_SHOWN],
+            )
+
+    # -- the new data
+
+    def _changes(self) -> Mapping[bytes, Change]:
+        """What rows become on the way; the tables not named here stay as they are."""
+        return {
+            b"apexes": lambda key, value: (key, value + value[:GENERATION_OCTETS]),
+            b"journal": lambda _key, _value: None,
+            ASSIGNMENTS: lambda key, value: self._seen.row(ASSIGNMENTS, key, value),
+        }
+
+    def _meta(self) -> Mapping[bytes, bytes]:
+        node = secrets.token_bytes(_NODE_OCTETS)
+        return dict(self._old.rows(b"meta")) | {b"schema": NEW.encode(), b"node": node}
+
+    def _point(self, store: Store) -> None:
+        """Note which names lead to which hosts, and work out their additional records anew, which
+        version 1 did not where single names changed.
+        """
+        with store.read() as read:
+            for zone in read.zones():
+                found = (
+                    (key, hosts)
+                    for key, blob in read.nodes(zone.generation)
+                    if names_hosts(blob) and (hosts := hosts_in(zone.apex, key, blob))
+                )
+                while some := list(islice(found, NAMES_PER_COMMIT)):
+                    _point_some(store, zone, some)
+
+    def _carry(self, store: Store, made: Scratch, actor: Actor, reason: str) -> None:
+        """Append leaves with the rows that the log did not say, behind those that are there."""
+        size = self._seen.leaves()
+        with store.read() as read:
+            log = Log(AuditStore(read))
+            begun = log.size > size
+            done = sum(
+                len(rows_of(log_entry.decode(leaf).after)) for leaf in log.leaves(size, log.size)
+            )
+        unsaid = ((row[0], row[1], row[2]) for row in self._differing(made) if may_go_unsaid(row))
+        rest = islice(chain(unsaid, zone_rows(store, size)), done, None)
+        first = next(rest, None)
+        if first is None and begun:
+            return
+        writer = EntryWriter(
+            actor.name,
+            actor.role.value,
+            actor.owner,
+            KIND,
+            int(time.time()),
+            reason,
+            peer=actor.peer,
+        )
+        subject = store.settings().node.hex()
+        some = parts(chain([] if first is None else [first], rest))
+        while afters := list(islice(some, LEAVES_PER_COMMIT)):
+            leaves = [
+                writer.entry(subject, after, NO_LEAF, "", Status.DONE.number) for after in afters
+            ]
+            with store.write() as txn:
+                zones = TransactionView(txn).table(codec.ZONES)
+                for after in afters:
+                    zones.put_many(
+                        (key, value)
+                        for table, key, value in rows_of(after)
+                        if table == codec.ZONES and value is not None
+                    )
+                append_leaves(txn, leaves, Log(AuditStore(txn)).size + len(leaves))
+
+
+def _point_some(store: Store, zone: Held, found: Sequence[tuple[bytes, list[bytes]]]) -> None:
+    with store.write() as txn:
+        rows = [pointer(zone.generation, host, key) for key, hosts in found for host in hosts]
+        txn.table(b"pointers").put_many(sorted(rows))
+        update = txn.update(names.wire_of_key(zone.apex))
+        for key, _ in found:
+            update.set(key, update.rrsets(key))
+        update.finish()
+
+
+def zone_rows(store: Store, leaf: int) -> Iterator[Row]:
+    """The rows of the zones that the registry answers for."""
+    return iter(())
