@@ -20,7 +20,6 @@ from typing import Any, Final
 from registry import audit
 from registry.audit.checkpoint import Checkpoint
 from registry.audit.note import Note
-from registry.reconcile import compare
 from registry.rules import plan
 from registry.rules.decide import decide
 from registry.rules.decision import Decision
@@ -35,6 +34,7 @@ from registry.tables.rollback import RollbackWatch
 from registry.tables.rows import NO_LEAF
 from registry.tables.transaction import TransactionView
 from registry.units import Core, perform
+from registry.verify import Progress, Report, in_silence, verify
 from registry.writer.batch import judged
 from registry.writer.threads import Writer
 from resolver.answer.source import NO_STAGES, Stages
@@ -307,34 +307,22 @@ class Registry:
 
     def verify(
         self,
-        key: audit.VerifierKey | None = None,
+        keys: Sequence[audit.VerifierKey] = (),
         checkpoints: Sequence[Checkpoint] = (),
-    ) -> audit.Report:
-        """Compute the whole log anew and compare it with its tiles and checkpoints, and compare
-        the rows of the registry and the resolution tree with what the log says.
+        progress: Progress = in_silence,
+    ) -> Report:
+        """Whether all that the directory holds is what its audit log says (`registry.verify`).
 
         Args:
-            key: the log's key: a checkpoint kept here that is not signed by it is a fault.
+            keys: of the log; without any, signatures are not checked.
             checkpoints: further ones, opened, such as were kept elsewhere.
+            progress: told of how far it is.
 
         Raises:
-            AuditError: the state of the log cannot be read.
+            StoreError: the directory cannot be read, or there is no room for temporary files.
         """
         with self.store.read() as read:
-            kept = [value.decode() for _, value in read.table(transaction.CHECKPOINTS).scan(b"")]
-            points = [*checkpoints]
-            faults = []
-            for note in kept:
-                try:
-                    points.append(
-                        _opened(note) if key is None else audit.open_checkpoint(note, key)
-                    )
-                except audit.NoteError as error:
-                    faults.append(audit.Fault(0, 0, f"a checkpoint kept here: {error}"))
-            table = transaction.AuditStore(read)
-            report = audit.verify(table, table.leaves(), points)
-            faults += compare(read, self.settings.suffix) if report.sound else []
-            return audit.Report(report.size, report.root, (*report.faults, *faults))
+            return verify(read, keys, checkpoints, progress)
 
 
 def _opened(note: str) -> Checkpoint:

@@ -8,6 +8,8 @@ from typing import Final
 
 from registry.audit import AuditError, KeyFileError, VerifierKey
 
+KEY_FILE: Final = "audit-key.pem"  # in the data directory unless --key says otherwise
+VERIFIER_SUFFIX: Final = ".pub"
 TEXT_MAX: Final = 1 << 20  # characters of a proof, a checkpoint or a key
 
 
@@ -33,3 +35,9 @@ def text_of(name: str) -> str:
         raise AuditError(f"{name}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise AuditError(f"{name}: is no text") from None
+
+
+def keys_of(data: Path) -> list[VerifierKey]:
+    """The verifier keys that lie in a data directory, none if no key was made there."""
+    path = data / f"{KEY_FILE}{VERIFIER_SUFFIX}"
+    return [VerifierKey.parse(line) for line in text_of(str(path)).split()] if path.exists() else []

@@ -75,7 +75,14 @@ class Case:
         actor = request.actor
         kind = request.body.kind
         writer = EntryWriter(
-            actor.name, actor.role.value, actor.owner, kind, self.now, request.reason, year
+            actor.name,
+            actor.role.value,
+            actor.owner,
+            kind,
+            self.now,
+            request.reason,
+            year,
+            actor.peer,
         )
         serial = [self.view.serial(change.name) for change in tree]
         ttl = tree[0].ttl if tree else 0

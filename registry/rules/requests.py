@@ -35,11 +35,16 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks; ``owner`` is the one that a registrar acts for, empty for every other role."""
+    """Who asks; ``owner`` is the one that a registrar acts for, empty for every other role.
+
+    ``name`` and ``role`` are what somebody says of himself; ``peer`` is what the operating system
+    says: "UID/GID" of the process that asked.
+    """
 
     name: str
     role: Role
     owner: str = ""
+    peer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,14 @@ class AddOwner:
     name: str
     contact: str
     quota: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IntroduceOwner:
+    """Register and accredit an owner that the first inventory of a node (首次清点) meets."""
+
+    kind: ClassVar[str] = "owner.introduce"
+    code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +226,7 @@ class RetireLocation:
 
 Body = (
     AddOwner
+    | IntroduceOwner
     | UpdateOwner
     | JudgeOwner
     | QualifyOwner

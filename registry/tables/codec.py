@@ -49,13 +49,27 @@ TABLES: Final = (
 
 SCOPE_KEY: Final = b"scope"
 LOST_KEY: Final = b"lost"
+AUDIT_KEY: Final = b"audit-key"
 INVENTORY_KEY: Final = b"inventory"  # there while imports bring their owners with them
+INVENTORY_UNDER_WAY: Final = b"\1"
 # A row is its fields in order, as a msgpack array; a count is an integer.
 encode: Final[Callable[[tuple[object, ...] | int], bytes]] = msgpack.Packer().pack
 
 
 def _unpack(value: bytes) -> Any:
     return msgpack.unpackb(value, use_list=False)
+
+
+def fields(value: bytes) -> tuple[Any, ...]:
+    """The fields of a row of any table that has an array.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = _unpack(value)
+    if not isinstance(found, tuple):
+        raise ValueError(f"no array: {value[:20].hex()}")
+    return found
 
 
 def pool_prefix(place: str, capability: str, width: int) -> bytes:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from registry import audit
+from registry.audit.store import leaf_key
 from registry.tables import codec
 from registry.tables.naming import Names
 from resolver.store.build import next_serial
@@ -59,6 +60,18 @@ class AuditStore:
     def leaves(self) -> Iterator[bytes]:
         """The data of every stored leaf in order."""
         return (data for _, data in self._leaves.scan(_LEAF))
+
+    def numbered(self) -> Iterator[tuple[int, bytes]]:
+        """Every row of the table of leaves: the index that its key says (-1 if it says none) and
+        the data.
+        """
+        for key, data in self._leaves.scan(b""):
+            is_leaf = key[:1] == _LEAF and len(key) == len(leaf_key(0))
+            yield int.from_bytes(key[1:], "big") if is_leaf else -1, data
+
+    def stored(self) -> int:
+        """How many rows the table of leaves has."""
+        return self._leaves.entries()
 
 
 class TransactionView:

@@ -42,7 +42,7 @@ def test_a_request_that_a_plugin_forbids_changes_nothing(tmp_path: Path) -> None
         with registry.view() as seen:
             assert view.get_assignment(seen, str(FORBIDDEN)) is None
             assert view.get_assignment(seen, str(ALLOWED)) is not None
-        assert registry.verify().sound
+        assert registry.verify().agrees
 
 
 def test_a_row_that_a_plugin_forbids_is_told_and_the_others_go_in(tmp_path: Path) -> None:
@@ -56,4 +56,4 @@ def test_a_row_that_a_plugin_forbids_is_told_and_the_others_go_in(tmp_path: Path
         assert [fault.line for fault in faults] == [2]
         assert faults[0].reason.endswith("not here")
         assert work.tally.added == 1
-        assert registry.verify().sound
+        assert registry.verify().agrees

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Final
 
 from csid.identifier import parse
 from gateway.cli import acting, options, output
-from gateway.cli.audit_files import TEXT_MAX, text_of, verifier_of
+from gateway.cli.audit_files import (
+    KEY_FILE,
+    TEXT_MAX,
+    VERIFIER_SUFFIX,
+    text_of,
+    verifier_of,
+)
 from gateway.cli.commands import audit_resume, audit_verify, history
 from registry.audit import (
     KeyFileError,
@@ -19,9 +24,6 @@ from registry.audit import (
 from registry.service import Registry
 from registry.tables import log_entry
 from resolver.files import PRIVATE, write_whole
-
-KEY_FILE: Final = "audit-key.pem"  # in the data directory unless --key says otherwise
-VERIFIER_SUFFIX: Final = ".pub"
 
 
 def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:

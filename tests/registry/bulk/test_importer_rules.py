@@ -52,7 +52,7 @@ def run(registry: Registry, rows: list[str], keep: bool = True) -> tuple[Tally, 
     work = Import(registry.store, ADMINISTRATOR, "first stock", keep)
     faults = [fault for some in work.run(parts_of(rows)) for fault in some]
     trees.check(registry.store)
-    assert registry.verify().sound
+    assert registry.verify().agrees
     return work.tally, faults
 
 
@@ -129,7 +129,7 @@ def test_what_others_write_between_two_parts_is_seen(registry: Registry) -> None
     assert CODES[5] in fault.reason
     with registry.view() as seen:
         assert view.count_live(seen, OWNER) == len(CODES) - 1
-    assert registry.verify().sound
+    assert registry.verify().agrees
 
 
 def test_a_name_that_a_zone_file_has_made_an_alias_is_told(registry: Registry) -> None:

@@ -1,0 +1,74 @@
+"""The rows that follow from the log, replayed into tables for one task, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from registry.replay import Replay, ReplayFault
+from registry.tables import codec
+from registry.tables.overlay import Overlay
+from registry.tables.transaction import write_rows
+from resolver.store.environment import Scratch, ScratchTransaction
+
+TABLES: Final = {table: table.encode("ascii") for table in codec.TABLES}
+LEAVES_PER_COMMIT: Final = 10_000  # whose rows wait in memory, about 10 MiB
+
+Faulty = Callable[[int, str], None]  # told of a leaf that does not follow, and why
+
+
+class Ledger:
+    """What a transaction on the replayed rows sees: a `registry.tables.view.View`."""
+
+    def __init__(self, txn: ScratchTransaction, leaves: int = 0) -> None:
+        self._tables = {table: txn.table(name) for table, name in TABLES.items()}
+        self._leaves = leaves
+
+    def get(self, table: str, key: bytes, /) -> bytes | None:
+        """The value at a key of a table, None where there is none."""
+        return self._tables[table].get(key) if key else None
+
+    def scan(self, table: str, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """The rows whose keys begin with ``prefix`` and are not below ``start``, in key order."""
+        return self._tables[table].scan(prefix, start)
+
+    def leaves(self) -> int:
+        """How many leaves it follows from."""
+        return self._leaves
+
+    def serial(self, name: str, /) -> int:
+        """0: there is no tree beside it."""
+        return 0
+
+    def write(self, over: Overlay) -> None:
+        """Write rows that were laid over."""
+        for table, rows in over.rows().items():
+            write_rows(self._tables[table], rows)
+
+
+def replay(
+    leaves: Iterable[tuple[int, bytes]], into: Scratch, faulty: Faulty, each: Callable[[int], None]
+) -> None:
+    """Replay the leaves of a log, given in order with their indices, into empty tables.
+
+    Args:
+        each: called with how many were replayed since the last call.
+    """
+    source = iter(leaves)
+    held = next(source, None)
+    while held is not None:
+        with into.write() as txn:
+            ledger = Ledger(txn)
+            over = Overlay(ledger)
+            steps = Replay(over)
+            count = 0
+            while held is not None and count < LEAVES_PER_COMMIT:
+                index, leaf = held
+                try:
+                    over.put_all(steps.apply(index, leaf).rows)
+                except ReplayFault as fault:
+                    faulty(index, str(fault))
+                count += 1
+                held = next(source, None)
+            ledger.write(over)
+        each(count)
