@@ -1,4 +1,4 @@
-"""A data directory of schema version 1 made one of version 2 (schemas/store.md, schemas/registry.md).
+"""A data directory of schema version 1 made one of version 2 (schemas/{store,registry}.md).
 
 What version 2 knows besides is found in the old data (TTLs in the tree, key ids in checkpoints) or
 begun anew (journals). The log is not rewritten: its leaves stay, octet for octet. What a replay of

@@ -15,7 +15,7 @@ from resolver.store.write import Nodes, WriteTransaction
 
 SCHEMA_VERSION: Final = 1
 DATABASES: Final = (b"meta", b"apexes", b"tree", b"doomed", b"journal")
-_MAGIC: Final = b"csid resolution store"
+MAGIC: Final = b"csid resolution store"
 _OF_A_BEGINNING: Final = (b"kind", b"schema", b"generation")  # the same before the first zone
 
 
@@ -25,7 +25,7 @@ def check(path: Path, meta: Mapping[bytes, bytes]) -> None:
     Raises:
         StoreError: it is not.
     """
-    if meta.get(b"kind") != _MAGIC:
+    if meta.get(b"kind") != MAGIC:
         raise StoreError(f"{path}: an LMDB file, but not one of csid")
     version = meta.get(b"schema", b"?").decode("ascii", "replace")
     if version != str(SCHEMA_VERSION):
@@ -45,7 +45,7 @@ def fill(
         StoreError: there is something else already.
     """
     values = {
-        b"kind": _MAGIC,
+        b"kind": MAGIC,
         b"schema": str(SCHEMA_VERSION).encode(),
         b"suffix": suffix.encode(),
         b"handle": handle_authority.encode(),

@@ -27,6 +27,7 @@ from csid.errors import StoreError
 from resolver.files import write_whole
 from resolver.store.access import open_shared, set_mode
 from resolver.store.errors import plain
+from resolver.store.meta import MAGIC
 
 FOLDER: Final = "migrating"
 OCTETS_PER_COMMIT: Final = 32 << 20  # of keys and values; what is dirty lies in memory until then
@@ -145,7 +146,7 @@ class OldData:
         Raises:
             StoreError: it is no data of ours.
         """
-        if self.get(b"meta", b"kind") != KIND:
+        if self.get(b"meta", b"kind") != MAGIC:
             raise StoreError(f"{self._path}: an LMDB file, but not one of csid")
         return (self.get(b"meta", b"schema") or b"?").decode("ascii", "replace")
 

@@ -18,10 +18,11 @@ def register(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
     resume = actions.add_parser(
         "resume",
         help="go on from an older copy of the data 由备份恢复后继续",
-        description="Say what is missing in a data directory that was put back from an older copy, "
-        "and let it be written to again 由备份恢复后继续: each pool goes on as many serials further "
-        "as leaves are missing, so that no code is given twice. Exit code: 0 nothing is missing, or "
-        "it goes on; 1 leaves are missing and nothing was said to do; 2 could not be done.",
+        description="Say what is missing in a data directory that was put back from an older "
+        "copy, and let it be written to again 由备份恢复后继续: each pool goes on as many serials "
+        "further as leaves are missing, so that no code is given twice. Exit code: 0 nothing is "
+        "missing, or it goes on; 1 leaves are missing and nothing was said to do; 2 could not be "
+        "done.",
     )
     options.add_data(resume)
     said = resume.add_mutually_exclusive_group()

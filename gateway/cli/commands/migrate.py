@@ -12,8 +12,8 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     """Add `csid migrate`."""
     parser = subparsers.add_parser(
         "migrate",
-        description="Bring a data directory of schema version 1 up to version 2 升级数据目录. The new "
-        "data is made beside the old and takes its place at the end; the old file is kept. "
+        description="Bring a data directory of schema version 1 up to version 2 升级数据目录. The "
+        "new data is made beside the old and takes its place at the end; the old file is kept. "
         "Interrupted or killed, it leaves the old data as it was, and given again it goes on. "
         "Nobody else may use the directory meanwhile. Exit code: 0 it is up to date; 1 the old "
         "data is not what its audit log says, nothing was migrated; 2 could not be done.",
