@@ -35,13 +35,12 @@ from registry.tables.changes import TreeChange, TreeKind
 from registry.tables.codec import COUNTS, PLACES
 from registry.tables.naming import Names
 from registry.tables.overlay import Overlay
-from registry.tables.record_node import TYPES
 from registry.tables.resolution import Reach
 from registry.tables.transaction import TransactionView, append_leaves, write_rows
 from resolver.answer.source import Check
 from resolver.store import node
-from resolver.store.editor import ADDED, CHANGED, UNCHANGED, ZoneEditor
 from resolver.store.environment import Store
+from resolver.store.update import ADDED, CHANGED, UNCHANGED, ZoneUpdate
 from resolver.store.write import WriteTransaction
 
 ALONE_OCTETS: Final = 4 << 20  # a table of this size is read before another process would run
@@ -270,12 +269,12 @@ class Import:
             self._leaves += len(batch.leaves)
             append_leaves(txn, batch.leaves, self._leaves)
         effects = [0, 0, 0]
-        editors: dict[bytes, ZoneEditor] = {}
+        updates: dict[bytes, ZoneUpdate] = {}
         for key, _, blob in taken:
-            editor = txn.zone_around(key, editors)
-            effects[editor.put_types(key[len(editor.apex) :], blob, TYPES)] += 1
-        for editor in editors.values():
-            editor.finish()
+            update = txn.update_around(key, updates)
+            effects[update.put(key[len(update.apex) :], blob)] += 1
+        for update in updates.values():
+            update.finish()
         return effects
 
 

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgpack
-from resolver.store.apexes import GENERATION_OCTETS
 
 from registry.audit import AuditError, Log
 from registry.audit.store import leaf_key
 from registry.tables.naming import Names
 from registry.tables.rows import DEFAULT_TTL
 from resolver.store import node
+from resolver.store.apexes import GENERATION_OCTETS
 from resolver.store.migration import OldData, Row
 from resolver.store.seek import APEX_PREFIX
 

@@ -10,9 +10,6 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from resolver.store.apexes import GENERATION_OCTETS
-from resolver.store.pointers import row as pointer
-
 from csid import names
 from csid.errors import StoreError
 from registry import audit
@@ -30,9 +27,11 @@ from registry.tables.rows import NO_LEAF
 from registry.tables.transaction import AuditStore, TransactionView, append_leaves, write_rows
 from registry.verify import ledger
 from registry.verify.rows import text as key_text
+from resolver.store.apexes import GENERATION_OCTETS
 from resolver.store.environment import Scratch, Store, scratch
 from resolver.store.extras import hosts_in, names_hosts
 from resolver.store.migration import FOLDER, Change, OldData, copy, discard, sole_use, swap
+from resolver.store.pointers import row as pointer
 from resolver.store.read import Held
 
 KIND: Final = "node.migrate"

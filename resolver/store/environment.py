@@ -2,10 +2,12 @@
 
 Sub-databases (described in schemas/store.md):
     meta    what the directory is: schema version, suffix, secrets, the last generation given out
-    apexes  00 + canonical key of an apex -> generation(8) wildcards(8)
+    apexes  00 + canonical key of an apex -> generation(8) wildcards(8) journal(8)
     tree    generation(8) + canonical key below the apex -> node blob (resolver/store/node.py)
-    doomed  generation(8) -> empty: trees being built or taken down; those that no living process
-            has claimed (resolver/store/build_locks.py) are swept by whoever writes next
+    pointers    which names lead to which hosts of their zone (resolver/store/pointers.py)
+    doomed  generation(8) -> journal(8) of a zone that was dropped, else empty: trees being built
+            or taken down; those that no living process has claimed (resolver/store/build_locks.py)
+            are swept by whoever writes next
     journal what each zone held before its last serials (resolver/store/journal.py)
 
 Whoever writes the tree may keep tables of its own beside these (`Store.open_tables`), changed in
@@ -17,8 +19,8 @@ This module alone imports lmdb; what it raises for callers is `StoreError`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
@@ -40,12 +42,13 @@ from resolver.store.access import (
 )
 from resolver.store.build_locks import Claims
 from resolver.store.errors import plain
-from resolver.store.meta import DATABASES, check, fill, taken
+from resolver.store.meta import DATABASES, Content, check, fill, taken
 from resolver.store.read import ReadTransaction
 from resolver.store.seek import Below, Floor
 from resolver.store.table import Table
 from resolver.store.watch import Watch
 from resolver.store.write import Nodes, WriteTransaction
+from resolver.store.write_lock import WriteLock
 
 _FILES: Final = ("data.mdb", "lock.mdb")
 
@@ -56,6 +59,7 @@ class Settings(NamedTuple):
     suffix: str  # DNS suffix of the deployment, with its final dot
     handle_authority: str  # naming authority before the owner in a Handle
     cookie_secret: bytes  # 16 octets (RFC 9018)
+    node: bytes  # 16 random octets that tell this directory from all others
 
 
 class Identity(NamedTuple):
@@ -93,7 +97,9 @@ class Store:
         self.path = path
         self.watch: Watch | None = None
         self._environment = environment
+        self._is_writable = not environment.flags()["readonly"]
         self._claims = Claims(path)
+        self._lock = WriteLock(path)
         self._databases: dict[bytes, Any] = {}
         # The zones of the moment last seen, with the number of its transaction: one reference, so
         # that no thread takes the zones of one moment for those of another.
@@ -107,6 +113,8 @@ class Store:
         handle_authority: str,
         map_octets: int = MAP_OCTETS,
         first_zone: Nodes = (),
+        tables: Iterable[bytes] = (),
+        also: Callable[[WriteTransaction], None] | None = None,
     ) -> Store:
         """Make a data directory and open it for writing.
 
@@ -116,6 +124,9 @@ class Store:
         Args:
             map_octets: the most that the data file may grow to.
             first_zone: nodes of the zone at the suffix (`resolver.store.build`).
+            tables: names of further tables, made with the rest.
+            also: writes what they are to hold, after all else; raises what keeps the directory
+                from being made.
 
         Raises:
             StoreError: something is there already, or it may not be written.
@@ -129,8 +140,9 @@ class Store:
                 store = cls(path, _open_environment(path, _whole_pages(map_octets), writable=True))
                 for name in _FILES:
                     set_mode(path / name, file_mode(path))
-                with _plain_errors(path):
-                    fill(path, store._environment, suffix, handle_authority, first_zone)
+                content = Content(suffix, handle_authority, first_zone, tuple(tables), also)
+                with _plain_errors(path), store._writing() if begun else nullcontext():
+                    fill(path, store._environment, content)
             except BaseException:
                 if not begun:  # so that nothing is left of it
                     _remove(path)
@@ -178,9 +190,9 @@ class Store:
                     self._databases[name] = self._environment.open_db(name, create=False)
                 except lmdb.NotFoundError:
                     missing.append(name)
-            if not missing or self._environment.flags()["readonly"]:
+            if not missing or not self._is_writable:
                 return
-            with self._environment.begin(write=True) as txn:
+            with self._writing(), self._environment.begin(write=True) as txn:
                 made = {name: self._environment.open_db(name, txn=txn) for name in missing}
             self._databases.update(made)
 
@@ -192,7 +204,12 @@ class Store:
         """What the directory is for."""
         with _plain_errors(self.path):
             meta = self._meta()
-        return Settings(meta[b"suffix"].decode(), meta[b"handle"].decode(), meta[b"cookie-secret"])
+        return Settings(
+            meta[b"suffix"].decode(),
+            meta[b"handle"].decode(),
+            meta[b"cookie-secret"],
+            meta[b"node"],
+        )
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
@@ -237,10 +254,10 @@ class Store:
             watched: False does not ask `watch`: for who sets right what it refuses.
 
         Raises:
-            StoreError: the file system or the map is full, the file may not be written, or `watch`
-                refuses.
+            StoreError: the file system or the map is full, the file may not be written, `watch`
+                refuses, or others have been writing for too long (`resolver/store/write_lock.py`).
         """
-        with _plain_errors(self.path):
+        with _plain_errors(self.path), self._writing():
             txn = self._environment.begin(write=True, db=self._databases[b"tree"])
             watch, reached = self.watch if watched else None, 0
             try:
@@ -259,6 +276,20 @@ class Store:
             txn.commit()
             if watch is not None:
                 watch.committed(reached)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """While the context lasts, no other process or thread writes; LMDB's own lock, which would
+        be waited for without end, is free.
+        """
+        if not self._is_writable:  # LMDB says so
+            yield
+            return
+        self._lock.acquire()
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     @contextmanager
     def building(self) -> Iterator[bytes]:
@@ -313,6 +344,7 @@ class Store:
     def close(self) -> None:
         """End the use of the directory."""
         self._claims.close()
+        self._lock.close()
         self._environment.close()
 
     def __enter__(self) -> Store:
@@ -335,7 +367,7 @@ def _open_environment(path: Path, map_octets: int, writable: bool, sync: bool = 
             return lmdb.open(
                 os.fspath(path),
                 map_size=map_octets,  # 0: the size the file was made with
-                max_dbs=32,
+                max_dbs=64,
                 max_readers=MAX_READERS,
                 readonly=not writable,
                 sync=sync,

@@ -18,7 +18,9 @@ from csid.errors import StoreError, ZoneError
 from csid.limits import NODES_PER_COMMIT
 from csid.protocol import SOA
 from resolver.store import build
+from resolver.store.difference import Difference
 from resolver.store.environment import Store
+from resolver.store.read import ReadTransaction
 from resolver.store.write import WriteTransaction
 from resolver.zonefile import check, reader
 
@@ -196,17 +198,27 @@ class _Loader:
         with self._store.building() as generation:
             while part:
                 with self._store.write() as txn:
-                    count += txn.put_nodes(generation, part)
+                    count += txn.put_nodes(read.origin, generation, part)
                 wildcards += build.wildcard_count(map(_KEY_OF, part))
                 self._told(Step(path, "writing", count))
                 try:
                     part, _ = build.taken(rest, self._most, OCTETS_PER_COMMIT)
                 except ZoneError as error:
                     return Refused(path, str(error))
+            with self._store.read() as reading:
+                known = _difference(reading, read.origin, generation)
             with self._store.write() as txn:
                 warnings = _serial_warnings(txn, path, read.origin, serial)
-                txn.publish(read.origin, generation, wildcards)
+                txn.publish(read.origin, generation, wildcards, known)
         return Loaded(path, read.origin, serial, count, read.warnings + warnings)
+
+
+def _difference(reading: ReadTransaction, origin: bytes, generation: bytes) -> Difference | None:
+    """What the zone that is served holds otherwise than the one that is to take its place."""
+    try:
+        return reading.difference(reading.zone(origin), generation)
+    except ZoneError:  # none is served
+        return None
 
 
 def _serial_warnings(txn: WriteTransaction, path: Path, origin: bytes, serial: int) -> list[str]:

@@ -191,10 +191,10 @@ def _change_owner(txn: WriteTransaction) -> None:
 
 
 def _change_tree(txn: WriteTransaction) -> None:
-    editor = txn.open_zone(ORIGIN)
+    update = txn.update(ORIGIN)
     key = names.key_of(identifier().to_wire(ORIGIN))[len(names.key_of(ORIGIN)) :]
-    editor.put(key, {TXT: RRset(60, [b"\1x"])})
-    editor.finish()
+    update.set(key, {TXT: RRset(60, [b"\1x"])})
+    update.finish()
 
 
 def _change_leaf(txn: WriteTransaction) -> None:

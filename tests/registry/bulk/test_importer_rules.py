@@ -135,9 +135,9 @@ def test_what_others_write_between_two_parts_is_seen(registry: Registry) -> None
 def test_a_name_that_a_zone_file_has_made_an_alias_is_told(registry: Registry) -> None:
     key = names.key_of(names.from_text(identifier("0006").to_dns_name(SUFFIX)))
     with registry.store.write() as txn:
-        editor = txn.open_zone(ORIGIN)
-        editor.put(key[len(editor.apex) :], {CNAME: RRset(60, [b"\1a\0"])})
-        editor.finish()
+        update = txn.update(ORIGIN)
+        update.set(key[len(update.apex) :], {CNAME: RRset(60, [b"\1a\0"])})
+        update.finish()
     tally, faults = run(registry, [f"{code},active,x" for code in [*CODES, CODES[1]]])
     assert (tally.added, tally.unchanged, tally.bad) == (len(CODES) - 1, 1, 1)
     assert faults[0].line == 8 and "alias" in faults[0].reason
