@@ -19,19 +19,21 @@ from typing import Any, Final
 
 from registry import audit
 from registry.audit.checkpoint import Checkpoint
-from registry.audit.note import Note
 from registry.rules import plan
 from registry.rules.decide import decide
 from registry.rules.decision import Decision
 from registry.rules.plan import MintAll, Plan
 from registry.rules.requests import Actor, Request
 from registry.rules.status import Status
-from registry.tables import log_entry, transaction, view
-from registry.tables.log_entry import LogEntry
+from registry.signing import kept
+from registry.signing.keys import Told, chain_of, propose
+from registry.signing.proofs import Change, changes_of, prove
+from registry.signing.publish import Published, publish
+from registry.signing.sign import SET_KEY, sign
+from registry.tables import transaction
 from registry.tables.naming import Names
 from registry.tables.resolution import Reach
 from registry.tables.rollback import RollbackWatch
-from registry.tables.rows import NO_LEAF
 from registry.tables.transaction import TransactionView
 from registry.units import Core, perform
 from registry.verify import Progress, Report, in_silence, verify
@@ -42,14 +44,6 @@ from resolver.store.environment import Settings, Store
 
 STEPS_PER_COMMIT: Final = 1_000
 REFUSALS_KEPT: Final = 1_000  # of a plan; the others are only counted
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One change of a subject's history, and its place in the audit log."""
-
-    index: int
-    leaf: LogEntry
 
 
 @dataclass(slots=True)
@@ -238,18 +232,15 @@ class Registry:
     def history(self, subject: str) -> list[Change]:
         """The changes of a subject, the last one first; empty if there is no such subject.
 
-        ``subject`` is an identifier, owner, pool code, location or aliased prefix in canonical
-        form. The history of an identifier that took another's place leads on into that one's.
+        ``subject`` is an identifier, owner, pool code, location, aliased prefix or zone, in
+        canonical form. The history of an identifier that took another's place leads on into that
+        one's.
 
         Raises:
             AuditError: a leaf is missing or no leaf of the registry.
         """
         with self.store.read() as read:
-            log = audit.Log(transaction.AuditStore(read))
-            changes: list[Change] = []
-            for last in view.last_leaves(TransactionView(read), subject):
-                changes += _chain(log, last)
-            return sorted(changes, key=lambda change: -change.index)
+            return changes_of(read, subject)
 
     def missing(self) -> int:
         """How many leaves this machine has seen that are not here: it is an older copy then, which
@@ -260,50 +251,78 @@ class Registry:
 
     # -- the audit log
 
-    def checkpoint(self, key: audit.SigningKey) -> str:
+    def checkpoint(self, key: audit.SigningKey, actor: Actor, reason: str = "") -> str:
         """Sign the log as it stands and keep the checkpoint; returns it as a text.
 
         Raises:
-            AuditError: the log is not what the last checkpoint said: nothing is signed.
+            AuditError: as `registry.signing.sign.sign`: nothing is signed.
             StoreError: as `submit`.
         """
-        with self.store.write() as txn:
-            kept = txn.table(transaction.CHECKPOINTS)
-            notes = [value.decode() for _, value in kept.scan(b"")]
-            previous = _opened(notes[-1]) if notes else None
-            log = audit.Log(transaction.AuditStore(txn))
-            note = log.checkpoint(key, previous)
-            kept.put_many([(log.size.to_bytes(8, "big"), note.encode())])
-            return note
+        return sign(self.store, self.perform, key, actor, reason)
+
+    def keys(self) -> audit.KeyChain:
+        """The keys that have signed the log.
+
+        Raises:
+            AuditError: one of them was not put in force by the one before.
+        """
+        with self.store.read() as read:
+            return chain_of(read)
+
+    def set_key(
+        self,
+        new: audit.SigningKey,
+        old: audit.SigningKey | None,
+        actor: Actor,
+        reason: str = "",
+    ) -> int:
+        """Let a key sign the log from here on; the leaf that says so.
+
+        Args:
+            old: the key in force, which vouches for it; None for the first key of the log.
+
+        Raises:
+            AuditError: the log has another key in force: nothing is changed.
+        """
+        with self.store.read() as read:
+            note = propose(read, new, old)
+        leaf: int = self.perform(SET_KEY, Told(note, actor, reason).packed())
+        return leaf
 
     def checkpoints(self) -> list[str]:
         """The checkpoints that were signed here, as texts, the oldest first."""
         with self.store.read() as read:
-            return [value.decode() for _, value in read.table(transaction.CHECKPOINTS).scan(b"")]
+            return kept.notes(read)
 
-    def prove(self, identifier: str, note: str = "") -> audit.Proof:
-        """The proof that the last change of an identifier is in the log.
+    def last_checkpoint(self) -> str:
+        """The checkpoint that was signed last, empty if there is none."""
+        with self.store.read() as read:
+            return kept.last(read)
+
+    def prove(self, index: int, note: str = "") -> audit.Proof:
+        """The proof that a leaf is in the log.
 
         Args:
-            identifier: in canonical form.
+            index: of the leaf.
             note: the checkpoint to prove it by; the last one kept here if empty.
 
         Raises:
-            AuditError: it is not assigned, no checkpoint covers its last change yet, or the log
-                was changed.
+            AuditError: no checkpoint covers it yet, or the log was changed.
         """
         with self.store.read() as read:
-            row = view.get_assignment(TransactionView(read), identifier)
-            if row is None:
-                raise audit.AuditError(f"{identifier} is not assigned here: nothing to prove")
-            notes = [value.decode() for _, value in read.table(transaction.CHECKPOINTS).scan(b"")]
-            note = note or (notes[-1] if notes else "")
-            if not note or _opened(note).size <= row.leaf:
-                raise audit.AuditError(
-                    f"the last change of {identifier} is leaf {row.leaf}, which no checkpoint "
-                    "covers yet: sign one with csid audit checkpoint"
-                )
-            return audit.prove(audit.Log(transaction.AuditStore(read)), row.leaf, note)
+            return prove(read, index, note)
+
+    def publish(self, keys: Sequence[audit.VerifierKey], folder: Path) -> Published:
+        """Bring a folder of static files up to the checkpoint that was signed last.
+
+        Args:
+            keys: those that somebody vouches for; each has to be one of this log.
+
+        Raises:
+            AuditError: there is no checkpoint, one does not hold, or the folder has another log.
+            FileError: a file cannot be written.
+        """
+        return publish(self.store, keys, folder)
 
     def verify(
         self,
@@ -314,7 +333,7 @@ class Registry:
         """Whether all that the directory holds is what its audit log says (`registry.verify`).
 
         Args:
-            keys: of the log; without any, signatures are not checked.
+            keys: those that somebody vouches for; without any, signatures are not checked.
             checkpoints: further ones, opened, such as were kept elsewhere.
             progress: told of how far it is.
 
@@ -323,24 +342,6 @@ class Registry:
         """
         with self.store.read() as read:
             return verify(read, keys, checkpoints, progress)
-
-
-def _opened(note: str) -> Checkpoint:
-    """A checkpoint whose signature is not looked at."""
-    return Checkpoint.parse(Note.parse(note).text)
-
-
-def _chain(log: audit.Log, index: int) -> Iterator[Change]:
-    """The changes of one thing from its last one back to its first."""
-    while index != NO_LEAF:
-        try:
-            found = log_entry.decode(log.leaf(index))
-        except ValueError as error:
-            raise audit.AuditError(f"leaf {index}: {error}") from None
-        yield Change(index, found)
-        if found.prev >= index:
-            raise audit.AuditError(f"leaf {index} says it follows leaf {found.prev}")
-        index = found.prev
 
 
 def _step_key(work: Plan, key: str, cursor: str, number: int) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from registry import resume
+from registry.signing import keys, sign
 from resolver.answer.source import NO_STAGES, Stages
 from resolver.store.environment import Store
 
@@ -44,10 +45,22 @@ def renew_node(core: Core, args: Any) -> bytes:
     return resume.renew_node(core.store, args)
 
 
+def set_key(core: Core, args: Any) -> int:
+    """Put a key of the audit log in force (`registry.signing.keys`)."""
+    return keys.set_key(core.store, args)
+
+
+def checkpoint(core: Core, args: Any) -> bool:
+    """Keep a signed checkpoint (`registry.signing.sign`)."""
+    return sign.keep(core.store, args)
+
+
 UNITS: Final[Mapping[str, Unit]] = {
     "sweep": sweep,
     resume.GO_ON: go_on,
     resume.RENEW: renew_node,
+    sign.SET_KEY: set_key,
+    sign.KEEP: checkpoint,
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, get_origin, get_type_hints
 
 import msgpack
 
@@ -37,8 +37,8 @@ EFFECTS: Final[Mapping[str, Callable[[Step], Effect]]] = {
     "zone.load": node.zone_changed,
     "zone.drop": node.zone_changed,
     "node.init": node.noted,
-    "node.resume": node.noted,
-    "node.migrate": node.migrated,
+    "node.resume": node.carried,
+    "node.migrate": node.carried,
     "audit.key": node.key_set,
 }
 WRITERS_KEPT: Final = 4_096  # of who, why and when leaves share
@@ -63,6 +63,7 @@ class Replay:
         """
         try:
             entry = log_entry.decode(leaf)
+            _require_types(entry)
             effect = self._effect(Step(self._seen, index, entry))
             built = self._built(entry, effect)
         except _DAMAGED as error:
@@ -99,6 +100,7 @@ class Replay:
             return _built_1(entry, effect)
         wanted = len(effect.tree) if effect.serials is None else effect.serials
         require(len(entry.serial) == wanted, f"{len(entry.serial)} serials, not {wanted}")
+        require(entry.ttl >= 0, f"ttl {entry.ttl}")
         ttl = effect.tree[0].ttl if effect.tree else 0
         return self._writer(entry).entry(
             entry.on,
@@ -120,6 +122,7 @@ class Replay:
             entry.time,
             entry.why,
             entry.year,
+            entry.peer,
         )
         writer = self._writers.get(shared)
         if writer is None:
@@ -127,6 +130,16 @@ class Replay:
                 self._writers.clear()
             writer = self._writers[shared] = EntryWriter(*shared)
         return writer
+
+
+# Of the fields of `LogEntry`, in order.
+_TYPES: Final = tuple(get_origin(one) or one for one in get_type_hints(LogEntry).values())
+
+
+def _require_types(entry: LogEntry) -> None:
+    """Rows hold what a leaf says, so each field must be what it is to be."""
+    if tuple(map(type, entry)) != _TYPES or any(type(one) is not int for one in entry.serial):
+        raise ValueError("a field is of another type")
 
 
 def _built_1(entry: LogEntry, effect: Effect) -> bytes:

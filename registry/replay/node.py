@@ -43,8 +43,10 @@ def zone_changed(step: Step) -> Effect:
     return Effect(((codec.ZONES, key, row),), after=row, prev=prev, serials=len(entry.serial))
 
 
-def migrated(step: Step) -> Effect:
-    """Rows that hold from now on, for what leaves of version 1 did not say."""
+def carried(step: Step) -> Effect:
+    """Rows that hold from now on: for what leaves of version 1 did not say, and for what an older
+    copy of the directory lacks.
+    """
     rows: list[Row] = []
     for table, key, value in _unpack(step.entry.after, use_list=False):
         if table not in codec.TABLES or type(key) is not bytes or type(value) not in _VALUES:

@@ -12,6 +12,7 @@ from csid.check import BASE36
 from registry.tables.enums import Kind, Standing, State
 from registry.tables.rows import (
     Assignment,
+    AuditKey,
     Lost,
     Owner,
     Pool,
@@ -132,6 +133,11 @@ def decode_redirect(value: bytes) -> Redirect:
 def decode_scope(value: bytes) -> Scope:
     """The scope in a row."""
     return Scope(*_unpack(value))
+
+
+def decode_audit_key(value: bytes) -> AuditKey:
+    """The key in a row."""
+    return AuditKey(*_unpack(value))
 
 
 def decode_replay(value: bytes) -> Replay:

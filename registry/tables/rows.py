@@ -94,6 +94,14 @@ class Lost(NamedTuple):
     since: int
 
 
+class AuditKey(NamedTuple):
+    """The key that signs the audit log from ``leaf`` on."""
+
+    note: str  # the signed statement (registry/audit/succession.py), as its leaf has it
+    leaf: int
+    since: int
+
+
 class ZoneRow(NamedTuple):
     """A zone at or below the suffix, or around it, as it was last loaded or dropped."""
 

@@ -21,7 +21,7 @@ from resolver.store.write import WriteTransaction
 
 _AUDIT: Final = b"registry.audit"  # tiles and state of the log (schemas/audit.md)
 _LEAVES: Final = b"registry.leaves"  # its leaves: apart, so that appending fills their pages
-CHECKPOINTS: Final = b"registry.checkpoints"  # size(8) -> a checkpoint that was signed
+CHECKPOINTS: Final = b"registry.checkpoints"  # size(8) key id(4) -> a signed checkpoint
 _TABLES: Final = {table: f"registry.{table}".encode("ascii") for table in codec.TABLES}
 
 _LEAF: Final = b"l"  # what the keys of leaves begin with
@@ -58,8 +58,11 @@ class AuditStore:
             raise audit.AuditError("the audit log has leaves beyond its end; verify the log")
 
     def leaves(self) -> Iterator[bytes]:
-        """The data of every stored leaf in order."""
-        return (data for _, data in self._leaves.scan(_LEAF))
+        """The data of every stored leaf in order, up to the first gap."""
+        for index, (key, data) in enumerate(self._leaves.scan(b"")):
+            if key != leaf_key(index):
+                return
+            yield data
 
     def numbered(self) -> Iterator[tuple[int, bytes]]:
         """Every row of the table of leaves: the index that its key says (-1 if it says none) and

@@ -7,12 +7,14 @@ from typing import Final
 
 from registry import audit
 from registry.audit import Checkpoint, VerifierKey
-from registry.audit.note import Note
-from registry.tables.transaction import CHECKPOINTS, AuditStore
+from registry.signing import kept
+from registry.signing.sign import check_kept
+from registry.tables.transaction import AuditStore
 from registry.verify.report import Fault, Report
 from resolver.store.read import ReadTransaction
 
 LEAVES: Final = "registry.leaves"
+CHECKPOINTS: Final = "registry.checkpoints"
 LEAVES_PER_STEP: Final = 10_000  # between two words about progress
 
 
@@ -26,13 +28,17 @@ def check(
     """Compute the log anew and compare it with what is stored and signed.
 
     Args:
+        keys: those that somebody vouches for.
         elsewhere: opened checkpoints that were kept elsewhere.
         each: called with how many leaves were hashed since the last call.
 
     """
-    points = [*elsewhere, *_kept(read, keys, report)]
+    points = [*elsewhere, *kept.points(read)]
     table = AuditStore(read)
     try:
+        for fault in check_kept(read, keys):
+            report.add(Fault(CHECKPOINTS, "keys and checkpoints", fault.reason, _leaf(fault)))
+        report.count("checkpoints", len(points))
         found = audit.verify(table, counted(table.leaves(), each), points)
     except audit.AuditError as error:
         report.add(Fault("registry.audit", "the state", str(error)))
@@ -42,43 +48,26 @@ def check(
         what = str(audit.Fault(fault.start, fault.end, "")).removesuffix(": ")
         report.add(Fault(LEAVES, what, fault.reason, fault.start))
     report.size, report.root = found.size, found.root
-    report.signed = tuple(label(key) for key in keys)
+    _cover(points, keys, report)
     report.count("leaves", found.size)
 
 
-def _kept(
-    read: ReadTransaction, keys: Sequence[VerifierKey], report: Report
-) -> Iterator[Checkpoint]:
-    """The checkpoints that are kept here, opened."""
-    for key, value in read.table(CHECKPOINTS).scan(b""):
-        report.count("checkpoints", 1)
-        try:
-            point = _opened(value.decode(), keys)
-            if int.from_bytes(key[:8], "big") != point.size:
-                raise audit.NoteError(f"it stands under another size than its {point.size}")
-        except (audit.NoteError, UnicodeDecodeError) as error:
-            size = int.from_bytes(key[:8], "big")
-            report.add(Fault("registry.checkpoints", f"that of {size} leaves", str(error)))
-        else:
-            yield point
+def _cover(points: Sequence[Checkpoint], keys: Sequence[VerifierKey], report: Report) -> None:
+    """Say what is covered by signatures that were checked."""
+    covered = max((point.size for point in points), default=0)
+    if not covered:
+        report.exceptions.append("no checkpoint was signed yet: no leaf is covered by a signature")
+        return
+    report.signed = tuple(key.label for key in keys)
+    if covered < report.size:
+        report.exceptions.append(
+            f"the {report.size - covered:,} leaves behind the last checkpoint, from leaf "
+            f"{covered:,} on, are covered by no signature yet"
+        )
 
 
-def _opened(note: str, keys: Sequence[VerifierKey]) -> Checkpoint:
-    """A checkpoint, once one of the keys has signed it; without keys, as it says."""
-    error: audit.NoteError | None = None
-    for key in keys:
-        try:
-            return audit.open_checkpoint(note, key)
-        except audit.NoteError as found:
-            error = error or found
-    if error is not None:
-        raise error
-    return Checkpoint.parse(Note.parse(note).text)
-
-
-def label(key: VerifierKey) -> str:
-    """A key for people: its name and id."""
-    return f"{key.name}+{key.key_id.hex()}"
+def _leaf(fault: audit.Fault) -> int | None:
+    return fault.start if fault.end > fault.start else None
 
 
 def counted(leaves: Iterator[bytes], each: Callable[[int], None]) -> Iterator[bytes]:

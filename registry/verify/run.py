@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from registry.audit import Checkpoint, VerifierKey
+from registry.tables import codec
 from registry.tables.transaction import AuditStore, TransactionView
-from registry.verify import ledger, log, rows
+from registry.verify import directory, ledger, log, rows, tree
 from registry.verify.report import Fault, Report
 from resolver.store.environment import Scratch, scratch
 from resolver.store.read import ReadTransaction
@@ -48,6 +49,14 @@ def verify(
             held = TransactionView(read)
             for fault in rows.compare(held, wanted):
                 report.add(fault)
+            for table in codec.TABLES:
+                report.count("rows", held.table(table).entries())
+            nodes = read.table(b"tree").entries()
+            zones = directory.check(read, report)
+            suffix = (read.table(b"meta").get(b"suffix") or b".").decode()
+            tree.check(
+                read, zones, wanted, suffix, report, lambda n: progress("names judged", n, nodes)
+            )
     return report
 
 

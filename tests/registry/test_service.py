@@ -27,6 +27,7 @@ from registry.rules.requests import (
 from registry.rules.status import Status
 from registry.service import Outcome, Registry
 from registry.tables import codec, log_entry, transaction, view
+from registry.verify import Verdict
 from resolver.store import node
 from resolver.store.node import RRset
 from resolver.store.write import WriteTransaction
@@ -136,18 +137,19 @@ def test_a_history_tells_each_change_of_an_identifier_and_of_an_owner(registry: 
 def test_a_change_is_proved_by_a_checkpoint_that_covers_it(registry: Registry) -> None:
     code = identifier()
     ask(registry, Assign(code, RECORD))
-    with pytest.raises(audit.AuditError, match="no checkpoint"):
-        registry.prove(str(code))
-    note = registry.checkpoint(KEY)
+    first = registry.history(str(code))[0].index
+    with pytest.raises(audit.NotCoveredError, match="no checkpoint"):
+        registry.prove(first)
+    note = registry.checkpoint(KEY, ADMINISTRATOR)
     assert registry.checkpoints() == [note]
-    checked = audit.check(registry.prove(str(code)).text(), KEY.verifier)
-    assert checked.index == registry.history(str(code))[0].index
+    assert audit.check(registry.prove(first).text(), KEY.verifier).index == first
     ask(registry, Advance(code, Verb.SUSPEND))
-    with pytest.raises(audit.AuditError, match="no checkpoint"):
-        registry.prove(str(code))
-    registry.checkpoint(KEY)
+    last = registry.history(str(code))[0].index
+    with pytest.raises(audit.NotCoveredError, match="no checkpoint"):
+        registry.prove(last)
+    registry.checkpoint(KEY, ADMINISTRATOR)
     assert len(registry.checkpoints()) == 2
-    registry.prove(str(code))
+    registry.prove(last)
     assert registry.verify([KEY.verifier]).verdict is Verdict.SOUND
     other = audit.SigningKey.generate("registry.example/log")
     assert registry.verify([other.verifier]).verdict is Verdict.NOT_SOUND

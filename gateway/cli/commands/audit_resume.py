@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 
 from gateway.cli import acting, options, output
-from gateway.cli.audit_files import text_of, verifier_of
-from registry.audit import Checkpoint, KeyFileError, open_checkpoint
+from gateway.cli.audit_files import add_keys, keys_of, text_of
+from registry.audit import Checkpoint, NoteError, open_checkpoint
+from registry.audit.note import Note
 from registry.resume import GO_ON, RENEW, Resumed
 from registry.service import Registry
 
@@ -41,11 +42,7 @@ def register(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
         metavar="FILE",
         help="the newest checkpoint that is known anywhere, to go on behind it 最新检查点",
     )
-    resume.add_argument(
-        "--key",
-        metavar="KEY",
-        help="the verifier key of the checkpoint: its file or the line 公钥 (the directory's)",
-    )
+    add_keys(resume)
     resume.add_argument("--reason", default="", metavar="TEXT", help="why; kept for ever 事由")
     options.add_json(resume)
     acting.add_actor(resume)
@@ -55,7 +52,6 @@ def register(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
 def run_resume(args: argparse.Namespace) -> int:
     """Say what is missing, or go on; exit 1 if something is missing and nothing was said."""
     actor = acting.actor_of(args)
-    point = _checkpoint(args)
     does = args.accept or args.new_node or args.checkpoint
     with Registry.open(args.data, writable=bool(does)) as registry:
         if args.new_node:
@@ -63,17 +59,25 @@ def run_resume(args: argparse.Namespace) -> int:
             return _say_node(args, node)
         if not does:
             return _say_missing(args, registry.missing())
+        point = _checkpoint(args, registry)
         given = (actor.name, actor.role.value, args.reason, point.size, point.root)
         return _say_resumed(args, Resumed(*registry.perform(GO_ON, given)))
 
 
-def _checkpoint(args: argparse.Namespace) -> Checkpoint:
+def _checkpoint(args: argparse.Namespace, registry: Registry) -> Checkpoint:
+    """The checkpoint that was given, once a key of the log has signed it; one that says nothing if
+    none was.
+    """
     if not args.checkpoint:
         return NO_CHECKPOINT
-    beside = args.data / "audit-key.pem.pub"
-    if not args.key and not beside.is_file():
-        raise KeyFileError(f"{beside}: no such file; give the verifier key with --key")
-    return open_checkpoint(text_of(args.checkpoint), verifier_of(args.key or str(beside)))
+    note, keys = text_of(args.checkpoint), keys_of(args)
+    try:
+        return registry.keys().open(note, keys)
+    except NoteError:
+        if not args.key:
+            raise
+        # A key that came into force in what is lost is not known to the log.
+        return open_checkpoint(note, Note.parse(note).signer(keys))
 
 
 def _say_missing(args: argparse.Namespace, missing: int) -> int:

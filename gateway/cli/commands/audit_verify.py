@@ -11,9 +11,8 @@ from typing import Final
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from gateway.cli import acting, options, output
-from gateway.cli.audit_files import keys_of, text_of, verifier_of
-from registry.audit import Checkpoint, KeyFileError, VerifierKey, open_checkpoint
-from registry.audit.errors import NoteError
+from gateway.cli.audit_files import add_keys, keys_of, text_of
+from registry.audit import KeyChain
 from registry.service import Registry
 from registry.verify import Progress as Told
 from registry.verify import Report, Verdict
@@ -34,13 +33,7 @@ def register(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
         "Exit code 1: something is not as the log says. Takes room for temporary files (TMPDIR).",
     )
     options.add_data(verify)
-    verify.add_argument(
-        "--key",
-        action="append",
-        default=[],
-        metavar="KEY",
-        help="a verifier key, its file or the line; repeatable 公钥 (that of the data directory)",
-    )
+    add_keys(verify)
     verify.add_argument(
         "--checkpoint",
         action="append",
@@ -56,9 +49,10 @@ def register(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
 def run_verify(args: argparse.Namespace) -> int:
     """Verify everything; exit 1 if something is not as the log says."""
     acting.require_auditor(args)
-    keys = [verifier_of(one) for one in args.key] or keys_of(args.data)
-    points = [_checkpoint(name, keys) for name in args.checkpoint]
+    keys = keys_of(args)
     with Registry.open(args.data) as registry, _progress() as told:
+        chain = registry.keys() if args.checkpoint else KeyChain()
+        points = [chain.open(text_of(name), keys) for name in args.checkpoint]
         report = registry.verify(keys, points, told)
     if args.json:
         output.print_json(_json(report))
@@ -73,6 +67,7 @@ def _json(report: Report) -> dict[str, object]:
         "sound": report.verdict is Verdict.SOUND,
         "size": report.size,
         "root": report.root.hex(),
+        "signatures": "checked" if report.signed else "not checked",
         "keys": report.signed,
         "faults": [asdict(fault) for fault in report.faults],
         "further_faults": report.more,
@@ -115,16 +110,3 @@ def _progress() -> Iterator[Told]:
             bars.advance(tasks[what], done)
 
         yield told
-
-
-def _checkpoint(name: str, keys: list[VerifierKey]) -> Checkpoint:
-    """A checkpoint that was kept elsewhere, once one of the keys has signed it."""
-    if not keys:
-        raise KeyFileError("a checkpoint that was kept elsewhere is judged by --key; give it too")
-    note = text_of(name)
-    for key in keys[:-1]:
-        try:
-            return open_checkpoint(note, key)
-        except NoteError:
-            continue
-    return open_checkpoint(note, keys[-1])

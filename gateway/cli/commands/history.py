@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, Final
 
+from csid import names
 from csid.errors import CsidError
 from csid.identifier import fold, parse
 from csid.record import Record, decode
@@ -34,6 +35,7 @@ KINDS: Final = {
     "location.retire": "位置停用",
     "node.migrate": "升级数据",
     "node.resume": "由备份继续",
+    "audit.key": "日志密钥",
 }
 ON_IDENTIFIERS: Final = frozenset({"assign", "mint", "import", "update", "advance", "retire"}) | {
     "alias",
@@ -57,7 +59,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 def run_history(args: argparse.Namespace) -> int:
     """Print the changes of one subject."""
     with Registry.open(args.data) as registry:
-        subject = _subject(args.subject, registry.settings)
+        subject = subject_of(args.subject, registry.settings)
         changes = registry.history(subject)[::-1]
     if not changes:
         output.complain(f"{subject}  {request.status_text(Status.NOT_FOUND)}")
@@ -86,14 +88,16 @@ def _line(index: int, leaf: LogEntry, subject: str) -> str:
     return "  ".join(filter(None, cells))
 
 
-def _subject(text: str, settings: Settings) -> str:
-    """What a text names, in canonical form."""
+def subject_of(text: str, settings: Settings) -> str:
+    """What a text names, in canonical form; a zone is told by the dot in it."""
     try:
         return str(parse(text, suffix=settings.suffix))
     except CsidError:
         folded = fold(text)
         if not folded.isascii():
             raise
+        if "." in folded and "/" not in folded:
+            return names.to_text(names.from_text(folded.lower()))
         return folded
 
 
@@ -110,7 +114,7 @@ def _state(leaf: LogEntry) -> str:
 
 
 def _record(leaf: LogEntry) -> Record | None:
-    return decode(leaf.after) if leaf.kind in ON_IDENTIFIERS else None
+    return decode(leaf.after) if leaf.after and leaf.kind in ON_IDENTIFIERS else None
 
 
 def rows_of(index: int, leaf: LogEntry) -> list[tuple[str, str]]:

@@ -1,0 +1,149 @@
+"""The whole effective tree: every zone that is held, every name of it, against the rows that follow
+from the log (`registry.authority`), and the zones against those that were loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+
+from csid import names
+from registry import authority
+from registry.authority import Finding, Territory, Walk, extras_in
+from registry.tables import codec
+from registry.tables.naming import Names
+from registry.tables.rows import ZoneRow
+from registry.tables.view import EMPTY, View
+from registry.verify.report import Fault, Report
+from registry.verify.rows import leaf_of
+from resolver.store.read import Held, ReadTransaction
+
+TREE: Final = "tree"
+APEXES: Final = "apexes"
+REBUILD: Final = "the registry's names are made anew by: csid zone rebuild"
+NODES_PER_STEP: Final = 10_000  # between two words about progress
+
+Each = Callable[[int], None]
+
+
+def check(
+    read: ReadTransaction,
+    zones: Iterable[Held],
+    wanted: View,
+    suffix: str,
+    report: Report,
+    each: Each,
+) -> None:
+    """Judge all zones.
+
+    Args:
+        zones: those whose entries can be read.
+        wanted: the rows that follow from the log.
+        each: called with how many nodes were looked at since the last call.
+    """
+    named = Names(suffix)
+    told = {key.decode("ascii"): row for key, row in wanted.scan(codec.ZONES, b"")}
+    for held in zones:
+        origin = names.to_text(held.origin)
+        row = told.pop(origin, None)
+        zone = None if row is None else codec.decode_zone(row)
+        try:
+            _judge(read, wanted, named, held, zone, report, each)
+        except Exception as error:  # whatever damaged octets lead to
+            report.add(Fault(TREE, f"zone {origin}", f"cannot be read: {error!r}"))
+        report.count("zones", 1)
+    for origin, row in told.items():
+        zone = codec.decode_zone(row)
+        if zone.held:
+            report.add(Fault(APEXES, origin, "the zone was loaded and is not held", zone.leaf))
+        else:
+            report.exceptions.append(f"zone {origin} was dropped on purpose (leaf {zone.leaf})")
+    _homeless(read, wanted, named, told, report)
+
+
+def _judge(
+    read: ReadTransaction,
+    wanted: View,
+    named: Names,
+    held: Held,
+    zone: ZoneRow | None,
+    report: Report,
+    each: Each,
+) -> None:
+    origin = names.to_text(held.origin)
+    top = names.key_of(named.wire)
+    ours = held.apex.startswith(top) or top.startswith(held.apex)
+    if not ours:  # only what answering relies on can be wrong with it
+        named, wanted = Names(origin), EMPTY
+        report.exceptions.append(
+            f"zone {origin} lies outside {names.to_text(names.wire_of_key(top))} and is not the "
+            "registry's: its nodes were looked at, what it says was not compared"
+        )
+    deeper = (other.apex for other in read.zones(held.apex))
+    walk = Walk(named, Territory(named, held.apex, deeper))
+    nodes = counted(read.nodes(held.generation), each, report)
+    extras = extras_in(read, held.apex, held.generation)
+    for finding in walk.over(wanted, nodes, extras):
+        if ours or finding.fault is authority.Fault.NODE:
+            report.add(_fault(finding, wanted))
+    if walk.wildcards != held.wildcards:
+        reason = f"is said to have {held.wildcards} wildcards, has {walk.wildcards}"
+        report.add(Fault(APEXES, origin, reason))
+    if ours:
+        _foreign(walk, held, top, zone, report)
+
+
+def _foreign(walk: Walk, held: Held, top: bytes, zone: ZoneRow | None, report: Report) -> None:
+    """The names of a zone that are not the registry's, against what was loaded."""
+    origin = names.to_text(held.origin)
+    if zone is None and len(held.apex) > len(top):
+        report.add(Fault(APEXES, origin, "is held, and no leaf of the log says that it was loaded"))
+    elif zone is None:
+        report.exceptions.append(
+            f"zone {origin}: no leaf says what it was made with; its {walk.names} names that are "
+            "not the registry's were looked at, not compared"
+        )
+    elif not zone.held:
+        report.add(Fault(APEXES, origin, "is held, but was dropped", zone.leaf))
+    elif (walk.names, walk.digest) != (zone.names, zone.digest):
+        reason = "names that are not the registry's are not those that were loaded"
+        if walk.names != zone.names:
+            reason += f": they are {walk.names}, not {zone.names}"
+        report.add(Fault(TREE, f"zone {origin}", reason, zone.leaf))
+
+
+def _fault(finding: Finding, wanted: View) -> Fault:
+    reason = finding.fault.value
+    if finding.found:
+        reason += f": {finding.found}"
+    if finding.expected:
+        reason += f"; expected: {finding.expected}"
+    row = wanted.get(codec.ASSIGNMENTS, finding.name.encode("utf-8"))
+    return Fault(TREE, finding.name, reason, leaf_of(codec.ASSIGNMENTS, row), REBUILD)
+
+
+def _homeless(
+    read: ReadTransaction, wanted: View, named: Names, dropped: Iterable[str], report: Report
+) -> None:
+    """Identifiers whose names lie in no zone that is held."""
+    lost = sum(1 for _ in authority.homeless(read, wanted, named))
+    if lost and any(dropped):
+        report.exceptions.append(f"{lost:,} identifiers lie in zones that were dropped on purpose")
+    elif lost:
+        reason = f"{lost:,} identifiers lie in no zone that is held, and no leaf says that one went"
+        report.add(Fault(APEXES, names.to_text(named.wire), reason))
+
+
+def counted(
+    nodes: Iterator[tuple[bytes, bytes]], each: Each, report: Report
+) -> Iterator[tuple[bytes, bytes]]:
+    """The nodes, while `each` is told of their number."""
+    count = total = 0
+    for node in nodes:
+        yield node
+        count += 1
+        if count == NODES_PER_STEP:
+            each(count)
+            total, count = total + count, 0
+    each(count)
+    report.count("names", total + count)
