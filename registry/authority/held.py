@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from csid import names
+from csid.limits import MAX_KEY_OCTETS
 from registry.authority.finding import Fault, Finding
 from registry.authority.territory import Territory
 from registry.authority.walk import Extras, Walk, rrsets_in
@@ -53,18 +54,40 @@ class Judgement:
 
 def extras_in(read: ReadTransaction, apex: bytes, generation: bytes) -> Extras:
     """What works out additional records from the nodes of a generation."""
-    zone: dict[bytes, bytes | dict[int, RRset]] = {}
-    keys: list[bytes] = []
+    get = read.table(b"tree").get
+
+    def node_at(key: bytes) -> bytes | None:
+        stored = generation + key
+        return get(stored) if len(stored) <= MAX_KEY_OCTETS else None
+
+    return extras_from(apex, node_at)
+
+
+def extras_from(apex: bytes, node_at: Callable[[bytes], bytes | None]) -> Extras:
+    """What works out additional records from nodes, by their keys below the apex."""
+    zone = _Around(len(apex), node_at)
 
     def extras(key: bytes, rrsets: Mapping[int, RRset]) -> Mapping[int, Extra]:
-        if not keys:
-            for one, blob in read.nodes(generation):
-                if found := rrsets_in(blob):
-                    zone[apex + one] = found
-            keys.extend(sorted(zone))
-        return extras_of(apex, apex + key, rrsets, zone, keys)
+        return extras_of(apex, apex + key, rrsets, zone)
 
     return extras
+
+
+class _Around:
+    """A zone as `extras_of` looks into it."""
+
+    def __init__(self, skip: int, node_at: Callable[[bytes], bytes | None]) -> None:
+        self._skip = skip
+        self._node_at = node_at
+
+    def rrsets(self, key: bytes, /) -> Mapping[int, RRset] | None:
+        """What a name (canonical key) has; None if it has no records."""
+        blob = self._node_at(key[self._skip :])
+        return (rrsets_in(blob) or None) if blob is not None else None
+
+    def encloses(self, key: bytes, /) -> bool:
+        """Whether a name, or one below it, is there: every empty non-terminal has its node."""
+        return self._node_at(key[self._skip :]) is not None
 
 
 def homeless(read: ReadTransaction, view: View, named: Names) -> Iterator[bytes]:

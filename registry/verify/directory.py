@@ -10,8 +10,8 @@ from csid import names
 from csid.protocol import NS, SOA
 from registry.verify.report import Fault, Report
 from registry.verify.rows import text
-from resolver.answer.lookup import GENERATION_OCTETS, split_zone_entry
 from resolver.store import node
+from resolver.store.apexes import GENERATION_OCTETS, split_zone_entry
 from resolver.store.read import Held, ReadTransaction
 from resolver.store.seek import APEX_PREFIX
 
@@ -19,7 +19,7 @@ META: Final = "meta"
 APEXES: Final = "apexes"
 DOOMED: Final = "doomed"
 _LAST: Final = b"generation"
-_ENTRY_OCTETS: Final = len(bytes(16))
+_ENTRY_OCTETS: Final = len(bytes(24))
 
 
 def check(read: ReadTransaction, report: Report) -> list[Held]:

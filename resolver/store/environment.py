@@ -176,8 +176,8 @@ class Store:
                         f"{self.path}: an LMDB file, but not one of csid (no {name.decode()!r} in "
                         f"it); give the directory that csid init made"
                     ) from None
-            meta = self._meta()
-        check(self.path, meta)
+                if name == b"meta":  # which tells what else there is
+                    check(self.path, self._meta())
 
     def open_tables(self, names: Iterable[bytes]) -> None:
         """Make tables usable in transactions; those that are not there yet are made if the store is

@@ -27,7 +27,7 @@ from csid.errors import StoreError
 from resolver.files import write_whole
 from resolver.store.access import open_shared, set_mode
 from resolver.store.errors import plain
-from resolver.store.meta import MAGIC
+from resolver.store.meta import DATABASES, MAGIC
 
 FOLDER: Final = "migrating"
 OCTETS_PER_COMMIT: Final = 32 << 20  # of keys and values; what is dirty lies in memory until then
@@ -203,6 +203,8 @@ def copy(
                 yield done + copied
             done += entries
             yield done
+        for table in DATABASES:
+            environment.open_db(table)
         meta = environment.open_db(b"meta")
         with environment.begin(write=True, db=meta) as txn:
             if not txn.cursor().first():
