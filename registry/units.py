@@ -10,11 +10,14 @@ What a command had done before it was killed stays; given again, it goes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from registry import resume
 from registry.signing import keys, sign
+from registry.zones.asked import Asked
+from registry.zones.serials import Mode
+from registry.zones.work import Zones
 from resolver.answer.source import NO_STAGES, Stages
 from resolver.store.environment import Store
 
@@ -25,6 +28,10 @@ class Core:
 
     store: Store
     stages: Stages = NO_STAGES
+    zones: Zones = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.zones = Zones(self.store, self.stages)
 
 
 Unit = Callable[[Core, Any], Any]
@@ -55,12 +62,61 @@ def checkpoint(core: Core, args: Any) -> bool:
     return sign.keep(core.store, args)
 
 
+# Zones (registry/zones/work.py): who asks, for which zone.
+
+
+def load_zones(core: Core, args: Any) -> list[Any]:
+    """Publish small zones."""
+    asked, mode, zones = args
+    return list(core.zones.load(Asked.of(asked), Mode(mode), zones))
+
+
+def begin_zone(core: Core, args: Any) -> bytes:
+    """Begin a large zone."""
+    asked, origin = args
+    return core.zones.begin(Asked.of(asked), origin)
+
+
+def put_nodes(core: Core, args: Any) -> int:
+    """Write nodes of a zone that was begun."""
+    return core.zones.put(*args)
+
+
+def check_zone(core: Core, generation: Any) -> tuple[bool, int, list[str]]:
+    """Look on at a zone that was begun."""
+    return core.zones.look(generation)
+
+
+def publish_zone(core: Core, args: Any) -> tuple[Any, ...]:
+    """Publish a zone that was begun and looked at."""
+    generation, asked, mode = args
+    return core.zones.publish(generation, Asked.of(asked), Mode(mode))
+
+
+def abandon_zone(core: Core, generation: Any) -> None:
+    """Be done with a zone that was begun."""
+    core.zones.abandon(generation)
+
+
+def drop_zone(core: Core, args: Any) -> tuple[Any, ...]:
+    """Look on at a zone that is to be dropped, and drop it."""
+    asked, origin = args
+    return core.zones.drop(Asked.of(asked), origin)
+
+
 UNITS: Final[Mapping[str, Unit]] = {
     "sweep": sweep,
     resume.GO_ON: go_on,
     resume.RENEW: renew_node,
     sign.SET_KEY: set_key,
     sign.KEEP: checkpoint,
+    "zone.load": load_zones,
+    "zone.begin": begin_zone,
+    "zone.nodes": put_nodes,
+    "zone.check": check_zone,
+    "zone.publish": publish_zone,
+    "zone.abandon": abandon_zone,
+    "zone.drop": drop_zone,
 }
 
 

@@ -14,8 +14,10 @@ also finds what answering relies on and is not so: covers, empty non-terminals, 
 from registry.authority.finding import Fault as Fault
 from registry.authority.finding import Finding as Finding
 from registry.authority.held import Judgement as Judgement
+from registry.authority.held import extras_from as extras_from
 from registry.authority.held import extras_in as extras_in
 from registry.authority.held import homeless as homeless
 from registry.authority.held import judged as judged
 from registry.authority.territory import Territory as Territory
 from registry.authority.walk import Walk as Walk
+from registry.authority.walk import rrsets_in as rrsets_in

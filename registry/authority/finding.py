@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from resolver.store.node import RRset
 from resolver.zonefile.tokens import type_name
@@ -45,6 +45,26 @@ class Finding(NamedTuple):
         if self.found:
             said += f": {self.found}"
         return f"{said}; expected: {self.expected}" if self.expected else said
+
+    @property
+    def advice(self) -> str:
+        """The finding, and what to do about it."""
+        return f"{self}; {ADVICE[self.fault]}"
+
+
+_DUMP = "only the registry changes it: begin with what csid zone dump writes, which has it"
+ADVICE: Final[Mapping[Fault, str]] = {
+    Fault.MISSING: _DUMP,
+    Fault.CHANGED: _DUMP,
+    Fault.COVERED: "take that out, or give the identifiers below it up first",
+    Fault.APEX: "give the zone another apex",
+    Fault.CLOSED: _DUMP,
+    Fault.UNASSIGNED: "assign it with csid assign, or take it out",
+    Fault.WILDCARD: "take it out",
+    Fault.REDIRECT: "take it out; csid alias leads identifiers on",
+    Fault.ROW: "run csid audit verify",
+    Fault.NODE: "load the zone from its file again, or run csid zone rebuild",
+}
 
 
 def is_same(held: Mapping[int, RRset], wanted: Mapping[int, RRset]) -> bool:

@@ -22,18 +22,22 @@ class Territory:
             the suffix, the topmost alone, in order: those names are theirs.
     """
 
-    def __init__(self, named: Names, apex: bytes, held: Iterable[bytes]) -> None:
+    def __init__(
+        self, named: Names, apex: bytes, held: Iterable[bytes], within: bytes = b""
+    ) -> None:
         """Of a zone at or below the suffix, or above it.
 
         Args:
             apex: canonical key.
             held: canonical keys of the apexes of all zones that are held below it, and of others
                 if need be, in order.
+            within: a key below the apex: what does not lie below it is left out.
         """
         suffix = names.key_of(named.wire)
         self.apex = apex
         self.above = suffix[len(apex) :]
         self.below = apex[len(suffix) :]
+        self.within = within
         self.deeper: list[bytes] = []
         for one in held:
             if len(one) <= len(apex) or not one.startswith(apex):
@@ -58,6 +62,14 @@ class Territory:
         """The key below the apex of an identifier or prefix as it is in the key of a row."""
         below = row.lower().replace(b"/", b"\0") + b"\0"
         return self.above + below[len(self.below) :]
+
+    def key_of_name(self, row: bytes) -> bytes | None:
+        """`key_of_row` of a name that this zone answers for; None of any other."""
+        below = row.lower().replace(b"/", b"\0") + b"\0"
+        if not below.startswith(self.below):
+            return None
+        key = self.above + below[len(self.below) :]
+        return None if self.is_hidden(key) else key
 
     def row_of_key(self, key: bytes) -> bytes:
         """The inverse of `key_of_row`, for names below the suffix."""
@@ -87,18 +99,21 @@ class Territory:
         """
         if self.is_empty:
             return
-        prefix = self.below.replace(b"\0", b"/").upper()
+        top = self.below
+        if self.within.startswith(self.above):
+            top += self.within[len(self.above) :]
+        prefix = top.replace(b"\0", b"/").upper()
         start = b""
         if after is not None and after.startswith(self.above):
             start = self.row_of_key(after) + b"\0"
         elif after is not None and after > self.above:
             return
-        if self.below:
-            # The apex itself, whose row, if it has one, does not end by the separator.
+        if top:
+            # The topmost name itself, whose row, if it has one, does not end by the separator.
             value = view.get(table, prefix[:-1])
             if value is not None and after is None:
-                yield b"", value
-            if self.below.count(0) >= SEGMENTS:
+                yield self.key_of_row(prefix[:-1]), value
+            if top.count(0) >= SEGMENTS:
                 return
         deeper = iter(self.deeper)
         skip = next(deeper, None)

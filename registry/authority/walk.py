@@ -63,6 +63,10 @@ class Walk:
         self.wildcards = 0
         self.last: bytes | None = None
 
+    def enter(self, cover: tuple[bytes, int] | None) -> None:
+        """Begin below a name that has this topmost cover, and not at the apex."""
+        self._cover = cover
+
     @property
     def digest(self) -> bytes:
         """SHA-256 of the foreign names so far, without what the registry wrote at them: for each
@@ -118,11 +122,11 @@ class Walk:
         if self._is_empty and last and not key.startswith(last):
             yield self._finding(Fault.NODE, last, "an empty node, for nothing")
         if key == _END:
-            if last is None:
+            if last is None and not self._territory.within:
                 yield self._finding(Fault.NODE, b"", "the zone has no nodes")
             return
         above = key[: key.rfind(b"\0", 0, -1) + 1]
-        if key if last is None else not last.startswith(above):
+        if key != self._territory.within if last is None else not last.startswith(above):
             yield self._finding(Fault.NODE, key, "there is no node above it")
         if key.endswith(b"*\0"):
             self.wildcards += is_wildcard(key)

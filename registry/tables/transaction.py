@@ -24,6 +24,8 @@ _LEAVES: Final = b"registry.leaves"  # its leaves: apart, so that appending fill
 CHECKPOINTS: Final = b"registry.checkpoints"  # size(8) key id(4) -> a signed checkpoint
 _TABLES: Final = {table: f"registry.{table}".encode("ascii") for table in codec.TABLES}
 
+ALL_TABLES: Final = (*_TABLES.values(), _AUDIT, _LEAVES, CHECKPOINTS)
+
 _LEAF: Final = b"l"  # what the keys of leaves begin with
 
 Rows = Iterable[tuple[bytes, bytes | None]]
@@ -31,7 +33,7 @@ Rows = Iterable[tuple[bytes, bytes | None]]
 
 def open_tables(store: Store) -> None:
     """Make the registry's tables usable, and make them where they are not there yet."""
-    store.open_tables([*_TABLES.values(), _AUDIT, _LEAVES, CHECKPOINTS])
+    store.open_tables(ALL_TABLES)
 
 
 class AuditStore:

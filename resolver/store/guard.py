@@ -8,8 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from resolver.store.build import ZoneData
-    from resolver.store.read import ReadTransaction
     from resolver.store.update import ZoneUpdate
     from resolver.store.write import WriteTransaction
 
@@ -17,28 +15,18 @@ if TYPE_CHECKING:
 class Guard(Protocol):
     """Agrees to what becomes of zones, or not."""
 
-    def begin(self, read: ReadTransaction, origin: bytes, data: ZoneData) -> object:
-        """Look at a whole zone before it is written, outside the write lock, against one moment.
-
-        Returns:
-            What `settle` needs to know of it.
-
-        Raises:
-            ZoneError: it is refused.
-        """
-
     def settle(
         self, txn: WriteTransaction, origin: bytes, update: ZoneUpdate | None, begun: object
     ) -> None:
         """Agree finally, inside the transaction that publishes, changes or drops the zone.
 
-        What was written since `begin` is carried over by changing `update`; the audit leaf is
-        written here.
+        What was written since the zone was looked at is carried over by changing `update`; the
+        audit leaf is written here.
 
         Args:
             update: the zone as it is to be, not yet served (of a replacement, its new generation);
                 None if it is dropped. Not to be finished.
-            begun: what `begin` returned; None if it was not asked.
+            begun: what was found when the zone was looked at, outside the write lock.
 
         Raises:
             ZoneError: it is refused; the transaction must be undone.
@@ -50,9 +38,6 @@ class Guard(Protocol):
 
 class _NoGuard:
     """Agrees to everything: for stores without a registry."""
-
-    def begin(self, read: ReadTransaction, origin: bytes, data: ZoneData) -> object:
-        return None
 
     def settle(
         self, txn: WriteTransaction, origin: bytes, update: ZoneUpdate | None, begun: object

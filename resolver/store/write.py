@@ -85,6 +85,11 @@ class WriteTransaction:
                 pointers.append(led)
         return count
 
+    def update_unpublished(self, origin: bytes, generation: bytes, wildcards: int) -> ZoneUpdate:
+        """A generation that is still to be published as the zone at `origin` (wire form)."""
+        entry = ZoneEntry(generation, wildcards, generation)
+        return ZoneUpdate(self._txn, self._databases, names.key_of(origin), entry, is_served=False)
+
     def publish(
         self,
         origin: bytes,
@@ -103,7 +108,7 @@ class WriteTransaction:
             known: of `ReadTransaction.difference`; if None, small zones are compared here, and
                 a large one begins its journal anew.
             serial: that the zone is to have; None is that of its SOA.
-            guard: settles the matter first; `begun` is what its `begin` returned.
+            guard: settles the matter first; `begun` is what was found beforehand.
 
         Returns:
             The serial.

@@ -1,4 +1,4 @@
-"""What must hold of the tree below the suffix: registered names, and nothing that feigns one."""
+"""What must hold of the tree below the suffix: the registry's names, and none that feign one."""
 
 from __future__ import annotations
 
