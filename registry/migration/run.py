@@ -14,25 +14,29 @@ from csid import names
 from csid.errors import StoreError
 from registry import audit
 from registry.audit import Log
+from registry.authority import judged
+from registry.deployment import note_node
 from registry.migration.old import ASSIGNMENTS, OldLog, OldRegistry
 from registry.migration.unsaid import INDEXES, Differing, differing, may_go_unsaid
-from registry.rules.requests import Actor
 from registry.rules.status import Status
 from registry.signing import kept
 from registry.tables import codec, log_entry, transaction
 from registry.tables.carried import parts, rows_of
 from registry.tables.changes import Row
 from registry.tables.log_entry import EntryWriter
-from registry.tables.rows import NO_LEAF
+from registry.tables.naming import Names
+from registry.tables.rows import NO_LEAF, ZoneRow
 from registry.tables.transaction import AuditStore, TransactionView, append_leaves, write_rows
 from registry.verify import ledger
 from registry.verify.rows import text as key_text
+from registry.zones.asked import Asked
+from registry.zones.small import serial_held
 from resolver.store.apexes import GENERATION_OCTETS
 from resolver.store.environment import Scratch, Store, scratch
 from resolver.store.extras import hosts_in, names_hosts
 from resolver.store.migration import FOLDER, Change, OldData, copy, discard, sole_use, swap
 from resolver.store.pointers import row as pointer
-from resolver.store.read import Held
+from resolver.store.read import Held, ReadTransaction
 
 KIND: Final = "node.migrate"
 OLD: Final = "1"
@@ -64,9 +68,7 @@ class Migrated(NamedTuple):
     kept: Path | None = None  # where the old data is; None where nothing was done
 
 
-def migrate(
-    data: Path, actor: Actor, reason: str, progress: Progress, keep: bool = True
-) -> Migrated:
+def migrate(data: Path, asked: Asked, progress: Progress, keep: bool = True) -> Migrated:
     """Migrate a directory of version 1, or go on with it; with ``keep`` False only look whether it
     can be: nothing is written or locked then.
 
@@ -86,7 +88,7 @@ def migrate(
         return Migrated()
     with sole_use(data):
         with OldData(data, alone=True) as old:
-            migrated = _Migration(data, old, progress).make(actor, reason)
+            migrated = _Migration(data, old, progress).make(asked)
         kept_at = swap(data, OLD)
         Store.open(data).close()  # from here on, LMDB's lock file is that of the new data
         return migrated._replace(kept=kept_at)
@@ -109,7 +111,7 @@ class _Migration:
             carried, mended = self._compare(made)
         return Migrated(self._rows, self._old.octets(), carried, len(mended))
 
-    def make(self, actor: Actor, reason: str) -> Migrated:
+    def make(self, asked: Asked) -> Migrated:
         """Make the new data beside the old, ready to take its place."""
         free = shutil.disk_usage(self._data).free
         if free < self._old.octets():
@@ -130,7 +132,7 @@ class _Migration:
                     seen = TransactionView(txn)
                     for table, key, value in mended:
                         write_rows(seen.table(table), [(key, value)])
-                self._carry(store, made, actor, reason)
+                self._carry(store, made, asked)
         return Migrated(self._rows, self._old.octets(), carried, len(mended))
 
     # -- the log and the rows
@@ -212,44 +214,42 @@ class _Migration:
                 while some := list(islice(found, NAMES_PER_COMMIT)):
                     _point_some(store, zone, some)
 
-    def _carry(self, store: Store, made: Scratch, actor: Actor, reason: str) -> None:
-        """Append leaves with the rows that the log did not say, behind those that are there."""
-        size = self._seen.leaves()
+    def _carry(self, store: Store, made: Scratch, asked: Asked) -> None:
+        """Append leaves behind those that are there: which node this is, and the rows that the log
+        did not say.
+        """
+        size, now = self._seen.leaves(), int(time.time())
+        settings = store.settings()
         with store.read() as read:
             log = Log(AuditStore(read))
-            begun = log.size > size
-            done = sum(
-                len(rows_of(log_entry.decode(leaf).after)) for leaf in log.leaves(size, log.size)
-            )
+            end = log.size
+            entries = map(log_entry.decode, log.leaves(size, end))
+            done = sum(len(rows_of(entry.after)) for entry in entries if entry.kind == KIND)
+            zones = zone_rows(read, Names(settings.suffix), size, now)
         unsaid = ((row[0], row[1], row[2]) for row in self._differing(made) if may_go_unsaid(row))
-        rest = islice(chain(unsaid, zone_rows(store, size)), done, None)
+        rest = islice(chain(unsaid, zones), done, None)
         first = next(rest, None)
-        if first is None and begun:
+        if end > size and first is None:
             return
+        if end == size:
+            with store.write() as txn:
+                note_node(txn, settings.suffix, settings.handle_authority, asked, now)
+        actor = asked.actor
         writer = EntryWriter(
-            actor.name,
-            actor.role.value,
-            actor.owner,
-            KIND,
-            int(time.time()),
-            reason,
-            peer=actor.peer,
+            actor.name, actor.role.value, actor.owner, KIND, now, asked.reason, 0, actor.peer
         )
-        subject = store.settings().node.hex()
+        subject = settings.node.hex()
         some = parts(chain([] if first is None else [first], rest))
         while afters := list(islice(some, LEAVES_PER_COMMIT)):
             leaves = [
                 writer.entry(subject, after, NO_LEAF, "", Status.DONE.number) for after in afters
             ]
             with store.write() as txn:
-                zones = TransactionView(txn).table(codec.ZONES)
-                for after in afters:
-                    zones.put_many(
-                        (key, value)
-                        for table, key, value in rows_of(after)
-                        if table == codec.ZONES and value is not None
-                    )
-                append_leaves(txn, leaves, Log(AuditStore(txn)).size + len(leaves))
+                view = TransactionView(txn)
+                for table, key, value in chain.from_iterable(map(rows_of, afters)):
+                    if table == codec.ZONES:
+                        write_rows(view.table(table), [(key, value)])
+                append_leaves(txn, leaves, view.leaves() + len(leaves))
 
 
 def _point_some(store: Store, zone: Held, found: Sequence[tuple[bytes, list[bytes]]]) -> None:
@@ -262,6 +262,18 @@ def _point_some(store: Store, zone: Held, found: Sequence[tuple[bytes, list[byte
         update.finish()
 
 
-def zone_rows(store: Store, leaf: int) -> Iterator[Row]:
-    """The rows of the zones that the registry answers for."""
-    return iter(())
+def zone_rows(read: ReadTransaction, named: Names, leaf: int, now: int) -> list[Row]:
+    """The rows of the zones that have names of the registry, as they are held."""
+    view = TransactionView(read)
+    rows: list[Row] = []
+    for held in read.zones():
+        judgement = judged(read, view, named, held)
+        if judgement is None:
+            continue
+        for _ in judgement:  # what is amiss is for verification to tell
+            pass
+        walk, origin = judgement.walk, names.to_text(held.origin)
+        serial = serial_held(read, held.origin) or 0
+        row = ZoneRow(serial, walk.names, walk.digest, leaf, now, True)
+        rows.append((codec.ZONES, origin.encode("ascii"), codec.encode(row)))
+    return rows

@@ -6,6 +6,7 @@ import argparse
 
 from gateway.cli import acting, options, output, progress
 from registry.migration import Migrated, MigrationError, migrate
+from registry.zones.asked import Asked
 
 
 def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
@@ -32,7 +33,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 
 def run_migrate(args: argparse.Namespace) -> int:
     """Migrate one directory; exit 1 if it is not what its log says."""
-    actor = acting.actor_of(args)
+    asked = Asked(acting.actor_of(args), args.reason)
     try:
         with progress.bar() as bar:
 
@@ -40,7 +41,7 @@ def run_migrate(args: argparse.Namespace) -> int:
                 bar.expect(whole)
                 bar.show(done, f"{done:,}/{whole:,} {what}")
 
-            migrated = migrate(args.data, actor, args.reason, on_progress, keep=not args.dry_run)
+            migrated = migrate(args.data, asked, on_progress, keep=not args.dry_run)
     except MigrationError as error:
         if args.json:
             output.print_json({"migrated": False, "reason": str(error), "faults": error.faults})

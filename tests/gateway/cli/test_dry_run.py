@@ -54,6 +54,7 @@ TRIALS: dict[str, tuple[str, ...]] = {
     "restore": ("lines.jsonl",),
     "zone load": ("far.zone",),
     "zone drop": ("far.example.",),
+    "zone rebuild": ("csid.internal.",),
     "migrate": (),
 }
 
