@@ -13,7 +13,7 @@ from gateway.cli import COMMANDS, _parser
 from resolver.store.environment import Store
 from tests.support.commands import Node, as_nobody
 from tests.support.killed import Say, Started, start
-from tests.support.registering import CLASS, OTHER, OWNER, PLACE, identifier
+from tests.support.registering import CLASS, FOREIGN, OTHER, OWNER, PLACE, identifier
 
 PATIENCE = 10  # seconds, after which whoever waited for the write lock gets it
 ZONE = """\
@@ -35,7 +35,7 @@ TRIALS: dict[str, tuple[str, ...]] = {
     "owner suspend": (OWNER,),
     "owner reinstate": (OTHER,),
     "owner end": ("91110000802100433B",),
-    "owner qualify": (OWNER,),
+    "owner qualify": (FOREIGN,),
     "scope set": ("--location", "33"),
     "pool add": (PLACE, "--class", CLASS, "--count", "5"),
     "pool mint": (f"{PLACE}/{CLASS}", "--number", "2"),
@@ -48,7 +48,7 @@ TRIALS: dict[str, tuple[str, ...]] = {
     "reinstate": (HELD,),
     "retire": (LIVING,),
     "alias": (LIVING, HELD),
-    "transfer": (LIVING, "--to", OWNER),
+    "transfer": (LIVING, "--to", FOREIGN),
     "location retire": ("330106", "330108"),
     "import": ("table.csv",),
     "restore": ("lines.jsonl",),
@@ -84,6 +84,11 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
     made = Node(folder / "node")
     made.accredit(OWNER)
     made.accredit(OTHER)
+    made.must(
+        *("owner", "add", FOREIGN, "--kind", "resource", "--kind", "resale"),
+        *("--name", "n", "--contact", "c"),
+    )
+    made.must("owner", "accredit", FOREIGN)
     made.must("owner", "suspend", OTHER)
     made.must(
         "owner", "add", "91110000802100433B", "--kind", "resource", "--name", "n", "--contact", "c"
@@ -95,7 +100,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
         made.must("assign", code, "--state", state)
     made.must("suspend", HELD)
     (folder / "table.csv").write_text(f"identifier,state\n{IMPORTED},suspended\n")
-    (folder / "lines.jsonl").write_text(f'{{"id": "{IMPORTED}", "record": {{"st": "retired"}}}}\n')
+    (folder / "lines.jsonl").write_text(f'{{"id": "{IMPORTED}", "record": {{"state": "suspended"}}}}\n')
     (folder / "far.zone").write_text(ZONE)
     assert made.run("zone", "load", folder / "far.zone").code == 0
     (folder / "far.zone").write_text(ZONE.replace("host 2", "host 3"))
