@@ -16,8 +16,8 @@ from typing import Any, Final, NamedTuple
 from csid import names
 from registry import audit
 from registry.audit import AuditError
+from registry.deployment import note_node
 from registry.rules import serials
-from registry.rules.requests import Actor, Role
 from registry.rules.status import Status
 from registry.tables import codec, view
 from registry.tables.carried import parts
@@ -26,6 +26,7 @@ from registry.tables.log_entry import EntryWriter
 from registry.tables.rollback import RollbackWatch, lost
 from registry.tables.rows import NO_LEAF, Lost
 from registry.tables.transaction import AuditStore, TransactionView, append_leaves, write_rows
+from registry.zones.asked import Asked
 from resolver.store.environment import Store
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.write import WriteTransaction
@@ -44,20 +45,22 @@ class Resumed(NamedTuple):
     size: int  # leaves of the log from now on
 
 
-def resume(store: Store, args: Any) -> Resumed:
+def resume(store: Store, args: Any, peer: str = "") -> Resumed:
     """A unit (`registry.units`): go on from here.
 
     Args:
         store: open for writing.
-        args: name and role of the actor, reason, and size and root of the newest checkpoint known,
-            whose signature was looked at; 0 and empty without one.
+        args: who asks (`Asked.told`), and size and root of the newest checkpoint known, whose
+            signature was looked at; 0 and empty without one.
+        peer: as the writer knows who asks.
 
     Raises:
-        AuditError: the log is not that of the checkpoint, or the role may not.
+        AuditError: the log is not that of the checkpoint.
+        ZoneError: the role may not.
     """
-    name, role, reason, size, root = args
-    actor = Actor(name, Role(role))
-    require_administrator(actor)
+    given, size, root = args
+    asked = Asked.of(given, peer)
+    actor = asked.actor
     watch = RollbackWatch(store.path)
     with store.write(watched=False) as txn:
         log = audit.Log(AuditStore(txn))
@@ -76,7 +79,9 @@ def resume(store: Store, args: Any) -> Resumed:
         row = codec.encode(Lost(before + missing, log.size, now))
         rows: list[Row] = [*pools, (codec.SETTINGS, codec.LOST_KEY, row)]
         node = txn.table(b"meta").get(b"node") or b""
-        writer = EntryWriter(actor.name, actor.role.value, actor.owner, GO_ON, now, reason)
+        writer = EntryWriter(
+            actor.name, actor.role.value, actor.owner, GO_ON, now, asked.reason, 0, actor.peer
+        )
         leaves = [
             writer.entry(node.hex(), part, NO_LEAF, "", Status.DONE.number) for part in parts(rows)
         ]
@@ -114,33 +119,24 @@ def _pass_serials(txn: WriteTransaction, missing: int) -> None:
         update.finish((update.serial() + step) % 2**32, always=True)
 
 
-def renew_node(store: Store, args: Any) -> bytes:
+def renew_node(store: Store, args: Any, peer: str = "") -> bytes:
     """A unit: make this copy another node, which is not compared with the first any more.
 
     Args:
         store: open for writing.
-        args: name and role of the actor.
+        args: who asks (`Asked.told`).
+        peer: as the writer knows who asks.
 
     Returns:
         The node's new id.
 
     Raises:
-        AuditError: the role may not.
+        ZoneError: the role may not.
     """
-    require_administrator(Actor(args[0], Role(args[1])))
+    asked = Asked.of(args, peer)
     node = secrets.token_bytes(_NODE_OCTETS)
+    settings = store.settings()
     with store.write(watched=False) as txn:
         txn.table(b"meta").put(b"node", node)
+        note_node(txn, settings.suffix, settings.handle_authority, asked, int(time.time()))
     return node
-
-
-def require_administrator(actor: Actor) -> None:
-    """Refuse who may not say how a node goes on.
-
-    Raises:
-        AuditError: the role may not.
-    """
-    if actor.role is not Role.ADMINISTRATOR:
-        raise AuditError(
-            f"{actor.name} is {actor.role.value}; how a node goes on is for an administrator to say"
-        )

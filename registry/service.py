@@ -4,8 +4,10 @@
                   → view / history    what the registry says, and how it came to say so
                   → checkpoint / prove / verify    the audit log
 
-Every call may be made from any thread of the process that opened it. Two processes may have one
-directory open: each commit of one is seen by the next decision of the other.
+Every call may be made from any thread of the process that opened it. While a node runs
+(`csid serve`), what is to be written is asked of its writer process; where none runs it is written
+here. Many processes may have one directory open: each commit of one is seen by the next decision of
+the others.
 """
 
 from __future__ import annotations
@@ -15,14 +17,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
+from csid.limits import REQUESTS_PER_FRAME
 from registry import audit
 from registry.audit.checkpoint import Checkpoint
+from registry.core import Core, own_peer
 from registry.rules import plan
 from registry.rules.decide import decide
 from registry.rules.decision import Decision
-from registry.rules.plan import MintAll, Plan
+from registry.rules.plan import Plan
 from registry.rules.requests import Actor, Request
 from registry.rules.status import Status
 from registry.signing import kept
@@ -35,14 +39,13 @@ from registry.tables.naming import Names
 from registry.tables.resolution import Reach
 from registry.tables.rollback import RollbackWatch
 from registry.tables.transaction import TransactionView
-from registry.units import Core, perform
 from registry.verify import Progress, Report, in_silence, verify
+from registry.writer import client, plans
 from registry.writer.batch import judged
 from registry.writer.threads import Writer
 from resolver.answer.source import NO_STAGES, Stages
 from resolver.store.environment import Settings, Store
 
-STEPS_PER_COMMIT: Final = 1_000
 REFUSALS_KEPT: Final = 1_000  # of a plan; the others are only counted
 
 
@@ -81,23 +84,38 @@ class Outcome:
         self.subjects = tuple(one.subject for one in decisions if one.status.success)
 
 
+class Writing(Protocol):
+    """What has requests and units carried out: here, or by the writer of the running node."""
+
+    def submit(self, requests: Sequence[Request], /) -> list[Decision]:
+        """Decide on requests and carry them out; returns once that is durable."""
+        ...
+
+    def perform(self, name: str, args: Any, /) -> Any:
+        """Have one unit carried out."""
+        ...
+
+    def close(self) -> None:
+        """End the use."""
+        ...
+
+
 class Registry:
     """An open registry. Made with `open`; a context manager that closes it.
 
     Attributes:
-        store: the store it is in.
+        store: the store it is in, for reading.
         writer: what carries out requests.
     """
 
-    def __init__(self, store: Store, sync: bool = True, stages: Stages = NO_STAGES) -> None:
+    def __init__(
+        self, store: Store, writer: Writing, sync: bool = True, stages: Stages = NO_STAGES
+    ) -> None:
         """Over an open store, which `close` closes; ``stages`` are what plugins add."""
         self.stages = stages
         self.store = store
         self._sync = sync
-        transaction.open_tables(store)
-        store.watch = RollbackWatch(store.path)
-        self.core = Core(store, stages)
-        self.writer = Writer(store, stages)
+        self.writer = writer
 
     @classmethod
     def open(cls, data: Path, writable: bool = False, sync: bool = True) -> Registry:
@@ -105,15 +123,40 @@ class Registry:
 
         Args:
             data: made by `csid init`.
-            writable: False for reading only: requests are refused then.
+            writable: False for reading only: requests are refused then. What is to be written is
+                written by the writer of the running node, or by this process if none runs.
             sync: False does not wait for the disk at each commit, only once at `close`. A crash of
                 the program still loses nothing; a crash of the machine may lose or spoil the
-                whole directory. For loads that can be run again from the beginning.
+                whole directory. For loads that can be run again from the beginning. The writer of
+                a running node waits nevertheless.
 
         Raises:
-            StoreError: the directory is missing, foreign, or may not be used so.
+            StoreError: the directory is missing, foreign, or may not be used so; or the writer of
+                the running node does not answer.
         """
-        return cls(Store.open(data, writable, sync=sync), sync)
+        writer = client.connected(data) if writable else None
+        if writer is None:
+            return cls.alone(data, writable, sync)
+        try:
+            store = Store.open(data)
+        except BaseException:
+            writer.close()
+            raise
+        transaction.open_tables(store)
+        return cls(store, writer)
+
+    @classmethod
+    def alone(
+        cls,
+        data: Path,
+        writable: bool = True,
+        sync: bool = True,
+        stages: Stages = NO_STAGES,
+    ) -> Registry:
+        """As `open`, whether a node runs or not: this process writes by itself."""
+        store = Store.open(data, writable, sync=sync)
+        transaction.open_tables(store)
+        return cls(store, Writer(Core(store, stages, own_peer())), sync, stages)
 
     @property
     def settings(self) -> Settings:
@@ -123,6 +166,7 @@ class Registry:
     def close(self) -> None:
         """End the use; what was committed without waiting is on disk afterwards."""
         try:
+            self.writer.close()
             if not self._sync:
                 self.store.sync()
         finally:
@@ -147,10 +191,13 @@ class Registry:
         return self.writer.submit((request,))[0]
 
     def submit_all(self, requests: Sequence[Request]) -> list[Decision]:
-        """Decide on requests one after the other and carry them out in one commit, as `submit`. A
+        """Decide on requests one after the other and carry them out in few commits, as `submit`. A
         refused one does not keep the others from being done.
         """
-        return self.writer.submit(requests)
+        decisions: list[Decision] = []
+        for at in range(0, len(requests), REQUESTS_PER_FRAME):
+            decisions += self.writer.submit(requests[at : at + REQUESTS_PER_FRAME])
+        return decisions
 
     def perform(self, name: str, args: Any = None) -> Any:
         """Have one unit of a long command carried out (`registry.units`).
@@ -158,7 +205,7 @@ class Registry:
         Raises:
             CsidError: as the unit says; nothing of it was done.
         """
-        return perform(self.core, name, args)
+        return self.writer.perform(name, args)
 
     def weigh(self, request: Request) -> Decision:
         """What `submit` would answer now; nothing is changed (for ``--dry-run``)."""
@@ -175,7 +222,7 @@ class Registry:
         key: str = "",
         on_progress: Callable[[Outcome], None] | None = None,
     ) -> Outcome:
-        """Carry out a plan (`registry.rules.plan`) in commits of at most STEPS_PER_COMMIT steps.
+        """Carry out a plan (`registry.rules.plan`) in commits that are bounded in time.
 
         What was committed stays, whatever comes after. Run again after an interruption, a plan
         goes on where it was; for `MintAll` that needs the same ``key`` as before (without one it
@@ -194,23 +241,19 @@ class Registry:
             StoreError: as `submit`; what was committed before stays.
         """
         outcome = Outcome()
-        most = 1  # the first step of a plan may decide on all others
+        outcome = Outcome()
+        task = plans.Task(work, actor, reason, key)
         while True:
-            with self.view() as seen:
-                bodies, cursor = plan.steps(seen, work, outcome.cursor, most)
-            requests = [
-                Request(actor, body, reason, _step_key(work, key, outcome.cursor, number))
-                for number, body in enumerate(bodies)
-            ]
-            decisions = self.submit_all(requests)
-            outcome.count(decisions)
-            outcome.stopped = plan.is_ended(work, bodies, decisions)
-            outcome.cursor = cursor
+            piece = plans.piece_of(self.perform("plan", plans.arguments(task, outcome.cursor)))
+            outcome.count(piece.decisions)
+            outcome.stopped, outcome.cursor = piece.stopped, piece.cursor
             if on_progress is not None:
                 on_progress(outcome)
-            if not cursor or outcome.stopped:
-                return outcome
-            most = STEPS_PER_COMMIT
+            if not piece.cursor or piece.stopped:
+                break
+        if key and not outcome.refused and not plan.has_step_keys(work):
+            self.submit(Request(actor, plan.finish(work), reason, key))
+        return outcome
 
     # -- reading
 
@@ -342,8 +385,3 @@ class Registry:
         """
         with self.store.read() as read:
             return verify(read, keys, checkpoints, progress)
-
-
-def _step_key(work: Plan, key: str, cursor: str, number: int) -> str:
-    """The key of one step: steps of other plans find by themselves what is done already."""
-    return f"{key}/{int(cursor or 0) + number}" if key and isinstance(work, MintAll) else ""

@@ -10,46 +10,38 @@ What a command had done before it was killed stays; given again, it goes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
+from csid.errors import CsidError
 from registry import resume
+from registry.core import Core
 from registry.signing import keys, sign
+from registry.writer import plans
 from registry.zones.asked import Asked
 from registry.zones.serials import Mode
-from registry.zones.work import Zones
-from resolver.answer.source import NO_STAGES, Stages
-from resolver.store.environment import Store
 
-
-@dataclass(slots=True)
-class Core:
-    """What units work on: the store, open for writing, and what plugins add."""
-
-    store: Store
-    stages: Stages = NO_STAGES
-    zones: Zones = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.zones = Zones(self.store, self.stages)
-
+REMOVALS_PER_UNIT: Final = 10_000  # nodes
 
 Unit = Callable[[Core, Any], Any]
 
 
+class UnitError(CsidError):
+    """There is no unit of this name."""
+
+
 def sweep(core: Core, _args: Any) -> int:
-    """Remove what is doomed; how many generations went."""
-    return core.store.sweep()
+    """Remove a part of what is doomed; how many generations are left."""
+    return core.store.sweep_some(REMOVALS_PER_UNIT).left
 
 
 def go_on(core: Core, args: Any) -> resume.Resumed:
     """Go on from an older copy (`registry.resume`)."""
-    return resume.resume(core.store, args)
+    return resume.resume(core.store, args, core.peer)
 
 
 def renew_node(core: Core, args: Any) -> bytes:
     """Make a copy a node of its own (`registry.resume`)."""
-    return resume.renew_node(core.store, args)
+    return resume.renew_node(core.store, args, core.peer)
 
 
 def set_key(core: Core, args: Any) -> int:
@@ -68,13 +60,13 @@ def checkpoint(core: Core, args: Any) -> bool:
 def load_zones(core: Core, args: Any) -> list[Any]:
     """Publish small zones."""
     asked, mode, zones = args
-    return list(core.zones.load(Asked.of(asked), Mode(mode), zones))
+    return list(core.zones.load(Asked.of(asked, core.peer), Mode(mode), zones))
 
 
 def begin_zone(core: Core, args: Any) -> bytes:
     """Begin a large zone."""
     asked, origin = args
-    return core.zones.begin(Asked.of(asked), origin)
+    return core.zones.begin(Asked.of(asked, core.peer), origin)
 
 
 def put_nodes(core: Core, args: Any) -> int:
@@ -90,7 +82,7 @@ def check_zone(core: Core, generation: Any) -> tuple[bool, int, list[str]]:
 def publish_zone(core: Core, args: Any) -> tuple[Any, ...]:
     """Publish a zone that was begun and looked at."""
     generation, asked, mode = args
-    return core.zones.publish(generation, Asked.of(asked), Mode(mode))
+    return core.zones.publish(generation, Asked.of(asked, core.peer), Mode(mode))
 
 
 def abandon_zone(core: Core, generation: Any) -> None:
@@ -101,10 +93,11 @@ def abandon_zone(core: Core, generation: Any) -> None:
 def drop_zone(core: Core, args: Any) -> tuple[Any, ...]:
     """Look on at a zone that is to be dropped, and drop it."""
     asked, origin = args
-    return core.zones.drop(Asked.of(asked), origin)
+    return core.zones.drop(Asked.of(asked, core.peer), origin)
 
 
 UNITS: Final[Mapping[str, Unit]] = {
+    "plan": plans.carry_on,
     "sweep": sweep,
     resume.GO_ON: go_on,
     resume.RENEW: renew_node,
@@ -126,4 +119,7 @@ def perform(core: Core, name: str, args: Any = None) -> Any:
     Raises:
         CsidError: as the unit says; nothing of it was done.
     """
-    return UNITS[name](core, args)
+    unit = UNITS.get(name)
+    if unit is None:
+        raise UnitError(f"{name[:40]!r} is nothing that this version of csid does")
+    return unit(core, args)

@@ -19,7 +19,7 @@ from gateway.cli.audit_files import KEY_FILE, TEXT_MAX, VERIFIER_SUFFIX, verifie
 from registry.audit import KeyChain, KeyFileError, SigningKey, VerifierKey
 from registry.rules.requests import Actor
 from registry.service import Registry
-from resolver.files import PRIVATE, take_place, write_whole
+from resolver.files import PRIVATE, is_copy, take_place, write_whole
 
 
 class KeyFiles:
@@ -105,7 +105,10 @@ class KeyFiles:
         for path in sorted(self._publics):
             with write_whole(path) as file:
                 file.writelines(f"{key}\n" for key in chain.keys)
-        take_place(self._new, self.private, self._beside(f".{len(chain.links) - 1}"))
+        number = len(chain.links) - 1
+        while (aside := self._beside(f".{number}")).exists() and not is_copy(aside, self.private):
+            number += 1  # somebody's own file
+        take_place(self._new, self.private, aside)
         return True
 
 

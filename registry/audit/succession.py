@@ -114,6 +114,11 @@ class KeyChain:
         """All keys, the newest one first, as the public file has them."""
         return tuple(link.key for link in reversed(self.links))
 
+    def until(self, size: int) -> tuple[VerifierKey, ...]:
+        """The keys that judge a log of that size and all smaller ones, the newest one first."""
+        later = sum(link.leaf >= size for link in self.links[1:])
+        return self.keys[later:]
+
     def follow(self, leaf: int, note: str, root_of: Callable[[int], bytes]) -> KeyChain:
         """The chain with one key more, once its statement holds.
 

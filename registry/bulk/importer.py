@@ -152,6 +152,7 @@ class Import:
                     # beside was loaded at a name. From now on names are looked at before rows are
                     # decided.
                     self._careful, self._intake = True, None
+                    self._owners = set()  # those of the part were given up with it
                     faults = self._commit(part)
                 yield faults
 

@@ -44,7 +44,8 @@ def publish(store: Store, trusted: Sequence[VerifierKey], folder: Path) -> Publi
             log = Log(AuditStore(read))
             for point in points:
                 kept.require_covered(log, point)
-            keys = chain_of(read).keys or tuple(trusted)
+            chain = chain_of(read)
+            keys = chain.until(points[-1].size) or tuple(trusted)
 
         @contextmanager
         def moment() -> Iterator[AuditStore]:

@@ -125,6 +125,11 @@ def decode_assignment(value: bytes) -> Assignment:
     return Assignment(State(state), *rest)
 
 
+def state_of(assignment: bytes) -> State:
+    """The state in a row of an assignment, the first field of its array."""
+    return State(assignment[1])
+
+
 def decode_redirect(value: bytes) -> Redirect:
     """The redirect in a row."""
     return Redirect(*_unpack(value))

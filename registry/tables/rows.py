@@ -66,6 +66,7 @@ class Redirect(NamedTuple):
     new: str
     leaf: int
     since: int
+    rest: str = ""  # of a prefix: from this identifier on some below it may live yet; none if empty
 
 
 class Scope(NamedTuple):

@@ -62,6 +62,13 @@ class Settings(NamedTuple):
     node: bytes  # 16 random octets that tell this directory from all others
 
 
+class Swept(NamedTuple):
+    """What a part of a sweep came to, in generations."""
+
+    gone: int
+    left: int  # for the next part
+
+
 class Identity(NamedTuple):
     """Which files stand in a data directory: their device and number in it."""
 
@@ -313,11 +320,17 @@ class Store:
         """
         gone = 0
         while True:
-            with self.write() as txn:
-                doomed = [one for one in txn.doomed() if not self._claims.is_claimed(one)]
-                gone += (swept := txn.sweep(doomed, most))
-                if swept == len(doomed):
-                    return gone
+            swept = self.sweep_some(most)
+            gone += swept.gone
+            if not swept.left:
+                return gone
+
+    def sweep_some(self, most: int) -> Swept:
+        """As `sweep`, in one transaction: at most `most` nodes."""
+        with self.write() as txn:
+            doomed = [one for one in txn.doomed() if not self._claims.is_claimed(one)]
+            gone = txn.sweep(doomed, most)
+            return Swept(gone, len(doomed) - gone)
 
     def check_readers(self) -> int:
         """Free the reader slots of processes that died; returns how many."""

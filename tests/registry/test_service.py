@@ -27,7 +27,9 @@ from registry.rules.requests import (
 from registry.rules.status import Status
 from registry.service import Outcome, Registry
 from registry.tables import codec, log_entry, transaction, view
+from registry.tables.rows import ZoneRow
 from registry.verify import Verdict
+from registry.writer import plans
 from resolver.store import node
 from resolver.store.node import RRset
 from resolver.store.write import WriteTransaction
@@ -66,7 +68,10 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
 # -- plans
 
 
-def test_a_plan_that_was_interrupted_goes_on(registry: Registry) -> None:
+def test_a_plan_that_was_interrupted_goes_on(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plans, "COMMIT_SECONDS", 0)
     made = [identifier(f"{number:04d}") for number in range(30)]
     registry.submit_all([Request(ADMINISTRATOR, Assign(code, RECORD)) for code in made])
     seen: list[int] = []
@@ -132,6 +137,13 @@ def test_a_history_tells_each_change_of_an_identifier_and_of_an_owner(registry: 
     pool = ask(registry, AddPool(PLACE, CLASS, 3)).subject
     assert [change.leaf.kind for change in registry.history(pool)] == ["pool.add"]
     assert registry.history("330106") == registry.history("没有") == registry.history("a/b/c") == []
+
+
+def test_the_history_of_a_zone_begins_at_its_row(registry: Registry) -> None:
+    with registry.store.write() as txn:
+        row = codec.encode(ZoneRow(1, 0, bytes(32), 0, 0, True))
+        transaction.TransactionView(txn).table(codec.ZONES).put(b"a.example.", row)
+    assert [change.index for change in registry.history("a.example.")] == [0]
 
 
 def test_a_change_is_proved_by_a_checkpoint_that_covers_it(registry: Registry) -> None:
@@ -221,7 +233,7 @@ def _change_leaf(txn: WriteTransaction) -> None:
 def test_a_change_made_behind_the_registrys_back_is_found(registry: Registry, tamper: Any) -> None:
     ask(registry, Assign(identifier(), RECORD))
     ask(registry, Assign(identifier("0002"), RECORD))
-    ask(registry, Update(identifier("0002"), RECORD.changed(count=7)))
+    ask(registry, Update(identifier("0002"), (("count", 7),)))
     assert registry.verify().agrees
     with registry.store.write() as txn:
         tamper(txn)

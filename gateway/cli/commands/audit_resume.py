@@ -10,6 +10,7 @@ from registry.audit import Checkpoint, NoteError, open_checkpoint
 from registry.audit.note import Note
 from registry.resume import GO_ON, RENEW, Resumed
 from registry.service import Registry
+from registry.zones.asked import Asked
 
 NO_CHECKPOINT = Checkpoint("", 0, b"")
 
@@ -51,16 +52,16 @@ def register(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
 
 def run_resume(args: argparse.Namespace) -> int:
     """Say what is missing, or go on; exit 1 if something is missing and nothing was said."""
-    actor = acting.actor_of(args)
+    asked = Asked(acting.actor_of(args), args.reason).told()
     does = args.accept or args.new_node or args.checkpoint
     with Registry.open(args.data, writable=bool(does)) as registry:
         if args.new_node:
-            node = registry.perform(RENEW, (actor.name, actor.role.value))
+            node = registry.perform(RENEW, asked)
             return _say_node(args, node)
         if not does:
             return _say_missing(args, registry.missing())
         point = _checkpoint(args, registry)
-        given = (actor.name, actor.role.value, args.reason, point.size, point.root)
+        given = (asked, point.size, point.root)
         return _say_resumed(args, Resumed(*registry.perform(GO_ON, given)))
 
 

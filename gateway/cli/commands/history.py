@@ -35,6 +35,7 @@ KINDS: Final = {
     "location.retire": "位置停用",
     "node.migrate": "升级数据",
     "node.resume": "由备份继续",
+    "plan.finish": "批量办结",
     "audit.key": "日志密钥",
 }
 ON_IDENTIFIERS: Final = frozenset({"assign", "mint", "import", "update", "advance", "retire"}) | {

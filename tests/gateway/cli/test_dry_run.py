@@ -100,7 +100,10 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
         made.must("assign", code, "--state", state)
     made.must("suspend", HELD)
     (folder / "table.csv").write_text(f"identifier,state\n{IMPORTED},suspended\n")
-    (folder / "lines.jsonl").write_text(f'{{"id": "{IMPORTED}", "record": {{"state": "suspended"}}}}\n')
+    line = f'{{"id": "{IMPORTED}", "record": {{"state": "suspended"}}}}\n'
+    (folder / "lines.jsonl").write_text(line)
+        f'{{"id": "{IMPORTED}", "record": {{"state": "suspended"}}}}\n'
+    )
     (folder / "far.zone").write_text(ZONE)
     assert made.run("zone", "load", folder / "far.zone").code == 0
     (folder / "far.zone").write_text(ZONE.replace("host 2", "host 3"))
