@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -17,7 +17,7 @@ from registry.audit import Log
 from registry.authority import judged
 from registry.deployment import note_node
 from registry.migration.old import ASSIGNMENTS, OldLog, OldRegistry
-from registry.migration.unsaid import INDEXES, Differing, differing, may_go_unsaid
+from registry.migration.unsaid import INDEXES, differing, may_go_unsaid
 from registry.rules.status import Status
 from registry.signing import kept
 from registry.tables import codec, log_entry, transaction
@@ -27,16 +27,17 @@ from registry.tables.log_entry import EntryWriter
 from registry.tables.naming import Names
 from registry.tables.rows import NO_LEAF, ZoneRow
 from registry.tables.transaction import AuditStore, TransactionView, append_leaves, write_rows
-from registry.verify import ledger
+from registry.verify.ledger import TABLES, Ledger
 from registry.verify.rows import text as key_text
 from registry.zones.asked import Asked
 from registry.zones.small import serial_held
 from resolver.store.apexes import GENERATION_OCTETS
-from resolver.store.environment import Scratch, Store, scratch
+from resolver.store.environment import Store, scratch
 from resolver.store.extras import hosts_in, names_hosts
 from resolver.store.migration import FOLDER, Change, OldData, copy, discard, sole_use, swap
 from resolver.store.pointers import row as pointer
 from resolver.store.read import Held, ReadTransaction
+from resolver.store.scratch import Scratch
 
 KIND: Final = "node.migrate"
 OLD: Final = "1"
@@ -106,9 +107,9 @@ class _Migration:
 
     def look(self) -> Migrated:
         """Whether it can be done, and what it comes to."""
-        with scratch(ledger.TABLES.values()) as made:
-            self._replay(made)
-            carried, mended = self._compare(made)
+        with scratch(TABLES.values()) as made:
+            wanted = self._replayed(made)
+            carried, mended = self._compare(wanted)
         return Migrated(self._rows, self._old.octets(), carried, len(mended))
 
     def make(self, asked: Asked) -> Migrated:
@@ -119,9 +120,9 @@ class _Migration:
                 f"{self._data}: the new data is made beside the old, which has "
                 f"{self._old.octets():,} octets; {free:,} are free on this disk: free some"
             )
-        with scratch(ledger.TABLES.values()) as made:
-            self._replay(made)
-            carried, mended = self._compare(made)
+        with scratch(TABLES.values()) as made:
+            wanted = self._replayed(made)
+            carried, mended = self._compare(wanted)
             for done in copy(self._old, self._data, self._changes(), self._meta()):
                 self._progress("行 rows copied", done, self._rows)
             with Store.open(self._data / FOLDER, writable=True) as store:
@@ -132,13 +133,13 @@ class _Migration:
                     seen = TransactionView(txn)
                     for table, key, value in mended:
                         write_rows(seen.table(table), [(key, value)])
-                self._carry(store, made, asked)
+                self._carry(store, wanted, asked)
         return Migrated(self._rows, self._old.octets(), carried, len(mended))
 
     # -- the log and the rows
 
-    def _replay(self, made: Scratch) -> None:
-        """Judge the log by itself, and replay it."""
+    def _replayed(self, made: Scratch) -> Ledger:
+        """The rows that follow from the log, once it is judged by itself."""
         log = OldLog(self._old)
         notes = (value.decode() for _, value in self._old.rows(transaction.CHECKPOINTS))
         report = audit.verify(log, log.leaves(), [kept.parsed(note) for note in notes])
@@ -153,30 +154,28 @@ class _Migration:
             done += count
             self._progress("条 leaves replayed", done, size)
 
-        ledger.replay(enumerate(log.leaves()), made, faulty, each)
+        wanted = Ledger(made)
+        wanted.replay(enumerate(log.leaves()), faulty, each)
         self._require_none(faults)
+        return wanted
 
-    def _compare(self, made: Scratch) -> tuple[int, list[Row]]:
+    def _compare(self, wanted: Ledger) -> tuple[int, list[Row]]:
         """How many rows there are that the log does not say, and what rows of indexes should be.
 
         Raises:
             MigrationError: others differ.
         """
         carried, mended, faults = 0, [], []
-        for row in self._differing(made):
-            table, key, _, wanted = row
+        for row in differing(self._seen, wanted):
+            table, key, _, other = row
             if may_go_unsaid(row):
                 carried += 1
             elif table in INDEXES:
-                mended.append((table, key, wanted))
+                mended.append((table, key, other))
             else:
                 faults.append(f"registry.{table}: {key_text(key)}: is not what the log says")
         self._require_none(faults)
         return carried, mended
-
-    def _differing(self, made: Scratch) -> Iterator[Differing]:
-        with made.read() as txn:
-            yield from differing(self._seen, ledger.Ledger(txn, self._seen.leaves()))
 
     def _require_none(self, faults: Sequence[str]) -> None:
         if faults:
@@ -214,7 +213,7 @@ class _Migration:
                 while some := list(islice(found, NAMES_PER_COMMIT)):
                     _point_some(store, zone, some)
 
-    def _carry(self, store: Store, made: Scratch, asked: Asked) -> None:
+    def _carry(self, store: Store, wanted: Ledger, asked: Asked) -> None:
         """Append leaves behind those that are there: which node this is, and the rows that the log
         did not say.
         """
@@ -226,7 +225,7 @@ class _Migration:
             entries = map(log_entry.decode, log.leaves(size, end))
             done = sum(len(rows_of(entry.after)) for entry in entries if entry.kind == KIND)
             zones = zone_rows(read, Names(settings.suffix), size, now)
-        unsaid = ((row[0], row[1], row[2]) for row in self._differing(made) if may_go_unsaid(row))
+        unsaid = (row[:3] for row in differing(self._seen, wanted) if may_go_unsaid(row))
         rest = islice(chain(unsaid, zones), done, None)
         first = next(rest, None)
         if end > size and first is None:

@@ -48,19 +48,19 @@ def imported(step: Step) -> Effect:
 def updated(step: Step) -> Effect:
     """Another record in the same state."""
     name, before = _subject(step)
-    state, _ = _said(step.entry.after)
+    state, target = _said(step.entry.after)
     require(before.state in LIVE, f"{name} is {_word(before.state)}, which nothing changes")
     require(state is before.state, f"{name} is {_word(before.state)}, not {_word(state)}")
-    return _changed(step, name, before, state, ttl=step.entry.ttl)
+    return _changed(step, name, before, state, target, step.entry.ttl)
 
 
 def advanced(step: Step) -> Effect:
     """The next state."""
     name, before = _subject(step)
-    state, _ = _said(step.entry.after)
+    state, target = _said(step.entry.after)
     verb = verb_between(before.state, state)
     require(verb in _ADVANCED, f"no step leads from {_word(before.state)} to {_word(state)}")
-    return _changed(step, name, before, state)
+    return _changed(step, name, before, state, target)
 
 
 def retired(step: Step) -> Effect:
@@ -81,7 +81,7 @@ def aliased(step: Step) -> Effect:
     if target is None or target.state not in LIVE or new == name:
         raise ReplayFault(f"{new}, which it leads to, does not live")
     draft = Draft(step.view)
-    draft.change(_identifier(name), before, _superseded(step, before))
+    draft.change(name, before, _superseded(step, before))
     if before.depth + 1 > target.depth:
         draft.deepen(_identifier(new), target, before.depth + 1)
     return Effect(draft.rows(), draft.tree, before.record, before.leaf, new)
@@ -94,7 +94,7 @@ def moved(step: Step) -> Effect:
     _require_verb(name, before, Verb.SUPERSEDE)
     new = _free(step, entry.to)
     draft = Draft(step.view)
-    draft.change(_identifier(name), before, _superseded(step, before))
+    draft.change(name, before, _superseded(step, before))
     row = before._replace(
         leaf=step.leaf,
         since=entry.time,
@@ -137,7 +137,7 @@ def _changed(
         ttl=before.ttl if ttl is None else ttl,
     )
     draft = Draft(step.view)
-    draft.change(_identifier(name), before, after)
+    draft.change(name, before, after)
     return Effect(draft.rows(), draft.tree, entry.after, before.leaf)
 
 
@@ -186,8 +186,10 @@ def _pool_of(step: Step, identifier: Identifier, minted: bool) -> tuple[Pool, Po
     if pool is None:
         return None
     use = view.get_use(step.view, pool)
-    following = serials.number(serial) + 1 if minted else use.next
-    return pool, PoolUse(use.assigned + 1, following)
+    number = serials.number(serial)
+    # Version 1 went past a serial only when it was minted.
+    passed = minted or (number == use.next and step.entry.version > 1)
+    return pool, PoolUse(use.assigned + 1, number + 1 if passed else use.next)
 
 
 def _require_verb(name: str, before: Assignment, verb: Verb) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from registry.replay.effect import Effect, Step, require
 from registry.rules.participants import STANDINGS
 from registry.tables import codec, view
-from registry.tables.changes import Row, TreeChange, TreeKind
+from registry.tables.changes import TreeChange, TreeKind
 from registry.tables.enums import Standing
 from registry.tables.rows import NO_LEAF, Owner, Pool, Redirect
 
@@ -112,21 +112,29 @@ def location_retired(step: Step) -> Effect:
     """A location that gets no more codes."""
     known = view.get_location(step.view, step.entry.on)
     require(known is None, f"location {step.entry.on} is retired already")
-    return _redirected(step, codec.LOCATIONS, ())
+    return _redirected(step, codec.LOCATIONS, None)
 
 
 def subtree_closed(step: Step) -> Effect:
-    """A prefix that is closed in favour of another; a DNAME where it never had an identifier."""
+    """A prefix that is closed in favour of another; a DNAME where it never had an identifier.
+
+    It takes several steps where much has to be looked at; `rest` says how far they have come.
+    """
     entry = step.entry
-    require(view.get_subtree(step.view, entry.on) is None, f"{entry.on} is closed already")
+    before = view.get_subtree(step.view, entry.on)
+    if before is not None:
+        require(before.new == entry.to and before.rest != "", f"{entry.on} is closed already")
     tree: tuple[TreeChange, ...] = ()
-    if next(view.assignments(step.view, entry.on), None) is None:
-        tree = (TreeChange(TreeKind.SUBTREE, entry.on, target=entry.to, ttl=entry.ttl),)
-    return _redirected(step, codec.SUBTREES, tree)
+    if next(step.view.scan(codec.ASSIGNMENTS, f"{entry.on}/".encode("ascii")), None) is None:
+        tree = (TreeChange(TreeKind.SUBTREE, entry.on, target=entry.to),)
+    return _redirected(step, codec.SUBTREES, before)._replace(tree=tree)
 
 
-def _redirected(step: Step, table: str, tree: tuple[TreeChange, ...]) -> Effect:
+def _redirected(step: Step, table: str, before: Redirect | None) -> Effect:
     entry = step.entry
-    row = codec.encode(Redirect(entry.to, step.leaf, entry.time))
-    rows: tuple[Row, ...] = ((table, entry.on.encode("ascii"), row),)
-    return Effect(rows, tree, row, to=entry.to)
+    said = codec.decode_redirect(entry.after)
+    row = Redirect(entry.to, step.leaf, entry.time, said.rest)
+    # Rows of version 1 had no rest.
+    value = codec.encode(row[:3] if entry.version == 1 else row)
+    prev = NO_LEAF if before is None else before.leaf
+    return Effect(((table, entry.on.encode("ascii"), value),), (), value, prev, entry.to)

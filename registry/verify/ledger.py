@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Final
 
 from registry.replay import Replay, ReplayFault
 from registry.tables import codec
 from registry.tables.overlay import Overlay
 from registry.tables.transaction import write_rows
-from resolver.store.environment import Scratch, ScratchTransaction
+from resolver.store.scratch import Scratch
 
 TABLES: Final = {table: table.encode("ascii") for table in codec.TABLES}
-LEAVES_PER_COMMIT: Final = 10_000  # whose rows wait in memory, about 10 MiB
+LEAVES_PER_STEP: Final = 10_000  # whose rows wait in memory, about 10 MiB
 
 Faulty = Callable[[int, str], None]  # told of a leaf that does not follow, and why
 
 
 class Ledger:
-    """What a transaction on the replayed rows sees: a `registry.tables.view.View`."""
+    """The replayed rows in scratch tables: a `registry.tables.view.View`."""
 
-    def __init__(self, txn: ScratchTransaction, leaves: int = 0) -> None:
-        self._tables = {table: txn.table(name) for table, name in TABLES.items()}
-        self._leaves = leaves
+    def __init__(self, tables: Scratch) -> None:
+        self._tables = {table: tables.table(name) for table, name in TABLES.items()}
+        self._leaves = 0
 
     def get(self, table: str, key: bytes, /) -> bytes | None:
         """The value at a key of a table, None where there is none."""
@@ -45,30 +46,23 @@ class Ledger:
         for table, rows in over.rows().items():
             write_rows(self._tables[table], rows)
 
+    def replay(
+        self, leaves: Iterable[tuple[int, bytes]], faulty: Faulty, each: Callable[[int], None]
+    ) -> None:
+        """Replay the leaves of a log, given in order with their indices.
 
-def replay(
-    leaves: Iterable[tuple[int, bytes]], into: Scratch, faulty: Faulty, each: Callable[[int], None]
-) -> None:
-    """Replay the leaves of a log, given in order with their indices, into empty tables.
-
-    Args:
-        each: called with how many were replayed since the last call.
-    """
-    source = iter(leaves)
-    held = next(source, None)
-    while held is not None:
-        with into.write() as txn:
-            ledger = Ledger(txn)
-            over = Overlay(ledger)
+        Args:
+            each: called with how many were replayed since the last call.
+        """
+        source = iter(leaves)
+        while some := list(islice(source, LEAVES_PER_STEP)):
+            over = Overlay(self)
             steps = Replay(over)
-            count = 0
-            while held is not None and count < LEAVES_PER_COMMIT:
-                index, leaf = held
+            for index, leaf in some:
                 try:
                     over.put_all(steps.apply(index, leaf).rows)
                 except ReplayFault as fault:
                     faulty(index, str(fault))
-                count += 1
-                held = next(source, None)
-            ledger.write(over)
-        each(count)
+                self._leaves = index + 1
+            self.write(over)
+            each(len(some))

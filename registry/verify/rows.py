@@ -50,13 +50,14 @@ def compare(held: View, wanted: View) -> Iterator[Fault]:
         pairs = differences(held.scan(table, b""), wanted.scan(table, b""))
         for key, value, other in pairs:
             leaf = leaf_of(table, value if other is None else other)
-            reason = _reason(value, other)
+            reason = reason_of(value, other)
             yield Fault(f"registry.{table}", text(key), reason, leaf, remedy)
 
 
-def _reason(value: bytes | None, wanted: bytes | None) -> str:
+def reason_of(value: bytes | None, wanted: bytes | None) -> str:
+    """What is wrong with a row, in words."""
     if wanted is None:
-        return "is there, and no leaf of the log leads to it"
+        return "is there, and nothing leads to it"
     if value is None:
         return "was taken away"
     return "was changed: " + _octets(value, wanted)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
 from registry.audit import Checkpoint, VerifierKey
 from registry.tables import codec
 from registry.tables.transaction import AuditStore, TransactionView
 from registry.verify import directory, ledger, log, rows, tree
 from registry.verify.report import Fault, Report
-from resolver.store.environment import Scratch, scratch
+from resolver.store.environment import scratch
 from resolver.store.read import ReadTransaction
 
 # Told what is being done (in words), how many of it were done since the last call, and how many
 # there are.
 Progress = Callable[[str, int, int], None]
+
+_POINTERS: Final = b"pointers"
 
 
 def in_silence(_what: str, _done: int, _all: int) -> None:
@@ -39,34 +42,31 @@ def verify(
     Raises:
         StoreError: the directory cannot be read, or there is no room for temporary files.
     """
+
+    def told_of(what: str, total: int) -> Callable[[int], None]:
+        return lambda done: progress(what, done, total)
+
     report = Report()
     leaves = AuditStore(read).stored()
-    log.check(read, keys, checkpoints, report, lambda n: progress("leaves hashed", n, leaves))
-    with scratch(ledger.TABLES.values()) as made:
-        _replay(read, made, report, lambda n: progress("leaves replayed", n, leaves))
-        with made.read() as txn:
-            wanted = ledger.Ledger(txn, report.size)
-            held = TransactionView(read)
-            for fault in rows.compare(held, wanted):
-                report.add(fault)
-            for table in codec.TABLES:
-                report.count("rows", held.table(table).entries())
-            nodes = read.table(b"tree").entries()
-            zones = directory.check(read, report)
-            suffix = (read.table(b"meta").get(b"suffix") or b".").decode()
-            tree.check(
-                read, zones, wanted, suffix, report, lambda n: progress("names judged", n, nodes)
-            )
+    log.check(read, keys, checkpoints, report, told_of("leaves hashed", leaves))
+    with scratch((*ledger.TABLES.values(), _POINTERS)) as made:
+        wanted = ledger.Ledger(made)
+        wanted.replay(
+            _leaves(read, report),
+            lambda index, reason: report.add(Fault(log.LEAVES, f"leaf {index}", reason, index)),
+            told_of("leaves replayed", leaves),
+        )
+        held = TransactionView(read)
+        for fault in rows.compare(held, wanted):
+            report.add(fault)
+        for table in codec.TABLES:
+            report.count("rows", held.table(table).entries())
+        nodes = read.table(b"tree").entries()
+        zones = directory.check(read, report)
+        suffix = (read.table(b"meta").get(b"suffix") or b".").decode()
+        leads = made.table(_POINTERS)
+        tree.check(read, zones, wanted, suffix, leads, report, told_of("names judged", nodes))
     return report
-
-
-def _replay(
-    read: ReadTransaction, into: Scratch, report: Report, each: Callable[[int], None]
-) -> None:
-    def faulty(index: int, reason: str) -> None:
-        report.add(Fault(log.LEAVES, f"leaf {index}", reason, index))
-
-    ledger.replay(_leaves(read, report), into, faulty, each)
 
 
 def _leaves(read: ReadTransaction, report: Report) -> Iterator[tuple[int, bytes]]:

@@ -15,8 +15,11 @@ from registry.tables.naming import Names
 from registry.tables.rows import ZoneRow
 from registry.tables.view import EMPTY, View
 from registry.verify.report import Fault, Report
-from registry.verify.rows import leaf_of
+from registry.verify.rows import differences, leaf_of, reason_of
+from resolver.store import pointers
+from resolver.store.extras import hosts_in
 from resolver.store.read import Held, ReadTransaction
+from resolver.store.table import Table
 
 TREE: Final = "tree"
 APEXES: Final = "apexes"
@@ -24,6 +27,7 @@ REBUILD: Final = "the registry's names are made anew by: csid zone rebuild"
 NODES_PER_STEP: Final = 10_000  # between two words about progress
 
 Each = Callable[[int], None]
+Node = tuple[bytes, bytes]  # key below the apex, blob
 
 
 def check(
@@ -31,6 +35,7 @@ def check(
     zones: Iterable[Held],
     wanted: View,
     suffix: str,
+    leads: Table,
     report: Report,
     each: Each,
 ) -> None:
@@ -39,6 +44,7 @@ def check(
     Args:
         zones: those whose entries can be read.
         wanted: the rows that follow from the log.
+        leads: empty, for the rows of `pointers` that follow from the nodes.
         each: called with how many nodes were looked at since the last call.
     """
     named = Names(suffix)
@@ -48,7 +54,7 @@ def check(
         row = told.pop(origin, None)
         zone = None if row is None else codec.decode_zone(row)
         try:
-            _judge(read, wanted, named, held, zone, report, each)
+            _judge(read, wanted, named, held, zone, leads, report, each)
         except Exception as error:  # whatever damaged octets lead to
             report.add(Fault(TREE, f"zone {origin}", f"cannot be read: {error!r}"))
         report.count("zones", 1)
@@ -67,6 +73,7 @@ def _judge(
     named: Names,
     held: Held,
     zone: ZoneRow | None,
+    leads: Table,
     report: Report,
     each: Each,
 ) -> None:
@@ -81,7 +88,7 @@ def _judge(
         )
     deeper = (other.apex for other in read.zones(held.apex))
     walk = Walk(named, Territory(named, held.apex, deeper))
-    nodes = counted(read.nodes(held.generation), each, report)
+    nodes = _noted(counted(read.nodes(held.generation), each, report), held, leads)
     extras = extras_in(read, held.apex, held.generation)
     for finding in walk.over(wanted, nodes, extras):
         if ours or finding.fault is authority.Fault.NODE:
@@ -91,6 +98,19 @@ def _judge(
         report.add(Fault(APEXES, origin, reason))
     if ours:
         _foreign(walk, held, top, zone, report)
+    pairs = differences(read.table(b"pointers").scan(held.generation), leads.scan(held.generation))
+    for key, value, other in pairs:
+        report.add(Fault("pointers", f"of {origin}, {key[8:].hex()}", reason_of(value, other)))
+
+
+def _noted(nodes: Iterator[Node], held: Held, leads: Table) -> Iterator[Node]:
+    """The nodes, while the hosts are noted that they lead to."""
+    tail = held.origin  # in every node that names a host of this zone
+    for key, blob in nodes:
+        if tail in blob.lower():
+            for host in hosts_in(held.apex, key, blob):
+                leads.put(*pointers.row(held.generation, host, key))
+        yield key, blob
 
 
 def _foreign(walk: Walk, held: Held, top: bytes, zone: ZoneRow | None, report: Report) -> None:
@@ -134,9 +154,7 @@ def _homeless(
         report.add(Fault(APEXES, names.to_text(named.wire), reason))
 
 
-def counted(
-    nodes: Iterator[tuple[bytes, bytes]], each: Each, report: Report
-) -> Iterator[tuple[bytes, bytes]]:
+def counted(nodes: Iterator[Node], each: Each, report: Report) -> Iterator[Node]:
     """The nodes, while `each` is told of their number."""
     count = total = 0
     for node in nodes:

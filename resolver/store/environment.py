@@ -19,10 +19,10 @@ This module alone imports lmdb; what it raises for callers is `StoreError`.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 
 import lmdb
@@ -44,8 +44,8 @@ from resolver.store.build_locks import Claims
 from resolver.store.errors import plain
 from resolver.store.meta import DATABASES, Content, check, fill, taken
 from resolver.store.read import ReadTransaction
+from resolver.store.scratch import Scratch
 from resolver.store.seek import Below, Floor
-from resolver.store.table import Table
 from resolver.store.watch import Watch
 from resolver.store.write import Nodes, WriteTransaction
 from resolver.store.write_lock import WriteLock
@@ -367,6 +367,33 @@ class Store:
         self.close()
 
 
+@contextmanager
+def scratch(names: Iterable[bytes]) -> Iterator[Scratch]:
+    """Tables of these names in a temporary directory (TMPDIR) that is gone when the context ends:
+    for work that would not fit into memory. Nothing of it survives a crash.
+
+    Raises:
+        StoreError: the directory cannot be made or is full.
+    """
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="csid-")
+    except OSError as error:
+        raise StoreError(f"no temporary directory: {error.strerror}; set TMPDIR") from None
+    with folder as path, _plain_errors(Path(path)):
+        given = tuple(names)
+        environment = lmdb.open(
+            path, map_size=MAP_OCTETS, max_dbs=len(given), sync=False, lock=False, readahead=False
+        )
+        try:
+            work = Scratch(environment, {name: environment.open_db(name) for name in given})
+            try:
+                yield work
+            finally:
+                work.close()
+        finally:
+            environment.close()
+
+
 def _whole_pages(octets: int) -> int:
     page = os.sysconf("SC_PAGE_SIZE")
     return -(-octets // page) * page
@@ -419,65 +446,6 @@ def _clear_unfinished(path: Path) -> bool:
 def _remove(path: Path) -> None:
     for name in _FILES:
         (path / name).unlink(missing_ok=True)
-
-
-class Scratch:
-    """Tables for one task, on disk where temporary files lie; see `scratch`."""
-
-    def __init__(self, path: Path, environment: Any, databases: dict[bytes, Any]) -> None:
-        self._path = path
-        self._environment = environment
-        self._databases = databases
-
-    @contextmanager
-    def write(self) -> Iterator[ScratchTransaction]:
-        """A transaction, committed when the context ends well; kept short, it takes little memory.
-
-        Raises:
-            StoreError: there is no room for temporary files.
-        """
-        with _plain_errors(self._path), self._environment.begin(write=True) as txn:
-            yield ScratchTransaction(txn, self._databases)
-
-    @contextmanager
-    def read(self) -> Iterator[ScratchTransaction]:
-        """A transaction for reading."""
-        with _plain_errors(self._path), self._environment.begin() as txn:
-            yield ScratchTransaction(txn, self._databases)
-
-
-class ScratchTransaction:
-    """A moment of scratch tables."""
-
-    def __init__(self, txn: Any, databases: Mapping[bytes, Any]) -> None:
-        self._txn = txn
-        self._databases = databases
-
-    def table(self, name: bytes) -> Table:
-        """One of the tables."""
-        return Table(self._txn, self._databases[name])
-
-
-@contextmanager
-def scratch(tables: Iterable[bytes]) -> Iterator[Scratch]:
-    """Tables of these names that are gone when the context ends: for what is worked out and does
-    not fit memory. They lie where temporary files do (TMPDIR).
-    """
-    names = list(tables)
-    with TemporaryDirectory(prefix="csid-") as folder:
-        path = Path(folder)
-        with _plain_errors(path):
-            environment = lmdb.open(
-                folder,
-                map_size=MAP_OCTETS,
-                max_dbs=len(names),
-                sync=False,
-                lock=False,
-                readahead=False,
-            )
-            with environment:
-                opened = {name: environment.open_db(name) for name in names}
-                yield Scratch(path, environment, opened)
 
 
 @contextmanager

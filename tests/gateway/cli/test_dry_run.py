@@ -102,8 +102,6 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
     (folder / "table.csv").write_text(f"identifier,state\n{IMPORTED},suspended\n")
     line = f'{{"id": "{IMPORTED}", "record": {{"state": "suspended"}}}}\n'
     (folder / "lines.jsonl").write_text(line)
-        f'{{"id": "{IMPORTED}", "record": {{"state": "suspended"}}}}\n'
-    )
     (folder / "far.zone").write_text(ZONE)
     assert made.run("zone", "load", folder / "far.zone").code == 0
     (folder / "far.zone").write_text(ZONE.replace("host 2", "host 3"))
