@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from csid import names
 from csid.errors import StoreError
 from registry import audit
-from registry.audit import Log
+from registry.audit import AuditError, Log
 from registry.authority import judged
 from registry.deployment import note_node
 from registry.migration.old import ASSIGNMENTS, OldLog, OldRegistry
@@ -90,9 +90,7 @@ def migrate(data: Path, asked: Asked, progress: Progress, keep: bool = True) -> 
     with sole_use(data):
         with OldData(data, alone=True) as old:
             migrated = _Migration(data, old, progress).make(asked)
-        kept_at = swap(data, OLD)
-        Store.open(data).close()  # from here on, LMDB's lock file is that of the new data
-        return migrated._replace(kept=kept_at)
+        return migrated._replace(kept=swap(data, OLD))
 
 
 class _Migration:
@@ -141,10 +139,17 @@ class _Migration:
     def _replayed(self, made: Scratch) -> Ledger:
         """The rows that follow from the log, once it is judged by itself."""
         log = OldLog(self._old)
-        notes = (value.decode() for _, value in self._old.rows(transaction.CHECKPOINTS))
-        report = audit.verify(log, log.leaves(), [kept.parsed(note) for note in notes])
-        faults = [str(fault) for fault in report.faults]
-        size, done = log.size(), 0
+        faults: list[str] = []
+        try:
+            notes = (value.decode() for _, value in self._old.rows(transaction.CHECKPOINTS))
+            report = audit.verify(log, log.leaves(), [kept.parsed(note) for note in notes])
+            faults += map(str, report.faults)
+            size = log.size()
+        except (AuditError, UnicodeDecodeError) as error:
+            faults.append(str(error))
+            size = 0
+        self._require_none(faults)
+        done = 0
 
         def faulty(index: int, reason: str) -> None:
             faults.append(f"leaf {index}: {reason}")

@@ -37,6 +37,7 @@ from resolver.store.access import (
     file_mode,
     has_data,
     make_directory,
+    opening,
     set_mode,
     sole_maker,
 )
@@ -168,7 +169,8 @@ class Store:
             StoreError: it is missing, not ours, of another version, or may not be used.
         """
         check_data(path)
-        store = cls(path, _open_environment(path, 0, writable, sync))
+        with opening(path):
+            store = cls(path, _open_environment(path, 0, writable, sync))
         store.check_readers()  # slots of the dead may be all there are
         store._open_databases()
         return store

@@ -17,7 +17,7 @@ import shutil
 import stat
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ import lmdb
 
 from csid.errors import StoreError
 from resolver.files import write_whole
-from resolver.store.access import open_shared, set_mode
+from resolver.store.access import open_shared, opening, set_mode
 from resolver.store.errors import plain
 from resolver.store.meta import DATABASES, MAGIC
 
@@ -54,7 +54,7 @@ def sole_use(path: Path) -> Iterator[None]:
     Raises:
         StoreError: somebody has; it says which process.
     """
-    with _only_migration(path):
+    with opening(path, alone=True):
         # LMDB's own lock: who has the directory open keeps the first octet of this file locked.
         try:
             fd = open_shared(path / _LOCK)
@@ -71,22 +71,6 @@ def sole_use(path: Path) -> Iterator[None]:
             yield
         finally:
             os.close(fd)
-
-
-@contextmanager
-def _only_migration(path: Path) -> Iterator[None]:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise StoreError(
-                f"{path}: is being made, opened or migrated by another process; give this again "
-                f"when that is through"
-            ) from None
-        yield
-    finally:
-        os.close(fd)
 
 
 def _holder(fd: int) -> str:
@@ -107,9 +91,10 @@ class OldData:
     def __init__(self, path: Path, alone: bool) -> None:
         self._path = path
         try:
-            self._environment = lmdb.open(
-                os.fspath(path), readonly=True, create=False, max_dbs=64, lock=not alone
-            )
+            with nullcontext() if alone else opening(path):
+                self._environment = lmdb.open(
+                    os.fspath(path), readonly=True, create=False, max_dbs=64, lock=not alone
+                )
             self._txn = self._environment.begin()
             self._databases = {
                 bytes(name): self._environment.open_db(name, txn=self._txn, create=False)
@@ -283,6 +268,9 @@ def swap(path: Path, version: str) -> Path:
     _sync(path)
     (path / FOLDER / _DATA).rename(path / _DATA)
     _sync(path)
+    # What `lock.mdb` says of the last transaction is that of the old data until somebody opens it
+    # who is alone.
+    lmdb.open(os.fspath(path), create=False).close()
     discard(path)
     return kept
 
