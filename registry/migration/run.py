@@ -34,7 +34,7 @@ from registry.zones.small import serial_held
 from resolver.store.apexes import GENERATION_OCTETS
 from resolver.store.environment import Store, scratch
 from resolver.store.extras import hosts_in, names_hosts
-from resolver.store.migration import FOLDER, Change, OldData, copy, discard, sole_use, swap
+from resolver.store.migration import FOLDER, Change, OldData, copy, discard, is_kept, sole_use, swap
 from resolver.store.pointers import row as pointer
 from resolver.store.read import Held, ReadTransaction
 from resolver.store.scratch import Scratch
@@ -93,6 +93,20 @@ def migrate(data: Path, asked: Asked, progress: Progress, keep: bool = True) -> 
         return migrated._replace(kept=swap(data, OLD))
 
 
+class _Faults:
+    """What is not as the log says: the first FAULTS_SHOWN, and how many there are."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.shown: list[str] = []
+
+    def add(self, fault: str) -> None:
+        """One more."""
+        self.count += 1
+        if len(self.shown) < FAULTS_SHOWN:
+            self.shown.append(fault)
+
+
 class _Migration:
     """One run of it, over the old data as it is at one moment."""
 
@@ -112,6 +126,7 @@ class _Migration:
 
     def make(self, asked: Asked) -> Migrated:
         """Make the new data beside the old, ready to take its place."""
+        is_kept(self._data, OLD)
         free = shutil.disk_usage(self._data).free
         if free < self._old.octets():
             raise StoreError(
@@ -139,20 +154,21 @@ class _Migration:
     def _replayed(self, made: Scratch) -> Ledger:
         """The rows that follow from the log, once it is judged by itself."""
         log = OldLog(self._old)
-        faults: list[str] = []
+        faults = _Faults()
         try:
             notes = (value.decode() for _, value in self._old.rows(transaction.CHECKPOINTS))
             report = audit.verify(log, log.leaves(), [kept.parsed(note) for note in notes])
-            faults += map(str, report.faults)
+            for fault in report.faults:
+                faults.add(str(fault))
             size = log.size()
         except (AuditError, UnicodeDecodeError) as error:
-            faults.append(str(error))
+            faults.add(str(error))
             size = 0
         self._require_none(faults)
         done = 0
 
         def faulty(index: int, reason: str) -> None:
-            faults.append(f"leaf {index}: {reason}")
+            faults.add(f"leaf {index}: {reason}")
 
         def each(count: int) -> None:
             nonlocal done
@@ -170,7 +186,7 @@ class _Migration:
         Raises:
             MigrationError: others differ.
         """
-        carried, mended, faults = 0, [], []
+        carried, mended, faults = 0, list[Row](), _Faults()
         for row in differing(self._seen, wanted):
             table, key, _, other = row
             if may_go_unsaid(row):
@@ -178,16 +194,16 @@ class _Migration:
             elif table in INDEXES:
                 mended.append((table, key, other))
             else:
-                faults.append(f"registry.{table}: {key_text(key)}: is not what the log says")
+                faults.add(f"registry.{table}: {key_text(key)}: is not what the log says")
         self._require_none(faults)
         return carried, mended
 
-    def _require_none(self, faults: Sequence[str]) -> None:
-        if faults:
+    def _require_none(self, faults: _Faults) -> None:
+        if faults.count:
             raise MigrationError(
-                f"{self._data}: {len(faults):,} things are not what the audit log says; nothing "
+                f"{self._data}: {faults.count:,} things are not what the audit log says; nothing "
                 "was migrated. Look into them with csid audit verify of the program that wrote it",
-                faults[:FAULTS_SHOWN],
+                faults.shown,
             )
 
     # -- the new data
@@ -229,7 +245,7 @@ class _Migration:
             end = log.size
             entries = map(log_entry.decode, log.leaves(size, end))
             done = sum(len(rows_of(entry.after)) for entry in entries if entry.kind == KIND)
-            zones = zone_rows(read, Names(settings.suffix), size, now)
+            zones = zone_rows(read, Names(settings.suffix), size + 1, now)  # behind node.init
         unsaid = (row[:3] for row in differing(self._seen, wanted) if may_go_unsaid(row))
         rest = islice(chain(unsaid, zones), done, None)
         first = next(rest, None)

@@ -39,12 +39,11 @@ class RollbackWatch:
         missing = self.missing(txn)
         if missing:
             raise RolledBack(
-                f"{self._path}: the last {missing:,} leaves of its audit log are missing: this is "
-                f"an older copy of node {self._node.hex()}, which was written to on this machine "
-                f"since it was taken. Nothing is written, so that no code is given twice. Put the "
-                f"newer data back; or go on from here with: csid audit resume --accept --data "
-                f"{self._path}; or, if this copy is to be another node: csid audit resume "
-                f"--new-node --data {self._path}"
+                f"{self._path}: its audit log lacks {missing:,} of the leaves that this machine "
+                f"has seen: it is an older copy of node {self._node.hex()}. Nothing is written, so "
+                f"that no code is given twice. Put the newer data back; or go on from here with: "
+                f"csid audit resume --accept --data {self._path}; or, if this copy is to be "
+                f"another node: csid audit resume --new-node --data {self._path}"
             )
         if self._epoch is not None:
             self._epoch.note(reached(txn))  # while nobody else writes

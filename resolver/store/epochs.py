@@ -19,7 +19,7 @@ _OF_ROOT: Final = Path("/var/lib/csid/epochs")
 _OF_USER: Final = Path("csid", "epochs")  # below $XDG_STATE_HOME, or ~/.local/state
 _OCTETS: Final = 8  # one number in the machine's own order, so that it is stored at one stroke
 _log: Final = logging.getLogger("csid")
-_open: Final[dict[tuple[Path, bytes], Epoch | None]] = {}
+_open: Final[dict[Path, Epoch | None]] = {}
 
 
 class Epoch:
@@ -66,19 +66,25 @@ def folder() -> Path:
 
 def epoch_of(node: bytes) -> Epoch | None:
     """The epoch of a node (16 octets); None if it cannot be kept here, which is said once."""
-    place = folder(), node
-    if place not in _open:
-        path = place[0] / node.hex()
+    try:
+        path = folder() / node.hex()
+    except RuntimeError as error:  # this user has no home
+        return _unknown(Path(node.hex()), str(error))
+    if path not in _open:
         try:
-            _open[place] = Epoch(path)
-        except (OSError, RuntimeError) as error:  # no right to, or no home
-            why = error.strerror if isinstance(error, OSError) else error
-            _log.warning(
-                "csid: %s: cannot be written (%s), so an older copy of this data directory would "
-                "not be noticed; name a directory that can, in %s",
-                path,
-                why,
-                FOLDER_VARIABLE,
-            )
-            _open[place] = None
-    return _open[place]
+            _open[path] = Epoch(path)
+        except OSError as error:
+            return _unknown(path, error.strerror or str(error))
+    return _open[path]
+
+
+def _unknown(path: Path, why: str) -> None:
+    if path not in _open:
+        _open[path] = None
+        _log.warning(
+            "csid: %s: cannot be written (%s), so an older copy of this data directory would not "
+            "be noticed; name a directory that can, in %s",
+            path,
+            why,
+            FOLDER_VARIABLE,
+        )

@@ -93,7 +93,12 @@ class OldData:
         try:
             with nullcontext() if alone else opening(path):
                 self._environment = lmdb.open(
-                    os.fspath(path), readonly=True, create=False, max_dbs=64, lock=not alone
+                    os.fspath(path),
+                    map_size=0,  # that of the file
+                    readonly=True,
+                    create=False,
+                    max_dbs=64,
+                    lock=not alone,
                 )
             self._txn = self._environment.begin()
             self._databases = {
@@ -262,17 +267,33 @@ def swap(path: Path, version: str) -> Path:
     The directory is in `sole_use`, and nobody has the new data open.
     """
     kept = path / kept_name(version)
-    with suppress(FileNotFoundError):
-        kept.unlink()  # of an attempt that was killed here
-    os.link(path / _DATA, kept)
-    _sync(path)
+    if not is_kept(path, version):  # as it is where an attempt was killed here
+        os.link(path / _DATA, kept)
+        _sync(path)
     (path / FOLDER / _DATA).rename(path / _DATA)
     _sync(path)
     # What `lock.mdb` says of the last transaction is that of the old data until somebody opens it
     # who is alone.
-    lmdb.open(os.fspath(path), create=False).close()
+    lmdb.open(os.fspath(path), map_size=0, readonly=True, create=False).close()
     discard(path)
     return kept
+
+
+def is_kept(path: Path, version: str) -> bool:
+    """Whether old data has its second name already.
+
+    Raises:
+        StoreError: another file has it.
+    """
+    kept = path / kept_name(version)
+    if not kept.exists():
+        return False
+    if not kept.samefile(path / _DATA):
+        raise StoreError(
+            f"{kept}: is there, from an earlier migration, and the old data would get this name; "
+            f"move it away first"
+        )
+    return True
 
 
 def discard(path: Path) -> bool:
