@@ -241,7 +241,6 @@ class Registry:
             StoreError: as `submit`; what was committed before stays.
         """
         outcome = Outcome()
-        outcome = Outcome()
         task = plans.Task(work, actor, reason, key)
         while True:
             piece = plans.piece_of(self.perform("plan", plans.arguments(task, outcome.cursor)))

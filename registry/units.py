@@ -46,7 +46,7 @@ def renew_node(core: Core, args: Any) -> bytes:
 
 def set_key(core: Core, args: Any) -> int:
     """Put a key of the audit log in force (`registry.signing.keys`)."""
-    return keys.set_key(core.store, args)
+    return keys.set_key(core.store, args, core.peer)
 
 
 def checkpoint(core: Core, args: Any) -> bool:

@@ -149,7 +149,7 @@ class Store:
                 for name in _FILES:
                     set_mode(path / name, file_mode(path))
                 content = Content(suffix, handle_authority, first_zone, tuple(tables), also)
-                with _plain_errors(path), store._writing() if begun else nullcontext():
+                with _plain_errors(path), store._lock if begun else nullcontext():
                     fill(path, store._environment, content)
             except BaseException:
                 if not begun:  # so that nothing is left of it
@@ -201,7 +201,7 @@ class Store:
                     missing.append(name)
             if not missing or not self._is_writable:
                 return
-            with self._writing(), self._environment.begin(write=True) as txn:
+            with self._lock, self._environment.begin(write=True) as txn:
                 made = {name: self._environment.open_db(name, txn=txn) for name in missing}
             self._databases.update(made)
 
@@ -266,39 +266,31 @@ class Store:
             StoreError: the file system or the map is full, the file may not be written, `watch`
                 refuses, or others have been writing for too long (`resolver/store/write_lock.py`).
         """
-        with _plain_errors(self.path), self._writing():
-            txn = self._environment.begin(write=True, db=self._databases[b"tree"])
-            watch, reached = self.watch if watched else None, 0
-            try:
-                writing = WriteTransaction(txn, self._databases)
-                if watch is not None:
-                    watch.admit(writing)
-                yield writing
-                if watch is not None:
-                    reached = watch.reached(writing)
-            except BaseException:
-                txn.abort()
-                raise
-            if not keep:
-                txn.abort()
-                return
-            txn.commit()
-            if watch is not None:
-                watch.committed(reached)
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """While the context lasts, no other process or thread writes; LMDB's own lock, which would
-        be waited for without end, is free.
-        """
-        if not self._is_writable:  # LMDB says so
-            yield
-            return
-        self._lock.acquire()
+        if self._is_writable:  # else LMDB says why not
+            self._lock.acquire()
+        watch, reached = self.watch if watched else None, 0
         try:
-            yield
+            with _plain_errors(self.path):
+                txn = self._environment.begin(write=True, db=self._databases[b"tree"])
+                try:
+                    writing = WriteTransaction(txn, self._databases)
+                    if watch is not None:
+                        watch.admit(writing)
+                    yield writing
+                    if watch is not None:
+                        reached = watch.reached(writing)
+                except BaseException:
+                    txn.abort()
+                    raise
+                if not keep:
+                    txn.abort()
+                    return
+                txn.commit()
+                if watch is not None:
+                    watch.committed(reached)
         finally:
-            self._lock.release()
+            if self._is_writable:
+                self._lock.release()
 
     @contextmanager
     def building(self) -> Iterator[bytes]:

@@ -69,16 +69,17 @@ def epoch_of(node: bytes) -> Epoch | None:
     try:
         path = folder() / node.hex()
     except RuntimeError as error:  # this user has no home
-        return _unknown(Path(node.hex()), str(error))
+        _say_unknown(Path(node.hex()), str(error))
+        return None
     if path not in _open:
         try:
             _open[path] = Epoch(path)
         except OSError as error:
-            return _unknown(path, error.strerror or str(error))
+            _say_unknown(path, error.strerror or str(error))
     return _open[path]
 
 
-def _unknown(path: Path, why: str) -> None:
+def _say_unknown(path: Path, why: str) -> None:
     if path not in _open:
         _open[path] = None
         _log.warning(

@@ -13,6 +13,7 @@ from gateway.cli import options, output, request
 from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables.log_entry import LogEntry
+from registry.tables.rows import DEFAULT_TTL
 from resolver.store.environment import Settings
 
 KINDS: Final = {
@@ -83,6 +84,7 @@ def _line(index: int, leaf: LogEntry, subject: str) -> str:
         leaf.on if leaf.on != subject else "",
         f"→ {leaf.to}" if leaf.to else "",
         _state(leaf),
+        f"TTL {leaf.ttl}" if _record(leaf) and leaf.ttl != DEFAULT_TTL else "",
         f"{leaf.by} ({_capacity(leaf)})",
         leaf.why,
     )
@@ -115,6 +117,7 @@ def _state(leaf: LogEntry) -> str:
 
 
 def _record(leaf: LogEntry) -> Record | None:
+    # A leaf without is only there for the idempotency key of a request that changed nothing.
     return decode(leaf.after) if leaf.after and leaf.kind in ON_IDENTIFIERS else None
 
 
@@ -132,6 +135,7 @@ def rows_of(index: int, leaf: LogEntry) -> list[tuple[str, str]]:
     ]
     record = _record(leaf)
     if record is not None:
+        rows.append(("缓存时间 TTL", f"{leaf.ttl:,} s"))
         rows += output.facts_of(record)
     return [(label, value) for label, value in rows if value]
 
@@ -153,4 +157,5 @@ def json_of(index: int, leaf: LogEntry) -> dict[str, Any]:
         "why": leaf.why,
         "status": leaf.status,
         "record": None if record is None else record.json(),
+        "ttl": None if record is None else leaf.ttl,
     }
