@@ -371,6 +371,7 @@ class Registry:
         keys: Sequence[audit.VerifierKey] = (),
         checkpoints: Sequence[Checkpoint] = (),
         progress: Progress = in_silence,
+        by_rules: bool = False,
     ) -> Report:
         """Whether all that the directory holds is what its audit log says (`registry.verify`).
 
@@ -378,9 +379,10 @@ class Registry:
             keys: those that somebody vouches for; without any, signatures are not checked.
             checkpoints: further ones, opened, such as were kept elsewhere.
             progress: told of how far it is.
+            by_rules: also decide each leaf again, under the rules of today.
 
         Raises:
             StoreError: the directory cannot be read, or there is no room for temporary files.
         """
         with self.store.read() as read:
-            return verify(read, keys, checkpoints, progress)
+            return verify(read, keys, checkpoints, progress, by_rules)

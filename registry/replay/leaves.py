@@ -36,7 +36,7 @@ EFFECTS: Final[Mapping[str, Callable[[Step], Effect]]] = {
     "move": identifiers.moved,
     "zone.load": node.zone_changed,
     "zone.drop": node.zone_changed,
-    "node.init": node.noted,
+    "node.init": node.begun,
     "node.resume": node.carried,
     "node.migrate": node.carried,
     "audit.key": node.key_set,

@@ -14,10 +14,9 @@ from registry.tables.rows import NO_LEAF
 _unpack: Final[Any] = msgpack.unpackb
 
 
-def noted(step: Step) -> Effect:
-    """What changes no row: `after` is compared with the directory by whoever verifies."""
-    entry = step.entry
-    return Effect((), after=entry.after, prev=entry.prev, to=entry.to)
+def begun(step: Step) -> Effect:
+    """What the directory is for: no row, whoever verifies compares it with the directory."""
+    return Effect((), after=step.entry.after)
 
 
 def key_set(step: Step) -> Effect:

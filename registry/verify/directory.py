@@ -5,15 +5,18 @@ and pointers.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import Final
 
 from csid import names
 from csid.protocol import NS, SOA
+from registry.tables import codec, log_entry
 from registry.verify.report import Fault, Report
-from registry.verify.rows import text
+from registry.verify.rows import reason_of, text
 from resolver.store import node
 from resolver.store.apexes import GENERATION_OCTETS, split_zone_entry
 from resolver.store.difference import serial_in
+from resolver.store.journal import Journal
 from resolver.store.read import Held, ReadTransaction
 from resolver.store.seek import APEX_PREFIX
 
@@ -22,6 +25,9 @@ APEXES: Final = "apexes"
 DOOMED: Final = "doomed"
 JOURNAL: Final = "journal"
 LAST: Final = b"generation"
+_SECRET: Final = b"cookie-secret"
+_SETTINGS: Final = (b"suffix", b"handle", _SECRET, b"node", b"created")  # as the leaf has them
+_PASSING: Final = (b"kind", b"schema", LAST)  # judged by whoever opens it, and here apart
 
 
 def check(read: ReadTransaction, report: Report) -> list[Held]:
@@ -35,6 +41,33 @@ def check(read: ReadTransaction, report: Report) -> list[Held]:
             f"{len(doomed)} generations of the tree are being built or taken down: not compared"
         )
     return zones
+
+
+def check_settings(read: ReadTransaction, begun: bytes | None, report: Report) -> None:
+    """Compare what the directory says of itself with the last leaf that says it.
+
+    Args:
+        begun: that leaf; None if there is none.
+    """
+    if begun is None:
+        report.exceptions.append(
+            "no leaf says what the data directory is for: its settings were not compared"
+        )
+        return
+    said = _said(begun)
+    held = {key: value for key, value in read.table(b"meta").scan(b"") if key not in _PASSING}
+    if _SECRET in held:
+        held[_SECRET] = sha256(held[_SECRET]).digest()
+    for name in sorted({*said, *held}):
+        if said.get(name) != held.get(name):
+            report.add(Fault(META, text(name), reason_of(held.get(name), said.get(name))))
+
+
+def _said(begun: bytes) -> dict[bytes, bytes]:
+    """What a directory says of itself for ever; of what is secret the digest."""
+    values: tuple[str | bytes, ...] = codec.fields(log_entry.decode(begun).after)
+    octets = (value.encode() if isinstance(value, str) else value for value in values)
+    return dict(zip(_SETTINGS, octets, strict=True))
 
 
 def _zones(read: ReadTransaction, report: Report) -> Iterator[Held]:
@@ -109,9 +142,17 @@ def _journals(read: ReadTransaction, zones: list[Held], doomed: set[bytes], repo
             report.add(Fault(APEXES, origin, f"has the journal of {other}"))
         used[held.journal] = origin
         journal = read.journal(held)
-        for reason in journal.check():
+        for reason in _faults(journal):
             report.add(Fault(JOURNAL, f"of {origin}", reason))
         step = next(journal.steps(), None)
+        if (
+            held.journal != held.generation
+            and read.table(JOURNAL.encode()).get(held.journal) is None
+        ):
+            report.exceptions.append(
+                f"zone {origin}: journal {held.journal.hex()} is empty; whether it is the zone's "
+                "was not compared"
+            )
         serial = serial_in(read.table(b"tree").get(held.generation) or b"")
         if step is not None and step.after != serial:
             reason = f"leads to serial {step.after}, the zone has {serial}"
@@ -120,3 +161,10 @@ def _journals(read: ReadTransaction, zones: list[Held], doomed: set[bytes], repo
     for one in _first_octets(read, b"journal"):
         if one not in used and one not in doomed:
             report.add(Fault(JOURNAL, one.hex(), "is there, and no zone has it"))
+
+
+def _faults(journal: Journal) -> list[str]:
+    try:
+        return journal.check()
+    except Exception as error:  # whatever damaged octets lead to
+        return [f"cannot be read: {error}"]

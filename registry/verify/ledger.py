@@ -10,6 +10,7 @@ from registry.replay import Replay, ReplayFault
 from registry.tables import codec
 from registry.tables.overlay import Overlay
 from registry.tables.transaction import write_rows
+from registry.tables.view import View
 from resolver.store.scratch import Scratch
 
 TABLES: Final = {table: table.encode("ascii") for table in codec.TABLES}
@@ -47,11 +48,16 @@ class Ledger:
             write_rows(self._tables[table], rows)
 
     def replay(
-        self, leaves: Iterable[tuple[int, bytes]], faulty: Faulty, each: Callable[[int], None]
+        self,
+        leaves: Iterable[tuple[int, bytes]],
+        faulty: Faulty,
+        each: Callable[[int], None],
+        before: Callable[[View, int, bytes], None] | None = None,
     ) -> None:
         """Replay the leaves of a log, given in order with their indices.
 
         Args:
+            before: called with each leaf and the registry as it was before it.
             each: called with how many were replayed since the last call.
         """
         source = iter(leaves)
@@ -59,6 +65,9 @@ class Ledger:
             over = Overlay(self)
             steps = Replay(over)
             for index, leaf in some:
+                if before is not None:
+                    over.set_leaves(index)
+                    before(over, index, leaf)
                 try:
                     over.put_all(steps.apply(index, leaf).rows)
                 except ReplayFault as fault:

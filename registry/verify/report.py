@@ -53,6 +53,8 @@ class Report:
         more: how many more there are.
         exceptions: what was not compared with the log, and why, for people.
         looked_at: how much was compared, by what it is.
+        by_rules: the first FAULTS_MAX leaves that the rules of today would not let come to be so,
+            each with the reason; no faults, since rules change.
     """
 
     size: int = 0
@@ -62,6 +64,7 @@ class Report:
     more: int = 0
     exceptions: list[str] = field(default_factory=list)
     looked_at: dict[str, int] = field(default_factory=dict)
+    by_rules: list[tuple[int, str]] = field(default_factory=list)
 
     def add(self, fault: Fault) -> None:
         """Take over a fault."""

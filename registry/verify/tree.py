@@ -4,7 +4,9 @@ from the log (`registry.authority`), and the zones against those that were loade
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice, takewhile
 from typing import Final
 
 from csid import names
@@ -32,7 +34,7 @@ Node = tuple[bytes, bytes]  # key below the apex, blob
 
 def check(
     read: ReadTransaction,
-    zones: Iterable[Held],
+    zones: Sequence[Held],
     wanted: View,
     suffix: str,
     leads: Table,
@@ -49,12 +51,13 @@ def check(
     """
     named = Names(suffix)
     told = {key.decode("ascii"): row for key, row in wanted.scan(codec.ZONES, b"")}
+    apexes = [held.apex for held in zones]
     for held in zones:
         origin = names.to_text(held.origin)
         row = told.pop(origin, None)
         zone = None if row is None else codec.decode_zone(row)
         try:
-            _judge(read, wanted, named, held, zone, leads, report, each)
+            _judge(read, wanted, named, held, apexes, zone, leads, report, each)
         except Exception as error:  # whatever damaged octets lead to
             report.add(Fault(TREE, f"zone {origin}", f"cannot be read: {error!r}"))
         report.count("zones", 1)
@@ -64,7 +67,7 @@ def check(
             report.add(Fault(APEXES, origin, "the zone was loaded and is not held", zone.leaf))
         else:
             report.exceptions.append(f"zone {origin} was dropped on purpose (leaf {zone.leaf})")
-    _homeless(read, wanted, named, told, report)
+    _homeless(wanted, named, apexes, told, report)
 
 
 def _judge(
@@ -72,6 +75,7 @@ def _judge(
     wanted: View,
     named: Names,
     held: Held,
+    apexes: Sequence[bytes],
     zone: ZoneRow | None,
     leads: Table,
     report: Report,
@@ -86,7 +90,8 @@ def _judge(
             f"zone {origin} lies outside {names.to_text(names.wire_of_key(top))} and is not the "
             "registry's: its nodes were looked at, what it says was not compared"
         )
-    deeper = (other.apex for other in read.zones(held.apex))
+    below = islice(apexes, bisect_left(apexes, held.apex), None)
+    deeper = takewhile(lambda apex: apex.startswith(held.apex), below)
     walk = Walk(named, Territory(named, held.apex, deeper))
     nodes = _noted(counted(read.nodes(held.generation), each, report), held, leads)
     extras = extras_in(read, held.apex, held.generation)
@@ -143,10 +148,13 @@ def _fault(finding: Finding, wanted: View) -> Fault:
 
 
 def _homeless(
-    read: ReadTransaction, wanted: View, named: Names, dropped: Iterable[str], report: Report
+    wanted: View, named: Names, apexes: Sequence[bytes], dropped: Iterable[str], report: Report
 ) -> None:
     """Identifiers whose names lie in no zone that is held."""
-    lost = sum(1 for _ in authority.homeless(read, wanted, named))
+    top = names.key_of(named.wire)
+    if any(top.startswith(apex) for apex in apexes):
+        return
+    lost = sum(1 for _ in Territory(named, top, apexes).rows(wanted, codec.ASSIGNMENTS))
     if lost and any(dropped):
         report.exceptions.append(f"{lost:,} identifiers lie in zones that were dropped on purpose")
     elif lost:

@@ -41,6 +41,12 @@ def register(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
         metavar="FILE",
         help="one that was kept elsewhere; repeatable 另存的检查点",
     )
+    verify.add_argument(
+        "--rules",
+        action="store_true",
+        help="also decide each change again, under the rules of today 按现行规则复核; what "
+        "comes out otherwise is no fault",
+    )
     options.add_json(verify)
     acting.add_actor(verify)
     verify.set_defaults(run=run_verify)
@@ -53,7 +59,7 @@ def run_verify(args: argparse.Namespace) -> int:
     with Registry.open(args.data) as registry, _progress() as told:
         chain = registry.keys() if args.checkpoint else KeyChain()
         points = [chain.open(text_of(name), keys) for name in args.checkpoint]
-        report = registry.verify(keys, points, told)
+        report = registry.verify(keys, points, told, args.rules)
     if args.json:
         output.print_json(_json(report))
     else:
@@ -73,6 +79,7 @@ def _json(report: Report) -> dict[str, object]:
         "further_faults": report.more,
         "exceptions": report.exceptions,
         "looked_at": report.looked_at,
+        "by_rules": [{"leaf": leaf, "reason": reason} for leaf, reason in report.by_rules],
     }
 
 
@@ -83,6 +90,8 @@ def _print(report: Report) -> None:
         output.complain(f"另有 and {report.more:,} 处 further faults")
     for exception in report.exceptions:
         output.out.print(f"除外 except: {exception}", markup=False)
+    for leaf, reason in report.by_rules:
+        output.out.print(f"现行规则 today, leaf {leaf}: {reason}", markup=False)
     looked_at = ", ".join(f"{number:,} {what}" for what, number in report.looked_at.items())
     output.out.print(f"已核 looked at: {looked_at}", markup=False)
     said = f"{WORDS[report.verdict]}: {report.size:,} 条 changes, root {report.root.hex()}"

@@ -47,11 +47,13 @@ def parts_of(rows: list[str], rows_per_part: int = 4) -> Iterator[Part]:
     return parts(Table(io.BytesIO(table.encode())), reading)
 
 
-def run(registry: Registry, rows: list[str], keep: bool = True) -> tuple[Tally, list[Fault]]:
+def run(
+    registry: Registry, rows: list[str], keep: bool = True, agrees: bool = True
+) -> tuple[Tally, list[Fault]]:
     work = Import(registry.store, ADMINISTRATOR, "first stock", keep)
     faults = [fault for some in work.run(parts_of(rows)) for fault in some]
     trees.check(registry.store)
-    assert registry.verify().agrees
+    assert registry.verify().agrees is agrees
     return work.tally, faults
 
 
@@ -136,9 +138,12 @@ def test_a_name_that_a_zone_file_has_made_an_alias_is_told(registry: Registry) -
         update = txn.update(ORIGIN)
         update.set(key[len(update.apex) :], {CNAME: RRset(60, [b"\1a\0"])})
         update.finish()
-    tally, faults = run(registry, [f"{code},active,x" for code in [*CODES, CODES[1]]])
+    rows = [f"{code},active,x" for code in [*CODES, CODES[1]]]
+    tally, faults = run(registry, rows, agrees=False)
     assert (tally.added, tally.unchanged, tally.bad) == (len(CODES) - 1, 1, 1)
     assert faults[0].line == 8 and "alias" in faults[0].reason
+    (found,) = registry.verify().faults
+    assert found.what == str(identifier("0006")) and "is not assigned" in found.reason
 
 
 def test_who_may_not_import_gets_every_row_back(registry: Registry) -> None:
