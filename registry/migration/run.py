@@ -35,8 +35,7 @@ from resolver.store.apexes import GENERATION_OCTETS
 from resolver.store.environment import Store, scratch
 from resolver.store.extras import hosts_in, names_hosts
 from resolver.store.migration import FOLDER, Change, OldData, copy, discard, is_kept, sole_use, swap
-from resolver.store.pointers import row as pointer
-from resolver.store.read import Held, ReadTransaction
+from resolver.store.read import ReadTransaction
 from resolver.store.scratch import Scratch
 
 KIND: Final = "node.migrate"
@@ -227,12 +226,13 @@ class _Migration:
         with store.read() as read:
             for zone in read.zones():
                 found = (
-                    (key, hosts)
+                    key
                     for key, blob in read.nodes(zone.generation)
-                    if names_hosts(blob) and (hosts := hosts_in(zone.apex, key, blob))
+                    if names_hosts(blob) and hosts_in(zone.apex, key, blob)
                 )
                 while some := list(islice(found, NAMES_PER_COMMIT)):
-                    _point_some(store, zone, some)
+                    with store.write() as txn:
+                        txn.point(zone.origin, some)
 
     def _carry(self, store: Store, wanted: Ledger, asked: Asked) -> None:
         """Append leaves behind those that are there: which node this is, and the rows that the log
@@ -270,16 +270,6 @@ class _Migration:
                     if table == codec.ZONES:
                         write_rows(view.table(table), [(key, value)])
                 append_leaves(txn, leaves, view.leaves() + len(leaves))
-
-
-def _point_some(store: Store, zone: Held, found: Sequence[tuple[bytes, list[bytes]]]) -> None:
-    with store.write() as txn:
-        rows = [pointer(zone.generation, host, key) for key, hosts in found for host in hosts]
-        txn.table(b"pointers").put_many(sorted(rows))
-        update = txn.update(names.wire_of_key(zone.apex))
-        for key, _ in found:
-            update.set(key, update.rrsets(key))
-        update.finish()
 
 
 def zone_rows(read: ReadTransaction, named: Names, leaf: int, now: int) -> list[Row]:

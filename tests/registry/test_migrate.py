@@ -24,6 +24,7 @@ from registry.verify import Verdict
 from registry.zones.asked import Asked
 from resolver.store import migration, node
 from resolver.store.migration import OldData
+from resolver.store.write import WriteTransaction
 from tests.support import version_1
 from tests.support.commands import Node
 from tests.support.killed import Say, all_said, finished, killed_after, moments, start
@@ -301,7 +302,7 @@ def migrate_and_die(say: Say, data: Path, where: str, last: bool) -> None:
         "rmtree": (shutil, "rmtree"),
         "leaves": (run, "append_leaves"),
         "node": (run, "note_node"),
-        "point": (run, "_point_some"),
+        "point": (WriteTransaction, "point"),
     }[where]
     called = getattr(owner, name)
 
