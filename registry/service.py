@@ -20,6 +20,7 @@ from typing import Any, Final
 from registry import audit
 from registry.audit.checkpoint import Checkpoint
 from registry.audit.note import Note
+from registry.desk import judged
 from registry.reconcile import compare
 from registry.rules import plan
 from registry.rules.decide import decide
@@ -34,7 +35,6 @@ from registry.tables.resolution import Reach
 from registry.tables.rows import NO_LEAF
 from registry.tables.transaction import TransactionView
 from registry.units import Core, perform
-from registry.writer.batch import judged
 from registry.writer.threads import Writer
 from resolver.answer.source import NO_STAGES, Stages
 from resolver.store.environment import Settings, Store
@@ -101,7 +101,7 @@ class Registry:
         self._sync = sync
         transaction.open_tables(store)
         self.core = Core(store, stages)
-        self.writer = Writer(store, stages)
+        self.writer = Writer(self.core)
 
     @classmethod
     def open(cls, data: Path, writable: bool = False, sync: bool = True) -> Registry:
@@ -169,7 +169,7 @@ class Registry:
         with self.store.read() as read:
             seen = TransactionView(read)
             decision = decide(seen, request, int(time.time()))
-            return judged(decision, Reach(read.snapshot, Names(self.settings.suffix)))
+            return judged(decision, Reach(read.snapshot, Names(self.settings.suffix)).fault)
 
     def run(
         self,

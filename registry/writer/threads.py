@@ -16,11 +16,10 @@ from threading import Lock
 from typing import Final
 
 from csid.errors import StoreError
+from registry.desk import decided
 from registry.rules.decision import Decision
 from registry.rules.requests import Request
-from registry.writer.batch import Batch, decided
-from resolver.answer.source import NO_STAGES, Stages
-from resolver.store.environment import Store
+from registry.units import Core
 
 REQUESTS_PER_COMMIT: Final = 2_000  # beyond these, what waits is left to the next commit
 GATHER_SECONDS: Final = 0.002  # at most, that a leader waits for as many as came last time
@@ -54,10 +53,8 @@ class _Ticket:
 class Writer:
     """Carries out requests on a store that is open for writing."""
 
-    def __init__(self, store: Store, stages: Stages = NO_STAGES) -> None:
-        self._store = store
-        self._stages = stages
-        self._suffix = store.settings().suffix
+    def __init__(self, core: Core) -> None:
+        self._core = core
         self._lock = Lock()  # over the two below
         self._waiting: deque[_Ticket] = deque()
         self._is_led = False
@@ -147,13 +144,11 @@ class Writer:
             heir.wake.release()
 
     def _commit(self, tickets: Sequence[_Ticket]) -> None:
-        with self._store.write() as txn:
-            batch = Batch(txn, self._suffix, int(time.time()), self._stages.check)
+        with self._core.desk.batch(self._core.store, int(time.time())) as batch:
             for ticket in tickets:
                 ticket.outcomes = [decided(batch, request) for request in ticket.requests]
-            batch.write()
-        if self._stages.observe:
+        if self._core.stages.observe:
             for ticket in tickets:
                 for outcome in ticket.outcomes:
-                    for observe in self._stages.observe:
+                    for observe in self._core.stages.observe:
                         observe(outcome)

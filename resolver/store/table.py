@@ -48,6 +48,11 @@ class Table:
         """Write a row in place of the one that was there."""
         self._txn.put(key, value, db=self._database)
 
+    def add(self, key: bytes, value: bytes) -> bool:
+        """Write a row unless there is one; returns whether there was none."""
+        added: bool = self._txn.put(key, value, overwrite=False, db=self._database)
+        return added
+
     def put_many(self, rows: Iterable[tuple[bytes, bytes]], /) -> None:
         """Write rows in place of those that were there; quickest in key order."""
         self._txn.cursor(self._database).putmulti(rows)
