@@ -219,6 +219,8 @@ class Batch:
     def decide(self, request: Request) -> Decision:
         """The decision on one request; its changes are written into the transaction, or kept for
         `write`. One that raises has changed nothing, unless that is a StoreError.
+
+        What was given by the short way comes with its tree change and leaf, without its rows.
         """
         body = request.body
         if type(body) is Assign and not request.key:
@@ -244,7 +246,8 @@ class Batch:
         party = self.party(request.actor, Assign, request.reason)
         window = party.windows.get(at) or self._open(party, at)
         if window.open and self._give(party, window, at, name, code.spec, word, packed, blob, ttl):
-            return Decision(Status.DONE, name)
+            tree = TreeChange(TreeKind.RECORD, name, packed, "", ttl)
+            return Decision(Status.DONE, name, "", Changes((), (tree,), self.leaves[-1]))
         return None
 
     def party(
