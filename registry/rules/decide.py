@@ -23,6 +23,7 @@ from registry.rules.requests import (
     Assign,
     Body,
     Import,
+    IntroduceOwner,
     JudgeOwner,
     Mint,
     Move,
@@ -42,6 +43,7 @@ from registry.tables.view import View
 
 DECISIONS: Final[Mapping[type[Body], Callable[[Case, Any], Decision]]] = {
     AddOwner: owners.add,
+    IntroduceOwner: owners.introduce,
     UpdateOwner: owners.update,
     JudgeOwner: owners.judge,
     QualifyOwner: owners.qualify,

@@ -24,6 +24,7 @@ from registry.rules.requests import (
     Assign,
     Body,
     Import,
+    IntroduceOwner,
     JudgeOwner,
     Mint,
     Move,
@@ -60,6 +61,7 @@ def _of_identifier(body: Any) -> Owners:
 
 RULES: Final[Mapping[type[Body], Rule]] = {
     AddOwner: Rule(_ADMINISTRATOR),
+    IntroduceOwner: Rule(_ADMINISTRATOR),
     UpdateOwner: Rule(_ADMINISTRATOR),
     JudgeOwner: Rule(_ADMINISTRATOR),
     QualifyOwner: Rule(_ADMINISTRATOR),

@@ -55,6 +55,14 @@ class AddOwner:
 
 
 @dataclass(frozen=True, slots=True)
+class IntroduceOwner:
+    """Register and accredit an owner that the first inventory of a node (首次清点) meets."""
+
+    kind: ClassVar[str] = "owner.introduce"
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class UpdateOwner:
     """Give a participant these facts in place of its own."""
 
@@ -213,6 +221,7 @@ class RetireLocation:
 
 Body = (
     AddOwner
+    | IntroduceOwner
     | UpdateOwner
     | JudgeOwner
     | QualifyOwner

@@ -48,6 +48,7 @@ TABLES: Final = (
 
 SCOPE_KEY: Final = b"scope"
 INVENTORY_KEY: Final = b"inventory"  # there while imports bring their owners with them
+INVENTORY_UNDER_WAY: Final = b"\1"
 # A row is its fields in order, as a msgpack array; a count is an integer.
 encode: Final[Callable[[tuple[object, ...] | int], bytes]] = msgpack.Packer().pack
 

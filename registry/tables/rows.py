@@ -73,6 +73,8 @@ class Scope(NamedTuple):
 
     locations: tuple[str, ...] = ()
     industries: tuple[str, ...] = ()
+    leaf: int = NO_LEAF  # of its last change; rows of version 1 do not say it
+    since: int = 0
 
 
 class Replay(NamedTuple):

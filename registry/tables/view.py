@@ -144,6 +144,8 @@ def last_leaves(seen: View, subject: str) -> list[int]:
     if assignment is not None:
         return [assignment.leaf]
     place = subject.rpartition("/")[0]
+    if subject.casefold() == codec.SCOPE_KEY.decode():
+        return [get_scope(seen).leaf]
     found = (
         get_owner(seen, subject),
         get_location(seen, subject),

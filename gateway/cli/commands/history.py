@@ -16,6 +16,7 @@ from resolver.store.environment import Settings
 
 KINDS: Final = {
     "owner.add": "登记主体",
+    "owner.introduce": "首次清点",
     "owner.update": "变更登记",
     "owner.judge": "准入",
     "owner.qualify": "转售资格",

@@ -31,7 +31,7 @@ def test_a_first_import_accredits_its_owners_and_logs_it(data: Path) -> None:
     assert take_in(data, OTHER) == 0
     with Registry.open(data) as registry:
         kinds = [change.leaf.kind for change in registry.history(ONE.partition("/")[0])]
-        assert kinds == ["owner.judge", "owner.add"]
+        assert kinds == ["owner.introduce"]
         assert registry.verify().sound
     assert main(["show", OTHER, "--data", str(data)]) == 0
 

@@ -24,6 +24,7 @@ from registry.rules.requests import (
     Assign,
     Body,
     Import,
+    IntroduceOwner,
     JudgeOwner,
     Mint,
     Move,
@@ -35,7 +36,7 @@ from registry.rules.requests import (
     UpdateOwner,
 )
 from registry.rules.status import Status
-from registry.tables import view
+from registry.tables import codec, view
 from registry.tables.changes import TreeKind
 from registry.tables.enums import Kind, Standing, State
 from registry.tables.rows import NO_LEAF
@@ -152,6 +153,23 @@ def test_participants(body: Body, status: Status) -> None:
     assert book().status(body) is status
 
 
+def test_a_first_inventory_introduces_owners_until_one_is_registered_by_hand() -> None:
+    of = Book()
+    assert of.status(IntroduceOwner(OWNER), REGISTRAR) is Status.ROLE_MAY_NOT
+    assert of.status(IntroduceOwner("91330106673959654Q")) is Status.BAD_VALUE
+    of.must(IntroduceOwner(OWNER.lower()))
+    assert of.status(IntroduceOwner(OWNER)) is Status.UNCHANGED
+    found = view.get_owner(of.view, OWNER)
+    assert found is not None
+    assert found.standing is Standing.ACCREDITED
+    leaf = of.log[found.leaf]
+    assert (leaf.kind, leaf.on, leaf.prev) == ("owner.introduce", OWNER, NO_LEAF)
+    assert leaf.after == of.view.get(codec.OWNERS, OWNER.encode())
+    of.must(owner())
+    assert of.status(IntroduceOwner(OTHER)) is Status.OWNER_UNKNOWN
+    assert of.status(IntroduceOwner(OWNER)) is Status.UNCHANGED
+
+
 def test_an_accreditation_goes_its_way() -> None:
     of = Book()
     of.must(owner())
@@ -237,6 +255,16 @@ def test_a_scope_is_made_of_beginnings_of_codes() -> None:
     assert of.status(SetScope(tuple(str(n) for n in range(100)))) is Status.BAD_RANGE
     of.must(SetScope(("33", "11")))
     assert of.status(SetScope(("11", "33", "11"))) is Status.UNCHANGED
+
+
+def test_each_scope_follows_the_one_before_it() -> None:
+    of = Book()
+    of.must(SetScope(("33",)))
+    of.must(owner())
+    of.must(SetScope())
+    assert [leaf.prev for leaf in of.log] == [NO_LEAF, NO_LEAF, 0]
+    assert view.last_leaves(of.view, "SCOPE") == [2]
+    assert of.log[2].after == of.view.get(codec.SETTINGS, codec.SCOPE_KEY)
 
 
 def test_a_retired_division_code_gets_no_identifiers() -> None:
