@@ -56,12 +56,13 @@ def actor_of(args: argparse.Namespace) -> Actor:
             f"${ROLE_VARIABLE}: {word[:40]!r} is no role; use one of {', '.join(ROLES)}"
         )
     role = Role(word)
+    peer = f"{os.geteuid()}/{os.getegid()}"  # the writer of a running node asks the kernel for it
     owner = args.acting_for or os.environ.get(OWNER_VARIABLE) or ""
     if role is not Role.REGISTRAR:
-        return Actor(name, role)
+        return Actor(name, role, peer=peer)
     if not owner:
         raise ActorError("a registrar acts for an owner: give its code with --owner")
-    return Actor(name, role, fold(owner))
+    return Actor(name, role, fold(owner), peer)
 
 
 def require_auditor(args: argparse.Namespace) -> None:

@@ -86,7 +86,14 @@ class Intake:
         self._said = year
         self._year = policy.registration_year(actor, year, day_of(now).year)
         writer = EntryWriter(
-            actor.name, actor.role.value, actor.owner, Import.kind, now, reason, year
+            actor.name,
+            actor.role.value,
+            actor.owner,
+            Import.kind,
+            now,
+            reason,
+            year,
+            actor.peer,
         )
         self._writer = writer
         self._owners: dict[str, _Owner] = {}

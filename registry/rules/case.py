@@ -25,7 +25,9 @@ def day_of(now: int) -> date:
 
 def entry_writer(actor: Actor, kind: str, now: int, reason: str, year: int = 0) -> EntryWriter:
     """What writes the leaves of one who asks for a kind of request, at a time, for a reason."""
-    return EntryWriter(actor.name, actor.role.value, actor.owner, kind, now, reason, year)
+    return EntryWriter(
+        actor.name, actor.role.value, actor.owner, kind, now, reason, year, actor.peer
+    )
 
 
 @dataclass(frozen=True, slots=True)

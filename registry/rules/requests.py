@@ -35,11 +35,16 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks; ``owner`` is the one that a registrar acts for, empty for every other role."""
+    """Who asks; ``owner`` is the one that a registrar acts for, empty for every other role.
+
+    ``name`` and ``role`` are what somebody says of himself; ``peer`` is what the operating system
+    says: "UID/GID" of the process that asked.
+    """
 
     name: str
     role: Role
     owner: str = ""
+    peer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ class LogEntry(NamedTuple):
     key: bytes  # of an idempotency key its digest and that of the request, 32 octets each, or empty
     kind: str  # of the request
     on: str  # the subject
+    peer: str  # user and group that asked, as the operating system knows them: "UID/GID", or empty
     prev: int  # leaf of the subject's change before this one, NO_LEAF if it is the first
     role: str
     serial: tuple[int, ...]  # what the zones of the names that were changed have since, in order
@@ -43,6 +44,7 @@ _KEYS: Final = [
     "key",
     "kind",
     "on",
+    "peer",
     "prev",
     "role",
     "serial",
@@ -56,18 +58,27 @@ _KEYS: Final = [
 ]
 _HEAD: Final = b"\xde" + len(_KEYS).to_bytes(2, "big") + _pack("after")
 # Entries of version 1, which old logs begin with, lack some of them.
-_KEYS_1: Final = [key for key in _KEYS if key not in ("key", "serial", "ttl", "year")]
+_KEYS_1: Final = [key for key in _KEYS if key not in ("key", "peer", "serial", "ttl", "year")]
 
 
 class EntryWriter:
     """Writes entries that share who, why and when: the shared parts are encoded once."""
 
     def __init__(
-        self, by: str, role: str, for_: str, kind: str, now: int, reason: str, year: int = 0
+        self,
+        by: str,
+        role: str,
+        for_: str,
+        kind: str,
+        now: int,
+        reason: str,
+        year: int = 0,
+        peer: str = "",
     ) -> None:
         """The fields of `LogEntry` that are shared; ``now`` in Unix seconds."""
         self._before_key = b"".join(_pack(item) for item in ("by", by, "for", for_, "key"))
         self._kind = b"".join(map(_pack, ("kind", kind, "on")))
+        self._peer = b"".join(map(_pack, ("peer", peer, "prev")))
         self._role = b"".join(map(_pack, ("role", role, "serial")))
         self._time = b"".join(map(_pack, ("t", now, "to")))
         self._why = b"".join(map(_pack, ("v", VERSION, "why", reason, "year", year)))
@@ -92,7 +103,7 @@ class EntryWriter:
                 _pack(key),
                 self._kind,
                 _pack(subject),
-                _pack("prev"),
+                self._peer,
                 _pack(prev),
                 self._role,
                 _pack(tuple(serial)),
@@ -111,7 +122,7 @@ class EntryWriter:
         middle = self._before_key + _pack(b"") + self._kind
         end = b"".join(
             (
-                _pack("prev"),
+                self._peer,
                 _pack(-1),
                 self._role,
                 _pack((serial,)),
@@ -143,6 +154,6 @@ def decode(leaf: bytes) -> LogEntry:
         return LogEntry(*values.values())
     if version == 1 and list(values) == _KEYS_1:
         ttl = DEFAULT_TTL  # it was no fact of the registry then
-        values |= {"key": b"", "serial": (), "ttl": ttl, "year": 0}
+        values |= {"key": b"", "peer": "", "serial": (), "ttl": ttl, "year": 0}
         return LogEntry(*(values[key] for key in _KEYS))
     raise ValueError(f"no leaf of the registry of version 1 or {VERSION}: {leaf[:40].hex()}")

@@ -120,6 +120,7 @@ def rows_of(index: int, leaf: LogEntry) -> list[tuple[str, str]]:
         ("对象 On", leaf.on),
         ("替代 To", leaf.to),
         ("操作人 By", f"{leaf.by} ({_capacity(leaf)})"),
+        ("进程 Peer", leaf.peer),
         ("事由 Why", leaf.why),
     ]
     record = _record(leaf)
@@ -141,6 +142,7 @@ def json_of(index: int, leaf: LogEntry) -> dict[str, Any]:
         "by": leaf.by,
         "role": leaf.role,
         "for": leaf.for_,
+        "peer": leaf.peer,
         "why": leaf.why,
         "status": leaf.status,
         "record": None if record is None else record.json(),

@@ -14,7 +14,7 @@ texts = st.text(max_size=20)
 
 
 @given(
-    st.builds(Actor, texts, st.sampled_from(Role), texts),
+    st.builds(Actor, texts, st.sampled_from(Role), texts, texts),
     texts,
     st.integers(0, 2**40),
     texts,
@@ -31,12 +31,14 @@ def test_a_leaf_reads_back_as_it_was_written(
     actor: Actor, kind: str, now: int, why: str, after: bytes, prev: int, to: str, status: Status,
     serial: list[int], ttl: int, key: bytes, year: int,
 ) -> None:  # fmt: skip
-    writer = log_entry.EntryWriter(actor.name, actor.role.value, actor.owner, kind, now, why, year)
+    writer = log_entry.EntryWriter(
+        actor.name, actor.role.value, actor.owner, kind, now, why, year, actor.peer
+    )
     read = log_entry.decode(
         writer.entry("subject", after, prev, to, status.number, serial, ttl, key)
     )
     assert read == log_entry.LogEntry(
-        after, actor.name, actor.owner, key, kind, "subject", prev, actor.role.value,
+        after, actor.name, actor.owner, key, kind, "subject", actor.peer, prev, actor.role.value,
         tuple(serial), status.number, now, to, ttl, 2, why, year,
     )  # fmt: skip
     alone = writer.entry("subject", after, -1, "", status.number, serial[:1], ttl)
@@ -50,7 +52,7 @@ def test_a_leaf_of_version_1_is_read_with_what_it_could_not_say() -> None:
         b"\xa4role\xadadministrator\xa6statusd\xa1t\x01\xa2to\xa0\xa1v\x01\xa3why\xa0"
     )
     assert log_entry.decode(leaf) == log_entry.LogEntry(
-        b"r", "li", "", b"", "assign", "n", -1, "administrator", (), 100, 1, "", 300, 1, "", 0
+        b"r", "li", "", b"", "assign", "n", "", -1, "administrator", (), 100, 1, "", 300, 1, "", 0
     )
 
 
