@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from csid.errors import RecordError, StoreError, ZoneError
 from csid.identifier import Identifier
@@ -40,12 +40,21 @@ from registry.tables.volume import Site, Volume, WrittenVolume, write_all
 from resolver.answer.source import Check
 from resolver.store.environment import Store
 
+
+class Verdict(NamedTuple):
+    """What became of a row; for a refusal, why. ``known``: the identifier was assigned before."""
+
+    status: Status
+    detail: str
+    known: bool
+
+
 WINDOWS_KEPT: Final = 50_000  # of parties on places; beyond, all is looked up again
 PARTIES_KEPT: Final = 1_000
 _BIRTHS: Final = {WORDS[state].record: int(state) for state in BIRTH}
 _ACTIVE: Final = int(State.ACTIVE)
-DONE: Final = Refusal(Status.DONE, "")
-UNCHANGED: Final = Refusal(Status.UNCHANGED, "")
+_NEW: Final = Verdict(Status.DONE, "", False)
+_SAME: Final = Verdict(Status.UNCHANGED, "", True)
 _NO_RECORD: Final = Record.of_values({})
 # Rows of these tables are of one code each, or are only added to: nothing that is known of a place
 # depends on them.
@@ -267,8 +276,8 @@ class Batch:
 
     def row(
         self, party: _Party, at: str, spec: str, word: str, packed: bytes, blob: bytes
-    ) -> Refusal:
-        """What becomes of one row of an import: a status, and for a refusal why.
+    ) -> Verdict:
+        """What becomes of one row of an import.
 
         Args:
             party: who imports.
@@ -284,19 +293,19 @@ class Batch:
         if value is not None:
             held = codec.decode_assignment(value)
             if held.record == packed and party.ttl in (None, held.ttl) and not window.forbidden:
-                return UNCHANGED
+                return _SAME
         elif word in _BIRTHS:
             born = DEFAULT_TTL if party.ttl is None else party.ttl
             if window.open:
                 if self._give(party, window, at, name, spec, word, packed, blob, born):
-                    return DONE
+                    return _NEW
             elif len(packed) <= RECORD_ROOM:
                 refusal = window.forbidden or window.place.refusal
                 if refusal is not None:
-                    return refusal
+                    return Verdict(refusal.status, refusal.detail, False)
         request = party.request(Identifier(*name.split("/")), decode(packed))
         decision = self._decide_fully(request)
-        return Refusal(decision.status, decision.detail)
+        return Verdict(decision.status, decision.detail, value is not None)
 
     # -- the short way
 

@@ -20,6 +20,7 @@ from typing import Any, Final
 from registry import audit
 from registry.audit.checkpoint import Checkpoint
 from registry.audit.note import Note
+from registry.core import Core
 from registry.desk import judged
 from registry.reconcile import compare
 from registry.rules import plan
@@ -34,7 +35,7 @@ from registry.tables.naming import Names
 from registry.tables.resolution import Reach
 from registry.tables.rows import NO_LEAF
 from registry.tables.transaction import TransactionView
-from registry.units import Core, perform
+from registry.units import perform
 from registry.writer.threads import Writer
 from resolver.answer.source import NO_STAGES, Stages
 from resolver.store.environment import Settings, Store

@@ -10,27 +10,10 @@ What a command had done before it was killed stays; given again, it goes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
-from registry.desk import Desk
-from resolver.answer.source import NO_STAGES, Stages
-from resolver.store.environment import Store
-
-
-@dataclass(slots=True)
-class Core:
-    """What units work on: the store, open for writing, what plugins add, and the desk at which all
-    requests are decided.
-    """
-
-    store: Store
-    stages: Stages = NO_STAGES
-    desk: Desk = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.desk = Desk(self.store.settings().suffix, self.stages.check)
-
+from registry.bulk import intake
+from registry.core import Core
 
 Unit = Callable[[Core, Any], Any]
 
@@ -40,7 +23,7 @@ def sweep(core: Core, _args: Any) -> int:
     return core.store.sweep()
 
 
-UNITS: Final[Mapping[str, Unit]] = {"sweep": sweep}
+UNITS: Final[Mapping[str, Unit]] = {"sweep": sweep, "rows": intake.rows}
 
 
 def perform(core: Core, name: str, args: Any = None) -> Any:

@@ -24,7 +24,7 @@ from resolver.store.read import ReadTransaction
 from resolver.store.write import WriteTransaction
 
 # Of what was only tried this may matter to what comes later; the rest is of one identifier each.
-_KEPT: Final = (codec.COUNTS, codec.OWNERS, codec.SETTINGS, codec.PLACES)
+_KEPT: Final = (codec.COUNTS, codec.OWNERS, codec.SETTINGS)
 
 
 class Site(NamedTuple):
@@ -170,9 +170,8 @@ class TriedVolume(Overlay):
         self._snapshot = read.snapshot
         self._named = Names(suffix)
         self._reach = Reach(read.snapshot, self._named)
-        for table in _KEPT if before is not None else ():
-            assert before is not None
-            self.layer(table).update(before.layer(table))
+        if before is not None:
+            self.adopt(before, _KEPT)
 
     def leaves(self) -> int:
         """The leaves of the log and those that would be appended."""

@@ -16,10 +16,10 @@ from threading import Lock
 from typing import Final
 
 from csid.errors import StoreError
+from registry.core import Core
 from registry.desk import decided
 from registry.rules.decision import Decision
 from registry.rules.requests import Request
-from registry.units import Core
 
 REQUESTS_PER_COMMIT: Final = 2_000  # beyond these, what waits is left to the next commit
 GATHER_SECONDS: Final = 0.002  # at most, that a leader waits for as many as came last time
