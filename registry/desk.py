@@ -120,7 +120,7 @@ def _no_entry(_subject: str, _after: bytes) -> bytes:
 class _Party:
     """Who asks for what kind of thing, and why: what the leaves of its requests share."""
 
-    __slots__ = ("actor", "kind", "reason", "said", "ttl", "windows")
+    __slots__ = ("actor", "fault", "kind", "reason", "said", "ttl", "windows")
 
     def __init__(
         self, actor: Actor, kind: type[Assign | Import], reason: str, said: int, ttl: int | None
@@ -131,6 +131,8 @@ class _Party:
         self.said = said
         self.ttl = ttl
         self.windows: dict[str, _Window] = {}  # by place
+        nowhere = Identifier("", "", "", "", "")
+        self.fault = texts.request_fault(self.request(nowhere, _NO_RECORD))  # of the texts
 
     def request(self, identifier: Identifier, record: Record) -> Request:
         """A request of this party."""
@@ -223,6 +225,8 @@ class Batch:
         self.first = volume.first
         self.number = number
         self.year = day_of(now).year
+        self._was_new = True  # the row before
+        self._add = volume.adder(codec.ASSIGNMENTS)
         self._counted: set[_Owner] = set()  # who may have more identifiers than is written
 
     def decide(self, request: Request) -> Decision:
@@ -289,15 +293,22 @@ class Batch:
         """
         name = f"{at}/{spec}"
         window = party.windows.get(at) or self._open(party, at)
+        born = DEFAULT_TTL if party.ttl is None else party.ttl
+        # New rows and known ones mostly come in long stretches: so one of two look-ups is saved.
+        is_tried = self._was_new and window.open and word in _BIRTHS
+        if is_tried and self._give(party, window, at, name, spec, word, packed, blob, born):
+            return _NEW
         value = self._volume.get(codec.ASSIGNMENTS, name.encode("ascii"))
+        self._was_new = value is None
         if value is not None:
             held = codec.decode_assignment(value)
             if held.record == packed and party.ttl in (None, held.ttl) and not window.forbidden:
                 return _SAME
         elif word in _BIRTHS:
-            born = DEFAULT_TTL if party.ttl is None else party.ttl
             if window.open:
-                if self._give(party, window, at, name, spec, word, packed, blob, born):
+                if not is_tried and self._give(
+                    party, window, at, name, spec, word, packed, blob, born
+                ):
                     return _NEW
             elif len(packed) <= RECORD_ROOM:
                 refusal = window.forbidden or window.place.refusal
@@ -344,7 +355,7 @@ class Batch:
         key = name.encode("ascii")
         leaf = self.first + len(self.leaves)
         row = codec.encode((state, leaf, now, now, 0, packed, "", ttl))
-        if not volume.add(codec.ASSIGNMENTS, key, row):
+        if not self._add(key, row):
             return False
         try:
             volume.plant(site, spec, blob)
@@ -368,7 +379,7 @@ class Batch:
         desk = self._desk
         code, industry, location, kind = at.split("/")
         request = party.request(Identifier(code, industry, location, kind, ""), _NO_RECORD)
-        forbidden = texts.request_fault(request) or policy.permit(party.actor, request.body)
+        forbidden = party.fault or policy.permit(party.actor, request.body)
         year = policy.registration_year(party.actor, party.said, self.year)
         place = desk.places.get((at, year))
         if place is None:

@@ -43,6 +43,7 @@ class Reading(NamedTuple):
 
     on: date  # registration date, on which codes must be in force
     rows_per_part: int = ROWS_PER_PART
+    rows_per_unit: int = ROWS_PER_UNIT
 
 
 class Unit(NamedTuple):
@@ -94,7 +95,7 @@ def _reader(table: Table, reading: Reading) -> Callable[[list[str]], tuple[str, 
     return made
 
 
-def units(batches: Iterable[list[Row]], ttl: int, most: int = ROWS_PER_UNIT) -> Iterator[Unit]:
+def units(batches: Iterable[list[Row]], ttl: int, most: int) -> Iterator[Unit]:
     """Rows in the order of the whole table, in units of ``most``, with nodes of this TTL."""
     held: list[Row] = []
     for batch in batches:

@@ -142,7 +142,7 @@ class Trial:
         with self._store.read() as read:
             volume = TriedVolume(read, self._suffix, self._before)
             batch = Desk(self._suffix, self._check).begin(volume, int(time.time()))
-            done = take(batch, Task(*args), own_peer(), time.monotonic)
+            done = take(batch, Task(*args), own_peer(), time.monotonic, [])
             batch.write()
         self._before = volume
         return done

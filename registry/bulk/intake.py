@@ -15,6 +15,7 @@ import msgpack
 from registry.bulk.entries import Group
 from registry.core import Core, own_peer
 from registry.desk import Batch
+from registry.rules.decision import Decision
 from registry.rules.owners import takes_owners
 from registry.rules.requests import Actor, Import, IntroduceOwner, Request, Role
 from registry.rules.status import Status
@@ -88,20 +89,26 @@ def rows(core: Core, args: Any) -> Done:
     Raises:
         StoreError: the store is full or fails: nothing of the unit was done.
     """
+    given: list[str] = []
     with core.desk.batch(core.store, int(time.time())) as batch:
-        return take(batch, Task(*args), core.peer or own_peer(), time.monotonic)
+        done = take(batch, Task(*args), core.peer or own_peer(), time.monotonic, given)
+    for observe in core.stages.observe:
+        for name in given:
+            observe(Decision(Status.DONE, name))
+    return done
 
 
-def take(batch: Batch, task: Task, peer: str, clock: Callable[[], float]) -> Done:
-    """Decide on the rows of a task that a process asks for."""
+def take(batch: Batch, task: Task, peer: str, clock: Callable[[], float], given: list[str]) -> Done:
+    """Decide on the rows of a task that a process asks for; ``given`` gets the identifiers that
+    are other than before.
+    """
     deadline = clock() + UNIT_SECONDS
-    name, role, owner = task.actor
-    actor = Actor(name, Role(role), owner, peer)
+    by, role, owner = task.actor
+    actor = Actor(by, Role(role), owner, peer)
     groups: list[Group] = _unpack(task.rows)
     _introduce(batch, actor, task.reason, {at.partition("/")[0] for at, *_ in groups})
     party = batch.party(actor, Import, task.reason, task.year, task.ttl)
-    tally = dict.fromkeys((Status.DONE, Status.UNCHANGED), 0)
-    known = 0
+    added = changed = unchanged = 0
     faults: list[tuple[int, str]] = []
     standing, stood, said = task.stands
     through = 0
@@ -114,26 +121,31 @@ def take(batch: Batch, task: Task, peer: str, clock: Callable[[], float]) -> Don
             name = f"{at}/{spec}"
             if name == standing:
                 if packed == said:
-                    tally[Status.UNCHANGED] += 1
+                    unchanged += 1
                 else:
                     faults.append((line, f"{name}: stands on line {stood} already, {_KEEP_ONE}"))
                 continue
             verdict = batch.row(party, at, spec, word, packed, blob)
-            if verdict.status in tally:
-                tally[verdict.status] += 1
-                known += verdict.known and verdict.status is Status.DONE
-                standing, stood, said = name, line, packed
+            status = verdict.status
+            if status is Status.DONE:
+                given.append(name)
+                if verdict.known:
+                    changed += 1
+                else:
+                    added += 1
+            elif status is Status.UNCHANGED:
+                unchanged += 1
             else:
-                status = verdict.status
                 faults.append((line, f"{name}: {status.zh} {verdict.detail or status.en}"))
+                name = ""
+            if name:
+                standing, stood, said = name, line, packed
             if clock() > deadline:
                 break
         else:
             continue
         break
-    done, unchanged = tally.values()
-    stands = (standing, stood, said)
-    return Done(through, done - known, known, unchanged, sorted(faults), stands)
+    return Done(through, added, changed, unchanged, sorted(faults), (standing, stood, said))
 
 
 def _introduce(batch: Batch, actor: Actor, reason: str, owners: set[str]) -> None:

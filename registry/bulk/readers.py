@@ -91,17 +91,20 @@ def _run(blocks: Any, faults: Any, taken: Any) -> Run:
     return Run(list(blocks), [Fault._make(fault) for fault in faults], taken)
 
 
-def merge(runs: Sequence[tuple[int, list[list[Block]]]], ttl: int) -> Iterator[Unit]:
+def merge(runs: Sequence[tuple[int, list[list[Block]]]], ttl: int, most: int) -> Iterator[Unit]:
     """The rows of runs in one order, as units, made ready by a process of its own.
 
     Args:
         runs: files (descriptors) with where the runs lie in each.
         ttl: of the nodes.
+        most: rows of a unit.
 
     Raises:
         FeederError: the process ended early.
     """
-    with _process(["merge", "--ttl", str(ttl)], [spill for spill, _ in runs], None) as process:
+    with _process(
+        ["merge", "--ttl", str(ttl), "--rows", str(most)], [spill for spill, _ in runs], None
+    ) as process:
         assert process.stdin is not None
         Thread(target=_tell, args=(process.stdin, _pack(runs)), daemon=True).start()
         yield from _received(process, "unit", Unit)
@@ -195,6 +198,7 @@ def main() -> int:
     reader.set_defaults(run=_read_all)
     merger = jobs.add_parser("merge")
     merger.add_argument("--ttl", type=int, required=True)
+    merger.add_argument("--rows", type=int, required=True)
     merger.set_defaults(run=_merge_all)
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the importer closes the pipe when it ends
@@ -232,7 +236,7 @@ def _merge_all(options: argparse.Namespace) -> Iterator[bytes]:
         for file, all_of_it in _unpack(sys.stdin.buffer.read(), use_list=False)
         for blocks in all_of_it
     ]
-    for unit in units(merged(runs), options.ttl):
+    for unit in units(merged(runs), options.ttl, options.rows):
         yield _frame("unit", *unit)
 
 

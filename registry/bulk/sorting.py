@@ -3,7 +3,7 @@
 So rows of one identifier are neighbours, and tree and tables are written from one end to the other.
 The rows lie in files without names, which the kernel keeps in its page cache as far as there is
 room, and which are gone with the processes however these end. No table has more than LINES_MAX
-lines or OCTETS_MAX octets, so that one without an end comes to one.
+lines (nor TABLE_OCTETS_MAX octets, `csv_stream`), so that one without an end comes to one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from registry.bulk.readers import Run, merge, read
 from registry.bulk.runs import Block, merged, read_run, write_run
 
 LINES_MAX: Final = 20_000_000  # 400 runs; of each a block is in memory
-OCTETS_MAX: Final = 16 << 30
 ALONE_OCTETS: Final = 4 << 20  # a table of this size is read before another process would run
 OCTETS_PER_READER: Final = 16 << 20  # a larger table is worth another process, up to ...
 MAX_READERS: Final = 4
@@ -90,11 +89,10 @@ class SortedTable:
             else read(self._file, self._reading, self._spills, self._encoding)
         )
         for number, run in enumerate(read_):
-            if (number + 1) * self._reading.rows_per_part > LINES_MAX or run.octets > OCTETS_MAX:
+            if (number + 1) * self._reading.rows_per_part > LINES_MAX:
                 raise TableError(
-                    f"the table has more than {LINES_MAX:,} lines or {OCTETS_MAX >> 30} GiB, which "
-                    "is the most that is put in order at once; nothing of it was taken: give it "
-                    "in parts"
+                    f"the table has more than {LINES_MAX:,} lines, the most that is taken at once; "
+                    "nothing of it was taken: give it in parts"
                 )
             if run.blocks:
                 self._runs[number % len(self._runs)].append(run.blocks)
@@ -113,7 +111,10 @@ class SortedTable:
         Raises:
             FeederError: the process that puts it in order ended early.
         """
+        most = self._reading.rows_per_unit
         runs = list(zip(self._spills, self._runs, strict=True))
         if not self._alone:
-            return merge(runs, ttl)
-        return units(merged([read_run(file, one) for file, all_ in runs for one in all_]), ttl)
+            return merge(runs, ttl, most)
+        return units(
+            merged([read_run(file, one) for file, all_ in runs for one in all_]), ttl, most
+        )

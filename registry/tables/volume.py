@@ -4,7 +4,7 @@ or, for a dry run, in memory over a transaction that only reads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple, Protocol
 
 from csid import names
@@ -49,8 +49,10 @@ class Volume(View, Protocol):
         """Why a change of the tree cannot be made, empty if it can."""
         ...
 
-    def add(self, table: str, key: bytes, value: bytes) -> bool:
-        """Write a row unless there is one; returns whether there was none."""
+    def adder(self, table: str) -> Callable[[bytes, bytes], bool]:
+        """What writes a row of a table (key, value) unless there is one, and returns whether there
+        was none.
+        """
         ...
 
     def put(self, table: str, key: bytes, value: bytes | None) -> None:
@@ -106,9 +108,9 @@ class WrittenVolume(TransactionView):
         """The leaves of the log and those to be appended."""
         return self.first + len(self.fresh)
 
-    def add(self, table: str, key: bytes, value: bytes) -> bool:
-        """Write a row unless there is one; returns whether there was none."""
-        return self._tables[table].add(key, value)
+    def adder(self, table: str) -> Callable[[bytes, bytes], bool]:
+        """What writes a row of a table unless there is one."""
+        return self._tables[table].adder()
 
     def put(self, table: str, key: bytes, value: bytes | None) -> None:
         """Write a row, or take it away."""
@@ -177,12 +179,16 @@ class TriedVolume(Overlay):
         """The leaves of the log and those that would be appended."""
         return self.first + len(self.fresh)
 
-    def add(self, table: str, key: bytes, value: bytes) -> bool:
-        """Lay a row over unless there is one."""
-        if self.get(table, key) is not None:
-            return False
-        self.put(table, key, value)
-        return True
+    def adder(self, table: str) -> Callable[[bytes, bytes], bool]:
+        """What lays a row of a table over unless there is one."""
+
+        def add(key: bytes, value: bytes) -> bool:
+            if self.get(table, key) is not None:
+                return False
+            self.put(table, key, value)
+            return True
+
+        return add
 
     def fault(self, change: TreeChange) -> str:
         """Why a change of the tree could not be made, empty if it could."""
