@@ -19,7 +19,7 @@ HEADER_OCTETS: Final = 12
 MAX_MESSAGE_OCTETS: Final = 65_535  # TCP (RFC 1035 section 4.2.2)
 PLAIN_UDP_OCTETS: Final = 512  # without EDNS (RFC 1035 section 4.2.1)
 EDNS_UDP_OCTETS: Final = 1_232  # what we send and advertise (DNS flag day 2020)
-MAX_CHAIN: Final = 16  # CNAME and DNAME steps followed for one question
+MAX_CHAIN: Final = 16  # aliases (CNAME, DNAME) followed for one question, to what is behind them
 MAX_CHAIN_OCTETS: Final = 4_500  # of aliases in an answer; behind them any RRset fits a TCP message
 COMPRESSED_OCTETS: Final = 4_096  # of answer and authority; larger ones are not made to fit
 MAX_NSID_OCTETS: Final = 128  # so that the longest question with all options fits 512 octets
@@ -43,6 +43,9 @@ JOURNAL_ENTRIES: Final = 10_000  # serials of one zone that IXFR can go back
 JOURNAL_OCTETS: Final = 64 << 20  # of the entries of one zone's journal
 JOURNAL_ENTRY_NAMES: Final = 100_000  # changed with one serial; more are not noted
 JOURNAL_ENTRY_OCTETS: Final = 32 << 20  # of their keys and nodes, before they are deflated
+WRITE_WAIT_SECONDS: Final = 30.0  # for others to end what they write
+SCRATCH_WRITES: Final = 100_000  # rows written in one transaction of a scratch environment
+SCRATCH_OCTETS: Final = 32 << 20  # of these rows
 JOURNAL_READ_OCTETS: Final = 128 << 20  # of memory for one difference; a larger one is not given
 
 # UDP workers
@@ -56,3 +59,15 @@ MAX_TCP_CONNECTIONS_PER_PEER: Final = (
 TCP_IDLE_SECONDS: Final = 10.0  # without a whole query; also told in edns-tcp-keepalive
 TCP_SEND_SECONDS: Final = 5.0  # for a peer to take the answers it asked for
 TCP_READ_OCTETS: Final = 65_536  # taken from one connection at a time
+
+# The writer of a running node, and those who ask it
+MAX_FRAME_OCTETS: Final = 4 << 20  # of one question or answer
+MAX_HELD_OCTETS: Final = 64 << 20  # of frames that are not whole yet, of all connections
+MAX_WRITER_CONNECTIONS: Final = 4_096  # beyond, the one that was used longest ago has to go
+MAX_IN_FLIGHT: Final = 64  # asked on one connection and not answered; more is not read
+WRITER_READ_OCTETS: Final = 65_536  # taken from one connection at a time
+WRITER_ANSWER_OCTETS: Final = 262_144  # not taken by one connection; it is not read on beyond
+WRITER_STALL_SECONDS: Final = 10.0  # for the rest of a frame, and for answers to be taken
+REQUESTS_PER_FRAME: Final = 200
+REQUESTS_PER_COMMIT: Final = 2_000  # beyond these, what waits is left to the next commit
+COMMIT_SECONDS: Final = 0.02  # of deciding, after which the rest is left to the next commit

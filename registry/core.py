@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field
 
 from registry.desk import Desk
+from registry.zones.work import Zones
 from resolver.answer.source import NO_STAGES, Stages
 from resolver.store.environment import Store
 
@@ -22,11 +23,13 @@ class Core:
     stages: Stages = NO_STAGES
     peer: str = ""
     suffix: str = field(init=False)
+    zones: Zones = field(init=False)
     desk: Desk = field(init=False)
 
     def __post_init__(self) -> None:
         self.suffix = self.store.settings().suffix
         self.desk = Desk(self.suffix, self.stages.check)
+        self.zones = Zones(self.store, self.stages)
 
 
 def own_peer() -> str:

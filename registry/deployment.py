@@ -1,56 +1,81 @@
-"""The first zone of a new data directory: that of the deployment's suffix."""
+"""A new data directory: the store, the zone of the deployment's suffix, and a log that begins with
+both, in one commit.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from hashlib import sha256
+from pathlib import Path
 from typing import Final
 
+import msgpack
+
 from csid import names
-from csid.errors import ZoneError
-from csid.protocol import AAAA, NS, SOA, A
-from resolver.store.node import RRset
+from csid.limits import MAP_OCTETS
+from registry.rules.requests import Actor, Role
+from registry.rules.status import Status
+from registry.tables.log_entry import EntryWriter
+from registry.tables.naming import Names
+from registry.tables.rows import NO_LEAF, ZoneRow
+from registry.tables.transaction import ALL_TABLES, TransactionView, append_leaves
+from registry.zones.asked import LOAD, Asked, note
+from registry.zones.first import Address, first_servers, first_zone
+from registry.zones.serials import Mode
+from registry.zones.small import weigh
+from resolver.store.build import build
+from resolver.store.environment import Store
+from resolver.store.write import WriteTransaction
 
-Address = IPv4Address | IPv6Address
-
-TTL: Final = 3_600  # seconds, of the zone's own records
-# Seconds but for the first, after RFC 1912 section 2.2; MINIMUM is how long an absence is
-# remembered (RFC 2308 section 5).
-SERIAL, REFRESH, RETRY, EXPIRE, MINIMUM = 1, 3_600, 900, 1_209_600, 300
-
-# Where `csid serve` listens unless told otherwise: right for a first try on one machine.
-DEFAULT_ADDRESS: Final = ip_address("127.0.0.1")
+INIT: Final = "node.init"
+NOBODY: Final = Asked(Actor("csid", Role.ADMINISTRATOR), "")
 
 
-def first_zone(
-    origin: bytes, servers: Mapping[bytes, Iterable[Address]]
-) -> dict[bytes, dict[int, RRset]]:
-    """SOA, name servers and their addresses, by owner and type.
+def create(
+    path: Path,
+    suffix: str,
+    authority: str,
+    servers: Mapping[bytes, Iterable[Address]] | None = None,
+    map_octets: int = MAP_OCTETS,
+    asked: Asked = NOBODY,
+) -> None:
+    """Make a data directory.
 
     Args:
-        origin: the suffix, lower-case wire form.
-        servers: the name servers (lower-case wire form), the first of which is the primary, and
-            the addresses of those that lie in the zone.
+        suffix: of the deployment's DNS names.
+        authority: of its Handles.
+        servers: the name servers of the first zone (`first_zone`); by default ns1 below the suffix.
+        map_octets: the most that the data file may grow to.
+        asked: who makes it, and why.
 
     Raises:
-        ZoneError: a server lies in the zone and has no address, so that nobody could reach it, or
-            lies outside and has one, which the zone cannot hold.
+        StoreError: something is there already, or it may not be written.
+        ZoneError: the zone cannot be built of this.
     """
-    numbers = (SERIAL, REFRESH, RETRY, EXPIRE, MINIMUM)
-    mailbox = b"\x0ahostmaster" + origin
-    soa = next(iter(servers)) + mailbox + b"".join(n.to_bytes(4, "big") for n in numbers)
-    zone = {origin: {SOA: RRset(TTL, [soa]), NS: RRset(TTL, list(servers))}}
-    apex = names.key_of(origin)
-    for server, addresses in servers.items():
-        in_zone = names.key_of(server).startswith(apex)
-        if in_zone != bool(addresses := list(addresses)):
-            raise ZoneError(
-                names.to_text(server),
-                "lies in the zone and needs an address: give --address"
-                if in_zone
-                else "lies outside the zone, which cannot hold its address; leave that out",
-            )
-        for rrtype, version in ((A, 4), (AAAA, 6)):
-            if rdatas := [one.packed for one in addresses if one.version == version]:
-                zone.setdefault(server, {})[rrtype] = RRset(TTL, rdatas)
-    return zone
+    origin = names.from_text(suffix.lower())
+    suffix = names.to_text(origin)
+    nodes = list(build(origin, first_zone(origin, servers or first_servers(origin))))
+
+    def begin(txn: WriteTransaction) -> None:
+        now = int(time.time())
+        _begin_log(txn, suffix, authority, asked, now)
+        answer, begun = weigh(txn, Names(suffix), Mode.KEEP, now, origin, nodes)
+        row = ZoneRow(answer.serial, begun.names, begun.digest, 0, now, True)
+        note(txn, LOAD, suffix, row, asked)
+
+    Store.create(path, suffix, authority, map_octets, nodes, ALL_TABLES, begin).close()
+
+
+def _begin_log(txn: WriteTransaction, suffix: str, authority: str, asked: Asked, now: int) -> None:
+    """The first leaf: which node this is. Of the cookie secret it has the digest."""
+    meta = txn.table(b"meta")
+    secret, node = meta.get(b"cookie-secret") or b"", meta.get(b"node") or b""
+    after = msgpack.packb([suffix, authority, sha256(secret).digest(), node])
+    actor = asked.actor
+    writer = EntryWriter(
+        actor.name, actor.role.value, actor.owner, INIT, now, asked.reason, 0, actor.peer
+    )
+    index = TransactionView(txn).leaves()
+    leaf = writer.entry(suffix, after, NO_LEAF, "", Status.DONE.number)
+    append_leaves(txn, [leaf], index + 1)

@@ -22,11 +22,11 @@ from csid.identifier import Identifier
 from csid.limits import MAX_TTL
 from csid.record import Record, decode, encode
 from registry.rules import policy, texts
-from registry.rules.assignments import RECORD_ROOM
 from registry.rules.case import day_of, entry_writer
 from registry.rules.decide import decide
 from registry.rules.decision import Decision, Refusal
 from registry.rules.lifecycle import BIRTH
+from registry.rules.records import RECORD_ROOM
 from registry.rules.requests import Actor, Assign, Import, Request
 from registry.rules.status import Status
 from registry.tables import codec, index, view
@@ -138,7 +138,8 @@ class _Party:
         """A request of this party."""
         if self.kind is Assign:
             return Request(self.actor, Assign(identifier, record), self.reason)
-        return Request(self.actor, Import(identifier, record, self.said), self.reason)
+        body = Import(identifier, record, self.said, self.ttl)
+        return Request(self.actor, body, self.reason)
 
 
 class Desk:
@@ -245,7 +246,7 @@ class Batch:
     def _assign(self, request: Request, body: Assign) -> Decision | None:
         """The short way for a code that the asker has chosen; None where it does not lead on."""
         word: Any = body.record.values.get("st")
-        ttl = DEFAULT_TTL
+        ttl = DEFAULT_TTL if body.ttl is None else body.ttl
         if word not in _BIRTHS:
             return None
         try:
@@ -302,7 +303,12 @@ class Batch:
         self._was_new = value is None
         if value is not None:
             held = codec.decode_assignment(value)
-            if held.record == packed and party.ttl in (None, held.ttl) and not window.forbidden:
+            if (
+                held.record == packed
+                and party.ttl in (None, held.ttl)
+                and held.state is not State.SUPERSEDED
+                and not window.forbidden
+            ):
                 return _SAME
         elif word in _BIRTHS:
             if window.open:

@@ -12,18 +12,94 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from csid.errors import CsidError
 from registry.bulk import intake
 from registry.core import Core
+from registry.signing import keys, sign
+from registry.writer import plans
+from registry.zones.asked import Asked
+from registry.zones.serials import Mode
+
+REMOVALS_PER_UNIT: Final = 10_000  # nodes
 
 Unit = Callable[[Core, Any], Any]
 
 
+class UnitError(CsidError):
+    """There is no unit of this name."""
+
+
 def sweep(core: Core, _args: Any) -> int:
-    """Remove what is doomed; how many generations went."""
-    return core.store.sweep()
+    """Remove a part of what is doomed; how many generations are left."""
+    return core.store.sweep_some(REMOVALS_PER_UNIT).left
 
 
-UNITS: Final[Mapping[str, Unit]] = {"sweep": sweep, "rows": intake.rows}
+def set_key(core: Core, args: Any) -> int:
+    """Put a key of the audit log in force (`registry.signing.keys`)."""
+    return keys.set_key(core.store, args, core.peer)
+
+
+def checkpoint(core: Core, args: Any) -> bool:
+    """Keep a signed checkpoint (`registry.signing.sign`)."""
+    return sign.keep(core.store, args)
+
+
+# Zones (registry/zones/work.py): who asks, for which zone.
+
+
+def load_zones(core: Core, args: Any) -> list[Any]:
+    """Publish small zones."""
+    asked, mode, zones = args
+    return list(core.zones.load(Asked.of(asked, core.peer), Mode(mode), zones))
+
+
+def begin_zone(core: Core, args: Any) -> bytes:
+    """Begin a large zone."""
+    asked, origin = args
+    return core.zones.begin(Asked.of(asked, core.peer), origin)
+
+
+def put_nodes(core: Core, args: Any) -> int:
+    """Write nodes of a zone that was begun."""
+    return core.zones.put(*args)
+
+
+def check_zone(core: Core, generation: Any) -> tuple[bool, int, list[str]]:
+    """Look on at a zone that was begun."""
+    return core.zones.look(generation)
+
+
+def publish_zone(core: Core, args: Any) -> tuple[Any, ...]:
+    """Publish a zone that was begun and looked at."""
+    generation, asked, mode = args
+    return core.zones.publish(generation, Asked.of(asked, core.peer), Mode(mode))
+
+
+def abandon_zone(core: Core, generation: Any) -> None:
+    """Be done with a zone that was begun."""
+    core.zones.abandon(generation)
+
+
+def drop_zone(core: Core, args: Any) -> tuple[Any, ...]:
+    """Look on at a zone that is to be dropped, and drop it."""
+    asked, origin = args
+    return core.zones.drop(Asked.of(asked, core.peer), origin)
+
+
+UNITS: Final[Mapping[str, Unit]] = {
+    "plan": plans.carry_on,
+    "rows": intake.rows,
+    "sweep": sweep,
+    sign.SET_KEY: set_key,
+    sign.KEEP: checkpoint,
+    "zone.load": load_zones,
+    "zone.begin": begin_zone,
+    "zone.nodes": put_nodes,
+    "zone.check": check_zone,
+    "zone.publish": publish_zone,
+    "zone.abandon": abandon_zone,
+    "zone.drop": drop_zone,
+}
 
 
 def perform(core: Core, name: str, args: Any = None) -> Any:
@@ -32,4 +108,7 @@ def perform(core: Core, name: str, args: Any = None) -> Any:
     Raises:
         CsidError: as the unit says; nothing of it was done.
     """
-    return UNITS[name](core, args)
+    unit = UNITS.get(name)
+    if unit is None:
+        raise UnitError(f"{name[:40]!r} is nothing that this version of csid does")
+    return unit(core, args)

@@ -68,6 +68,9 @@ class SortedTable:
 
     def _spill(self, folder: Path | None) -> int:
         try:
+            # Whoever may ask the writer need not be able to write there.
+            if folder is not None and not os.access(folder, os.W_OK):
+                folder = None
             return self._stack.enter_context(TemporaryFile(dir=folder)).fileno()
         except OSError as error:
             raise StoreError(

@@ -9,10 +9,11 @@ from csid.errors import IdentifierError
 from csid.identifier import fold
 from registry.rules.case import Case
 from registry.rules.decision import Decision, Refusal
-from registry.rules.participants import JUDGED, STANDINGS, Judgement, Right
+from registry.rules.participants import JUDGED, KINDS, STANDINGS, Judgement, Right
 from registry.rules.policy import right_holds
 from registry.rules.requests import (
     AddOwner,
+    Facts,
     IntroduceOwner,
     JudgeOwner,
     QualifyOwner,
@@ -28,31 +29,34 @@ from registry.tables.rows import NO_LEAF, Owner, Scope
 from registry.tables.view import View
 
 SCOPE: Final = codec.SCOPE_KEY.decode()  # what the leaves of its changes are about
+# What a participant declares, and as what it is given.
+_FACTS: Final = {"kinds": tuple | list, "name": str, "contact": str, "quota": int | None}
 SCOPE_ENTRIES_MAX: Final = 64  # prefixes of locations, and of industries
 
 
 def add(case: Case, body: AddOwner) -> Decision:
     """A participant that has applied."""
     code = fold(body.code)
-    refusal = _facts_hold(code, body)
+    kinds = tuple(sorted(set(body.kinds)))
+    owner = Owner(
+        kinds,
+        Standing.APPLIED,
+        body.name,
+        body.contact,
+        body.quota,
+        False,
+        case.leaf,
+        case.now,
+    )
+    refusal = _code_holds(code) or _facts_hold(owner)
     if refusal is not None:
         return refusal.about(code)
     before = view.get_owner(case.view, code)
     if before is None:
-        owner = Owner(
-            body.kinds,
-            Standing.APPLIED,
-            body.name,
-            body.contact,
-            body.quota,
-            False,
-            case.leaf,
-            case.now,
-        )
         ended = (codec.SETTINGS, codec.INVENTORY_KEY, None)
         under_way = case.view.get(codec.SETTINGS, codec.INVENTORY_KEY) is not None
         return _written(case, code, owner, NO_LEAF, *([ended] if under_way else []))
-    if _with_facts(before, body) == before:
+    if before == before._replace(**{fact: getattr(owner, fact) for fact in _FACTS}):
         return Decision(Status.UNCHANGED, code)
     return Decision(
         Status.EXISTS, code, f"owner {code} is registered as {before.name}; update it instead"
@@ -84,17 +88,19 @@ def introduce(case: Case, body: IntroduceOwner) -> Decision:
 
 
 def update(case: Case, body: UpdateOwner) -> Decision:
-    """Other facts about a participant; its standing stays."""
+    """Other facts about a participant, merged into those it has now; its standing stays."""
     code = fold(body.code)
-    refusal = _facts_hold(code, body)
-    if refusal is not None:
-        return refusal.about(code)
-    before = view.get_owner(case.view, code)
+    before = view.get_owner(case.view, code) if code.isascii() else None
     if before is None:
         return _unknown(code)
     if before.standing is Standing.ENDED:
         return Decision(Status.STATE_PROHIBITS, code, f"the accreditation of {code} has ended")
-    after = _with_facts(before, body)
+    after = _merged(before, body.facts)
+    if isinstance(after, Refusal):
+        return after.about(code)
+    refusal = _facts_hold(after)
+    if refusal is not None:
+        return refusal.about(code)
     if after == before:
         return Decision(Status.UNCHANGED, code)
     return _written(case, code, after._replace(leaf=case.leaf), before.leaf)
@@ -163,13 +169,20 @@ def set_scope(case: Case, body: SetScope) -> Decision:
     return case.done(SCOPE, rows, after=row, prev=before.leaf)
 
 
-def _with_facts(owner: Owner, body: AddOwner | UpdateOwner) -> Owner:
-    return owner._replace(
-        kinds=tuple(sorted(set(body.kinds))),
-        name=body.name,
-        contact=body.contact,
-        quota=body.quota,
-    )
+def _merged(owner: Owner, given: Facts) -> Owner | Refusal:
+    """A participant with these facts in place of its own."""
+    facts = dict(given)
+    for fact, value in facts.items():
+        if fact not in _FACTS:
+            return Refusal(Status.BAD_VALUE, f"{fact}: unknown; known are {', '.join(_FACTS)}")
+        if not isinstance(value, _FACTS[fact]):
+            return Refusal(Status.BAD_VALUE, f"{fact} cannot be {value!r}")
+    try:
+        kinds = sorted(map(Kind, set(facts.pop("kinds", owner.kinds))))
+    except (TypeError, ValueError):
+        known = ", ".join(f"{kind.value} {KINDS[kind].word}" for kind in Kind)
+        return Refusal(Status.BAD_VALUE, f"kinds: expected numbers of {known}")
+    return owner._replace(kinds=tuple(kinds), **facts)
 
 
 def _code_holds(code: str) -> Refusal | None:
@@ -180,19 +193,15 @@ def _code_holds(code: str) -> Refusal | None:
     return None
 
 
-def _facts_hold(code: str, body: AddOwner | UpdateOwner) -> Refusal | None:
-    refusal = _code_holds(code)
-    if refusal is not None:
-        return refusal
-    if not body.kinds:
+def _facts_hold(owner: Owner) -> Refusal | None:
+    if not owner.kinds:
         return Refusal(Status.BAD_VALUE, "no kind of participant is given; give at least one")
-    if body.quota is not None and body.quota < 0:
-        return Refusal(Status.BAD_RANGE, f"quota {body.quota} is below 0")
-    return text_fault("name", body.name) or text_fault("contact", body.contact)
+    if owner.quota is not None and owner.quota < 0:
+        return Refusal(Status.BAD_RANGE, f"quota {owner.quota} is below 0")
+    return text_fault("name", owner.name) or text_fault("contact", owner.contact)
 
 
 def _written(case: Case, code: str, owner: Owner, prev: int, *others: Row) -> Decision:
-    owner = owner._replace(kinds=tuple(sorted(set(owner.kinds))))
     row = codec.encode(owner)
     rows = [(codec.OWNERS, code.encode("ascii"), row), *others]
     return case.done(code, rows, after=row, prev=prev)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final, NamedTuple
 
-from registry.tables.rows import DEFAULT_TTL
+from registry.tables.rows import DEFAULT_TTL, ZoneRow
 
 
 class TreeKind(Enum):
@@ -25,6 +25,13 @@ class TreeChange(NamedTuple):
     record: bytes = b""  # RECORD and TOMBSTONE: canonical msgpack
     target: str = ""  # ALIAS: an identifier; SUBTREE: a prefix
     ttl: int = DEFAULT_TTL  # seconds
+
+
+class ZoneChange(NamedTuple):
+    """A zone that is loaded as a whole, or dropped."""
+
+    origin: str
+    row: ZoneRow | None  # that it is to have; None for a zone without names below the suffix
 
 
 Row = tuple[str, bytes, bytes | None]  # table, key, value; None takes the row away

@@ -10,8 +10,6 @@ from csid.record import Record, encode
 from csid.record_rdata import svcb_rdatas, txt_rdata
 from resolver.store import node
 
-TYPES: Final = frozenset({CSID, SVCB, TXT})  # what the registry gives a name, and takes from it
-
 # The head of a node's entry (resolver/store/node.py), and with it that of its only record, of 12
 # octets.
 _ENTRY: Final = struct.Struct(">HHHHH").pack

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from csid.protocol import CNAME, DNAME
 from csid.record import decode
 from registry.tables.changes import TreeChange, TreeKind
 from registry.tables.naming import Names
-from registry.tables.record_node import TYPES, blob_of
+from registry.tables.record_node import blob_of
 from resolver.answer import lookup
 from resolver.answer.lookup import Snapshot
 from resolver.store import node
-from resolver.store.editor import ZoneEditor
+from resolver.store.node import RRset
+from resolver.store.update import ZoneUpdate
 from resolver.store.write import WriteTransaction
 
 _COVERED: Final = (lookup.DELEGATION, lookup.REDIRECT)
@@ -50,7 +52,7 @@ class ResolutionTree:
         self._txn = txn
         self._names = Names(suffix)
         self._kept: dict[str, TreeChange] = {}  # the last change of a name stands
-        self._editors: dict[bytes, ZoneEditor] = {}
+        self._updates: dict[bytes, ZoneUpdate] = {}
         self.reach = Reach(txn.snapshot, self._names)
 
     def keep(self, changes: Iterable[TreeChange]) -> None:
@@ -67,23 +69,25 @@ class ResolutionTree:
         for name, change in sorted(self._kept.items()):
             self._change(self._names.key(name), change)
         self._kept.clear()
-        for editor in self._editors.values():
-            editor.finish()
+        for update in self._updates.values():
+            update.finish()
 
-    def editor(self, key: bytes) -> ZoneEditor:
+    def update(self, key: bytes) -> ZoneUpdate:
         """The deepest zone around a name.
 
         Raises:
             ZoneError: none that is held here encloses it.
         """
-        return self._txn.zone_around(key, self._editors)
+        return self._txn.update_around(key, self._updates)
 
     def _change(self, key: bytes, change: TreeChange) -> None:
-        editor = self.editor(key)
-        below = key[len(editor.apex) :]
+        update = self.update(key)
+        below = key[len(update.apex) :]
+        if change.kind in (TreeKind.RECORD, TreeKind.TOMBSTONE):
+            update.put(below, blob_of(decode(change.record), change.ttl))
+            return
+        leads_on = RRset(change.ttl, [self._names.target(change.target)])
         if change.kind is TreeKind.ALIAS:
-            editor.put_alias(below, change.ttl, self._names.target(change.target))
-        elif change.kind is TreeKind.SUBTREE:
-            editor.put_redirect(below, change.ttl, self._names.target(change.target))
+            update.set(below, {CNAME: leads_on})
         else:
-            editor.put_types(below, blob_of(decode(change.record), change.ttl), TYPES)
+            update.set(below, update.rrsets(below) | {DNAME: leads_on})

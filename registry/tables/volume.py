@@ -13,14 +13,12 @@ from registry.tables import codec
 from registry.tables.changes import Row, TreeChange, TreeKind
 from registry.tables.naming import Names
 from registry.tables.overlay import Overlay
-from registry.tables.record_node import TYPES
 from registry.tables.resolution import Reach, ResolutionTree
 from registry.tables.transaction import TransactionView, append_leaves
 from registry.tables.view import View
 from resolver.answer.lookup import Snapshot
-from resolver.store.build import next_serial
-from resolver.store.editor import ZoneEditor
 from resolver.store.read import ReadTransaction
+from resolver.store.update import ZoneUpdate
 from resolver.store.write import WriteTransaction
 
 # Of what was only tried this may matter to what comes later; the rest is of one identifier each.
@@ -102,7 +100,7 @@ class WrittenVolume(TransactionView):
         self._writing = txn
         self._named = Names(suffix)
         self._tree = ResolutionTree(txn, suffix)
-        self._zones: dict[bytes, ZoneEditor] = {}
+        self._zones: dict[bytes, ZoneUpdate] = {}
 
     def leaves(self) -> int:
         """The leaves of the log and those to be appended."""
@@ -131,20 +129,20 @@ class WrittenVolume(TransactionView):
         """Where the names of a place lie; None if no one zone holds them all."""
         return _site(self._writing.snapshot, self._named.key(place))
 
-    def _zone(self, apex: bytes) -> ZoneEditor:
+    def _zone(self, apex: bytes) -> ZoneUpdate:
         zone = self._zones.get(apex)
         if zone is None:
-            zone = self._zones[apex] = self._tree.editor(apex)
+            zone = self._zones[apex] = self._tree.update(apex)
         return zone
 
     def next_serial(self, apex: bytes) -> int:
         """The serial that a zone gets by what is decided now."""
-        return next_serial(self._zone(apex).serial())
+        return self._zone(apex).next_serial()
 
     def plant(self, site: Site, spec: str, blob: bytes) -> None:
         """Give a name of a place its node."""
         zone = self._zones.get(site.apex) or self._zone(site.apex)
-        zone.put_types(site.below + spec.lower().encode("ascii") + b"\0", blob, TYPES)
+        zone.put(site.below + spec.lower().encode("ascii") + b"\0", blob)
 
     def finish(self) -> None:
         """Append the leaves and write the names, with journal and serial.

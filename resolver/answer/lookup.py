@@ -13,6 +13,7 @@ from csid import names
 from csid.limits import MAX_KEY_OCTETS
 from csid.protocol import NS, SOA
 from resolver.store import node
+from resolver.store.apexes import GENERATION_OCTETS, split_zone_entry
 from resolver.store.build import negative_ttl
 
 try:
@@ -27,7 +28,6 @@ REDIRECT: Final = 2  # below a DNAME; the blob is that of the DNAME's owner
 WILDCARD: Final = 3  # no such name, but a wildcard stands for it; the blob is the wildcard's
 NO_NAME: Final = 4  # no such name
 
-GENERATION_OCTETS: Final = 8
 _WILDCARD_LABEL: Final = b"*\0"
 _KNOWN_ZONES: Final = 4_096  # zones kept ready between two changes of the store
 
@@ -170,15 +170,15 @@ class Snapshot:
     def _zone(self, apex: bytes, value: bytes) -> Zone:
         zone = self.zones.get(apex)
         if zone is None:
-            generation, wildcards = split_zone_entry(value)
-            blob = self.get(generation)
+            entry = split_zone_entry(value)
+            blob = self.get(entry.generation)
             if blob is None:
                 raise LookupError(
                     f"the tree has no apex for {names.to_text(names.wire_of_key(apex))}"
                 )
             if len(self.zones) >= _KNOWN_ZONES:
                 self.zones.clear()
-            zone = self.zones[apex] = Zone(apex, generation, wildcards, blob)
+            zone = self.zones[apex] = Zone(apex, entry.generation, entry.wildcards, blob)
         return zone
 
     def zone_above(self, apex: bytes) -> Zone | None:
@@ -250,13 +250,3 @@ def shared_ancestor(one: bytes, other: bytes) -> bytes:
     """The key of the deepest name at or above both of two canonical keys."""
     end: int = shared_end(one, other, 0)
     return one[:end]
-
-
-def zone_entry(generation: bytes, wildcards: int) -> bytes:
-    """The value kept under an apex: the zone's generation and how many wildcard names it has."""
-    return generation + wildcards.to_bytes(8, "big")
-
-
-def split_zone_entry(value: bytes) -> tuple[bytes, int]:
-    """The inverse of `zone_entry`."""
-    return value[:GENERATION_OCTETS], int.from_bytes(value[GENERATION_OCTETS:], "big")

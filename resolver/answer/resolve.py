@@ -79,7 +79,7 @@ def _follow(reply: Reply, snapshot: Snapshot) -> None:
     key, qtype = reply.key, reply.qtype
     zone: Zone | None
     seen: set[bytes] | None = None  # keys of the names the chain has come through
-    for _ in range(MAX_CHAIN):
+    for followed in range(MAX_CHAIN + 1):
         zone = snapshot.zone_of(key)
         if zone is not None and qtype == DS and key == zone.apex:
             # DS lies on the parent's side of a cut (RFC 4035 section 3.1.4.1)
@@ -100,6 +100,8 @@ def _follow(reply: Reply, snapshot: Snapshot) -> None:
             _deny(reply, zone)
             return
         if outcome == REDIRECT:
+            if followed == MAX_CHAIN:
+                return
             if not _redirect(reply, zone, blob, depth) or qtype in _ALIAS_TYPES:
                 return  # the CNAME that was made is what was asked for
         else:
@@ -112,6 +114,8 @@ def _follow(reply: Reply, snapshot: Snapshot) -> None:
                 return
             if not blob[0] & ALIAS or qtype in _BESIDE_ALIAS:
                 _deny(reply, zone)
+                return
+            if followed == MAX_CHAIN:
                 return
             _alias(reply, blob)
         if seen is None:

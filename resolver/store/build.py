@@ -6,22 +6,45 @@ and DNAMEs learn what covers them, and name servers' addresses are laid beside t
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from typing import Final
 
 from csid import names
 from csid.errors import ZoneError
 from csid.limits import MAX_RRSET_OCTETS, MAX_RRSET_RECORDS, MAX_TYPES_PER_NAME
+from csid.protocol import CNAME, DNAME, KEY, NSEC, NSEC3, NXT, RRSIG, SIG, SOA
 from resolver.store import node
 from resolver.store.extras import HOST_OFFSET, extras_of, is_wildcard
-from resolver.store.held import HeldZone, RRsets, unpacked
+from resolver.store.held import Held, HeldZone, RRsets, unpacked
 from resolver.store.node import RRset
+
+# What an alias may stand beside (RFC 2181 section 10.1, RFC 4034 sections 3 and 4), and RFC 5155
+# section 7.1, whose owners are hashes.
+BESIDE_CNAME: Final = frozenset({CNAME, RRSIG, NSEC, NSEC3, KEY, SIG, NXT})
+SINGLE: Final = {SOA: "SOA", CNAME: "CNAME", DNAME: "DNAME"}  # one record each at a name
 
 RECORD_OCTETS: Final = 12  # of a record in a message beside its data: pointer, type, class, TTL...
 _TOPS: Final = node.CUT | node.REDIRECT  # flags of names that cover those below them
 
 Node = tuple[bytes, bytes]  # key below the apex, blob
 ZoneData = Mapping[bytes, RRsets]  # lower-case owner in wire form -> its RRsets
+
+
+class _InMemory:
+    """A zone as `extras_of` looks into it while it is built."""
+
+    def __init__(self, held: dict[bytes, Held], keys: list[bytes]) -> None:
+        self.held = held
+        self.keys = keys  # of all names, in order
+
+    def rrsets(self, key: bytes, /) -> RRsets | None:
+        held = self.held.get(key)
+        return None if held is None else unpacked(held)
+
+    def encloses(self, key: bytes, /) -> bool:
+        at = bisect_left(self.keys, key)
+        return at < len(self.keys) and self.keys[at].startswith(key)
 
 
 def build(origin: bytes, data: ZoneData) -> Iterator[Node]:
@@ -43,6 +66,7 @@ def build(origin: bytes, data: ZoneData) -> Iterator[Node]:
     covers: list[tuple[bytes, int]] = []  # (key, cover) of the topmost cover we are inside of
     before = apex
     keys = sorted(held)
+    zone = _InMemory(held, keys)
     for key in keys:
         if not key.startswith(apex):
             raise ZoneError(_text(key), f"lies outside {names.to_text(origin)}")
@@ -65,7 +89,7 @@ def build(origin: bytes, data: ZoneData) -> Iterator[Node]:
             cover = 1 + depth_of(key[skip:])
             covers.append((key, cover))
         check_caps(key, types)
-        yield key[skip:], node.encode(types, cover, extras_of(apex, key, types, held, keys))
+        yield key[skip:], node.encode(types, cover, extras_of(apex, key, types, zone))
 
 
 def taken(nodes: Iterator[Node], most: int, most_octets: int) -> tuple[list[Node], int]:

@@ -2,10 +2,12 @@
 
 Sub-databases (described in schemas/store.md):
     meta    what the directory is: schema version, suffix, secrets, the last generation given out
-    apexes  00 + canonical key of an apex -> generation(8) wildcards(8)
+    apexes  00 + canonical key of an apex -> generation(8) wildcards(8) journal(8)
     tree    generation(8) + canonical key below the apex -> node blob (resolver/store/node.py)
-    doomed  generation(8) -> empty: trees being built or taken down; those that no living process
-            has claimed (resolver/store/build_locks.py) are swept by whoever writes next
+    pointers    which names lead to which hosts of their zone (resolver/store/pointers.py)
+    doomed  generation(8) -> journal(8) of a zone that was dropped, else empty: trees being built
+            or taken down; those that no living process has claimed (resolver/store/build_locks.py)
+            are swept by whoever writes next
     journal what each zone held before its last serials (resolver/store/journal.py)
 
 Whoever writes the tree may keep tables of its own beside these (`Store.open_tables`), changed in
@@ -17,8 +19,9 @@ This module alone imports lmdb; what it raises for callers is `StoreError`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -39,10 +42,12 @@ from resolver.store.access import (
 )
 from resolver.store.build_locks import Claims
 from resolver.store.errors import plain
-from resolver.store.meta import DATABASES, check, fill, taken
+from resolver.store.meta import DATABASES, Content, check, fill, taken
 from resolver.store.read import ReadTransaction
+from resolver.store.scratch import Scratch
 from resolver.store.seek import Below, Floor
 from resolver.store.write import Nodes, WriteTransaction
+from resolver.store.write_lock import WriteLock
 
 _FILES: Final = ("data.mdb", "lock.mdb")
 
@@ -53,6 +58,14 @@ class Settings(NamedTuple):
     suffix: str  # DNS suffix of the deployment, with its final dot
     handle_authority: str  # naming authority before the owner in a Handle
     cookie_secret: bytes  # 16 octets (RFC 9018)
+    node: bytes  # 16 random octets that tell this directory from all others
+
+
+class Swept(NamedTuple):
+    """What a part of a sweep came to, in generations."""
+
+    gone: int
+    left: int  # for the next part
 
 
 class Identity(NamedTuple):
@@ -86,7 +99,9 @@ class Store:
     def __init__(self, path: Path, environment: Any) -> None:
         self.path = path
         self._environment = environment
+        self._is_writable = not environment.flags()["readonly"]
         self._claims = Claims(path)
+        self._lock = WriteLock(path)
         self._databases: dict[bytes, Any] = {}
         # The zones of the moment last seen, with the number of its transaction: one reference, so
         # that no thread takes the zones of one moment for those of another.
@@ -100,6 +115,8 @@ class Store:
         handle_authority: str,
         map_octets: int = MAP_OCTETS,
         first_zone: Nodes = (),
+        tables: Iterable[bytes] = (),
+        also: Callable[[WriteTransaction], None] | None = None,
     ) -> Store:
         """Make a data directory and open it for writing.
 
@@ -109,6 +126,9 @@ class Store:
         Args:
             map_octets: the most that the data file may grow to.
             first_zone: nodes of the zone at the suffix (`resolver.store.build`).
+            tables: names of further tables, made with the rest.
+            also: writes what they are to hold, after all else; raises what keeps the directory
+                from being made.
 
         Raises:
             StoreError: something is there already, or it may not be written.
@@ -122,8 +142,9 @@ class Store:
                 store = cls(path, _open_environment(path, _whole_pages(map_octets), writable=True))
                 for name in _FILES:
                     set_mode(path / name, file_mode(path))
-                with _plain_errors(path):
-                    fill(path, store._environment, suffix, handle_authority, first_zone)
+                content = Content(suffix, handle_authority, first_zone, tuple(tables), also)
+                with _plain_errors(path), store._lock if begun else nullcontext():
+                    fill(path, store._environment, content)
             except BaseException:
                 if not begun:  # so that nothing is left of it
                     _remove(path)
@@ -171,9 +192,9 @@ class Store:
                     self._databases[name] = self._environment.open_db(name, create=False)
                 except lmdb.NotFoundError:
                     missing.append(name)
-            if not missing or self._environment.flags()["readonly"]:
+            if not missing or not self._is_writable:
                 return
-            with self._environment.begin(write=True) as txn:
+            with self._lock, self._environment.begin(write=True) as txn:
                 made = {name: self._environment.open_db(name, txn=txn) for name in missing}
             self._databases.update(made)
 
@@ -185,7 +206,12 @@ class Store:
         """What the directory is for."""
         with _plain_errors(self.path):
             meta = self._meta()
-        return Settings(meta[b"suffix"].decode(), meta[b"handle"].decode(), meta[b"cookie-secret"])
+        return Settings(
+            meta[b"suffix"].decode(),
+            meta[b"handle"].decode(),
+            meta[b"cookie-secret"],
+            meta[b"node"],
+        )
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:
@@ -226,19 +252,26 @@ class Store:
         Others who want to write wait meanwhile, so it is kept short.
 
         Raises:
-            StoreError: the file system or the map is full, or the file may not be written.
+            StoreError: the file system or the map is full, the file may not be written, or others
+                have been writing for too long (`resolver/store/write_lock.py`).
         """
-        with _plain_errors(self.path):
-            txn = self._environment.begin(write=True, db=self._databases[b"tree"])
-            try:
-                yield WriteTransaction(txn, self._databases)
-            except BaseException:
-                txn.abort()
-                raise
-            if keep:
-                txn.commit()
-            else:
-                txn.abort()
+        if self._is_writable:  # else LMDB says why not
+            self._lock.acquire()
+        try:
+            with _plain_errors(self.path):
+                txn = self._environment.begin(write=True, db=self._databases[b"tree"])
+                try:
+                    yield WriteTransaction(txn, self._databases)
+                except BaseException:
+                    txn.abort()
+                    raise
+                if keep:
+                    txn.commit()
+                else:
+                    txn.abort()
+        finally:
+            if self._is_writable:
+                self._lock.release()
 
     @contextmanager
     def building(self) -> Iterator[bytes]:
@@ -262,11 +295,17 @@ class Store:
         """
         gone = 0
         while True:
-            with self.write() as txn:
-                doomed = [one for one in txn.doomed() if not self._claims.is_claimed(one)]
-                gone += (swept := txn.sweep(doomed, most))
-                if swept == len(doomed):
-                    return gone
+            swept = self.sweep_some(most)
+            gone += swept.gone
+            if not swept.left:
+                return gone
+
+    def sweep_some(self, most: int) -> Swept:
+        """As `sweep`, in one transaction: at most `most` nodes."""
+        with self.write() as txn:
+            doomed = [one for one in txn.doomed() if not self._claims.is_claimed(one)]
+            gone = txn.sweep(doomed, most)
+            return Swept(gone, len(doomed) - gone)
 
     def check_readers(self) -> int:
         """Free the reader slots of processes that died; returns how many."""
@@ -293,6 +332,7 @@ class Store:
     def close(self) -> None:
         """End the use of the directory."""
         self._claims.close()
+        self._lock.close()
         self._environment.close()
 
     def __enter__(self) -> Store:
@@ -300,6 +340,33 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@contextmanager
+def scratch(names: Iterable[bytes]) -> Iterator[Scratch]:
+    """Tables of these names in a temporary directory (TMPDIR) that is gone when the context ends:
+    for work that would not fit into memory. Nothing of it survives a crash.
+
+    Raises:
+        StoreError: the directory cannot be made or is full.
+    """
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="csid-")
+    except OSError as error:
+        raise StoreError(f"no temporary directory: {error.strerror}; set TMPDIR") from None
+    with folder as path, _plain_errors(Path(path)):
+        given = tuple(names)
+        environment = lmdb.open(
+            path, map_size=MAP_OCTETS, max_dbs=len(given), sync=False, lock=False, readahead=False
+        )
+        try:
+            work = Scratch(environment, {name: environment.open_db(name) for name in given})
+            try:
+                yield work
+            finally:
+                work.close()
+        finally:
+            environment.close()
 
 
 def _whole_pages(octets: int) -> int:
@@ -315,7 +382,7 @@ def _open_environment(path: Path, map_octets: int, writable: bool, sync: bool = 
             return lmdb.open(
                 os.fspath(path),
                 map_size=map_octets,  # 0: the size the file was made with
-                max_dbs=32,
+                max_dbs=64,
                 max_readers=MAX_READERS,
                 readonly=not writable,
                 sync=sync,

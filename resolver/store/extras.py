@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from csid import names
 from csid.limits import MAX_RRSET_OCTETS
 from csid.protocol import AAAA, DNAME, HTTPS, KX, MB, MX, NS, RT, SRV, SVCB, A
 from resolver.store import node
-from resolver.store.held import Held, RRsets, unpacked
+from resolver.store.held import RRsets
 from resolver.store.node import Extra, RRset
 
 # Where in the data the host stands whose addresses help the asker. These are the types for which at
@@ -24,9 +22,17 @@ _NO_EXTRAS: Final[dict[int, Extra]] = {}
 Wanted = tuple[bytes, bytes, int]  # owner as it is written, key of the name that has its data, type
 
 
-def extras_of(
-    apex: bytes, key: bytes, rrsets: RRsets, held: dict[bytes, Held], keys: Sequence[bytes]
-) -> dict[int, Extra]:
+class Surroundings(Protocol):
+    """The zone that hosts are looked for in: in memory while it is built, or in a transaction."""
+
+    def rrsets(self, key: bytes, /) -> RRsets | None:
+        """What a name (canonical key) of the zone has; None if it has no records."""
+
+    def encloses(self, key: bytes, /) -> bool:
+        """Whether a name, or one below it, is in the zone."""
+
+
+def extras_of(apex: bytes, key: bytes, rrsets: RRsets, zone: Surroundings) -> dict[int, Extra]:
     """What goes with each RRset whose data names hosts of the same zone.
 
     A name server's addresses are found wherever they lie in the zone, below this or another cut,
@@ -37,17 +43,16 @@ def extras_of(
 
     Args:
         apex, key: canonical keys of the zone and of the name that has the RRsets.
-        held: the zone, by canonical key; `keys` are these in order.
     """
     extras = _NO_EXTRAS
     for rrtype, rrset in rrsets.items():
         if rrtype not in HOST_OFFSET:
             continue
         if rrtype in (SVCB, HTTPS):
-            wanted = _of_services(apex, key, rrtype, rrset, held, keys)
+            wanted = _of_services(apex, key, rrtype, rrset, zone)
         else:
-            wanted = _of_hosts(apex, key, rrtype, rrset, held, keys)
-        records = _records(wanted, held)
+            wanted = _of_hosts(apex, key, rrtype, rrset, zone)
+        records = _records(wanted, zone)
         if records:
             extras = extras or {}
             extras[rrtype] = Extra(len(records), b"".join(records))
@@ -55,12 +60,7 @@ def extras_of(
 
 
 def _of_hosts(
-    apex: bytes,
-    key: bytes,
-    rrtype: int,
-    rrset: RRset,
-    held: dict[bytes, Held],
-    keys: Sequence[bytes],
+    apex: bytes, key: bytes, rrtype: int, rrset: RRset, zone: Surroundings
 ) -> list[Wanted]:
     at = HOST_OFFSET[rrtype]
     hosts: dict[bytes, tuple[bytes, bytes]] = {}  # each once, in whatever case records name it
@@ -68,8 +68,8 @@ def _of_hosts(
         host, end = names.read_key(rdata, at)
         if not end or host in hosts:
             continue
-        source = _source(apex, host, held, keys)
-        if source and (rrtype == NS or not _is_hidden(apex, host, held)):
+        source = _source(apex, host, zone)
+        if source and (rrtype == NS or not _is_hidden(apex, host, zone)):
             hosts[host] = (rdata[at:end], source)
     found = list(hosts)
     if rrtype == NS:
@@ -78,12 +78,7 @@ def _of_hosts(
 
 
 def _of_services(
-    apex: bytes,
-    key: bytes,
-    rrtype: int,
-    rrset: RRset,
-    held: dict[bytes, Held],
-    keys: Sequence[bytes],
+    apex: bytes, key: bytes, rrtype: int, rrset: RRset, zone: Surroundings
 ) -> list[Wanted]:
     """Addresses of targets, and the services an alias stands for (RFC 9460 section 4.1)."""
     wanted: dict[tuple[bytes, int], Wanted] = {}
@@ -95,8 +90,8 @@ def _of_services(
         if owner == names.ROOT and not is_alias and not is_wildcard(key):
             # The owner itself (section 2.5.2), unless it is a wildcard and so not known yet.
             target, owner = key, names.wire_of_key(key)
-        source = _source(apex, target, held, keys) if end else b""
-        if source and not _is_hidden(apex, target, held):
+        source = _source(apex, target, zone) if end else b""
+        if source and not _is_hidden(apex, target, zone):
             for kind in (A, AAAA, rrtype) if is_alias else (A, AAAA):
                 wanted.setdefault((target, kind), (owner, source, kind))
     return list(wanted.values())
@@ -107,46 +102,111 @@ def is_wildcard(key: bytes) -> bool:
     return key.endswith(b"\0*\0") or key == b"*\0"
 
 
-def _source(apex: bytes, key: bytes, held: dict[bytes, Held], keys: Sequence[bytes]) -> bytes:
+def names_hosts(blob: bytes) -> bool:
+    """Has a node records of a type that may lead to hosts?"""
+    at = 2
+    while at < len(blob):
+        if (blob[at] << 8) + blob[at + 1] in HOST_OFFSET:
+            return True
+        at = node.next_entry(blob, at)
+    return False
+
+
+def leads_inside(tail: bytes, blob: bytes) -> bool:
+    """Does a record of a node lead to a host that lies in a zone, or is its apex?
+
+    Args:
+        tail: the apex, lower-case wire form. (Some other names end with the same octets; `hosts_in`
+            tells them apart.)
+    """
+    at = 2
+    while at < len(blob):
+        after = node.next_entry(blob, at)
+        rrtype = (blob[at] << 8) + blob[at + 1]
+        if rrtype in (NS, MB, MX, RT, SRV, KX, SVCB, HTTPS):
+            offset = 12 + HOST_OFFSET[rrtype]
+            record = at + 10
+            for _ in range((blob[at + 2] << 8) + blob[at + 3]):
+                end = record + offset
+                while end < after and blob[end]:
+                    end += 1 + blob[end]
+                end += 1
+                if blob[end - len(tail) : end].lower() == tail:
+                    return True
+                record += 12 + (blob[record + 10] << 8) + blob[record + 11]
+        at = after
+    return False
+
+
+def hosts_in(apex: bytes, key: bytes, blob: bytes) -> list[bytes]:
+    """The hosts, at or below the apex, that the records of a node lead to: those on which, beside
+    the name's own records, its extras depend.
+
+    Args:
+        apex: canonical key of the zone.
+        key: of the node, below the apex; it is left out itself.
+
+    Returns:
+        Keys below the apex, each once.
+    """
+    hosts: dict[bytes, bool] = {}
+    at = 2
+    while at < len(blob):
+        rrtype = (blob[at] << 8) + blob[at + 1]
+        if rrtype in HOST_OFFSET:
+            record = at + 10
+            end = record + (blob[at + 4] << 8) + blob[at + 5]
+            while record < end:
+                rdata = record + 12
+                record = rdata + (blob[record + 10] << 8) + blob[record + 11]
+                host, after = names.read_key(blob[rdata:record], HOST_OFFSET[rrtype])
+                if after and host.startswith(apex):
+                    hosts[host[len(apex) :]] = True
+        at = node.next_entry(blob, at)
+    hosts.pop(key, False)
+    return list(hosts)
+
+
+def _source(apex: bytes, key: bytes, zone: Surroundings) -> bytes:
     """The key of what has the records of a name: the name itself, or the wildcard at its closest
     encloser (RFC 4592 section 3.3.1). Empty if there is none in the zone.
     """
-    if key in held:
-        return key
     if not key.startswith(apex):
         return b""
+    if zone.rrsets(key) is not None:
+        return key
     child = key
     while len(child) > len(apex):
-        at = bisect_left(keys, child)
-        if at < len(keys) and keys[at].startswith(child):
+        if zone.encloses(child):
             return b""  # the closest encloser, and no wildcard at it
         encloser = child[: child.rfind(b"\0", 0, -1) + 1]
         wildcard = encloser + b"*\0"
-        if wildcard in held:
+        if zone.rrsets(wildcard) is not None:
             return wildcard
         child = encloser
     return b""
 
 
-def _is_hidden(apex: bytes, key: bytes, held: dict[bytes, Held]) -> bool:
+def _is_hidden(apex: bytes, key: bytes, zone: Surroundings) -> bool:
     """Does a name lie at or below a delegation of the zone, or below a DNAME?"""
     end = len(key)
     while end >= len(apex):
-        at = held.get(key[:end])
-        if at is not None:
-            types = unpacked(at)
-            if (NS in types and end > len(apex)) or (DNAME in types and end < len(key)):
-                return True
+        types = zone.rrsets(key[:end])
+        if types is not None and (
+            (NS in types and end > len(apex)) or (DNAME in types and end < len(key))
+        ):
+            return True
         end = key.rfind(b"\0", 0, end - 1) + 1 if end else -1
     return False
 
 
-def _records(wanted: list[Wanted], held: dict[bytes, Held]) -> list[bytes]:
+def _records(wanted: list[Wanted], zone: Surroundings) -> list[bytes]:
     """Records in wire form, up to what a message can carry."""
     records: list[bytes] = []
     room = MAX_RRSET_OCTETS
     for owner, key, rrtype in wanted:
-        rrset = unpacked(held[key]).get(rrtype)
+        types = zone.rrsets(key)
+        rrset = types.get(rrtype) if types else None
         if rrset is None:
             continue
         for rdata in rrset[1]:

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from csid import names
 from csid.errors import StoreError
-from resolver.answer.lookup import GENERATION_OCTETS
+from resolver.store.apexes import GENERATION_OCTETS
 from resolver.store.write import Nodes, WriteTransaction
 
-SCHEMA_VERSION: Final = 1
-DATABASES: Final = (b"meta", b"apexes", b"tree", b"doomed", b"journal")
+SCHEMA_VERSION: Final = 2
+DATABASES: Final = (b"meta", b"apexes", b"tree", b"pointers", b"doomed", b"journal")
+_NODE_OCTETS: Final = 16
 _MAGIC: Final = b"csid resolution store"
 _OF_A_BEGINNING: Final = (b"kind", b"schema", b"generation")  # the same before the first zone
+
+
+class Content(NamedTuple):
+    """What a new directory is to hold; see `resolver.store.environment.Store.create`."""
+
+    suffix: str
+    handle_authority: str
+    first_zone: Nodes = ()
+    tables: tuple[bytes, ...] = ()
+    also: Callable[[WriteTransaction], None] | None = None
 
 
 def check(path: Path, meta: Mapping[bytes, bytes]) -> None:
@@ -28,16 +39,17 @@ def check(path: Path, meta: Mapping[bytes, bytes]) -> None:
     if meta.get(b"kind") != _MAGIC:
         raise StoreError(f"{path}: an LMDB file, but not one of csid")
     version = meta.get(b"schema", b"?").decode("ascii", "replace")
-    if version != str(SCHEMA_VERSION):
-        raise StoreError(
-            f"{path}: has schema version {version}, this program reads version "
-            f"{SCHEMA_VERSION}; use the program version that wrote it"
-        )
+    if version == str(SCHEMA_VERSION):
+        return
+    hint = "use the program version that wrote it"
+    if version.isdecimal() and int(version) < SCHEMA_VERSION:
+        hint = f"bring it up to date with: csid migrate --data {path}"
+    raise StoreError(
+        f"{path}: has schema version {version}, this program reads version {SCHEMA_VERSION}; {hint}"
+    )
 
 
-def fill(
-    path: Path, environment: Any, suffix: str, handle_authority: str, first_zone: Nodes
-) -> None:
+def fill(path: Path, environment: Any, content: Content) -> None:
     """Write all that a new directory holds, in one transaction; one that was made and never given a
     zone is completed.
 
@@ -47,9 +59,10 @@ def fill(
     values = {
         b"kind": _MAGIC,
         b"schema": str(SCHEMA_VERSION).encode(),
-        b"suffix": suffix.encode(),
-        b"handle": handle_authority.encode(),
+        b"suffix": content.suffix.encode(),
+        b"handle": content.handle_authority.encode(),
         b"cookie-secret": secrets.token_bytes(16),
+        b"node": secrets.token_bytes(_NODE_OCTETS),
         b"created": str(int(time.time())).encode(),
         b"generation": bytes(GENERATION_OCTETS),
     }
@@ -66,8 +79,13 @@ def fill(
             raise taken(path)
         for key, value in values.items():
             txn.put(key, value, db=meta)
-        if first_zone:
-            WriteTransaction(txn, opened).replace_zone(names.from_text(suffix), first_zone)
+        for name in content.tables:
+            opened[name] = environment.open_db(name, txn=txn)
+        writing = WriteTransaction(txn, opened)
+        if content.first_zone:
+            writing.replace_zone(names.from_text(content.suffix), content.first_zone)
+        if content.also is not None:
+            content.also(writing)
 
 
 def taken(path: Path) -> StoreError:

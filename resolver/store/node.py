@@ -36,6 +36,7 @@ _ENTRY = struct.Struct(">HHHHH")
 _RR_HEAD = struct.Struct(">2sHHIH")
 _ONE = struct.Struct(">BBHHHHH2sHHIH")  # a node up to the data of its only record
 _ONE_FLAGS = {SOA: APEX, NS: CUT, CNAME: ALIAS, DNAME: REDIRECT}
+_NO_EXTRA_HEAD = bytes(4)
 EMPTY = b"\0\0"  # an empty non-terminal that nothing covers
 
 
@@ -99,6 +100,22 @@ def encode_one(rrtype: int, ttl: int, rdata: bytes) -> bytes:
 def with_cover(blob: bytes, cover: int) -> bytes:
     """The same node under another cover."""
     return bytes((blob[0], cover)) + blob[2:]
+
+
+def bare(blob: bytes) -> bytes:
+    """What a node says of its name alone: under no cover, without additional records."""
+    if len(blob) < _ENTRY.size:
+        return bytes((blob[0], 0))
+    parts = [bytes((blob[0], 0))]
+    at = 2
+    while at < len(blob):
+        start = at + 10
+        end = start + (blob[at + 4] << 8) + blob[at + 5]
+        parts.append(blob[at : at + 6])
+        parts.append(_NO_EXTRA_HEAD)
+        parts.append(blob[start:end])
+        at = next_entry(blob, at)
+    return b"".join(parts)
 
 
 def rrsets_of(blob: bytes) -> Iterator[tuple[int, RRset]]:

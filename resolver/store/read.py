@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 from csid import names
 from csid.errors import ZoneError
 from csid.protocol import SOA
-from resolver.answer.lookup import GENERATION_OCTETS, Snapshot, split_zone_entry
-from resolver.store import node
+from resolver.answer.lookup import Snapshot
+from resolver.store import difference, node
+from resolver.store.apexes import GENERATION_OCTETS, split_zone_entry
 from resolver.store.build import serial_of
+from resolver.store.difference import Difference
 from resolver.store.journal import Journal
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.table import EMPTY, Table
@@ -24,6 +26,7 @@ class Held(NamedTuple):
     apex: bytes  # canonical key
     generation: bytes
     wildcards: int  # names of it that are wildcards
+    journal: bytes  # what the keys of its journal begin with
 
     @property
     def origin(self) -> bytes:
@@ -56,8 +59,7 @@ class ReadTransaction:
     def zones(self, prefix: bytes = b"") -> Iterator[Held]:
         """The zones whose apex key begins with `prefix`, in canonical order."""
         for key, value in _range(self._txn.cursor(self._apexes), APEX_PREFIX + prefix):
-            generation, wildcards = split_zone_entry(value)
-            yield Held(key[len(APEX_PREFIX) :], generation, wildcards)
+            yield Held(key[len(APEX_PREFIX) :], *split_zone_entry(value))
 
     def zone(self, origin: bytes) -> Held:
         """The zone whose apex is `origin` (wire form).
@@ -94,9 +96,16 @@ class ReadTransaction:
             octets += len(zone.generation) + len(key) + len(blob)
         return Summary(serial, count, octets)
 
-    def journal(self, generation: bytes) -> Journal:
+    def journal(self, zone: Held) -> Journal:
         """The journal of a zone."""
-        return Journal(self.table(b"journal"), generation)
+        return Journal(self.table(b"journal"), zone.journal)
+
+    def difference(self, zone: Held, generation: bytes) -> Difference:
+        """What a zone holds that a generation does not which is to take its place, for
+        `WriteTransaction.publish`; walks both.
+        """
+        nodes = difference.difference(self.nodes(zone.generation), self.nodes(generation))
+        return Difference(zone.generation, self.journal(zone).following, nodes)
 
     def table(self, name: bytes) -> Table:
         """A table that `Store.open_tables` was told of; one that was never made is empty."""

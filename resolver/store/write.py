@@ -1,25 +1,29 @@
 """Changing the store: everything that happens inside one write transaction.
 
 Whole zones are written under a new generation and made visible by one entry in the apex table;
-single names are changed in place (editor.py).
+single names are changed in place (update.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from csid import names
-from csid.errors import ZoneError
-from csid.limits import REMOVALS_PER_COMMIT
-from resolver.answer.lookup import GENERATION_OCTETS, Snapshot, split_zone_entry, zone_entry
-from resolver.store.build import (
-    wildcard_count,
-)
-from resolver.store.editor import ZoneEditor
+from csid.errors import StoreError, ZoneError
+from csid.limits import NODES_PER_COMMIT, REMOVALS_PER_COMMIT
+from resolver.answer.lookup import Snapshot
+from resolver.store.apexes import GENERATION_OCTETS, ZoneEntry, split_zone_entry, zone_entry
+from resolver.store.build import wildcard_count
+from resolver.store.difference import Difference, difference, serial_in, settled
+from resolver.store.extras import hosts_in
+from resolver.store.guard import NO_GUARD, Guard
 from resolver.store.journal import Journal
+from resolver.store.pointers import Row, row
 from resolver.store.seek import APEX_PREFIX, Below, Floor
 from resolver.store.table import Table
+from resolver.store.tree import Tree
+from resolver.store.update import ZoneUpdate
 
 Nodes = Iterable[tuple[bytes, bytes]]
 
@@ -63,70 +67,173 @@ class WriteTransaction:
         self._txn.put(b"generation", generation, db=self._meta)
         return generation
 
-    def put_nodes(self, generation: bytes, nodes: Nodes) -> int:
-        """Write nodes of a generation that is not published yet, in the order of their keys, those
-        of an earlier call before those of a later one; returns how many.
+    def put_nodes(self, origin: bytes, generation: bytes, nodes: Nodes) -> int:
+        """Write nodes of a generation of the zone at `origin` (wire form) that is not published
+        yet, in the order of their keys, those of an earlier call before those of a later one;
+        returns how many.
         """
         cursor = self._txn.cursor(self._tree)
         # Appended, nodes fill their pages; else LMDB leaves them half empty.
         append = not cursor.last() or cursor.key()[:GENERATION_OCTETS] <= generation
+        led: list[Row] = []
         count: int
         count, added = cursor.putmulti(
-            ((generation + key, blob) for key, blob in nodes), append=append
+            _stored(names.key_of(origin), generation, nodes, led), append=append
         )
         if added != count:
             raise ValueError("the nodes of a generation were not given in the order of their keys")
+        if led:
+            led.sort()
+            pointers = self.table(b"pointers")
+            last = pointers.last(b"")
+            if last is not None and last[0] >= led[0][0]:
+                pointers.put_many(led)
+            else:
+                pointers.append(led)
         return count
 
-    def publish(self, origin: bytes, generation: bytes, wildcards: int) -> None:
-        """Let a generation be the zone at `origin` (wire form) from this commit on."""
-        apex = APEX_PREFIX + names.key_of(origin)
-        old = self._txn.get(apex, db=self._apexes)
+    def update_unpublished(self, origin: bytes, generation: bytes, wildcards: int) -> ZoneUpdate:
+        """A generation that is still to be published as the zone at `origin` (wire form)."""
+        entry = ZoneEntry(generation, wildcards, generation)
+        return ZoneUpdate(self._txn, self._databases, names.key_of(origin), entry, is_served=False)
+
+    def publish(
+        self,
+        origin: bytes,
+        generation: bytes,
+        wildcards: int,
+        known: Difference | None = None,
+        serial: int | None = None,
+        guard: Guard = NO_GUARD,
+        begun: object = None,
+    ) -> int:
+        """Let a generation be the zone at `origin` (wire form) from this commit on. The journal of
+        the zone it replaces goes on with what that one held.
+
+        Args:
+            wildcards: how many of its names are wildcards.
+            known: of `ReadTransaction.difference`; if None, small zones are compared here, and
+                a large one begins its journal anew.
+            serial: that the zone is to have; None is that of its SOA.
+            guard: settles the matter first; `begun` is what was found beforehand.
+
+        Returns:
+            The serial.
+
+        Raises:
+            ZoneError: the guard refuses; the transaction must be undone.
+        """
+        apex = names.key_of(origin)
+        value = self._txn.get(APEX_PREFIX + apex, db=self._apexes)
+        old = None if value is None else _entry(origin, value)
+        entry = ZoneEntry(generation, wildcards, generation if old is None else old.journal)
+        update = ZoneUpdate(self._txn, self._databases, origin, entry, False, serial)
+        guard.settle(self, origin, update, begun)
+        touched = set(update.touched())
+        after = update.finish()
         if old is not None:
-            self._txn.put(split_zone_entry(old)[0], b"", db=self._doomed)
-        self._txn.put(apex, zone_entry(generation, wildcards), db=self._apexes)
+            self._note(old, update, known, touched, after)
+            self._txn.put(old.generation, b"", db=self._doomed)
+        entry = entry._replace(wildcards=update.wildcards)
+        self._txn.put(APEX_PREFIX + apex, zone_entry(entry), db=self._apexes)
         self._txn.delete(generation, db=self._doomed)
         self._seen = None
+        return after
 
-    def replace_zone(self, origin: bytes, nodes: Nodes) -> int:
+    def _note(
+        self,
+        old: ZoneEntry,
+        update: ZoneUpdate,
+        known: Difference | None,
+        touched: set[bytes],
+        after: int,
+    ) -> None:
+        """Note in its journal what a zone held that an update takes the place of, which has changed
+        the names `touched` since the difference was `known`.
+        """
+        journal = Journal(self.table(b"journal"), old.journal)
+        apex = self._txn.get(old.generation, db=self._tree)
+        try:
+            before = serial_in(apex or b"")
+        except ValueError:  # the old tree is damaged, and nothing can be said of it
+            journal.forget()
+            return
+        nodes = None
+        if known is None or known.generation != old.generation:
+            most = NODES_PER_COMMIT
+            nodes = difference(self._nodes(old.generation), self._nodes(update.generation), most)
+        elif known.nodes is not None:
+            since = journal.since_number(known.number)
+            if since is not None:
+                keys = {*since, *touched}
+                get = Tree(self._txn, self._tree, old.generation, 0).get
+                nodes = settled(dict(known.nodes), keys, get, update.blob)
+        if nodes is None or nodes or before != after:
+            journal.record(before, after, nodes)
+
+    def _nodes(self, generation: bytes) -> Iterator[tuple[bytes, bytes]]:
+        tree = Tree(self._txn, self._tree, generation, 0)
+        apex = tree.get(b"")
+        if apex is not None:
+            yield b"", apex
+        yield from tree.below(b"")
+
+    def replace_zone(
+        self,
+        origin: bytes,
+        nodes: Nodes,
+        serial: int | None = None,
+        guard: Guard = NO_GUARD,
+        begun: object = None,
+    ) -> int:
         """Write and publish a zone small enough for one transaction; returns its nodes."""
         generation = self._next_generation()
         held = list(nodes)
-        self.put_nodes(generation, held)
-        self.publish(origin, generation, wildcard_count(key for key, _ in held))
+        self.put_nodes(origin, generation, held)
+        wildcards = wildcard_count(key for key, _ in held)
+        self.publish(origin, generation, wildcards, None, serial, guard, begun)
         return len(held)
 
-    def drop_zone(self, origin: bytes) -> None:
-        """Serve a zone no longer; its nodes go with the next sweep.
+    def drop_zone(self, origin: bytes, guard: Guard = NO_GUARD, begun: object = None) -> None:
+        """Serve a zone no longer; its nodes and its journal go with the next sweep.
 
         Raises:
-            ZoneError: there is no zone with this apex.
+            ZoneError: there is no zone with this apex, or the guard refuses.
         """
-        apex = APEX_PREFIX + names.key_of(origin)
-        old = self._txn.get(apex, db=self._apexes)
-        if old is None:
-            raise ZoneError(names.to_text(origin), "no zone with this apex is held here")
-        self._txn.put(split_zone_entry(old)[0], b"", db=self._doomed)
-        self._txn.delete(apex, db=self._apexes)
+        old = self._held(origin)
+        guard.settle(self, origin, None, begun)
+        self._txn.put(old.generation, old.journal, db=self._doomed)
+        self._txn.delete(APEX_PREFIX + names.key_of(origin), db=self._apexes)
         self._seen = None
+
+    def _held(self, origin: bytes) -> ZoneEntry:
+        value = self._txn.get(APEX_PREFIX + names.key_of(origin), db=self._apexes)
+        if value is None:
+            raise ZoneError(names.to_text(origin), "no zone with this apex is held here")
+        return _entry(origin, value)
 
     def doomed(self) -> list[bytes]:
         """Generations that nobody serves: being built, or left by a replacement, drop or crash."""
         return [key for key, _ in self._txn.cursor(self._doomed)]
 
     def sweep(self, generations: Iterable[bytes], most: int = REMOVALS_PER_COMMIT) -> int:
-        """Remove up to `most` nodes of doomed generations; returns how many of these are gone."""
-        cursor = self._txn.cursor(self._tree)
+        """Remove up to `most` nodes and pointers of doomed generations; returns how many of these
+        are gone.
+        """
         gone = 0
         for generation in generations:
-            found: bool = cursor.set_range(generation)
-            while found and cursor.key()[:GENERATION_OCTETS] == generation:
-                if not most:
-                    return gone
-                found = cursor.delete()
-                most -= 1
+            for database in (self._tree, self._databases[b"pointers"]):
+                cursor = self._txn.cursor(database)
+                found: bool = cursor.set_range(generation)
+                while found and cursor.key()[:GENERATION_OCTETS] == generation:
+                    if not most:
+                        return gone
+                    found = cursor.delete()
+                    most -= 1
+            journal = self._txn.get(generation, db=self._doomed)
+            if journal:  # the zone went with it
+                Journal(self.table(b"journal"), journal).forget()
             self._txn.delete(generation, db=self._doomed)
-            Journal(self.table(b"journal"), generation).forget()
             gone += 1
         return gone
 
@@ -136,22 +243,35 @@ class WriteTransaction:
 
     # -- single names
 
-    def open_zone(self, origin: bytes) -> ZoneEditor:
+    def update(self, origin: bytes) -> ZoneUpdate:
         """The zone whose apex is `origin` (wire form), for changes in place.
 
         Raises:
             ZoneError: there is no zone with this apex.
         """
-        apex = names.key_of(origin)
-        entry = self._txn.get(APEX_PREFIX + apex, db=self._apexes)
-        if entry is None:
-            raise ZoneError(names.to_text(origin), "no zone with this apex is held here")
-        return ZoneEditor(self._txn, self._databases, apex, entry)
+        return ZoneUpdate(self._txn, self._databases, origin, self._held(origin))
+
+    def update_around(self, key: bytes, opened: dict[bytes, ZoneUpdate]) -> ZoneUpdate:
+        """The deepest zone at or above a canonical key, one of those `opened` or added to them.
+
+        Raises:
+            ZoneError: no zone held here encloses the name.
+        """
+        apex = self.deepest_zone(key)
+        if apex is None:
+            raise ZoneError(
+                names.to_text(names.wire_of_key(key)),
+                "lies in no zone that is held here; load its zone first",
+            )
+        update = opened.get(apex)
+        if update is None:
+            update = opened[apex] = self.update(names.wire_of_key(apex))
+        return update
 
     def serial(self, origin: bytes) -> int | None:
         """The serial of the zone whose apex is `origin` (wire form), None if there is none."""
         try:
-            return self.open_zone(origin).serial()
+            return self.update(origin).serial()
         except ZoneError:
             return None
 
@@ -168,19 +288,17 @@ class WriteTransaction:
             self._seen = Snapshot(self._txn.get, Below(self._txn), floor, {})
         return self._seen
 
-    def zone_around(self, key: bytes, opened: dict[bytes, ZoneEditor]) -> ZoneEditor:
-        """The deepest zone at or above a canonical key, one of those `opened` or added to them.
 
-        Raises:
-            ZoneError: no zone held here encloses the name.
-        """
-        apex = self.deepest_zone(key)
-        if apex is None:
-            raise ZoneError(
-                names.to_text(names.wire_of_key(key)),
-                "lies in no zone that is held here; load its zone first",
-            )
-        editor = opened.get(apex)
-        if editor is None:
-            editor = opened[apex] = self.open_zone(names.wire_of_key(apex))
-        return editor
+def _stored(apex: bytes, generation: bytes, nodes: Nodes, led: list[Row]) -> Iterator[Row]:
+    """Nodes as they are stored; the rows of the hosts they lead to go to `led`."""
+    for key, blob in nodes:
+        for host in hosts_in(apex, key, blob):
+            led.append(row(generation, host, key))
+        yield generation + key, blob
+
+
+def _entry(origin: bytes, value: bytes) -> ZoneEntry:
+    try:
+        return split_zone_entry(value)
+    except LookupError as error:
+        raise StoreError(f"{names.to_text(origin)}: {error}") from None

@@ -10,27 +10,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NoReturn
 
-import dns.rdatatype
-
 from csid import names
 from csid.errors import DomainNameError, ZoneError
 from csid.limits import MAX_NAME_KEY_OCTETS, MAX_RRSET_OCTETS, MAX_RRSET_RECORDS, MAX_TYPES_PER_NAME
-from csid.protocol import CNAME, DNAME, NS, NSEC, RRSIG, SOA
+from csid.protocol import CNAME, NS, RRSIG, SOA
 from resolver.store import node
-from resolver.store.build import RECORD_OCTETS
+from resolver.store.build import BESIDE_CNAME, RECORD_OCTETS, SINGLE
 from resolver.store.held import Held, HeldZone, RRsets, unpacked
 from resolver.store.node import RRset
 from resolver.zonefile import reader
 from resolver.zonefile.canonical import folded
 from resolver.zonefile.reader import Record
 
-_T = dns.rdatatype.RdataType
-
 TOLD_EVERY: Final = 4_096  # records between two calls of `told`
-
-_TYPE_NAMES: Final = {SOA: "SOA", CNAME: "CNAME", DNAME: "DNAME"}  # one record each at a name
-# RFC 2181 section 10.1, RFC 4034 sections 3 and 4, RFC 5155 (whose owners are hashes) section 7.1.
-_BESIDE_CNAME: Final = frozenset({CNAME, RRSIG, NSEC, _T.NSEC3, _T.KEY, _T.SIG, _T.NXT})
 
 
 @dataclass(slots=True)
@@ -164,10 +156,10 @@ class _Collector:
         compared = folded(record.rrtype, record.rdata)
         if any(folded(record.rrtype, data) == compared for data in datas):
             return RRset(ttl, datas)
-        if record.rrtype in _TYPE_NAMES:
+        if record.rrtype in SINGLE:
             raise ZoneError(
                 record.where,
-                f"second {_TYPE_NAMES[record.rrtype]} at {names.to_text(record.owner)} with other "
+                f"second {SINGLE[record.rrtype]} at {names.to_text(record.owner)} with other "
                 "data; a name has at most one, so keep one (RFC 2181 10.1, RFC 6672 2.4)",
             )
         datas = (*datas, record.rdata)
@@ -206,8 +198,8 @@ def _text(key: bytes) -> str:
 def _check_neighbours(types: dict[int, RRset], record: Record) -> None:
     """May an RRset of a new type join those at its name?"""
     is_alias = record.rrtype == CNAME
-    if (is_alias and not _BESIDE_CNAME.issuperset(types)) or (
-        CNAME in types and record.rrtype not in _BESIDE_CNAME
+    if (is_alias and not BESIDE_CNAME.issuperset(types)) or (
+        CNAME in types and record.rrtype not in BESIDE_CNAME
     ):
         raise ZoneError(
             record.where,

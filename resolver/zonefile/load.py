@@ -1,39 +1,40 @@
-"""Zones from master files into the store.
+"""Zones from master files: read and made into nodes here, written by whoever writes the store.
 
-Small zones share a transaction, as committing each by itself would cost a disk write each. A zone
-with more names than one transaction takes is written under a generation of its own, beside what is
-served, and published by a last transaction. What it replaces is swept afterwards.
+Small zones are handed over many at a time and share a transaction, as committing each by itself
+would cost a disk write each. A large one is handed over in pieces, written under a generation of
+its own beside what is served, looked at in pieces as well, and published by a last transaction.
+What it replaces is swept afterwards.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
-from operator import itemgetter
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from csid import names
 from csid.errors import StoreError, ZoneError
-from csid.limits import NODES_PER_COMMIT
-from csid.protocol import SOA
 from resolver.store import build
-from resolver.store.environment import Store
-from resolver.store.write import WriteTransaction
 from resolver.zonefile import check, reader
 
-OCTETS_PER_COMMIT: Final = 64 << 20  # of nodes written in one transaction
-_KEY_OF: Final = itemgetter(0)  # of a node
+NODES_AT_ONCE: Final = 2_000  # handed over together
+OCTETS_AT_ONCE: Final = 1 << 20  # of them
+
+# Carries out a unit of work (registry/units.py): its name and what it is given.
+Perform = Callable[[str, Any], Any]
+Asked = Sequence[str]  # who asks, and why, as the units take it
 
 
 class Loaded(NamedTuple):
-    """A zone that is served from now on."""
+    """A zone that is served from now on, or was so already."""
 
     path: Path
     origin: bytes  # wire form
     serial: int
     nodes: int  # names of the tree, empty non-terminals included
     warnings: list[str]  # each with its place
+    is_unchanged: bool = False
 
 
 class Refused(NamedTuple):
@@ -47,28 +48,31 @@ class Step(NamedTuple):
     """What is being done, for a progress bar."""
 
     path: Path
-    action: str  # "reading" or "writing"
-    done: int  # records read, or nodes written
+    action: str  # "reading", "writing" or "checking"
+    done: int  # records read, or nodes written or checked
 
 
 Told = Callable[[Step], None]
-Guard = Callable[[bytes, build.ZoneData], str]
 
 
 def load(
-    store: Store,
+    perform: Perform,
+    asked: Asked,
     paths: Iterable[Path],
+    mode: str = "keep",
     told: Told = lambda step: None,
-    nodes_per_commit: int = NODES_PER_COMMIT,
-    guard: Guard = lambda origin, data: "",
+    agrees: Callable[[bytes, build.ZoneData], bool] = lambda origin, data: True,
 ) -> Iterator[Loaded | Refused]:
     """Load each file as a zone, in place of the one that has the same origin.
 
     Args:
+        perform: the writer.
+        asked: who asks, and why.
         paths: master files, a zone each. A second file with the origin of an earlier one is
             refused: which of them should hold cannot be known.
+        mode: where the serial comes from: keep, increment, unixtime.
         told: is called now and then while a file is read or written.
-        guard: says why a zone that was read may not be loaded, or nothing.
+        agrees: whether a zone that was read shall be loaded; asks whoever gave it.
 
     Returns:
         One outcome a file, once it is certain; a file that is refused is told of before those
@@ -77,32 +81,21 @@ def load(
     Raises:
         StoreError: the store is full or fails. Zones told of as loaded stay.
     """
-    _sweep_if_possible(store)
-    loader = _Loader(store, told, nodes_per_commit, guard)
+    loader = _Loader(perform, asked, mode, told, agrees)
+    loader.sweep()
     try:
         for path in paths:
             yield from loader.load(path)
         yield from loader.flush()
     finally:
-        _sweep_if_possible(store)
-
-
-def _sweep_if_possible(store: Store) -> None:
-    """Sweep what was replaced, or what a failure or crash left. A full store may have no room even
-    for that; a later writer then does it.
-    """
-    try:
-        store.sweep()
-    except StoreError:
-        return
+        loader.sweep()
 
 
 class _Small(NamedTuple):
-    """A zone that waits for a transaction with others."""
+    """A zone that waits to be handed over with others."""
 
     path: Path
     origin: bytes
-    serial: int
     nodes: list[build.Node]
     warnings: list[str]
 
@@ -110,11 +103,19 @@ class _Small(NamedTuple):
 class _Loader:
     """The zones of one call of `load`."""
 
-    def __init__(self, store: Store, told: Told, nodes_per_commit: int, guard: Guard) -> None:
-        self._store = store
-        self._guard = guard
+    def __init__(
+        self,
+        perform: Perform,
+        asked: Asked,
+        mode: str,
+        told: Told,
+        agrees: Callable[[bytes, build.ZoneData], bool],
+    ) -> None:
+        self._perform = perform
+        self._asked = tuple(asked)
+        self._mode = mode
         self._told = told
-        self._most = nodes_per_commit
+        self._agrees = agrees
         self._waiting: list[_Small] = []
         self._waiting_nodes = 0
         self._waiting_octets = 0
@@ -131,40 +132,46 @@ class _Loader:
                     f"holds the zone {names.to_text(read.origin)}, as does {earlier}, which was "
                     f"given first and is taken; give one file for each zone",
                 )
-            fault = self._guard(read.origin, read.rrsets)
-            if fault:
-                raise ZoneError(str(path), fault)
+            if not self._agrees(read.origin, read.rrsets):
+                raise ZoneError(str(path), "not loaded 未载入")
             nodes = self._nodes(read, path)
-            first, octets = build.taken(nodes, self._most, OCTETS_PER_COMMIT)
+            first, octets = build.taken(nodes, NODES_AT_ONCE, OCTETS_AT_ONCE)
         except ZoneError as error:
             yield Refused(path, str(error))
             return
-        serial = build.serial_of(read.rrsets[read.origin][SOA])
         following = next(nodes, None)
         if following is not None:
             yield from self.flush()
-            yield self._load_large(read, path, serial, first, chain((following,), nodes))
+            yield self._load_large(read, path, first, chain((following,), nodes))
             return
-        if self._waiting_nodes + len(first) > self._most or (
-            self._waiting_octets + octets > OCTETS_PER_COMMIT
+        if self._waiting_nodes + len(first) > NODES_AT_ONCE or (
+            self._waiting_octets + octets > OCTETS_AT_ONCE
         ):
             yield from self.flush()
-        self._waiting.append(_Small(path, read.origin, serial, first, read.warnings))
+        self._waiting.append(_Small(path, read.origin, first, read.warnings))
         self._waiting_nodes += len(first)
         self._waiting_octets += octets
 
-    def flush(self) -> Iterator[Loaded]:
-        """Write the zones that wait, in one transaction."""
+    def flush(self) -> Iterator[Loaded | Refused]:
+        """Have the zones written that wait, in one transaction."""
         waiting, self._waiting = self._waiting, []
         self._waiting_nodes = self._waiting_octets = 0
         if not waiting:
             return
-        with self._store.write() as txn:
-            for small in waiting:
-                small.warnings.extend(_serial_warnings(txn, small.path, small.origin, small.serial))
-                txn.replace_zone(small.origin, small.nodes)
-        for small in waiting:
-            yield Loaded(small.path, small.origin, small.serial, len(small.nodes), small.warnings)
+        zones = [(small.origin, small.nodes) for small in waiting]
+        answers = self._perform("zone.load", (self._asked, self._mode, zones))
+        for small, answer in zip(waiting, answers, strict=True):
+            yield _outcome(small.path, small.origin, len(small.nodes), small.warnings, answer)
+
+    def sweep(self) -> None:
+        """Have what was replaced removed, or what a failure or crash left. A full store may have no
+        room even for that; a later writer then does it.
+        """
+        try:
+            while self._perform("sweep", None):
+                pass
+        except StoreError:
+            return
 
     def _read(self, path: Path) -> check.Zone:
         def told(number: int) -> None:
@@ -183,38 +190,70 @@ class _Loader:
         self,
         read: check.Zone,
         path: Path,
-        serial: int,
         part: list[build.Node],
         rest: Iterator[build.Node],
     ) -> Loaded | Refused:
-        """Write a zone beside the one that is served, and let it take its place.
+        """Have a zone written beside the one that is served, and let it take its place.
 
         Args:
-            part, rest: the nodes of the zone, as many as one transaction takes and the others.
+            part, rest: the nodes of the zone, as many as are handed over at once and the others.
         """
-        count = wildcards = 0
-        with self._store.building() as generation:
-            while part:
-                with self._store.write() as txn:
-                    count += txn.put_nodes(generation, part)
-                wildcards += build.wildcard_count(map(_KEY_OF, part))
-                self._told(Step(path, "writing", count))
-                try:
-                    part, _ = build.taken(rest, self._most, OCTETS_PER_COMMIT)
-                except ZoneError as error:
-                    return Refused(path, str(error))
-            with self._store.write() as txn:
-                warnings = _serial_warnings(txn, path, read.origin, serial)
-                txn.publish(read.origin, generation, wildcards)
-        return Loaded(path, read.origin, serial, count, read.warnings + warnings)
+        try:
+            count, answer = write(
+                self._perform,
+                self._asked,
+                self._mode,
+                read.origin,
+                chain(part, rest),
+                lambda action, done: self._told(Step(path, action, done)),
+            )
+        except ZoneError as error:
+            return Refused(path, str(error))
+        return _outcome(path, read.origin, count, read.warnings, answer)
 
 
-def _serial_warnings(txn: WriteTransaction, path: Path, origin: bytes, serial: int) -> list[str]:
-    """Say if secondaries will not take the zone: its serial goes back (RFC 1982 section 3.2)."""
-    before = txn.serial(origin)
-    if before is None or before == serial or (serial - before) % 2**32 < 2**31:
-        return []
-    return [
-        f"{path}: the serial of {names.to_text(origin)} goes back from {before} to {serial}; "
-        f"secondaries will not take it over"
-    ]
+def write(
+    perform: Perform,
+    asked: Asked,
+    mode: str,
+    origin: bytes,
+    nodes: Iterator[build.Node],
+    told: Callable[[str, int], None],
+) -> tuple[int, Any]:
+    """Have a zone of any size written, looked at and published.
+
+    Args:
+        nodes: in key order.
+        told: is called with "writing" or "checking" and how many nodes that was done with.
+
+    Returns:
+        How many nodes it has, and what the writer says: outcome, serial, what is to be said.
+    """
+    generation = perform("zone.begin", (tuple(asked), origin))
+    try:
+        count = 0
+        while part := build.taken(nodes, NODES_AT_ONCE, OCTETS_AT_ONCE)[0]:
+            count = perform("zone.nodes", (generation, part))
+            told("writing", count)
+        while True:
+            is_ready, seen, findings = perform("zone.check", generation)
+            if findings:
+                return count, ("refused", 0, findings)
+            told("checking", seen)
+            if not is_ready:
+                continue
+            answer = perform("zone.publish", (generation, tuple(asked), mode))
+            if answer[0] != "again":
+                return count, answer
+    finally:
+        perform("zone.abandon", generation)
+
+
+def _outcome(
+    path: Path, origin: bytes, count: int, warnings: list[str], answer: Any
+) -> Loaded | Refused:
+    outcome, serial, said = answer
+    placed = [f"{path}: {names.to_text(origin)}: {one}" for one in said]
+    if outcome == "refused":
+        return Refused(path, "\n".join(placed))
+    return Loaded(path, origin, serial, count, [*warnings, *placed], outcome == "unchanged")

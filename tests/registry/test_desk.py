@@ -40,6 +40,7 @@ from resolver.store.environment import Store
 from resolver.store.node import RRset
 from resolver.store.write import WriteTransaction
 from tests.support.books import ORIGIN, SUFFIX, ask, opened, resolved
+from tests.support.importing import desk_of
 from tests.support.registering import (
     ADMINISTRATOR,
     CLASS,
@@ -108,7 +109,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
         ):
             assert ask(made, body).status is Status.DONE
         with made.store.write() as txn:
-            zone = txn.open_zone(ORIGIN)
+            zone = txn.update(ORIGIN)
             for serial, rrsets in (
                 ("0001", {CNAME: RRset(60, [b"\1a\0"])}),
                 ("0002", {TXT: RRset(60, [b"\1a"])}),
@@ -116,7 +117,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
                 key = names.key_of(
                     names.from_text(identifier(serial, OWNER, "110103").to_dns_name(SUFFIX))
                 )
-                zone.put(key[len(zone.apex) :], rrsets)
+                zone.set(key[len(zone.apex) :], rrsets)
             zone.finish()
         yield made
 
@@ -238,7 +239,7 @@ def test_what_others_commit_in_between_is_seen(tmp_path: Path) -> None:
     to the other writer.
     """
     with opened(tmp_path / "data") as registry:
-        desk = registry.core.desk
+        desk = desk_of(registry)
         for round_, interlude in enumerate(("nothing", "an empty one", "one that was undone")):
             assert ask(registry, new(round_)).status is Status.DONE
             if interlude == "an empty one":
@@ -262,7 +263,7 @@ def test_what_was_undone_is_not_remembered(tmp_path: Path) -> None:
         assert ask(registry, quota).status is Status.DONE
         assert ask(registry, new(1)).status is Status.DONE
         for _ in range(3):
-            with pytest.raises(StoreError), registry.core.desk.batch(registry.store, NOW) as batch:
+            with pytest.raises(StoreError), desk_of(registry).batch(registry.store, NOW) as batch:
                 assert batch.decide(Request(ADMINISTRATOR, new(2))).status is Status.DONE
                 raise StoreError("no room")
         assert ask(registry, new(2)).status is Status.DONE
@@ -277,7 +278,7 @@ def test_what_was_undone_is_not_remembered(tmp_path: Path) -> None:
 def test_what_begins_while_a_commit_is_not_told_yet_knows_nothing_of_it(tmp_path: Path) -> None:
     """Two threads: the second begins between the commit of the first and its being told."""
     with opened(tmp_path / "data") as registry:
-        desk = registry.core.desk
+        desk = desk_of(registry)
         with registry.store.write() as txn:
             first = desk.begin(WrittenVolume(txn, SUFFIX), NOW, txn.number)
             assert first.decide(Request(ADMINISTRATOR, new(1))).status is Status.DONE
@@ -295,7 +296,7 @@ def test_what_begins_while_a_commit_is_not_told_yet_knows_nothing_of_it(tmp_path
 def test_a_new_year_is_looked_at_anew(tmp_path: Path) -> None:
     """Until the end of 2023 in China, 320602 is in no force; what is known is of one year."""
     with opened(tmp_path / "data") as registry:
-        desk = registry.core.desk
+        desk = desk_of(registry)
         body = Assign(identifier("1", OWNER, "320602"), RECORD)
         in_2019, in_2026 = 1_560_000_000, NOW
         with desk.batch(registry.store, in_2026) as batch:

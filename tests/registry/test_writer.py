@@ -52,7 +52,7 @@ def together(registry: Registry, requests: list[list[Request]]) -> list[list[Sta
 
 def commits(registry: Registry) -> int:
     with registry.store.read() as read:
-        return len(list(read.journal(read.zone(ORIGIN).generation).steps()))
+        return len(list(read.journal(read.zone(ORIGIN)).steps()))
 
 
 def test_of_many_threads_that_want_a_code_one_gets_it(tmp_path: Path) -> None:

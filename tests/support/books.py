@@ -8,7 +8,7 @@ from csid import names
 from csid.identifier import parse
 from csid.protocol import CSID, SOA
 from csid.record import Record, decode
-from registry.deployment import DEFAULT_ADDRESS, first_zone
+from registry import deployment
 from registry.rules.decision import Decision
 from registry.rules.participants import Judgement
 from registry.rules.requests import Actor, AddOwner, Body, JudgeOwner, Request
@@ -16,9 +16,8 @@ from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables.enums import Kind
 from resolver.answer import lookup
-from resolver.store import build, node
+from resolver.store import node
 from resolver.store.build import serial_of
-from resolver.store.environment import Store
 from tests.support.registering import ADMINISTRATOR, OTHER, OWNER
 
 SUFFIX = "csid.internal."
@@ -28,9 +27,7 @@ OWNERS = (OWNER, OTHER)
 
 def create(path: Path, map_octets: int = 1 << 30) -> Path:
     """A data directory as `csid init` makes it."""
-    with Store.create(path, SUFFIX, "0.EXAMPLE", map_octets) as store, store.write() as txn:
-        data = first_zone(ORIGIN, {b"\3ns1" + ORIGIN: [DEFAULT_ADDRESS]})
-        txn.replace_zone(ORIGIN, build.build(ORIGIN, data))
+    deployment.create(path, SUFFIX, "0.EXAMPLE", map_octets=map_octets)
     return path
 
 

@@ -10,8 +10,10 @@ from registry.bulk.csv_stream import Fault
 from registry.bulk.entries import Reading
 from registry.bulk.importer import Import, Trial
 from registry.bulk.sorting import SortedTable
+from registry.desk import Desk
 from registry.rules.requests import Actor
 from registry.service import Registry
+from registry.writer.threads import Writer
 from tests.support.registering import ADMINISTRATOR
 
 READING = Reading(date(2026, 1, 1))
@@ -23,6 +25,12 @@ def work_on(
     """An import, or one that is only tried."""
     trial = Trial(registry.store, registry.stages.check)
     return Import(registry.perform if keep else trial.perform, actor, "first stock", ttl=ttl)
+
+
+def desk_of(registry: Registry) -> Desk:
+    """The desk of the writer in this process."""
+    assert isinstance(registry.writer, Writer)
+    return registry.writer._core.desk
 
 
 def run_through(

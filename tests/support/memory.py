@@ -8,8 +8,9 @@ from collections.abc import Mapping
 import dns.zone
 
 from csid import names
-from resolver.answer.lookup import Snapshot, zone_entry
+from resolver.answer.lookup import Snapshot
 from resolver.answer.resolve import TreeSource
+from resolver.store.apexes import ZoneEntry, zone_entry
 from resolver.store.build import ZoneData, build, wildcard_count
 from resolver.store.node import RRset
 
@@ -29,7 +30,8 @@ class MemoryTree:
         nodes = dict(build(origin, data))
         for key, blob in nodes.items():
             self.tree[generation + key] = blob
-        self.apexes[names.key_of(origin)] = zone_entry(generation, wildcard_count(iter(nodes)))
+        entry = ZoneEntry(generation, wildcard_count(iter(nodes)), generation)
+        self.apexes[names.key_of(origin)] = zone_entry(entry)
 
     def snapshot(self) -> Snapshot:
         """The tree as it is now."""

@@ -16,6 +16,7 @@ from csid.record_csv import ID_COLUMN, RECORD_COLUMNS, shielded
 from gateway.cli import conditions, options, output, progress
 from registry.service import Registry
 from registry.tables.enums import State
+from registry.tables.rows import DEFAULT_TTL
 from registry.tables.search import Found, find
 from resolver.files import write_whole
 
@@ -40,20 +41,27 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 
 def run_export(args: argparse.Namespace) -> int:
     """Write all that matches."""
-    written, left = 0, 0
+    written, left, other_ttl = 0, 0, 0
+    form = _format(args)
     with Registry.open(args.data) as registry:
         query = conditions.query_of(args, registry.settings)
         with registry.view() as seen, _output(args.output) as file, progress.bar() as bar:
-            write = _WRITERS[_format(args)](file)
+            write = _WRITERS[form](file)
             for found in find(seen, query):
                 if write(found):
                     written += 1
+                    other_ttl += found.row.ttl != DEFAULT_TTL
                 else:
                     left += 1
                 if written % ROWS_PER_NOTE == 0 and args.output:
                     bar.show(written, f"{written:,}")
             file.flush()  # nothing is said to be exported that is not
     output.err.print(f"导出 exported {written:,}", markup=False)
+    if other_ttl and form == "csv":
+        output.complain(
+            f"{other_ttl:,} 条的缓存时间未写入 CSV have a TTL of their own, which a table does not "
+            "hold; --format jsonl has it"
+        )
     if left:
         output.complain(
             f"{left:,} 条无法写入 CSV cannot be written as CSV (aliases, and records with keys "
@@ -89,10 +97,14 @@ def _as_csv(file: IO[str]) -> Write:
 
 
 def _as_jsonl(file: IO[str]) -> Write:
-    """A JSON object a line: id, record, and alias where another took its place."""
+    """A JSON object a line: id, record, TTL, and alias where another took its place."""
 
     def write(found: Found) -> bool:
-        value = {"id": found.identifier, "record": decode(found.row.record).json()}
+        value: dict[str, object] = {
+            "id": found.identifier,
+            "record": decode(found.row.record).json(),
+            "ttl": found.row.ttl,
+        }
         if found.row.state is State.SUPERSEDED:
             value["alias"] = found.row.target
         file.write(json.dumps(value, ensure_ascii=False) + "\n")

@@ -11,14 +11,12 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO, Final
 
-from csid.limits import MAX_TTL
 from gateway.cli import acting, options, output, progress, request
 from registry.bulk.csv_stream import ENCODING, Fault, TableError
 from registry.bulk.entries import Reading
 from registry.bulk.importer import Import, Tally, Trial
 from registry.bulk.runs import Block, merged, read_run, write_run
 from registry.bulk.sorting import SortedTable
-from registry.rules.case import day_of
 from registry.service import Registry
 
 FAULTS_SHOWN: Final = 20  # on the screen; --errors has them all
@@ -45,7 +43,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "--ttl",
-        type=_ttl,
+        type=options.ttl,
         metavar="SECONDS",
         help="of the names; without it new ones have 300, and others keep theirs 生存时间",
     )
@@ -70,7 +68,7 @@ def run_import(args: argparse.Namespace) -> int:
     """Import one table; exit code 1 if rows of it were wrong."""
     started = time.monotonic()
     actor = acting.actor_of(args)
-    reading = Reading(args.on or day_of(int(time.time())))
+    reading = Reading(args.on or options.today())
     with (
         Registry.open(args.data, writable=not args.dry_run, sync=not args.no_sync) as registry,
         _opened(args.file) as (file, size),
@@ -195,9 +193,3 @@ def _opened(name: str) -> Iterator[tuple[BinaryIO, int | None]]:
         raise TableError(f"{name}: cannot be read: {error.strerror}") from None
     with file:
         yield file, path.stat().st_size if path.is_file() else None
-
-
-def _ttl(text: str) -> int:
-    if text.isascii() and text.isdecimal() and int(text) <= MAX_TTL:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r}: expected seconds from 0 to {MAX_TTL}")

@@ -12,10 +12,10 @@ from csid import names, scheme
 from csid.errors import ZoneError
 from csid.identifier import Identifier
 from csid.limits import MAP_OCTETS
-from gateway.cli import options, output
-from registry.deployment import DEFAULT_ADDRESS, Address, first_zone
-from resolver.store.build import build
-from resolver.store.environment import Store
+from gateway.cli import acting, options, output
+from registry import deployment
+from registry.zones.asked import Asked
+from registry.zones.first import Address, first_servers
 
 SIZE_UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 LEAST_MAP_OCTETS: Final = 1 << 20
@@ -59,6 +59,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         help="the most that the data file may grow to, such as 64GiB 最大容量 (1TiB); takes no "
         "space by itself",
     )
+    acting.add_actor(parser)
     parser.set_defaults(run=run_init)
 
 
@@ -68,11 +69,10 @@ def run_init(args: argparse.Namespace) -> int:
     origin = names.from_text((args.suffix or rules.dns_suffix).lower())
     suffix = names.to_text(origin)
     servers = _servers(args.ns, args.address, origin)
-    zone = first_zone(origin, servers)
     authority = _authority(args.handle_authority or rules.handle_authority)
     map_octets = args.map_size or MAP_OCTETS
-    nodes = list(build(origin, zone))
-    Store.create(args.data, suffix, authority, map_octets, nodes).close()
+    asked = Asked(acting.actor_of(args), "")
+    deployment.create(args.data, suffix, authority, servers, map_octets, asked)
     output.out.print(f"数据目录 data directory  {args.data}", markup=False)
     output.out.print(f"域名后缀 suffix          {suffix}", markup=False)
     output.out.print(f"Handle 前缀 authority    {authority}", markup=False)
@@ -93,7 +93,7 @@ def _servers(
 ) -> dict[bytes, list[Address]]:
     """The name servers with their addresses, as the options give them."""
     if not given:
-        return {b"\x03ns1" + origin: list(shared or [DEFAULT_ADDRESS])}
+        return {server: list(shared or own) for server, own in first_servers(origin).items()}
     servers: dict[bytes, list[Address]] = {}
     for text in given:
         name, _, addresses = text.partition("=")

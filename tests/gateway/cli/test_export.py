@@ -14,11 +14,11 @@ from tests.support.inventory import FIRST, OTHERS, SECOND
 from tests.support.registering import OTHER, OWNER, PLACE, identifier
 
 
-def contents(node: Node) -> dict[str, tuple[int, bytes, str]]:
+def contents(node: Node) -> dict[str, tuple[int, bytes, str, int]]:
     """What the registry says of every identifier, without times."""
     with Registry.open(node.data) as registry, registry.view() as seen:
         return {
-            name: (row.state, row.record, row.target)
+            name: (row.state, row.record, row.target, row.ttl)
             for owner in (OWNER, OTHER)
             for name, row in assignments(seen, owner)
         }
@@ -34,6 +34,9 @@ def test_what_is_exported_as_csv_is_the_same_state_when_it_is_imported_again(
     first = copy.run("import", table, "--json")
     assert (first.code, first.json[0]["added"]) == (0, 6)
     assert contents(copy) == contents(filled)
+    filled.must("update", FIRST, "--ttl", "60")
+    told = filled.run("export", "--output", table)
+    assert (told.code, "1 条的缓存时间" in told.err) == (0, True)
     again = copy.run("import", table, "--json")
     assert (again.code, again.json[0]["unchanged"]) == (0, 6)
     part = filled.run("export", OTHER, "--state", "active")
@@ -46,6 +49,8 @@ def test_json_lines_carry_aliases_and_what_a_table_cannot(
     record = tmp_path / "record.json"
     record.write_text(json.dumps({"state": "active", "extra": {"zz": [1, None]}}))
     code = filled.must("assign", identifier("0009"), "--record", record)
+    for name, ttl in ((FIRST, 60), (SECOND, 0)):
+        filled.must("update", name, "--ttl", ttl)
     # A chain of aliases that ends at an identifier that has ended.
     filled.must("alias", FIRST, SECOND)
     moved = filled.must("transfer", SECOND, "--to", OTHER)

@@ -20,12 +20,11 @@ from registry.rules.requests import AddPool, Assign, Retire, UpdateOwner
 from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables import codec, log_entry, view
-from registry.tables.enums import Kind
 from registry.tables.transaction import TransactionView
 from resolver.store.node import RRset
 from tests.support import trees
 from tests.support.books import ORIGIN, SUFFIX, ask, create, opened, resolved, serial
-from tests.support.importing import READING, run_through, work_on
+from tests.support.importing import READING, desk_of, run_through, work_on
 from tests.support.registering import (
     AUDITOR,
     CLASS,
@@ -101,8 +100,7 @@ def test_rows_that_the_rules_refuse_are_told_and_the_others_go_in(
 
 @pytest.mark.parametrize("keep", [True, False])
 def test_quotas_hold_across_the_parts_of_a_table(registry: Registry, keep: bool) -> None:
-    facts = (OWNER, (Kind.RESOURCE_PROVIDER,), "甲", "noc@example.cn", 6)
-    assert ask(registry, UpdateOwner(*facts)).status is Status.DONE
+    assert ask(registry, UpdateOwner(OWNER, (("quota", 6),))).status is Status.DONE
     tally, faults = run(registry, [f"{code},active,x" for code in CODES], keep)
     assert (tally.added, tally.bad) == (6, 6)
     assert all("its quota is 6" in fault.reason for fault in faults)
@@ -139,9 +137,9 @@ def test_what_others_write_between_two_parts_is_seen(registry: Registry) -> None
 def test_a_name_that_a_zone_file_has_made_an_alias_is_told(registry: Registry) -> None:
     key = names.key_of(names.from_text(identifier("0006").to_dns_name(SUFFIX)))
     with registry.store.write() as txn:
-        editor = txn.open_zone(ORIGIN)
-        editor.put(key[len(editor.apex) :], {CNAME: RRset(60, [b"\1a\0"])})
-        editor.finish()
+        update = txn.update(ORIGIN)
+        update.set(key[len(update.apex) :], {CNAME: RRset(60, [b"\1a\0"])})
+        update.finish()
     tally, faults = run(registry, [f"{code},active,x" for code in [*CODES, CODES[1]]])
     assert (tally.added, tally.unchanged, tally.bad) == (len(CODES) - 1, 1, 1)
     assert faults[0].line == 8 and "alias" in faults[0].reason
@@ -184,7 +182,7 @@ def test_a_unit_that_was_undone_is_undone_in_memory_too(registry: Registry) -> N
         if len(done) == 1:
             with (
                 pytest.raises(KeyError),
-                registry.core.desk.batch(registry.store, 1_780_000_000) as batch,
+                desk_of(registry).batch(registry.store, 1_780_000_000) as batch,
             ):
                 intake.take(batch, intake.Task(*args), "", time.monotonic, [])
                 raise KeyError
@@ -203,8 +201,8 @@ def test_one_name_that_cannot_be_held_keeps_no_other_row_of_a_first_inventory_ou
     with Registry.open(create(tmp_path / "data"), writable=True, sync=False) as registry:
         key = names.key_of(names.from_text(identifier("0006").to_dns_name(SUFFIX)))
         with registry.store.write() as txn:
-            editor = txn.open_zone(ORIGIN)
-            editor.put(key[len(editor.apex) :], {CNAME: RRset(60, [b"\1a\0"])})
+            editor = txn.update(ORIGIN)
+            editor.set(key[len(editor.apex) :], {CNAME: RRset(60, [b"\1a\0"])})
             editor.finish()
         rows = [f"{code},active,x" for code in CODES]
         for added in (len(CODES) - 1, 0):

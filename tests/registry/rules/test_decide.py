@@ -10,10 +10,10 @@ from csid.errors import IdentifierError
 from csid.fields import ENDPOINTS_MAX
 from csid.identifier import make
 from csid.record import Record, decode, encode
-from registry.rules.assignments import RECORD_ROOM
 from registry.rules.lifecycle import Verb
 from registry.rules.participants import Judgement, rights_of
 from registry.rules.plan import AliasAll, MintAll, Plan, Transfer, steps
+from registry.rules.records import RECORD_ROOM
 from registry.rules.requests import (
     Actor,
     AddOwner,
@@ -34,6 +34,7 @@ from registry.rules.requests import (
     SetScope,
     Update,
     UpdateOwner,
+    facts_of,
 )
 from registry.rules.status import Status
 from registry.tables import codec, view
@@ -146,7 +147,7 @@ def owner(code: str = FOREIGN, **others: object) -> AddOwner:
         (JudgeOwner(FOREIGN, Judgement.ACCREDIT), Status.NOT_FOUND),
         (JudgeOwner("主体", Judgement.ACCREDIT), Status.NOT_FOUND),
         (QualifyOwner(FOREIGN, True), Status.NOT_FOUND),
-        (UpdateOwner(FOREIGN, (Kind.LINE_PROVIDER,), "一", "二"), Status.NOT_FOUND),
+        (UpdateOwner(FOREIGN, (("name", "一"),)), Status.NOT_FOUND),
     ],
 )
 def test_participants(body: Body, status: Status) -> None:
@@ -191,9 +192,7 @@ def test_an_accreditation_goes_its_way() -> None:
     ended = view.get_owner(of.view, FOREIGN)
     assert ended is not None
     assert ended.standing is Standing.ENDED
-    assert of.status(UpdateOwner(FOREIGN, (Kind.LINE_PROVIDER,), "一", "二")) is (
-        Status.STATE_PROHIBITS
-    )
+    assert of.status(UpdateOwner(FOREIGN, (("name", "一"),))) is (Status.STATE_PROHIBITS)
 
 
 def test_only_a_resale_provider_gets_the_resale_qualification() -> None:
@@ -282,7 +281,7 @@ def test_quotas_of_owners_count_what_lives() -> None:
     assert of.status(Assign(TWO, RECORD)) is Status.OWNER_QUOTA
     of.must(Retire(ONE))
     of.must(Assign(TWO, RECORD))
-    of.must(UpdateOwner(OWNER, (Kind.RESOURCE_PROVIDER,), "name", "contact", None))
+    of.must(UpdateOwner(OWNER, (("quota", None),)))
     of.must(Assign(identifier("0003"), RECORD))
 
 
@@ -448,10 +447,10 @@ def test_suspended_comes_back_with_its_record() -> None:
     ],
 )
 def test_updates(record: Record, status: Status) -> None:
-    of = book()
-    assert of.status(Update(ONE, record)) is Status.NOT_FOUND
+    of, body = book(), Update(ONE, facts_of(record.json()), whole=True)
+    assert of.status(body) is Status.NOT_FOUND
     of.must(Assign(ONE, RECORD))
-    assert of.status(Update(ONE, record)) is status
+    assert of.status(body) is status
 
 
 def test_a_record_must_leave_room_to_suspend_it() -> None:
@@ -484,7 +483,8 @@ def test_a_retired_identifier_resolves_to_its_tombstone() -> None:
     assert decode(change.record) == tombstone
     assert of.status(Retire(ONE, str(TWO))) is Status.UNCHANGED
     assert of.status(Retire(ONE)) is Status.STATE_PROHIBITS
-    assert of.status(Update(ONE, tombstone)) is Status.STATE_PROHIBITS
+    facts = facts_of(tombstone.json())
+    assert of.status(Update(ONE, facts)) is Status.STATE_PROHIBITS
 
 
 @pytest.mark.parametrize(
@@ -736,6 +736,6 @@ def test_the_name_and_contact_of_an_owner_can_be_seen(text: str) -> None:
     for name, contact in ((text, "noc@a.cn"), ("杭州", text)):
         for body in (
             AddOwner(FOREIGN, kinds, name, contact),
-            UpdateOwner(OWNER, kinds, name, contact),
+            UpdateOwner(OWNER, (("contact", contact), ("name", name))),
         ):
             assert book().status(body) is Status.BAD_VALUE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from csid import names
+from csid.limits import MAX_CHAIN
 from csid.protocol import CNAME, CSID, DNAME, NS, SOA, SVCB, TXT
 from registry.rules.decide import decide
 from registry.rules.decision import Decision
@@ -29,12 +31,16 @@ from registry.rules.requests import (
     Retire,
     RetireLocation,
     Update,
+    facts_of,
 )
 from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables import codec, log_entry
 from registry.tables.rows import DEFAULT_TTL
 from resolver.answer import lookup
+from resolver.answer.edns import OptWriter
+from resolver.answer.process import Answerer
+from resolver.answer.resolve import TreeSource
 from resolver.store import node
 from resolver.store.node import RRset
 from tests.support import trees
@@ -49,6 +55,7 @@ from tests.support.books import (
     serial,
     status,
 )
+from tests.support.packets import NOW, PEER, opt, parsed, query
 from tests.support.registering import (
     ADMINISTRATOR,
     CLASS,
@@ -72,7 +79,9 @@ def put(registry: Registry, name: str, rrtype: int, rdata: bytes) -> None:
     """Give a name a record that is not the registry's, as a zone that was loaded may have."""
     key = names.key_of(names.from_text(name))
     with registry.store.write() as txn:
-        txn.open_zone(ORIGIN).put(key[len(names.key_of(ORIGIN)) :], {rrtype: RRset(60, [rdata])})
+        update = txn.update(ORIGIN)
+        update.set(key[len(names.key_of(ORIGIN)) :], {rrtype: RRset(60, [rdata])})
+        update.finish()
 
 
 # -- one transaction
@@ -90,7 +99,7 @@ def test_an_assignment_is_resolvable_journalled_and_logged_at_once(registry: Reg
     assert resolved(registry, str(code)) == RECORD
     assert serial(registry) == before + 1
     with registry.store.read() as read:
-        steps = list(read.journal(read.zone(ORIGIN).generation).steps())
+        steps = list(read.journal(read.zone(ORIGIN)).steps())
     assert (steps[0].before, steps[0].after) == (before, before + 1)
     assert [change.leaf.on for change in registry.history(str(code))] == [str(code)]
     trees.check(registry.store)
@@ -169,11 +178,29 @@ def test_without_a_zone_around_it_no_code_is_given(registry: Registry) -> None:
     assert "lies in no zone that is held here" in decision.detail
 
 
-def test_records_of_other_types_at_a_name_stay(registry: Registry) -> None:
+def test_a_registered_name_has_what_the_registry_writes_and_nothing_else(
+    registry: Registry,
+) -> None:
     code = identifier()
     put(registry, code.to_dns_name(SUFFIX), 13, b"\1a\1b")
     assert status(registry, Assign(code, RECORD)) is Status.DONE
-    assert 13 in dict(node.rrsets_of(node_of(registry, str(code))[1]))
+    assert set(dict(node.rrsets_of(node_of(registry, str(code))[1]))) == {TXT, SVCB, CSID}
+
+
+def test_as_many_aliases_as_may_follow_one_another_are_followed(registry: Registry) -> None:
+    codes = [identifier(f"{number:04d}") for number in range(MAX_CHAIN + 1)]
+    assert status(registry, Assign(codes[0], RECORD)) is Status.DONE
+    for old, new in pairwise(codes):
+        assert status(registry, Assign(new, RECORD)) is Status.DONE
+        assert status(registry, Alias(old, new)) is Status.DONE
+    question = query(codes[0].to_dns_name(SUFFIX), "SVCB", opt())
+    with registry.store.snapshot() as snapshot:
+        answerer = Answerer(OptWriter(bytes(16)))
+        packet = answerer.answer(question, TreeSource(snapshot), NOW, PEER, True)
+    assert packet is not None
+    *aliases, last = parsed(packet).answer
+    assert len(aliases) == MAX_CHAIN
+    assert (last.name.to_text(), last.rdtype) == (codes[-1].to_dns_name(SUFFIX), SVCB)
 
 
 def _apex() -> bytes:
@@ -207,7 +234,7 @@ records = st.builds(
 bodies = st.one_of(
     st.builds(Assign, codes, records),
     st.builds(Import, codes, records),
-    st.builds(Update, codes, records),
+    st.builds(Update, codes, records.map(lambda record: facts_of(record.json())), st.booleans()),
     st.builds(Advance, codes, verbs),
     st.builds(Retire, codes),
     st.builds(Alias, codes, codes),
@@ -274,7 +301,7 @@ def test_the_journal_leads_back_to_every_earlier_serial(
         present = dict(_nodes(registry))
         now = serial(registry)
         with registry.store.read() as read:
-            journal = read.journal(read.zone(ORIGIN).generation)
+            journal = read.journal(read.zone(ORIGIN))
             for old, rrsets in earlier.items():
                 if old == now:
                     continue
@@ -291,7 +318,7 @@ def test_the_journal_is_bounded(registry: Registry, monkeypatch: pytest.MonkeyPa
     for number in range(8):
         ask(registry, Assign(identifier(f"{number:04d}"), RECORD))
     with registry.store.read() as read:
-        journal = read.journal(read.zone(ORIGIN).generation)
+        journal = read.journal(read.zone(ORIGIN))
         assert len(list(journal.steps())) == 5
         assert journal.since(first) is None
         assert len(journal.since(first + 3) or ()) == 5
@@ -301,20 +328,28 @@ def test_the_journal_is_bounded(registry: Registry, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("resolver.store.journal.JOURNAL_OCTETS", 50)
     ask(registry, Assign(identifier("0100"), RECORD))
     with registry.store.read() as read:
-        assert list(read.journal(read.zone(ORIGIN).generation).steps()) == []
+        assert list(read.journal(read.zone(ORIGIN)).steps()) == []
     monkeypatch.undo()
     ask(registry, Assign(identifier("0101"), RECORD))
     with registry.store.read() as read:
-        assert len(list(read.journal(read.zone(ORIGIN).generation).steps())) == 1
+        assert len(list(read.journal(read.zone(ORIGIN)).steps())) == 1
 
 
-def test_a_zone_that_is_replaced_begins_a_new_journal(registry: Registry) -> None:
+def test_a_zone_that_is_replaced_keeps_its_journal(registry: Registry) -> None:
+    first = serial(registry)
     ask(registry, Assign(identifier(), RECORD))
     nodes = _nodes(registry)
+    ask(registry, Assign(identifier("0002"), RECORD))
     with registry.store.write() as txn:
-        txn.replace_zone(ORIGIN, nodes)
+        txn.replace_zone(ORIGIN, nodes, serial=first + 3)
+    registry.store.sweep()
     with registry.store.read() as read:
-        assert list(read.journal(read.zone(ORIGIN).generation).steps()) == []
+        journal = read.journal(read.zone(ORIGIN))
+        assert [step.before for step in journal.steps()] == [first + 2, first + 1, first]
+        assert len(journal.since(first) or ()) == 2
+        assert journal.check() == []
+    with registry.store.write() as txn:
+        txn.drop_zone(ORIGIN)
     registry.store.sweep()
     with registry.store.write() as txn:
         assert txn.table(b"journal").entries() == 0

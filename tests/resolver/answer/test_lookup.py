@@ -99,7 +99,7 @@ def resolve(zones: dict[Name, Zone], name: Name, qtype: int) -> Answer:
     answer: Counter[str] = Counter()
     none: Counter[str] = Counter()
     passed: set[Name] = set()
-    while name not in passed and len(passed) < MAX_CHAIN:
+    while name not in passed and len(passed) <= MAX_CHAIN:
         aliased = bool(passed)
         passed.add(name)
         holders = [apex for apex in zones if name[: len(apex)] == apex]
@@ -116,6 +116,9 @@ def resolve(zones: dict[Name, Zone], name: Name, qtype: int) -> Answer:
             return Answer(NOERROR, aliased, answer, text_of(owner, NS, held[NS]))
         if outcome == NO_NAME:
             return Answer(NXDOMAIN, True, answer, soa)
+        ends = len(passed) > MAX_CHAIN  # that many aliases were followed
+        if outcome == REDIRECT and ends:
+            return Answer(NOERROR, True, answer, none)
         if outcome == REDIRECT:
             answer |= text_of(owner, DNAME, held[DNAME])
             target = name_of(held[DNAME][0]) + name[len(owner) :]
@@ -131,6 +134,8 @@ def resolve(zones: dict[Name, Zone], name: Name, qtype: int) -> Answer:
             return Answer(
                 NOERROR, True, answer, none if whole else text_of(apex, NS, zone[apex][NS])
             )
+        elif CNAME in held and ends:
+            return Answer(NOERROR, True, answer, none)
         elif CNAME in held:
             answer |= text_of(name, CNAME, held[CNAME])
             name = name_of(held[CNAME][0])

@@ -13,16 +13,14 @@ from pathlib import Path
 
 import lmdb
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from csid import names
-from csid.errors import StoreError, ZoneError
-from csid.protocol import CNAME, CSID, NS, SOA, TXT, A
+from csid.errors import StoreError
+from csid.protocol import TXT
 from resolver.store import node
 from resolver.store.build import build
-from resolver.store.editor import ADDED, CHANGED, UNCHANGED
 from resolver.store.environment import Store
+from resolver.store.meta import DATABASES
 from resolver.store.node import RRset
 from tests.support import trees
 from tests.support.commands import as_nobody
@@ -41,7 +39,7 @@ al   CNAME ns1
 a.b  TXT "x"
 *.w  TXT "wild"
 """
-TYPES = frozenset({TXT, CSID})
+ORIGIN = names.from_text(SUFFIX)
 
 
 @pytest.fixture
@@ -64,8 +62,8 @@ def blob(text: bytes, *more: int) -> bytes:
 
 def put(store: Store, name: str, content: bytes) -> int:
     with store.write() as txn:
-        zone = txn.open_zone(names.from_text(SUFFIX))
-        effect = zone.put_types(key(name), content, TYPES)
+        zone = txn.update(names.from_text(SUFFIX))
+        effect = zone.put(key(name), content)
         zone.finish()
     return effect
 
@@ -134,8 +132,8 @@ def foreign(path: Path, entries: dict[bytes, dict[bytes, bytes]]) -> Path:
         {},
         {b"meta": {}},
         {b"domains": {b"a": b"b"}},
-        {name: {} for name in (b"meta", b"apexes", b"tree", b"doomed")},
-        {name: {b"kind": b"other"} for name in (b"meta", b"apexes", b"tree", b"doomed")},
+        {name: {} for name in DATABASES},
+        {name: {b"kind": b"other"} for name in DATABASES},
     ],
 )
 def test_an_lmdb_file_of_another_program_is_refused(
@@ -147,8 +145,19 @@ def test_an_lmdb_file_of_another_program_is_refused(
 @pytest.mark.parametrize("writable", [False, True])
 def test_a_directory_of_a_newer_version_is_refused(tmp_path: Path, writable: bool) -> None:
     path = make_data(tmp_path / "data")
-    foreign(path, {b"meta": {b"schema": b"2"}})
-    assert "schema version 2, this program reads version 1" in refusal(path, writable)
+    foreign(path, {b"meta": {b"schema": b"3"}})
+    assert "schema version 3, this program reads version 2; use" in refusal(path, writable)
+
+
+@pytest.mark.parametrize("writable", [False, True])
+def test_a_directory_of_an_older_version_is_refused_with_what_brings_it_up_to_date(
+    tmp_path: Path, writable: bool
+) -> None:
+    path = make_data(tmp_path / "data")
+    foreign(path, {b"meta": {b"schema": b"1"}})
+    message = refusal(path, writable)
+    assert "schema version 1, this program reads version 2" in message
+    assert f"csid migrate --data {path}" in message
 
 
 def test_a_directory_is_not_made_over_another(tmp_path: Path) -> None:
@@ -243,12 +252,12 @@ def test_the_files_are_their_owners_alone(tmp_path: Path, umask: int) -> None:
     try:
         path = tmp_path / "above" / "data"
         with Store.create(path, SUFFIX, "0.EXAMPLE") as made, made.building():
-            assert modes(path) == [0o700, 0o600, 0o600, 0o600]
+            assert modes(path) == [0o700, 0o600, 0o600, 0o600, 0o600]
         shared = tmp_path / "shared"
         shared.mkdir()
         shared.chmod(0o2770)
         with Store.create(shared, SUFFIX, "0.EXAMPLE") as made, made.building():
-            assert modes(shared) == [0o2770, 0o660, 0o660, 0o660]
+            assert modes(shared) == [0o2770, 0o660, 0o660, 0o660, 0o660]
     finally:
         os.umask(before)
 
@@ -323,8 +332,9 @@ def test_a_directory_with_tables_of_others_is_not_unfinished(tmp_path: Path) -> 
 def test_of_two_who_make_the_same_directory_one_does(tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from resolver.store.environment import Store;"
+        "from tests.resolver.store.test_environment import zone_nodes;"
         "sys.stdin.readline();"
-        "zone = [(b'', b'\\1\\0')];"
+        "zone = zone_nodes();"
         "Store.create(Path(sys.argv[1]), 'a.example.', '0.EXAMPLE', first_zone=zone).close()"
     )
     makers = [
@@ -429,7 +439,7 @@ def test_a_zone_in_several_parts_is_seen_once_it_is_published(store: Store) -> N
     with store.building() as generation:
         for at in range(0, len(content), 2):
             with store.write() as txn:
-                txn.put_nodes(generation, content[at : at + 2])
+                txn.put_nodes(ORIGIN, generation, content[at : at + 2])
             assert f"new.{SUFFIX}" not in trees.owners(store, SUFFIX)
             assert store.sweep() == 0
         with store.write() as txn:
@@ -442,7 +452,7 @@ def test_a_zone_in_several_parts_is_seen_once_it_is_published(store: Store) -> N
 
 def test_a_zone_that_was_given_up_is_swept(store: Store) -> None:
     with store.building() as generation, store.write() as txn:
-        txn.put_nodes(generation, nodes())
+        txn.put_nodes(ORIGIN, generation, nodes())
     assert trees.leftovers(store) > 0
     assert store.sweep() == 1
     assert trees.leftovers(store) == 0
@@ -454,7 +464,7 @@ def test_parts_of_two_zones_may_alternate(store: Store) -> None:
         for at in range(0, len(content), 3):
             for generation in (other, one):
                 with store.write() as txn:
-                    txn.put_nodes(generation, content[at : at + 3])
+                    txn.put_nodes(ORIGIN, generation, content[at : at + 3])
         with store.write() as txn:
             txn.publish(names.from_text("one.example."), one, 1)
             txn.publish(names.from_text("other.example."), other, 1)
@@ -467,7 +477,7 @@ def test_parts_of_two_zones_may_alternate(store: Store) -> None:
 def test_nodes_out_of_order_are_a_mistake_of_the_caller(store: Store) -> None:
     with store.building() as generation, pytest.raises(ValueError, match="order"):  # noqa: SIM117
         with store.write() as txn:
-            txn.put_nodes(generation, reversed(nodes()))
+            txn.put_nodes(ORIGIN, generation, reversed(nodes()))
 
 
 BUILDER = """
@@ -476,7 +486,7 @@ from pathlib import Path
 from resolver.store.environment import Store
 with Store.open(Path(sys.argv[1]), writable=True) as store, store.building() as generation:
     with store.write() as txn:
-        txn.put_nodes(generation, [(b"", b"\\0\\0"), (b"a\\0", b"\\0\\0")])
+        txn.put_nodes(b"\\0", generation, [(b"", b"\\0\\0"), (b"a\\0", b"\\0\\0")])
     print("built", flush=True)
     sys.stdin.read()
 """
@@ -500,113 +510,7 @@ def test_nobody_sweeps_what_another_process_is_building_until_it_dies(store: Sto
     assert trees.leftovers(store) == 0
 
 
-# -- single names
-
-
-def test_a_name_is_added_with_its_ancestors_and_the_serial_counts_up(store: Store) -> None:
-    assert put(store, "x.y.z", blob(b"1")) == ADDED
-    assert trees.serial(store, SUFFIX) == 8
-    trees.check(store)
-
-
-def test_the_same_again_writes_nothing(store: Store) -> None:
-    put(store, "x.y.z", blob(b"1"))
-    before = (store.path / "data.mdb").read_bytes()
-    assert put(store, "x.y.z", blob(b"1")) == UNCHANGED
-    assert trees.serial(store, SUFFIX) == 8
-    assert (store.path / "data.mdb").read_bytes() == before
-
-
-def test_other_records_of_the_same_types_take_the_place_of_the_old(store: Store) -> None:
-    put(store, "x", blob(b"1", CSID))
-    assert put(store, "x", blob(b"2")) == CHANGED
-    with store.read() as read:
-        held = read.zone(names.from_text(SUFFIX))
-        assert dict(read.nodes(held.generation))[key("x")] == blob(b"2")
-
-
-def test_records_of_other_types_stay(store: Store) -> None:
-    assert put(store, "ns1", blob(b"1", CSID)) == ADDED
-    assert put(store, "ns1", blob(b"1", CSID)) == UNCHANGED
-    assert put(store, "ns1", blob(b"2", CSID)) == CHANGED
-    with store.read() as read:
-        held = read.zone(names.from_text(SUFFIX))
-        assert set(dict(node.rrsets_of(dict(read.nodes(held.generation))[key("ns1")]))) == {
-            A,
-            TXT,
-            CSID,
-        }
-    trees.check(store)
-
-
-def test_the_apex_keeps_what_it_is(store: Store) -> None:
-    with store.write() as txn:
-        zone = txn.open_zone(names.from_text(SUFFIX))
-        assert zone.put_types(b"", blob(b"1"), TYPES) == ADDED
-        zone.finish()
-    with store.read() as read:
-        held = read.zone(names.from_text(SUFFIX))
-        apex = dict(read.nodes(held.generation))[b""]
-    assert set(dict(node.rrsets_of(apex))) == {SOA, NS, TXT}
-    trees.check(store)
-
-
-@pytest.mark.parametrize("name", ["cut", "x.cut", "x.y.cut", "dn", "x.dn", "al"])
-def test_an_alias_and_what_is_covered_take_no_records(store: Store, name: str) -> None:
-    before = trees.owners(store, SUFFIX)
-    with pytest.raises(ZoneError):
-        put(store, name, blob(b"1"))
-    assert trees.owners(store, SUFFIX) == before
-    trees.check(store)
-
-
-def test_a_refused_name_leaves_no_empty_ancestors(store: Store) -> None:
-    with store.write() as txn:
-        zone = txn.open_zone(names.from_text(SUFFIX))
-        with pytest.raises(ZoneError):
-            zone.put_types(key("x.y.cut"), blob(b"1"), TYPES)
-        zone.finish()
-    trees.check(store)
-    assert trees.serial(store, SUFFIX) == 7
-
-
-LABELS = st.sampled_from(["a", "b", "w", "*", "ns1", "x"])
-NAMES = st.lists(LABELS, min_size=1, max_size=4).map(".".join)
-
-
-@given(st.lists(NAMES, max_size=12), st.booleans())
-def test_any_changes_leave_the_tree_that_a_load_would_make(
-    tmp_path_factory: pytest.TempPathFactory, given_names: list[str], whole: bool
-) -> None:
-    base = "$TTL 60\n@ SOA ns1 host 7 1 1 1 60\n NS ns1\n"
-    path = make_data(tmp_path_factory.mktemp("data") / "d", base)
-    with Store.open(path, writable=True) as opened:
-        with opened.write() as txn:
-            zone = txn.open_zone(names.from_text(SUFFIX))
-            for name in given_names:
-                if whole:
-                    zone.put(key(name), {TXT: RRset(60, [b"\x01x"])})
-                else:
-                    zone.put_types(key(name), blob(b"x"), TYPES)
-            zone.finish()
-        trees.check(opened)
-        text = base + "".join(f"{name} TXT x\n" for name in given_names)
-        with opened.read() as read:
-            held = read.zone(names.from_text(SUFFIX))
-            changed = dict(read.nodes(held.generation))
-        loaded = dict(nodes(text))
-        assert changed.pop(b"")[2:14] == loaded.pop(b"")[2:14]
-        assert changed == loaded
-
-
-def test_put_makes_an_alias_where_none_was(store: Store) -> None:
-    with store.write() as txn:
-        zone = txn.open_zone(names.from_text(SUFFIX))
-        zone.put(key("new.alias"), {CNAME: RRset(60, [names.from_text("x.example.")])})
-        assert zone.finish() == 8
-    trees.check(store)
-    with pytest.raises(ZoneError, match="alias"):
-        put(store, "new.alias", blob(b"1"))
+# -- transactions
 
 
 def test_a_trial_keeps_nothing(store: Store) -> None:

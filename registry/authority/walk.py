@@ -1,0 +1,314 @@
+"""Judging the nodes of one zone against the rows of the registry, in one pass over both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from hashlib import sha256
+from itertools import islice
+from typing import Final
+
+from csid import names
+from csid.limits import MAX_KEY_OCTETS
+from csid.protocol import DNAME, NS, SOA
+from registry.authority.finding import Fault, Finding, difference, is_same
+from registry.authority.territory import Territory
+from registry.tables import codec
+from registry.tables.naming import Names
+from registry.tables.registered import (
+    SEGMENTS,
+    begins_shaped,
+    is_shaped,
+    node_of,
+    quick_node_of,
+)
+from registry.tables.rows import DEFAULT_TTL
+from registry.tables.view import View
+from resolver.store import node
+from resolver.store.build import with_serial
+from resolver.store.extras import HOST_OFFSET, is_wildcard
+from resolver.store.node import Extra, RRset
+
+Node = tuple[bytes, bytes]  # key below the apex, blob
+# The additional records of a name's RRsets, by its key below the apex.
+Extras = Callable[[bytes, Mapping[int, RRset]], Mapping[int, Extra]]
+
+_TOPS: Final = node.CUT | node.REDIRECT
+_END: Final = b"\xff" * (MAX_KEY_OCTETS + 1)  # behind all keys
+
+
+class Walk:
+    """One pass over the nodes of a zone, whole or in pieces, each at its own moment.
+
+    Attributes:
+        names: foreign names that have records: those that are not the registry's.
+        wildcards: names that are wildcards.
+        last: key of the node judged last, None before the first.
+    """
+
+    def __init__(self, named: Names, territory: Territory, since: int | None = None) -> None:
+        """Begin.
+
+        Args:
+            since: leave out what the registry changed with this leaf of the log or a later one.
+        """
+        self._named = named
+        self._territory = territory
+        self._since = since
+        self._hash = sha256()
+        self._cover: tuple[bytes, int] | None = None  # key and cover of the topmost one around us
+        self._wildcards: dict[bytes, bytes] = {}  # name above the suffix -> what answers without it
+        self._above: set[bytes] = set()  # names above the suffix that are there
+        self._is_empty = False  # whether the node judged last is an empty non-terminal
+        self.names = 0
+        self.wildcards = 0
+        self.last: bytes | None = None
+
+    def enter(self, cover: tuple[bytes, int] | None) -> None:
+        """Begin below a name that has this topmost cover, and not at the apex."""
+        self._cover = cover
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the foreign names so far, without what the registry wrote at them: for each
+        that has records, in order, the octets of its key (2, big-endian), its key, and the node of
+        its records (`resolver.store.node`) without flags, cover and additional records. The serial
+        of the SOA is 0.
+        """
+        return self._hash.digest()
+
+    def over(
+        self, view: View, nodes: Iterable[Node], extras: Extras, most: int | None = None
+    ) -> Iterator[Finding]:
+        """Judge nodes.
+
+        Args:
+            nodes: of the zone, in order, from the one behind `last` on.
+            extras: looks into the zone.
+            most: nodes to be judged now; None is all, and then what is missing behind them.
+        """
+        rows = _Ahead(self._territory.rows(view, codec.ASSIGNMENTS, self.last))
+        closed = _Ahead(self._territory.rows(view, codec.SUBTREES, self.last))
+        for key, blob in nodes if most is None else islice(nodes, most):
+            if rows.key < key:
+                for row in rows.before(key):
+                    yield from self._missing(*row)
+            if closed.key < key:
+                for row in closed.before(key):
+                    yield from self._unclosed(view, *row)
+            yield from self._placed(key)
+            if rows.key == key:
+                yield from self._registered(key, blob, rows.take(), extras)
+            else:
+                target = self._target(view, key, closed.take()) if closed.key == key else b""
+                yield from self._foreign(view, key, blob, target, extras)
+            self._is_empty = len(blob) == len(node.EMPTY)
+            self.last = key
+        if most is not None:
+            return
+        for row in rows.before(_END):
+            yield from self._missing(*row)
+        for row in closed.before(_END):
+            yield from self._unclosed(view, *row)
+        yield from self._placed(_END)
+        for name, wildcard in self._wildcards.items():
+            if name not in self._above:
+                yield self._finding(Fault.WILDCARD, wildcard)
+
+    def _placed(self, key: bytes) -> Iterator[Finding]:
+        """Go on to the next node; the one before it and the ones above it must be in place."""
+        last = self.last
+        if self._cover is not None and not key.startswith(self._cover[0]):
+            self._cover = None
+        if self._is_empty and last and not key.startswith(last):
+            yield self._finding(Fault.NODE, last, "an empty node, for nothing")
+        if key == _END:
+            if last is None and not self._territory.within:
+                yield self._finding(Fault.NODE, b"", "the zone has no nodes")
+            return
+        above = key[: key.rfind(b"\0", 0, -1) + 1]
+        if key != self._territory.within if last is None else not last.startswith(above):
+            yield self._finding(Fault.NODE, key, "there is no node above it")
+        if key.endswith(b"*\0"):
+            self.wildcards += is_wildcard(key)
+
+    # -- names of the registry
+
+    def _registered(
+        self, key: bytes, blob: bytes, value: bytes, extras: Extras
+    ) -> Iterator[Finding]:
+        try:
+            row = codec.decode_assignment(value)
+            is_later = self._is_later(row.leaf)
+            if self._cover is None and key and quick_node_of(self._named, row) == blob:
+                return
+            wanted = {} if is_later else dict(node.rrsets_of(node_of(self._named, row)))
+        except Exception as error:  # whatever damaged octets lead to
+            yield self._finding(Fault.ROW, key, str(error))
+            return
+        held = rrsets_in(blob)
+        is_covered = self._covers(key, held or {})
+        if is_later:
+            return
+        if not key:
+            yield self._finding(Fault.APEX, key)
+        elif held is None:
+            yield self._finding(Fault.NODE, key, "its octets are no node")
+        elif is_covered:
+            yield self._finding(Fault.COVERED, key, self._cover_text())
+        elif not is_same(held, wanted):
+            yield self._finding(Fault.CHANGED, key, *difference(held, wanted))
+        elif node.encode(held, 0, extras(key, held)) != blob:
+            yield self._finding(Fault.NODE, key, "its octets are not those of its records")
+
+    def _missing(self, key: bytes, value: bytes) -> Iterator[Finding]:
+        try:
+            if self._is_later(codec.decode_assignment(value).leaf):
+                return
+        except Exception as error:  # as above
+            yield self._finding(Fault.ROW, key, str(error))
+            return
+        if self._cover is not None and key.startswith(self._cover[0]):
+            yield self._finding(Fault.COVERED, key, self._cover_text())
+        else:
+            yield self._finding(Fault.MISSING, key)
+
+    def _is_later(self, leaf: int) -> bool:
+        return self._since is not None and leaf >= self._since
+
+    def _unclosed(self, view: View, key: bytes, value: bytes) -> Iterator[Finding]:
+        """A prefix that was closed has no node."""
+        if target := self._target(view, key, value):
+            yield self._finding(Fault.CLOSED, key, "", f"DNAME {names.to_text(target)}")
+
+    def _target(self, view: View, key: bytes, value: bytes) -> bytes:
+        """Where the DNAME of a closed prefix leads; empty if it has none, as identifiers were
+        assigned below it, or if that is left out.
+        """
+        below = self._territory.row_of_key(key) + b"/"
+        if next(iter(view.scan(codec.ASSIGNMENTS, below)), None) is not None:
+            return b""
+        try:
+            row = codec.decode_redirect(value)
+            return b"" if self._is_later(row.leaf) else self._named.target(row.new)
+        except Exception:  # a row that is damaged says nothing
+            return b""
+
+    # -- other names
+
+    def _foreign(
+        self, view: View, key: bytes, blob: bytes, target: bytes, extras: Extras
+    ) -> Iterator[Finding]:
+        held = rrsets_in(blob)
+        if held is None:
+            self._hash.update(blob)
+            yield self._finding(Fault.NODE, key, "its octets are no node")
+            return
+        self._covers(key, held)
+        cover = self._cover[1] if self._cover is not None else 0
+        if not held:
+            made = bytes((0, cover))
+        elif any(rrtype in HOST_OFFSET for rrtype in held):
+            made = node.encode(held, cover, extras(key, held))
+        else:
+            made = node.encode(held, cover)
+        if made != blob:
+            yield self._finding(Fault.NODE, key, "its octets are not those of its records")
+        if (SOA in held) != (not key) or (not key and NS not in held):
+            yield self._finding(Fault.NODE, key, "an apex has SOA and NS, no other name has an SOA")
+        if target:
+            wanted = {DNAME: RRset(DEFAULT_TTL, [target])}
+            redirect = held.pop(DNAME, None)
+            if redirect is None or not is_same({DNAME: redirect}, wanted):
+                yield self._finding(Fault.CLOSED, key, "", f"DNAME {names.to_text(target)}")
+        if key.startswith(self._territory.above):
+            yield from self._below(view, key, held)
+        elif not self._territory.is_empty:
+            yield from self._above_suffix(key, held)
+        if held:
+            self.names += 1
+            if SOA in held:
+                held[SOA] = with_serial(held[SOA], 0)
+            self._hash.update(len(key).to_bytes(2, "big") + key + node.encode(held)[2:])
+
+    def _covers(self, key: bytes, held: Mapping[int, RRset]) -> bool:
+        """Whether a delegation or DNAME stands at or above a name."""
+        if self._cover is None and node.flags_of(held) & _TOPS:
+            self._cover = (key, 1 + key.count(0))
+        return self._cover is not None
+
+    def _below(self, view: View, key: bytes, held: dict[int, RRset]) -> Iterator[Finding]:
+        """What a foreign name below the suffix answers that the registry alone may answer. What a
+        deeper zone hides answers nothing; what the registry once wrote there is left out.
+        """
+        if key == self._territory.above:
+            self._above.add(key)
+        below = self._territory.below + key[len(self._territory.above) :]
+        depth = below.count(0)
+        if not held or depth > SEGMENTS:
+            return
+        is_hidden = self._territory.is_hidden(key)
+        if depth == SEGMENTS and is_shaped(below):
+            if is_hidden and view.get(codec.ASSIGNMENTS, self._territory.row_of_key(key)):
+                held.clear()
+            else:
+                yield self._finding(Fault.UNASSIGNED, key)
+        elif DNAME in held and begins_shaped(below):
+            if is_hidden and view.get(codec.SUBTREES, self._territory.row_of_key(key)):
+                del held[DNAME]
+            elif not is_hidden:
+                yield self._finding(Fault.REDIRECT, key)
+        elif not is_hidden and is_wildcard(key) and begins_shaped(below[:-2]):
+            yield self._finding(Fault.WILDCARD, key)
+
+    def _above_suffix(self, key: bytes, held: Mapping[int, RRset]) -> Iterator[Finding]:
+        """The same of a name that does not lie below the suffix, in a zone above it."""
+        above = self._territory.above
+        if above.startswith(key):
+            self._above.add(key)
+            if DNAME in held:
+                yield self._finding(Fault.REDIRECT, key)
+        elif held and is_wildcard(key) and above.startswith(key[:-2]):
+            # It stands for what is not there, so the next name on the way to the suffix must be.
+            self._wildcards[above[: above.index(b"\0", len(key) - 2) + 1]] = key
+
+    # -- words
+
+    def _cover_text(self) -> str:
+        assert self._cover is not None
+        return f"by what stands at {self._territory.name_of_key(self._cover[0])}"
+
+    def _finding(self, fault: Fault, key: bytes, found: str = "", expected: str = "") -> Finding:
+        return Finding(fault, key, self._territory.name_of_key(key), found, expected)
+
+
+class _Ahead:
+    """Rows of a table in order, of which the next one's key can be seen."""
+
+    __slots__ = ("_rows", "_value", "key")
+
+    def __init__(self, rows: Iterator[tuple[bytes, bytes]]) -> None:
+        self._rows = rows
+        self.key, self._value = next(rows, (_END, b""))
+
+    def take(self) -> bytes:
+        """The next one's value; it is passed."""
+        value = self._value
+        for key, following in self._rows:
+            if key > self.key:  # else its key is damaged
+                self.key, self._value = key, following
+                return value
+        self.key = _END
+        return value
+
+    def before(self, key: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Those whose keys come before a key."""
+        while self.key < key:
+            yield self.key, self.take()
+
+
+def rrsets_in(blob: bytes) -> dict[int, RRset] | None:
+    """The RRsets of a node; None if its octets are damaged."""
+    try:
+        return dict(node.rrsets_of(blob)) if len(blob) > len(node.EMPTY) else {}
+    except Exception:  # whatever damaged octets lead to
+        return None

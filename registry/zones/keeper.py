@@ -1,0 +1,194 @@
+"""The registry's say in what becomes of zones, inside the transaction that makes them so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from csid import names
+from csid.errors import CsidError, ZoneError
+from csid.protocol import DNAME
+from registry.audit.store import leaf_key
+from registry.authority import Territory
+from registry.rules.decision import Decision
+from registry.rules.status import Status
+from registry.tables import codec, log_entry
+from registry.tables.changes import ZoneChange
+from registry.tables.naming import Names
+from registry.tables.registered import node_of
+from registry.tables.rows import DEFAULT_TTL, ZoneRow
+from registry.tables.transaction import AuditStore, TransactionView
+from registry.zones import asked, places
+from resolver.answer.source import Stages
+from resolver.store import node
+from resolver.store.build import ancestors
+from resolver.store.node import RRset
+from resolver.store.update import ZoneUpdate
+from resolver.store.write import WriteTransaction
+
+LEAVES_MAX: Final = 500  # whose names are carried over in one transaction
+_TOPS: Final = node.CUT | node.REDIRECT
+
+
+class Again(CsidError):
+    """What was looked at is not so any more; it must be looked at again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What was found of a zone before its transaction.
+
+    Attributes:
+        since: leaves of the log then.
+        territory: of the zone then; None if it has no names below the suffix.
+        names, digest: as `registry.authority.Walk` counts foreign names.
+        heir: of a zone that is dropped, the one above the suffix that answers for it then: its
+            origin, and its names and digest.
+    """
+
+    since: int
+    territory: Territory | None
+    names: int = 0
+    digest: bytes = bytes(32)
+    heir: tuple[bytes, int, bytes] | None = None
+
+
+class Keeper:
+    """The guard of one change of zones.
+
+    Attributes:
+        named: names below the suffix.
+        now: Unix seconds.
+    """
+
+    def __init__(self, named: Names, stages: Stages, who: asked.Asked, now: int) -> None:
+        self.named = named
+        self._stages = stages
+        self._asked = who
+        self.now = now
+
+    def settle(
+        self, txn: WriteTransaction, origin: bytes, update: ZoneUpdate | None, begun: object
+    ) -> None:
+        """Carry over what the registry wrote since, and leave a leaf.
+
+        Raises:
+            Again: too much was written since, or a zone came or went around this one.
+            ZoneError: a name of the registry would be taken away, or a plugin refuses.
+        """
+        assert isinstance(begun, Begun)
+        apex = names.key_of(origin)
+        territory = places.territory(txn, self.named, apex)
+        if not is_same(territory, begun.territory):
+            raise Again(f"{names.to_text(origin)}: zones around it came or went meanwhile")
+        if update is not None and territory is not None:
+            end = TransactionView(txn).leaves()
+            if end - begun.since > LEAVES_MAX:
+                raise Again(f"{names.to_text(origin)}: much was changed meanwhile")
+            written = written_between(txn, begun.since, end)
+            carry_over(txn, self.named, territory, update, written)
+        if territory is None:
+            self._check(txn, origin, None)
+            return
+        kind = asked.LOAD if update is not None else asked.DROP
+        serial = update.next_serial() if update is not None else txn.serial(origin) or 0
+        row = ZoneRow(serial, begun.names, begun.digest, 0, self.now, update is not None)
+        self._check(txn, origin, row)
+        asked.note(txn, kind, names.to_text(origin), row, self._asked)
+        if begun.heir is not None:
+            heir, count, digest = begun.heir
+            row = ZoneRow(txn.serial(heir) or 0, count, digest, 0, self.now, True)
+            asked.note(txn, asked.LOAD, names.to_text(heir), row, self._asked)
+
+    def _check(self, txn: WriteTransaction, origin: bytes, row: ZoneRow | None) -> None:
+        if not self._stages.check:
+            return
+        view = TransactionView(txn)
+        for check in self._stages.check:
+            if reason := check(view, ZoneChange(names.to_text(origin), row)):
+                raise ZoneError(names.to_text(origin), reason)
+
+    def told(self, origin: bytes) -> None:
+        """Tell the plugins, once it is durable."""
+        for observe in self._stages.observe:
+            observe(Decision(Status.DONE, names.to_text(origin)))
+
+
+def is_same(one: Territory | None, other: Territory | None) -> bool:
+    """Whether two territories of one apex are the same."""
+    if one is None or other is None:
+        return one is other
+    return one.deeper == other.deeper
+
+
+def written_between(txn: places.Txn, since: int, end: int) -> list[str]:
+    """The names that leaves from ``since`` to before ``end`` are about, each once.
+
+    Raises:
+        ZoneError: the log is damaged.
+    """
+    return list(dict.fromkeys(_subjects(txn, since, end)))
+
+
+def _subjects(txn: places.Txn, since: int, end: int) -> Iterator[str]:
+    log = AuditStore(txn)
+    for index in range(since, end):
+        try:
+            entry = log_entry.decode(log.get(leaf_key(index)) or b"")
+        except ValueError as error:
+            raise ZoneError(f"leaf {index}", f"{error}; run: csid audit verify") from None
+        yield entry.on
+        if entry.to:
+            yield entry.to
+
+
+def carry_over(
+    txn: WriteTransaction,
+    named: Names,
+    territory: Territory,
+    update: ZoneUpdate,
+    written: list[str],
+) -> None:
+    """Let names be in a zone that is not served yet as the registry has them now.
+
+    Raises:
+        ZoneError: one of them would be delegated or redirected away.
+    """
+    view = TransactionView(txn)
+    for name in written:
+        row = name.encode("ascii", "replace")
+        key = territory.key_of_name(row)
+        if key is None:
+            continue
+        rrsets = _wanted(view, named, territory, update, key, row)
+        if rrsets is None:
+            continue
+        for above in (key, *ancestors(key)) if DNAME not in rrsets else ancestors(key):
+            blob = update.blob(above)
+            if blob is not None and blob[0] & _TOPS and above:
+                raise ZoneError(
+                    name,
+                    f"was assigned meanwhile, and {territory.name_of_key(above)} would delegate "
+                    "or redirect it away; take that out of the zone",
+                )
+        update.set(key, rrsets)
+
+
+def _wanted(
+    view: TransactionView,
+    named: Names,
+    territory: Territory,
+    update: ZoneUpdate,
+    key: bytes,
+    row: bytes,
+) -> dict[int, RRset] | None:
+    """What the registry writes at a name; None if it writes nothing there."""
+    value = view.get(codec.ASSIGNMENTS, row)
+    if value is not None:
+        return dict(node.rrsets_of(node_of(named, codec.decode_assignment(value))))
+    closed = view.get(codec.SUBTREES, row)
+    if closed is None or next(view.scan(codec.ASSIGNMENTS, row + b"/"), None) is not None:
+        return None
+    target = named.target(codec.decode_redirect(closed).new)
+    return update.rrsets(key) | {DNAME: RRset(DEFAULT_TTL, [target])}
