@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from csid.errors import CsidError
 from registry import resume
+from registry.bulk import intake
 from registry.core import Core
 from registry.signing import keys, sign
 from registry.writer import plans
@@ -98,6 +99,7 @@ def drop_zone(core: Core, args: Any) -> tuple[Any, ...]:
 
 UNITS: Final[Mapping[str, Unit]] = {
     "plan": plans.carry_on,
+    "rows": intake.rows,
     "sweep": sweep,
     resume.GO_ON: go_on,
     resume.RENEW: renew_node,
