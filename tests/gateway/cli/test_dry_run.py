@@ -151,7 +151,6 @@ def test_a_dry_run_writes_nothing_and_does_not_wait_for_who_writes(
 def test_a_dry_run_needs_no_right_to_write(
     node: Node, words: str, open_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(node.data.parent)
     copy = Node.__new__(Node)
     copy.data = open_folder / "node"
     copy.data.mkdir()
@@ -163,6 +162,9 @@ def test_a_dry_run_needs_no_right_to_write(
     for name in ("table.csv", "lines.jsonl", "far.zone"):
         (open_folder / name).write_bytes((node.data.parent / name).read_bytes())
         (open_folder / name).chmod(0o644)
+    open_folder.chmod(0o777)  # a table is sorted in a temporary file
+    monkeypatch.setenv("TMPDIR", str(open_folder))
+    monkeypatch.setattr("tempfile.tempdir", None)
     monkeypatch.chdir(open_folder)
     before = contents(copy.data)
     with as_nobody():
