@@ -34,7 +34,17 @@ from registry.zones.small import serial_held
 from resolver.store.apexes import GENERATION_OCTETS
 from resolver.store.environment import Store, scratch
 from resolver.store.extras import hosts_in, names_hosts
-from resolver.store.migration import FOLDER, Change, OldData, copy, discard, is_kept, sole_use, swap
+from resolver.store.migration import (
+    FOLDER,
+    Change,
+    OldData,
+    copy,
+    discard,
+    is_kept,
+    made_octets,
+    sole_use,
+    swap,
+)
 from resolver.store.read import ReadTransaction
 from resolver.store.scratch import Scratch
 
@@ -88,6 +98,8 @@ def migrate(data: Path, asked: Asked, progress: Progress, keep: bool = True) -> 
         return Migrated()
     with sole_use(data):
         with OldData(data, alone=True) as old:
+            if old.version() != OLD:  # another has just done it
+                return Migrated()
             migrated = _Migration(data, old, progress).make(asked)
         return migrated._replace(kept=swap(data, OLD))
 
@@ -127,14 +139,15 @@ class _Migration:
         """Make the new data beside the old, ready to take its place."""
         is_kept(self._data, OLD)
         free = shutil.disk_usage(self._data).free
-        if free < self._old.octets():
+        wanted = self._old.octets() - made_octets(self._data)
+        if free < wanted:
             raise StoreError(
-                f"{self._data}: the new data is made beside the old, which has "
-                f"{self._old.octets():,} octets; {free:,} are free on this disk: free some"
+                f"{self._data}: the new data is made beside the old and takes {wanted:,} octets "
+                f"more; {free:,} are free on this disk: free some"
             )
         with scratch(TABLES.values()) as made:
-            wanted = self._replayed(made)
-            carried, mended = self._compare(wanted)
+            ledger = self._replayed(made)
+            carried, mended = self._compare(ledger)
             for done in copy(self._old, self._data, self._changes(), self._meta()):
                 self._progress("行 rows copied", done, self._rows)
             with Store.open(self._data / FOLDER, writable=True) as store:
@@ -145,7 +158,7 @@ class _Migration:
                     seen = TransactionView(txn)
                     for table, key, value in mended:
                         write_rows(seen.table(table), [(key, value)])
-                self._carry(store, wanted, asked)
+                self._carry(store, ledger, asked)
         return Migrated(self._rows, self._old.octets(), carried, len(mended))
 
     # -- the log and the rows

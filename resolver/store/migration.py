@@ -296,11 +296,19 @@ def is_kept(path: Path, version: str) -> bool:
     return True
 
 
+def made_octets(path: Path) -> int:
+    """How large the new data are that were made so far."""
+    try:
+        return (path / FOLDER / _DATA).stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def discard(path: Path) -> bool:
     """Take away what a migration has left; whether there was anything."""
     if not (path / FOLDER).exists():
         return False
-    shutil.rmtree(path / FOLDER)
+    shutil.rmtree(path / FOLDER, ignore_errors=True)  # another may be at it as well
     return True
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -127,6 +128,40 @@ def test_given_again_it_does_nothing(old: Node) -> None:
     before = (old.data / "data.mdb").read_bytes()
     assert "nothing was done" in old.run("migrate").out
     assert (old.data / "data.mdb").read_bytes() == before
+
+
+def test_a_directory_whose_registry_was_never_used_is_migrated_as_well(old: Node) -> None:
+    with lmdb.open(str(old.data), max_dbs=32) as environment:
+        with environment.begin() as txn:
+            tables = [bytes(name) for name, _ in txn.cursor() if name.startswith(b"registry.")]
+        for table in tables:
+            database = environment.open_db(table)
+            with environment.begin(write=True) as txn:
+                txn.drop(database)
+        generation = b"\0" * 7 + b"\1"
+        tree = environment.open_db(b"tree")
+        with environment.begin(write=True, db=tree) as txn:
+            for key in [bytes(key) for key, _ in txn.cursor() if len(key) > 20]:
+                if key.startswith(generation):
+                    txn.delete(key)
+    before = records_of_old(old.data)
+    old.must("migrate")
+    assert records_of(old.data) == before
+    with Registry.open(old.data) as registry:
+        assert registry.verify().agrees
+
+
+def test_whoever_comes_second_finds_it_done(old: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    sole_use = run.sole_use
+
+    def late(data: Path) -> contextlib.AbstractContextManager[None]:
+        monkeypatch.undo()
+        assert old.run("migrate").code == 0
+        return sole_use(data)
+
+    monkeypatch.setattr(run, "sole_use", late)
+    assert "nothing was done" in old.run("migrate").out
+    assert_sound(old.data)
 
 
 # -- who else uses it

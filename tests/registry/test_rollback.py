@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from resolver.store import epochs
-from tests.support.commands import Node
+from tests.support.commands import Node, run
 from tests.support.registering import CLASS, OWNER, PLACE
+from tests.support.servers import serving
 
 OTHER_PLACE = f"{OWNER}/6450/330108/ACV"
 
@@ -79,6 +80,22 @@ def test_an_older_copy_is_read_and_tried(node: Node) -> None:
     put_back(node, backup)
     assert node.run("list", PLACE).code == 0
     assert node.run("assign", f"{PLACE}/{CLASS}", "--dry-run").code == 0
+
+
+def test_a_running_node_answers_from_an_older_copy_and_its_writer_writes_nothing(
+    node: Node,
+) -> None:
+    backup = backed_up(node)
+    given = [node.must("assign", f"{PLACE}/{CLASS}") for _ in range(2)]
+    put_back(node, backup)
+    with serving(node.data) as server:
+        refused = node.run("assign", f"{PLACE}/{CLASS}")
+        assert (refused.code, "lacks 2 of the leaves" in refused.err) == (2, True), refused
+        first = node.run("list", PLACE, "--json").json[0]["id"]
+        asked = run("resolve", first, "--server", f"127.0.0.1:{server.port}")
+        assert (asked.code, first in asked.out) == (0, True)
+        node.must("audit", "resume", "--accept")
+        assert node.must("assign", f"{PLACE}/{CLASS}") not in given
 
 
 def test_a_second_roll_back_is_noticed_as_well(node: Node) -> None:

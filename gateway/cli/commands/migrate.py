@@ -42,6 +42,11 @@ def run_migrate(args: argparse.Namespace) -> int:
                 bar.show(done, f"{done:,}/{whole:,} {what}")
 
             migrated = migrate(args.data, asked, on_progress, keep=not args.dry_run)
+    except KeyboardInterrupt:
+        output.complain(
+            "已中断 interrupted: the old data is in use as before; give it again to go on"
+        )
+        raise
     except MigrationError as error:
         if args.json:
             output.print_json({"migrated": False, "reason": str(error), "faults": error.faults})
