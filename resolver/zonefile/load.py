@@ -253,7 +253,7 @@ def _outcome(
     path: Path, origin: bytes, count: int, warnings: list[str], answer: Any
 ) -> Loaded | Refused:
     outcome, serial, said = answer
-    placed = [f"{path}: {names.to_text(origin)}: {one}" for one in said]
+    placed = [f"{path}: {one}" for one in said]
     if outcome == "refused":
         return Refused(path, "\n".join(placed))
     return Loaded(path, origin, serial, count, [*warnings, *placed], outcome == "unchanged")

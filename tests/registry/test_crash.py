@@ -13,7 +13,9 @@ from csid.identifier import make
 from registry.bulk.entries import Reading
 from registry.bulk.importer import Import, read_parts
 from registry.service import Registry
+from registry.zones.asked import Asked
 from resolver.store.environment import Store
+from resolver.zonefile import load as loading
 from resolver.zonefile.load import Loaded, Step, load
 from tests.support import trees
 from tests.support.books import accredit
@@ -21,6 +23,7 @@ from tests.support.killed import Say, finished, killed_after, moments, start
 from tests.support.registering import ADMINISTRATOR
 from tests.support.servers import SUFFIX, put_zone
 
+ASKED = Asked(ADMINISTRATOR, "test").told()
 OWNER = "X0000000000000101T"
 ROWS = 3_000
 ROWS_PER_PART = 100
@@ -45,8 +48,9 @@ def load_all(say: Say, data: Path, paths: list[Path]) -> None:
         if step.action == "writing":
             say("written")
 
-    with Store.open(data, writable=True) as store:
-        for outcome in load(store, paths, told, nodes_per_commit=100):
+    loading.NODES_AT_ONCE = 100  # type: ignore[misc]  # in a process of its own
+    with Registry.open(data, writable=True) as registry:
+        for outcome in load(registry.perform, ASKED, paths, told=told):
             assert isinstance(outcome, Loaded), outcome
             say("loaded")
 
@@ -105,8 +109,9 @@ def test_a_load_that_was_killed_has_whole_zones_only(tmp_path: Path) -> None:
     swept = 0
     for number, (behind, seconds) in enumerate(moments(KILLS, lines)):
         data = make_data(tmp_path / f"data{number}")
-        with Store.open(data, writable=True) as store:
-            assert all(isinstance(outcome, Loaded) for outcome in load(store, [old]))
+        with Registry.open(data, writable=True) as registry:
+            outcomes = load(registry.perform, ASKED, [old])
+            assert all(isinstance(outcome, Loaded) for outcome in outcomes)
         killed_after(start(load_all, data, paths), behind, seconds)
         with Store.open(data, writable=True) as store:
             trees.check(store)

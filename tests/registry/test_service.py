@@ -28,14 +28,15 @@ from registry.rules.status import Status
 from registry.service import Outcome, Registry
 from registry.tables import codec, log_entry, transaction, view
 from resolver.store import node
+from resolver.store.environment import Store
 from resolver.store.node import RRset
 from resolver.store.write import WriteTransaction
 from tests.support.books import (
     ORIGIN,
     OWNERS,
+    SUFFIX,
     accredit,
     ask,
-    create,
     node_of,
     opened,
     resolved,
@@ -52,6 +53,7 @@ from tests.support.registering import (
     REGISTRAR,
     identifier,
 )
+from tests.support.servers import ZONE, put_zone
 
 KEY = audit.SigningKey.generate("registry.example/log")
 
@@ -199,9 +201,9 @@ def _change_tree(txn: WriteTransaction) -> None:
 
 def _change_leaf(txn: WriteTransaction) -> None:
     table = txn.table(b"registry.leaves")
-    data = table.get(leaf_key(4))
+    data = table.get(leaf_key(6))
     assert data is not None
-    table.put(leaf_key(4), data.replace(b"test", b"tost"))
+    table.put(leaf_key(6), data.replace(b"test", b"tost"))
 
 
 @pytest.mark.parametrize(
@@ -227,7 +229,9 @@ def test_a_change_made_behind_the_registrys_back_is_found(registry: Registry, ta
 
 
 def test_an_older_directory_gets_its_tables_when_it_is_opened_for_writing(tmp_path: Path) -> None:
-    data = create(tmp_path / "data")
+    data = tmp_path / "data"
+    with Store.create(data, SUFFIX, "0.EXAMPLE") as store:
+        put_zone(store, ZONE, SUFFIX)
     with Registry.open(data) as registry:
         with registry.view() as seen:
             assert list(seen.scan(codec.OWNERS, b"")) == []

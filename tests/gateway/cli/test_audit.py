@@ -80,7 +80,7 @@ def test_a_proof_that_was_touched_does_not_hold(node: Node, tmp_path: Path) -> N
     text = file.read_text()
     lines = text.split("\n")
     lines[1] = lines[1].replace("extra ", "extra AAAA", 1)
-    for broken in ("\n".join(lines), text.replace("index 3", "index 4"), text[:-9], ""):
+    for broken in ("\n".join(lines), text.replace("index 5", "index 6"), text[:-9], ""):
         file.write_text(broken)
         ran = run("audit", "check", file, "--key", verifier(node))
         assert (ran.code, ran.out) == (1, "")
@@ -94,7 +94,7 @@ def test_verify_finds_a_sound_log_sound(node: Node, tmp_path: Path) -> None:
     node.must("audit", "checkpoint", "--output", note)
     node.must("suspend", FIRST)
     (said,) = node.run("audit", "verify", "--json").json
-    assert (said["sound"], said["size"], said["faults"]) == (True, 34, [])
+    assert (said["sound"], said["size"], said["faults"]) == (True, 36, [])
     kept = node.run("audit", "verify", "--key", verifier(node), "--checkpoint", note)
     assert kept.code == 0
     assert "完好 sound" in kept.out

@@ -10,9 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from csid.identifier import parse
-from csid.protocol import CSID
-from csid.record import Record, encode
 from tests.support.commands import Node, run
 from tests.support.inventory import OTHERS, SECOND, THIRD
 from tests.support.registering import OTHER, OWNER
@@ -22,23 +19,12 @@ from tests.support.tables import identifier, table
 SUFFIX = "csid.internal."
 
 
-LOADED_ONLY = identifier(99, "6450", "110105")
-
-
 @pytest.fixture
 def listed(tmp_path: Path, data: Path) -> Path:
-    """Twelve identifiers that were assigned, and one that only a zone file has."""
+    """Twelve identifiers."""
     places = [("6450", "330106"), ("6450", "330108"), ("6450", "110108"), ("6420", "330106")]
     rows = [f"{identifier(n, *place)},active,," for n, place in enumerate(places * 3)]
     assert run("import", table(tmp_path / "t.csv", *rows), "--data", data).code == 0
-    zone = tmp_path / "child.zone"
-    name = parse(LOADED_ONLY).to_dns_name(SUFFIX)
-    record = encode(Record({"state": "active"})).hex()
-    zone.write_text(
-        f"$ORIGIN 110105.6450.{OWNER}.{SUFFIX}\n@ 60 SOA ns h 1 1 1 1 1\n@ 60 NS ns\n"
-        f"{name} 60 TYPE{CSID} \\# {len(record) // 2} {record}\n"
-    )
-    assert run("zone", "load", zone, "--data", data).code == 0
     return data
 
 
@@ -65,12 +51,6 @@ def listed(tmp_path: Path, data: Path) -> Path:
 def test_identifiers_are_listed_by_prefix(listed: Path, prefix: str, count: int) -> None:
     ran = run("list", prefix, "--data", listed)
     assert (ran.code, len(ran.out.splitlines()), ran.err) == (0, count, "")
-
-
-def test_what_was_only_loaded_is_shown_and_not_listed(listed: Path) -> None:
-    assert run("list", f"{OWNER}/6450/110105", "--data", listed).out == ""
-    shown = json.loads(run("show", LOADED_ONLY, "--data", listed, "--json").out)
-    assert shown["record"] == {"state": "active"}
 
 
 def test_the_list_is_in_order_and_bounded(listed: Path) -> None:
