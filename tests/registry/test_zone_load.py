@@ -194,9 +194,9 @@ def test_a_full_store_ends_the_load_and_keeps_what_was_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loading, "NODES_AT_ONCE", 2_000)
-    with Store.create(tmp_path / "data", "csid.internal.", "0.EXAMPLE", 2 << 20) as small:
+    with Store.create(tmp_path / "data", "csid.internal.", "0.EXAMPLE", 3 << 20) as small:
         first = zone_file(tmp_path, "first.example.")
-        big = zone_file(tmp_path, "big.example.", many_names(40_000))
+        big = zone_file(tmp_path, "big.example.", many_names(80_000))
         loads = load(Registry(small).perform, ASKED, [first, big])
         outcome = next(loads)
         assert isinstance(outcome, Loaded) and outcome.path == first
