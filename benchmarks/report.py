@@ -6,7 +6,7 @@ import json
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
@@ -84,10 +84,10 @@ class Report:
     def write(self, folder: Path = RESULTS) -> Path:
         """Keep the run as `<date>-<commit>-<what>.json` and `.md`; returns the latter."""
         folder.mkdir(parents=True, exist_ok=True)
-        commit = git_commit()
-        facts = {"what": self.what, "date": f"{date.today()}", "commit": commit, **machine()}
+        commit, today = git_commit(), datetime.now(UTC).date()
+        facts = {"what": self.what, "date": f"{today}", "commit": commit, **machine()}
         facts["settings"] = self.settings
-        base = folder / f"{date.today()}-{commit}-{self.what}"
+        base = folder / f"{today}-{commit}-{self.what}"
         kept = json.dumps({**facts, "figures": self.raw}, indent=1, ensure_ascii=False)
         base.with_suffix(".json").write_text(kept + "\n", encoding="utf-8")
         head = f"## {self.what}, {facts['date']}, commit {commit}\n\n"

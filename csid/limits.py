@@ -59,3 +59,15 @@ MAX_TCP_CONNECTIONS_PER_PEER: Final = (
 TCP_IDLE_SECONDS: Final = 10.0  # without a whole query; also told in edns-tcp-keepalive
 TCP_SEND_SECONDS: Final = 5.0  # for a peer to take the answers it asked for
 TCP_READ_OCTETS: Final = 65_536  # taken from one connection at a time
+
+# The writer of a running node, and those who ask it
+MAX_FRAME_OCTETS: Final = 4 << 20  # of one question or answer
+MAX_HELD_OCTETS: Final = 64 << 20  # of frames that are not whole yet, of all connections
+MAX_WRITER_CONNECTIONS: Final = 4_096  # beyond, the one that was used longest ago has to go
+MAX_IN_FLIGHT: Final = 64  # asked on one connection and not answered; more is not read
+WRITER_READ_OCTETS: Final = 65_536  # taken from one connection at a time
+WRITER_ANSWER_OCTETS: Final = 262_144  # not taken by one connection; it is not read on beyond
+WRITER_STALL_SECONDS: Final = 10.0  # for the rest of a frame, and for answers to be taken
+REQUESTS_PER_FRAME: Final = 200
+REQUESTS_PER_COMMIT: Final = 2_000  # beyond these, what waits is left to the next commit
+COMMIT_SECONDS: Final = 0.02  # of deciding, after which the rest is left to the next commit

@@ -4,8 +4,10 @@
                   → view / history    what the registry says, and how it came to say so
                   → checkpoint / prove / verify    the audit log
 
-Every call may be made from any thread of the process that opened it. Two processes may have one
-directory open: each commit of one is seen by the next decision of the other.
+Every call may be made from any thread of the process that opened it. While a node runs
+(`csid serve`), what is to be written is asked of its writer process; where none runs it is written
+here. Many processes may have one directory open: each commit of one is seen by the next decision of
+the others.
 """
 
 from __future__ import annotations
@@ -15,40 +17,35 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
+from csid.limits import REQUESTS_PER_FRAME
 from registry import audit
 from registry.audit.checkpoint import Checkpoint
-from registry.audit.note import Note
+from registry.core import Core, own_peer
 from registry.reconcile import compare
 from registry.rules import plan
 from registry.rules.decide import decide
 from registry.rules.decision import Decision
-from registry.rules.plan import MintAll, Plan
+from registry.rules.plan import Plan
 from registry.rules.requests import Actor, Request
 from registry.rules.status import Status
-from registry.tables import log_entry, transaction, view
-from registry.tables.log_entry import LogEntry
+from registry.signing import kept
+from registry.signing.keys import Told, chain_of, propose
+from registry.signing.proofs import Change, changes_of, prove
+from registry.signing.publish import Published, publish
+from registry.signing.sign import SET_KEY, check_kept, sign
+from registry.tables import transaction
 from registry.tables.naming import Names
 from registry.tables.resolution import Reach
-from registry.tables.rows import NO_LEAF
 from registry.tables.transaction import TransactionView
-from registry.units import Core, perform
+from registry.writer import client, plans
 from registry.writer.batch import judged
 from registry.writer.threads import Writer
 from resolver.answer.source import NO_STAGES, Stages
 from resolver.store.environment import Settings, Store
 
-STEPS_PER_COMMIT: Final = 1_000
 REFUSALS_KEPT: Final = 1_000  # of a plan; the others are only counted
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One change of a subject's history, and its place in the audit log."""
-
-    index: int
-    leaf: LogEntry
 
 
 @dataclass(slots=True)
@@ -86,22 +83,38 @@ class Outcome:
         self.subjects = tuple(one.subject for one in decisions if one.status.success)
 
 
+class Writing(Protocol):
+    """What has requests and units carried out: here, or by the writer of the running node."""
+
+    def submit(self, requests: Sequence[Request], /) -> list[Decision]:
+        """Decide on requests and carry them out; returns once that is durable."""
+        ...
+
+    def perform(self, name: str, args: Any, /) -> Any:
+        """Have one unit carried out."""
+        ...
+
+    def close(self) -> None:
+        """End the use."""
+        ...
+
+
 class Registry:
     """An open registry. Made with `open`; a context manager that closes it.
 
     Attributes:
-        store: the store it is in.
+        store: the store it is in, for reading.
         writer: what carries out requests.
     """
 
-    def __init__(self, store: Store, sync: bool = True, stages: Stages = NO_STAGES) -> None:
+    def __init__(
+        self, store: Store, writer: Writing, sync: bool = True, stages: Stages = NO_STAGES
+    ) -> None:
         """Over an open store, which `close` closes; ``stages`` are what plugins add."""
         self.stages = stages
         self.store = store
         self._sync = sync
-        transaction.open_tables(store)
-        self.core = Core(store, stages)
-        self.writer = Writer(store, stages)
+        self.writer = writer
 
     @classmethod
     def open(cls, data: Path, writable: bool = False, sync: bool = True) -> Registry:
@@ -109,15 +122,40 @@ class Registry:
 
         Args:
             data: made by `csid init`.
-            writable: False for reading only: requests are refused then.
+            writable: False for reading only: requests are refused then. What is to be written is
+                written by the writer of the running node, or by this process if none runs.
             sync: False does not wait for the disk at each commit, only once at `close`. A crash of
                 the program still loses nothing; a crash of the machine may lose or spoil the
-                whole directory. For loads that can be run again from the beginning.
+                whole directory. For loads that can be run again from the beginning. The writer of
+                a running node waits nevertheless.
 
         Raises:
-            StoreError: the directory is missing, foreign, or may not be used so.
+            StoreError: the directory is missing, foreign, or may not be used so; or the writer of
+                the running node does not answer.
         """
-        return cls(Store.open(data, writable, sync=sync), sync)
+        writer = client.connected(data) if writable else None
+        if writer is None:
+            return cls.alone(data, writable, sync)
+        try:
+            store = Store.open(data)
+        except BaseException:
+            writer.close()
+            raise
+        transaction.open_tables(store)
+        return cls(store, writer)
+
+    @classmethod
+    def alone(
+        cls,
+        data: Path,
+        writable: bool = True,
+        sync: bool = True,
+        stages: Stages = NO_STAGES,
+    ) -> Registry:
+        """As `open`, whether a node runs or not: this process writes by itself."""
+        store = Store.open(data, writable, sync=sync)
+        transaction.open_tables(store)
+        return cls(store, Writer(Core(store, stages, own_peer())), sync, stages)
 
     @property
     def settings(self) -> Settings:
@@ -127,6 +165,7 @@ class Registry:
     def close(self) -> None:
         """End the use; what was committed without waiting is on disk afterwards."""
         try:
+            self.writer.close()
             if not self._sync:
                 self.store.sync()
         finally:
@@ -151,10 +190,13 @@ class Registry:
         return self.writer.submit((request,))[0]
 
     def submit_all(self, requests: Sequence[Request]) -> list[Decision]:
-        """Decide on requests one after the other and carry them out in one commit, as `submit`. A
+        """Decide on requests one after the other and carry them out in few commits, as `submit`. A
         refused one does not keep the others from being done.
         """
-        return self.writer.submit(requests)
+        decisions: list[Decision] = []
+        for at in range(0, len(requests), REQUESTS_PER_FRAME):
+            decisions += self.writer.submit(requests[at : at + REQUESTS_PER_FRAME])
+        return decisions
 
     def perform(self, name: str, args: Any = None) -> Any:
         """Have one unit of a long command carried out (`registry.units`).
@@ -162,7 +204,7 @@ class Registry:
         Raises:
             CsidError: as the unit says; nothing of it was done.
         """
-        return perform(self.core, name, args)
+        return self.writer.perform(name, args)
 
     def weigh(self, request: Request) -> Decision:
         """What `submit` would answer now; nothing is changed (for ``--dry-run``)."""
@@ -179,7 +221,7 @@ class Registry:
         key: str = "",
         on_progress: Callable[[Outcome], None] | None = None,
     ) -> Outcome:
-        """Carry out a plan (`registry.rules.plan`) in commits of at most STEPS_PER_COMMIT steps.
+        """Carry out a plan (`registry.rules.plan`) in commits that are bounded in time.
 
         What was committed stays, whatever comes after. Run again after an interruption, a plan
         goes on where it was; for `MintAll` that needs the same ``key`` as before (without one it
@@ -198,23 +240,18 @@ class Registry:
             StoreError: as `submit`; what was committed before stays.
         """
         outcome = Outcome()
-        most = 1  # the first step of a plan may decide on all others
+        task = plans.Task(work, actor, reason, key)
         while True:
-            with self.view() as seen:
-                bodies, cursor = plan.steps(seen, work, outcome.cursor, most)
-            requests = [
-                Request(actor, body, reason, _step_key(work, key, outcome.cursor, number))
-                for number, body in enumerate(bodies)
-            ]
-            decisions = self.submit_all(requests)
-            outcome.count(decisions)
-            outcome.stopped = plan.is_ended(work, bodies, decisions)
-            outcome.cursor = cursor
+            piece = plans.piece_of(self.perform("plan", plans.arguments(task, outcome.cursor)))
+            outcome.count(piece.decisions)
+            outcome.stopped, outcome.cursor = piece.stopped, piece.cursor
             if on_progress is not None:
                 on_progress(outcome)
-            if not cursor or outcome.stopped:
-                return outcome
-            most = STEPS_PER_COMMIT
+            if not piece.cursor or piece.stopped:
+                break
+        if key and not outcome.refused and not plan.has_step_keys(work):
+            self.submit(Request(actor, plan.finish(work), reason, key))
+        return outcome
 
     # -- reading
 
@@ -236,116 +273,107 @@ class Registry:
     def history(self, subject: str) -> list[Change]:
         """The changes of a subject, the last one first; empty if there is no such subject.
 
-        ``subject`` is an identifier, owner, pool code, location or aliased prefix in canonical
-        form. The history of an identifier that took another's place leads on into that one's.
+        ``subject`` is an identifier, owner, pool code, location, aliased prefix or zone, in
+        canonical form. The history of an identifier that took another's place leads on into that
+        one's.
 
         Raises:
             AuditError: a leaf is missing or no leaf of the registry.
         """
         with self.store.read() as read:
-            log = audit.Log(transaction.AuditStore(read))
-            changes: list[Change] = []
-            for last in view.last_leaves(TransactionView(read), subject):
-                changes += _chain(log, last)
-            return sorted(changes, key=lambda change: -change.index)
+            return changes_of(read, subject)
 
     # -- the audit log
 
-    def checkpoint(self, key: audit.SigningKey) -> str:
+    def checkpoint(self, key: audit.SigningKey, actor: Actor, reason: str = "") -> str:
         """Sign the log as it stands and keep the checkpoint; returns it as a text.
 
         Raises:
-            AuditError: the log is not what the last checkpoint said: nothing is signed.
+            AuditError: as `registry.signing.sign.sign`: nothing is signed.
             StoreError: as `submit`.
         """
-        with self.store.write() as txn:
-            kept = txn.table(transaction.CHECKPOINTS)
-            notes = [value.decode() for _, value in kept.scan(b"")]
-            previous = _opened(notes[-1]) if notes else None
-            log = audit.Log(transaction.AuditStore(txn))
-            note = log.checkpoint(key, previous)
-            kept.put_many([(log.size.to_bytes(8, "big"), note.encode())])
-            return note
+        return sign(self.store, self.perform, key, actor, reason)
+
+    def keys(self) -> audit.KeyChain:
+        """The keys that have signed the log.
+
+        Raises:
+            AuditError: one of them was not put in force by the one before.
+        """
+        with self.store.read() as read:
+            return chain_of(read)
+
+    def set_key(
+        self,
+        new: audit.SigningKey,
+        old: audit.SigningKey | None,
+        actor: Actor,
+        reason: str = "",
+    ) -> int:
+        """Let a key sign the log from here on; the leaf that says so.
+
+        Args:
+            old: the key in force, which vouches for it; None for the first key of the log.
+
+        Raises:
+            AuditError: the log has another key in force: nothing is changed.
+        """
+        with self.store.read() as read:
+            note = propose(read, new, old)
+        leaf: int = self.perform(SET_KEY, Told(note, actor, reason).packed())
+        return leaf
 
     def checkpoints(self) -> list[str]:
         """The checkpoints that were signed here, as texts, the oldest first."""
         with self.store.read() as read:
-            return [value.decode() for _, value in read.table(transaction.CHECKPOINTS).scan(b"")]
+            return kept.notes(read)
 
-    def prove(self, identifier: str, note: str = "") -> audit.Proof:
-        """The proof that the last change of an identifier is in the log.
+    def last_checkpoint(self) -> str:
+        """The checkpoint that was signed last, empty if there is none."""
+        with self.store.read() as read:
+            return kept.last(read)
+
+    def prove(self, index: int, note: str = "") -> audit.Proof:
+        """The proof that a leaf is in the log.
 
         Args:
-            identifier: in canonical form.
+            index: of the leaf.
             note: the checkpoint to prove it by; the last one kept here if empty.
 
         Raises:
-            AuditError: it is not assigned, no checkpoint covers its last change yet, or the log
-                was changed.
+            AuditError: no checkpoint covers it yet, or the log was changed.
         """
         with self.store.read() as read:
-            row = view.get_assignment(TransactionView(read), identifier)
-            if row is None:
-                raise audit.AuditError(f"{identifier} is not assigned here: nothing to prove")
-            notes = [value.decode() for _, value in read.table(transaction.CHECKPOINTS).scan(b"")]
-            note = note or (notes[-1] if notes else "")
-            if not note or _opened(note).size <= row.leaf:
-                raise audit.AuditError(
-                    f"the last change of {identifier} is leaf {row.leaf}, which no checkpoint "
-                    "covers yet: sign one with csid audit checkpoint"
-                )
-            return audit.prove(audit.Log(transaction.AuditStore(read)), row.leaf, note)
+            return prove(read, index, note)
+
+    def publish(self, keys: Sequence[audit.VerifierKey], folder: Path) -> Published:
+        """Bring a folder of static files up to the checkpoint that was signed last.
+
+        Args:
+            keys: those that somebody vouches for; each has to be one of this log.
+
+        Raises:
+            AuditError: there is no checkpoint, one does not hold, or the folder has another log.
+            FileError: a file cannot be written.
+        """
+        return publish(self.store, keys, folder)
 
     def verify(
-        self,
-        key: audit.VerifierKey | None = None,
-        checkpoints: Sequence[Checkpoint] = (),
+        self, keys: Sequence[audit.VerifierKey] = (), checkpoints: Sequence[Checkpoint] = ()
     ) -> audit.Report:
         """Compute the whole log anew and compare it with its tiles and checkpoints, and compare
         the rows of the registry and the resolution tree with what the log says.
 
         Args:
-            key: the log's key: a checkpoint kept here that is not signed by it is a fault.
+            keys: those that somebody vouches for; each has to be one of this log.
             checkpoints: further ones, opened, such as were kept elsewhere.
 
         Raises:
             AuditError: the state of the log cannot be read.
         """
         with self.store.read() as read:
-            kept = [value.decode() for _, value in read.table(transaction.CHECKPOINTS).scan(b"")]
-            points = [*checkpoints]
-            faults = []
-            for note in kept:
-                try:
-                    points.append(
-                        _opened(note) if key is None else audit.open_checkpoint(note, key)
-                    )
-                except audit.NoteError as error:
-                    faults.append(audit.Fault(0, 0, f"a checkpoint kept here: {error}"))
             table = transaction.AuditStore(read)
-            report = audit.verify(table, table.leaves(), points)
+            report = audit.verify(table, table.leaves(), [*checkpoints, *kept.points(read)])
+            faults = check_kept(read, keys)
             faults += compare(read, self.settings.suffix) if report.sound else []
             return audit.Report(report.size, report.root, (*report.faults, *faults))
-
-
-def _opened(note: str) -> Checkpoint:
-    """A checkpoint whose signature is not looked at."""
-    return Checkpoint.parse(Note.parse(note).text)
-
-
-def _chain(log: audit.Log, index: int) -> Iterator[Change]:
-    """The changes of one thing from its last one back to its first."""
-    while index != NO_LEAF:
-        try:
-            found = log_entry.decode(log.leaf(index))
-        except ValueError as error:
-            raise audit.AuditError(f"leaf {index}: {error}") from None
-        yield Change(index, found)
-        if found.prev >= index:
-            raise audit.AuditError(f"leaf {index} says it follows leaf {found.prev}")
-        index = found.prev
-
-
-def _step_key(work: Plan, key: str, cursor: str, number: int) -> str:
-    """The key of one step: steps of other plans find by themselves what is done already."""
-    return f"{key}/{int(cursor or 0) + number}" if key and isinstance(work, MintAll) else ""

@@ -10,34 +10,37 @@ What a command had done before it was killed stays; given again, it goes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final
 
+from csid.errors import CsidError
+from registry.core import Core
+from registry.signing import keys, sign
+from registry.writer import plans
 from registry.zones.asked import Asked
 from registry.zones.serials import Mode
-from registry.zones.work import Zones
-from resolver.answer.source import NO_STAGES, Stages
-from resolver.store.environment import Store
 
-
-@dataclass(slots=True)
-class Core:
-    """What units work on: the store, open for writing, and what plugins add."""
-
-    store: Store
-    stages: Stages = NO_STAGES
-    zones: Zones = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.zones = Zones(self.store, self.stages)
-
+REMOVALS_PER_UNIT: Final = 10_000  # nodes
 
 Unit = Callable[[Core, Any], Any]
 
 
+class UnitError(CsidError):
+    """There is no unit of this name."""
+
+
 def sweep(core: Core, _args: Any) -> int:
-    """Remove what is doomed; how many generations went."""
-    return core.store.sweep()
+    """Remove a part of what is doomed; how many generations are left."""
+    return core.store.sweep_some(REMOVALS_PER_UNIT).left
+
+
+def set_key(core: Core, args: Any) -> int:
+    """Put a key of the audit log in force (`registry.signing.keys`)."""
+    return keys.set_key(core.store, args)
+
+
+def checkpoint(core: Core, args: Any) -> bool:
+    """Keep a signed checkpoint (`registry.signing.sign`)."""
+    return sign.keep(core.store, args)
 
 
 # Zones (registry/zones/work.py): who asks, for which zone.
@@ -46,13 +49,13 @@ def sweep(core: Core, _args: Any) -> int:
 def load_zones(core: Core, args: Any) -> list[Any]:
     """Publish small zones."""
     asked, mode, zones = args
-    return list(core.zones.load(Asked.of(asked), Mode(mode), zones))
+    return list(core.zones.load(Asked.of(asked, core.peer), Mode(mode), zones))
 
 
 def begin_zone(core: Core, args: Any) -> bytes:
     """Begin a large zone."""
     asked, origin = args
-    return core.zones.begin(Asked.of(asked), origin)
+    return core.zones.begin(Asked.of(asked, core.peer), origin)
 
 
 def put_nodes(core: Core, args: Any) -> int:
@@ -68,7 +71,7 @@ def check_zone(core: Core, generation: Any) -> tuple[bool, int, list[str]]:
 def publish_zone(core: Core, args: Any) -> tuple[Any, ...]:
     """Publish a zone that was begun and looked at."""
     generation, asked, mode = args
-    return core.zones.publish(generation, Asked.of(asked), Mode(mode))
+    return core.zones.publish(generation, Asked.of(asked, core.peer), Mode(mode))
 
 
 def abandon_zone(core: Core, generation: Any) -> None:
@@ -79,11 +82,14 @@ def abandon_zone(core: Core, generation: Any) -> None:
 def drop_zone(core: Core, args: Any) -> tuple[Any, ...]:
     """Look on at a zone that is to be dropped, and drop it."""
     asked, origin = args
-    return core.zones.drop(Asked.of(asked), origin)
+    return core.zones.drop(Asked.of(asked, core.peer), origin)
 
 
 UNITS: Final[Mapping[str, Unit]] = {
+    "plan": plans.carry_on,
     "sweep": sweep,
+    sign.SET_KEY: set_key,
+    sign.KEEP: checkpoint,
     "zone.load": load_zones,
     "zone.begin": begin_zone,
     "zone.nodes": put_nodes,
@@ -100,4 +106,7 @@ def perform(core: Core, name: str, args: Any = None) -> Any:
     Raises:
         CsidError: as the unit says; nothing of it was done.
     """
-    return UNITS[name](core, args)
+    unit = UNITS.get(name)
+    if unit is None:
+        raise UnitError(f"{name[:40]!r} is nothing that this version of csid does")
+    return unit(core, args)

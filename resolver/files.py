@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import stat
@@ -70,6 +71,48 @@ def _named_at_end(target: Path, mode: int, new: bool) -> Iterator[TextIOWrapper]
     finally:
         with suppress(FileNotFoundError):
             unfinished.unlink()
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Wait until nobody else holds a folder so, and hold it while the context lasts.
+
+    Raises:
+        FileError: it cannot be made or opened.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise FileError(f"{folder}: is no folder to write in: {error.strerror}") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def take_place(new: Path, path: Path, aside: Path) -> None:
+    """A file takes the name of another, which is kept under a third.
+
+    Killed at any moment and done again, it ends the same.
+
+    Raises:
+        FileError: another file has the third name, or a name cannot be changed.
+    """
+    try:
+        if path.exists() and not is_copy(aside, path):
+            os.link(path, aside)
+        new.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        reason = error.strerror or error
+        raise FileError(f"{path}: cannot be kept as {aside} and replaced: {reason}") from None
+
+
+def is_copy(path: Path, other: Path) -> bool:
+    """Whether two small files are there and have the same octets."""
+    return path.exists() and other.exists() and path.read_bytes() == other.read_bytes()
 
 
 def _sync(folder: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 from csid.errors import CsidError
 from csid.identifier import fold
 from csid.vocabulary import ROLES
+from registry.core import own_peer
 from registry.rules.policy import MAY_AUDIT
 from registry.rules.requests import Actor, Role
 
@@ -56,7 +57,7 @@ def actor_of(args: argparse.Namespace) -> Actor:
             f"${ROLE_VARIABLE}: {word[:40]!r} is no role; use one of {', '.join(ROLES)}"
         )
     role = Role(word)
-    peer = f"{os.geteuid()}/{os.getegid()}"  # the writer of a running node asks the kernel for it
+    peer = own_peer()  # the writer of a running node asks the kernel for it
     owner = args.acting_for or os.environ.get(OWNER_VARIABLE) or ""
     if role is not Role.REGISTRAR:
         return Actor(name, role, peer=peer)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import time
 from datetime import date
 from pathlib import Path
 from typing import Final
+
+from csid.limits import MAX_TTL
+from registry.rules.case import day_of
+from registry.tables.rows import DEFAULT_TTL
 
 COUNT_MAX: Final = 999_999_999_999  # more than there can be of anything
 
@@ -29,6 +34,16 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 def add_identifier(parser: argparse.ArgumentParser) -> None:
     """Add ID."""
     parser.add_argument("id", metavar="ID", help="identifier, DNS name or Handle 标识")
+
+
+def add_ttl(parser: argparse.ArgumentParser, otherwise: str = str(DEFAULT_TTL)) -> None:
+    """Add --ttl; ``otherwise`` is what holds where it is not given."""
+    parser.add_argument(
+        "--ttl",
+        type=ttl,
+        metavar="SECONDS",
+        help=f"how long what it resolves to may be kept elsewhere 缓存时间 ({otherwise})",
+    )
 
 
 def add_page(parser: argparse.ArgumentParser, limit: int, cursor: str) -> None:
@@ -55,6 +70,19 @@ def day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no date; expected YYYY-MM-DD") from None
+
+
+def today() -> date:
+    """The day it is in China, whose calendar codes and endings follow."""
+    return day_of(int(time.time()))
+
+
+def ttl(text: str) -> int:
+    """A TTL in seconds."""
+    digits = text if text.isascii() and text.isdecimal() and len(text) < 20 else "-1"
+    if 0 <= int(digits) <= MAX_TTL:
+        return int(digits)
+    raise argparse.ArgumentTypeError(f"{text[:40]!r}: expected seconds from 0 to {MAX_TTL}")
 
 
 def count(text: str) -> int:

@@ -68,34 +68,33 @@ def _option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def record_of(args: argparse.Namespace, before: Record | None = None) -> Record:
-    """The record that the options say, over that of --record, over ``before``.
+def record_of(args: argparse.Namespace) -> Record:
+    """The record that the options say, over that of --record.
+
+    Raises:
+        RecordError: a value is wrong, or the file holds no record.
+    """
+    facts = {"state": "active"} | facts_of(args)
+    if isinstance(facts.get("gflops"), dict):
+        facts["gflops"] = {key: one for key, one in facts["gflops"].items() if one is not None}
+    return Record({name: value for name, value in facts.items() if value not in (None, {})})
+
+
+def facts_of(args: argparse.Namespace) -> dict[str, Any]:
+    """The facts that the options say, over those of --record, in JSON form; None where one is
+    taken away, also one of FLOPS.
 
     Raises:
         RecordError: a value is wrong, or the file holds no record.
     """
     given = _facts(args)
-    if args.record is not None:
-        facts = _read(args.record)
-        if before is not None:
-            facts.setdefault("state", before.state)
-    else:
-        facts = before.json() if before is not None else {}
-    gflops = {**_mapping(facts.get("gflops")), **given.pop("gflops", {})}
-    facts |= given
-    if gflops:
-        facts["gflops"] = {letter: number for letter, number in gflops.items() if number}
-    facts.setdefault("state", "active")
-    return Record({name: value for name, value in facts.items() if value not in (None, {})})
-
-
-def is_given(args: argparse.Namespace) -> bool:
-    """Whether any fact was given."""
-    return args.record is not None or bool(_facts(args))
-
-
-def _mapping(value: object) -> dict[str, object]:
-    return value if isinstance(value, dict) else {}
+    if args.record is None:
+        return given
+    facts = _read(args.record)
+    gflops = facts.get("gflops")
+    if isinstance(gflops, dict) and "gflops" in given:
+        given["gflops"] = {**gflops, **given["gflops"]}
+    return facts | given
 
 
 def _facts(args: argparse.Namespace) -> dict[str, Any]:

@@ -12,19 +12,20 @@ from typing import Any, Final
 from rich.console import Console
 
 from gateway.cli import acting, options, output, progress
-from registry.rules import plan
 from registry.rules.decide import decide
 from registry.rules.decision import Decision
 from registry.rules.lifecycle import LIVE
 from registry.rules.plan import Plan
 from registry.rules.requests import Body, Request
 from registry.rules.status import Status
-from registry.service import STEPS_PER_COMMIT, Outcome, Registry
+from registry.service import Outcome, Registry
 from registry.tables.overlay import Overlay
 from registry.tables.search import Query, find
 from registry.tables.view import View
+from registry.writer.plans import Task
 
 REFUSALS_SHOWN: Final = 20
+TRIED_SECONDS: Final = 0.1  # before progress is shown
 
 
 # -- one request
@@ -121,11 +122,13 @@ class Trial:
 
     def ask(self, bodies: Sequence[Body]) -> list[Decision]:
         """Decide on each."""
-        decisions = []
-        for body in bodies:
-            decisions.append(decide(self.view, request_of(self._args, body), self._now))
-            self.view.apply(decisions[-1].changes)
-        return decisions
+        return [self.decide(request_of(self._args, body)) for body in bodies]
+
+    def decide(self, request: Request) -> Decision:
+        """Decide on one request."""
+        decision = decide(self.view, request, self._now)
+        self.view.apply(decision.changes)
+        return decision
 
 
 def carry_out_plan(
@@ -191,18 +194,16 @@ def _try_plan(
     on_progress: Callable[[Outcome], None],
 ) -> None:
     outcome = Outcome()
-    most = 1  # as the registry takes them
+    task = Task(work, acting.actor_of(args), args.reason, args.key)
     with registry.view() as seen:
         trial = Trial(seen, args)
         while True:
-            bodies, cursor = plan.steps(trial.view, work, outcome.cursor, most)
-            most = STEPS_PER_COMMIT
-            decisions = trial.ask(bodies)
-            outcome.count(decisions)
-            outcome.stopped = plan.is_ended(work, bodies, decisions)
-            outcome.cursor = cursor
+            until = time.monotonic() + TRIED_SECONDS
+            piece = task.advance(trial.view, trial.decide, outcome.cursor, until)
+            outcome.count(piece.decisions)
+            outcome.stopped, outcome.cursor = piece.stopped, piece.cursor
             on_progress(outcome)
-            if not cursor or outcome.stopped:
+            if not piece.cursor or piece.stopped:
                 return
 
 

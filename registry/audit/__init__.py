@@ -9,12 +9,13 @@ and ``verify`` judges a whole log. The formats stand in ``schemas/audit.md``.
 from __future__ import annotations
 
 from registry.audit.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
-from registry.audit.errors import AuditError, KeyFileError, NoteError, ProofError
-from registry.audit.growth import check_growth, prove_growth
+from registry.audit.errors import AuditError, KeyFileError, NotCoveredError, NoteError, ProofError
+from registry.audit.growth import check_growth, is_growth, prove_growth
 from registry.audit.keys import SigningKey, VerifierKey
 from registry.audit.log import Log
 from registry.audit.proof import Checked, Proof, check, prove
 from registry.audit.store import MemoryStore, Store
+from registry.audit.succession import KeyChain, KeyStatement, sign_statement
 from registry.audit.verify import Fault, Report, verify
 
 __all__ = [
@@ -22,9 +23,12 @@ __all__ = [
     "Checked",
     "Checkpoint",
     "Fault",
+    "KeyChain",
     "KeyFileError",
+    "KeyStatement",
     "Log",
     "MemoryStore",
+    "NotCoveredError",
     "NoteError",
     "Proof",
     "ProofError",
@@ -34,9 +38,11 @@ __all__ = [
     "VerifierKey",
     "check",
     "check_growth",
+    "is_growth",
     "open_checkpoint",
     "prove",
     "prove_growth",
     "sign_checkpoint",
+    "sign_statement",
     "verify",
 ]

@@ -9,6 +9,10 @@ class AuditError(CsidError):
     """The audit log (审计日志) cannot do what was asked, or its stored data is damaged."""
 
 
+class NotCoveredError(AuditError):
+    """A leaf that is under no checkpoint yet, or not under the one that was given."""
+
+
 class NoteError(AuditError):
     """A text that is not a signed note or checkpoint, or whose signature does not hold."""
 

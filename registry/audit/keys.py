@@ -106,10 +106,15 @@ class VerifierKey:
         content = self.name.encode() + b"\n" + self.algorithm.identifier + self.public
         return hashlib.sha256(content).digest()[:KEY_ID_SIZE]
 
+    @property
+    def label(self) -> str:
+        """The name with the key id, which tells keys of one name apart."""
+        return f"{self.name}+{self.key_id.hex()}"
+
     def __str__(self) -> str:
         """The verifier key as one line."""
         content = base64.b64encode(self.algorithm.identifier + self.public).decode("ascii")
-        return f"{self.name}+{self.key_id.hex()}+{content}"
+        return f"{self.label}+{content}"
 
     @classmethod
     def parse(cls, text: str) -> VerifierKey:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -58,20 +59,30 @@ class Note:
         Raises:
             NoteError: the key did not sign, or a signature of it does not hold.
         """
+        self.signer([key])
         ours = [s for s in self.signatures if (s.name, s.key_id) == (key.name, key.key_id)]
-        if not ours:
-            signers = ", ".join(f"{s.name[:60]}+{s.key_id.hex()}" for s in self.signatures[:4])
-            raise NoteError(
-                f"not signed by {key.name}+{key.key_id.hex()}; the signatures are of {signers}"
-            )
         message = self.text.encode()
         for line in ours:
             if not key.algorithm.verify(key.public, message, line.signature):
                 raise NoteError(
-                    f"the {key.algorithm.name} signature of {key.name}+{key.key_id.hex()} does "
+                    f"the {key.algorithm.name} signature of {key.label} does "
                     "not hold: the text or the signature has been changed"
                 )
         return self.text
+
+    def signer(self, keys: Sequence[VerifierKey]) -> VerifierKey:
+        """The first of some keys that a signature says it is of; `require` judges it.
+
+        Raises:
+            NoteError: none of them signed.
+        """
+        signed = {(one.name, one.key_id) for one in self.signatures}
+        for key in keys:
+            if (key.name, key.key_id) in signed:
+                return key
+        wanted = ", ".join(key.label for key in keys[:4])
+        signers = ", ".join(f"{s.name[:60]}+{s.key_id.hex()}" for s in self.signatures[:4])
+        raise NoteError(f"not signed by {wanted}; the signatures are of {signers}")
 
 
 def sign_note(text: str, *keys: SigningKey) -> str:

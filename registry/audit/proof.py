@@ -21,7 +21,7 @@ from registry.audit.checkpoint import Checkpoint, parse_decimal
 from registry.audit.errors import AuditError, NoteError, ProofError
 from registry.audit.keys import VerifierKey, decode_base64
 from registry.audit.log import Log
-from registry.audit.merkle import HASH_SIZE, MAX_PATH, tree_hash, verify_inclusion
+from registry.audit.merkle import HASH_SIZE, MAX_PATH, TreeHash, tree_hash, verify_inclusion
 from registry.audit.note import MAX_NOTE, Note
 from registry.audit.tiles import MAX_LEAF
 
@@ -114,24 +114,23 @@ def prove(log: Log, index: int, note: str) -> Proof:
     return Proof(leaf, index, path, note)
 
 
-def check(text: str, key: VerifierKey) -> Checked:
-    """Judge a proof with nothing but the log's verifier key.
+def check(text: str, *keys: VerifierKey) -> Checked:
+    """Judge a proof with nothing but the log's verifier keys, one of which has signed.
 
     Raises:
         ProofError: ``step`` says what failed: "format", "signature", "origin", "index" or
             "inclusion".
     """
     proof = Proof.parse(text)
-    checkpoint = judge_checkpoint(proof.note, key)
-    tree = tree_hash(key.algorithm.tree_hash)
+    checkpoint, tree = judge_checkpoint(proof.note, keys)
     verify_inclusion(
         tree, tree.leaf(proof.leaf), proof.index, checkpoint.size, proof.path, checkpoint.root
     )
     return Checked(proof.leaf, proof.index, checkpoint)
 
 
-def judge_checkpoint(text: str, key: VerifierKey) -> Checkpoint:
-    """The signed checkpoint inside a proof.
+def judge_checkpoint(text: str, keys: Sequence[VerifierKey]) -> tuple[Checkpoint, TreeHash]:
+    """The signed checkpoint inside a proof, and the hash of its tree.
 
     Raises:
         ProofError: step "format", "signature" or "origin".
@@ -140,6 +139,7 @@ def judge_checkpoint(text: str, key: VerifierKey) -> Checkpoint:
     try:
         note = Note.parse(text)
         step = "signature"
+        key = note.signer(keys)
         signed = note.require(key)
         step = "format"
         checkpoint = Checkpoint.parse(signed)
@@ -147,7 +147,7 @@ def judge_checkpoint(text: str, key: VerifierKey) -> Checkpoint:
         checkpoint.require_origin(key.name)
     except NoteError as error:
         raise ProofError(step, str(error)) from error
-    return checkpoint
+    return checkpoint, tree_hash(key.algorithm.tree_hash)
 
 
 def encode_path(path: Iterable[bytes]) -> list[str]:

@@ -1,8 +1,9 @@
-"""Where an audit log lies: a mapping of byte keys, three kinds of them.
+"""Where an audit log lies: a mapping of byte keys, three kinds of them and one more.
 
     l + index (8)               one leaf's data
     s                           the state: format version, size, name of the tree hash
     t + level (1) + index (8)   one tile: up to 256 hashes, the last tile of a level still growing
+    c                           how many checkpoints are kept, and a chain of hashes over them
 
 Numbers are big-endian, so that the order of keys is the order of leaves. A partial tile keeps the
 key it will have when it is full: a tile only ever grows at its end.
@@ -18,6 +19,7 @@ from registry.audit.errors import AuditError
 from registry.audit.merkle import MAX_TREE_SIZE, TreeHash, tree_hash
 
 STATE_KEY: Final = b"s"
+KEPT_KEY: Final = b"c"  # registry/signing/kept.py
 STATE_VERSION: Final = 1
 
 _STATE: Final = struct.Struct(">BQ")

@@ -12,22 +12,10 @@ from collections.abc import Iterable
 from typing import Final
 
 from registry.rules.decide import decide
-from registry.rules.participants import Judgement
-from registry.rules.requests import Actor, AddOwner, JudgeOwner, Request
-from registry.tables import codec
-from registry.tables.enums import Kind
+from registry.rules.requests import Actor, IntroduceOwner, Request
 from registry.tables.overlay import Overlay
-from registry.tables.view import View
 
-_UNDER_WAY: Final = b"\1"
 _REASON: Final = "first inventory 首次清点"
-
-
-def takes_owners(seen: View) -> bool:
-    """Whether an import may still bring its owners with it."""
-    if seen.get(codec.SETTINGS, codec.INVENTORY_KEY) is not None:
-        return True
-    return next(seen.scan(codec.OWNERS, b""), None) is None
 
 
 def introduce(
@@ -40,16 +28,9 @@ def introduce(
     """
     leaves = []
     for code in codes:
-        if over.get(codec.OWNERS, code.encode("ascii")) is not None:
-            continue
-        for body in (
-            AddOwner(code, (Kind.RESOURCE_PROVIDER,), code, actor.name),
-            JudgeOwner(code, Judgement.ACCREDIT),
-        ):
-            changes = decide(over, Request(actor, body, reason or _REASON), now).changes
-            over.apply(changes)
-            if changes.leaf is not None:
-                leaves.append(changes.leaf)
-    if leaves:
-        over.put(codec.SETTINGS, codec.INVENTORY_KEY, _UNDER_WAY)
+        request = Request(actor, IntroduceOwner(code), reason or _REASON)
+        changes = decide(over, request, now).changes
+        over.apply(changes)
+        if changes.leaf is not None:
+            leaves.append(changes.leaf)
     return leaves

@@ -24,10 +24,11 @@ from csid.protocol import CSID
 from csid.record import Record
 from registry.bulk.csv_stream import ENCODING, Fault, Table
 from registry.bulk.entries import Entry, Part, Reading, parts
-from registry.bulk.first_import import introduce, takes_owners
+from registry.bulk.first_import import introduce
 from registry.bulk.intake import Batch, Intake
 from registry.bulk.marks import Marks, line_of, mark_of, same_node
 from registry.bulk.readers import feed
+from registry.rules.owners import takes_owners
 from registry.rules.requests import Actor
 from registry.rules.status import Status
 from registry.tables.changes import TreeChange, TreeKind
@@ -151,6 +152,7 @@ class Import:
                     # beside was loaded at a name. From now on names are looked at before rows are
                     # decided.
                     self._careful, self._intake = True, None
+                    self._owners = set()  # those of the part were given up with it
                     faults = self._commit(part)
                 yield faults
 

@@ -13,11 +13,11 @@ from typing import Any, Final, NamedTuple
 from csid.identifier import Identifier
 from csid.record import Record
 from registry.rules import policy, texts
-from registry.rules.assignments import RECORD_ROOM
 from registry.rules.case import day_of
 from registry.rules.decide import decide
 from registry.rules.decision import Refusal
 from registry.rules.lifecycle import BIRTH
+from registry.rules.records import RECORD_ROOM
 from registry.rules.requests import Actor, Import, Request
 from registry.rules.status import Status
 from registry.tables import codec, index, view
@@ -120,7 +120,8 @@ class Intake:
         at = name.rpartition("/")[0]
         place = self._places.get(at) or self._open(at, identifier, record)
         if value is not None:
-            if place.permitted and codec.decode_assignment(value).record == packed:
+            held = codec.decode_assignment(value)
+            if place.permitted and held.record == packed and held.state is not State.SUPERSEDED:
                 return UNCHANGED
             return self._decide_alone(identifier, record)
         owner = place.owner

@@ -1,11 +1,11 @@
 """JSON Lines of identifiers, as an export writes them, and the requests that restore their state.
 
-    {"id": "<identifier>", "record": {...}, "alias": "<identifier>"}
+    {"id": "<identifier>", "record": {...}, "ttl": <seconds>, "alias": "<identifier>"}
 
-``alias`` is there where another took its place; the record is then the last one before that. An
-alias can only be made while both ends live, so identifiers come first, each alive if an alias leads
-to it; then the aliases, those that lead to another alias before it; at the end those that were
-kept alive for their aliases retire.
+``ttl`` may be left out, for the default. ``alias`` is there where another took its place; the
+record is then the last one before that. An alias can only be made while both ends live, so
+identifiers come first, each alive if an alias leads to it; then the aliases, those that lead to
+another alias before it; at the end those that were kept alive for their aliases retire.
 """
 
 from __future__ import annotations
@@ -13,20 +13,19 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO, Final, NamedTuple
 
 from csid.errors import CsidError, IdentifierError, RecordError
 from csid.identifier import Identifier, parse
+from csid.limits import MAX_TTL
 from csid.record import Record, encode
 from registry.bulk.csv_stream import Fault
 from registry.rules.requests import Alias, Body, Import
-from registry.tables import view
-from registry.tables.view import View
 from resolver.files import bounded_lines
 
 LINE_OCTETS_MAX: Final = 1 << 16  # a record has at most 900 octets
-_MEMBERS: Final = frozenset({"id", "record", "alias"})
+_MEMBERS: Final = frozenset({"id", "record", "ttl", "alias"})
 
 
 class Entry(NamedTuple):
@@ -36,6 +35,7 @@ class Entry(NamedTuple):
     identifier: Identifier
     record: Record
     alias: Identifier | None
+    ttl: int | None = None  # seconds
 
 
 def read(file: BinaryIO, holding: bytes = b"") -> Iterator[Entry | Fault]:
@@ -61,12 +61,15 @@ def _entry(number: int, line: bytes) -> Entry:
     except (ValueError, RecursionError) as error:
         raise RecordError("line", f"is no JSON text: {error}") from None
     if not isinstance(value, dict) or not {"id", "record"} <= value.keys() <= _MEMBERS:
-        raise RecordError("line", 'expected {"id": ..., "record": ...} and perhaps "alias"')
+        raise RecordError("line", 'expected {"id": ..., "record": ...} and perhaps "ttl", "alias"')
     if not isinstance(value["record"], dict):
         raise RecordError("record", "expected a JSON object")
+    ttl = value.get("ttl")
+    if ttl is not None and not (type(ttl) is int and 0 <= ttl <= MAX_TTL):
+        raise RecordError("ttl", f"expected seconds from 0 to {MAX_TTL}, given {str(ttl)[:40]}")
     alias = value.get("alias")
     identifier = _identifier(value["id"])
-    return Entry(number, identifier, Record(value["record"]), alias and _identifier(alias))
+    return Entry(number, identifier, Record(value["record"]), alias and _identifier(alias), ttl)
 
 
 def _identifier(value: Any) -> Identifier:
@@ -88,21 +91,21 @@ class Restoration:
     aliases: Mapping[Identifier, Identifier]
     circular: list[Identifier] = field(default_factory=list)
     _targets: frozenset[Identifier] = frozenset()
-    _ended: dict[Identifier, Record] = field(default_factory=dict)
+    _ended: list[Import] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._targets = frozenset(self.aliases.values())
 
-    def begin(self, seen: View, entry: Entry) -> Body:
+    def begin(self, entry: Entry) -> Body:
         """The request for an identifier itself."""
         identifier, record = entry.identifier, entry.record
-        if record.state == "retired" and identifier in self._targets:
-            row = view.get_assignment(seen, str(identifier))
-            if row is None or row.record != encode(record):
-                self._ended[identifier] = record
-                alive = {"state": "active", "ended": None, "reason": None, "successor": None}
-                return Import(identifier, record.changed(**alive))
-        return Import(identifier, record)
+        alias = str(entry.alias) if entry.alias else ""
+        whole = Import(identifier, record, ttl=entry.ttl, alias=alias)
+        if record.state != "retired" or identifier not in self._targets:
+            return whole
+        self._ended.append(whole)
+        alive = {"state": "active", "ended": None, "reason": None, "successor": None}
+        return replace(whole, record=record.changed(**alive), final=encode(record))
 
     def finish(self) -> Iterator[Body]:
         """The aliases, then what retires once it has them."""
@@ -118,5 +121,4 @@ class Restoration:
             if not leading[new] and new in self.aliases:
                 ready.append(new)
         self.circular += [old for old in self.aliases if old not in made]
-        for identifier, record in self._ended.items():
-            yield Import(identifier, record)
+        yield from self._ended

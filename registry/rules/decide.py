@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any, Final
 
-from registry.rules import assignments, moves, owners, policy, pools, texts
+from registry.rules import assignments, moves, owners, policy, pools, texts, transitions
 from registry.rules.case import Case
 from registry.rules.decision import Decision
 from registry.rules.requests import (
+    REFERENCE_MAX,
     AddOwner,
     AddPool,
     Advance,
@@ -22,7 +23,9 @@ from registry.rules.requests import (
     AliasSubtree,
     Assign,
     Body,
+    FinishPlan,
     Import,
+    IntroduceOwner,
     JudgeOwner,
     Mint,
     Move,
@@ -42,6 +45,7 @@ from registry.tables.view import View
 
 DECISIONS: Final[Mapping[type[Body], Callable[[Case, Any], Decision]]] = {
     AddOwner: owners.add,
+    IntroduceOwner: owners.introduce,
     UpdateOwner: owners.update,
     JudgeOwner: owners.judge,
     QualifyOwner: owners.qualify,
@@ -49,14 +53,15 @@ DECISIONS: Final[Mapping[type[Body], Callable[[Case, Any], Decision]]] = {
     AddPool: pools.add,
     Assign: assignments.assign,
     Mint: assignments.mint,
-    Import: assignments.put,
-    Update: assignments.update,
-    Advance: assignments.advance,
-    Retire: assignments.retire,
+    Import: transitions.put,
+    Update: transitions.update,
+    Advance: transitions.advance,
+    Retire: transitions.retire,
     Alias: moves.alias,
     AliasSubtree: moves.alias_subtree,
     Move: moves.move,
     RetireLocation: moves.retire_location,
+    FinishPlan: lambda _case, body: Decision(Status.UNCHANGED, body.about[:REFERENCE_MAX]),
 }
 
 
@@ -74,18 +79,22 @@ def decide(view_: View, request: Request, now: int) -> Decision:
         return refusal.about("")
     if not request.key:
         return DECISIONS[type(body)](Case(view_, request, now), body)
-    digest = sha256(fingerprint(body)).digest()
-    before = view.get_replay(view_, request.actor.name, request.key)
+    before = replayed(view_, request)
     if before is not None:
-        return _replayed(request, before, digest)
+        return before
+    digest = sha256(fingerprint(body)).digest()
     key = codec.replay_key(request.actor.name, request.key)
     case = Case(view_, request, now, key + digest)
     decision = DECISIONS[type(body)](case, body)
     return _remembered(case, decision, key, digest) if decision.status.success else decision
 
 
-def _replayed(request: Request, before: Replay, digest: bytes) -> Decision:
-    if before.digest == digest:
+def replayed(view_: View, request: Request) -> Decision | None:
+    """What was said to a request before under its key, None if it is new."""
+    before = view.get_replay(view_, request.actor.name, request.key) if request.key else None
+    if before is None:
+        return None
+    if before.digest == sha256(fingerprint(request.body)).digest():
         return Decision(Status.REPLAYED, before.subject, BY_NUMBER[before.status].en)
     return Decision(
         Status.KEY_REUSED,

@@ -54,9 +54,9 @@ class Draft:
             self._rows.append((codec.COUNTS, codec.pool_use_key(block), codec.encode(use)))
         self._put(name, None, row)
 
-    def change(self, identifier: Identifier, before: Assignment, after: Assignment) -> None:
+    def change(self, name: str, before: Assignment, after: Assignment) -> None:
         """Change an identifier, and what the tree holds at it."""
-        self._put(str(identifier), before, after)
+        self._put(name, before, after)
 
     def deepen(self, identifier: Identifier, before: Assignment, depth: int) -> None:
         """Note a longer chain of aliases that leads to an identifier."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Final
 
 from csid import prefix, scheme, segments
@@ -12,15 +14,18 @@ from registry.rules import assignments, policy, serials
 from registry.rules.case import Case
 from registry.rules.decision import Decision, Refusal
 from registry.rules.draft import Draft
+from registry.rules.free import Serials
 from registry.rules.lifecycle import LIVE, Verb
 from registry.rules.requests import REFERENCE_MAX, Alias, AliasSubtree, Move, RetireLocation
 from registry.rules.status import Status
-from registry.tables import codec, view
+from registry.rules.transitions import held
+from registry.tables import codec, index, view
 from registry.tables.changes import TreeChange, TreeKind
 from registry.tables.enums import WORDS, State
-from registry.tables.rows import Assignment, Redirect
+from registry.tables.rows import NO_LEAF, Assignment, Redirect
+from registry.tables.view import View
 
-RENUMBER_TRIES: Final = 4_096  # serials looked at for a free one
+CLOSE_ROWS: Final = 5_000  # identifiers below a prefix looked at by one decision
 
 
 def alias(case: Case, body: Alias) -> Decision:
@@ -28,7 +33,7 @@ def alias(case: Case, body: Alias) -> Decision:
     old, new = str(body.old), str(body.new)
     if _leads(view.get_assignment(case.view, old), new):
         return Decision(Status.UNCHANGED, new)
-    before = assignments.held(case, old, Verb.SUPERSEDE)
+    before = held(case, old, Verb.SUPERSEDE)
     if isinstance(before, Refusal):
         return before.about(old)
     target = view.get_assignment(case.view, new)
@@ -42,7 +47,7 @@ def alias(case: Case, body: Alias) -> Decision:
     if refusal is not None:
         return refusal.about(old)
     draft = Draft(case.view)
-    draft.change(body.old, before, _superseded(case, before, new))
+    draft.change(old, before, _superseded(case, before, new))
     if before.depth + 1 > target.depth:
         draft.deepen(body.new, target, before.depth + 1)
     return case.done(old, draft.rows(), draft.tree, before.record, before.leaf, to=new)
@@ -53,7 +58,7 @@ def move(case: Case, body: Move) -> Decision:
     old = str(body.old)
     if _leads(view.get_assignment(case.view, old), str(body.new)):
         return Decision(Status.UNCHANGED, str(body.new))
-    before = assignments.held(case, old, Verb.SUPERSEDE)
+    before = held(case, old, Verb.SUPERSEDE)
     if isinstance(before, Refusal):
         return before.about(old)
     new = _free(case, body)
@@ -65,7 +70,7 @@ def move(case: Case, body: Move) -> Decision:
     if refusal is not None:
         return refusal.about(old)
     draft = Draft(case.view)
-    draft.change(body.old, before, _superseded(case, before, str(new)))
+    draft.change(old, before, _superseded(case, before, str(new)))
     row = before._replace(
         leaf=case.leaf, since=case.now, changed=case.now, depth=before.depth + 1, target=""
     )
@@ -93,19 +98,18 @@ def _chain_holds(row: Assignment) -> Refusal | None:
 
 
 def _free(case: Case, body: Move) -> Identifier | Refusal:
-    """The identifier to move to: the one asked for, or the next free one of its width."""
-    new, serial = body.new, body.new.serial
-    start = serials.number(serial)
-    end = min(start + RENUMBER_TRIES, 36 ** len(serial)) if body.renumber else start + 1
-    for number in range(start, end):
-        if number > start:
-            new = moved(body.new, serial=serials.text(number, len(serial)))
-        if view.get_assignment(case.view, str(new)) is None:
-            return new
-    tried = f" nor are the {end - start - 1} serials after it" if body.renumber else ""
-    return Refusal(
-        Status.EXISTS, f"{body.new} is not free{tried}; assign another and make an alias"
-    )
+    """The identifier to move to: the one asked for, or a free one of its width behind it."""
+    new, width = body.new, len(body.new.serial)
+    if view.get_assignment(case.view, str(new)) is None:
+        return new
+    tried = ""
+    if body.renumber:
+        behind = Serials(case.view, index.place_of(new), new.capability, width)
+        number = behind.near(serials.number(new.serial))
+        if number is not None:
+            return moved(new, serial=serials.text(number, width))
+        tried = f", and no serial of {width} characters was found free behind it"
+    return Refusal(Status.EXISTS, f"{new} is not free{tried}; assign another and make an alias")
 
 
 def moved(
@@ -132,7 +136,11 @@ def moved(
 
 
 def alias_subtree(case: Case, body: AliasSubtree) -> Decision:
-    """A prefix below which nothing lives any more is closed in favour of another."""
+    """A prefix below which nothing lives any more is closed in favour of another.
+
+    More identifiers than CLOSE_ROWS are looked at by several decisions: from the first on nothing
+    is given below the prefix, and `Redirect.rest` says how far they have come.
+    """
     try:
         old, new = prefix.whole(body.old), prefix.whole(body.new)
     except IdentifierError as error:
@@ -141,22 +149,47 @@ def alias_subtree(case: Case, body: AliasSubtree) -> Decision:
     if refusal is not None:
         return refusal.about(old)
     before = view.get_subtree(case.view, old)
-    if before is not None:
-        if before.new == new:
-            return Decision(Status.UNCHANGED, new)
+    if before is not None and before.new != new:
         return Decision(Status.EXISTS, old, f"{old} leads to {before.new} already")
-    empty = True
-    for name, row in view.assignments(case.view, old):
-        empty = False
-        if row.state in LIVE:
-            return Decision(
-                Status.ASSOCIATED, old, f"{name} lives below {old}; alias or retire it first"
-            )
-    row_ = codec.encode(Redirect(new, case.leaf, case.now))
+    if before is not None and not before.rest:
+        return Decision(Status.UNCHANGED, new)
+    living, rest = _looked_through(case.view, old, before.rest if before else "")
+    if living:
+        return Decision(
+            Status.ASSOCIATED, old, f"{living} lives below {old}; alias or retire it first"
+        )
+    row = codec.encode(Redirect(new, case.leaf, case.now, rest))
     # A DNAME would hide the tombstones and aliases below it, and lead to check characters that
     # do not hold, so it stands only where no identifier ever was.
-    tree = [TreeChange(TreeKind.SUBTREE, old, target=new)] if empty else []
-    return case.done(old, [(codec.SUBTREES, old.encode("ascii"), row_)], tree, row_, to=new)
+    is_empty = next(view.assignments(case.view, old), None) is None
+    tree = [TreeChange(TreeKind.SUBTREE, old, target=new)] if is_empty else []
+    rows = [(codec.SUBTREES, old.encode("ascii"), row)]
+    return case.done(old, rows, tree, row, before.leaf if before else NO_LEAF, to=new)
+
+
+def _looked_through(seen: View, below: str, start: str) -> tuple[str, str]:
+    """Of the next CLOSE_ROWS identifiers below a prefix the first that lives, and where to go on;
+    empty if there is none.
+    """
+    for looked, (key, value) in enumerate(_rows_from(seen, below, start)):
+        if looked == CLOSE_ROWS:
+            return "", key.decode("ascii")
+        if codec.state_of(value) in LIVE:
+            return key.decode("ascii"), ""
+    return "", ""
+
+
+def _rows_from(seen: View, below: str, start: str) -> Iterator[tuple[bytes, bytes]]:
+    return seen.scan(codec.ASSIGNMENTS, f"{below}/".encode("ascii"), start.encode("ascii"))
+
+
+def closes_at_once(seen: View, old: str) -> bool:
+    """Whether one decision is enough to close what is left of a prefix."""
+    redirect = view.get_subtree(seen, old)
+    if redirect is not None and not redirect.rest:
+        return True
+    rows = _rows_from(seen, old, redirect.rest if redirect else "")
+    return next(islice(rows, CLOSE_ROWS, None), None) is None
 
 
 def _subtrees_fit(case: Case, old: str, new: str) -> Refusal | None:

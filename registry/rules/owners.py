@@ -2,66 +2,105 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from csid import scheme, segments
 from csid.errors import IdentifierError
 from csid.identifier import fold
 from registry.rules.case import Case
 from registry.rules.decision import Decision, Refusal
-from registry.rules.participants import JUDGED, STANDINGS, Judgement, Right
+from registry.rules.participants import JUDGED, KINDS, STANDINGS, Judgement, Right
 from registry.rules.policy import right_holds
-from registry.rules.requests import AddOwner, JudgeOwner, QualifyOwner, SetScope, UpdateOwner
+from registry.rules.requests import (
+    AddOwner,
+    Facts,
+    IntroduceOwner,
+    JudgeOwner,
+    QualifyOwner,
+    SetScope,
+    UpdateOwner,
+)
 from registry.rules.status import Status
 from registry.rules.texts import text_fault
 from registry.tables import codec, view
-from registry.tables.enums import Standing
+from registry.tables.changes import Row
+from registry.tables.enums import Kind, Standing
 from registry.tables.rows import NO_LEAF, Owner, Scope
+from registry.tables.view import View
 
-SCOPE_ENTRIES_MAX = 64  # prefixes of locations, and of industries
+SCOPE: Final = codec.SCOPE_KEY.decode()  # what the leaves of its changes are about
+# What a participant declares, and as what it is given.
+_FACTS: Final = {"kinds": tuple | list, "name": str, "contact": str, "quota": int | None}
+SCOPE_ENTRIES_MAX: Final = 64  # prefixes of locations, and of industries
 
 
 def add(case: Case, body: AddOwner) -> Decision:
     """A participant that has applied."""
     code = fold(body.code)
-    refusal = _facts_hold(code, body)
+    kinds = tuple(sorted(set(body.kinds)))
+    owner = Owner(
+        kinds,
+        Standing.APPLIED,
+        body.name,
+        body.contact,
+        body.quota,
+        False,
+        case.leaf,
+        case.now,
+    )
+    refusal = _code_holds(code) or _facts_hold(owner)
     if refusal is not None:
         return refusal.about(code)
     before = view.get_owner(case.view, code)
     if before is None:
-        owner = Owner(
-            body.kinds,
-            Standing.APPLIED,
-            body.name,
-            body.contact,
-            body.quota,
-            False,
-            case.leaf,
-            case.now,
-        )
-        decision = _written(case, code, owner, NO_LEAF)
-        if case.view.get(codec.SETTINGS, codec.INVENTORY_KEY) is None:
-            return decision
         ended = (codec.SETTINGS, codec.INVENTORY_KEY, None)
-        changes = decision.changes
-        return decision._replace(changes=changes._replace(rows=(*changes.rows, ended)))
-    if _with_facts(before, body) == before:
+        under_way = case.view.get(codec.SETTINGS, codec.INVENTORY_KEY) is not None
+        return _written(case, code, owner, NO_LEAF, *([ended] if under_way else []))
+    if before == before._replace(**{fact: getattr(owner, fact) for fact in _FACTS}):
         return Decision(Status.UNCHANGED, code)
     return Decision(
         Status.EXISTS, code, f"owner {code} is registered as {before.name}; update it instead"
     )
 
 
-def update(case: Case, body: UpdateOwner) -> Decision:
-    """Other facts about a participant; its standing stays."""
+def takes_owners(seen: View) -> bool:
+    """Whether an import may bring its owners with it: none was registered by hand so far."""
+    if seen.get(codec.SETTINGS, codec.INVENTORY_KEY) is not None:
+        return True
+    return next(seen.scan(codec.OWNERS, b""), None) is None
+
+
+def introduce(case: Case, body: IntroduceOwner) -> Decision:
+    """An owner that the first inventory meets: a resource provider, accredited at once."""
     code = fold(body.code)
-    refusal = _facts_hold(code, body)
+    refusal = _code_holds(code)
     if refusal is not None:
         return refusal.about(code)
-    before = view.get_owner(case.view, code)
+    if view.get_owner(case.view, code) is not None:
+        return Decision(Status.UNCHANGED, code)
+    if not takes_owners(case.view):
+        detail = "owners are registered here by hand; add and accredit it"
+        return Decision(Status.OWNER_UNKNOWN, code, f"owner {code} is not registered, and {detail}")
+    kinds, name = (Kind.RESOURCE_PROVIDER,), case.request.actor.name
+    owner = Owner(kinds, Standing.ACCREDITED, code, name, None, False, case.leaf, case.now)
+    under_way = (codec.SETTINGS, codec.INVENTORY_KEY, codec.INVENTORY_UNDER_WAY)
+    return _written(case, code, owner, NO_LEAF, under_way)
+
+
+def update(case: Case, body: UpdateOwner) -> Decision:
+    """Other facts about a participant, merged into those it has now; its standing stays."""
+    code = fold(body.code)
+    before = view.get_owner(case.view, code) if code.isascii() else None
     if before is None:
         return _unknown(code)
     if before.standing is Standing.ENDED:
         return Decision(Status.STATE_PROHIBITS, code, f"the accreditation of {code} has ended")
-    after = _with_facts(before, body)
+    after = _merged(before, body.facts)
+    if isinstance(after, Refusal):
+        return after.about(code)
+    refusal = _facts_hold(after)
+    if refusal is not None:
+        return refusal.about(code)
     if after == before:
         return Decision(Status.UNCHANGED, code)
     return _written(case, code, after._replace(leaf=case.leaf), before.leaf)
@@ -117,42 +156,55 @@ def set_scope(case: Case, body: SetScope) -> Decision:
     for what, prefixes, longest in (("location", scope[0], 6), ("industry", scope[1], 4)):
         if len(prefixes) > SCOPE_ENTRIES_MAX:
             detail = f"{len(prefixes)} prefixes of {what}, at most {SCOPE_ENTRIES_MAX} are taken"
-            return Decision(Status.BAD_RANGE, "scope", detail)
+            return Decision(Status.BAD_RANGE, SCOPE, detail)
         for prefix in prefixes:
             if not (prefix.isascii() and prefix.isalnum() and len(prefix) <= longest):
                 detail = f"{prefix!r} begins no {what} code; expected 1 to {longest} of 0-9 A-Z"
-                return Decision(Status.BAD_VALUE, "scope", detail)
-    if scope == view.get_scope(case.view):
-        return Decision(Status.UNCHANGED, "scope")
-    row = codec.encode(scope)
-    return case.done("scope", [(codec.SETTINGS, codec.SCOPE_KEY, row)], after=row)
+                return Decision(Status.BAD_VALUE, SCOPE, detail)
+    before = view.get_scope(case.view)
+    if scope[:2] == before[:2]:
+        return Decision(Status.UNCHANGED, SCOPE)
+    row = codec.encode(scope._replace(leaf=case.leaf, since=case.now))
+    rows = [(codec.SETTINGS, codec.SCOPE_KEY, row)]
+    return case.done(SCOPE, rows, after=row, prev=before.leaf)
 
 
-def _with_facts(owner: Owner, body: AddOwner | UpdateOwner) -> Owner:
-    return owner._replace(
-        kinds=tuple(sorted(set(body.kinds))),
-        name=body.name,
-        contact=body.contact,
-        quota=body.quota,
-    )
+def _merged(owner: Owner, given: Facts) -> Owner | Refusal:
+    """A participant with these facts in place of its own."""
+    facts = dict(given)
+    for fact, value in facts.items():
+        if fact not in _FACTS:
+            return Refusal(Status.BAD_VALUE, f"{fact}: unknown; known are {', '.join(_FACTS)}")
+        if not isinstance(value, _FACTS[fact]):
+            return Refusal(Status.BAD_VALUE, f"{fact} cannot be {value!r}")
+    try:
+        kinds = sorted(map(Kind, set(facts.pop("kinds", owner.kinds))))
+    except (TypeError, ValueError):
+        known = ", ".join(f"{kind.value} {KINDS[kind].word}" for kind in Kind)
+        return Refusal(Status.BAD_VALUE, f"kinds: expected numbers of {known}")
+    return owner._replace(kinds=tuple(kinds), **facts)
 
 
-def _facts_hold(code: str, body: AddOwner | UpdateOwner) -> Refusal | None:
+def _code_holds(code: str) -> Refusal | None:
     try:
         segments.require(scheme.load().segment("owner"), code)
     except IdentifierError as error:
         return Refusal(Status.BAD_VALUE, str(error))
-    if not body.kinds:
+    return None
+
+
+def _facts_hold(owner: Owner) -> Refusal | None:
+    if not owner.kinds:
         return Refusal(Status.BAD_VALUE, "no kind of participant is given; give at least one")
-    if body.quota is not None and body.quota < 0:
-        return Refusal(Status.BAD_RANGE, f"quota {body.quota} is below 0")
-    return text_fault("name", body.name) or text_fault("contact", body.contact)
+    if owner.quota is not None and owner.quota < 0:
+        return Refusal(Status.BAD_RANGE, f"quota {owner.quota} is below 0")
+    return text_fault("name", owner.name) or text_fault("contact", owner.contact)
 
 
-def _written(case: Case, code: str, owner: Owner, prev: int) -> Decision:
-    owner = owner._replace(kinds=tuple(sorted(set(owner.kinds))))
+def _written(case: Case, code: str, owner: Owner, prev: int, *others: Row) -> Decision:
     row = codec.encode(owner)
-    return case.done(code, [(codec.OWNERS, code.encode("ascii"), row)], after=row, prev=prev)
+    rows = [(codec.OWNERS, code.encode("ascii"), row), *others]
+    return case.done(code, rows, after=row, prev=prev)
 
 
 def _unknown(code: str) -> Decision:

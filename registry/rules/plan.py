@@ -6,19 +6,31 @@ was interrupted begins again anywhere, because what is done already is passed ov
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any, Final, NamedTuple
+from hashlib import sha256
+from typing import Any, ClassVar, Final, NamedTuple
 
 from csid import prefix
 from csid.identifier import Identifier, fold
 from csid.record import Record
 from registry.rules import moves
+from registry.rules.decide import replayed
 from registry.rules.decision import Decision
 from registry.rules.lifecycle import LIVE
-from registry.rules.requests import Alias, AliasSubtree, Body, Mint, Move, RetireLocation
-from registry.tables import codec, index, view
+from registry.rules.requests import (
+    Actor,
+    Alias,
+    AliasSubtree,
+    Body,
+    FinishPlan,
+    Mint,
+    Move,
+    Request,
+    RetireLocation,
+    fingerprint,
+)
+from registry.tables import codec, index
 from registry.tables.view import View
 
 
@@ -26,6 +38,7 @@ from registry.tables.view import View
 class Transfer:
     """Every identifier below ``prefix`` that lives goes to another owner."""
 
+    kind: ClassVar[str] = "transfer"
     prefix: str
     owner: str
 
@@ -34,24 +47,30 @@ class Transfer:
 class AliasAll:
     """Every identifier below ``old`` leads to its counterpart below ``new``; then old is closed."""
 
+    kind: ClassVar[str] = "alias.all"
     old: str
     new: str
 
 
 @dataclass(frozen=True, slots=True)
 class MintAll:
-    """``count`` identifiers from a pool, all with one record."""
+    """``count`` identifiers from a pool, all with one record; ``ttl`` as of `Mint`."""
 
+    kind: ClassVar[str] = "mint.all"
     pool: str
     record: Record
     count: int
+    ttl: int | None = None
 
 
 Plan = Transfer | AliasAll | MintAll | RetireLocation
 
 
+ROWS: Final = 5_000  # identifiers looked at for one part of a plan, some milliseconds
+
+
 class Steps(NamedTuple):
-    """Some steps; ``cursor`` is where to go on, empty if these were the last."""
+    """Some steps, perhaps none; ``cursor`` is where to go on, empty if these were the last."""
 
     bodies: tuple[Body, ...]
     cursor: str
@@ -63,20 +82,46 @@ def steps(seen: View, plan: Plan, cursor: str = "", most: int = 1_000) -> Steps:
     Raises:
         IdentifierError: a prefix, an owner or a location is malformed.
     """
-    found = list(islice(_EXPAND[type(plan)](seen, plan, cursor), most + 1))
-    if len(found) <= most:
-        return Steps(tuple(body for _, body in found), "")
-    return Steps(tuple(body for _, body in found[:most]), found[most][0])
+    bodies: list[Body] = []
+    for at, body in _EXPAND[type(plan)](seen, plan, cursor):
+        if body is None or len(bodies) == most:
+            return Steps(tuple(bodies), at)
+        bodies.append(body)
+    return Steps(tuple(bodies), "")
 
 
-# Each yields (the cursor from which this step is the next, the step).
-Expansion = Iterator[tuple[str, Body]]
+def finish(plan: Plan) -> FinishPlan:
+    """What is asked under the key of a plan once all of it was done: asked again under it, the plan
+    is done already, whatever has come since.
+    """
+    said = plan.prefix if isinstance(plan, Transfer) else getattr(plan, "old", "")
+    return FinishPlan(plan.kind, fold(said), sha256(fingerprint(plan)).digest())
+
+
+def has_step_keys(plan: Plan) -> bool:
+    """Whether under a key each step has one of its own: steps of other plans find by themselves
+    what is done already, and the plan has the key as a whole.
+    """
+    return isinstance(plan, MintAll)
+
+
+def replayed_plan(seen: View, plan: Plan, actor: Actor, key: str) -> Decision | None:
+    """What is said to a plan under a key that the actor gave before; None if it is to be done."""
+    if has_step_keys(plan):
+        return None
+    return replayed(seen, Request(actor, finish(plan), key=key))
+
+
+# Each yields (the cursor from which this step is the next, the step); None in place of a step ends
+# the part, as enough was looked at.
+Expansion = Iterator[tuple[str, Body | None]]
 
 
 def _transfer(seen: View, plan: Transfer, cursor: str) -> Expansion:
     below, owner = prefix.whole(plan.prefix), prefix.whole(plan.owner, 1)
-    for identifier in _living(seen, below, cursor):
-        yield str(identifier), Move(identifier, moves.moved(identifier, owner=owner))
+    yield from _of_living(
+        seen, [(below, cursor)], lambda old: Move(old, moves.moved(old, owner=owner))
+    )
 
 
 _CLOSE: Final = "~"  # behind every identifier
@@ -85,17 +130,18 @@ _CLOSE: Final = "~"  # behind every identifier
 def _alias_all(seen: View, plan: AliasAll, cursor: str) -> Expansion:
     old, new = prefix.whole(plan.old), prefix.whole(plan.new)
     others = dict(zip(prefix.PLACE, new.split("/"), strict=False))
-    for identifier in _living(seen, old, cursor):
-        yield str(identifier), Alias(identifier, moves.moved(identifier, **others))
+    yield from _of_living(seen, [(old, cursor)], lambda one: Alias(one, moves.moved(one, **others)))
     yield _CLOSE, AliasSubtree(old, new)
+    if not moves.closes_at_once(seen, old):
+        yield _CLOSE, None
 
 
 def is_ended(plan: Plan, steps: Sequence[Body], decisions: Sequence[Decision]) -> bool:
     """Whether a plan ends with these steps, as one of them was refused: of a location that may not
-    be retired, or of a pool that gives no more.
+    be retired, of a prefix that may not be closed, or of a pool that gives no more.
     """
     return any(
-        isinstance(plan, MintAll) or isinstance(step, RetireLocation)
+        isinstance(plan, MintAll) or isinstance(step, RetireLocation | AliasSubtree)
         for step, decision in zip(steps, decisions, strict=True)
         if not decision.status.success
     )
@@ -103,7 +149,7 @@ def is_ended(plan: Plan, steps: Sequence[Body], decisions: Sequence[Decision]) -
 
 def _mint_all(seen: View, plan: MintAll, cursor: str) -> Expansion:
     for number in range(int(cursor or 0), plan.count):
-        yield str(number), Mint(plan.pool, plan.record)
+        yield str(number), Mint(plan.pool, plan.record, plan.ttl)
 
 
 def _retire_location(seen: View, plan: RetireLocation, cursor: str) -> Expansion:
@@ -111,22 +157,35 @@ def _retire_location(seen: View, plan: RetireLocation, cursor: str) -> Expansion
     if not cursor:
         yield "", plan
     first = _location_key(cursor) if cursor else b""
-    for key, _ in seen.scan(codec.PLACES, f"l{old}/".encode(), first):
-        start = cursor if key == first else ""
-        for identifier in _living(seen, index.place_in(key), start):
-            moved = moves.moved(identifier, location=new)
-            yield str(identifier), Move(identifier, moved, renumber=True)
+    places = (
+        (index.place_in(key), cursor if key == first else "")
+        for key, _ in seen.scan(codec.PLACES, f"l{old}/".encode(), first)
+    )
+    yield from _of_living(
+        seen, places, lambda one: Move(one, moves.moved(one, location=new), renumber=True)
+    )
 
 
 def _location_key(name: str) -> bytes:
     return index.location_key(name.rpartition("/")[0])
 
 
-def _living(seen: View, below: str, start: str) -> Iterator[Identifier]:
-    """The identifiers below a prefix that live, from one on."""
-    for name, row in view.assignments(seen, below, start):
-        if row.state in LIVE:
-            yield Identifier(*name.split("/"))
+def _of_living(
+    seen: View, ranges: Iterable[tuple[str, str]], step: Callable[[Identifier], Body]
+) -> Expansion:
+    """A step for each identifier that lives below prefixes, of each from one on; the part ends
+    after ROWS of all that are there.
+    """
+    looked = 0
+    for below, start in ranges:
+        for key, value in seen.scan(codec.ASSIGNMENTS, f"{below}/".encode(), start.encode()):
+            name = key.decode("ascii")
+            if looked == ROWS:
+                yield name, None
+                return
+            looked += 1
+            if codec.state_of(value) in LIVE:
+                yield name, step(Identifier(*name.split("/")))
 
 
 _EXPAND: Final[Mapping[type[Plan], Callable[[View, Any, str], Expansion]]] = {

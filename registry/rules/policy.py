@@ -23,7 +23,9 @@ from registry.rules.requests import (
     AliasSubtree,
     Assign,
     Body,
+    FinishPlan,
     Import,
+    IntroduceOwner,
     JudgeOwner,
     Mint,
     Move,
@@ -60,6 +62,7 @@ def _of_identifier(body: Any) -> Owners:
 
 RULES: Final[Mapping[type[Body], Rule]] = {
     AddOwner: Rule(_ADMINISTRATOR),
+    IntroduceOwner: Rule(_ADMINISTRATOR),
     UpdateOwner: Rule(_ADMINISTRATOR),
     JudgeOwner: Rule(_ADMINISTRATOR),
     QualifyOwner: Rule(_ADMINISTRATOR),
@@ -75,6 +78,7 @@ RULES: Final[Mapping[type[Body], Rule]] = {
     AliasSubtree: Rule(_ADMINISTRATOR),
     Move: Rule(_ADMINISTRATOR),
     RetireLocation: Rule(_ADMINISTRATOR),
+    FinishPlan: Rule(_ADMINISTRATOR),
 }
 # The others are the node's own decisions: filing is answered, and a hold lifted, by the node.
 REGISTRAR_VERBS: Final = frozenset({Verb.FILE, Verb.UPDATE, Verb.RETIRE, Verb.SUPERSEDE})
@@ -215,6 +219,9 @@ def verb_allowed(actor: Actor, verb: Verb) -> Refusal | None:
 
 def birth_allowed(actor: Actor, state: State) -> Refusal | None:
     """Whether an import may begin an identifier so: in a past state only to restore a registry."""
-    if state in BIRTH or actor.role is Role.ADMINISTRATOR:
-        return None
-    return _role_may_not(actor, f"to import what is {WORDS[state].record}", _ADMINISTRATOR)
+    return None if state in BIRTH else past_allowed(actor, f"to import {WORDS[state].record}")
+
+
+def past_allowed(actor: Actor, what: str) -> Refusal | None:
+    """Whether an actor may enter what happened before today."""
+    return None if actor.role is Role.ADMINISTRATOR else _role_may_not(actor, what, _ADMINISTRATOR)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from csid import prefix
 from csid.errors import IdentifierError
 from csid.identifier import fold, make
 from registry.rules import serials
 from registry.rules.case import Case
 from registry.rules.decision import Decision, Refusal
+from registry.rules.free import Serials
 from registry.rules.policy import place_open, pool_quota
 from registry.rules.requests import REFERENCE_MAX, AddPool
 from registry.rules.status import Status
 from registry.tables import codec, view
 from registry.tables.rows import NO_LEAF, Pool, PoolUse
 from registry.tables.view import View
+
+POOLS_MAX: Final = 1_000  # at a place, of a class: a request for the next code looks at them all
 
 
 def add(case: Case, body: AddPool) -> Decision:
@@ -42,6 +47,9 @@ def add(case: Case, body: AddPool) -> Decision:
         if other == pool._replace(leaf=other.leaf, since=other.since) and body.first:
             return Decision(Status.UNCHANGED, pool.code)
         return Decision(Status.OVERLAP, pool.code, f"overlaps pool {other.code}")
+    if sum(1 for _ in view.pools_of(case.view, place, capability)) >= POOLS_MAX:
+        detail = f"there are {POOLS_MAX} pools of this class already; make larger ones"
+        return Decision(Status.BAD_RANGE, subject, detail)
     refusal = place_open(case.view, place, case.day.year)
     if refusal is not None:
         return refusal.about(pool.code)
@@ -107,10 +115,7 @@ def next_free(seen: View, pool: Pool) -> tuple[str, PoolUse] | Refusal:
     refusal = pool_quota(pool, use) if use.next <= last else None
     if refusal is not None:
         return refusal
-    owner, industry, location, kind = pool.place.split("/")
-    for number in range(use.next, last + 1):
-        serial = serials.text(number, width)
-        identifier = make(owner, industry, location, kind, pool.capability, serial)
-        if seen.get(codec.ASSIGNMENTS, str(identifier).encode("ascii")) is None:
-            return serial, PoolUse(use.assigned + 1, number + 1)
-    return Refusal(Status.POOL_EXHAUSTED, f"all codes of pool {pool.code} are assigned")
+    number = Serials(seen, pool.place, pool.capability, width).next_free(use.next, last)
+    if number is None:
+        return Refusal(Status.POOL_EXHAUSTED, f"all codes of pool {pool.code} are assigned")
+    return serials.text(number, width), PoolUse(use.assigned + 1, number + 1)

@@ -6,9 +6,10 @@ values; whether they are allowed is `policy.py`, what follows from them `decide.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import Enum
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import msgpack
 
@@ -22,6 +23,19 @@ TEXT_MAX: Final = 200  # characters of a name, a contact or a reason
 ACTOR_MAX: Final = 64  # characters of an actor's name
 KEY_MAX: Final = 128  # characters of an idempotency key
 REFERENCE_MAX: Final = 200  # characters of a prefix or pool code before it is looked at
+
+
+# What was added to a body later: left out of its fingerprint where it is not said, so that the
+# keys of those who asked before it was there still hold.
+_ADDED: Final = {"added": True}
+
+# Facts by name, in the order of their names, with their values in JSON form; None takes one away.
+Facts = tuple[tuple[str, Any], ...]
+
+
+def facts_of(values: Mapping[str, Any]) -> Facts:
+    """The facts in a map."""
+    return tuple(sorted(values.items()))
 
 
 class Role(Enum):
@@ -60,15 +74,22 @@ class AddOwner:
 
 
 @dataclass(frozen=True, slots=True)
+class IntroduceOwner:
+    """Register and accredit an owner that the first inventory of a node (首次清点) meets."""
+
+    kind: ClassVar[str] = "owner.introduce"
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class UpdateOwner:
-    """Give a participant these facts in place of its own."""
+    """Give a participant these facts in place of its own: kinds (their numbers), name, contact,
+    quota. What is not among them stays.
+    """
 
     kind: ClassVar[str] = "owner.update"
     code: str
-    kinds: tuple[Kind, ...]
-    name: str
-    contact: str
-    quota: int | None = None
+    facts: Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +138,12 @@ class AddPool:
 
 @dataclass(frozen=True, slots=True)
 class Assign:
-    """Assign a code that the asker has chosen."""
+    """Assign a code that the asker has chosen. ``ttl``: seconds, None the default."""
 
     kind: ClassVar[str] = "assign"
     identifier: Identifier
     record: Record
+    ttl: int | None = field(default=None, metadata=_ADDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,28 +156,42 @@ class Mint:
     kind: ClassVar[str] = "mint"
     pool: str
     record: Record
+    ttl: int | None = field(default=None, metadata=_ADDED)
 
 
 @dataclass(frozen=True, slots=True)
 class Import:
     """Make the registry say this of the identifier: assign it, or change it, or leave it so.
 
-    ``year``: of registration, for codes that were given before; 0 is now.
+    ``year``: of registration, for codes that were given before; 0 is now. ``ttl``: seconds; None
+    is the default for what is new, and what there is for what is not. A restore comes to what it
+    says in steps, so it also says what they come to, which is found done then: ``final`` the
+    packed record with which it ends, ``alias`` what takes its place.
     """
 
     kind: ClassVar[str] = "import"
     identifier: Identifier
     record: Record
     year: int = 0
+    ttl: int | None = field(default=None, metadata=_ADDED)
+    final: bytes = field(default=b"", metadata=_ADDED)
+    alias: str = field(default="", metadata=_ADDED)
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Give an identifier this record; its state stays."""
+    """Give an identifier these facts in place of its own, or of all it has; its state stays.
+
+    ``whole``: what is not among the facts goes. ``ttl``: seconds, None as it is.
+    ``unless_changed_since``: a leaf; a later change of the identifier keeps it from being done.
+    """
 
     kind: ClassVar[str] = "update"
     identifier: Identifier
-    record: Record
+    facts: Facts
+    whole: bool = False
+    ttl: int | None = None
+    unless_changed_since: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +252,19 @@ class RetireLocation:
     new: str
 
 
+@dataclass(frozen=True, slots=True)
+class FinishPlan:
+    """Note under an idempotency key that all of a plan was done: `plan.finish` makes it."""
+
+    kind: ClassVar[str] = "plan.finish"
+    plan: str  # its kind
+    about: str
+    digest: bytes  # of all of it
+
+
 Body = (
     AddOwner
+    | IntroduceOwner
     | UpdateOwner
     | JudgeOwner
     | QualifyOwner
@@ -233,6 +280,7 @@ Body = (
     | AliasSubtree
     | Move
     | RetireLocation
+    | FinishPlan
 )
 
 
@@ -246,10 +294,17 @@ class Request:
     key: str = field(default="")
 
 
-def fingerprint(body: Body) -> bytes:
-    """The body in canonical bytes: equal for equal requests, for the idempotency key."""
-    values = [_plain(getattr(body, member.name)) for member in fields(body)]
-    packed: bytes = msgpack.packb([body.kind, *values])
+def fingerprint(body: Any) -> bytes:
+    """A body (or a plan) in canonical bytes: equal for equal requests, for the idempotency key."""
+    values: list[object] = [body.kind]
+    added = {}
+    for member in fields(body):
+        value = getattr(body, member.name)
+        if "added" not in member.metadata:
+            values.append(_plain(value))
+        elif value != member.default:
+            added[member.name] = _plain(value)
+    packed: bytes = msgpack.packb([*values, added] if added else values)
     return packed
 
 
@@ -260,6 +315,8 @@ def _plain(value: object) -> object:
         return encode(value)
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _plain(value[key]) for key in sorted(value, key=str)}
     return value

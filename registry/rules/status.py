@@ -33,6 +33,7 @@ class Status(Enum):
     ASSOCIATED = (205, False, 2305, "仍有关联的标识", "identifiers still depend on it")
     TARGET_UNUSABLE = (206, False, 2305, "目标标识不可用", "the target cannot be referred to")
     CHAIN_TOO_LONG = (207, False, 2306, "别名链过长", "the chain of aliases would be too long")
+    CHANGED_SINCE = (208, False, 2304, "此后已被变更", "was changed since")
 
     ROLE_MAY_NOT = (300, False, 2201, "该角色无此权限", "this role may not do this")
     OWNER_NOT_YOURS = (301, False, 2201, "不属于本主体", "belongs to an owner you do not act for")

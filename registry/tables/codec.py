@@ -12,6 +12,7 @@ from csid.check import BASE36
 from registry.tables.enums import Kind, Standing, State
 from registry.tables.rows import (
     Assignment,
+    AuditKey,
     Owner,
     Pool,
     PoolUse,
@@ -47,7 +48,9 @@ TABLES: Final = (
 )
 
 SCOPE_KEY: Final = b"scope"
+AUDIT_KEY: Final = b"audit-key"
 INVENTORY_KEY: Final = b"inventory"  # there while imports bring their owners with them
+INVENTORY_UNDER_WAY: Final = b"\1"
 # A row is its fields in order, as a msgpack array; a count is an integer.
 encode: Final[Callable[[tuple[object, ...] | int], bytes]] = msgpack.Packer().pack
 
@@ -108,6 +111,11 @@ def decode_assignment(value: bytes) -> Assignment:
     return Assignment(State(state), *rest)
 
 
+def state_of(assignment: bytes) -> State:
+    """The state in a row of an assignment, the first field of its array."""
+    return State(assignment[1])
+
+
 def decode_redirect(value: bytes) -> Redirect:
     """The redirect in a row."""
     return Redirect(*_unpack(value))
@@ -116,6 +124,11 @@ def decode_redirect(value: bytes) -> Redirect:
 def decode_scope(value: bytes) -> Scope:
     """The scope in a row."""
     return Scope(*_unpack(value))
+
+
+def decode_audit_key(value: bytes) -> AuditKey:
+    """The key in a row."""
+    return AuditKey(*_unpack(value))
 
 
 def decode_replay(value: bytes) -> Replay:

@@ -66,6 +66,7 @@ class Redirect(NamedTuple):
     new: str
     leaf: int
     since: int
+    rest: str = ""  # of a prefix: from this identifier on some below it may live yet; none if empty
 
 
 class Scope(NamedTuple):
@@ -73,6 +74,8 @@ class Scope(NamedTuple):
 
     locations: tuple[str, ...] = ()
     industries: tuple[str, ...] = ()
+    leaf: int = NO_LEAF  # of its last change; rows of version 1 do not say it
+    since: int = 0
 
 
 class Replay(NamedTuple):
@@ -81,6 +84,14 @@ class Replay(NamedTuple):
     digest: bytes
     status: int
     subject: str
+    since: int
+
+
+class AuditKey(NamedTuple):
+    """The key that signs the audit log from ``leaf`` on."""
+
+    note: str  # the signed statement (registry/audit/succession.py), as its leaf has it
+    leaf: int
     since: int
 
 

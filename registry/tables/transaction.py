@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from registry import audit
+from registry.audit.store import leaf_key
 from registry.tables import codec
 from registry.tables.naming import Names
 from resolver.store.build import next_serial
@@ -20,7 +21,7 @@ from resolver.store.write import WriteTransaction
 
 _AUDIT: Final = b"registry.audit"  # tiles and state of the log (schemas/audit.md)
 _LEAVES: Final = b"registry.leaves"  # its leaves: apart, so that appending fills their pages
-CHECKPOINTS: Final = b"registry.checkpoints"  # size(8) -> a checkpoint that was signed
+CHECKPOINTS: Final = b"registry.checkpoints"  # size(8) key id(4) -> a signed checkpoint
 _TABLES: Final = {table: f"registry.{table}".encode("ascii") for table in codec.TABLES}
 
 ALL_TABLES: Final = (*_TABLES.values(), _AUDIT, _LEAVES, CHECKPOINTS)
@@ -59,8 +60,11 @@ class AuditStore:
             raise audit.AuditError("the audit log has leaves beyond its end; verify the log")
 
     def leaves(self) -> Iterator[bytes]:
-        """The data of every stored leaf in order."""
-        return (data for _, data in self._leaves.scan(_LEAF))
+        """The data of every stored leaf in order, up to the first gap."""
+        for index, (key, data) in enumerate(self._leaves.scan(b"")):
+            if key != leaf_key(index):
+                return
+            yield data
 
 
 class TransactionView:

@@ -9,7 +9,19 @@ from collections.abc import Iterator
 from typing import Final, Protocol
 
 from registry.tables import codec
-from registry.tables.rows import Assignment, Owner, Pool, PoolUse, Redirect, Replay, Scope
+from registry.tables.rows import (
+    Assignment,
+    AuditKey,
+    Owner,
+    Pool,
+    PoolUse,
+    Redirect,
+    Replay,
+    Scope,
+    ZoneRow,
+)
+
+_KEY_MAX: Final = 511  # octets that a store takes as a key
 
 
 class View(Protocol):
@@ -83,6 +95,12 @@ def get_scope(view: View) -> Scope:
     return Scope() if value is None else codec.decode_scope(value)
 
 
+def get_audit_key(view: View) -> AuditKey | None:
+    """The key that signs the audit log, None while it has none."""
+    value = view.get(codec.SETTINGS, codec.AUDIT_KEY)
+    return None if value is None else codec.decode_audit_key(value)
+
+
 def get_location(view: View, location: str) -> Redirect | None:
     """What took the place of a location that was retired here."""
     value = view.get(codec.LOCATIONS, location.encode("ascii"))
@@ -93,6 +111,12 @@ def get_subtree(view: View, prefix: str) -> Redirect | None:
     """What took the place of a whole prefix."""
     value = view.get(codec.SUBTREES, prefix.encode("ascii"))
     return None if value is None else codec.decode_redirect(value)
+
+
+def get_zone(view: View, origin: str) -> ZoneRow | None:
+    """What is known of a zone, by its origin in canonical text."""
+    value = view.get(codec.ZONES, origin.encode("ascii"))
+    return None if value is None else codec.decode_zone(value)
 
 
 def get_replay(view: View, actor: str, key: str) -> Replay | None:
@@ -136,18 +160,21 @@ def assignments(view: View, prefix: str, start: str = "") -> Iterator[tuple[str,
 
 def last_leaves(seen: View, subject: str) -> list[int]:
     """The leaves of the last change of each thing that a text in canonical form is the name of:
-    an identifier, an owner, a pool, a location, a prefix that became an alias.
+    an identifier, an owner, a pool, a location, a prefix that became an alias, a zone.
     """
-    if not subject.isascii():
+    if not subject.isascii() or len(subject) > _KEY_MAX:
         return []
     assignment = get_assignment(seen, subject)
     if assignment is not None:
         return [assignment.leaf]
     place = subject.rpartition("/")[0]
+    if subject.casefold() == codec.SCOPE_KEY.decode():
+        return [get_scope(seen).leaf]
     found = (
         get_owner(seen, subject),
         get_location(seen, subject),
         get_subtree(seen, subject),
+        get_zone(seen, subject),
         *(pool for pool in _pools_under(seen, place) if pool.code == subject),
     )
     return sorted((row.leaf for row in found if row is not None), reverse=True)

@@ -12,6 +12,7 @@ from registry.rules.status import Status
 from registry.tables.overlay import Overlay
 from registry.tables.resolution import Reach, ResolutionTree
 from registry.tables.transaction import TransactionView, append_leaves, write_rows
+from registry.tables.view import View
 from resolver.answer.source import Check
 from resolver.store.write import WriteTransaction
 
@@ -35,6 +36,11 @@ class Batch:
         self._over = Overlay(self._seen)
         self._tree = ResolutionTree(txn, suffix)
         self._leaves: list[bytes] = []
+
+    @property
+    def view(self) -> View:
+        """The registry with all that was decided."""
+        return self._over
 
     def decide(self, request: Request) -> Decision:
         """The decision on one request; its changes are kept for `write`."""

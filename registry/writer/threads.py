@@ -1,5 +1,5 @@
-"""The writer of one process: requests from many threads, decided one after the other, committed
-together.
+"""The writer of a process that has the store open for writing: requests from many threads, decided
+one after the other, committed together.
 
 Whoever finds nobody leading leads: it takes all that wait, decides on them in one transaction of
 the store, commits once and wakes the others with their decisions. Meanwhile the next requests
@@ -13,16 +13,16 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from threading import Lock
-from typing import Final
+from typing import Any, Final
 
 from csid.errors import StoreError
+from csid.limits import REQUESTS_PER_COMMIT
+from registry.core import Core
 from registry.rules.decision import Decision
 from registry.rules.requests import Request
-from registry.writer.batch import Batch, decided
-from resolver.answer.source import NO_STAGES, Stages
-from resolver.store.environment import Store
+from registry.units import perform
+from registry.writer.commit import commit
 
-REQUESTS_PER_COMMIT: Final = 2_000  # beyond these, what waits is left to the next commit
 GATHER_SECONDS: Final = 0.002  # at most, that a leader waits for as many as came last time
 
 
@@ -52,12 +52,10 @@ class _Ticket:
 
 
 class Writer:
-    """Carries out requests on a store that is open for writing."""
+    """Carries out requests and units in this process."""
 
-    def __init__(self, store: Store, stages: Stages = NO_STAGES) -> None:
-        self._store = store
-        self._stages = stages
-        self._suffix = store.settings().suffix
+    def __init__(self, core: Core) -> None:
+        self._core = core
         self._lock = Lock()  # over the two below
         self._waiting: deque[_Ticket] = deque()
         self._is_led = False
@@ -85,6 +83,17 @@ class Writer:
         if ticket.leads:
             self._lead()
         return ticket.result()
+
+    def perform(self, name: str, args: Any) -> Any:
+        """Carry out one unit (`registry.units`).
+
+        Raises:
+            CsidError: as the unit says.
+        """
+        return perform(self._core, name, args)
+
+    def close(self) -> None:
+        """There is nothing to be ended; the store is closed by whoever opened it."""
 
     def _lead(self) -> None:
         """Commit what waits, this thread's ticket first; then hand the lead on."""
@@ -146,14 +155,11 @@ class Writer:
         if heir is not None:
             heir.wake.release()
 
-    def _commit(self, tickets: Sequence[_Ticket]) -> None:
-        with self._store.write() as txn:
-            batch = Batch(txn, self._suffix, int(time.time()), self._stages.check)
-            for ticket in tickets:
-                ticket.outcomes = [decided(batch, request) for request in ticket.requests]
-            batch.write()
-        if self._stages.observe:
-            for ticket in tickets:
-                for outcome in ticket.outcomes:
-                    for observe in self._stages.observe:
-                        observe(outcome)
+    def _commit(self, tickets: list[_Ticket]) -> None:
+        """Carry out what the tickets ask; those that are left for the next commit go back."""
+        outcomes = commit(self._core, [ticket.requests for ticket in tickets])
+        for ticket, mine in zip(tickets, outcomes, strict=False):
+            ticket.outcomes = mine
+        with self._lock:
+            while len(tickets) > len(outcomes):
+                self._waiting.appendleft(tickets.pop())

@@ -44,6 +44,7 @@ class Child:
 
     Attributes:
         name: what it is to the administrator.
+        vital: without it there is no server.
         process: the one that serves, or is starting to.
         successor: the one that is to take its place once it is ready.
         due: when it is to be started, on the monotonic clock in seconds; None while it runs.
@@ -57,8 +58,12 @@ class Child:
         asker: Asker,
         timing: Timing,
         selector: selectors.BaseSelector,
+        counted: tuple[str, str] = ("queries", "batches"),
+        vital: bool = True,
     ) -> None:
         self.name = name
+        self.vital = vital
+        self._counts = counted
         self.process: Process | None = None
         self.successor: Process | None = None
         self.due: float | None = 0.0
@@ -79,6 +84,13 @@ class Child:
     def ready(self) -> bool:
         """Whether it answers."""
         return self.process is not None and self.process.ready
+
+    @property
+    def awaited(self) -> bool:
+        """Whether the server is not complete before this answers: one that is not vital may have
+        failed.
+        """
+        return not self.ready and (self.vital or not self._delay)
 
     def settle(self) -> None:
         """The server has started: from now on an end is mended, not an error."""
@@ -125,7 +137,8 @@ class Child:
             return
         self._count(process)
         self._failures = 0 if process.ready else self._failures + 1
-        if not self._settled or self._failures >= self._timing.most_failures:
+        given_up = not self._settled or self._failures >= self._timing.most_failures
+        if self.vital and given_up:
             raise StartError(f"{self.name} could not start: {how}")
         tell(f"{self.name} ended by {how}; it is replaced")
         if self.successor is not None:
@@ -144,7 +157,7 @@ class Child:
                 if waited < self._timing.start_seconds:
                     continue
                 what = f"is not ready after {waited:.3g} s"
-            elif process is self.process:
+            elif process is self.process and self._settled:
                 misses = self._health.look(process.done())
                 if misses < self._timing.most_misses:
                     continue
@@ -163,9 +176,11 @@ class Child:
         counted = list(self._counted)
         if process is not None:
             counted = [process.counters[at] + counted[at] for at in (QUERIES, BATCHES)]
+        done = ", ".join(
+            f"{what} {count}" for what, count in zip(self._counts, counted, strict=True)
+        )
         return (
-            f"{self.name}: {state}, up {up:.0f} s, restarts {max(0, self._starts - 1)}, "
-            f"queries {counted[QUERIES]}, batches {counted[BATCHES]}, "
+            f"{self.name}: {state}, up {up:.0f} s, restarts {max(0, self._starts - 1)}, {done}, "
             f"dropped by the kernel {sum(map(dropped, self._sockets))}"
         )
 

@@ -1,4 +1,6 @@
-"""The kinds of process a server is made of. A further kind is one more row of KINDS."""
+"""The kinds of process a server is made of. A further kind is one more row: of KINDS, or of those
+that whoever starts the server adds.
+"""
 
 from __future__ import annotations
 
@@ -26,11 +28,16 @@ class Kind(NamedTuple):
 
     The module is run with the options of the server, one `--fd` for each socket, `--ready-fd` (one
     octet tells that it answers) and `--counters-fd` (`resolver.server.counters`).
+
+    One that is not vital is started once the vital ones answer, and its failures do not end the
+    server.
     """
 
     name: str
     module: str
     shares: Callable[[Sequence[Bound]], Iterator[Share]]  # one process for each
+    counted: tuple[str, str] = ("queries", "batches")  # what its counters are of
+    vital: bool = True
 
 
 def _udp_sockets(bound: Sequence[Bound]) -> Iterator[Share]:
@@ -55,8 +62,11 @@ def children_of(
     options: Sequence[str],
     timing: Timing,
     selector: selectors.BaseSelector,
+    further: Sequence[Kind] = (),
 ) -> list[Child]:
-    """All processes of a server on some sockets, none of them started yet."""
+    """All processes of a server on some sockets, none of them started yet; those of `further` kinds
+    behind the others.
+    """
     return [
         Child(
             kind.name + share.name,
@@ -65,7 +75,9 @@ def children_of(
             share.asker,
             timing,
             selector,
+            kind.counted,
+            kind.vital,
         )
-        for kind in KINDS
+        for kind in (*KINDS, *further)
         for share in kind.shares(bound)
     ]

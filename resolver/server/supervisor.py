@@ -1,10 +1,11 @@
 """The supervisor: the parent of all processes of a server (`csid serve`).
 
-It binds the sockets, starts the processes that KINDS lists, and keeps them answering: what dies is
-replaced, and so is what lives and does not answer (`resolver.server.asking`). It answers nothing
-itself, and opens nothing of the data, for who maps a file that is cut short dies. Children are
-fresh processes, never forks that carry an LMDB environment; their sockets stay open here, so that a
-query that comes while one is replaced waits for the next and is not lost.
+It binds the sockets, starts the processes that KINDS lists and those that its caller adds, and
+keeps them answering: what dies is replaced, and so is what lives and does not answer
+(`resolver.server.asking`). It answers nothing itself, and opens nothing of the data, for who maps a
+file that is cut short dies. Children are fresh processes, never forks that carry an LMDB
+environment; their sockets stay open here, so that a query that comes while one is replaced waits
+for the next and is not lost.
 
     SIGTERM, SIGINT  end everything
     SIGHUP           open the data directory anew: each process is followed by a new one, which
@@ -38,7 +39,7 @@ from typing import Final
 from csid.address import Address
 from resolver.server.child import Child, StartError, Timing, end_of
 from resolver.server.directory import Directory
-from resolver.server.kinds import children_of
+from resolver.server.kinds import Kind, children_of
 from resolver.server.notices import keep_standard_descriptors, tell
 from resolver.server.process import Process
 from resolver.server.signals import MEANINGLESS
@@ -57,16 +58,22 @@ class Supervisor:
         bound: the sockets, one entry per listen address; nobody reads from them yet.
         nsid: the name the server gives when asked (RFC 5001).
         timing: how long things may take.
+        further: kinds of process besides those that answer queries.
     """
 
     def __init__(
-        self, directory: Directory, bound: Sequence[Bound], nsid: str, timing: Timing
+        self,
+        directory: Directory,
+        bound: Sequence[Bound],
+        nsid: str,
+        timing: Timing,
+        further: Sequence[Kind] = (),
     ) -> None:
         options = ["--data", str(directory.path), *(["--nsid", nsid] if nsid else [])]
         self._directory = directory
         self._timing = timing
         self._selector = selectors.DefaultSelector()
-        self._children = children_of(bound, options, timing, self._selector)
+        self._children = children_of(bound, options, timing, self._selector, further)
         self._signals: set[int] = set()
         self._started = False
         self._begun = time.monotonic()
@@ -104,7 +111,7 @@ class Supervisor:
             for child in self._children:
                 child.reap()
             self._leave()
-            if not self._started and all(child.ready for child in self._children):
+            if not self._started and not any(child.awaited for child in self._children):
                 self._started = True
                 for child in self._children:
                     child.settle()
@@ -127,7 +134,8 @@ class Supervisor:
         waited = time.monotonic() - self._begun
         for child in self._children:
             child.look()
-            if not self._started and not child.process and waited >= self._timing.start_seconds:
+            late = child.vital and waited >= self._timing.start_seconds
+            if late and not self._started and not child.process:
                 raise StartError(f"{child.name} could not be started within {waited:.3g} s")
         path = self._directory.path
         another = self._directory.look()
@@ -190,13 +198,20 @@ class Supervisor:
         """The children to be started now; without a data directory there is no use in it."""
         if self._directory.gone:
             return []
-        return [child for child in self._children if child.due is not None and child.due <= now]
+        due = [child for child in self._children if child.due is not None and child.due <= now]
+        if all(child.ready for child in self._children if child.vital):
+            return due
+        return [child for child in due if child.vital or self._started]
 
     def _wait(self, until: float) -> None:
         """Until a signal, a word of a process, or the next thing is due."""
         dues = [until, *self._leaving.values()]
         if not self._directory.gone:
-            dues += [child.due for child in self._children if child.due is not None]
+            dues += [
+                child.due
+                for child in self._children
+                if child.due is not None and (child.vital or self._started)
+            ]
         for key, _ in self._selector.select(max(0.0, min(dues) - time.monotonic())):
             key.data()
 
@@ -239,6 +254,7 @@ def serve(
     nsid: str,
     ready: Callable[[Sequence[Address]], None],
     timing: Timing = _DEFAULT_TIMING,
+    further: Sequence[Kind] = (),
 ) -> None:
     """Serve a data directory until SIGTERM or SIGINT.
 
@@ -248,6 +264,7 @@ def serve(
         nsid: the name the server gives when asked (RFC 5001); empty for none.
         ready: called once all processes answer, with the addresses as they were bound.
         timing: how long things may take.
+        further: kinds of process besides those that answer queries.
 
     Raises:
         CsidError: the data directory or an address cannot be used, or a process did not start.
@@ -262,7 +279,7 @@ def serve(
         for address in addresses:
             bound.append(bind(address, workers))
             opened.callback(bound[-1].close)
-        supervisor = Supervisor(directory, bound, nsid, timing)
+        supervisor = Supervisor(directory, bound, nsid, timing, further)
         supervisor.run(lambda: ready([one.address for one in bound]))
 
 

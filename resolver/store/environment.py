@@ -61,6 +61,13 @@ class Settings(NamedTuple):
     node: bytes  # 16 random octets that tell this directory from all others
 
 
+class Swept(NamedTuple):
+    """What a part of a sweep came to, in generations."""
+
+    gone: int
+    left: int  # for the next part
+
+
 class Identity(NamedTuple):
     """Which files stand in a data directory: their device and number in it."""
 
@@ -136,7 +143,7 @@ class Store:
                 for name in _FILES:
                     set_mode(path / name, file_mode(path))
                 content = Content(suffix, handle_authority, first_zone, tuple(tables), also)
-                with _plain_errors(path), store._writing() if begun else nullcontext():
+                with _plain_errors(path), store._lock if begun else nullcontext():
                     fill(path, store._environment, content)
             except BaseException:
                 if not begun:  # so that nothing is left of it
@@ -187,7 +194,7 @@ class Store:
                     missing.append(name)
             if not missing or not self._is_writable:
                 return
-            with self._writing(), self._environment.begin(write=True) as txn:
+            with self._lock, self._environment.begin(write=True) as txn:
                 made = {name: self._environment.open_db(name, txn=txn) for name in missing}
             self._databases.update(made)
 
@@ -248,31 +255,23 @@ class Store:
             StoreError: the file system or the map is full, the file may not be written, or others
                 have been writing for too long (`resolver/store/write_lock.py`).
         """
-        with _plain_errors(self.path), self._writing():
-            txn = self._environment.begin(write=True, db=self._databases[b"tree"])
-            try:
-                yield WriteTransaction(txn, self._databases)
-            except BaseException:
-                txn.abort()
-                raise
-            if keep:
-                txn.commit()
-            else:
-                txn.abort()
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """While the context lasts, no other process or thread writes; LMDB's own lock, which would
-        be waited for without end, is free.
-        """
-        if not self._is_writable:  # LMDB says so
-            yield
-            return
-        self._lock.acquire()
+        if self._is_writable:  # else LMDB says why not
+            self._lock.acquire()
         try:
-            yield
+            with _plain_errors(self.path):
+                txn = self._environment.begin(write=True, db=self._databases[b"tree"])
+                try:
+                    yield WriteTransaction(txn, self._databases)
+                except BaseException:
+                    txn.abort()
+                    raise
+                if keep:
+                    txn.commit()
+                else:
+                    txn.abort()
         finally:
-            self._lock.release()
+            if self._is_writable:
+                self._lock.release()
 
     @contextmanager
     def building(self) -> Iterator[bytes]:
@@ -296,11 +295,17 @@ class Store:
         """
         gone = 0
         while True:
-            with self.write() as txn:
-                doomed = [one for one in txn.doomed() if not self._claims.is_claimed(one)]
-                gone += (swept := txn.sweep(doomed, most))
-                if swept == len(doomed):
-                    return gone
+            swept = self.sweep_some(most)
+            gone += swept.gone
+            if not swept.left:
+                return gone
+
+    def sweep_some(self, most: int) -> Swept:
+        """As `sweep`, in one transaction: at most `most` nodes."""
+        with self.write() as txn:
+            doomed = [one for one in txn.doomed() if not self._claims.is_claimed(one)]
+            gone = txn.sweep(doomed, most)
+            return Swept(gone, len(doomed) - gone)
 
     def check_readers(self) -> int:
         """Free the reader slots of processes that died; returns how many."""

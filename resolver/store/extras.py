@@ -112,6 +112,32 @@ def names_hosts(blob: bytes) -> bool:
     return False
 
 
+def leads_inside(tail: bytes, blob: bytes) -> bool:
+    """Does a record of a node lead to a host that lies in a zone, or is its apex?
+
+    Args:
+        tail: the apex, lower-case wire form. (Some other names end with the same octets; `hosts_in`
+            tells them apart.)
+    """
+    at = 2
+    while at < len(blob):
+        after = node.next_entry(blob, at)
+        rrtype = (blob[at] << 8) + blob[at + 1]
+        if rrtype in (NS, MB, MX, RT, SRV, KX, SVCB, HTTPS):
+            offset = 12 + HOST_OFFSET[rrtype]
+            record = at + 10
+            for _ in range((blob[at + 2] << 8) + blob[at + 3]):
+                end = record + offset
+                while end < after and blob[end]:
+                    end += 1 + blob[end]
+                end += 1
+                if blob[end - len(tail) : end].lower() == tail:
+                    return True
+                record += 12 + (blob[record + 10] << 8) + blob[record + 11]
+        at = after
+    return False
+
+
 def hosts_in(apex: bytes, key: bytes, blob: bytes) -> list[bytes]:
     """The hosts, at or below the apex, that the records of a node lead to: those on which, beside
     the name's own records, its extras depend.

@@ -12,12 +12,15 @@ The rows follow from the nodes alone (`extras.hosts_in`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator
 from hashlib import sha256
+from itertools import count
 from typing import Final
 
 from csid.limits import MAX_KEY_OCTETS
 from resolver.store.apexes import GENERATION_OCTETS
+from resolver.store.build import ancestors
 from resolver.store.table import Table
 
 Row = tuple[bytes, bytes]
@@ -25,6 +28,7 @@ _DIGEST_OCTETS: Final = 16
 _HOST_OCTETS: Final = MAX_KEY_OCTETS - GENERATION_OCTETS - 1 - _DIGEST_OCTETS
 _END: Final = b"\0"  # behind a host
 _BELOW: Final = b"\1"  # the least octet that a label begins with
+_LOOKS: Final = 8  # at hosts, before keys are put in order for their sake
 
 
 def row(generation: bytes, host: bytes, owner: bytes) -> Row:
@@ -77,22 +81,28 @@ class Pointers:
             yield from (one for one in sorted(same) if one.startswith(prefix))
             start = host[:_HOST_OCTETS] + _BELOW
 
-    def among(self, keys: Iterable[bytes]) -> Iterator[bytes]:
-        """Those of some keys, given in order, at or below which there are hosts; of keys that are
-        too long also others. One look for each run of keys between two hosts.
+    def led_to(self, keys: Collection[bytes]) -> set[bytes]:
+        """Those of some keys at or below which there are hosts; of keys that are too long for a
+        row also others. Most zones lead to few hosts, so that few looks tell for many keys.
         """
-        nearest: bytes | None = None
-        for key in keys:
-            start = key[:_HOST_OCTETS]
-            if nearest is None or nearest < start:
-                host = self._first(start)
-                if host is None:
-                    return
-                nearest = host[:_HOST_OCTETS]
-            if nearest.startswith(start):
-                yield key
+        found = {key for key in keys if len(key) > _HOST_OCTETS}
+        in_order: list[bytes] = []
+        start, at = b"", 0
+        for looks in count():
+            if looks == _LOOKS or (not looks and len(keys) < _LOOKS):
+                in_order = sorted(keys)  # many hosts, or few keys: only hosts behind the next key
+            if in_order:
+                at = bisect_left(in_order, start, at)
+                if at == len(in_order):
+                    break
+                start = max(start, in_order[at][:_HOST_OCTETS])
+            host = self._first(start)
+            if host is None:
+                break
+            found.update(one for one in (host, *ancestors(host)) if one in keys)
+            start = host[:_HOST_OCTETS] + _BELOW
+        return found
 
     def _first(self, start: bytes) -> bytes | None:
-        for _, value in self._table.scan(self._generation, self._generation + start):
-            return split(value)[0]
-        return None
+        row = self._table.first(self._generation, self._generation + start)
+        return None if row is None else split(row[1])[0]

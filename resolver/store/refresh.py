@@ -7,7 +7,7 @@ a name comes or goes that stands between it and a wildcard, a delegation or DNAM
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 
 from resolver.store import node
 from resolver.store.covers import TOPS, parent
@@ -31,18 +31,20 @@ def dependents(
     tree: Tree,
     pointers: Pointers,
     before: Before,
-    moved: Iterable[bytes],
+    moved: Set[bytes],
+    with_wildcards: bool,
     spend: Callable[[bytes], None],
 ) -> set[bytes]:
     """The names that lead to hosts for which something may have changed.
 
     Args:
         moved: further names that came or went: empty non-terminals.
+        with_wildcards: whether the zone had wildcards before, or has.
         spend: is called with the changed name for each host and pointer that is looked at.
     """
     stale: set[bytes] = set()
-    changed = sorted({*before, *moved})
-    for key in pointers.among(changed):
+    changed = before.keys() | moved if moved else before.keys()
+    for key in sorted(pointers.led_to(changed)):
         if (_flags(before.get(key)) ^ _flags(tree.get(key))) & TOPS:
             hosts = pointers.hosts(key)  # hidden or shown, all of them
         elif key and tree.wildcards and tree.get(parent(key) + b"*\0") is not None:
@@ -50,7 +52,7 @@ def dependents(
         else:
             hosts = iter((key,))
         stale |= _owners(pointers, hosts, key, spend)
-    for key in filter(is_wildcard, changed):
+    for key in filter(is_wildcard, changed) if with_wildcards else ():
         hosts = _absent(tree, pointers, parent(key), key, spend)
         stale |= _owners(pointers, hosts, key, spend)
     return stale

@@ -35,6 +35,14 @@ class Table:
                 return
             yield key, value
 
+    def first(self, prefix: bytes, start: bytes) -> tuple[bytes, bytes] | None:
+        """The first row at or after `start` whose key begins with `prefix`."""
+        cursor = self._txn.cursor(self._database)
+        if not cursor.set_range(start):
+            return None
+        row: tuple[bytes, bytes] = cursor.item()
+        return row if row[0].startswith(prefix) else None
+
     def last(self, prefix: bytes) -> tuple[bytes, bytes] | None:
         """The row with the greatest key that begins with `prefix` (whose last octet is not 255)."""
         cursor = self._txn.cursor(self._database)
@@ -82,6 +90,9 @@ class _Empty(Table):
 
     def scan(self, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         return iter(())
+
+    def first(self, prefix: bytes, start: bytes) -> tuple[bytes, bytes] | None:
+        return None
 
     def last(self, prefix: bytes) -> tuple[bytes, bytes] | None:
         return None

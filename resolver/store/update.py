@@ -19,6 +19,7 @@ from resolver.store import covers, node, refresh
 from resolver.store.apexes import ZoneEntry, zone_entry
 from resolver.store.build import BESIDE_CNAME, SINGLE, ancestors, check_caps, next_serial
 from resolver.store.difference import had, is_same, serial_in, with_serial
+from resolver.store.extras import leads_inside
 from resolver.store.journal import Journal
 from resolver.store.node import RRset
 from resolver.store.pointers import Pointers
@@ -47,16 +48,16 @@ class ZoneUpdate:
         self,
         txn: Any,
         databases: Mapping[bytes, Any],
-        apex: bytes,
+        origin: bytes,
         entry: ZoneEntry,
         is_served: bool = True,
         serial: int | None = None,
     ) -> None:
-        """The zone that `entry` tells of; with ``is_served`` False a generation that is still to be
-        published, whose journal and entry are `WriteTransaction.publish`'s, and whose serial stays
-        or is ``serial``.
+        """The zone at `origin` (wire form) that `entry` tells of; with ``is_served`` False a
+        generation that is still to be published, whose journal and entry are
+        `WriteTransaction.publish`'s, and whose serial stays or is ``serial``.
         """
-        self.apex = apex
+        self.apex = names.key_of(origin)
         self.generation = entry.generation
         self._entry = entry
         self._is_served = is_served
@@ -64,13 +65,14 @@ class ZoneUpdate:
         self._txn = txn
         self._databases = databases
         self._tree = Tree(txn, databases[b"tree"], entry.generation, entry.wildcards)
-        self._tail = names.wire_of_key(apex)  # in every node that names a host of this zone
+        self._tail = origin.lower()
         self._covers: dict[bytes, int] = {}  # what is known to exist here: key -> cover
         self._before: dict[bytes, bytes | None] = {}  # the nodes that changed names had
-        self._written: set[bytes] = set()  # names that may name hosts, or did
-        self._unsettled: set[bytes] = set()  # of these, whose flags or absence others may depend on
+        self._written: set[bytes] = set()  # of these, who may lead to hosts, may have led, or may
+        self._unsettled: set[bytes] = set()  # be as before; here also, on whom others may depend
         self._moved: set[bytes] = set()  # empty non-terminals that came, nodes that went
         self._stale: set[bytes] = set()  # names whose extras depend on a cover that changed
+        self._apex: bytes | None = None  # the node of the apex as it was, if it is written
         self._spent = 0  # nodes and pointers looked at for the sake of others
 
     # -- reading
@@ -95,17 +97,22 @@ class ZoneUpdate:
 
     def serial(self) -> int:
         """The zone's serial as it stands."""
-        blob = self._before.get(b"") or self._tree.get(b"")
-        try:
-            return serial_in(blob or b"")
-        except ValueError as error:
-            raise StoreError(f"the zone {self._text(b'')}: {error}; load it again") from None
+        return self._serial_in(self._apex or self._tree.get(b""))
 
     def next_serial(self) -> int:
         """The serial that `finish` will give if anything has changed and it is told no other."""
+        return self._after(self.serial())
+
+    def _after(self, serial: int) -> int:
         if not self._is_served:
-            return self.serial() if self._wanted is None else self._wanted
-        return next_serial(self.serial())
+            return serial if self._wanted is None else self._wanted
+        return next_serial(serial)
+
+    def _serial_in(self, apex: bytes | None) -> int:
+        try:
+            return serial_in(apex or b"")
+        except ValueError as error:
+            raise StoreError(f"the zone {self._text(b'')}: {error}; load it again") from None
 
     # -- changing
 
@@ -143,7 +150,7 @@ class ZoneUpdate:
             self._add_empty(missing, 0)
         if self._tree.add(key, blob):
             self._before.setdefault(key, None)
-            if self._tail in blob.lower():
+            if leads_inside(self._tail, blob):
                 self._written.add(key)
             return ADDED
         old = self._tree.get(key)
@@ -153,9 +160,9 @@ class ZoneUpdate:
         if old == blob or node.bare(old) == blob:
             return UNCHANGED
         self._tree.put(key, blob)
-        self._before.setdefault(key, had(old))
-        if self._tail in blob.lower() or self._tail in old.lower():
+        if key in self._before or leads_inside(self._tail, old) or leads_inside(self._tail, blob):
             self._written.add(key)
+        self._before.setdefault(key, had(old))
         return CHANGED if len(old) > len(node.EMPTY) else ADDED
 
     def add(self, key: bytes, rrtype: int, rrset: RRset) -> None:
@@ -198,6 +205,8 @@ class ZoneUpdate:
             if blob == old:
                 return
             self._tree.put(key, blob)
+        if not key and self._apex is None:
+            self._apex = old
         self._before.setdefault(key, had(old))
         self._unsettled.add(key)
 
@@ -275,20 +284,25 @@ class ZoneUpdate:
         Raises:
             ZoneError: too much depends on what was changed; the transaction must be undone.
         """
-        before = self.serial()
         self._follow()
-        changes = {key: old for key, old in self._before.items() if self._differs(key, old)}
-        after = before
-        if changes or always or self._wanted is not None or serial not in (None, before):
-            after = self.next_serial() if serial is None else serial
+        for key in self._written:
+            if is_same(key, self._before[key], self._tree.get(key)):
+                del self._before[key]
+        changes = self._before
         apex = self._tree.get(b"")
         assert apex is not None
-        if serial_in(apex) != after:
+        before = self._serial_in(self._apex or apex)
+        after = before
+        if changes or always or self._wanted is not None or serial not in (None, before):
+            after = self._after(before) if serial is None else serial
+        if self._apex is not None or after != before:
             self._tree.put(b"", with_serial(apex, after))
         if self._is_served:
             self._note(before, after, changes, always)
         self._before = {}
-        self._written, self._moved, self._stale = set(), set(), set()
+        self._apex = None
+        if self._written or self._moved:
+            self._written, self._moved, self._stale = set(), set(), set()
         return after
 
     def _follow(self) -> None:
@@ -296,18 +310,15 @@ class ZoneUpdate:
             self._settle()
         if not self._before:
             return
+        tree, wild = self._tree, bool(self._entry.wildcards or self._tree.wildcards)
         pointers = Pointers(Table(self._txn, self._databases[b"pointers"]), self.generation)
-        refresh.point(self._tree, pointers, self.apex, self._before, self._written)
-        stale = refresh.dependents(self._tree, pointers, self._before, self._moved, self._spend)
-        stale |= self._written | self._stale
+        if self._written:
+            refresh.point(tree, pointers, self.apex, self._before, self._written)
+        stale = refresh.dependents(tree, pointers, self._before, self._moved, wild, self._spend)
+        if self._written or self._stale:
+            stale |= self._written | self._stale
         if stale:
-            refresh.refresh(self._tree, self.apex, stale)
-
-    def _differs(self, key: bytes, old: bytes | None) -> bool:
-        """Whether a name that was written has other records than before."""
-        if old is None and key not in self._written:
-            return True  # put where nothing was
-        return not is_same(key, old, self._tree.get(key))
+            refresh.refresh(tree, self.apex, stale)
 
     def _note(
         self, before: int, after: int, changes: Mapping[bytes, bytes | None], always: bool

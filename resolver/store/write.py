@@ -120,7 +120,7 @@ class WriteTransaction:
         value = self._txn.get(APEX_PREFIX + apex, db=self._apexes)
         old = None if value is None else _entry(origin, value)
         entry = ZoneEntry(generation, wildcards, generation if old is None else old.journal)
-        update = ZoneUpdate(self._txn, self._databases, apex, entry, False, serial)
+        update = ZoneUpdate(self._txn, self._databases, origin, entry, False, serial)
         guard.settle(self, origin, update, begun)
         touched = set(update.touched())
         after = update.finish()
@@ -242,7 +242,7 @@ class WriteTransaction:
         Raises:
             ZoneError: there is no zone with this apex.
         """
-        return ZoneUpdate(self._txn, self._databases, names.key_of(origin), self._held(origin))
+        return ZoneUpdate(self._txn, self._databases, origin, self._held(origin))
 
     def update_around(self, key: bytes, opened: dict[bytes, ZoneUpdate]) -> ZoneUpdate:
         """The deepest zone at or above a canonical key, one of those `opened` or added to them.

@@ -51,52 +51,58 @@ class WriteLock:
         if not self._thread.acquire(blocking=False) and not self._thread.acquire(timeout=limit):
             raise self._busy(limit, os.getpid())
         try:
-            fd = self._file()
-            if not (_try(fd, _TURN) and _try(fd, _WRITE)):
+            fd = self._fd if self._fd >= 0 else self._open()
+            if not _try(fd, _TURN, 2):  # both octets at once
                 self._wait(fd, limit)
-            _give(fd, _TURN)
+            fcntl.lockf(fd, fcntl.LOCK_UN, 1, _TURN)
         except BaseException:
-            self._drop()
+            self.release()
             raise
 
     def release(self) -> None:
         """Give the right to write back."""
-        self._drop()
+        try:
+            if self._fd >= 0:
+                fcntl.lockf(self._fd, fcntl.LOCK_UN, 2, _TURN)
+        finally:
+            self._thread.release()
 
-    def _drop(self) -> None:
-        if self._fd >= 0:
-            fcntl.lockf(self._fd, fcntl.LOCK_UN)
-        self._thread.release()
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
     def _wait(self, fd: int, limit: float) -> None:
-        """Take the turn, which may be held already, and the write lock."""
+        """Take the turn, then the write lock."""
         started = time.monotonic()
         for octet in (_TURN, _WRITE):
-            while not _try(fd, octet):
+            while not _try(fd, octet, 1):
                 waited = time.monotonic() - started
                 if waited >= limit:
-                    raise self._busy(limit, _holder(fd, octet))
+                    raise self._busy(limit, _holder(fd))
                 time.sleep(min(max(waited / _PAUSE_SHARE, _FIRST_PAUSE), _LAST_PAUSE))
 
     def _busy(self, limit: float, pid: int) -> StoreError:
-        who = f"process {pid}" if pid > 0 else "another process"
+        who = "another process"
         if pid == os.getpid():
-            who = "another thread of this process"
+            who = "this process itself"
+        elif pid > 0:
+            who = f"process {pid}"
         return StoreError(
-            f"{self._folder}: {who} has been writing here for {limit:g} seconds; nothing was "
-            f"changed. Run this again when it is through, or see what it does (ps -p {pid})"
+            f"{self._folder}: others have been writing for {limit:g} seconds, now {who}; nothing "
+            f"was changed. Run this again once that is through, or end it if it hangs"
         )
 
-    def _file(self) -> int:
-        if self._fd < 0:
-            path = self._folder / FILE
-            try:
-                self._fd = open_shared(path)
-            except OSError as error:
-                raise StoreError(
-                    f"{path}: cannot be opened: {error.strerror}; run as the user that owns the "
-                    f"data directory"
-                ) from None
+    def _open(self) -> int:
+        path = self._folder / FILE
+        try:
+            self._fd = open_shared(path)
+        except OSError as error:
+            raise StoreError(
+                f"{path}: cannot be opened: {error.strerror}; run as the user that owns the data "
+                f"directory"
+            ) from None
         return self._fd
 
     def close(self) -> None:
@@ -106,20 +112,19 @@ class WriteLock:
             self._fd = -1
 
 
-def _try(fd: int, octet: int) -> bool:
+def _try(fd: int, first: int, octets: int) -> bool:
     try:
-        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, octet)
+        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB, octets, first)
     except OSError:
         return False
     return True
 
 
-def _give(fd: int, octet: int) -> None:
-    fcntl.lockf(fd, fcntl.LOCK_UN, 1, octet)
-
-
-def _holder(fd: int, octet: int) -> int:
-    """The process that holds a lock (fcntl(2), F_GETLK); 0 if it cannot be known."""
-    asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, octet, 1, 0)
-    kind, _, _, _, pid = _FLOCK.unpack(fcntl.fcntl(fd, fcntl.F_GETLK, asked))
-    return 0 if kind == fcntl.F_UNLCK else pid
+def _holder(fd: int) -> int:
+    """The process that writes, or is the next to (fcntl(2), F_GETLK); 0 if it cannot be known."""
+    for octet in (_WRITE, _TURN):
+        asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, octet, 1, 0)
+        kind, _, _, _, pid = _FLOCK.unpack(fcntl.fcntl(fd, fcntl.F_GETLK, asked))
+        if kind != fcntl.F_UNLCK:
+            return int(pid)
+    return 0

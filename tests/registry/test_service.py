@@ -27,6 +27,8 @@ from registry.rules.requests import (
 from registry.rules.status import Status
 from registry.service import Outcome, Registry
 from registry.tables import codec, log_entry, transaction, view
+from registry.tables.rows import ZoneRow
+from registry.writer import plans
 from resolver.store import node
 from resolver.store.environment import Store
 from resolver.store.node import RRset
@@ -67,7 +69,10 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
 # -- plans
 
 
-def test_a_plan_that_was_interrupted_goes_on(registry: Registry) -> None:
+def test_a_plan_that_was_interrupted_goes_on(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plans, "COMMIT_SECONDS", 0)
     made = [identifier(f"{number:04d}") for number in range(30)]
     registry.submit_all([Request(ADMINISTRATOR, Assign(code, RECORD)) for code in made])
     seen: list[int] = []
@@ -135,24 +140,32 @@ def test_a_history_tells_each_change_of_an_identifier_and_of_an_owner(registry: 
     assert registry.history("330106") == registry.history("没有") == registry.history("a/b/c") == []
 
 
+def test_the_history_of_a_zone_begins_at_its_row(registry: Registry) -> None:
+    with registry.store.write() as txn:
+        row = codec.encode(ZoneRow(1, 0, bytes(32), 0, 0, True))
+        transaction.TransactionView(txn).table(codec.ZONES).put(b"a.example.", row)
+    assert [change.index for change in registry.history("a.example.")] == [0]
+
+
 def test_a_change_is_proved_by_a_checkpoint_that_covers_it(registry: Registry) -> None:
     code = identifier()
     ask(registry, Assign(code, RECORD))
-    with pytest.raises(audit.AuditError, match="no checkpoint"):
-        registry.prove(str(code))
-    note = registry.checkpoint(KEY)
+    first = registry.history(str(code))[0].index
+    with pytest.raises(audit.NotCoveredError, match="no checkpoint"):
+        registry.prove(first)
+    note = registry.checkpoint(KEY, ADMINISTRATOR)
     assert registry.checkpoints() == [note]
-    checked = audit.check(registry.prove(str(code)).text(), KEY.verifier)
-    assert checked.index == registry.history(str(code))[0].index
+    assert audit.check(registry.prove(first).text(), KEY.verifier).index == first
     ask(registry, Advance(code, Verb.SUSPEND))
-    with pytest.raises(audit.AuditError, match="no checkpoint"):
-        registry.prove(str(code))
-    registry.checkpoint(KEY)
+    last = registry.history(str(code))[0].index
+    with pytest.raises(audit.NotCoveredError, match="no checkpoint"):
+        registry.prove(last)
+    registry.checkpoint(KEY, ADMINISTRATOR)
     assert len(registry.checkpoints()) == 2
-    registry.prove(str(code))
-    assert registry.verify(KEY.verifier).sound
+    registry.prove(last)
+    assert registry.verify([KEY.verifier]).sound
     other = audit.SigningKey.generate("registry.example/log")
-    assert not registry.verify(other.verifier).sound
+    assert not registry.verify([other.verifier]).sound
 
 
 def _change_row(txn: WriteTransaction) -> None:
@@ -221,7 +234,7 @@ def _change_leaf(txn: WriteTransaction) -> None:
 def test_a_change_made_behind_the_registrys_back_is_found(registry: Registry, tamper: Any) -> None:
     ask(registry, Assign(identifier(), RECORD))
     ask(registry, Assign(identifier("0002"), RECORD))
-    ask(registry, Update(identifier("0002"), RECORD.changed(count=7)))
+    ask(registry, Update(identifier("0002"), (("count", 7),)))
     assert registry.verify().sound
     with registry.store.write() as txn:
         tamper(txn)

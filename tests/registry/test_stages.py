@@ -30,8 +30,8 @@ def check(seen: View, change: TreeChange) -> str:
 
 def test_a_request_that_a_plugin_forbids_changes_nothing(tmp_path: Path) -> None:
     observed: list[object] = []
-    store = Registry.open(create(tmp_path / "data"), writable=True, sync=False).store
-    with Registry(store, False, Stages(check=(check,), observe=(observed.append,))) as registry:
+    stages = Stages(check=(check,), observe=(observed.append,))
+    with Registry.alone(create(tmp_path / "data"), sync=False, stages=stages) as registry:
         accredit(registry, *OWNERS)
         before = len(observed)
         refused = registry.submit(Request(ADMINISTRATOR, Assign(FORBIDDEN, RECORD)))

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import time
 
 from csid.identifier import Identifier, fold, make, parse
 from csid.prefix import SEGMENTS, SEPARATOR
 from gateway.cli import options, record_options, request
-from registry.rules.case import day_of
 from registry.rules.requests import Assign, Body, Mint
 
 
@@ -25,6 +23,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         help="the identifier (its check characters may be left out), or a pool "
         "OWNER/INDUSTRY/LOCATION/TYPE/CLASS[/FIRST-LAST] 标识或资源池",
     )
+    options.add_ttl(parser)
     request.add_request(parser)
     record_options.add_record(parser)
     parser.set_defaults(run=run_assign)
@@ -36,9 +35,10 @@ def run_assign(args: argparse.Namespace) -> int:
     with request.open_registry(args) as registry:
         body: Body
         if _is_pool(args.what):
-            body = Mint(args.what, record)
+            body = Mint(args.what, record, args.ttl)
         else:
-            body = Assign(_new_identifier(args.what, registry.settings.suffix), record)
+            new = _new_identifier(args.what, registry.settings.suffix)
+            body = Assign(new, record, args.ttl)
         return request.carry_out(registry, args, body, bare=True)
 
 
@@ -49,15 +49,15 @@ def _is_pool(text: str) -> bool:
 
 
 def _new_identifier(text: str, suffix: str) -> Identifier:
-    """An identifier whose codes are in force today; its check characters may be left out.
+    """An identifier; its check characters may be left out. Whether its codes are in force is the
+    registry's to say, so that a request asked again under its key is the same on any day.
 
     Raises:
-        IdentifierError: it is none, or a code of it is not in force today.
+        IdentifierError: it is none.
     """
-    today = day_of(int(time.time()))
     parts = fold(text).split(SEPARATOR)
     if len(parts) == len(SEGMENTS) and parts[-1].count("-") == 1 and "." not in parts[0]:
         owner, industry, location, kind, spec = parts
         capability, _, serial = spec.partition("-")
-        return make(owner, industry, location, kind, capability, serial, today)
-    return parse(text, today, suffix)
+        return make(owner, industry, location, kind, capability, serial)
+    return parse(text, suffix=suffix)

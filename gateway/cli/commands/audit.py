@@ -4,24 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Final
 
-from csid.identifier import parse
 from gateway.cli import acting, options, output
-from gateway.cli.audit_files import TEXT_MAX, text_of, verifier_of
-from gateway.cli.commands import audit_verify, history
-from registry.audit import (
-    KeyFileError,
-    ProofError,
-    SigningKey,
-    check,
-)
+from gateway.cli.audit_files import KEY_FILE, VERIFIER_SUFFIX, add_output, give, verifiers_of
+from gateway.cli.audit_keys import KeyFiles
+from gateway.cli.commands import audit_prove, audit_publish, audit_verify
 from registry.service import Registry
-from registry.tables import log_entry
-from resolver.files import PRIVATE, write_whole
-
-KEY_FILE: Final = "audit-key.pem"  # in the data directory unless --key says otherwise
-VERIFIER_SUFFIX: Final = ".pub"
 
 
 def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
@@ -34,30 +22,31 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     _register_key(actions)
     _register_checkpoint(actions)
     audit_verify.register(actions)
-    _register_prove(actions)
-    check = actions.add_parser(
-        "check",
-        help="judge a proof 校验证明",
-        description="Judge a proof with nothing but the key of the log 校验证明. Exit code 1: it "
-        "does not hold.",
-    )
-    check.add_argument("proof", metavar="PROOF", help="file; - is stdin 证明文件")
-    check.add_argument(
-        "--key", required=True, metavar="KEY", help="the verifier key: its file, or the line itself"
-    )
-    options.add_json(check)
-    check.set_defaults(run=run_check)
+    audit_prove.register(actions)
+    audit_publish.register(actions)
 
 
 def _register_key(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
     key = actions.add_parser(
         "key",
-        help="make or show the key of the log 日志密钥",
-        description="Show the verifier key of the log, to be handed to everybody 显示公钥; with "
-        "--new, make the key first. The private key stays in its file, readable to its user alone.",
+        help="make, succeed or show the key of the log 日志密钥",
+        description="Show the verifier keys of the log, the newest first, to be handed to "
+        "everybody 显示公钥; with --new make the first key, with --rotate the next one, which the "
+        "key before vouches for. Private keys stay in their files, readable to their user alone. "
+        "An interrupted command goes on when it is given again.",
     )
-    key.add_argument("--new", metavar="NAME", help="make a key, named as example.cn/csid-log 新建")
-    _add_key(key)
+    what = key.add_mutually_exclusive_group()
+    what.add_argument(
+        "--new", metavar="NAME", help="make the first key, named as example.cn/csid-log 新建"
+    )
+    what.add_argument(
+        "--rotate",
+        metavar="NAME",
+        nargs="?",
+        const="",
+        help="make the next key, of the same name unless another is given 轮换",
+    )
+    _add_signing(key)
     key.set_defaults(run=run_key)
 
 
@@ -65,31 +54,15 @@ def _register_checkpoint(actions: options.Subparsers[argparse.ArgumentParser]) -
     checkpoint = actions.add_parser(
         "checkpoint",
         help="sign the log as it stands 签署检查点",
-        description="Sign the log as it stands, keep the checkpoint and print it 签署检查点.",
+        description="Sign the log as it stands, keep the checkpoint and print it 签署检查点. "
+        "Nothing is signed unless the last checkpoint holds.",
     )
-    checkpoint.add_argument("--output", type=Path, metavar="FILE", help="write it there 输出文件")
-    _add_key(checkpoint)
+    add_output(checkpoint)
+    _add_signing(checkpoint)
     checkpoint.set_defaults(run=run_checkpoint)
 
 
-def _register_prove(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
-    prove = actions.add_parser(
-        "prove",
-        help="prove the last change of an identifier 出具证明",
-        description="Write the proof that the last change of an identifier is in the log 出具证明: "
-        "csid audit check judges it anywhere.",
-    )
-    options.add_identifier(prove)
-    prove.add_argument(
-        "--checkpoint", metavar="FILE", help="prove it by this one 检查点 (the last signed here)"
-    )
-    prove.add_argument("--output", type=Path, metavar="FILE", help="write it there 输出文件")
-    options.add_data(prove)
-    acting.add_actor(prove)
-    prove.set_defaults(run=run_prove)
-
-
-def _add_key(parser: argparse.ArgumentParser) -> None:
+def _add_signing(parser: argparse.ArgumentParser) -> None:
     options.add_data(parser)
     parser.add_argument(
         "--key",
@@ -98,103 +71,32 @@ def _add_key(parser: argparse.ArgumentParser) -> None:
         help=f"private key file, its verifier key beside it in FILE{VERIFIER_SUFFIX} 私钥文件 "
         f"({KEY_FILE} in the data directory)",
     )
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why; kept for ever 事由")
     acting.add_actor(parser)
 
 
 def run_key(args: argparse.Namespace) -> int:
-    """Make the key of the log if asked, and print its verifier key."""
+    """Make a key of the log if asked, and print its verifier keys."""
     acting.require_auditor(args)
-    path = _key_path(args)
-    if args.new:
-        Registry.open(args.data).close()  # whose log it is to sign
-        key = SigningKey.generate(args.new)
-        with (
-            write_whole(path, PRIVATE, new=True) as private,
-            write_whole(_verifier_path(path), new=True) as public,
-        ):
-            private.write(key.to_pem().decode("ascii"))
-            public.write(f"{key.verifier}\n")
-    print(verifier_of(str(_verifier_path(path))))
+    files = KeyFiles(args.data, args.key)
+    if args.new is not None or args.rotate is not None:
+        actor = acting.actor_of(args)
+        with Registry.open(args.data, writable=True) as registry:
+            if args.new is not None:
+                files.make(registry, args.new, actor, args.reason)
+            else:
+                files.rotate(registry, args.rotate, actor, args.reason)
+    for key in verifiers_of(str(files.public)):
+        print(key)
     return output.EXIT_OK
 
 
 def run_checkpoint(args: argparse.Namespace) -> int:
     """Sign the log as it stands."""
     acting.require_auditor(args)
-    key = _signing_key(_key_path(args))
+    files = KeyFiles(args.data, args.key)
     with Registry.open(args.data, writable=True) as registry:
-        _give(registry.checkpoint(key), args.output)
+        key = files.signing(registry)
+        note = registry.checkpoint(key, acting.actor_of(args), args.reason)
+    give(note, args.output)
     return output.EXIT_OK
-
-
-def run_prove(args: argparse.Namespace) -> int:
-    """Write the proof of the last change of an identifier."""
-    acting.require_auditor(args)
-    note = text_of(args.checkpoint) if args.checkpoint else ""
-    with Registry.open(args.data) as registry:
-        identifier = parse(args.id, suffix=registry.settings.suffix)
-        _give(registry.prove(str(identifier), note).text(), args.output)
-    return output.EXIT_OK
-
-
-def run_check(args: argparse.Namespace) -> int:
-    """Judge a proof; exit 1 if it does not hold."""
-    key = verifier_of(args.key)
-    try:
-        checked = check(text_of(args.proof), key)
-        change = log_entry.decode(checked.leaf)
-    except (ProofError, ValueError) as error:
-        if args.json:
-            output.print_json({"holds": False, "reason": str(error)})
-        output.complain(f"证明不成立 the proof does not hold: {error}")
-        return output.EXIT_BAD_INPUT
-    point = checked.checkpoint
-    if args.json:
-        value = history.json_of(checked.index, change)
-        output.print_json(
-            {"holds": True, "origin": point.origin, "size": point.size, "change": value}
-        )
-    else:
-        output.out.print("证明成立 the proof holds", markup=False)
-        rows = [
-            ("日志 Log", point.origin),
-            ("检查点 Checkpoint", f"{point.size:,} 条 changes, root {point.root.hex()}"),
-            *history.rows_of(checked.index, change),
-        ]
-        output.print_facts(rows)
-    return output.EXIT_OK
-
-
-def _key_path(args: argparse.Namespace) -> Path:
-    path: Path = args.key or args.data / KEY_FILE
-    if not path.name:
-        raise KeyFileError(f"--key {path}: is no file; give the private key's")
-    return path
-
-
-def _verifier_path(path: Path) -> Path:
-    return path.with_name(path.name + VERIFIER_SUFFIX)
-
-
-def _signing_key(path: Path) -> SigningKey:
-    """The private key in a file, with the name that its verifier key has."""
-    try:
-        with path.open("rb") as file:
-            pem = file.read(TEXT_MAX)
-    except OSError as error:
-        raise KeyFileError(
-            f"{path}: cannot be read: {error.strerror}; make one with: csid audit key --new NAME"
-        ) from None
-    verifier = verifier_of(str(_verifier_path(path)))
-    key = SigningKey.from_pem(verifier.name, pem)
-    if key.verifier != verifier:
-        raise KeyFileError(f"{path}: is not the private key of {_verifier_path(path)}")
-    return key
-
-
-def _give(text: str, path: Path | None) -> None:
-    if path is None:
-        output.for_data().write(text)
-        return
-    with write_whole(path) as file:
-        file.write(text)

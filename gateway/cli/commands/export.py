@@ -12,7 +12,7 @@ from typing import IO, Final
 
 from csid.fields import CELL_BREAK, FIELDS, PRECISIONS
 from csid.record import decode
-from csid.record_csv import ID_COLUMN, RECORD_COLUMNS, shielded
+from csid.record_csv import ID_COLUMN, RECORD_COLUMNS, TTL_COLUMN, shielded
 from gateway.cli import conditions, options, output, progress
 from registry.service import Registry
 from registry.tables.enums import State
@@ -72,7 +72,7 @@ def _format(args: argparse.Namespace) -> str:
 def _as_csv(file: IO[str]) -> Write:
     """Rows with the columns of schemas/record.md."""
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow((ID_COLUMN, *RECORD_COLUMNS))
+    writer.writerow((ID_COLUMN, *RECORD_COLUMNS, TTL_COLUMN))
 
     def write(found: Found) -> bool:
         record = decode(found.row.record)
@@ -82,17 +82,22 @@ def _as_csv(file: IO[str]) -> Write:
         texts = {f.key: f.form.show(record.values[f.key]) for f in FIELDS if f.key in record.values}
         flops = texts.pop("fl", CELL_BREAK * (len(PRECISIONS) - 1)).split(CELL_BREAK)
         cells = (texts.get(field.key, "") for field in FIELDS if field.key != "fl")
-        writer.writerow(map(shielded, (found.identifier, *cells, *flops)))
+        ttl = str(found.row.ttl)
+        writer.writerow(map(shielded, (found.identifier, *cells, *flops, ttl)))
         return True
 
     return write
 
 
 def _as_jsonl(file: IO[str]) -> Write:
-    """A JSON object a line: id, record, and alias where another took its place."""
+    """A JSON object a line: id, record, TTL, and alias where another took its place."""
 
     def write(found: Found) -> bool:
-        value = {"id": found.identifier, "record": decode(found.row.record).json()}
+        value: dict[str, object] = {
+            "id": found.identifier,
+            "record": decode(found.row.record).json(),
+            "ttl": found.row.ttl,
+        }
         if found.row.state is State.SUPERSEDED:
             value["alias"] = found.row.target
         file.write(json.dumps(value, ensure_ascii=False) + "\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any, Final
 
+from csid import names
 from csid.errors import CsidError
 from csid.identifier import fold, parse
 from csid.record import Record, decode
@@ -12,10 +13,12 @@ from gateway.cli import options, output, request
 from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables.log_entry import LogEntry
+from registry.tables.rows import DEFAULT_TTL
 from resolver.store.environment import Settings
 
 KINDS: Final = {
     "owner.add": "登记主体",
+    "owner.introduce": "首次清点",
     "owner.update": "变更登记",
     "owner.judge": "准入",
     "owner.qualify": "转售资格",
@@ -31,6 +34,8 @@ KINDS: Final = {
     "alias.subtree": "整体别名",
     "move": "迁移",
     "location.retire": "位置停用",
+    "plan.finish": "批量办结",
+    "audit.key": "日志密钥",
 }
 ON_IDENTIFIERS: Final = frozenset({"assign", "mint", "import", "update", "advance", "retire"}) | {
     "alias",
@@ -54,7 +59,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 def run_history(args: argparse.Namespace) -> int:
     """Print the changes of one subject."""
     with Registry.open(args.data) as registry:
-        subject = _subject(args.subject, registry.settings)
+        subject = subject_of(args.subject, registry.settings)
         changes = registry.history(subject)[::-1]
     if not changes:
         output.complain(f"{subject}  {request.status_text(Status.NOT_FOUND)}")
@@ -77,20 +82,23 @@ def _line(index: int, leaf: LogEntry, subject: str) -> str:
         leaf.on if leaf.on != subject else "",
         f"→ {leaf.to}" if leaf.to else "",
         _state(leaf),
+        f"TTL {leaf.ttl}" if _record(leaf) and leaf.ttl != DEFAULT_TTL else "",
         f"{leaf.by} ({_capacity(leaf)})",
         leaf.why,
     )
     return "  ".join(filter(None, cells))
 
 
-def _subject(text: str, settings: Settings) -> str:
-    """What a text names, in canonical form."""
+def subject_of(text: str, settings: Settings) -> str:
+    """What a text names, in canonical form; a zone is told by the dot in it."""
     try:
         return str(parse(text, suffix=settings.suffix))
     except CsidError:
         folded = fold(text)
         if not folded.isascii():
             raise
+        if "." in folded and "/" not in folded:
+            return names.to_text(names.from_text(folded.lower()))
         return folded
 
 
@@ -107,7 +115,8 @@ def _state(leaf: LogEntry) -> str:
 
 
 def _record(leaf: LogEntry) -> Record | None:
-    return decode(leaf.after) if leaf.kind in ON_IDENTIFIERS else None
+    # A leaf without is only there for the idempotency key of a request that changed nothing.
+    return decode(leaf.after) if leaf.after and leaf.kind in ON_IDENTIFIERS else None
 
 
 def rows_of(index: int, leaf: LogEntry) -> list[tuple[str, str]]:
@@ -124,6 +133,7 @@ def rows_of(index: int, leaf: LogEntry) -> list[tuple[str, str]]:
     ]
     record = _record(leaf)
     if record is not None:
+        rows.append(("缓存时间 TTL", f"{leaf.ttl:,} s"))
         rows += output.facts_of(record)
     return [(label, value) for label, value in rows if value]
 
@@ -145,4 +155,5 @@ def json_of(index: int, leaf: LogEntry) -> dict[str, Any]:
         "why": leaf.why,
         "status": leaf.status,
         "record": None if record is None else record.json(),
+        "ttl": None if record is None else leaf.ttl,
     }

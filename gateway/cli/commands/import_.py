@@ -7,11 +7,9 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
 from pathlib import Path
 from typing import IO, BinaryIO, Final
 
-from csid.limits import MAX_TTL
 from gateway.cli import acting, options, output, progress, request
 from registry.bulk.csv_stream import ENCODING, Fault, TableError
 from registry.bulk.entries import Reading
@@ -40,7 +38,9 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         metavar="DATE",
         help="date of registration, on which codes must be in force 赋码日期 (today)",
     )
-    parser.add_argument("--ttl", type=_ttl, metavar="SECONDS", help="TTL of the records (300)")
+    parser.add_argument(
+        "--ttl", type=options.ttl, metavar="SECONDS", help="TTL of the records (300)"
+    )
     parser.add_argument("--encoding", help="of the table 编码 (utf-8), such as gb18030")
     parser.add_argument("--dry-run", action="store_true", help="check all, keep nothing 试运行")
     parser.add_argument(
@@ -64,12 +64,12 @@ def run_import(args: argparse.Namespace) -> int:
     actor = acting.actor_of(args)
     shown: list[Fault] = []
     with (
-        Registry.open(args.data, writable=True, sync=not args.no_sync) as registry,
+        Registry.alone(args.data, sync=not args.no_sync) as registry,
         _opened(args.file) as (file, size),
         _errors_file(args.errors) as errors,
     ):
         ttl = DEFAULT_TTL if args.ttl is None else args.ttl
-        reading = Reading(registry.settings.suffix, args.on or date.today(), ttl)
+        reading = Reading(registry.settings.suffix, args.on or options.today(), ttl)
         work = Import(
             registry.store,
             actor,
@@ -150,9 +150,3 @@ def _errors_file(path: Path | None) -> Iterator[IO[str] | None]:
         raise TableError(f"{path}: cannot be written: {error.strerror}") from None
     with file:
         yield file
-
-
-def _ttl(text: str) -> int:
-    if text.isascii() and text.isdecimal() and int(text) <= MAX_TTL:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r}: expected seconds from 0 to {MAX_TTL}")

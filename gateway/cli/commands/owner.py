@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from csid.identifier import fold
 from csid.vocabulary import STANDINGS
 from gateway.cli import options, output, request
 from registry.rules.participants import KIND_BY_WORD, KINDS, Judgement
-from registry.rules.requests import AddOwner, Body, JudgeOwner, QualifyOwner, UpdateOwner
+from registry.rules.requests import (
+    AddOwner,
+    Body,
+    JudgeOwner,
+    QualifyOwner,
+    UpdateOwner,
+    facts_of,
+)
 from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables import codec
@@ -94,45 +101,35 @@ def run_add(args: argparse.Namespace) -> int:
     """Register an applicant."""
     quota = None if args.quota == "none" else args.quota
     body = AddOwner(args.code, _kinds(args.kind), args.name, args.contact, quota)
-    return _ask(args, lambda _: body)
+    return _ask(args, body)
 
 
 def run_update(args: argparse.Namespace) -> int:
     """Change what is registered; what is not given stays."""
-
-    def body(seen: View) -> Body:
-        code = fold(args.code)
-        before = get_owner(seen, code) if code.isascii() else None
-        if before is None:
-            return UpdateOwner(code, _kinds(args.kind or ()), args.name or "", args.contact or "")
-        quota = before.quota if args.quota is None else args.quota
-        return UpdateOwner(
-            code,
-            _kinds(args.kind) if args.kind else before.kinds,
-            before.name if args.name is None else args.name,
-            before.contact if args.contact is None else args.contact,
-            None if quota == "none" else quota,
-        )
-
-    return _ask(args, body)
+    given = {
+        "kinds": [kind.value for kind in _kinds(args.kind)] if args.kind else None,
+        "name": args.name,
+        "contact": args.contact,
+        "quota": args.quota,
+    }
+    facts = {name: value for name, value in given.items() if value is not None}
+    if args.quota == "none":
+        facts["quota"] = None
+    return _ask(args, UpdateOwner(args.code, facts_of(facts)))
 
 
 def run_judge(args: argparse.Namespace) -> int:
     """Accredit, suspend, reinstate or end."""
-    body = JudgeOwner(args.code, Judgement(args.judgement))
-    return _ask(args, lambda _: body)
+    return _ask(args, JudgeOwner(args.code, Judgement(args.judgement)))
 
 
 def run_qualify(args: argparse.Namespace) -> int:
     """Grant or take back the qualification."""
-    body = QualifyOwner(args.code, granted=not args.withdraw)
-    return _ask(args, lambda _: body)
+    return _ask(args, QualifyOwner(args.code, granted=not args.withdraw))
 
 
-def _ask(args: argparse.Namespace, body_of: Callable[[View], Body]) -> int:
+def _ask(args: argparse.Namespace, body: Body) -> int:
     with request.open_registry(args) as registry:
-        with registry.view() as seen:
-            body = body_of(seen)
         return request.carry_out(registry, args, body)
 
 

@@ -75,6 +75,7 @@ def _register_mint(actions: options.Subparsers[argparse.ArgumentParser]) -> None
         "--number", type=options.count, default=1, metavar="N", help="so many 数量 (1)"
     )
     many.add_argument("--all", action="store_true", help="all that are left 全部")
+    options.add_ttl(mint)
     request.add_request(mint)
     record_options.add_record(mint)
     mint.set_defaults(run=run_mint)
@@ -111,11 +112,11 @@ def run_mint(args: argparse.Namespace) -> int:
             args.key = ""
             number = _left(registry, args.pool)
         if number == 1:
-            return request.carry_out(registry, args, Mint(args.pool, record), bare=True)
+            return request.carry_out(registry, args, Mint(args.pool, record, args.ttl), bare=True)
         if not number:
             output.err.print("无可赋码 no codes are left", markup=False)
             return output.EXIT_OK
-        work = MintAll(args.pool, record, number)
+        work = MintAll(args.pool, record, number, args.ttl)
         show = _print_json if args.json else _print
         return request.carry_out_plan(registry, args, work, number, show)
 

@@ -14,7 +14,7 @@ from gateway.cli import acting, options, output, progress, request
 from registry.bulk.csv_stream import TableError
 from registry.bulk.jsonl import Entry, Restoration, read
 from registry.rules.decision import Decision
-from registry.rules.requests import Body
+from registry.rules.requests import Alias, Body
 from registry.rules.status import Status
 from registry.service import Registry
 
@@ -78,12 +78,19 @@ def run_restore(args: argparse.Namespace) -> int:
             octets = file.tell()
             file.seek(0)
             with progress.bar(octets) as bar, _asking(registry, args) as ask:
-                for bodies in _beginnings(registry, file, work, tally):
+                for bodies in _beginnings(file, work, tally):
                     tally.add(ask(bodies))
                     bar.show(file.tell(), tally.note)
                 following = work.finish()
                 while bodies := list(islice(following, LINES_PER_COMMIT)):
-                    tally.add(ask(bodies))
+                    # What is found to have ended was counted when its line was.
+                    tally.add(
+                        [
+                            decision
+                            for body, decision in zip(bodies, ask(bodies), strict=True)
+                            if isinstance(body, Alias) or decision.status is not Status.UNCHANGED
+                        ]
+                    )
                     bar.show(octets, tally.note)
                 for old in work.circular:
                     tally.refuse(f"{old}: its aliases run in a circle")
@@ -98,20 +105,16 @@ def _aliases(file: BinaryIO) -> dict[Identifier, Identifier]:
     return {one.identifier: one.alias for one in found if isinstance(one, Entry) and one.alias}
 
 
-def _beginnings(
-    registry: Registry, file: BinaryIO, work: Restoration, tally: _Tally
-) -> Iterator[list[Body]]:
+def _beginnings(file: BinaryIO, work: Restoration, tally: _Tally) -> Iterator[list[Body]]:
     """What the lines of a file ask for first, some lines at a time; wrong lines are refused."""
     lines = read(file)
     while part := list(islice(lines, LINES_PER_COMMIT)):
-        entries = []
+        bodies = []
         for one in part:
             if isinstance(one, Entry):
-                entries.append(one)
+                bodies.append(work.begin(one))
             else:
                 tally.refuse(f"line {one.line}: {one.reason}")
-        with registry.view() as seen:
-            bodies = [work.begin(seen, entry) for entry in entries]
         yield bodies
 
 

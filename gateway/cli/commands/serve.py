@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from csid.address import Address
+from registry.writer.kind import WRITER
 from resolver.server import supervisor
 from resolver.server.sockets import listen_address
 
@@ -59,7 +60,9 @@ def run(arguments: argparse.Namespace) -> int:
         with contextlib.suppress(OSError):  # whoever started it may not care
             print(f"ready: udp+tcp {where}, {count}, data {arguments.data}", flush=True)
 
-    supervisor.serve(arguments.data, addresses, arguments.workers, arguments.nsid, ready)
+    supervisor.serve(
+        arguments.data, addresses, arguments.workers, arguments.nsid, ready, further=(WRITER,)
+    )
     return 0
 
 

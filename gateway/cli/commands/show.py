@@ -17,9 +17,13 @@ from csid.explain import explain
 from csid.identifier import parse
 from csid.protocol import CSID
 from gateway.cli import options, output
+from registry.service import Registry
 from registry.tables import holding
 from registry.tables.holding import Holding
-from resolver.store.environment import Settings, Store
+from registry.tables.rows import Assignment
+from registry.tables.transaction import TransactionView
+from registry.tables.view import get_assignment
+from resolver.store.environment import Settings
 
 
 def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
@@ -36,21 +40,22 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 
 def run_show(args: argparse.Namespace) -> int:
     """Print one identifier with all that is held for it; exit 1 if nothing is."""
-    with Store.open(args.data) as store:
-        settings = store.settings()
+    with Registry.open(args.data) as registry:
+        settings = registry.settings
         identifier = parse(args.id, suffix=settings.suffix)
-        with store.read() as read:
+        with registry.store.read() as read:
+            row = get_assignment(TransactionView(read), str(identifier))
             try:
                 held = holding.find(read, identifier, settings.suffix)
             except ZoneError as error:
                 output.complain(error)
                 return output.EXIT_BAD_INPUT
     show = _show_json if args.json else _show_table
-    show(held, settings)
+    show(held, row, settings)
     return output.EXIT_OK
 
 
-def _show_json(held: Holding, settings: Settings) -> None:
+def _show_json(held: Holding, row: Assignment | None, settings: Settings) -> None:
     identifier = held.identifier
     output.print_json(
         {
@@ -58,6 +63,8 @@ def _show_json(held: Holding, settings: Settings) -> None:
             "dns": identifier.to_dns_name(settings.suffix),
             "handle": identifier.to_handle(settings.handle_authority),
             "zone": names.to_text(held.origin),
+            "ttl": row.ttl if row else None,
+            "leaf": row.leaf if row else None,
             "record": held.record.json() if held.record else None,
             "rrsets": [
                 {"type": _type_text(rrtype), "ttl": ttl, "data": _texts(rrtype, rdatas)}
@@ -68,7 +75,7 @@ def _show_json(held: Holding, settings: Settings) -> None:
     )
 
 
-def _show_table(held: Holding, settings: Settings) -> None:
+def _show_table(held: Holding, row: Assignment | None, settings: Settings) -> None:
     identifier = held.identifier
     rows = [
         ("标识 Identifier", str(identifier)),
@@ -76,6 +83,8 @@ def _show_table(held: Holding, settings: Settings) -> None:
         ("Handle", identifier.to_handle(settings.handle_authority)),
         ("区 Zone", names.to_text(held.origin)),
     ]
+    if row is not None:
+        rows += [("缓存时间 TTL", f"{row.ttl:,} s"), ("末次变更 Leaf", str(row.leaf))]
     if held.record is not None:
         rows += output.facts_of(held.record)
     for rrtype, (ttl, rdatas) in held.rrsets.items():

@@ -1,4 +1,4 @@
-"""`csid update`: the record of an identifier changed."""
+"""`csid update`: facts in the record of an identifier changed."""
 
 from __future__ import annotations
 
@@ -6,21 +6,26 @@ import argparse
 
 from csid.errors import RecordError
 from csid.identifier import parse
-from csid.record import decode
 from gateway.cli import options, record_options, request
-from registry.rules.lifecycle import LIVE
-from registry.rules.requests import Update
-from registry.tables.view import get_assignment
+from registry.rules.requests import Update, facts_of
 
 
 def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     """Add `csid update`."""
     parser = subparsers.add_parser(
         "update",
-        description="Change facts in the record of an identifier 变更资源记录; with --record, all "
-        "of it.",
+        description="Change facts in the record of an identifier 变更资源记录: those given, the "
+        "others stay; with --record, all of it.",
     )
     options.add_identifier(parser)
+    options.add_ttl(parser, "as it is")
+    parser.add_argument(
+        "--if-unchanged-since",
+        type=options.count,
+        metavar="LEAF",
+        help="only if no later change than this, as csid show and history number them "
+        "此后未变更方可",
+    )
     request.add_request(parser)
     record_options.add_record(parser, state=False)
     parser.set_defaults(run=run_update)
@@ -28,17 +33,17 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 
 def run_update(args: argparse.Namespace) -> int:
     """Change the record of one identifier."""
-    if not record_options.is_given(args):
-        raise RecordError("record", "nothing to change is given; give --record or an option")
+    facts = record_options.facts_of(args)
+    if not facts and args.record is None and args.ttl is None:
+        raise RecordError(
+            "record", "nothing to change is given; give --record, --ttl or an option for a fact"
+        )
     with request.open_registry(args) as registry:
-        identifier = parse(args.id, suffix=registry.settings.suffix)
-        with registry.view() as seen:
-            row = get_assignment(seen, str(identifier))
-        # Of one that is not there or has ended the registry says why nothing is changed.
-        if row is None:
-            record = record_options.record_of(args)
-        elif row.state in LIVE:
-            record = record_options.record_of(args, decode(row.record))
-        else:
-            record = decode(row.record)
-        return request.carry_out(registry, args, Update(identifier, record))
+        body = Update(
+            parse(args.id, suffix=registry.settings.suffix),
+            facts_of(facts),
+            args.record is not None,
+            args.ttl,
+            args.if_unchanged_since,
+        )
+        return request.carry_out(registry, args, body)

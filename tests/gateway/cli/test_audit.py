@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +74,94 @@ def test_a_proof_is_judged_with_the_key_alone(node: Node, tmp_path: Path) -> Non
     assert (told["change"]["on"], told["change"]["why"]) == (second, "首批")
 
 
+def test_any_change_of_anything_is_proved(node: Node, tmp_path: Path) -> None:
+    node.must("location", "retire", "330106", "330108", "--reason", "区划调整")
+    node.must("audit", "checkpoint")
+    history = {change["leaf"]: change for change in node.run("history", FIRST, "--json").json}
+    assert len(history) == 2
+    pool = f"{POOL}/0001-000U"
+    file, key = tmp_path / "proof", verifier(node)
+
+    def proved(*words: object) -> dict[str, str]:
+        assert node.run("audit", "prove", *words, "--output", file).code == 0, words
+        (told,) = run("audit", "check", file, "--key", key, "--json").json
+        change: dict[str, str] = told["change"]
+        return change
+
+    assert proved(FIRST) == history[max(history)]
+    for leaf, change in history.items():
+        assert proved(FIRST, "--leaf", leaf) == proved("--leaf", leaf) == change
+    assert proved(OWNER)["kind"] == "owner.judge"
+    assert proved(OWNER, "--leaf", 0)["kind"] == "owner.add"
+    assert proved(pool)["kind"] == "pool.add"
+    assert (proved("330106")["kind"], proved("330106")["to"]) == ("location.retire", "330108")
+    for words in ((), (FIRST, "--leaf", 0), ("330108",), ("a.cn.",), ("--leaf", 99), ("x" * 600,)):
+        ran = node.run("audit", "prove", *words, "--output", tmp_path / "none")
+        assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1), words
+    assert not (tmp_path / "none").exists()
+
+
+def test_all_changes_are_proved_into_a_folder(node: Node, tmp_path: Path) -> None:
+    node.must("suspend", FIRST)
+    note = tmp_path / "checkpoint"
+    node.must("audit", "checkpoint", "--output", note)
+    node.must("reinstate", FIRST)
+    folder = tmp_path / "proofs"
+    assert node.run("audit", "prove", FIRST, "--all").code == 2
+    ran = node.run("audit", "prove", FIRST, "--all", "--output", folder)
+    assert ran.code == 1
+    assert "csid audit checkpoint" in ran.err
+    assert sorted(path.name for path in folder.iterdir()) == ["3.tlog-proof", "34.tlog-proof"]
+    node.must("audit", "checkpoint")
+    assert node.run("audit", "prove", FIRST, "--all", "--output", folder).code == 0
+    for file in folder.iterdir():
+        assert run("audit", "check", file, "--key", verifier(node)).code == 0
+    assert len(list(folder.iterdir())) == 3
+
+
+def test_growth_is_proved_and_judged_from_the_earlier_checkpoint(
+    node: Node, tmp_path: Path
+) -> None:
+    old, new, proof = tmp_path / "old", tmp_path / "new", tmp_path / "proof"
+    assert node.run("audit", "grown", old).code == 2
+    node.must("audit", "checkpoint", "--output", old)
+    node.must("suspend", FIRST)
+    node.must("audit", "checkpoint", "--output", new)
+    assert node.run("audit", "grown", old, "--output", proof).code == 0
+    assert node.run("audit", "grown", old, new).out == proof.read_text()
+    key = verifier(node)
+    ran = run("audit", "check", proof, "--key", key, "--old", old)
+    assert ran.code == 0
+    assert "证明成立 the proof holds" in ran.out
+    assert run("audit", "check", proof, "--key", key).code == 2
+    assert run("audit", "check", proof, "--key", key, "--old", new).code == 1
+    assert node.run("audit", "grown", new, old).code == 2
+    other = Node(tmp_path / "other")
+    other.must("audit", "key", "--new", "example.cn/csid-log")
+    other.must("audit", "checkpoint", "--output", tmp_path / "foreign")
+    assert node.run("audit", "grown", tmp_path / "foreign").code == 2
+    assert node.run("audit", "grown", old, "--key", verifier(other)).code == 2
+    assert run("audit", "grown", old, "--published", tmp_path).code == 2
+
+
+def test_a_log_that_was_changed_since_is_not_said_to_have_grown(node: Node, tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    node.must("audit", "checkpoint", "--output", old)
+    before = tmp_path / "before"
+    shutil.copytree(node.data, before)
+    node.must("suspend", FIRST)
+    node.must("audit", "checkpoint", "--output", tmp_path / "theirs")
+    fork = Node.__new__(Node)
+    fork.data = before
+    fork.must("retire", FIRST)
+    fork.must("suspend", str(identifier("0002")))
+    fork.must("audit", "checkpoint")
+    ran = fork.run("audit", "grown", tmp_path / "theirs", "--output", tmp_path / "proof")
+    assert (ran.code, (tmp_path / "proof").exists()) == (1, False)
+    assert "did not only grow" in ran.err
+    assert fork.run("audit", "grown", old).code == 0
+
+
 def test_a_proof_that_was_touched_does_not_hold(node: Node, tmp_path: Path) -> None:
     node.must("audit", "checkpoint")
     file = tmp_path / "proof"
@@ -80,7 +169,7 @@ def test_a_proof_that_was_touched_does_not_hold(node: Node, tmp_path: Path) -> N
     text = file.read_text()
     lines = text.split("\n")
     lines[1] = lines[1].replace("extra ", "extra AAAA", 1)
-    for broken in ("\n".join(lines), text.replace("index 5", "index 6"), text[:-9], ""):
+    for broken in ("\n".join(lines), text.replace("index 3", "index 4"), text[:-9], ""):
         file.write_text(broken)
         ran = run("audit", "check", file, "--key", verifier(node))
         assert (ran.code, ran.out) == (1, "")
@@ -94,11 +183,11 @@ def test_verify_finds_a_sound_log_sound(node: Node, tmp_path: Path) -> None:
     node.must("audit", "checkpoint", "--output", note)
     node.must("suspend", FIRST)
     (said,) = node.run("audit", "verify", "--json").json
-    assert (said["sound"], said["size"], said["faults"]) == (True, 36, [])
+    assert (said["sound"], said["size"], said["faults"]) == (True, 37, [])
     kept = node.run("audit", "verify", "--key", verifier(node), "--checkpoint", note)
     assert kept.code == 0
     assert "完好 sound" in kept.out
-    assert node.run("audit", "verify", "--checkpoint", note).code == 2
+    assert node.run("audit", "verify", "--checkpoint", note).code == 0
 
 
 @pytest.mark.parametrize("table", [b"registry.leaves", b"registry.assignments"])
@@ -130,7 +219,8 @@ def test_the_log_is_for_auditors_and_administrators(node: Node) -> None:
 
 def test_another_key_signs_and_proves_nothing_here(node: Node, tmp_path: Path) -> None:
     other = tmp_path / "other.pem"
-    node.must("audit", "key", "--new", "elsewhere.cn/log", "--key", other)
+    Node(tmp_path / "other").must("audit", "key", "--new", "elsewhere.cn/log", "--key", other)
+    assert node.run("audit", "checkpoint", "--key", other).code == 2
     node.must("audit", "checkpoint")
     file = tmp_path / "proof"
     node.run("audit", "prove", FIRST, "--output", file)

@@ -14,11 +14,11 @@ from tests.support.inventory import FIRST, OTHERS, SECOND
 from tests.support.registering import OTHER, OWNER, PLACE, identifier
 
 
-def contents(node: Node) -> dict[str, tuple[int, bytes, str]]:
+def contents(node: Node) -> dict[str, tuple[int, bytes, str, int]]:
     """What the registry says of every identifier, without times."""
     with Registry.open(node.data) as registry, registry.view() as seen:
         return {
-            name: (row.state, row.record, row.target)
+            name: (row.state, row.record, row.target, row.ttl)
             for owner in (OWNER, OTHER)
             for name, row in assignments(seen, owner)
         }
@@ -46,6 +46,8 @@ def test_json_lines_carry_aliases_and_what_a_table_cannot(
     record = tmp_path / "record.json"
     record.write_text(json.dumps({"state": "active", "extra": {"zz": [1, None]}}))
     code = filled.must("assign", identifier("0009"), "--record", record)
+    for name, ttl in ((FIRST, 60), (SECOND, 0)):
+        filled.must("update", name, "--ttl", ttl)
     # A chain of aliases that ends at an identifier that has ended.
     filled.must("alias", FIRST, SECOND)
     moved = filled.must("transfer", SECOND, "--to", OTHER)

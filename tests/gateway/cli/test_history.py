@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from gateway.cli.commands.history import json_of, rows_of
+from registry.tables import log_entry
+from registry.tables.log_entry import EntryWriter
 from tests.support.commands import Node
 from tests.support.inventory import SECOND
 from tests.support.registering import OTHER, OWNER, identifier
@@ -20,7 +23,17 @@ def test_a_history_says_when_by_whom_and_why(filled: Node) -> None:
     assert [one["kind"] for one in changes] == ["assign", "advance", "advance", "move"]
     assert changes[1]["record"]["state"] == "suspended"
     assert changes[-1]["to"] == moved
+    assert [one["ttl"] for one in changes] == [300] * 4
+    filled.must("update", moved, "--ttl", "60")
+    assert "TTL 60" in filled.run("history", moved).lines[-1]
     owner = filled.run("history", OWNER, "--json").json
     assert [one["kind"] for one in owner] == ["owner.add", "owner.judge"]
     assert filled.run("history", str(identifier("7"))).code == 1
     assert filled.run("history", "甲").code == 2
+
+
+def test_a_leaf_that_is_there_for_its_key_alone_has_no_record() -> None:
+    writer = EntryWriter("li", "administrator", "", "update", 1_780_000_000, "")
+    leaf = log_entry.decode(writer.entry(SECOND, b"", -1, "", 101, key=b"k" * 64))
+    assert json_of(7, leaf)["record"] is None
+    assert ("对象 On", SECOND) in rows_of(7, leaf)

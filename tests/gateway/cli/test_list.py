@@ -21,7 +21,7 @@ SUFFIX = "csid.internal."
 
 @pytest.fixture
 def listed(tmp_path: Path, data: Path) -> Path:
-    """Twelve identifiers."""
+    """Twelve identifiers that were assigned."""
     places = [("6450", "330106"), ("6450", "330108"), ("6450", "110108"), ("6420", "330106")]
     rows = [f"{identifier(n, *place)},active,," for n, place in enumerate(places * 3)]
     assert run("import", table(tmp_path / "t.csv", *rows), "--data", data).code == 0

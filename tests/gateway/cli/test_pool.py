@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.cli.commands import pool as pool_command
-from registry import service
+from registry.writer import plans
 from tests.support.commands import Node
 from tests.support.registering import OWNER, PLACE, POOL, identifier
 
@@ -55,8 +55,8 @@ def test_what_is_only_tried_ends_where_it_would_end(node: Node) -> None:
     words = ("pool", "mint", pool, "--number", "999999999999", "--endpoint", URI)
     tried, done = node.run(*words, "--dry-run"), node.run(*words)
     assert tried.code == done.code == 1
-    assert "done 5, 未变 unchanged 0, 未办理 refused 996" in tried.err + tried.out
-    assert "done 5, 未变 unchanged 0, 未办理 refused 996" in done.err
+    assert "done 5, 未变 unchanged 0, 未办理 refused 1" in tried.err + tried.out
+    assert "done 5, 未变 unchanged 0, 未办理 refused 1" in done.err
     assert node.run(*words[:4], "9" * 20, "--dry-run").code == 2
     assert node.run("pool", "list", "--limit", "9" * 20).code == 2
     assert node.run("list", "--limit", "999999999999").code == 0
@@ -65,7 +65,7 @@ def test_what_is_only_tried_ends_where_it_would_end(node: Node) -> None:
 def test_minting_that_was_interrupted_goes_on_under_its_key(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "STEPS_PER_COMMIT", 10)
+    monkeypatch.setattr(plans, "COMMIT_SECONDS", 0)
     pool = node.must("pool", "add", PLACE, "--class", "H60M07A1", "--count", "99")
     words = ("pool", "mint", pool, "--number", "40", "--endpoint", URI, "--key", "batch")
     seen: list[str] = []

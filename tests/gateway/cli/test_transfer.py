@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from registry import service
 from registry.service import Outcome, Registry
+from registry.writer import plans
 from tests.support.commands import Node
 from tests.support.registering import OTHER, OWNER, PLACE, POOL, identifier
 
@@ -35,7 +35,7 @@ def test_an_identifier_or_all_below_a_prefix_goes_to_another_owner(node: Node) -
 def test_a_transfer_that_was_interrupted_goes_on_where_it_was(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "STEPS_PER_COMMIT", 10)
+    monkeypatch.setattr(plans, "COMMIT_SECONDS", 0)
     node.must("pool", "add", PLACE, "--class", "H60M07A1", "--count", "40")
     node.must("pool", "mint", POOL, "--all", "--endpoint", URI)
     run = Registry.run

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from registry.audit import Log, MemoryStore, SigningKey
-from registry.audit.static import export
+from registry.audit.static import publish
 
 aics_tlog = pytest.importorskip("aics_tlog")
 
@@ -19,7 +20,7 @@ def test_an_exported_log_passes_the_audit_of_another_program(tmp_path: Path) -> 
     store = MemoryStore()
     log = Log(store)
     log.append(b"change %d" % index for index in range(SIZE))
-    export(store, log.checkpoint(KEY), tmp_path)
+    publish(lambda: nullcontext(store), [log.checkpoint(KEY)], [KEY.verifier], tmp_path)
 
     theirs = aics_tlog.parse_vkey(str(KEY.verifier))
     note = aics_tlog.parse_note((tmp_path / "checkpoint").read_bytes())
@@ -45,7 +46,7 @@ def test_another_program_finds_what_was_changed_in_an_export(tmp_path: Path) -> 
     store = MemoryStore()
     log = Log(store)
     log.append(b"change %d" % index for index in range(600))
-    export(store, log.checkpoint(KEY), tmp_path)
+    publish(lambda: nullcontext(store), [log.checkpoint(KEY)], [KEY.verifier], tmp_path)
     bundle = tmp_path / "tile/entries/001"
     bundle.write_bytes(bundle.read_bytes().replace(b"change 300", b"change 3OO"))
     with pytest.raises(aics_tlog.TileVerificationError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import lmdb
@@ -22,7 +23,7 @@ from registry.audit import (
     verify,
 )
 from registry.audit.merkle import TREE_HASHES
-from registry.audit.static import export, static_files
+from registry.audit.static import publish
 from registry.audit.store import STATE_KEY, encode_state, leaf_key, stored_leaves, tile_key
 from registry.audit.tiles import (
     MAX_LEAF,
@@ -400,12 +401,15 @@ def test_an_exported_log_is_what_a_tlog_client_expects(tmp_path: Path) -> None:
     store = grown(600)
     note = Log(store).checkpoint(KEY)
     Log(store).append([b"after the checkpoint"])
-    assert export(store, note, tmp_path) == 3 + 1 + 3 + 1
+    assert publish(lambda: nullcontext(store), [note], [KEY.verifier], tmp_path) == 3 + 1 + 3 + 4
     files = sorted(
         str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()
     )
     assert files == [
         "checkpoint",
+        "checkpoints/600",
+        "checkpoints/list",
+        "keys",
         "tile/0/000",
         "tile/0/001",
         "tile/0/002.p/88",
@@ -419,10 +423,3 @@ def test_an_exported_log_is_what_a_tlog_client_expects(tmp_path: Path) -> None:
     assert (tmp_path / "tile/0/002.p/88").read_bytes() == TREE.leaves(bundle)
     text = (tmp_path / "checkpoint").read_text(encoding="utf-8")
     assert open_checkpoint(text, KEY.verifier).root == Log(store).root(600)
-    assert export(store, note, tmp_path) == 1, "only the checkpoint is written again"
-
-
-def test_the_checkpoint_is_the_last_of_the_files() -> None:
-    store = grown(10)
-    names = [name for name, _ in static_files(store, Log(store).checkpoint(KEY))]
-    assert names == ["tile/0/000.p/10", "tile/entries/000.p/10", "checkpoint"]

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from csid.identifier import make
 from gateway.cli import main
 from registry.service import Registry
+from tests.support.commands import run
 
 ONE = "X0000000000000101T/6450/110000/GCV/G12M05R8-N1B0002-Q6"
 OTHER = "91330106673959654P/6450/330106/ACV/H60M07A1-0001-FY"
@@ -31,7 +33,7 @@ def test_a_first_import_accredits_its_owners_and_logs_it(data: Path) -> None:
     assert take_in(data, OTHER) == 0
     with Registry.open(data) as registry:
         kinds = [change.leaf.kind for change in registry.history(ONE.partition("/")[0])]
-        assert kinds == ["owner.judge", "owner.add"]
+        assert kinds == ["owner.introduce"]
         assert registry.verify().sound
     assert main(["show", OTHER, "--data", str(data)]) == 0
 
@@ -50,6 +52,24 @@ def test_a_node_that_began_by_hand_takes_known_owners_only(data: Path) -> None:
     assert main([*add, "--contact", "c", "--data", str(data)]) == 0
     assert take_in(data, OTHER) == 1  # it has applied, nobody has accredited it
     assert take_in(data, ONE) == 1
+
+
+def test_a_name_that_cannot_be_held_keeps_no_other_row_of_its_owner_out(data: Path) -> None:
+    owner = "X0000000000000101T"
+    codes = [make(owner, "6450", "110000", "GCV", "G12M05R8", f"000{n}") for n in range(4)]
+    zone = data.parent / "foreign.zone"
+    name = codes[1].to_dns_name("csid.internal.")
+    zone.write_text(
+        "$ORIGIN csid.internal.\n@ 60 SOA ns1 h 1 2 3 4 5\n@ NS ns1\nns1 A 127.0.0.1\n"
+        f"{name} 60 CNAME ns1\n"
+    )
+    assert main(["zone", "load", str(zone), "--data", str(data)]) == 0
+    table = data.parent / "table.csv"
+    table.write_text("identifier,state\n" + "".join(f"{code},active\n" for code in codes))
+    for added in (3, 0):
+        ran = run("import", table, "--data", data, "--json")
+        assert (ran.json[0]["added"], ran.json[0]["bad"]) == (added, 1)
+        assert [one["line"] for one in ran.json[0]["errors"]] == [3]
 
 
 def test_trying_keeps_nothing(data: Path) -> None:

@@ -18,7 +18,6 @@ from registry.rules.requests import AddPool, Assign, Retire, UpdateOwner
 from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables import view
-from registry.tables.enums import Kind
 from resolver.store.node import RRset
 from tests.support import trees
 from tests.support.books import ORIGIN, SUFFIX, ask, opened, resolved, serial
@@ -97,8 +96,7 @@ def test_rows_that_the_rules_refuse_are_told_and_the_others_go_in(
 
 @pytest.mark.parametrize("keep", [True, False])
 def test_quotas_hold_across_the_parts_of_a_table(registry: Registry, keep: bool) -> None:
-    facts = (OWNER, (Kind.RESOURCE_PROVIDER,), "甲", "noc@example.cn", 6)
-    assert ask(registry, UpdateOwner(*facts)).status is Status.DONE
+    assert ask(registry, UpdateOwner(OWNER, (("quota", 6),))).status is Status.DONE
     tally, faults = run(registry, [f"{code},active,x" for code in CODES], keep)
     assert (tally.added, tally.bad) == (6, 6)
     assert all("its quota is 6" in fault.reason for fault in faults)

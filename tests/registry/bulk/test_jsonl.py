@@ -55,7 +55,7 @@ def restore(kept: Book, given_lines: list[bytes]) -> list[Status]:
     entries = [one for one in read(io.BytesIO(b"\n".join(given_lines))) if isinstance(one, Entry)]
     assert len(entries) == len(given_lines)
     work = Restoration({one.identifier: one.alias for one in entries if one.alias})
-    begun = [kept.ask(work.begin(kept.view, entry)).status for entry in entries]
+    begun = [kept.ask(work.begin(entry)).status for entry in entries]
     return begun + [kept.ask(body).status for body in work.finish()]
 
 

@@ -10,10 +10,10 @@ from csid.errors import IdentifierError
 from csid.fields import ENDPOINTS_MAX
 from csid.identifier import make
 from csid.record import Record, decode, encode
-from registry.rules.assignments import RECORD_ROOM
 from registry.rules.lifecycle import Verb
 from registry.rules.participants import Judgement, rights_of
 from registry.rules.plan import AliasAll, MintAll, Plan, Transfer, steps
+from registry.rules.records import RECORD_ROOM
 from registry.rules.requests import (
     Actor,
     AddOwner,
@@ -24,6 +24,7 @@ from registry.rules.requests import (
     Assign,
     Body,
     Import,
+    IntroduceOwner,
     JudgeOwner,
     Mint,
     Move,
@@ -33,9 +34,10 @@ from registry.rules.requests import (
     SetScope,
     Update,
     UpdateOwner,
+    facts_of,
 )
 from registry.rules.status import Status
-from registry.tables import view
+from registry.tables import codec, view
 from registry.tables.changes import TreeKind
 from registry.tables.enums import Kind, Standing, State
 from registry.tables.rows import NO_LEAF
@@ -145,11 +147,28 @@ def owner(code: str = FOREIGN, **others: object) -> AddOwner:
         (JudgeOwner(FOREIGN, Judgement.ACCREDIT), Status.NOT_FOUND),
         (JudgeOwner("主体", Judgement.ACCREDIT), Status.NOT_FOUND),
         (QualifyOwner(FOREIGN, True), Status.NOT_FOUND),
-        (UpdateOwner(FOREIGN, (Kind.LINE_PROVIDER,), "一", "二"), Status.NOT_FOUND),
+        (UpdateOwner(FOREIGN, (("name", "一"),)), Status.NOT_FOUND),
     ],
 )
 def test_participants(body: Body, status: Status) -> None:
     assert book().status(body) is status
+
+
+def test_a_first_inventory_introduces_owners_until_one_is_registered_by_hand() -> None:
+    of = Book()
+    assert of.status(IntroduceOwner(OWNER), REGISTRAR) is Status.ROLE_MAY_NOT
+    assert of.status(IntroduceOwner("91330106673959654Q")) is Status.BAD_VALUE
+    of.must(IntroduceOwner(OWNER.lower()))
+    assert of.status(IntroduceOwner(OWNER)) is Status.UNCHANGED
+    found = view.get_owner(of.view, OWNER)
+    assert found is not None
+    assert found.standing is Standing.ACCREDITED
+    leaf = of.log[found.leaf]
+    assert (leaf.kind, leaf.on, leaf.prev) == ("owner.introduce", OWNER, NO_LEAF)
+    assert leaf.after == of.view.get(codec.OWNERS, OWNER.encode())
+    of.must(owner())
+    assert of.status(IntroduceOwner(OTHER)) is Status.OWNER_UNKNOWN
+    assert of.status(IntroduceOwner(OWNER)) is Status.UNCHANGED
 
 
 def test_an_accreditation_goes_its_way() -> None:
@@ -173,9 +192,7 @@ def test_an_accreditation_goes_its_way() -> None:
     ended = view.get_owner(of.view, FOREIGN)
     assert ended is not None
     assert ended.standing is Standing.ENDED
-    assert of.status(UpdateOwner(FOREIGN, (Kind.LINE_PROVIDER,), "一", "二")) is (
-        Status.STATE_PROHIBITS
-    )
+    assert of.status(UpdateOwner(FOREIGN, (("name", "一"),))) is (Status.STATE_PROHIBITS)
 
 
 def test_only_a_resale_provider_gets_the_resale_qualification() -> None:
@@ -239,6 +256,16 @@ def test_a_scope_is_made_of_beginnings_of_codes() -> None:
     assert of.status(SetScope(("11", "33", "11"))) is Status.UNCHANGED
 
 
+def test_each_scope_follows_the_one_before_it() -> None:
+    of = Book()
+    of.must(SetScope(("33",)))
+    of.must(owner())
+    of.must(SetScope())
+    assert [leaf.prev for leaf in of.log] == [NO_LEAF, NO_LEAF, 0]
+    assert view.last_leaves(of.view, "SCOPE") == [2]
+    assert of.log[2].after == of.view.get(codec.SETTINGS, codec.SCOPE_KEY)
+
+
 def test_a_retired_division_code_gets_no_identifiers() -> None:
     of = book()
     chongwen = identifier(location="110103")  # 崇文区, until 2010
@@ -254,7 +281,7 @@ def test_quotas_of_owners_count_what_lives() -> None:
     assert of.status(Assign(TWO, RECORD)) is Status.OWNER_QUOTA
     of.must(Retire(ONE))
     of.must(Assign(TWO, RECORD))
-    of.must(UpdateOwner(OWNER, (Kind.RESOURCE_PROVIDER,), "name", "contact", None))
+    of.must(UpdateOwner(OWNER, (("quota", None),)))
     of.must(Assign(identifier("0003"), RECORD))
 
 
@@ -420,10 +447,10 @@ def test_suspended_comes_back_with_its_record() -> None:
     ],
 )
 def test_updates(record: Record, status: Status) -> None:
-    of = book()
-    assert of.status(Update(ONE, record)) is Status.NOT_FOUND
+    of, body = book(), Update(ONE, facts_of(record.json()), whole=True)
+    assert of.status(body) is Status.NOT_FOUND
     of.must(Assign(ONE, RECORD))
-    assert of.status(Update(ONE, record)) is status
+    assert of.status(body) is status
 
 
 def test_a_record_must_leave_room_to_suspend_it() -> None:
@@ -456,7 +483,8 @@ def test_a_retired_identifier_resolves_to_its_tombstone() -> None:
     assert decode(change.record) == tombstone
     assert of.status(Retire(ONE, str(TWO))) is Status.UNCHANGED
     assert of.status(Retire(ONE)) is Status.STATE_PROHIBITS
-    assert of.status(Update(ONE, tombstone)) is Status.STATE_PROHIBITS
+    facts = facts_of(tombstone.json())
+    assert of.status(Update(ONE, facts)) is Status.STATE_PROHIBITS
 
 
 @pytest.mark.parametrize(
@@ -708,6 +736,6 @@ def test_the_name_and_contact_of_an_owner_can_be_seen(text: str) -> None:
     for name, contact in ((text, "noc@a.cn"), ("杭州", text)):
         for body in (
             AddOwner(FOREIGN, kinds, name, contact),
-            UpdateOwner(OWNER, kinds, name, contact),
+            UpdateOwner(OWNER, (("contact", contact), ("name", name))),
         ):
             assert book().status(body) is Status.BAD_VALUE

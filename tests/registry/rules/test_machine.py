@@ -114,7 +114,7 @@ class Registry(RuleBasedStateMachine):
         before = self.states.get(code)
         if before in LIVE:
             word = WORDS[before].record
-            status = self.ask(Update(code, RECORD.changed(count=count, state=word)))
+            status = self.ask(Update(code, (("count", count), ("state", word))))
             assert status in (Status.DONE, Status.UNCHANGED)
         elif self.ask(Import(code, RECORD.changed(count=count, state=state))) is Status.DONE:
             assert before is None

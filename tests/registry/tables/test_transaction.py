@@ -31,6 +31,7 @@ from registry.rules.requests import (
     Retire,
     RetireLocation,
     Update,
+    facts_of,
 )
 from registry.rules.status import Status
 from registry.service import Registry
@@ -233,7 +234,7 @@ records = st.builds(
 bodies = st.one_of(
     st.builds(Assign, codes, records),
     st.builds(Import, codes, records),
-    st.builds(Update, codes, records),
+    st.builds(Update, codes, records.map(lambda record: facts_of(record.json())), st.booleans()),
     st.builds(Advance, codes, verbs),
     st.builds(Retire, codes),
     st.builds(Alias, codes, codes),

@@ -1,0 +1,34 @@
+"""What the registry's work is done on: the store, open for writing, and what plugins add."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from registry.zones.work import Zones
+from resolver.answer.source import NO_STAGES, Stages
+from resolver.store.environment import Store
+
+
+@dataclass(slots=True)
+class Core:
+    """A store that is open for writing, with the tables of the registry.
+
+    ``peer`` is the process that the unit at hand is carried out for, as `Actor.peer` has it; empty
+    if it is this one.
+    """
+
+    store: Store
+    stages: Stages = NO_STAGES
+    peer: str = ""
+    suffix: str = field(init=False)
+    zones: Zones = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.suffix = self.store.settings().suffix
+        self.zones = Zones(self.store, self.stages)
+
+
+def own_peer() -> str:
+    """This process, as the operating system knows it: what `Actor.peer` has where nobody asks."""
+    return f"{os.geteuid()}/{os.getegid()}"

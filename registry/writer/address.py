@@ -1,0 +1,130 @@
+"""Where the writer of a node is found: a Unix socket in the data directory, and the lock of it.
+
+Whoever holds the lock listens; the kernel lets go of it when that process ends, however it ends. So
+a socket that is left over from a killed one is told from one that somebody listens on. Paths of a
+directory may be longer than an address of a socket can be (107 octets, unix(7)), so the socket is
+reached through a descriptor of the directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from resolver.store.access import file_mode, open_shared
+
+SOCKET: Final = "writer.sock"
+LOCK: Final = "writer.lock"  # holds the number of the process whose child has the lock
+BACKLOG: Final = 1_024  # connections that the kernel completes before they are accepted
+_CREDENTIALS: Final = struct.Struct("3i")  # pid, uid, gid (unix(7), SO_PEERCRED)
+_SECONDS: Final = struct.Struct("ll")  # and microseconds, of SO_RCVTIMEO and SO_SNDTIMEO
+
+
+class Place:
+    """The right to listen in a data directory, held or waited for by this process.
+
+    Raises:
+        OSError: the directory cannot be written.
+    """
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        self._has = False
+        self._lock = open_shared(data / LOCK)
+        self._folder = os.open(data, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+    def taken(self) -> bool:
+        """Take the place, if nobody has it."""
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        self._has = True
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, str(os.getppid()).encode(), 0)
+        return True
+
+    def holder(self) -> int:
+        """The process whose child has the place; 0 if that cannot be told."""
+        text = os.pread(self._lock, 20, 0)
+        return int(text) if text.isdigit() else 0
+
+    def listen(self) -> socket.socket:
+        """Listen; for the one who has the place.
+
+        Raises:
+            OSError: the directory cannot be written.
+        """
+        self._remove()
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        before = os.umask(0o777 & ~file_mode(self._data))
+        try:
+            sock.bind(_path(self._folder))
+        except OSError:
+            sock.close()
+            raise
+        finally:
+            os.umask(before)
+        sock.listen(BACKLOG)
+        return sock
+
+    def leave(self) -> None:
+        """Give the place up, or wait for it no longer; what listens is to be closed before."""
+        if self._has:
+            with contextlib.suppress(OSError):
+                self._remove()
+        os.close(self._folder)
+        os.close(self._lock)
+
+    def _remove(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(SOCKET, dir_fd=self._folder)
+
+
+def connect(data: Path, seconds: float) -> socket.socket | None:
+    """A connection to whoever listens in a data directory, None if nobody does whom we may ask.
+    Sending and receiving give up after a time.
+
+    Raises:
+        TimeoutError: there is somebody who takes no connection.
+    """
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    limit = _SECONDS.pack(int(seconds), int(seconds % 1 * 1e6))
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+        with _folder(data) as folder:
+            sock.connect(_path(folder))
+    except BlockingIOError:
+        sock.close()
+        raise TimeoutError from None
+    except OSError:
+        sock.close()
+        return None
+    return sock
+
+
+def peer_of(sock: socket.socket) -> str:
+    """Who is at the other end, as `Actor.peer` has it."""
+    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, user, group = _CREDENTIALS.unpack(credentials)
+    return f"{user}/{group}"
+
+
+@contextlib.contextmanager
+def _folder(data: Path) -> Iterator[int]:
+    folder = os.open(data, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _path(folder: int) -> str:
+    return f"/proc/self/fd/{folder}/{SOCKET}"

@@ -1,0 +1,137 @@
+"""What stands behind the writer's loop: the place to listen, the store, and the work done on it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from csid.errors import StoreError
+from registry import units
+from registry.core import Core
+from registry.rules.requests import Request
+from registry.tables import transaction
+from registry.writer import protocol
+from registry.writer.address import Place
+from registry.writer.commit import Outcomes, commit
+from registry.writer.server import Server
+from resolver.server.counters import Counters
+from resolver.server.notices import tell
+from resolver.store.environment import Store, identity
+
+STANDBY_SECONDS: Final = 0.02  # between two attempts to take the place of another
+RETRY_SECONDS: Final = 30.0  # between two attempts to open a directory that could not be opened
+SWEEP_SECONDS: Final = 5.0  # between two looks for what is doomed
+READERS_SECONDS: Final = 60.0  # between two looks for reader slots of processes that died
+
+
+class Keeper:
+    """Writes one data directory, once nobody else does.
+
+    Args:
+        data: the directory.
+        counters: requests and commits are counted there.
+        most: connections at a time.
+    """
+
+    def __init__(self, data: Path, counters: Counters, most: int) -> None:
+        self.server = Server(self, counters, most)
+        self._data = data
+        self._place: Place | None = None
+        self._store: Store | None = None
+        self._core: Core | None = None
+        self._due = 0.0  # when to look again for the place
+        self._said = ""
+        self._sweep_due = self._readers_due = 0.0
+
+    # -- the place
+
+    def look(self) -> float:
+        """Listen, if that can be done now; in how many seconds to look again."""
+        if self._store is None and (now := time.monotonic()) >= self._due:
+            try:
+                listens = self._begin()
+            except (OSError, StoreError) as error:
+                self._leave()
+                self._due = now + RETRY_SECONDS
+                self._say(f"served without a writer, as it cannot be written: {error}")
+            else:
+                self._due = now + (RETRY_SECONDS if listens else STANDBY_SECONDS)
+        return RETRY_SECONDS if self._store is not None else self._due - time.monotonic()
+
+    def _begin(self) -> bool:
+        """Take the place and open the store; whether that could be done."""
+        found = identity(self._data)
+        if found is None:
+            raise StoreError("there is no data directory")
+        if self._place is None:
+            self._place = Place(self._data)
+        if not self._place.taken():
+            holder = self._place.holder()
+            if holder not in (0, os.getppid()):  # else the one that this one is to follow
+                self._say(f"the writer of another server, process {holder}, writes it; ours waits")
+            return False
+        self._store = Store.open(self._data, writable=True)
+        if identity(self._data) != found:
+            raise StoreError("another directory was put in its place just now")
+        self._sweep_due = self._readers_due = time.monotonic() + SWEEP_SECONDS
+        self.server.listen(self._place.listen(), protocol.hello(found.data))
+        return True
+
+    def _say(self, what: str) -> None:
+        """Say it, unless that was said last."""
+        if what != self._said:
+            self._said = what
+            tell(f"{self._data}: {what}")
+
+    def close(self) -> None:
+        """Close the store, and let another take the place."""
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._store is not None:
+            self._store.close()
+            self._store = self._core = None
+        if self._place is not None:
+            self._place.leave()
+            self._place = None
+
+    # -- the work
+
+    def commit(self, waiting: Sequence[Sequence[Request]]) -> list[Outcomes]:
+        """As `registry.writer.commit.commit`."""
+        return commit(self._opened(), waiting)
+
+    def perform(self, peer: str, name: str, args: Any) -> Any:
+        """Carry out one unit for a peer."""
+        core = self._opened()
+        core.peer = peer
+        return units.perform(core, name, args)
+
+    def rest(self) -> None:
+        """Remove what is doomed, and free the reader slots of processes that died."""
+        if self._store is None:
+            return
+        now = time.monotonic()
+        try:
+            if now >= self._sweep_due:
+                left = self._store.sweep_some(units.REMOVALS_PER_UNIT).left
+                self._sweep_due = now + (0.0 if left else SWEEP_SECONDS)
+            if now >= self._readers_due:
+                self._readers_due = now + READERS_SECONDS
+                self._store.check_readers()
+        except StoreError as error:
+            self._sweep_due = now + READERS_SECONDS
+            self._say(str(error))
+
+    def _opened(self) -> Core:
+        """What to work on. A directory that has no tables of the registry gets them when they are
+        first needed: on a full disk a node serves all the same.
+        """
+        assert self._store is not None  # who asks has connected to it
+        if self._core is None:
+            transaction.open_tables(self._store)
+            self._core = Core(self._store)
+        return self._core

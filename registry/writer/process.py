@@ -1,0 +1,98 @@
+"""The process around the writer of a node: `python -m registry.writer.process --data DIR --fd N`.
+
+Started by the supervisor of `csid serve`, which asks over the socket it hands over whether this
+process answers, and gives the end of a pipe to be told of readiness, and memory for the counters.
+One process writes a data directory: the one that has its lock (`registry.writer.address`). Others
+wait and follow it: the next one when the directory is opened anew, or that of a second server.
+Where the directory may not be written, the node is served without a writer.
+
+On SIGTERM it carries out what was asked so far, answers, and ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import os
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from csid.errors import CsidError
+from csid.limits import MAX_WRITER_CONNECTIONS
+from registry.writer.keeper import Keeper
+from resolver.server.counters import open_inherited
+from resolver.server.notices import tell
+
+FILES_RESERVED: Final = 64  # descriptors for everything that is no connection
+_IGNORED: Final = (signal.SIGHUP, signal.SIGUSR1, signal.SIGINT)  # the supervisor's to handle
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write until SIGTERM."""
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    parser = argparse.ArgumentParser(
+        prog="registry.writer.process", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("--data", type=Path, required=True, help="the data directory")
+    parser.add_argument("--fd", type=int, required=True, help="an octet there gets one back")
+    parser.add_argument("--ready-fd", type=int, help="takes one octet when the writer answers")
+    parser.add_argument("--counters-fd", type=int, help="memory of resolver.server.counters")
+    parser.add_argument("--nsid", help=argparse.SUPPRESS)  # an option of the server's
+    options = parser.parse_args(arguments)
+    try:
+        run(options)
+    except (CsidError, OSError) as error:
+        tell(f"writer: {error}")
+        return 1
+    return 0
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write until SIGTERM.
+
+    Raises:
+        StoreError: the data directory can no longer be used.
+    """
+    keeper = Keeper(options.data, open_inherited(options.counters_fd), _most_connections())
+    server = keeper.server
+    asker = socket.socket(fileno=options.fd)
+    asker.setblocking(False)
+    server.watch(asker.fileno(), partial(_answer, asker))
+    wake_fd, told = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.set_wakeup_fd(told)  # so that one which comes just before a wait ends it
+    signal.signal(signal.SIGTERM, lambda *_: server.end())
+    server.watch(wake_fd, partial(os.read, wake_fd, 64))
+    keeper.look()
+    if options.ready_fd is not None:
+        os.write(options.ready_fd, b"+")
+        os.close(options.ready_fd)
+    gc.freeze()  # what is there now stays; looking through it again and again takes time
+    server.run(keeper.look)
+    keeper.close()
+
+
+def _answer(asker: socket.socket) -> None:
+    """Answer the supervisor."""
+    with contextlib.suppress(OSError):
+        asker.send(asker.recv(64)[:1])
+
+
+def _most_connections() -> int:
+    """As many as this process may have files open, which it is allowed all there may be."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    if hard == resource.RLIM_INFINITY:
+        return MAX_WRITER_CONNECTIONS
+    return max(1, min(MAX_WRITER_CONNECTIONS, hard - FILES_RESERVED))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
