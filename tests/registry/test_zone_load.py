@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from csid import names
 from csid.errors import StoreError
-from registry.service import Registry
+from registry import units
+from registry.core import Core
+from registry.tables.transaction import open_tables
 from registry.zones.asked import Asked
 from resolver.store.environment import Store
 from resolver.zonefile import load as loading
@@ -42,8 +45,15 @@ def many_names(count: int) -> str:
     return "".join(f"n{number:05}.sub A 192.0.2.7\n" for number in range(count)) + "*.w TXT x\n"
 
 
+def performer(store: Store) -> Callable[[str, Any], Any]:
+    """A writer of a store."""
+    open_tables(store)
+    core = Core(store)
+    return lambda name, args: units.perform(core, name, args)
+
+
 def run(store: Store, *paths: Path, mode: str = "keep") -> tuple[list[Loaded], list[Refused]]:
-    outcomes = list(load(Registry(store).perform, ASKED, paths, mode))
+    outcomes = list(load(performer(store), ASKED, paths, mode))
     trees.check(store)
     assert trees.leftovers(store) == 0
     return (
@@ -71,7 +81,7 @@ def test_a_zone_is_loaded_with_all_its_names(store: Store, tmp_path: Path) -> No
 
 def test_small_zones_share_transactions(store: Store, tmp_path: Path) -> None:
     paths = [zone_file(tmp_path, f"z{number}.example.") for number in range(95)]
-    Registry(store)
+    performer(store)
     first = last_transaction(store)
     loaded, _ = run(store, *paths)
     assert [one.path for one in loaded] == paths
@@ -98,7 +108,7 @@ def test_a_large_zone_takes_the_place_of_the_old_at_once(
             seen.append(trees.owners(store, "big.example."))
 
     zone_file(tmp_path, "big.example.", many_names(count), serial=2)
-    (outcome,) = load(Registry(store).perform, ASKED, [path], told=told)
+    (outcome,) = load(performer(store), ASKED, [path], told=told)
     assert isinstance(outcome, Loaded)
     assert outcome.nodes == count + 5
     assert all(owners == before for owners in seen)
@@ -197,7 +207,7 @@ def test_a_full_store_ends_the_load_and_keeps_what_was_told(
     with Store.create(tmp_path / "data", "csid.internal.", "0.EXAMPLE", 3 << 20) as small:
         first = zone_file(tmp_path, "first.example.")
         big = zone_file(tmp_path, "big.example.", many_names(80_000))
-        loads = load(Registry(small).perform, ASKED, [first, big])
+        loads = load(performer(small), ASKED, [first, big])
         outcome = next(loads)
         assert isinstance(outcome, Loaded) and outcome.path == first
         with pytest.raises(StoreError, match="map is full"):
