@@ -57,6 +57,7 @@ class Remake:
         origin: in wire form.
         findings: what is wrong with it as it is held, the first FINDINGS_KEPT of `found`.
         remarks: what could not be made as it was, in words.
+        since: the moment, for `resolver.zonefile.load.write`.
     """
 
     def __init__(self, read: ReadTransaction, named: Names, origin: bytes) -> None:
@@ -71,6 +72,7 @@ class Remake:
         self.found = 0
         self._read = read
         self._view = TransactionView(read)
+        self.since = self._view.leaves()
         self._named = named
         self._apex = names.key_of(origin)
         suffix = names.key_of(named.wire)
