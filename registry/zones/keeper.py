@@ -27,7 +27,7 @@ from resolver.store.node import RRset
 from resolver.store.update import ZoneUpdate
 from resolver.store.write import WriteTransaction
 
-LEAVES_MAX: Final = 500  # whose names are carried over in one transaction
+LEAVES_MAX: Final = 300  # whose names are carried over in one transaction
 _TOPS: Final = node.CUT | node.REDIRECT
 
 

@@ -97,10 +97,10 @@ class Building:
             self.old = self.old_serial = None
 
     def look_on(self, read: ReadTransaction, seconds: float) -> list[Finding]:
-        """Look at nodes for so long; the findings, a few at most."""
+        """Look at nodes for so long, a part of them at least; the findings, a few at most."""
         view = TransactionView(read)
         until = time.monotonic() + seconds
-        while time.monotonic() < until:
+        while True:
             part = list(islice(_behind(read, self.generation, self.last), NODES_PER_SLICE))
             is_end = len(part) < NODES_PER_SLICE
             if self.walk is not None:
@@ -114,7 +114,8 @@ class Building:
                 self.is_looked_at = True
                 return []
             self.last = part[-1][0]
-        return []
+            if time.monotonic() >= until:
+                return []
 
     def _compare(self, read: ReadTransaction, part: Sequence[Node], is_end: bool) -> None:
         """Note what the old zone has otherwise up to the end of a part of the new one."""
