@@ -21,7 +21,6 @@ from csid.endpoint import CACHE_ENTRIES
 from csid.errors import IdentifierError, RecordError
 from csid.fields import BY_KEY, CELL_BREAK, FIELDS, PRECISIONS, TEXT, check_together
 from csid.identifier import Identifier, make, parse
-from csid.limits import MAX_TTL
 from csid.record import Record
 
 SEGMENT_COLUMNS: Final = ("owner", "industry", "location", "type", "class", "serial")
@@ -30,8 +29,7 @@ RECORD_COLUMNS: Final = (
     *(field.name for field in FIELDS if field.key != "fl"),
     *PRECISIONS.values(),
 )
-TTL_COLUMN: Final = "ttl"
-COLUMNS: Final = (ID_COLUMN, *SEGMENT_COLUMNS, *RECORD_COLUMNS, TTL_COLUMN)
+COLUMNS: Final = (ID_COLUMN, *SEGMENT_COLUMNS, *RECORD_COLUMNS)
 # Chinese heads: the names of the fields and of the segments, and what else people write.
 ALIASES: Final = {
     "标识": ID_COLUMN,
@@ -99,27 +97,6 @@ def row_reader(header: Sequence[str], on: date) -> RowReader:
         return read_identifier(row), read_record(row)
 
     return read
-
-
-def ttl_reader(header: Sequence[str]) -> Callable[[Sequence[str]], int | None]:
-    """A reader for the TTL in the rows under `header`, in seconds; None where none is given.
-
-    The reader raises RecordError, whose message names the column and the value.
-    """
-    columns = columns_of(header)
-    if TTL_COLUMN not in columns:
-        return lambda row: None
-    cell_of = itemgetter(columns.index(TTL_COLUMN))
-
-    @lru_cache(CACHE_ENTRIES)
-    def seconds(cell: str) -> int | None:
-        if not cell:
-            return None
-        if cell.isascii() and cell.isdecimal() and len(cell) < 20 and int(cell) <= MAX_TTL:
-            return int(cell)
-        raise RecordError(TTL_COLUMN, f"expected seconds from 0 to {MAX_TTL}, given {cell[:40]!r}")
-
-    return lambda row: seconds(cell_of(row))
 
 
 def _identifier_reader(columns: list[str], on: date) -> Callable[[Sequence[str]], Identifier]:

@@ -35,7 +35,7 @@ def sweep(core: Core, _args: Any) -> int:
 
 def set_key(core: Core, args: Any) -> int:
     """Put a key of the audit log in force (`registry.signing.keys`)."""
-    return keys.set_key(core.store, args)
+    return keys.set_key(core.store, args, core.peer)
 
 
 def checkpoint(core: Core, args: Any) -> bool:

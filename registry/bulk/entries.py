@@ -11,7 +11,7 @@ from datetime import date
 from typing import Final, NamedTuple
 
 from csid.errors import CsidError, RecordError
-from csid.record_csv import row_reader, ttl_reader
+from csid.record_csv import row_reader
 from registry.bulk.csv_stream import Fault, Table, TableError, is_text
 from registry.tables.naming import Names
 from registry.tables.record_node import blob_of
@@ -68,7 +68,6 @@ def _encoder(table: Table, reading: Reading) -> Callable[[list[str]], tuple[byte
     """What makes the key and the node of a row; it raises CsidError if the row is wrong."""
     try:
         read = row_reader(table.header, reading.on)
-        read_ttl = ttl_reader(table.header)
     except RecordError as error:
         raise TableError(f"line 1: {error}; the first line names the columns") from None
     named = Names(reading.suffix)
@@ -76,7 +75,6 @@ def _encoder(table: Table, reading: Reading) -> Callable[[list[str]], tuple[byte
 
     def encode(cells: list[str]) -> tuple[bytes, bytes]:
         identifier, record = read(cells)
-        said = read_ttl(cells)
-        return named.key(str(identifier)), blob_of(record, ttl if said is None else said)
+        return named.key(str(identifier)), blob_of(record, ttl)
 
     return encode

@@ -42,24 +42,25 @@ class Told(NamedTuple):
         actor = self.actor
         return {
             "note": self.note,
-            "actor": [actor.name, actor.role.value, actor.owner],
+            "actor": [actor.name, actor.role.value, actor.owner, actor.peer],
             "reason": self.reason,
         }
 
     @classmethod
-    def of(cls, args: Any) -> Told:
-        """What was packed, by somebody who may ask this.
+    def of(cls, args: Any, peer: str = "") -> Told:
+        """What was packed, by somebody who may ask this. ``peer`` is what the writer knows of who
+        asks; empty in the command's own process, which knows as much itself.
 
         Raises:
             AuditError: it is malformed, or the role may not.
         """
         try:
-            name, role, owner = args["actor"]
-            told = cls(args["note"], Actor(name, Role(role), owner), args["reason"])
-            "".join((told.note, name, owner, told.reason))  # all of them text
+            name, role, owner, own = args["actor"]
+            told = cls(args["note"], Actor(name, Role(role), owner, peer or own), args["reason"])
+            "".join((told.note, name, owner, own, told.reason))  # all of them text
         except (TypeError, KeyError, ValueError):
             raise AuditError(
-                "expected note, actor (name, role, owner) and reason, as text"
+                "expected note, actor (name, role, owner, peer) and reason, as text"
             ) from None
         if told.actor.role not in MAY_AUDIT:
             allowed = ", ".join(sorted(one.value for one in MAY_AUDIT))
@@ -147,7 +148,7 @@ def propose(
     return sign_statement(statement, new, old)
 
 
-def set_key(store: Store, args: Any) -> int:
+def set_key(store: Store, args: Any, peer: str) -> int:
     """Unit `audit.key`: put a key in force by its statement; the index of its leaf.
 
     Asked again with the same statement, it says so again.
@@ -155,7 +156,7 @@ def set_key(store: Store, args: Any) -> int:
     Raises:
         AuditError: the role may not, or the statement does not hold here: nothing is changed.
     """
-    told = Told.of(args)
+    told = Told.of(args, peer)
     with store.write() as txn:
         seen = TransactionView(txn)
         before = view.get_audit_key(seen)
@@ -175,7 +176,9 @@ def set_key(store: Store, args: Any) -> int:
         now = int(time.time())
         row = codec.encode(AuditKey(told.note, index, now))
         actor = told.actor
-        writer = EntryWriter(actor.name, actor.role.value, actor.owner, KIND, now, told.reason)
+        writer = EntryWriter(
+            actor.name, actor.role.value, actor.owner, KIND, now, told.reason, 0, actor.peer
+        )
         prev = NO_LEAF if before is None else before.leaf
         leaf = writer.entry(key.name, row, prev, "", Status.DONE.number)
         seen.table(codec.SETTINGS).put(codec.AUDIT_KEY, row)

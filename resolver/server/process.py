@@ -20,7 +20,9 @@ from resolver.server.notices import MAX_LINE_OCTETS, relay
 from resolver.server.signals import ignore_meaningless
 
 HELD_LINES: Final = 20  # of what a process says before it is ready
-_FAULTS_FIELD: Final = 9  # in /proc/PID/stat behind the command's name: majflt (proc(5))
+# In /proc/PID/stat behind the command's name (proc(5)): state, majflt.
+_STATE_FIELD, _FAULTS_FIELD = 0, 9
+_AT_THE_DISK: Final = b"D"
 _MEANINGS: Final[dict[int, str]] = {  # of signals that say more to us than to an administrator
     signal.SIGBUS: " (data.mdb or lock.mdb was cut short under it, or its disk is full or fails)",
 }
@@ -146,15 +148,15 @@ class Process:
         return True
 
     def done(self) -> tuple[object, ...]:
-        """What it has done so far: its counters and the pages it waited for, which tell a process
-        that waits for a slow disk from one that hangs.
+        """What it has done so far: its counters and the pages it waited for, and the time if it
+        waits for the disk right now, which tell a process with a slow disk from one that hangs.
         """
         try:
-            stat = Path(f"/proc/{self.pid}/stat").read_bytes()
-            faults = stat.rpartition(b")")[2].split()[_FAULTS_FIELD]
+            stat = Path(f"/proc/{self.pid}/stat").read_bytes().rpartition(b")")[2].split()
+            waits = time.monotonic() if stat[_STATE_FIELD] == _AT_THE_DISK else 0.0
+            return (*self.counters, stat[_FAULTS_FIELD], waits)
         except (OSError, IndexError):
-            faults = b""
-        return (*self.counters, faults)
+            return (*self.counters, b"", 0.0)
 
     def close(self) -> None:
         """Give up what is kept for it here, after its end."""

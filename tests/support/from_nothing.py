@@ -18,11 +18,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 Read = Callable[[str], bytes | None]  # a path below the folder or URL; None: there is none
 
 KEYS_2 = [
-    *("after", "by", "for", "key", "kind", "on", "prev", "role"),
+    *("after", "by", "for", "key", "kind", "on", "peer", "prev", "role"),
     *("serial", "status", "t", "to", "ttl", "v", "why", "year"),
 ]
-KEYS_1 = [key for key in KEYS_2 if key not in ("key", "serial", "ttl", "year")]
-BINARY, TEXT = ("after", "key"), ("by", "for", "kind", "on", "role", "to", "why")
+KEYS_1 = [key for key in KEYS_2 if key not in ("key", "peer", "serial", "ttl", "year")]
+BINARY, TEXT = ("after", "key"), ("by", "for", "kind", "on", "peer", "role", "to", "why")
 
 
 class Unsound(Exception):

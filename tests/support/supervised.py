@@ -29,11 +29,12 @@ import json, resource, sys
 from pathlib import Path
 from csid.errors import CsidError
 from resolver.server import kinds
+from registry.writer.kind import WRITER
 from resolver.server.child import Timing
 from resolver.server.notices import tell
 from resolver.server.sockets import listen_address
 from resolver.server.supervisor import serve
-data, workers, listen, timing, module, files = json.loads(sys.argv[1])
+data, workers, listen, timing, module, files, writer = json.loads(sys.argv[1])
 if files:
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
 if module:
@@ -41,7 +42,9 @@ if module:
 def ready(bound):
     print("ready: udp+tcp", *bound, sep=" ", end=",\\n", flush=True)
 try:
-    serve(Path(data), [listen_address(one) for one in listen], workers, "", ready, Timing(*timing))
+    listen = [listen_address(one) for one in listen]
+    further = [WRITER] if writer else []
+    serve(Path(data), listen, workers, "", ready, Timing(*timing), further)
 except CsidError as error:
     tell(str(error))
     sys.exit(2)
@@ -57,14 +60,16 @@ def supervised(
     stderr: int | None = None,
     module: str = "",
     files: int = 0,
+    writer: bool = False,
+    log: Path | None = None,
 ) -> Iterator[Server]:
     """A server that has said `ready`; ended on the way out if it still runs.
 
     `module` is to be run in place of those that KINDS names; so many `files` may be open in each
-    process.
+    process. With a `writer`, it has one of these, too. `log` is where it says what it has to say.
     """
-    log = data.with_name(data.name + ".log")
-    given = json.dumps([str(data), workers, listen, timing, module, files])
+    log = log or data.with_name(data.name + ".log")
+    given = json.dumps([str(data), workers, listen, timing, module, files, writer])
     with log.open("w") as file:
         process = subprocess.Popen(
             [sys.executable, "-c", _SCRIPT, given],

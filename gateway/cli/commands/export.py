@@ -12,10 +12,11 @@ from typing import IO, Final
 
 from csid.fields import CELL_BREAK, FIELDS, PRECISIONS
 from csid.record import decode
-from csid.record_csv import ID_COLUMN, RECORD_COLUMNS, TTL_COLUMN, shielded
+from csid.record_csv import ID_COLUMN, RECORD_COLUMNS, shielded
 from gateway.cli import conditions, options, output, progress
 from registry.service import Registry
 from registry.tables.enums import State
+from registry.tables.rows import DEFAULT_TTL
 from registry.tables.search import Found, find
 from resolver.files import write_whole
 
@@ -40,20 +41,27 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 
 def run_export(args: argparse.Namespace) -> int:
     """Write all that matches."""
-    written, left = 0, 0
+    written, left, other_ttl = 0, 0, 0
+    form = _format(args)
     with Registry.open(args.data) as registry:
         query = conditions.query_of(args, registry.settings)
         with registry.view() as seen, _output(args.output) as file, progress.bar() as bar:
-            write = _WRITERS[_format(args)](file)
+            write = _WRITERS[form](file)
             for found in find(seen, query):
                 if write(found):
                     written += 1
+                    other_ttl += found.row.ttl != DEFAULT_TTL
                 else:
                     left += 1
                 if written % ROWS_PER_NOTE == 0 and args.output:
                     bar.show(written, f"{written:,}")
             file.flush()  # nothing is said to be exported that is not
     output.err.print(f"导出 exported {written:,}", markup=False)
+    if other_ttl and form == "csv":
+        output.complain(
+            f"{other_ttl:,} 条的缓存时间未写入 CSV have a TTL of their own, which a table does not "
+            "hold; --format jsonl has it"
+        )
     if left:
         output.complain(
             f"{left:,} 条无法写入 CSV cannot be written as CSV (aliases, and records with keys "
@@ -72,7 +80,7 @@ def _format(args: argparse.Namespace) -> str:
 def _as_csv(file: IO[str]) -> Write:
     """Rows with the columns of schemas/record.md."""
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow((ID_COLUMN, *RECORD_COLUMNS, TTL_COLUMN))
+    writer.writerow((ID_COLUMN, *RECORD_COLUMNS))
 
     def write(found: Found) -> bool:
         record = decode(found.row.record)
@@ -82,8 +90,7 @@ def _as_csv(file: IO[str]) -> Write:
         texts = {f.key: f.form.show(record.values[f.key]) for f in FIELDS if f.key in record.values}
         flops = texts.pop("fl", CELL_BREAK * (len(PRECISIONS) - 1)).split(CELL_BREAK)
         cells = (texts.get(field.key, "") for field in FIELDS if field.key != "fl")
-        ttl = str(found.row.ttl)
-        writer.writerow(map(shielded, (found.identifier, *cells, *flops, ttl)))
+        writer.writerow(map(shielded, (found.identifier, *cells, *flops)))
         return True
 
     return write

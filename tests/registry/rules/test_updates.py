@@ -6,7 +6,10 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from csid.fields import BY_NAME
 from csid.limits import MAX_TTL
 from csid.record import Record, decode
 from registry.rules.lifecycle import Verb
@@ -18,6 +21,7 @@ from registry.rules.requests import (
     Alias,
     Assign,
     Body,
+    Facts,
     Import,
     Mint,
     Move,
@@ -56,7 +60,7 @@ def row(of: Book, name: object = ONE) -> view.Assignment:
     return found
 
 
-def given(**facts: object) -> Book:
+def given_one(**facts: object) -> Book:
     """A registry with one identifier."""
     of = book()
     of.must(Assign(ONE, RECORD.changed(**facts)))
@@ -83,13 +87,13 @@ def given(**facts: object) -> Book:
 def test_what_is_not_given_stays(
     before: dict[str, Any], facts: dict[str, Any], after: dict[str, Any]
 ) -> None:
-    of = given(**before)
+    of = given_one(**before)
     of.must(Update(ONE, facts_of(facts)))
     assert decode(row(of).record) == RECORD.changed(**{**before, **after})
 
 
 def test_a_whole_record_takes_the_place_of_all_and_keeps_the_state() -> None:
-    of = given(gflops={"B": 1}, extra={"zz": 1})
+    of = given_one(gflops={"B": 1}, extra={"zz": 1})
     of.must(Advance(ONE, Verb.SUSPEND))
     of.must(Update(ONE, (("gflops", {"H": 2, "B": None}), ("name", "甲")), whole=True))
     assert decode(row(of).record) == Record(
@@ -120,15 +124,42 @@ def test_a_whole_record_takes_the_place_of_all_and_keeps_the_state() -> None:
 def test_facts_that_cannot_be_change_nothing(
     facts: dict[str, Any], status: Status, said: str
 ) -> None:
-    of = given()
+    of = given_one()
     decision = of.ask(Update(ONE, facts_of(facts)))
     assert decision.status is status
     assert said in decision.detail
-    assert row(of).record == row(given()).record
+    assert row(of).record == row(given_one()).record
+
+
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.binary(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner),
+    max_leaves=5,
+)
+NAMES = st.sampled_from([*BY_NAME, "extra", "", "é"])
+
+
+@given(st.lists(st.tuples(NAMES, JSON), max_size=3).map(tuple), st.booleans())
+def test_whatever_is_given_the_record_is_one_and_what_was_not_given_stays(
+    facts: Facts, whole: bool
+) -> None:
+    of = given_one(gflops={"B": 1}, extra={"zz": 1})
+    before = decode(row(of).record).json()
+    body = Update(ONE, facts, whole)
+    decision = of.ask(body, key="k")
+    after = decode(row(of).record).json()
+    if not decision.status.success:
+        assert after == before
+        return
+    assert of.ask(body, key="k").status is Status.REPLAYED
+    named = {name for name, _ in facts}
+    kept = {name: value for name, value in before.items() if name not in named}
+    expected = {"state": "active"} if whole and "state" not in named else {} if whole else kept
+    assert {name: value for name, value in after.items() if name not in named} == expected
 
 
 def test_an_update_is_done_only_if_nothing_came_since_the_leaf_it_names() -> None:
-    of = given()
+    of = given_one()
     seen = row(of).leaf
     of.must(Assign(TWO, RECORD))  # the log goes on, the identifier does not
     of.must(Update(ONE, (("count", 9),), unless_changed_since=seen))
@@ -200,7 +231,7 @@ def test_a_ttl_is_kept_through_every_change() -> None:
 
 
 def test_a_ttl_alone_can_be_changed() -> None:
-    of = given()
+    of = given_one()
     assert row(of).ttl == 300
     of.must(Update(ONE, (), ttl=0))
     assert row(of).ttl == 0
@@ -321,7 +352,7 @@ def ran(of: Book, work: Plan, key: str) -> list[Status]:
 
 
 def test_a_plan_under_its_key_is_not_done_to_what_came_later() -> None:
-    of = given()
+    of = given_one()
     work = Transfer(f"{OWNER}/6450", OTHER)
     assert ran(of, work, "k") == [Status.DONE]
     of.must(Assign(TWO, RECORD))
@@ -339,7 +370,7 @@ def test_a_plan_under_its_key_is_not_done_to_what_came_later() -> None:
 
 
 def test_a_plan_that_was_not_through_leaves_its_key_free() -> None:
-    of = given()
+    of = given_one()
     work = AliasAll(OWNER, OTHER)
     assert ran(of, work, "k")[-1] is Status.TARGET_UNUSABLE
     of.must(Assign(identifier(owner=OTHER), RECORD))

@@ -29,6 +29,8 @@ from tests.support.from_nothing import Read, Unsound, checkpoint_of, lines_of, p
 from tests.support.registering import OWNER, PLACE, POOL
 
 URI = "https://a.example:8443"
+BORN = 2  # leaves of a new data directory
+SIZES = [BORN + size for size in (3, 204, 265, 276)]  # of the log at its checkpoints
 
 
 class Published:
@@ -95,9 +97,9 @@ def test_a_published_log_is_sound_for_whoever_trusts_one_of_its_keys(made: Publi
     assert len(keys) == 3
     for trusted in [[key] for key in keys] + [keys]:
         log = verify(reader(made.folder), trusted, [made.old.read_text()])
-    assert len(log.leaves) == log.points[3].size == 276
-    assert [point.size for point in log.points] == [3, 204, 265, 276, 276, 204]
-    assert [leaf for leaf, _ in log.keys] == [2, 204, 265]
+    assert len(log.leaves) == log.points[3].size == SIZES[3]
+    assert [point.size for point in log.points] == [*SIZES, SIZES[-1], SIZES[1]]
+    assert [leaf for leaf, _ in log.keys] == [BORN + 2, SIZES[1], SIZES[2]]
     assert {leaf["kind"] for leaf in log.leaves} >= {"mint", "audit.key", "owner.add"}
 
 
@@ -128,7 +130,7 @@ def test_it_is_mirrored_and_verified_over_http(made: Published, url: str) -> Non
             assert error.code == 404
             return None
 
-    assert len(verify(read, [made.first]).leaves) == 276
+    assert len(verify(read, [made.first]).leaves) == SIZES[3]
 
 
 def copied(made: Published, folder: Path) -> Path:
@@ -207,14 +209,14 @@ def _put(folder: Path, piece: Piece, content: bytes) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("index", [0, 2, 204, 250, 265, 275])
+@pytest.mark.parametrize("index", [BORN, BORN + 2, SIZES[1], 250, SIZES[2], SIZES[3] - 1])
 @pytest.mark.parametrize("what", ["changed", "taken away"])
 def test_a_log_made_to_fit_itself_is_found_by_its_checkpoints(
     made: Published, tmp_path: Path, index: int, what: str
 ) -> None:
     folder = copied(made, tmp_path / "log")
     start = 256 * (index // 256)
-    piece = Piece("entries", index // 256, min(256, 276 - start))
+    piece = Piece("entries", index // 256, min(256, SIZES[3] - start))
     leaf = decode_bundle((folder / piece.path).read_bytes())[index - start]
     other = leaf.replace(b"administrator", b"administratoR")
     assert other != leaf
@@ -234,7 +236,7 @@ def test_checkpoints_of_other_keys_and_other_logs_are_found(
     assert is_unsound(made.folder, other.first)
     assert is_unsound(made.folder, made.first, other.first)
     assert is_unsound(made.folder)
-    for name in ("checkpoint", "checkpoints/3", "checkpoints/204", "keys"):
+    for name in ("checkpoint", f"checkpoints/{SIZES[0]}", f"checkpoints/{SIZES[1]}", "keys"):
         folder = copied(made, tmp_path / name.replace("/", "-"))
         shutil.copy(other.folder / name, folder / name)
         assert is_unsound(folder, made.first), name
@@ -244,7 +246,7 @@ def test_a_key_that_was_succeeded_signs_no_more(made: Published, tmp_path: Path)
     pem = (made.node.data / "audit-key.pem.1").read_bytes()
     old = audit.SigningKey.from_pem("example.cn/csid-log", pem)
     folder = copied(made, tmp_path / "log")
-    for name in ("checkpoint", "checkpoints/276"):
+    for name in ("checkpoint", f"checkpoints/{SIZES[3]}"):
         point = checkpoint_of(lines_of(parted((folder / name).read_text())[0], ""))
         forged = audit.sign_checkpoint(audit.Checkpoint(old.name, point.size, point.root), old)
         (folder / name).write_text(forged)
@@ -254,7 +256,7 @@ def test_a_key_that_was_succeeded_signs_no_more(made: Published, tmp_path: Path)
 
 def test_a_log_that_was_put_back_is_found_by_a_checkpoint_kept_elsewhere(made: Published) -> None:
     before = made.folder.with_name("before")
-    assert len(verify(reader(before), [made.first], [made.old.read_text()]).leaves) == 204
+    assert len(verify(reader(before), [made.first], [made.old.read_text()]).leaves) == SIZES[1]
     with pytest.raises(Unsound, match="larger than the latest"):
         verify(reader(before), [made.first], [(made.folder / "checkpoint").read_text()])
 
@@ -269,9 +271,9 @@ def test_a_folder_is_sound_wherever_publishing_is_killed(made: Published, tmp_pa
         found = verify(reader(folder), [made.first], interrupted=True)
         sizes.append(len(found.leaves))
         assert run(*words).code == 0
-        assert len(verify(reader(folder), [made.first]).leaves) == 276
+        assert len(verify(reader(folder), [made.first]).leaves) == SIZES[3]
         number += 3  # three changes at most are alike: make, write, rename
-    assert sizes == sorted(sizes) and set(sizes) == {204, 276}
+    assert sizes == sorted(sizes) and set(sizes) == {SIZES[1], SIZES[3]}
     assert number > 20
 
 
@@ -290,7 +292,7 @@ def test_only_what_is_new_is_written(made: Published) -> None:
     said = made.node.run("audit", "publish", made.folder)
     assert (said.code, said.out) == (
         0,
-        "已公开 published: 276 条 changes, 写入文件 files written 3\n",
+        f"已公开 published: {SIZES[3]} 条 changes, 写入文件 files written 3\n",
     )
     partial = {path for path in before if ".p" in str(path)}
     for path in before.keys() - partial:
@@ -314,7 +316,7 @@ def test_no_other_log_and_no_data_directory_is_written_over(
 def test_growth_is_proved_between_all_checkpoints_and_judged_from_nothing(
     made: Published, tmp_path: Path
 ) -> None:
-    names = ["3", "204", "265", "276"]
+    names = [str(size) for size in SIZES]
     log = verify(reader(made.folder), [made.first])
     proof = tmp_path / "proof"
     public = made.node.data / "audit-key.pem.pub"
@@ -345,7 +347,7 @@ def test_every_leaf_is_proved_and_judged_from_nothing(made: Published, tmp_path:
     log = verify(reader(made.folder), [made.first])
     key = log.keys[-1][1]
     with Registry.open(made.node.data) as registry:
-        texts = [registry.prove(index).text() for index in range(276)]
+        texts = [registry.prove(index).text() for index in range(SIZES[3])]
     for index, text in enumerate(texts):
         assert from_nothing.check_inclusion(text, key) == log.leaves[index]
         with pytest.raises(Unsound):

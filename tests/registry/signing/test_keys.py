@@ -134,9 +134,9 @@ def test_the_units_ask_for_the_role_themselves(registry: Registry, actor: Any, u
         None,
         {},
         {"note": "", "actor": ["a"], "reason": ""},
-        {"note": b"", "actor": ["a", "auditor", ""], "reason": ""},
-        {"note": "", "actor": ["a", "king", ""], "reason": ""},
-        {"note": "", "actor": ["a\n", "auditor", ""], "reason": ""},
+        {"note": b"", "actor": ["a", "auditor", "", ""], "reason": ""},
+        {"note": "", "actor": ["a", "king", "", ""], "reason": ""},
+        {"note": "", "actor": ["a\n", "auditor", "", ""], "reason": ""},
     ],
 )
 @pytest.mark.parametrize("unit", [KEEP, SET_KEY])
