@@ -60,7 +60,7 @@ def create(
     def begin(txn: WriteTransaction) -> None:
         now = int(time.time())
         note_node(txn, suffix, authority, asked, now)
-        answer, begun = weigh(txn, Names(suffix), Mode.KEEP, now, origin, nodes)
+        answer, begun = weigh(txn, Names(suffix), Mode.KEEP, now, 1, origin, nodes)
         row = ZoneRow(answer.serial, begun.names, begun.digest, 0, now, True)
         note(txn, LOAD, suffix, row, asked)
 

@@ -58,16 +58,21 @@ def checkpoint(core: Core, args: Any) -> bool:
 # Zones (registry/zones/work.py): who asks, for which zone.
 
 
+def zones_since(core: Core, _args: Any) -> int:
+    """The moment from which on names that are changed are carried over into what is loaded."""
+    return core.zones.moment()
+
+
 def load_zones(core: Core, args: Any) -> list[Any]:
     """Publish small zones."""
-    asked, mode, zones = args
-    return list(core.zones.load(Asked.of(asked, core.peer), Mode(mode), zones))
+    asked, mode, since, zones = args
+    return list(core.zones.load(Asked.of(asked, core.peer), Mode(mode), since, zones))
 
 
 def begin_zone(core: Core, args: Any) -> bytes:
     """Begin a large zone."""
-    asked, origin = args
-    return core.zones.begin(Asked.of(asked, core.peer), origin)
+    asked, origin, since = args
+    return core.zones.begin(Asked.of(asked, core.peer), origin, since)
 
 
 def put_nodes(core: Core, args: Any) -> int:
@@ -105,6 +110,7 @@ UNITS: Final[Mapping[str, Unit]] = {
     resume.RENEW: renew_node,
     sign.SET_KEY: set_key,
     sign.KEEP: checkpoint,
+    "zone.since": zones_since,
     "zone.load": load_zones,
     "zone.begin": begin_zone,
     "zone.nodes": put_nodes,

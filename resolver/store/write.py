@@ -96,7 +96,7 @@ class WriteTransaction:
     def update_unpublished(self, origin: bytes, generation: bytes, wildcards: int) -> ZoneUpdate:
         """A generation that is still to be published as the zone at `origin` (wire form)."""
         entry = ZoneEntry(generation, wildcards, generation)
-        return ZoneUpdate(self._txn, self._databases, names.key_of(origin), entry, is_served=False)
+        return ZoneUpdate(self._txn, self._databases, origin, entry, is_served=False)
 
     def publish(
         self,

@@ -11,7 +11,9 @@ from csid import names
 from csid.identifier import make
 from registry.bulk.sorting import SortedTable
 from registry.service import Registry
+from registry.zones.asked import Asked
 from resolver.store.environment import Store
+from resolver.zonefile import load as loading
 from resolver.zonefile.load import Loaded, Step, load
 from tests.support import trees
 from tests.support.books import accredit
@@ -19,6 +21,7 @@ from tests.support.importing import READING, work_on
 from tests.support.killed import Say, finished, killed_after, moments, start
 from tests.support.servers import SUFFIX, put_zone
 
+ASKED = Asked(ADMINISTRATOR, "test").told()
 OWNER = "X0000000000000101T"
 ROWS = 3_000
 ROWS_PER_PART = 100
@@ -48,8 +51,9 @@ def load_all(say: Say, data: Path, paths: list[Path]) -> None:
         if step.action == "writing":
             say("written")
 
-    with Store.open(data, writable=True) as store:
-        for outcome in load(store, paths, told, nodes_per_commit=100):
+    loading.NODES_AT_ONCE = 100  # type: ignore[misc]  # in a process of its own
+    with Registry.open(data, writable=True) as registry:
+        for outcome in load(registry.perform, ASKED, paths, told=told):
             assert isinstance(outcome, Loaded), outcome
             say("loaded")
 
@@ -110,8 +114,9 @@ def test_a_load_that_was_killed_has_whole_zones_only(tmp_path: Path) -> None:
     swept = 0
     for number, (behind, seconds) in enumerate(moments(KILLS, lines)):
         data = make_data(tmp_path / f"data{number}")
-        with Store.open(data, writable=True) as store:
-            assert all(isinstance(outcome, Loaded) for outcome in load(store, [old]))
+        with Registry.open(data, writable=True) as registry:
+            outcomes = load(registry.perform, ASKED, [old])
+            assert all(isinstance(outcome, Loaded) for outcome in outcomes)
         killed_after(start(load_all, data, paths), behind, seconds)
         with Store.open(data, writable=True) as store:
             trees.check(store)

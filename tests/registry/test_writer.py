@@ -174,7 +174,7 @@ def test_a_refused_request_changes_nothing(tmp_path: Path) -> None:
         assert ask(registry, Assign(identifier(), RECORD)).status is Status.EXISTS
         assert commits(registry) == before
         with registry.log() as log:
-            assert log.size == 5
+            assert log.size == 7
 
 
 def test_a_full_map_is_told_to_all_and_loses_nothing(tmp_path: Path) -> None:
