@@ -40,7 +40,7 @@ from registry.tables.naming import Names
 from registry.tables.resolution import Reach
 from registry.tables.rollback import RollbackWatch
 from registry.tables.transaction import TransactionView
-from registry.verify import Progress, Report, in_silence, verify
+from registry.verify import Progress, Report, in_silence, indexes, verify
 from registry.writer import client, plans
 from registry.writer.threads import Writer
 from resolver.answer.source import NO_STAGES, Stages
@@ -365,6 +365,16 @@ class Registry:
             FileError: a file cannot be written.
         """
         return publish(self.store, keys, folder)
+
+    def rebuild_indexes(self, actor: Actor, progress: Progress = in_silence) -> int:
+        """Make the tables right that only find or count what others say; gives how many rows were
+        wrong.
+
+        Raises:
+            RebuildError: the log is damaged, or others changed the registry again and again.
+            StoreError: as `submit`.
+        """
+        return indexes.rebuild(self.store, self.perform, actor, progress)
 
     def verify(
         self,

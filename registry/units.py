@@ -17,6 +17,7 @@ from registry import resume
 from registry.bulk import intake
 from registry.core import Core
 from registry.signing import keys, sign
+from registry.verify import indexes
 from registry.writer import plans
 from registry.zones.asked import Asked
 from registry.zones.serials import Mode
@@ -53,6 +54,11 @@ def set_key(core: Core, args: Any) -> int:
 def checkpoint(core: Core, args: Any) -> bool:
     """Keep a signed checkpoint (`registry.signing.sign`)."""
     return sign.keep(core.store, args)
+
+
+def mend_indexes(core: Core, args: Any) -> bool:
+    """Write rows of indexes that were wrong (`registry.verify.indexes`)."""
+    return indexes.mend(core.store, args)
 
 
 # Zones (registry/zones/work.py): who asks, for which zone.
@@ -111,6 +117,7 @@ UNITS: Final[Mapping[str, Unit]] = {
     sign.SET_KEY: set_key,
     sign.KEEP: checkpoint,
     "zone.since": zones_since,
+    indexes.UNIT: mend_indexes,
     "zone.load": load_zones,
     "zone.begin": begin_zone,
     "zone.nodes": put_nodes,

@@ -15,6 +15,8 @@ from resolver.store.scratch import Scratch
 
 TABLES: Final = {table: table.encode("ascii") for table in codec.TABLES}
 LEAVES_PER_STEP: Final = 10_000  # whose rows wait in memory, about 10 MiB
+PLACES_KEPT: Final = 200_000  # rows of places that are known to be there, about 25 MiB
+_CLASS: Final = 4  # separators before the capability class in the key of a pool
 
 Faulty = Callable[[int, str], None]  # told of a leaf that does not follow, and why
 
@@ -25,13 +27,32 @@ class Ledger:
     def __init__(self, tables: Scratch) -> None:
         self._tables = {table: tables.table(name) for table, name in TABLES.items()}
         self._leaves = 0
+        # What almost every leaf asks: places that were entered, as far as they were met lately, and
+        # all places and classes that have pools.
+        self._places: set[bytes] = set()
+        self._pools: set[bytes] = set()
 
     def get(self, table: str, key: bytes, /) -> bytes | None:
         """The value at a key of a table, None where there is none."""
-        return self._tables[table].get(key) if key else None
+        if not key:
+            return None
+        if table != codec.PLACES:
+            return self._tables[table].get(key)
+        if key in self._places:
+            return b""
+        value = self._tables[table].get(key)
+        if value == b"":
+            self._remember(key)
+        return value
 
     def scan(self, table: str, prefix: bytes, start: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
         """The rows whose keys begin with ``prefix`` and are not below ``start``, in key order."""
+        if (
+            table == codec.POOLS
+            and prefix.count(b"/") > _CLASS
+            and _class(prefix) not in self._pools
+        ):
+            return iter(())
         return self._tables[table].scan(prefix, start)
 
     def leaves(self) -> int:
@@ -46,6 +67,16 @@ class Ledger:
         """Write rows that were laid over."""
         for table, rows in over.rows().items():
             write_rows(self._tables[table], rows)
+            if table == codec.POOLS:
+                self._pools.update(_class(key) for key, _ in rows)
+            elif table == codec.PLACES:
+                for key, value in rows:
+                    self._places.discard(key) if value is None else self._remember(key)
+
+    def _remember(self, place: bytes) -> None:
+        if len(self._places) >= PLACES_KEPT:
+            self._places.clear()
+        self._places.add(place)
 
     def replay(
         self,
@@ -75,3 +106,8 @@ class Ledger:
                 self._leaves = index + 1
             self.write(over)
             each(len(some))
+
+
+def _class(key: bytes) -> bytes:
+    """Place and capability class of the key of a pool, or of the beginning of one."""
+    return b"/".join(key.split(b"/", _CLASS + 1)[: _CLASS + 1])

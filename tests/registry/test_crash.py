@@ -19,6 +19,7 @@ from tests.support import trees
 from tests.support.books import accredit
 from tests.support.importing import READING, work_on
 from tests.support.killed import Say, finished, killed_after, moments, start
+from tests.support.registering import ADMINISTRATOR
 from tests.support.servers import SUFFIX, put_zone
 
 ASKED = Asked(ADMINISTRATOR, "test").told()

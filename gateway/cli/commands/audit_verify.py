@@ -8,14 +8,12 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Final
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
-
 from gateway.cli import acting, options, output
 from gateway.cli.audit_files import add_keys, keys_of, text_of
+from gateway.cli.progress import bar
 from registry.audit import KeyChain
 from registry.service import Registry
-from registry.verify import Progress as Told
-from registry.verify import Report, Verdict
+from registry.verify import Progress, Report, Verdict
 
 WORDS: Final = {
     Verdict.SOUND: "完好 sound",
@@ -50,13 +48,22 @@ def register(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
     options.add_json(verify)
     acting.add_actor(verify)
     verify.set_defaults(run=run_verify)
+    rebuild = actions.add_parser(
+        "rebuild-indexes",
+        help="make the tables right that only find or count 重建索引",
+        description="Make the tables of the registry right that only find or count what others "
+        "say (counts, places, by_state) as the log says 重建索引: where csid audit verify says so.",
+    )
+    options.add_data(rebuild)
+    acting.add_actor(rebuild)
+    rebuild.set_defaults(run=run_rebuild)
 
 
 def run_verify(args: argparse.Namespace) -> int:
     """Verify everything; exit 1 if something is not as the log says."""
     acting.require_auditor(args)
     keys = keys_of(args)
-    with Registry.open(args.data) as registry, _progress() as told:
+    with Registry.open(args.data) as registry, _told() as told:
         chain = registry.keys() if args.checkpoint else KeyChain()
         points = [chain.open(text_of(name), keys) for name in args.checkpoint]
         report = registry.verify(keys, points, told, args.rules)
@@ -65,6 +72,15 @@ def run_verify(args: argparse.Namespace) -> int:
     else:
         _print(report)
     return output.EXIT_BAD_INPUT if report.faults else output.EXIT_OK
+
+
+def run_rebuild(args: argparse.Namespace) -> int:
+    """Make the indexes right."""
+    actor = acting.actor_of(args)
+    with Registry.open(args.data, writable=True) as registry, _told() as told:
+        mended = registry.rebuild_indexes(actor, told)
+    output.out.print(f"已重建 rows made right: {mended:,}", markup=False)
+    return output.EXIT_OK
 
 
 def _json(report: Report) -> dict[str, object]:
@@ -101,21 +117,15 @@ def _print(report: Report) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Told]:
-    """A bar on a terminal for each thing that is done."""
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        console=output.err,
-        transient=True,
-        disable=not output.err.is_terminal,
-    ) as bars:
-        tasks: dict[str, TaskID] = {}
+def _told() -> Iterator[Progress]:
+    """What shows how far a verification is."""
+    with bar() as shown:
+        done: dict[str, int] = {}
 
-        def told(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.advance(tasks[what], done)
+        def told(what: str, more: int, total: int) -> None:
+            if what not in done:
+                shown.expect(total)
+            done[what] = done.get(what, 0) + more
+            shown.show(done[what], what)
 
         yield told
