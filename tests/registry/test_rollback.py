@@ -51,6 +51,7 @@ def test_a_code_that_was_minted_after_the_backup_is_not_given_twice(node: Node) 
     assert "goes on without 3" in node.must("audit", "resume", "--accept", "--reason", "disk lost")
     assert node.must("assign", f"{PLACE}/{CLASS}") not in given
     assert node.run("audit", "resume").code == 0
+    assert node.run("audit", "verify").code == 0
 
 
 @pytest.mark.parametrize(
@@ -167,6 +168,7 @@ def test_a_copy_that_is_made_another_node_goes_its_own_way(node: Node) -> None:
     copy.must("audit", "resume", "--new-node")
     copy.must("assign", f"{PLACE}/{CLASS}")
     node.must("assign", f"{PLACE}/{CLASS}")
+    assert copy.run("audit", "verify").code == 0
 
 
 def test_only_an_administrator_says_how_a_node_goes_on(node: Node) -> None:
