@@ -148,8 +148,8 @@ def test_a_name_that_a_zone_file_has_made_an_alias_is_told(registry: Registry) -
     tally, faults = run(registry, rows, agrees=False)
     assert (tally.added, tally.unchanged, tally.bad) == (len(CODES) - 1, 1, 1)
     assert faults[0].line == 8 and "alias" in faults[0].reason
-    (found,) = registry.verify().faults
-    assert found.what == str(identifier("0006")) and "is not assigned" in found.reason
+    found = {fault.what: fault.reason for fault in registry.verify().faults}
+    assert "is not assigned" in found[str(identifier("0006"))]
 
 
 def test_who_may_not_import_gets_every_row_back(registry: Registry) -> None:
@@ -213,7 +213,7 @@ def test_one_name_that_cannot_be_held_keeps_no_other_row_of_a_first_inventory_ou
             editor.finish()
         rows = [f"{code},active,x" for code in CODES]
         for added in (len(CODES) - 1, 0):
-            tally, faults = run(registry, rows)
+            tally, faults = run(registry, rows, agrees=False)
             assert (tally.added, tally.bad) == (added, 1)
             assert faults[0].line == 8 and "alias" in faults[0].reason
 
