@@ -51,7 +51,7 @@ def is_sound(registry: Registry) -> bool:
         view = TransactionView(read)
         findings = [one for held in read.zones() for one in judged(read, view, NAMED, held) or ()]
         assert not findings
-    return registry.verify().sound
+    return registry.verify().agrees
 
 
 def moment_of(registry: Registry, path: Path, more: str) -> int:
