@@ -59,16 +59,16 @@ def create(
 
     def begin(txn: WriteTransaction) -> None:
         now = int(time.time())
-        _begin_log(txn, suffix, authority, asked, now)
-        answer, begun = weigh(txn, Names(suffix), Mode.KEEP, now, origin, nodes)
+        note_node(txn, suffix, authority, asked, now)
+        answer, begun = weigh(txn, Names(suffix), Mode.KEEP, now, 1, origin, nodes)
         row = ZoneRow(answer.serial, begun.names, begun.digest, 0, now, True)
         note(txn, LOAD, suffix, row, asked)
 
     Store.create(path, suffix, authority, map_octets, nodes, ALL_TABLES, begin).close()
 
 
-def _begin_log(txn: WriteTransaction, suffix: str, authority: str, asked: Asked, now: int) -> None:
-    """The first leaf: which node this is. Of the cookie secret it has the digest."""
+def note_node(txn: WriteTransaction, suffix: str, authority: str, asked: Asked, now: int) -> None:
+    """Leave a leaf that says which node this is. Of the cookie secret it has the digest."""
     meta = txn.table(b"meta")
     secret, node = meta.get(b"cookie-secret") or b"", meta.get(b"node") or b""
     created = meta.get(b"created") or b""

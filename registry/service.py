@@ -23,6 +23,7 @@ from csid.limits import REQUESTS_PER_FRAME
 from registry import audit
 from registry.audit.checkpoint import Checkpoint
 from registry.core import Core, own_peer
+from registry.desk import judged
 from registry.rules import plan
 from registry.rules.decide import decide
 from registry.rules.decision import Decision
@@ -37,10 +38,10 @@ from registry.signing.sign import SET_KEY, sign
 from registry.tables import transaction
 from registry.tables.naming import Names
 from registry.tables.resolution import Reach
+from registry.tables.rollback import RollbackWatch
 from registry.tables.transaction import TransactionView
 from registry.verify import Progress, Report, in_silence, indexes, verify
 from registry.writer import client, plans
-from registry.writer.batch import judged
 from registry.writer.threads import Writer
 from resolver.answer.source import NO_STAGES, Stages
 from resolver.store.environment import Settings, Store
@@ -213,7 +214,7 @@ class Registry:
         with self.store.read() as read:
             seen = TransactionView(read)
             decision = decide(seen, request, int(time.time()))
-            return judged(decision, Reach(read.snapshot, Names(self.settings.suffix)))
+            return judged(decision, Reach(read.snapshot, Names(self.settings.suffix)).fault)
 
     def run(
         self,
@@ -284,6 +285,13 @@ class Registry:
         """
         with self.store.read() as read:
             return changes_of(read, subject)
+
+    def missing(self) -> int:
+        """How many leaves this machine has seen that are not here: it is an older copy then, which
+        nothing is written to (`registry.resume`).
+        """
+        with self.store.read() as read:
+            return RollbackWatch(self.store.path).missing(read)
 
     # -- the audit log
 

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from csid.errors import CsidError
+from registry import resume
+from registry.bulk import intake
 from registry.core import Core
 from registry.signing import keys, sign
 from registry.verify import indexes
@@ -34,6 +36,16 @@ def sweep(core: Core, _args: Any) -> int:
     return core.store.sweep_some(REMOVALS_PER_UNIT).left
 
 
+def go_on(core: Core, args: Any) -> resume.Resumed:
+    """Go on from an older copy (`registry.resume`)."""
+    return resume.resume(core.store, args, core.peer)
+
+
+def renew_node(core: Core, args: Any) -> bytes:
+    """Make a copy a node of its own (`registry.resume`)."""
+    return resume.renew_node(core.store, args, core.peer)
+
+
 def set_key(core: Core, args: Any) -> int:
     """Put a key of the audit log in force (`registry.signing.keys`)."""
     return keys.set_key(core.store, args, core.peer)
@@ -52,16 +64,21 @@ def mend_indexes(core: Core, args: Any) -> bool:
 # Zones (registry/zones/work.py): who asks, for which zone.
 
 
+def zones_since(core: Core, _args: Any) -> int:
+    """The moment from which on names that are changed are carried over into what is loaded."""
+    return core.zones.moment()
+
+
 def load_zones(core: Core, args: Any) -> list[Any]:
     """Publish small zones."""
-    asked, mode, zones = args
-    return list(core.zones.load(Asked.of(asked, core.peer), Mode(mode), zones))
+    asked, mode, since, zones = args
+    return list(core.zones.load(Asked.of(asked, core.peer), Mode(mode), since, zones))
 
 
 def begin_zone(core: Core, args: Any) -> bytes:
     """Begin a large zone."""
-    asked, origin = args
-    return core.zones.begin(Asked.of(asked, core.peer), origin)
+    asked, origin, since = args
+    return core.zones.begin(Asked.of(asked, core.peer), origin, since)
 
 
 def put_nodes(core: Core, args: Any) -> int:
@@ -93,9 +110,13 @@ def drop_zone(core: Core, args: Any) -> tuple[Any, ...]:
 
 UNITS: Final[Mapping[str, Unit]] = {
     "plan": plans.carry_on,
+    "rows": intake.rows,
     "sweep": sweep,
+    resume.GO_ON: go_on,
+    resume.RENEW: renew_node,
     sign.SET_KEY: set_key,
     sign.KEEP: checkpoint,
+    "zone.since": zones_since,
     indexes.UNIT: mend_indexes,
     "zone.load": load_zones,
     "zone.begin": begin_zone,

@@ -11,6 +11,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+# What this machine has seen of nodes (resolver/store/epochs.py) is the tests' own, also in the
+# processes that they start.
+_STATE = tempfile.TemporaryDirectory(prefix="csid-state-")
+os.environ["CSID_STATE"] = _STATE.name
+
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("default")
 

@@ -13,6 +13,7 @@ from registry.tables.enums import Kind, Standing, State
 from registry.tables.rows import (
     Assignment,
     AuditKey,
+    Lost,
     Owner,
     Pool,
     PoolUse,
@@ -48,6 +49,7 @@ TABLES: Final = (
 )
 
 SCOPE_KEY: Final = b"scope"
+LOST_KEY: Final = b"lost"
 AUDIT_KEY: Final = b"audit-key"
 INVENTORY_KEY: Final = b"inventory"  # there while imports bring their owners with them
 INVENTORY_UNDER_WAY: Final = b"\1"
@@ -84,6 +86,11 @@ def pool_key(pool: Pool) -> bytes:
 def owner_count_key(code: str) -> bytes:
     """The key in COUNTS of how many identifiers of an owner live."""
     return b"o/" + code.encode("ascii")
+
+
+def counted_owner(key: bytes) -> str:
+    """Whose identifiers a key in COUNTS is about, empty if it is none of `owner_count_key`."""
+    return key[2:].decode("ascii") if key.startswith(b"o/") else ""
 
 
 def pool_use_key(pool: Pool) -> bytes:
@@ -146,6 +153,11 @@ def decode_audit_key(value: bytes) -> AuditKey:
 def decode_replay(value: bytes) -> Replay:
     """What was done under a key."""
     return Replay(*_unpack(value))
+
+
+def decode_lost(value: bytes) -> Lost:
+    """What roll-backs have cost, in a row."""
+    return Lost(*_unpack(value))
 
 
 def decode_zone(value: bytes) -> ZoneRow:

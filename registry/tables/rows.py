@@ -87,6 +87,14 @@ class Replay(NamedTuple):
     since: int
 
 
+class Lost(NamedTuple):
+    """What all roll-backs to an older copy together have cost."""
+
+    leaves: int  # at most
+    leaf: int  # of the last one
+    since: int
+
+
 class AuditKey(NamedTuple):
     """The key that signs the audit log from ``leaf`` on."""
 

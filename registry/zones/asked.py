@@ -42,7 +42,7 @@ class Asked(NamedTuple):
         if refusal is not None:
             raise ZoneError(name[:ACTOR_MAX], refusal.detail)
         if actor.role is not Role.ADMINISTRATOR:
-            raise ZoneError(name, f"is {role}; zones are for: {Role.ADMINISTRATOR.value}")
+            raise ZoneError(name, f"is {role}; this is for: {Role.ADMINISTRATOR.value}")
         return cls(actor, reason)
 
     def told(self) -> tuple[str, ...]:

@@ -63,13 +63,15 @@ class Dropping:
             self._walk.enter(_cover(read, self._above, within))
 
     def look_on(self, read: ReadTransaction, seconds: float) -> None:
-        """Go on for so long."""
+        """Go on for so long, a part of the names at least."""
         until = time.monotonic() + seconds
-        while not self.is_looked_at and time.monotonic() < until:
+        while not self.is_looked_at:
             if self._above is None:
                 self._count(read)
             else:
                 self._look_above(read, self._above)
+            if time.monotonic() >= until:
+                return
 
     def _count(self, read: ReadTransaction) -> None:
         """Go on where no zone stands above: no name of the registry resolves any more."""

@@ -27,7 +27,7 @@ from resolver.store.node import RRset
 from resolver.store.update import ZoneUpdate
 from resolver.store.write import WriteTransaction
 
-LEAVES_MAX: Final = 500  # whose names are carried over in one transaction
+LEAVES_MAX: Final = 300  # whose names are carried over in one transaction
 _TOPS: Final = node.CUT | node.REDIRECT
 
 
@@ -149,13 +149,15 @@ def carry_over(
     territory: Territory,
     update: ZoneUpdate,
     written: list[str],
-) -> None:
-    """Let names be in a zone that is not served yet as the registry has them now.
+) -> bool:
+    """Let names be in a zone that is not served yet as the registry has them now; returns whether
+    one of them lies in it.
 
     Raises:
         ZoneError: one of them would be delegated or redirected away.
     """
     view = TransactionView(txn)
+    is_any = False
     for name in written:
         row = name.encode("ascii", "replace")
         key = territory.key_of_name(row)
@@ -173,6 +175,24 @@ def carry_over(
                     "or redirect it away; take that out of the zone",
                 )
         update.set(key, rrsets)
+        is_any = True
+    return is_any
+
+
+def has_written(txn: places.Txn, territory: Territory | None, since: int) -> bool:
+    """Whether the registry changed an identifier or closed a prefix that lies in a zone, with one
+    of the few leaves from one on.
+    """
+    view = TransactionView(txn)
+    end = view.leaves()
+    if territory is None or end - since > LEAVES_MAX:
+        return territory is not None
+    rows = [name.encode("ascii", "replace") for name in written_between(txn, since, end)]
+    return any(
+        territory.key_of_name(row) is not None
+        and any(view.get(table, row) for table in (codec.ASSIGNMENTS, codec.SUBTREES))
+        for row in rows
+    )
 
 
 def _wanted(

@@ -11,12 +11,13 @@ from typing import Final
 from csid import names
 from csid.errors import ZoneError
 from csid.protocol import DNAME, NS, SOA
+from registry.audit.store import leaf_key
 from registry.authority import Finding, Territory, Walk, extras_from, extras_in, rrsets_in
-from registry.tables import codec
+from registry.tables import codec, log_entry
 from registry.tables.naming import Names
 from registry.tables.registered import SEGMENTS, begins_shaped, is_shaped, node_of
 from registry.tables.rows import DEFAULT_TTL
-from registry.tables.transaction import TransactionView
+from registry.tables.transaction import AuditStore, TransactionView
 from registry.zones import places
 from registry.zones.asked import row_of
 from registry.zones.first import DEFAULT_ADDRESS, first_servers, first_zone
@@ -56,6 +57,7 @@ class Remake:
         origin: in wire form.
         findings: what is wrong with it as it is held, the first FINDINGS_KEPT of `found`.
         remarks: what could not be made as it was, in words.
+        since: the moment, for `resolver.zonefile.load.write`.
     """
 
     def __init__(self, read: ReadTransaction, named: Names, origin: bytes) -> None:
@@ -70,6 +72,7 @@ class Remake:
         self.found = 0
         self._read = read
         self._view = TransactionView(read)
+        self.since = self._view.leaves()
         self._named = named
         self._apex = names.key_of(origin)
         suffix = names.key_of(named.wire)
@@ -192,16 +195,28 @@ class Remake:
         """An apex for a zone that has none any more, as `csid init` makes it."""
         servers = first_servers(self.origin)
         zone = first_zone(self.origin, servers)
-        row = row_of(self._view, names.to_text(self.origin))
-        if row is not None:
-            apex = zone[self.origin]
-            apex[SOA] = with_serial(apex[SOA], next_serial(row.serial))
+        apex = zone[self.origin]
+        apex[SOA] = with_serial(apex[SOA], next_serial(self._last_serial()))
         self.remarks.append(
             "its SOA and NS records were lost; they are made as by csid init, with the name server "
             f"{names.to_text(*servers)} at {DEFAULT_ADDRESS}: dump the zone, set them, and load it"
         )
         skip = len(self._apex)
         return {names.key_of(owner)[skip:]: rrsets for owner, rrsets in zone.items()}
+
+    def _last_serial(self) -> int:
+        """The serial that the zone had, by the log: of its last load, or the last change since."""
+        row = row_of(self._view, names.to_text(self.origin))
+        log = AuditStore(self._read)
+        for index in range(self._view.leaves() - 1, row.leaf if row else -1, -1):
+            try:
+                entry = log_entry.decode(log.get(leaf_key(index)) or b"")
+            except ValueError:
+                continue
+            for name, serial in zip((entry.on, entry.to), entry.serial, strict=False):
+                if self._territory.key_of_name(name.encode("ascii", "replace")) is not None:
+                    return serial
+        return row.serial if row else 0
 
     # -- the zone
 

@@ -12,7 +12,7 @@ from registry.authority import Finding, Walk, extras_from
 from registry.tables.naming import Names
 from registry.tables.transaction import TransactionView
 from registry.zones import places
-from registry.zones.keeper import Begun, Keeper
+from registry.zones.keeper import LEAVES_MAX, Begun, Keeper, has_written
 from registry.zones.serials import Mode, choose
 from resolver.store.apexes import split_zone_entry
 from resolver.store.difference import is_same, serial_in
@@ -57,12 +57,19 @@ def serial_held(txn: places.Txn, origin: bytes) -> int | None:
 
 
 def weigh(
-    txn: places.Txn, named: Names, mode: Mode, now: int, origin: bytes, nodes: list[Node]
+    txn: places.Txn,
+    named: Names,
+    mode: Mode,
+    now: int,
+    since: int,
+    origin: bytes,
+    nodes: list[Node],
 ) -> tuple[Answer, Begun]:
     """What would become of a zone now, and what was found of it.
 
     Args:
         now: Unix seconds.
+        since: leaves of the log; what the registry changed later is carried over.
         nodes: in key order.
     """
     apex = names.key_of(origin)
@@ -74,14 +81,16 @@ def weigh(
     territory = places.territory(txn, named, apex)
     if territory is not None:
         view = TransactionView(txn)
-        walk = Walk(named, territory)
+        since = min(since, view.leaves())
+        walk = Walk(named, territory, since)
         extras = extras_from(apex, dict(nodes).get)
         if findings := said(walk.over(view, nodes, extras)):
             return Answer(REFUSED, 0, findings), begun
-        begun = Begun(view.leaves(), territory, walk.names, walk.digest)
+        begun = Begun(since, territory, walk.names, walk.digest)
     held = serial_held(txn, origin)
     differs = held is None or not _is_held(txn, apex, nodes)
-    serial = choose(mode, given, held, differs, False, now)
+    has_moved = has_written(txn, territory, since)
+    serial = choose(mode, given, held, differs, has_moved, now)
     if serial.fault:
         return Answer(REFUSED, 0, [serial.fault]), begun
     outcome = UNCHANGED if serial.is_unchanged else LOADED
@@ -89,14 +98,21 @@ def weigh(
 
 
 def load(
-    txn: WriteTransaction, keeper: Keeper, mode: Mode, origin: bytes, nodes: list[Node]
+    txn: WriteTransaction,
+    keeper: Keeper,
+    mode: Mode,
+    since: int,
+    origin: bytes,
+    nodes: list[Node],
 ) -> Answer:
-    """Look at a zone and publish it.
+    """Look at a zone and publish it; AGAIN if too much was changed since for one transaction.
 
     Raises:
         Undone: it is refused after it was written.
     """
-    answer, begun = weigh(txn, keeper.named, mode, keeper.now, origin, nodes)
+    answer, begun = weigh(txn, keeper.named, mode, keeper.now, since, origin, nodes)
+    if begun.territory is not None and TransactionView(txn).leaves() - since > LEAVES_MAX:
+        return Answer(AGAIN, 0, [])
     if answer.outcome == LOADED:
         try:
             txn.replace_zone(origin, nodes, answer.serial, keeper, begun)

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from registry.tables.naming import Names
+from registry.tables.transaction import TransactionView
 from registry.zones.asked import Asked
 from registry.zones.drop import Dropping
 from registry.zones.serials import Mode
@@ -20,7 +21,7 @@ class Trial:
         """Over a store that is open for reading."""
         self._store = store
         self._named = Names(store.settings().suffix)
-        self._built: dict[bytes, tuple[bytes, list[Node]]] = {}  # origin, nodes
+        self._built: dict[bytes, tuple[int, bytes, list[Node]]] = {}  # since, origin, nodes
 
     def perform(self, name: str, args: Any = None) -> Any:
         """Answer one unit."""
@@ -29,26 +30,30 @@ class Trial:
     def _sweep(self, _args: Any) -> int:
         return 0
 
+    def _zone_since(self, _args: Any) -> int:
+        with self._store.read() as read:
+            return TransactionView(read).leaves()
+
     def _zone_load(self, args: Any) -> list[Answer]:
-        asked, mode, zones = args
+        asked, mode, since, zones = args
         Asked.of(asked)
-        return [self._weigh(mode, origin, nodes) for origin, nodes in zones]
+        return [self._weigh(mode, since, origin, nodes) for origin, nodes in zones]
 
     def _zone_begin(self, args: Any) -> bytes:
-        asked, origin = args
+        asked, origin, since = args
         Asked.of(asked)
         generation = len(self._built).to_bytes(8, "big")
-        self._built[generation] = (origin, [])
+        self._built[generation] = (since, origin, [])
         return generation
 
     def _zone_nodes(self, args: Any) -> int:
         generation, nodes = args
-        held = self._built[generation][1]
+        held = self._built[generation][2]
         held += nodes
         return len(held)
 
     def _zone_check(self, generation: Any) -> tuple[bool, int, list[str]]:
-        return True, len(self._built[generation][1]), []
+        return True, len(self._built[generation][2]), []
 
     def _zone_publish(self, args: Any) -> Answer:
         generation, _, mode = args
@@ -57,9 +62,9 @@ class Trial:
     def _zone_abandon(self, generation: Any) -> None:
         del self._built[generation]
 
-    def _weigh(self, mode: str, origin: bytes, nodes: list[Node]) -> Answer:
+    def _weigh(self, mode: str, since: int, origin: bytes, nodes: list[Node]) -> Answer:
         with self._store.read() as read:
-            return weigh(read, self._named, Mode(mode), int(time.time()), origin, nodes)[0]
+            return weigh(read, self._named, Mode(mode), int(time.time()), since, origin, nodes)[0]
 
     def _zone_drop(self, args: Any) -> Answer:
         asked, origin = args

@@ -23,6 +23,7 @@ from registry.zones.keeper import (
     Begun,
     Keeper,
     carry_over,
+    has_written,
     is_same,
     written_between,
 )
@@ -45,6 +46,7 @@ from resolver.store.build import wildcard_count
 from resolver.store.difference import Difference, Nodes, difference, serial_in
 from resolver.store.environment import Store
 from resolver.store.read import Held, ReadTransaction
+from resolver.store.write import WriteTransaction
 
 NODES_PER_SLICE: Final = 500
 SLICE_SECONDS: Final = 0.02  # that one unit looks at nodes
@@ -55,7 +57,7 @@ IDLE_SECONDS: Final = 600  # a load of which nobody asks so long is given up, if
 class Building:
     """One zone that is being built."""
 
-    def __init__(self, origin: bytes, generation: bytes, claim: ExitStack) -> None:
+    def __init__(self, origin: bytes, generation: bytes, claim: ExitStack, since: int) -> None:
         self.origin = origin
         self.apex = names.key_of(origin)
         self.generation = generation
@@ -67,8 +69,9 @@ class Building:
         self.is_looked_at = False  # all its nodes, with nothing found
         self.seen = 0  # nodes looked at
         self.walk: Walk | None = None
-        self.begun = Begun(0, None)
-        self.carried = 0  # leaves of the log whose names are in
+        self.begun = Begun(since, None)
+        self.carried = since  # leaves of the log whose names are in
+        self.has_moved = False  # whether names of it were changed since
         self.old: Held | None = None  # the zone that it takes the place of
         self.old_serial: int | None = None
         self.number = 0  # of the old zone's journal, when it was first looked at
@@ -78,7 +81,7 @@ class Building:
 
     def begin(self, read: ReadTransaction, named: Names) -> None:
         """Look at it from the first node on, at this moment of the registry."""
-        since = TransactionView(read).leaves()
+        since = min(self.begun.since, TransactionView(read).leaves())
         territory = places.territory(read, named, self.apex)
         self.begun = Begun(since, territory)
         self.carried = since
@@ -94,10 +97,10 @@ class Building:
             self.old = self.old_serial = None
 
     def look_on(self, read: ReadTransaction, seconds: float) -> list[Finding]:
-        """Look at nodes for so long; the findings, a few at most."""
+        """Look at nodes for so long, a part of them at least; the findings, a few at most."""
         view = TransactionView(read)
         until = time.monotonic() + seconds
-        while time.monotonic() < until:
+        while True:
             part = list(islice(_behind(read, self.generation, self.last), NODES_PER_SLICE))
             is_end = len(part) < NODES_PER_SLICE
             if self.walk is not None:
@@ -111,7 +114,8 @@ class Building:
                 self.is_looked_at = True
                 return []
             self.last = part[-1][0]
-        return []
+            if time.monotonic() >= until:
+                return []
 
     def _compare(self, read: ReadTransaction, part: Sequence[Node], is_end: bool) -> None:
         """Note what the old zone has otherwise up to the end of a part of the new one."""
@@ -134,6 +138,12 @@ class Building:
         if self.walk is None:
             return begun
         return Begun(self.carried, begun.territory, self.walk.names, self.walk.digest)
+
+    def has_moved_by(self, txn: WriteTransaction, held: int | None) -> bool:
+        """Whether the zone that is served, with the serial ``held``, was changed since."""
+        if self.has_moved or held != self.old_serial:
+            return True
+        return has_written(txn, self.begun.territory, self.carried)
 
     def known(self) -> Difference | None:
         """What the old zone held otherwise."""
@@ -177,9 +187,18 @@ class Zones:
         self._buildings: dict[bytes, Building] = {}
         self._dropping: dict[bytes, Dropping] = {}
 
-    def load(self, asked: Asked, mode: Mode, zones: Sequence[Small]) -> list[Answer]:
+    def moment(self) -> int:
+        """The leaves of the log now: what `load` and `begin` take."""
+        with self._store.read() as read:
+            return TransactionView(read).leaves()
+
+    def load(self, asked: Asked, mode: Mode, since: int, zones: Sequence[Small]) -> list[Answer]:
         """Publish small zones in one transaction; one that is refused does not keep the others
         from it.
+
+        Args:
+            since: names that the registry changed since that moment are carried over; a zone into
+                which too many would be is answered AGAIN, and to be begun as a large one.
         """
         now = int(time.time())
         refused: dict[int, Answer] = {}
@@ -189,7 +208,9 @@ class Zones:
                 with self._store.write() as txn:
                     for index, zone in enumerate(zones):
                         if index not in answers:
-                            answers[index] = small.load(txn, self._keeper(asked, now), mode, *zone)
+                            answers[index] = small.load(
+                                txn, self._keeper(asked, now), mode, since, *zone
+                            )
                 break
             except small.Undone as error:
                 refused[len(answers)] = Answer(REFUSED, 0, [str(error)])
@@ -198,12 +219,16 @@ class Zones:
                 self._keeper(asked, now).told(origin)
         return [answers[index] for index in range(len(zones))]
 
-    def begin(self, asked: Asked, origin: bytes) -> bytes:
-        """Begin a large zone; returns its generation, by which the other units know it."""
+    def begin(self, asked: Asked, origin: bytes, since: int) -> bytes:
+        """Begin a large zone; returns its generation, by which the other units know it.
+
+        Args:
+            since: names that the registry changed since that moment are carried over.
+        """
         self._make_room()
         claim = ExitStack()
         generation: bytes = claim.enter_context(self._store.building())
-        self._buildings[generation] = Building(origin, generation, claim)
+        self._buildings[generation] = Building(origin, generation, claim, since)
         return generation
 
     def put(self, generation: bytes, nodes: list[Node]) -> int:
@@ -247,7 +272,7 @@ class Zones:
                 building.origin, building.generation, building.wildcards
             )
             written = written_between(txn, building.carried, end)
-            carry_over(txn, self._named, territory, update, written)
+            building.has_moved |= carry_over(txn, self._named, territory, update, written)
             update.finish()
         building.carried, building.wildcards = end, update.wildcards
         return False
@@ -262,7 +287,7 @@ class Zones:
         try:
             with self._store.write() as txn:
                 held = serial_held(txn, building.origin)
-                moved = held != building.old_serial
+                moved = building.has_moved_by(txn, held)
                 given = serial_in(txn.table(b"tree").get(generation) or b"")
                 serial = choose(mode, given, held, building.differs, moved, now)
                 if serial.fault:

@@ -88,6 +88,32 @@ def sole_maker(path: Path) -> Iterator[None]:
         os.close(fd)
 
 
+@contextmanager
+def opening(path: Path, alone: bool = False) -> Iterator[None]:
+    """While the context lasts, the data of a directory are opened, which others do as well; or they
+    are made anew (``alone``), which nobody else does, nor opens them.
+
+    Raises:
+        StoreError: somebody else is at it, or they cannot be opened.
+    """
+    data = path / "data.mdb"
+    try:
+        fd = os.open(data, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise StoreError(f"{data}: cannot be opened: {error.strerror}") from None
+    try:
+        try:
+            fcntl.flock(fd, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            what = "opened or migrated" if alone else "migrated"
+            raise StoreError(
+                f"{path}: is being {what} by another process; try again when that is through"
+            ) from None
+        yield
+    finally:
+        os.close(fd)
+
+
 def set_mode(path: Path, mode: int) -> None:
     """Let a file of ours have just these permissions, whatever the umask is."""
     if stat.S_IMODE(path.stat().st_mode) != mode:

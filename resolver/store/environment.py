@@ -37,6 +37,7 @@ from resolver.store.access import (
     file_mode,
     has_data,
     make_directory,
+    opening,
     set_mode,
     sole_maker,
 )
@@ -46,6 +47,7 @@ from resolver.store.meta import DATABASES, Content, check, fill, taken
 from resolver.store.read import ReadTransaction
 from resolver.store.scratch import Scratch
 from resolver.store.seek import Below, Floor
+from resolver.store.watch import Watch
 from resolver.store.write import Nodes, WriteTransaction
 from resolver.store.write_lock import WriteLock
 
@@ -94,10 +96,14 @@ class Store:
 
     Made with `create` or `open`. Many threads may read from it at once; each transaction belongs
     to one of them. Not to be carried across a fork (LMDB forbids it).
+
+    Attributes:
+        watch: is asked before each write transaction.
     """
 
     def __init__(self, path: Path, environment: Any) -> None:
         self.path = path
+        self.watch: Watch | None = None
         self._environment = environment
         self._is_writable = not environment.flags()["readonly"]
         self._claims = Claims(path)
@@ -163,7 +169,8 @@ class Store:
             StoreError: it is missing, not ours, of another version, or may not be used.
         """
         check_data(path)
-        store = cls(path, _open_environment(path, 0, writable, sync))
+        with opening(path):
+            store = cls(path, _open_environment(path, 0, writable, sync))
         store.check_readers()  # slots of the dead may be all there are
         store._open_databases()
         return store
@@ -178,8 +185,8 @@ class Store:
                         f"{self.path}: an LMDB file, but not one of csid (no {name.decode()!r} in "
                         f"it); give the directory that csid init made"
                     ) from None
-            meta = self._meta()
-        check(self.path, meta)
+                if name == b"meta":  # which tells what else there is
+                    check(self.path, self._meta())
 
     def open_tables(self, names: Iterable[bytes]) -> None:
         """Make tables usable in transactions; those that are not there yet are made if the store is
@@ -254,30 +261,42 @@ class Store:
             yield ReadTransaction(txn, self._databases, self.snapshot_in(txn))
 
     @contextmanager
-    def write(self, keep: bool = True) -> Iterator[WriteTransaction]:
+    def write(self, keep: bool = True, watched: bool = True) -> Iterator[WriteTransaction]:
         """The one write transaction; committed when the context ends well, undone when not, or if
         it is only tried (`keep` False).
 
         Others who want to write wait meanwhile, so it is kept short.
 
+        Args:
+            keep: False undoes it at the end.
+            watched: False does not ask `watch`: for who sets right what it refuses.
+
         Raises:
-            StoreError: the file system or the map is full, the file may not be written, or others
-                have been writing for too long (`resolver/store/write_lock.py`).
+            StoreError: the file system or the map is full, the file may not be written, `watch`
+                refuses, or others have been writing for too long (`resolver/store/write_lock.py`).
         """
         if self._is_writable:  # else LMDB says why not
             self._lock.acquire()
+        watch, reached = self.watch if watched else None, 0
         try:
             with _plain_errors(self.path):
                 txn = self._environment.begin(write=True, db=self._databases[b"tree"])
                 try:
-                    yield WriteTransaction(txn, self._databases)
+                    writing = WriteTransaction(txn, self._databases)
+                    if watch is not None:
+                        watch.admit(writing)
+                    yield writing
+                    if watch is not None:
+                        reached = watch.reached(writing)
                 except BaseException:
                     txn.abort()
                     raise
-                if keep:
-                    txn.commit()
-                else:
+                if not keep:
                     txn.abort()
+                    return
+                txn.commit()
+                if watch is not None:
+                    watch.committed(reached)
         finally:
             if self._is_writable:
                 self._lock.release()

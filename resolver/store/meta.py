@@ -16,7 +16,7 @@ from resolver.store.write import Nodes, WriteTransaction
 SCHEMA_VERSION: Final = 2
 DATABASES: Final = (b"meta", b"apexes", b"tree", b"pointers", b"doomed", b"journal")
 _NODE_OCTETS: Final = 16
-_MAGIC: Final = b"csid resolution store"
+MAGIC: Final = b"csid resolution store"
 _OF_A_BEGINNING: Final = (b"kind", b"schema", b"generation")  # the same before the first zone
 
 
@@ -36,7 +36,7 @@ def check(path: Path, meta: Mapping[bytes, bytes]) -> None:
     Raises:
         StoreError: it is not.
     """
-    if meta.get(b"kind") != _MAGIC:
+    if meta.get(b"kind") != MAGIC:
         raise StoreError(f"{path}: an LMDB file, but not one of csid")
     version = meta.get(b"schema", b"?").decode("ascii", "replace")
     if version == str(SCHEMA_VERSION):
@@ -57,7 +57,7 @@ def fill(path: Path, environment: Any, content: Content) -> None:
         StoreError: there is something else already.
     """
     values = {
-        b"kind": _MAGIC,
+        b"kind": MAGIC,
         b"schema": str(SCHEMA_VERSION).encode(),
         b"suffix": content.suffix.encode(),
         b"handle": content.handle_authority.encode(),

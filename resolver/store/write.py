@@ -6,7 +6,7 @@ single names are changed in place (update.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from csid import names
@@ -20,6 +20,7 @@ from resolver.store.extras import hosts_in, leads_inside
 from resolver.store.guard import NO_GUARD, Guard
 from resolver.store.journal import Journal
 from resolver.store.pointers import Row, row
+from resolver.store.refresh import refresh
 from resolver.store.seek import APEX_PREFIX, Below, Floor
 from resolver.store.table import Table
 from resolver.store.tree import Tree
@@ -43,6 +44,13 @@ class WriteTransaction:
         self._apexes = databases[b"apexes"]
         self._meta = databases[b"meta"]
         self._doomed = databases[b"doomed"]
+
+    @property
+    def number(self) -> int:
+        """The number of this transaction: one more than that of the last one that was committed and
+        changed anything, by whomever.
+        """
+        return int(self._txn.id())
 
     # -- zones as a whole
 
@@ -88,7 +96,7 @@ class WriteTransaction:
     def update_unpublished(self, origin: bytes, generation: bytes, wildcards: int) -> ZoneUpdate:
         """A generation that is still to be published as the zone at `origin` (wire form)."""
         entry = ZoneEntry(generation, wildcards, generation)
-        return ZoneUpdate(self._txn, self._databases, names.key_of(origin), entry, is_served=False)
+        return ZoneUpdate(self._txn, self._databases, origin, entry, is_served=False)
 
     def publish(
         self,
@@ -260,6 +268,24 @@ class WriteTransaction:
         if update is None:
             update = opened[apex] = self.update(names.wire_of_key(apex))
         return update
+
+    def point(self, origin: bytes, keys: Sequence[bytes]) -> None:
+        """Note to what hosts names of a zone lead, and work out their additional records anew: for
+        nodes that were written without.
+
+        Args:
+            origin: of the zone, in wire form.
+            keys: of the names, below the apex.
+        """
+        apex, held = names.key_of(origin), self._held(origin)
+        tree = Tree(self._txn, self._tree, held.generation, held.wildcards)
+        led = [
+            row(held.generation, host, key)
+            for key in keys
+            for host in hosts_in(apex, key, tree.get(key) or b"")
+        ]
+        self.table(b"pointers").put_many(sorted(led))
+        refresh(tree, apex, keys)
 
     def serial(self, origin: bytes) -> int | None:
         """The serial of the zone whose apex is `origin` (wire form), None if there is none."""

@@ -62,6 +62,7 @@ def load(
     mode: str = "keep",
     told: Told = lambda step: None,
     agrees: Callable[[bytes, build.ZoneData], bool] = lambda origin, data: True,
+    since: int | None = None,
 ) -> Iterator[Loaded | Refused]:
     """Load each file as a zone, in place of the one that has the same origin.
 
@@ -73,6 +74,8 @@ def load(
         mode: where the serial comes from: keep, increment, unixtime.
         told: is called now and then while a file is read or written.
         agrees: whether a zone that was read shall be loaded; asks whoever gave it.
+        since: the moment (unit zone.since) that the files are of: names that the registry changes
+            later are carried over into the zones. None is now, before they are read.
 
     Returns:
         One outcome a file, once it is certain; a file that is refused is told of before those
@@ -81,7 +84,7 @@ def load(
     Raises:
         StoreError: the store is full or fails. Zones told of as loaded stay.
     """
-    loader = _Loader(perform, asked, mode, told, agrees)
+    loader = _Loader(perform, asked, mode, told, agrees, since)
     loader.sweep()
     try:
         for path in paths:
@@ -110,12 +113,14 @@ class _Loader:
         mode: str,
         told: Told,
         agrees: Callable[[bytes, build.ZoneData], bool],
+        since: int | None,
     ) -> None:
         self._perform = perform
         self._asked = tuple(asked)
         self._mode = mode
         self._told = told
         self._agrees = agrees
+        self._since: int = perform("zone.since", None) if since is None else since
         self._waiting: list[_Small] = []
         self._waiting_nodes = 0
         self._waiting_octets = 0
@@ -142,7 +147,8 @@ class _Loader:
         following = next(nodes, None)
         if following is not None:
             yield from self.flush()
-            yield self._load_large(read, path, first, chain((following,), nodes))
+            every = chain(first, (following,), nodes)
+            yield self._write(path, read.origin, every, read.warnings)
             return
         if self._waiting_nodes + len(first) > NODES_AT_ONCE or (
             self._waiting_octets + octets > OCTETS_AT_ONCE
@@ -159,9 +165,13 @@ class _Loader:
         if not waiting:
             return
         zones = [(small.origin, small.nodes) for small in waiting]
-        answers = self._perform("zone.load", (self._asked, self._mode, zones))
+        answers = self._perform("zone.load", (self._asked, self._mode, self._since, zones))
         for small, answer in zip(waiting, answers, strict=True):
-            yield _outcome(small.path, small.origin, len(small.nodes), small.warnings, answer)
+            if answer[0] == "again":
+                yield self._write(small.path, small.origin, iter(small.nodes), small.warnings)
+            else:
+                count = len(small.nodes)
+                yield _outcome(small.path, small.origin, count, small.warnings, answer)
 
     def sweep(self) -> None:
         """Have what was replaced removed, or what a failure or crash left. A full store may have no
@@ -186,36 +196,30 @@ class _Loader:
         except ZoneError as error:
             raise ZoneError(str(path), str(error)) from None
 
-    def _load_large(
-        self,
-        read: check.Zone,
-        path: Path,
-        part: list[build.Node],
-        rest: Iterator[build.Node],
+    def _write(
+        self, path: Path, origin: bytes, nodes: Iterator[build.Node], warnings: list[str]
     ) -> Loaded | Refused:
-        """Have a zone written beside the one that is served, and let it take its place.
-
-        Args:
-            part, rest: the nodes of the zone, as many as are handed over at once and the others.
-        """
+        """Have a zone written beside the one that is served, and let it take its place."""
         try:
             count, answer = write(
                 self._perform,
                 self._asked,
                 self._mode,
-                read.origin,
-                chain(part, rest),
+                self._since,
+                origin,
+                nodes,
                 lambda action, done: self._told(Step(path, action, done)),
             )
         except ZoneError as error:
             return Refused(path, str(error))
-        return _outcome(path, read.origin, count, read.warnings, answer)
+        return _outcome(path, origin, count, warnings, answer)
 
 
 def write(
     perform: Perform,
     asked: Asked,
     mode: str,
+    since: int,
     origin: bytes,
     nodes: Iterator[build.Node],
     told: Callable[[str, int], None],
@@ -223,13 +227,14 @@ def write(
     """Have a zone of any size written, looked at and published.
 
     Args:
+        since: as `load` has it.
         nodes: in key order.
         told: is called with "writing" or "checking" and how many nodes that was done with.
 
     Returns:
         How many nodes it has, and what the writer says: outcome, serial, what is to be said.
     """
-    generation = perform("zone.begin", (tuple(asked), origin))
+    generation = perform("zone.begin", (tuple(asked), origin, since))
     try:
         count = 0
         while part := build.taken(nodes, NODES_AT_ONCE, OCTETS_AT_ONCE)[0]:
@@ -253,7 +258,7 @@ def _outcome(
     path: Path, origin: bytes, count: int, warnings: list[str], answer: Any
 ) -> Loaded | Refused:
     outcome, serial, said = answer
-    placed = [f"{path}: {names.to_text(origin)}: {one}" for one in said]
+    placed = [f"{path}: {one}" for one in said]
     if outcome == "refused":
         return Refused(path, "\n".join(placed))
     return Loaded(path, origin, serial, count, [*warnings, *placed], outcome == "unchanged")

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from csid import names
 from csid.errors import StoreError
+from registry import units
+from registry.core import Core
+from registry.tables.transaction import open_tables
+from registry.zones.asked import Asked
 from resolver.store.environment import Store
 from resolver.zonefile import load as loading
 from resolver.zonefile.load import Loaded, Refused, Step, load
 from tests.support import trees
+from tests.support.registering import ADMINISTRATOR
 
+ASKED = Asked(ADMINISTRATOR, "test").told()
 HEAD = "$TTL 300\n@ SOA ns1 host {serial} 3600 900 604800 60\n@ NS ns1\nns1 A 192.0.2.1\n"
+
+
+@pytest.fixture(autouse=True)
+def _few_nodes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "NODES_AT_ONCE", 100)
 
 
 @pytest.fixture
@@ -33,10 +45,15 @@ def many_names(count: int) -> str:
     return "".join(f"n{number:05}.sub A 192.0.2.7\n" for number in range(count)) + "*.w TXT x\n"
 
 
-def run(
-    store: Store, *paths: Path, nodes_per_commit: int = 100
-) -> tuple[list[Loaded], list[Refused]]:
-    outcomes = list(load(store, paths, nodes_per_commit=nodes_per_commit))
+def performer(store: Store) -> Callable[[str, Any], Any]:
+    """A writer of a store."""
+    open_tables(store)
+    core = Core(store)
+    return lambda name, args: units.perform(core, name, args)
+
+
+def run(store: Store, *paths: Path, mode: str = "keep") -> tuple[list[Loaded], list[Refused]]:
+    outcomes = list(load(performer(store), ASKED, paths, mode))
     trees.check(store)
     assert trees.leftovers(store) == 0
     return (
@@ -64,6 +81,7 @@ def test_a_zone_is_loaded_with_all_its_names(store: Store, tmp_path: Path) -> No
 
 def test_small_zones_share_transactions(store: Store, tmp_path: Path) -> None:
     paths = [zone_file(tmp_path, f"z{number}.example.") for number in range(95)]
+    performer(store)
     first = last_transaction(store)
     loaded, _ = run(store, *paths)
     assert [one.path for one in loaded] == paths
@@ -90,7 +108,7 @@ def test_a_large_zone_takes_the_place_of_the_old_at_once(
             seen.append(trees.owners(store, "big.example."))
 
     zone_file(tmp_path, "big.example.", many_names(count), serial=2)
-    (outcome,) = load(store, [path], told, nodes_per_commit=100)
+    (outcome,) = load(performer(store), ASKED, [path], told=told)
     assert isinstance(outcome, Loaded)
     assert outcome.nodes == count + 5
     assert all(owners == before for owners in seen)
@@ -103,7 +121,7 @@ def test_a_large_zone_takes_the_place_of_the_old_at_once(
 def test_octets_bound_a_transaction_too(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loading, "OCTETS_PER_COMMIT", 500)
+    monkeypatch.setattr(loading, "OCTETS_AT_ONCE", 500)
     paths = [zone_file(tmp_path, f"z{number}.example.", many_names(20)) for number in range(3)]
     loaded, _ = run(store, *paths)
     assert [one.nodes for one in loaded] == [25, 25, 25]
@@ -182,11 +200,14 @@ def test_parent_and_child_zone_stand_side_by_side(store: Store, tmp_path: Path) 
     assert "ns1.child.example." in trees.owners(store, "child.example.")
 
 
-def test_a_full_store_ends_the_load_and_keeps_what_was_told(tmp_path: Path) -> None:
-    with Store.create(tmp_path / "data", "csid.internal.", "0.EXAMPLE", 1 << 20) as small:
+def test_a_full_store_ends_the_load_and_keeps_what_was_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "NODES_AT_ONCE", 2_000)
+    with Store.create(tmp_path / "data", "csid.internal.", "0.EXAMPLE", 3 << 20) as small:
         first = zone_file(tmp_path, "first.example.")
-        big = zone_file(tmp_path, "big.example.", many_names(20_000))
-        loads = load(small, [first, big], nodes_per_commit=1_000)
+        big = zone_file(tmp_path, "big.example.", many_names(80_000))
+        loads = load(performer(small), ASKED, [first, big])
         outcome = next(loads)
         assert isinstance(outcome, Loaded) and outcome.path == first
         with pytest.raises(StoreError, match="map is full"):

@@ -8,7 +8,7 @@ from pathlib import Path
 from gateway.cli import acting, options, output
 from gateway.cli.audit_files import KEY_FILE, VERIFIER_SUFFIX, add_output, give, verifiers_of
 from gateway.cli.audit_keys import KeyFiles
-from gateway.cli.commands import audit_prove, audit_publish, audit_verify
+from gateway.cli.commands import audit_prove, audit_publish, audit_resume, audit_verify
 from registry.service import Registry
 
 
@@ -24,6 +24,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     audit_verify.register(actions)
     audit_prove.register(actions)
     audit_publish.register(actions)
+    audit_resume.register(actions)
 
 
 def _register_key(actions: options.Subparsers[argparse.ArgumentParser]) -> None:

@@ -34,6 +34,8 @@ KINDS: Final = {
     "alias.subtree": "整体别名",
     "move": "迁移",
     "location.retire": "位置停用",
+    "node.migrate": "升级数据",
+    "node.resume": "由备份继续",
     "plan.finish": "批量办结",
     "audit.key": "日志密钥",
 }

@@ -304,7 +304,9 @@ def run_rebuild(args: argparse.Namespace) -> int:
                 answer: Any = ("tried", 0, [])
                 if not args.dry_run:
                     mode = Mode.REBUILD.value
-                    _, answer = write(registry.perform, asked, mode, origin, made.nodes(), told)
+                    _, answer = write(
+                        registry.perform, asked, mode, made.since, origin, made.nodes(), told
+                    )
             refused += answer[0] == "refused"
             _tell_rebuilt(args, made, answer)
         if not args.dry_run:

@@ -1,0 +1,75 @@
+"""An older copy in the place of the data directory is not written to until somebody says so.
+
+How far a registry has got is the number of its leaves, with those that were lost in roll-backs
+before: it never goes back, unless the directory does. This machine remembers it
+(`resolver.store.epochs`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from csid.errors import StoreError
+from registry import audit
+from registry.tables import codec
+from registry.tables.transaction import AuditStore
+from resolver.store.epochs import Epoch, epoch_of
+from resolver.store.read import ReadTransaction
+from resolver.store.write import WriteTransaction
+
+_SETTINGS: Final = f"registry.{codec.SETTINGS}".encode("ascii")
+
+
+class RolledBack(StoreError):
+    """The data directory is older than what this machine has seen of the node."""
+
+
+class RollbackWatch:
+    """Lets nobody write what is older than was seen: a `resolver.store.watch.Watch`."""
+
+    def __init__(self, path: Path) -> None:
+        """For the data directory at ``path``."""
+        self._path = path
+        self._epoch: Epoch | None = None
+        self._node = b""
+
+    def admit(self, txn: WriteTransaction) -> None:
+        """Refuse to write where leaves are missing."""
+        missing = self.missing(txn)
+        if missing:
+            raise RolledBack(
+                f"{self._path}: its audit log lacks {missing:,} of the leaves that this machine "
+                f"has seen: it is an older copy of node {self._node.hex()}. Nothing is written, so "
+                f"that no code is given twice. Put the newer data back; or go on from here with: "
+                f"csid audit resume --accept --data {self._path}; or, if this copy is to be "
+                f"another node: csid audit resume --new-node --data {self._path}"
+            )
+        if self._epoch is not None:
+            self._epoch.note(reached(txn))  # while nobody else writes
+
+    def missing(self, txn: ReadTransaction | WriteTransaction) -> int:
+        """How many leaves this machine has seen that the log does not have."""
+        node = txn.table(b"meta").get(b"node") or b""
+        if node != self._node:
+            self._node, self._epoch = node, epoch_of(node) if node else None
+        return 0 if self._epoch is None else max(self._epoch.seen - reached(txn), 0)
+
+    def reached(self, txn: WriteTransaction) -> int:
+        """Leaves, with those that are lost."""
+        return reached(txn)
+
+    def committed(self, reached: int) -> None:
+        """Remember it."""
+        if self._epoch is not None:
+            self._epoch.note(reached)
+
+
+def reached(txn: ReadTransaction | WriteTransaction) -> int:
+    """How far a registry has got: its leaves, and those that are lost."""
+    return audit.Log(AuditStore(txn)).size + lost(txn.table(_SETTINGS).get(codec.LOST_KEY))
+
+
+def lost(row: bytes | None) -> int:
+    """How many leaves all roll-backs together have cost, by the row of the settings."""
+    return 0 if row is None else codec.decode_lost(row).leaves
