@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
+from registry.desk import Desk
 from registry.zones.work import Zones
 from resolver.answer.source import NO_STAGES, Stages
 from resolver.store.environment import Store
@@ -15,7 +16,7 @@ class Core:
     """A store that is open for writing, with the tables of the registry.
 
     ``peer`` is the process that the unit at hand is carried out for, as `Actor.peer` has it; empty
-    if it is this one.
+    if it is this one. At ``desk`` all requests are decided.
     """
 
     store: Store
@@ -23,9 +24,11 @@ class Core:
     peer: str = ""
     suffix: str = field(init=False)
     zones: Zones = field(init=False)
+    desk: Desk = field(init=False)
 
     def __post_init__(self) -> None:
         self.suffix = self.store.settings().suffix
+        self.desk = Desk(self.suffix, self.stages.check)
         self.zones = Zones(self.store, self.stages)
 
 

@@ -23,6 +23,7 @@ from csid.limits import REQUESTS_PER_FRAME
 from registry import audit
 from registry.audit.checkpoint import Checkpoint
 from registry.core import Core, own_peer
+from registry.desk import judged
 from registry.reconcile import compare
 from registry.rules import plan
 from registry.rules.decide import decide
@@ -40,7 +41,6 @@ from registry.tables.naming import Names
 from registry.tables.resolution import Reach
 from registry.tables.transaction import TransactionView
 from registry.writer import client, plans
-from registry.writer.batch import judged
 from registry.writer.threads import Writer
 from resolver.answer.source import NO_STAGES, Stages
 from resolver.store.environment import Settings, Store
@@ -211,7 +211,7 @@ class Registry:
         with self.store.read() as read:
             seen = TransactionView(read)
             decision = decide(seen, request, int(time.time()))
-            return judged(decision, Reach(read.snapshot, Names(self.settings.suffix)))
+            return judged(decision, Reach(read.snapshot, Names(self.settings.suffix)).fault)
 
     def run(
         self,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from csid.errors import CsidError
+from registry.bulk import intake
 from registry.core import Core
 from registry.signing import keys, sign
 from registry.writer import plans
@@ -87,6 +88,7 @@ def drop_zone(core: Core, args: Any) -> tuple[Any, ...]:
 
 UNITS: Final[Mapping[str, Unit]] = {
     "plan": plans.carry_on,
+    "rows": intake.rows,
     "sweep": sweep,
     sign.SET_KEY: set_key,
     sign.KEEP: checkpoint,

@@ -17,6 +17,7 @@ from csid.errors import CsidError
 
 BLOCK_OCTETS: Final = 1 << 18  # read at a time
 GROUP_OCTETS_MAX: Final = 1 << 25  # of the file: a group that comes to so many ends before its size
+TABLE_OCTETS_MAX: Final = 16 << 30  # so that one without an end comes to one
 LINE_CHARACTERS_MAX: Final = 32_768  # a row of the longest cells has fewer
 ENCODING: Final = "utf-8-sig"
 _UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -151,6 +152,11 @@ class Table:
                 raise TableError(f"the table cannot be read: {error.strerror}") from None
             self._require_encoding(block)
             self.octets += len(block)
+            if self.octets > TABLE_OCTETS_MAX:
+                raise TableError(
+                    f"the table has more than {TABLE_OCTETS_MAX:,} octets, the most that is taken "
+                    "at once; nothing of it was taken: give it in parts"
+                )
             try:
                 text = self._decoder.decode(block, final=not block)
             except UnicodeError as error:

@@ -1,33 +1,39 @@
-"""From the rows of a table to what the store keeps of them, in bounded parts.
+"""From the rows of a table to identifiers with records, in bounded sorted parts; and from these, in
+the order of the whole table, to units of work for the writer.
 
-row -> identifier and record -> record data -> node of the tree. Nothing here touches the store, so
-it can run in a process of its own (`registry.bulk.readers`).
+cells -> identifier and record -> canonical octets of the record; later -> node of the tree. Nothing
+here touches the store, so it runs in processes of its own (`registry.bulk.readers`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
+
+import msgpack
 
 from csid.errors import CsidError, RecordError
+from csid.record import Record, encode
 from csid.record_csv import row_reader
 from registry.bulk.csv_stream import Fault, Table, TableError, is_text
-from registry.tables.naming import Names
-from registry.tables.record_node import blob_of
-from registry.tables.rows import DEFAULT_TTL
+from registry.tables.record_node import node_of
 
 ROWS_PER_PART: Final = 50_000
+ROWS_PER_UNIT: Final = 1_000  # about 10 ms of the writer
+_unpack: Final[Any] = msgpack.unpackb
+_pack: Final[Any] = msgpack.packb
 
-# What one row puts into the store: canonical key of the name, line of the table, node of the name.
-# A bare tuple, since an import makes one for every row; these order by key, then line.
-Entry = tuple[bytes, int, bytes]
+# What one row says: identifier in canonical form, line of the table, canonical octets of the
+# record. A bare tuple, since an import makes one for every row; these order as the names of the
+# tree do, then by line.
+Row = tuple[str, int, bytes]
 
 
 class Part(NamedTuple):
     """What some rows of a table come to."""
 
-    entries: list[Entry]  # in order
+    rows: list[Row]  # in order
     faults: list[Fault]  # in the order of their lines
     octets: int  # of the file, taken up to here
 
@@ -35,46 +41,89 @@ class Part(NamedTuple):
 class Reading(NamedTuple):
     """How a table is read."""
 
-    suffix: str  # DNS suffix of the names
     on: date  # registration date, on which codes must be in force
-    ttl: int = DEFAULT_TTL  # seconds
     rows_per_part: int = ROWS_PER_PART
+    rows_per_unit: int = ROWS_PER_UNIT
+
+
+class Unit(NamedTuple):
+    """Rows for one unit of work, packed: they are unpacked where they are decided."""
+
+    rows: int
+    octets: bytes  # msgpack: groups as `grouped` gives them
+
+
+# The rows of one place that follow one another: the place; then in columns their last segments,
+# lines, states, nodes, and how many octets at the end of each node are the record.
+Group = tuple[str, list[str], list[int], list[str], list[bytes], list[int]]
 
 
 def parts(table: Table, reading: Reading, share: int = 0, of: int = 1) -> Iterator[Part]:
-    """The rows of a table as entries, `rows_per_part` lines to a part; of every `of` parts the one
-    with number `share`.
+    """The rows of a table, `rows_per_part` lines to a part; of every `of` parts the one with number
+    `share`.
 
     Raises:
         TableError: the header is not that of a table of identifiers.
     """
-    encode = _encoder(table, reading)
-    for rows, faults in table.groups(reading.rows_per_part, share, of):
-        entries: list[Entry] = []
-        for line, cells in rows:
+    read = _reader(table, reading)
+    for lines, faults in table.groups(reading.rows_per_part, share, of):
+        rows: list[Row] = []
+        for line, cells in lines:
             try:
-                key, blob = encode(cells)
+                name, packed = read(cells)
             except CsidError as error:
                 is_readable = all(map(is_text, cells))
                 faults.append(Fault(line, str(error) if is_readable else table.no_text))
             else:
-                entries.append((key, line, blob))
-        entries.sort()
+                rows.append((name, line, packed))
+        rows.sort()
         faults.sort()
-        yield Part(entries, faults, table.octets)
+        yield Part(rows, faults, table.octets)
 
 
-def _encoder(table: Table, reading: Reading) -> Callable[[list[str]], tuple[bytes, bytes]]:
-    """What makes the key and the node of a row; it raises CsidError if the row is wrong."""
+def _reader(table: Table, reading: Reading) -> Callable[[list[str]], tuple[str, bytes]]:
+    """What makes the name and the record of a row; it raises CsidError if the row is wrong."""
     try:
         read = row_reader(table.header, reading.on)
     except RecordError as error:
         raise TableError(f"line 1: {error}; the first line names the columns") from None
-    named = Names(reading.suffix)
-    ttl = reading.ttl
 
-    def encode(cells: list[str]) -> tuple[bytes, bytes]:
+    def made(cells: list[str]) -> tuple[str, bytes]:
         identifier, record = read(cells)
-        return named.key(str(identifier)), blob_of(record, ttl)
+        return str(identifier), encode(record)
 
-    return encode
+    return made
+
+
+def units(batches: Iterable[list[Row]], ttl: int, most: int) -> Iterator[Unit]:
+    """Rows in the order of the whole table, in units of ``most``, with nodes of this TTL."""
+    held: list[Row] = []
+    for batch in batches:
+        held += batch
+        start = 0
+        while len(held) - start >= most:
+            yield Unit(most, _pack(grouped(held[start : start + most], ttl)))
+            start += most
+        if start:
+            del held[:start]
+    if held:
+        yield Unit(len(held), _pack(grouped(held, ttl)))
+
+
+def grouped(rows: Iterable[Row], ttl: int) -> list[Group]:
+    """Rows by place, each with its node."""
+    groups: list[Group] = []
+    place = ""
+    for name, line, packed in rows:
+        at, _, spec = name.rpartition("/")
+        if at != place:
+            place = at
+            specs, lines, words, blobs, sizes = group = ([], [], [], [], [])  # type: ignore[var-annotated]
+            groups.append((at, *group))
+        values = _unpack(packed, use_list=False)
+        specs.append(spec)
+        lines.append(line)
+        words.append(values["st"])
+        blobs.append(node_of(Record.of_values(values), packed, ttl))
+        sizes.append(len(packed))
+    return groups

@@ -1,219 +1,160 @@
-"""Deciding on an import: `decide` for many rows, at a few microseconds each.
+"""What the writer does of an import: the unit `rows`, some of its rows in one transaction.
 
-What the rows of a place share (who may write there, the owner's accreditation, location and
-scope) is looked at once. A row that is new, not past and in no pool takes the short way, every
-other one goes through `decide`; both ways come to the same, which a test holds them to.
+The rows of a table come in the order of their names. A row that is plain and new takes the desk's
+short way, at a few microseconds; every other one is decided by the rules like a single request.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-from csid.identifier import Identifier
-from csid.record import Record
-from registry.rules import policy, texts
-from registry.rules.case import day_of
-from registry.rules.decide import decide
-from registry.rules.decision import Refusal
-from registry.rules.lifecycle import BIRTH
-from registry.rules.records import RECORD_ROOM
-from registry.rules.requests import Actor, Import, Request
+import msgpack
+
+from registry.bulk.entries import Group
+from registry.core import Core, own_peer
+from registry.desk import Batch
+from registry.rules.decision import Decision
+from registry.rules.owners import takes_owners
+from registry.rules.requests import Actor, Import, IntroduceOwner, Request, Role
 from registry.rules.status import Status
-from registry.tables import codec, index, view
-from registry.tables.changes import Changes, TreeChange, TreeKind
-from registry.tables.enums import WORDS, State
-from registry.tables.log_entry import EntryWriter
-from registry.tables.overlay import Overlay
-from registry.tables.rows import DEFAULT_TTL
-from registry.tables.view import View
+from registry.tables import view
 
-_BIRTHS: Final = {WORDS[state].record: int(state) for state in BIRTH}
-_ACTIVE: Final = int(State.ACTIVE)
-PLACES_KEPT: Final = 100_000  # with what their rows share, from batch to batch
-
-DONE: Final = Refusal(Status.DONE, "")
-UNCHANGED: Final = Refusal(Status.UNCHANGED, "")
+UNIT_SECONDS: Final = 0.02  # of work on rows; what is left then is for the next unit
+_REASON: Final = "first inventory 首次清点"
+_KEEP_ONE: Final = "with another record; keep one"
+_unpack: Final[Any] = msgpack.unpackb
 
 
-class Batch(NamedTuple):
-    """What the rows since the last batch change, for one transaction."""
+class Stands(NamedTuple):
+    """The last row that stands: one with the same identifier says the same, or is wrong."""
 
-    rows: dict[str, list[tuple[bytes, bytes | None]]]  # by table, in key order
-    tree: list[TreeChange]  # in the order of the rows; a later one stands for an earlier
-    leaves: list[bytes]  # in the order of the rows, to be appended as they are
-
-
-class _Owner:
-    """How many identifiers an owner has, what is written of that, and how many it may have."""
-
-    __slots__ = ("live", "quota", "written")
-
-    def __init__(self, live: int, quota: int | None) -> None:
-        self.live = self.written = live
-        self.quota = quota
+    name: str
+    line: int
+    record: bytes
 
 
-class _Place:
-    """What the rows of one place share."""
-
-    __slots__ = ("alone", "families", "owner", "permitted", "refusal")
-
-    def __init__(
-        self, owner: _Owner, permitted: bool, refusal: Refusal | None, alone: bool
-    ) -> None:
-        self.owner = owner
-        self.permitted = permitted  # the actor may ask about identifiers here
-        self.refusal = refusal
-        self.alone = alone  # there are pools here: each row is looked at by itself
-        self.families: set[str] = set()  # chip families known to be entered
+NOTHING_STANDS: Final = Stands("", 0, b"")
 
 
-class Intake:
-    """Decides rows one after the other; what they change is kept until `take`.
+class Task(NamedTuple):
+    """The arguments of the unit.
 
-    Between two batches the view may change only by what `take` gave: the caller writes that to
-    where the view looks before it has the next row decided, and ends the import if it cannot.
-    Other requests belong before the first row or behind the last.
+    Attributes:
+        actor: who imports: name, role, owner.
+        reason: why.
+        year: of registration, 0 is now.
+        ttl: of the rows, None is as it is.
+        stands: as the result of the unit before said.
+        skip: how many rows at the beginning are done.
+        rows: as `registry.bulk.entries.Unit` has them.
     """
 
-    def __init__(self, base: View, actor: Actor, now: int, reason: str = "", year: int = 0) -> None:
-        """An import by ``actor`` at ``now`` (Unix seconds), ``year`` as in `Import`."""
-        self._base = base
-        self._actor = actor
-        self._now = now
-        self._reason = reason
-        self._said = year
-        self._year = policy.registration_year(actor, year, day_of(now).year)
-        writer = EntryWriter(
-            actor.name,
-            actor.role.value,
-            actor.owner,
-            Import.kind,
-            now,
-            reason,
-            year,
-            actor.peer,
-        )
-        self._writer = writer
-        self._owners: dict[str, _Owner] = {}
-        self._places: dict[str, _Place] = {}
-        self._start(base.leaves())
+    actor: tuple[str, str, str]
+    reason: str
+    year: int
+    ttl: int | None
+    stands: tuple[str, int, bytes]
+    skip: int
+    rows: bytes
 
-    def _start(self, leaves: int) -> None:
-        """Begin a batch behind that many leaves."""
-        self._over = Overlay(self._base)
-        self._given = self._over.layer(codec.ASSIGNMENTS)
-        self._tree: list[TreeChange] = []
-        self._leaves: list[bytes] = []
-        self._entries: dict[str, Callable[[str, bytes], bytes]] = {}  # by place
-        self._first = leaves
 
-    def decide(self, identifier: Identifier, record: Record, packed: bytes) -> Refusal:
-        """What becomes of one row: a status, and for a refusal why.
+class Done(NamedTuple):
+    """What became of rows.
 
-        ``packed`` is the record as `csid.record.encode` gives it.
-        """
-        name = str(identifier)
-        key = name.encode("ascii")
-        value = self._given.get(key) or self._base.get(codec.ASSIGNMENTS, key)
-        at = name.rpartition("/")[0]
-        place = self._places.get(at) or self._open(at, identifier, record)
-        if value is not None:
-            held = codec.decode_assignment(value)
-            if place.permitted and held.record == packed and held.state is not State.SUPERSEDED:
-                return UNCHANGED
-            return self._decide_alone(identifier, record)
-        owner = place.owner
-        word: Any = record.values["st"]
-        if (
-            place.alone
-            or word not in _BIRTHS
-            or len(packed) > RECORD_ROOM
-            or (owner.quota is not None and owner.live >= owner.quota)
-        ):
-            return self._decide_alone(identifier, record)
-        if place.refusal is not None:
-            return place.refusal
-        state = _BIRTHS[word]
-        if state != _ACTIVE:
-            self._over.put(codec.BY_STATE, codec.state_key(word, name), b"")
-        family = index.family_of(identifier.spec)
-        if family not in place.families:
-            self._enter(at, place, family)
-        leaf = self._first + len(self._leaves)
-        row = (state, leaf, self._now, self._now, 0, packed, "", DEFAULT_TTL)
-        self._given[key] = codec.encode(row)
-        self._tree.append(TreeChange(TreeKind.RECORD, name, packed))
-        self._leaves.append(self._entry_of(at)(name, packed))
-        owner.live += 1
-        return DONE
+    Attributes:
+        through: how many of the rows are dealt with, those skipped included.
+        added: were assigned.
+        changed: had another record or TTL before.
+        unchanged: say what is known already.
+        faults: line and reason of those not taken, in the order of the lines.
+        stands: the last row that does.
+    """
 
-    def take(self) -> Batch:
-        """What the rows since the last call change; the next batch begins."""
-        for code, owner in self._owners.items():
-            self._count(code, owner)
-        batch = Batch(self._over.rows(), self._tree, self._leaves)
-        self._start(self._first + len(self._leaves))
-        if len(self._places) > PLACES_KEPT:  # all that is known of them is in the batch
-            self._places.clear()
-            self._owners.clear()
-        return batch
+    through: int
+    added: int
+    changed: int
+    unchanged: int
+    faults: list[tuple[int, str]]
+    stands: tuple[str, int, bytes]
 
-    def _open(self, at: str, identifier: Identifier, record: Record) -> _Place:
-        """Look at what the rows of a place share."""
-        code = identifier.owner
-        owner = self._owners.get(code)
-        if owner is None:
-            facts = view.get_owner(self._base, code)
-            live = view.count_live(self._over, code)
-            owner = self._owners[code] = _Owner(live, facts.quota if facts else None)
-        request = Request(self._actor, Import(identifier, record), self._reason)
-        forbidden = texts.request_fault(request) or policy.permit(self._actor, request.body)
-        refusal = forbidden or policy.place_open(self._base, at, self._year)
-        pooled = next(self._base.scan(codec.POOLS, f"{at}/".encode("ascii")), None) is not None
-        place = self._places[at] = _Place(owner, forbidden is None, refusal, pooled)
-        return place
 
-    def _entry_of(self, at: str) -> Callable[[str, bytes], bytes]:
-        """What makes the leaves of a place in this batch."""
-        entry = self._entries.get(at)
-        if entry is None:
-            serial = self._base.serial(at)
-            entry = self._writer.first(Status.DONE.number, serial, DEFAULT_TTL)
-            self._entries[at] = entry
-        return entry
+def rows(core: Core, args: Any) -> Done:
+    """The unit: decide on rows and commit them, for UNIT_SECONDS at most.
 
-    def _enter(self, at: str, place: _Place, family: str) -> None:
-        """Enter a place with its first identifier, and a chip family with its first there."""
-        if self._over.get(codec.PLACES, index.location_key(at)) is None:
-            self._over.put_all(index.place_rows(at))
-        self._over.put(codec.PLACES, index.family_key(family, at), b"")
-        place.families.add(family)
+    Whoever may ask for units may open the store: that the rows are well-formed is believed, what
+    the registry says about them is looked at here.
 
-    def _decide_alone(self, identifier: Identifier, record: Record) -> Refusal:
-        """One row by the general way."""
-        owner = self._owners.get(identifier.owner)
-        if owner is not None:
-            self._count(identifier.owner, owner)
-        self._over.set_leaves(self._first + len(self._leaves))
-        request = Request(self._actor, Import(identifier, record, self._said), self._reason)
-        decision = decide(self._over, request, self._now)
-        self._keep(identifier.owner, decision.changes)
-        return Refusal(decision.status, decision.detail)
+    Raises:
+        StoreError: the store is full or fails: nothing of the unit was done.
+    """
+    given: list[str] = []
+    with core.desk.batch(core.store, int(time.time())) as batch:
+        done = take(batch, Task(*args), core.peer or own_peer(), time.monotonic, given)
+    for observe in core.stages.observe:
+        for name in given:
+            observe(Decision(Status.DONE, name))
+    return done
 
-    def _count(self, code: str, owner: _Owner) -> None:
-        """Lay over how many identifiers an owner has, which the short way only counts."""
-        if owner.live != owner.written:
-            self._over.put(codec.COUNTS, codec.owner_count_key(code), codec.encode(owner.live))
-            owner.written = owner.live
 
-    def _keep(self, code: str, changes: Changes) -> None:
-        """Take over what `decide` has found."""
-        self._over.put_all(changes.rows)
-        self._tree += changes.tree
-        if changes.leaf is not None:
-            self._leaves.append(changes.leaf)
-        owner = self._owners.get(code)
-        if owner is not None:
-            owner.live = owner.written = view.count_live(self._over, code)
+def take(batch: Batch, task: Task, peer: str, clock: Callable[[], float], given: list[str]) -> Done:
+    """Decide on the rows of a task that a process asks for; ``given`` gets the identifiers that
+    are other than before.
+    """
+    deadline = clock() + UNIT_SECONDS
+    by, role, owner = task.actor
+    actor = Actor(by, Role(role), owner, peer)
+    groups: list[Group] = _unpack(task.rows)
+    _introduce(batch, actor, task.reason, {at.partition("/")[0] for at, *_ in groups})
+    party = batch.party(actor, Import, task.reason, task.year, task.ttl)
+    added = changed = unchanged = 0
+    faults: list[tuple[int, str]] = []
+    standing, stood, said = task.stands
+    through = 0
+    for at, *columns in groups:
+        for spec, line, word, blob, size in zip(*columns, strict=True):
+            through += 1
+            if through <= task.skip:
+                continue
+            packed = blob[-size:]
+            name = f"{at}/{spec}"
+            if name == standing:
+                if packed == said:
+                    unchanged += 1
+                else:
+                    faults.append((line, f"{name}: stands on line {stood} already, {_KEEP_ONE}"))
+                continue
+            verdict = batch.row(party, at, spec, word, packed, blob)
+            status = verdict.status
+            if status is Status.DONE:
+                given.append(name)
+                if verdict.known:
+                    changed += 1
+                else:
+                    added += 1
+            elif status is Status.UNCHANGED:
+                unchanged += 1
+            else:
+                faults.append((line, f"{name}: {status.zh} {verdict.detail or status.en}"))
+                name = ""
+            if name:
+                standing, stood, said = name, line, packed
+            if clock() > deadline:
+                break
+        else:
+            continue
+        break
+    return Done(through, added, changed, unchanged, sorted(faults), (standing, stood, said))
+
+
+def _introduce(batch: Batch, actor: Actor, reason: str, owners: set[str]) -> None:
+    """Register the owners that the first inventory of a node (首次清点) brings with it.
+
+    A node that begins has its resources in tables, not its owners in a registry. So as long as
+    nobody has registered one by hand, an import by an administrator registers those it meets.
+    """
+    unknown = [code for code in sorted(owners) if view.get_owner(batch.view, code) is None]
+    if unknown and takes_owners(batch.view):
+        for code in unknown:
+            batch.decide(Request(actor, IntroduceOwner(code), reason or _REASON))

@@ -1,11 +1,17 @@
-"""Processes of their own that read a table, so that other cores read while one writes.
+"""Processes of their own that read a table and put its rows in order, so that other cores work
+while one writes.
 
-`python -m registry.bulk.readers` reads the table on stdin and writes frames to stdout: a length of
-4 octets, then msgpack of [name, values...]:
+`python -m registry.bulk.readers read` reads the table on stdin, writes its rows as sorted runs to
+the file of `--file`, and frames to stdout: a length of 4 octets, then msgpack of [name, values...]:
 
-    part   entries, faults, octets taken of the file: as `registry.bulk.entries.Part`
-    error  text: the table as a whole is wrong; nothing follows
+    part   blocks, faults, octets taken of the file: where a run of rows lies, as `runs.write_run`
+    error  text: the table as a whole is wrong, or cannot be sorted; nothing follows
     end    nothing follows; without it the process was ended before it was through
+
+`python -m registry.bulk.readers merge` reads msgpack of [[file, runs]...] on stdin, and writes:
+
+    unit   rows, octets: as `registry.bulk.entries.Unit`
+    error, end
 """
 
 from __future__ import annotations
@@ -16,70 +22,110 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import date
 from itertools import cycle
 from queue import Queue
 from threading import Thread
-from typing import IO, Any, BinaryIO, Final
+from typing import IO, Any, BinaryIO, Final, NamedTuple, TypeVar
 
 import msgpack
 
-from csid.errors import CsidError
+from csid.errors import CsidError, StoreError
 from registry.bulk.csv_stream import ENCODING, Fault, Table, TableError
-from registry.bulk.entries import Part, Reading, parts
+from registry.bulk.entries import Reading, Unit, parts, units
+from registry.bulk.runs import Block, merged, read_run, write_run
 
 MODULE: Final = "registry.bulk.readers"  # this one
-FRAME_OCTETS_MAX: Final = 1 << 30  # a part has at most 50,000 rows, of about 400 octets each
-FRAMES_AHEAD: Final = 1  # made while the importer is busy, beside the one being sent
+FRAME_OCTETS_MAX: Final = 1 << 28
+FRAMES_AHEAD: Final = 4  # made while the importer is busy, beside the one being sent
 _LENGTH_OCTETS: Final = 4
+_T = TypeVar("_T")
 _unpack: Final[Any] = msgpack.unpackb
+_pack: Final[Any] = msgpack.packb
 
 
 class FeederError(CsidError):
     """The process that reads the table ended before it was through."""
 
 
-def feed(
-    file: BinaryIO, reading: Reading, encoding: str = ENCODING, readers: int = 1
-) -> Iterator[Part]:
-    """The parts of a table in their order, read by processes of their own.
+class Run(NamedTuple):
+    """A part of a table that was read: its rows lie in a file, in order."""
+
+    blocks: list[Block]
+    faults: list[Fault]
+    octets: int  # of the table, taken up to here
+
+
+def read(
+    file: BinaryIO, reading: Reading, spills: Sequence[int], encoding: str = ENCODING
+) -> Iterator[Run]:
+    """The parts of a table in their order, read by processes of their own, as many as there are
+    files (descriptors) to write the rows to; part n is in file n modulo their number.
 
     Args:
-        file: at its start; has a descriptor.
-        readers: how many processes; more than one only for a file that can be sought in.
+        file: at its start; has a descriptor; can be sought in unless there is one process only.
 
     Raises:
         TableError: the header is not that of a table of identifiers.
         FeederError: a process ended early.
     """
+    words = ["read", "--on", reading.on.isoformat(), "--encoding", encoding]
+    words += ["--rows", str(reading.rows_per_part), "--of", str(len(spills))]
     with ExitStack() as stack:
-        streams = [
-            _received(stack.enter_context(_reader(file, reading, encoding, share, readers)))
-            for share in range(readers)
-        ]
+        streams = []
+        for share, spill in enumerate(spills):
+            more = ["--share", str(share), "--file", str(spill)]
+            process = stack.enter_context(_process([*words, *more], [spill], file))
+            streams.append(_received(process, "part", _run))
         # Part n comes from reader n modulo their number; where one has no more, none has.
         for stream in cycle(streams):
-            part = next(stream, None)
-            if part is None:
+            run = next(stream, None)
+            if run is None:
                 return
-            yield part
+            yield run
+
+
+def _run(blocks: Any, faults: Any, taken: Any) -> Run:
+    return Run(list(blocks), [Fault._make(fault) for fault in faults], taken)
+
+
+def merge(runs: Sequence[tuple[int, list[list[Block]]]], ttl: int, most: int) -> Iterator[Unit]:
+    """The rows of runs in one order, as units, made ready by a process of its own.
+
+    Args:
+        runs: files (descriptors) with where the runs lie in each.
+        ttl: of the nodes.
+        most: rows of a unit.
+
+    Raises:
+        FeederError: the process ended early.
+    """
+    with _process(
+        ["merge", "--ttl", str(ttl), "--rows", str(most)], [spill for spill, _ in runs], None
+    ) as process:
+        assert process.stdin is not None
+        Thread(target=_tell, args=(process.stdin, _pack(runs)), daemon=True).start()
+        yield from _received(process, "unit", Unit)
+
+
+def _tell(pipe: IO[bytes], octets: bytes) -> None:
+    with suppress(BrokenPipeError), pipe:  # that it ended is told by what it did not send
+        pipe.write(octets)
 
 
 @contextmanager
-def _reader(
-    file: BinaryIO, reading: Reading, encoding: str, share: int, of: int
+def _process(
+    words: list[str], spills: Sequence[int], stdin: BinaryIO | None
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A running process that writes to a pipe; ended with the context."""
-    words = ["--suffix", reading.suffix, "--on", reading.on.isoformat(), "--encoding", encoding]
-    words += ["--ttl", str(reading.ttl), "--rows", str(reading.rows_per_part)]
-    words += ["--share", str(share), "--of", str(of)]
     process = subprocess.Popen(
         # -P: what runs must not depend on the directory the import is started in.
         [sys.executable, "-P", "-m", MODULE, *words],
-        stdin=file,
+        stdin=subprocess.PIPE if stdin is None else stdin,
         stdout=subprocess.PIPE,
+        pass_fds=spills,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)},
     )
     assert process.stdout is not None
@@ -90,8 +136,8 @@ def _reader(
         process.wait()
 
 
-def _received(process: subprocess.Popen[bytes]) -> Iterator[Part]:
-    """The parts that a process sends.
+def _received(process: subprocess.Popen[bytes], kind: str, made: Callable[..., _T]) -> Iterator[_T]:
+    """What a process sends.
 
     Raises:
         TableError: it says that the table as a whole is wrong.
@@ -110,11 +156,12 @@ def _received(process: subprocess.Popen[bytes]) -> Iterator[Part]:
                 return
             if name == "error":
                 raise TableError(values[0])
-            entries, faults, taken = values
-            part = Part(list(entries), [Fault._make(fault) for fault in faults], taken)
+            if name != kind:
+                raise ValueError(f"{name!r}")
+            one = made(*values)
         except (ValueError, TypeError, msgpack.UnpackException) as error:
             raise FeederError(f"the process that reads the table sends no part: {error}") from None
-        yield part
+        yield one
 
 
 def _exactly(process: subprocess.Popen[bytes], pipe: IO[bytes], octets: int) -> bytes:
@@ -140,27 +187,30 @@ def _signal_name(number: int) -> str:
 def main() -> int:
     """Read stdin, write frames to stdout."""
     parser = argparse.ArgumentParser(prog="registry.bulk.readers", description=__doc__)
-    parser.add_argument("--suffix", required=True)
-    parser.add_argument("--on", type=date.fromisoformat, required=True)
-    parser.add_argument("--ttl", type=int, required=True)
-    parser.add_argument("--rows", type=int, required=True)
-    parser.add_argument("--encoding", required=True)
-    parser.add_argument("--share", type=int, default=0)
-    parser.add_argument("--of", type=int, default=1)
+    jobs = parser.add_subparsers(required=True)
+    reader = jobs.add_parser("read")
+    reader.add_argument("--on", type=date.fromisoformat, required=True)
+    reader.add_argument("--rows", type=int, required=True)
+    reader.add_argument("--encoding", required=True)
+    reader.add_argument("--share", type=int, required=True)
+    reader.add_argument("--of", type=int, required=True)
+    reader.add_argument("--file", type=int, required=True)
+    reader.set_defaults(run=_read_all)
+    merger = jobs.add_parser("merge")
+    merger.add_argument("--ttl", type=int, required=True)
+    merger.add_argument("--rows", type=int, required=True)
+    merger.set_defaults(run=_merge_all)
     options = parser.parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the importer closes the pipe when it ends
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     gc.disable()  # no cycles are made here, and looking for them takes a tenth of the time
-    reading = Reading(options.suffix, options.on, options.ttl, options.rows)
-    file = _Own(sys.stdin.fileno()) if options.of > 1 else sys.stdin.buffer
     frames: Queue[bytes | None] = Queue(FRAMES_AHEAD)
     sender = Thread(target=_send, args=(frames,))
     sender.start()
     try:
-        table = Table(file, options.encoding)
-        for part in parts(table, reading, options.share, options.of):
-            frames.put(_frame("part", *part))
-    except TableError as error:
+        for frame in options.run(options):
+            frames.put(frame)
+    except (TableError, StoreError) as error:
         frames.put(_frame("error", str(error)))
     else:
         frames.put(_frame("end"))
@@ -168,6 +218,26 @@ def main() -> int:
         frames.put(None)
         sender.join()
     return 0
+
+
+def _read_all(options: argparse.Namespace) -> Iterator[bytes]:
+    file = _Own(sys.stdin.fileno()) if options.of > 1 else sys.stdin.buffer
+    table = Table(file, options.encoding)
+    at = 0
+    for part in parts(table, Reading(options.on, options.rows), options.share, options.of):
+        blocks = write_run(options.file, part.rows, at)
+        at = sum(blocks[-1]) if blocks else at
+        yield _frame("part", blocks, part.faults, part.octets)
+
+
+def _merge_all(options: argparse.Namespace) -> Iterator[bytes]:
+    runs = [
+        read_run(file, blocks)
+        for file, all_of_it in _unpack(sys.stdin.buffer.read(), use_list=False)
+        for blocks in all_of_it
+    ]
+    for unit in units(merged(runs), options.ttl, options.rows):
+        yield _frame("unit", *unit)
 
 
 class _Own:
@@ -184,7 +254,7 @@ class _Own:
 
 
 def _frame(*values: object) -> bytes:
-    packed: bytes = msgpack.packb(values, unicode_errors="replace")
+    packed: bytes = _pack(values, unicode_errors="replace")
     return len(packed).to_bytes(_LENGTH_OCTETS, "big") + packed
 
 

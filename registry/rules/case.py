@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Final
 
 from registry.rules.decision import Decision
-from registry.rules.requests import Request
+from registry.rules.requests import Actor, Request
 from registry.rules.status import Status
 from registry.tables.changes import NOTHING, Changes, Row, TreeChange
 from registry.tables.log_entry import EntryWriter
@@ -21,6 +21,13 @@ CHINA: Final = timezone(timedelta(hours=8))  # codes and their tables follow Chi
 def day_of(now: int) -> date:
     """The day in China at a time in Unix seconds."""
     return datetime.fromtimestamp(now, UTC).astimezone(CHINA).date()
+
+
+def entry_writer(actor: Actor, kind: str, now: int, reason: str, year: int = 0) -> EntryWriter:
+    """What writes the leaves of one who asks for a kind of request, at a time, for a reason."""
+    return EntryWriter(
+        actor.name, actor.role.value, actor.owner, kind, now, reason, year, actor.peer
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +79,7 @@ class Case:
         year: int = 0,
     ) -> bytes:
         request = self.request
-        actor = request.actor
-        kind = request.body.kind
-        writer = EntryWriter(
-            actor.name,
-            actor.role.value,
-            actor.owner,
-            kind,
-            self.now,
-            request.reason,
-            year,
-            actor.peer,
-        )
+        writer = entry_writer(request.actor, request.body.kind, self.now, request.reason, year)
         serial = [self.view.serial(change.name) for change in tree]
         ttl = tree[0].ttl if tree else 0
         return writer.entry(subject, after, prev, to, status.number, serial, ttl, self.key)

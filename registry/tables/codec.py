@@ -74,6 +74,11 @@ def owner_count_key(code: str) -> bytes:
     return b"o/" + code.encode("ascii")
 
 
+def counted_owner(key: bytes) -> str:
+    """Whose identifiers a key in COUNTS is about, empty if it is none of `owner_count_key`."""
+    return key[2:].decode("ascii") if key.startswith(b"o/") else ""
+
+
 def pool_use_key(pool: Pool) -> bytes:
     """The key in COUNTS of how far a pool is used."""
     return b"p/" + pool_key(pool)

@@ -66,6 +66,12 @@ class Overlay:
         """The rows laid over one table, to be read and written by whoever has many."""
         return self._layers[table]
 
+    def adopt(self, other: Overlay, tables: Iterable[str]) -> None:
+        """Have the same rows laid over some tables as another one, which is not used any more."""
+        for table in tables:
+            self._layers[table] = other._layers[table]
+            self._sorted[table] = []
+
     def rows(self) -> dict[str, list[tuple[bytes, bytes | None]]]:
         """All rows laid over, by table, in key order; tables without any are left out."""
         return {table: sorted(rows.items()) for table, rows in self._layers.items() if rows}

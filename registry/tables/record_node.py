@@ -23,7 +23,11 @@ def blob_of(record: Record, ttl: int) -> bytes:
     Raises:
         RecordError: the record is too large.
     """
-    packed = encode(record)
+    return node_of(record, encode(record), ttl)
+
+
+def node_of(record: Record, packed: bytes, ttl: int) -> bytes:
+    """As `blob_of`, of a record with its canonical octets."""
     text = txt_rdata(record)
     endpoints = svcb_rdatas(record)
     parts = [node.EMPTY, _HEAD(TXT, 1, len(text) + 12, 0, 0, _OWNER, TXT, 1, ttl, len(text)), text]

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from csid.limits import COMMIT_SECONDS
 from registry.core import Core
+from registry.desk import decided
 from registry.rules.decision import Decision
 from registry.rules.requests import Request
-from registry.writer.batch import Batch, decided
 
 Outcomes = list[Decision | Exception]  # for each request of a caller
 
@@ -26,13 +26,11 @@ def commit(core: Core, waiting: Sequence[Sequence[Request]]) -> list[Outcomes]:
     """
     done: list[Outcomes] = []
     until = time.monotonic() + COMMIT_SECONDS
-    with core.store.write() as txn:
-        batch = Batch(txn, core.suffix, int(time.time()), core.stages.check)
+    with core.desk.batch(core.store, int(time.time())) as batch:
         for requests in waiting:
             done.append([decided(batch, request) for request in requests])
             if time.monotonic() >= until:
                 break
-        batch.write()
     for observe in core.stages.observe:
         for outcomes in done:
             for outcome in outcomes:

@@ -15,7 +15,6 @@ from registry.rules.plan import MintAll, Plan
 from registry.rules.requests import Actor, Request
 from registry.rules.status import BY_NUMBER
 from registry.tables.view import View
-from registry.writer.batch import Batch
 from registry.writer.values import ValuesError, pack, pack_actor, read_actor, read_plan
 
 _NUMBER: Final = re.compile(r"[0-9]{1,18}")  # the cursor of `MintAll`
@@ -84,10 +83,8 @@ def carry_on(core: Core, args: Any) -> list[object]:
     """
     task, cursor = _read(args, core.peer)
     until = time.monotonic() + COMMIT_SECONDS
-    with core.store.write() as txn:
-        batch = Batch(txn, core.suffix, int(time.time()), core.stages.check)
+    with core.desk.batch(core.store, int(time.time())) as batch:
         piece = task.advance(batch.view, batch.decide, cursor, until)
-        batch.write()
     for observe in core.stages.observe:
         for decision in piece.decisions:
             observe(decision)

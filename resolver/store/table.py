@@ -5,7 +5,8 @@ The store knows neither their rows nor their meaning, only that each is a mappin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 
 
@@ -55,6 +56,10 @@ class Table:
     def put(self, key: bytes, value: bytes) -> None:
         """Write a row in place of the one that was there."""
         self._txn.put(key, value, db=self._database)
+
+    def adder(self) -> Callable[[bytes, bytes], bool]:
+        """What writes a row (key, value) unless there is one; it returns whether there was none."""
+        return partial(self._txn.put, overwrite=False, db=self._database)
 
     def put_many(self, rows: Iterable[tuple[bytes, bytes]], /) -> None:
         """Write rows in place of those that were there; quickest in key order."""

@@ -44,6 +44,13 @@ class WriteTransaction:
         self._meta = databases[b"meta"]
         self._doomed = databases[b"doomed"]
 
+    @property
+    def number(self) -> int:
+        """The number of this transaction: one more than that of the last one that was committed and
+        changed anything, by whomever.
+        """
+        return int(self._txn.id())
+
     # -- zones as a whole
 
     def begin_generation(self) -> bytes:

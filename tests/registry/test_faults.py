@@ -10,9 +10,7 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
 from itertools import chain
 from pathlib import Path
 from threading import Thread
@@ -21,9 +19,6 @@ import pytest
 
 from csid.errors import StoreError
 from csid.identifier import make
-from registry.bulk.csv_stream import Table
-from registry.bulk.entries import Part, Reading, parts
-from registry.bulk.importer import Import
 from registry.rules.requests import Assign
 from registry.rules.status import Status
 from registry.service import Registry
@@ -31,12 +26,13 @@ from registry.tables import log_entry, view
 from registry.tables.transaction import AuditStore
 from tests.support import trees
 from tests.support.books import OWNERS, accredit, ask, create, opened, resolved
+from tests.support.importing import READING, run_through, work_on
 from tests.support.killed import LONGEST, Say, finished, killed_after, start
-from tests.support.registering import ADMINISTRATOR, OWNER, RECORD, identifier
+from tests.support.registering import OWNER, RECORD, identifier
 
 KILLS = int(os.environ.get("CSID_KILLS", "40"))
 ROWS = 2_000
-ROWS_PER_PART = 40
+IN_SMALL_UNITS = READING._replace(rows_per_unit=40)
 ACKNOWLEDGED_MOST = 20  # writes before a process is killed; an import has 50
 
 
@@ -60,14 +56,16 @@ def assign_many(say: Say, data: Path, round_: int) -> None:
 
 def import_all(say: Say, data: Path, table: Path) -> None:
     with Registry.open(data, writable=True) as registry:
-        work = Import(registry.store, ADMINISTRATOR)
-        for faults in work.run(rows_of(table)):
+        work = work_on(registry)
+        for faults in run_through(registry, work, table.read_bytes(), IN_SMALL_UNITS):
             assert not faults, faults
             say(f"imported {work.tally.added + work.tally.unchanged}")
 
 
 def table_of(path: Path, round_: int) -> list[str]:
-    """A table of identifiers nobody has yet, in random order; their names in the order of it."""
+    """A table of identifiers nobody has yet, in random order; their names in their own, in which
+    they are committed.
+    """
     source = random.Random(round_)
     names = [
         str(make(OWNER, "6450", "330106", "GCV", "G09M04R8", f"{round_:04d}{number:05d}"))
@@ -75,7 +73,7 @@ def table_of(path: Path, round_: int) -> list[str]:
     ]
     rows = [f"{name},active,https://{'x' * 60}.example:8443\n" for name in names]
     path.write_text("identifier,state,endpoints\n" + "".join(rows))
-    return names
+    return sorted(names)
 
 
 def check(data: Path, promised: set[str]) -> int:
@@ -128,20 +126,12 @@ def test_killed_at_any_moment_nothing_acknowledged_is_lost(tmp_path: Path) -> No
     assert cut_short > rounds / 3, "the processes were through before they were killed"
 
 
-def rows_of(table: Path) -> Iterator[Part]:
-    """Parts of a table as an import takes them."""
-    with table.open("rb") as file:
-        yield from parts(
-            Table(file), Reading("csid.internal.", date(2026, 1, 1), 300, ROWS_PER_PART)
-        )
-
-
 def import_until_full(registry: Registry, table: Path) -> set[str]:
     """Import until there is no room; the names of the rows that were committed."""
     wanted = table_of(table, 1)
-    work = Import(registry.store, ADMINISTRATOR)
+    work = work_on(registry)
     with pytest.raises(StoreError, match="is full") as caught:
-        for faults in work.run(rows_of(table)):
+        for faults in run_through(registry, work, table.read_bytes(), IN_SMALL_UNITS):
             assert not faults
     assert "\n" not in str(caught.value)
     assert 0 < work.tally.added < ROWS

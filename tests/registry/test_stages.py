@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import io
-from datetime import date
 from pathlib import Path
+from typing import Any
 
-from registry.bulk.csv_stream import Table
-from registry.bulk.entries import Reading, parts
-from registry.bulk.importer import Import
+import pytest
+
 from registry.rules.requests import Assign, Request
 from registry.rules.status import Status
 from registry.service import Registry
@@ -16,7 +14,8 @@ from registry.tables import view
 from registry.tables.changes import TreeChange
 from registry.tables.view import View
 from resolver.answer.source import Stages
-from tests.support.books import OWNERS, SUFFIX, accredit, create
+from tests.support.books import OWNERS, accredit, create
+from tests.support.importing import run_through, work_on
 from tests.support.registering import ADMINISTRATOR, RECORD, identifier
 
 FORBIDDEN, ALLOWED = identifier("0001"), identifier("0002")
@@ -45,15 +44,22 @@ def test_a_request_that_a_plugin_forbids_changes_nothing(tmp_path: Path) -> None
         assert registry.verify().sound
 
 
-def test_a_row_that_a_plugin_forbids_is_told_and_the_others_go_in(tmp_path: Path) -> None:
-    with Registry.open(create(tmp_path / "data"), writable=True, sync=False) as registry:
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_row_that_a_plugin_forbids_is_told_and_the_others_go_in(
+    tmp_path: Path, keep: bool
+) -> None:
+    observed: list[Any] = []
+    store = Registry.open(create(tmp_path / "data"), writable=True, sync=False).store
+    with Registry(store, False, Stages(check=(check,), observe=(observed.append,))) as registry:
         accredit(registry, *OWNERS)
-        table = f"identifier,state\n{FORBIDDEN},active\n{ALLOWED},active\n"
-        reading = Reading(SUFFIX, date(2026, 1, 1))
-        work = Import(registry.store, ADMINISTRATOR, check=(check,))
-        rows = parts(Table(io.BytesIO(table.encode())), reading)
-        faults = [fault for some in work.run(rows) for fault in some]
+        observed.clear()
+        table = f"identifier,state\n{FORBIDDEN},active\n{ALLOWED},active\n".encode()
+        work = work_on(registry, keep=keep)
+        faults = [fault for some in run_through(registry, work, table) for fault in some]
         assert [fault.line for fault in faults] == [2]
         assert faults[0].reason.endswith("not here")
         assert work.tally.added == 1
+        assert [(one.status, one.subject) for one in observed] == (
+            [(Status.DONE, str(ALLOWED))] if keep else []
+        )
         assert registry.verify().sound

@@ -8,16 +8,19 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, BinaryIO, Final
+from tempfile import TemporaryFile
+from typing import BinaryIO, Final
 
 from gateway.cli import acting, options, output, progress, request
 from registry.bulk.csv_stream import ENCODING, Fault, TableError
 from registry.bulk.entries import Reading
-from registry.bulk.importer import Import, Tally, read_parts
+from registry.bulk.importer import Import, Tally, Trial
+from registry.bulk.runs import Block, merged, read_run, write_run
+from registry.bulk.sorting import SortedTable
 from registry.service import Registry
-from registry.tables.rows import DEFAULT_TTL
 
 FAULTS_SHOWN: Final = 20  # on the screen; --errors has them all
+FAULTS_HELD: Final = 20_000  # in memory
 
 
 def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
@@ -39,7 +42,10 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         help="date of registration, on which codes must be in force 赋码日期 (today)",
     )
     parser.add_argument(
-        "--ttl", type=options.ttl, metavar="SECONDS", help="TTL of the records (300)"
+        "--ttl",
+        type=options.ttl,
+        metavar="SECONDS",
+        help="of the names; without it new ones have 300, and others keep theirs 生存时间",
     )
     parser.add_argument("--encoding", help="of the table 编码 (utf-8), such as gb18030")
     parser.add_argument("--dry-run", action="store_true", help="check all, keep nothing 试运行")
@@ -62,38 +68,88 @@ def run_import(args: argparse.Namespace) -> int:
     """Import one table; exit code 1 if rows of it were wrong."""
     started = time.monotonic()
     actor = acting.actor_of(args)
-    shown: list[Fault] = []
+    reading = Reading(args.on or options.today())
     with (
-        Registry.alone(args.data, sync=not args.no_sync) as registry,
+        Registry.open(args.data, writable=not args.dry_run, sync=not args.no_sync) as registry,
         _opened(args.file) as (file, size),
-        _errors_file(args.errors) as errors,
+        _Faults(args) as faults,
+        SortedTable(
+            file, reading, size, None if args.dry_run else args.data, args.encoding or ENCODING
+        ) as table,
     ):
-        ttl = DEFAULT_TTL if args.ttl is None else args.ttl
-        reading = Reading(registry.settings.suffix, args.on or options.today(), ttl)
+        trial = Trial(registry.store, registry.stages.check)
         work = Import(
-            registry.store,
+            trial.perform if args.dry_run else registry.perform,
             actor,
             args.reason,
-            keep=not args.dry_run,
-            year=args.on.year if args.on else 0,
-            check=registry.stages.check,
+            args.on.year if args.on else 0,
+            args.ttl,
         )
         try:
+            if not args.dry_run:
+                while registry.perform("sweep"):  # what a killed load has left
+                    pass
             with progress.bar(size) as bar:
-                for faults in work.run(read_parts(file, reading, size, args.encoding or ENCODING)):
-                    for fault in faults:
-                        line = f"{args.file}:{fault.line}: {fault.reason}"
-                        if len(shown) < FAULTS_SHOWN:
-                            shown.append(fault)
-                            if not args.json:
-                                output.complain(line)
-                        if errors is not None:
-                            errors.write(line + "\n")
+                for found in work.run(table):
+                    faults.tell(found)
                     rate = work.tally.rows / (time.monotonic() - started)
                     bar.show(work.tally.octets, f"{work.tally.rows:,} 行 rows, {rate:,.0f}/s")
         finally:
-            _report(args, work.tally, shown, time.monotonic() - started)
+            _report(args, work.tally, faults.shown, time.monotonic() - started)
     return output.EXIT_BAD_INPUT if work.tally.bad else output.EXIT_OK
+
+
+class _Faults:
+    """The rows that were not taken: some are shown as they are found, all are written to --errors
+    at the end, in the order of their lines.
+    """
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.shown: list[Fault] = []
+        self._file: str = args.file
+        self._is_quiet: bool = args.json
+        self._path: Path | None = args.errors
+        self._held: list[Fault] = []
+        self._runs: list[list[Block]] = []
+        self._end = 0
+
+    def __enter__(self) -> _Faults:
+        if self._path is not None:
+            try:
+                self._errors = self._path.open("w", encoding="utf-8", errors="backslashreplace")
+                self._spill = TemporaryFile(dir=self._path.parent)
+            except OSError as error:
+                raise TableError(f"{self._path}: cannot be written: {error.strerror}") from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._path is None:
+            return
+        with self._errors, self._spill:
+            self._put_away()
+            for some in merged([read_run(self._spill.fileno(), run) for run in self._runs]):
+                self._errors.writelines(f"{self._text(Fault(*fault))}\n" for fault in some)
+
+    def tell(self, faults: Sequence[Fault]) -> None:
+        """Take in more of them."""
+        for fault in faults[: max(0, FAULTS_SHOWN - len(self.shown))]:
+            self.shown.append(fault)
+            if not self._is_quiet:
+                output.complain(self._text(fault))
+        if self._path is not None:
+            self._held += faults
+            if len(self._held) >= FAULTS_HELD:
+                self._put_away()
+
+    def _put_away(self) -> None:
+        blocks = write_run(self._spill.fileno(), sorted(self._held), self._end)
+        self._held = []
+        if blocks:
+            self._end = sum(blocks[-1])
+            self._runs.append(blocks)
+
+    def _text(self, fault: Fault) -> str:
+        return f"{self._file}:{fault.line}: {fault.reason}"
 
 
 def _report(args: argparse.Namespace, tally: Tally, shown: Sequence[Fault], seconds: float) -> None:
@@ -137,16 +193,3 @@ def _opened(name: str) -> Iterator[tuple[BinaryIO, int | None]]:
         raise TableError(f"{name}: cannot be read: {error.strerror}") from None
     with file:
         yield file, path.stat().st_size if path.is_file() else None
-
-
-@contextmanager
-def _errors_file(path: Path | None) -> Iterator[IO[str] | None]:
-    if path is None:
-        yield None
-        return
-    try:
-        file = path.open("w", encoding="utf-8", errors="backslashreplace")
-    except OSError as error:
-        raise TableError(f"{path}: cannot be written: {error.strerror}") from None
-    with file:
-        yield file

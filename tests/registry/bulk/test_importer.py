@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import random
 import signal
 import subprocess
 import sys
 import threading
 import tracemalloc
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from datetime import date
+from itertools import chain, repeat
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO
 
 import msgpack
 import pytest
@@ -19,17 +25,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from csid import names
-from csid.errors import RecordError
+from csid.errors import RecordError, StoreError
 from csid.identifier import Identifier, make
 from csid.protocol import CSID, SVCB, TXT
 from csid.record import Record, encode
 from csid.record_rdata import svcb_rdatas, txt_rdata
-from registry.bulk import importer
+from registry.bulk import csv_stream, sorting
 from registry.bulk import readers as reading_processes
 from registry.bulk.csv_stream import LINE_CHARACTERS_MAX, Fault, Table, TableError
-from registry.bulk.entries import Reading, parts
-from registry.bulk.importer import Import, Tally, read_parts
-from registry.bulk.readers import FeederError, feed
+from registry.bulk.entries import Reading, Unit, parts
+from registry.bulk.importer import Tally
+from registry.bulk.readers import FeederError, Run, read
+from registry.bulk.runs import merged, read_run, write_run
+from registry.bulk.sorting import SortedTable
 from registry.service import Registry
 from registry.tables.naming import Names
 from registry.tables.record_node import blob_of
@@ -39,14 +47,14 @@ from resolver.store.node import RRset
 from tests.support import trees
 from tests.support.books import accredit
 from tests.support.identifiers import identifiers
+from tests.support.importing import run_through, work_on
 from tests.support.pieces import Pieces
 from tests.support.records import facts
-from tests.support.registering import ADMINISTRATOR
 from tests.support.servers import SUFFIX, make_data, put_zone
 
 OWNER = "X0000000000000101T"
 ON = date(2026, 1, 1)
-READING = Reading(SUFFIX, ON)
+READING = Reading(ON)
 IDS = [str(make(OWNER, "6450", "330106", "GCV", "G09M04R8", str(n))) for n in range(40)]
 BAD_ID = IDS[0][:-2] + "00"
 
@@ -70,12 +78,15 @@ def opened(path: Path) -> Registry:
 
 
 def run(
-    registry: Registry, table: str | bytes, reading: Reading = READING, keep: bool = True
+    registry: Registry,
+    table: str | bytes,
+    reading: Reading = READING,
+    keep: bool = True,
+    ttl: int | None = None,
 ) -> tuple[Tally, list[Fault]]:
     octets = table if isinstance(table, bytes) else table.encode()
-    work = Import(registry.store, ADMINISTRATOR, keep=keep)
-    found = work.run(read_parts(io.BytesIO(octets), reading, len(octets)))
-    faults = [fault for part in found for fault in part]
+    work = work_on(registry, keep=keep, ttl=ttl)
+    faults = [fault for some in run_through(registry, work, octets, reading) for fault in some]
     assert work.tally.bad == len(faults)
     assert work.tally.octets == len(octets)
     trees.check(registry.store)
@@ -139,7 +150,7 @@ def test_rows_become_names_with_their_records(registry: Registry, store: Store) 
             f"{IDS[1]},reserved,,",
             head="identifier,state,name,endpoints",
         ),
-        READING._replace(ttl=77),
+        ttl=77,
     )
     assert (counts(tally), faults) == ((2, 0, 0, 0), [])
     assert {
@@ -172,7 +183,7 @@ def test_another_record_takes_the_place_of_the_old(registry: Registry, store: St
 
 def test_a_trial_says_the_same_and_keeps_nothing(registry: Registry, store: Store) -> None:
     table = table_of(*(f"{one},active,x" for one in [*IDS, BAD_ID, IDS[3]]))
-    reading = READING._replace(rows_per_part=7)
+    reading = READING._replace(rows_per_part=7, rows_per_unit=5)
     before = (store.path / "data.mdb").read_bytes()
     trial = run(registry, table, reading, keep=False)
     assert (store.path / "data.mdb").read_bytes() == before
@@ -194,7 +205,7 @@ def test_a_second_row_with_another_record_names_the_first(
         f"{IDS[0]},active,two",
         f"{IDS[0]},active,one",
     ]
-    reading = READING._replace(rows_per_part=rows_per_part)
+    reading = READING._replace(rows_per_part=rows_per_part, rows_per_unit=rows_per_part)
     tally, faults = run(registry, table_of(*rows), reading, keep)
     assert counts(tally) == (2, 0, 1, 1)
     (fault,) = faults
@@ -311,7 +322,7 @@ def test_a_table_in_another_encoding_is_told_and_can_be_read(registry: Registry)
     tally, (fault,) = run(registry, octets)
     assert counts(tally) == (1, 0, 0, 1)
     assert fault.line == 3 and "not UTF-8" in fault.reason and "gb18030" in fault.reason
-    found = read_parts(io.BytesIO(octets), READING, len(octets), "gb18030")
+    found = parts(Table(io.BytesIO(octets), "gb18030"), READING)
     assert [part.faults for part in found] == [[]]
 
 
@@ -359,7 +370,7 @@ def test_what_is_in_another_encoding_is_read_as_such(name: str) -> None:
     octets = table_of(f"{IDS[0]},active,{name}").encode("gb18030")
     (part,) = parts(Table(io.BytesIO(octets), "gb18030"), READING)
     assert part.faults == []
-    assert f"name={name}".encode() in part.entries[0][2]
+    assert name.encode() in part.rows[0][2]
 
 
 @pytest.mark.parametrize(
@@ -369,7 +380,7 @@ def test_other_forms_of_unicode_are_read(encoding: str) -> None:
     octets = table_of(f"{IDS[0]},active,上海").encode(encoding)
     (part,) = parts(Table(io.BytesIO(octets), encoding), READING)
     assert part.faults == []
-    assert "name=上海".encode() in part.entries[0][2]
+    assert "上海".encode() in part.rows[0][2]
 
 
 def test_octets_that_are_not_in_the_encoding_given_are_told() -> None:
@@ -391,7 +402,7 @@ def test_a_line_of_100_mb_and_rows_of_the_longest_take_little_memory() -> None:
     faults = [fault for part in found for fault in part.faults]
     assert [fault.line for fault in faults] == [2, *range(4, 5_004)]
     assert "longer than 32,768 characters" in faults[0].reason
-    assert [line for part in found for _, line, _ in part.entries] == [3, 5_004]
+    assert [line for part in found for _, line, _ in part.rows] == [3, 5_004]
 
 
 @given(st.binary(max_size=300), st.integers(1, 5))
@@ -424,34 +435,111 @@ def test_the_line_of_a_fault_does_not_depend_on_how_the_table_is_cut(
 def test_a_part_has_no_more_rows_than_asked_for() -> None:
     octets = table_of(*(f"{one},active,x" for one in IDS)).encode()
     found = list(parts(Table(io.BytesIO(octets)), READING._replace(rows_per_part=8)))
-    assert [len(part.entries) for part in found] == [8, 8, 8, 8, 8]
-    assert sorted(entry[1] for part in found for entry in part.entries) == list(range(2, 42))
+    assert [len(part.rows) for part in found] == [8, 8, 8, 8, 8]
+    assert sorted(row[1] for part in found for row in part.rows) == list(range(2, 42))
 
 
 # -- the process that reads
 
 
+def sorted_alone(path: Path, reading: Reading) -> tuple[list[tuple[list[Fault], int]], list[Unit]]:
+    """What this process makes of a table."""
+    size = path.stat().st_size
+    with path.open("rb") as file, SortedTable(file, reading, size, path.parent) as table:
+        return [(run.faults, run.octets) for run in table.read()], list(table.units(77))
+
+
 @pytest.mark.parametrize("readers", [1, 2, 3])
-def test_processes_of_their_own_read_the_same(tmp_path: Path, readers: int) -> None:
+def test_processes_of_their_own_read_and_sort_the_same(
+    tmp_path: Path, readers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "table.csv"
-    rows = [f"{one},active,上海" for one in IDS] + [row for row, _ in BAD_ROWS]
+    rows = [f"{one},active,上海" for one in reversed(IDS)] + [row for row, _ in BAD_ROWS]
     path.write_bytes(table_of(*rows).encode() + b"\xff,active,x\n")
-    reading = READING._replace(rows_per_part=9, ttl=5)
-    with path.open("rb") as file:
-        fed = list(feed(file, reading, readers=readers))
-    with path.open("rb") as file:
-        assert fed == list(parts(Table(file), reading))
-    assert len(fed) == 6
+    reading = READING._replace(rows_per_part=9, rows_per_unit=7)
+    alone = sorted_alone(path, reading)
+    assert [unit.rows for unit in alone[1]] == [7] * 5 + [5]
+    names = [
+        f"{at}/{spec}"
+        for unit in alone[1]
+        for at, specs, *_ in msgpack.unpackb(unit.octets)
+        for spec in specs
+    ]
+    assert names == sorted(IDS)
+    monkeypatch.setattr(sorting, "ALONE_OCTETS", 10)
+    monkeypatch.setattr(sorting, "OCTETS_PER_READER", path.stat().st_size // readers + 1)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(readers))
+    assert sorted_alone(path, reading) == alone
+
+
+@pytest.mark.parametrize("rows", [0, 1, 255, 256, 257, 5_000])
+def test_runs_of_any_sizes_are_merged_in_order(rows: int) -> None:
+    source = random.Random(rows)
+    numbers = [(source.randrange(1_000), number, b"x") for number in range(rows)]
+    held = list(numbers)
+    with TemporaryFile() as file:
+        runs, at = [], 0
+        while held:
+            some = sorted(held[-source.randrange(1, 900) :])
+            del held[-len(some) :]
+            blocks = write_run(file.fileno(), some, at)
+            at = sum(blocks[-1])
+            runs.append(read_run(file.fileno(), blocks))
+        found = list(merged(runs))
+    assert [row for some in found for row in some] == sorted(numbers)
+    assert all(found)
+
+
+def test_a_table_without_an_end_comes_to_one_and_nothing_of_it_is_taken(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Endless:
+        def read(self, size: int) -> bytes:
+            return next(octets)
+
+    good = f"{IDS[0]},active,x\n".encode() * 1_000
+    for endless in (good, b"x" * 60_000, b"\n" * 10_000, b",,\n" * 10_000):
+        octets = chain([b"identifier,state,name\n"], repeat(endless))
+        monkeypatch.setattr(sorting, "LINES_MAX", 20_000)
+        monkeypatch.setattr(csv_stream, "TABLE_OCTETS_MAX", 1 << 20)
+        monkeypatch.setattr(csv_stream, "GROUP_OCTETS_MAX", 1 << 18)
+        reading = READING._replace(rows_per_part=1_000)
+        work = work_on(registry)
+        with (
+            SortedTable(Endless(), reading, 100, registry.store.path) as table,  # type: ignore[arg-type]
+            pytest.raises(TableError, match=r"more than .*0 lines|more than .* octets") as caught,
+        ):
+            list(work.run(table))
+        assert "nothing of it was taken: give it in parts" in str(caught.value)
+        assert work.tally.added == 0
+
+
+def test_where_there_is_no_room_to_sort_it_is_told(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(StoreError, match="No space left on device; import it in parts"):
+        run(registry, GOOD)
 
 
 def test_what_is_wrong_with_the_table_comes_through(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text("a,b\n")
     with path.open("rb") as file, pytest.raises(TableError, match="unknown column 'a'"):
-        list(feed(file, READING))
+        list(fed(file, READING))
 
 
-PART = msgpack.packb(["part", [[b"k", 2, b"n"]], [], 9])
+def fed(file: IO[bytes], reading: Reading, readers: int = 1) -> Iterator[Run]:
+    """The parts of a table as processes read them."""
+    with ExitStack() as stack:
+        spills = [stack.enter_context(TemporaryFile()).fileno() for _ in range(readers)]
+        yield from read(file, reading, spills)  # type: ignore[arg-type]
+
+
+PART = msgpack.packb(["part", [[0, 9]], [], 9])
 WHOLE = len(PART).to_bytes(4, "big") + PART
 
 
@@ -485,7 +573,7 @@ def test_a_reader_that_ends_anywhere_is_one_clear_error(
     monkeypatch.setattr(reading_processes, "MODULE", "broken_reader")
     got = []
     with path.open("rb") as file, pytest.raises(FeederError) as caught:
-        got.extend(feed(file, READING))
+        got.extend(fed(file, READING))
     assert told in str(caught.value) and "\n" not in str(caught.value)
     assert len(got) == sent.startswith(WHOLE)
 
@@ -494,7 +582,7 @@ def test_a_reader_killed_at_work_is_told(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text(table_of(*(f"{one},active,x" for one in IDS * 500)))
     with path.open("rb") as file:
-        found = feed(file, READING._replace(rows_per_part=10))
+        found = fed(file, READING._replace(rows_per_part=10))
         next(found)
         children = Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text()
         for child in children.split():
@@ -507,14 +595,14 @@ def test_a_table_that_cannot_be_read_is_told() -> None:
     with Path("/proc/self/mem").open("rb") as file:  # where it begins nothing can be read
         for readers in (1, 2):
             with pytest.raises(TableError, match="cannot be read: Input/output error"):
-                list(feed(file, READING, readers=readers))
+                list(fed(file, READING, readers))
 
 
 def test_the_reader_ends_when_nobody_listens(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text(table_of(*(f"{one},active,x" for one in IDS * 500)))
     with path.open("rb") as file:
-        found = feed(file, READING._replace(rows_per_part=10))
+        found = fed(file, READING._replace(rows_per_part=10))
         next(found)
         found.close()  # waits for the process
 
@@ -522,21 +610,26 @@ def test_the_reader_ends_when_nobody_listens(tmp_path: Path) -> None:
 def test_a_large_table_is_read_by_processes_of_their_own(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importer, "ALONE_OCTETS", 10)
-    monkeypatch.setattr(importer, "OCTETS_PER_READER", 100)
+    monkeypatch.setattr(sorting, "ALONE_OCTETS", 10)
+    monkeypatch.setattr(sorting, "OCTETS_PER_READER", 100)
     path = tmp_path / "table.csv"
     path.write_text(table_of(*(f"{one},active,x" for one in IDS)))
-    work = Import(registry.store, ADMINISTRATOR)
-    with path.open("rb") as file:
-        assert [*work.run(read_parts(file, READING, path.stat().st_size))] == [[]]
+    work = work_on(registry)
+    with (
+        path.open("rb") as file,
+        SortedTable(file, READING, path.stat().st_size, registry.store.path) as table,
+    ):
+        assert not any(work.run(table))
     assert work.tally.added == len(IDS)
+    assert {entry.name for entry in registry.store.path.iterdir()} == {"data.mdb", "lock.mdb"}
 
 
-def test_the_feeder_needs_no_checkout_around_it(tmp_path: Path) -> None:
+def test_the_processes_need_no_checkout_around_them(tmp_path: Path) -> None:
     program = (
-        "from datetime import date; import sys; from registry.bulk.readers import feed;"
-        f"from registry.bulk.entries import Reading; how = Reading('{SUFFIX}', date(2026, 1, 1));"
-        "print(sum(len(part.entries) for part in feed(sys.stdin.buffer, how)))"
+        "from datetime import date; from pathlib import Path; import sys;"
+        "from registry.bulk.entries import Reading; from registry.bulk.sorting import SortedTable;"
+        "table = SortedTable(sys.stdin.buffer, Reading(date(2026, 1, 1)), None, Path('.'));"
+        "print(len(list(table.read())), sum(unit.rows for unit in table.units(300)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -546,4 +639,4 @@ def test_the_feeder_needs_no_checkout_around_it(tmp_path: Path) -> None:
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
     )
-    assert (done.stdout, done.stderr) == ("1\n", "")
+    assert (done.stdout, done.stderr) == ("1 1\n", "")
