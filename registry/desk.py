@@ -247,7 +247,7 @@ class Batch:
         """The short way for a code that the asker has chosen; None where it does not lead on."""
         word: Any = body.record.values.get("st")
         ttl = DEFAULT_TTL if body.ttl is None else body.ttl
-        if word not in _BIRTHS:
+        if word not in _BIRTHS or not 0 <= ttl <= MAX_TTL:
             return None
         try:
             packed = encode(body.record)
@@ -310,7 +310,7 @@ class Batch:
                 and not window.forbidden
             ):
                 return _SAME
-        elif word in _BIRTHS:
+        elif word in _BIRTHS and 0 <= born <= MAX_TTL:
             if window.open:
                 if not is_tried and self._give(
                     party, window, at, name, spec, word, packed, blob, born

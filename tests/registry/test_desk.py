@@ -30,7 +30,6 @@ from registry.rules.requests import (
 from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables import codec, view
-from registry.tables.enums import Kind
 from registry.tables.overlay import Overlay
 from registry.tables.record_node import blob_of
 from registry.tables.resolution import ResolutionTree
@@ -74,10 +73,11 @@ codes = st.builds(
 actors = st.sampled_from(
     [ADMINISTRATOR, REGISTRAR, OTHERS_REGISTRAR, Actor("x" * 99, ADMINISTRATOR.role)]
 )
+ttls = st.sampled_from([None, 300, 7, 0, -1, 2**31])
 bodies = st.one_of(
-    st.builds(Assign, codes, records),
+    st.builds(Assign, codes, records, ttls),
     st.builds(Import, codes, records),
-    st.builds(Import, codes, records, st.sampled_from([0, 2019])),
+    st.builds(Import, codes, records, st.sampled_from([0, 2019]), ttls),
     st.builds(Retire, codes),
     st.builds(Alias, codes, codes),
     st.sampled_from(
@@ -85,14 +85,14 @@ bodies = st.one_of(
             JudgeOwner(OWNER, Judgement.SUSPEND),
             JudgeOwner(OWNER, Judgement.REINSTATE),
             AddPool(f"{OWNER}/6450/330108/ACV", CLASS, 5, None, "1", "5"),
-            UpdateOwner(OTHER, (Kind.RESOURCE_PROVIDER,), "他", "a@example.cn", 1),
+            UpdateOwner(OTHER, (("quota", 1),)),
         ]
     ),
 )
 requests = st.builds(
     Request, actors, bodies, st.sampled_from(["", "why"]), st.sampled_from(["", "", "", "k1", "k2"])
 )
-assigns = st.builds(Request, actors, st.builds(Assign, codes, records), st.just("why"))
+assigns = st.builds(Request, actors, st.builds(Assign, codes, records, ttls), st.just("why"))
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +100,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     """With a pool, an alias, an owner near its quota, and names that zone files have."""
     with opened(tmp_path_factory.mktemp("desk") / "data") as made:
         for body in (
-            UpdateOwner(OTHER, (Kind.RESOURCE_PROVIDER,), "他", "a@example.cn", 3),
+            UpdateOwner(OTHER, (("quota", 3),)),
             AddPool(PLACE, CLASS, 9, None, "1", "9"),
             Assign(identifier("1"), RECORD),
             Assign(identifier("2"), RECORD),
@@ -180,30 +180,32 @@ Rows = list[Import]
 rows = st.lists(st.builds(Import, codes, records), max_size=20)
 
 
-def rows_at(batch: Batch, actor: Actor, year: int, table: Rows) -> list[tuple[Status, str]]:
-    party = batch.party(actor, Import, "why", year)
+def rows_at(
+    batch: Batch, actor: Actor, year: int, ttl: int | None, table: Rows
+) -> list[tuple[Status, str]]:
+    party = batch.party(actor, Import, "why", year, ttl)
     said = []
     for body in table:
         at, _, spec = str(body.identifier).rpartition("/")
         packed = encode(body.record)
-        blob = blob_of(body.record, 300)
+        blob = blob_of(body.record, 300 if ttl is None else max(ttl, 0))
         said.append(batch.row(party, at, spec, body.record.state, packed, blob))
     return [(one.status, one.detail) for one in said]
 
 
-@given(rows, actors, st.sampled_from([0, 2019]))
+@given(rows, actors, st.sampled_from([0, 2019]), ttls.filter(lambda ttl: ttl != 2**31))
 @settings(deadline=None)
 def test_rows_of_an_import_come_to_the_same_by_the_short_way_and_by_the_full_one(
-    registry: Registry, table: Rows, actor: Actor, year: int
+    registry: Registry, table: Rows, actor: Actor, year: int, ttl: int | None
 ) -> None:
     def at_desk(txn: WriteTransaction) -> Said:
         batch = Desk(SUFFIX).begin(WrittenVolume(txn, SUFFIX), NOW, txn.number)
-        said = rows_at(batch, actor, year, table)
+        said = rows_at(batch, actor, year, ttl, table)
         batch.write()
         return [*said]
 
     said, octets = tried(registry.store, at_desk)
-    asked = [Request(actor, Import(one.identifier, one.record, year), "why") for one in table]
+    asked = [Request(actor, Import(one.identifier, one.record, year, ttl), "why") for one in table]
     expected, written = tried(registry.store, lambda txn: by_the_rules(txn, asked))
     assert said == [(status, detail) for status, _, detail, *_ in expected]
     assert octets == written
@@ -216,13 +218,13 @@ def test_rows_of_an_import_come_to_the_same_by_the_short_way_and_by_the_full_one
 def test_a_dry_run_says_what_would_be_said(registry: Registry, table: Rows) -> None:
     with registry.store.write(keep=False) as txn:
         volume = WrittenVolume(txn, SUFFIX)
-        said = rows_at(Desk(SUFFIX).begin(volume, NOW, txn.number), ADMINISTRATOR, 0, table)
+        said = rows_at(Desk(SUFFIX).begin(volume, NOW, txn.number), ADMINISTRATOR, 0, None, table)
     trial, volume_before = [], None
     for at in range(0, len(table), 3):
         with registry.store.read() as read:
             volume_before = TriedVolume(read, SUFFIX, volume_before)
             batch = Desk(SUFFIX).begin(volume_before, NOW)
-            trial += rows_at(batch, ADMINISTRATOR, 0, table[at : at + 3])
+            trial += rows_at(batch, ADMINISTRATOR, 0, None, table[at : at + 3])
             batch.write()
     assert trial == said
 
@@ -259,7 +261,7 @@ def test_what_others_commit_in_between_is_seen(tmp_path: Path) -> None:
 
 def test_what_was_undone_is_not_remembered(tmp_path: Path) -> None:
     with opened(tmp_path / "data") as registry:
-        quota = UpdateOwner(OWNER, (Kind.RESOURCE_PROVIDER,), "主", "a@example.cn", 2)
+        quota = UpdateOwner(OWNER, (("quota", 2),))
         assert ask(registry, quota).status is Status.DONE
         assert ask(registry, new(1)).status is Status.DONE
         for _ in range(3):

@@ -49,8 +49,8 @@ def test_a_row_that_a_plugin_forbids_is_told_and_the_others_go_in(
     tmp_path: Path, keep: bool
 ) -> None:
     observed: list[Any] = []
-    store = Registry.open(create(tmp_path / "data"), writable=True, sync=False).store
-    with Registry(store, False, Stages(check=(check,), observe=(observed.append,))) as registry:
+    stages = Stages(check=(check,), observe=(observed.append,))
+    with Registry.alone(create(tmp_path / "data"), sync=False, stages=stages) as registry:
         accredit(registry, *OWNERS)
         observed.clear()
         table = f"identifier,state\n{FORBIDDEN},active\n{ALLOWED},active\n".encode()
