@@ -29,7 +29,7 @@ import lmdb
 
 from csid import names
 from csid.errors import StoreError
-from csid.limits import MAP_OCTETS, MAX_READERS, REMOVALS_PER_COMMIT
+from csid.limits import MAP_OCTETS, MAX_READERS, REMOVALS_PER_COMMIT, WRITE_WAIT_SECONDS
 from resolver.answer.lookup import Snapshot, Zone
 from resolver.store.access import (
     check_data,
@@ -94,6 +94,10 @@ class Store:
 
     Made with `create` or `open`. Many threads may read from it at once; each transaction belongs
     to one of them. Not to be carried across a fork (LMDB forbids it).
+
+    Attributes:
+        path: where it is.
+        patience: seconds to wait for others to end what they write.
     """
 
     def __init__(self, path: Path, environment: Any) -> None:
@@ -102,6 +106,7 @@ class Store:
         self._is_writable = not environment.flags()["readonly"]
         self._claims = Claims(path)
         self._lock = WriteLock(path)
+        self.patience = WRITE_WAIT_SECONDS
         self._databases: dict[bytes, Any] = {}
         # The zones of the moment last seen, with the number of its transaction: one reference, so
         # that no thread takes the zones of one moment for those of another.
@@ -256,7 +261,7 @@ class Store:
                 have been writing for too long (`resolver/store/write_lock.py`).
         """
         if self._is_writable:  # else LMDB says why not
-            self._lock.acquire()
+            self._lock.acquire(self.patience)
         try:
             with _plain_errors(self.path):
                 txn = self._environment.begin(write=True, db=self._databases[b"tree"])
