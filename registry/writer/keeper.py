@@ -54,6 +54,9 @@ class Keeper:
         if self._store is None and (now := time.monotonic()) >= self._due:
             try:
                 listens = self._begin()
+            except BusyError:
+                self._leave()
+                self._due = now + PATIENCE_SECONDS
             except (OSError, StoreError) as error:
                 self._leave()
                 self._due = now + RETRY_SECONDS
@@ -74,8 +77,7 @@ class Keeper:
             if holder not in (0, os.getppid()):  # else the one that this one is to follow
                 self._say(f"the writer of another server, process {holder}, writes it; ours waits")
             return False
-        self._store = Store.open(self._data, writable=True)
-        self._store.patience = PATIENCE_SECONDS
+        self._store = Store.open(self._data, writable=True, patience=PATIENCE_SECONDS)
         if identity(self._data) != found:
             raise StoreError("another directory was put in its place just now")
         self._sweep_due = self._readers_due = time.monotonic() + SWEEP_SECONDS

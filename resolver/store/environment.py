@@ -158,23 +158,35 @@ class Store:
         return store
 
     @classmethod
-    def open(cls, path: Path, writable: bool = False, sync: bool = True) -> Store:
+    def open(
+        cls,
+        path: Path,
+        writable: bool = False,
+        sync: bool = True,
+        patience: float = WRITE_WAIT_SECONDS,
+    ) -> Store:
         """Open a data directory.
 
         With ``sync`` False a commit does not wait for the disk: should the machine fail before the
-        next `sync`, the directory may be lost.
+        next `sync`, the directory may be lost. ``patience`` as the attribute.
 
         Raises:
+            BusyError: to be opened for writing it needs the write lock, which others have.
             StoreError: it is missing, not ours, of another version, or may not be used.
         """
         check_data(path)
         store = cls(path, _open_environment(path, 0, writable, sync))
-        store.check_readers()  # slots of the dead may be all there are
-        store._open_databases()
+        store.patience = patience
+        try:
+            store.check_readers()  # slots of the dead may be all there are
+            store._open_databases()
+        except BaseException:
+            store.close()
+            raise
         return store
 
     def _open_databases(self) -> None:
-        with _plain_errors(self.path):
+        with _plain_errors(self.path), self._turn():
             for name in DATABASES:
                 try:
                     self._databases[name] = self._environment.open_db(name, create=False)
@@ -190,7 +202,7 @@ class Store:
         """Make tables usable in transactions; those that are not there yet are made if the store is
         open for writing, else they look empty.
         """
-        with _plain_errors(self.path):
+        with _plain_errors(self.path), self._turn():
             missing = []
             for name in names:
                 try:
@@ -199,7 +211,7 @@ class Store:
                     missing.append(name)
             if not missing or not self._is_writable:
                 return
-            with self._lock, self._environment.begin(write=True) as txn:
+            with self._environment.begin(write=True) as txn:
                 made = {name: self._environment.open_db(name, txn=txn) for name in missing}
             self._databases.update(made)
 
@@ -260,23 +272,31 @@ class Store:
             StoreError: the file system or the map is full, the file may not be written, or others
                 have been writing for too long (`resolver/store/write_lock.py`).
         """
-        if self._is_writable:  # else LMDB says why not
-            self._lock.acquire(self.patience)
+        with self._turn(), _plain_errors(self.path):
+            txn = self._environment.begin(write=True, db=self._databases[b"tree"])
+            try:
+                yield WriteTransaction(txn, self._databases)
+            except BaseException:
+                txn.abort()
+                raise
+            if keep:
+                txn.commit()
+            else:
+                txn.abort()
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """The right to write, which LMDB takes for each transaction that may write, also for that
+        in which it opens a table; nothing where it will say that it may not be written.
+        """
+        if not self._is_writable:
+            yield
+            return
+        self._lock.acquire(self.patience)
         try:
-            with _plain_errors(self.path):
-                txn = self._environment.begin(write=True, db=self._databases[b"tree"])
-                try:
-                    yield WriteTransaction(txn, self._databases)
-                except BaseException:
-                    txn.abort()
-                    raise
-                if keep:
-                    txn.commit()
-                else:
-                    txn.abort()
+            yield
         finally:
-            if self._is_writable:
-                self._lock.release()
+            self._lock.release()
 
     @contextmanager
     def building(self) -> Iterator[bytes]:
