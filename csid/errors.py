@@ -54,5 +54,9 @@ class StoreError(CsidError):
     """The data directory cannot be used as asked: missing, foreign, newer, full, not permitted."""
 
 
+class BusyError(StoreError):
+    """Others have been writing for too long; nothing was changed."""
+
+
 class FileError(CsidError):
     """A file that was named and cannot be read or written as asked; the message begins with it."""

@@ -20,7 +20,7 @@ from typing import Final
 from resolver.store.access import file_mode, open_shared
 
 SOCKET: Final = "writer.sock"
-LOCK: Final = "writer.lock"  # holds the number of the process whose child has the lock
+LOCK: Final = "listener.lock"  # holds the number of the process whose child has the lock
 BACKLOG: Final = 1_024  # connections that the kernel completes before they are accepted
 _CREDENTIALS: Final = struct.Struct("3i")  # pid, uid, gid (unix(7), SO_PEERCRED)
 _SECONDS: Final = struct.Struct("ll")  # and microseconds, of SO_RCVTIMEO and SO_SNDTIMEO

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from csid.errors import StoreError
+from csid.errors import BusyError, StoreError
 from registry import units
 from registry.core import Core
 from registry.rules.requests import Request
@@ -22,6 +22,7 @@ from resolver.server.notices import tell
 from resolver.store.environment import Store, identity
 
 STANDBY_SECONDS: Final = 0.02  # between two attempts to take the place of another
+PATIENCE_SECONDS: Final = 0.5  # for other processes to end what they write, before it looks around
 RETRY_SECONDS: Final = 30.0  # between two attempts to open a directory that could not be opened
 SWEEP_SECONDS: Final = 5.0  # between two looks for what is doomed
 READERS_SECONDS: Final = 60.0  # between two looks for reader slots of processes that died
@@ -53,6 +54,9 @@ class Keeper:
         if self._store is None and (now := time.monotonic()) >= self._due:
             try:
                 listens = self._begin()
+            except BusyError:
+                self._leave()
+                self._due = now + PATIENCE_SECONDS
             except (OSError, StoreError) as error:
                 self._leave()
                 self._due = now + RETRY_SECONDS
@@ -73,7 +77,7 @@ class Keeper:
             if holder not in (0, os.getppid()):  # else the one that this one is to follow
                 self._say(f"the writer of another server, process {holder}, writes it; ours waits")
             return False
-        self._store = Store.open(self._data, writable=True)
+        self._store = Store.open(self._data, writable=True, patience=PATIENCE_SECONDS)
         if identity(self._data) != found:
             raise StoreError("another directory was put in its place just now")
         self._sweep_due = self._readers_due = time.monotonic() + SWEEP_SECONDS
@@ -122,6 +126,8 @@ class Keeper:
             if now >= self._readers_due:
                 self._readers_due = now + READERS_SECONDS
                 self._store.check_readers()
+        except BusyError:
+            self._sweep_due = now + SWEEP_SECONDS
         except StoreError as error:
             self._sweep_due = now + READERS_SECONDS
             self._say(str(error))

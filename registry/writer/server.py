@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 
-from csid.errors import CsidError, StoreError
+from csid.errors import BusyError, CsidError, StoreError
 from csid.limits import (
     MAX_HELD_OCTETS,
     REQUESTS_PER_COMMIT,
@@ -35,6 +35,7 @@ from resolver.server.notices import Repeated
 
 GATHER_SECONDS: Final = 0.002  # at most, to wait for as many as came last time
 LOOK_SECONDS: Final = 1.0  # between two looks for connections that stall, when nothing else is due
+BUSY_SECONDS: Final = 20.0  # for other processes to end what they write; less than clients wait
 ENDING_SECONDS: Final = 0.5  # for answers to be taken at the end
 EVENTS_AT_ONCE: Final = 256
 ACCEPTED_AT_ONCE: Final = 64
@@ -99,6 +100,7 @@ class Server:
         self._units: deque[_Unit] = deque()
         self._expected = 1  # that were asked for the last commit
         self._pause = 0.0  # seconds to wait for as many
+        self._busy_since: float | None = None  # others write, and what was asked has to wait
         self._look_due = 0.0
         self._complaints = Repeated()
         self._ending = False
@@ -130,8 +132,8 @@ class Server:
             if self._units:
                 self._perform()
             self._look(resting=not (self._asked or self._units))
-        while self._asked:
-            self._commit()
+        while self._asked and self._commit():
+            pass
         self._say_goodbye()
 
     # -- connections
@@ -262,19 +264,25 @@ class Server:
         while self._waiting < self._expected and (left := deadline - time.monotonic()) > 0:
             self._hear(left)
 
-    def _commit(self) -> None:
-        """Carry out what was asked, up to the bounds of one commit, and answer."""
+    def _commit(self) -> bool:
+        """Carry out what was asked, up to the bounds of one commit, and answer; False if it has to
+        wait.
+        """
         taken: list[_Asked] = []
         count = 0
         while self._asked and count < REQUESTS_PER_COMMIT:
             taken.append(self._asked.popleft())
             count += len(taken[-1].requests)
-        self._expected = count
         started = time.monotonic()
         try:
             outcomes = self._work.commit([one.requests for one in taken])
+            self._busy_since = None
         except Exception as error:
+            if self._has_to_wait(error):
+                self._asked.extendleft(reversed(taken))
+                return False
             outcomes = [[error] for _ in taken]
+        self._expected = count
         for asked, mine in zip(taken, outcomes, strict=False):
             told = [self._told(one) if isinstance(one, Exception) else one for one in mine]
             self._answer(asked.connection, protocol.decisions(asked.number, told))
@@ -286,6 +294,7 @@ class Server:
         self._counters[QUERIES] += count
         self._counters[BATCHES] += 1
         self._tell({asked.connection for asked in taken})
+        return True
 
     def _perform(self) -> None:
         """Carry out one unit, and answer."""
@@ -294,12 +303,26 @@ class Server:
             return
         try:
             result = self._work.perform(unit.connection.peer, unit.name, unit.args)
+            self._busy_since = None
             frame = protocol.frame(unit.number, protocol.RESULT, result)
         except Exception as error:
+            if self._has_to_wait(error):
+                self._units.appendleft(unit)
+                return
             frame = protocol.error(unit.number, self._told(error))
         self._counters[BATCHES] += 1
         self._answer(unit.connection, frame)
         self._tell({unit.connection})
+
+    def _has_to_wait(self, error: Exception) -> bool:
+        """Whether nothing was done because others write, and it may be tried again. Meanwhile the
+        loop goes on, and answers the supervisor.
+        """
+        now = time.monotonic()
+        since = now if self._busy_since is None else self._busy_since
+        waits = isinstance(error, BusyError) and now - since < BUSY_SECONDS
+        self._busy_since = since if waits else None
+        return waits
 
     def _tell(self, connections: set[Connection]) -> None:
         """Send answers, and take what these connections have asked meanwhile."""

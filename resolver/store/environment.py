@@ -29,7 +29,7 @@ import lmdb
 
 from csid import names
 from csid.errors import StoreError
-from csid.limits import MAP_OCTETS, MAX_READERS, REMOVALS_PER_COMMIT
+from csid.limits import MAP_OCTETS, MAX_READERS, REMOVALS_PER_COMMIT, WRITE_WAIT_SECONDS
 from resolver.answer.lookup import Snapshot, Zone
 from resolver.store.access import (
     check_data,
@@ -98,6 +98,8 @@ class Store:
     to one of them. Not to be carried across a fork (LMDB forbids it).
 
     Attributes:
+        path: where it is.
+        patience: seconds to wait for others to end what they write.
         watch: is asked before each write transaction.
     """
 
@@ -108,6 +110,7 @@ class Store:
         self._is_writable = not environment.flags()["readonly"]
         self._claims = Claims(path)
         self._lock = WriteLock(path)
+        self.patience = WRITE_WAIT_SECONDS
         self._databases: dict[bytes, Any] = {}
         # The zones of the moment last seen, with the number of its transaction: one reference, so
         # that no thread takes the zones of one moment for those of another.
@@ -159,24 +162,36 @@ class Store:
         return store
 
     @classmethod
-    def open(cls, path: Path, writable: bool = False, sync: bool = True) -> Store:
+    def open(
+        cls,
+        path: Path,
+        writable: bool = False,
+        sync: bool = True,
+        patience: float = WRITE_WAIT_SECONDS,
+    ) -> Store:
         """Open a data directory.
 
         With ``sync`` False a commit does not wait for the disk: should the machine fail before the
-        next `sync`, the directory may be lost.
+        next `sync`, the directory may be lost. ``patience`` as the attribute.
 
         Raises:
+            BusyError: to be opened for writing it needs the write lock, which others have.
             StoreError: it is missing, not ours, of another version, or may not be used.
         """
         check_data(path)
         with opening(path):
             store = cls(path, _open_environment(path, 0, writable, sync))
-        store.check_readers()  # slots of the dead may be all there are
-        store._open_databases()
+        store.patience = patience
+        try:
+            store.check_readers()  # slots of the dead may be all there are
+            store._open_databases()
+        except BaseException:
+            store.close()
+            raise
         return store
 
     def _open_databases(self) -> None:
-        with _plain_errors(self.path):
+        with _plain_errors(self.path), self._turn():
             for name in DATABASES:
                 try:
                     self._databases[name] = self._environment.open_db(name, create=False)
@@ -192,7 +207,7 @@ class Store:
         """Make tables usable in transactions; those that are not there yet are made if the store is
         open for writing, else they look empty.
         """
-        with _plain_errors(self.path):
+        with _plain_errors(self.path), self._turn():
             missing = []
             for name in names:
                 try:
@@ -201,7 +216,7 @@ class Store:
                     missing.append(name)
             if not missing or not self._is_writable:
                 return
-            with self._lock, self._environment.begin(write=True) as txn:
+            with self._environment.begin(write=True) as txn:
                 made = {name: self._environment.open_db(name, txn=txn) for name in missing}
             self._databases.update(made)
 
@@ -275,31 +290,39 @@ class Store:
             StoreError: the file system or the map is full, the file may not be written, `watch`
                 refuses, or others have been writing for too long (`resolver/store/write_lock.py`).
         """
-        if self._is_writable:  # else LMDB says why not
-            self._lock.acquire()
         watch, reached = self.watch if watched else None, 0
-        try:
-            with _plain_errors(self.path):
-                txn = self._environment.begin(write=True, db=self._databases[b"tree"])
-                try:
-                    writing = WriteTransaction(txn, self._databases)
-                    if watch is not None:
-                        watch.admit(writing)
-                    yield writing
-                    if watch is not None:
-                        reached = watch.reached(writing)
-                except BaseException:
-                    txn.abort()
-                    raise
-                if not keep:
-                    txn.abort()
-                    return
-                txn.commit()
+        with self._turn(), _plain_errors(self.path):
+            txn = self._environment.begin(write=True, db=self._databases[b"tree"])
+            try:
+                writing = WriteTransaction(txn, self._databases)
                 if watch is not None:
-                    watch.committed(reached)
+                    watch.admit(writing)
+                yield writing
+                if watch is not None:
+                    reached = watch.reached(writing)
+            except BaseException:
+                txn.abort()
+                raise
+            if not keep:
+                txn.abort()
+                return
+            txn.commit()
+            if watch is not None:
+                watch.committed(reached)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """The right to write, which LMDB takes for each transaction that may write, also for that
+        in which it opens a table; nothing where it will say that it may not be written.
+        """
+        if not self._is_writable:
+            yield
+            return
+        self._lock.acquire(self.patience)
+        try:
+            yield
         finally:
-            if self._is_writable:
-                self._lock.release()
+            self._lock.release()
 
     @contextmanager
     def building(self) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from csid.errors import StoreError
+from csid.errors import BusyError, StoreError
 from csid.limits import WRITE_WAIT_SECONDS
 from resolver.store.access import open_shared
 
@@ -45,7 +45,8 @@ class WriteLock:
         """Take the right to write; others are waited for, by default WRITE_WAIT_SECONDS.
 
         Raises:
-            StoreError: they had it all that time, or the file cannot be opened.
+            BusyError: they had it all that time.
+            StoreError: the file cannot be opened.
         """
         limit = WRITE_WAIT_SECONDS if seconds is None else seconds
         if not self._thread.acquire(blocking=False) and not self._thread.acquire(timeout=limit):
@@ -83,13 +84,13 @@ class WriteLock:
                     raise self._busy(limit, _holder(fd))
                 time.sleep(min(max(waited / _PAUSE_SHARE, _FIRST_PAUSE), _LAST_PAUSE))
 
-    def _busy(self, limit: float, pid: int) -> StoreError:
+    def _busy(self, limit: float, pid: int) -> BusyError:
         who = "another process"
         if pid == os.getpid():
             who = "this process itself"
         elif pid > 0:
             who = f"process {pid}"
-        return StoreError(
+        return BusyError(
             f"{self._folder}: others have been writing for {limit:g} seconds, now {who}; nothing "
             f"was changed. Run this again once that is through, or end it if it hangs"
         )

@@ -322,7 +322,7 @@ def test_the_socket_is_as_private_as_the_data(tmp_path: Path) -> None:
         assert place.taken() and not Place(folder).taken()
         with place.listen():
             assert (folder / "writer.sock").stat().st_mode & 0o777 == mode
-            assert (folder / "writer.lock").stat().st_mode & 0o777 == mode
+            assert (folder / "listener.lock").stat().st_mode & 0o777 == mode
         place.leave()
 
 
@@ -372,6 +372,23 @@ def test_an_answer_that_does_not_come_is_told_in_words(
         os.kill(*node.workers(WRITER), signal.SIGSTOP)
         with pytest.raises(StoreError, match=r"has not answered for.*--key"):
             ask(registry, Assign(identifier(), RECORD))
+
+
+def hold_the_lock(say: Say, data: Path, seconds: float) -> None:
+    with Registry.alone(data) as registry, registry.store.write():
+        say("holds")
+        time.sleep(seconds)
+
+
+def test_a_writer_that_waits_for_others_is_alive(data: Path, hasty: Server) -> None:
+    before = hasty.workers(WRITER)
+    other = start(hold_the_lock, data, 2.5)
+    assert other.said.readline() == b"holds\n"
+    begun = time.monotonic()
+    assert run("assign", str(identifier()), "--data", str(data)).returncode == 0
+    assert time.monotonic() - begun > 1.0
+    assert hasty.workers(WRITER) == before
+    assert finished(other) == []
 
 
 # -- room

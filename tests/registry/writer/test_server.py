@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from csid.errors import StoreError
+from csid.errors import BusyError, StoreError
 from csid.limits import MAX_FRAME_OCTETS, MAX_IN_FLIGHT, REQUESTS_PER_FRAME
 from registry.rules.status import Status
 from registry.writer import protocol, server
@@ -103,6 +103,45 @@ def test_what_keeps_a_commit_from_being_made_is_told_to_all_and_the_next_is_made
         assert raw.hear() == (1, protocol.DECISIONS, (("StoreError", "the disk is full", {}),))
         work.fails = None
         assert is_served(tmp_path)
+
+
+def test_while_others_write_what_was_asked_waits_and_others_are_heard(tmp_path: Path) -> None:
+    work = Work()
+    work.slow = 0.01
+    work.fails = BusyError("others write")
+    work.units["busy"] = busy = Busy()
+    with looping(tmp_path, work):
+        raw, other = Raw(tmp_path), Raw(tmp_path)
+        raw.ask(1, "waits")
+        raw.say(protocol.unit(2, "busy", None))
+        other.say(protocol.frame(1, protocol.PING))
+        assert other.hear() == (1, protocol.PONG)
+        busy.over = True
+        work.fails = None
+        assert sorted(raw.hear()[:2] for _ in range(2)) == [(1, 0), (2, 1)]
+
+
+class Busy:
+    """A unit that others keep from being done."""
+
+    over = False
+
+    def __call__(self, args: object) -> object:
+        if not self.over:
+            raise BusyError("others write")
+        return args
+
+
+def test_what_has_to_wait_for_too_long_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "BUSY_SECONDS", 0.2)
+    work = Work()
+    work.fails = BusyError("others write")
+    with looping(tmp_path, work):
+        raw = Raw(tmp_path)
+        raw.ask(1, "waits")
+        assert raw.hear() == (1, protocol.DECISIONS, (("BusyError", "others write", {}),))
 
 
 # -- strangers
