@@ -71,7 +71,8 @@ def _begin_log(txn: WriteTransaction, suffix: str, authority: str, asked: Asked,
     """The first leaf: which node this is. Of the cookie secret it has the digest."""
     meta = txn.table(b"meta")
     secret, node = meta.get(b"cookie-secret") or b"", meta.get(b"node") or b""
-    after = msgpack.packb([suffix, authority, sha256(secret).digest(), node])
+    created = meta.get(b"created") or b""
+    after = msgpack.packb([suffix, authority, sha256(secret).digest(), node, created])
     actor = asked.actor
     writer = EntryWriter(
         actor.name, actor.role.value, actor.owner, INIT, now, asked.reason, 0, actor.peer

@@ -24,7 +24,6 @@ from registry import audit
 from registry.audit.checkpoint import Checkpoint
 from registry.core import Core, own_peer
 from registry.desk import judged
-from registry.reconcile import compare
 from registry.rules import plan
 from registry.rules.decide import decide
 from registry.rules.decision import Decision
@@ -35,11 +34,12 @@ from registry.signing import kept
 from registry.signing.keys import Told, chain_of, propose
 from registry.signing.proofs import Change, changes_of, prove
 from registry.signing.publish import Published, publish
-from registry.signing.sign import SET_KEY, check_kept, sign
+from registry.signing.sign import SET_KEY, sign
 from registry.tables import transaction
 from registry.tables.naming import Names
 from registry.tables.resolution import Reach
 from registry.tables.transaction import TransactionView
+from registry.verify import Progress, Report, in_silence, indexes, verify
 from registry.writer import client, plans
 from registry.writer.threads import Writer
 from resolver.answer.source import NO_STAGES, Stages
@@ -360,22 +360,33 @@ class Registry:
         """
         return publish(self.store, keys, folder)
 
-    def verify(
-        self, keys: Sequence[audit.VerifierKey] = (), checkpoints: Sequence[Checkpoint] = ()
-    ) -> audit.Report:
-        """Compute the whole log anew and compare it with its tiles and checkpoints, and compare
-        the rows of the registry and the resolution tree with what the log says.
-
-        Args:
-            keys: those that somebody vouches for; each has to be one of this log.
-            checkpoints: further ones, opened, such as were kept elsewhere.
+    def rebuild_indexes(self, actor: Actor, progress: Progress = in_silence) -> int:
+        """Make the tables right that only find or count what others say; gives how many rows were
+        wrong.
 
         Raises:
-            AuditError: the state of the log cannot be read.
+            RebuildError: the log is damaged, or others changed the registry again and again.
+            StoreError: as `submit`.
+        """
+        return indexes.rebuild(self.store, self.perform, actor, progress)
+
+    def verify(
+        self,
+        keys: Sequence[audit.VerifierKey] = (),
+        checkpoints: Sequence[Checkpoint] = (),
+        progress: Progress = in_silence,
+        by_rules: bool = False,
+    ) -> Report:
+        """Whether all that the directory holds is what its audit log says (`registry.verify`).
+
+        Args:
+            keys: those that somebody vouches for; without any, signatures are not checked.
+            checkpoints: further ones, opened, such as were kept elsewhere.
+            progress: told of how far it is.
+            by_rules: also decide each leaf again, under the rules of today.
+
+        Raises:
+            StoreError: the directory cannot be read, or there is no room for temporary files.
         """
         with self.store.read() as read:
-            table = transaction.AuditStore(read)
-            report = audit.verify(table, table.leaves(), [*checkpoints, *kept.points(read)])
-            faults = check_kept(read, keys)
-            faults += compare(read, self.settings.suffix) if report.sound else []
-            return audit.Report(report.size, report.root, (*report.faults, *faults))
+            return verify(read, keys, checkpoints, progress, by_rules)

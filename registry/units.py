@@ -16,6 +16,7 @@ from csid.errors import CsidError
 from registry.bulk import intake
 from registry.core import Core
 from registry.signing import keys, sign
+from registry.verify import indexes
 from registry.writer import plans
 from registry.zones.asked import Asked
 from registry.zones.serials import Mode
@@ -42,6 +43,11 @@ def set_key(core: Core, args: Any) -> int:
 def checkpoint(core: Core, args: Any) -> bool:
     """Keep a signed checkpoint (`registry.signing.sign`)."""
     return sign.keep(core.store, args)
+
+
+def mend_indexes(core: Core, args: Any) -> bool:
+    """Write rows of indexes that were wrong (`registry.verify.indexes`)."""
+    return indexes.mend(core.store, args)
 
 
 # Zones (registry/zones/work.py): who asks, for which zone.
@@ -92,6 +98,7 @@ UNITS: Final[Mapping[str, Unit]] = {
     "sweep": sweep,
     sign.SET_KEY: set_key,
     sign.KEEP: checkpoint,
+    indexes.UNIT: mend_indexes,
     "zone.load": load_zones,
     "zone.begin": begin_zone,
     "zone.nodes": put_nodes,

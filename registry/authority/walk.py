@@ -53,6 +53,7 @@ class Walk:
         """
         self._named = named
         self._territory = territory
+        self._tail = names.wire_of_key(territory.apex)  # in every node that names a host of it
         self._since = since
         self._hash = sha256()
         self._cover: tuple[bytes, int] | None = None  # key and cover of the topmost one around us
@@ -139,7 +140,9 @@ class Walk:
         try:
             row = codec.decode_assignment(value)
             is_later = self._is_later(row.leaf)
-            if self._cover is None and key and quick_node_of(self._named, row) == blob:
+            # Where it leads to a host of the zone, its additional records are to be looked at.
+            is_plain = self._cover is None and key and self._tail not in blob.lower()
+            if is_plain and quick_node_of(self._named, row) == blob:
                 return
             wanted = {} if is_later else dict(node.rrsets_of(node_of(self._named, row)))
         except Exception as error:  # whatever damaged octets lead to

@@ -59,6 +59,18 @@ def _unpack(value: bytes) -> Any:
     return msgpack.unpackb(value, use_list=False)
 
 
+def fields(value: bytes) -> tuple[Any, ...]:
+    """The fields of a row of any table that has an array.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = _unpack(value)
+    if not isinstance(found, tuple):
+        raise ValueError(f"no array: {value[:20].hex()}")
+    return found
+
+
 def pool_prefix(place: str, capability: str, width: int) -> bytes:
     """What the keys of the pools with serials of one width begin with."""
     return f"{place}/{capability}/{BASE36[width]}/".encode("ascii")

@@ -66,6 +66,18 @@ class AuditStore:
                 return
             yield data
 
+    def numbered(self, start: int = 0) -> Iterator[tuple[int, bytes]]:
+        """Every row of the table of leaves, from a leaf on: the index that its key says (-1 if it
+        says none) and the data.
+        """
+        for key, data in self._leaves.scan(b"", leaf_key(start) if start else b""):
+            is_leaf = key[:1] == _LEAF and len(key) == len(leaf_key(0))
+            yield int.from_bytes(key[1:], "big") if is_leaf else -1, data
+
+    def stored(self) -> int:
+        """How many rows the table of leaves has."""
+        return self._leaves.entries()
+
 
 class TransactionView:
     """The registry as a transaction sees it: a `registry.tables.view.View`."""

@@ -203,15 +203,24 @@ class Store:
             return {bytes(key): bytes(value) for key, value in txn.cursor()}
 
     def settings(self) -> Settings:
-        """What the directory is for."""
+        """What the directory is for.
+
+        Raises:
+            StoreError: it does not say so any more.
+        """
         with _plain_errors(self.path):
             meta = self._meta()
-        return Settings(
-            meta[b"suffix"].decode(),
-            meta[b"handle"].decode(),
-            meta[b"cookie-secret"],
-            meta[b"node"],
-        )
+        try:
+            return Settings(
+                meta[b"suffix"].decode(),
+                meta[b"handle"].decode(),
+                meta[b"cookie-secret"],
+                meta[b"node"],
+            )
+        except (KeyError, UnicodeDecodeError) as error:
+            raise StoreError(
+                f"{self.path}: what it says of itself is damaged ({error}); put back a copy"
+            ) from None
 
     @contextmanager
     def snapshot(self) -> Iterator[Snapshot]:

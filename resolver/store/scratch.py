@@ -76,8 +76,10 @@ class _ScratchTable(Table):
         self._scratch.written(1, len(key) + len(value))
 
     def put_many(self, rows: Iterable[tuple[bytes, bytes]], /) -> None:
-        for key, value in rows:
-            self.put(key, value)
+        source = iter(rows)
+        while some := list(islice(source, _AT_A_TIME)):
+            super().put_many(some)
+            self._scratch.written(len(some), sum(len(key) + len(value) for key, value in some))
 
     def append(self, rows: Sequence[tuple[bytes, bytes]]) -> bool:
         appended = super().append(rows)

@@ -90,7 +90,7 @@ def test_an_import_that_was_killed_has_whole_parts_only(tmp_path: Path, from_pip
             with Store.open(data, writable=True) as store:
                 assert trees.owners(store, SUFFIX) & everything == everything
             with Registry.open(data) as registry:
-                assert registry.verify().sound
+                assert registry.verify().agrees
                 with registry.log() as log:
                     assert log.size == 2 + ROWS
     assert len(reached) > 2, "all kills fell on the same part"

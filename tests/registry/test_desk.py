@@ -256,7 +256,7 @@ def test_what_others_commit_in_between_is_seen(tmp_path: Path) -> None:
                 assert batch.decide(Request(ADMINISTRATOR, judgement)).status is Status.DONE
             assert ask(registry, new(100 + round_)).status is Status.NOT_ACCREDITED, interlude
             assert ask(registry, JudgeOwner(OWNER, Judgement.REINSTATE)).status is Status.DONE
-        assert registry.verify().sound
+        assert registry.verify().agrees
 
 
 def test_what_was_undone_is_not_remembered(tmp_path: Path) -> None:
@@ -274,7 +274,7 @@ def test_what_was_undone_is_not_remembered(tmp_path: Path) -> None:
             assert view.count_live(seen, OWNER) == 2
             family = list(seen.scan(codec.PLACES, b"c"))
             assert len(family) == 1
-        assert registry.verify().sound
+        assert registry.verify().agrees
 
 
 def test_what_begins_while_a_commit_is_not_told_yet_knows_nothing_of_it(tmp_path: Path) -> None:
@@ -292,7 +292,7 @@ def test_what_begins_while_a_commit_is_not_told_yet_knows_nothing_of_it(tmp_path
             raise KeyError
         assert ask(registry, new(2)).status is Status.DONE
         assert resolved(registry, str(new(2).identifier)) == RECORD
-        assert registry.verify().sound
+        assert registry.verify().agrees
 
 
 def test_a_new_year_is_looked_at_anew(tmp_path: Path) -> None:
@@ -320,4 +320,4 @@ def test_a_code_of_its_own_takes_two_rows_and_nothing_is_decoded(
         for number in range(1, 20):
             assert ask(registry, new(number)).status is Status.DONE
     with Registry.open(tmp_path / "data") as registry:
-        assert registry.verify().sound
+        assert registry.verify().agrees

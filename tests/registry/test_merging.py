@@ -74,4 +74,4 @@ def test_two_processes_that_change_different_facts_lose_none(tmp_path: Path) -> 
         assert decode(row.record) == RECORD.changed(count=TIMES, vcpu=TIMES)
         assert (owner.name, owner.contact) == (f"count {TIMES}", f"vcpu {TIMES}")
         assert len(registry.history(str(ONE))) == 1 + 2 * TIMES
-        assert registry.verify().sound
+        assert registry.verify().agrees

@@ -27,6 +27,7 @@ from registry.rules.status import Status
 from registry.service import Outcome, Registry
 from registry.tables import codec, log_entry, transaction, view
 from registry.tables.rows import ZoneRow
+from registry.verify import Verdict
 from registry.writer import plans
 from resolver.store import node
 from resolver.store.node import RRset
@@ -88,7 +89,7 @@ def test_a_plan_that_was_interrupted_goes_on(
         assert view.count_live(view_, OWNER) == 0
         assert view.count_live(view_, OTHER) == 30
     assert resolved(registry, str(identifier("0000", OTHER))) == RECORD
-    assert registry.verify().sound
+    assert registry.verify().agrees
 
 
 def test_minting_under_a_key_is_done_once(registry: Registry) -> None:
@@ -160,9 +161,9 @@ def test_a_change_is_proved_by_a_checkpoint_that_covers_it(registry: Registry) -
     registry.checkpoint(KEY, ADMINISTRATOR)
     assert len(registry.checkpoints()) == 2
     registry.prove(last)
-    assert registry.verify([KEY.verifier]).sound
+    assert registry.verify([KEY.verifier]).verdict is Verdict.SOUND
     other = audit.SigningKey.generate("registry.example/log")
-    assert not registry.verify([other.verifier]).sound
+    assert registry.verify([other.verifier]).verdict is Verdict.NOT_SOUND
 
 
 def _change_row(txn: WriteTransaction) -> None:
@@ -231,10 +232,10 @@ def test_a_change_made_behind_the_registrys_back_is_found(registry: Registry, ta
     ask(registry, Assign(identifier(), RECORD))
     ask(registry, Assign(identifier("0002"), RECORD))
     ask(registry, Update(identifier("0002"), (("count", 7),)))
-    assert registry.verify().sound
+    assert registry.verify().agrees
     with registry.store.write() as txn:
         tamper(txn)
-    assert not registry.verify().sound
+    assert not registry.verify().agrees
 
 
 def test_an_older_directory_gets_its_tables_when_it_is_opened_for_writing(tmp_path: Path) -> None:
@@ -244,7 +245,7 @@ def test_an_older_directory_gets_its_tables_when_it_is_opened_for_writing(tmp_pa
             assert list(seen.scan(codec.OWNERS, b"")) == []
             born = seen.leaves()
         assert registry.history(OWNER) == registry.checkpoints() == []
-        assert registry.verify().sound
+        assert registry.verify().agrees
     with Registry.open(data, writable=True) as registry:
         with registry.view() as seen:
             assert seen.leaves() == born

@@ -41,7 +41,7 @@ def test_a_request_that_a_plugin_forbids_changes_nothing(tmp_path: Path) -> None
         with registry.view() as seen:
             assert view.get_assignment(seen, str(FORBIDDEN)) is None
             assert view.get_assignment(seen, str(ALLOWED)) is not None
-        assert registry.verify().sound
+        assert registry.verify().agrees
 
 
 @pytest.mark.parametrize("keep", [False, True])
@@ -62,4 +62,4 @@ def test_a_row_that_a_plugin_forbids_is_told_and_the_others_go_in(
         assert [(one.status, one.subject) for one in observed] == (
             [(Status.DONE, str(ALLOWED))] if keep else []
         )
-        assert registry.verify().sound
+        assert registry.verify().agrees

@@ -43,6 +43,7 @@ class Book:
     def __init__(self) -> None:
         self.view = Overlay(EMPTY)
         self.log: list[LogEntry] = []
+        self.leaves: list[bytes] = []  # the same as they are stored
         self.now = NOW
 
     def ask(
@@ -54,6 +55,7 @@ class Book:
         self.view.apply(decision.changes)
         if decision.changes.leaf is not None:
             self.log.append(decode(decision.changes.leaf))
+            self.leaves.append(decision.changes.leaf)
         assert self.view.leaves() == len(self.log)
         return decision
 

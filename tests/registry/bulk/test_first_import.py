@@ -34,7 +34,7 @@ def test_a_first_import_accredits_its_owners_and_logs_it(data: Path) -> None:
     with Registry.open(data) as registry:
         kinds = [change.leaf.kind for change in registry.history(ONE.partition("/")[0])]
         assert kinds == ["owner.introduce"]
-        assert registry.verify().sound
+        assert registry.verify().agrees
     assert main(["show", OTHER, "--data", str(data)]) == 0
 
 

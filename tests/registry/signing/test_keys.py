@@ -76,7 +76,7 @@ def test_the_key_in_force_is_told_by_the_size_of_the_log(registry: Registry) -> 
     assert (leaf.kind, leaf.on, leaf.prev, leaf.by) == ("audit.key", NAME, 1, AUDITOR.name)
     assert (leaf.why, leaf.status) == ("轮换", 100)
     assert faults(registry) == faults(registry, FIRST) == faults(registry, SECOND) == []
-    assert registry.verify([FIRST.verifier]).sound and registry.verify([SECOND.verifier]).sound
+    assert registry.verify([FIRST.verifier]).agrees and registry.verify([SECOND.verifier]).agrees
     assert faults(registry, STRANGER) == [f"key {STRANGER.verifier.label} is none of this log"]
 
 
@@ -97,7 +97,7 @@ def test_what_was_signed_before_a_rotation_that_came_between_is_kept(registry: R
     assert keep(registry, note)
     registry.checkpoint(THIRD, ADMINISTRATOR)
     assert [kept.parsed(one).size for one in registry.checkpoints()] == [3, 4, 5, 6]
-    assert registry.verify([FIRST.verifier, THIRD.verifier]).sound
+    assert registry.verify([FIRST.verifier, THIRD.verifier]).agrees
 
 
 def test_a_checkpoint_is_kept_once_and_no_smaller_one_after_it(registry: Registry) -> None:
@@ -173,7 +173,7 @@ def test_a_key_comes_into_force_by_the_one_before_and_for_this_place_alone(
     with pytest.raises(AuditError, match=reason):
         registry.perform(SET_KEY, Told(note, ADMINISTRATOR).packed())
     assert registry.keys().keys[0] == SECOND.verifier
-    assert registry.verify().sound
+    assert registry.verify().agrees
 
 
 def test_a_statement_may_wait_while_others_write_and_is_taken_once(registry: Registry) -> None:
@@ -207,15 +207,15 @@ def test_a_log_signed_before_keys_had_leaves_gets_its_key_at_the_next_checkpoint
             table.put((1).to_bytes(8, "big"), at(opened, 1, FIRST).encode())
             assert kept.migrate_checkpoints(txn) == 1
             assert kept.migrate_checkpoints(txn) == 0
-        assert opened.verify([FIRST.verifier]).sound
-        assert not opened.verify([SECOND.verifier]).sound
+        assert opened.verify([FIRST.verifier]).agrees
+        assert not opened.verify([SECOND.verifier]).agrees
         with pytest.raises(AuditError, match="not signed by"):
             opened.set_key(SECOND, None, ADMINISTRATOR)
         opened.checkpoint(FIRST, ADMINISTRATOR)
         assert [kept.parsed(one).size for one in opened.checkpoints()] == [1, 2]
         assert opened.keys().keys == (FIRST.verifier,)
         opened.set_key(SECOND, FIRST, ADMINISTRATOR)
-        assert opened.verify([FIRST.verifier]).sound and opened.verify([SECOND.verifier]).sound
+        assert opened.verify([FIRST.verifier]).agrees and opened.verify([SECOND.verifier]).agrees
 
 
 def test_a_damaged_checkpoint_of_version_1_is_carried_over_and_found(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_of_many_processes_none_loses_a_code_and_none_gets_one_twice(
         said = [line.split()[1] for lines in threads.map(finished, started) for line in lines]
     assert len(said) == len(set(said)) == CLIENTS * EACH
     with Registry.open(data) as registry:
-        assert registry.verify().sound
+        assert registry.verify().agrees
         with registry.view() as seen:
             assert {name for name, _ in view.assignments(seen, OWNER)} == set(said)
         assert resolved(registry, said[0]) == RECORD
@@ -154,7 +154,7 @@ def test_threads_share_a_connection(data: Path, node: Server) -> None:
         with ThreadPoolExecutor(CLIENTS) as threads:
             answers = [one for mine in threads.map(client_, range(CLIENTS)) for one in mine]
         assert answers == [Status.DONE] * CLIENTS * EACH
-        assert registry.verify().sound
+        assert registry.verify().agrees
 
 
 def test_what_the_rules_say_is_the_same_with_a_node_and_without(data: Path, tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_what_the_rules_say_is_the_same_with_a_node_and_without(data: Path, tmp_
         for subject in (OWNER, str(identifier("0100"))):
             kinds = [[c.leaf.kind for c in registry.history(subject)] for registry in (one, two)]
             assert kinds[0] == kinds[1] != []
-        assert one.verify().sound
+        assert one.verify().agrees
 
 
 def test_a_dry_run_asks_no_writer(data: Path, node: Server) -> None:
@@ -250,7 +250,7 @@ def test_when_a_writer_ends_in_order_nobody_notices(data: Path, node: Server) ->
         answers = [one for mine in running for one in mine.result()]
     assert answers == [Status.DONE] * 1_600
     with Registry.open(data) as registry:
-        assert registry.verify().sound
+        assert registry.verify().agrees
 
 
 def test_sighup_lets_a_new_writer_follow(data: Path, node: Server) -> None:
@@ -406,7 +406,7 @@ def test_a_full_map_is_told_to_all_and_loses_nothing(tmp_path: Path) -> None:
     with Registry.open(data) as registry:
         with registry.view() as seen:
             assert {name for name, _ in view.assignments(seen, OWNER)} == acknowledged
-        assert registry.verify().sound
+        assert registry.verify().agrees
 
 
 @pytest.mark.parametrize("small_disk", [4], indirect=True)
@@ -455,7 +455,7 @@ def test_a_plan_gives_way_to_single_requests(data: Path, node: Server) -> None:
                 assert assigned(writer, f"X{len(waits):04d}").status is Status.DONE
                 waits.append(time.monotonic() - begun)
             assert minting.result().done == 3_000
-        assert registry.verify().sound
+        assert registry.verify().agrees
     assert len(waits) > 10
     assert sorted(waits)[len(waits) // 2] < 0.2  # of one unit and one commit, on a busy machine
 

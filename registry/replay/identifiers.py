@@ -1,0 +1,201 @@
+"""Leaves about identifiers: `after` is the record, the row follows from it and the row before."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgpack
+
+from csid.identifier import Identifier
+from csid.prefix import SEGMENTS
+from registry.replay.effect import Effect, ReplayFault, Step, require
+from registry.rules import serials
+from registry.rules.draft import Draft
+from registry.rules.lifecycle import BIRTH, LIVE, TRANSITIONS, Verb, verb_between
+from registry.tables import view
+from registry.tables.enums import BY_WORD, WORDS, State
+from registry.tables.index import place_of
+from registry.tables.rows import NO_LEAF, Assignment, Pool, PoolUse
+
+_unpack: Final[Any] = msgpack.unpackb
+_ADVANCED: Final = frozenset(
+    {Verb.FILE, Verb.ACTIVATE, Verb.WITHDRAW, Verb.SUSPEND, Verb.REINSTATE}
+)
+_IMPORTED: Final = frozenset(set(State) - {State.SUPERSEDED})
+
+
+def assigned(step: Step) -> Effect:
+    """A code that was chosen."""
+    return _born(step, BIRTH, minted=False)
+
+
+def minted(step: Step) -> Effect:
+    """A code that a pool gave."""
+    return _born(step, BIRTH, minted=True)
+
+
+def imported(step: Step) -> Effect:
+    """An identifier as an import says: assigned, or changed."""
+    if step.entry.prev == NO_LEAF:
+        return _born(step, _IMPORTED, minted=False)
+    name, before = _subject(step)
+    state, target = _said(step.entry.after)
+    verb = verb_between(before.state, state)
+    require(verb is not None, f"no step leads from {_word(before.state)} to {_word(state)}")
+    return _changed(step, name, before, state, target, step.entry.ttl)
+
+
+def updated(step: Step) -> Effect:
+    """Another record in the same state."""
+    name, before = _subject(step)
+    state, target = _said(step.entry.after)
+    require(before.state in LIVE, f"{name} is {_word(before.state)}, which nothing changes")
+    require(state is before.state, f"{name} is {_word(before.state)}, not {_word(state)}")
+    return _changed(step, name, before, state, target, step.entry.ttl)
+
+
+def advanced(step: Step) -> Effect:
+    """The next state."""
+    name, before = _subject(step)
+    state, target = _said(step.entry.after)
+    verb = verb_between(before.state, state)
+    require(verb in _ADVANCED, f"no step leads from {_word(before.state)} to {_word(state)}")
+    return _changed(step, name, before, state, target)
+
+
+def retired(step: Step) -> Effect:
+    """The end, with a tombstone."""
+    name, before = _subject(step)
+    state, target = _said(step.entry.after)
+    require(state is State.RETIRED, f"its record is {_word(state)}")
+    _require_verb(name, before, Verb.RETIRE)
+    return _changed(step, name, before, state, target)
+
+
+def aliased(step: Step) -> Effect:
+    """An identifier leads to another that lives."""
+    name, before = _subject(step)
+    new = step.entry.to
+    _require_verb(name, before, Verb.SUPERSEDE)
+    target = view.get_assignment(step.view, new)
+    if target is None or target.state not in LIVE or new == name:
+        raise ReplayFault(f"{new}, which it leads to, does not live")
+    draft = Draft(step.view)
+    draft.change(name, before, _superseded(step, before))
+    if before.depth + 1 > target.depth:
+        draft.deepen(_identifier(new), target, before.depth + 1)
+    return Effect(draft.rows(), draft.tree, before.record, before.leaf, new)
+
+
+def moved(step: Step) -> Effect:
+    """A new identifier with the record of the old one, which leads to it."""
+    name, before = _subject(step)
+    entry = step.entry
+    _require_verb(name, before, Verb.SUPERSEDE)
+    new = _free(step, entry.to)
+    draft = Draft(step.view)
+    draft.change(name, before, _superseded(step, before))
+    row = before._replace(
+        leaf=step.leaf,
+        since=entry.time,
+        changed=entry.time,
+        depth=before.depth + 1,
+        target="",
+    )
+    draft.enter(new, row, _pool_of(step, new, minted=False))
+    return Effect(draft.rows(), draft.tree, before.record, before.leaf, entry.to)
+
+
+def _born(step: Step, states: frozenset[State], minted: bool) -> Effect:
+    entry = step.entry
+    identifier = _free(step, entry.on)
+    state, target = _said(entry.after)
+    require(state in states, f"{entry.on} begins as {_word(state)}")
+    pool = _pool_of(step, identifier, minted)
+    require(pool is not None or not minted, f"{entry.on} lies in no pool")
+    row = Assignment(state, step.leaf, entry.time, entry.time, 0, entry.after, target, entry.ttl)
+    draft = Draft(step.view)
+    draft.enter(identifier, row, pool)
+    return Effect(draft.rows(), draft.tree, entry.after)
+
+
+def _changed(
+    step: Step,
+    name: str,
+    before: Assignment,
+    state: State,
+    target: str = "",
+    ttl: int | None = None,
+) -> Effect:
+    entry = step.entry
+    after = before._replace(
+        state=state,
+        leaf=step.leaf,
+        changed=entry.time,
+        record=entry.after,
+        target=target,
+        ttl=before.ttl if ttl is None else ttl,
+    )
+    draft = Draft(step.view)
+    draft.change(name, before, after)
+    return Effect(draft.rows(), draft.tree, entry.after, before.leaf)
+
+
+def _superseded(step: Step, before: Assignment) -> Assignment:
+    entry = step.entry
+    return before._replace(
+        state=State.SUPERSEDED,
+        leaf=step.leaf,
+        changed=entry.time,
+        target=entry.to,
+    )
+
+
+def _subject(step: Step) -> tuple[str, Assignment]:
+    """The identifier that a leaf changes, as it was before."""
+    name = step.entry.on
+    before = view.get_assignment(step.view, name)
+    if before is None:
+        raise ReplayFault(f"{name} is not assigned")
+    return name, before
+
+
+def _free(step: Step, name: str) -> Identifier:
+    """An identifier that is not assigned yet."""
+    require(view.get_assignment(step.view, name) is None, f"{name} is assigned already")
+    return _identifier(name)
+
+
+def _identifier(name: str) -> Identifier:
+    parts = name.split("/")
+    if len(parts) != len(SEGMENTS):
+        raise ReplayFault(f"{name[:80]!r} is no identifier")
+    return Identifier(*parts)
+
+
+def _said(record: bytes) -> tuple[State, str]:
+    """The state and the successor that a record says."""
+    values = _unpack(record, use_list=False)
+    return BY_WORD[values["st"]], values.get("su", "")
+
+
+def _pool_of(step: Step, identifier: Identifier, minted: bool) -> tuple[Pool, PoolUse] | None:
+    """The pool that a code lies in, with the use it has by it."""
+    serial = identifier.serial
+    pool = view.pool_around(step.view, place_of(identifier), identifier.capability, serial)
+    if pool is None:
+        return None
+    use = view.get_use(step.view, pool)
+    number = serials.number(serial)
+    # Version 1 went past a serial only when it was minted.
+    passed = minted or (number == use.next and step.entry.version > 1)
+    return pool, PoolUse(use.assigned + 1, number + 1 if passed else use.next)
+
+
+def _require_verb(name: str, before: Assignment, verb: Verb) -> None:
+    holds = (before.state, verb) in TRANSITIONS
+    require(holds, f"{name} is {_word(before.state)}; {verb.value} does not follow from that")
+
+
+def _word(state: State) -> str:
+    return WORDS[state].record

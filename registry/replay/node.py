@@ -1,0 +1,57 @@
+"""Leaves about the node itself: how it began, what was carried over, its zones, its key."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgpack
+
+from registry.replay.effect import Effect, ReplayFault, Step, require
+from registry.tables import codec
+from registry.tables.changes import Row
+from registry.tables.rows import NO_LEAF
+
+_unpack: Final[Any] = msgpack.unpackb
+
+
+def begun(step: Step) -> Effect:
+    """What the directory is for: no row, whoever verifies compares it with the directory."""
+    return Effect((), after=step.entry.after)
+
+
+def key_set(step: Step) -> Effect:
+    """A key that signs the log from here on: `after` is its row."""
+    entry = step.entry
+    before = step.view.get(codec.SETTINGS, codec.AUDIT_KEY)
+    prev = NO_LEAF if before is None else codec.fields(before)[1]
+    note, _, _ = codec.fields(entry.after)
+    row = codec.encode((note, step.leaf, entry.time))
+    return Effect(((codec.SETTINGS, codec.AUDIT_KEY, row),), after=row, prev=prev)
+
+
+def zone_changed(step: Step) -> Effect:
+    """A zone that was loaded or dropped: `after` is its row, the serial that of the zone."""
+    entry = step.entry
+    key = entry.on.encode("ascii")
+    before = step.view.get(codec.ZONES, key)
+    prev = NO_LEAF if before is None else codec.decode_zone(before).leaf
+    zone = codec.decode_zone(entry.after)
+    row = codec.encode(zone._replace(leaf=step.leaf))
+    require(zone.held == (entry.kind == "zone.load"), f"{entry.kind} that leaves held {zone.held}")
+    require(entry.serial in ((), (zone.serial,)), f"serial {entry.serial}, not {zone.serial}")
+    return Effect(((codec.ZONES, key, row),), after=row, prev=prev, serials=len(entry.serial))
+
+
+def carried(step: Step) -> Effect:
+    """Rows that hold from now on: for what leaves of version 1 did not say, and for what an older
+    copy of the directory lacks.
+    """
+    rows: list[Row] = []
+    for table, key, value in _unpack(step.entry.after, use_list=False):
+        if table not in codec.TABLES or type(key) is not bytes or type(value) not in _VALUES:
+            raise ReplayFault(f"carries over no row of the registry: {table!r}")
+        rows.append((table, key, value))
+    return Effect(rows, after=step.entry.after, prev=step.entry.prev, to=step.entry.to)
+
+
+_VALUES: Final = (bytes, type(None))

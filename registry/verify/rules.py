@@ -1,0 +1,158 @@
+"""Leaves decided again under the rules of today: which of them would be refused now, or come out
+otherwise. Rules and code tables change, so this says nothing about whether a log is sound.
+
+A leaf does not say the request word by word, so what was asked is what came of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from csid.errors import CsidError
+from csid.identifier import parse
+from csid.record import decode
+from registry.rules.decide import decide
+from registry.rules.lifecycle import verb_between
+from registry.rules.participants import STANDINGS
+from registry.rules.requests import (
+    Actor,
+    AddOwner,
+    AddPool,
+    Advance,
+    Alias,
+    AliasSubtree,
+    Assign,
+    Body,
+    Import,
+    IntroduceOwner,
+    JudgeOwner,
+    Mint,
+    Move,
+    QualifyOwner,
+    Request,
+    Retire,
+    RetireLocation,
+    Role,
+    SetScope,
+    Update,
+    UpdateOwner,
+)
+from registry.rules.status import Status
+from registry.tables import codec, log_entry, view
+from registry.tables.enums import BY_WORD
+from registry.tables.index import place_of
+from registry.tables.log_entry import LogEntry
+from registry.tables.view import View
+
+
+def judge(seen: View, leaf: bytes) -> str | None:
+    """What the rules of today say of a leaf that was just replayed otherwise; empty if they come to
+    the same, None if it is about nothing that they decide.
+
+    Args:
+        seen: the registry before it.
+    """
+    try:
+        entry = log_entry.decode(leaf)
+        make = _BODIES.get(entry.kind)
+        if make is None or entry.status != Status.DONE.number:
+            return None
+        actor = Actor(entry.by, Role(entry.role), entry.for_, entry.peer)
+        decision = decide(seen, Request(actor, make(seen, entry), entry.why), entry.time)
+    except (CsidError, ValueError, KeyError, TypeError) as error:
+        return f"cannot be asked any more: {error}"
+    if decision.changes.leaf is None:
+        return f"{decision.status.en}: {decision.detail or decision.subject}"
+    again = log_entry.decode(decision.changes.leaf)
+    return "" if _outcome(again) == _outcome(entry) else f"would be about {again.to or again.on}"
+
+
+def _outcome(entry: LogEntry) -> tuple[object, ...]:
+    """What a decision comes to, whatever key it was asked under and whatever the zones' serials."""
+    return entry.on, entry.to, entry.after, entry.prev, entry.ttl
+
+
+def _mint(_seen: View, entry: LogEntry) -> Body:
+    identifier = parse(entry.on)
+    pool = f"{place_of(identifier)}/{identifier.capability}"
+    return Mint(pool, decode(entry.after), entry.ttl)
+
+
+def _import(_seen: View, entry: LogEntry) -> Body:
+    return Import(parse(entry.on), decode(entry.after), entry.year, entry.ttl)
+
+
+def _update(_seen: View, entry: LogEntry) -> Body:
+    facts = tuple(sorted(decode(entry.after).json().items()))
+    return Update(parse(entry.on), facts, True, entry.ttl)
+
+
+def _advance(seen: View, entry: LogEntry) -> Body:
+    before = view.get_assignment(seen, entry.on)
+    after = BY_WORD[decode(entry.after).state]
+    verb = None if before is None else verb_between(before.state, after)
+    if verb is None:
+        raise ValueError("no verb leads there")
+    return Advance(parse(entry.on), verb)
+
+
+def _retire(_seen: View, entry: LogEntry) -> Body:
+    return Retire(parse(entry.on), decode(entry.after).successor or "")
+
+
+def _add_owner(_seen: View, entry: LogEntry) -> Body:
+    owner = codec.decode_owner(entry.after)
+    return AddOwner(entry.on, owner.kinds, owner.name, owner.contact, owner.quota)
+
+
+def _update_owner(_seen: View, entry: LogEntry) -> Body:
+    owner = codec.decode_owner(entry.after)
+    kinds = [int(kind) for kind in owner.kinds]
+    facts = {"contact": owner.contact, "kinds": kinds, "name": owner.name, "quota": owner.quota}
+    return UpdateOwner(entry.on, tuple(sorted(facts.items())))
+
+
+def _judge_owner(seen: View, entry: LogEntry) -> Body:
+    standing = codec.decode_owner(entry.after).standing
+    before = view.get_owner(seen, entry.on)
+    for (was, judgement), led in STANDINGS.items():
+        if before is not None and (was, led) == (before.standing, standing):
+            return JudgeOwner(entry.on, judgement)
+    raise ValueError("no judgement leads there")
+
+
+def _qualify(_seen: View, entry: LogEntry) -> Body:
+    return QualifyOwner(entry.on, codec.decode_owner(entry.after).qualified)
+
+
+def _set_scope(_seen: View, entry: LogEntry) -> Body:
+    scope = codec.decode_scope(entry.after)
+    return SetScope(scope.locations, scope.industries)
+
+
+def _add_pool(_seen: View, entry: LogEntry) -> Body:
+    pool = codec.decode_pool(entry.after)
+    count = int(pool.last, 36) - int(pool.first, 36) + 1
+    return AddPool(pool.place, pool.capability, count, pool.quota, pool.first, pool.last)
+
+
+_BODIES: Final[Mapping[str, Callable[[View, LogEntry], Any]]] = {
+    AddOwner.kind: _add_owner,
+    IntroduceOwner.kind: lambda _, entry: IntroduceOwner(entry.on),
+    UpdateOwner.kind: _update_owner,
+    JudgeOwner.kind: _judge_owner,
+    QualifyOwner.kind: _qualify,
+    SetScope.kind: _set_scope,
+    AddPool.kind: _add_pool,
+    Assign.kind: lambda _, entry: Assign(parse(entry.on), decode(entry.after), entry.ttl),
+    Mint.kind: _mint,
+    Import.kind: _import,
+    Update.kind: _update,
+    Advance.kind: _advance,
+    Retire.kind: _retire,
+    Alias.kind: lambda _, entry: Alias(parse(entry.on), parse(entry.to)),
+    Move.kind: lambda _, entry: Move(parse(entry.on), parse(entry.to)),
+    AliasSubtree.kind: lambda _, entry: AliasSubtree(entry.on, entry.to),
+    RetireLocation.kind: lambda _, entry: RetireLocation(entry.on, entry.to),
+}
