@@ -8,6 +8,7 @@ into a new data directory: in the order of an inventory (owner by owner) and in 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import csv
 import os
 import random
@@ -18,7 +19,9 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
+from typing import NamedTuple
 
+from benchmarks.processes import family, memory
 from benchmarks.report import Report, mebibytes
 from benchmarks.server import CHECKOUT
 from csid import codes
@@ -31,6 +34,7 @@ from registry.tables.enums import Kind
 
 ADMINISTRATOR = Actor("benchmark", Role.ADMINISTRATOR)
 SEED = 20250101
+SAMPLE_SECONDS = 0.1  # between two looks at the memory of an import
 OWNERS = 1_000
 FORMAT = "v1"  # the kept tables are named after this: a change of what is written must change it
 ON = date(2026, 1, 1)  # of registration
@@ -113,22 +117,40 @@ def csid(*words: str | Path) -> None:
     )
 
 
-def measure(path: Path, data: Path) -> tuple[float, float, int]:
-    """Import a table into a new directory; returns seconds by the clock, seconds of processor time
-    and octets of the data file.
-    """
+class Taken(NamedTuple):
+    """What an import took."""
+
+    seconds: float
+    cpu_seconds: float
+    octets: int  # of the data file
+    own_octets: int  # memory of its own of the largest process, at the worst moment seen
+
+
+def measure(path: Path, data: Path, *options: str) -> Taken:
+    """Import a table into a new directory whose owners are accredited."""
     shutil.rmtree(data, ignore_errors=True)
     csid("init", "--data", data)
     with Registry.open(data, writable=True, sync=False) as registry:
         accredit(registry)
     before = os.times()
     started = time.perf_counter()
-    csid("import", path, "--data", data, "--on", ON.isoformat())
+    words = ["import", str(path), "--data", str(data), "--on", ON.isoformat(), *options]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gateway.cli", *words], cwd=CHECKOUT, stdout=subprocess.DEVNULL
+    )
+    own = 0
+    while process.poll() is None:
+        for member in family(process.pid):
+            with contextlib.suppress(OSError):  # ended meanwhile
+                own = max(own, memory(member).own)
+        time.sleep(SAMPLE_SECONDS)
     seconds = time.perf_counter() - started
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, words)
     after = os.times()
     cpu = after.children_user + after.children_system
     cpu -= before.children_user + before.children_system
-    return seconds, cpu, (data / "data.mdb").stat().st_blocks * 512
+    return Taken(seconds, cpu, (data / "data.mdb").stat().st_blocks * 512, own)
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -142,8 +164,9 @@ def main(words: Sequence[str] | None = None) -> None:
     made = []
     for order in ("inventory", "random"):
         path = table(options.work, options.rows, order)
-        seconds, cpu, octets = measure(path, options.work / "import-data")
-        report.raw[order] = {"seconds": seconds, "cpu_seconds": cpu, "octets": octets}
+        taken = measure(path, options.work / "import-data")
+        seconds, cpu, octets, own = taken
+        report.raw[order] = taken._asdict()
         made.append(
             [
                 order,
@@ -154,6 +177,7 @@ def main(words: Sequence[str] | None = None) -> None:
                 f"{cpu / options.rows * 1e6:.1f}",
                 mebibytes(octets),
                 f"{octets / options.rows:,.0f}",
+                mebibytes(own),
             ]
         )
     shutil.rmtree(options.work / "import-data", ignore_errors=True)
@@ -166,6 +190,7 @@ def main(words: Sequence[str] | None = None) -> None:
         "CPU µs/row",
         "data MiB",
         "octets/row",
+        "largest process MiB",
     )
     report.add("csid import, validated and committed", heads, made)
     if options.keep:

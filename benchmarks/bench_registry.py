@@ -17,7 +17,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
-from benchmarks.bench_import import ADMINISTRATOR, ON, accredit, csid, owner_codes, table
+from benchmarks.bench_import import ADMINISTRATOR, measure, owner_codes, table
 from benchmarks.report import Report, mebibytes, number, percentile
 from registry import audit
 from registry.service import Registry
@@ -27,23 +27,6 @@ from registry.verify import Report as Verified
 PAGE = 50  # identifiers of a first page
 SEARCHES = 200  # of each kind
 PROOFS = 300
-
-
-def bulk(work: Path, rows: int, order: str, *options: str) -> tuple[float, float, int]:
-    """Import the table into `work`/registry-data; seconds, seconds of processor time, octets."""
-    path, data = table(work, rows, order), work / "registry-data"
-    shutil.rmtree(data, ignore_errors=True)
-    csid("init", "--data", data)
-    with Registry.open(data, writable=True, sync=False) as registry:
-        accredit(registry)
-    before = os.times()
-    started = time.perf_counter()
-    csid("import", path, "--data", data, "--on", ON.isoformat(), *options)
-    seconds = time.perf_counter() - started
-    after = os.times()
-    cpu = after.children_user + after.children_system
-    cpu -= before.children_user + before.children_system
-    return seconds, cpu, (data / "data.mdb").stat().st_blocks * 512
 
 
 def searches(registry: Registry) -> dict[str, list[float]]:
@@ -140,8 +123,10 @@ def main(words: Sequence[str] | None = None) -> None:
     report = Report("registry", {"rows": options.rows, "sync": not options.no_sync})
     made = []
     for order in ("random", "inventory"):
-        seconds, cpu, octets = bulk(options.work, options.rows, order, *extra)
-        report.raw[f"import, {order}"] = {"seconds": seconds, "cpu_seconds": cpu, "octets": octets}
+        path = table(options.work, options.rows, order)
+        taken = measure(path, options.work / "registry-data", *extra)
+        seconds, cpu, octets, own = taken
+        report.raw[f"import, {order}"] = taken._asdict()
         made.append(
             [
                 order,
@@ -149,9 +134,10 @@ def main(words: Sequence[str] | None = None) -> None:
                 f"{options.rows / seconds:,.0f}",
                 f"{cpu / options.rows * 1e6:.1f}",
                 mebibytes(octets),
+                mebibytes(own),
             ]
         )
-    heads = ("order", "seconds", "rows/s", "CPU µs/row", "data MiB")
+    heads = ("order", "seconds", "rows/s", "CPU µs/row", "data MiB", "largest process MiB")
     report.add(f"csid import of {options.rows:,} rows through all rules", heads, made)
     data = options.work / "registry-data"
     with Registry.open(data, writable=True) as registry:

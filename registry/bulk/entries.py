@@ -21,6 +21,7 @@ from registry.tables.record_node import node_of
 
 ROWS_PER_PART: Final = 50_000
 ROWS_PER_UNIT: Final = 1_000  # about 10 ms of the writer
+UNIT_OCTETS_MAX: Final = 2 << 20  # half of what a frame may have (csid.limits)
 _unpack: Final[Any] = msgpack.unpackb
 _pack: Final[Any] = msgpack.packb
 
@@ -102,12 +103,23 @@ def units(batches: Iterable[list[Row]], ttl: int, most: int) -> Iterator[Unit]:
         held += batch
         start = 0
         while len(held) - start >= most:
-            yield Unit(most, _pack(grouped(held[start : start + most], ttl)))
+            yield from _units_of(held[start : start + most], ttl)
             start += most
         if start:
             del held[:start]
     if held:
-        yield Unit(len(held), _pack(grouped(held, ttl)))
+        yield from _units_of(held, ttl)
+
+
+def _units_of(rows: list[Row], ttl: int) -> Iterator[Unit]:
+    """Rows as one unit, or as several where that would be too large for a frame."""
+    octets = _pack(grouped(rows, ttl))
+    if len(octets) <= UNIT_OCTETS_MAX or len(rows) == 1:
+        yield Unit(len(rows), octets)
+    else:
+        half = len(rows) // 2
+        yield from _units_of(rows[:half], ttl)
+        yield from _units_of(rows[half:], ttl)
 
 
 def grouped(rows: Iterable[Row], ttl: int) -> list[Group]:

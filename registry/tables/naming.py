@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from csid import names
 
 
@@ -9,8 +11,7 @@ class Names:
     """Identifiers and prefixes of them as names under a suffix."""
 
     def __init__(self, suffix: str) -> None:
-        self.wire = names.from_text(suffix.lower())
-        self._key = names.key_of(self.wire)
+        self.wire, self._key = _suffix(suffix.lower())
 
     def key(self, text: str) -> bytes:
         """The canonical key of an identifier or prefix in canonical form.
@@ -23,3 +24,10 @@ class Names:
     def target(self, text: str) -> bytes:
         """Its name in wire form."""
         return names.wire_of_key(self.key(text))
+
+
+@lru_cache(16)
+def _suffix(text: str) -> tuple[bytes, bytes]:
+    """A suffix in wire form, and its key."""
+    wire = names.from_text(text)
+    return wire, names.key_of(wire)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from csid.identifier import make
 from gateway.cli.commands.import_ import FAULTS_SHOWN
 from registry.service import Registry
+from registry.tables.view import get_assignment
 from resolver.store.environment import Store
 from tests.support import trees
 from tests.support.books import accredit
 from tests.support.commands import as_nobody, run
 from tests.support.registering import OWNER
+from tests.support.servers import CHECKOUT
 from tests.support.tables import identifier, table
 
 
@@ -115,9 +119,9 @@ def test_a_full_map_says_what_is_in(tmp_path: Path) -> None:
     rows = [f"{identifier(n)},active,{'x' * 60},https://r{n}.example" for n in range(5_000)]
     ran = run("import", table(tmp_path / "t.csv", *rows), "--data", data)
     assert ran.code == 2 and "map is full" in ran.err and "--map-size" in ran.err
-    assert "added 0" in ran.out
     with Store.open(data, writable=True) as store:
         trees.check(store)
+    assert f"added {len(run('list', OWNER, '--data', data).out.splitlines()):,}," in ran.out
 
 
 def test_who_may_not_write_is_told(tmp_path: Path, data: Path) -> None:
@@ -132,3 +136,53 @@ def test_who_may_not_write_is_told(tmp_path: Path, data: Path) -> None:
         ran = run("import", file, "--data", data)
         assert ran.code == 2 and "ermission" in ran.err and ran.err.count("\n") == 1
         assert run("list", "--data", data).code == 0
+
+
+def test_the_file_of_wrong_rows_is_in_the_order_of_lines_whatever_was_wrong(
+    tmp_path: Path, data: Path
+) -> None:
+    foreign = str(make("X00000000000000015", "6450", "330106", "GCV", "G09M04R8", "1"))
+    rows = [f"{foreign},active,,", "nonsense"]
+    rows += [f"{identifier(2)},active,,", f"{identifier(1)},active,,"]
+    rows += [f"{identifier(1)},active,other,", "nonsense", f"{identifier(2)},active,,"]
+    file = table(tmp_path / "t.csv", *rows)
+    for dry in (["--dry-run"], []):
+        ran = run("import", file, "--data", data, "--errors", tmp_path / "errors", *dry)
+        assert ran.code == 1 and "added 2" in ran.out and "unchanged 1" in ran.out
+        lines = (tmp_path / "errors").read_text().splitlines()
+        assert [line.split(": ")[0] for line in lines] == [f"{file}:{n}" for n in (2, 3, 6, 7)]
+        assert "not registered" in lines[0] and "stands on line 5 already" in lines[2]
+
+
+def test_a_dry_run_writes_nothing_and_waits_for_nobody(tmp_path: Path, data: Path) -> None:
+    file = table(tmp_path / "t.csv", f"{identifier(1)},active,,")
+    before = (data / "data.mdb").read_bytes()
+    with Store.open(data, writable=True) as store, store.write():
+        ran = subprocess.run(
+            [sys.executable, "-m", "gateway.cli", "import", file, "--data", data, "--dry-run"],
+            cwd=CHECKOUT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert (ran.returncode, ran.stderr) == (0, "") and "added 1" in ran.stdout
+    assert (data / "data.mdb").read_bytes() == before
+
+
+def test_a_ttl_is_given_or_kept(tmp_path: Path, data: Path) -> None:
+    file = table(tmp_path / "t.csv", f"{identifier(1)},active,,")
+
+    def ttl(*words: str) -> tuple[str, int]:
+        ran = run("import", file, "--data", data, *words)
+        assert ran.code == 0
+        with Registry.open(data) as registry, registry.view() as seen:
+            row = get_assignment(seen, str(identifier(1)))
+            assert row is not None
+            return ran.out.split(", 错误")[0].split("rows: ")[1], row.ttl
+
+    assert ttl("--ttl", "77") == ("新增 added 1, 变更 changed 0, 未变 unchanged 0", 77)
+    assert ttl() == ("新增 added 0, 变更 changed 0, 未变 unchanged 1", 77)
+    assert ttl("--ttl", "77") == ("新增 added 0, 变更 changed 0, 未变 unchanged 1", 77)
+    assert ttl("--ttl", "5") == ("新增 added 0, 变更 changed 1, 未变 unchanged 0", 5)
+    with Registry.open(data) as registry:
+        assert registry.verify().agrees

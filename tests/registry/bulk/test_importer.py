@@ -30,7 +30,7 @@ from csid.identifier import Identifier, make
 from csid.protocol import CSID, SVCB, TXT
 from csid.record import Record, encode
 from csid.record_rdata import svcb_rdatas, txt_rdata
-from registry.bulk import csv_stream, sorting
+from registry.bulk import csv_stream, entries, sorting
 from registry.bulk import readers as reading_processes
 from registry.bulk.csv_stream import LINE_CHARACTERS_MAX, Fault, Table, TableError
 from registry.bulk.entries import Reading, Unit, parts
@@ -470,6 +470,16 @@ def test_processes_of_their_own_read_and_sort_the_same(
     monkeypatch.setattr(sorting, "OCTETS_PER_READER", path.stat().st_size // readers + 1)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(readers))
     assert sorted_alone(path, reading) == alone
+
+
+def test_units_of_large_rows_are_cut_by_octets_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [(name, line, encode(Record({"state": "active"}))) for line, name in enumerate(IDS, 2)]
+    (whole,) = entries.units([rows], 300, 100)
+    monkeypatch.setattr(entries, "UNIT_OCTETS_MAX", len(whole.octets) // 3)
+    cut = list(entries.units([rows], 300, 100))
+    assert [unit.rows for unit in cut] == [10] * 4
+    lines = [group[2] for unit in cut for group in msgpack.unpackb(unit.octets)]
+    assert list(chain.from_iterable(lines)) == list(range(2, 42))
 
 
 @pytest.mark.parametrize("rows", [0, 1, 255, 256, 257, 5_000])
