@@ -9,7 +9,9 @@ import pytest
 from csid.identifier import make
 from gateway.cli import main
 from registry.service import Registry
+from resolver.store.environment import Store
 from tests.support.commands import run
+from tests.support.servers import ZONE, put_zone
 
 ONE = "X0000000000000101T/6450/110000/GCV/G12M05R8-N1B0002-Q6"
 OTHER = "91330106673959654P/6450/330106/ACV/H60M07A1-0001-FY"
@@ -57,13 +59,9 @@ def test_a_node_that_began_by_hand_takes_known_owners_only(data: Path) -> None:
 def test_a_name_that_cannot_be_held_keeps_no_other_row_of_its_owner_out(data: Path) -> None:
     owner = "X0000000000000101T"
     codes = [make(owner, "6450", "110000", "GCV", "G12M05R8", f"000{n}") for n in range(4)]
-    zone = data.parent / "foreign.zone"
     name = codes[1].to_dns_name("csid.internal.")
-    zone.write_text(
-        "$ORIGIN csid.internal.\n@ 60 SOA ns1 h 1 2 3 4 5\n@ NS ns1\nns1 A 127.0.0.1\n"
-        f"{name} 60 CNAME ns1\n"
-    )
-    assert main(["zone", "load", str(zone), "--data", str(data)]) == 0
+    with Store.open(data, writable=True) as store:  # no zone file may bring it
+        put_zone(store, f"{ZONE}{name} 60 CNAME ns\n")
     table = data.parent / "table.csv"
     table.write_text("identifier,state\n" + "".join(f"{code},active\n" for code in codes))
     for added in (3, 0):
