@@ -80,7 +80,9 @@ class Outcome:
                 self.done += 1
             else:
                 self.unchanged += 1
-        self.subjects = tuple(one.subject for one in decisions if one.status.success)
+        self.subjects = tuple(
+            one.subject for one in decisions if one.status.success and one.subject
+        )
 
 
 class Writing(Protocol):

@@ -20,7 +20,9 @@ PRIVATE: Final = 0o600
 
 
 @contextmanager
-def write_whole(path: Path, mode: int = READABLE, new: bool = False) -> Iterator[TextIOWrapper]:
+def write_whole(
+    path: Path, mode: int = READABLE, new: bool = False, sync: bool = True
+) -> Iterator[TextIOWrapper]:
     """A file to write, UTF-8 with line ends as given; octets go to its `buffer`.
 
     It takes its name at the end, when all of it is on the disk; after any error there is what was
@@ -31,6 +33,7 @@ def write_whole(path: Path, mode: int = READABLE, new: bool = False) -> Iterator
         path: where it is to appear; what is there keeps its permissions.
         mode: permissions of a file that was not there.
         new: the path must be free.
+        sync: False does not wait for the disk: for many files, with `sync_all` behind the last.
 
     Raises:
         FileError: it cannot be written, or is there already.
@@ -44,7 +47,8 @@ def write_whole(path: Path, mode: int = READABLE, new: bool = False) -> Iterator
             with target.open("w", encoding="utf-8", newline="") as file:
                 yield file
             return
-        with _named_at_end(target, mode if before is None else stat.S_IMODE(before), new) as file:
+        kept = mode if before is None else stat.S_IMODE(before)
+        with _named_at_end(target, kept, new, sync) as file:
             yield file
     except FileExistsError:
         raise FileError(f"{path}: is there already and is not written over") from None
@@ -53,7 +57,7 @@ def write_whole(path: Path, mode: int = READABLE, new: bool = False) -> Iterator
 
 
 @contextmanager
-def _named_at_end(target: Path, mode: int, new: bool) -> Iterator[TextIOWrapper]:
+def _named_at_end(target: Path, mode: int, new: bool, sync: bool) -> Iterator[TextIOWrapper]:
     unfinished = target.with_name(f".csid-{secrets.token_hex(8)}")
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
@@ -62,12 +66,14 @@ def _named_at_end(target: Path, mode: int, new: bool) -> Iterator[TextIOWrapper]
                 os.fchmod(descriptor, mode)  # the umask is not asked a second time
             yield file
             file.flush()
-            os.fsync(descriptor)
+            if sync:
+                os.fsync(descriptor)
         if new:
             os.link(unfinished, target)  # fails where another has come first
         else:
             unfinished.replace(target)
-        _sync(target.parent)
+        if sync:
+            _sync(target.parent)
     finally:
         with suppress(FileNotFoundError):
             unfinished.unlink()
@@ -113,6 +119,11 @@ def take_place(new: Path, path: Path, aside: Path) -> None:
 def is_copy(path: Path, other: Path) -> bool:
     """Whether two small files are there and have the same octets."""
     return path.exists() and other.exists() and path.read_bytes() == other.read_bytes()
+
+
+def sync_all() -> None:
+    """Bring all that was written to the disk, with the names of files and folders."""
+    os.sync()
 
 
 def _sync(folder: Path) -> None:

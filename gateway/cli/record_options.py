@@ -140,4 +140,18 @@ def _read(name: str) -> dict[str, Any]:
         raise RecordError("--record", f"{name}: is no JSON text: {error}") from None
     if not isinstance(facts, dict):
         raise RecordError("--record", f"{name}: expected a JSON object, given {str(facts)[:40]}")
+    for fact, value in facts.items():
+        if value is not None:
+            _check(fact, value)
     return facts
+
+
+def _check(fact: str, value: object) -> None:
+    """Whether a fact can have a value, whatever it stands beside."""
+    if fact not in BY_NAME:
+        Record({"state": "active", fact: value})  # `extra`, or what is unknown
+        return
+    try:
+        BY_NAME[fact].form.check(value)
+    except ValueError as error:
+        raise RecordError(fact, str(error)) from None

@@ -35,7 +35,7 @@ from registry.audit.tiles import (
     tile_width,
     top_level,
 )
-from resolver.files import write_whole
+from resolver.files import sync_all, write_whole
 
 ENTRIES: Final = "entries"
 CHECKPOINT: Final = "checkpoint"
@@ -103,12 +103,15 @@ def publish(source: Source, notes: Sequence[str], keys: Sequence[VerifierKey], f
     size = points[-1].size
     before = _published(source, folder, size)
     written = 0
-    todo = pieces(size, before)
+    edge = set(pieces(before, before))
+    todo = (piece for piece in pieces(size, before) if piece not in edge)
     while batch := list(islice(todo, _AT_A_TIME)):
         with source() as store:
             for piece in batch:
-                _write(folder / piece.path, piece.content(store))
+                # Names that no checkpoint needs yet: they are on the disk before one does.
+                _write(folder / piece.path, piece.content(store), sync=False)
         written += len(batch)
+    sync_all()
     written += _update(folder / KEYS, "".join(f"{key}\n" for key in keys))
     for point, note in zip(points, notes, strict=True):
         written += _update(folder / CHECKPOINTS / str(point.size), note)
@@ -213,12 +216,12 @@ def _update(path: Path, text: str) -> bool:
     return True
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes, sync: bool = True) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"{path.parent}: cannot be made: {error.strerror}") from None
-    with write_whole(path) as file:
+    with write_whole(path, sync=sync) as file:
         file.buffer.write(content)
 
 

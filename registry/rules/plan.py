@@ -7,7 +7,7 @@ was interrupted begins again anywhere, because what is done already is passed ov
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from hashlib import sha256
 from typing import Any, ClassVar, Final, NamedTuple
 
@@ -54,13 +54,17 @@ class AliasAll:
 
 @dataclass(frozen=True, slots=True)
 class MintAll:
-    """``count`` identifiers from a pool, all with one record; ``ttl`` as of `Mint`."""
+    """``count`` identifiers from a pool, all with one record; ``ttl`` as of `Mint`.
+
+    ``rest``: the count is what was left when it was asked, and no part of what is asked.
+    """
 
     kind: ClassVar[str] = "mint.all"
     pool: str
     record: Record
     count: int
     ttl: int | None = None
+    rest: bool = False
 
 
 Plan = Transfer | AliasAll | MintAll | RetireLocation
@@ -94,22 +98,26 @@ def finish(plan: Plan) -> FinishPlan:
     """What is asked under the key of a plan once all of it was done: asked again under it, the plan
     is done already, whatever has come since.
     """
-    said = plan.prefix if isinstance(plan, Transfer) else getattr(plan, "old", "")
-    return FinishPlan(plan.kind, fold(said), sha256(fingerprint(plan)).digest())
+    if isinstance(plan, MintAll):
+        plan = replace(plan, count=0)
+    said = fields(plan)[0].name  # each says first what it is about
+    return FinishPlan(plan.kind, fold(getattr(plan, said)), sha256(fingerprint(plan)).digest())
 
 
 def has_step_keys(plan: Plan) -> bool:
     """Whether under a key each step has one of its own: steps of other plans find by themselves
     what is done already, and the plan has the key as a whole.
     """
-    return isinstance(plan, MintAll)
+    return isinstance(plan, MintAll) and not plan.rest
 
 
 def replayed_plan(seen: View, plan: Plan, actor: Actor, key: str) -> Decision | None:
     """What is said to a plan under a key that the actor gave before; None if it is to be done."""
     if has_step_keys(plan):
         return None
-    return replayed(seen, Request(actor, finish(plan), key=key))
+    decision = replayed(seen, Request(actor, finish(plan), key=key))
+    # What came of it was told then, step by step.
+    return decision._replace(subject="") if decision and decision.status.success else decision
 
 
 # Each yields (the cursor from which this step is the next, the step); None in place of a step ends

@@ -78,7 +78,7 @@ RULES: Final[Mapping[type[Body], Rule]] = {
     AliasSubtree: Rule(_ADMINISTRATOR),
     Move: Rule(_ADMINISTRATOR),
     RetireLocation: Rule(_ADMINISTRATOR),
-    FinishPlan: Rule(_ADMINISTRATOR),
+    FinishPlan: Rule(_REGISTRAR),
 }
 # The others are the node's own decisions: filing is answered, and a hold lifted, by the node.
 REGISTRAR_VERBS: Final = frozenset({Verb.FILE, Verb.UPDATE, Verb.RETIRE, Verb.SUPERSEDE})

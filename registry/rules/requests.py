@@ -315,6 +315,8 @@ def _plain(value: object) -> object:
         return encode(value)
     if isinstance(value, Enum):
         return value.value
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return str(value)  # more than msgpack holds
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
     if isinstance(value, dict):

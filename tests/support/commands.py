@@ -6,9 +6,12 @@ import contextlib
 import io
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import pytest
 
 from gateway.cli import main
 
@@ -48,6 +51,18 @@ def run(*words: object) -> Ran:
 
 class Node:
     """A data directory, and commands about it."""
+
+    def copy(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Node:
+        """A copy of it, as on another machine: from now on commands run there."""
+        shutil.copytree(self.data, folder)
+        copied = Node.__new__(Node)
+        copied.data = folder
+        copied.is_here(monkeypatch)
+        return copied
+
+    def is_here(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """From now on commands run on the machine of this one, which knows of no other."""
+        monkeypatch.setenv("CSID_STATE", str(self.data.with_name(f"{self.data.name}-state")))
 
     def __init__(self, data: Path) -> None:
         self.data = data

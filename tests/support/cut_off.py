@@ -23,14 +23,18 @@ def cut_off(number: int, folder: Path, *words: object) -> bool:
     """Run one command, killed before its change of a file below a folder with that number, from 0;
     whether it was.
     """
-    process = _FORKING.Process(target=_run, args=(number, str(folder), *map(str, words)))
+    surroundings = dict(os.environ)  # the fork server has those it was started in
+    process = _FORKING.Process(
+        target=_run, args=(number, str(folder), surroundings, *map(str, words))
+    )
     process.start()
     process.join(60)
     assert process.exitcode in (0, -signal.SIGKILL), process.exitcode
     return process.exitcode != 0
 
 
-def _run(number: int, folder: str, *words: str) -> None:
+def _run(number: int, folder: str, surroundings: dict[str, str], *words: str) -> None:
+    os.environ.update(surroundings)
     left = number
 
     def hook(event: str, args: tuple[object, ...]) -> None:

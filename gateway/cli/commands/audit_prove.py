@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.cli import acting, options, output
 from gateway.cli.audit_files import add_keys, add_output, give, keys_of, text_of, verifiers_of
@@ -22,6 +22,7 @@ from registry.audit import (
     is_growth,
     prove_growth,
 )
+from registry.audit.note import Note
 from registry.audit.proof import SUFFIX
 from registry.audit.static import StaticStore, latest
 from registry.service import Registry
@@ -217,13 +218,36 @@ def run_check(args: argparse.Namespace) -> int:
 Judged = tuple[dict[str, Any], list[tuple[str, str]]]  # as JSON, and in rows for people
 
 
+class _Signer(NamedTuple):
+    """The key that has signed the checkpoint of a proof. Whether it was in force at that size only
+    the log can tell, so it is said if a newer one was given beside it.
+    """
+
+    key: VerifierKey
+    newest: bool
+
+    @classmethod
+    def of(cls, text: str, keys: list[VerifierKey]) -> _Signer:
+        key = Note.parse(text.partition("\n\n")[2]).signer(keys)
+        return cls(key, key == keys[0])
+
+    def json(self) -> dict[str, Any]:
+        return {"key": self.key.label, "newest_key": self.newest}
+
+    def row(self) -> tuple[str, str]:
+        note = "" if self.newest else "  已被接替 succeeded by the first of those given"
+        return "密钥 Key", f"{self.key.label}{note}"
+
+
 def _judge_change(text: str, keys: list[VerifierKey]) -> Judged:
     checked = check(text, *keys)
     change = log_entry.decode(checked.leaf)
     point = checked.checkpoint
-    told = {"origin": point.origin, "size": point.size}
+    signer = _Signer.of(text, keys)
+    told = {"origin": point.origin, "size": point.size, **signer.json()}
     return told | {"change": history.json_of(checked.index, change)}, [
         *_rows_of(point),
+        signer.row(),
         *history.rows_of(checked.index, change),
     ]
 
@@ -235,8 +259,10 @@ def _judge_growth(text: str, old: str | None, keys: list[VerifierKey]) -> Judged
         )
     before = KeyChain().open(text_of(old), keys)
     point = check_growth(text, before, *keys)
-    told = {"origin": point.origin, "old": before.size, "size": point.size}
-    return told, [("此前 Before", f"{before.size:,} 条 changes"), *_rows_of(point)]
+    signer = _Signer.of(text, keys)
+    told = {"origin": point.origin, "old": before.size, "size": point.size, **signer.json()}
+    rows = [("此前 Before", f"{before.size:,} 条 changes"), *_rows_of(point), signer.row()]
+    return told, rows
 
 
 def _rows_of(point: Checkpoint) -> list[tuple[str, str]]:

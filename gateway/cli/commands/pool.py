@@ -108,15 +108,13 @@ def run_mint(args: argparse.Namespace) -> int:
     with request.open_registry(args) as registry:
         number = args.number
         if args.all:
-            # What is left now needs no key to be gone on with: it is what is left then.
-            args.key = ""
             number = _left(registry, args.pool)
-        if number == 1:
+        elif number == 1:
             return request.carry_out(registry, args, Mint(args.pool, record, args.ttl), bare=True)
-        if not number:
+        if not number and not args.key:
             output.err.print("无可赋码 no codes are left", markup=False)
             return output.EXIT_OK
-        work = MintAll(args.pool, record, number, args.ttl)
+        work = MintAll(args.pool, record, number, args.ttl, rest=args.all)
         show = _print_json if args.json else _print
         return request.carry_out_plan(registry, args, work, number, show)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -146,15 +145,16 @@ def test_growth_is_proved_and_judged_from_the_earlier_checkpoint(
     assert run("audit", "grown", old, "--published", tmp_path).code == 2
 
 
-def test_a_log_that_was_changed_since_is_not_said_to_have_grown(node: Node, tmp_path: Path) -> None:
+def test_a_log_that_was_changed_since_is_not_said_to_have_grown(
+    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     old = tmp_path / "old"
     node.must("audit", "checkpoint", "--output", old)
-    before = tmp_path / "before"
-    shutil.copytree(node.data, before)
+    fork = node.copy(tmp_path / "fork", monkeypatch)
+    node.is_here(monkeypatch)
     node.must("suspend", FIRST)
     node.must("audit", "checkpoint", "--output", tmp_path / "theirs")
-    fork = Node.__new__(Node)
-    fork.data = before
+    fork.is_here(monkeypatch)
     fork.must("retire", FIRST)
     fork.must("suspend", str(identifier("0002")))
     fork.must("audit", "checkpoint")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+from registry.service import Registry
+from registry.tables import log_entry
 from tests.support.commands import Node, run
 from tests.support.cut_off import cut_off
 from tests.support.registering import OWNER
+from tests.support.servers import serving
 
 NAME = "example.cn/csid-log"
 BORN = 2  # leaves of a new data directory
@@ -124,23 +128,20 @@ def test_a_key_elsewhere_is_succeeded_there(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", [("--rotate",), ("--rotate", "example.cn/b")])
 def test_a_rotation_that_was_killed_anywhere_is_whole_or_goes_on(
-    node: Node, tmp_path: Path, words: tuple[str, ...]
+    node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
     (first,) = keys(node)
     number, killed, in_force = 0, True, []
     while killed:
-        copy = Node.__new__(Node)
-        copy.data = tmp_path / str(number)
-        shutil.copytree(node.data, copy.data)
+        copy = node.copy(tmp_path / str(number), monkeypatch)
         command = ("audit", "key", *words, "--data", copy.data)
         killed = cut_off(number, copy.data, *command)
         assert is_sound(copy, first)
-        signs_on = Node.__new__(Node)
-        signs_on.data = tmp_path / f"{number}-signs-on"
-        shutil.copytree(copy.data, signs_on.data)
+        signs_on = copy.copy(tmp_path / f"{number}-signs-on", monkeypatch)
         signs_on.must("audit", "checkpoint")  # with whichever key is in force
         in_force.append(len(keys(signs_on)))
         assert is_sound(signs_on) and is_sound(signs_on, first)
+        copy.is_here(monkeypatch)
         if killed:
             copy.must(*command[:-2])
         assert len(keys(copy)) == 2 and keys(copy)[1] == first
@@ -152,13 +153,13 @@ def test_a_rotation_that_was_killed_anywhere_is_whole_or_goes_on(
     assert number > 6
 
 
-def test_a_first_key_that_was_killed_anywhere_is_whole_or_goes_on(tmp_path: Path) -> None:
+def test_a_first_key_that_was_killed_anywhere_is_whole_or_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bare = Node(tmp_path / "bare")
     number, killed = 0, True
     while killed:
-        copy = Node.__new__(Node)
-        copy.data = tmp_path / str(number)
-        shutil.copytree(bare.data, copy.data)
+        copy = bare.copy(tmp_path / str(number), monkeypatch)
         command = ("audit", "key", "--new", NAME, "--data", copy.data)
         killed = cut_off(number, copy.data, *command)
         if killed:
@@ -182,3 +183,19 @@ def test_an_auditor_makes_keys_and_is_in_the_log(tmp_path: Path) -> None:
     change = told["change"]
     assert (change["kind"], change["on"], change["by"]) == ("audit.key", NAME, "审计")
     assert (change["role"], change["why"]) == ("auditor", "启用")
+
+
+def test_the_writer_of_a_running_node_keeps_what_the_command_signs(tmp_path: Path) -> None:
+    node = Node(tmp_path / "node")
+    with serving(node.data):
+        node.must("audit", "key", "--new", NAME)
+        node.must("audit", "checkpoint")
+        node.must("audit", "key", "--rotate")
+        node.must("audit", "checkpoint")
+        assert is_sound(node, *keys(node))
+    assert is_sound(node)
+    with Registry.open(node.data) as registry:
+        assert len(registry.checkpoints()) == 2
+        with registry.log() as log:
+            leaves = [log_entry.decode(log.leaf(link.leaf)) for link in registry.keys().links]
+    assert [leaf.peer for leaf in leaves] == [f"{os.geteuid()}/{os.getegid()}"] * 2

@@ -86,3 +86,19 @@ def test_minting_that_was_interrupted_goes_on_under_its_key(
     assert len(again.lines) == 40
     assert again.lines[: len(seen)] == seen
     assert node.run("pool", "show", pool, "--json").json[0]["assigned"] == 40
+
+
+def test_all_that_is_left_is_minted_once_under_a_key(node: Node) -> None:
+    node.must("pool", "add", PLACE, "--class", "H60M07A1", "--count", "3")
+    words = ("pool", "mint", POOL, "--all", "--endpoint", URI)
+    first = node.run(*words, "--key", "k")
+    assert (first.code, len(first.lines)) == (0, 3)
+    node.must("pool", "add", PLACE, "--class", "H60M07A1", "--count", "2")
+    for trial in ((), ("--dry-run",)):
+        again = node.run(*words, "--key", "k", *trial)
+        assert (again.code, again.lines) == (0, [])
+        assert "unchanged 1" in again.err
+    assert node.run("pool", "mint", POOL, "--all", "--key", "k").code == 1  # of another record
+    assert len(node.run(*words).lines) == 2
+    nothing = node.run(*words, "--key", "later")
+    assert (nothing.code, nothing.lines) == (0, [])

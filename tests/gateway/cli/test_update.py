@@ -89,3 +89,15 @@ def test_a_transfer_of_a_prefix_is_retried_for_what_it_was(node: Node) -> None:
     assert "unchanged 1" in node.must(*words)
     assert node.state(identifier("0002")) == "active"
     assert node.run("transfer", f"{OWNER}/6450", "--to", OTHER, "--key", "a").code == 1
+
+
+def test_a_file_with_a_value_that_cannot_be_is_refused_as_it_is_read(
+    node: Node, tmp_path: Path
+) -> None:
+    node.must("assign", FIRST)
+    file = tmp_path / "record.json"
+    for text in ('{"count": 1' + "0" * 30 + "}", '{"colour": 1}', '{"extra": {"Z": 1}}', "[]"):
+        file.write_text(text)
+        for words in (("update", FIRST), ("assign", identifier("0002"))):
+            ran = node.run(*words, "--record", file, "--key", "k")
+            assert (ran.code, ran.err.startswith("csid: ")) == (2, True), ran

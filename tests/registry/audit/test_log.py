@@ -23,7 +23,8 @@ from registry.audit import (
     verify,
 )
 from registry.audit.merkle import TREE_HASHES
-from registry.audit.static import publish
+from registry.audit.note import Note
+from registry.audit.static import StaticStore, publish
 from registry.audit.store import STATE_KEY, encode_state, leaf_key, stored_leaves, tile_key
 from registry.audit.tiles import (
     MAX_LEAF,
@@ -423,3 +424,41 @@ def test_an_exported_log_is_what_a_tlog_client_expects(tmp_path: Path) -> None:
     assert (tmp_path / "tile/0/002.p/88").read_bytes() == TREE.leaves(bundle)
     text = (tmp_path / "checkpoint").read_text(encoding="utf-8")
     assert open_checkpoint(text, KEY.verifier).root == Log(store).root(600)
+
+
+def test_a_folder_grows_by_what_is_new_and_keeps_few_partial_tiles(tmp_path: Path) -> None:
+    store = MemoryStore()
+    notes: list[str] = []
+    log = Log(store)
+    for size in (0, 1, 5, 255, 256, 257, 300, 300, 511, 512, 600, 1_100):
+        log.append(leaf(index) for index in range(log.size, size))
+        if not notes or Checkpoint.parse(Note.parse(notes[-1]).text).size < size:
+            notes.append(log.checkpoint(KEY))
+        publish(lambda: nullcontext(store), notes, [KEY.verifier], tmp_path)
+        found = Log(StaticStore(tmp_path))
+        assert (found.size, found.root()) == (size, log.root())
+        assert [*found.leaves(0, size)] == [*log.leaves(0, size)]
+        for note in notes:
+            point = open_checkpoint(note, KEY.verifier)
+            assert found.root(point.size) == point.root
+            assert (tmp_path / "checkpoints" / str(point.size)).read_text() == note
+        partial = [path for path in tmp_path.rglob("*") if path.is_file() and ".p/" in str(path)]
+        assert len(partial) <= 2 * 3, "the last two of leaves, bundles and the level above"
+
+
+def test_a_folder_of_another_or_of_a_longer_log_is_left_alone(tmp_path: Path) -> None:
+    store = grown(300)
+    note = Log(store).checkpoint(KEY)
+    publish(lambda: nullcontext(store), [note], [KEY.verifier], tmp_path)
+    other = MemoryStore()
+    Log(other).append([b"other"] * 400)
+    shorter = grown(299)
+    for one in (other, shorter):
+        with pytest.raises(AuditError, match="nothing is published"):
+            publish(
+                lambda: nullcontext(one),  # noqa: B023
+                [Log(one).checkpoint(KEY)],
+                [KEY.verifier],
+                tmp_path,
+            )
+    assert (tmp_path / "checkpoint").read_text() == note

@@ -44,8 +44,8 @@ from tests.support.registering import (
     OWNER,
     PLACE,
     POOL,
+    READER,
     RECORD,
-    REGISTRAR,
     Book,
     book,
     identifier,
@@ -381,6 +381,6 @@ def test_a_plan_that_was_not_through_leaves_its_key_free() -> None:
 def test_who_may_not_carry_a_plan_out_does_not_finish_it() -> None:
     of = book()
     body = finish(Transfer(OWNER, OTHER))
-    assert of.ask(body, REGISTRAR, key="k").status is Status.ROLE_MAY_NOT
+    assert of.ask(body, READER, key="k").status is Status.ROLE_MAY_NOT
     assert replayed_plan(of.view, MintAll(POOL, RECORD, 3), ADMINISTRATOR, "k") is None
     assert Request(ADMINISTRATOR, body).body == body
