@@ -204,16 +204,16 @@ class Zones:
         refused: dict[int, Answer] = {}
         while True:
             answers = dict(refused)
+            index = 0
             try:
                 with self._store.write() as txn:
+                    keeper = self._keeper(asked, now)
                     for index, zone in enumerate(zones):
-                        if index not in answers:
-                            answers[index] = small.load(
-                                txn, self._keeper(asked, now), mode, since, *zone
-                            )
+                        if index not in refused:
+                            answers[index] = small.load(txn, keeper, mode, since, *zone)
                 break
             except small.Undone as error:
-                refused[len(answers)] = Answer(REFUSED, 0, [str(error)])
+                refused[index] = Answer(REFUSED, 0, [str(error)])
         for index, (origin, _) in enumerate(zones):
             if answers[index].outcome == LOADED:
                 self._keeper(asked, now).told(origin)

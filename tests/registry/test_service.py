@@ -30,15 +30,14 @@ from registry.tables.rows import ZoneRow
 from registry.verify import Verdict
 from registry.writer import plans
 from resolver.store import node
-from resolver.store.environment import Store
 from resolver.store.node import RRset
 from resolver.store.write import WriteTransaction
 from tests.support.books import (
     ORIGIN,
     OWNERS,
-    SUFFIX,
     accredit,
     ask,
+    create,
     node_of,
     opened,
     resolved,
@@ -55,7 +54,6 @@ from tests.support.registering import (
     REGISTRAR,
     identifier,
 )
-from tests.support.servers import ZONE, put_zone
 
 KEY = audit.SigningKey.generate("registry.example/log")
 
@@ -241,9 +239,7 @@ def test_a_change_made_behind_the_registrys_back_is_found(registry: Registry, ta
 
 
 def test_an_older_directory_gets_its_tables_when_it_is_opened_for_writing(tmp_path: Path) -> None:
-    data = tmp_path / "data"
-    with Store.create(data, SUFFIX, "0.EXAMPLE") as store:
-        put_zone(store, ZONE, SUFFIX)
+    data = create(tmp_path / "data")
     with Registry.open(data) as registry:
         with registry.view() as seen:
             assert list(seen.scan(codec.OWNERS, b"")) == []

@@ -12,8 +12,11 @@ from csid import names
 from csid.errors import StoreError
 from registry import units
 from registry.core import Core
+from registry.tables.changes import ZoneChange
 from registry.tables.transaction import open_tables
+from registry.tables.view import View
 from registry.zones.asked import Asked
+from resolver.answer.source import NO_STAGES, Stages
 from resolver.store.environment import Store
 from resolver.zonefile import load as loading
 from resolver.zonefile.load import Loaded, Refused, Step, load
@@ -45,10 +48,10 @@ def many_names(count: int) -> str:
     return "".join(f"n{number:05}.sub A 192.0.2.7\n" for number in range(count)) + "*.w TXT x\n"
 
 
-def performer(store: Store) -> Callable[[str, Any], Any]:
+def performer(store: Store, stages: Stages = NO_STAGES) -> Callable[[str, Any], Any]:
     """A writer of a store."""
     open_tables(store)
-    core = Core(store)
+    core = Core(store, stages)
     return lambda name, args: units.perform(core, name, args)
 
 
@@ -227,3 +230,25 @@ def test_a_running_reader_sees_the_new_zone_at_its_next_look(store: Store, tmp_p
     with store.snapshot() as snapshot:
         after = snapshot.zone_of(key)
     assert before is not None and after is not None and before.soa != after.soa
+
+
+def test_plugins_have_a_say_in_zones_and_are_told(store: Store, tmp_path: Path) -> None:
+    """One that is refused as late as that does not keep the others out."""
+    told: list[str] = []
+
+    def check(view: View, change: ZoneChange) -> str:
+        return "not today" if "bad" in change.origin else ""
+
+    stages = Stages(check=(check,), observe=(lambda decision: told.append(decision.subject),))
+    paths = [
+        zone_file(tmp_path, f"{name}.example.") for name in ("one", "two", "bad1", "x", "bad2", "y")
+    ]
+    paths.append(zone_file(tmp_path, "bad3.example.", many_names(300)))
+    paths.append(zone_file(tmp_path, "big.example.", many_names(300)))
+    outcomes = list(load(performer(store, stages), ASKED, paths))
+    refused = [one.path for one in outcomes if isinstance(one, Refused)]
+    assert refused == [paths[2], paths[4], paths[6]]
+    good = ["one.example.", "two.example.", "x.example.", "y.example.", "big.example."]
+    assert told == good and sorted(origins(store)) == sorted(good)
+    trees.check(store)
+    assert trees.leftovers(store) == 0

@@ -19,6 +19,7 @@ from registry.zones.asked import Asked
 from registry.zones.serials import Mode
 from registry.zones.trial import Trial
 from resolver.files import write_whole
+from resolver.store import node
 from resolver.store.build import ZoneData
 from resolver.store.environment import Store
 from resolver.zonefile.load import Loaded, Refused, Step, load, write
@@ -116,9 +117,13 @@ def _performer(registry: Registry, args: argparse.Namespace) -> Callable[[str, A
     return Trial(registry.store).perform if args.dry_run else registry.perform
 
 
+def _on_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
 def _is_agreed(args: argparse.Namespace, question: str) -> bool:
     """Whether names may go away: asks on a terminal, goes on elsewhere."""
-    if args.yes or args.dry_run or not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if args.yes or args.dry_run or not _on_terminal():
         return True
     output.err.print(f"{question} 继续吗 go on? [y/N] ", end="", markup=False)
     return sys.stdin.readline().strip().lower() in ("y", "yes", "是")
@@ -163,7 +168,7 @@ def run_load(args: argparse.Namespace) -> int:
 
 def _going(store: Store, origin: bytes, data: ZoneData) -> str:
     """What to ask where names of a zone go away; empty if none do, or there is nobody to ask."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not _on_terminal():
         return ""
     gone: list[str] = []
     count = 0
@@ -174,7 +179,7 @@ def _going(store: Store, origin: bytes, data: ZoneData) -> str:
             return ""
         for key, blob in read.nodes(held.generation):
             owner = names.wire_of_key(held.apex + key)
-            if len(blob) > 2 and owner not in data:
+            if len(blob) > len(node.EMPTY) and owner not in data:
                 count += 1
                 if len(gone) < GOING_SHOWN:
                     gone.append(names.to_text(owner))
@@ -260,7 +265,8 @@ def run_drop(args: argparse.Namespace) -> int:
     with _opened(args) as registry:
         perform = _performer(registry, args)
         with registry.store.read() as read:
-            count = read.summary(read.zone(origin)).names
+            nodes = read.nodes(read.zone(origin).generation)
+            count = sum(len(blob) > len(node.EMPTY) for _, blob in nodes)
         if not _is_agreed(args, f"{shown}: {count:,} 个名称将消失 names go away"):
             output.complain(f"{shown}: not dropped 未删除")
             return output.EXIT_BAD_INPUT

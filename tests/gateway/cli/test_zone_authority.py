@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from csid import names
+from gateway.cli.commands import zone
 from registry.service import Registry
 from registry.tables import log_entry
 from registry.tables.transaction import AuditStore
@@ -379,8 +381,25 @@ def test_what_is_sound_is_made_anew_without_a_new_serial(book: Node) -> None:
     assert (dumped(book), trees_serial(book)) == (before, serial)
 
 
+def test_on_a_terminal_names_go_away_only_when_agreed(
+    book: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = dumped(book)
+    load(book, raised(text) + f"www.{SUFFIX} 60 A 192.0.2.7\n")
+    monkeypatch.setattr(zone, "_on_terminal", lambda: True)
+    for answer, code in (("\n", 1), ("n\n", 1), ("", 1), ("y\n", 0)):
+        monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+        ran = load(book, raised(text, 101))
+        assert ran.code == code and f"www.{SUFFIX}" in ran.err and "1 " in ran.err
+        assert (f"www.{SUFFIX}" in dumped(book)) == bool(code)
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    assert load(book, HEAD.format(serial=1), origin="x.example.").code == 0  # nothing goes away
+    assert book.run("zone", "drop", "x.example.").code == 1
+    assert book.run("zone", "drop", "x.example.", "--yes").code == 0
+
+
 def test_a_directory_begins_with_a_log(tmp_path: Path) -> None:
     node = Node(tmp_path / "new")
     (init,) = leaves(node, "node.init")
-    (zone,) = leaves(node, "zone.load")
-    assert init["on"] == zone["on"] == SUFFIX and zone["prev"] == -1
+    (loaded,) = leaves(node, "zone.load")
+    assert init["on"] == loaded["on"] == SUFFIX and loaded["prev"] == -1
