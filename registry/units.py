@@ -61,6 +61,12 @@ def mend_indexes(core: Core, args: Any) -> bool:
     return indexes.mend(core.store, args)
 
 
+def doom_strays(core: Core, _args: Any) -> int:
+    """Have swept what belongs to no zone, as another tool may have left it."""
+    with core.store.write() as txn:
+        return txn.doom_strays()
+
+
 # Zones (registry/zones/work.py): who asks, for which zone.
 
 
@@ -125,6 +131,7 @@ UNITS: Final[Mapping[str, Unit]] = {
     "zone.publish": publish_zone,
     "zone.abandon": abandon_zone,
     "zone.drop": drop_zone,
+    "zone.strays": doom_strays,
 }
 
 

@@ -16,6 +16,7 @@ from csid.errors import StoreError
 from resolver.store.access import open_shared
 
 FILE: Final = "builders.lock"  # always empty; only its locks matter
+_LAST_OFFSET: Final = 2**63 - 1  # that a file can have
 
 
 class Claims:
@@ -45,6 +46,8 @@ class Claims:
         if generation in self._held:
             return True
         start = int.from_bytes(generation, "big")
+        if start > _LAST_OFFSET:  # never given out: another tool wrote it
+            return False
         try:
             fcntl.lockf(self._file(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, start)
         except OSError:

@@ -6,7 +6,7 @@ single names are changed in place (update.py).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from csid import names
@@ -216,6 +216,40 @@ class WriteTransaction:
     def doomed(self) -> list[bytes]:
         """Generations that nobody serves: being built, or left by a replacement, drop or crash."""
         return [key for key, _ in self._txn.cursor(self._doomed)]
+
+    def doom_strays(self) -> int:
+        """Doom what belongs to no zone, as another tool may have left it; returns how many
+        generations and journals that are. Reads all apexes.
+        """
+        zones = [_entry(key[1:], value) for key, value in self._txn.cursor(self._apexes)]
+        known = {zone.generation for zone in zones} | set(self.doomed())
+        journals = {zone.journal for zone in zones}
+        journals |= {value for _, value in self._txn.cursor(self._doomed)}
+        strays = self._beginnings((b"tree", b"pointers"), known)
+        lost = self._beginnings((b"journal",), journals)
+        for one in sorted(strays | lost):
+            self._txn.put(one, one if one in lost else b"", db=self._doomed)
+        return len(strays | lost)
+
+    def _beginnings(self, tables: Iterable[bytes], known: Container[bytes]) -> set[bytes]:
+        """The first octets of the rows of some tables that are none of those known. A row that is
+        shorter is nobody's, and must not be swept as the beginning of others: it is taken away.
+        """
+        found = set()
+        for table in tables:
+            cursor = self._txn.cursor(self._databases[table])
+            more = cursor.first()
+            while more:
+                one = bytes(cursor.key()[:GENERATION_OCTETS])
+                if len(one) < GENERATION_OCTETS:
+                    more = cursor.delete()
+                    continue
+                if one not in known:
+                    found.add(one)
+                more = cursor.set_range(one + b"\xff" * GENERATION_OCTETS)
+                while more and cursor.key().startswith(one):
+                    more = cursor.next()
+        return found
 
     def sweep(self, generations: Iterable[bytes], most: int = REMOVALS_PER_COMMIT) -> int:
         """Remove up to `most` nodes, pointers and journal entries of doomed generations; returns

@@ -316,6 +316,7 @@ def run_rebuild(args: argparse.Namespace) -> int:
             refused += answer[0] == "refused"
             _tell_rebuilt(args, made, answer)
         if not args.dry_run:
+            registry.perform("zone.strays")
             while registry.perform("sweep"):
                 pass
     return output.EXIT_BAD_INPUT if refused else output.EXIT_OK

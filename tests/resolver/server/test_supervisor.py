@@ -290,14 +290,14 @@ def test_a_version_that_changed_under_the_server_ends_it_with_the_reason(data: P
     with supervised(data) as server:
         environment = lmdb.open(str(data), max_dbs=8)
         with environment.begin(write=True) as txn:
-            txn.put(b"schema", b"2", db=environment.open_db(b"meta", txn=txn))
+            txn.put(b"schema", b"3", db=environment.open_db(b"meta", txn=txn))
         environment.close()
         assert address(server) == "192.0.2.1"
         os.kill(server.workers(WORKER)[0], signal.SIGKILL)
         assert server.process.wait(PATIENCE) == 2
         last = server.log.read_text().splitlines()[-1]
         assert "UDP worker 1 of" in last and "could not start: exit code 1" in last
-        assert "schema version 2, this program reads version 1" in last
+        assert "schema version 3, this program reads version 2" in last
         assert "Traceback" not in server.log.read_text()
         assert server.log.read_text().count("it is replaced") == HASTY.most_failures
 

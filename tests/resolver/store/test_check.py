@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -110,3 +111,25 @@ def test_what_belongs_to_no_zone_is_found(store: Store) -> None:
             assert found(store, txn) == [
                 f"{name.decode()}: the row {'01' * 8}6b belongs to no zone"
             ]
+
+
+def test_what_belongs_to_no_zone_is_swept_once_it_is_doomed(tmp_path: Path) -> None:
+    with Store.open(make_data(tmp_path / "data", ZONE), writable=True, sync=False) as store:
+        kept = list(rows(store))
+        with store.building() as building, store.write() as txn:
+            txn.put_nodes(names.from_text(SUFFIX), building, [(b"a\0", b"\0\0")])
+            for table in (b"tree", b"pointers", b"journal"):
+                for key in (b"\0\0\0", b"\7" * 8 + b"a\0", b"\xff" * 8 + b"z"):
+                    txn.table(table).put(key, b"\0\0")
+            assert txn.doom_strays() == 2, "that which is being built is none"
+        store.sweep()
+        assert list(rows(store)) == kept
+        with store.read() as read:
+            assert list(faults(read)) == []
+
+
+def rows(store: Store) -> Iterator[tuple[bytes, bytes, bytes]]:
+    with store.read() as read:
+        for table in (b"apexes", b"tree", b"pointers", b"journal", b"doomed"):
+            for key, value in read.table(table).scan(b""):
+                yield table, key, value

@@ -151,7 +151,10 @@ def test_a_store_waits_for_another_process_with_a_limit(
         with pytest.raises(StoreError, match="others have been writing"):
             Store.create(path, "a.example.", "0.EXAMPLE")
         other.communicate("\n\n")
-    with process(HOLDER, path) as other, Store.open(path, writable=True) as store:
+    with (
+        Store.open(path, writable=True, patience=0.05) as store,
+        process(HOLDER, path) as other,
+    ):
         with pytest.raises(StoreError, match="others have been writing"), store.write():
             pass
         with pytest.raises(StoreError, match="others have been writing"):
