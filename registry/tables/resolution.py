@@ -70,7 +70,8 @@ class ResolutionTree:
             self._change(self._names.key(name), change)
         self._kept.clear()
         for update in self._updates.values():
-            update.finish()
+            # The leaves tell of a new serial, also where one change takes another back.
+            update.finish(always=bool(update.touched()))
 
     def update(self, key: bytes) -> ZoneUpdate:
         """The deepest zone around a name.

@@ -36,7 +36,8 @@ class RollbackWatch:
 
     def admit(self, txn: WriteTransaction) -> None:
         """Refuse to write where leaves are missing."""
-        missing = self.missing(txn)
+        now = reached(txn)
+        missing = self._missing(txn, now)
         if missing:
             raise RolledBack(
                 f"{self._path}: its audit log lacks {missing:,} of the leaves that this machine "
@@ -46,14 +47,17 @@ class RollbackWatch:
                 f"another node: csid audit resume --new-node --data {self._path}"
             )
         if self._epoch is not None:
-            self._epoch.note(reached(txn))  # while nobody else writes
+            self._epoch.note(now)  # while nobody else writes
 
     def missing(self, txn: ReadTransaction | WriteTransaction) -> int:
         """How many leaves this machine has seen that the log does not have."""
+        return self._missing(txn, reached(txn))
+
+    def _missing(self, txn: ReadTransaction | WriteTransaction, now: int) -> int:
         node = txn.table(b"meta").get(b"node") or b""
         if node != self._node:
             self._node, self._epoch = node, epoch_of(node) if node else None
-        return 0 if self._epoch is None else max(self._epoch.seen - reached(txn), 0)
+        return 0 if self._epoch is None else max(self._epoch.seen - now, 0)
 
     def reached(self, txn: WriteTransaction) -> int:
         """Leaves, with those that are lost."""
