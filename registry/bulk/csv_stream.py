@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Final, NamedTuple, Protocol
 
@@ -21,6 +21,9 @@ TABLE_OCTETS_MAX: Final = 16 << 30  # so that one without an end comes to one
 LINE_CHARACTERS_MAX: Final = 32_768  # a row of the longest cells has fewer
 ENCODING: Final = "utf-8-sig"
 _UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_CHANGED: Final = (
+    "the table was changed while it was read; what was committed stays: run the import again"
+)
 _THREE_OCTETS: Final = "\u0800"  # the first character that UTF-8 writes so
 
 Row = tuple[int, list[str]]  # number of its line, from 1; its cells
@@ -96,6 +99,28 @@ class Table:
                 first += len(group)
             if whole:
                 lines, octets = lines[whole:], self.octets
+
+    def parts(
+        self, sizes: Iterable[int], share: int = 0, of: int = 1
+    ) -> Iterator[tuple[list[Row], list[Fault]]]:
+        """As `groups`, of these sizes.
+
+        Raises:
+            TableError: these are not all the lines there are.
+        """
+        first, lines = 2, self._ready
+        for number, size in enumerate(sizes):
+            while len(lines) < size:
+                block = next(self._blocks, [])
+                if not block:
+                    raise TableError(_CHANGED)
+                lines += block
+            if number % of == share:
+                yield self._rows(lines[:size], first)
+            lines = lines[size:]
+            first += size
+        if lines or next(self._blocks, []):
+            raise TableError(_CHANGED)
 
     def _rows(self, lines: list[str], first: int) -> tuple[list[Row], list[Fault]]:
         try:

@@ -59,15 +59,25 @@ class Unit(NamedTuple):
 Group = tuple[str, list[str], list[int], list[str], list[bytes], list[int]]
 
 
-def parts(table: Table, reading: Reading, share: int = 0, of: int = 1) -> Iterator[Part]:
-    """The rows of a table, `rows_per_part` lines to a part; of every `of` parts the one with number
-    `share`.
+def parts(
+    table: Table,
+    reading: Reading,
+    share: int = 0,
+    of: int = 1,
+    sizes: Iterable[int] | None = None,
+) -> Iterator[Part]:
+    """The rows of a table, `rows_per_part` lines to a part, or as many as `sizes` says of each; of
+    every `of` parts the one with number `share`.
 
     Raises:
-        TableError: the header is not that of a table of identifiers.
+        TableError: the header is not that of a table of identifiers, or `sizes` are not of it.
     """
     read = _reader(table, reading)
-    for lines, faults in table.groups(reading.rows_per_part, share, of):
+    if sizes is None:
+        groups = table.groups(reading.rows_per_part, share, of)
+    else:
+        groups = table.parts(sizes, share, of)
+    for lines, faults in groups:
         rows: list[Row] = []
         for line, cells in lines:
             try:

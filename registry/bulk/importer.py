@@ -1,8 +1,9 @@
 """Bulk import: a table of identifiers with their records, through the rules, into the registry.
 
-The table is read and put in order first (`registry.bulk.sorting`); then its rows are decided and
-committed in units (`registry.bulk.intake`), so that single requests come in between. What was
-committed stays, whatever comes after; a table imported again says `unchanged` for it.
+The table is read and put in order first, if it is not so as it comes (`registry.bulk.sorting`).
+Its rows are decided and committed in units (`registry.bulk.intake`), so that single requests come
+in between. What was committed stays, whatever comes after; a table imported again says `unchanged`
+for it.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from registry.bulk.csv_stream import Fault
+from registry.bulk.entries import Unit
 from registry.bulk.intake import NOTHING_STANDS, Done, Task, take
 from registry.bulk.sorting import SortedTable
 from registry.core import own_peer
@@ -82,37 +85,43 @@ class Import:
         self._reason = reason
         self._year = year
         self._ttl = ttl
+        self._stands: tuple[str, int, bytes] = NOTHING_STANDS
 
     def run(self, table: SortedTable) -> Iterator[list[Fault]]:
         """Read the table and commit it; after each part that was read and each unit, gives the rows
         that were not taken, in the order of their lines.
 
         Raises:
-            TableError: the table as a whole is wrong: nothing was done.
+            TableError: the table as a whole is wrong: nothing was done, unless the text says so.
             FeederError: a process that reads ended early.
             StoreError: the store is full or fails. What was committed before stays.
         """
+        ttl = DEFAULT_TTL if self._ttl is None else self._ttl
+        self._stands = NOTHING_STANDS
         with _uncollected():
-            for run in table.read():
-                self.tally.octets = run.octets
-                self.tally.bad += len(run.faults)
-                yield run.faults
-            stands: tuple[str, int, bytes] = NOTHING_STANDS
-            for unit in table.units(DEFAULT_TTL if self._ttl is None else self._ttl):
-                through = 0
-                while through < unit.rows:
-                    task = Task(
-                        self._actor,
-                        self._reason,
-                        self._year,
-                        self._ttl,
-                        stands,
-                        through,
-                        unit.octets,
-                    )
-                    done = Done(*self._perform("rows", tuple(task)))
-                    through, stands = done.through, done.stands
-                    yield self._counted(done)
+            for found in chain(table.read(ttl), table.units(ttl)):
+                if isinstance(found, Unit):
+                    yield from self._take(found)
+                else:
+                    self.tally.octets = found.octets
+                    self.tally.bad += len(found.faults)
+                    yield found.faults
+
+    def _take(self, unit: Unit) -> Iterator[list[Fault]]:
+        through = 0
+        while through < unit.rows:
+            task = Task(
+                self._actor,
+                self._reason,
+                self._year,
+                self._ttl,
+                self._stands,
+                through,
+                unit.octets,
+            )
+            done = Done(*self._perform("rows", tuple(task)))
+            through, self._stands = done.through, done.stands
+            yield self._counted(done)
 
     def _counted(self, done: Done) -> list[Fault]:
         tally = self.tally

@@ -8,6 +8,13 @@ the file of `--file`, and frames to stdout: a length of 4 octets, then msgpack o
     error  text: the table as a whole is wrong, or cannot be sorted; nothing follows
     end    nothing follows; without it the process was ended before it was through
 
+`python -m registry.bulk.readers stream` reads a table whose parts are in order, as many lines each
+as `--file` says (msgpack), and writes of each part:
+
+    unit   rows, octets: as `registry.bulk.entries.Unit`; any number of them
+    part   [], faults, octets taken of the file: the part ends here
+    error, end
+
 `python -m registry.bulk.readers merge` reads msgpack of [[file, runs]...] on stdin, and writes:
 
     unit   rows, octets: as `registry.bulk.entries.Unit`
@@ -22,7 +29,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import date
 from itertools import cycle
@@ -78,13 +85,44 @@ def read(
         for share, spill in enumerate(spills):
             more = ["--share", str(share), "--file", str(spill)]
             process = stack.enter_context(_process([*words, *more], [spill], file))
-            streams.append(_received(process, "part", _run))
+            streams.append(_received(process, {"part": _run}))
         # Part n comes from reader n modulo their number; where one has no more, none has.
         for stream in cycle(streams):
             run = next(stream, None)
             if run is None:
                 return
             yield run
+
+
+def stream(
+    file: BinaryIO, reading: Reading, spill: int, ttl: int, readers: int
+) -> Iterator[Run | Unit]:
+    """The units of a UTF-8 table whose parts are in order, and behind those of each part what
+    `read` says of it, made by so many processes.
+
+    Args:
+        file: can be sought in.
+        spill: a file (descriptor) that says how many lines each part has: msgpack.
+        ttl: of the nodes.
+
+    Raises:
+        TableError, FeederError: as `read`.
+    """
+    words = ["stream", "--on", reading.on.isoformat(), "--of", str(readers), "--file", str(spill)]
+    words += ["--ttl", str(ttl), "--rows", str(reading.rows_per_unit)]
+    kinds: Mapping[str, Callable[..., Run | Unit]] = {"part": _run, "unit": Unit}
+    with ExitStack() as stack:
+        streams = []
+        for share in range(readers):
+            process = stack.enter_context(_process([*words, "--share", str(share)], [spill], file))
+            streams.append(_received(process, kinds))
+        for one in cycle(streams):
+            for found in one:
+                yield found
+                if isinstance(found, Run):
+                    break
+            else:
+                return
 
 
 def _run(blocks: Any, faults: Any, taken: Any) -> Run:
@@ -107,7 +145,7 @@ def merge(runs: Sequence[tuple[int, list[list[Block]]]], ttl: int, most: int) ->
     ) as process:
         assert process.stdin is not None
         Thread(target=_tell, args=(process.stdin, _pack(runs)), daemon=True).start()
-        yield from _received(process, "unit", Unit)
+        yield from _received(process, {"unit": Unit})
 
 
 def _tell(pipe: IO[bytes], octets: bytes) -> None:
@@ -136,8 +174,10 @@ def _process(
         process.wait()
 
 
-def _received(process: subprocess.Popen[bytes], kind: str, made: Callable[..., _T]) -> Iterator[_T]:
-    """What a process sends.
+def _received(
+    process: subprocess.Popen[bytes], kinds: Mapping[str, Callable[..., _T]]
+) -> Iterator[_T]:
+    """What a process sends: frames of these names, with what is made of their values.
 
     Raises:
         TableError: it says that the table as a whole is wrong.
@@ -156,9 +196,9 @@ def _received(process: subprocess.Popen[bytes], kind: str, made: Callable[..., _
                 return
             if name == "error":
                 raise TableError(values[0])
-            if name != kind:
+            if name not in kinds:
                 raise ValueError(f"{name!r}")
-            one = made(*values)
+            one = kinds[name](*values)
         except (ValueError, TypeError, msgpack.UnpackException) as error:
             raise FeederError(f"the process that reads the table sends no part: {error}") from None
         yield one
@@ -196,6 +236,14 @@ def main() -> int:
     reader.add_argument("--of", type=int, required=True)
     reader.add_argument("--file", type=int, required=True)
     reader.set_defaults(run=_read_all)
+    streamer = jobs.add_parser("stream")
+    streamer.add_argument("--on", type=date.fromisoformat, required=True)
+    streamer.add_argument("--rows", type=int, required=True)
+    streamer.add_argument("--ttl", type=int, required=True)
+    streamer.add_argument("--share", type=int, required=True)
+    streamer.add_argument("--of", type=int, required=True)
+    streamer.add_argument("--file", type=int, required=True)
+    streamer.set_defaults(run=_stream_all)
     merger = jobs.add_parser("merge")
     merger.add_argument("--ttl", type=int, required=True)
     merger.add_argument("--rows", type=int, required=True)
@@ -228,6 +276,15 @@ def _read_all(options: argparse.Namespace) -> Iterator[bytes]:
         blocks = write_run(options.file, part.rows, at)
         at = sum(blocks[-1]) if blocks else at
         yield _frame("part", blocks, part.faults, part.octets)
+
+
+def _stream_all(options: argparse.Namespace) -> Iterator[bytes]:
+    sizes = _unpack(os.pread(options.file, os.fstat(options.file).st_size, 0))
+    table = Table(_Own(sys.stdin.fileno()))
+    for part in parts(table, Reading(options.on), options.share, options.of, sizes):
+        for unit in units([part.rows], options.ttl, options.rows):
+            yield _frame("unit", *unit)
+        yield _frame("part", [], part.faults, part.octets)
 
 
 def _merge_all(options: argparse.Namespace) -> Iterator[bytes]:

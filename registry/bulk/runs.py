@@ -30,18 +30,29 @@ def write_run(file: int, rows: Sequence[tuple[Any, ...]], at: int) -> list[Block
     """
     blocks = []
     for start in range(0, len(rows), BLOCK_ROWS):
-        octets = memoryview(_pack(rows[start : start + BLOCK_ROWS], unicode_errors="replace"))
+        octets = _pack(rows[start : start + BLOCK_ROWS], unicode_errors="replace")
         blocks.append((at, len(octets)))
-        try:
-            while octets:
-                written = os.pwrite(file, octets, at)
-                at += written
-                octets = octets[written:]
-        except OSError as error:
-            raise StoreError(
-                f"no room for the file the table is sorted in: {error.strerror}; import it in parts"
-            ) from None
+        write_all(file, octets, at)
+        at += len(octets)
     return blocks
+
+
+def write_all(file: int, octets: bytes, at: int = 0) -> None:
+    """Write octets to a file (its descriptor) from an offset on.
+
+    Raises:
+        StoreError: the disk is full.
+    """
+    rest = memoryview(octets)
+    try:
+        while rest:
+            written = os.pwrite(file, rest, at)
+            at += written
+            rest = rest[written:]
+    except OSError as error:
+        raise StoreError(
+            f"no room for the file the table is sorted in: {error.strerror}; import it in parts"
+        ) from None
 
 
 def read_run(file: int, blocks: Sequence[Block]) -> Iterator[list[tuple[Any, ...]]]:

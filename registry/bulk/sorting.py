@@ -1,4 +1,5 @@
-"""A table put in the order of its identifiers before anything of it is written.
+"""A table put in the order of its identifiers before anything of it is written, unless it comes in
+order as it is (`registry.bulk.owners`).
 
 So rows of one identifier are neighbours, and tree and tables are written from one end to the other.
 The rows lie in files without names, which the kernel keeps in its page cache as far as there is
@@ -15,11 +16,14 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO, Final
 
+import msgpack
+
 from csid.errors import StoreError
 from registry.bulk.csv_stream import ENCODING, Table, TableError
 from registry.bulk.entries import Reading, Unit, parts, units
-from registry.bulk.readers import Run, merge, read
-from registry.bulk.runs import Block, merged, read_run, write_run
+from registry.bulk.owners import parts_by_owner
+from registry.bulk.readers import Run, merge, read, stream
+from registry.bulk.runs import Block, merged, read_run, write_all, write_run
 
 LINES_MAX: Final = 20_000_000  # 400 runs; of each a block is in memory
 ALONE_OCTETS: Final = 4 << 20  # a table of this size is read before another process would run
@@ -28,7 +32,8 @@ MAX_READERS: Final = 4
 
 
 class SortedTable:
-    """A table being read, then given in order: `read` to its end, then `units`.
+    """A table being read, then given in order: `read` to its end, then `units`. Of a table that
+    comes in order `read` gives all.
 
     A context manager that ends what is kept of it.
     """
@@ -52,6 +57,7 @@ class SortedTable:
         self._file = file
         self._reading = reading
         self._encoding = encoding
+        self._is_file = size is not None
         self._alone = size is not None and size <= ALONE_OCTETS
         readers = 1
         if size is not None and not self._alone:
@@ -78,14 +84,20 @@ class SortedTable:
                 f"sorted in: {error.strerror}"
             ) from None
 
-    def read(self) -> Iterator[Run]:
-        """The parts of the table as they are read.
+    def read(self, ttl: int) -> Iterator[Run | Unit]:
+        """The parts of the table as they are read; where they come in order, each behind its units,
+        with nodes of this TTL.
 
         Raises:
             TableError: the header is not that of a table of identifiers, or it has no end.
             FeederError: a process that reads ended early.
             StoreError: there is no room to sort it in.
         """
+        sizes = self._sizes()
+        if sizes is not None:
+            write_all(self._spills[0], msgpack.packb(sizes))
+            yield from stream(self._file, self._reading, self._spills[0], ttl, len(self._spills))
+            return
         read_ = (
             self._parts()
             if self._alone
@@ -100,6 +112,16 @@ class SortedTable:
             if run.blocks:
                 self._runs[number % len(self._runs)].append(run.blocks)
             yield run
+
+    def _sizes(self) -> list[int] | None:
+        """How many lines each part of a table has that comes in order; None for one that does not,
+        or may not.
+        """
+        if self._alone or not self._is_file or self._encoding != ENCODING:
+            return None
+        reading = self._reading
+        least, most = reading.rows_per_unit, reading.rows_per_part
+        return parts_by_owner(self._file.fileno(), least, most, LINES_MAX)
 
     def _parts(self) -> Iterator[Run]:
         at = 0
@@ -116,8 +138,8 @@ class SortedTable:
         """
         most = self._reading.rows_per_unit
         runs = list(zip(self._spills, self._runs, strict=True))
-        if not self._alone:
-            return merge(runs, ttl, most)
-        return units(
-            merged([read_run(file, one) for file, all_ in runs for one in all_]), ttl, most
-        )
+        if self._alone:
+            lying = [read_run(file, one) for file, all_ in runs for one in all_]
+            yield from units(merged(lying), ttl, most)
+        elif any(self._runs):
+            yield from merge(runs, ttl, most)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from weakref import ref
 
 import pytest
 from hypothesis import given, settings
@@ -321,3 +323,22 @@ def test_a_code_of_its_own_takes_two_rows_and_nothing_is_decoded(
             assert ask(registry, new(number)).status is Status.DONE
     with Registry.open(tmp_path / "data") as registry:
         assert registry.verify().agrees
+
+
+def test_what_was_decided_is_not_kept_beyond_its_commit(registry: Registry) -> None:
+    """A desk knows places for long; it must not hold on to the batches that last saw them."""
+    desk = desk_of(registry)
+    kept = []
+    gc.disable()  # no cycle keeps them either
+    try:
+        for number in range(3):
+            code = identifier(f"9{number:03d}", location=OPEN[0], owner=(OWNER, OTHER)[number % 2])
+            with desk.batch(registry.store, NOW) as batch:
+                decision = batch.decide(Request(ADMINISTRATOR, Assign(code, RECORD)))
+                assert decision.status is Status.DONE, decision
+            kept.append(ref(batch))
+            del batch
+        # The last one holds until the next begins.
+        assert [one() is None for one in kept[:2]] == [True, True]
+    finally:
+        gc.enable()

@@ -446,7 +446,7 @@ def sorted_alone(path: Path, reading: Reading) -> tuple[list[tuple[list[Fault], 
     """What this process makes of a table."""
     size = path.stat().st_size
     with path.open("rb") as file, SortedTable(file, reading, size, path.parent) as table:
-        return [(run.faults, run.octets) for run in table.read()], list(table.units(77))
+        return [(run.faults, run.octets) for run in table.read(77)], list(table.units(77))
 
 
 @pytest.mark.parametrize("readers", [1, 2, 3])
@@ -643,7 +643,7 @@ def test_the_processes_need_no_checkout_around_them(tmp_path: Path) -> None:
         "from datetime import date; from pathlib import Path; import sys;"
         "from registry.bulk.entries import Reading; from registry.bulk.sorting import SortedTable;"
         "table = SortedTable(sys.stdin.buffer, Reading(date(2026, 1, 1)), None, Path('.'));"
-        "print(len(list(table.read())), sum(unit.rows for unit in table.units(300)))"
+        "print(len(list(table.read(300))), sum(unit.rows for unit in table.units(300)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],

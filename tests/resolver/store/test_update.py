@@ -545,3 +545,24 @@ def test_a_name_too_long_for_the_store_is_refused_and_may_be_led_to(store: Store
     trees.check(store)
     (content,) = [held for key, held in nodes_of(store, b"\0").items() if key == b"t\0"]
     assert node.extra_number_at(content, 2) == 1
+
+
+def leaf_pages(store: Store) -> int:
+    with store._environment.begin() as txn:
+        return int(txn.stat(store._databases[b"tree"])["leaf_pages"])
+
+
+def test_names_that_come_in_order_fill_their_pages(store: Store) -> None:
+    count, octets = 900, 400
+    before = leaf_pages(store)
+    for start in range(0, count, 100):
+        with store.write() as txn:
+            update = txn.update(ORIGIN)
+            for number in range(start, start + 100):
+                update.put(key(f"n{number:04d}.zz"), blob(b"x" * 200) + b"x" * (octets - 200))
+            update.finish()
+    # A page holds 8 of them; where it is split in the middle of the tree 7 are left in it.
+    assert leaf_pages(store) - before <= count / 8 + 10
+    for number in (0, 450, 899):
+        assert put(store, f"n{number:04d}.zz", blob(b"other")) == CHANGED
+    assert put(store, "m0450.zz", blob(b"between")) == ADDED
