@@ -89,7 +89,8 @@ class SortedTable:
         with nodes of this TTL.
 
         Raises:
-            TableError: the header is not that of a table of identifiers, or it has no end.
+            TableError: the header is not that of a table of identifiers, or it has no end; or the
+                table was changed meanwhile.
             FeederError: a process that reads ended early.
             StoreError: there is no room to sort it in.
         """
@@ -121,7 +122,10 @@ class SortedTable:
             return None
         reading = self._reading
         least, most = reading.rows_per_unit, reading.rows_per_part
-        return parts_by_owner(self._file.fileno(), least, most, LINES_MAX)
+        try:
+            return parts_by_owner(self._file.fileno(), least, most, LINES_MAX)
+        except OSError:  # whoever reads it tells of it
+            return None
 
     def _parts(self) -> Iterator[Run]:
         at = 0

@@ -164,6 +164,24 @@ def test_a_table_that_was_changed_meanwhile_is_told(lines: int) -> None:
             list(parts(Table(file), READ, sizes=[10, lines - 10]))
 
 
+def test_what_cannot_be_read_is_told_by_whoever_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(table_of([row(OWNER, serial) for serial in range(31)]))
+
+    def failing(*_: object) -> bytes:
+        raise OSError("Input/output error")
+
+    monkeypatch.setattr(os, "pread", failing)
+    with (
+        path.open("rb") as file,
+        SortedTable(file, READ, path.stat().st_size, tmp_path) as table,
+    ):
+        runs = list(table.read(77))
+    assert sum(isinstance(one, Run) and bool(one.blocks) for one in runs) == 1
+
+
 def test_rows_are_committed_before_all_is_read(registry: Registry, tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     rows = [row(owner, serial) for owner in sorted((OWNER, OTHER)) for serial in range(31)]
