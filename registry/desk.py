@@ -98,7 +98,8 @@ class _Window:
     Attributes:
         place: the place.
         forbidden: why this party may not ask about it, if so.
-        entry: what makes the leaves of a batch, of names with a TTL.
+        entry: what makes the leaves of a batch, of names with a TTL; `batch` says of which. That
+            is no reference to it: what was decided in it, all its leaves, would be kept.
         open: the short way may be tried.
     """
 
@@ -108,7 +109,7 @@ class _Window:
         self.place = place
         self.forbidden = forbidden
         self.open = forbidden is None and place.refusal is None and place.site is not None
-        self.batch: Batch | None = None
+        self.batch: object = None
         self.ttl = 0
         self.entry: Callable[[str, bytes], bytes] = _no_entry
 
@@ -220,6 +221,7 @@ class Batch:
         self._volume = volume
         self._now = now
         self._check = desk.check
+        self._mark = object()  # of this batch
         self._entries: dict[tuple[_Party, bytes, int], Callable[[str, bytes], bytes]] = {}
         self.view: View = volume
         self.leaves: list[bytes] = volume.fresh
@@ -373,7 +375,7 @@ class Batch:
         family = index.family_of(spec)
         if family not in place.families:
             self._enter(at, place, family)
-        if window.batch is not self or window.ttl != ttl:
+        if window.batch is not self._mark or window.ttl != ttl:
             self._attend(party, window, site, ttl)
         self.leaves.append(window.entry(name, packed))
         owner.live += 1
@@ -417,7 +419,7 @@ class Batch:
             writer = entry_writer(party.actor, party.kind.kind, self._now, party.reason, party.said)
             serial = self._volume.next_serial(site.apex)
             entry = self._entries[key] = writer.first(Status.DONE.number, serial, ttl)
-        window.entry, window.batch, window.ttl = entry, self, ttl
+        window.entry, window.batch, window.ttl = entry, self._mark, ttl
 
     # -- the full way
 

@@ -59,7 +59,7 @@ class Table:
 
     def adder(self) -> Callable[[bytes, bytes], bool]:
         """What writes a row (key, value) unless there is one; it returns whether there was none."""
-        return partial(self._txn.put, overwrite=False, db=self._database)
+        return adder(self._txn, self._database)
 
     def put_many(self, rows: Iterable[tuple[bytes, bytes]], /) -> None:
         """Write rows in place of those that were there; quickest in key order."""
@@ -80,6 +80,28 @@ class Table:
     def entries(self) -> int:
         """How many rows there are."""
         return int(self._txn.stat(self._database)["entries"])
+
+
+def adder(txn: Any, database: Any) -> Callable[[bytes, bytes], bool]:
+    """What writes a row (key, value) of a sub-database unless there is one; it returns whether
+    there was none.
+
+    Rows that come in order behind all there are fill their pages. (A page that is split elsewhere
+    keeps a row less than it has room for, a tenth of it where rows are large.)
+    """
+    put = partial(txn.put, overwrite=False, db=database)
+    is_behind = True  # as far as is known; nothing is lost where it is not so
+
+    def add(key: bytes, value: bytes) -> bool:
+        nonlocal is_behind
+        if is_behind:
+            if put(key, value, append=True):
+                return True
+            is_behind = False
+        added: bool = put(key, value)
+        return added
+
+    return add
 
 
 class _Empty(Table):

@@ -9,6 +9,7 @@ from csid.limits import MAX_KEY_OCTETS
 from resolver.store.extras import is_wildcard
 from resolver.store.held import RRsets
 from resolver.store.node import rrsets_of
+from resolver.store.table import adder
 
 _REMEMBERED = 10_000  # names whose records are kept unpacked for the next look
 
@@ -21,11 +22,12 @@ class Tree:
         wildcards: how many of the nodes are wildcards; kept right while nodes come and go.
     """
 
-    __slots__ = ("_database", "_generation", "_put", "_txn", "wildcards")
+    __slots__ = ("_add", "_database", "_generation", "_put", "_txn", "wildcards")
 
     def __init__(self, txn: Any, database: Any, generation: bytes, wildcards: int) -> None:
         self._txn = txn
         self._put = txn.put
+        self._add = adder(txn, database)
         self._database = database
         self._generation = generation
         self.wildcards = wildcards
@@ -44,7 +46,7 @@ class Tree:
 
     def add(self, key: bytes, blob: bytes) -> bool:
         """Write a node unless there is one at the key; returns whether there was none."""
-        added: bool = self._put(self._generation + key, blob, overwrite=False, db=self._database)
+        added = self._add(self._generation + key, blob)
         if added and key.endswith(b"*\0"):
             self.wildcards += is_wildcard(key)
         return added

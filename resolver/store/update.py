@@ -8,7 +8,7 @@ The tree is then, node by node, what `store/build.py` makes of the same records.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from csid import names
@@ -228,9 +228,11 @@ class ZoneUpdate:
             return known, missing
         return 0, missing
 
-    def _add_empty(self, keys: Iterable[bytes], cover: int) -> None:
-        """Give nodes to empty non-terminals (RFC 4592 section 2.2.2)."""
-        for key in keys:
+    def _add_empty(self, keys: Sequence[bytes], cover: int) -> None:
+        """Give nodes to empty non-terminals (RFC 4592 section 2.2.2), the deepest first in `keys`;
+        they are written in the order of the tree.
+        """
+        for key in reversed(keys):
             self._tree.add(key, bytes((0, cover)))
             self._covers[key] = cover
             self._moved.add(key)
