@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Final
 
 from gateway.cli import output
-from registry.audit import AuditError, KeyFileError, VerifierKey
+from registry.audit import (
+    AuditError,
+    Checkpoint,
+    KeyChain,
+    KeyFileError,
+    NoteError,
+    VerifierKey,
+    open_checkpoint,
+)
+from registry.audit.note import Note
 from resolver.files import write_whole
 
 TEXT_MAX: Final = 1 << 20  # characters of a proof, a checkpoint or a file of keys
@@ -69,6 +78,22 @@ def text_of(name: str) -> str:
         raise AuditError(f"{name}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError:
         raise AuditError(f"{name}: is no text") from None
+
+
+def opened(note: str, args: argparse.Namespace, chain: KeyChain) -> Checkpoint:
+    """A checkpoint that was kept elsewhere, once a key has signed it: that of the log's which was
+    in force then; or one that was given, as the log may lack the leaf that put it in force.
+
+    Raises:
+        NoteError: no checkpoint, or signed by none of these.
+    """
+    keys = keys_of(args)
+    try:
+        return chain.open(note, keys)
+    except NoteError:
+        if not args.key:
+            raise
+        return open_checkpoint(note, Note.parse(note).signer(keys))
 
 
 def give(text: str, path: Path | None) -> None:

@@ -2,7 +2,7 @@
 
 - Every registered name has just the RRsets that the registry writes, in the deepest zone held
   around it, neither delegated nor redirected away nor the apex of a zone. A prefix that was closed
-  without ever having had an identifier has a DNAME.
+  without ever having had an identifier has a DNAME, and no zone begins below it.
 - A name with the shape of an identifier that is not assigned has no records. No wildcard stands for
   such names, no other DNAME redirects them.
 - All else is free: any other name, and delegations where no registered name lies.
@@ -20,4 +20,6 @@ from registry.authority.held import homeless as homeless
 from registry.authority.held import judged as judged
 from registry.authority.territory import Territory as Territory
 from registry.authority.walk import Walk as Walk
+from registry.authority.walk import closed_above as closed_above
+from registry.authority.walk import leads_to as leads_to
 from registry.authority.walk import rrsets_in as rrsets_in

@@ -18,6 +18,7 @@ class Fault(Enum):
     COVERED = "is assigned, but is delegated or redirected away"
     APEX = "is assigned, but is the apex of a zone"
     CLOSED = "is closed, but does not lead to what took its place"
+    WITHIN = "begins below a prefix that is closed, and would hide what leads on from there"
     UNASSIGNED = "has the shape of an identifier, but is not assigned"
     WILDCARD = "is a wildcard that answers for identifiers that are not assigned"
     REDIRECT = "redirects (DNAME) names that are the registry's"
@@ -59,6 +60,7 @@ ADVICE: Final[Mapping[Fault, str]] = {
     Fault.COVERED: "take that out, or give the identifiers below it up first",
     Fault.APEX: "give the zone another apex",
     Fault.CLOSED: _DUMP,
+    Fault.WITHIN: "give the zone another apex",
     Fault.UNASSIGNED: "assign it with csid assign, or take it out",
     Fault.WILDCARD: "take it out",
     Fault.REDIRECT: "take it out; csid alias leads identifiers on",

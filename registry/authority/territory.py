@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from csid import names
 from registry.tables.naming import Names
 from registry.tables.registered import SEGMENTS, begins_shaped, is_shaped
 from registry.tables.view import View
+
+_SWAPPED: Final = bytes.maketrans(b"\0/", b"/\0")
+_BEFORE_SEPARATOR: Final = re.compile(rb"[\0-/]").search
 
 
 class Territory:
@@ -58,6 +63,11 @@ class Territory:
         at = bisect_right(self.deeper, key)
         return at > 0 and key.startswith(self.deeper[at - 1])
 
+    def prefixes(self) -> list[bytes]:
+        """The rows that prefixes above the apex and below the suffix would have, topmost first."""
+        segments = self.below.upper().split(b"\0")[:-1]
+        return [b"/".join(segments[:end]) for end in range(1, min(len(segments), SEGMENTS))]
+
     def key_of_row(self, row: bytes) -> bytes:
         """The key below the apex of an identifier or prefix as it is in the key of a row."""
         below = row.lower().replace(b"/", b"\0") + b"\0"
@@ -72,8 +82,10 @@ class Territory:
         return None if self.is_hidden(key) else key
 
     def row_of_key(self, key: bytes) -> bytes:
-        """The inverse of `key_of_row`, for names below the suffix."""
-        return (self.below + key[len(self.above) :])[:-1].replace(b"\0", b"/").upper()
+        """The inverse of `key_of_row`, for names below the suffix. A name that has the separator
+        of rows in a label (RFC 2317) is none of a row.
+        """
+        return (self.below + key[len(self.above) :])[:-1].translate(_SWAPPED).upper()
 
     def name_of_key(self, key: bytes) -> str:
         """A name as it stands in messages: an identifier or the beginning of one if it is that."""
@@ -85,6 +97,19 @@ class Territory:
             return names.to_text(names.wire_of_key(self.apex + key))
         except ValueError:  # a row or a node whose key is damaged
             return f"the key {(self.apex + key).hex()}"
+
+    def _behind(self, key: bytes) -> bytes:
+        """Where the rows begin whose names come behind a name below the suffix, any that it is.
+
+        A label ends by an octet that is less than all others, a segment by one that is greater
+        than some; segments but the last hold none of those.
+        """
+        row = self.row_of_key(key)
+        segments = row.split(b"/")
+        for number, segment in enumerate(segments[: SEGMENTS - 1]):
+            if odd := _BEFORE_SEPARATOR(segment):
+                return b"/".join([*segments[:number], segment[: odd.start()] + b"0"])
+        return row + b"\0"
 
     def rows(
         self, view: View, table: str, after: bytes | None = None
@@ -105,7 +130,7 @@ class Territory:
         prefix = top.replace(b"\0", b"/").upper()
         start = b""
         if after is not None and after.startswith(self.above):
-            start = self.row_of_key(after) + b"\0"
+            start = self._behind(after)
         elif after is not None and after > self.above:
             return
         if top:

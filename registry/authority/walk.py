@@ -87,6 +87,8 @@ class Walk:
             extras: looks into the zone.
             most: nodes to be judged now; None is all, and then what is missing behind them.
         """
+        if self.last is None and not self._territory.within:
+            yield from self._within(view)
         rows = _Ahead(self._territory.rows(view, codec.ASSIGNMENTS, self.last))
         closed = _Ahead(self._territory.rows(view, codec.SUBTREES, self.last))
         for key, blob in nodes if most is None else islice(nodes, most):
@@ -183,18 +185,22 @@ class Walk:
         if target := self._target(view, key, value):
             yield self._finding(Fault.CLOSED, key, "", f"DNAME {names.to_text(target)}")
 
+    def _within(self, view: View) -> Iterator[Finding]:
+        """A zone below a prefix whose names lead on by a DNAME."""
+        for row, target in closed_above(view, self._named, self._territory):
+            found = f"{row.decode('ascii', 'replace')} has become {names.to_text(target)}"
+            yield self._finding(Fault.WITHIN, b"", found)
+
     def _target(self, view: View, key: bytes, value: bytes) -> bytes:
         """Where the DNAME of a closed prefix leads; empty if it has none, as identifiers were
         assigned below it, or if that is left out.
         """
-        below = self._territory.row_of_key(key) + b"/"
-        if next(iter(view.scan(codec.ASSIGNMENTS, below)), None) is not None:
-            return b""
         try:
-            row = codec.decode_redirect(value)
-            return b"" if self._is_later(row.leaf) else self._named.target(row.new)
+            if self._is_later(codec.decode_redirect(value).leaf):
+                return b""
         except Exception:  # a row that is damaged says nothing
             return b""
+        return leads_to(view, self._named, self._territory.row_of_key(key), value)
 
     # -- other names
 
@@ -307,6 +313,27 @@ class _Ahead:
         """Those whose keys come before a key."""
         while self.key < key:
             yield self.key, self.take()
+
+
+def leads_to(view: View, named: Names, prefix: bytes, value: bytes) -> bytes:
+    """Where the DNAME of a closed prefix leads, in wire form, by its row; empty if it has none, as
+    identifiers were assigned below it, or the row is damaged.
+    """
+    if next(iter(view.scan(codec.ASSIGNMENTS, prefix + b"/")), None) is not None:
+        return b""
+    try:
+        return named.target(codec.decode_redirect(value).new)
+    except Exception:  # a row that is damaged says nothing
+        return b""
+
+
+def closed_above(view: View, named: Names, territory: Territory) -> list[tuple[bytes, bytes]]:
+    """The closed prefixes above the apex of a zone whose names lead on by a DNAME, which the zone
+    would hide: row and where it leads.
+    """
+    closed = ((row, view.get(codec.SUBTREES, row)) for row in territory.prefixes())
+    found = ((row, leads_to(view, named, row, value)) for row, value in closed if value is not None)
+    return [(row, target) for row, target in found if target]
 
 
 def rrsets_in(blob: bytes) -> dict[int, RRset] | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from itertools import chain, islice
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -229,8 +230,14 @@ class _Migration:
         }
 
     def _meta(self) -> Mapping[bytes, bytes]:
-        node = secrets.token_bytes(_NODE_OCTETS)
-        return dict(self._old.rows(b"meta")) | {b"schema": NEW.encode(), b"node": node}
+        """As it was, with an id that follows from it and its place: so the same data, put back from
+        a copy and migrated a second time, are known as the node that this machine has seen.
+        """
+        old = dict(self._old.rows(b"meta"))
+        place = os.fsencode(self._data.resolve())
+        secret = old.get(b"cookie-secret", b"")
+        node = sha256(b"\0".join((b"csid migrate", secret, place))).digest()[:_NODE_OCTETS]
+        return old | {b"schema": NEW.encode(), b"node": node}
 
     def _point(self, store: Store) -> None:
         """Note which names lead to which hosts, and work out their additional records anew, which

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from registry.replay.effect import Effect, Step, require
+from registry.rules import pools
 from registry.rules.participants import STANDINGS
 from registry.tables import codec, view
 from registry.tables.changes import TreeChange, TreeKind
@@ -105,7 +106,8 @@ def pool_added(step: Step) -> Effect:
     require(other is None or other.first > pool.last, "overlaps a pool that is there")
     require(pool.since == entry.time, "its row is not of its own time")
     row = codec.encode(Pool(*pool[:5], step.leaf, pool.since))
-    return Effect(((codec.POOLS, codec.pool_key(pool), row),), after=row)
+    use = pools.passed_over(pool, view.get_lost(step.view))
+    return Effect(((codec.POOLS, codec.pool_key(pool), row), *use), after=row)
 
 
 def location_retired(step: Step) -> Effect:

@@ -15,6 +15,7 @@ from registry.rules.policy import place_open, pool_quota
 from registry.rules.requests import REFERENCE_MAX, AddPool
 from registry.rules.status import Status
 from registry.tables import codec, view
+from registry.tables.changes import Row
 from registry.tables.rows import NO_LEAF, Pool, PoolUse
 from registry.tables.view import View
 
@@ -53,8 +54,28 @@ def add(case: Case, body: AddPool) -> Decision:
     refusal = place_open(case.view, place, case.day.year)
     if refusal is not None:
         return refusal.about(pool.code)
+    missing = view.get_lost(case.view)
+    if missing >= body.count:
+        detail = (
+            f"{missing} leaves of the log were lost in roll-backs, so up to as many codes of this "
+            f"pool may have been given; expected more than {missing} codes"
+        )
+        return Decision(Status.BAD_RANGE, pool.code, detail)
     row = codec.encode(pool)
-    return case.done(pool.code, [(codec.POOLS, codec.pool_key(pool), row)], after=row, prev=NO_LEAF)
+    rows = [(codec.POOLS, codec.pool_key(pool), row), *passed_over(pool, missing)]
+    return case.done(pool.code, rows, after=row, prev=NO_LEAF)
+
+
+def passed_over(pool: Pool, missing: int) -> list[Row]:
+    """The use of a new pool where leaves were lost: it may be one of them, with its first codes.
+
+    Args:
+        missing: leaves that were lost, each of which gave one code at most.
+    """
+    if not missing:
+        return []
+    use = PoolUse(0, serials.number(pool.first) + missing)
+    return [(codec.COUNTS, codec.pool_use_key(pool), codec.encode(use))]
 
 
 def _range(seen: View, place: str, capability: str, body: AddPool) -> tuple[str, str] | Refusal:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from csid import names
 from csid.protocol import CNAME, DNAME
 from csid.record import decode
 from registry.tables.changes import TreeChange, TreeKind
@@ -38,6 +39,10 @@ class Reach:
             return f"{change.name} lies at or below a delegation or a DNAME; ask who serves it"
         if outcome == lookup.EXACT and blob[0] & node.ALIAS and change.kind is not TreeKind.ALIAS:
             return f"{change.name} is an alias (CNAME) in its zone, which has no other records"
+        _, _, following = self._snapshot.floor(key)
+        if change.kind is TreeKind.SUBTREE and following.startswith(key):
+            deeper = names.to_text(names.wire_of_key(following))
+            return f"the zone {deeper} is held below {change.name} and would not lead on; drop it"
         return ""
 
 

@@ -131,6 +131,12 @@ def get_use(view: View, pool: Pool) -> PoolUse:
     return PoolUse(0, int(pool.first, 36)) if value is None else codec.decode_use(value)
 
 
+def get_lost(view: View) -> int:
+    """How many leaves all roll-backs together have cost, at most."""
+    value = view.get(codec.SETTINGS, codec.LOST_KEY)
+    return 0 if value is None else codec.decode_lost(value).leaves
+
+
 def pools_of(view: View, place: str, capability: str) -> Iterator[Pool]:
     """The pools of a place and capability class, narrow serials first."""
     prefix = f"{place}/{capability}/".encode("ascii")

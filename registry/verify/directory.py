@@ -76,9 +76,11 @@ def _zones(read: ReadTransaction, report: Report) -> Iterator[Held]:
             held = Held(key[1:], *split_zone_entry(value))
             if key[:1] != APEX_PREFIX or names.key_of(held.origin) != held.apex:
                 raise ValueError("its key is that of no name")
-            types = dict(node.rrsets_of(read.table(b"tree").get(held.generation) or b""))
+            apex = read.table(b"tree").get(held.generation) or b""
+            types = dict(node.rrsets_of(apex))
             if SOA not in types or NS not in types:
                 raise ValueError("its tree has no apex with SOA and NS")
+            serial_in(apex)
         except Exception as error:  # whatever damaged octets lead to
             report.add(Fault(APEXES, text(key), f"cannot be read: {error}"))
         else:
@@ -97,7 +99,10 @@ def _generations(
     read: ReadTransaction, zones: list[Held], doomed: set[bytes], report: Report
 ) -> None:
     """Each tree and its pointers belong to one zone, or are doomed, and were given out."""
-    last = int.from_bytes(read.table(b"meta").get(LAST) or b"", "big")
+    value = read.table(b"meta").get(LAST) or b""
+    last = int.from_bytes(value, "big")
+    if len(value) != GENERATION_OCTETS:
+        report.add(Fault(META, text(LAST), f"is no generation: {value.hex()}"))
     used: dict[bytes, str] = {}
     for held in zones:
         origin = names.to_text(held.origin)
@@ -113,10 +118,16 @@ def _generations(
         for one in sorted(generations - doomed - used.keys()):
             what = f"generation {one.hex()}"
             report.add(Fault(table, what, "is there, and no zone has it"))
-    for one in sorted({*used, *doomed}.union(*present.values())):
+    known = sorted({*used, *doomed, *(held.journal for held in zones)}.union(*present.values()))
+    for one in known:
         if int.from_bytes(one, "big") > last:
             reason = f"generation {one.hex()} is in use, the last given out is {last:x}"
-            report.add(Fault(META, LAST.decode("ascii"), reason))
+            report.add(Fault(META, text(LAST), reason))
+    if known and int.from_bytes(known[-1], "big") < last:
+        report.exceptions.append(
+            f"generations up to {last:x} were given out, of which {known[-1].hex()} is the last "
+            "that is in use: whether there were others behind it was not compared"
+        )
 
 
 def _first_octets(read: ReadTransaction, table: bytes) -> Iterator[bytes]:
@@ -135,6 +146,7 @@ def _first_octets(read: ReadTransaction, table: bytes) -> Iterator[bytes]:
 def _journals(read: ReadTransaction, zones: list[Held], doomed: set[bytes], report: Report) -> None:
     """Each journal is whole, belongs to one zone, and leads to the serial that the zone has."""
     used: dict[bytes, str] = {}
+    filled = 0
     for held in zones:
         origin = names.to_text(held.origin)
         if held.journal in used or held.journal in doomed:
@@ -157,7 +169,13 @@ def _journals(read: ReadTransaction, zones: list[Held], doomed: set[bytes], repo
         if step is not None and step.after != serial:
             reason = f"leads to serial {step.after}, the zone has {serial}"
             report.add(Fault(JOURNAL, f"of {origin}", reason))
+        filled += step is not None
         report.count("journals", 1)
+    if filled:
+        report.exceptions.append(
+            f"what {filled} journals say of earlier serials of their zones was compared with its "
+            "sums and with the serials of today, not with the log"
+        )
     for one in _first_octets(read, b"journal"):
         if one not in used and one not in doomed:
             report.add(Fault(JOURNAL, one.hex(), "is there, and no zone has it"))

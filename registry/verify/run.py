@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
+from csid.errors import StoreError
 from registry.audit import Checkpoint, VerifierKey
 from registry.tables import codec, log_entry
 from registry.tables.transaction import AuditStore, TransactionView
@@ -12,7 +14,7 @@ from registry.tables.view import View
 from registry.verify import directory, ledger, log, rows, rules, tree
 from registry.verify.report import FAULTS_MAX, Fault, Report
 from resolver.store.environment import scratch
-from resolver.store.read import ReadTransaction
+from resolver.store.read import Held, ReadTransaction
 
 # Told what is being done (in words), how many of it were done since the last call, and how many
 # there are.
@@ -59,29 +61,52 @@ def verify(
             report.by_rules.append((index, reason))
 
     report = Report()
-    leaves = AuditStore(read).stored()
-    log.check(read, keys, checkpoints, report, told_of("leaves hashed", leaves))
+    leaves = report.size = AuditStore(read).stored()
+    with _looking(report, log.AUDIT):
+        log.check(read, keys, checkpoints, report, told_of("leaves hashed", leaves))
     with scratch((*ledger.TABLES.values(), _POINTERS)) as made:
         wanted = ledger.Ledger(made)
         said = _Leaves(read, report)
-        wanted.replay(
-            said,
-            lambda index, reason: report.add(Fault(log.LEAVES, f"leaf {index}", reason, index)),
-            told_of("leaves replayed", leaves),
-            decide_again if by_rules else None,
-        )
+        with _looking(report, log.LEAVES):
+            wanted.replay(
+                said,
+                lambda index, reason: report.add(Fault(log.LEAVES, f"leaf {index}", reason, index)),
+                told_of("leaves replayed", leaves),
+                decide_again if by_rules else None,
+            )
         held = TransactionView(read)
         for fault in rows.compare(held, wanted):
             report.add(fault)
         for table in codec.TABLES:
             report.count("rows", held.table(table).entries())
         nodes = read.table(b"tree").entries()
-        directory.check_settings(read, said.begun, report)
-        zones = directory.check(read, report)
-        suffix = (read.table(b"meta").get(b"suffix") or b".").decode()
-        leads = made.table(_POINTERS)
-        tree.check(read, zones, wanted, suffix, leads, report, told_of("names judged", nodes))
+        with _looking(report, directory.META):
+            directory.check_settings(read, said.begun, report)
+        zones: list[Held] = []
+        with _looking(report, directory.APEXES):
+            zones = directory.check(read, report)
+        with _looking(report, tree.TREE):
+            suffix = (read.table(b"meta").get(b"suffix") or b".").decode()
+            leads = made.table(_POINTERS)
+            tree.check(read, zones, wanted, suffix, leads, report, told_of("names judged", nodes))
     return report
+
+
+@contextmanager
+def _looking(report: Report, place: str) -> Iterator[None]:
+    """Whatever damaged octets lead to where nobody thought of it is a fault, and ends no more than
+    this look.
+    """
+    try:
+        yield
+    except StoreError:
+        raise
+    except Exception as error:
+        report.add(
+            Fault(
+                place, "as a whole", f"cannot be read: {error!r}; the rest of it was not looked at"
+            )
+        )
 
 
 class _Leaves:
@@ -101,7 +126,10 @@ class _Leaves:
         for index, leaf in AuditStore(self._read).numbered():
             if index < 0:
                 self._report.add(Fault(log.LEAVES, "a key", "is none of a leaf"))
-            elif index < size:
+            elif index >= size:  # the next one that is appended would meet it
+                reason = f"is there beyond the end: the log's size is {size}"
+                self._report.add(Fault(log.LEAVES, f"leaf {index}", reason))
+            else:
                 if _MARK in leaf and _is_beginning(leaf):
                     self.begun = leaf
                 yield index, leaf

@@ -125,6 +125,12 @@ class Dropping:
                 f"({self.ended:,} ended ones besides); retire or transfer them first, or load a "
                 f"zone above that has them"
             )
+        if self.ended and self._above is not None:
+            return (
+                f"{self.ended:,} ended identifiers resolve in it, and the zone "
+                f"{names.to_text(self._above.origin)} would say that they never were; load that "
+                "zone with them first"
+            )
         return "; ".join(one.advice for one in self.findings)
 
     @property

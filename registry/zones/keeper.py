@@ -10,7 +10,7 @@ from csid import names
 from csid.errors import CsidError, ZoneError
 from csid.protocol import DNAME
 from registry.audit.store import leaf_key
-from registry.authority import Territory
+from registry.authority import Territory, closed_above
 from registry.rules.decision import Decision
 from registry.rules.status import Status
 from registry.tables import codec, log_entry
@@ -82,6 +82,12 @@ class Keeper:
         territory = places.territory(txn, self.named, apex)
         if not is_same(territory, begun.territory):
             raise Again(f"{names.to_text(origin)}: zones around it came or went meanwhile")
+        if update is not None and territory is not None:
+            for closed, _ in closed_above(TransactionView(txn), self.named, territory):
+                raise ZoneError(
+                    names.to_text(origin),
+                    f"{closed.decode('ascii')} was closed meanwhile; give the zone another apex",
+                )
         if update is not None and territory is not None:
             end = TransactionView(txn).leaves()
             if end - begun.since > LEAVES_MAX:

@@ -12,7 +12,7 @@ from csid import names
 from csid.errors import ZoneError
 from csid.protocol import DNAME, NS, SOA
 from registry.audit.store import leaf_key
-from registry.authority import Finding, Territory, Walk, extras_from, extras_in, rrsets_in
+from registry.authority import Finding, Territory, Walk, extras_from, extras_in, leads_to, rrsets_in
 from registry.tables import codec, log_entry
 from registry.tables.naming import Names
 from registry.tables.registered import SEGMENTS, begins_shaped, is_shaped, node_of
@@ -183,13 +183,7 @@ class Remake:
 
     def _target(self, key: bytes, value: bytes) -> bytes:
         """Where a closed prefix leads; empty if it had identifiers, or its row is damaged."""
-        below = self._territory.row_of_key(key) + b"/"
-        if next(self._view.scan(codec.ASSIGNMENTS, below), None) is not None:
-            return b""
-        try:
-            return self._named.target(codec.decode_redirect(value).new)
-        except Exception:  # whatever damaged octets lead to
-            return b""
+        return leads_to(self._view, self._named, self._territory.row_of_key(key), value)
 
     def _apex_anew(self) -> dict[bytes, RRsets]:
         """An apex for a zone that has none any more, as `csid init` makes it."""

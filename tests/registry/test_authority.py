@@ -222,6 +222,25 @@ def test_a_deeper_zone_has_the_names_below_it(registry: Registry, origin: str) -
     assert faults(registry) == [(Fault.MISSING, one) for one in (FIRST, SECOND, THIRD)]
 
 
+def test_what_leads_on_is_not_hidden_by_a_deeper_zone(registry: Registry) -> None:
+    assert books.status(registry, AliasSubtree(f"{OTHER}/6450", f"{OWNER}/6450")).success
+    deep = at(f"{OTHER}/6450/330106/ACV")
+    load(registry, {deep: apex_of(registry)}, deep)
+    assert faults(registry) == [(Fault.WITHIN, f"{OTHER}/6450/330106/ACV")]
+    with registry.store.write() as txn:
+        txn.drop_zone(deep)
+    load(registry, {b"\2_x" + deep: apex_of(registry)}, b"\2_x" + deep)
+    assert [fault for fault, _ in faults(registry)] == [Fault.WITHIN]
+
+
+def test_a_prefix_is_not_closed_above_a_zone_that_is_held(registry: Registry) -> None:
+    deep = at(f"{OTHER}/6450/330106/ACV")
+    load(registry, {deep: apex_of(registry)}, deep)
+    decision = books.ask(registry, AliasSubtree(f"{OTHER}/6450", f"{OWNER}/6450"))
+    assert not decision.status.success and names.to_text(deep) in decision.detail
+    assert findings(registry) == []
+
+
 def test_a_zone_whose_apex_is_an_identifier_is_found(registry: Registry) -> None:
     apex = apex_of(registry)
     load(registry, {at(FIRST): apex}, at(FIRST))

@@ -123,6 +123,23 @@ def test_a_migrated_node_goes_on(old: Node) -> None:
     assert first["kind"] == "node.migrate"
 
 
+def test_old_data_put_back_and_migrated_again_are_known_as_an_older_copy(
+    old: Node, tmp_path: Path
+) -> None:
+    backup = shutil.copytree(old.data, tmp_path / "backup")
+    old.must("migrate")
+    old.must("assign", identifier("Z001", location="330108"), *FACTS)
+    shutil.rmtree(old.data)
+    shutil.copytree(backup, old.data)
+    old.must("migrate")
+    asked = ("assign", identifier("Z002", location="330108"), *FACTS)
+    refused = old.run(*asked)
+    assert (refused.code, "lacks 1 of the leaves" in refused.err) == (2, True), refused
+    old.must("audit", "resume", "--accept")
+    old.must(*asked)
+    assert_sound(old.data)
+
+
 def test_given_again_it_does_nothing(old: Node) -> None:
     old.must("migrate")
     before = (old.data / "data.mdb").read_bytes()

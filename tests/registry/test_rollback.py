@@ -112,6 +112,22 @@ def test_a_second_roll_back_is_noticed_as_well(node: Node) -> None:
     assert node.must("assign", f"{PLACE}/{CLASS}") not in given
 
 
+def test_a_pool_that_was_lost_and_is_added_again_gives_no_code_twice(node: Node) -> None:
+    backup = backed_up(node)
+    again = ("pool", "add", OTHER_PLACE, "--class", CLASS, "--count", 10)
+    node.must(*again)
+    given = [node.must("assign", f"{OTHER_PLACE}/{CLASS}") for _ in range(3)]
+    put_back(node, backup)
+    node.must("audit", "resume", "--accept")  # without 4 leaves
+    refused = node.run(*again[:-1], 4)
+    assert (refused.code, "expected more than 4 codes" in refused.err) == (1, True), refused
+    node.must(*again)
+    now = [node.must("assign", f"{OTHER_PLACE}/{CLASS}") for _ in range(6)]
+    assert not {*given} & {*now}
+    assert node.run("assign", f"{OTHER_PLACE}/{CLASS}").code == 1, "six of ten were left"
+    assert node.run("audit", "verify", "--rules").code == 0
+
+
 def test_the_newest_checkpoint_says_how_much_is_missing_on_another_machine(
     node: Node, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 
 from gateway.cli import acting, options, output
-from gateway.cli.audit_files import add_keys, keys_of, text_of
-from registry.audit import Checkpoint, NoteError, open_checkpoint
-from registry.audit.note import Note
+from gateway.cli.audit_files import add_keys, opened, text_of
+from registry.audit import Checkpoint
 from registry.resume import GO_ON, RENEW, Resumed
 from registry.service import Registry
 from registry.zones.asked import Asked
@@ -71,14 +70,7 @@ def _checkpoint(args: argparse.Namespace, registry: Registry) -> Checkpoint:
     """
     if not args.checkpoint:
         return NO_CHECKPOINT
-    note, keys = text_of(args.checkpoint), keys_of(args)
-    try:
-        return registry.keys().open(note, keys)
-    except NoteError:
-        if not args.key:
-            raise
-        # A key that came into force in what is lost is not known to the log.
-        return open_checkpoint(note, Note.parse(note).signer(keys))
+    return opened(text_of(args.checkpoint), args, registry.keys())
 
 
 def _say_missing(args: argparse.Namespace, missing: int) -> int:

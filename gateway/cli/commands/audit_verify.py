@@ -9,9 +9,9 @@ from dataclasses import asdict
 from typing import Final
 
 from gateway.cli import acting, options, output
-from gateway.cli.audit_files import add_keys, keys_of, text_of
+from gateway.cli.audit_files import add_keys, keys_of, opened, text_of
 from gateway.cli.progress import bar
-from registry.audit import KeyChain
+from registry.audit import AuditError, KeyChain
 from registry.service import Registry
 from registry.verify import Progress, Report, Verdict
 
@@ -64,14 +64,22 @@ def run_verify(args: argparse.Namespace) -> int:
     acting.require_auditor(args)
     keys = keys_of(args)
     with Registry.open(args.data) as registry, _told() as told:
-        chain = registry.keys() if args.checkpoint else KeyChain()
-        points = [chain.open(text_of(name), keys) for name in args.checkpoint]
+        chain = _chain(registry) if args.checkpoint else KeyChain()
+        points = [opened(text_of(name), args, chain) for name in args.checkpoint]
         report = registry.verify(keys, points, told, args.rules)
     if args.json:
         output.print_json(_json(report))
     else:
-        _print(report)
+        _print(report, bool(keys))
     return output.EXIT_BAD_INPUT if report.faults else output.EXIT_OK
+
+
+def _chain(registry: Registry) -> KeyChain:
+    """The keys of the log; none if they are damaged, which verification tells."""
+    try:
+        return registry.keys()
+    except AuditError:
+        return KeyChain()
 
 
 def run_rebuild(args: argparse.Namespace) -> int:
@@ -99,7 +107,7 @@ def _json(report: Report) -> dict[str, object]:
     }
 
 
-def _print(report: Report) -> None:
+def _print(report: Report, has_keys: bool) -> None:
     for fault in report.faults:
         output.complain(fault)
     if report.more:
@@ -112,7 +120,8 @@ def _print(report: Report) -> None:
         *(f"现行规则 today, leaf {leaf}: {reason}" for leaf, reason in report.by_rules),
     ]
     if report.verdict is Verdict.UNSIGNED:
-        lines.append("give the key of the log with --key, and sign it: csid audit checkpoint")
+        wanted = "" if has_keys else "give the key of the log with --key; "
+        lines.append(f"{wanted}have the log signed by: csid audit checkpoint")
     for line in lines:
         output.out.print(line, markup=False)
 

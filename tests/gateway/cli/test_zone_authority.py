@@ -230,6 +230,34 @@ def test_a_dropped_zone_is_made_anew(book: Node) -> None:
     assert is_sound(book)
 
 
+def test_a_zone_is_not_dropped_while_the_one_above_denies_what_has_ended(book: Node) -> None:
+    text = dumped(book)
+    for one in (FIRST, SECOND):
+        book.must("retire", one)
+    ours = "".join(line for line in dumped(book).splitlines(True) if f".{dns(OWNER)}" in line)
+    assert load(book, HEAD.format(serial=1) + ours, origin=dns(OWNER)).code == 0
+    bare = "".join(line for line in text.splitlines(True) if dns(OWNER) not in line)
+    assert load(book, raised(bare)).code == 0
+    ran = book.run("zone", "drop", dns(OWNER))
+    assert ran.code == 1 and "3 ended" in ran.err and SUFFIX in ran.err
+    assert book.run("zone", "drop", dns(OWNER), "--dry-run").err == ran.err
+    assert load(book, raised(bare + ours, 200)).code == 0
+    assert book.run("zone", "drop", dns(OWNER)).code == 0
+    assert is_sound(book)
+
+
+def test_names_that_only_look_like_rows_of_the_registry_stay(book: Node) -> None:
+    text = dumped(book)
+    odd = [
+        f"{FIRST.lower()}.{SUFFIX} 60 IN A 192.0.2.7\n",
+        f"acv/{FIRST.lower().rpartition('/')[2]}.{dns(f'{OWNER}/6450/330106')} 60 IN A 192.0.2.7\n",
+    ]
+    assert load(book, raised(text + "".join(odd))).code == 0
+    book.must("zone", "rebuild")
+    assert all(line in dumped(book) for line in odd)
+    assert is_sound(book)
+
+
 def test_the_same_serial_with_other_content_is_refused(book: Node) -> None:
     text = dumped(book)
     ran = load(book, text)

@@ -76,7 +76,7 @@ def test_nothing_is_found_where_nothing_was_changed(data: Path) -> None:
     assert isinstance(report, Report)
     assert report.faults == []
     assert report.verdict is Verdict.SOUND
-    assert sorted(one.split(" ")[0] for one in report.exceptions) == ["1", "zone"]
+    assert sorted(one.split(" ")[0] for one in report.exceptions) == ["1", "what", "zone"]
     with damaged.table(data, b"registry.assignments") as rows:
         assert report.looked_at["rows"] >= len(rows.all())
 
@@ -162,8 +162,8 @@ def test_any_octet_of_any_row_is_looked_at(
         rows.put(key, bytes(octets))
     report = verified(copy)
     if isinstance(report, Report) and report.agrees:  # then it is named as not compared
-        assert table == "apexes" or (table == "tree" and key[:8] == OUTSIDE)
-        what = "journal" if table == "apexes" else "elsewhere.example."
+        what = {"apexes": "journal", "meta": "given out", "tree": "elsewhere.example."}[table]
+        assert key == b"generation" if table == "meta" else key[:8] == OUTSIDE or table == "apexes"
         assert any(what in one and "was not compared" in one for one in report.exceptions)
 
 
@@ -335,3 +335,59 @@ def test_the_serial_of_a_zone_without_a_journal_is_that_of_its_load(tmp_path: Pa
     report = verified(data)
     assert isinstance(report, Report)
     assert [fault.reason.split(",")[0] for fault in report.faults] == ["has serial 2"]
+
+
+def _leaf_beyond(path: Path, distance: int) -> None:
+    with damaged.table(path, b"registry.leaves") as rows:
+        key, value = rows.all()[-1]
+        rows.put(key[:1] + (int.from_bytes(key[1:], "big") + distance).to_bytes(8, "big"), value)
+
+
+@pytest.mark.parametrize("distance", [1, 2, 1 << 40])
+def test_leaves_beyond_the_end_are_found_however_far_behind_it(data: Path, distance: int) -> None:
+    _leaf_beyond(data, distance)
+    report = verified(data)
+    assert isinstance(report, Report)
+    assert any("beyond the end" in fault.reason for fault in report.faults)
+
+
+def test_an_empty_journal_has_a_number_that_was_given_out(data: Path) -> None:
+    with damaged.table(data, b"apexes") as rows:
+        key, value = next(row for row in rows.all() if b"elsewhere" in row[0])
+        rows.put(key, value[:16] + (1 << 40).to_bytes(8, "big"))
+    report = verified(data)
+    assert isinstance(report, Report)
+    assert ["the last given out is" in fault.reason for fault in report.faults] == [True]
+
+
+def test_the_last_generation_given_out_is_found_or_named(data: Path) -> None:
+    with damaged.table(data, b"meta") as rows:
+        last = rows.get(b"generation")
+        rows.put(b"generation", last + b"\0")
+    longer = verified(data)
+    assert isinstance(longer, Report) and not longer.agrees
+    with damaged.table(data, b"meta") as rows:
+        rows.put(b"generation", (int.from_bytes(last, "big") + 1).to_bytes(8, "big"))
+    report = verified(data)
+    assert isinstance(report, Report)
+    assert any("behind it was not compared" in one for one in report.exceptions)
+
+
+def test_an_apex_that_only_a_look_up_cannot_read_is_found(data: Path) -> None:
+    with damaged.table(data, b"tree") as rows:
+        blob = rows.get(OUTSIDE)
+        at = blob.index(b"\0\6", 2) - 2  # the offset of the SOA
+        for where in range(at, at + 8):
+            rows.put(OUTSIDE, blob[:where] + b"\xee" + blob[where + 1 :])
+    report = verified(data)
+    assert isinstance(report, Report) and not report.agrees
+
+
+def test_what_nobody_thought_of_is_a_fault_and_ends_no_verification(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("registry.verify.directory.check", lambda *_: 1 // 0)
+    report = verified(data)
+    assert isinstance(report, Report)
+    assert [fault.reason.split(":")[0] for fault in report.faults][:1] == ["cannot be read"]
+    assert "leaves" in report.looked_at

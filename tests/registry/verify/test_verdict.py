@@ -12,7 +12,7 @@ from registry.service import Registry
 from registry.verify import Verdict
 from tests.support import damaged
 from tests.support.books import opened
-from tests.support.commands import run
+from tests.support.commands import Node, run
 from tests.support.registering import ADMINISTRATOR
 
 KEY = str(damaged.KEY.verifier)
@@ -92,3 +92,48 @@ def test_findings_are_bounded_and_counted(sound: Path, tmp_path: Path) -> None:
     (said,) = run("audit", "verify", "--data", data, "--json", "--key", KEY).json
     assert (len(said["faults"]), said["further_faults"]) == (100, 50)
     assert said["faults"][0]["remedy"].endswith("csid audit rebuild-indexes")
+
+
+def _rotated(node: Node, tmp_path: Path) -> tuple[str, str, Path]:
+    """Two keys, and a checkpoint by the second, on a log that has neither it nor its leaf."""
+    node.must("audit", "key", "--new", "example.cn/log")
+    node.must("audit", "checkpoint")
+    backup = shutil.copytree(node.data, tmp_path / "backup")
+    node.must("audit", "key", "--rotate")
+    point = tmp_path / "newest"
+    node.must("audit", "checkpoint", "--output", point)
+    new, old = (node.data / "audit-key.pem.pub").read_text().split()
+    shutil.rmtree(node.data)
+    shutil.copytree(backup, node.data)
+    return old, new, point
+
+
+def test_a_checkpoint_newer_than_the_log_tells_what_was_cut_off_whoever_signed_it(
+    tmp_path: Path,
+) -> None:
+    node = Node(tmp_path / "node")
+    old, new, point = _rotated(node, tmp_path)
+    for keys in ((new,), (old, new), (new, old)):
+        given = [word for key in keys for word in ("--key", key)]
+        ran = node.run("audit", "verify", *given, "--checkpoint", point)
+        assert (ran.code, "cut off: a checkpoint covers" in ran.err) == (1, True), ran
+    refused = node.run("audit", "verify", "--checkpoint", point)
+    assert (refused.code, "not signed by" in refused.err) == (2, True)
+
+
+def test_a_damaged_key_is_told_also_where_a_checkpoint_is_given(tmp_path: Path) -> None:
+    node = Node(tmp_path / "node")
+    node.must("audit", "key", "--new", "example.cn/log")
+    point = tmp_path / "point"
+    node.must("audit", "checkpoint", "--output", point)
+    with damaged.table(node.data, b"registry.settings") as rows:
+        rows.put(b"audit-key", rows.get(b"audit-key")[:-3])
+    ran = node.run("audit", "verify", "--checkpoint", point)
+    assert (ran.code, "NOT SOUND" in ran.out, "no row of a key" in ran.err) == (1, True, True), ran
+
+
+def test_a_key_without_a_checkpoint_is_asked_for_the_checkpoint_alone(tmp_path: Path) -> None:
+    node = Node(tmp_path / "node")
+    ran = node.run("audit", "verify", "--key", KEY)
+    assert ran.code == 0
+    assert "--key" not in ran.lines[-1] and "csid audit checkpoint" in ran.lines[-1]

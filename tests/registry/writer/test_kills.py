@@ -25,12 +25,14 @@ from registry.rules.requests import AddPool, Advance, Alias, Assign, Body, Mint,
 from registry.rules.status import Status
 from registry.service import Outcome, Registry
 from registry.tables import log_entry, view
+from registry.tables.codec import decode_zone
 from registry.tables.enums import State
 from registry.tables.log_entry import LogEntry
 from registry.tables.rows import NO_LEAF
 from registry.tables.transaction import AuditStore
+from registry.zones.asked import LOAD
 from tests.support import trees
-from tests.support.books import OWNERS, accredit, ask, create, resolved
+from tests.support.books import OWNERS, SUFFIX, accredit, ask, create, resolved
 from tests.support.killed import LONGEST, Say, killed_after, start
 from tests.support.registering import (
     ADMINISTRATOR,
@@ -121,6 +123,29 @@ def commands(say: Say, data: Path, name: str, folder: Path) -> None:
                 say(f"superseded {target}")
 
 
+def zones(say: Say, data: Path, name: str, folder: Path) -> None:
+    """Zones that come, change and go, the tree made anew, keys that follow one another, all while
+    others write.
+    """
+    origin = f"z{name}.{SUFFIX}"
+    file = folder / f"{name}.zone"
+    published = folder / f"{name}.log"
+    for serial in range(1, 10_000):
+        hosts = "".join(f"h{number} 60 A 127.0.0.1\n" for number in range(serial % 40))
+        file.write_text(f"$ORIGIN {origin}\n@ 60 SOA h h {serial} 1 1 1 1\n@ 60 NS h\n{hosts}")
+        for words in (
+            ["zone", "load", str(file)],
+            ["zone", "rebuild", SUFFIX],
+            ["audit", "rebuild-indexes"],
+            ["audit", "key", "--rotate"],
+            ["audit", "checkpoint", "--output", str(folder / f"{name}.note")],
+            ["audit", "publish", str(published)],
+            ["zone", "drop", origin, "--yes"],
+        ):
+            if main([*words, "--data", str(data)]) == 0 and words[0] == "zone":
+                say(f"zone.{words[1]} {serial}/{origin}")
+
+
 def born(change: LogEntry) -> str:
     """The identifier that came about by a change, if one did."""
     if change.kind == "move":
@@ -135,13 +160,18 @@ def check(data: Path, promised: dict[str, set[str]]) -> int:
         report = registry.verify()
         assert report.agrees, report.faults[:3]
         with registry.store.read() as read:
-            leaves = map(log_entry.decode, AuditStore(read).leaves())
-            births = Counter(filter(None, map(born, leaves)))
+            leaves = list(map(log_entry.decode, AuditStore(read).leaves()))
+        births = Counter(filter(None, map(born, leaves)))
+        loads = {f"{decode_zone(one.after).serial}/{one.on}" for one in leaves if one.kind == LOAD}
         with registry.view() as seen:
             rows = {found: row for owner in OWNERS for found, row in view.assignments(seen, owner)}
         assert set(births) == set(rows)
         assert set(births.values()) <= {1}, "a code was given twice"
         for name, words in promised.items():
+            if "zone.load" in words:
+                assert name in loads, f"an acknowledged zone is lost: {name}"
+            if any(word.startswith("zone") for word in words):
+                continue
             assert name in rows, f"an acknowledged code is lost: {name}"
             if "superseded" in words:
                 assert rows[name].state is State.SUPERSEDED
@@ -191,6 +221,7 @@ def a_round(
         start(requests, data, f"{name}2", True),
         start(minting, data, f"{name}3"),
         start(commands, data, f"{name}4", folder),
+        start(zones, data, f"{name}5", folder),
     ]
     writes = [source.randrange(1, MOST_LINES) for _ in running]
     further = [source.random() * LONGEST for _ in running]
