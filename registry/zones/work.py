@@ -234,10 +234,11 @@ class Zones:
     def put(self, generation: bytes, nodes: list[Node]) -> int:
         """Write nodes, in order; returns how many there are by now."""
         building = self._building(generation)
+        building.has_begun = building.is_looked_at = False  # what comes now was not looked at
         try:
             with self._store.write() as txn:
                 building.count += txn.put_nodes(building.origin, generation, nodes)
-        except ValueError as error:
+        except (ValueError, LookupError) as error:  # the nodes are none, or out of order
             raise ZoneError(names.to_text(building.origin), str(error)) from None
         building.wildcards += wildcard_count(key for key, _ in nodes)
         return building.count
