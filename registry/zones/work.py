@@ -40,6 +40,7 @@ from registry.zones.small import (
     Small,
     said,
     serial_held,
+    serial_used,
 )
 from resolver.answer.source import Stages
 from resolver.store.build import wildcard_count
@@ -290,7 +291,8 @@ class Zones:
                 held = serial_held(txn, building.origin)
                 moved = building.has_moved_by(txn, held)
                 given = serial_in(txn.table(b"tree").get(generation) or b"")
-                serial = choose(mode, given, held, building.differs, moved, now)
+                used = serial_used(txn, building.origin)
+                serial = choose(mode, given, held, building.differs, moved, now, used)
                 if serial.fault:
                     answer = Answer(REFUSED, 0, [serial.fault])
                 elif serial.is_unchanged:
