@@ -259,7 +259,7 @@ class Walk:
         if depth == SEGMENTS and is_shaped(below):
             if is_hidden and view.get(codec.ASSIGNMENTS, self._territory.row_of_key(key)):
                 held.clear()
-            else:
+            elif not self._territory.is_empty:
                 yield self._finding(Fault.UNASSIGNED, key)
         elif DNAME in held and begins_shaped(below):
             if is_hidden and view.get(codec.SUBTREES, self._territory.row_of_key(key)):

@@ -189,6 +189,15 @@ def test_a_zone_above_the_suffix_is_free_while_it_answers_for_nothing(book: Node
     assert leaves(book, "zone.drop") == []
 
 
+def test_what_a_zone_above_the_suffix_hides_is_judged_when_it_would_answer(node: Node) -> None:
+    feigned = f"{dns(str(identifier('0009')))} 60 A 192.0.2.9\n"
+    assert load(node, HEAD.format(serial=1) + feigned, origin="internal.").code == 0
+    assert node.run("audit", "verify").code == 0
+    ran = node.run("zone", "drop", SUFFIX)
+    assert ran.code == 1 and "not assigned" in ran.err
+    assert node.run("audit", "verify").code == 0
+
+
 def test_roles_other_than_the_administrator_may_not(book: Node) -> None:
     for words in (("load", "x.zone"), ("drop", SUFFIX), ("rebuild",)):
         ran = book.run("zone", *words, "--role", "auditor")
