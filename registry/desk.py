@@ -396,7 +396,7 @@ class Batch:
                 facts = view.get_owner(self.view, code)
                 live = view.count_live(self.view, code)
                 owner = desk.owners[code] = _Owner(code, live, facts.quota if facts else None)
-            refusal = policy.place_open(self.view, at, year)
+            refusal = policy.year_holds(year, self.year) or policy.place_open(self.view, at, year)
             pools = self.view.scan(codec.POOLS, f"{at}/".encode("ascii"))
             site = None if next(pools, None) is not None else self._volume.site(at)
             place = desk.places[at, year] = _Place(owner, refusal, site)

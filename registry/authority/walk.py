@@ -57,6 +57,7 @@ class Walk:
         self._since = since
         self._hash = sha256()
         self._cover: tuple[bytes, int] | None = None  # key and cover of the topmost one around us
+        self._is_cut = False  # whether that one delegates
         self._wildcards: dict[bytes, bytes] = {}  # name above the suffix -> what answers without it
         self._above: set[bytes] = set()  # names above the suffix that are there
         self._is_empty = False  # whether the node judged last is an empty non-terminal
@@ -64,9 +65,11 @@ class Walk:
         self.wildcards = 0
         self.last: bytes | None = None
 
-    def enter(self, cover: tuple[bytes, int] | None) -> None:
-        """Begin below a name that has this topmost cover, and not at the apex."""
-        self._cover = cover
+    def enter(self, cover: tuple[bytes, int] | None, is_cut: bool) -> None:
+        """Begin below a name that has this topmost cover, which may be a cut, and not at the
+        apex.
+        """
+        self._cover, self._is_cut = cover, is_cut
 
     @property
     def digest(self) -> bytes:
@@ -229,6 +232,8 @@ class Walk:
             redirect = held.pop(DNAME, None)
             if redirect is None or not is_same({DNAME: redirect}, wanted):
                 yield self._finding(Fault.CLOSED, key, "", f"DNAME {names.to_text(target)}")
+            elif self._cover is not None and self._is_cut:
+                yield self._finding(Fault.CLOSED, key, f"is delegated away {self._cover_text()}")
         if key.startswith(self._territory.above):
             yield from self._below(view, key, held)
         elif not self._territory.is_empty:
@@ -243,6 +248,7 @@ class Walk:
         """Whether a delegation or DNAME stands at or above a name."""
         if self._cover is None and node.flags_of(held) & _TOPS:
             self._cover = (key, 1 + key.count(0))
+            self._is_cut = bool(node.flags_of(held) & node.CUT)
         return self._cover is not None
 
     def _below(self, view: View, key: bytes, held: dict[int, RRset]) -> Iterator[Finding]:
@@ -259,7 +265,7 @@ class Walk:
         if depth == SEGMENTS and is_shaped(below):
             if is_hidden and view.get(codec.ASSIGNMENTS, self._territory.row_of_key(key)):
                 held.clear()
-            else:
+            elif not self._territory.is_empty:
                 yield self._finding(Fault.UNASSIGNED, key)
         elif DNAME in held and begins_shaped(below):
             if is_hidden and view.get(codec.SUBTREES, self._territory.row_of_key(key)):

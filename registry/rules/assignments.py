@@ -97,7 +97,9 @@ def may_have(
 ) -> Refusal | None:
     """Whether this code may be given now; ``more``: its owner has one identifier more by it."""
     as_of = policy.registration_year(case.request.actor, year, case.day.year)
-    refusal = policy.place_open(case.view, place_of(identifier), as_of)
+    refusal = policy.year_holds(as_of, case.day.year) or policy.place_open(
+        case.view, place_of(identifier), as_of
+    )
     if refusal is None and more:
         refusal = policy.owner_quota(case.view, identifier.owner)
     if refusal is None and pool is not None:

@@ -136,6 +136,15 @@ def registration_year(actor: Actor, year: int, now: int) -> int:
     return year if year and actor.role is Role.ADMINISTRATOR else now
 
 
+def year_holds(year: int, now: int) -> Refusal | None:
+    """Whether codes may be registered as of a year, from `registration_year`."""
+    if year <= now:
+        return None
+    return Refusal(
+        Status.BAD_RANGE, f"the year of registration, {year}, lies ahead; expected {now} at most"
+    )
+
+
 def place_open(view: View, place: str, year: int) -> Refusal | None:
     """Whether identifiers may be given at a place (owner/industry/location/type) in a year."""
     owner, industry, location, _type = place.split("/")

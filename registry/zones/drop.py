@@ -17,6 +17,7 @@ from registry.tables.view import View
 from registry.zones import places
 from registry.zones.keeper import Begun
 from registry.zones.small import SAID_MAX
+from resolver.store import node
 from resolver.store.read import Held, ReadTransaction
 
 NAMES_PER_SLICE: Final = 500
@@ -60,7 +61,7 @@ class Dropping:
             within = b"" if is_heir else held.apex[len(above) :]
             self._territory = Territory(named, above, others, within)
             self._walk = Walk(named, self._territory)
-            self._walk.enter(_cover(read, self._above, within))
+            self._walk.enter(*_cover(read, self._above, within))
 
     def look_on(self, read: ReadTransaction, seconds: float) -> None:
         """Go on for so long, a part of the names at least."""
@@ -148,13 +149,13 @@ class Dropping:
         )
 
 
-def _cover(read: ReadTransaction, zone: Held, key: bytes) -> tuple[bytes, int] | None:
-    """The topmost cover around a name of a zone: its key and cover."""
+def _cover(read: ReadTransaction, zone: Held, key: bytes) -> tuple[tuple[bytes, int] | None, bool]:
+    """The topmost cover around a name of a zone: its key and cover, and whether it is a cut."""
     tree = read.table(b"tree")
     end = 0
     while end < len(key):
         blob = tree.get(zone.generation + key[:end])
         if blob and blob[1:2] > b"\0":
-            return key[:end], blob[1]
+            return (key[:end], blob[1]), bool(blob[0] & node.CUT)
         end = key.index(b"\0", end) + 1
-    return None
+    return None, False

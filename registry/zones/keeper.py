@@ -8,7 +8,7 @@ from typing import Final
 
 from csid import names
 from csid.errors import CsidError, ZoneError
-from csid.protocol import DNAME
+from csid.protocol import DNAME, NS
 from registry.audit.store import leaf_key
 from registry.authority import Territory, closed_above
 from registry.rules.decision import Decision
@@ -172,6 +172,8 @@ def carry_over(
         rrsets = _wanted(view, named, territory, update, key, row)
         if rrsets is None:
             continue
+        if DNAME in rrsets and NS in rrsets and key:
+            raise ZoneError(name, "was closed meanwhile, and the zone delegates it; take that out")
         for above in (key, *ancestors(key)) if DNAME not in rrsets else ancestors(key):
             blob = update.blob(above)
             if blob is not None and blob[0] & _TOPS and above:

@@ -144,7 +144,7 @@ class Remake:
         territory = self._territory
         rrsets = kept[key]
         for rrtype in (NS, DNAME):
-            if rrtype in rrsets and (key or rrtype == DNAME) and self._has_below(key):
+            if rrtype in rrsets and (key or rrtype == DNAME) and self._has_below(key, rrtype):
                 del rrsets[rrtype]
         if key.startswith(territory.above):
             below = territory.below + key[len(territory.above) :]
@@ -160,13 +160,15 @@ class Remake:
         elif is_wildcard(key) and territory.above.startswith(key[:-2]):
             end = territory.above.index(b"\0", len(key) - 2) + 1
             name = territory.above[:end]
-            if not (self._has_below(name) or any(one.startswith(name) for one in kept)):
+            if not (self._has_below(name, DNAME) or any(one.startswith(name) for one in kept)):
                 rrsets.clear()
         if not rrsets:
             del kept[key]
 
-    def _has_below(self, key: bytes) -> bool:
-        """Whether the registry has something at or below a name of this zone."""
+    def _has_below(self, key: bytes, rrtype: int) -> bool:
+        """Whether the registry has something at or below a name of this zone that an NS or a DNAME
+        there would hide.
+        """
         territory = self._territory
         if not (key.startswith(territory.above) or territory.above.startswith(key)):
             return False
@@ -179,7 +181,9 @@ class Remake:
         if next(within.rows(self._view, codec.ASSIGNMENTS), None) is not None:
             return True
         closed = within.rows(self._view, codec.SUBTREES)
-        return any(one != key and self._target(one, value) for one, value in closed)
+        return any(
+            (one != key or rrtype == NS) and self._target(one, value) for one, value in closed
+        )
 
     def _target(self, key: bytes, value: bytes) -> bytes:
         """Where a closed prefix leads; empty if it had identifiers, or its row is damaged."""

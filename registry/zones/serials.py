@@ -34,7 +34,13 @@ def is_ahead(serial: int, of: int) -> bool:
 
 
 def choose(
-    mode: Mode, given: int, held: int | None, differs: bool, has_moved: bool, now: int
+    mode: Mode,
+    given: int,
+    held: int | None,
+    differs: bool,
+    has_moved: bool,
+    now: int,
+    used: int | None = None,
 ) -> Serial:
     """The serial of a zone that takes the place of another.
 
@@ -44,22 +50,30 @@ def choose(
         differs: whether the two have different records, apart from the serial.
         has_moved: whether the zone that is served was changed while the new one was looked at.
         now: Unix seconds.
+        used: the serial that the zone once went back from (`resolver.store.journal`); those up to
+            it were in use with other content.
     """
     if held is None:
         return Serial(now % 2**32 if mode is Mode.UNIXTIME else given)
-    following = next_serial(held)
+    last = used if used is not None and is_ahead(used, held) else held
     if mode is Mode.KEEP:
-        return _kept(given, held, differs, has_moved)
+        return _kept(given, held, differs, has_moved, last)
     if not differs and not has_moved:
         return Serial(held, is_unchanged=mode is not Mode.REBUILD)
-    if mode is Mode.UNIXTIME and is_ahead(now % 2**32, held):
+    if mode is Mode.UNIXTIME and is_ahead(now % 2**32, last):
         return Serial(now % 2**32)
-    return Serial(following)
+    return Serial(next_serial(last))
 
 
-def _kept(given: int, held: int, differs: bool, has_moved: bool) -> Serial:
+def _kept(given: int, held: int, differs: bool, has_moved: bool, last: int) -> Serial:
     if is_ahead(given, held):
-        return Serial(given)
+        if is_ahead(given, last) or last == held:
+            return Serial(given)
+        return Serial(
+            given,
+            warning=f"serials up to {last} were in use before with other content, and secondaries "
+            f"that have one will not take this over; raise the serial beyond {last}",
+        )
     if has_moved:
         # What was carried over has had serials up to the one that is held.
         following = next_serial(held)

@@ -16,6 +16,7 @@ from registry.zones.keeper import LEAVES_MAX, Begun, Keeper, has_written
 from registry.zones.serials import Mode, choose
 from resolver.store.apexes import split_zone_entry
 from resolver.store.difference import is_same, serial_in
+from resolver.store.journal import Journal
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.write import WriteTransaction
 
@@ -56,6 +57,14 @@ def serial_held(txn: places.Txn, origin: bytes) -> int | None:
         return None
 
 
+def serial_used(txn: places.Txn, origin: bytes) -> int | None:
+    """The serial that the zone that is served once went back from; None if there is none."""
+    entry = txn.table(b"apexes").get(APEX_PREFIX + names.key_of(origin))
+    if entry is None:
+        return None
+    return Journal(txn.table(b"journal"), split_zone_entry(entry).journal).used
+
+
 def weigh(
     txn: places.Txn,
     named: Names,
@@ -90,7 +99,7 @@ def weigh(
     held = serial_held(txn, origin)
     differs = held is None or not _is_held(txn, apex, nodes)
     has_moved = has_written(txn, territory, since)
-    serial = choose(mode, given, held, differs, has_moved, now)
+    serial = choose(mode, given, held, differs, has_moved, now, serial_used(txn, origin))
     if serial.fault:
         return Answer(REFUSED, 0, [serial.fault]), begun
     outcome = UNCHANGED if serial.is_unchanged else LOADED

@@ -40,6 +40,7 @@ from registry.zones.small import (
     Small,
     said,
     serial_held,
+    serial_used,
 )
 from resolver.answer.source import Stages
 from resolver.store.build import wildcard_count
@@ -234,10 +235,11 @@ class Zones:
     def put(self, generation: bytes, nodes: list[Node]) -> int:
         """Write nodes, in order; returns how many there are by now."""
         building = self._building(generation)
+        building.has_begun = building.is_looked_at = False  # what comes now was not looked at
         try:
             with self._store.write() as txn:
                 building.count += txn.put_nodes(building.origin, generation, nodes)
-        except ValueError as error:
+        except (ValueError, LookupError) as error:  # the nodes are none, or out of order
             raise ZoneError(names.to_text(building.origin), str(error)) from None
         building.wildcards += wildcard_count(key for key, _ in nodes)
         return building.count
@@ -289,7 +291,8 @@ class Zones:
                 held = serial_held(txn, building.origin)
                 moved = building.has_moved_by(txn, held)
                 given = serial_in(txn.table(b"tree").get(generation) or b"")
-                serial = choose(mode, given, held, building.differs, moved, now)
+                used = serial_used(txn, building.origin)
+                serial = choose(mode, given, held, building.differs, moved, now, used)
                 if serial.fault:
                     answer = Answer(REFUSED, 0, [serial.fault])
                 elif serial.is_unchanged:

@@ -104,6 +104,17 @@ class Journal:
         except StoreError:
             return 0
 
+    @property
+    def used(self) -> int | None:
+        """The serial up to which others may have other contents, as the zone went back from it;
+        None if there is none, or the state is damaged.
+        """
+        try:
+            state = self._state()
+        except StoreError:
+            return None
+        return state.used if state.has_used else None
+
     def record(self, before: int, after: int, nodes: Nodes | None) -> None:
         """Note what names held before a serial took another's place.
 

@@ -290,6 +290,22 @@ def test_a_closed_prefix_leads_on(registry: Registry) -> None:
         assert faults(registry) == [(Fault.CLOSED, OTHER)]
     load(registry, data | {at(OTHER): data[at(OTHER)] | ADDRESS})
     assert findings(registry) == []
+    cut = {NS: RRset(60, [names.from_text("ns.example.")])}
+    load(registry, data | {at(OTHER): data[at(OTHER)] | cut})
+    assert faults(registry) == [(Fault.CLOSED, OTHER)]
+
+
+def test_what_leads_on_is_not_delegated_away(registry: Registry) -> None:
+    assert books.status(
+        registry, AliasSubtree(f"{OTHER}/6450/330106", PLACE[: -len("/ACV")])
+    ).success
+    data = data_of(registry)
+    cut = {NS: RRset(60, [names.from_text("ns.example.")])}
+    load(registry, data | {at(f"{OTHER}/6450"): cut})
+    assert faults(registry) == [(Fault.CLOSED, f"{OTHER}/6450/330106")]
+    load(registry, data)
+    assert books.status(registry, AliasSubtree(OTHER, OWNER)).success  # a wider one hides its own
+    assert findings(registry) == []
 
 
 DAMAGES = {

@@ -79,7 +79,7 @@ ttls = st.sampled_from([None, 300, 7, 0, -1, 2**31])
 bodies = st.one_of(
     st.builds(Assign, codes, records, ttls),
     st.builds(Import, codes, records),
-    st.builds(Import, codes, records, st.sampled_from([0, 2019]), ttls),
+    st.builds(Import, codes, records, st.sampled_from([0, 2019, 2099]), ttls),
     st.builds(Retire, codes),
     st.builds(Alias, codes, codes),
     st.sampled_from(
@@ -195,7 +195,7 @@ def rows_at(
     return [(one.status, one.detail) for one in said]
 
 
-@given(rows, actors, st.sampled_from([0, 2019]), ttls.filter(lambda ttl: ttl != 2**31))
+@given(rows, actors, st.sampled_from([0, 2019, 2099]), ttls.filter(lambda ttl: ttl != 2**31))
 @settings(deadline=None)
 def test_rows_of_an_import_come_to_the_same_by_the_short_way_and_by_the_full_one(
     registry: Registry, table: Rows, actor: Actor, year: int, ttl: int | None

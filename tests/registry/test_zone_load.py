@@ -194,6 +194,22 @@ def test_a_serial_that_goes_back_is_told(store: Store, tmp_path: Path) -> None:
     assert warnings == [False, False, True, True, False]
 
 
+@pytest.mark.parametrize("names_more", ["", many_names(200)])
+def test_a_serial_that_was_in_use_before_the_zone_went_back_is_told(
+    store: Store, tmp_path: Path, names_more: str
+) -> None:
+    for serial in (5, 4):
+        run(store, zone_file(tmp_path, "x.example.", names_more, serial=serial))
+    other = names_more + "other A 192.0.2.9\n"
+    ((loaded,), _) = run(store, zone_file(tmp_path, "x.example.", other, serial=5))
+    assert loaded.serial == 5 and "in use before" in loaded.warnings[-1]
+    run(store, zone_file(tmp_path, "x.example.", names_more, serial=4))
+    ((loaded,), _) = run(store, zone_file(tmp_path, "x.example.", other), mode="increment")
+    assert (loaded.serial, loaded.warnings) == (6, [])
+    ((loaded,), _) = run(store, zone_file(tmp_path, "x.example.", names_more, serial=7))
+    assert (loaded.serial, loaded.warnings) == (7, [])
+
+
 def test_parent_and_child_zone_stand_side_by_side(store: Store, tmp_path: Path) -> None:
     parent = zone_file(tmp_path, "example.", "child NS ns.child\nns.child A 192.0.2.9\n")
     child = zone_file(tmp_path, "child.example.")

@@ -240,3 +240,22 @@ def test_only_what_was_begun_and_looked_at_is_published(registry: Registry) -> N
     assert trees.leftovers(registry.store) == 0
     with pytest.raises(ZoneError, match="administrator"):
         registry.perform("zone.begin", (("a", "auditor", "", "", ""), books.ORIGIN, since))
+
+
+def test_nodes_that_come_after_the_look_are_looked_at(registry: Registry) -> None:
+    since = registry.perform("zone.since")
+    with registry.store.read() as read:
+        nodes = nodes_of(read)
+    generation = registry.perform("zone.begin", (ASKED, books.ORIGIN, since))
+    registry.perform("zone.nodes", (generation, nodes))
+    while not registry.perform("zone.check", generation)[0]:
+        pass
+    with pytest.raises(ZoneError):
+        registry.perform("zone.nodes", (generation, [(b"zz\0", b"\0\0\xff")]))
+    registry.perform("zone.nodes", (generation, [(b"zz\0yy\0", node.EMPTY)]))
+    with pytest.raises(ZoneError, match="looked at"):
+        registry.perform("zone.publish", (generation, ASKED, "increment"))
+    assert registry.perform("zone.check", generation)[2]
+    registry.perform("zone.abandon", generation)
+    registry.perform("sweep")
+    assert is_sound(registry)

@@ -68,7 +68,10 @@ def run_import(args: argparse.Namespace) -> int:
     """Import one table; exit code 1 if rows of it were wrong."""
     started = time.monotonic()
     actor = acting.actor_of(args)
-    reading = Reading(args.on or options.today())
+    today = options.today()
+    if args.on and args.on > today:
+        raise TableError(f"--on {args.on} lies ahead; expected {today} at the latest")
+    reading = Reading(args.on or today)
     with (
         Registry.open(args.data, writable=not args.dry_run, sync=not args.no_sync) as registry,
         _opened(args.file) as (file, size),

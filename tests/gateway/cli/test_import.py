@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,17 @@ def test_codes_must_be_in_force_on_the_date(tmp_path: Path, data: Path) -> None:
     assert ran.code == 1 and "not in force in 2026" in ran.err
     ran = run("import", file, "--data", data, "--on", "2019-01-01")
     assert ran.code == 0
+
+
+def test_a_date_of_registration_does_not_lie_ahead(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(time, "time", lambda: 1_798_732_799)  # the last second of 2026 in China
+    file = table(tmp_path / "t.csv", f"{identifier(1)},active,,")
+    for words in ([], ["--dry-run"]):
+        ran = run("import", file, "--data", data, "--on", "2027-01-01", *words)
+        assert ran.code == 2 and "2027-01-01 lies ahead" in ran.err and "2026-12-31" in ran.err
+    assert run("import", file, "--data", data, "--on", "2026-12-31").code == 0
 
 
 def test_a_table_is_read_from_stdin(

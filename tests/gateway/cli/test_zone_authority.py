@@ -15,11 +15,13 @@ from typing import Any
 import pytest
 
 from csid import names
+from csid.protocol import NS
 from gateway.cli.commands import zone
 from registry.service import Registry
 from registry.tables import log_entry
 from registry.tables.transaction import AuditStore
 from resolver.store.environment import Store
+from resolver.store.node import RRset
 from tests.support import trees
 from tests.support.commands import Node, Ran
 from tests.support.registering import OTHER, OWNER, PLACE, identifier
@@ -187,6 +189,15 @@ def test_a_zone_above_the_suffix_is_free_while_it_answers_for_nothing(book: Node
     assert len(leaves(book, "zone.load")) == 1
     assert book.run("zone", "drop", "internal.").code == 0
     assert leaves(book, "zone.drop") == []
+
+
+def test_what_a_zone_above_the_suffix_hides_is_judged_when_it_would_answer(node: Node) -> None:
+    feigned = f"{dns(str(identifier('0009')))} 60 A 192.0.2.9\n"
+    assert load(node, HEAD.format(serial=1) + feigned, origin="internal.").code == 0
+    assert node.run("audit", "verify").code == 0
+    ran = node.run("zone", "drop", SUFFIX)
+    assert ran.code == 1 and "not assigned" in ran.err
+    assert node.run("audit", "verify").code == 0
 
 
 def test_roles_other_than_the_administrator_may_not(book: Node) -> None:
@@ -399,6 +410,32 @@ def test_a_zone_is_made_anew_from_the_registry(book: Node, name: str) -> None:
     assert json.loads(ran.out)["outcome"] == "loaded"
     assert trees_serial(book) >= serial
     book.must("assign", str(identifier("0010")))
+    assert is_sound(book)
+
+
+@pytest.mark.parametrize("at", [OTHER, f"{OTHER}/6450/330106"])
+def test_a_delegation_of_what_leads_on_is_refused(book: Node, at: str) -> None:
+    book.must("alias", f"{OTHER}/6450/330106", f"{OWNER}/6450/330106")
+    before = dumped(book)
+    ran = load(book, raised(f"{before}{dns(at)} 60 NS ns.example.\n"))
+    assert ran.code == 1 and "is delegated away" in ran.err
+    assert dumped(book) == before and is_sound(book)
+
+
+@pytest.mark.parametrize("at", [OTHER, f"{OTHER}/6450/330106"])
+def test_a_delegation_of_what_leads_on_is_taken_out_by_a_rebuild(book: Node, at: str) -> None:
+    book.must("alias", f"{OTHER}/6450/330106", f"{OWNER}/6450/330106")
+    before = dumped(book)
+    with Store.open(book.data, writable=True) as store, store.write() as txn:
+        update = txn.update(names.from_text(SUFFIX))
+        key = names.key_of(names.from_text(dns(at)))[len(update.apex) :]
+        update.set(key, update.rrsets(key) | {NS: RRset(60, [names.from_text("ns.example.")])})
+        update.finish()
+    assert book.run("audit", "verify").code == 1
+    assert book.run("zone", "rebuild").code == 0
+    assert [line for line in dumped(book).splitlines() if "SOA" not in line] == [
+        line for line in before.splitlines() if "SOA" not in line
+    ]
     assert is_sound(book)
 
 

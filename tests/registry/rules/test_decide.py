@@ -124,6 +124,13 @@ def test_only_an_administrator_restores_what_is_past() -> None:
     assert of.status(Import(ONE, RECORD)) is Status.NEVER_AGAIN
 
 
+def test_nothing_is_registered_as_of_a_year_that_lies_ahead() -> None:
+    of = book()
+    decision = of.ask(Import(ONE, RECORD, 2027))
+    assert decision.status is Status.BAD_RANGE and "2026 at most" in decision.detail
+    assert of.status(Import(ONE, RECORD, 2027), REGISTRAR) is Status.DONE  # as of now
+
+
 # -- participants
 
 
