@@ -17,12 +17,14 @@ class Core:
     """A store that is open for writing, with the tables of the registry.
 
     ``peer`` is the process that the unit at hand is carried out for, as `Actor.peer` has it; empty
-    if it is this one. At ``desk`` all requests are decided.
+    if it is this one; ``process`` is its number, 0 if it is this one or cannot be known. At
+    ``desk`` all requests are decided.
     """
 
     store: Store
     stages: Stages = NO_STAGES
     peer: str = ""
+    process: int = 0
     suffix: str = field(init=False)
     zones: Zones = field(init=False)
     desk: Desk = field(init=False)

@@ -69,7 +69,7 @@ def resume(store: Store, args: Any, peer: str = "") -> Resumed:
                 f"the first {size:,} leaves of the audit log are not those of the checkpoint: this "
                 "is no older copy, but a log that was changed, or another one; verify it"
             )
-        missing = max(watch.missing(txn), size - log.size)
+        missing = max(watch.at_most(txn), size - log.size)
         if missing <= 0:
             return Resumed(0, 0, log.size)
         now = int(time.time())

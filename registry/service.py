@@ -356,17 +356,20 @@ class Registry:
         with self.store.read() as read:
             return prove(read, index, note)
 
-    def publish(self, keys: Sequence[audit.VerifierKey], folder: Path) -> Published:
+    def publish(
+        self, keys: Sequence[audit.VerifierKey], folder: Path, whole: bool = False
+    ) -> Published:
         """Bring a folder of static files up to the checkpoint that was signed last.
 
         Args:
             keys: those that somebody vouches for; each has to be one of this log.
+            whole: write anew what is damaged of what was published before.
 
         Raises:
             AuditError: there is no checkpoint, one does not hold, or the folder has another log.
             FileError: a file cannot be written.
         """
-        return publish(self.store, keys, folder)
+        return publish(self.store, keys, folder, whole)
 
     def rebuild_indexes(self, actor: Actor, progress: Progress = in_silence) -> int:
         """Make the tables right that only find or count what others say; gives how many rows were

@@ -84,7 +84,7 @@ def load_zones(core: Core, args: Any) -> list[Any]:
 def begin_zone(core: Core, args: Any) -> bytes:
     """Begin a large zone."""
     asked, origin, since = args
-    return core.zones.begin(Asked.of(asked, core.peer), origin, since)
+    return core.zones.begin(Asked.of(asked, core.peer), origin, since, core.process)
 
 
 def put_nodes(core: Core, args: Any) -> int:

@@ -17,6 +17,7 @@ from csid.errors import FileError
 _REST_OCTETS: Final = 1 << 16  # of a line that is too long, taken at a time
 READABLE: Final = 0o666  # by all whom the umask lets
 PRIVATE: Final = 0o600
+UNFINISHED: Final = ".csid-"  # what the name of a file begins with until it is whole
 
 
 @contextmanager
@@ -58,7 +59,7 @@ def write_whole(
 
 @contextmanager
 def _named_at_end(target: Path, mode: int, new: bool, sync: bool) -> Iterator[TextIOWrapper]:
-    unfinished = target.with_name(f".csid-{secrets.token_hex(8)}")
+    unfinished = target.with_name(f"{UNFINISHED}{secrets.token_hex(8)}")
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:

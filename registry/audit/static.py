@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
@@ -35,7 +35,7 @@ from registry.audit.tiles import (
     tile_width,
     top_level,
 )
-from resolver.files import sync_all, write_whole
+from resolver.files import UNFINISHED, sync_all, write_whole
 
 ENTRIES: Final = "entries"
 CHECKPOINT: Final = "checkpoint"
@@ -83,7 +83,13 @@ def pieces(size: int, published: int = 0) -> Iterator[Piece]:
             index += 1
 
 
-def publish(source: Source, notes: Sequence[str], keys: Sequence[VerifierKey], folder: Path) -> int:
+def publish(
+    source: Source,
+    notes: Sequence[str],
+    keys: Sequence[VerifierKey],
+    folder: Path,
+    whole: bool = False,
+) -> int:
     """Write what a log's folder lacks of its last checkpoint; how many files were written.
 
     The checkpoint is written behind all that it covers, and partial tiles go only when it is
@@ -93,6 +99,7 @@ def publish(source: Source, notes: Sequence[str], keys: Sequence[VerifierKey], f
         source: one moment of the log.
         notes: its checkpoints, the oldest first.
         keys: its keys, the newest first.
+        whole: look also at what was published before, and write anew what is damaged.
 
     Raises:
         NoteError: a note is no checkpoint.
@@ -103,14 +110,17 @@ def publish(source: Source, notes: Sequence[str], keys: Sequence[VerifierKey], f
     size = points[-1].size
     before = _published(source, folder, size)
     written = 0
+    _sweep(folder)
     edge = set(pieces(before, before))
-    todo = (piece for piece in pieces(size, before) if piece not in edge)
+    edges = (pieces(point.size, point.size) for point in points if whole)
+    older = (piece for piece in chain.from_iterable(edges) if (folder / piece.path).is_file())
+    todo = chain(pieces(size, 0 if whole else before), older)
     while batch := list(islice(todo, _AT_A_TIME)):
         with source() as store:
             for piece in batch:
                 # Names that no checkpoint needs yet: they are on the disk before one does.
-                _write(folder / piece.path, piece.content(store), sync=False)
-        written += len(batch)
+                is_there = whole or piece in edge
+                written += _put(folder / piece.path, piece.content(store), is_there, sync=False)
     sync_all()
     written += _update(folder / KEYS, "".join(f"{key}\n" for key in keys))
     for point, note in zip(points, notes, strict=True):
@@ -207,22 +217,33 @@ def _clear(folder: Path, before: int, size: int) -> None:
             full.with_name(f"{full.name}.p").rmdir()
 
 
+def _sweep(folder: Path) -> None:
+    """Take away what one that was killed has not finished."""
+    own = (folder / CHECKPOINTS, *(folder / "tile").glob("**/"))
+    for path in chain.from_iterable(one.glob(f"{UNFINISHED}*") for one in (folder, *own)):
+        path.unlink(missing_ok=True)
+
+
 def _update(path: Path, text: str) -> bool:
     """Write a small file unless it says so already; whether it was written."""
-    content = text.encode()
-    if path.is_file() and _read(path, len(content) + 1) == content:
+    return _put(path, text.encode())
+
+
+def _put(path: Path, content: bytes, is_there: bool = True, sync: bool = True) -> bool:
+    """Write a file unless it is there with that content; whether it was written.
+
+    Args:
+        is_there: False if there is no need to look.
+    """
+    if is_there and path.is_file() and _read(path, len(content) + 1) == content:
         return False
-    _write(path, content)
-    return True
-
-
-def _write(path: Path, content: bytes, sync: bool = True) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"{path.parent}: cannot be made: {error.strerror}") from None
     with write_whole(path, sync=sync) as file:
         file.buffer.write(content)
+    return True
 
 
 def _read(path: Path, most: int) -> bytes:

@@ -23,8 +23,13 @@ class Published(NamedTuple):
     written: int
 
 
-def publish(store: Store, trusted: Sequence[VerifierKey], folder: Path) -> Published:
+def publish(
+    store: Store, trusted: Sequence[VerifierKey], folder: Path, whole: bool = False
+) -> Published:
     """Bring a folder up to the checkpoint that was signed last; one process after the other.
+
+    Args:
+        whole: write anew what is damaged of what was published before.
 
     Raises:
         AuditError: there is no checkpoint, one does not hold, or the folder has another log:
@@ -52,4 +57,4 @@ def publish(store: Store, trusted: Sequence[VerifierKey], folder: Path) -> Publi
             with store.read() as read:
                 yield AuditStore(read)
 
-        return Published(points[-1].size, static.publish(moment, notes, keys, folder))
+        return Published(points[-1].size, static.publish(moment, notes, keys, folder, whole))

@@ -48,6 +48,7 @@ class RollbackWatch:
             )
         if self._epoch is not None:
             self._epoch.note(now)  # while nobody else writes
+            self._epoch.mean(0)
 
     def missing(self, txn: ReadTransaction | WriteTransaction) -> int:
         """How many leaves this machine has seen that the log does not have."""
@@ -59,9 +60,21 @@ class RollbackWatch:
             self._node, self._epoch = node, epoch_of(node) if node else None
         return 0 if self._epoch is None else max(self._epoch.seen - now, 0)
 
+    def at_most(self, txn: ReadTransaction | WriteTransaction) -> int:
+        """How many leaves may be missing: where some are, a last commit may be among them whose
+        process was killed before it noted it.
+        """
+        missing = self.missing(txn)
+        if not missing or self._epoch is None:
+            return missing
+        return self._epoch.meant - reached(txn)
+
     def reached(self, txn: WriteTransaction) -> int:
-        """Leaves, with those that are lost."""
-        return reached(txn)
+        """Leaves, with those that are lost, as they are once this is committed."""
+        number = reached(txn)
+        if self._epoch is not None:
+            self._epoch.mean(number)
+        return number
 
     def committed(self, reached: int) -> None:
         """Remember it."""

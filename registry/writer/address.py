@@ -112,9 +112,19 @@ def connect(data: Path, seconds: float) -> socket.socket | None:
 
 def peer_of(sock: socket.socket) -> str:
     """Who is at the other end, as `Actor.peer` has it."""
-    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    _, user, group = _CREDENTIALS.unpack(credentials)
+    _, user, group = _credentials_of(sock)
     return f"{user}/{group}"
+
+
+def process_of(sock: socket.socket) -> int:
+    """The process at the other end; 0 if it is none that this one can see."""
+    return _credentials_of(sock)[0]
+
+
+def _credentials_of(sock: socket.socket) -> tuple[int, int, int]:
+    octets = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    process, user, group = _CREDENTIALS.unpack(octets)
+    return process, user, group
 
 
 @contextlib.contextmanager

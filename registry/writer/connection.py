@@ -8,7 +8,7 @@ from typing import Any
 
 from csid.limits import MAX_IN_FLIGHT, WRITER_ANSWER_OCTETS, WRITER_READ_OCTETS
 from registry.writer import protocol
-from registry.writer.address import peer_of
+from registry.writer.address import peer_of, process_of
 from registry.writer.protocol import Frames, ProtocolError
 
 
@@ -35,6 +35,7 @@ class Connection:
         "in_flight",
         "out",
         "peer",
+        "process",
         "since",
         "sock",
         "watched",
@@ -43,6 +44,7 @@ class Connection:
     def __init__(self, sock: socket.socket, now: float) -> None:
         self.sock = sock
         self.peer = peer_of(sock)
+        self.process = process_of(sock)
         self.in_flight = 0
         self.counted = 0
         self.ended = False

@@ -111,16 +111,20 @@ class Keeper:
     def perform(self, peer: str, name: str, args: Any) -> Any:
         """Carry out one unit for a peer."""
         core = self._opened()
-        core.peer = peer
+        core.peer, core.process = peer, self.server.process
         return units.perform(core, name, args)
 
     def rest(self) -> None:
-        """Remove what is doomed, and free the reader slots of processes that died."""
+        """Give up what nobody goes on with, remove what is doomed, and free the reader slots of
+        processes that died.
+        """
         if self._store is None:
             return
         now = time.monotonic()
         try:
             if now >= self._sweep_due:
+                if self._core is not None:
+                    self._core.zones.give_up_orphans()
                 left = self._store.sweep_some(units.REMOVALS_PER_UNIT).left
                 self._sweep_due = now + (0.0 if left else SWEEP_SECONDS)
             if now >= self._readers_due:

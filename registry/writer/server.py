@@ -83,6 +83,9 @@ class Server:
         work: what is done for them.
         counters: requests and commits are counted there.
         most: connections at a time.
+
+    Attributes:
+        process: which the unit at hand is carried out for.
     """
 
     def __init__(self, work: Work, counters: Counters, most: int) -> None:
@@ -104,6 +107,7 @@ class Server:
         self._look_due = 0.0
         self._complaints = Repeated()
         self._ending = False
+        self.process = 0
 
     def watch(self, fd: int, heard: Callable[[], object]) -> None:
         """Have a function called whenever a descriptor is readable."""
@@ -302,6 +306,7 @@ class Server:
         if unit.connection.sock.fileno() < 0:  # nobody waits for it any more
             return
         try:
+            self.process = unit.connection.process
             result = self._work.perform(unit.connection.peer, unit.name, unit.args)
             self._busy_since = None
             frame = protocol.frame(unit.number, protocol.RESULT, result)

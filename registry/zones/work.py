@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice
+from pathlib import Path
 from typing import Final
 
 from csid import names
@@ -58,11 +59,14 @@ IDLE_SECONDS: Final = 600  # a load of which nobody asks so long is given up, if
 class Building:
     """One zone that is being built."""
 
-    def __init__(self, origin: bytes, generation: bytes, claim: ExitStack, since: int) -> None:
+    def __init__(
+        self, origin: bytes, generation: bytes, claim: ExitStack, since: int, process: int
+    ) -> None:
         self.origin = origin
         self.apex = names.key_of(origin)
         self.generation = generation
         self.claim = claim
+        self.process = process  # that loads it; 0: not known
         self.asked_at = time.monotonic()
         self.count = 0
         self.wildcards = 0
@@ -220,16 +224,17 @@ class Zones:
                 self._keeper(asked, now).told(origin)
         return [answers[index] for index in range(len(zones))]
 
-    def begin(self, asked: Asked, origin: bytes, since: int) -> bytes:
+    def begin(self, asked: Asked, origin: bytes, since: int, process: int = 0) -> bytes:
         """Begin a large zone; returns its generation, by which the other units know it.
 
         Args:
             since: names that the registry changed since that moment are carried over.
+            process: which loads it; once that has ended it is given up. 0: it cannot be known.
         """
         self._make_room()
         claim = ExitStack()
         generation: bytes = claim.enter_context(self._store.building())
-        self._buildings[generation] = Building(origin, generation, claim, since)
+        self._buildings[generation] = Building(origin, generation, claim, since, process)
         return generation
 
     def put(self, generation: bytes, nodes: list[Node]) -> int:
@@ -352,6 +357,12 @@ class Zones:
         building = self._buildings.pop(generation, None)
         if building is not None:
             building.claim.close()
+
+    def give_up_orphans(self) -> None:
+        """Give up what was begun by processes that have ended."""
+        for building in list(self._buildings.values()):
+            if building.process and not Path("/proc", str(building.process)).exists():
+                self.abandon(building.generation)
 
     def close(self) -> None:
         """Give up all that was begun."""

@@ -2,8 +2,9 @@
 
 A data directory that was put back from a copy is whole and sound, and only what it does not know
 any more tells that it is older than what was there. So whoever commits notes how far the node has
-got, and whoever is to write asks for it first. The file of a node has 8 octets, mapped into memory:
-to note costs no system call, and what a killed process has noted stays.
+got, and whoever is to write asks for it first. The file of a node has two such numbers, mapped into
+memory: to note costs no system call, and what a killed process has noted stays. The second one is
+noted before a commit, for a process that is killed between its commit and its note.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Final
 FOLDER_VARIABLE: Final = "CSID_STATE"
 _OF_ROOT: Final = Path("/var/lib/csid/epochs")
 _OF_USER: Final = Path("csid", "epochs")  # below $XDG_STATE_HOME, or ~/.local/state
-_OCTETS: Final = 8  # one number in the machine's own order, so that it is stored at one stroke
+_OCTETS: Final = 16  # numbers in the machine's own order, so that each is stored at one stroke
 _log: Final = logging.getLogger("csid")
 _open: Final[dict[Path, Epoch | None]] = {}
 
@@ -47,10 +48,19 @@ class Epoch:
         """The farthest that was noted; 0 if nothing was."""
         return self._octets[0]
 
+    @property
+    def meant(self) -> int:
+        """The farthest that it may have got, with a commit of which nobody knows the end."""
+        return max(self._octets[0], self._octets[1])
+
     def note(self, reached: int) -> None:
         """The node has got this far; called for what is committed alone."""
         if reached > self._octets[0]:
             self._octets[0] = reached
+
+    def mean(self, reached: int) -> None:
+        """What is committed next leads so far."""
+        self._octets[1] = reached
 
 
 def folder() -> Path:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 
+from registry.rules.requests import SetScope
+from registry.service import Registry
+from registry.tables.rollback import RollbackWatch
+from registry.tables.transaction import TransactionView, append_leaves
 from resolver.store import epochs
+from tests.support.books import ask
 from tests.support.commands import Node, run
+from tests.support.killed import Say, all_said, start
 from tests.support.registering import CLASS, OWNER, PLACE
 from tests.support.servers import serving
 
@@ -97,6 +105,35 @@ def test_a_running_node_answers_from_an_older_copy_and_its_writer_writes_nothing
         assert (asked.code, first in asked.out) == (0, True)
         node.must("audit", "resume", "--accept")
         assert node.must("assign", f"{PLACE}/{CLASS}") not in given
+
+
+def assign_and_die(say: Say, data: Path) -> None:
+    """Killed between commit and note."""
+    RollbackWatch.committed = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # type: ignore
+    run("assign", f"{PLACE}/{CLASS}", "--data", data)
+
+
+def test_a_code_of_a_commit_that_nobody_noted_is_not_given_again(node: Node) -> None:
+    backup = backed_up(node)
+    node.must("assign", f"{PLACE}/{CLASS}")
+    all_said(start(assign_and_die, node.data))
+    given = {one["id"] for one in node.run("list", PLACE, "--json").json}
+    assert len(given) == 3
+    put_back(node, backup)
+    node.must("audit", "resume", "--accept")
+    assert node.must("assign", f"{PLACE}/{CLASS}") not in given
+    assert node.run("audit", "verify").code == 0
+
+
+def test_what_was_undone_is_not_missing(node: Node) -> None:
+    backup = backed_up(node)
+    with Registry.alone(node.data, sync=False) as registry:
+        with registry.store.write(keep=False) as txn:
+            size = TransactionView(txn).leaves()
+            append_leaves(txn, [b"leaf"] * 50, size + 50)
+        assert ask(registry, SetScope(("33",))).status.success
+    put_back(node, backup)
+    assert "goes on without 1 " in node.must("audit", "resume", "--accept")
 
 
 def test_a_second_roll_back_is_noticed_as_well(node: Node) -> None:

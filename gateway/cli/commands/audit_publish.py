@@ -20,6 +20,11 @@ def register(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
         "written; what is there stays readable at every moment.",
     )
     publish.add_argument("folder", type=Path, metavar="DIR", help="where to 发布目录")
+    publish.add_argument(
+        "--whole",
+        action="store_true",
+        help="look also at what was published before, and write anew what is damaged 全部核对",
+    )
     options.add_data(publish)
     add_keys(publish)
     acting.add_actor(publish)
@@ -30,7 +35,7 @@ def run_publish(args: argparse.Namespace) -> int:
     """Bring a folder up to the last checkpoint."""
     acting.require_auditor(args)
     with Registry.open(args.data) as registry:
-        done = registry.publish(keys_of(args), args.folder)
+        done = registry.publish(keys_of(args), args.folder, args.whole)
     output.out.print(
         f"已公开 published: {done.size:,} 条 changes, 写入文件 files written {done.written:,}",
         markup=False,

@@ -272,6 +272,7 @@ def test_a_folder_is_sound_wherever_publishing_is_killed(made: Published, tmp_pa
         sizes.append(len(found.leaves))
         assert run(*words).code == 0
         assert len(verify(reader(folder), [made.first]).leaves) == SIZES[3]
+        assert list(folder.rglob(".csid-*")) == []
         number += 3  # three changes at most are alike: make, write, rename
     assert sizes == sorted(sizes) and set(sizes) == {SIZES[1], SIZES[3]}
     assert number > 20
@@ -285,6 +286,23 @@ def test_a_first_publication_that_was_killed_is_begun_anew(made: Published, tmp_
         assert not (folder / "checkpoint").exists()
         assert run(*words).code == 0
         assert not is_unsound(folder, made.first)
+
+
+def test_what_is_damaged_of_what_was_published_is_written_anew(
+    made: Published, tmp_path: Path
+) -> None:
+    folder = tmp_path / "log"
+    for path in sorted(one for one in made.folder.rglob("*") if one.is_file()):
+        if path.name == "checkpoint" or not path.stat().st_size:
+            continue  # which log it is, it says alone
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(made.folder, folder)
+        damaged = folder / path.relative_to(made.folder)
+        damaged.write_bytes(path.read_bytes()[:-1] + b"?")
+        said = made.node.run("audit", "publish", folder, "--whole")
+        assert (said.code, "files written 1" in said.out) == (0, True), said
+        assert damaged.read_bytes() == path.read_bytes()
+    assert not is_unsound(folder, made.first)
 
 
 def test_only_what_is_new_is_written(made: Published) -> None:
