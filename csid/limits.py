@@ -70,4 +70,4 @@ WRITER_ANSWER_OCTETS: Final = 262_144  # not taken by one connection; it is not 
 WRITER_STALL_SECONDS: Final = 10.0  # for the rest of a frame, and for answers to be taken
 REQUESTS_PER_FRAME: Final = 200
 REQUESTS_PER_COMMIT: Final = 2_000  # beyond these, what waits is left to the next commit
-COMMIT_SECONDS: Final = 0.02  # of deciding, after which the rest is left to the next commit
+COMMIT_SECONDS: Final = 0.01  # of deciding, after which the rest is left to the next commit
