@@ -281,6 +281,8 @@ def _greeted(data: Path) -> tuple[socket.socket, Frames] | None:
                     if not octets:
                         raise ConnectionResetError
                     frames.receive(octets)
+                if values[:2] == (0, protocol.BYE):
+                    raise ConnectionResetError  # it ended before it greeted
                 if _is_ours(data, protocol.read_hello(values)):
                     return sock, frames
             except BaseException:

@@ -2,7 +2,7 @@
 
 Each round ends a process whose threads assign and one that imports, both on one data directory, by
 SIGKILL soon after some number of its writes was acknowledged; then all that they acknowledged is
-looked for. CSID_KILLS says how many processes are killed (40 unless told otherwise).
+looked for. CSID_KILLS says how many processes are killed (24 unless told otherwise).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.support.importing import READING, run_through, work_on
 from tests.support.killed import LONGEST, Say, finished, killed_after, start
 from tests.support.registering import OWNER, RECORD, identifier
 
-KILLS = int(os.environ.get("CSID_KILLS", "40"))
+KILLS = int(os.environ.get("CSID_KILLS", "24"))
 ROWS = 2_000
 IN_SMALL_UNITS = READING._replace(rows_per_unit=40)
 ACKNOWLEDGED_MOST = 20  # writes before a process is killed; an import has 50

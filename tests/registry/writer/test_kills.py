@@ -1,7 +1,7 @@
 """All kinds of work at once, by the writer of a node and by a process that writes beside it, all of
 them killed at any moment, the writer as well: what was acknowledged is there, once.
 
-CSID_KILLS says how many processes are killed (40 unless told otherwise).
+CSID_KILLS says how many processes are killed (24 unless told otherwise).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from tests.support.registering import (
 from tests.support.servers import Server
 from tests.support.supervised import HASTY, supervised
 
-KILLS: Final = int(os.environ.get("CSID_KILLS", "40"))
+KILLS: Final = int(os.environ.get("CSID_KILLS", "24"))
 ROUNDS_PER_DIRECTORY: Final = 8  # so that looking through it all stays quick
 WRITER: Final = "registry.writer.process"
 MOST_LINES: Final = 30  # said by a process before it is killed
