@@ -77,7 +77,7 @@ def imported(registry: Registry, path: Path, data: Path, rows: int) -> dict[str,
     """CPU microseconds of a row: read, made ready, written, and found unchanged."""
     times = [time.process_time()]
     with path.open("rb") as file, SortedTable(file, Reading(ON), 1, data) as held:
-        for _ in held.read():
+        for _ in held.read(300):
             pass
         times.append(time.process_time())
         units = list(held.units(300))
@@ -87,7 +87,7 @@ def imported(registry: Registry, path: Path, data: Path, rows: int) -> dict[str,
         def __init__(self) -> None:
             pass
 
-        def read(self):  # type: ignore[no-untyped-def]
+        def read(self, ttl: int):  # type: ignore[no-untyped-def]
             return iter(())
 
         def units(self, ttl: int):  # type: ignore[no-untyped-def]
