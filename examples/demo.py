@@ -38,6 +38,8 @@ def some_identifiers() -> list[str]:
 
 def main() -> int:
     shutil.rmtree(DATA, ignore_errors=True)
+    # A node's progress is kept outside its directory; a demo leaves nothing outside its own.
+    os.environ.setdefault("CSID_STATE", str(DATA / "state"))
     data = os.path.relpath(DATA)
     run("init", "--data", data)
     run("import", os.path.relpath(TABLE), "--data", data)
