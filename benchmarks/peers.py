@@ -195,6 +195,11 @@ class PdnsCached(Pdns):
     packet_ttl, query_ttl = 60, 60
 
 
+# Below its suffix a node takes identifiers from its registry alone, and the zone that all serve is
+# loaded: so it is not the zone of the suffix.
+ELSEWHERE = "elsewhere.internal."
+
+
 class Ours(Peer):
     """This project's server with one UDP worker; its TCP process runs on the same core."""
 
@@ -224,7 +229,7 @@ class Ours(Peer):
         if loaded.exists() and loaded.read_text() == source:
             return
         shutil.rmtree(self.directory, ignore_errors=True)
-        self.run_tool(*CSID, "init", "--data", self.directory, "--suffix", SUFFIX)
+        self.run_tool(*CSID, "init", "--data", self.directory, "--suffix", ELSEWHERE)
         self.run_tool(*CSID, "zone", "load", self.data.zone, "--data", self.directory)
         loaded.write_text(source)
 
@@ -232,7 +237,7 @@ class Ours(Peer):
         """`csid zone load` of the zone into a new data directory."""
         directory = self.folder / "loaded"
         shutil.rmtree(directory, ignore_errors=True)
-        self.run_tool(*CSID, "init", "--data", directory, "--suffix", SUFFIX)
+        self.run_tool(*CSID, "init", "--data", directory, "--suffix", ELSEWHERE)
         words = [*CSID, "zone", "load", str(self.data.zone), "--data", str(directory)]
         try:
             return processes.cost_of(words, self.folder, self.environment(), SERVER_CORE)
