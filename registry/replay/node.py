@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-import msgpack
-
 from registry.replay.effect import Effect, ReplayFault, Step, require
 from registry.tables import codec
-from registry.tables.changes import Row
+from registry.tables.carried import rows_of
 from registry.tables.rows import NO_LEAF
-
-_unpack: Final[Any] = msgpack.unpackb
 
 
 def begun(step: Step) -> Effect:
@@ -46,12 +40,8 @@ def carried(step: Step) -> Effect:
     """Rows that hold from now on: for what leaves of version 1 did not say, and for what an older
     copy of the directory lacks.
     """
-    rows: list[Row] = []
-    for table, key, value in _unpack(step.entry.after, use_list=False):
-        if table not in codec.TABLES or type(key) is not bytes or type(value) not in _VALUES:
-            raise ReplayFault(f"carries over no row of the registry: {table!r}")
-        rows.append((table, key, value))
+    try:
+        rows = rows_of(step.entry.after)
+    except ValueError as error:
+        raise ReplayFault(str(error)) from None
     return Effect(rows, after=step.entry.after, prev=step.entry.prev, to=step.entry.to)
-
-
-_VALUES: Final = (bytes, type(None))

@@ -62,10 +62,6 @@ class Overlay:
         self.put_all(changes.rows)
         self._leaves += changes.leaf is not None
 
-    def layer(self, table: str) -> Rows:
-        """The rows laid over one table, to be read and written by whoever has many."""
-        return self._layers[table]
-
     def adopt(self, other: Overlay, tables: Iterable[str]) -> None:
         """Have the same rows laid over some tables as another one, which is not used any more."""
         for table in tables:
