@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 CLASS_IN: Final = 1
+CLASS_NONE: Final = 254  # RFC 2136 section 2.4
 CLASS_ANY: Final = 255
 
 # Opcodes (RFC 6895 section 2.2)
@@ -37,6 +38,7 @@ DS: Final = 43
 RRSIG: Final = 46
 NSEC: Final = 47
 NSEC3: Final = 50
+ZONEMD: Final = 63
 SVCB: Final = 64
 HTTPS: Final = 65
 TKEY: Final = 249
@@ -47,6 +49,7 @@ MAILB: Final = 253
 MAILA: Final = 254
 ANY: Final = 255
 CSID: Final = 65347  # private use (RFC 6895 section 3.1): a resource record as msgpack
+RECEIPT: Final = 65348  # private use: what the national node says to the filing of an identifier
 
 # RFC 1035 section 4.1.1, RFC 2136 section 2.2, RFC 6891 section 9
 NOERROR: Final = 0
@@ -56,16 +59,29 @@ NXDOMAIN: Final = 3
 NOTIMP: Final = 4
 REFUSED: Final = 5
 YXDOMAIN: Final = 6
+YXRRSET: Final = 7
+NXRRSET: Final = 8
 NOTAUTH: Final = 9
+NOTZONE: Final = 10
 BADVERS: Final = 16
+
+# Errors in TSIG records (RFC 8945 section 3)
+BADSIG: Final = 16
+BADKEY: Final = 17
+BADTIME: Final = 18
+BADTRUNC: Final = 22
 
 # EDNS options (RFC 6891 section 6.1.2)
 OPTION_NSID: Final = 3  # RFC 5001
+OPTION_EXPIRE: Final = 9  # RFC 7314
 OPTION_COOKIE: Final = 10  # RFC 7873
 OPTION_KEEPALIVE: Final = 11  # RFC 7828
 OPTION_EDE: Final = 15  # RFC 8914
 
 # Extended errors (RFC 8914 section 5.2)
+EDE_OTHER: Final = 0
+EDE_NOT_READY: Final = 14
+EDE_PROHIBITED: Final = 18
 EDE_NOT_AUTHORITATIVE: Final = 20
 EDE_NOT_SUPPORTED: Final = 21
 EDE_INVALID_DATA: Final = 24

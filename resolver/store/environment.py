@@ -9,6 +9,7 @@ Sub-databases (described in schemas/store.md):
             or taken down; those that no living process has claimed (resolver/store/build_locks.py)
             are swept by whoever writes next
     journal what each zone held before its last serials (resolver/store/journal.py)
+    sync.*  keys, rights, and the zones that follow others (resolver/sync/settings.py)
 
 Whoever writes the tree may keep tables of its own beside these (`Store.open_tables`), changed in
 the same transactions.
@@ -43,7 +44,7 @@ from resolver.store.access import (
 )
 from resolver.store.build_locks import Claims
 from resolver.store.errors import plain
-from resolver.store.meta import DATABASES, Content, check, fill, taken
+from resolver.store.meta import DATABASES, SYNC_DATABASES, Content, check, fill, taken
 from resolver.store.read import ReadTransaction
 from resolver.store.scratch import Scratch
 from resolver.store.seek import Below, Floor
@@ -202,6 +203,7 @@ class Store:
                     ) from None
                 if name == b"meta":  # which tells what else there is
                     check(self.path, self._meta())
+        self.open_tables(SYNC_DATABASES)
 
     def open_tables(self, names: Iterable[bytes]) -> None:
         """Make tables usable in transactions; those that are not there yet are made if the store is

@@ -15,6 +15,17 @@ from resolver.store.write import Nodes, WriteTransaction
 
 SCHEMA_VERSION: Final = 2
 DATABASES: Final = (b"meta", b"apexes", b"tree", b"pointers", b"doomed", b"journal")
+# What the node keeps of others (resolver/sync/settings.py); directories that were made before there
+# was any of it get them when they are opened for writing.
+SYNC_DATABASES: Final = (
+    b"sync.keys",
+    b"sync.rights",
+    b"sync.targets",
+    b"sync.follows",
+    b"sync.states",
+    b"sync.timers",
+    b"sync.changes",
+)
 _NODE_OCTETS: Final = 16
 MAGIC: Final = b"csid resolution store"
 _OF_A_BEGINNING: Final = (b"kind", b"schema", b"generation")  # the same before the first zone
@@ -68,9 +79,10 @@ def fill(path: Path, environment: Any, content: Content) -> None:
     }
     with environment.begin(write=True) as txn:
         found = {bytes(name) for name, _ in txn.cursor()}
-        if found - set(DATABASES):
+        all_databases = (*DATABASES, *SYNC_DATABASES)
+        if found - set(all_databases):
             raise taken(path)
-        opened = {name: environment.open_db(name, txn=txn) for name in DATABASES}
+        opened = {name: environment.open_db(name, txn=txn) for name in all_databases}
         meta = opened[b"meta"]
         if found and (
             any(txn.get(one, db=meta) != values[one] for one in _OF_A_BEGINNING)

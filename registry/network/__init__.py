@@ -1,0 +1,1 @@
+"""One network of nodes: the register of nodes, cuts and their filing, receipts."""

@@ -1,0 +1,136 @@
+"""What a node keeps of others: keys, rights, whom it notifies, which zones follow another server.
+
+    sync.keys     name in wire form, lower case -> msgpack of KeyRow
+    sync.rights   where -> msgpack of Rights        where: 00 + canonical key of an apex, or
+    sync.targets  where -> msgpack [Target, ...]    EVERYWHERE, for zones without a row of their own
+    sync.follows  00 + canonical key of an apex -> msgpack of Follow
+    sync.states   the same key -> what became of it lately (resolver/sync/states.py)
+    sync.timers   due(8) + 00 + canonical key of an apex -> empty
+    sync.changes  number(8) + 00 + canonical key of an apex -> serial(4)
+
+Rows are read by one `get` each, whatever number of zones there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple, Protocol
+
+import msgpack
+
+from resolver.store.seek import APEX_PREFIX
+from resolver.store.table import Table
+
+KEYS: Final = b"sync.keys"
+RIGHTS: Final = b"sync.rights"
+TARGETS: Final = b"sync.targets"
+FOLLOWS: Final = b"sync.follows"
+STATES: Final = b"sync.states"
+TIMERS: Final = b"sync.timers"
+CHANGES: Final = b"sync.changes"
+EVERYWHERE: Final = b"\x01"  # in place of an apex
+
+
+class Moment(Protocol):
+    """A transaction, as far as this module looks into it."""
+
+    def table(self, name: bytes, /) -> Table:
+        """A table of the store."""
+        ...
+
+
+class KeyRow(NamedTuple):
+    """A TSIG key (RFC 8945)."""
+
+    algorithm: str  # such as hmac-sha256
+    secret: bytes
+    node: str = ""  # the node of the network that has it, else empty
+    until: int = 0  # Unix seconds from which on it holds no more; 0: for ever
+    since: int = 0  # Unix seconds
+
+
+class Subject(NamedTuple):
+    """Whom a right is given: who has an address of a network, or signs with a key, or both."""
+
+    network: bytes = b""  # 4 or 16 octets, the host's part zero; empty: from anywhere
+    length: int = 0  # of the network's prefix, in bits
+    key: bytes = b""  # name of a key in wire form, lower case; empty: unsigned, too
+
+
+class Rights(NamedTuple):
+    """Who may do what with a zone."""
+
+    transfer: tuple[Subject, ...] = ()
+    update: tuple[Subject, ...] = ()
+    notify: tuple[Subject, ...] = ()  # beside the zone's own primaries
+
+
+class Target(NamedTuple):
+    """A server to be notified, or to transfer from."""
+
+    host: str
+    port: int
+    key: bytes = b""  # name of the key to sign with, in wire form; empty: unsigned
+    tls: str = ""  # empty: plain TCP; "opportunistic", "pin:<base64 SHA-256 of SPKI>", "ca:<name>"
+
+
+class Follow(NamedTuple):
+    """A zone that is held as a secondary."""
+
+    primaries: tuple[Target, ...]
+    catalog: bytes = b""  # canonical key of the catalog zone that lists it; empty: set by hand
+    member: bytes = b""  # the member's label in that catalog (RFC 9432 section 4.1)
+    group: str = ""  # property of that catalog (RFC 9432 section 4.4.2)
+    since: int = 0  # Unix seconds
+
+
+def where(apex: bytes) -> bytes:
+    """The key of a zone's rows, from the canonical key of its apex."""
+    return APEX_PREFIX + apex
+
+
+def key_row(moment: Moment, name: bytes) -> KeyRow | None:
+    """A key by its name in wire form, lower case."""
+    value = moment.table(KEYS).get(name) if name else None
+    return None if value is None else KeyRow(*_unpack(value))
+
+
+def rights_of(moment: Moment, apex: bytes) -> Rights:
+    """Who may do what with the zone at an apex (canonical key)."""
+    table = moment.table(RIGHTS)
+    value = table.get(where(apex)) or table.get(EVERYWHERE)
+    if value is None:
+        return Rights()
+    return Rights(*(tuple(Subject(*one) for one in part) for part in _unpack(value)))
+
+
+def targets_of(moment: Moment, apex: bytes) -> tuple[Target, ...]:
+    """Whom to notify of changes of the zone at an apex (canonical key)."""
+    table = moment.table(TARGETS)
+    value = table.get(where(apex)) or table.get(EVERYWHERE)
+    return () if value is None else _targets(_unpack(value))
+
+
+def follow_of(moment: Moment, apex: bytes) -> Follow | None:
+    """Whom the zone at an apex (canonical key) follows; None if it is no secondary."""
+    value = moment.table(FOLLOWS).get(where(apex))
+    return None if value is None else _follow(value)
+
+
+def pack(row: NamedTuple | Sequence[Any]) -> bytes:
+    """A row as it is stored."""
+    packed: bytes = msgpack.packb(row)
+    return packed
+
+
+def _follow(value: bytes) -> Follow:
+    primaries, *rest = _unpack(value)
+    return Follow(_targets(primaries), *rest)
+
+
+def _targets(rows: Sequence[Any]) -> tuple[Target, ...]:
+    return tuple(Target(*row) for row in rows)
+
+
+def _unpack(value: bytes) -> Any:
+    return msgpack.unpackb(value, use_list=False)
