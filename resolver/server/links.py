@@ -78,14 +78,15 @@ class Link:
     Attributes:
         number: by which its owner knows it.
         where: to whom.
-        deadline: for the next octets to come, on trio's clock; infinity if none have to.
         read: octets that have come.
+        is_overdue: it ended since nothing came in time.
     """
 
     def __init__(self, number: int, where: Where, is_datagram: bool, owner: Owner) -> None:
         self.number = number
         self.where = where
         self.read = 0
+        self.is_overdue = False
         self._owner = owner
         self._is_datagram = is_datagram
         self._stream: trio.abc.Stream | None = None
@@ -245,6 +246,7 @@ class Link:
             with trio.CancelScope(deadline=self._deadline) as self._reading:
                 piece = await stream.receive_some(READ_OCTETS)
             if self._reading.cancelled_caught:
+                self.is_overdue = True
                 raise LinkError("has sent nothing for too long")
             if not piece:
                 return
