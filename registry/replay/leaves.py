@@ -36,6 +36,7 @@ EFFECTS: Final[Mapping[str, Callable[[Step], Effect]]] = {
     "move": identifiers.moved,
     "zone.load": node.zone_changed,
     "zone.drop": node.zone_changed,
+    "zone.update": node.zone_updated,
     "node.init": node.begun,
     "node.resume": node.carried,
     "node.migrate": node.carried,
