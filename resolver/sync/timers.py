@@ -83,6 +83,11 @@ def soa_of(moment: Moment, apex: bytes) -> Soa | None:
     return None if blob is None else soa_in(blob)
 
 
+def is_ahead(serial: int, of: int) -> bool:
+    """Whether one serial is newer than another (RFC 1982 section 3.2)."""
+    return 0 < (serial - of) % 2**32 < 2**31
+
+
 def earlier(seconds: int, random: Random) -> int:
     """Seconds less a random tenth, so that zones that came together part."""
     return max(1, seconds - random.randrange(seconds // 10 + 1))
