@@ -13,6 +13,7 @@ from csid import names
 from csid.errors import StoreError, ZoneError
 from csid.limits import NODES_PER_COMMIT, REMOVALS_PER_COMMIT
 from resolver.answer.lookup import Snapshot
+from resolver.store import parted
 from resolver.store.apexes import (
     GENERATION_OCTETS,
     NOT_READY,
@@ -264,6 +265,22 @@ class WriteTransaction:
         self._txn.delete(APEX_PREFIX + names.key_of(origin), db=self._apexes)
         self._seen = None
 
+    def take_away(self, origin: bytes) -> bytes:
+        """Serve a zone no longer, and hand its entry over to who keeps its data (parted.py).
+
+        Raises:
+            ZoneError: there is no zone with this apex.
+        """
+        entry = zone_entry(self._held(origin))
+        self._txn.delete(APEX_PREFIX + names.key_of(origin), db=self._apexes)
+        self._seen = None
+        return entry
+
+    def bring_back(self, origin: bytes, entry: bytes) -> None:
+        """Serve a zone again that `take_away` took."""
+        self._txn.put(APEX_PREFIX + names.key_of(origin), entry, db=self._apexes)
+        self._seen = None
+
     def _held(self, origin: bytes) -> ZoneEntry:
         value = self._txn.get(APEX_PREFIX + names.key_of(origin), db=self._apexes)
         if value is None:
@@ -279,6 +296,7 @@ class WriteTransaction:
         generations and journals that are. Reads all apexes.
         """
         zones = [_entry(key[1:], value) for key, value in self._txn.cursor(self._apexes)]
+        zones += parted.entries(self)
         known = {zone.generation for zone in zones} | set(self.doomed())
         journals = {zone.journal for zone in zones}
         journals |= {value for _, value in self._txn.cursor(self._doomed)}
