@@ -23,7 +23,14 @@ from csid.protocol import AXFR, CLASS_IN, FORMERR, IXFR, NOTIMP, REFUSED, SOA
 from resolver.store.node import encode_one
 from resolver.sync import layouts
 from resolver.sync.errors import TransferError
-from resolver.sync.unpack import Piece, Record, record, run
+from resolver.sync.unpack import Piece, Record
+
+try:
+    from resolver.sync.cunpack import record as record
+    from resolver.sync.cunpack import run as run
+except ImportError:  # not compiled on this machine
+    from resolver.sync.unpack import record as record
+    from resolver.sync.unpack import run as run
 
 _HEADER: Final = struct.Struct(">HHHHHH")
 _QR: Final = 0x8000
