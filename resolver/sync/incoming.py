@@ -23,12 +23,18 @@ from csid.protocol import AXFR, CLASS_IN, FORMERR, IXFR, NOTIMP, REFUSED, SOA
 from resolver.store.node import encode_one
 from resolver.sync import layouts
 from resolver.sync.errors import TransferError
-from resolver.sync.unpack import Piece, Record, record, run
+from resolver.sync.unpack import Piece, Record
+
+try:
+    from resolver.sync.cunpack import record as record
+    from resolver.sync.cunpack import run as run
+except ImportError:  # not compiled on this machine
+    from resolver.sync.unpack import record as record
+    from resolver.sync.unpack import run as run
 
 _HEADER: Final = struct.Struct(">HHHHHH")
 _QR: Final = 0x8000
 _OPCODE: Final = 0x7800
-_AA: Final = 0x0400
 _TC: Final = 0x0200
 _RCODE: Final = 0x000F
 _RCODES: Final = {
@@ -164,7 +170,9 @@ class Incoming:
             self._end(CURRENT)
 
     def _header(self, message: bytes) -> tuple[int, int, int]:
-        """The number of answers and of other records, and where they begin."""
+        """The number of answers and of other records, and where they begin. AA is not looked at:
+        Knot does not set it in transfers.
+        """
         if len(message) < HEADER_OCTETS:
             raise TransferError(f"a message of {len(message)} octets is shorter than its header")
         identity, flags, questions, answers, others, more = _HEADER.unpack_from(message)
@@ -177,8 +185,6 @@ class Incoming:
             raise TransferError(refusal(message))
         if flags & _TC:
             raise TransferError("a message that says it is truncated (TC)")
-        if not flags & _AA and self.messages == 1:
-            raise TransferError("the primary is not authoritative for the zone (AA is not set)")
         if not answers:
             raise TransferError("a message without records")
         at = HEADER_OCTETS
