@@ -112,7 +112,7 @@ cdef class Packer:
             behind = end + get_16(blob + at + 8)
             if behind > size:
                 raise ValueError("a node that is shorter than its entries")
-            if get_16(blob + at) != SOA:
+            if octets or get_16(blob + at) != SOA:
                 self._put(key, octets, blob + at + 10, end - at - 10)
             at = behind
         return 0

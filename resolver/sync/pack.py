@@ -67,7 +67,7 @@ class Packer:
         self._put(self._prefix, _split(records))
 
     def nodes(self, nodes: Iterator[tuple[bytes, bytes]], most: int) -> bool:
-        """Put in the records of nodes, without the SOA, until `most` messages are full.
+        """Put in the records of nodes, but not the SOA of the apex, until `most` messages are full.
 
         Args:
             nodes: (prefix + key below the apex, node); the first without the prefix is the end.
@@ -106,7 +106,7 @@ class Packer:
                 break
             if size > len(EMPTY):
                 self._at, self._records, self._names[-1] = at, records, (last, start)
-                self._put(key, _records(blob))
+                self._put(key, _records(blob, len(key) == skip))
                 if len(self._full) >= most:
                     return True
                 parts, parent, pointer = self._parts, self._parent, self._pointer
@@ -177,8 +177,8 @@ def _pointer(offset: int) -> bytes:
     return (0xC000 | offset).to_bytes(2, "big")
 
 
-def _records(blob: bytes) -> list[bytes]:
-    """The records of a node without the SOA, each from behind its owner on."""
+def _records(blob: bytes, is_apex: bool) -> list[bytes]:
+    """The records of a node, but not the SOA of the apex, each from behind its owner on."""
     found = []
     at = len(EMPTY)
     while at < len(blob):
@@ -187,7 +187,7 @@ def _records(blob: bytes) -> list[bytes]:
         behind = end + (blob[at + 8] << 8) + blob[at + 9]
         if behind > len(blob):
             raise ValueError("a node that is shorter than its entries")
-        if (blob[at] << 8) + blob[at + 1] != SOA:
+        if not is_apex or (blob[at] << 8) + blob[at + 1] != SOA:
             found += _split(blob[start:end])
         at = behind
     return found

@@ -55,7 +55,7 @@ def expected(nodes: Iterable[Node]) -> list[Record]:
         (key, rrtype, ttl, rdata)
         for key, blob in nodes
         for rrtype, (ttl, rdatas) in node.rrsets_of(blob)
-        if rrtype != SOA
+        if key or rrtype != SOA
         for rdata in rdatas
     ]
 
