@@ -12,7 +12,7 @@ from csid.errors import StoreError, ZoneError
 from csid.protocol import SOA
 from resolver.answer.lookup import Snapshot
 from resolver.store import difference, node
-from resolver.store.apexes import GENERATION_OCTETS, ZoneEntry, split_zone_entry
+from resolver.store.apexes import GENERATION_OCTETS, SERVED, ZoneEntry, split_zone_entry
 from resolver.store.build import serial_of
 from resolver.store.difference import Difference
 from resolver.store.journal import Journal
@@ -28,6 +28,7 @@ class Held(NamedTuple):
     generation: bytes
     wildcards: int  # names of it that are wildcards
     journal: bytes  # what the keys of its journal begin with
+    flags: int = SERVED  # resolver.store.apexes: else it is held and not served
 
     @property
     def origin(self) -> bytes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import struct
 from typing import Final, NamedTuple
 
-from csid.limits import HEADER_OCTETS, MAX_NAME_OCTETS
+from csid.limits import HEADER_OCTETS
 from csid.protocol import CLASS_ANY, TSIG
+from resolver.sync.wire import behind_name, name_at
 
 FUDGE: Final = 300  # seconds (RFC 8945 section 10)
 
@@ -51,10 +52,10 @@ def search(message: bytes) -> Record | None:
     at = HEADER_OCTETS
     try:
         for _ in range(questions):
-            at = _behind_name(message, at) + 4
+            at = behind_name(message, at) + 4
         for number in range(total):
             start = at
-            at = _behind_name(message, at)
+            at = behind_name(message, at)
             rrtype = (message[at] << 8) + message[at + 1]
             at += 10 + (message[at + 8] << 8) + message[at + 9]
             if rrtype == TSIG:
@@ -89,12 +90,12 @@ def find(message: bytes, name: bytes) -> Record | None:
 
 def _read(message: bytes, start: int) -> Record:
     """The TSIG record at an offset, which ends the message."""
-    name, at = _name(message, start)
+    name, at = name_at(message, start)
     _, rrclass, ttl, octets = _FIXED.unpack_from(message, at)
     if rrclass != CLASS_ANY or ttl:
         raise ValueError("the TSIG record is not of class ANY with a TTL of 0")
     data = message[at + 10 :]
-    algorithm, at = _name(data, 0, may_point=False)
+    algorithm, at = name_at(data, 0, may_point=False)
     try:
         time = int.from_bytes(data[at : at + 6], "big")
         fudge, size = _TWO.unpack_from(data, at + 6)
@@ -107,46 +108,6 @@ def _read(message: bytes, start: int) -> Record:
     if len(other) != others or octets != len(data):
         raise ValueError("the TSIG record is of another length than it says")
     return Record(start, name, algorithm, time, fudge, mac, identity, error, other)
-
-
-def _behind_name(message: bytes, at: int) -> int:
-    """The offset behind a name, which may end in a pointer.
-
-    Raises:
-        IndexError, ValueError: it is cut short, or no name.
-    """
-    while length := message[at]:
-        if length >= 192:
-            return at + 2
-        if length > 63:
-            raise ValueError("a label of an unknown kind")
-        at += 1 + length
-    return at + 1
-
-
-def _name(message: bytes, at: int, may_point: bool = True) -> tuple[bytes, int]:
-    """A name in wire form, lower case, and the offset behind it; pointers lead back only.
-
-    Raises:
-        ValueError: there is no name.
-    """
-    name, behind, before = b"", 0, at
-    while at < len(message):
-        length = message[at]
-        if length >= 192 and may_point:
-            to = int.from_bytes(message[at : at + 2], "big") & 0x3FFF
-            if to >= before:
-                break
-            behind = behind or at + 2
-            at = before = to
-        elif length > 63 or len(name) + 1 + length > MAX_NAME_OCTETS:
-            break
-        else:
-            name += message[at : at + 1 + length]
-            at += 1 + length
-            if not length:
-                return name.lower(), behind or at
-    raise ValueError("the TSIG record has a name that is none")
 
 
 def variables(record: Record) -> bytes:
