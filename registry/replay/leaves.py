@@ -39,6 +39,7 @@ EFFECTS: Final[Mapping[str, Callable[[Step], Effect]]] = {
     "filing.answer": parties.filing_answered,
     "zone.load": node.zone_changed,
     "zone.drop": node.zone_changed,
+    "zone.update": node.zone_updated,
     "node.init": node.begun,
     "node.join": node.carried,
     "node.resume": node.carried,

@@ -52,6 +52,11 @@ TABLES: Final = (
     ZONES,
     FILINGS,
 )
+# Kept by a replay alone: what updates have made of a zone since it was loaded, by the leaf of that
+# (8, big-endian) and the key of a name below the apex: [before, after, leaf]. Under FF and the
+# zone's name (SHA-256), the leaf.
+UPDATED: Final = "updated"
+REPLAYED: Final = (*TABLES, UPDATED)
 
 SCOPE_KEY: Final = b"scope"
 LOST_KEY: Final = b"lost"
@@ -170,6 +175,11 @@ def decode_lost(value: bytes) -> Lost:
 def decode_zone(value: bytes) -> ZoneRow:
     """The zone in a row."""
     return ZoneRow(*_unpack(value))
+
+
+def loaded_key(origin: str) -> bytes:
+    """The key in UPDATED of the leaf of a zone's load."""
+    return b"\xff" + sha256(origin.encode("ascii")).digest()
 
 
 def decode_count(value: bytes | None) -> int:

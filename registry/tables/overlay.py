@@ -19,8 +19,8 @@ class Overlay:
 
     def __init__(self, base: View) -> None:
         self._base = base
-        self._layers: dict[str, Rows] = {table: {} for table in codec.TABLES}
-        self._sorted: dict[str, list[bytes]] = {table: [] for table in codec.TABLES}
+        self._layers: dict[str, Rows] = {table: {} for table in codec.REPLAYED}
+        self._sorted: dict[str, list[bytes]] = {table: [] for table in codec.REPLAYED}
         self._leaves = base.leaves()
 
     def get(self, table: str, key: bytes, /) -> bytes | None:

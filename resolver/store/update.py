@@ -8,7 +8,7 @@ The tree is then, node by node, what `store/build.py` makes of the same records.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from csid import names
@@ -91,6 +91,12 @@ class ZoneUpdate:
         """What a name has, by type."""
         blob = self._tree.get(key)
         return dict(node.rrsets_of(blob)) if blob is not None else {}
+
+    def below(self, key: bytes) -> Iterator[bytes]:
+        """The keys of the nodes behind a key that begin with it, in order; they may be written in
+        the meantime.
+        """
+        return (found for found, _ in self._tree.below(key))
 
     def touched(self) -> Collection[bytes]:
         """The names that were changed so far, or written as they were."""
