@@ -213,6 +213,8 @@ class Batch:
 
     Attributes:
         view: the registry with what was decided so far.
+        volume: the same, written into.
+        checks: what plugins ask of each change.
         leaves: their audit leaves.
         first: the index of the first of these.
         number: of the transaction.
@@ -223,7 +225,7 @@ class Batch:
         self.volume = volume
         self._now = now
         self._root = view.get_root(volume)  # the national node that this one files with
-        self._check = desk.check
+        self.checks = desk.check
         self._mark = object()  # of this batch
         self._entries: dict[tuple[_Party, bytes, int], Callable[[str, bytes], bytes]] = {}
         self.view: View = volume
@@ -360,9 +362,9 @@ class Batch:
             or (owner.quota is not None and owner.live >= owner.quota)
         ):
             return False
-        if self._check:
+        if self.checks:
             change = TreeChange(TreeKind.RECORD, name, packed, "", ttl)
-            if any(check(self.view, change) for check in self._check):
+            if any(check(self.view, change) for check in self.checks):
                 return False
         state = _BIRTHS[word]
         now = self._now
@@ -449,8 +451,8 @@ class Batch:
             decision,
             lambda one: "" if founding.cut_of(one.name) in cuts else self.volume.fault(one),
         )
-        for change in decision.changes.tree if self._check else ():
-            for check in self._check:
+        for change in decision.changes.tree if self.checks else ():
+            for check in self.checks:
                 if reason := check(self.view, change):
                     return Decision(Status.POLICY_PROHIBITS, decision.subject, reason)
         if cuts and decision.status.success:

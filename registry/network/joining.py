@@ -25,6 +25,7 @@ from registry.tables.enums import NodeRole
 from registry.tables.rows import NO_LEAF, Place, Root
 from registry.tables.transaction import ALL_TABLES, TransactionView, append_leaves
 from registry.zones.asked import Asked
+from resolver.store.apexes import NOT_READY
 from resolver.store.environment import Store
 from resolver.store.write import WriteTransaction
 from resolver.sync.settings import (
@@ -152,6 +153,7 @@ def _follow(txn: WriteTransaction, origin: bytes, of: Membership, now: int) -> N
     for zone in (origin, catalog_of(origin)):
         follow = Follow((target,), since=now)
         txn.table(FOLLOWS).put(where(names.key_of(zone)), pack(follow))
+        txn.set_flags(zone, NOT_READY)
     if of.secret:
         txn.table(b"meta").put(SECRET, of.secret)
 

@@ -35,9 +35,16 @@ def as_filing(packed: bytes, blob: bytes) -> tuple[str, bytes, bytes]:
     """State, record and node of an active identifier as it is filed, from its record and node; no
     state where that is not plain to be seen in the octets.
     """
-    active, filing = _ACTIVE.encode("ascii"), _FILING.encode("ascii")
     around = blob[: -len(packed)]
-    if packed.count(_PACKED + active) != 1 or around.count(_TEXT + active) != 1:
+    if packed.count(_PACKED + _ACTIVE.encode()) != 1 or around.count(_TEXT + _ACTIVE.encode()) != 1:
         return "", packed, blob
-    packed = packed.replace(_PACKED + active, _PACKED + filing)
-    return _FILING, packed, around.replace(_TEXT + active, _TEXT + filing) + packed
+    packed = packed.replace(_PACKED + _ACTIVE.encode(), _PACKED + _FILING.encode())
+    around = around.replace(_TEXT + _ACTIVE.encode(), _TEXT + _FILING.encode())
+    return _FILING, packed, around + packed
+
+
+def as_active(packed: bytes) -> bytes:
+    """The record of an identifier that waits as it is once it is active; empty as above."""
+    if packed.count(_PACKED + _FILING.encode()) != 1:
+        return b""
+    return packed.replace(_PACKED + _FILING.encode(), _PACKED + _ACTIVE.encode())

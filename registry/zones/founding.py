@@ -32,6 +32,7 @@ from registry.zones.asked import LOAD
 from registry.zones.first import SERIAL, first_zone
 from resolver.answer import lookup
 from resolver.store import node
+from resolver.store.apexes import NOT_READY
 from resolver.store.build import build, with_serial
 
 _NODES_LOOKED_AT: Final = 1_000  # of the root zone below a cut
@@ -88,7 +89,7 @@ def _delegated(txn: places.Txn, seen: View, named: Names, cut: str, key: bytes) 
     """
     suffix = names.key_of(named.wire)
     root = txn.snapshot.zone_of(suffix)
-    if root is None or root.apex != suffix:
+    if root is None or root.apex != suffix or root.flags == NOT_READY:
         return ""
     own = server_of(seen, named)
     outcome, blob, depth = lookup.find(txn.snapshot, root, key)
