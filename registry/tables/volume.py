@@ -106,6 +106,10 @@ class WrittenVolume(TransactionView):
         """The leaves of the log and those to be appended."""
         return self.first + len(self.fresh)
 
+    def leaf(self, index: int, /) -> bytes | None:
+        """The data of a leaf, of one that is to be appended, too."""
+        return super().leaf(index) if index < self.first else self.fresh[index - self.first]
+
     def adder(self, table: str) -> Callable[[bytes, bytes], bool]:
         """What writes a row of a table unless there is one."""
         return self._tables[table].adder()

@@ -5,8 +5,8 @@
     sync.targets  where -> msgpack [Target, ...]    EVERYWHERE, for zones without a row of their own
     sync.follows  00 + canonical key of an apex -> msgpack of Follow
     sync.states   the same key -> what became of it lately (resolver/sync/states.py)
-    sync.timers   due(8) + 00 + canonical key of an apex -> empty
-    sync.changes  number(8) + 00 + canonical key of an apex -> serial(4)
+    sync.timers   due(5) + 00 + canonical key of an apex -> empty
+    sync.changes  number(6) + 00 + canonical key of an apex -> serial(4) (resolver/sync/feed.py)
     sync.catalogs 00 + canonical key of a catalog zone's apex -> msgpack of Catalog
     sync.members, sync.listed  what consumed catalogs say (resolver/sync/members.py)
     sync.parted   zones that are not served, kept for their return (resolver/store/parted.py)
