@@ -48,6 +48,9 @@ SCRATCH_WRITES: Final = 100_000  # rows written in one transaction of a scratch 
 SCRATCH_OCTETS: Final = 32 << 20  # of these rows
 JOURNAL_READ_OCTETS: Final = 128 << 20  # of memory for one difference; a larger one is not given
 
+# Zone transfers
+TRANSFER_OCTETS: Final = 16_384  # of a message: as far as a compression pointer reaches
+
 # UDP workers
 BATCH_PACKETS: Final = 64  # datagrams taken from and given to the kernel at once
 

@@ -13,7 +13,13 @@ from csid import names
 from csid.errors import StoreError, ZoneError
 from csid.limits import NODES_PER_COMMIT, REMOVALS_PER_COMMIT
 from resolver.answer.lookup import Snapshot
-from resolver.store.apexes import GENERATION_OCTETS, ZoneEntry, split_zone_entry, zone_entry
+from resolver.store.apexes import (
+    GENERATION_OCTETS,
+    NOT_READY,
+    ZoneEntry,
+    split_zone_entry,
+    zone_entry,
+)
 from resolver.store.build import wildcard_count
 from resolver.store.difference import Difference, difference, serial_in, settled
 from resolver.store.extras import hosts_in, leads_inside
@@ -194,6 +200,31 @@ class WriteTransaction:
         wildcards = wildcard_count(key for key, _ in held)
         self.publish(origin, generation, wildcards, None, serial, guard, begun)
         return len(held)
+
+    def set_flags(self, origin: bytes, flags: int) -> None:
+        """Have the zone at `origin` (wire form) served, or held and not served, from this commit
+        on; after whatever else this transaction does with it. What publishes a zone has it served.
+
+        Args:
+            flags: SERVED or EXPIRED (`resolver.store.apexes`); NOT_READY of a zone that is not held
+                yet, which is from then on, with an empty tree.
+
+        Raises:
+            ZoneError: there is no zone with this apex, or there is one and NOT_READY is asked for,
+                or it is NOT_READY and is to be published first.
+        """
+        value = self._txn.get(APEX_PREFIX + names.key_of(origin), db=self._apexes)
+        if flags == NOT_READY and value is None:
+            generation = self._next_generation()
+            entry = ZoneEntry(generation, 0, generation)
+        else:
+            entry = self._held(origin)
+            if (flags == NOT_READY) != (entry.flags == NOT_READY):
+                held = "no data of it is" if entry.flags == NOT_READY else "data of it is"
+                raise ZoneError(names.to_text(origin), f"{held} held; its flags cannot be {flags}")
+        entry = entry._replace(flags=flags)
+        self._txn.put(APEX_PREFIX + names.key_of(origin), zone_entry(entry), db=self._apexes)
+        self._seen = None
 
     def drop_zone(self, origin: bytes, guard: Guard = NO_GUARD, begun: object = None) -> None:
         """Serve a zone no longer; its nodes and its journal go with the next sweep.
