@@ -32,6 +32,7 @@ from resolver.store.seek import APEX_PREFIX, Below, Floor
 from resolver.store.table import Table
 from resolver.store.tree import Tree
 from resolver.store.update import ZoneUpdate
+from resolver.sync import feed
 
 Nodes = Iterable[tuple[bytes, bytes]]
 
@@ -169,6 +170,7 @@ class WriteTransaction:
         entry = entry._replace(wildcards=update.wildcards)
         self._txn.put(APEX_PREFIX + apex, zone_entry(entry), db=self._apexes)
         self._txn.delete(generation, db=self._doomed)
+        feed.note(self._txn, self._databases, apex, after)
         self._seen = None
         return after
 
