@@ -146,6 +146,11 @@ class Engine:
             return
         self._start(present, apex, wanted=serial, host=host)
 
+    def check(self, present: Present, apex: bytes) -> None:
+        """Look at a zone though it is not due, unless that is being done."""
+        if self._is_free(apex):
+            self._start(present, apex, is_timed=True)
+
     def changed(self, present: Present, apex: bytes, key: bytes) -> None:
         """A zone has changed here.
 
