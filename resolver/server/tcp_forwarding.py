@@ -1,4 +1,4 @@
-"""UPDATEs handed on by the TCP server to the process that writes: whoever asks awaits the answer."""
+"""UPDATEs handed on by the TCP server to the process that writes: whoever asks awaits it."""
 
 from __future__ import annotations
 

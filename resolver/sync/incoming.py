@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 
 from csid import names
 from csid.limits import (
-    FETCHED_OCTETS,
     HEADER_OCTETS,
+    TRANSFER_IN_OCTETS,
     TRANSFER_MESSAGES,
     TRANSFER_RECORDS,
 )
@@ -66,7 +66,7 @@ CURRENT: Final = "CURRENT"
 class Limits(NamedTuple):
     """What one transfer may come to."""
 
-    octets: int = FETCHED_OCTETS
+    octets: int = TRANSFER_IN_OCTETS
     records: int = TRANSFER_RECORDS
     messages: int = TRANSFER_MESSAGES
 
