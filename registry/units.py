@@ -16,6 +16,7 @@ from csid.errors import CsidError
 from registry import resume
 from registry.bulk import intake
 from registry.core import Core
+from registry.network import rights
 from registry.signing import keys, sign
 from registry.verify import indexes
 from registry.writer import plans
@@ -115,6 +116,10 @@ def drop_zone(core: Core, args: Any) -> tuple[Any, ...]:
 
 
 UNITS: Final[Mapping[str, Unit]] = {
+    rights.ADD_KEY: rights.add_key,
+    rights.REMOVE_KEY: rights.remove_key,
+    rights.ALLOW: rights.allow,
+    rights.NOTIFY: rights.notify,
     "plan": plans.carry_on,
     "rows": intake.rows,
     "sweep": sweep,
