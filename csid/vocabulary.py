@@ -45,6 +45,13 @@ STANDINGS: Final[Mapping[str, str]] = {
     "suspended": "已暂停",
     "ended": "已终止",
 }
+# What a node is in the network.
+NODE_ROLES: Final[Mapping[str, str]] = {
+    "national": "国家节点",
+    "region": "区域节点",
+    "industry": "行业节点",
+    "aggregate": "汇聚节点",
+}
 # Where a node is that has asked the national node to file a cut (备案).
 FILING_STATES: Final[Mapping[str, str]] = {
     "wanted": "待报",

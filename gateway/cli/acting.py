@@ -24,14 +24,17 @@ class ActorError(CsidError):
     """It is not clear who is acting."""
 
 
-def add_actor(parser: argparse.ArgumentParser) -> None:
-    """Add --as, --role and --owner."""
+def add_actor(parser: argparse.ArgumentParser, role: str = "--role") -> None:
+    """Add --as, --role and --owner; ``role`` is another name of the option where a command has a
+    --role of its own.
+    """
     group = parser.add_argument_group("who is acting 操作人")
     group.add_argument(
         "--as", dest="actor", metavar="NAME", help=f"name 姓名 (${ACTOR_VARIABLE}, or the login)"
     )
     group.add_argument(
-        "--role",
+        role,
+        dest="role",
         choices=tuple(ROLES),
         help=f"in what capacity 角色 (${ROLE_VARIABLE}, or {DEFAULT_ROLE}): "
         + ", ".join(f"{word} {zh}" for word, zh in ROLES.items()),

@@ -41,11 +41,12 @@ from registry.rules.requests import (
     UpdateOwner,
 )
 from registry.rules.status import Status
-from registry.tables.enums import STANDING_WORDS, WORDS, State
+from registry.tables.enums import STANDING_WORDS, WORDS, FilingState, State
 from registry.tables.rows import Owner, Pool, PoolUse
 from registry.tables.view import (
     View,
     count_live,
+    get_cut_filing,
     get_location,
     get_owner,
     get_root,
@@ -186,7 +187,11 @@ def place_open(view: View, place: str, year: int) -> Refusal | None:
         return Refusal(
             Status.OUT_OF_SCOPE, f"industry {industry}: this node assigns for {wanted} only"
         )
-    return location_open(view, location, year) or _subtree_open(view, place)
+    return (
+        location_open(view, location, year)
+        or _subtree_open(view, place)
+        or (_cut_open(view, place) if root is not None else None)
+    )
 
 
 def location_open(view: View, location: str, year: int) -> Refusal | None:
@@ -213,6 +218,18 @@ def _subtree_open(view: View, place: str) -> Refusal | None:
         if redirect is not None:
             return Refusal(
                 Status.SUBTREE_ALIASED, f"all of {prefix} has become {redirect.new}: use it"
+            )
+    return None
+
+
+def _cut_open(view: View, place: str) -> Refusal | None:
+    for prefix in ancestors(place):
+        filing = get_cut_filing(view, prefix)
+        if filing is not None and filing.state is FilingState.REFUSED:
+            return Refusal(
+                Status.NOT_FILED,
+                f"the national node has refused {prefix}: {filing.reason}; once that is settled, "
+                f"csid filing request {prefix} asks again",
             )
     return None
 

@@ -50,6 +50,8 @@ class Status(Enum):
     SUBTREE_ALIASED = (409, False, 2304, "上级已整体改为别名", "the subtree above is an alias")
     POLICY_PROHIBITS = (410, False, 2308, "本节点策略不允许", "a policy of this node prohibits it")
 
+    NOT_FILED = (430, False, 2308, "所在切分点备案未通过", "the cut around it was not filed")
+
     BAD_VALUE = (500, False, 2005, "取值不合规", "a value is not well-formed")
     BAD_RANGE = (501, False, 2004, "范围不合规", "a value is out of range")
     KEY_REUSED = (502, False, 2306, "幂等键已用于另一请求", "the key was used for another request")
