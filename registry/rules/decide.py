@@ -11,31 +11,53 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any, Final
 
-from registry.rules import assignments, moves, owners, policy, pools, texts, transitions
+from registry.rules import (
+    assignments,
+    cuts,
+    moves,
+    nodes,
+    owners,
+    policy,
+    pools,
+    texts,
+    transitions,
+)
 from registry.rules.case import Case
 from registry.rules.decision import Decision
 from registry.rules.requests import (
     REFERENCE_MAX,
+    AddNode,
     AddOwner,
     AddPool,
     Advance,
     Alias,
     AliasSubtree,
+    ApproveCut,
     Assign,
     Body,
+    ChangeNode,
+    FileCut,
     FinishPlan,
     Import,
     IntroduceOwner,
     JudgeOwner,
     Mint,
     Move,
+    MoveCut,
     QualifyOwner,
+    ReinstateNode,
+    RejectCut,
+    RekeyNode,
+    RemoveNode,
     Request,
     Retire,
     RetireLocation,
+    SetFiling,
     SetScope,
+    SuspendNode,
     Update,
     UpdateOwner,
+    WithdrawCut,
     fingerprint,
 )
 from registry.rules.status import BY_NUMBER, Status
@@ -61,6 +83,18 @@ DECISIONS: Final[Mapping[type[Body], Callable[[Case, Any], Decision]]] = {
     AliasSubtree: moves.alias_subtree,
     Move: moves.move,
     RetireLocation: moves.retire_location,
+    AddNode: nodes.add,
+    ChangeNode: nodes.change,
+    SuspendNode: nodes.suspend,
+    ReinstateNode: nodes.reinstate,
+    RekeyNode: nodes.rekey,
+    RemoveNode: nodes.remove,
+    SetFiling: cuts.set_filing,
+    FileCut: cuts.file,
+    ApproveCut: cuts.approve,
+    RejectCut: cuts.reject,
+    WithdrawCut: cuts.withdraw,
+    MoveCut: cuts.move,
     FinishPlan: lambda _case, body: Decision(Status.UNCHANGED, body.about[:REFERENCE_MAX]),
 }
 

@@ -16,41 +16,64 @@ from registry.rules.lifecycle import BIRTH, Verb
 from registry.rules.participants import KINDS, Right, rights_of
 from registry.rules.requests import (
     Actor,
+    AddNode,
     AddOwner,
     AddPool,
     Advance,
     Alias,
     AliasSubtree,
+    ApproveCut,
     Assign,
     Body,
+    ChangeNode,
+    FileCut,
     FinishPlan,
     Import,
     IntroduceOwner,
     JudgeOwner,
     Mint,
     Move,
+    MoveCut,
     QualifyOwner,
+    ReinstateNode,
+    RejectCut,
+    RekeyNode,
+    RemoveNode,
     Retire,
     RetireLocation,
     Role,
+    SetFiling,
     SetScope,
+    SuspendNode,
     Update,
     UpdateOwner,
+    WithdrawCut,
 )
 from registry.rules.status import Status
-from registry.tables.enums import STANDING_WORDS, WORDS, State
+from registry.tables.enums import STANDING_WORDS, WORDS, CutState, State
 from registry.tables.rows import Owner, Pool, PoolUse
-from registry.tables.view import View, count_live, get_location, get_owner, get_scope, get_subtree
+from registry.tables.view import (
+    View,
+    count_live,
+    cut_above,
+    get_location,
+    get_owner,
+    get_scope,
+    get_subtree,
+)
 
 Owners = tuple[str, ...]
 _ADMINISTRATOR: Final = frozenset({Role.ADMINISTRATOR})
 _REGISTRAR: Final = frozenset({Role.ADMINISTRATOR, Role.REGISTRAR})
+_NODE: Final = frozenset({Role.ADMINISTRATOR, Role.NODE})
 # Reading the registry is for every role; the audit commands ask this before they read.
 MAY_AUDIT: Final = frozenset({Role.ADMINISTRATOR, Role.AUDITOR})
 
 
 class Rule(NamedTuple):
-    """Who may make a kind of request, and whose identifiers a registrar would touch by it."""
+    """Who may make a kind of request, and whose identifiers a registrar would touch by it, or for
+    which node of the network it is.
+    """
 
     roles: frozenset[Role]
     owners: Callable[[Any], Owners] = lambda _body: ()
@@ -78,6 +101,18 @@ RULES: Final[Mapping[type[Body], Rule]] = {
     AliasSubtree: Rule(_ADMINISTRATOR),
     Move: Rule(_ADMINISTRATOR),
     RetireLocation: Rule(_ADMINISTRATOR),
+    AddNode: Rule(_ADMINISTRATOR),
+    ChangeNode: Rule(_ADMINISTRATOR),
+    SuspendNode: Rule(_ADMINISTRATOR),
+    ReinstateNode: Rule(_ADMINISTRATOR),
+    RekeyNode: Rule(_ADMINISTRATOR),
+    RemoveNode: Rule(_ADMINISTRATOR),
+    SetFiling: Rule(_ADMINISTRATOR),
+    FileCut: Rule(_NODE, lambda body: (body.node,)),
+    ApproveCut: Rule(_ADMINISTRATOR),
+    RejectCut: Rule(_ADMINISTRATOR),
+    WithdrawCut: Rule(_NODE, lambda body: (body.node,)),
+    MoveCut: Rule(_ADMINISTRATOR),
     FinishPlan: Rule(_REGISTRAR),
 }
 # The others are the node's own decisions: filing is answered, and a hold lifted, by the node.
@@ -162,7 +197,9 @@ def place_open(view: View, place: str, year: int) -> Refusal | None:
         return Refusal(
             Status.OUT_OF_SCOPE, f"industry {industry}: this node assigns for {wanted} only"
         )
-    return location_open(view, location, year) or _subtree_open(view, place)
+    return (
+        location_open(view, location, year) or _subtree_open(view, place) or _is_ours(view, place)
+    )
 
 
 def location_open(view: View, location: str, year: int) -> Refusal | None:
@@ -191,6 +228,16 @@ def _subtree_open(view: View, place: str) -> Refusal | None:
                 Status.SUBTREE_ALIASED, f"all of {prefix} has become {redirect.new}: use it"
             )
     return None
+
+
+def _is_ours(view: View, place: str) -> Refusal | None:
+    """Whether names at a place are not delegated to another node of the network."""
+    found = cut_above(view, place)
+    if found is None or found[1].state is not CutState.FILED:
+        return None
+    return Refusal(
+        Status.DELEGATED, f"{found[0]} is delegated to node {found[1].node}: assign there"
+    )
 
 
 def owner_quota(view: View, code: str) -> Refusal | None:
