@@ -22,6 +22,10 @@ class Fault(Enum):
     UNASSIGNED = "has the shape of an identifier, but is not assigned"
     WILDCARD = "is a wildcard that answers for identifiers that are not assigned"
     REDIRECT = "redirects (DNAME) names that are the registry's"
+    HIDING = "begins where the register of the network has its names, and would hide them"
+    UNNAMED = "is the network's, but is not there"
+    UNFILED = "is delegated, but no cut is filed there"
+    SURPLUS = "is a name that only the register of the network has, and it does not"
     ROW = "has a row in the registry that cannot be read"
     NODE = "is damaged in the tree"
 
@@ -64,6 +68,10 @@ ADVICE: Final[Mapping[Fault, str]] = {
     Fault.UNASSIGNED: "assign it with csid assign, or take it out",
     Fault.WILDCARD: "take it out",
     Fault.REDIRECT: "take it out; csid alias leads identifiers on",
+    Fault.HIDING: "give the zone another apex",
+    Fault.UNNAMED: _DUMP,
+    Fault.UNFILED: "take it out; cuts are filed by their nodes (csid filing list)",
+    Fault.SURPLUS: "take it out; csid node and csid filing show what is there",
     Fault.ROW: "run csid audit verify",
     Fault.NODE: "load the zone from its file again, or run csid zone rebuild",
 }

@@ -14,7 +14,6 @@ between them, in lower case but for cuts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from hashlib import sha256
 from ipaddress import ip_address
 from typing import Final
@@ -168,7 +167,14 @@ def _rrsets(
     return tuple(sorted((*found, *more)))
 
 
-def names_in_order(
-    view: View, suffix: Names, below: str, after: str | None = None
-) -> Iterator[Named]:
-    raise NotImplementedError
+def paths_of(suffix: Names, kind: str, subject: str, row: bytes) -> list[str]:
+    """The names that a leaf of a kind is about, by its subject and the row that it says; none of
+    any kind that is not the network's.
+    """
+    if kind.startswith("network.") and kind != "network.begin":
+        return [path for path, _ in node_names(suffix, subject, codec.decode_node(row))]
+    if not kind.startswith("cut."):
+        return []
+    cut = codec.decode_cut(row)._replace(state=CutState.FILED)
+    found = [*cut_names(suffix, subject, cut), *member_names(suffix, subject, cut)]
+    return [path for path, _ in found]

@@ -12,12 +12,15 @@ from csid import names, scheme
 from csid.errors import ZoneError
 from csid.identifier import Identifier
 from csid.limits import MAP_OCTETS
+from csid.vocabulary import NODE_ROLES
 from gateway.cli import acting, options, output
 from registry import deployment
 from registry.zones.asked import Asked
 from registry.zones.first import Address, first_servers
 
 SIZE_UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+NATIONAL: Final = "national"
+ROLES: Final = (NATIONAL,)
 LEAST_MAP_OCTETS: Final = 1 << 20
 MOST_MAP_OCTETS: Final = 1 << 46  # of address space, all that a process has
 _SIZE = re.compile(r"([0-9]{1,15})\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
@@ -59,7 +62,14 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         help="the most that the data file may grow to, such as 64GiB 最大容量 (1TiB); takes no "
         "space by itself",
     )
-    acting.add_actor(parser)
+    parser.add_argument(
+        "--role",
+        dest="node_role",
+        choices=ROLES,
+        help="what the node is in the network 节点角色 (none: it is by itself); national 国家节点: "
+        "the suffix is the root zone, and the register of nodes is kept here",
+    )
+    acting.add_actor(parser, role_option="--actor-role")
     parser.set_defaults(run=run_init)
 
 
@@ -72,8 +82,12 @@ def run_init(args: argparse.Namespace) -> int:
     authority = _authority(args.handle_authority or rules.handle_authority)
     map_octets = args.map_size or MAP_OCTETS
     asked = Asked(acting.actor_of(args), "")
-    deployment.create(args.data, suffix, authority, servers, map_octets, asked)
+    is_national = args.node_role == NATIONAL
+    deployment.create(args.data, suffix, authority, servers, map_octets, asked, is_national)
     output.out.print(f"数据目录 data directory  {args.data}", markup=False)
+    if args.node_role:
+        word = f"{NODE_ROLES[args.node_role]} {args.node_role}"
+        output.out.print(f"节点角色 role            {word}", markup=False)
     output.out.print(f"域名后缀 suffix          {suffix}", markup=False)
     output.out.print(f"Handle 前缀 authority    {authority}", markup=False)
     for server, addresses in servers.items():
