@@ -215,7 +215,7 @@ requests = st.one_of(
         st.sampled_from([(("addresses", ("[::2]:53", "192.0.2.7:54")),), (("scope", ()),)]),
     ),
     st.builds(
-        Assign, st.builds(identifier, st.just("0001"), st.sampled_from(OWNERS)), st.just(RECORD)
+        Assign, st.builds(identifier, owner=st.sampled_from(OWNERS)), st.just(RECORD)
     ),
 )
 
