@@ -72,7 +72,7 @@ def create(
             txn.table(b"meta").put(SECRET, new_secret())
         note_node(txn, suffix, authority, asked, now)
         if national:
-            note_place(txn, Place(NodeRole.NATIONAL, "", suffix, NO_LEAF, now), asked)
+            note_place(txn, Place(NodeRole.NATIONAL, "", NO_LEAF, now, suffix), asked)
         _note_zone(txn, suffix, origin, nodes, asked, now)
         if national:
             catalog = b"\x08" + CATALOG.encode("ascii") + origin

@@ -9,11 +9,20 @@ from typing import Any, Final
 import msgpack
 
 from csid.check import BASE36
-from registry.tables.enums import CutState, Kind, NodeRole, NodeState, Standing, State
+from registry.tables.enums import (
+    CutState,
+    FilingState,
+    Kind,
+    NodeRole,
+    NodeState,
+    Standing,
+    State,
+)
 from registry.tables.rows import (
     Assignment,
     AuditKey,
     Cut,
+    CutFiling,
     Filing,
     Lost,
     Node,
@@ -23,6 +32,7 @@ from registry.tables.rows import (
     PoolUse,
     Redirect,
     Replay,
+    Root,
     Scope,
     ZoneRow,
 )
@@ -42,6 +52,7 @@ NODES: Final = "nodes"
 CUTS: Final = "cuts"  # that wait or are filed
 PAST_CUTS: Final = "past_cuts"  # that were rejected or withdrawn
 CUT_INDEX: Final = "cut_index"
+FILINGS: Final = "filings"
 TABLES: Final = (
     OWNERS,
     POOLS,
@@ -58,13 +69,20 @@ TABLES: Final = (
     CUTS,
     PAST_CUTS,
     CUT_INDEX,
+    FILINGS,
 )
+# Kept by a replay alone: what updates have made of a zone since it was loaded, by the leaf of that
+# (8, big-endian) and the key of a name below the apex: [before, after, leaf]. Under FF and the
+# zone's name (SHA-256), the leaf.
+UPDATED: Final = "updated"
+REPLAYED: Final = (*TABLES, UPDATED)
 
 SCOPE_KEY: Final = b"scope"
 LOST_KEY: Final = b"lost"
 AUDIT_KEY: Final = b"audit-key"
 PLACE_KEY: Final = b"network"
 FILING_KEY: Final = b"filing"
+ROOT_KEY: Final = b"root"
 INVENTORY_KEY: Final = b"inventory"  # there while imports bring their owners with them
 INVENTORY_UNDER_WAY: Final = b"\1"
 # A row is its fields in order, as a msgpack array; a count is an integer.
@@ -206,6 +224,11 @@ def decode_zone(value: bytes) -> ZoneRow:
     return ZoneRow(*_unpack(value))
 
 
+def loaded_key(origin: str) -> bytes:
+    """The key in UPDATED of the leaf of a zone's load."""
+    return b"\xff" + sha256(origin.encode("ascii")).digest()
+
+
 def decode_count(value: bytes | None) -> int:
     """The number in a row; none is 0."""
     return 0 if value is None else int(_unpack(value))
@@ -240,3 +263,14 @@ def decode_node_use(value: bytes | None) -> tuple[int, int]:
         return 0, 0
     waiting, filed = _unpack(value)
     return int(waiting), int(filed)
+
+
+def decode_root(value: bytes) -> Root:
+    """Where this node files, in a row."""
+    return Root(*_unpack(value))
+
+
+def decode_cut_filing(value: bytes) -> CutFiling:
+    """The filing of a cut in a row."""
+    state, *rest = _unpack(value)
+    return CutFiling(FilingState(state), *rest)

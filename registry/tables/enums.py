@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-from csid.vocabulary import CUT_STATES, NODE_ROLES, NODE_STATES, STANDINGS, STATES
+from csid.vocabulary import (
+    CUT_STATES,
+    FILING_STATES,
+    NODE_ROLES,
+    NODE_STATES,
+    STANDINGS,
+    STATES,
+)
 
 
 class State(IntEnum):
@@ -14,6 +21,7 @@ class State(IntEnum):
 
     RESERVED = 0
     FILING = 1
+    REFUSED = 6  # by the national node: it lives, and may be filed again
     ACTIVE = 2
     SUSPENDED = 3
     RETIRED = 4
@@ -46,6 +54,7 @@ def _words(state: State, epp: tuple[str, ...], rdap: tuple[str, ...]) -> Words:
 WORDS: Final[Mapping[State, Words]] = {
     State.RESERVED: _words(State.RESERVED, ("inactive",), ("inactive",)),
     State.FILING: _words(State.FILING, ("pendingCreate",), ("pending create",)),
+    State.REFUSED: _words(State.REFUSED, ("inactive", "serverHold"), ("inactive", "server hold")),
     State.ACTIVE: _words(State.ACTIVE, ("ok",), ("active",)),
     State.SUSPENDED: _words(State.SUSPENDED, ("serverHold",), ("server hold",)),
     State.RETIRED: _words(State.RETIRED, _LOCKED_EPP, _LOCKED_RDAP),
@@ -113,3 +122,19 @@ NODE_STATE_WORDS: Final = {
 NODE_ROLE_WORDS: Final = {one: (one.name.lower(), NODE_ROLES[one.name.lower()]) for one in NodeRole}
 CUT_STATE_WORDS: Final = {one: (one.name.lower(), CUT_STATES[one.name.lower()]) for one in CutState}
 NODE_ROLE_BY_WORD: Final = {word: one for one, (word, _) in NODE_ROLE_WORDS.items()}
+
+
+class FilingState(IntEnum):
+    """Where the filing of a cut is, at the node that asks for it; the numbers are stored."""
+
+    WANTED = 0  # to be sent to the national node
+    WAITING = 1  # the national node has it, and decides later
+    FILED = 2
+    REFUSED = 3
+
+
+# In JSON, and in Chinese.
+FILING_WORDS: Final[Mapping[FilingState, tuple[str, str]]] = {
+    state: (word, FILING_STATES[word])
+    for state, word in ((state, state.name.lower()) for state in FilingState)
+}

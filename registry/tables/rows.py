@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from registry.tables.enums import CutState, Kind, NodeRole, NodeState, Standing, State
+from registry.tables.enums import (
+    CutState,
+    FilingState,
+    Kind,
+    NodeRole,
+    NodeState,
+    Standing,
+    State,
+)
 
 NO_LEAF = -1  # where there is no earlier leaf of a subject
 DEFAULT_TTL: Final = 300  # seconds
@@ -119,9 +127,30 @@ class Place(NamedTuple):
 
     role: NodeRole
     name: str  # in the register of nodes; empty of the national node
-    suffix: str  # of the network: where its root zone begins
     leaf: int
     since: int
+    suffix: str = ""  # of the root zone, at the national node
+
+
+class Root(NamedTuple):
+    """The national node that this one files with; without this row there is none."""
+
+    host: str
+    port: int
+    key: str  # name of this node's own key
+    registers: bool  # whether the node assigns identifiers
+    leaf: int
+    since: int
+
+
+class CutFiling(NamedTuple):
+    """A cut that this node asks the national node for. Its prefix is the key of the row."""
+
+    state: FilingState
+    reason: str  # the national node's words
+    since: int  # wanted
+    changed: int
+    leaf: int
 
 
 class Filing(NamedTuple):

@@ -16,6 +16,7 @@ from registry.tables.rows import (
     Assignment,
     AuditKey,
     Cut,
+    CutFiling,
     Filing,
     Node,
     Owner,
@@ -24,6 +25,7 @@ from registry.tables.rows import (
     PoolUse,
     Redirect,
     Replay,
+    Root,
     Scope,
     ZoneRow,
 )
@@ -50,6 +52,10 @@ class View(Protocol):
         """How many leaves the audit log has: the index that the next one gets."""
         ...
 
+    def leaf(self, index: int, /) -> bytes | None:
+        """The data of a leaf of the log; None where it is not at hand."""
+        ...
+
     def serial(self, name: str, /) -> int:
         """The serial that the zone of a name (an identifier or prefix in canonical text) gets when
         what is decided now is written; 0 if no zone held here encloses it.
@@ -71,6 +77,10 @@ class Empty:
     def leaves(self) -> int:
         """0."""
         return 0
+
+    def leaf(self, index: int, /) -> bytes | None:
+        """None."""
+        return None
 
     def serial(self, name: str, /) -> int:
         """0."""
@@ -175,6 +185,18 @@ def cut_below(view: View, prefix: str) -> tuple[str, Cut] | None:
 def get_node_use(view: View, name: str) -> tuple[int, int]:
     """How many cuts of a node wait, and how many are filed."""
     return codec.decode_node_use(view.get(codec.COUNTS, codec.node_use_key(name)))
+
+
+def get_root(view: View) -> Root | None:
+    """The national node that this one files with; None if there is none."""
+    value = view.get(codec.SETTINGS, codec.ROOT_KEY)
+    return None if value is None else codec.decode_root(value)
+
+
+def get_cut_filing(view: View, cut: str) -> CutFiling | None:
+    """What became of a cut that this node asked for."""
+    value = view.get(codec.FILINGS, cut.encode("ascii"))
+    return None if value is None else codec.decode_cut_filing(value)
 
 
 def get_replay(view: View, actor: str, key: str) -> Replay | None:

@@ -22,6 +22,7 @@ _LEAF_AT: Final = {  # which field of a row is the leaf of its last change
     codec.NODES: 7,
     codec.CUTS: 6,
     codec.PAST_CUTS: 6,
+    codec.FILINGS: 4,
 }
 
 Row = tuple[bytes, bytes]

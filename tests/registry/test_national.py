@@ -214,9 +214,7 @@ requests = st.one_of(
         names_of_nodes,
         st.sampled_from([(("addresses", ("[::2]:53", "192.0.2.7:54")),), (("scope", ()),)]),
     ),
-    st.builds(
-        Assign, st.builds(identifier, owner=st.sampled_from(OWNERS)), st.just(RECORD)
-    ),
+    st.builds(Assign, st.builds(identifier, owner=st.sampled_from(OWNERS)), st.just(RECORD)),
 )
 
 

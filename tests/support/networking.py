@@ -27,7 +27,7 @@ AGGREGATE = AddNode("sum", "aggregate", (), ("127.0.0.2:5300",))
 def national(*nodes: AddNode) -> Book:
     """The registry of a national node with these nodes."""
     new = book()
-    row = codec.encode(Place(NodeRole.NATIONAL, "", SUFFIX, new.view.leaves(), new.now))
+    row = codec.encode(Place(NodeRole.NATIONAL, "", new.view.leaves(), new.now, SUFFIX))
     leaf = entry_writer(ADMINISTRATOR, BEGIN, new.now, "").entry(
         SUFFIX, row, NO_LEAF, "", Status.DONE.number
     )
