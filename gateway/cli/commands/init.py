@@ -22,6 +22,8 @@ from registry.zones.first import Address as IPAddress
 from registry.zones.first import first_servers
 
 SIZE_UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+NATIONAL: Final = "national"
+ROLES: Final = (NATIONAL, *joining.ROLES)
 LEAST_MAP_OCTETS: Final = 1 << 20
 MOST_MAP_OCTETS: Final = 1 << 46  # of address space, all that a process has
 _SIZE = re.compile(r"([0-9]{1,15})\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
@@ -66,12 +68,13 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--role",
         dest="node_role",
-        choices=tuple(joining.ROLES),
-        help="make a node of the network 节点角色: "
+        choices=ROLES,
+        help="what the node is in the network 节点角色 (none: it is by itself); national 国家节点: "
+        "the suffix is the root zone, and the register of nodes is kept here; the others join one: "
         + ", ".join(f"{word} {NODE_ROLES[word]}" for word in joining.ROLES),
     )
     joining.add_options(parser)
-    acting.add_actor(parser, role="--acting-role")
+    acting.add_actor(parser, role_option="--actor-role")
     parser.set_defaults(run=run_init)
 
 
@@ -88,11 +91,12 @@ def run_init(args: argparse.Namespace) -> int:
         create_node(args.data, suffix, authority, of, map_octets, asked)
         _tell(args, suffix, authority)
         root = Address(*of.root)
-        output.out.print(f"节点 node               {of.name} ({args.node_role})", markup=False)
+        output.out.print(f"节点名称 node            {of.name}", markup=False)
         output.out.print(f"国家节点 national node   {root}", markup=False)
         return output.EXIT_OK
     servers = _servers(args.ns, args.address, origin)
-    deployment.create(args.data, suffix, authority, servers, map_octets, asked)
+    is_national = args.node_role == NATIONAL
+    deployment.create(args.data, suffix, authority, servers, map_octets, asked, is_national)
     _tell(args, suffix, authority)
     for server, addresses in servers.items():
         shown = " ".join([names.to_text(server), *map(str, addresses)])
@@ -102,6 +106,9 @@ def run_init(args: argparse.Namespace) -> int:
 
 def _tell(args: argparse.Namespace, suffix: str, authority: str) -> None:
     output.out.print(f"数据目录 data directory  {args.data}", markup=False)
+    if args.node_role:
+        word = f"{NODE_ROLES[args.node_role]} {args.node_role}"
+        output.out.print(f"节点角色 role            {word}", markup=False)
     output.out.print(f"域名后缀 suffix          {suffix}", markup=False)
     output.out.print(f"Handle 前缀 authority    {authority}", markup=False)
 
