@@ -16,7 +16,7 @@ from csid.errors import CsidError
 from registry import resume
 from registry.bulk import intake
 from registry.core import Core
-from registry.network import filings, receipts
+from registry.network import filings, following, receipts
 from registry.signing import keys, sign
 from registry.verify import indexes
 from registry.writer import plans
@@ -135,6 +135,9 @@ UNITS: Final[Mapping[str, Unit]] = {
     "zone.abandon": abandon_zone,
     "zone.drop": drop_zone,
     "zone.strays": doom_strays,
+    following.FOLLOW: following.follow,
+    following.UNFOLLOW: following.unfollow,
+    following.REFRESH: following.refresh,
 }
 
 

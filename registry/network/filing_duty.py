@@ -5,10 +5,9 @@
 from __future__ import annotations
 
 import struct
-import time
 from collections.abc import Iterator
-from threading import Lock
-from typing import Final
+from itertools import islice
+from typing import Any, Final, NamedTuple
 
 import dns.message
 from dns.edns import EDEOption
@@ -16,9 +15,8 @@ from dns.exception import DNSException
 
 from csid import names
 from csid.protocol import CLASS_IN, NOERROR, NS, OPT, REFUSED, SOA, UPDATE
-from registry.core import Core
 from registry.network import filings
-from registry.network.duties import Due, Network
+from registry.network.hooks import Network
 from registry.tables import codec, transaction, view
 from registry.tables.enums import FILING_WORDS, FilingState
 from registry.tables.naming import Names
@@ -44,67 +42,60 @@ _HEADER: Final = struct.Struct(">6H").pack
 _RR: Final = struct.Struct(">HHIH").pack
 
 
-class FilingDuty:
-    """Asks the national node for the cuts of a data directory: a `registry.network.duties.Duty`."""
+class Unit(NamedTuple):
+    """A unit of the writer (`registry.network.hooks.Unit`)."""
 
-    def __init__(self, store: Store) -> None:
-        self._core = Core(store)
-        self._named = Names(self._core.suffix)
-        self._lock = Lock()  # answers come in threads
+    name: str
+    args: list[Any]
+
+
+class FilingDuty:
+    """Asks the national node for the cuts of a data directory: a `registry.network.hooks.Duty`."""
+
+    def __init__(self, suffix: str) -> None:
+        self._named = Names(suffix)
         self._again: dict[str, int] = {}  # cuts that rest, and until when
 
-    def due(self, read: ReadTransaction, now: int, /) -> Due:
+    def due(self, read: ReadTransaction, now: int, /) -> list[Errand]:
         """What is to be asked now; what is asked already may be among it."""
         seen = TransactionView(read)
         root = view.get_root(seen)
         if root is None:
-            return Due()
+            return []
         target = Target(root.host, root.port, names.from_text(root.key))
         server = server_of(seen, self._named)
-        cuts = [cut for state in OPEN for cut in self._cuts(seen, state, now)]
-        errands = [
+        self._again = {cut: at for cut, at in self._again.items() if at > now}
+        return [
             Errand(_PREFIX + cut.encode("ascii"), target, update_of(self._named, cut, server))
-            for cut in cuts
+            for state in OPEN
+            for cut in self._cuts(seen, state)
         ]
-        later = [at for at in self._again.values() if at > now]
-        return Due(errands, min(later, default=None))
 
-    def _cuts(self, seen: View, state: FilingState, now: int) -> Iterator[str]:
+    def _cuts(self, seen: View, state: FilingState) -> Iterator[str]:
         """Some cuts in a state that may be asked for now."""
         head = codec.state_key(FILING_WORDS[state][0], "")
-        count = 0
-        for key, _ in seen.scan(codec.BY_STATE, head):
-            cut = key[len(head) :].decode("ascii")
-            if self._again.get(cut, 0) <= now:
-                yield cut
-                count += 1
-            if count == AT_ONCE:
-                return
+        cuts = (key[len(head) :].decode("ascii") for key, _ in seen.scan(codec.BY_STATE, head))
+        return islice((cut for cut in cuts if cut not in self._again), AT_ONCE)
 
-    def answered(self, store: Store, errand: Errand, answer: bytes, reason: str, /) -> None:
-        """Write what the national node has said to a cut, and what follows from it."""
+    def wake(self) -> int | None:
+        """When the next cut has rested, in Unix seconds."""
+        return min(self._again.values(), default=None)
+
+    def answered(self, errand: Errand, answer: bytes, reason: str, now: int, /) -> Unit | None:
+        """The unit that writes what the national node has said to a cut, and what follows."""
         cut = errand.name.removeprefix(_PREFIX).decode("ascii")
         state, text = read_answer(answer) if answer else (FilingState.WANTED, reason)
-        key = names.to_text(errand.target.key)
-        with self._lock:
-            cursor = ""
-            while True:
-                _, cursor = filings.answer(self._core, [key, cut, int(state), text, cursor])
-                if not cursor:
-                    break
-            if state in OPEN:
-                self._again[cut] = int(time.time()) + PAUSE_SECONDS[state]
-            else:
-                self._again.pop(cut, None)
+        if state in OPEN:
+            self._again[cut] = now + PAUSE_SECONDS[state]
+        return Unit(filings.UNIT, [names.to_text(errand.target.key), cut, int(state), text, ""])
 
 
 def adds(store: Store) -> Network:
     """What filing adds to the sync process of a directory that has a national node."""
     transaction.open_tables(store)
     with store.read() as read:
-        if view.get_root(TransactionView(read)) is None:
-            return Network()
-    return Network([FilingDuty(store)])
+        root = view.get_root(TransactionView(read))
+    return Network() if root is None else Network([FilingDuty(store.settings().suffix)])
 
 
 def update_of(named: Names, cut: str, server: bytes) -> bytes:

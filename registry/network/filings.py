@@ -28,7 +28,7 @@ UNIT: Final = "filing.answer"
 STEPS_AT_ONCE: Final = 200  # identifiers found before the time is looked at
 
 
-def answer(core: Core, args: Any) -> tuple[int, str]:
+def answer(core: Core, args: Any) -> str:
     """The unit: write what the national node said to a cut, or a part of what follows from it.
 
     Args:
@@ -36,7 +36,7 @@ def answer(core: Core, args: Any) -> tuple[int, str]:
             empty at first.
 
     Returns:
-        The number of the status, and where to go on; empty once the answer is noted.
+        Where to go on; empty once the answer is noted.
     """
     key, cut, number, reason, cursor = args
     state = FilingState(number)
@@ -54,9 +54,9 @@ def answer(core: Core, args: Any) -> tuple[int, str]:
                 break
             cursor = names[STEPS_AT_ONCE]
             if time.monotonic() >= until:
-                return Status.DONE.number, cursor
-        decision = batch.decide(Request(actor, AnswerFiling(cut, state), reason))
-    return decision.status.number, ""
+                return cursor
+        batch.decide(Request(actor, AnswerFiling(cut, state), reason))
+    return ""
 
 
 def _following(batch: Batch, cut: str, state: FilingState, cursor: str) -> Iterator[str]:

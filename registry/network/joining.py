@@ -29,6 +29,7 @@ from registry.zones.asked import Asked
 from resolver.store.apexes import NOT_READY
 from resolver.store.environment import Store
 from resolver.store.write import WriteTransaction
+from resolver.sync import states
 from resolver.sync.settings import (
     EVERYWHERE,
     FOLLOWS,
@@ -149,6 +150,7 @@ def _follow(txn: WriteTransaction, origin: bytes, of: Membership, now: int) -> N
         follow = Follow((target,), since=now)
         txn.table(FOLLOWS).put(where(names.key_of(zone)), pack(follow))
         txn.set_flags(zone, NOT_READY)
+        states.begin(txn, names.key_of(zone))
 
 
 def catalog_of(origin: bytes) -> bytes:

@@ -5,6 +5,6 @@ from __future__ import annotations
 from typing import Final
 
 from registry.network import filing_duty
-from registry.network.duties import Adds
+from registry.network.hooks import Adds
 
 ROLES: Final[tuple[Adds, ...]] = (filing_duty.adds,)
