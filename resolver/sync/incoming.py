@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from csid import names
 from csid.limits import (
     HEADER_OCTETS,
-    TRANSFER_IN_OCTETS,
+    INCOMING_OCTETS,
     TRANSFER_MESSAGES,
     TRANSFER_RECORDS,
 )
@@ -66,7 +66,7 @@ CURRENT: Final = "CURRENT"
 class Limits(NamedTuple):
     """What one transfer may come to."""
 
-    octets: int = TRANSFER_IN_OCTETS
+    octets: int = INCOMING_OCTETS
     records: int = TRANSFER_RECORDS
     messages: int = TRANSFER_MESSAGES
 
