@@ -15,6 +15,7 @@ from csid import names
 from csid.errors import CsidError
 from csid.limits import MAP_OCTETS
 from registry.deployment import NOBODY, note_node
+from registry.network.keys import SECRET
 from registry.rules.case import entry_writer
 from registry.rules.decide import decide
 from registry.rules.requests import Request, SetScope
@@ -44,7 +45,6 @@ from resolver.sync.settings import (
 
 JOIN: Final = "node.join"
 CATALOG: Final = b"_catalog"  # label of the catalog zone (RFC 9432) below the suffix
-SECRET: Final = b"network-secret"  # in `meta`, of the nodes that derive all others' keys from it
 
 
 class JoinError(CsidError):
@@ -100,6 +100,8 @@ def create(
 
     def begin(txn: WriteTransaction) -> None:
         now = int(time.time())
+        if of.secret:
+            txn.table(b"meta").put(SECRET, of.secret)
         note_node(txn, suffix, authority, asked, now)
         _note(txn, of, asked, now)
         _set_scope(txn, of, asked, now)
@@ -154,8 +156,6 @@ def _follow(txn: WriteTransaction, origin: bytes, of: Membership, now: int) -> N
         follow = Follow((target,), since=now)
         txn.table(FOLLOWS).put(where(names.key_of(zone)), pack(follow))
         txn.set_flags(zone, NOT_READY)
-    if of.secret:
-        txn.table(b"meta").put(SECRET, of.secret)
 
 
 def catalog_of(origin: bytes) -> bytes:
