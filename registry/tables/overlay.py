@@ -40,6 +40,10 @@ class Overlay:
         """The leaves below and those added."""
         return self._leaves
 
+    def leaf(self, index: int, /) -> bytes | None:
+        """One of those below; those that were decided on are not kept."""
+        return self._base.leaf(index) if index < self._base.leaves() else None
+
     def serial(self, name: str, /) -> int:
         """As the view below says."""
         return self._base.serial(name)

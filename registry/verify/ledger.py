@@ -59,6 +59,10 @@ class Ledger:
         """How many leaves it follows from."""
         return self._leaves
 
+    def leaf(self, index: int, /) -> bytes | None:
+        """None: they are read elsewhere."""
+        return None
+
     def serial(self, name: str, /) -> int:
         """0: there is no tree beside it."""
         return 0
