@@ -25,8 +25,10 @@ from csid.errors import CsidError, StoreError
 from csid.limits import MAX_TCP_CONNECTIONS
 from resolver.answer.edns import OptWriter
 from resolver.answer.process import Answerer
+from resolver.server.bell import Bell
 from resolver.server.counters import open_inherited
 from resolver.server.notices import tell
+from resolver.server.special import Special
 from resolver.server.tcp import TcpServer
 from resolver.store.environment import Store
 
@@ -92,7 +94,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with Store.open(options.data) as store:
             opt = OptWriter(store.settings().cookie_secret, options.nsid.encode())
-            server = TcpServer(store, Answerer(opt, tell=tell), connections, shared=shared)
+            answerer = Answerer(opt, tell=tell)
+            special = Special(store, answerer, opt, Bell(options.data))
+            server = TcpServer(store, answerer, connections, shared=shared, special=special)
             listeners = [socket.socket(fileno=fd) for fd in options.fd]
             trio.run(run, store, server, listeners, options.ready_fd)
     except (CsidError, OSError) as error:

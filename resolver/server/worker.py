@@ -18,8 +18,10 @@ from typing import Final
 from csid.errors import CsidError
 from resolver.answer.edns import OptWriter
 from resolver.answer.process import Answerer
+from resolver.server.bell import Bell
 from resolver.server.counters import open_inherited
 from resolver.server.notices import tell
+from resolver.server.special import Special
 from resolver.server.udp import serve
 from resolver.store.environment import Store
 
@@ -63,12 +65,13 @@ def run(arguments: argparse.Namespace) -> None:
     store = Store.open(arguments.data)
     opt = OptWriter(store.settings().cookie_secret, arguments.nsid.encode())
     answerer = Answerer(opt, tell=tell)
+    special = Special(store, answerer, opt, Bell(arguments.data))
     datagrams = Datagrams(sock)
     signal.signal(signal.SIGTERM, lambda *_: datagrams.stop())
     if arguments.ready_fd is not None:
         os.write(arguments.ready_fd, b"+")
         os.close(arguments.ready_fd)
-    serve(store, answerer, datagrams, counters)
+    serve(store, answerer, datagrams, counters, special)
 
 
 if __name__ == "__main__":
