@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 from csid import names
@@ -99,7 +99,7 @@ class Intake:
         self._weaver = Weaver(self._apex)
         for rows in sorter.rows(_bare(before)):
             pieces = [(key, blob) for key, _, blob in rows]
-            octets = sum(len(key) + len(blob) for key, blob in pieces)
+            octets = sum(map(len, chain.from_iterable(pieces)))
             self._weave(Pieces(pieces, list(range(len(pieces))), octets))
         self._weaver.close()
 

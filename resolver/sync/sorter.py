@@ -46,12 +46,11 @@ class Sorter:
         Raises:
             StoreError: the disk is full.
         """
-        number = self._number
-        for key, blob in given.pieces:
-            number += 1
-            self._rows.append((key, number, blob))
-        self._octets += given.octets + _ROW_OCTETS * len(given.pieces)
-        self._number = number
+        pieces = given.pieces
+        first = self._number + 1
+        self._rows += [(key, number, blob) for number, (key, blob) in enumerate(pieces, first)]
+        self._number += len(pieces)
+        self._octets += given.octets + _ROW_OCTETS * len(pieces)
         if self._octets >= INTAKE_OCTETS:
             self._spill()
 
