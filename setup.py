@@ -41,7 +41,12 @@ ZONE_FILES = [
 ]
 GROUPS = {"csid": ANSWER_PATH, "csid_zones": ZONE_FILES}
 # Loops over octets and the batch I/O, beside their forms in plain Python.
-LOOPS = ["csid/coctets.pyx", "resolver/server/cdatagrams.pyx", "resolver/sync/cunpack.pyx"]
+LOOPS = [
+    "csid/coctets.pyx",
+    "resolver/server/cdatagrams.pyx",
+    "resolver/sync/cpack.pyx",
+    "resolver/sync/cunpack.pyx",
+]
 
 
 def extensions() -> list[Extension]:

@@ -48,6 +48,9 @@ SCRATCH_WRITES: Final = 100_000  # rows written in one transaction of a scratch 
 SCRATCH_OCTETS: Final = 32 << 20  # of these rows
 JOURNAL_READ_OCTETS: Final = 128 << 20  # of memory for one difference; a larger one is not given
 
+# Zone transfers
+TRANSFER_OCTETS: Final = 16_384  # of a message: as far as a compression pointer reaches
+
 # UDP workers
 BATCH_PACKETS: Final = 64  # datagrams taken from and given to the kernel at once
 
@@ -70,6 +73,10 @@ WRITER_ANSWER_OCTETS: Final = 262_144  # not taken by one connection; it is not 
 WRITER_STALL_SECONDS: Final = 10.0  # for the rest of a frame, and for answers to be taken
 REQUESTS_PER_FRAME: Final = 200
 REQUESTS_PER_COMMIT: Final = 2_000  # beyond these, what waits is left to the next commit
+MAX_FORWARDED: Final = 1_024  # UPDATEs handed to the writer by one process and not answered
+MAX_FORWARDED_OCTETS: Final = 16 << 20  # of these
+FORWARD_SECONDS: Final = 10.0  # for the writer to answer an UPDATE
+UPDATES_PER_COMMIT: Final = 512  # beyond these, what waits is left to the next commit
 COMMIT_SECONDS: Final = 0.01  # of deciding, after which the rest is left to the next commit
 
 # Transfers in

@@ -24,6 +24,7 @@ class Words(NamedTuple):
 STATES: Final[Mapping[str, str]] = {
     "reserved": "预留",
     "filing": "备案中",
+    "refused": "备案未通过",
     "active": "有效",
     "suspended": "暂停",
     "retired": "终止",
@@ -43,6 +44,13 @@ STANDINGS: Final[Mapping[str, str]] = {
     "accredited": "已准入",
     "suspended": "已暂停",
     "ended": "已终止",
+}
+# Where a node is that has asked the national node to file a cut (备案).
+FILING_STATES: Final[Mapping[str, str]] = {
+    "wanted": "待报",
+    "waiting": "待审批",
+    "filed": "已备案",
+    "refused": "未通过",
 }
 # In what capacity somebody acts.
 ROLES: Final[Mapping[str, str]] = {

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from registry.desk import Desk
 from registry.tables.rollback import RollbackWatch
+from registry.zones.updates import Claim
 from registry.zones.work import Zones
 from resolver.answer.source import NO_STAGES, Stages
 from resolver.store.environment import Store
@@ -18,13 +19,14 @@ class Core:
 
     ``peer`` is the process that the unit at hand is carried out for, as `Actor.peer` has it; empty
     if it is this one; ``process`` is its number, 0 if it is this one or cannot be known. At
-    ``desk`` all requests are decided.
+    ``desk`` all requests are decided, and UPDATEs by ``claims`` where one of them takes them.
     """
 
     store: Store
     stages: Stages = NO_STAGES
     peer: str = ""
     process: int = 0
+    claims: list[Claim] = field(default_factory=list)
     suffix: str = field(init=False)
     zones: Zones = field(init=False)
     desk: Desk = field(init=False)

@@ -11,6 +11,7 @@ import secrets
 import socket
 import struct
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
@@ -27,10 +28,13 @@ from csid.errors import CsidError
 from csid.limits import EDNS_UDP_OCTETS, MAX_MESSAGE_OCTETS
 from csid.protocol import CSID, OPTION_COOKIE, SOA
 from csid.record import Record, decode
+from resolver.walk import Server, Step, Walk
 
 DEFAULT_PORT: Final = 5300
 UDP_SECONDS: Final = (1.0, 2.0, 3.0)  # waited for an answer before each next attempt
 TCP_SECONDS: Final = 5.0  # for a whole exchange
+WALK_UDP_SECONDS: Final = (0.5, 1.5)  # as UDP_SECONDS, where there are other servers to ask
+WALK_SECONDS: Final = 30.0  # for a walk from the root, from when on nothing more is asked
 CLIENT_COOKIE_OCTETS: Final = 8
 
 UDP: Final = "udp"
@@ -96,8 +100,74 @@ def resolve(name: str, server: Address, over_tcp: bool = False) -> Resolution:
     )
 
 
-def ask(name: str, rrtype: int, server: Address, over_tcp: bool = False) -> Reply:
+class Walked(NamedTuple):
+    """A walk from the root, as far as it came."""
+
+    steps: list[Step]
+    found: Resolution | None
+    server: Server | None  # which said so
+    error: CsidError | None  # why there is no more
+
+
+def walk(
+    name: str,
+    roots: Sequence[Address],
+    suffix: str,
+    port: int | None = None,
+    over_tcp: bool = False,
+) -> Walked:
+    """Walk from the root to the CSID record at a DNS name, see `resolver.walk`.
+
+    Args:
+        suffix: of the deployment.
+        port: of servers that are found by referral; None is that of the root.
+    """
+    walking = Walk(dns.name.from_text(name), CSID, roots, dns.name.from_text(suffix), port)
+    end = time.monotonic() + WALK_SECONDS
+    reply: Reply | None = None
+    try:
+        while (question := walking.question) is not None:
+            begin = time.monotonic()
+            if begin > end:
+                raise AskError(f"no end of the walk to {name} within {WALK_SECONDS:.0f} s")
+            said: dns.message.Message | str
+            try:
+                reply = ask(
+                    question.name.to_text(),
+                    question.rrtype,
+                    question.server.address,
+                    over_tcp,
+                    recursive=False,
+                    waits=WALK_UDP_SECONDS,
+                )
+                said = reply.message
+            except AskError as error:
+                said = str(error)
+            walking.receive(said, (time.monotonic() - begin) * 1000)
+        outcome = walking.outcome
+        assert outcome is not None and reply is not None
+        record = None if outcome.rrset is None else decode(outcome.rrset[0].to_wire())
+    except CsidError as error:
+        return Walked(walking.steps, None, None, error)
+    rcode = dns.rcode.to_text(dns.rcode.Rcode(outcome.rcode))
+    canonical = outcome.name.to_text()
+    found = Resolution(name, canonical, rcode, record, outcome.ttl, reply)
+    return Walked(walking.steps, found, outcome.server, None)
+
+
+def ask(
+    name: str,
+    rrtype: int,
+    server: Address,
+    over_tcp: bool = False,
+    recursive: bool = True,
+    waits: Sequence[float] = UDP_SECONDS,
+) -> Reply:
     """Ask one question, over UDP first unless told otherwise.
+
+    Args:
+        recursive: the server may ask others on our behalf (RD).
+        waits: seconds to wait for each attempt over UDP.
 
     Raises:
         AskError: no answer to be believed came in time.
@@ -110,6 +180,7 @@ def ask(name: str, rrtype: int, server: Address, over_tcp: bool = False) -> Repl
             use_edns=0,
             payload=EDNS_UDP_OCTETS,
             options=[dns.edns.CookieOption(cookie, b"")],
+            flags=dns.flags.RD if recursive else 0,
         )
     except dns.exception.DNSException as error:
         raise AskError(f"{name!r} is no DNS name: {error}") from None
@@ -117,7 +188,7 @@ def ask(name: str, rrtype: int, server: Address, over_tcp: bool = False) -> Repl
     transport, octets = UDP, b""
     try:
         if not over_tcp:
-            octets = _over_udp(query, server, cookie)
+            octets = _over_udp(query, server, cookie, waits)
         if over_tcp or _believed(query, octets, cookie).flags & dns.flags.TC:
             transport, octets = TCP, _over_tcp(query, server)
         message = _believed(query, octets, cookie)
@@ -134,12 +205,14 @@ def ask(name: str, rrtype: int, server: Address, over_tcp: bool = False) -> Repl
     return Reply(message, transport, time.monotonic() - begin, len(octets))
 
 
-def _over_udp(query: dns.message.QueryMessage, server: Address, cookie: bytes) -> bytes:
+def _over_udp(
+    query: dns.message.QueryMessage, server: Address, cookie: bytes, waits: Sequence[float]
+) -> bytes:
     """The first answer to be believed among all datagrams that come."""
     family, kind, _, _, address = _addresses(server, socket.SOCK_DGRAM)
     with socket.socket(family, kind) as sock:
         sock.connect(address)  # the kernel then drops what others send
-        for seconds in UDP_SECONDS:
+        for seconds in waits:
             sock.send(query.to_wire())
             end = time.monotonic() + seconds
             with suppress(TimeoutError):
@@ -211,4 +284,6 @@ def _referral(message: dns.message.QueryMessage) -> str:
         if rrset.rdtype == dns.rdatatype.NS
         for rdata in rrset
     ]
-    return f"; it refers to {', '.join(hosts)}: ask there with --server" if hosts else ""
+    if not hosts:
+        return ""
+    return f"; it refers to {', '.join(hosts)}: ask there, or go from the root with --root"

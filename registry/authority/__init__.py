@@ -9,8 +9,10 @@
 
 `Walk` judges one zone in one pass, as its nodes and the registry's rows are in the same order. It
 also finds what answering relies on and is not so: covers, empty non-terminals, damaged nodes.
+`Changed` judges single names by the same rules, when they are changed by others.
 """
 
+from registry.authority.changed import Changed as Changed
 from registry.authority.finding import Fault as Fault
 from registry.authority.finding import Finding as Finding
 from registry.authority.held import Judgement as Judgement

@@ -21,6 +21,7 @@ class Fault(Enum):
     WITHIN = "begins below a prefix that is closed, and would hide what leads on from there"
     UNASSIGNED = "has the shape of an identifier, but is not assigned"
     WILDCARD = "is a wildcard that answers for identifiers that are not assigned"
+    UPDATED = "does not hold what it was updated to"
     REDIRECT = "redirects (DNAME) names that are the registry's"
     ROW = "has a row in the registry that cannot be read"
     NODE = "is damaged in the tree"
@@ -63,6 +64,7 @@ ADVICE: Final[Mapping[Fault, str]] = {
     Fault.WITHIN: "give the zone another apex",
     Fault.UNASSIGNED: "assign it with csid assign, or take it out",
     Fault.WILDCARD: "take it out",
+    Fault.UPDATED: "load the zone from its file, or update the name",
     Fault.REDIRECT: "take it out; csid alias leads identifiers on",
     Fault.ROW: "run csid audit verify",
     Fault.NODE: "load the zone from its file again, or run csid zone rebuild",

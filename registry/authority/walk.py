@@ -23,8 +23,8 @@ from registry.tables.registered import (
 )
 from registry.tables.rows import DEFAULT_TTL
 from registry.tables.view import View
+from registry.tables.zone_changes import NameChange, rrsets_of, said
 from resolver.store import node
-from resolver.store.build import with_serial
 from resolver.store.extras import HOST_OFFSET, is_wildcard
 from resolver.store.node import Extra, RRset
 
@@ -45,11 +45,19 @@ class Walk:
         last: key of the node judged last, None before the first.
     """
 
-    def __init__(self, named: Names, territory: Territory, since: int | None = None) -> None:
+    def __init__(
+        self,
+        named: Names,
+        territory: Territory,
+        since: int | None = None,
+        updated: Iterable[NameChange] = (),
+    ) -> None:
         """Begin.
 
         Args:
             since: leave out what the registry changed with this leaf of the log or a later one.
+            updated: what became of foreign names since the zone was loaded, in order: they must be
+                so, and count as they were.
         """
         self._named = named
         self._territory = territory
@@ -61,6 +69,9 @@ class Walk:
         self._wildcards: dict[bytes, bytes] = {}  # name above the suffix -> what answers without it
         self._above: set[bytes] = set()  # names above the suffix that are there
         self._is_empty = False  # whether the node judged last is an empty non-terminal
+        self._updated = iter(updated)
+        self._next = next(self._updated, None)  # of these
+        self._said = b""  # the records of the foreign name that is judged
         self.names = 0
         self.wildcards = 0
         self.last: bytes | None = None
@@ -102,11 +113,16 @@ class Walk:
                 for row in closed.before(key):
                     yield from self._unclosed(view, *row)
             yield from self._placed(key)
+            self._said = b""
             if rows.key == key:
                 yield from self._registered(key, blob, rows.take(), extras)
             else:
                 target = self._target(view, key, closed.take()) if closed.key == key else b""
                 yield from self._foreign(view, key, blob, target, extras)
+            if self._next is not None and self._next.key <= key:
+                yield from self._changed(key)
+            elif self._said:
+                self._count(key, self._said)
             self._is_empty = len(blob) == len(node.EMPTY)
             self.last = key
         if most is not None:
@@ -116,6 +132,8 @@ class Walk:
         for row in closed.before(_END):
             yield from self._unclosed(view, *row)
         yield from self._placed(_END)
+        self._said = b""
+        yield from self._changed(_END)
         for name, wildcard in self._wildcards.items():
             if name not in self._above:
                 yield self._finding(Fault.WILDCARD, wildcard)
@@ -239,10 +257,27 @@ class Walk:
         elif not self._territory.is_empty:
             yield from self._above_suffix(key, held)
         if held:
-            self.names += 1
-            if SOA in held:
-                held[SOA] = with_serial(held[SOA], 0)
-            self._hash.update(len(key).to_bytes(2, "big") + key + node.encode(held)[2:])
+            self._said = said(held)
+
+    def _changed(self, key: bytes) -> Iterator[Finding]:
+        """Names that were updated, up to the one that is judged: each must be as it was left, and
+        counts as it was when the zone was loaded.
+        """
+        is_judged = False
+        while (change := self._next) is not None and change.key <= key:
+            is_judged = change.key == key
+            held = self._said if is_judged else b""
+            if held != change.after:
+                yield self._finding(Fault.UPDATED, change.key, *_words(held, change.after))
+            if change.before:
+                self._count(change.key, change.before)
+            self._next = next(self._updated, None)
+        if self._said and not is_judged:
+            self._count(key, self._said)
+
+    def _count(self, key: bytes, records: bytes) -> None:
+        self.names += 1
+        self._hash.update(len(key).to_bytes(2, "big") + key + records)
 
     def _covers(self, key: bytes, held: Mapping[int, RRset]) -> bool:
         """Whether a delegation or DNAME stands at or above a name."""
@@ -319,6 +354,12 @@ class _Ahead:
         """Those whose keys come before a key."""
         while self.key < key:
             yield self.key, self.take()
+
+
+def _words(held: bytes, wanted: bytes) -> tuple[str, str]:
+    """How the records of two names differ, as `said` gives them."""
+    found, expected = difference(rrsets_of(held), rrsets_of(wanted))
+    return found or "records in another order", expected
 
 
 def leads_to(view: View, named: Names, prefix: bytes, value: bytes) -> bytes:

@@ -50,6 +50,10 @@ class OldRegistry:
         """0: nothing is changed here."""
         return 0
 
+    def leaf(self, index: int, /) -> bytes | None:
+        """None: nothing is asked of it here."""
+        return None
+
     def leaves(self) -> int:
         """How many leaves the audit log has."""
         return OldLog(self._old).size()

@@ -11,6 +11,8 @@ from csid.prefix import SEGMENTS
 from registry.replay.effect import Effect, ReplayFault, Step, require
 from registry.rules import serials
 from registry.rules.draft import Draft
+from registry.rules.filed import begun
+from registry.rules.filing import read_receipt
 from registry.rules.lifecycle import BIRTH, LIVE, TRANSITIONS, Verb, verb_between
 from registry.tables import view
 from registry.tables.enums import BY_WORD, WORDS, State
@@ -50,7 +52,8 @@ def updated(step: Step) -> Effect:
     name, before = _subject(step)
     state, target = _said(step.entry.after)
     require(before.state in LIVE, f"{name} is {_word(before.state)}, which nothing changes")
-    require(state is before.state, f"{name} is {_word(before.state)}, not {_word(state)}")
+    wanted = TRANSITIONS[before.state, Verb.UPDATE]
+    require(state is wanted, f"{name} is {_word(before.state)}, not {_word(state)}")
     return _changed(step, name, before, state, target, step.entry.ttl)
 
 
@@ -70,6 +73,17 @@ def retired(step: Step) -> Effect:
     require(state is State.RETIRED, f"its record is {_word(state)}")
     _require_verb(name, before, Verb.RETIRE)
     return _changed(step, name, before, state, target)
+
+
+def receipted(step: Step) -> Effect:
+    """What the national node says to a filing."""
+    name, before = _subject(step)
+    state, target = _said(step.entry.after)
+    _, status = read_receipt(step.entry.to)
+    wanted = State.ACTIVE if status.success else State.REFUSED
+    require(before.state is State.FILING, f"{name} is {_word(before.state)}: no receipt is due")
+    require(state is wanted, f"its record is {_word(state)}, the receipt says {status.name}")
+    return _changed(step, name, before, state, target)._replace(to=step.entry.to)
 
 
 def aliased(step: Step) -> Effect:
@@ -95,7 +109,7 @@ def moved(step: Step) -> Effect:
     new = _free(step, entry.to)
     draft = Draft(step.view)
     draft.change(name, before, _superseded(step, before))
-    row = before._replace(
+    row = begun(before, view.get_root(step.view))._replace(
         leaf=step.leaf,
         since=entry.time,
         changed=entry.time,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from registry.replay.effect import Effect, ReplayFault, Step, require
-from registry.tables import codec
+from registry.tables import codec, zone_changes
 from registry.tables.carried import rows_of
+from registry.tables.changes import Row
 from registry.tables.rows import NO_LEAF
 
 
@@ -33,7 +34,40 @@ def zone_changed(step: Step) -> Effect:
     row = codec.encode(zone._replace(leaf=step.leaf))
     require(zone.held == (entry.kind == "zone.load"), f"{entry.kind} that leaves held {zone.held}")
     require(entry.serial in ((), (zone.serial,)), f"serial {entry.serial}, not {zone.serial}")
-    return Effect(((codec.ZONES, key, row),), after=row, prev=prev, serials=len(entry.serial))
+    rows = ((codec.ZONES, key, row), (codec.UPDATED, codec.loaded_key(entry.on), _leaf(step.leaf)))
+    return Effect(rows, after=row, prev=prev, serials=len(entry.serial))
+
+
+def zone_updated(step: Step) -> Effect:
+    """Names of a zone that were updated: `after` is what they had and have. The row of the zone, if
+    it has one, goes on to say what it was loaded with.
+    """
+    entry = step.entry
+    require(len(entry.serial) == 1, f"{len(entry.serial)} serials, not 1")
+    key = entry.on.encode("ascii")
+    loaded = step.view.get(codec.UPDATED, codec.loaded_key(entry.on))
+    rows: list[Row] = []
+    if loaded is None:  # no leaf says how it came here
+        loaded = _leaf(step.leaf)
+        rows.append((codec.UPDATED, codec.loaded_key(entry.on), loaded))
+    changes = zone_changes.changes_of(entry.after)
+    for name, before, after in changes:
+        known = step.view.get(codec.UPDATED, loaded + name)
+        first, last = (before, before) if known is None else codec.fields(known)[:2]
+        require(last == before, f"{name.hex()} had other records than the leaf before it says")
+        rows.append((codec.UPDATED, loaded + name, codec.encode((first, after, step.leaf))))
+    prev = NO_LEAF
+    if (row := step.view.get(codec.ZONES, key)) is not None:
+        zone = codec.decode_zone(row)
+        require(zone.held, "the zone was dropped")
+        prev = zone.leaf
+        zone = zone._replace(serial=entry.serial[0], leaf=step.leaf)
+        rows.append((codec.ZONES, key, codec.encode(zone)))
+    return Effect(rows, after=zone_changes.pack(changes), prev=prev, serials=1)
+
+
+def _leaf(index: int) -> bytes:
+    return index.to_bytes(8, "big")
 
 
 def carried(step: Step) -> Effect:

@@ -7,8 +7,8 @@ from registry.rules import pools
 from registry.rules.participants import STANDINGS
 from registry.tables import codec, view
 from registry.tables.changes import TreeChange, TreeKind
-from registry.tables.enums import Standing
-from registry.tables.rows import NO_LEAF, Owner, Pool, Redirect
+from registry.tables.enums import FilingState, Standing
+from registry.tables.rows import NO_LEAF, CutFiling, Owner, Pool, Redirect
 
 
 def owner_added(step: Step) -> Effect:
@@ -108,6 +108,38 @@ def pool_added(step: Step) -> Effect:
     row = codec.encode(Pool(*pool[:5], step.leaf, pool.since))
     use = pools.passed_over(pool, view.get_lost(step.view))
     return Effect(((codec.POOLS, codec.pool_key(pool), row), *use), after=row)
+
+
+def filing_asked(step: Step) -> Effect:
+    """A cut that the national node is asked for."""
+    entry = step.entry
+    before = view.get_cut_filing(step.view, entry.on)
+    holds = before is None or before.state is FilingState.REFUSED
+    require(holds, f"the filing of {entry.on} is under way")
+    row = codec.decode_cut_filing(entry.after)
+    since = entry.time if before is None else before.since
+    require(
+        row == CutFiling(FilingState.WANTED, "", since, entry.time, row.leaf), "its row differs"
+    )
+    return _of_filing(step, row, before)
+
+
+def filing_answered(step: Step) -> Effect:
+    """What the national node said to a cut."""
+    entry = step.entry
+    row, before = codec.decode_cut_filing(entry.after), view.get_cut_filing(step.view, entry.on)
+    require(before is not None, f"the filing of {entry.on} was not asked for")
+    assert before is not None
+    wanted = CutFiling(row.state, entry.why, before.since, entry.time, row.leaf)
+    require(row == wanted, "its row differs")
+    return _of_filing(step, row, before)
+
+
+def _of_filing(step: Step, row: CutFiling, before: CutFiling | None) -> Effect:
+    value = codec.encode(row._replace(leaf=step.leaf))
+    prev = NO_LEAF if before is None else before.leaf
+    rows = ((codec.FILINGS, step.entry.on.encode("ascii"), value),)
+    return Effect(rows, after=value, prev=prev)
 
 
 def location_retired(step: Step) -> Effect:

@@ -8,6 +8,7 @@ from registry.rules import policy, pools, serials
 from registry.rules.case import Case
 from registry.rules.decision import Decision, Refusal
 from registry.rules.draft import Draft
+from registry.rules.filed import asked
 from registry.rules.lifecycle import BIRTH, LIVE
 from registry.rules.records import ending_holds, packed_record, ttl_holds
 from registry.rules.requests import Assign, Mint
@@ -64,6 +65,7 @@ def give(
 ) -> Decision:
     """An identifier that is not assigned yet, if all rules hold; year and TTL as in `Import`."""
     name = str(identifier)
+    record = asked(record, view.get_root(case.view))
     state = BY_WORD[record.state]
     refusal = (
         ttl_holds(ttl)

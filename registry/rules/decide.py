@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any, Final
 
-from registry.rules import assignments, moves, owners, policy, pools, texts, transitions
+from registry.rules import assignments, filing, moves, owners, policy, pools, texts, transitions
 from registry.rules.case import Case
 from registry.rules.decision import Decision
 from registry.rules.requests import (
@@ -21,6 +21,7 @@ from registry.rules.requests import (
     Advance,
     Alias,
     AliasSubtree,
+    AnswerFiling,
     Assign,
     Body,
     FinishPlan,
@@ -31,9 +32,11 @@ from registry.rules.requests import (
     Move,
     QualifyOwner,
     Request,
+    RequestFiling,
     Retire,
     RetireLocation,
     SetScope,
+    TakeReceipt,
     Update,
     UpdateOwner,
     fingerprint,
@@ -61,6 +64,9 @@ DECISIONS: Final[Mapping[type[Body], Callable[[Case, Any], Decision]]] = {
     AliasSubtree: moves.alias_subtree,
     Move: moves.move,
     RetireLocation: moves.retire_location,
+    TakeReceipt: filing.receipt,
+    RequestFiling: filing.request,
+    AnswerFiling: filing.answer,
     FinishPlan: lambda _case, body: Decision(Status.UNCHANGED, body.about[:REFERENCE_MAX]),
 }
 

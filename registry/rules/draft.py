@@ -14,6 +14,7 @@ from registry.tables.view import View
 TREE_KIND = {
     State.RESERVED: TreeKind.RECORD,
     State.FILING: TreeKind.RECORD,
+    State.REFUSED: TreeKind.RECORD,
     State.ACTIVE: TreeKind.RECORD,
     State.SUSPENDED: TreeKind.RECORD,
     State.RETIRED: TreeKind.TOMBSTONE,

@@ -1,7 +1,8 @@
 """The life of an identifier: its states, what leads from one to the next, and the EPP words.
 
     reserved 预留 → filing 备案中 → active 有效 ⇄ suspended 暂停 → retired 终止
-                                        any of the four → superseded 已替代 (an alias)
+                      ↓ ↑
+                  refused 备案未通过        any of the five → superseded 已替代 (an alias)
 
 Retired and superseded are final: the code is never given again and goes on resolving, to its
 tombstone or to the identifier that took its place.
@@ -15,7 +16,12 @@ from typing import Final
 
 from registry.tables.enums import State
 
-LIVE: Final = frozenset({State.RESERVED, State.FILING, State.ACTIVE, State.SUSPENDED})
+LIVE: Final = frozenset(
+    {State.RESERVED, State.FILING, State.REFUSED, State.ACTIVE, State.SUSPENDED}
+)
+# Every identifier resolves, and says its state; these alone are found by others who look for
+# resources: what the national node has taken, or, where there is none, the node itself.
+LISTED: Final = frozenset({State.ACTIVE, State.SUSPENDED})
 BIRTH: Final = frozenset({State.RESERVED, State.FILING, State.ACTIVE})  # states to begin in
 
 
@@ -24,7 +30,8 @@ class Verb(Enum):
 
     FILE = "file"  # hand in for filing (备案) at the national node
     ACTIVATE = "activate"  # the filing was accepted
-    WITHDRAW = "withdraw"  # the filing was refused or taken back
+    REFUSE = "refuse"  # the filing was not accepted
+    WITHDRAW = "withdraw"  # the filing was taken back
     SUSPEND = "suspend"
     REINSTATE = "reinstate"
     UPDATE = "update"
@@ -37,9 +44,12 @@ TRANSITIONS: Final[Mapping[tuple[State, Verb], State]] = {
     (State.RESERVED, Verb.FILE): State.FILING,
     (State.FILING, Verb.ACTIVATE): State.ACTIVE,
     (State.FILING, Verb.WITHDRAW): State.RESERVED,
+    (State.FILING, Verb.REFUSE): State.REFUSED,
+    (State.REFUSED, Verb.FILE): State.FILING,
     (State.ACTIVE, Verb.SUSPEND): State.SUSPENDED,
     (State.SUSPENDED, Verb.REINSTATE): State.ACTIVE,
     **{(state, Verb.UPDATE): state for state in LIVE},
+    (State.REFUSED, Verb.UPDATE): State.FILING,  # what is put right is filed again
     **{(state, Verb.RETIRE): State.RETIRED for state in LIVE},
     **{(state, Verb.SUPERSEDE): State.SUPERSEDED for state in LIVE},
 }

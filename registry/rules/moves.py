@@ -14,6 +14,7 @@ from registry.rules import assignments, policy, serials
 from registry.rules.case import Case
 from registry.rules.decision import Decision, Refusal
 from registry.rules.draft import Draft
+from registry.rules.filed import begun
 from registry.rules.free import Serials
 from registry.rules.lifecycle import LIVE, Verb
 from registry.rules.requests import REFERENCE_MAX, Alias, AliasSubtree, Move, RetireLocation
@@ -61,6 +62,11 @@ def move(case: Case, body: Move) -> Decision:
     before = held(case, old, Verb.SUPERSEDE)
     if isinstance(before, Refusal):
         return before.about(old)
+    root = view.get_root(case.view)
+    if root is not None and before.state is State.SUSPENDED:
+        # Its new code is to be filed, which would end the hold.
+        detail = "is suspended, and its new code would have to be filed; reinstate or retire it"
+        return Decision(Status.STATE_PROHIBITS, old, detail)
     new = _free(case, body)
     if isinstance(new, Refusal):
         return new.about(old)
@@ -71,7 +77,7 @@ def move(case: Case, body: Move) -> Decision:
         return refusal.about(old)
     draft = Draft(case.view)
     draft.change(old, before, _superseded(case, before, str(new)))
-    row = before._replace(
+    row = begun(before, root)._replace(
         leaf=case.leaf, since=case.now, changed=case.now, depth=before.depth + 1, target=""
     )
     draft.enter(new, row, pool)

@@ -65,6 +65,9 @@ def add(case: Case, body: AddOwner) -> Decision:
 
 def takes_owners(seen: View) -> bool:
     """Whether an import may bring its owners with it: none was registered by hand so far."""
+    root = view.get_root(seen)
+    if root is not None and not root.registers:
+        return False
     if seen.get(codec.SETTINGS, codec.INVENTORY_KEY) is not None:
         return True
     return next(seen.scan(codec.OWNERS, b""), None) is None

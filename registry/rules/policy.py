@@ -21,6 +21,7 @@ from registry.rules.requests import (
     Advance,
     Alias,
     AliasSubtree,
+    AnswerFiling,
     Assign,
     Body,
     FinishPlan,
@@ -30,21 +31,34 @@ from registry.rules.requests import (
     Mint,
     Move,
     QualifyOwner,
+    RequestFiling,
     Retire,
     RetireLocation,
     Role,
     SetScope,
+    TakeReceipt,
     Update,
     UpdateOwner,
 )
 from registry.rules.status import Status
 from registry.tables.enums import STANDING_WORDS, WORDS, State
 from registry.tables.rows import Owner, Pool, PoolUse
-from registry.tables.view import View, count_live, get_location, get_owner, get_scope, get_subtree
+from registry.tables.view import (
+    View,
+    count_live,
+    get_location,
+    get_owner,
+    get_root,
+    get_scope,
+    get_subtree,
+)
 
 Owners = tuple[str, ...]
+# What is said where a node without a registry is asked for a code.
+NO_REGISTRY: Final = "this node assigns no identifiers; ask the region node of location"
 _ADMINISTRATOR: Final = frozenset({Role.ADMINISTRATOR})
 _REGISTRAR: Final = frozenset({Role.ADMINISTRATOR, Role.REGISTRAR})
+_NODE: Final = frozenset({Role.NODE})
 # Reading the registry is for every role; the audit commands ask this before they read.
 MAY_AUDIT: Final = frozenset({Role.ADMINISTRATOR, Role.AUDITOR})
 
@@ -72,16 +86,25 @@ RULES: Final[Mapping[type[Body], Rule]] = {
     Mint: Rule(_REGISTRAR, lambda body: (fold(body.pool).partition("/")[0],)),
     Import: Rule(_REGISTRAR, _of_identifier),
     Update: Rule(_REGISTRAR, _of_identifier),
-    Advance: Rule(_REGISTRAR, _of_identifier),
+    Advance: Rule(_REGISTRAR | _NODE, _of_identifier),
     Retire: Rule(_REGISTRAR, _of_identifier),
     Alias: Rule(_REGISTRAR, lambda body: (body.old.owner, body.new.owner)),
     AliasSubtree: Rule(_ADMINISTRATOR),
     Move: Rule(_ADMINISTRATOR),
     RetireLocation: Rule(_ADMINISTRATOR),
+    TakeReceipt: Rule(_NODE),
+    RequestFiling: Rule(_REGISTRAR, lambda body: (fold(body.cut).partition("/")[0],)),
+    AnswerFiling: Rule(_NODE),
     FinishPlan: Rule(_REGISTRAR),
 }
-# The others are the node's own decisions: filing is answered, and a hold lifted, by the node.
+# The others are the node's own decisions: filing is answered, and a hold lifted, by the node. Where
+# there is a national node, it alone answers.
 REGISTRAR_VERBS: Final = frozenset({Verb.FILE, Verb.UPDATE, Verb.RETIRE, Verb.SUPERSEDE})
+VERBS: Final[Mapping[Role, frozenset[Verb]]] = {
+    Role.ADMINISTRATOR: frozenset(set(Verb) - {Verb.REFUSE}),
+    Role.REGISTRAR: REGISTRAR_VERBS,
+    Role.NODE: frozenset({Verb.FILE, Verb.ACTIVATE, Verb.REFUSE}),
+}
 
 
 def permit(actor: Actor, body: Body) -> Refusal | None:
@@ -89,9 +112,7 @@ def permit(actor: Actor, body: Body) -> Refusal | None:
     rule = RULES[type(body)]
     if actor.role not in rule.roles:
         return _role_may_not(actor, body.kind, rule.roles)
-    if actor.role is Role.ADMINISTRATOR:
-        return None
-    for owner in rule.owners(body):
+    for owner in rule.owners(body) if actor.role is Role.REGISTRAR else ():
         if owner != actor.owner:
             return Refusal(
                 Status.OWNER_NOT_YOURS,
@@ -148,6 +169,9 @@ def year_holds(year: int, now: int) -> Refusal | None:
 def place_open(view: View, place: str, year: int) -> Refusal | None:
     """Whether identifiers may be given at a place (owner/industry/location/type) in a year."""
     owner, industry, location, _type = place.split("/")
+    root = get_root(view)
+    if root is not None and not root.registers:
+        return Refusal(Status.OUT_OF_SCOPE, f"{NO_REGISTRY} {location}")
     refusal = right_holds(get_owner(view, owner), owner, Right.HOLD_IDENTIFIERS)
     if refusal is not None:
         return refusal
@@ -221,9 +245,23 @@ def pool_quota(pool: Pool, use: PoolUse) -> Refusal | None:
 
 def verb_allowed(actor: Actor, verb: Verb) -> Refusal | None:
     """Whether an actor may lead an identifier of its own to another state."""
-    if actor.role is Role.ADMINISTRATOR or verb in REGISTRAR_VERBS:
+    if verb in VERBS.get(actor.role, ()):
         return None
-    return _role_may_not(actor, verb.value, _ADMINISTRATOR)
+    return _role_may_not(actor, verb.value, _NODE if verb is Verb.REFUSE else _ADMINISTRATOR)
+
+
+def answer_allowed(view: View, actor: Actor, verb: Verb) -> Refusal | None:
+    """Whether an actor may say that a filing was accepted: where there is one, the national node
+    alone.
+    """
+    root = get_root(view) if verb is Verb.ACTIVATE and actor.role is not Role.NODE else None
+    if root is None:
+        return None
+    return Refusal(
+        Status.STATE_PROHIBITS,
+        f"it is for the receipt of the national node {root.host}:{root.port} to make it active; "
+        "csid filing status says what it waits for",
+    )
 
 
 def birth_allowed(actor: Actor, state: State) -> Refusal | None:

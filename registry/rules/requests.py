@@ -17,7 +17,7 @@ from csid.identifier import Identifier
 from csid.record import Record, encode
 from registry.rules.lifecycle import Verb
 from registry.rules.participants import Judgement
-from registry.tables.enums import Kind
+from registry.tables.enums import FilingState, Kind
 
 TEXT_MAX: Final = 200  # characters of a name, a contact or a reason
 ACTOR_MAX: Final = 64  # characters of an actor's name
@@ -45,6 +45,7 @@ class Role(Enum):
     REGISTRAR = "registrar"  # of one owner
     AUDITOR = "auditor"
     READER = "read-only"
+    NODE = "node"  # of the network, as its key says; nobody acts so at a terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,6 +254,42 @@ class RetireLocation:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeReceipt:
+    """Take what the national node says to the filing of an identifier; the reason is the request's.
+
+    ``number``: of the receipt; 0 where the filing of the cut around it was refused, which no
+    receipt says. ``status``: 100 for taken, else the number of the status that it was refused
+    with. ``serial``: of the zone in which the national node has seen the identifier; None the
+    present one.
+    """
+
+    kind: ClassVar[str] = "receipt"
+    identifier: Identifier
+    number: int
+    status: int
+    serial: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFiling:
+    """Ask the national node to delegate a cut to this node (备案): owner, owner/industry or
+    owner/industry/location.
+    """
+
+    kind: ClassVar[str] = "filing.request"
+    cut: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerFiling:
+    """Take what the national node says to the filing of a cut; the reason is the request's."""
+
+    kind: ClassVar[str] = "filing.answer"
+    cut: str
+    state: FilingState
+
+
+@dataclass(frozen=True, slots=True)
 class FinishPlan:
     """Note under an idempotency key that all of a plan was done: `plan.finish` makes it."""
 
@@ -280,6 +317,9 @@ Body = (
     | AliasSubtree
     | Move
     | RetireLocation
+    | TakeReceipt
+    | RequestFiling
+    | AnswerFiling
     | FinishPlan
 )
 

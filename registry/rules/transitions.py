@@ -13,6 +13,7 @@ from registry.rules.assignments import give, pool_of, taken
 from registry.rules.case import Case
 from registry.rules.decision import Decision, Refusal
 from registry.rules.draft import Draft
+from registry.rules.filed import asked
 from registry.rules.lifecycle import LIVE, TRANSITIONS, Verb, verb_between
 from registry.rules.records import (
     ending_holds,
@@ -43,6 +44,8 @@ def put(case: Case, body: Import) -> Decision:
         if refusal is not None:
             return refusal.about(name)
         return give(case, identifier, record, pool_of(case, identifier), body.year, body.ttl)
+    record = _as_filed(case, before, record)
+    state = BY_WORD[record.state]
     packed = packed_record(record)
     if isinstance(packed, Refusal):
         return packed.about(name)
@@ -59,6 +62,19 @@ def put(case: Case, body: Import) -> Decision:
             "there",
         )
     return turned(case, name, before, verb, record, body.ttl)
+
+
+def _as_filed(case: Case, before: Assignment, record: Record) -> Record:
+    """What a row says of an identifier that it has as active, and the national node not yet: as
+    long as nothing else differs that it waits, or was refused; else it is filed again.
+    """
+    if before.state not in (State.RESERVED, State.FILING, State.REFUSED):
+        return record
+    filed = asked(record, view.get_root(case.view))
+    if filed is not record and before.state is State.REFUSED:
+        refused = record.changed(state=WORDS[State.REFUSED].record)
+        return refused if packed_record(refused) == before.record else filed
+    return filed
 
 
 def _says(row: Assignment, body: Import, packed: bytes) -> bool:
@@ -87,6 +103,8 @@ def update(case: Case, body: Update) -> Decision:
     if isinstance(packed, Refusal):
         return packed.about(name)
     word = WORDS[before.state].record
+    if packed == before.record and body.ttl in (None, before.ttl):
+        return Decision(Status.UNCHANGED, name)
     if record.state != word:
         return Decision(
             Status.STATE_PROHIBITS,
@@ -94,6 +112,8 @@ def update(case: Case, body: Update) -> Decision:
             f"is {word}, the record says {record.state}; a state is changed by file, "
             "activate, withdraw, suspend, reinstate or retire",
         )
+    if before.state is State.REFUSED:
+        record = record.changed(state=WORDS[State.FILING].record)
     return turned(case, name, before, Verb.UPDATE, record, body.ttl)
 
 
@@ -165,15 +185,22 @@ def held(case: Case, name: str, verb: Verb) -> Assignment | Refusal:
 
 
 def turned(
-    case: Case, name: str, before: Assignment, verb: Verb, record: Record, ttl: int | None = None
+    case: Case,
+    name: str,
+    before: Assignment,
+    verb: Verb,
+    record: Record,
+    ttl: int | None = None,
+    to: str = "",
 ) -> Decision:
     """What an identifier that is ``before`` comes to by a verb, with the record it then has.
 
     Every request that changes an identifier and leaves it one of its own ends here, so the same
-    holds by all routes. ``ttl``: seconds, None as it is.
+    holds by all routes. ``ttl``: seconds, None as it is. ``to``: what the leaf says there.
     """
     refusal = (
         policy.verb_allowed(case.request.actor, verb)
+        or policy.answer_allowed(case.view, case.request.actor, verb)
         or ttl_holds(ttl)
         or ending_holds(case, name, record)
     )
@@ -190,4 +217,5 @@ def turned(
         return Decision(Status.UNCHANGED, name)
     draft = Draft(case.view)
     draft.change(name, before, after._replace(leaf=case.leaf, changed=case.now))
-    return case.done(name, draft.rows(), draft.tree, after=packed, prev=before.leaf)
+    decision = case.done(name, draft.rows(), draft.tree, after=packed, prev=before.leaf, to=to)
+    return decision._replace(subject=name)

@@ -9,16 +9,19 @@ from typing import Any, Final
 import msgpack
 
 from csid.check import BASE36
-from registry.tables.enums import Kind, Standing, State
+from registry.tables.enums import FilingState, Kind, NodeRole, Standing, State
 from registry.tables.rows import (
     Assignment,
     AuditKey,
+    CutFiling,
     Lost,
     Owner,
+    Place,
     Pool,
     PoolUse,
     Redirect,
     Replay,
+    Root,
     Scope,
     ZoneRow,
 )
@@ -34,6 +37,7 @@ SUBTREES: Final = "subtrees"
 REPLAYS: Final = "replays"
 SETTINGS: Final = "settings"
 ZONES: Final = "zones"
+FILINGS: Final = "filings"
 TABLES: Final = (
     OWNERS,
     POOLS,
@@ -46,11 +50,19 @@ TABLES: Final = (
     REPLAYS,
     SETTINGS,
     ZONES,
+    FILINGS,
 )
+# Kept by a replay alone: what updates have made of a zone since it was loaded, by the leaf of that
+# (8, big-endian) and the key of a name below the apex: [before, after, leaf]. Under FF and the
+# zone's name (SHA-256), the leaf.
+UPDATED: Final = "updated"
+REPLAYED: Final = (*TABLES, UPDATED)
 
 SCOPE_KEY: Final = b"scope"
 LOST_KEY: Final = b"lost"
 AUDIT_KEY: Final = b"audit-key"
+PLACE_KEY: Final = b"network"
+ROOT_KEY: Final = b"root"
 INVENTORY_KEY: Final = b"inventory"  # there while imports bring their owners with them
 INVENTORY_UNDER_WAY: Final = b"\1"
 # A row is its fields in order, as a msgpack array; a count is an integer.
@@ -165,6 +177,28 @@ def decode_zone(value: bytes) -> ZoneRow:
     return ZoneRow(*_unpack(value))
 
 
+def loaded_key(origin: str) -> bytes:
+    """The key in UPDATED of the leaf of a zone's load."""
+    return b"\xff" + sha256(origin.encode("ascii")).digest()
+
+
 def decode_count(value: bytes | None) -> int:
     """The number in a row; none is 0."""
     return 0 if value is None else int(_unpack(value))
+
+
+def decode_place(value: bytes) -> Place:
+    """What the node is in the network, in a row."""
+    role, *rest = _unpack(value)
+    return Place(NodeRole(role), *rest)
+
+
+def decode_root(value: bytes) -> Root:
+    """Where this node files, in a row."""
+    return Root(*_unpack(value))
+
+
+def decode_cut_filing(value: bytes) -> CutFiling:
+    """The filing of a cut in a row."""
+    state, *rest = _unpack(value)
+    return CutFiling(FilingState(state), *rest)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-from csid.vocabulary import STANDINGS, STATES
+from csid.vocabulary import FILING_STATES, STANDINGS, STATES
 
 
 class State(IntEnum):
@@ -14,6 +14,7 @@ class State(IntEnum):
 
     RESERVED = 0
     FILING = 1
+    REFUSED = 6  # by the national node: it lives, and may be filed again
     ACTIVE = 2
     SUSPENDED = 3
     RETIRED = 4
@@ -46,6 +47,7 @@ def _words(state: State, epp: tuple[str, ...], rdap: tuple[str, ...]) -> Words:
 WORDS: Final[Mapping[State, Words]] = {
     State.RESERVED: _words(State.RESERVED, ("inactive",), ("inactive",)),
     State.FILING: _words(State.FILING, ("pendingCreate",), ("pending create",)),
+    State.REFUSED: _words(State.REFUSED, ("inactive", "serverHold"), ("inactive", "server hold")),
     State.ACTIVE: _words(State.ACTIVE, ("ok",), ("active",)),
     State.SUSPENDED: _words(State.SUSPENDED, ("serverHold",), ("server hold",)),
     State.RETIRED: _words(State.RETIRED, _LOCKED_EPP, _LOCKED_RDAP),
@@ -77,4 +79,29 @@ class Standing(IntEnum):
 STANDING_WORDS: Final[Mapping[Standing, tuple[str, str]]] = {
     standing: (word, STANDINGS[word])
     for standing, word in ((standing, standing.name.lower()) for standing in Standing)
+}
+
+
+class NodeRole(IntEnum):
+    """What a node is in the network; the numbers are stored."""
+
+    NATIONAL = 0
+    REGION = 1
+    INDUSTRY = 2
+    AGGREGATE = 3
+
+
+class FilingState(IntEnum):
+    """Where the filing of a cut is, at the node that asks for it; the numbers are stored."""
+
+    WANTED = 0  # to be sent to the national node
+    WAITING = 1  # the national node has it, and decides later
+    FILED = 2
+    REFUSED = 3
+
+
+# In JSON, and in Chinese.
+FILING_WORDS: Final[Mapping[FilingState, tuple[str, str]]] = {
+    state: (word, FILING_STATES[word])
+    for state, word in ((state, state.name.lower()) for state in FilingState)
 }

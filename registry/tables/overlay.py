@@ -19,8 +19,8 @@ class Overlay:
 
     def __init__(self, base: View) -> None:
         self._base = base
-        self._layers: dict[str, Rows] = {table: {} for table in codec.TABLES}
-        self._sorted: dict[str, list[bytes]] = {table: [] for table in codec.TABLES}
+        self._layers: dict[str, Rows] = {table: {} for table in codec.REPLAYED}
+        self._sorted: dict[str, list[bytes]] = {table: [] for table in codec.REPLAYED}
         self._leaves = base.leaves()
 
     def get(self, table: str, key: bytes, /) -> bytes | None:
@@ -39,6 +39,10 @@ class Overlay:
     def leaves(self) -> int:
         """The leaves below and those added."""
         return self._leaves
+
+    def leaf(self, index: int, /) -> bytes | None:
+        """One of those below; those that were decided on are not kept."""
+        return self._base.leaf(index) if index < self._base.leaves() else None
 
     def serial(self, name: str, /) -> int:
         """As the view below says."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from registry.tables.enums import Kind, Standing, State
+from registry.tables.enums import FilingState, Kind, NodeRole, Standing, State
 
 NO_LEAF = -1  # where there is no earlier leaf of a subject
 DEFAULT_TTL: Final = 300  # seconds
@@ -112,3 +112,33 @@ class ZoneRow(NamedTuple):
     leaf: int
     since: int
     held: bool  # False: it was dropped
+
+
+class Place(NamedTuple):
+    """What the node is in the network; without this row it is by itself."""
+
+    role: NodeRole
+    name: str  # in the register of nodes; empty of the national node
+    leaf: int
+    since: int
+
+
+class Root(NamedTuple):
+    """The national node that this one files with; without this row there is none."""
+
+    host: str
+    port: int
+    key: str  # name of this node's own key
+    registers: bool  # whether the node assigns identifiers
+    leaf: int
+    since: int
+
+
+class CutFiling(NamedTuple):
+    """A cut that this node asks the national node for. Its prefix is the key of the row."""
+
+    state: FilingState
+    reason: str  # the national node's words
+    since: int  # wanted
+    changed: int
+    leaf: int

@@ -88,7 +88,8 @@ class TransactionView:
     def attach(self, txn: ReadTransaction | WriteTransaction) -> None:
         """From now on see what another transaction sees."""
         self._tables = {table: txn.table(name) for table, name in _TABLES.items()}
-        self._log = audit.Log(AuditStore(txn))
+        self._audit = AuditStore(txn)
+        self._log = audit.Log(self._audit)
         self._txn = txn
         self._names: Names | None = None
 
@@ -103,6 +104,10 @@ class TransactionView:
     def leaves(self) -> int:
         """How many leaves the audit log has."""
         return self._log.size
+
+    def leaf(self, index: int, /) -> bytes | None:
+        """The data of a leaf that is in the log."""
+        return self._audit.get(leaf_key(index))
 
     def serial(self, name: str, /) -> int:
         """The serial that the zone of a name gets by this transaction; 0 where there is none."""

@@ -12,11 +12,14 @@ from registry.tables import codec
 from registry.tables.rows import (
     Assignment,
     AuditKey,
+    CutFiling,
     Owner,
+    Place,
     Pool,
     PoolUse,
     Redirect,
     Replay,
+    Root,
     Scope,
     ZoneRow,
 )
@@ -42,6 +45,10 @@ class View(Protocol):
         """How many leaves the audit log has: the index that the next one gets."""
         ...
 
+    def leaf(self, index: int, /) -> bytes | None:
+        """The data of a leaf of the log; None where it is not at hand."""
+        ...
+
     def serial(self, name: str, /) -> int:
         """The serial that the zone of a name (an identifier or prefix in canonical text) gets when
         what is decided now is written; 0 if no zone held here encloses it.
@@ -63,6 +70,10 @@ class Empty:
     def leaves(self) -> int:
         """0."""
         return 0
+
+    def leaf(self, index: int, /) -> bytes | None:
+        """None."""
+        return None
 
     def serial(self, name: str, /) -> int:
         """0."""
@@ -117,6 +128,24 @@ def get_zone(view: View, origin: str) -> ZoneRow | None:
     """What is known of a zone, by its origin in canonical text."""
     value = view.get(codec.ZONES, origin.encode("ascii"))
     return None if value is None else codec.decode_zone(value)
+
+
+def get_place(view: View) -> Place | None:
+    """What the node is in the network; None if it is by itself."""
+    value = view.get(codec.SETTINGS, codec.PLACE_KEY)
+    return None if value is None else codec.decode_place(value)
+
+
+def get_root(view: View) -> Root | None:
+    """The national node that this one files with; None if there is none."""
+    value = view.get(codec.SETTINGS, codec.ROOT_KEY)
+    return None if value is None else codec.decode_root(value)
+
+
+def get_cut_filing(view: View, cut: str) -> CutFiling | None:
+    """What became of a cut that this node asked for."""
+    value = view.get(codec.FILINGS, cut.encode("ascii"))
+    return None if value is None else codec.decode_cut_filing(value)
 
 
 def get_replay(view: View, actor: str, key: str) -> Replay | None:

@@ -14,7 +14,7 @@ from registry.tables import codec, log_entry
 from registry.verify.report import Fault, Report
 from registry.verify.rows import reason_of, text
 from resolver.store import node
-from resolver.store.apexes import GENERATION_OCTETS, split_zone_entry
+from resolver.store.apexes import GENERATION_OCTETS, NOT_READY, split_zone_entry
 from resolver.store.difference import serial_in
 from resolver.store.journal import Journal
 from resolver.store.read import Held, ReadTransaction
@@ -76,11 +76,14 @@ def _zones(read: ReadTransaction, report: Report) -> Iterator[Held]:
             held = Held(key[1:], *split_zone_entry(value))
             if key[:1] != APEX_PREFIX or names.key_of(held.origin) != held.apex:
                 raise ValueError("its key is that of no name")
-            apex = read.table(b"tree").get(held.generation) or b""
-            types = dict(node.rrsets_of(apex))
-            if SOA not in types or NS not in types:
-                raise ValueError("its tree has no apex with SOA and NS")
-            serial_in(apex)
+            if held.flags != NOT_READY:
+                apex = read.table(b"tree").get(held.generation) or b""
+                types = dict(node.rrsets_of(apex))
+                if SOA not in types or NS not in types:
+                    raise ValueError("its tree has no apex with SOA and NS")
+                serial_in(apex)
+            elif next(read.nodes(held.generation), None):
+                raise ValueError("it is not there yet, by its flags, and has nodes")
         except Exception as error:  # whatever damaged octets lead to
             report.add(Fault(APEXES, text(key), f"cannot be read: {error}"))
         else:

@@ -13,7 +13,7 @@ from registry.tables.transaction import write_rows
 from registry.tables.view import View
 from resolver.store.scratch import Scratch
 
-TABLES: Final = {table: table.encode("ascii") for table in codec.TABLES}
+TABLES: Final = {table: table.encode("ascii") for table in codec.REPLAYED}
 LEAVES_PER_STEP: Final = 10_000  # whose rows wait in memory, about 10 MiB
 PLACES_KEPT: Final = 200_000  # rows of places that are known to be there, about 25 MiB
 _CLASS: Final = 4  # separators before the capability class in the key of a pool
@@ -58,6 +58,10 @@ class Ledger:
     def leaves(self) -> int:
         """How many leaves it follows from."""
         return self._leaves
+
+    def leaf(self, index: int, /) -> bytes | None:
+        """None: they are read elsewhere."""
+        return None
 
     def serial(self, name: str, /) -> int:
         """0: there is no tree beside it."""

@@ -19,6 +19,7 @@ _LEAF_AT: Final = {  # which field of a row is the leaf of its last change
     codec.LOCATIONS: 1,
     codec.SUBTREES: 1,
     codec.ZONES: 3,
+    codec.FILINGS: 4,
 }
 
 Row = tuple[bytes, bytes]

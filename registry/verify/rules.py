@@ -13,6 +13,7 @@ from csid.errors import CsidError
 from csid.identifier import parse
 from csid.record import decode
 from registry.rules.decide import decide
+from registry.rules.filing import read_receipt
 from registry.rules.lifecycle import verb_between
 from registry.rules.participants import STANDINGS
 from registry.rules.requests import (
@@ -22,6 +23,7 @@ from registry.rules.requests import (
     Advance,
     Alias,
     AliasSubtree,
+    AnswerFiling,
     Assign,
     Body,
     Import,
@@ -31,10 +33,12 @@ from registry.rules.requests import (
     Move,
     QualifyOwner,
     Request,
+    RequestFiling,
     Retire,
     RetireLocation,
     Role,
     SetScope,
+    TakeReceipt,
     Update,
     UpdateOwner,
 )
@@ -137,6 +141,15 @@ def _add_pool(_seen: View, entry: LogEntry) -> Body:
     return AddPool(pool.place, pool.capability, count, pool.quota, pool.first, pool.last)
 
 
+def _take_receipt(_seen: View, entry: LogEntry) -> Body:
+    number, status = read_receipt(entry.to)
+    return TakeReceipt(parse(entry.on), number, status.number)
+
+
+def _answer_filing(_seen: View, entry: LogEntry) -> Body:
+    return AnswerFiling(entry.on, codec.decode_cut_filing(entry.after).state)
+
+
 _BODIES: Final[Mapping[str, Callable[[View, LogEntry], Any]]] = {
     AddOwner.kind: _add_owner,
     IntroduceOwner.kind: lambda _, entry: IntroduceOwner(entry.on),
@@ -154,5 +167,8 @@ _BODIES: Final[Mapping[str, Callable[[View, LogEntry], Any]]] = {
     Alias.kind: lambda _, entry: Alias(parse(entry.on), parse(entry.to)),
     Move.kind: lambda _, entry: Move(parse(entry.on), parse(entry.to)),
     AliasSubtree.kind: lambda _, entry: AliasSubtree(entry.on, entry.to),
+    TakeReceipt.kind: _take_receipt,
+    RequestFiling.kind: lambda _, entry: RequestFiling(entry.on),
+    AnswerFiling.kind: _answer_filing,
     RetireLocation.kind: lambda _, entry: RetireLocation(entry.on, entry.to),
 }

@@ -16,6 +16,7 @@ from registry.tables import codec
 from registry.tables.naming import Names
 from registry.tables.rows import ZoneRow
 from registry.tables.view import EMPTY, View
+from registry.tables.zone_changes import NameChange
 from registry.verify.report import Fault, Report
 from registry.verify.rows import differences, leaf_of, reason_of
 from resolver.store import pointers
@@ -93,12 +94,13 @@ def _judge(
         )
     below = islice(apexes, bisect_left(apexes, held.apex), None)
     deeper = takewhile(lambda apex: apex.startswith(held.apex), below)
-    walk = Walk(named, Territory(named, held.apex, deeper))
+    loaded = wanted.get(codec.UPDATED, codec.loaded_key(origin)) if ours else None
+    walk = Walk(named, Territory(named, held.apex, deeper), None, _updated(wanted, loaded))
     nodes = _noted(counted(read.nodes(held.generation), each, report), held, leads)
     extras = extras_in(read, held.apex, held.generation)
     for finding in walk.over(wanted, nodes, extras):
         if ours or finding.fault is authority.Fault.NODE:
-            report.add(_fault(finding, wanted))
+            report.add(_fault(finding, wanted, loaded))
     if walk.wildcards != held.wildcards:
         reason = f"is said to have {held.wildcards} wildcards, has {walk.wildcards}"
         report.add(Fault(APEXES, origin, reason))
@@ -108,6 +110,14 @@ def _judge(
     pairs = differences(read.table(b"pointers").scan(held.generation), leads.scan(held.generation))
     for key, value, other in pairs:
         report.add(Fault("pointers", f"of {origin}, {key[8:].hex()}", reason_of(value, other)))
+
+
+def _updated(wanted: View, loaded: bytes | None) -> Iterator[NameChange]:
+    """What became of the names of a zone since it was loaded."""
+    if loaded is not None:
+        for key, value in wanted.scan(codec.UPDATED, loaded):
+            before, after, _ = codec.fields(value)
+            yield NameChange(key[len(loaded) :], before, after)
 
 
 def _noted(nodes: Iterator[Node], held: Held, leads: Table) -> Iterator[Node]:
@@ -149,12 +159,16 @@ def _serial(read: ReadTransaction, held: Held, zone: ZoneRow | None, report: Rep
         report.add(Fault(TREE, f"zone {names.to_text(held.origin)}", reason, zone.leaf))
 
 
-def _fault(finding: Finding, wanted: View) -> Fault:
+def _fault(finding: Finding, wanted: View, loaded: bytes | None) -> Fault:
     reason = finding.fault.value
     if finding.found:
         reason += f": {finding.found}"
     if finding.expected:
         reason += f"; expected: {finding.expected}"
+    if finding.fault is authority.Fault.UPDATED and loaded is not None:
+        row = wanted.get(codec.UPDATED, loaded + finding.key)
+        leaf = None if row is None else codec.fields(row)[2]
+        return Fault(TREE, finding.name, reason, leaf)
     row = wanted.get(codec.ASSIGNMENTS, finding.name.encode("utf-8"))
     return Fault(TREE, finding.name, reason, leaf_of(codec.ASSIGNMENTS, row), REBUILD)
 

@@ -16,6 +16,7 @@ from resolver.store.write import WriteTransaction
 
 LOAD: Final = "zone.load"
 DROP: Final = "zone.drop"
+UPDATE: Final = "zone.update"
 
 
 class Asked(NamedTuple):

@@ -19,7 +19,7 @@ from registry.tables.registered import SEGMENTS, begins_shaped, is_shaped, node_
 from registry.tables.rows import DEFAULT_TTL
 from registry.tables.transaction import AuditStore, TransactionView
 from registry.zones import places
-from registry.zones.asked import row_of
+from registry.zones.asked import UPDATE, row_of
 from registry.zones.first import DEFAULT_ADDRESS, first_servers, first_zone
 from resolver.store import node
 from resolver.store.build import ancestors, next_serial, with_serial
@@ -210,6 +210,10 @@ class Remake:
             try:
                 entry = log_entry.decode(log.get(leaf_key(index)) or b"")
             except ValueError:
+                continue
+            if entry.kind == UPDATE:  # on a zone, not on a name
+                if entry.on == names.to_text(self.origin):
+                    return entry.serial[0]
                 continue
             for name, serial in zip((entry.on, entry.to), entry.serial, strict=False):
                 if self._territory.key_of_name(name.encode("ascii", "replace")) is not None:

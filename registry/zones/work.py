@@ -16,7 +16,7 @@ from registry.authority import Finding, Walk, extras_in
 from registry.tables.naming import Names
 from registry.tables.transaction import TransactionView
 from registry.zones import places, small
-from registry.zones.asked import Asked
+from registry.zones.asked import Asked, row_of
 from registry.zones.drop import Dropping
 from registry.zones.keeper import (
     LEAVES_MAX,
@@ -53,6 +53,7 @@ from resolver.store.write import WriteTransaction
 NODES_PER_SLICE: Final = 500
 SLICE_SECONDS: Final = 0.02  # that one unit looks at nodes
 LOADS_MAX: Final = 16  # zones begun and not published, by all commands
+_OVERTAKEN: Final = "was loaded or updated while it was made anew; give the command again"
 IDLE_SECONDS: Final = 600  # a load of which nobody asks so long is given up, if room is needed
 
 
@@ -74,6 +75,7 @@ class Building:
         self.is_looked_at = False  # all its nodes, with nothing found
         self.seen = 0  # nodes looked at
         self.walk: Walk | None = None
+        self.since = since
         self.begun = Begun(since, None)
         self.carried = since  # leaves of the log whose names are in
         self.has_moved = False  # whether names of it were changed since
@@ -166,6 +168,12 @@ def _serial_of(read: ReadTransaction, zone: Held) -> int | None:
         return serial_in(blob or b"")
     except (ValueError, IndexError):  # it is damaged
         return None
+
+
+def _is_told_since(txn: WriteTransaction, origin: bytes, since: int) -> bool:
+    """Whether a zone was loaded, dropped or updated by one of the leaves from one on."""
+    row = row_of(TransactionView(txn), names.to_text(origin))
+    return row is not None and row.leaf >= since
 
 
 def _behind(read: ReadTransaction, generation: bytes, last: bytes | None) -> Iterator[Node]:
@@ -300,6 +308,8 @@ class Zones:
                 serial = choose(mode, given, held, building.differs, moved, now, used)
                 if serial.fault:
                     answer = Answer(REFUSED, 0, [serial.fault])
+                elif mode is Mode.REBUILD and _is_told_since(txn, building.origin, building.since):
+                    answer = Answer(REFUSED, 0, [_OVERTAKEN])
                 elif serial.is_unchanged:
                     answer = Answer(UNCHANGED, serial.number, [])
                 else:
@@ -343,6 +353,9 @@ class Zones:
                 since = dropping.begun.since
                 if end - since > LEAVES_MAX:
                     raise Again("much was changed meanwhile")
+                heir = dropping.begun.heir
+                if heir is not None and _is_told_since(txn, heir[0], since):
+                    raise Again("the zone above it was changed meanwhile")
                 if dropping.is_outdated(view, written_between(txn, since, end)):
                     raise Again("identifiers were assigned or changed in it meanwhile")
                 serial = serial_held(txn, origin) or 0

@@ -13,7 +13,7 @@ from csid import names
 from csid.limits import MAX_KEY_OCTETS
 from csid.protocol import NS, SOA
 from resolver.store import node
-from resolver.store.apexes import GENERATION_OCTETS, split_zone_entry
+from resolver.store.apexes import GENERATION_OCTETS, NOT_READY, SERVED, split_zone_entry
 from resolver.store.build import negative_ttl
 
 try:
@@ -45,6 +45,8 @@ class Zone:
         skip: octets of `apex`.
         depth: labels of `apex`.
         wire_octets: octets of the apex in wire form, the root's included.
+        flags: `resolver.store.apexes`; unless they are 0, nothing is answered from the zone, and
+            what follows here may be empty.
         generation: 8 octets before each of the zone's keys in the tree.
         has_wildcards: whether any name of the zone begins with `*`.
         soa: the SOA record as a negative answer carries it (RFC 2308 section 3).
@@ -57,6 +59,7 @@ class Zone:
         "apex",
         "authority",
         "depth",
+        "flags",
         "generation",
         "has_wildcards",
         "negative",
@@ -71,7 +74,9 @@ class Zone:
         "wire_octets",
     )
 
-    def __init__(self, apex: bytes, generation: bytes, wildcards: int, blob: bytes) -> None:
+    def __init__(
+        self, apex: bytes, generation: bytes, wildcards: int, blob: bytes, flags: int = SERVED
+    ) -> None:
         self.apex = apex
         self.skip = len(apex)
         self.depth = apex.count(0)
@@ -79,6 +84,19 @@ class Zone:
         self.wire_octets = len(self.wire)
         self.generation = generation
         self.has_wildcards = wildcards > 0
+        self.flags = flags
+        # The records above under the pointer that fits a question, by what it points to; as far as
+        # questions came.
+        self.negative: list[bytes | None] = []
+        self.authority: list[bytes | None] = []
+        self.soa = self.ns = self.ns_extra = b""
+        self.ns_number = self.ns_extra_number = 0
+        self.ns_hosts: frozenset[bytes] = frozenset()
+        if flags != NOT_READY:
+            self._take(blob)
+
+    def _take(self, blob: bytes) -> None:
+        """Take what the node of the apex says."""
         rrsets = dict(node.rrsets_of(blob))
         soa = rrsets[SOA]
         self.soa = node.rr(node.OWNER, SOA, negative_ttl(soa), soa.rdatas[0])
@@ -88,10 +106,6 @@ class Zone:
         self.ns_extra = node.extra_at(blob, at)
         self.ns_extra_number = node.extra_number_at(blob, at)
         self.ns_hosts = frozenset(names.key_of(rdata) for rdata in rrsets[NS].rdatas)
-        # The records above under the pointer that fits a question, by what it points to; as far as
-        # questions came.
-        self.negative: list[bytes | None] = []
-        self.authority: list[bytes | None] = []
 
     def negative_at(self, offset: int) -> bytes:
         """The SOA of a negative answer, its owner a pointer to `offset` of the message."""
@@ -172,13 +186,15 @@ class Snapshot:
         if zone is None:
             entry = split_zone_entry(value)
             blob = self.get(entry.generation)
-            if blob is None:
+            if blob is None and entry.flags != NOT_READY:
                 raise LookupError(
                     f"the tree has no apex for {names.to_text(names.wire_of_key(apex))}"
                 )
             if len(self.zones) >= _KNOWN_ZONES:
                 self.zones.clear()
-            zone = self.zones[apex] = Zone(apex, entry.generation, entry.wildcards, blob)
+            zone = self.zones[apex] = Zone(
+                apex, entry.generation, entry.wildcards, blob or b"", entry.flags
+            )
         return zone
 
     def zone_above(self, apex: bytes) -> Zone | None:

@@ -6,7 +6,7 @@ and lays ready records into a `Reply`.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from csid.limits import (
     HEADER_OCTETS,
@@ -23,18 +23,22 @@ from csid.protocol import (
     CNAME,
     DNAME,
     DS,
+    EDE_INVALID_DATA,
     EDE_NOT_AUTHORITATIVE,
+    EDE_NOT_READY,
     NS,
     NSEC,
     NXDOMAIN,
     REFUSED,
     RRSIG,
+    SERVFAIL,
     YXDOMAIN,
     A,
 )
 from resolver.answer.lookup import DELEGATION, NO_NAME, REDIRECT, Snapshot, Zone, find
 from resolver.answer.reply import Reply
 from resolver.answer.source import Source
+from resolver.store.apexes import EXPIRED, NOT_READY
 from resolver.store.node import (
     ALIAS,
     CUT,
@@ -55,16 +59,27 @@ from resolver.store.node import (
 
 _ADDRESSES: Final = (A, AAAA)
 _ALIAS_TYPES: Final = (CNAME, ANY)
+# What is said of names in no zone, and in one that is not served, by its flags.
+_NOT_ANSWERED: Final = {
+    0: (REFUSED, EDE_NOT_AUTHORITATIVE),
+    EXPIRED: (SERVFAIL, EDE_INVALID_DATA),
+    NOT_READY: (SERVFAIL, EDE_NOT_READY),
+}
 _BESIDE_ALIAS: Final = (RRSIG, NSEC)  # asked of the alias itself (RFC 4034 sections 3 and 4)
 
 
 class TreeSource(Source):
-    """The resolution tree, at one moment of the store."""
+    """The resolution tree, at one moment of the store.
 
-    __slots__ = ("_snapshot",)
+    Attributes:
+        moment: the transaction it is of, for who looks after what is no plain query.
+    """
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    __slots__ = ("_snapshot", "moment")
+
+    def __init__(self, snapshot: Snapshot, moment: Any = None) -> None:
         self._snapshot = snapshot
+        self.moment = moment
 
     def resolve(self, reply: Reply) -> bool:
         """Collect the answer, following aliases held here."""
@@ -84,9 +99,9 @@ def _follow(reply: Reply, snapshot: Snapshot) -> None:
         if zone is not None and qtype == DS and key == zone.apex:
             # DS lies on the parent's side of a cut (RFC 4035 section 3.1.4.1)
             zone = snapshot.zone_above(key) or zone
-        if zone is None:
-            if not reply.answer_number:
-                reply.rcode, reply.ede = REFUSED, EDE_NOT_AUTHORITATIVE
+        if zone is None or zone.flags:
+            if not reply.answer_number:  # else the asker goes on from the alias it ends with
+                reply.rcode, reply.ede = _NOT_ANSWERED[0 if zone is None else zone.flags]
             return
         outcome, blob, depth = find(snapshot, zone, key)
         if outcome == DELEGATION and not (

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from csid import names
 from csid.errors import StoreError
-from resolver.store import node, pointers
+from resolver.store import node, parted, pointers
 from resolver.store.apexes import GENERATION_OCTETS
 from resolver.store.covers import own_cover, parent
 from resolver.store.extras import extras_of, hosts_in, is_wildcard
@@ -30,6 +30,9 @@ def faults(read: ReadTransaction) -> Iterator[str]:
     for generation, journal in read.table(b"doomed").scan(b""):
         generations.add(generation)
         journals.add(journal)
+    for parted_zone in parted.entries(read):
+        generations.add(parted_zone.generation)
+        journals.add(parted_zone.journal)
     try:
         for zone in read.zones():
             generations.add(zone.generation)

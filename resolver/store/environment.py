@@ -2,7 +2,7 @@
 
 Sub-databases (described in schemas/store.md):
     meta    what the directory is: schema version, suffix, secrets, the last generation given out
-    apexes  00 + canonical key of an apex -> generation(8) wildcards(8) journal(8)
+    apexes  00 + canonical key of an apex -> generation(8) wildcards(8) journal(8) [flags(1)]
     tree    generation(8) + canonical key below the apex -> node blob (resolver/store/node.py)
     pointers    which names lead to which hosts of their zone (resolver/store/pointers.py)
     doomed  generation(8) -> journal(8) of a zone that was dropped, else empty: trees being built

@@ -130,10 +130,10 @@ class Journal:
             self.forget()
             state = _State(has_used=1, used=before)
         first, number, octets, has_used, used = state
-        if not _is_beyond(after, before):
+        if not is_beyond(after, before):
             nodes = None
-            has_used, used = 1, before if not has_used or _is_beyond(before, used) else used
-        elif has_used and _is_beyond(before, used) and not _is_beyond(after, used):
+            has_used, used = 1, before if not has_used or is_beyond(before, used) else used
+        elif has_used and is_beyond(before, used) and not is_beyond(after, used):
             nodes, has_used, used = None, 0, 0  # it is half the round of serials ago
         key = self._key(number)
         entry = _entry(key, before, after, nodes) if nodes is not None else b""
@@ -178,7 +178,7 @@ class Journal:
                 before, after, _packing = _head(self._at(number))
                 if expected is not None and after != expected:
                     return
-                if state.has_used and not _is_beyond(before, state.used):
+                if state.has_used and not is_beyond(before, state.used):
                     return
                 yield Step(number, before, after)
                 expected = before
@@ -193,9 +193,14 @@ class Journal:
         The names' present nodes are in the tree at the same moment. Empty for the present serial
         is the caller's to know: a zone that was never changed has no journal.
         """
+        number = self.number_of(serial)
+        return None if number is None else self.since_number(number)
+
+    def number_of(self, serial: int) -> int | None:
+        """The number of the entry that led on from a serial; None if there is none."""
         for step in self.steps():
             if step.before == serial:
-                return self.since_number(step.number)
+                return step.number
         return None
 
     def since_number(self, number: int) -> dict[bytes, bytes] | None:
@@ -257,7 +262,7 @@ class Journal:
             self._table.delete(key)
 
 
-def _is_beyond(serial: int, other: int) -> bool:
+def is_beyond(serial: int, other: int) -> bool:
     """Whether a serial is greater than another (RFC 1982 section 3.2)."""
     return 0 < (serial - other) % 2**32 < 2**31
 

@@ -25,6 +25,10 @@ SYNC_DATABASES: Final = (
     b"sync.states",
     b"sync.timers",
     b"sync.changes",
+    b"sync.catalogs",
+    b"sync.members",
+    b"sync.listed",
+    b"sync.parted",
 )
 _NODE_OCTETS: Final = 16
 MAGIC: Final = b"csid resolution store"

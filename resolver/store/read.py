@@ -12,7 +12,7 @@ from csid.errors import StoreError, ZoneError
 from csid.protocol import SOA
 from resolver.answer.lookup import Snapshot
 from resolver.store import difference, node
-from resolver.store.apexes import GENERATION_OCTETS, ZoneEntry, split_zone_entry
+from resolver.store.apexes import GENERATION_OCTETS, SERVED, ZoneEntry, split_zone_entry
 from resolver.store.build import serial_of
 from resolver.store.difference import Difference
 from resolver.store.journal import Journal
@@ -28,6 +28,7 @@ class Held(NamedTuple):
     generation: bytes
     wildcards: int  # names of it that are wildcards
     journal: bytes  # what the keys of its journal begin with
+    flags: int = SERVED  # resolver.store.apexes: else it is held and not served
 
     @property
     def origin(self) -> bytes:
@@ -79,6 +80,14 @@ class ReadTransaction:
         """(key below the apex, blob) of a zone's nodes whose key begins with `prefix`, in order."""
         for key, blob in _range(self._txn.cursor(self._tree), generation + prefix):
             yield key[GENERATION_OCTETS:], blob
+
+    def stored_nodes(self, generation: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """(generation + key below the apex, blob) of a zone's nodes, in order, and then what else
+        the tree holds: the quickest way through a zone, whose end the caller looks for.
+        """
+        cursor = self._txn.cursor(self._tree)
+        nodes: Iterator[tuple[bytes, bytes]] = iter(cursor if cursor.set_range(generation) else ())
+        return nodes
 
     def tree(self, generation: bytes) -> Tree:
         """The nodes of a zone, to look at one by one."""

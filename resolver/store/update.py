@@ -8,13 +8,13 @@ The tree is then, node by node, what `store/build.py` makes of the same records.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from csid import names
 from csid.errors import StoreError, ZoneError
 from csid.limits import MAX_NAME_KEY_OCTETS, NODES_PER_COMMIT
-from csid.protocol import CNAME, NS, SOA
+from csid.protocol import CNAME, NS, SOA, ZONEMD
 from resolver.store import covers, node, refresh
 from resolver.store.apexes import ZoneEntry, zone_entry
 from resolver.store.build import BESIDE_CNAME, SINGLE, ancestors, check_caps, next_serial
@@ -26,6 +26,7 @@ from resolver.store.pointers import Pointers
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.table import Table
 from resolver.store.tree import Tree
+from resolver.sync import feed
 
 # What `put` did.
 ADDED: Final = 0
@@ -91,6 +92,12 @@ class ZoneUpdate:
         """What a name has, by type."""
         blob = self._tree.get(key)
         return dict(node.rrsets_of(blob)) if blob is not None else {}
+
+    def below(self, key: bytes) -> Iterator[bytes]:
+        """The keys of the nodes behind a key that begin with it, in order; they may be written in
+        the meantime.
+        """
+        return (found for found, _ in self._tree.below(key))
 
     def touched(self) -> Collection[bytes]:
         """The names that were changed so far, or written as they were."""
@@ -287,11 +294,10 @@ class ZoneUpdate:
         Raises:
             ZoneError: too much depends on what was changed; the transaction must be undone.
         """
-        self._follow()
-        for key in self._written:
-            if is_same(key, self._before[key], self._tree.get(key)):
-                del self._before[key]
-        changes = self._before
+        changes = self._changes()
+        if serial is None and self._has_old_digest(changes, always):
+            self.remove(b"", ZONEMD)
+            changes = self._changes()
         apex = self._tree.get(b"")
         assert apex is not None
         before = self._serial_in(self._apex or apex)
@@ -304,9 +310,30 @@ class ZoneUpdate:
             self._note(before, after, changes, always)
         self._before = {}
         self._apex = None
+        return after
+
+    def _changes(self) -> Mapping[bytes, bytes | None]:
+        """The names that differ from before, once all follows from them."""
+        self._follow()
+        for key in self._written:
+            if is_same(key, self._before[key], self._tree.get(key)):
+                del self._before[key]
         if self._written or self._moved:
             self._written, self._moved, self._stale = set(), set(), set()
-        return after
+        return self._before
+
+    def _has_old_digest(self, changes: Mapping[bytes, bytes | None], always: bool) -> bool:
+        """Whether the apex has a ZONEMD (RFC 8976) that was made for what the zone was before."""
+        apex = self._tree.get(b"") or b""
+        at = node.find_entry(apex, ZONEMD)
+        if not at:
+            return False
+        before = self._serial_in(self._apex or apex)
+        if not (changes or always or self._wanted not in (None, before)):
+            return False
+        digest = node.first_rdata(node.records_at(apex, at))
+        is_made_for = int.from_bytes(digest[:4], "big")
+        return is_made_for != self._after(before) or any(changes)
 
     def _follow(self) -> None:
         if self._unsettled:
@@ -333,6 +360,8 @@ class ZoneUpdate:
         if changes or always or after != before:
             journal = Journal(Table(self._txn, self._databases[b"journal"]), entry.journal)
             journal.record(before, after, changes)
+        if after != before:
+            feed.note(self._txn, self._databases, self.apex, after)
 
     def _text(self, key: bytes) -> str:
         return names.to_text(names.wire_of_key(self.apex + key))

@@ -13,7 +13,14 @@ from csid import names
 from csid.errors import StoreError, ZoneError
 from csid.limits import NODES_PER_COMMIT, REMOVALS_PER_COMMIT
 from resolver.answer.lookup import Snapshot
-from resolver.store.apexes import GENERATION_OCTETS, ZoneEntry, split_zone_entry, zone_entry
+from resolver.store import parted
+from resolver.store.apexes import (
+    GENERATION_OCTETS,
+    NOT_READY,
+    ZoneEntry,
+    split_zone_entry,
+    zone_entry,
+)
 from resolver.store.build import wildcard_count
 from resolver.store.difference import Difference, difference, serial_in, settled
 from resolver.store.extras import hosts_in, stored
@@ -25,6 +32,7 @@ from resolver.store.seek import APEX_PREFIX, Below, Floor
 from resolver.store.table import Table
 from resolver.store.tree import Tree
 from resolver.store.update import ZoneUpdate
+from resolver.sync import feed
 
 Nodes = Iterable[tuple[bytes, bytes]]
 
@@ -166,6 +174,7 @@ class WriteTransaction:
         entry = entry._replace(wildcards=update.wildcards)
         self._txn.put(APEX_PREFIX + apex, zone_entry(entry), db=self._apexes)
         self._txn.delete(generation, db=self._doomed)
+        feed.note(self._txn, self._databases, apex, after)
         self._seen = None
         return after
 
@@ -223,6 +232,31 @@ class WriteTransaction:
         self.publish(origin, generation, wildcards, None, serial, guard, begun)
         return len(held)
 
+    def set_flags(self, origin: bytes, flags: int) -> None:
+        """Have the zone at `origin` (wire form) served, or held and not served, from this commit
+        on; after whatever else this transaction does with it. What publishes a zone has it served.
+
+        Args:
+            flags: SERVED or EXPIRED (`resolver.store.apexes`); NOT_READY of a zone that is not held
+                yet, which is from then on, with an empty tree.
+
+        Raises:
+            ZoneError: there is no zone with this apex, or there is one and NOT_READY is asked for,
+                or it is NOT_READY and is to be published first.
+        """
+        value = self._txn.get(APEX_PREFIX + names.key_of(origin), db=self._apexes)
+        if flags == NOT_READY and value is None:
+            generation = self._next_generation()
+            entry = ZoneEntry(generation, 0, generation)
+        else:
+            entry = self._held(origin)
+            if (flags == NOT_READY) != (entry.flags == NOT_READY):
+                held = "no data of it is" if entry.flags == NOT_READY else "data of it is"
+                raise ZoneError(names.to_text(origin), f"{held} held; its flags cannot be {flags}")
+        entry = entry._replace(flags=flags)
+        self._txn.put(APEX_PREFIX + names.key_of(origin), zone_entry(entry), db=self._apexes)
+        self._seen = None
+
     def drop_zone(self, origin: bytes, guard: Guard = NO_GUARD, begun: object = None) -> None:
         """Serve a zone no longer; its nodes and its journal go with the next sweep.
 
@@ -233,6 +267,22 @@ class WriteTransaction:
         guard.settle(self, origin, None, begun)
         self._txn.put(old.generation, old.journal, db=self._doomed)
         self._txn.delete(APEX_PREFIX + names.key_of(origin), db=self._apexes)
+        self._seen = None
+
+    def take_away(self, origin: bytes) -> bytes:
+        """Serve a zone no longer, and hand its entry over to who keeps its data (parted.py).
+
+        Raises:
+            ZoneError: there is no zone with this apex.
+        """
+        entry = zone_entry(self._held(origin))
+        self._txn.delete(APEX_PREFIX + names.key_of(origin), db=self._apexes)
+        self._seen = None
+        return entry
+
+    def bring_back(self, origin: bytes, entry: bytes) -> None:
+        """Serve a zone again that `take_away` took."""
+        self._txn.put(APEX_PREFIX + names.key_of(origin), entry, db=self._apexes)
         self._seen = None
 
     def _held(self, origin: bytes) -> ZoneEntry:
@@ -250,6 +300,7 @@ class WriteTransaction:
         generations and journals that are. Reads all apexes.
         """
         zones = [_entry(key[1:], value) for key, value in self._txn.cursor(self._apexes)]
+        zones += parted.entries(self)
         known = {zone.generation for zone in zones} | set(self.doomed())
         journals = {zone.journal for zone in zones}
         journals |= {value for _, value in self._txn.cursor(self._doomed)}

@@ -5,8 +5,11 @@
     sync.targets  where -> msgpack [Target, ...]    EVERYWHERE, for zones without a row of their own
     sync.follows  00 + canonical key of an apex -> msgpack of Follow
     sync.states   the same key -> what became of it lately (resolver/sync/states.py)
-    sync.timers   due(8) + 00 + canonical key of an apex -> empty
-    sync.changes  number(8) + 00 + canonical key of an apex -> serial(4)
+    sync.timers   due(5) + 00 + canonical key of an apex -> empty
+    sync.changes  number(6) + 00 + canonical key of an apex -> serial(4) (resolver/sync/feed.py)
+    sync.catalogs 00 + canonical key of a catalog zone's apex -> msgpack of Catalog
+    sync.members, sync.listed  what consumed catalogs say (resolver/sync/members.py)
+    sync.parted   zones that are not served, kept for their return (resolver/store/parted.py)
 
 Rows are read by one `get` each, whatever number of zones there is.
 """
@@ -28,6 +31,7 @@ FOLLOWS: Final = b"sync.follows"
 STATES: Final = b"sync.states"
 TIMERS: Final = b"sync.timers"
 CHANGES: Final = b"sync.changes"
+CATALOGS: Final = b"sync.catalogs"
 EVERYWHERE: Final = b"\x01"  # in place of an apex
 
 
@@ -84,6 +88,14 @@ class Follow(NamedTuple):
     since: int = 0  # Unix seconds
 
 
+class Catalog(NamedTuple):
+    """A catalog zone whose members are held as secondaries (RFC 9432)."""
+
+    primaries: tuple[Target, ...]  # of members in no group that is named below
+    groups: tuple[tuple[str, tuple[Target, ...]], ...] = ()  # group property -> primaries
+    since: int = 0  # Unix seconds
+
+
 def where(apex: bytes) -> bytes:
     """The key of a zone's rows, from the canonical key of its apex."""
     return APEX_PREFIX + apex
@@ -115,6 +127,17 @@ def follow_of(moment: Moment, apex: bytes) -> Follow | None:
     """Whom the zone at an apex (canonical key) follows; None if it is no secondary."""
     value = moment.table(FOLLOWS).get(where(apex))
     return None if value is None else _follow(value)
+
+
+def catalog_of(moment: Moment, apex: bytes) -> Catalog | None:
+    """How the members of the catalog zone at an apex (canonical key) are held; None if it is
+    consumed by nobody here.
+    """
+    value = moment.table(CATALOGS).get(where(apex))
+    if value is None:
+        return None
+    primaries, groups, since = _unpack(value)
+    return Catalog(_targets(primaries), tuple((one, _targets(of)) for one, of in groups), since)
 
 
 def pack(row: NamedTuple | Sequence[Any]) -> bytes:

@@ -48,6 +48,7 @@ _LAYOUTS: Final[dict[int, _Layout]] = {
     RRSIG: _Layout(fixed=18),
 }
 _A6: Final = int(_T.A6)
+FOLDED: Final = frozenset({*map(int, _LAYOUTS), _A6})  # types of which `folded` may change the data
 
 
 def folded(rrtype: int, rdata: bytes) -> bytes:

@@ -7,7 +7,7 @@ import re
 from csid import fields, vocabulary
 from registry.rules.participants import KINDS
 from registry.rules.requests import Role
-from registry.tables.enums import STANDING_WORDS, WORDS
+from registry.tables.enums import FILING_WORDS, STANDING_WORDS, WORDS
 from tests.support.servers import CHECKOUT
 
 REGISTRY = (CHECKOUT / "schemas" / "registry.md").read_text("utf-8")
@@ -18,7 +18,9 @@ def test_every_state_standing_kind_and_role_has_its_words() -> None:
     assert [words.record for words in WORDS.values()] == list(vocabulary.STATES)
     assert list(STANDING_WORDS.values()) == list(vocabulary.STANDINGS.items())
     assert [words.word for words in KINDS.values()] == list(vocabulary.KINDS)
-    assert [role.value for role in Role] == list(vocabulary.ROLES)
+    # Nobody acts as a node at a terminal.
+    assert [role.value for role in Role if role is not Role.NODE] == list(vocabulary.ROLES)
+    assert list(FILING_WORDS.values()) == list(vocabulary.FILING_STATES.items())
 
 
 def test_every_field_of_a_record_has_its_words() -> None:
@@ -37,6 +39,7 @@ def test_the_schema_of_the_registry_has_the_states_standings_and_kinds() -> None
         right.value for words in KINDS.values() for right in words.rights
     ]
     assert all(f"{word} {zh}" in REGISTRY for word, zh in vocabulary.STANDINGS.items())
+    assert all(f"`{word}` | {zh} |" in REGISTRY for word, zh in vocabulary.FILING_STATES.items())
 
 
 def test_the_guide_draws_the_life_of_an_identifier_in_the_same_words() -> None:

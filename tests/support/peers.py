@@ -25,12 +25,13 @@ class Peer:
     Args:
         folder: where it finds its zones, `<origin>zone`, and keeps what it writes.
         origins: the zones it serves, with their final dots.
-        port: of HOST, UDP and TCP.
+        port, host: where it listens, UDP and TCP.
     """
 
     program = ""
 
-    def __init__(self, folder: Path, origins: list[str], port: int) -> None:
+    def __init__(self, folder: Path, origins: list[str], port: int, host: str = HOST) -> None:
+        self.host = host
         self.folder = folder
         self.origins = origins
         self.port = port
@@ -46,7 +47,7 @@ class Peer:
     ) -> dns.message.Message:
         """Its answer to a query."""
         exchange = dns.query.tcp if stream else dns.query.udp
-        return exchange(query, HOST, timeout=seconds, port=self.port, one_rr_per_rrset=True)
+        return exchange(query, self.host, timeout=seconds, port=self.port, one_rr_per_rrset=True)
 
     def answers(self) -> bool:
         """Whether it serves its last zone yet."""
@@ -67,7 +68,7 @@ class Nsd(Peer):
         return f"""\
 server:
   server-count: 1
-  ip-address: {HOST}@{self.port}
+  ip-address: {self.host}@{self.port}
   username: ""
   zonesdir: "{self.folder}"
   database: ""
@@ -96,7 +97,7 @@ class Knot(Peer):
         return f"""\
 server:
   rundir: "{self.folder}"
-  listen: {HOST}@{self.port}
+  listen: {self.host}@{self.port}
   udp-workers: 1
   tcp-workers: 1
   background-workers: 1
@@ -133,7 +134,7 @@ options {{
   pid-file none;
   lock-file none;
   session-keyfile none;
-  listen-on port {self.port} {{ {HOST}; }};
+  listen-on port {self.port} {{ {self.host}; }};
   listen-on-v6 {{ none; }};
   recursion no;
   dnssec-validation no;
@@ -160,11 +161,19 @@ def installed(kind: type[Peer]) -> bool:
 
 
 @contextlib.contextmanager
-def running(kind: type[Peer], folder: Path, zones: Mapping[str, str]) -> Iterator[Peer]:
-    """A server that answers for these zones (text by origin); ended on the way out."""
+def running(
+    kind: type[Peer],
+    folder: Path,
+    zones: Mapping[str, str],
+    port: int | None = None,
+    host: str = HOST,
+) -> Iterator[Peer]:
+    """A server that answers for these zones (text by origin), on a free port unless one is given;
+    ended on the way out.
+    """
     for origin, text in zones.items():
         (folder / f"{origin}zone").write_text(f"$ORIGIN {origin}\n{text}")
-    peer = kind(folder, list(zones), free_port())
+    peer = kind(folder, list(zones), port or free_port(), host)
     file = folder / f"{kind.program}.conf"
     file.write_text(peer.configuration())
     log = folder / f"{kind.program}.log"

@@ -6,13 +6,18 @@ import argparse
 import os
 from typing import Final
 
-from csid import address
+import dns.rdatatype
+
+from csid import address, scheme
 from csid.identifier import Identifier, parse
 from gateway.cli import options, output
 from resolver import client
-from resolver.client import Resolution
+from resolver.client import AskError, Resolution
+from resolver.walk import Step
 
 DEFAULT_SERVER: Final = "127.0.0.1:5300"
+
+_TRACE_HEADS: Final = ("步骤 Step", "服务器 Server", "毫秒 ms", "问 Asked", "答 Said")
 
 EXIT_RESOLVED: Final = 0
 EXIT_ABSENT: Final = 1  # the server says that there is no such identifier, or no record at it
@@ -32,6 +37,22 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         metavar="HOST:PORT",
         help=f"whom to ask 解析服务器 (default: CSID_SERVER, or {DEFAULT_SERVER})",
     )
+    parser.add_argument(
+        "--root",
+        action="append",
+        metavar="HOST:PORT",
+        help="ask the root and go where it refers to 从根逐级解析 (several may be given)",
+    )
+    parser.add_argument(
+        "--trace", action="store_true", help="with --root: show each step 显示每一步"
+    )
+    parser.add_argument(
+        "--referred-port",
+        type=int,
+        metavar="PORT",
+        help="with --root: port of the servers it refers to 下级服务器端口 (that of the root; of "
+        "nodes the one in the node register)",
+    )
     parser.add_argument("--tcp", action="store_true", help="ask over TCP at once 使用 TCP")
     options.add_json(parser)
     parser.add_argument(
@@ -43,6 +64,10 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Ask and print; the exit code says what came of it."""
     identifier = parse(arguments.id, suffix=arguments.suffix)
+    if arguments.root:
+        return _run_from_root(arguments, identifier)
+    if arguments.trace or arguments.referred_port is not None:
+        raise AskError("--trace and --referred-port go with --root HOST:PORT")
     server = address.parse(arguments.server, client.DEFAULT_PORT)
     name = identifier.to_dns_name(arguments.suffix)
     found = client.resolve(name, server, arguments.tcp)
@@ -51,7 +76,63 @@ def run(arguments: argparse.Namespace) -> int:
     return EXIT_RESOLVED if found.record is not None else EXIT_ABSENT
 
 
-def _print_json(identifier: Identifier, found: Resolution, server: object) -> None:
+def _run_from_root(arguments: argparse.Namespace, identifier: Identifier) -> int:
+    """Walk from the root and print; what was walked is shown even if it leads nowhere."""
+    roots = [address.parse(one, client.DEFAULT_PORT) for one in arguments.root]
+    suffix = arguments.suffix or scheme.load().dns_suffix
+    name = identifier.to_dns_name(arguments.suffix)
+    walked = client.walk(name, roots, suffix, arguments.referred_port, arguments.tcp)
+    if arguments.json:
+        trace = [_step_json(step) for step in walked.steps] if arguments.trace else None
+        if walked.found is not None:
+            _print_json(identifier, walked.found, walked.server, trace)
+        else:
+            value = {"identifier": str(identifier), "name": name, "error": str(walked.error)}
+            output.print_json(value | ({} if trace is None else {"trace": trace}))
+    else:
+        if arguments.trace:
+            output.print_list(_TRACE_HEADS, map(_step_row, enumerate(walked.steps, start=1)))
+        if walked.found is not None:
+            _print_table(identifier, walked.found, walked.server)
+    if walked.found is None:
+        assert walked.error is not None
+        raise walked.error
+    return EXIT_RESOLVED if walked.found.record is not None else EXIT_ABSENT
+
+
+def _step_row(numbered: tuple[int, Step]) -> tuple[str, ...]:
+    number, step = numbered
+    question = step.question
+    return (
+        f"{'  ' * step.depth}{number}",
+        str(question.server),
+        f"{step.milliseconds:.1f}",
+        f"{question.name} {dns.rdatatype.to_text(dns.rdatatype.RdataType(question.rrtype))}",
+        step.said,
+    )
+
+
+def _step_json(step: Step) -> dict[str, object]:
+    question = step.question
+    name = question.server.name
+    return {
+        "server": str(question.server.address),
+        "server_name": None if name is None else str(name),
+        "name": str(question.name),
+        "type": dns.rdatatype.to_text(dns.rdatatype.RdataType(question.rrtype)),
+        "depth": step.depth,
+        "milliseconds": round(step.milliseconds, 3),
+        "outcome": step.outcome,
+        "said": step.said,
+    }
+
+
+def _print_json(
+    identifier: Identifier,
+    found: Resolution,
+    server: object,
+    trace: list[dict[str, object]] | None = None,
+) -> None:
     value: dict[str, object] = {
         "identifier": str(identifier),
         "name": found.name,
@@ -68,6 +149,8 @@ def _print_json(identifier: Identifier, found: Resolution, server: object) -> No
         "milliseconds": round(found.reply.seconds * 1000, 3),
         "octets": found.reply.octets,
     }
+    if trace is not None:
+        value["trace"] = trace
     output.print_json(value)
 
 

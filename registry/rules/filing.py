@@ -1,0 +1,152 @@
+"""Filing with the national node (备案): of cuts, which it delegates, and of identifiers, which it
+takes or refuses by receipts. Without a national node there is nothing to file.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from csid import prefix
+from csid.errors import IdentifierError
+from csid.record import decode
+from registry.rules.case import Case
+from registry.rules.decision import Decision, Refusal
+from registry.rules.lifecycle import Verb
+from registry.rules.requests import REFERENCE_MAX, AnswerFiling, RequestFiling, TakeReceipt
+from registry.rules.status import BY_NUMBER, Status
+from registry.rules.transitions import turned
+from registry.tables import codec, log_entry, view
+from registry.tables.enums import WORDS, FilingState, State
+from registry.tables.rows import NO_LEAF, Assignment, CutFiling, Root
+
+CUT_SEGMENTS: Final = 3  # owner/industry/location: no cut lies deeper
+_HALF: Final = 2**31
+
+
+# -- identifiers
+
+
+def receipt(case: Case, body: TakeReceipt) -> Decision:
+    """The national node has taken an identifier, or refused it.
+
+    What it says of an earlier state than the present one is left aside, so receipts may come twice,
+    late and in any order.
+    """
+    name = str(body.identifier)
+    before = view.get_assignment(case.view, name)
+    if before is None:
+        return Decision(Status.NOT_FOUND, name, f"{name} is not assigned here")
+    taken = BY_NUMBER.get(body.status)
+    if taken is None or body.number < 0:
+        detail = f"receipt {body.number} with status {body.status}; expected known numbers"
+        return Decision(Status.BAD_VALUE, name, detail)
+    if is_stale(case, name, before, body.serial):
+        return Decision(Status.UNCHANGED, name, "it was changed since the national node saw it")
+    verb = Verb.ACTIVATE if taken.success else Verb.REFUSE
+    if before.state is not State.FILING:
+        words = WORDS[before.state]
+        if before.state is (State.ACTIVE if taken.success else State.REFUSED):
+            return Decision(Status.UNCHANGED, name)
+        detail = f"is {words.record} {words.zh}; no receipt is due"
+        return Decision(Status.STATE_PROHIBITS, name, detail)
+    state = State.ACTIVE if taken.success else State.REFUSED
+    record = decode(before.record).changed(state=WORDS[state].record)
+    return turned(case, name, before, verb, record, to=receipt_text(body.number, body.status))
+
+
+def receipt_text(number: int, status: int) -> str:
+    """What the leaf of a receipt has as `to`: its number, and of a refusal the status behind it."""
+    return f"{number}" if BY_NUMBER[status].success else f"{number}/{status}"
+
+
+def read_receipt(text: str) -> tuple[int, Status]:
+    """The inverse of `receipt_text`.
+
+    Raises:
+        ValueError, KeyError: it is none.
+    """
+    number, _, status = text.partition("/")
+    return int(number), BY_NUMBER[int(status)] if status else Status.DONE
+
+
+def is_stale(case: Case, name: str, row: Assignment, serial: int | None) -> bool:
+    """Whether an identifier was changed after its zone had a serial (RFC 1982)."""
+    leaf = None if serial is None else case.view.leaf(row.leaf)
+    if leaf is None or serial is None:
+        return False
+    last = serial_of(leaf, name)
+    return last is not None and is_before(serial, last)
+
+
+def is_before(serial: int, other: int) -> bool:
+    """Whether a serial comes before another (RFC 1982 section 3.2)."""
+    return 0 < (other - serial) % 2**32 < _HALF
+
+
+def serial_of(leaf: bytes, name: str) -> int | None:
+    """The serial that a leaf gave the zone of a name; None if it does not say so."""
+    entry = log_entry.decode(leaf)
+    at = 1 if entry.on != name and entry.to == name else 0
+    return entry.serial[at] if at < len(entry.serial) else None
+
+
+# -- cuts
+
+
+def request(case: Case, body: RequestFiling) -> Decision:
+    """A cut is to be filed. Whether others have it already is looked at where it is made a zone."""
+    try:
+        cut = prefix.whole(body.cut, CUT_SEGMENTS)
+    except IdentifierError as error:
+        return Decision(Status.BAD_VALUE, body.cut[:REFERENCE_MAX], str(error))
+    root = view.get_root(case.view)
+    refusal = _may_file(root) or in_scope(case.view, cut)
+    if refusal is not None:
+        return refusal.about(cut)
+    before = view.get_cut_filing(case.view, cut)
+    if before is not None and before.state is not FilingState.REFUSED:
+        return Decision(Status.UNCHANGED, cut)
+    since = case.now if before is None else before.since
+    row = CutFiling(FilingState.WANTED, "", since, case.now, case.leaf)
+    return _written(case, cut, row, before)
+
+
+def answer(case: Case, body: AnswerFiling) -> Decision:
+    """The national node has said something to a cut."""
+    cut = body.cut
+    before = view.get_cut_filing(case.view, cut) if cut.isascii() else None
+    if before is None:
+        return Decision(Status.NOT_FOUND, cut[:REFERENCE_MAX], "its filing was not asked for here")
+    after = before._replace(state=body.state, reason=case.request.reason)
+    if after == before:
+        return Decision(Status.UNCHANGED, cut)
+    return _written(case, cut, after._replace(changed=case.now, leaf=case.leaf), before)
+
+
+def _may_file(root: Root | None) -> Refusal | None:
+    if root is None:
+        detail = "this node files with nobody: it was made without --root"
+        return Refusal(Status.STATE_PROHIBITS, detail)
+    if not root.registers:
+        detail = "this node assigns no identifiers, so it files no cuts; ask a region node"
+        return Refusal(Status.OUT_OF_SCOPE, detail)
+    return None
+
+
+def in_scope(seen: view.View, cut: str) -> Refusal | None:
+    """Whether all that lies below a cut is this node's to assign."""
+    scope = view.get_scope(seen)
+    segments = dict(zip(prefix.SEGMENTS, cut.split("/"), strict=False))
+    for what, allowed in (("industry", scope.industries), ("location", scope.locations)):
+        if allowed and not segments.get(what, "").startswith(allowed):
+            wanted = ", ".join(allowed)
+            found = f"{what} {segments[what]}" if what in segments else f"{cut}: any {what}"
+            detail = f"{found}: this node assigns for {wanted} only"
+            return Refusal(Status.OUT_OF_SCOPE, detail)
+    return None
+
+
+def _written(case: Case, cut: str, row: CutFiling, before: CutFiling | None) -> Decision:
+    value = codec.encode(row)
+    rows = [(codec.FILINGS, cut.encode("ascii"), value)]
+    return case.done(cut, rows, after=value, prev=NO_LEAF if before is None else before.leaf)

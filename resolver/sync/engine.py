@@ -1,0 +1,539 @@
+"""What a node does about the zones it follows and the servers it notifies: when it asks whom, what
+it has transferred, what it says to whom, and what it tries again.
+
+No socket, no clock, no thread: it is told what happens (`opened`, `lost`, `received`,
+`transferred`, `failed`, `notice`, `changed`, `send`) and the time (`look`), and says what is to be
+done (`actions`) and to be written (`take_settled` and its like). Chance comes from a generator it
+is given, so the same events lead to the same actions.
+
+It keeps in memory only what it is about at the moment: zones that are being looked at, notices that
+are not confirmed, servers it has to do with. All others are rows (resolver/sync/timers.py), of
+which only those that are due are read.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from collections.abc import Callable
+from ipaddress import ip_address
+from random import Random
+from typing import Final, NamedTuple, Protocol
+
+from csid import names
+from csid.protocol import SOA
+from resolver.store import node
+from resolver.store.apexes import EXPIRED, SERVED, split_zone_entry
+from resolver.store.seek import APEX_PREFIX
+from resolver.sync import checks, timers
+from resolver.sync.access import keyring
+from resolver.sync.actions import Action, Errand, Limits, Present, Where
+from resolver.sync.job import Line, Notice, Zone
+from resolver.sync.peer import Peer, where_of
+from resolver.sync.settings import Target, follow_of, targets_of
+from resolver.sync.states import PeerRow, Settled, StateRow, Told, state_of
+from resolver.sync.timers import is_ahead
+from resolver.sync.tsig import Key
+
+_LIMITS: Final = Limits()
+
+
+class Fetched(Protocol):
+    """What a transfer came to."""
+
+    @property
+    def kind(self) -> str: ...  # "AXFR", "IXFR", "CURRENT"
+
+    @property
+    def serial(self) -> int: ...
+
+    @property
+    def octets(self) -> int: ...
+
+
+class SoaRecord(NamedTuple):
+    """The SOA record of a zone that is held."""
+
+    serial: int
+    ttl: int
+    data: bytes
+
+
+class _Row:
+    """A row of the feed, and the servers that have not answered what it is about."""
+
+    __slots__ = ("key", "left")
+
+    def __init__(self, key: bytes, left: set[Where]) -> None:
+        self.key = key
+        self.left = left
+
+
+class Engine:
+    """One for a data directory.
+
+    Attributes:
+        actions: what is to be done, in order; whoever does it takes them away.
+        random: where chance comes from.
+        limits: how much is done at once.
+        transferring: transfers that are under way.
+    """
+
+    def __init__(self, random: Random, limits: Limits = _LIMITS) -> None:
+        self.actions: list[Action] = []
+        self.random = random
+        self.limits = limits
+        self.transferring = 0
+        self._peers: dict[Where, Peer] = {}
+        self._lines: dict[int, tuple[Peer, Line]] = {}
+        self._last_line = 0
+        self._zones: dict[bytes, Zone] = {}
+        self._settled: dict[bytes, Settled] = {}
+        self._settling: dict[bytes, Settled] = {}
+        self._starved: deque[Peer] = deque()  # with transfers that wait for others to end
+        self._alarms: list[tuple[float, int, Callable[[Present], None]]] = []
+        self._alarm_count = 0
+        self._cursor = timers.timer_key(1, b"")  # rows before it have been taken up
+        self._next_due: int | None = None
+        self._rows: dict[bytes, _Row] = {}  # of the feed, by apex
+        self._done_rows: list[bytes] = []
+        self._told: dict[bytes, dict[tuple[str, int], Told]] = {}
+        self._changed_peers: dict[Where, PeerRow] = {}
+        self._errands: set[bytes] = set()
+
+    # -- what happens
+
+    def look(self, present: Present) -> None:
+        """Time has passed, or the store was written to: take up what is due."""
+        alarms = self._alarms
+        while alarms and alarms[0][0] <= present.steady:
+            heapq.heappop(alarms)[2](present)
+        self._take_up(present)
+
+    def wake(self, present: Present) -> float:
+        """When to `look` next, on the steady clock; infinity if nothing is to come."""
+        times = [self._alarms[0][0]] if self._alarms else []
+        if self._next_due is not None:
+            times.append(present.steady + max(0, self._next_due - present.unix))
+        return min(times, default=float("inf"))
+
+    def clock_moved(self) -> None:
+        """The clock that people set was set: what is due is looked for from the beginning."""
+        self._cursor = timers.timer_key(1, b"")
+
+    def notice(self, present: Present, apex: bytes, serial: int | None, address: bytes) -> None:
+        """A server has said that a zone has changed (RFC 1996).
+
+        Args:
+            serial: that it told, if it did.
+            address: of the server, 4 or 16 octets.
+        """
+        follow = follow_of(present.moment, apex)
+        if follow is None:
+            return
+        host = str(ip_address(address)) if address else ""
+        for target in follow.primaries:
+            if target.host == host:
+                self._peer(target).revive()
+        zone = self._zones.get(apex)
+        if zone is not None:
+            zone.is_noticed = True
+            if serial is not None and (zone.wanted is None or is_ahead(serial, zone.wanted)):
+                zone.wanted = serial
+            return
+        soa = timers.soa_of(present.moment, apex)
+        if soa is not None and serial is not None and not is_ahead(serial, soa.serial):
+            return
+        self._start(present, apex, wanted=serial, host=host)
+
+    def changed(self, present: Present, apex: bytes, key: bytes) -> None:
+        """A zone has changed here.
+
+        Args:
+            key: of the row of the feed that says so; empty if none does.
+        """
+        before = self._rows.pop(apex, None)
+        if before is not None and before.key != key:
+            self._done_rows.append(before.key)
+        targets = targets_of(present.moment, apex)
+        peers = [self._peer(target) for target in targets]
+        # Who is away is told when it is back; its rows would crowd out those of others.
+        left = {peer.where for peer in peers if present.steady >= peer.down_until}
+        if left:
+            self._rows[apex] = _Row(key, left)
+        else:
+            self._done_rows.append(key)
+        for peer, target in zip(peers, targets, strict=True):
+            peer.notify(present, Notice(apex, target.key, present.steady))
+
+    @property
+    def telling(self) -> int:
+        """Zones whose change somebody is being told of."""
+        return len(self._rows)
+
+    def send(self, present: Present, errand: Errand) -> bool:
+        """Put a request to a server until it is answered, unless one of this name is under way."""
+        if errand.name in self._errands:
+            return False
+        self._errands.add(errand.name)
+        self._peer(errand.target).send(present, errand)
+        return True
+
+    def errand_done(self, errand: Errand) -> None:
+        """What followed from the answer to an errand has been written."""
+        self._errands.discard(errand.name)
+
+    def opened(self, present: Present, link: int) -> None:
+        """A connection is there."""
+        if link in self._lines:
+            peer, line = self._lines[link]
+            peer.opened(present, line)
+
+    def lost(self, present: Present, link: int, reason: str) -> None:
+        """A connection has ended, or has not come about."""
+        if link in self._lines:
+            peer, line = self._lines[link]
+            peer.lost(present, line, reason)
+
+    def received(self, present: Present, link: int, message: bytes) -> None:
+        """A message has come on a connection on which no transfer runs."""
+        if link in self._lines:
+            peer, line = self._lines[link]
+            peer.received(present, line, message)
+
+    def transferred(self, present: Present, link: int, fetched: Fetched) -> None:
+        """The transfer on a connection is through, and its zone is served."""
+        peer, line = self._lines[link]
+        zone = line.zone
+        assert zone is not None
+        peer.transferred(present, line)
+        zone.there = fetched.serial
+        if fetched.kind != "CURRENT":
+            zone.state = zone.state._replace(
+                changed=present.unix,
+                kind=fetched.kind,
+                octets=fetched.octets,
+                milliseconds=round(1_000 * (present.steady - zone.begun)),
+            )
+        self._compared(present, peer, zone, fetched.serial)
+        peer.drive(present)
+        self._feed_starved(present)
+
+    def failed(
+        self,
+        present: Present,
+        link: int,
+        reason: str,
+        is_closed: bool = False,
+        is_hung: bool = False,
+        may_full: bool = False,
+    ) -> None:
+        """The transfer on a connection has come to nothing; the connection is gone.
+
+        Args:
+            is_closed: the server ended the connection before it said anything.
+            is_hung: the server said nothing for too long.
+            may_full: it may do better when it is asked for the whole zone.
+        """
+        peer, line = self._lines[link]
+        zone = line.zone
+        assert zone is not None
+        if not peer.broken(present, line, is_closed):
+            if may_full and not zone.is_full:
+                zone.is_full = True
+                peer.take(present, zone, first=True)
+            else:
+                if is_hung:
+                    peer.fail(present, reason)
+                self.failed_at(present, zone, f"{peer.where}: {reason}")
+        peer.drive(present)
+        self._feed_starved(present)
+
+    # -- what is to be written
+
+    def take_settled(self) -> list[Settled]:
+        """What looks came to, to be written; `wrote_settled` says whether it was."""
+        self._settling = self._settled
+        self._settled = {}
+        return list(self._settling.values())
+
+    def wrote_settled(self, is_written: bool) -> None:
+        """What was taken has been written, or could not be and is given out again."""
+        if not is_written:
+            self._settled = self._settling | self._settled
+        self._settling = {}
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether something is to be written that others wait for: a zone expires or returns."""
+        return any(one.flag is not None for one in self._settled.values())
+
+    @property
+    def has_settled(self) -> bool:
+        """Whether anything is to be written."""
+        return bool(self._settled or self._done_rows or self._told or self._changed_peers)
+
+    def take_done_rows(self) -> list[bytes]:
+        """The keys of rows of the feed that everybody has answered."""
+        done, self._done_rows = self._done_rows, []
+        return done
+
+    def take_told(self) -> dict[bytes, dict[tuple[str, int], Told]]:
+        """What servers have confirmed, by zone, and by host and port."""
+        told, self._told = self._told, {}
+        return told
+
+    def take_peers(self) -> list[tuple[Where, PeerRow]]:
+        """Which servers have gone or come back."""
+        changed, self._changed_peers = self._changed_peers, {}
+        return list(changed.items())
+
+    # -- zones
+
+    def _take_up(self, present: Present) -> None:
+        """Take up the zones that are due."""
+        self._next_due = None
+        for _, due, apex, is_full in timers.rows(present.moment):
+            if due != timers.AT_ONCE:
+                break
+            if self._is_free(apex):
+                self._start(present, apex, is_full=is_full, is_timed=True)
+        taken = 0
+        for key, due, apex, _ in timers.rows(present.moment, self._cursor):
+            if due > present.unix or taken >= self.limits.taken:
+                self._next_due = due
+                break
+            self._cursor = key + b"\0"
+            if self._is_free(apex):
+                taken += 1
+                self._start(present, apex, is_timed=True)
+
+    def _is_free(self, apex: bytes) -> bool:
+        return not (apex in self._zones or apex in self._settled or apex in self._settling)
+
+    def _start(
+        self,
+        present: Present,
+        apex: bytes,
+        wanted: int | None = None,
+        host: str = "",
+        is_full: bool = False,
+        is_timed: bool = False,
+    ) -> None:
+        """Look at a zone: because it is due, or because a server at `host` said that it changed."""
+        follow = follow_of(present.moment, apex)
+        state = self._state(present, apex)
+        if state is None or follow is None or not follow.primaries:
+            due = state.due if state is not None else timers.AT_ONCE
+            self._settled[apex] = Settled(apex, due, None)
+            return
+        zone = Zone(apex, follow.primaries, state, timers.soa_of(present.moment, apex))
+        count = len(zone.left)
+        zone.left = [(state.primary + number) % count for number in range(count)]
+        if host:
+            zone.left.sort(key=lambda at: follow.primaries[at].host != host)
+        zone.wanted = wanted
+        zone.is_full = zone.is_forced = is_full
+        zone.is_urgent = not is_timed or state.due == timers.AT_ONCE
+        # A server that answers IXFR by the whole zone is asked for its SOA first.
+        knows = wanted is not None and state.kind != "AXFR"
+        zone.is_wanted = zone.soa is None or is_full or knows
+        self._zones[apex] = zone
+        self._next(present, zone)
+
+    def _state(self, present: Present, apex: bytes) -> StateRow | None:
+        """The state of a zone, as it is or is about to be written; ``due`` is as it is written."""
+        held = state_of(present.moment, apex)
+        coming = self._settled.get(apex) or self._settling.get(apex)
+        if held is None or coming is None or coming.state is None:
+            return held
+        return coming.state._replace(due=held.due)
+
+    def _next(self, present: Present, zone: Zone) -> None:
+        """Turn to the next primary of a zone."""
+        while zone.left:
+            zone.at = zone.left.pop(0)
+            zone.is_again = False
+            peer = self._peer(zone.primaries[zone.at])
+            if present.steady < peer.down_until:
+                zone.reason = peer.error
+                continue
+            if not peer.take(present, zone):
+                zone.reason = f"{peer.where}: too many zones wait for it"
+                continue
+            return
+        self._fail(present, zone)
+
+    def failed_at(self, present: Present, zone: Zone, reason: str) -> None:
+        """A primary could not help a zone."""
+        zone.reason = reason
+        self._next(present, zone)
+
+    def checked(self, present: Present, peer: Peer, zone: Zone, message: bytes) -> None:
+        """A primary has answered for the SOA of a zone."""
+        serial = checks.serial_in(message, zone.origin)
+        if isinstance(serial, str):
+            self.failed_at(present, zone, f"{peer.where}: {serial}")
+            return
+        zone.there = serial
+        if zone.soa is None or is_ahead(serial, zone.soa.serial):
+            zone.is_wanted = True
+            if not peer.take(present, zone):
+                self.failed_at(present, zone, f"{peer.where}: too many zones wait for it")
+        else:
+            self._compared(present, peer, zone, serial)
+
+    def _compared(self, present: Present, peer: Peer, zone: Zone, serial: int) -> None:
+        """A primary has no later serial than is held now; another one may."""
+        soa = timers.soa_of(present.moment, zone.apex)
+        if soa is None:
+            self.failed_at(present, zone, f"{peer.where}: what it sent is not held here")
+            return
+        zone.reason = ""
+        if serial != soa.serial:
+            zone.reason = f"{peer.where}: has serial {serial}, which is behind {soa.serial} here"
+        zone.soa = soa
+        is_missed = zone.wanted is not None and is_ahead(zone.wanted, soa.serial)
+        if (zone.reason or is_missed) and zone.left:
+            zone.is_wanted = False
+            self._next(present, zone)
+        else:
+            self._succeed(present, zone, soa, is_missed)
+
+    def _succeed(self, present: Present, zone: Zone, soa: timers.Soa, is_missed: bool) -> None:
+        times, now = soa.times, present.unix
+        wait = min(times.refresh, times.retry) if is_missed else times.refresh
+        state = zone.state._replace(
+            due=now + timers.earlier(wait, self.random),
+            serial=soa.serial,
+            there=zone.there,
+            refreshed=now,
+            expires=now + times.expire,
+            primary=zone.at,
+            failures=0,
+            error=zone.reason,
+        )
+        self._settle(present, zone, state, SERVED if self._is_expired(present, zone) else None)
+
+    def _is_expired(self, present: Present, zone: Zone) -> bool:
+        """Whether a zone is held as expired, or is about to be."""
+        for settled in (self._settled, self._settling):
+            if zone.apex in settled and settled[zone.apex].flag == EXPIRED:
+                return True
+        entry = present.moment.table(b"apexes").get(APEX_PREFIX + zone.apex)
+        return entry is not None and split_zone_entry(entry).flags == EXPIRED
+
+    def _fail(self, present: Present, zone: Zone) -> None:
+        """No primary could help: try again later, and do without if that lasts."""
+        now, before = present.unix, zone.state
+        failures = before.failures + 1
+        flag = None
+        if zone.soa is None:
+            due = now + timers.bootstrap(failures, self.random)
+        else:
+            due = now + timers.earlier(zone.soa.times.retry, self.random)
+            if now >= before.expires > 0:
+                flag = None if self._is_expired(present, zone) else EXPIRED
+            elif before.expires:
+                due = min(due, before.expires)
+        state = before._replace(due=due, there=zone.there, failures=failures, error=zone.reason)
+        if zone.there is None:
+            state = state._replace(there=before.there)
+        self._settle(present, zone, state, flag)
+
+    def _settle(self, present: Present, zone: Zone, state: StateRow, flag: int | None) -> None:
+        del self._zones[zone.apex]
+        pending = self._settled.get(zone.apex)
+        if pending is not None and flag is None:
+            flag = pending.flag
+        self._settled[zone.apex] = Settled(zone.apex, zone.taken, state, flag)
+        if zone.is_noticed and not state.failures:
+            held = zone.soa.serial if zone.soa is not None else None
+            if zone.wanted is None or held is None or is_ahead(zone.wanted, held):
+                self._start(present, zone.apex, wanted=zone.wanted)
+
+    # -- for peers
+
+    def alarm(self, at: float, what: Callable[[Present], None]) -> None:
+        """Have something called at a time on the steady clock."""
+        self._alarm_count += 1
+        heapq.heappush(self._alarms, (at, self._alarm_count, what))
+
+    def new_line(self, peer: Peer, is_transfer: bool, is_datagram: bool) -> Line:
+        """A connection that is to be opened."""
+        self._last_line += 1
+        line = Line(self._last_line, is_transfer, is_datagram)
+        self._lines[line.number] = (peer, line)
+        return line
+
+    def drop_line(self, line: Line) -> None:
+        """A connection that is no more."""
+        self._lines.pop(line.number, None)
+
+    def key(self, present: Present, name: bytes) -> Key | None:
+        """The key to sign with; None if there is none that is in force."""
+        return keyring(present.moment, present.unix)(name)
+
+    def key_fault(self, name: bytes) -> str:
+        """What to say where there is none."""
+        return f"the key {names.to_text(name)} is not here, or holds no more: csid key add"
+
+    def soa_record(self, present: Present, apex: bytes) -> SoaRecord | None:
+        """The SOA of a zone that is held; None if there is none."""
+        entry = present.moment.table(b"apexes").get(APEX_PREFIX + apex)
+        blob = entry and present.moment.table(b"tree").get(split_zone_entry(entry).generation)
+        soa = dict(node.rrsets_of(blob)).get(SOA) if blob else None
+        if soa is None:
+            return None
+        data = soa.rdatas[0]
+        return SoaRecord(int.from_bytes(data[-20:-16], "big"), soa.ttl, data)
+
+    def may_transfer(self, peer: Peer) -> bool:
+        """Whether another transfer may begin; a peer that may not is asked again later."""
+        if self.transferring < self.limits.transfers:
+            return True
+        if peer not in self._starved:
+            self._starved.append(peer)
+        return False
+
+    def _feed_starved(self, present: Present) -> None:
+        for _ in range(len(self._starved)):
+            if self.transferring >= self.limits.transfers:
+                return
+            self._starved.popleft().drive(present)
+
+    def told(self, present: Present, peer: Peer, notice: Notice, reason: str) -> None:
+        """A server has confirmed a notice, or answered something else."""
+        where = (peer.where.host, peer.where.port)
+        of_zone = self._told.setdefault(notice.apex, {})
+        before = of_zone.get(where)
+        if reason:
+            serial = before.serial if before is not None else None
+            of_zone[where] = Told(*where, serial, present.unix, reason)
+        else:
+            of_zone[where] = Told(*where, notice.sent, present.unix)
+
+    def row_done(self, apex: bytes, peer: Peer) -> None:
+        """A server needs to be told no more of a change."""
+        row = self._rows.get(apex)
+        if row is not None:
+            row.left.discard(peer.where)
+            if not row.left:
+                self._done_rows.append(row.key)
+                del self._rows[apex]
+
+    def peer_changed(self, peer: Peer) -> None:
+        """A server has gone or come back."""
+        self._changed_peers[peer.where] = PeerRow(peer.failures, peer.since, peer.error)
+
+    def forget(self, peer: Peer) -> None:
+        """Nothing of a server needs to be kept."""
+        if self._peers.get(peer.where) is peer:
+            del self._peers[peer.where]
+
+    def _peer(self, target: Target) -> Peer:
+        where = where_of(target)
+        peer = self._peers.get(where)
+        if peer is None:
+            peer = self._peers[where] = Peer(self, where)
+        return peer

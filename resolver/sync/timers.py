@@ -1,0 +1,111 @@
+"""When a zone that follows another server is looked at again (RFC 1035 section 3.3.13).
+
+    sync.timers   due(5) + 00 + canonical key of an apex -> empty, or FULL
+
+`due` is in Unix seconds; 0 is at once. Each zone that follows has one row, that of its state
+(resolver/sync/states.py), so what is due is found without reading of any zone that is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+from typing import Final, NamedTuple
+
+from csid.protocol import SOA
+from resolver.store import node
+from resolver.store.apexes import split_zone_entry
+from resolver.store.seek import APEX_PREFIX
+from resolver.sync.settings import TIMERS, Moment, where
+
+FULL: Final = b"\x01"  # the zone is transferred as a whole, whatever serial is held
+AT_ONCE: Final = 0
+
+_DUE_OCTETS: Final = 5
+_TAIL_OCTETS: Final = 20  # of SOA data, behind its names: five numbers
+
+# Bounds in seconds, for a primary that says what would hurt it, or us.
+LEAST_REFRESH: Final = 2
+MOST_REFRESH: Final = 28 * 86_400
+LEAST_RETRY: Final = 1
+MOST_RETRY: Final = 14 * 86_400
+MOST_EXPIRE: Final = 365 * 86_400
+MOST_BOOTSTRAP: Final = 600  # between two attempts to get a zone that was never here
+
+
+class Soa(NamedTuple):
+    """What the SOA of a zone says to its secondaries, as it says it."""
+
+    serial: int
+    refresh: int  # seconds, as those that follow
+    retry: int
+    expire: int
+
+    @property
+    def times(self) -> Times:
+        """What is done: within bounds, and with time to notice a primary that is away before the
+        zone expires (RFC 1912 section 2.2: expire is longer than refresh and retry).
+        """
+        refresh = min(max(self.refresh, LEAST_REFRESH), MOST_REFRESH)
+        retry = min(max(self.retry, LEAST_RETRY), MOST_RETRY)
+        expire = min(max(self.expire, refresh + retry), MOST_EXPIRE + refresh + retry)
+        return Times(refresh, retry, expire)
+
+
+class Times(NamedTuple):
+    """Seconds between two looks, after a failure, and without any success until it expires."""
+
+    refresh: int
+    retry: int
+    expire: int
+
+
+def soa_in(blob: bytes) -> Soa | None:
+    """The SOA in the node of an apex; None if it has none."""
+    at = node.find_entry(blob, SOA) if len(blob) >= len(node.EMPTY) else 0
+    if not at:
+        return None
+    tail = node.records_at(blob, at)[-_TAIL_OCTETS:]
+    serial, refresh, retry, expire = (
+        int.from_bytes(tail[start : start + 4], "big") for start in (0, 4, 8, 12)
+    )
+    return Soa(serial, refresh, retry, expire)
+
+
+def soa_of(moment: Moment, apex: bytes) -> Soa | None:
+    """The SOA of the zone that is held at an apex (canonical key); None if there is no zone, or
+    nothing of it is here yet.
+    """
+    entry = moment.table(b"apexes").get(APEX_PREFIX + apex)
+    if entry is None:
+        return None
+    blob = moment.table(b"tree").get(split_zone_entry(entry).generation)
+    return None if blob is None else soa_in(blob)
+
+
+def is_ahead(serial: int, of: int) -> bool:
+    """Whether one serial is newer than another (RFC 1982 section 3.2)."""
+    return 0 < (serial - of) % 2**32 < 2**31
+
+
+def earlier(seconds: int, random: Random) -> int:
+    """Seconds less a random tenth, so that zones that came together part."""
+    return max(1, seconds - random.randrange(seconds // 10 + 1))
+
+
+def bootstrap(failures: int, random: Random) -> int:
+    """Seconds until the next attempt to get a zone that was never here."""
+    return earlier(min(2 ** min(failures, 20), MOST_BOOTSTRAP), random)
+
+
+def timer_key(due: int, apex: bytes) -> bytes:
+    """The key of a zone's row."""
+    return due.to_bytes(_DUE_OCTETS, "big") + where(apex)
+
+
+def rows(moment: Moment, start: bytes = b"") -> Iterator[tuple[bytes, int, bytes, bool]]:
+    """(key, due, apex, whether in full) of the rows from a key on, in the order in which they are
+    due.
+    """
+    for key, value in moment.table(TIMERS).scan(b"", start):
+        yield key, int.from_bytes(key[:_DUE_OCTETS], "big"), key[_DUE_OCTETS + 1 :], value == FULL
