@@ -151,7 +151,7 @@ class Driver:
                 try:
                     for _ in range(FEED_AT_ONCE):
                         heard = bell.rung(rung.recv(bell.MAX_OCTETS))
-                        if heard is not None:
+                        if heard is not None and heard.address != bell.NOBODY:
                             self.engine.notice(present, *heard)
                 except BlockingIOError:
                     pass
