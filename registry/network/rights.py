@@ -19,6 +19,7 @@ from resolver.store.seek import APEX_PREFIX
 from resolver.store.write import WriteTransaction
 from resolver.sync.access import RIGHTS as KINDS
 from resolver.sync.settings import (
+    CATALOGS,
     EVERYWHERE,
     FOLLOWS,
     KEYS,
@@ -28,6 +29,7 @@ from resolver.sync.settings import (
     Rights,
     Subject,
     Target,
+    catalog_of,
     follow_of,
     key_row,
     own_rights,
@@ -46,7 +48,12 @@ MAX_SECRET_OCTETS: Final = 512
 MAX_SUBJECTS: Final = 1_000  # of one right: all are looked through for each who asks
 MAX_TARGETS: Final = 1_000
 USES_TOLD: Final = 10
-_TABLES: Final = {RIGHTS: "rights", TARGETS: "to be notified", FOLLOWS: "primaries"}
+_TABLES: Final = {
+    RIGHTS: "rights",
+    TARGETS: "to be notified",
+    FOLLOWS: "primaries",
+    CATALOGS: "primaries of the members",
+}
 
 
 class SettingError(CsidError):
@@ -137,11 +144,17 @@ def _names_key(txn: WriteTransaction, table: bytes, key: bytes, name: bytes) -> 
     if table == RIGHTS:
         rights = own_rights(txn, key) or Rights()
         return any(one.key == name for part in rights for one in part)
-    targets = own_targets(txn, key)
+    apex = key[len(APEX_PREFIX) :]
+    targets = own_targets(txn, key) or ()
     if table == FOLLOWS:
-        follow = follow_of(txn, key[len(APEX_PREFIX) :])
+        follow = follow_of(txn, apex)
         targets = () if follow is None else follow.primaries
-    return any(one.key == name for one in targets or ())
+    elif table == CATALOGS:
+        catalog = catalog_of(txn, apex)
+        groups = () if catalog is None else catalog.groups
+        targets = () if catalog is None else catalog.primaries
+        targets += tuple(one for _, primaries in groups for one in primaries)
+    return any(one.key == name for one in targets)
 
 
 # -- rights
