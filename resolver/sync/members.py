@@ -21,10 +21,10 @@ import msgpack
 from csid import names
 from csid.errors import ZoneError
 from resolver.store import parted
-from resolver.store.apexes import split_zone_entry
+from resolver.store.apexes import NOT_READY, split_zone_entry
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.write import WriteTransaction
-from resolver.sync import catalog
+from resolver.sync import catalog, states
 from resolver.sync.catalog import Member
 from resolver.sync.settings import (
     FOLLOWS,
@@ -76,7 +76,7 @@ class Consumer:
         refuses: zones that may not be held as members, whoever lists them.
 
     Attributes:
-        steps: what was done by the transaction that is open, for who carries on after its commit.
+        steps: what the last transaction did; the zones are due by then, as their states say.
     """
 
     def __init__(self, now: Callable[[], int], refuses: Refuses = _nobody) -> None:
@@ -293,8 +293,9 @@ def _settle(
         return None
     txn.table(FOLLOWS).put(where(zone), pack(row))
     if new[1] != old[1]:  # sections 4.3.1 and 5.4: another label, another state
-        _drop(txn, zone)
+        _start(txn, zone, None)
         return Step(RESET, zone)
+    states.ask(txn, zone)
     return Step(CHANGED if new == old else MOVED, zone)
 
 
@@ -321,21 +322,35 @@ def _begin(
     is_held = txn.table(b"apexes").get(APEX_PREFIX + zone) is not None
     if not listings or is_held or refuses(zone):
         return None
-    origin = names.wire_of_key(zone)
     txn.table(FOLLOWS).put(where(zone), pack(_row(txn, listings[0], now)))
-    is_back = parted.restore(txn, origin, _mark(listings[0]))
-    return Step(RETURNED if is_back else ADDED, zone)
+    return Step(RETURNED if _start(txn, zone, _mark(listings[0])) else ADDED, zone)
 
 
 def _end(txn: WriteTransaction, zone: bytes, held: Listing, now: int) -> None:
     txn.table(FOLLOWS).delete(where(zone))
-    if txn.table(b"apexes").get(APEX_PREFIX + zone) is not None:
+    states.end(txn, zone)
+    entry = txn.table(b"apexes").get(APEX_PREFIX + zone)
+    if entry is None:
+        return
+    if split_zone_entry(entry).flags == NOT_READY:
+        txn.drop_zone(names.wire_of_key(zone))
+    else:
         parted.part(txn, names.wire_of_key(zone), _mark(held), now + KEPT_SECONDS)
 
 
-def _drop(txn: WriteTransaction, zone: bytes) -> None:
+def _start(txn: WriteTransaction, zone: bytes, mark: bytes | None) -> bool:
+    """Let a zone be looked at, at once: with the data that is kept of it under a mark, which is
+    returned, or with none.
+    """
+    origin = names.wire_of_key(zone)
     if txn.table(b"apexes").get(APEX_PREFIX + zone) is not None:
-        txn.drop_zone(names.wire_of_key(zone))
+        txn.drop_zone(origin)
+    is_back = mark is not None and parted.restore(txn, origin, mark)
+    if not is_back:
+        txn.set_flags(origin, NOT_READY)
+    states.end(txn, zone)
+    states.begin(txn, zone)
+    return is_back
 
 
 def _row(txn: WriteTransaction, listing: Listing, since: int) -> Follow:
