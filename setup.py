@@ -28,6 +28,7 @@ ANSWER_PATH = [
     "resolver/answer/encode.py",
     "resolver/answer/process.py",
     "resolver/server/udp.py",
+    "resolver/sync/weave.py",
 ]
 ZONE_FILES = [
     "resolver/zonefile/tokens.py",
@@ -40,7 +41,12 @@ ZONE_FILES = [
 ]
 GROUPS = {"csid": ANSWER_PATH, "csid_zones": ZONE_FILES}
 # Loops over octets and the batch I/O, beside their forms in plain Python.
-LOOPS = ["csid/coctets.pyx", "resolver/server/cdatagrams.pyx"]
+LOOPS = [
+    "csid/coctets.pyx",
+    "resolver/server/cdatagrams.pyx",
+    "resolver/sync/cpack.pyx",
+    "resolver/sync/cunpack.pyx",
+]
 
 
 def extensions() -> list[Extension]:

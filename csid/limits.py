@@ -73,4 +73,18 @@ WRITER_ANSWER_OCTETS: Final = 262_144  # not taken by one connection; it is not 
 WRITER_STALL_SECONDS: Final = 10.0  # for the rest of a frame, and for answers to be taken
 REQUESTS_PER_FRAME: Final = 200
 REQUESTS_PER_COMMIT: Final = 2_000  # beyond these, what waits is left to the next commit
+MAX_FORWARDED: Final = 1_024  # UPDATEs handed to the writer by one process and not answered
+MAX_FORWARDED_OCTETS: Final = 16 << 20  # of these
+FORWARD_SECONDS: Final = 10.0  # for the writer to answer an UPDATE
+UPDATES_PER_COMMIT: Final = 512  # beyond these, what waits is left to the next commit
 COMMIT_SECONDS: Final = 0.01  # of deciding, after which the rest is left to the next commit
+
+# Transfers in
+TRANSFER_OCTETS: Final = 8 << 30  # of all messages of one
+TRANSFER_RECORDS: Final = 100_000_000
+TRANSFER_MESSAGES: Final = 10_000_000
+INTAKE_OCTETS: Final = 16 << 20  # of nodes that wait for a commit, or are sorted at once
+POINTERS_PER_COMMIT: Final = 2_000  # followed in one transaction for additional records
+NODES_PER_LOOK: Final = 10_000  # compared at one moment of the store
+IXFR_NAMES: Final = 20_000  # changed by one; beyond, the whole zone is transferred instead
+IXFR_RECORDS: Final = 200_000  # in one that is taken

@@ -25,6 +25,7 @@ from registry.rules import policy, texts
 from registry.rules.case import day_of, entry_writer
 from registry.rules.decide import decide
 from registry.rules.decision import Decision, Refusal
+from registry.rules.filed import as_filing, asked
 from registry.rules.lifecycle import BIRTH
 from registry.rules.records import RECORD_ROOM
 from registry.rules.requests import Actor, Assign, Import, Request
@@ -37,6 +38,7 @@ from registry.tables.record_node import node_of
 from registry.tables.rows import DEFAULT_TTL
 from registry.tables.view import View
 from registry.tables.volume import Site, Volume, WrittenVolume, write_all
+from registry.zones import founding, others
 from resolver.answer.source import Check
 from resolver.store.environment import Store
 
@@ -211,6 +213,8 @@ class Batch:
 
     Attributes:
         view: the registry with what was decided so far.
+        volume: the same, written into.
+        checks: what plugins ask of each change.
         leaves: their audit leaves.
         first: the index of the first of these.
         number: of the transaction.
@@ -218,9 +222,10 @@ class Batch:
 
     def __init__(self, desk: Desk, volume: Volume, now: int, number: int) -> None:
         self._desk = desk
-        self._volume = volume
+        self.volume = volume
         self._now = now
-        self._check = desk.check
+        self._root = view.get_root(volume)  # the national node that this one files with
+        self.checks = desk.check
         self._mark = object()  # of this batch
         self._entries: dict[tuple[_Party, bytes, int], Callable[[str, bytes], bytes]] = {}
         self.view: View = volume
@@ -247,13 +252,14 @@ class Batch:
 
     def _assign(self, request: Request, body: Assign) -> Decision | None:
         """The short way for a code that the asker has chosen; None where it does not lead on."""
-        word: Any = body.record.values.get("st")
+        record = asked(body.record, self._root)
+        word: Any = record.values.get("st")
         ttl = DEFAULT_TTL if body.ttl is None else body.ttl
         if word not in _BIRTHS or not 0 <= ttl <= MAX_TTL:
             return None
         try:
-            packed = encode(body.record)
-            blob = node_of(body.record, packed, ttl)
+            packed = encode(record)
+            blob = node_of(record, packed, ttl)
         except RecordError:
             return None
         code = body.identifier
@@ -295,18 +301,21 @@ class Batch:
             blob: its node, with the TTL of a new row.
         """
         name = f"{at}/{spec}"
+        given = packed
+        if self._root is not None and word == WORDS[State.ACTIVE].record:
+            word, packed, blob = as_filing(packed, blob)
         window = party.windows.get(at) or self._open(party, at)
         born = DEFAULT_TTL if party.ttl is None else party.ttl
         # New rows and known ones mostly come in long stretches: so one of two look-ups is saved.
         is_tried = self._was_new and window.open and word in _BIRTHS
         if is_tried and self._give(party, window, at, name, spec, word, packed, blob, born):
             return _NEW
-        value = self._volume.get(codec.ASSIGNMENTS, name.encode("ascii"))
+        value = self.volume.get(codec.ASSIGNMENTS, name.encode("ascii"))
         self._was_new = value is None
         if value is not None:
             held = codec.decode_assignment(value)
             if (
-                held.record == packed
+                held.record in (given, packed)
                 and party.ttl in (None, held.ttl)
                 and held.state is not State.SUPERSEDED
                 and not window.forbidden
@@ -322,7 +331,7 @@ class Batch:
                 refusal = window.forbidden or window.place.refusal
                 if refusal is not None:
                     return Verdict(refusal.status, refusal.detail, False)
-        request = party.request(Identifier(*name.split("/")), decode(packed))
+        request = party.request(Identifier(*name.split("/")), decode(given))
         decision = self._decide_fully(request)
         return Verdict(decision.status, decision.detail, value is not None)
 
@@ -353,13 +362,13 @@ class Batch:
             or (owner.quota is not None and owner.live >= owner.quota)
         ):
             return False
-        if self._check:
+        if self.checks:
             change = TreeChange(TreeKind.RECORD, name, packed, "", ttl)
-            if any(check(self.view, change) for check in self._check):
+            if any(check(self.view, change) for check in self.checks):
                 return False
         state = _BIRTHS[word]
         now = self._now
-        volume = self._volume
+        volume = self.volume
         key = name.encode("ascii")
         leaf = self.first + len(self.leaves)
         row = codec.encode((state, leaf, now, now, 0, packed, "", ttl))
@@ -397,8 +406,11 @@ class Batch:
                 live = view.count_live(self.view, code)
                 owner = desk.owners[code] = _Owner(code, live, facts.quota if facts else None)
             refusal = policy.year_holds(year, self.year) or policy.place_open(self.view, at, year)
+            if refusal is not None and self._root is not None and not self._root.registers:
+                instead = others.region_text(self.volume.txn, desk.named, location)
+                refusal = refusal._replace(detail=refusal.detail + instead)
             pools = self.view.scan(codec.POOLS, f"{at}/".encode("ascii"))
-            site = None if next(pools, None) is not None else self._volume.site(at)
+            site = None if next(pools, None) is not None else self.volume.site(at)
             place = desk.places[at, year] = _Place(owner, refusal, site)
         window = party.windows[at] = _Window(place, forbidden)
         desk.windows += 1
@@ -406,9 +418,9 @@ class Batch:
 
     def _enter(self, at: str, place: _Place, family: str) -> None:
         """Enter a place with its first identifier, and a chip family with its first there."""
-        if self._volume.get(codec.PLACES, index.location_key(at)) is None:
-            write_all(self._volume, index.place_rows(at))
-        self._volume.put(codec.PLACES, index.family_key(family, at), b"")
+        if self.volume.get(codec.PLACES, index.location_key(at)) is None:
+            write_all(self.volume, index.place_rows(at))
+        self.volume.put(codec.PLACES, index.family_key(family, at), b"")
         place.families.add(family)
 
     def _attend(self, party: _Party, window: _Window, site: Site, ttl: int) -> None:
@@ -417,7 +429,7 @@ class Batch:
         entry = self._entries.get(key)
         if entry is None:
             writer = entry_writer(party.actor, party.kind.kind, self._now, party.reason, party.said)
-            serial = self._volume.next_serial(site.apex)
+            serial = self.volume.next_serial(site.apex)
             entry = self._entries[key] = writer.first(Status.DONE.number, serial, ttl)
         window.entry, window.batch, window.ttl = entry, self._mark, ttl
 
@@ -426,17 +438,34 @@ class Batch:
     def _decide_fully(self, request: Request) -> Decision:
         """The decision by the rules, and all that it changes."""
         self._count()
-        decision = judged(decide(self.view, request, self._now), self._volume.fault)
-        for change in decision.changes.tree if self._check else ():
-            for check in self._check:
+        decision = decide(self.view, request, self._now)
+        cuts: list[str] = []
+        if self._root is not None:
+            decision = others.referred(decision, self.volume.txn, self._desk.named)
+            cuts = founding.needed(self.volume.txn, self._desk.named, request, decision)
+            for cut in cuts:
+                refusal = founding.refusal(self.volume, self._desk.named, request, cut, self._now)
+                if refusal is not None:
+                    return refusal.about(decision.subject)
+        decision = judged(
+            decision,
+            lambda one: "" if founding.cut_of(one.name) in cuts else self.volume.fault(one),
+        )
+        for change in decision.changes.tree if self.checks else ():
+            for check in self.checks:
                 if reason := check(self.view, change):
                     return Decision(Status.POLICY_PROHIBITS, decision.subject, reason)
+        if cuts and decision.status.success:
+            for cut in cuts:
+                founding.found(self.volume, self._desk.named, request, cut, self._now)
+            self._desk.forget()
+            decision = decide(self.view, request, self._now)  # its leaf is another one now
         self.carry_out(decision.changes)
         return decision
 
     def carry_out(self, changes: Changes) -> None:
         """Write what follows from a decision."""
-        volume, desk = self._volume, self._desk
+        volume, desk = self.volume, self._desk
         write_all(volume, changes.rows)
         volume.keep(changes.tree)
         if changes.leaf is not None:
@@ -455,7 +484,7 @@ class Batch:
         for owner in self._counted:
             if owner.live != owner.written:
                 row = codec.encode(owner.live)
-                self._volume.put(codec.COUNTS, codec.owner_count_key(owner.code), row)
+                self.volume.put(codec.COUNTS, codec.owner_count_key(owner.code), row)
                 owner.written = owner.live
         self._counted.clear()
 
@@ -467,7 +496,7 @@ class Batch:
             ZoneError: a name cannot be held; `Reach.fault` would have said so.
         """
         self._count()
-        self._volume.finish()
+        self.volume.finish()
 
 
 def judged(decision: Decision, fault: Callable[[TreeChange], str]) -> Decision:

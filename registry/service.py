@@ -214,7 +214,7 @@ class Registry:
         with self.store.read() as read:
             seen = TransactionView(read)
             decision = decide(seen, request, int(time.time()))
-            return judged(decision, Reach(read.snapshot, Names(self.settings.suffix)).fault)
+            return judged(decision, Reach(read, Names(self.settings.suffix)).fault)
 
     def run(
         self,

@@ -42,7 +42,7 @@ import msgpack
 from csid.errors import CsidError, StoreError
 from registry.bulk.csv_stream import ENCODING, Fault, Table, TableError
 from registry.bulk.entries import Reading, Unit, parts, units
-from registry.bulk.runs import Block, merged, read_run, write_run
+from resolver.runs import Block, merged, read_run, write_run
 
 MODULE: Final = "registry.bulk.readers"  # this one
 FRAME_OCTETS_MAX: Final = 1 << 28

@@ -23,7 +23,7 @@ from registry.bulk.csv_stream import ENCODING, Table, TableError
 from registry.bulk.entries import Reading, Unit, parts, units
 from registry.bulk.owners import parts_by_owner
 from registry.bulk.readers import Run, merge, read, stream
-from registry.bulk.runs import Block, merged, read_run, write_all, write_run
+from resolver.runs import Block, merged, read_run, write_all, write_run
 
 LINES_MAX: Final = 20_000_000  # 400 runs; of each a block is in memory
 ALONE_OCTETS: Final = 4 << 20  # a table of this size is read before another process would run

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from csid.record import Record, decode, encode
 from registry.tables.enums import WORDS, State
 from registry.tables.rows import Assignment, Root
+
+_ACTIVE, _FILING = WORDS[State.ACTIVE].record, WORDS[State.FILING].record
+# The state in a record's octets, and in the TXT record of its node: words of one length.
+_PACKED: Final = b"\xa2st\xa6"
+_TEXT: Final = b"\x0cstate="
 
 
 def begun(row: Assignment, root: Root | None) -> Assignment:
     """An identifier that begins anew under another code, which is to be filed anew."""
     if root is None or row.state not in (State.ACTIVE, State.REFUSED):
         return row
-    record = decode(row.record).changed(state=WORDS[State.FILING].record)
+    record = decode(row.record).changed(state=_FILING)
     return row._replace(state=State.FILING, record=encode(record))
 
 
@@ -19,6 +26,25 @@ def asked(record: Record, root: Root | None) -> Record:
     """A record with which an identifier is to begin: asked to be active, it is filed first where
     there is somebody to file with.
     """
-    if root is None or record.state != WORDS[State.ACTIVE].record:
+    if root is None or record.state != _ACTIVE:
         return record
-    return record.changed(state=WORDS[State.FILING].record)
+    return record.changed(state=_FILING)
+
+
+def as_filing(packed: bytes, blob: bytes) -> tuple[str, bytes, bytes]:
+    """State, record and node of an active identifier as it is filed, from its record and node; no
+    state where that is not plain to be seen in the octets.
+    """
+    around = blob[: -len(packed)]
+    if packed.count(_PACKED + _ACTIVE.encode()) != 1 or around.count(_TEXT + _ACTIVE.encode()) != 1:
+        return "", packed, blob
+    packed = packed.replace(_PACKED + _ACTIVE.encode(), _PACKED + _FILING.encode())
+    around = around.replace(_TEXT + _ACTIVE.encode(), _TEXT + _FILING.encode())
+    return _FILING, packed, around + packed
+
+
+def as_active(packed: bytes) -> bytes:
+    """The record of an identifier that waits as it is once it is active; empty as above."""
+    if packed.count(_PACKED + _FILING.encode()) != 1:
+        return b""
+    return packed.replace(_PACKED + _FILING.encode(), _PACKED + _ACTIVE.encode())

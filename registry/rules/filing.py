@@ -75,7 +75,12 @@ def is_stale(case: Case, name: str, row: Assignment, serial: int | None) -> bool
     if leaf is None or serial is None:
         return False
     last = serial_of(leaf, name)
-    return last is not None and 0 < (last - serial) % 2**32 < _HALF
+    return last is not None and is_before(serial, last)
+
+
+def is_before(serial: int, other: int) -> bool:
+    """Whether a serial comes before another (RFC 1982 section 3.2)."""
+    return 0 < (other - serial) % 2**32 < _HALF
 
 
 def serial_of(leaf: bytes, name: str) -> int | None:

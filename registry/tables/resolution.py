@@ -12,34 +12,51 @@ from registry.tables.changes import TreeChange, TreeKind
 from registry.tables.naming import Names
 from registry.tables.record_node import blob_of
 from resolver.answer import lookup
-from resolver.answer.lookup import Snapshot
 from resolver.store import node
 from resolver.store.node import RRset
+from resolver.store.read import ReadTransaction
 from resolver.store.update import ZoneUpdate
 from resolver.store.write import WriteTransaction
+from resolver.sync.settings import FOLLOWS, follow_of, where
+
+Txn = ReadTransaction | WriteTransaction
 
 _COVERED: Final = (lookup.DELEGATION, lookup.REDIRECT)
 
 
-class Reach:
-    """Whether a name can be held here, at one moment of the store."""
+def is_own(txn: Txn, apex: bytes) -> bool:
+    """Whether a zone (canonical key of its apex) is this node's own: it follows no other server."""
+    return txn.table(FOLLOWS).get(where(apex)) is None
 
-    def __init__(self, snapshot: Snapshot, named: Names) -> None:
-        self._snapshot = snapshot
+
+class Reach:
+    """Whether a name can be held here, as a transaction sees it."""
+
+    def __init__(self, txn: Txn, named: Names) -> None:
+        self._txn = txn
         self._names = named
 
     def fault(self, change: TreeChange) -> str:
         """Why a change cannot be made, empty if it can."""
         key = self._names.key(change.name)
-        zone = self._snapshot.zone_of(key)
+        snapshot = self._txn.snapshot
+        zone = snapshot.zone_of(key)
         if zone is None:
             return f"{change.name} lies in no zone that is held here; load its zone first"
-        outcome, blob, _ = lookup.find(self._snapshot, zone, key)
+        follow = follow_of(self._txn, zone.apex)
+        if follow is not None:
+            primary = follow.primaries[0]
+            origin = names.to_text(zone.wire)
+            return (
+                f"{change.name} lies in {origin}, which follows {primary.host}:{primary.port}; "
+                "assign there"
+            )
+        outcome, blob, _ = lookup.find(snapshot, zone, key)
         if outcome in _COVERED:
             return f"{change.name} lies at or below a delegation or a DNAME; ask who serves it"
         if outcome == lookup.EXACT and blob[0] & node.ALIAS and change.kind is not TreeKind.ALIAS:
             return f"{change.name} is an alias (CNAME) in its zone, which has no other records"
-        _, _, following = self._snapshot.floor(key)
+        _, _, following = snapshot.floor(key)
         if change.kind is TreeKind.SUBTREE and following.startswith(key):
             deeper = names.to_text(names.wire_of_key(following))
             return f"the zone {deeper} is held below {change.name} and would not lead on; drop it"
@@ -58,7 +75,7 @@ class ResolutionTree:
         self._names = Names(suffix)
         self._kept: dict[str, TreeChange] = {}  # the last change of a name stands
         self._updates: dict[bytes, ZoneUpdate] = {}
-        self.reach = Reach(txn.snapshot, self._names)
+        self.reach = Reach(txn, self._names)
 
     def keep(self, changes: Iterable[TreeChange]) -> None:
         """Take over changes, to be written by `write`."""

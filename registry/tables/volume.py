@@ -13,16 +13,15 @@ from registry.tables import codec
 from registry.tables.changes import Row, TreeChange, TreeKind
 from registry.tables.naming import Names
 from registry.tables.overlay import Overlay
-from registry.tables.resolution import Reach, ResolutionTree
+from registry.tables.resolution import Reach, ResolutionTree, Txn, is_own
 from registry.tables.transaction import TransactionView, append_leaves
 from registry.tables.view import View
-from resolver.answer.lookup import Snapshot
 from resolver.store.read import ReadTransaction
 from resolver.store.update import ZoneUpdate
 from resolver.store.write import WriteTransaction
 
 # Of what was only tried this may matter to what comes later; the rest is of one identifier each.
-_KEPT: Final = (codec.COUNTS, codec.OWNERS, codec.SETTINGS)
+_KEPT: Final = (codec.COUNTS, codec.OWNERS, codec.SETTINGS, codec.FILINGS)
 
 
 class Site(NamedTuple):
@@ -42,6 +41,11 @@ class Volume(View, Protocol):
 
     first: int
     fresh: list[bytes]
+
+    @property
+    def txn(self) -> Txn:
+        """What it is written into, or laid over."""
+        ...
 
     def fault(self, change: TreeChange) -> str:
         """Why a change of the tree cannot be made, empty if it can."""
@@ -77,15 +81,19 @@ class Volume(View, Protocol):
         """
         ...
 
+    def found(self, origin: bytes, nodes: list[tuple[bytes, bytes]]) -> None:
+        """Make a small zone (origin in wire form, nodes in order) one that is held here."""
+        ...
+
     def finish(self) -> None:
         """Write what was kept."""
         ...
 
 
-def _site(snapshot: Snapshot, key: bytes) -> Site | None:
-    zone = snapshot.zone_of(key)
-    _, _, following = snapshot.floor(key)
-    if zone is None or following.startswith(key):
+def _site(txn: Txn, key: bytes) -> Site | None:
+    zone = txn.snapshot.zone_of(key)
+    _, _, following = txn.snapshot.floor(key)
+    if zone is None or following.startswith(key) or not is_own(txn, zone.apex):
         return None
     return Site(zone.apex, key[len(zone.apex) :])
 
@@ -101,6 +109,11 @@ class WrittenVolume(TransactionView):
         self._named = Names(suffix)
         self._tree = ResolutionTree(txn, suffix)
         self._zones: dict[bytes, ZoneUpdate] = {}
+
+    @property
+    def txn(self) -> WriteTransaction:
+        """What it is written into."""
+        return self._writing
 
     def leaves(self) -> int:
         """The leaves of the log and those to be appended."""
@@ -131,7 +144,7 @@ class WrittenVolume(TransactionView):
 
     def site(self, place: str) -> Site | None:
         """Where the names of a place lie; None if no one zone holds them all."""
-        return _site(self._writing.snapshot, self._named.key(place))
+        return _site(self._writing, self._named.key(place))
 
     def _zone(self, apex: bytes) -> ZoneUpdate:
         zone = self._zones.get(apex)
@@ -147,6 +160,10 @@ class WrittenVolume(TransactionView):
         """Give a name of a place its node."""
         zone = self._zones.get(site.apex) or self._zone(site.apex)
         zone.put(site.below + spec.lower().encode("ascii") + b"\0", blob)
+
+    def found(self, origin: bytes, nodes: list[tuple[bytes, bytes]]) -> None:
+        """Make a small zone one that is held here."""
+        self._writing.replace_zone(origin, nodes)
 
     def finish(self) -> None:
         """Append the leaves and write the names, with journal and serial.
@@ -171,11 +188,18 @@ class TriedVolume(Overlay):
         super().__init__(base)
         self.first = base.leaves() if before is None else before.leaves()
         self.fresh: list[bytes] = []
-        self._snapshot = read.snapshot
+        self._read = read
         self._named = Names(suffix)
-        self._reach = Reach(read.snapshot, self._named)
+        self._reach = Reach(read, self._named)
+        self._founded: set[bytes] = set()  # canonical keys of apexes
         if before is not None:
             self.adopt(before, _KEPT)
+            self._founded = before._founded
+
+    @property
+    def txn(self) -> ReadTransaction:
+        """What it is laid over."""
+        return self._read
 
     def leaves(self) -> int:
         """The leaves of the log and those that would be appended."""
@@ -194,14 +218,25 @@ class TriedVolume(Overlay):
 
     def fault(self, change: TreeChange) -> str:
         """Why a change of the tree could not be made, empty if it could."""
-        return self._reach.fault(change)
+        return "" if self._around(self._named.key(change.name)) else self._reach.fault(change)
+
+    def _around(self, key: bytes) -> bytes | None:
+        """The apex of the zone around a name that would be made by now."""
+        at = key.find(b"\0", len(names.key_of(self._named.wire)))
+        while at >= 0:
+            if key[: at + 1] in self._founded:
+                return key[: at + 1]
+            at = key.find(b"\0", at + 1)
+        return None
 
     def keep(self, changes: Iterable[TreeChange]) -> None:
         """Nothing: each name comes once."""
 
     def site(self, place: str) -> Site | None:
         """Where the names of a place lie; None if no one zone holds them all."""
-        return _site(self._snapshot, self._named.key(place))
+        key = self._named.key(place)
+        apex = self._around(key) if self._founded else None
+        return _site(self._read, key) if apex is None else Site(apex, key[len(apex) :])
 
     def next_serial(self, apex: bytes) -> int:
         """The serial that a zone would get."""
@@ -213,6 +248,10 @@ class TriedVolume(Overlay):
         place = b"/".join(key.split(b"\0")[-5:-1]).decode("ascii")
         if reason := self.fault(TreeChange(TreeKind.RECORD, f"{place}/{spec}")):
             raise ZoneError(names.to_text(names.wire_of_key(key)), reason)
+
+    def found(self, origin: bytes, nodes: list[tuple[bytes, bytes]]) -> None:
+        """Take names below it for held."""
+        self._founded.add(names.key_of(origin))
 
     def finish(self) -> None:
         """Nothing: what was tried is not kept."""

@@ -17,9 +17,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from resolver.server import forwarded
 from resolver.store.access import file_mode, open_shared
 
 SOCKET: Final = "writer.sock"
+UPDATES: Final = forwarded.SOCKET
 LOCK: Final = "listener.lock"  # holds the number of the process whose child has the lock
 BACKLOG: Final = 1_024  # connections that the kernel completes before they are accepted
 _CREDENTIALS: Final = struct.Struct("3i")  # pid, uid, gid (unix(7), SO_PEERCRED)
@@ -55,17 +57,17 @@ class Place:
         text = os.pread(self._lock, 20, 0)
         return int(text) if text.isdigit() else 0
 
-    def listen(self) -> socket.socket:
-        """Listen; for the one who has the place.
+    def listen(self, name: str = SOCKET) -> socket.socket:
+        """Listen, at SOCKET or UPDATES; for the one who has the place.
 
         Raises:
             OSError: the directory cannot be written.
         """
-        self._remove()
+        self._remove(name)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         before = os.umask(0o777 & ~file_mode(self._data))
         try:
-            sock.bind(_path(self._folder))
+            sock.bind(_path(self._folder, name))
         except OSError:
             sock.close()
             raise
@@ -78,13 +80,14 @@ class Place:
         """Give the place up, or wait for it no longer; what listens is to be closed before."""
         if self._has:
             with contextlib.suppress(OSError):
-                self._remove()
+                self._remove(SOCKET)
+                self._remove(UPDATES)
         os.close(self._folder)
         os.close(self._lock)
 
-    def _remove(self) -> None:
+    def _remove(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(SOCKET, dir_fd=self._folder)
+            os.unlink(name, dir_fd=self._folder)
 
 
 def connect(data: Path, seconds: float) -> socket.socket | None:
@@ -100,7 +103,7 @@ def connect(data: Path, seconds: float) -> socket.socket | None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
         with _folder(data) as folder:
-            sock.connect(_path(folder))
+            sock.connect(_path(folder, SOCKET))
     except BlockingIOError:
         sock.close()
         raise TimeoutError from None
@@ -136,5 +139,5 @@ def _folder(data: Path) -> Iterator[int]:
         os.close(folder)
 
 
-def _path(folder: int) -> str:
-    return f"/proc/self/fd/{folder}/{SOCKET}"
+def _path(folder: int, name: str) -> str:
+    return f"/proc/self/fd/{folder}/{name}"

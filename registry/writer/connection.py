@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from csid.limits import MAX_IN_FLIGHT, WRITER_ANSWER_OCTETS, WRITER_READ_OCTETS
 from registry.writer import protocol
 from registry.writer.address import peer_of, process_of
 from registry.writer.protocol import Frames, ProtocolError
+from resolver.server import forwarded
 
 
 class Connection:
@@ -26,6 +27,7 @@ class Connection:
         watched: the events that it is watched for.
     """
 
+    farewell: ClassVar[bytes] = protocol.frame(0, protocol.BYE)  # where it ends unasked
     __slots__ = (
         "_broken",
         "_frames",
@@ -145,3 +147,26 @@ class Connection:
             return
         self.since = now
         del self.out[:sent]
+
+
+class UpdateConnection(Connection):
+    """One over which a server of this node hands on UPDATEs (`resolver.server.forwarded`)."""
+
+    farewell: ClassVar[bytes] = b""  # the end says that nothing more is answered
+    __slots__ = ()
+
+    def asked(self, hello: bytes) -> Iterator[tuple[int, int, tuple[Any, ...]]]:
+        """What was asked: id, UPDATE, and message, address, whether it came over TCP. What is not
+        understood ends it.
+        """
+        while not self._broken and self.takes_more:
+            try:
+                octets = self._frames.take_octets(forwarded.FRAME_OCTETS)
+                if octets is None:
+                    return
+                number, *rest = forwarded.read_question(octets)
+            except (ProtocolError, ValueError):
+                self._broken = self.ended = True
+                return
+            self.in_flight += 1
+            yield number, protocol.UPDATE, tuple(rest)

@@ -14,9 +14,10 @@ from registry.core import Core
 from registry.rules.requests import Request
 from registry.tables import transaction
 from registry.writer import protocol
-from registry.writer.address import Place
+from registry.writer.address import UPDATES, Place
 from registry.writer.commit import Outcomes, commit
 from registry.writer.server import Server
+from registry.zones import updates
 from resolver.server.counters import Counters
 from resolver.server.notices import tell
 from resolver.store.environment import Store, identity
@@ -82,6 +83,7 @@ class Keeper:
             raise StoreError("another directory was put in its place just now")
         self._sweep_due = self._readers_due = time.monotonic() + SWEEP_SECONDS
         self.server.listen(self._place.listen(), protocol.hello(found.data))
+        self.server.listen_for_updates(self._place.listen(UPDATES))
         return True
 
     def _say(self, what: str) -> None:
@@ -107,6 +109,10 @@ class Keeper:
     def commit(self, waiting: Sequence[Sequence[Request]]) -> list[Outcomes]:
         """As `registry.writer.commit.commit`."""
         return commit(self._opened(), waiting)
+
+    def update(self, waiting: Sequence[updates.Arrived]) -> list[updates.Answer]:
+        """As `registry.zones.updates.answers`."""
+        return updates.answers(self._opened(), waiting, int(time.time()))
 
     def perform(self, peer: str, name: str, args: Any) -> Any:
         """Carry out one unit for a peer."""

@@ -37,12 +37,13 @@ class PairAsker:
         self._sock.close()
 
 
-def _one(_bound: Sequence[Bound]) -> Iterator[Share]:
+def one_pair(_bound: Sequence[Bound]) -> Iterator[Share]:
+    """One process, which has one end of a pair of sockets to be asked over."""
     ours, theirs = socket.socketpair()
     yield Share("", [theirs], PairAsker(ours))
 
 
 # Resolving goes on without it, so it is started behind the others, and its failures end no server.
 WRITER = Kind(
-    "writer", "registry.writer.process", _one, counted=("requests", "commits"), vital=False
+    "writer", "registry.writer.process", one_pair, counted=("requests", "commits"), vital=False
 )

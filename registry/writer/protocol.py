@@ -30,7 +30,7 @@ NAME: Final = "csid-writer"
 VERSION: Final = 1
 LENGTH_OCTETS: Final = 4
 
-REQUESTS, UNIT, PING = range(3)
+REQUESTS, UNIT, PING, UPDATE = range(4)  # the last comes by a way of its own
 DECISIONS, RESULT, PONG, ERROR, BYE = range(5)
 
 # Texts of a command line may hold octets that are no UTF-8 (PEP 383); the rules refuse them.
@@ -93,23 +93,30 @@ class Frames:
         self._octets += octets
 
     def take(self) -> tuple[Any, ...] | None:
-        """The next frame that is whole.
+        """The values of the next frame that is whole.
 
         Raises:
             ProtocolError: what follows is no frame. The stream is of no more use.
+        """
+        octets = self.take_octets()
+        return None if octets is None else _unpacked(octets)
+
+    def take_octets(self, most: int = MAX_FRAME_OCTETS) -> bytes | None:
+        """The next frame that is whole, without its length.
+
+        Raises:
+            ProtocolError: as above.
         """
         begin = self._at + LENGTH_OCTETS
         if len(self._octets) < begin:
             return None
         length = int.from_bytes(self._octets[self._at : begin], "big")
-        if not 0 < length <= MAX_FRAME_OCTETS:
-            raise ProtocolError(
-                f"a frame of {length:,} octets; 1 to {MAX_FRAME_OCTETS:,} are taken"
-            )
+        if not 0 < length <= most:
+            raise ProtocolError(f"a frame of {length:,} octets; 1 to {most:,} are taken")
         if len(self._octets) < begin + length:
             return None
         self._at = begin + length
-        return _unpacked(bytes(self._octets[begin : self._at]))
+        return bytes(self._octets[begin : self._at])
 
 
 def _unpacked(octets: bytes) -> tuple[Any, ...]:

@@ -1,8 +1,9 @@
 """The writer's loop: one thread, plain epoll, requests gathered into commits.
 
 A turn: hear what was asked, wait a moment until as many have asked as last time, decide on all of
-them in one transaction, commit, answer; then one unit of long work, if any waits. So single
-requests wait for one unit at most, and long work for one commit at a time.
+them in one transaction, commit, answer; the same for UPDATEs of zones that servers of the node hand
+on; then one unit of long work, if any waits. So single requests and UPDATEs wait for one unit at
+most, and long work for one commit of each at a time.
 
 What strangers send is answered with an error, or their connection is closed; whoever does not take
 answers is not read on, and dropped after a while. Nothing of it ends the loop.
@@ -16,6 +17,8 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import islice
 from typing import Any, Final, NamedTuple, Protocol
 
 from csid.errors import BusyError, CsidError, StoreError
@@ -23,13 +26,16 @@ from csid.limits import (
     MAX_HELD_OCTETS,
     REQUESTS_PER_COMMIT,
     REQUESTS_PER_FRAME,
+    UPDATES_PER_COMMIT,
     WRITER_STALL_SECONDS,
 )
 from registry.rules.requests import Request
 from registry.writer import protocol
 from registry.writer.commit import Outcomes
-from registry.writer.connection import Connection
+from registry.writer.connection import Connection, UpdateConnection
 from registry.writer.values import ValuesError, read_request
+from registry.zones import updates
+from resolver.server import forwarded
 from resolver.server.counters import BATCHES, QUERIES, Counters
 from resolver.server.notices import Repeated
 
@@ -52,6 +58,10 @@ class Work(Protocol):
         """As `registry.writer.commit.commit`."""
         ...
 
+    def update(self, waiting: Sequence[updates.Arrived]) -> list[updates.Answer]:
+        """As `registry.zones.updates.answers`."""
+        ...
+
     def perform(self, peer: str, name: str, args: Any) -> Any:
         """Carry out one unit for a peer."""
         ...
@@ -67,6 +77,12 @@ class _Asked(NamedTuple):
     connection: Connection
     number: int
     requests: Sequence[Request]
+
+
+class _Update(NamedTuple):
+    connection: Connection
+    number: int
+    arrived: updates.Arrived
 
 
 class _Unit(NamedTuple):
@@ -95,11 +111,12 @@ class Server:
         self._most = most
         self._epoll = select.epoll()
         self._others: dict[int, Callable[[], object]] = {}  # descriptors that are no connections
-        self._listener: socket.socket | None = None
+        self._listeners: list[socket.socket] = []
         self._connections: dict[int, Connection] = {}  # the one used longest ago first
         self._held = 0  # octets of what they ask, not taken yet
         self._asked: deque[_Asked] = deque()
         self._waiting = 0  # requests in these
+        self._updates: deque[_Update] = deque()
         self._units: deque[_Unit] = deque()
         self._expected = 1  # that were asked for the last commit
         self._pause = 0.0  # seconds to wait for as many
@@ -116,8 +133,16 @@ class Server:
 
     def listen(self, listener: socket.socket, hello: bytes) -> None:
         """Take connections from a listening socket, and greet them."""
-        self._listener, self._hello = listener, hello
-        self.watch(listener.fileno(), self._accept)
+        self._hello = hello
+        self._listen(listener, Connection)
+
+    def listen_for_updates(self, listener: socket.socket) -> None:
+        """Take connections by which servers of the node hand on UPDATEs."""
+        self._listen(listener, UpdateConnection)
+
+    def _listen(self, listener: socket.socket, kind: type[Connection]) -> None:
+        self._listeners.append(listener)
+        self.watch(listener.fileno(), partial(self._accept, listener, kind))
 
     def end(self) -> None:
         """Carry out what was asked so far, answer, and return from `run`."""
@@ -128,15 +153,19 @@ class Server:
         to be called again at the latest.
         """
         while not self._ending:
-            busy = bool(self._asked or self._units)
+            busy = bool(self._asked or self._updates or self._units)
             self._hear(0.0 if busy else min(idle(), LOOK_SECONDS))
             if self._asked:
                 self._gather()
                 self._commit()
+            if self._updates:
+                self._update()
             if self._units:
                 self._perform()
-            self._look(resting=not (self._asked or self._units))
+            self._look(resting=not (self._asked or self._updates or self._units))
         while self._asked and self._commit():
+            pass
+        while self._updates and self._update():
             pass
         self._say_goodbye()
 
@@ -186,6 +215,8 @@ class Server:
     def _take(self, connection: Connection, number: int, kind: int, rest: tuple[Any, ...]) -> None:
         if kind == protocol.UNIT:
             self._units.append(_Unit(connection, number, *rest))
+        elif kind == protocol.UPDATE:
+            self._updates.append(_Update(connection, number, updates.Arrived(*rest)))
         elif kind == protocol.PING:
             self._answer(connection, protocol.frame(number, protocol.PONG))
         else:
@@ -203,9 +234,7 @@ class Server:
         connection.out += frame
         connection.in_flight -= 1
 
-    def _accept(self) -> None:
-        listener = self._listener
-        assert listener is not None
+    def _accept(self, listener: socket.socket, kind: type[Connection]) -> None:
         for _ in range(ACCEPTED_AT_ONCE):
             try:
                 sock, _ = listener.accept()
@@ -219,7 +248,7 @@ class Server:
                 sock.close()  # they will come again
                 return
             sock.setblocking(False)
-            connection = Connection(sock, time.monotonic())
+            connection = kind(sock, time.monotonic())
             self._connections[sock.fileno()] = connection
             connection.watched = _READABLE
             self._epoll.register(sock, _READABLE)
@@ -228,7 +257,7 @@ class Server:
         """Part with the connection that was used longest ago of those that wait for no answer."""
         for connection in self._connections.values():
             if not connection.in_flight:
-                connection.out += _BYE
+                connection.out += connection.farewell
                 with contextlib.suppress(OSError):
                     connection.send(time.monotonic())
                 self._drop(connection)
@@ -300,6 +329,26 @@ class Server:
         self._tell({asked.connection for asked in taken})
         return True
 
+    def _update(self) -> bool:
+        """Carry out UPDATEs, up to the bounds of one commit, and answer; False if they wait."""
+        taken = list(islice(self._updates, UPDATES_PER_COMMIT))
+        try:
+            answers = self._work.update([one.arrived for one in taken])
+            self._busy_since = None
+        except Exception as error:
+            if self._has_to_wait(error):
+                return False
+            answers = [updates.failed(one.arrived, self._told(error)) for one in taken]
+        for answer in answers:
+            one = self._updates.popleft()
+            self._answer(one.connection, forwarded.answer(one.number, answer.message))
+            if answer.said:
+                self._complaints.tell(answer.said)
+        self._counters[QUERIES] += len(answers)
+        self._counters[BATCHES] += 1
+        self._tell({one.connection for one in taken})
+        return True
+
     def _perform(self) -> None:
         """Carry out one unit, and answer."""
         unit = self._units.popleft()
@@ -348,11 +397,11 @@ class Server:
 
     def _say_goodbye(self) -> None:
         """Tell all that what has no answer was not begun, and let them take their answers."""
-        if self._listener is not None:
-            self._listener.close()
+        for listener in self._listeners:
+            listener.close()
         until = time.monotonic() + ENDING_SECONDS
         for connection in list(self._connections.values()):
-            connection.out += _BYE
+            connection.out += connection.farewell
         while self._connections and (left := until - time.monotonic()) > 0:
             for connection in list(self._connections.values()):
                 try:
@@ -366,6 +415,3 @@ class Server:
                     connection.watched = _WRITABLE
             if self._connections:
                 self._epoll.poll(left)
-
-
-_BYE: Final = protocol.frame(0, protocol.BYE)

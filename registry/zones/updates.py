@@ -379,6 +379,11 @@ class _Batch:
         append_leaves(self._txn, self._leaves, self._first + len(self._leaves))
 
 
+def failed(arrived: Arrived, error: Exception) -> Answer:
+    """The answer to an UPDATE of which nothing was done, as the store fails."""
+    return Answer(update.response(arrived.message, SERVFAIL, str(error)))
+
+
 def _failed(error: Exception) -> Result:
     return Result(SERVFAIL, f"failed: {error!r}")
 

@@ -64,21 +64,22 @@ def read_additional(reply: Reply, at: int, before: int) -> bool:
         end = at + 10 + (packet[at + 8] << 8) + packet[at + 9]
         if end > size or reply.signed:  # a TSIG is the last record (RFC 8945 section 5.1)
             return False
-        if number >= before:
-            if rrtype == OPT:
-                # One OPT, owned by the root (RFC 6891 section 6.1.1)
-                if reply.edns or packet[start]:
-                    return False
-                reply.edns = True
-                octets = (packet[at + 2] << 8) + packet[at + 3]
-                if octets > PLAIN_UDP_OCTETS:
-                    reply.udp_octets = octets
-                reply.version = packet[at + 5]
-                reply.flags = (packet[at + 6] << 8) + packet[at + 7]
-                if not _read_options(reply, at + 10, end):
-                    return False
-            elif rrtype == TSIG:
-                reply.signed = True
+        if rrtype == TSIG:
+            if number < before:
+                return False
+            reply.signed = True
+        elif rrtype == OPT and number >= before:
+            # One OPT, owned by the root (RFC 6891 section 6.1.1)
+            if reply.edns or packet[start]:
+                return False
+            reply.edns = True
+            octets = (packet[at + 2] << 8) + packet[at + 3]
+            if octets > PLAIN_UDP_OCTETS:
+                reply.udp_octets = octets
+            reply.version = packet[at + 5]
+            reply.flags = (packet[at + 6] << 8) + packet[at + 7]
+            if not _read_options(reply, at + 10, end):
+                return False
         at = end
     return at == size
 

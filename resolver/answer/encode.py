@@ -46,7 +46,7 @@ class Encoder:
             limit = MAX_MESSAGE_OCTETS
         if reply.age:
             with_age(reply)
-        room = limit - end - len(opt)
+        room = limit - end - len(opt) - reply.reserved
         if len(reply.answer) + len(reply.authority) + len(reply.additional) > room:
             cut_down(reply, room)
         flags = _QR | ((packet[2] << 8) + packet[3]) & _COPIED | reply.rcode & 15

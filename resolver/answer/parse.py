@@ -37,7 +37,8 @@ from resolver.answer.edns import read_additional
 from resolver.answer.reply import Reply
 
 # What asks for no data: opcodes, and of QUERY the types that are found in messages only (RFC 6895
-# sections 2.2 and 3.1), with the response code and the extended error they get.
+# sections 2.2 and 3.1), with the response code and the extended error they get where nobody looks
+# after what is special.
 _UNSERVED: Final[dict[tuple[int, int], tuple[int, int]]] = {
     (STATUS, ANY): (NOTIMP, EDE_NOT_SUPPORTED),
     (NOTIFY, ANY): (NOTIMP, EDE_NOT_SUPPORTED),
@@ -51,6 +52,8 @@ _UNSERVED: Final[dict[tuple[int, int], tuple[int, int]]] = {
     (QUERY, MAILB): (NOTIMP, EDE_NOT_SUPPORTED),
 }
 _UNKNOWN_OPCODE: Final = (NOTIMP, EDE_NOT_SUPPORTED)
+_ABOUT_ZONES: Final = (NOTIFY, UPDATE)  # their first section is one question, about a zone
+_TRANSFERS: Final = (AXFR, IXFR)
 
 
 def parse(packet: bytes, address: bytes, stream: bool) -> Reply | None:
@@ -73,7 +76,7 @@ def parse(packet: bytes, address: bytes, stream: bool) -> Reply | None:
     if questions == 1:
         key, end = read_key(packet, HEADER_OCTETS)
         if end == 0 or end + 4 > size:
-            reply.rcode = NOTIMP if opcode else FORMERR
+            reply.rcode = NOTIMP if opcode and opcode not in _ABOUT_ZONES else FORMERR
             return reply
         reply.key = key
         reply.name = packet[HEADER_OCTETS:end]
@@ -93,14 +96,13 @@ def parse(packet: bytes, address: bytes, stream: bool) -> Reply | None:
 def _judge(reply: Reply) -> None:
     """Whether a well-formed query asks for data."""
     qtype = reply.qtype
-    if reply.signed:
-        reply.rcode = NOTAUTH
-    elif reply.version:
+    if reply.version:
         reply.rcode = BADVERS
     elif reply.qclass != CLASS_IN and reply.qclass != CLASS_ANY:
         reply.rcode, reply.ede = REFUSED, EDE_NOT_AUTHORITATIVE
     elif (qtype == OPT or 128 <= qtype < ANY) and (QUERY, qtype) in _UNSERVED:
         reply.rcode, reply.ede = _UNSERVED[QUERY, qtype]
+        reply.special = qtype in _TRANSFERS
     else:
         reply.asks = True
 
@@ -115,11 +117,13 @@ def _read_rest(reply: Reply, opcode: int, questions: int) -> None:
     authorities = (packet[8] << 8) + packet[9]
     whole = at > 0 and read_additional(reply, at, answers + authorities)
     if opcode:
-        reply.rcode, reply.ede = _UNSERVED.get((opcode, ANY), _UNKNOWN_OPCODE)
-        reply.end = HEADER_OCTETS  # what another opcode has there need be no question
+        _read_opcode(reply, opcode, whole and questions == 1, whole)
     elif not whole or answers or (authorities and reply.qtype != IXFR):
         # Only an IXFR query has an authority section (RFC 1995 section 3).
         reply.rcode = FORMERR
+    elif reply.signed:
+        reply.special = True
+        reply.rcode = NOTAUTH
     elif questions == 1:
         _judge(reply)
     elif questions or authorities or not reply.cookie:
@@ -127,6 +131,18 @@ def _read_rest(reply: Reply, opcode: int, questions: int) -> None:
     elif reply.version:
         reply.rcode = BADVERS
     # else a cookie alone was asked for (RFC 7873 section 5.4)
+
+
+def _read_opcode(reply: Reply, opcode: int, is_about_zone: bool, is_whole: bool) -> None:
+    """Another message than a query."""
+    reply.rcode, reply.ede = _UNSERVED.get((opcode, ANY), _UNKNOWN_OPCODE)
+    if opcode not in _ABOUT_ZONES:
+        reply.end = HEADER_OCTETS  # what another opcode has there need be no question
+        reply.special = is_whole and reply.signed
+    elif is_about_zone:
+        reply.special = True
+    else:
+        reply.rcode, reply.ede = FORMERR, -1
 
 
 def _skip_questions(packet: bytes, questions: int) -> int:

@@ -3,7 +3,7 @@
 The route, forward only:
 
     parse (parse.py, edns.py) → admit → Source.resolve (resolve.py, lookup.py) → shape
-          → encode (encode.py, fit.py) → observe
+          → encode (encode.py, fit.py) → sign → observe
 
 No clock, no socket, no store: the time, the asker and what to answer from are arguments. Nothing a
 stranger sends, and nothing that is damaged in the store, raises an exception.
@@ -21,6 +21,8 @@ from resolver.answer.parse import parse
 from resolver.answer.reply import Reply
 from resolver.answer.source import NO_STAGES, Source, Stages
 
+Special = Callable[[Reply, Source, int], "bytes | None"]
+
 
 def _tell_nobody(message: str) -> None:
     """Where no log is kept."""
@@ -33,6 +35,10 @@ class Answerer:
         opt: writes the OPT records of the answers.
         stages: what plugins add.
         tell: is told, at most once a second, that a name could not be answered for, and why.
+
+    Attributes:
+        special: looks after what is no plain query, if somebody does (`Reply.special`): given the
+            reply, the source and the seconds since 1970, it gives the answer as `answer` does.
     """
 
     def __init__(
@@ -46,6 +52,7 @@ class Answerer:
         self._shape = stages.shape
         self._observe = stages.observe
         self._tell = tell
+        self.special: Special | None = None
         self._told = 0  # when last, in seconds since 1970
 
     def answer(
@@ -64,18 +71,29 @@ class Answerer:
         if reply is None:
             return None
         if reply.asks:
+            if not self.ask(reply, source, now):
+                return None
+        elif reply.special and self.special is not None:
             try:
-                if self._admit:
-                    for admit in self._admit:
-                        admit(reply)
-                if reply.rcode != NOERROR:
-                    reply.asks = False  # refused: no source is asked, and there is nothing to shape
-                elif not source.resolve(reply):
-                    return None
+                return self.special(reply, source, now)
             except Exception as error:
-                # Damage in the store costs the names it lies at, and nobody else.
                 self._fail(reply, now, error)
         return self.finish(reply, now)
+
+    def ask(self, reply: Reply, source: Source, now: int) -> bool:
+        """Have a source fill a reply that `asks`; False if the answer is pending."""
+        try:
+            if self._admit:
+                for admit in self._admit:
+                    admit(reply)
+            if reply.rcode != NOERROR:
+                reply.asks = False  # refused: no source is asked, and there is nothing to shape
+            elif not source.resolve(reply):
+                return False
+        except Exception as error:
+            # Damage in the store costs the names it lies at, and nobody else.
+            self._fail(reply, now, error)
+        return True
 
     def finish(self, reply: Reply, now: int) -> bytes:
         """The message of a reply that a source has filled; `now` is in seconds since 1970."""
@@ -87,6 +105,8 @@ class Answerer:
         except Exception as error:
             self._fail(reply, now, error)
             message = self._encoder.encode(reply, now)
+        if reply.sign is not None:
+            message = reply.sign(message, now)
         if self._observe:
             for observe in self._observe:
                 observe(reply)

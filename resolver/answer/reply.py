@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from mypy_extensions import mypyc_attr
 
 from csid.limits import HEADER_OCTETS, PLAIN_UDP_OCTETS
@@ -27,6 +29,8 @@ class Reply:
             nsid: whether the server's name is wanted (RFC 5001);
             keepalive: whether edns-tcp-keepalive was sent (RFC 7828).
         signed: a TSIG record ends it (RFC 8945).
+        special: it is no plain query, and may be granted all the same: signed, or a transfer,
+            NOTIFY or UPDATE (`resolver.sync.front`). What it gets if nobody looks after it is set.
 
     Of the answer:
         rcode, ede: response code, and extended error code (RFC 8914) or -1.
@@ -38,6 +42,9 @@ class Reply:
         cut: of a referral the name of the delegation, in wire form; its addresses are glue.
         courtesy: the authority section is there for good measure only.
         redirects: owners of the DNAMEs in the answer section.
+        sign: signs the message once it is made, given the seconds since 1970; None if it goes
+            unsigned.
+        reserved: octets to be left for the signature.
     """
 
     __slots__ = (
@@ -68,7 +75,10 @@ class Reply:
         "qtype",
         "rcode",
         "redirects",
+        "reserved",
+        "sign",
         "signed",
+        "special",
         "stream",
         "truncated",
         "udp_octets",
@@ -92,6 +102,9 @@ class Reply:
         self.nsid = False
         self.keepalive = False
         self.signed = False
+        self.special = False
+        self.sign: Callable[[bytes, int], bytes] | None = None
+        self.reserved = 0
         self.rcode = NOERROR
         self.ede = -1
         self.name = b""

@@ -6,7 +6,7 @@ and lays ready records into a `Reply`.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from csid.limits import (
     HEADER_OCTETS,
@@ -69,12 +69,17 @@ _BESIDE_ALIAS: Final = (RRSIG, NSEC)  # asked of the alias itself (RFC 4034 sect
 
 
 class TreeSource(Source):
-    """The resolution tree, at one moment of the store."""
+    """The resolution tree, at one moment of the store.
 
-    __slots__ = ("_snapshot",)
+    Attributes:
+        moment: the transaction it is of, for who looks after what is no plain query.
+    """
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    __slots__ = ("_snapshot", "moment")
+
+    def __init__(self, snapshot: Snapshot, moment: Any = None) -> None:
         self._snapshot = snapshot
+        self.moment = moment
 
     def resolve(self, reply: Reply) -> bool:
         """Collect the answer, following aliases held here."""

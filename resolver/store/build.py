@@ -76,7 +76,7 @@ def build(origin: bytes, data: ZoneData) -> Iterator[Node]:
         # Names in canonical order go down the tree: an ancestor without records stands directly
         # in front of its first descendant.
         if not before.startswith(key[: key.rfind(b"\0", 0, -1) + 1]):
-            for missing in _missing(key, before):
+            for missing in missing_above(key, before):
                 yield missing[skip:], bytes((0, cover))
         before = key
         types = held[key]
@@ -107,7 +107,7 @@ def taken(nodes: Iterator[Node], most: int, most_octets: int) -> tuple[list[Node
     return part, octets
 
 
-def _missing(key: bytes, before: bytes) -> list[bytes]:
+def missing_above(key: bytes, before: bytes) -> list[bytes]:
     """The ancestors of a key that are not at or above the key before it, topmost first."""
     missing = []
     for ancestor in ancestors(key):

@@ -26,6 +26,7 @@ from resolver.store.pointers import Pointers
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.table import Table
 from resolver.store.tree import Tree
+from resolver.sync import feed
 
 # What `put` did.
 ADDED: Final = 0
@@ -359,6 +360,8 @@ class ZoneUpdate:
         if changes or always or after != before:
             journal = Journal(Table(self._txn, self._databases[b"journal"]), entry.journal)
             journal.record(before, after, changes)
+        if after != before:
+            feed.note(self._txn, self._databases, self.apex, after)
 
     def _text(self, key: bytes) -> str:
         return names.to_text(names.wire_of_key(self.apex + key))

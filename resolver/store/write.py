@@ -26,12 +26,13 @@ from resolver.store.difference import Difference, difference, serial_in, settled
 from resolver.store.extras import hosts_in, leads_inside
 from resolver.store.guard import NO_GUARD, Guard
 from resolver.store.journal import Journal
-from resolver.store.pointers import Row, row
+from resolver.store.pointers import Row, row, split
 from resolver.store.refresh import refresh
 from resolver.store.seek import APEX_PREFIX, Below, Floor
 from resolver.store.table import Table
 from resolver.store.tree import Tree
 from resolver.store.update import ZoneUpdate
+from resolver.sync import feed
 
 Nodes = Iterable[tuple[bytes, bytes]]
 
@@ -100,6 +101,30 @@ class WriteTransaction:
                 pointers.append(led)
         return count
 
+    def complete(
+        self, origin: bytes, generation: bytes, start: bytes = b"", most: int = NODES_PER_COMMIT
+    ) -> bytes | None:
+        """Work out the additional records of names of the zone at `origin` (wire form) that lead to
+        others, once all nodes of a generation that is not published yet are written.
+
+        Args:
+            start: where to go on; empty at first.
+            most: pointers to follow.
+
+        Returns:
+            What to give as `start` to go on, None at the end.
+        """
+        rows = self.table(b"pointers").scan(generation, generation + start)
+        owners = set()
+        following = None
+        for number, (key, value) in enumerate(rows):
+            if number == most:
+                following = key[GENERATION_OCTETS:]
+                break
+            owners.add(split(value)[1])
+        refresh(Tree(self._txn, self._tree, generation, 0), names.key_of(origin), owners)
+        return following
+
     def update_unpublished(self, origin: bytes, generation: bytes, wildcards: int) -> ZoneUpdate:
         """A generation that is still to be published as the zone at `origin` (wire form)."""
         entry = ZoneEntry(generation, wildcards, generation)
@@ -145,6 +170,7 @@ class WriteTransaction:
         entry = entry._replace(wildcards=update.wildcards)
         self._txn.put(APEX_PREFIX + apex, zone_entry(entry), db=self._apexes)
         self._txn.delete(generation, db=self._doomed)
+        feed.note(self._txn, self._databases, apex, after)
         self._seen = None
         return after
 

@@ -23,7 +23,7 @@ from typing import Final, NamedTuple, Protocol
 from csid import names
 from csid.protocol import SOA
 from resolver.store import node
-from resolver.store.apexes import split_zone_entry
+from resolver.store.apexes import EXPIRED, SERVED, split_zone_entry
 from resolver.store.seek import APEX_PREFIX
 from resolver.sync import checks, timers
 from resolver.sync.access import keyring
@@ -34,9 +34,6 @@ from resolver.sync.settings import Target, follow_of, targets_of
 from resolver.sync.states import PeerRow, Settled, StateRow, Told, state_of
 from resolver.sync.timers import is_ahead
 from resolver.sync.tsig import Key
-
-SERVED: Final = 0  # flags of a zone's entry
-EXPIRED: Final = 1
 
 _LIMITS: Final = Limits()
 
@@ -153,18 +150,26 @@ class Engine:
         """A zone has changed here.
 
         Args:
-            key: of the row of the feed that says so.
+            key: of the row of the feed that says so; empty if none does.
         """
         before = self._rows.pop(apex, None)
         if before is not None and before.key != key:
             self._done_rows.append(before.key)
         targets = targets_of(present.moment, apex)
-        if not targets:
+        peers = [self._peer(target) for target in targets]
+        # Who is away is told when it is back; its rows would crowd out those of others.
+        left = {peer.where for peer in peers if present.steady >= peer.down_until}
+        if left:
+            self._rows[apex] = _Row(key, left)
+        else:
             self._done_rows.append(key)
-            return
-        self._rows[apex] = _Row(key, {where_of(one) for one in targets})
-        for target in targets:
-            self._peer(target).notify(present, Notice(apex, target.key, present.steady))
+        for peer, target in zip(peers, targets, strict=True):
+            peer.notify(present, Notice(apex, target.key, present.steady))
+
+    @property
+    def telling(self) -> int:
+        """Zones whose change somebody is being told of."""
+        return len(self._rows)
 
     def send(self, present: Present, errand: Errand) -> bool:
         """Put a request to a server until it is answered, unless one of this name is under way."""
@@ -408,8 +413,15 @@ class Engine:
             failures=0,
             error=zone.reason,
         )
-        flag = SERVED if 0 < zone.state.expires <= now or zone.state.serial is None else None
-        self._settle(present, zone, state, flag)
+        self._settle(present, zone, state, SERVED if self._is_expired(present, zone) else None)
+
+    def _is_expired(self, present: Present, zone: Zone) -> bool:
+        """Whether a zone is held as expired, or is about to be."""
+        for settled in (self._settled, self._settling):
+            if zone.apex in settled and settled[zone.apex].flag == EXPIRED:
+                return True
+        entry = present.moment.table(b"apexes").get(APEX_PREFIX + zone.apex)
+        return entry is not None and split_zone_entry(entry).flags == EXPIRED
 
     def _fail(self, present: Present, zone: Zone) -> None:
         """No primary could help: try again later, and do without if that lasts."""
@@ -421,7 +433,7 @@ class Engine:
         else:
             due = now + timers.earlier(zone.soa.times.retry, self.random)
             if now >= before.expires > 0:
-                flag = EXPIRED
+                flag = None if self._is_expired(present, zone) else EXPIRED
             elif before.expires:
                 due = min(due, before.expires)
         state = before._replace(due=due, there=zone.there, failures=failures, error=zone.reason)

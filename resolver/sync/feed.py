@@ -66,7 +66,7 @@ def remove(moment: Moment, keys: list[bytes], passed: bytes | None = None) -> No
         passed: what `overrun` said when all zones began to be gone through, now that they are.
     """
     table = moment.table(CHANGES)
-    for key in keys:
+    for key in filter(None, keys):
         table.delete(key)
     if passed is not None and table.get(OVERRUN) == passed:
         table.delete(OVERRUN)

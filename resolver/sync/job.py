@@ -86,15 +86,19 @@ class Notice:
         is_sent: it is on its way; `is_renewed` if the zone has changed since.
     """
 
-    __slots__ = ("apex", "is_again", "is_renewed", "is_sent", "key", "origin", "sent", "since")
+    __slots__ = ("apex", "is_again", "is_renewed", "is_sent", "key", "sent", "since")
 
     def __init__(self, apex: bytes, key: bytes, since: float) -> None:
         self.apex = apex
-        self.origin = names.wire_of_key(apex)
         self.key = key
         self.since = since
         self.sent = 0
         self.is_sent = self.is_renewed = self.is_again = False
+
+    @property
+    def origin(self) -> bytes:
+        """The apex in wire form."""
+        return names.wire_of_key(self.apex)
 
 
 class Sending:

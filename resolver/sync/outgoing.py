@@ -18,8 +18,12 @@ from resolver.store import node
 from resolver.store.difference import with_serial
 from resolver.store.journal import is_beyond
 from resolver.store.read import Held, ReadTransaction
-from resolver.sync.pack import Packer
 from resolver.sync.tsig import Key, Signer
+
+try:
+    from resolver.sync.cpack import Packer as Packer
+except ImportError:  # not compiled on this machine
+    from resolver.sync.pack import Packer
 
 _ANSWER: Final = 0x84  # QR and AA (RFC 5936 section 2.2.1)
 _RD: Final = 1
@@ -101,10 +105,10 @@ def _packed(request: Request, moment: ReadTransaction) -> Iterator[bytes]:
         if difference is not None:
             yield from difference
             return
-    packer = Packer(_head(request))
+    packer = Packer(_head(request), zone.generation)
     packer.apex(soa)
     nodes = moment.stored_nodes(zone.generation)
-    while packer.nodes(nodes, zone.generation, 1):
+    while packer.nodes(nodes, 1):
         yield from packer.take()
     packer.apex(soa)
     yield from packer.end()
@@ -152,7 +156,7 @@ def _changes(
         parts = (
             (key, _beside(tree.get(key) or b"", held[key], is_new, at_apex=not key)) for key in keys
         )
-        while packer.nodes(parts, b"", 1):
+        while packer.nodes(parts, 1):
             yield from packer.take()
     packer.apex(soa)
     yield from packer.end()
@@ -194,7 +198,8 @@ def _is_larger(held: Mapping[bytes, bytes], moment: ReadTransaction, zone: Held)
 def _alone(request: Request, soa: bytes) -> list[bytes]:
     packer = Packer(_head(request))
     packer.apex(soa)
-    return packer.end()
+    alone: list[bytes] = packer.end()
+    return alone
 
 
 def _head(request: Request) -> bytes:

@@ -432,6 +432,8 @@ class Peer:
         for notice in list(self._notices.values()):
             if present.steady - notice.since > self._limits.give_up:
                 self._drop_notice(notice)
+            else:
+                self._engine.row_done(notice.apex, self)
         self._ready = deque(one for one in self._ready if one.apex in self._notices)
 
     def _shut(self, line: Line) -> None:

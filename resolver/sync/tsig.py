@@ -132,13 +132,15 @@ class Fault(NamedTuple):
         """
         if not self.error:
             return response
+        identity = self.identity.to_bytes(2, "big")
         if self.key is None:
-            data = data_of(self.algorithm, now, b"", response[:2], self.error, b"")
+            data = data_of(self.algorithm, now, b"", identity, self.error, b"")
             return appended(response, self.name, data)
         when, other = now, b""
         if self.error == BADTIME:  # the clock of the asker, and ours (RFC 8945 section 5.2.3)
             when, other = self.time, now.to_bytes(6, "big")
-        return _signed(response, self.key, when, self.mac, self.error, other)[0]
+        made, _ = _signed(identity + response[2:], self.key, when, self.mac, self.error, other)
+        return response[:2] + made[2:]
 
 
 def algorithm_fault(algorithm: str) -> str:

@@ -15,9 +15,9 @@ from gateway.cli import acting, options, output, progress, request
 from registry.bulk.csv_stream import ENCODING, Fault, TableError
 from registry.bulk.entries import Reading
 from registry.bulk.importer import Import, Tally, Trial
-from registry.bulk.runs import Block, merged, read_run, write_run
 from registry.bulk.sorting import SortedTable
 from registry.service import Registry
+from resolver.runs import Block, merged, read_run, write_run
 
 FAULTS_SHOWN: Final = 20  # on the screen; --errors has them all
 FAULTS_HELD: Final = 20_000  # in memory

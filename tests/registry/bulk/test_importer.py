@@ -36,11 +36,11 @@ from registry.bulk.csv_stream import LINE_CHARACTERS_MAX, Fault, Table, TableErr
 from registry.bulk.entries import Reading, Unit, parts
 from registry.bulk.importer import Tally
 from registry.bulk.readers import FeederError, Run, read
-from registry.bulk.runs import merged, read_run, write_run
 from registry.bulk.sorting import SortedTable
 from registry.service import Registry
 from registry.tables.naming import Names
 from registry.tables.record_node import blob_of
+from resolver.runs import merged, read_run, write_run
 from resolver.store import node
 from resolver.store.environment import Store
 from resolver.store.node import RRset
@@ -531,7 +531,7 @@ def test_where_there_is_no_room_to_sort_it_is_told(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "pwrite", full)
-    with pytest.raises(StoreError, match="No space left on device; import it in parts"):
+    with pytest.raises(StoreError, match="No space left on device; free some"):
         run(registry, GOOD)
 
 

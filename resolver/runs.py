@@ -51,7 +51,7 @@ def write_all(file: int, octets: bytes, at: int = 0) -> None:
             rest = rest[written:]
     except OSError as error:
         raise StoreError(
-            f"no room for the file the table is sorted in: {error.strerror}; import it in parts"
+            f"no room for the file that rows are sorted in: {error.strerror}; free some"
         ) from None
 
 

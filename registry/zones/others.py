@@ -1,0 +1,121 @@
+"""The other nodes of the network, as the root zone has them:
+
+NAME.nodes.SUFFIX               A, AAAA    addresses
+                                TXT        "v=1" "role=region" "scope=33" "state=active" "key=2"
+_sync._tcp.NAME.nodes.SUFFIX    SRV        port
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Final, NamedTuple
+
+from csid import names
+from csid.protocol import AAAA, SRV, TXT, A
+from registry.rules.decision import Decision
+from registry.rules.policy import NO_REGISTRY
+from registry.tables.naming import Names
+from registry.zones import places
+from resolver.store import node
+
+NODES: Final = b"nodes"
+PORT: Final = 53  # where none is said
+_SRV: Final = (b"_tcp", b"_sync")  # most significant first
+
+
+class Other(NamedTuple):
+    """A node of the network."""
+
+    name: str
+    role: str
+    scope: tuple[str, ...]  # what locations, or industries, begin with; none: all
+    state: str
+    addresses: tuple[str, ...]
+    port: int
+
+
+def name_of(named: Names, node_name: str) -> bytes:
+    """The name of a node in the root zone, in wire form."""
+    label = node_name.lower().encode("ascii")
+    return b"".join(bytes((len(one),)) + one for one in (label, NODES)) + named.wire
+
+
+def nodes(txn: places.Txn, named: Names) -> Iterator[Other]:
+    """All nodes in the copy of the root zone that is held, in the order of their names; none if
+    none is.
+    """
+    suffix = names.key_of(named.wire)
+    root = txn.snapshot.zone_of(suffix)
+    if root is None or root.apex != suffix:
+        return
+    prefix = root.generation + NODES + b"\0"
+    held: dict[str, dict[tuple[bytes, ...], bytes]] = {}
+    for stored, blob in txn.table(b"tree").scan(prefix):
+        labels = tuple(stored[len(prefix) :].split(b"\0")[:-1])
+        if labels:
+            held.setdefault(labels[0].decode("latin-1"), {})[labels[1:]] = blob
+    for name, blobs in held.items():
+        found = _read(name, blobs)
+        if found is not None:
+            yield found
+
+
+def _read(name: str, blobs: dict[tuple[bytes, ...], bytes]) -> Other | None:
+    rrsets = dict(node.rrsets_of(blobs.get((), node.EMPTY)))
+    if TXT not in rrsets:
+        return None
+    said: dict[str, list[str]] = {}
+    for rdata in rrsets[TXT].rdatas:
+        for text in _strings(rdata):
+            key, _, value = text.partition("=")
+            said.setdefault(key, []).append(value)
+    addresses = [
+        str(ip_address(rdata))
+        for rrtype in (A, AAAA)
+        if rrtype in rrsets
+        for rdata in rrsets[rrtype].rdatas
+    ]
+    services = dict(node.rrsets_of(blobs.get(_SRV, node.EMPTY)))
+    port = int.from_bytes(services[SRV].rdatas[0][4:6], "big") if SRV in services else PORT
+    scope = tuple(one for value in said.get("scope", ()) for one in value.split(",") if one)
+    role, state = (said.get(key, [""])[0] for key in ("role", "state"))
+    return Other(name, role, scope, state, tuple(addresses), port)
+
+
+def _strings(rdata: bytes) -> Iterator[str]:
+    """The character strings of a TXT record."""
+    at = 0
+    while at < len(rdata):
+        end = at + 1 + rdata[at]
+        yield rdata[at + 1 : end].decode("utf-8", "replace")
+        at = end
+
+
+def region_of(txn: places.Txn, named: Names, location: str) -> Other | None:
+    """The region node that assigns at a location: the one with the longest prefix of it."""
+    best: tuple[int, Other] | None = None
+    for other in nodes(txn, named):
+        if other.role != "region" or other.state != "active":
+            continue
+        for prefix in other.scope or ("",):
+            if location.startswith(prefix) and (best is None or len(prefix) > best[0]):
+                best = len(prefix), other
+    return None if best is None else best[1]
+
+
+def region_text(txn: places.Txn, named: Names, location: str) -> str:
+    """Which region node is to be asked for a code at a location, in words; empty if unknown."""
+    other = region_of(txn, named, location)
+    if other is None:
+        return ""
+    host = next(iter(other.addresses), "")
+    return f": {other.name}, at {f'[{host}]' if ':' in host else host}:{other.port}"
+
+
+def referred(decision: Decision, txn: places.Txn, named: Names) -> Decision:
+    """A decision; where it says that a node assigns nothing, with the node to be asked."""
+    if not decision.detail.startswith(NO_REGISTRY):
+        return decision
+    location = decision.detail.removeprefix(NO_REGISTRY).strip()
+    return decision._replace(detail=decision.detail + region_text(txn, named, location))

@@ -1,0 +1,105 @@
+"""The bell: the processes that answer tell the sync process that a zone may have changed.
+
+    sync.sock   a Unix datagram socket in the data directory, on which the sync process listens
+    datagram    msgpack ["notify", apex (canonical key), serial or nil, IP address of who says so]
+
+Whoever rings does not wait, and what nobody hears is lost: timers find the change a little later.
+The path of the socket may be too long for an address (unix(7)), so it is reached through a
+descriptor of the directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgpack
+
+from csid.limits import MAX_KEY_OCTETS
+from resolver.store.access import file_mode
+
+SOCKET: Final = "sync.sock"
+MAX_OCTETS: Final = 1_024  # of one datagram
+_NOTIFY: Final = "notify"
+
+
+class Rung(NamedTuple):
+    """What was told."""
+
+    apex: bytes  # canonical key
+    serial: int | None  # that the zone has there, if it was said
+    address: bytes  # of who says so, 4 or 16 octets
+
+
+class Bell:
+    """The ringing side.
+
+    Args:
+        data: the data directory.
+
+    Raises:
+        OSError: there is no such directory.
+    """
+
+    def __init__(self, data: Path) -> None:
+        self._folder = os.open(data, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+
+    def ring(self, apex: bytes, serial: int | None, address: bytes) -> None:
+        """Tell whoever listens; see `Rung`."""
+        with contextlib.suppress(OSError):  # nobody listens, or has more than can be heard
+            self._socket.sendto(
+                msgpack.packb([_NOTIFY, apex, serial, address]), _path(self._folder)
+            )
+
+    def close(self) -> None:
+        """Ring no more."""
+        self._socket.close()
+        os.close(self._folder)
+
+
+def listen(data: Path) -> socket.socket:
+    """The socket that is rung at, not blocking, in place of one that was left over; `rung` reads
+    what comes. Only one process listens in a directory: the last that began.
+
+    Raises:
+        OSError: the directory cannot be written.
+    """
+    folder = os.open(data, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(SOCKET, dir_fd=folder)
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        before = os.umask(0o777 & ~file_mode(data))
+        try:
+            sock.bind(_path(folder))
+        except OSError:
+            sock.close()
+            raise
+        finally:
+            os.umask(before)
+    finally:
+        os.close(folder)
+    return sock
+
+
+def rung(datagram: bytes) -> Rung | None:
+    """What a datagram tells; None if it is none of ours."""
+    try:
+        kind, apex, serial, address = msgpack.unpackb(datagram)
+    except (ValueError, TypeError, msgpack.UnpackException):
+        return None
+    if kind != _NOTIFY or not isinstance(apex, bytes) or len(apex) > MAX_KEY_OCTETS:
+        return None
+    if serial is not None and not (isinstance(serial, int) and 0 <= serial < 1 << 32):
+        return None
+    if not isinstance(address, bytes) or len(address) not in (4, 16):
+        return None
+    return Rung(apex, serial, address)
+
+
+def _path(folder: int) -> str:
+    return f"/proc/self/fd/{folder}/{SOCKET}"
