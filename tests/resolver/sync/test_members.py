@@ -17,6 +17,7 @@ from resolver.store.environment import Store
 from resolver.store.update import ZoneUpdate
 from resolver.store.write import WriteTransaction
 from resolver.sync import catalog, members, states, timers
+from resolver.sync.catalog import Member
 from resolver.sync.members import (
     ADDED,
     CHANGED,
@@ -26,6 +27,7 @@ from resolver.sync.members import (
     RESET,
     RETURNED,
     Consumer,
+    Policy,
 )
 from resolver.sync.settings import (
     CATALOGS,
@@ -296,8 +298,15 @@ def test_members_go_with_their_catalog(node: Node) -> None:
     assert node.fault("cat.") is None
 
 
+class Own(Policy):
+    """The policy of a node that has a zone of its own to come."""
+
+    def refuses(self, txn: WriteTransaction, zone: bytes, member: Member) -> str:
+        return "ours" if zone == key("ours.") else ""
+
+
 def test_what_the_node_refuses_is_not_held(node: Node) -> None:
-    node.consumer = Consumer(lambda: NOW, lambda zone: "ours" if zone == key("ours.") else "")
+    node.consumer = Consumer(lambda: NOW, Own())
     assert node.catalog("cat.", "a.zones PTR ours.\nb.zones PTR b.\n") == [(ADDED, "b.")]
 
 
