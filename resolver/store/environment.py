@@ -275,7 +275,11 @@ class Store:
     def read(self) -> Iterator[ReadTransaction]:
         """One moment of the store, to be read in order."""
         with _plain_errors(self.path), self.moment() as txn:
-            yield ReadTransaction(txn, self._databases, self.snapshot_in(txn))
+            yield self.reading(txn)
+
+    def reading(self, txn: Any) -> ReadTransaction:
+        """What a transaction from `moment` sees, to be read in order."""
+        return ReadTransaction(txn, self._databases, self.snapshot_in(txn))
 
     @contextmanager
     def write(self, keep: bool = True, watched: bool = True) -> Iterator[WriteTransaction]:

@@ -15,8 +15,8 @@ from typing import Final, NamedTuple
 from csid import names
 from csid.limits import (
     HEADER_OCTETS,
-    TRANSFER_MESSAGES,
     INCOMING_OCTETS,
+    TRANSFER_MESSAGES,
     TRANSFER_RECORDS,
 )
 from csid.protocol import AXFR, CLASS_IN, FORMERR, IXFR, NOTIMP, REFUSED, SOA
