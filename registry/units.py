@@ -16,10 +16,11 @@ from csid.errors import CsidError
 from registry import resume
 from registry.bulk import intake
 from registry.core import Core
-from registry.network import following
+from registry.network import catalogs, filings, following, receipts, rights
 from registry.signing import keys, sign
 from registry.verify import indexes
 from registry.writer import plans
+from registry.zones import digests
 from registry.zones.asked import Asked
 from registry.zones.serials import Mode
 
@@ -115,9 +116,21 @@ def drop_zone(core: Core, args: Any) -> tuple[Any, ...]:
     return core.zones.drop(Asked.of(asked, core.peer), origin)
 
 
+def set_digest(core: Core, args: Any) -> int:
+    """Put in the digest of a zone."""
+    asked, *digest = args
+    return digests.put(core, Asked.of(asked, core.peer), *digest)
+
+
 UNITS: Final[Mapping[str, Unit]] = {
+    rights.ADD_KEY: rights.add_key,
+    rights.REMOVE_KEY: rights.remove_key,
+    rights.ALLOW: rights.allow,
+    rights.NOTIFY: rights.notify,
     "plan": plans.carry_on,
     "rows": intake.rows,
+    receipts.UNIT: receipts.taken,
+    filings.UNIT: filings.answer,
     "sweep": sweep,
     resume.GO_ON: go_on,
     resume.RENEW: renew_node,
@@ -136,6 +149,10 @@ UNITS: Final[Mapping[str, Unit]] = {
     following.FOLLOW: following.follow,
     following.UNFOLLOW: following.unfollow,
     following.REFRESH: following.refresh,
+    "zone.zonemd": set_digest,
+    catalogs.PRODUCE: catalogs.produce,
+    catalogs.CONSUME: catalogs.consume,
+    catalogs.STOP: catalogs.stop,
 }
 
 
