@@ -26,6 +26,7 @@ from resolver.sync.actions import Where
 from resolver.sync.tls import CA, OPPORTUNISTIC, PIN
 
 CONNECT_SECONDS: Final = 5.0  # for a connection, with its handshake, to come about
+TRY_SECONDS: Final = 2.0  # of these, for TLS where it may do without
 SEND_SECONDS: Final = 10.0  # for a peer to take what it is sent
 READ_OCTETS: Final = 1 << 18  # at a time
 MOST_HELD_OCTETS: Final = 1 << 20  # of messages that the kernel does not take
@@ -37,6 +38,9 @@ _LENGTH: Final = struct.Struct(">H")
 
 class LinkError(CsidError):
     """A connection does not come about, or is not to whom it should be."""
+
+
+_NO_TLS: Final = (trio.BrokenResourceError, ssl.SSLError, LinkError)
 
 
 class Owner(Protocol):
@@ -152,9 +156,10 @@ class Link:
             elif not self.where.tls:
                 self._plain(await self._dial())
             elif self.where.tls == OPPORTUNISTIC:
-                try:
+                # What is not TLS may close the connection, or wait for a query.
+                with trio.move_on_after(TRY_SECONDS), contextlib.suppress(*_NO_TLS):
                     self._stream = await self._handshake(_unproven())
-                except (trio.BrokenResourceError, ssl.SSLError, LinkError):
+                if self._stream is None:
                     self._plain(await self._dial())  # RFC 9103 section 7.3: it may do without
             else:
                 self._stream = await self._strict()
