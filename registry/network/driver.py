@@ -46,7 +46,7 @@ THREADS: Final = 8  # transfers whose messages are worked on at a time
 TELLING_MOST: Final = 4_096  # zones whose changes are told at a time
 FEED_AT_ONCE: Final = 500  # rows taken before others get their turn
 # A commit is seen a moment after what it wrote: so it is looked for once more, and again.
-AFTERLOOKS: Final = (0.001, 0.01)
+AFTERLOOKS: Final = (0.001, 0.01, 0.0)  # seconds
 
 
 class Batch(NamedTuple):
@@ -81,7 +81,8 @@ class Driver:
         self._passed: bytes | None = None  # of the feed, as it was written
         self._followed = Followed()
         self._again: int | None = None  # when to ask duties though nothing has changed
-        self._afterlooks: list[float] = []
+        self._seen = 0  # the commit that was looked at last
+        self._sleep = trio.CancelScope()
         policy = NodePolicy(store.settings().suffix)
         consumer = Consumer(lambda: int(time.time()), policy)
         self._watch = Together((consumer, network.watch))
@@ -115,6 +116,7 @@ class Driver:
 
     async def _go_on(self) -> None:
         while True:
+            self._seen = self._store.last_commit()
             with self._present() as present:
                 more = self._read_feed(present)
                 self._ask_duties(present)
@@ -130,9 +132,7 @@ class Driver:
                 await trio.lowlevel.checkpoint()
                 continue
             wake = min(wake, trio.current_time() + LOOK_SECONDS)
-            if self._afterlooks:
-                wake = min(wake, trio.current_time() + self._afterlooks.pop(0))
-            with trio.move_on_at(wake):
+            with trio.CancelScope(deadline=wake) as self._sleep:
                 await self._woken.wait()
             self._woken = trio.Event()
 
@@ -167,8 +167,13 @@ class Driver:
         while True:
             await trio.lowlevel.wait_readable(self._watching.fd)
             self._watching.drain()
-            self._afterlooks = list(AFTERLOOKS)
-            self._woken.set()
+            for pause in AFTERLOOKS:
+                if self._store.last_commit() != self._seen:
+                    self._woken.set()
+                    break
+                with trio.move_on_after(pause):
+                    await trio.lowlevel.wait_readable(self._watching.fd)
+                    break
             await trio.lowlevel.checkpoint()
 
     def _read_feed(self, present: Present) -> bool:
@@ -183,8 +188,6 @@ class Driver:
             count += 1
             if count == FEED_AT_ONCE:
                 return True
-        if count:
-            self._afterlooks.clear()
         return self._notified.go_on(present, engine)
 
     def _ask_duties(self, present: Present) -> None:
@@ -329,7 +332,7 @@ class Driver:
 
     def _done(self) -> None:
         self._act()
-        self._woken.set()
+        self._sleep.deadline = min(self._sleep.deadline, self.engine.next_alarm)
 
     def _drop(self, link: Link) -> None:
         self._links.pop(link.number, None)
