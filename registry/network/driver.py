@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from random import Random, SystemRandom
 from typing import Final, NamedTuple
 
@@ -15,7 +16,9 @@ import trio
 
 from csid import names
 from csid.errors import CsidError, StoreError, ZoneError
-from registry.network.duties import Duty, Network
+from registry.network.catalogs import NodePolicy
+from registry.network.hooks import Duty, Network, Unit
+from registry.writer import client
 from resolver.server import bell
 from resolver.server.counters import BATCHES, QUERIES, Counters
 from resolver.server.links import Link
@@ -25,12 +28,14 @@ from resolver.store.apexes import EXPIRED
 from resolver.store.environment import Store
 from resolver.store.read import ReadTransaction
 from resolver.store.seek import APEX_PREFIX
-from resolver.sync import feed, states
+from resolver.sync import feed, states, zonemd
 from resolver.sync.actions import Answered, Open, Present, Send, Shut, Transfer, Where
 from resolver.sync.engine import Engine
 from resolver.sync.errors import TransferError
-from resolver.sync.fetch import Fetch
-from resolver.sync.settings import TARGETS, targets_of
+from resolver.sync.fetch import Fetch, Together
+from resolver.sync.intake import Examine, unexamined
+from resolver.sync.members import Consumer
+from resolver.sync.settings import TARGETS, Moment, follow_of, targets_of
 
 COMMIT_SECONDS: Final = 1.0  # between two commits of what looks came to
 LOOK_SECONDS: Final = 2.0  # between two looks at the store without any reason
@@ -79,6 +84,9 @@ class Driver:
         self._passed: bytes | None = None  # the same, now that all are
         self._again: int | None = None  # when to ask duties though nothing has changed
         self._afterlooks: list[float] = []
+        policy = NodePolicy(store.settings().suffix)
+        consumer = Consumer(lambda: int(time.time()), policy)
+        self._watch = Together((consumer, network.watch))
         self._watching = Watching(store.path / "data.mdb")
         self._offset = 0.0  # between the clocks
 
@@ -149,7 +157,7 @@ class Driver:
                 try:
                     for _ in range(FEED_AT_ONCE):
                         heard = bell.rung(rung.recv(bell.MAX_OCTETS))
-                        if heard is not None:
+                        if heard is not None and heard.address != bell.NOBODY:
                             self.engine.notice(present, *heard)
                 except BlockingIOError:
                     pass
@@ -204,12 +212,12 @@ class Driver:
         self._again = None
         for duty in self._network.duties:
             assert isinstance(present.moment, ReadTransaction)
-            due = duty.due(present.moment, present.unix)
-            for errand in due.errands:
+            for errand in duty.due(present.moment, present.unix):
                 if self.engine.send(present, errand):
                     self._duties[errand.name] = duty
-            if due.again is not None:
-                self._again = min(due.again, self._again or due.again)
+            again = duty.wake()
+            if again is not None:
+                self._again = again if self._again is None else min(again, self._again)
 
     # -- what is to be done
 
@@ -249,8 +257,9 @@ class Driver:
                     action.key,
                     present.unix,
                     action.full,
-                    self._network.watch,
+                    self._watch,
                     forced=action.forced,
+                    examine=_examine_of(present.moment, action.apex),
                 )
             except CsidError as error:
                 self._drop(link)
@@ -264,17 +273,15 @@ class Driver:
     async def _answered(self, action: Answered) -> None:
         """Have written what follows from an answer."""
         errand = action.errand
-        duty = self._duties[errand.name]
-        while True:
+        duty = self._duties.pop(errand.name)
+        unit = duty.answered(errand, action.answer, action.reason, int(time.time()))
+        while unit is not None:
             try:
-                await trio.to_thread.run_sync(
-                    duty.answered, self._store, errand, action.answer, action.reason
-                )
+                await trio.to_thread.run_sync(_perform, self._store.path, unit)
                 break
-            except StoreError as error:
-                self._failures.tell(f"sync: what a server has answered cannot be kept: {error}")
+            except CsidError as error:
+                self._failures.tell(f"sync: what a server has answered is not kept yet: {error}")
                 await trio.sleep(RETRY_SECONDS)
-        del self._duties[errand.name]
         self.engine.errand_done(errand)
         self._woken.set()
 
@@ -403,6 +410,23 @@ def _receive(fetch: Fetch, messages: list[bytes]) -> bool:
     return any(fetch.receive(message, now) for message in messages)
 
 
+def _perform(data: Path, unit: Unit) -> None:
+    """Have a unit carried out by the writer of this node.
+
+    Raises:
+        CsidError: there is none now, or the unit says so.
+    """
+    writer = client.connected(data)
+    if writer is None:
+        raise StoreError("the writer of this node is not there")
+    try:
+        *args, cursor = unit.args
+        while cursor := writer.perform(unit.name, [*args, cursor]):
+            pass
+    finally:
+        writer.close()
+
+
 def _write_batch(store: Store, batch: Batch) -> None:
     with store.write() as txn:
         states.settle(txn, batch.settled)
@@ -418,3 +442,9 @@ def _write_batch(store: Store, batch: Batch) -> None:
             states.put_told(txn, apex, list(merged.values()))
         for where, row in batch.peers:
             states.put_peer(txn, str(where), row if row.failures else None)
+
+
+def _examine_of(moment: Moment, apex: bytes) -> Examine:
+    """What looks at a whole zone before it is published."""
+    follow = follow_of(moment, apex)
+    return zonemd.examine if follow is None or follow.zonemd else unexamined

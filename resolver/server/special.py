@@ -47,7 +47,7 @@ class Special:
         answerer: Answerer,
         opt: OptWriter,
         bell: Bell,
-        hand_over: HandOver = no_writer,
+        hand_over: HandOver = nobody,
     ) -> None:
         self._store = store
         self._front = Front(answerer, opt, bell.ring)
