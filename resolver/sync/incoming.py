@@ -24,6 +24,7 @@ from resolver.store.node import encode_one
 from resolver.sync import layouts
 from resolver.sync.errors import TransferError
 from resolver.sync.unpack import Pieces, Record
+from resolver.zonefile.canonical import folded
 
 try:
     from resolver.sync.cunpack import record as record
@@ -206,7 +207,8 @@ class Incoming:
         if key != self._apex:
             raise TransferError("an SOA record at another name than the apex of the zone")
         serial = int.from_bytes(data[-20:-16], "big")
-        is_first = (ttl, data) == self._soa
+        # Names may come in another case where they are compressed.
+        is_first = (ttl, folded(SOA, data)) == (self._soa[0], folded(SOA, self._soa[1]))
         state = self._state
         if state == _BEGIN:
             self._begin(ttl, data, serial)
