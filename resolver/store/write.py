@@ -42,10 +42,12 @@ class WriteTransaction:
 
     Args:
         txn: an LMDB transaction on the tree.
+        now: Unix seconds, noted in journals; 0 if that is not known.
     """
 
-    def __init__(self, txn: Any, databases: Mapping[bytes, Any]) -> None:
+    def __init__(self, txn: Any, databases: Mapping[bytes, Any], now: int = 0) -> None:
         self._txn = txn
+        self._now = now
         self._seen: Snapshot | None = None  # made when first needed, stale once apexes change
         self._databases = databases
         self._tree = databases[b"tree"]
@@ -207,7 +209,7 @@ class WriteTransaction:
                 get = Tree(self._txn, self._tree, old.generation, 0).get
                 nodes = settled(dict(known.nodes), keys, get, update.blob)
         if nodes is None or nodes or before != after:
-            journal.record(before, after, nodes)
+            journal.record(before, after, nodes, self._now)
 
     def _nodes(self, generation: bytes) -> Iterator[tuple[bytes, bytes]]:
         tree = Tree(self._txn, self._tree, generation, 0)
@@ -363,7 +365,8 @@ class WriteTransaction:
         Raises:
             ZoneError: there is no zone with this apex.
         """
-        return ZoneUpdate(self._txn, self._databases, origin, self._held(origin))
+        entry = self._held(origin)
+        return ZoneUpdate(self._txn, self._databases, origin, entry, now=self._now)
 
     def update_around(self, key: bytes, opened: dict[bytes, ZoneUpdate]) -> ZoneUpdate:
         """The deepest zone at or above a canonical key, one of those `opened` or added to them.
