@@ -15,9 +15,9 @@ from typing import Final, NamedTuple
 from csid import names
 from csid.limits import (
     HEADER_OCTETS,
+    INCOMING_MESSAGES,
     INCOMING_OCTETS,
-    TRANSFER_MESSAGES,
-    TRANSFER_RECORDS,
+    INCOMING_RECORDS,
 )
 from csid.protocol import AXFR, CLASS_IN, FORMERR, IXFR, NOTIMP, REFUSED, SOA
 from resolver.store.node import encode_one
@@ -68,8 +68,8 @@ class Limits(NamedTuple):
     """What one transfer may come to."""
 
     octets: int = INCOMING_OCTETS
-    records: int = TRANSFER_RECORDS
-    messages: int = TRANSFER_MESSAGES
+    records: int = INCOMING_RECORDS
+    messages: int = INCOMING_MESSAGES
 
 
 class Part(NamedTuple):
