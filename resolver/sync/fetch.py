@@ -23,7 +23,7 @@ from resolver.sync import tsig
 from resolver.sync.changes import Changes, Unfit
 from resolver.sync.errors import TransferError
 from resolver.sync.incoming import ADDED, WHOLE, Incoming, Limits, is_beyond, refusal
-from resolver.sync.intake import Examine, Intake, unexamined
+from resolver.sync.intake import Examine, Intake, check_digest
 
 _HEADER: Final = struct.Struct(">HHHHHH")
 
@@ -84,7 +84,7 @@ class Fetch:
         watch: Watch = NO_WATCH,
         limits: Limits | None = None,
         forced: bool = False,
-        examine: Examine = unexamined,
+        examine: Examine = check_digest,
     ) -> None:
         """Prepare the transfer of the zone at `origin` (wire form).
 
