@@ -23,7 +23,7 @@ from resolver.sync import tsig
 from resolver.sync.changes import Changes, Unfit
 from resolver.sync.errors import TransferError
 from resolver.sync.incoming import ADDED, WHOLE, Incoming, Limits, is_beyond, refusal
-from resolver.sync.intake import Examine, Intake, check_digest
+from resolver.sync.intake import Examine, Intake, unexamined
 
 _HEADER: Final = struct.Struct(">HHHHHH")
 
@@ -103,7 +103,7 @@ class Fetch:
         watch: Watch = NO_WATCH,
         limits: Limits | None = None,
         forced: bool = False,
-        examine: Examine = check_digest,
+        examine: Examine = unexamined,
     ) -> None:
         """Prepare the transfer of the zone at `origin` (wire form).
 
