@@ -92,8 +92,8 @@ COMMIT_SECONDS: Final = 0.01  # of deciding, after which the rest is left to the
 
 # Transfers in
 INCOMING_OCTETS: Final = 8 << 30  # of all messages of one
-TRANSFER_RECORDS: Final = 100_000_000
-TRANSFER_MESSAGES: Final = 10_000_000
+INCOMING_RECORDS: Final = 100_000_000
+INCOMING_MESSAGES: Final = 10_000_000
 INTAKE_OCTETS: Final = 16 << 20  # of nodes that wait for a commit, or are sorted at once
 POINTERS_PER_COMMIT: Final = 2_000  # followed in one transaction for additional records
 NODES_PER_LOOK: Final = 10_000  # compared at one moment of the store
