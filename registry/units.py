@@ -16,7 +16,7 @@ from csid.errors import CsidError
 from registry import resume
 from registry.bulk import intake
 from registry.core import Core
-from registry.network import catalogs
+from registry.network import catalogs, following
 from registry.signing import keys, sign
 from registry.verify import indexes
 from registry.writer import plans
@@ -144,6 +144,9 @@ UNITS: Final[Mapping[str, Unit]] = {
     catalogs.PRODUCE: catalogs.produce,
     catalogs.CONSUME: catalogs.consume,
     catalogs.STOP: catalogs.stop,
+    following.FOLLOW: following.follow,
+    following.UNFOLLOW: following.unfollow,
+    following.REFRESH: following.refresh,
 }
 
 

@@ -58,6 +58,7 @@ COMMANDS: Final = {
     "serve": Command("serve", "answer over UDP and TCP 启动解析服务", _NODE, lasts=True),
     "migrate": Command("migrate", "bring older data up to date 升级数据目录", _NODE),
     "zone": Command("zone", "load, dump, list and drop zones 区数据管理", _NODE),
+    "sync": Command("sync", "zones between servers 区同步状态", _NODE),
     "scope": Command("scope", "what the node assigns for 管辖范围", _HOLDERS),
     "owner": Command("owner", "participants and their accreditation 参与主体与准入", _HOLDERS),
     "pool": Command("pool", "blocks of codes, and codes minted in them 资源池", _HOLDERS),

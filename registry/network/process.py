@@ -26,7 +26,7 @@ import trio
 
 from csid.errors import BusyError, CsidError, StoreError
 from registry.network.driver import Driver
-from registry.network.duties import network_of
+from registry.network.hooks import network_of
 from resolver.server.counters import Counters, open_inherited
 from resolver.server.notices import tell
 from resolver.store.access import open_shared

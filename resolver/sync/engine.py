@@ -93,7 +93,7 @@ class Engine:
         self._starved: deque[Peer] = deque()  # with transfers that wait for others to end
         self._alarms: list[tuple[float, int, Callable[[Present], None]]] = []
         self._alarm_count = 0
-        self._cursor = timers.timer_key(1, b"")  # rows before it have been taken up
+        self._cursor = timers.timer_key(timers.AGAIN + 1, b"")  # rows before it have been taken up
         self._next_due: int | None = None
         self._rows: dict[bytes, _Row] = {}  # of the feed, by apex
         self._done_rows: list[bytes] = []
@@ -119,7 +119,7 @@ class Engine:
 
     def clock_moved(self) -> None:
         """The clock that people set was set: what is due is looked for from the beginning."""
-        self._cursor = timers.timer_key(1, b"")
+        self._cursor = timers.timer_key(timers.AGAIN + 1, b"")
 
     def notice(self, present: Present, apex: bytes, serial: int | None, address: bytes) -> None:
         """A server has said that a zone has changed (RFC 1996).
@@ -294,7 +294,7 @@ class Engine:
         """Take up the zones that are due."""
         self._next_due = None
         for _, due, apex, is_full in timers.rows(present.moment):
-            if due != timers.AT_ONCE:
+            if due > timers.AGAIN:
                 break
             if self._is_free(apex):
                 self._start(present, apex, is_full=is_full, is_timed=True)
@@ -334,7 +334,7 @@ class Engine:
             zone.left.sort(key=lambda at: follow.primaries[at].host != host)
         zone.wanted = wanted
         zone.is_full = zone.is_forced = is_full
-        zone.is_urgent = not is_timed or state.due == timers.AT_ONCE
+        zone.is_urgent = not is_timed or state.is_open
         # A server that answers IXFR by the whole zone is asked for its SOA first.
         knows = wanted is not None and state.kind != "AXFR"
         zone.is_wanted = zone.soa is None or is_full or knows

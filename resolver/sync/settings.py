@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import msgpack
 
+from csid.address import Address
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.table import Table
 
@@ -87,6 +88,11 @@ class Follow(NamedTuple):
     group: str = ""  # property of that catalog (RFC 9432 section 4.4.2)
     since: int = 0  # Unix seconds
     zonemd: bool = True  # a transfer whose ZONEMD is wrong is not taken (RFC 8976)
+
+    @property
+    def servers(self) -> str:
+        """Whom it follows, in words."""
+        return " or ".join(str(Address(one.host, one.port)) for one in self.primaries)
 
 
 class Catalog(NamedTuple):

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 import msgpack
 
 from resolver.sync.settings import STATES, TIMERS, Moment, pack, where
-from resolver.sync.timers import AT_ONCE, FULL, timer_key
+from resolver.sync.timers import AGAIN, AT_ONCE, FULL, timer_key
 
 _TOLD: Final = b"\x01"
 _PEER: Final = b"\x02"
@@ -25,7 +25,7 @@ _PEER: Final = b"\x02"
 class StateRow(NamedTuple):
     """A zone that follows another server. Times are in Unix seconds, 0 is never."""
 
-    due: int = AT_ONCE  # when it is looked at next
+    due: int = AT_ONCE  # when it is looked at next; AT_ONCE, AGAIN: now
     serial: int | None = None  # that is held
     there: int | None = None  # that a primary said last
     refreshed: int = 0  # when a primary last confirmed what is held
@@ -37,6 +37,11 @@ class StateRow(NamedTuple):
     primary: int = 0  # which of its primaries answered last
     failures: int = 0  # in a row
     error: str = ""  # what the last look failed by, empty if it did not
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody has asked for a look that is not done yet."""
+        return self.due <= AGAIN
 
 
 class Told(NamedTuple):
@@ -126,9 +131,11 @@ def ask(moment: Moment, apex: bytes, full: bool = False) -> bool:
     if state is None:
         return False
     timers = moment.table(TIMERS)
-    is_full = full or timers.get(timer_key(AT_ONCE, apex)) == FULL
-    timers.delete(timer_key(state.due, apex))
-    _put(moment, apex, state._replace(due=AT_ONCE), FULL if is_full else b"")
+    before = timer_key(state.due, apex)
+    is_full = full or timers.get(before) == FULL
+    timers.delete(before)
+    due = AGAIN if state.due == AT_ONCE else AT_ONCE
+    _put(moment, apex, state._replace(due=due), FULL if is_full else b"")
     return True
 
 

@@ -2,7 +2,7 @@
 
     sync.timers   due(5) + 00 + canonical key of an apex -> empty, or FULL
 
-`due` is in Unix seconds; 0 is at once. Each zone that follows has one row, that of its state
+`due` is in Unix seconds; AT_ONCE and AGAIN are at once. Each zone that follows has one row, that of its state
 (resolver/sync/states.py), so what is due is found without reading of any zone that is not.
 """
 
@@ -20,6 +20,7 @@ from resolver.sync.settings import TIMERS, Moment, where
 
 FULL: Final = b"\x01"  # the zone is transferred as a whole, whatever serial is held
 AT_ONCE: Final = 0
+AGAIN: Final = 1  # as AT_ONCE, asked for where that stands already: it may be looked at just now
 
 _DUE_OCTETS: Final = 5
 _TAIL_OCTETS: Final = 20  # of SOA data, behind its names: five numbers
