@@ -45,6 +45,26 @@ STANDINGS: Final[Mapping[str, str]] = {
     "suspended": "已暂停",
     "ended": "已终止",
 }
+# What a node is in the network.
+NODE_ROLES: Final[Mapping[str, str]] = {
+    "national": "国家节点",
+    "region": "区域节点",
+    "industry": "行业节点",
+    "aggregate": "汇聚节点",
+}
+# Where a node of the network is in its life.
+NODE_STATES: Final[Mapping[str, str]] = {
+    "active": "正常",
+    "suspended": "已暂停",
+    "removed": "已注销",
+}
+# Where the filing of a cut is.
+CUT_STATES: Final[Mapping[str, str]] = {
+    "waiting": "待审",
+    "filed": "已备案",
+    "rejected": "已驳回",
+    "withdrawn": "已撤回",
+}
 # Where a node is that has asked the national node to file a cut (备案).
 FILING_STATES: Final[Mapping[str, str]] = {
     "wanted": "待报",

@@ -16,7 +16,7 @@ from csid.errors import CsidError
 from registry import resume
 from registry.bulk import intake
 from registry.core import Core
-from registry.network import catalogs, following
+from registry.network import catalogs, filings, following, receipts
 from registry.signing import keys, sign
 from registry.verify import indexes
 from registry.writer import plans
@@ -125,6 +125,8 @@ def set_digest(core: Core, args: Any) -> int:
 UNITS: Final[Mapping[str, Unit]] = {
     "plan": plans.carry_on,
     "rows": intake.rows,
+    receipts.UNIT: receipts.taken,
+    filings.UNIT: filings.answer,
     "sweep": sweep,
     resume.GO_ON: go_on,
     resume.RENEW: renew_node,

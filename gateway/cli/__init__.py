@@ -60,6 +60,7 @@ COMMANDS: Final = {
     "zone": Command("zone", "load, dump, list and drop zones 区数据管理", _NODE),
     "sync": Command("sync", "zones between servers 区同步状态", _NODE),
     "scope": Command("scope", "what the node assigns for 管辖范围", _HOLDERS),
+    "filing": Command("filing", "what is filed with the national node 备案", _HOLDERS),
     "owner": Command("owner", "participants and their accreditation 参与主体与准入", _HOLDERS),
     "pool": Command("pool", "blocks of codes, and codes minted in them 资源池", _HOLDERS),
     "assign": Command("assign", "assign an identifier 赋码", _LIFE),

@@ -24,14 +24,15 @@ class ActorError(CsidError):
     """It is not clear who is acting."""
 
 
-def add_actor(parser: argparse.ArgumentParser) -> None:
-    """Add --as, --role and --owner."""
+def add_actor(parser: argparse.ArgumentParser, role_option: str = "--role") -> None:
+    """Add --as, --role and --owner; the second under another name where a node has a role."""
     group = parser.add_argument_group("who is acting 操作人")
     group.add_argument(
         "--as", dest="actor", metavar="NAME", help=f"name 姓名 (${ACTOR_VARIABLE}, or the login)"
     )
     group.add_argument(
-        "--role",
+        role_option,
+        dest="role",
         choices=tuple(ROLES),
         help=f"in what capacity 角色 (${ROLE_VARIABLE}, or {DEFAULT_ROLE}): "
         + ", ".join(f"{word} {zh}" for word, zh in ROLES.items()),

@@ -20,6 +20,8 @@ from registry.authority.held import extras_from as extras_from
 from registry.authority.held import extras_in as extras_in
 from registry.authority.held import homeless as homeless
 from registry.authority.held import judged as judged
+from registry.authority.network import Network as Network
+from registry.authority.network import as_held as as_held
 from registry.authority.territory import Territory as Territory
 from registry.authority.walk import Walk as Walk
 from registry.authority.walk import closed_above as closed_above

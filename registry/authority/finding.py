@@ -23,6 +23,10 @@ class Fault(Enum):
     WILDCARD = "is a wildcard that answers for identifiers that are not assigned"
     UPDATED = "does not hold what it was updated to"
     REDIRECT = "redirects (DNAME) names that are the registry's"
+    HIDING = "begins where the register of the network has its names, and would hide them"
+    UNNAMED = "is the network's, but is not there"
+    UNFILED = "is delegated, but no cut is filed there"
+    SURPLUS = "is a name that only the register of the network has, and it does not"
     ROW = "has a row in the registry that cannot be read"
     NODE = "is damaged in the tree"
 
@@ -66,6 +70,10 @@ ADVICE: Final[Mapping[Fault, str]] = {
     Fault.WILDCARD: "take it out",
     Fault.UPDATED: "load the zone from its file, or update the name",
     Fault.REDIRECT: "take it out; csid alias leads identifiers on",
+    Fault.HIDING: "give the zone another apex",
+    Fault.UNNAMED: _DUMP,
+    Fault.UNFILED: "take it out; cuts are filed by their nodes (csid filing list)",
+    Fault.SURPLUS: "take it out; csid node and csid filing show what is there",
     Fault.ROW: "run csid audit verify",
     Fault.NODE: "load the zone from its file again, or run csid zone rebuild",
 }

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
 from itertools import islice
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from csid import names
 from csid.limits import MAX_KEY_OCTETS
 from csid.protocol import DNAME, NS, SOA
 from registry.authority.finding import Fault, Finding, difference, is_same
+from registry.authority.network import Network, Wanted
 from registry.authority.territory import Territory
 from registry.tables import codec
 from registry.tables.naming import Names
@@ -32,6 +33,7 @@ Node = tuple[bytes, bytes]  # key below the apex, blob
 # The additional records of a name's RRsets, by its key below the apex.
 Extras = Callable[[bytes, Mapping[int, RRset]], Mapping[int, Extra]]
 
+T = TypeVar("T")
 _TOPS: Final = node.CUT | node.REDIRECT
 _END: Final = b"\xff" * (MAX_KEY_OCTETS + 1)  # behind all keys
 
@@ -63,6 +65,7 @@ class Walk:
         self._territory = territory
         self._tail = names.wire_of_key(territory.apex)  # in every node that names a host of it
         self._since = since
+        self._network: Network
         self._hash = sha256()
         self._cover: tuple[bytes, int] | None = None  # key and cover of the topmost one around us
         self._is_cut = False  # whether that one delegates
@@ -101,8 +104,10 @@ class Walk:
             extras: looks into the zone.
             most: nodes to be judged now; None is all, and then what is missing behind them.
         """
+        network = self._network = Network(view, self._named, self._territory)
         if self.last is None and not self._territory.within:
             yield from self._within(view)
+        theirs = _Ahead((one.key, one) for one in network.rows(self.last))
         rows = _Ahead(self._territory.rows(view, codec.ASSIGNMENTS, self.last))
         closed = _Ahead(self._territory.rows(view, codec.SUBTREES, self.last))
         for key, blob in nodes if most is None else islice(nodes, most):
@@ -112,10 +117,15 @@ class Walk:
             if closed.key < key:
                 for row in closed.before(key):
                     yield from self._unclosed(view, *row)
+            if theirs.key < key:
+                for _, wanted in theirs.before(key):
+                    yield from self._unnamed(wanted)
             yield from self._placed(key)
             self._said = b""
             if rows.key == key:
                 yield from self._registered(key, blob, rows.take(), extras)
+            elif theirs.key == key:
+                yield from self._of_network(key, blob, theirs.take(), extras)
             else:
                 target = self._target(view, key, closed.take()) if closed.key == key else b""
                 yield from self._foreign(view, key, blob, target, extras)
@@ -131,6 +141,8 @@ class Walk:
             yield from self._missing(*row)
         for row in closed.before(_END):
             yield from self._unclosed(view, *row)
+        for _, wanted in theirs.before(_END):
+            yield from self._unnamed(wanted)
         yield from self._placed(_END)
         self._said = b""
         yield from self._changed(_END)
@@ -198,6 +210,31 @@ class Walk:
         else:
             yield self._finding(Fault.MISSING, key)
 
+    # -- names of the network
+
+    def _of_network(
+        self, key: bytes, blob: bytes, wanted: Wanted, extras: Extras
+    ) -> Iterator[Finding]:
+        held = rrsets_in(blob)
+        outer = self._cover
+        self._covers(key, held or {})
+        if self._is_later(wanted.leaf):
+            return
+        if held is None:
+            yield self._finding(Fault.NODE, key, "its octets are no node")
+        elif outer is not None and not (self._is_cut and self._network.is_glue(outer[0], key)):
+            yield self._finding(Fault.COVERED, key, self._cover_text())
+        elif not is_same(held, wanted.rrsets):
+            yield self._finding(Fault.CHANGED, key, *difference(held, wanted.rrsets))
+        else:
+            cover = self._cover[1] if self._cover is not None else 0
+            if node.encode(held, cover, extras(key, held)) != blob:
+                yield self._finding(Fault.NODE, key, "its octets are not those of its records")
+
+    def _unnamed(self, wanted: Wanted) -> Iterator[Finding]:
+        if not self._is_later(wanted.leaf):
+            yield self._finding(Fault.UNNAMED, wanted.key)
+
     def _is_later(self, leaf: int) -> bool:
         return self._since is not None and leaf >= self._since
 
@@ -211,6 +248,8 @@ class Walk:
         for row, target in closed_above(view, self._named, self._territory):
             found = f"{row.decode('ascii', 'replace')} has become {names.to_text(target)}"
             yield self._finding(Fault.WITHIN, b"", found)
+        if self._network.hides(self._territory.below):
+            yield self._finding(Fault.HIDING, b"")
 
     def _target(self, view: View, key: bytes, value: bytes) -> bytes:
         """Where the DNAME of a closed prefix leads; empty if it has none, as identifiers were
@@ -292,6 +331,12 @@ class Walk:
         """
         if key == self._territory.above:
             self._above.add(key)
+        if held and key:
+            cut = self._cover[0] if self._cover is not None and self._is_cut else None
+            is_below = cut is not None and cut != key
+            if self._network.surplus(key, NS in held, cut if is_below else None):
+                fault = Fault.SURPLUS if is_below or NS not in held else Fault.UNFILED
+                yield self._finding(fault, key)
         below = self._territory.below + key[len(self._territory.above) :]
         depth = below.count(0)
         if not held or depth > SEGMENTS:
@@ -331,16 +376,19 @@ class Walk:
         return Finding(fault, key, self._territory.name_of_key(key), found, expected)
 
 
-class _Ahead:
+class _Ahead(Generic[T]):
     """Rows of a table in order, of which the next one's key can be seen."""
 
     __slots__ = ("_rows", "_value", "key")
 
-    def __init__(self, rows: Iterator[tuple[bytes, bytes]]) -> None:
+    def __init__(self, rows: Iterator[tuple[bytes, T]]) -> None:
         self._rows = rows
-        self.key, self._value = next(rows, (_END, b""))
+        self.key = _END
+        self._value: T
+        for self.key, self._value in rows:
+            break
 
-    def take(self) -> bytes:
+    def take(self) -> T:
         """The next one's value; it is passed."""
         value = self._value
         for key, following in self._rows:
@@ -350,7 +398,7 @@ class _Ahead:
         self.key = _END
         return value
 
-    def before(self, key: bytes) -> Iterator[tuple[bytes, bytes]]:
+    def before(self, key: bytes) -> Iterator[tuple[bytes, T]]:
         """Those whose keys come before a key."""
         while self.key < key:
             yield self.key, self.take()

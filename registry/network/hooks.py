@@ -9,7 +9,7 @@ answers (resolver/sync/peer.py), and has the writer carry out what follows from 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from resolver.store.environment import Store
 from resolver.store.read import ReadTransaction
@@ -59,13 +59,13 @@ class Network(NamedTuple):
     watch: Watch = NO_WATCH  # looks on while zones are transferred
 
 
-# Each says what it adds for a store; where a directory has not its role, nothing.
-ROLES: Final[list[Callable[[Store], Network]]] = []
+# What a role adds for a store; where a directory has not that role, nothing.
+Adds = Callable[[Store], Network]
 
 
-def network_of(store: Store) -> Network:
+def network_of(store: Store, roles: Sequence[Adds]) -> Network:
     """What all roles of a directory add; one of them at most has a watch."""
-    found = [adds(store) for adds in ROLES]
+    found = [adds(store) for adds in roles]
     duties = [duty for one in found for duty in one.duties]
     watch = next((one.watch for one in found if one.watch is not NO_WATCH), NO_WATCH)
     return Network(duties, watch)

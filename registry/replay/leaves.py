@@ -7,7 +7,7 @@ from typing import Any, Final, get_origin, get_type_hints
 
 import msgpack
 
-from registry.replay import identifiers, node, parties
+from registry.replay import identifiers, network, node, parties
 from registry.replay.effect import Effect, ReplayFault, Step, require
 from registry.rules.status import Status
 from registry.tables import codec, log_entry
@@ -34,6 +34,19 @@ EFFECTS: Final[Mapping[str, Callable[[Step], Effect]]] = {
     "retire": identifiers.retired,
     "alias": identifiers.aliased,
     "move": identifiers.moved,
+    "network.begin": network.begun,
+    "network.add": network.node_changed,
+    "network.change": network.node_changed,
+    "network.suspend": network.node_changed,
+    "network.reinstate": network.node_changed,
+    "network.rekey": network.node_changed,
+    "network.remove": network.node_changed,
+    "filing.mode": network.filing_set,
+    "cut.file": network.cut_changed,
+    "cut.approve": network.cut_changed,
+    "cut.reject": network.cut_changed,
+    "cut.withdraw": network.cut_changed,
+    "cut.move": network.cut_changed,
     "receipt": identifiers.receipted,
     "filing.request": parties.filing_asked,
     "filing.answer": parties.filing_answered,

@@ -199,6 +199,12 @@ def closes_at_once(seen: View, old: str) -> bool:
 
 
 def _subtrees_fit(case: Case, old: str, new: str) -> Refusal | None:
+    cut = view.cut_above(case.view, old) or view.cut_below(case.view, old)
+    if cut is not None:
+        return Refusal(
+            Status.DELEGATED,
+            f"{cut[0]} is a cut of node {cut[1].node}, which leads on what lies in it",
+        )
     if old.count("/") != new.count("/") or f"{new}/".startswith(f"{old}/"):
         return Refusal(
             Status.BAD_VALUE, f"{old} to {new}: expected two prefixes of one length, not the same"

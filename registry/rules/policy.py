@@ -16,36 +16,50 @@ from registry.rules.lifecycle import BIRTH, Verb
 from registry.rules.participants import KINDS, Right, rights_of
 from registry.rules.requests import (
     Actor,
+    AddNode,
     AddOwner,
     AddPool,
     Advance,
     Alias,
     AliasSubtree,
     AnswerFiling,
+    ApproveCut,
     Assign,
     Body,
+    ChangeNode,
+    FileCut,
     FinishPlan,
     Import,
     IntroduceOwner,
     JudgeOwner,
     Mint,
     Move,
+    MoveCut,
     QualifyOwner,
+    ReinstateNode,
+    RejectCut,
+    RekeyNode,
+    RemoveNode,
     RequestFiling,
     Retire,
     RetireLocation,
     Role,
+    SetFiling,
     SetScope,
+    SuspendNode,
     TakeReceipt,
     Update,
     UpdateOwner,
+    WithdrawCut,
 )
 from registry.rules.status import Status
-from registry.tables.enums import STANDING_WORDS, WORDS, State
+from registry.tables.enums import STANDING_WORDS, WORDS, CutState, FilingState, State
 from registry.tables.rows import Owner, Pool, PoolUse
 from registry.tables.view import (
     View,
     count_live,
+    cut_above,
+    get_cut_filing,
     get_location,
     get_owner,
     get_root,
@@ -59,12 +73,15 @@ NO_REGISTRY: Final = "this node assigns no identifiers; ask the region node of l
 _ADMINISTRATOR: Final = frozenset({Role.ADMINISTRATOR})
 _REGISTRAR: Final = frozenset({Role.ADMINISTRATOR, Role.REGISTRAR})
 _NODE: Final = frozenset({Role.NODE})
+_FOR_NODE: Final = _ADMINISTRATOR | _NODE
 # Reading the registry is for every role; the audit commands ask this before they read.
 MAY_AUDIT: Final = frozenset({Role.ADMINISTRATOR, Role.AUDITOR})
 
 
 class Rule(NamedTuple):
-    """Who may make a kind of request, and whose identifiers a registrar would touch by it."""
+    """Who may make a kind of request, and whose identifiers a registrar would touch by it, or for
+    which node of the network it is.
+    """
 
     roles: frozenset[Role]
     owners: Callable[[Any], Owners] = lambda _body: ()
@@ -92,6 +109,18 @@ RULES: Final[Mapping[type[Body], Rule]] = {
     AliasSubtree: Rule(_ADMINISTRATOR),
     Move: Rule(_ADMINISTRATOR),
     RetireLocation: Rule(_ADMINISTRATOR),
+    AddNode: Rule(_ADMINISTRATOR),
+    ChangeNode: Rule(_ADMINISTRATOR),
+    SuspendNode: Rule(_ADMINISTRATOR),
+    ReinstateNode: Rule(_ADMINISTRATOR),
+    RekeyNode: Rule(_ADMINISTRATOR),
+    RemoveNode: Rule(_ADMINISTRATOR),
+    SetFiling: Rule(_ADMINISTRATOR),
+    FileCut: Rule(_FOR_NODE, lambda body: (body.node,)),
+    ApproveCut: Rule(_ADMINISTRATOR),
+    RejectCut: Rule(_ADMINISTRATOR),
+    WithdrawCut: Rule(_FOR_NODE, lambda body: (body.node,)),
+    MoveCut: Rule(_ADMINISTRATOR),
     TakeReceipt: Rule(_NODE),
     RequestFiling: Rule(_REGISTRAR, lambda body: (fold(body.cut).partition("/")[0],)),
     AnswerFiling: Rule(_NODE),
@@ -112,7 +141,7 @@ def permit(actor: Actor, body: Body) -> Refusal | None:
     rule = RULES[type(body)]
     if actor.role not in rule.roles:
         return _role_may_not(actor, body.kind, rule.roles)
-    for owner in rule.owners(body) if actor.role is Role.REGISTRAR else ():
+    for owner in rule.owners(body) if actor.role is not Role.ADMINISTRATOR else ():
         if owner != actor.owner:
             return Refusal(
                 Status.OWNER_NOT_YOURS,
@@ -186,7 +215,12 @@ def place_open(view: View, place: str, year: int) -> Refusal | None:
         return Refusal(
             Status.OUT_OF_SCOPE, f"industry {industry}: this node assigns for {wanted} only"
         )
-    return location_open(view, location, year) or _subtree_open(view, place)
+    return (
+        location_open(view, location, year)
+        or _subtree_open(view, place)
+        or _is_ours(view, place)
+        or (_cut_open(view, place) if root is not None else None)
+    )
 
 
 def location_open(view: View, location: str, year: int) -> Refusal | None:
@@ -215,6 +249,28 @@ def _subtree_open(view: View, place: str) -> Refusal | None:
                 Status.SUBTREE_ALIASED, f"all of {prefix} has become {redirect.new}: use it"
             )
     return None
+
+
+def _cut_open(view: View, place: str) -> Refusal | None:
+    for prefix in ancestors(place):
+        filing = get_cut_filing(view, prefix)
+        if filing is not None and filing.state is FilingState.REFUSED:
+            return Refusal(
+                Status.NOT_FILED,
+                f"the national node has refused {prefix}: {filing.reason}; once that is settled, "
+                f"csid filing request {prefix} asks again",
+            )
+    return None
+
+
+def _is_ours(view: View, place: str) -> Refusal | None:
+    """Whether names at a place are not delegated to another node of the network."""
+    found = cut_above(view, place)
+    if found is None or found[1].state is not CutState.FILED:
+        return None
+    return Refusal(
+        Status.DELEGATED, f"{found[0]} is delegated to node {found[1].node}: assign there"
+    )
 
 
 def owner_quota(view: View, code: str) -> Refusal | None:

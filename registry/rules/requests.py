@@ -50,7 +50,8 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who asks; ``owner`` is the one that a registrar acts for, empty for every other role.
+    """Who asks; ``owner`` is the one that a registrar acts for, of a node its name, empty for every
+    other role.
 
     ``name`` and ``role`` are what somebody says of himself; ``peer`` is what the operating system
     says: "UID/GID" of the process that asked.
@@ -254,6 +255,129 @@ class RetireLocation:
 
 
 @dataclass(frozen=True, slots=True)
+class AddNode:
+    """Enter a node in the register of the network.
+
+    ``role``: a word of `NodeRole`. ``scope``: what locations (of an industry node: industries)
+    begin with that it may file cuts for; none is no limit. ``addresses``: HOST:PORT, of which the
+    host is an address, IPv6 in brackets.
+    """
+
+    kind: ClassVar[str] = "network.add"
+    name: str
+    role: str
+    scope: tuple[str, ...]
+    addresses: tuple[str, ...]
+    contact: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeNode:
+    """Give a node these facts in place of its own: role, scope, addresses, contact, as `AddNode`
+    has them. What is not among them stays.
+    """
+
+    kind: ClassVar[str] = "network.change"
+    name: str
+    facts: Facts
+
+
+@dataclass(frozen=True, slots=True)
+class SuspendNode:
+    """Take nothing from a node any more; what it has filed goes on resolving."""
+
+    kind: ClassVar[str] = "network.suspend"
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReinstateNode:
+    """End the suspension of a node."""
+
+    kind: ClassVar[str] = "network.reinstate"
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RekeyNode:
+    """Give a node another key; the one it has holds for ``overlap`` seconds more."""
+
+    kind: ClassVar[str] = "network.rekey"
+    name: str
+    overlap: int
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveNode:
+    """End a node that has no cuts; its keys never hold again."""
+
+    kind: ClassVar[str] = "network.remove"
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetFiling:
+    """Whether cuts are filed at once (``automatic``) or once approved (``manual``)."""
+
+    kind: ClassVar[str] = "filing.mode"
+    mode: str
+
+
+# A name server with its addresses: of those in the cut they go into the root zone as glue.
+Server = tuple[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class FileCut:
+    """Delegate a subtree to a node (备案). ``cut``: owner, owner/industry or
+    owner/industry/location. Without ``servers`` it is the name of the node in the root zone.
+    ``ds``: data of DS records (RFC 4034 section 5.1).
+    """
+
+    kind: ClassVar[str] = "cut.file"
+    cut: str
+    node: str
+    servers: tuple[Server, ...] = ()
+    ds: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ApproveCut:
+    """File a cut that waits, or that was rejected."""
+
+    kind: ClassVar[str] = "cut.approve"
+    cut: str
+
+
+@dataclass(frozen=True, slots=True)
+class RejectCut:
+    """Refuse a cut that waits; the request's reason is what the node is told."""
+
+    kind: ClassVar[str] = "cut.reject"
+    cut: str
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawCut:
+    """Take a cut back, filed or not."""
+
+    kind: ClassVar[str] = "cut.withdraw"
+    cut: str
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoveCut:
+    """Delegate a cut that is filed to another node; ``servers`` and ``ds`` as of `FileCut`."""
+
+    kind: ClassVar[str] = "cut.move"
+    cut: str
+    node: str
+    servers: tuple[Server, ...] = ()
+    ds: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TakeReceipt:
     """Take what the national node says to the filing of an identifier; the reason is the request's.
 
@@ -317,6 +441,18 @@ Body = (
     | AliasSubtree
     | Move
     | RetireLocation
+    | AddNode
+    | ChangeNode
+    | SuspendNode
+    | ReinstateNode
+    | RekeyNode
+    | RemoveNode
+    | SetFiling
+    | FileCut
+    | ApproveCut
+    | RejectCut
+    | WithdrawCut
+    | MoveCut
     | TakeReceipt
     | RequestFiling
     | AnswerFiling

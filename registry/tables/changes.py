@@ -15,16 +15,23 @@ class TreeKind(Enum):
     TOMBSTONE = "tombstone"
     ALIAS = "alias"  # CNAME
     SUBTREE = "subtree"  # DNAME
+    NETWORK = "network"  # of the network of nodes (registry/tables/network.py)
+
+
+RRsets = tuple[tuple[int, tuple[bytes, ...]], ...]  # type, data of the records; in order of types
 
 
 class TreeChange(NamedTuple):
-    """One name of the resolution tree: an identifier, for SUBTREE a prefix of one."""
+    """One name of the resolution tree: an identifier, for SUBTREE a prefix of one, for NETWORK the
+    labels below the suffix, the topmost first, with / between them.
+    """
 
     kind: TreeKind
     name: str
     record: bytes = b""  # RECORD and TOMBSTONE: canonical msgpack
     target: str = ""  # ALIAS: an identifier; SUBTREE: a prefix
     ttl: int = DEFAULT_TTL  # seconds
+    rrsets: RRsets = ()  # NETWORK: all that the name has; none takes it away
 
 
 class ZoneChange(NamedTuple):

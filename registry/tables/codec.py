@@ -9,12 +9,23 @@ from typing import Any, Final
 import msgpack
 
 from csid.check import BASE36
-from registry.tables.enums import FilingState, Kind, NodeRole, Standing, State
+from registry.tables.enums import (
+    CutState,
+    FilingState,
+    Kind,
+    NodeRole,
+    NodeState,
+    Standing,
+    State,
+)
 from registry.tables.rows import (
     Assignment,
     AuditKey,
+    Cut,
     CutFiling,
+    Filing,
     Lost,
+    Node,
     Owner,
     Place,
     Pool,
@@ -37,6 +48,10 @@ SUBTREES: Final = "subtrees"
 REPLAYS: Final = "replays"
 SETTINGS: Final = "settings"
 ZONES: Final = "zones"
+NODES: Final = "nodes"
+CUTS: Final = "cuts"  # that wait or are filed
+PAST_CUTS: Final = "past_cuts"  # that were rejected or withdrawn
+CUT_INDEX: Final = "cut_index"
 FILINGS: Final = "filings"
 TABLES: Final = (
     OWNERS,
@@ -50,6 +65,10 @@ TABLES: Final = (
     REPLAYS,
     SETTINGS,
     ZONES,
+    NODES,
+    CUTS,
+    PAST_CUTS,
+    CUT_INDEX,
     FILINGS,
 )
 # Kept by a replay alone: what updates have made of a zone since it was loaded, by the leaf of that
@@ -62,6 +81,7 @@ SCOPE_KEY: Final = b"scope"
 LOST_KEY: Final = b"lost"
 AUDIT_KEY: Final = b"audit-key"
 PLACE_KEY: Final = b"network"
+FILING_KEY: Final = b"filing"
 ROOT_KEY: Final = b"root"
 INVENTORY_KEY: Final = b"inventory"  # there while imports bring their owners with them
 INVENTORY_UNDER_WAY: Final = b"\1"
@@ -108,6 +128,33 @@ def counted_owner(key: bytes) -> str:
 def pool_use_key(pool: Pool) -> bytes:
     """The key in COUNTS of how far a pool is used."""
     return b"p/" + pool_key(pool)
+
+
+def node_use_key(name: str) -> bytes:
+    """The key in COUNTS of how many cuts of a node wait, and how many are filed."""
+    return b"n/" + name.encode("ascii")
+
+
+def of_node(name: str) -> bytes:
+    """What the keys in CUT_INDEX of the cuts of a node begin with; the cut follows."""
+    return b"n/" + name.encode("ascii") + b"/"
+
+
+def by_server(place: str) -> bytes:
+    """What the keys in CUT_INDEX of the cuts begin with that have a name server in a place: that of
+    another node (NODES/NAME), or another cut; the cut follows.
+    """
+    return b"s/" + place.encode("ascii") + b"//"
+
+
+def waiting_key(cut: str) -> bytes:
+    """The key in CUT_INDEX of a cut that waits."""
+    return b"w/" + cut.encode("ascii")
+
+
+def member_key(label: str) -> bytes:
+    """The key in CUT_INDEX of a cut that is filed, by its label in the catalog zone."""
+    return b"m/" + label.encode("ascii")
 
 
 def state_key(word: str, identifier: str) -> bytes:
@@ -191,6 +238,31 @@ def decode_place(value: bytes) -> Place:
     """What the node is in the network, in a row."""
     role, *rest = _unpack(value)
     return Place(NodeRole(role), *rest)
+
+
+def decode_filing(value: bytes) -> Filing:
+    """How cuts are filed, in a row."""
+    return Filing(*_unpack(value))
+
+
+def decode_node(value: bytes) -> Node:
+    """The node of the network in a row."""
+    role, scope, addresses, contact, state, *rest = _unpack(value)
+    return Node(NodeRole(role), scope, addresses, contact, NodeState(state), *rest)
+
+
+def decode_cut(value: bytes) -> Cut:
+    """The cut in a row."""
+    state, *rest = _unpack(value)
+    return Cut(CutState(state), *rest)
+
+
+def decode_node_use(value: bytes | None) -> tuple[int, int]:
+    """How many cuts of a node wait, and how many are filed."""
+    if value is None:
+        return 0, 0
+    waiting, filed = _unpack(value)
+    return int(waiting), int(filed)
 
 
 def decode_root(value: bytes) -> Root:

@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Final, NamedTuple
 
-from csid.vocabulary import FILING_STATES, STANDINGS, STATES
+from csid.vocabulary import (
+    CUT_STATES,
+    FILING_STATES,
+    NODE_ROLES,
+    NODE_STATES,
+    STANDINGS,
+    STATES,
+)
 
 
 class State(IntEnum):
@@ -19,6 +26,11 @@ class State(IntEnum):
     SUSPENDED = 3
     RETIRED = 4
     SUPERSEDED = 5
+
+
+# Every identifier resolves, and says its state; these alone are found by others who look for
+# resources: what the national node has taken, or, where there is none, the node itself.
+LISTED: Final = frozenset({State.ACTIVE, State.SUSPENDED})
 
 
 class Words(NamedTuple):
@@ -82,6 +94,14 @@ STANDING_WORDS: Final[Mapping[Standing, tuple[str, str]]] = {
 }
 
 
+class NodeState(IntEnum):
+    """Where a node of the network is in its life; the numbers are stored."""
+
+    ACTIVE = 0
+    SUSPENDED = 1
+    REMOVED = 2  # its name may come again, its keys never
+
+
 class NodeRole(IntEnum):
     """What a node is in the network; the numbers are stored."""
 
@@ -89,6 +109,24 @@ class NodeRole(IntEnum):
     REGION = 1
     INDUSTRY = 2
     AGGREGATE = 3
+
+
+class CutState(IntEnum):
+    """Where the filing of a cut is; the numbers are stored."""
+
+    WAITING = 0
+    FILED = 1
+    REJECTED = 2
+    WITHDRAWN = 3
+
+
+# In options, JSON and the root zone, and in Chinese.
+NODE_STATE_WORDS: Final = {
+    one: (one.name.lower(), NODE_STATES[one.name.lower()]) for one in NodeState
+}
+NODE_ROLE_WORDS: Final = {one: (one.name.lower(), NODE_ROLES[one.name.lower()]) for one in NodeRole}
+CUT_STATE_WORDS: Final = {one: (one.name.lower(), CUT_STATES[one.name.lower()]) for one in CutState}
+NODE_ROLE_BY_WORD: Final = {word: one for one, (word, _) in NODE_ROLE_WORDS.items()}
 
 
 class FilingState(IntEnum):

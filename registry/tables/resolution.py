@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from typing import Final
 
 from csid import names
-from csid.protocol import CNAME, DNAME
+from csid.protocol import CNAME, DNAME, NS
 from csid.record import decode
 from registry.tables.changes import TreeChange, TreeKind
 from registry.tables.naming import Names
+from registry.tables.network import CATALOG
 from registry.tables.record_node import blob_of
 from resolver.answer import lookup
+from resolver.answer.lookup import Zone
 from resolver.store import node
 from resolver.store.node import RRset
 from resolver.store.read import ReadTransaction
@@ -47,6 +49,8 @@ class Reach:
         if follow is not None:
             origin = names.to_text(zone.wire)
             return f"{change.name} lies in {origin}, which follows {follow.servers}; assign there"
+        if change.kind is TreeKind.NETWORK:
+            return self._network_fault(change, key, zone)
         outcome, blob, _ = lookup.find(snapshot, zone, key)
         if outcome in _COVERED:
             return f"{change.name} lies at or below a delegation or a DNAME; ask who serves it"
@@ -56,6 +60,29 @@ class Reach:
         if change.kind is TreeKind.SUBTREE and following.startswith(key):
             deeper = names.to_text(names.wire_of_key(following))
             return f"the zone {deeper} is held below {change.name} and would not lead on; drop it"
+        return ""
+
+    def _network_fault(self, change: TreeChange, key: bytes, zone: Zone) -> str:
+        """Why a name of the network cannot be held."""
+        top = self._names.key(CATALOG) if change.name.startswith(CATALOG) else b""
+        if zone.apex != top and (top or len(zone.apex) > len(names.key_of(self._names.wire))):
+            apex = names.to_text(zone.wire)
+            if top:
+                return "the catalog zone of the network is not held here; run csid zone rebuild"
+            return f"{change.name} lies in the zone {apex}, which is held here: drop that first"
+        if all(rrtype != NS for rrtype, _ in change.rrsets):
+            return ""
+        outcome, _, depth = lookup.find(self._txn.snapshot, zone, key)
+        is_own = outcome == lookup.DELEGATION and depth == key.count(0) - zone.depth
+        if not is_own and outcome not in (lookup.NO_NAME, lookup.WILDCARD):
+            return (
+                f"{change.name} has records or names below it in the root zone, which a cut would "
+                "hide, or lies below a delegation; take them out of the zone"
+            )
+        _, _, following = self._txn.snapshot.floor(key)
+        if following.startswith(key):
+            deeper = names.to_text(names.wire_of_key(following))
+            return f"the zone {deeper} is held here below {change.name}; drop it first"
         return ""
 
 
@@ -102,6 +129,10 @@ class ResolutionTree:
     def _change(self, key: bytes, change: TreeChange) -> None:
         update = self.update(key)
         below = key[len(update.apex) :]
+        if change.kind is TreeKind.NETWORK:
+            rrsets = {one: RRset(change.ttl, list(rdatas)) for one, rdatas in change.rrsets}
+            update.set(below, rrsets)
+            return
         if change.kind in (TreeKind.RECORD, TreeKind.TOMBSTONE):
             update.put(below, blob_of(decode(change.record), change.ttl))
             return

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from registry.tables.enums import FilingState, Kind, NodeRole, Standing, State
+from registry.tables.enums import (
+    CutState,
+    FilingState,
+    Kind,
+    NodeRole,
+    NodeState,
+    Standing,
+    State,
+)
 
 NO_LEAF = -1  # where there is no earlier leaf of a subject
 DEFAULT_TTL: Final = 300  # seconds
@@ -121,6 +129,7 @@ class Place(NamedTuple):
     name: str  # in the register of nodes; empty of the national node
     leaf: int
     since: int
+    suffix: str = ""  # of the root zone, at the national node
 
 
 class Root(NamedTuple):
@@ -142,3 +151,38 @@ class CutFiling(NamedTuple):
     since: int  # wanted
     changed: int
     leaf: int
+
+
+class Filing(NamedTuple):
+    """How the national node files cuts."""
+
+    is_manual: bool  # each is to be approved
+    leaf: int
+    since: int
+
+
+class Node(NamedTuple):
+    """A node in the register of the network. Its name is the key of the row."""
+
+    role: NodeRole
+    scope: tuple[str, ...]  # what locations or industries begin with; none is no limit
+    addresses: tuple[tuple[str, int], ...]  # IP address as text, port
+    contact: str
+    state: NodeState
+    generation: int  # of its key
+    until: int  # Unix seconds, when the key before that holds no more; 0: there is none
+    leaf: int
+    since: int
+
+
+class Cut(NamedTuple):
+    """The filing of a cut. Its prefix is the key of the row."""
+
+    state: CutState
+    node: str
+    servers: tuple[tuple[bytes, tuple[bytes, ...]], ...]  # name in wire form, addresses packed
+    ds: tuple[bytes, ...]
+    number: int  # of the filing: the leaf with which it began
+    reason: str  # why it was rejected
+    leaf: int
+    since: int

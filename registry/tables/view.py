@@ -6,13 +6,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final, Protocol
 
+from csid.prefix import ancestors
 from registry.tables import codec
 from registry.tables.rows import (
+    NO_LEAF,
     Assignment,
     AuditKey,
+    Cut,
     CutFiling,
+    Filing,
+    Node,
     Owner,
     Place,
     Pool,
@@ -24,6 +30,7 @@ from registry.tables.rows import (
     ZoneRow,
 )
 
+CUT_SEGMENTS: Final = 3  # owner/industry/location: no cut lies deeper
 _KEY_MAX: Final = 511  # octets that a store takes as a key
 
 
@@ -136,6 +143,50 @@ def get_place(view: View) -> Place | None:
     return None if value is None else codec.decode_place(value)
 
 
+def get_filing(view: View) -> Filing:
+    """How cuts are filed."""
+    value = view.get(codec.SETTINGS, codec.FILING_KEY)
+    return Filing(False, NO_LEAF, 0) if value is None else codec.decode_filing(value)
+
+
+def get_node(view: View, name: str) -> Node | None:
+    """A node of the network by its name."""
+    value = view.get(codec.NODES, name.encode("ascii"))
+    return None if value is None else codec.decode_node(value)
+
+
+def get_cut(view: View, cut: str) -> Cut | None:
+    """A cut that waits or is filed, by its prefix."""
+    value = view.get(codec.CUTS, cut.encode("ascii"))
+    return None if value is None else codec.decode_cut(value)
+
+
+def get_past_cut(view: View, cut: str) -> Cut | None:
+    """A cut that was rejected or withdrawn last, by its prefix."""
+    value = view.get(codec.PAST_CUTS, cut.encode("ascii"))
+    return None if value is None else codec.decode_cut(value)
+
+
+def cut_above(view: View, name: str) -> tuple[str, Cut] | None:
+    """The cut at or above a prefix or an identifier that waits or is filed."""
+    for prefix in islice(ancestors(name), CUT_SEGMENTS):
+        cut = get_cut(view, prefix)
+        if cut is not None:
+            return prefix, cut
+    return None
+
+
+def cut_below(view: View, prefix: str) -> tuple[str, Cut] | None:
+    """The first cut below a prefix that waits or is filed."""
+    found = next(view.scan(codec.CUTS, f"{prefix}/".encode("ascii")), None)
+    return None if found is None else (found[0].decode("ascii"), codec.decode_cut(found[1]))
+
+
+def get_node_use(view: View, name: str) -> tuple[int, int]:
+    """How many cuts of a node wait, and how many are filed."""
+    return codec.decode_node_use(view.get(codec.COUNTS, codec.node_use_key(name)))
+
+
 def get_root(view: View) -> Root | None:
     """The national node that this one files with; None if there is none."""
     value = view.get(codec.SETTINGS, codec.ROOT_KEY)
@@ -210,6 +261,7 @@ def last_leaves(seen: View, subject: str) -> list[int]:
         get_location(seen, subject),
         get_subtree(seen, subject),
         get_zone(seen, subject),
+        get_cut_filing(seen, subject),
         *(pool for pool in _pools_under(seen, place) if pool.code == subject),
     )
     return sorted((row.leaf for row in found if row is not None), reverse=True)

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, Protocol
 
 from csid import names
 from csid.errors import ZoneError
-from registry.tables import codec
+from registry.tables import codec, granted
 from registry.tables.changes import Row, TreeChange, TreeKind
 from registry.tables.naming import Names
 from registry.tables.overlay import Overlay
@@ -109,6 +109,7 @@ class WrittenVolume(TransactionView):
         self._named = Names(suffix)
         self._tree = ResolutionTree(txn, suffix)
         self._zones: dict[bytes, ZoneUpdate] = {}
+        self._has_new_nodes = False  # in the register of the network
 
     @property
     def txn(self) -> WriteTransaction:
@@ -129,6 +130,7 @@ class WrittenVolume(TransactionView):
 
     def put(self, table: str, key: bytes, value: bytes | None) -> None:
         """Write a row, or take it away."""
+        self._has_new_nodes = self._has_new_nodes or table == codec.NODES
         if value is None:
             self._tables[table].delete(key)
         else:
@@ -174,6 +176,8 @@ class WrittenVolume(TransactionView):
         """
         append_leaves(self._writing, self.fresh, self.leaves())
         self._tree.write()
+        if self._has_new_nodes:
+            granted.settle(self._writing, self, self._named)
 
 
 class TriedVolume(Overlay):

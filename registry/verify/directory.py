@@ -10,6 +10,7 @@ from typing import Final
 
 from csid import names
 from csid.protocol import NS, SOA
+from registry.network.keys import SECRET
 from registry.tables import codec, log_entry
 from registry.verify.report import Fault, Report
 from registry.verify.rows import reason_of, text
@@ -26,7 +27,8 @@ DOOMED: Final = "doomed"
 JOURNAL: Final = "journal"
 LAST: Final = b"generation"
 _SECRET: Final = b"cookie-secret"
-_SETTINGS: Final = (b"suffix", b"handle", _SECRET, b"node", b"created")  # as the leaf has them
+# As the leaf has them; the last only where the directory has it.
+_SETTINGS: Final = (b"suffix", b"handle", _SECRET, b"node", b"created", SECRET)
 _PASSING: Final = (b"kind", b"schema", LAST)  # judged by whoever opens it, and here apart
 
 
@@ -62,8 +64,9 @@ def check_settings(read: ReadTransaction, begun: bytes | None, report: Report) -
         return
     said = _said(begun)
     held = {key: value for key, value in read.table(b"meta").scan(b"") if key not in _PASSING}
-    if _SECRET in held:
-        held[_SECRET] = sha256(held[_SECRET]).digest()
+    for secret in (_SECRET, SECRET):
+        if secret in held:
+            held[secret] = sha256(held[secret]).digest()
     for name in sorted({*said, *held}):
         if said.get(name) != held.get(name):
             report.add(Fault(META, text(name), reason_of(held.get(name), said.get(name))))
@@ -73,7 +76,7 @@ def _said(begun: bytes) -> dict[bytes, bytes]:
     """What a directory says of itself for ever; of what is secret the digest."""
     values: tuple[str | bytes, ...] = codec.fields(log_entry.decode(begun).after)
     octets = (value.encode() if isinstance(value, str) else value for value in values)
-    return dict(zip(_SETTINGS, octets, strict=True))
+    return dict(zip(_SETTINGS, octets, strict=len(values) >= len(_SETTINGS)))
 
 
 def _zones(read: ReadTransaction, report: Report) -> Iterator[Held]:
@@ -183,7 +186,8 @@ def _journals(read: ReadTransaction, zones: list[Held], doomed: set[bytes], repo
                 f"zone {origin}: journal {held.journal.hex()} is empty; whether it is the zone's "
                 "was not compared"
             )
-        serial = serial_in(read.table(b"tree").get(held.generation) or b"")
+        apex = read.table(b"tree").get(held.generation)
+        serial = None if apex is None else serial_in(apex)  # it is not there yet
         if step is not None and step.after != serial:
             reason = f"leads to serial {step.after}, the zone has {serial}"
             report.add(Fault(JOURNAL, f"of {origin}", reason))

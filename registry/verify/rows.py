@@ -10,7 +10,7 @@ from registry.tables.view import View
 from registry.verify.report import Fault
 
 # Tables that only find what others say: a unit makes them anew.
-INDEXES: Final = frozenset({codec.COUNTS, codec.PLACES, codec.BY_STATE})
+INDEXES: Final = frozenset({codec.COUNTS, codec.PLACES, codec.BY_STATE, codec.CUT_INDEX})
 REBUILD: Final = "made anew by: csid audit rebuild-indexes"
 _LEAF_AT: Final = {  # which field of a row is the leaf of its last change
     codec.OWNERS: 6,
@@ -19,6 +19,9 @@ _LEAF_AT: Final = {  # which field of a row is the leaf of its last change
     codec.LOCATIONS: 1,
     codec.SUBTREES: 1,
     codec.ZONES: 3,
+    codec.NODES: 7,
+    codec.CUTS: 6,
+    codec.PAST_CUTS: 6,
     codec.FILINGS: 4,
 }
 

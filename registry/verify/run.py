@@ -11,7 +11,7 @@ from registry.audit import Checkpoint, VerifierKey
 from registry.tables import codec, log_entry
 from registry.tables.transaction import AuditStore, TransactionView
 from registry.tables.view import View
-from registry.verify import directory, ledger, log, rows, rules, tree
+from registry.verify import directory, ledger, log, network, rows, rules, tree
 from registry.verify.report import FAULTS_MAX, Fault, Report
 from resolver.store.environment import scratch
 from resolver.store.read import Held, ReadTransaction
@@ -89,6 +89,8 @@ def verify(
             suffix = (read.table(b"meta").get(b"suffix") or b".").decode()
             leads = made.table(_POINTERS)
             tree.check(read, zones, wanted, suffix, leads, report, told_of("names judged", nodes))
+        with _looking(report, network.SYNC):
+            network.check(read, wanted, suffix, report)
     return report
 
 

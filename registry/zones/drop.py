@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Final
 
 from csid import names
-from registry.authority import Fault, Finding, Territory, Walk, extras_in
+from registry.authority import Fault, Finding, Network, Territory, Walk, extras_in
 from registry.rules.lifecycle import LIVE
 from registry.tables import codec
 from registry.tables.naming import Names
@@ -48,9 +48,12 @@ class Dropping:
         self.origin = origin
         self.followed = places.followed(read, held.apex)
         self.begun = Begun(seen.leaves(), territory)
+        theirs = Network(seen, named, territory) if territory is not None else None
+        self._is_networks = theirs is not None and (theirs.is_root or theirs.is_catalog)
         self.live = self.ended = 0
         self.findings: list[Finding] = []
-        self.is_looked_at = territory is None or bool(self.followed)
+        is_theirs = self._is_networks or bool(self.followed)
+        self.is_looked_at = territory is None or is_theirs
         self._last: bytes | None = None  # the name looked at last
         self._above: Held | None = None
         above = places.encloser(read, held.apex)
@@ -124,6 +127,8 @@ class Dropping:
         """Why it may not be dropped, empty if it may."""
         if self.followed:
             return self.followed
+        if self._is_networks:
+            return "is the root zone or the catalog of the network, which this node keeps"
         if self.live:
             return (
                 f"{self.live:,} live identifiers resolve in it and would not resolve any more "

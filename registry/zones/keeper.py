@@ -8,17 +8,19 @@ from typing import Final
 
 from csid import names
 from csid.errors import CsidError, ZoneError
-from csid.protocol import DNAME, NS
+from csid.protocol import AAAA, DNAME, DS, NS, PTR, SRV, TXT, A
 from registry.audit.store import leaf_key
-from registry.authority import Territory, closed_above
+from registry.authority import Network, Territory, closed_above
+from registry.authority.network import is_prefix
 from registry.rules.decision import Decision
 from registry.rules.status import Status
-from registry.tables import codec, log_entry
+from registry.tables import codec, log_entry, network
 from registry.tables.changes import ZoneChange
 from registry.tables.naming import Names
 from registry.tables.registered import node_of
 from registry.tables.rows import DEFAULT_TTL, ZoneRow
 from registry.tables.transaction import AuditStore, TransactionView
+from registry.tables.view import get_place
 from registry.zones import asked, places
 from resolver.answer.source import Stages
 from resolver.store import node
@@ -28,6 +30,8 @@ from resolver.store.update import ZoneUpdate
 from resolver.store.write import WriteTransaction
 
 LEAVES_MAX: Final = 300  # whose names are carried over in one transaction
+_OF_CUT: Final = frozenset({NS, DS, A, AAAA, TXT, SRV, PTR})  # what the network has at its names
+_OF_NETWORK: Final = ("network.", "cut.")  # kinds of leaves
 _TOPS: Final = node.CUT | node.REDIRECT
 
 
@@ -141,14 +145,24 @@ def written_between(txn: places.Txn, since: int, end: int) -> list[str]:
 
 def _subjects(txn: places.Txn, since: int, end: int) -> Iterator[str]:
     log = AuditStore(txn)
+    place = get_place(TransactionView(txn))
     for index in range(since, end):
-        try:
-            entry = log_entry.decode(log.get(leaf_key(index)) or b"")
-        except ValueError as error:
-            raise ZoneError(f"leaf {index}", f"{error}; run: csid audit verify") from None
+        entry = _entry(log, index)
         yield entry.on
         if entry.to:
             yield entry.to
+        if place is not None and entry.after and entry.kind.startswith(_OF_NETWORK):
+            # A cut may have had servers in it that it has no more.
+            rows = [entry.after, *([_entry(log, entry.prev).after] if entry.prev >= 0 else [])]
+            for row in rows:
+                yield from network.paths_of(Names(place.suffix), entry.kind, entry.on, row)
+
+
+def _entry(log: AuditStore, index: int) -> log_entry.LogEntry:
+    try:
+        return log_entry.decode(log.get(leaf_key(index)) or b"")
+    except ValueError as error:
+        raise ZoneError(f"leaf {index}", f"{error}; run: csid audit verify") from None
 
 
 def carry_over(
@@ -165,18 +179,23 @@ def carry_over(
         ZoneError: one of them would be delegated or redirected away.
     """
     view = TransactionView(txn)
+    theirs = Network(view, named, territory)
+    cuts: list[bytes] = []
     is_any = False
     for name in written:
         row = name.encode("ascii", "replace")
         key = territory.key_of_name(row)
         if key is None:
             continue
-        rrsets = _wanted(view, named, territory, update, key, row)
+        rrsets = _wanted(view, named, territory, theirs, update, key, row)
         if rrsets is None:
             continue
         if DNAME in rrsets and NS in rrsets and key:
             raise ZoneError(name, "was closed meanwhile, and the zone delegates it; take that out")
+        is_theirs = theirs.at(key) is not None or not rrsets
         for above in (key, *ancestors(key)) if DNAME not in rrsets else ancestors(key):
+            if is_theirs and (above == key or theirs.at(above) is not None):
+                continue
             blob = update.blob(above)
             if blob is not None and blob[0] & _TOPS and above:
                 raise ZoneError(
@@ -186,29 +205,52 @@ def carry_over(
                 )
         update.set(key, rrsets)
         is_any = True
+        if is_theirs and NS in rrsets:
+            cuts.append(key)
+    for key in cuts:
+        _require_alone(txn, territory, theirs, update, key)
     return is_any
 
 
-def has_written(txn: places.Txn, territory: Territory | None, since: int) -> bool:
-    """Whether the registry changed an identifier or closed a prefix that lies in a zone, with one
-    of the few leaves from one on.
+def _require_alone(
+    txn: WriteTransaction, territory: Territory, theirs: Network, update: ZoneUpdate, cut: bytes
+) -> None:
+    """Refuse other names below a cut that was filed meanwhile."""
+    for stored, blob in txn.table(b"tree").scan(update.generation + cut):
+        key = stored[len(update.generation) :]
+        if len(blob) > len(node.EMPTY) and not theirs.at(key):
+            raise ZoneError(
+                territory.name_of_key(key),
+                f"lies below {territory.name_of_key(cut)}, a cut that was filed meanwhile; take "
+                "it out of the zone",
+            )
+
+
+def has_written(txn: places.Txn, named: Names, territory: Territory | None, since: int) -> bool:
+    """Whether the registry changed an identifier, closed a prefix or wrote a name of the network
+    that lies in a zone, with one of the few leaves from one on.
     """
     view = TransactionView(txn)
     end = view.leaves()
     if territory is None or end - since > LEAVES_MAX:
         return territory is not None
-    rows = [name.encode("ascii", "replace") for name in written_between(txn, since, end)]
-    return any(
-        territory.key_of_name(row) is not None
-        and any(view.get(table, row) for table in (codec.ASSIGNMENTS, codec.SUBTREES))
-        for row in rows
-    )
+    theirs = Network(view, named, territory)
+    for name in written_between(txn, since, end):
+        row = name.encode("ascii", "replace")
+        key = territory.key_of_name(row)
+        if key is not None and (
+            any(view.get(table, row) for table in (codec.ASSIGNMENTS, codec.SUBTREES))
+            or theirs.at(key) is not None
+        ):
+            return True
+    return False
 
 
 def _wanted(
     view: TransactionView,
     named: Names,
     territory: Territory,
+    theirs: Network,
     update: ZoneUpdate,
     key: bytes,
     row: bytes,
@@ -217,6 +259,24 @@ def _wanted(
     value = view.get(codec.ASSIGNMENTS, row)
     if value is not None:
         return dict(node.rrsets_of(node_of(named, codec.decode_assignment(value))))
+    found = theirs.at(key)
+    if found is not None:
+        if found and any(rrtype not in _OF_CUT for rrtype in update.rrsets(key)):
+            raise ZoneError(
+                territory.name_of_key(key),
+                "was written meanwhile for the network, and the zone has other records there; take "
+                "them out",
+            )
+        return found
+    if theirs.is_root and row != row.upper():  # of a server in a cut that is withdrawn
+        return {}
+    if (
+        theirs.is_root
+        and (held := update.rrsets(key))
+        and NS in held
+        and is_prefix(key[len(territory.above) :])
+    ):
+        return {rrtype: rrset for rrtype, rrset in held.items() if rrtype not in (NS, DS)}
     closed = view.get(codec.SUBTREES, row)
     if closed is None or next(view.scan(codec.ASSIGNMENTS, row + b"/"), None) is not None:
         return None

@@ -6,13 +6,24 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator
+from heapq import merge
+from operator import itemgetter
 from typing import Final
 
 from csid import names
 from csid.errors import ZoneError
 from csid.protocol import DNAME, NS, SOA
 from registry.audit.store import leaf_key
-from registry.authority import Finding, Territory, Walk, extras_from, extras_in, leads_to, rrsets_in
+from registry.authority import (
+    Finding,
+    Network,
+    Territory,
+    Walk,
+    extras_from,
+    extras_in,
+    leads_to,
+    rrsets_in,
+)
 from registry.tables import codec, log_entry
 from registry.tables.naming import Names
 from registry.tables.registered import SEGMENTS, begins_shaped, is_shaped, node_of
@@ -30,6 +41,7 @@ from resolver.store.read import Held, ReadTransaction
 
 Node = tuple[bytes, bytes]
 RRsets = dict[int, RRset]
+Made = tuple[bytes, bytes | RRsets]
 
 FINDINGS_KEPT: Final = 1_000
 _TOPS: Final = node.CUT | node.REDIRECT
@@ -95,6 +107,7 @@ class Remake:
             self._held: Held | None = read.zone(origin)
         except ZoneError:
             self._held = None
+        self._theirs = Network(self._view, named, self._territory)
         self._foreign = self._kept()
         self._keys = sorted(self._foreign)
 
@@ -120,6 +133,8 @@ class Remake:
         hidden: dict[bytes, RRsets] = {}  # names of the registry in a deeper zone, held here too
         for key, blob in self._read.nodes(self._held.generation) if self._held else ():
             value = self._registered(key)
+            if value is None and self._theirs.at(key) is not None:
+                continue
             if value is not None:
                 made = self._node_of(value) if self._territory.is_hidden(key) else None
                 if made is not None:
@@ -156,6 +171,8 @@ class Remake:
             is_hidden = territory.is_hidden(key)
             if begins_shaped(below) and not is_hidden:
                 rrsets.pop(DNAME, None)
+                if self._theirs.is_root and key:
+                    rrsets.pop(NS, None)
             feigns = below.count(0) == SEGMENTS and is_shaped(below)
             stands = is_wildcard(key) and begins_shaped(below[:-2]) and not is_hidden
             if feigns or stands:
@@ -177,6 +194,8 @@ class Remake:
         territory = self._territory
         if not (key.startswith(territory.above) or territory.above.startswith(key)):
             return False
+        if self._theirs.is_root and territory.above.startswith(key):
+            return True
         within = Territory(
             self._named,
             self._apex,
@@ -251,19 +270,16 @@ class Remake:
                 cover = (key, 1 + key.count(0))
             yield key, node.encode(rrsets, cover[1] if cover else 0, extras(key, rrsets))
 
-    def _merged(self) -> Iterator[tuple[bytes, bytes | RRsets]]:
-        """Foreign names and those of the registry in one order."""
-        foreign = iter(self._keys)
-        one = next(foreign, None)
+    def _merged(self) -> Iterator[Made]:
+        """Foreign names, those of the registry and those of the network in one order."""
+        foreign: Iterator[Made] = ((key, self._foreign[key]) for key in self._keys)
+        theirs: Iterator[Made] = ((one.key, one.rrsets) for one in self._theirs.rows())
+        yield from merge(foreign, theirs, self._assigned(), key=itemgetter(0))
+
+    def _assigned(self) -> Iterator[Made]:
         for key, value in self._territory.rows(self._view, codec.ASSIGNMENTS):
-            while one is not None and one < key:
-                yield one, self._foreign[one]
-                one = next(foreign, None)
             if (blob := self._node_of(value)) is not None:
                 yield key, blob
-        while one is not None:
-            yield one, self._foreign[one]
-            one = next(foreign, None)
 
     def _node_of(self, value: bytes) -> bytes | None:
         try:
@@ -275,6 +291,8 @@ class Remake:
         """The node at a key of the zone that is made, without cover and additional records."""
         if key in self._foreign:
             return node.encode(self._foreign[key])
+        if found := self._theirs.at(key):
+            return node.encode(found)
         at = bisect_left(self._keys, key)
         is_above = at < len(self._keys) and self._keys[at].startswith(key)
         if (value := self._registered(key)) is not None:
@@ -283,6 +301,7 @@ class Remake:
             row = self._territory.row_of_key(key)
             below = self._view.scan(codec.ASSIGNMENTS, row + b"/" if row else b"")
             is_above = is_above or next(below, None) is not None
+        is_above = is_above or self._theirs.is_above(key)
         return node.EMPTY if is_above else None
 
 

@@ -100,7 +100,7 @@ def weigh(
         begun = Begun(since, territory, walk.names, walk.digest)
     held = serial_held(txn, origin)
     differs = held is None or not _is_held(txn, apex, nodes)
-    has_moved = has_written(txn, territory, since)
+    has_moved = has_written(txn, named, territory, since)
     serial = choose(mode, given, held, differs, has_moved, now, serial_used(txn, origin))
     if serial.fault:
         return Answer(REFUSED, 0, [serial.fault]), begun

@@ -32,7 +32,7 @@ from resolver.store.read import ReadTransaction
 from resolver.store.update import ZoneUpdate
 from resolver.store.write import WriteTransaction
 from resolver.sync import access, tsig, update
-from resolver.sync.settings import follow_of
+from resolver.sync.settings import follow_of, key_row
 from resolver.sync.tentative import Tentative, Zone
 
 ROLE_KEY: Final = "key"  # in leaves: who has signed the UPDATE
@@ -97,6 +97,7 @@ class _Case:
         asked: what it asks for; None if it is refused already.
         key: of the key that has signed it, the name in wire form; else empty.
         result: what it gets, once that is known.
+        is_nodes: a node of the network asks, which no row allows it: only a claim may take it.
     """
 
     def __init__(self, arrived: Arrived) -> None:
@@ -105,6 +106,7 @@ class _Case:
         self.fault: tsig.Fault | None = None
         self.asked: update.Asked | None = None
         self.result: Result | None = None
+        self.is_nodes = False
 
     @property
     def key(self) -> bytes:
@@ -126,11 +128,15 @@ class _Case:
         """The answer, signed if the question was."""
         result = self.result or Result(SERVFAIL)
         edns = self.asked is not None and self.asked.edns
-        response = update.response(self.arrived.message, result.rcode, result.text, edns)
+        message = self.arrived.message
+        response = update.response(message, result.rcode, result.text, edns)
         if self.fault is not None:
             response = self.fault.answer(response, now)
         elif self.signed is not None:
+            # Signed is the original ID (RFC 8945 section 5.1).
+            response = self.signed.message[:2] + response[2:]
             response, _ = tsig.sign(response, self.signed.key, now, self.signed.mac)
+            response = message[:2] + response[2:]
         if not result.text:
             return Answer(response)
         zone = names.to_text(self.asked.origin) if self.asked is not None else "a zone"
@@ -184,6 +190,9 @@ def answers(core: Core, waiting: Sequence[Arrived], now: int) -> list[Answer]:
         for case in cases:
             case.result = _admitted(read, case, now)
     claims = [_claim(core, case) for case in cases]
+    for case, claim in zip(cases, claims, strict=True):
+        if case.is_nodes and case.result is None and claim is None and case.asked is not None:
+            case.result = _may_not(case, names.to_text(case.asked.origin))
     first = next((at for at, claim in enumerate(claims) if claim is not None), len(cases))
     waits = [case for case in cases[:first] if case.result is None]
     if not waits and first < len(cases):
@@ -193,6 +202,10 @@ def answers(core: Core, waiting: Sequence[Arrived], now: int) -> list[Answer]:
     if decided < len(waits):
         first = cases.index(waits[decided])
     return [case.answer(now) for case in cases[:first]]
+
+
+def _may_not(case: _Case, origin: str) -> Result:
+    return Result(REFUSED, f"{case.who} may not update {origin}: csid zone allow lets it")
 
 
 def change(
@@ -270,7 +283,10 @@ def _admit(read: ReadTransaction, case: _Case, now: int) -> Result | None:
     case.asked = asked
     origin = names.to_text(asked.origin)
     if not access.may(read, asked.apex, "update", arrived.address, case.key):
-        return Result(REFUSED, f"{case.who} may not update {origin}: csid zone allow lets it")
+        row = key_row(read, case.key)
+        case.is_nodes = row is not None and bool(row.node)
+        if not case.is_nodes:
+            return _may_not(case, origin)
     if follow_of(read, asked.apex) is not None:
         return Result(NOTAUTH, f"{origin} follows another server: update it there")
     try:

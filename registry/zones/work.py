@@ -146,11 +146,11 @@ class Building:
             return begun
         return Begun(self.carried, begun.territory, self.walk.names, self.walk.digest)
 
-    def has_moved_by(self, txn: WriteTransaction, held: int | None) -> bool:
+    def has_moved_by(self, txn: WriteTransaction, named: Names, held: int | None) -> bool:
         """Whether the zone that is served, with the serial ``held``, was changed since."""
         if self.has_moved or held != self.old_serial:
             return True
-        return has_written(txn, self.begun.territory, self.carried)
+        return has_written(txn, named, self.begun.territory, self.carried)
 
     def known(self) -> Difference | None:
         """What the old zone held otherwise."""
@@ -305,7 +305,7 @@ class Zones:
         try:
             with self._store.write() as txn:
                 held = serial_held(txn, building.origin)
-                moved = building.has_moved_by(txn, held)
+                moved = building.has_moved_by(txn, self._named, held)
                 given = serial_in(txn.table(b"tree").get(generation) or b"")
                 used = serial_used(txn, building.origin)
                 serial = choose(mode, given, held, building.differs, moved, now, used)

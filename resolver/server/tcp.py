@@ -39,8 +39,8 @@ from resolver.server.notices import Repeated
 from resolver.server.socket_stream import SocketStream
 from resolver.server.special import Special
 from resolver.server.tcp_forwarding import TcpForwarder
+from resolver.server.transfers import Transfers
 from resolver.store.environment import Store
-from resolver.sync import outgoing
 from resolver.sync.front import Forward, Transfer
 
 MAX_HELD_OCTETS: Final = 67_108_864  # of unfinished queries and untaken answers, all connections
@@ -106,6 +106,7 @@ class TcpServer:
         self._special = special
         self._forwarder = forwarder
         self.connections = Connections(max_connections, max_per_peer, max_held)
+        self.transfers = Transfers(store, self.connections)
         self.queries = 0
         self.failed = 0
         self._now = 0.0  # when somebody last looked, at most SWEEP_SECONDS ago
@@ -126,6 +127,8 @@ class TcpServer:
             "expired": held.expired,
             "failed": self.failed,
             "queries": self.queries,
+            "transfers": self.transfers.begun,
+            "spooled": self.transfers.spooled,
             "open": held.open,
             "held": held.held,
         }
@@ -240,9 +243,7 @@ class TcpServer:
                 answer = self._special.unreachable(left, now)
             await self._send(connection, stream, answer)
             return
-        with self._store.moment() as txn:
-            for message in outgoing.messages(left.request, self._store.reading(txn), now):
-                await self._send(connection, stream, message)
+        await self.transfers.send(connection, stream, left.request)
 
     async def _send(self, connection: Connection, stream: trio.abc.Stream, message: bytes) -> None:
         connection.deadline = self._now + SEND_SECONDS

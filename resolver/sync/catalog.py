@@ -171,11 +171,11 @@ def add(
     if held is not None and reset:
         kept = update.rrsets(_place(held) + _GROUP)
         remove(update, zone, held)
-        held = _digest(zone) + b"-%08x" % update.next_serial()
+        held = label_for(zone) + b"-%08x" % update.next_serial()
         if groups is None:
             update.set(_place(held) + _GROUP, kept)
     if held is None:
-        held = _digest(zone)
+        held = label_for(zone)
     update.set(_place(held), {PTR: RRset(_TTL, [names.wire_of_key(zone)])})
     if groups is not None:
         values = [_strings(one) for one in sorted(set(groups))]
@@ -211,7 +211,7 @@ def find(update: Zone, zone: bytes) -> bytes | None:
     """The key of the label of ours that a zone (canonical key) is listed under, without the final
     00. In a catalog made elsewhere, labels are others: go through `members`.
     """
-    for key in update.below(ZONES + _digest(zone)):
+    for key in update.below(ZONES + label_for(zone)):
         label = label_of(key)
         member = member_at(update.blob, label)
         if member is not None and member.zone == zone:
@@ -223,7 +223,8 @@ def _place(label: bytes) -> bytes:
     return ZONES + label + b"\0"
 
 
-def _digest(zone: bytes) -> bytes:
+def label_for(zone: bytes) -> bytes:
+    """The label that we list a zone (canonical key) under."""
     return blake2b(zone, digest_size=_LABEL_OCTETS).hexdigest().encode()
 
 

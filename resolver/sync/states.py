@@ -151,16 +151,16 @@ def settle(moment: Moment, settled: Iterable[Settled]) -> None:
     """Write what looks came to, and when the next ones are due."""
     table, timers = moment.table(STATES), moment.table(TIMERS)
     for apex, taken, state, _ in settled:
-        held = state_of(moment, apex)
-        if held is None or state is None:
-            timers.delete(timer_key(taken, apex))
-            if held is not None and state is None:
-                end(moment, apex)
-        elif held.due != taken:  # another look was asked for
-            table.put(where(apex), pack(state._replace(due=held.due)))
+        if not timers.delete(timer_key(taken, apex)):
+            # It follows nobody any more, or another look was asked for.
+            held = state_of(moment, apex)
+            if held is not None and state is not None:
+                table.put(where(apex), pack(state._replace(due=held.due)))
+        elif state is None:
+            table.delete(where(apex))
         else:
-            timers.delete(timer_key(taken, apex))
-            _put(moment, apex, state, b"")
+            table.put(where(apex), pack(state))
+            timers.put(timer_key(state.due, apex), b"")
 
 
 def _put(moment: Moment, apex: bytes, state: StateRow, value: bytes) -> None:

@@ -1,0 +1,36 @@
+"""The keys of nodes: each follows from the secret of the network, so that those who have that (the
+national node and its aggregate) need not hand keys about.
+"""
+
+from __future__ import annotations
+
+import secrets
+from hashlib import sha256
+from hmac import digest
+from typing import Final
+
+ALGORITHM: Final = "hmac-sha256"
+SECRET: Final = b"network-secret"  # its key in the store's table meta; it is nowhere else
+SECRET_OCTETS: Final = 32
+
+
+def new_secret() -> bytes:
+    """The secret of a new network."""
+    return secrets.token_bytes(SECRET_OCTETS)
+
+
+def derive(secret: bytes, node: str, generation: int) -> bytes:
+    """The TSIG secret of a node's key: HMAC-SHA256 of what the key's name says.
+
+    Args:
+        secret: of the network.
+        node: its name in the register, lower case.
+        generation: 1 is its first key.
+    """
+    return digest(secret, f"{node} {generation}".encode("ascii"), sha256)
+
+
+def key_name(node: str, generation: int) -> bytes:
+    """The name of a node's key, NAME-GENERATION, in wire form."""
+    label = f"{node}-{generation}".encode("ascii")
+    return bytes((len(label),)) + label + b"\0"

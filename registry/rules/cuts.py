@@ -1,0 +1,355 @@
+"""Decisions about cuts: which subtree is delegated to which node. Filing a cut (备案) makes it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from csid import prefix
+from csid.errors import IdentifierError
+from registry.rules import policy
+from registry.rules.case import Case
+from registry.rules.cut_draft import changed
+from registry.rules.cut_servers import servers_hold, servers_of
+from registry.rules.decision import Decision, Refusal
+from registry.rules.nodes import known, suffix_of
+from registry.rules.participants import Right
+from registry.rules.requests import (
+    REFERENCE_MAX,
+    ApproveCut,
+    FileCut,
+    MoveCut,
+    RejectCut,
+    Role,
+    SetFiling,
+    WithdrawCut,
+)
+from registry.rules.status import Status
+from registry.tables import codec
+from registry.tables.enums import CUT_STATE_WORDS, CutState, NodeRole, NodeState
+from registry.tables.naming import Names
+from registry.tables.rows import NO_LEAF, Cut, Filing, Node
+from registry.tables.view import (
+    CUT_SEGMENTS,
+    View,
+    cut_above,
+    cut_below,
+    get_cut,
+    get_filing,
+    get_node_use,
+    get_owner,
+    get_past_cut,
+    get_subtree,
+)
+
+MODES: Final = {"automatic": False, "manual": True}
+WAITING_MAX: Final = 10_000  # cuts of one node
+DS_MAX: Final = 8
+DS_OCTETS: Final = range(5, 132)  # RFC 4034 section 5.1, with digests of up to 128 octets
+FILING: Final = "filing"
+
+
+def set_filing(case: Case, body: SetFiling) -> Decision:
+    """How cuts are filed from now on."""
+    suffix = suffix_of(case.view)
+    if isinstance(suffix, Refusal):
+        return suffix.about(FILING)
+    manual = MODES.get(body.mode)
+    if manual is None:
+        detail = f"mode {body.mode[:20]!r}: expected one of {', '.join(MODES)}"
+        return Decision(Status.BAD_VALUE, FILING, detail)
+    before = get_filing(case.view)
+    if before.is_manual == manual:
+        return Decision(Status.UNCHANGED, FILING)
+    row = codec.encode(Filing(manual, case.leaf, case.now))
+    return case.done(FILING, [(codec.SETTINGS, codec.FILING_KEY, row)], after=row, prev=before.leaf)
+
+
+def file(case: Case, body: FileCut) -> Decision:
+    """A node asks for a cut, or names other servers of one it has."""
+    found = _asked(case, body.cut, body.node)
+    if isinstance(found, Refusal):
+        return found.about(body.cut[:REFERENCE_MAX])
+    suffix, cut, node, before = found
+    name = body.node.lower()
+    if before is not None and before.node != name:
+        verb = "is filed for" if before.state is CutState.FILED else "awaits approval for"
+        return Decision(Status.CUT_OVERLAPS, cut, f"{cut} {verb} node {before.node}")
+    servers = servers_of(suffix, name, body.servers)
+    if isinstance(servers, Refusal):
+        return servers.about(cut)
+    if refusal := _ds_holds(body.ds):
+        return refusal.about(cut)
+    is_filed = not get_filing(case.view).is_manual or (
+        before is not None and before.state is CutState.FILED
+    )
+    past = get_past_cut(case.view, cut)
+    last = before or past
+    row = Cut(
+        CutState.FILED if is_filed else CutState.WAITING,
+        name,
+        servers,
+        tuple(sorted(set(body.ds))),
+        before.number if before is not None else case.leaf,
+        "",
+        case.leaf,
+        before.since if before is not None else case.now,
+    )
+    if before is not None and before[:4] == row[:4]:
+        return Decision(Status.UNCHANGED, cut)
+    refusal = (
+        _scope_holds(cut, name, node)
+        or _is_not_rejected(cut, past, row)
+        or _place_holds(case.view, cut)
+        or servers_hold(case.view, suffix, cut, row)
+    )
+    waiting, _ = get_node_use(case.view, name)
+    if refusal is None and row.state is CutState.WAITING and waiting >= WAITING_MAX:
+        detail = f"{waiting:,} filings of node {name} await approval; wait until some are decided"
+        refusal = Refusal(Status.WAITING_QUOTA, detail)
+    if refusal is not None:
+        return refusal.about(cut)
+    return _written(case, suffix, cut, before, row, last.leaf if last is not None else NO_LEAF)
+
+
+def approve(case: Case, body: ApproveCut) -> Decision:
+    """A cut that waits is filed, or one that was rejected after all."""
+    place = _place(case, body.cut)
+    if isinstance(place, Refusal):
+        return place.about(body.cut[:REFERENCE_MAX])
+    suffix, cut = place
+    before = get_cut(case.view, cut)
+    last = before or get_past_cut(case.view, cut)
+    if last is None or last.state is CutState.WITHDRAWN:
+        return _unknown(cut)
+    if last.state is CutState.FILED:
+        return Decision(Status.UNCHANGED, cut)
+    node = _able(case.view, last.node)
+    if isinstance(node, Refusal):
+        return node.about(cut)
+    row = last._replace(state=CutState.FILED, reason="", leaf=case.leaf)
+    refusal = (
+        _scope_holds(cut, row.node, node)
+        or _place_holds(case.view, cut)
+        or servers_hold(case.view, suffix, cut, row)
+    )
+    if refusal is not None:
+        return refusal.about(cut)
+    return _written(case, suffix, cut, before, row, last.leaf)
+
+
+def reject(case: Case, body: RejectCut) -> Decision:
+    """A cut that waits is not filed; the node is told the reason."""
+    place = _place(case, body.cut)
+    if isinstance(place, Refusal):
+        return place.about(body.cut[:REFERENCE_MAX])
+    suffix, cut = place
+    before = get_cut(case.view, cut)
+    past = get_past_cut(case.view, cut)
+    if before is None:
+        if past is not None and past.state is CutState.REJECTED:
+            return Decision(Status.UNCHANGED, cut)
+        return _unknown(cut)
+    if before.state is not CutState.WAITING:
+        detail = f"{cut} is filed; withdraw it, or move it to another node"
+        return Decision(Status.STATE_PROHIBITS, cut, detail)
+    reason = case.request.reason
+    if not reason:
+        detail = "no reason is given, which the node is to be told: give it with --reason"
+        return Decision(Status.BAD_VALUE, cut, detail)
+    row = before._replace(state=CutState.REJECTED, reason=reason, leaf=case.leaf)
+    return _written(case, suffix, cut, before, row, before.leaf)
+
+
+def withdraw(case: Case, body: WithdrawCut) -> Decision:
+    """A cut goes; what was rejected may be filed again then."""
+    place = _place(case, body.cut)
+    if isinstance(place, Refusal):
+        return place.about(body.cut[:REFERENCE_MAX])
+    suffix, cut = place
+    name = body.node.lower()
+    node = known(case.view, name)
+    if isinstance(node, Node) and case.request.actor.role is Role.NODE:
+        node = _able(case.view, name)
+    if isinstance(node, Refusal):
+        return node.about(cut)
+    before = get_cut(case.view, cut)
+    last = before or get_past_cut(case.view, cut)
+    if last is None:
+        return _unknown(cut)
+    if last.node != name:
+        return Decision(Status.CUT_OVERLAPS, cut, f"{cut} is a cut of node {last.node}")
+    if last.state is CutState.WITHDRAWN:
+        return Decision(Status.UNCHANGED, cut)
+    if before is not None and (led := _led(case.view, cut)):
+        detail = f"a name server of {led} lies in it; that has to leave it out first"
+        return Decision(Status.ASSOCIATED, cut, detail)
+    row = last._replace(state=CutState.WITHDRAWN, reason=case.request.reason, leaf=case.leaf)
+    return _written(case, suffix, cut, before, row, last.leaf)
+
+
+def move(case: Case, body: MoveCut) -> Decision:
+    """A cut that is filed becomes another node's, in the root zone and in the catalog at once."""
+    found = _asked(case, body.cut, body.node)
+    if isinstance(found, Refusal):
+        return found.about(body.cut[:REFERENCE_MAX])
+    suffix, cut, node, before = found
+    name = body.node.lower()
+    if before is None:
+        return _unknown(cut)
+    if before.state is not CutState.FILED:
+        word = CUT_STATE_WORDS[before.state][0]
+        return Decision(Status.STATE_PROHIBITS, cut, f"{cut} is {word}; only what is filed moves")
+    servers = servers_of(suffix, name, body.servers)
+    if isinstance(servers, Refusal):
+        return servers.about(cut)
+    if refusal := _ds_holds(body.ds):
+        return refusal.about(cut)
+    ds = tuple(sorted(set(body.ds)))
+    row = before._replace(node=name, servers=servers, ds=ds, leaf=case.leaf)
+    if row[:4] == before[:4]:
+        return Decision(Status.UNCHANGED, cut)
+    refusal = _scope_holds(cut, name, node) or servers_hold(case.view, suffix, cut, row)
+    if refusal is not None:
+        return refusal.about(cut)
+    return _written(case, suffix, cut, before, row, before.leaf)
+
+
+# -- rules
+
+
+def _asked(case: Case, text: str, name: str) -> tuple[Names, str, Node, Cut | None] | Refusal:
+    """The suffix, the cut, the node that may have it, and the cut as it is."""
+    place = _place(case, text)
+    if isinstance(place, Refusal):
+        return place
+    suffix, cut = place
+    node = _able(case.view, name.lower())
+    if isinstance(node, Refusal):
+        return node
+    return suffix, cut, node, get_cut(case.view, cut)
+
+
+def _place(case: Case, text: str) -> tuple[Names, str] | Refusal:
+    """The suffix and the cut, in canonical form."""
+    suffix = suffix_of(case.view)
+    if isinstance(suffix, Refusal):
+        return suffix
+    cut = _prefix(text)
+    return cut if isinstance(cut, Refusal) else (suffix, cut)
+
+
+def _prefix(text: str) -> str | Refusal:
+    """The prefix of a cut in canonical form."""
+    if len(text) > REFERENCE_MAX:
+        return Refusal(Status.BAD_VALUE, f"{text[:80]!r}… is no prefix of an identifier")
+    if text.strip("/").count("/") >= CUT_SEGMENTS:
+        return Refusal(
+            Status.CUT_TOO_DEEP,
+            f"{text[:80]} lies below a location; expected OWNER, OWNER/INDUSTRY or "
+            "OWNER/INDUSTRY/LOCATION",
+        )
+    try:
+        return prefix.whole(text, CUT_SEGMENTS)
+    except IdentifierError as error:
+        return Refusal(Status.BAD_VALUE, str(error))
+
+
+def _able(view: View, name: str) -> Node | Refusal:
+    """A node that may file."""
+    node = known(view, name)
+    if isinstance(node, Node) and node.state is NodeState.SUSPENDED:
+        return Refusal(
+            Status.NODE_SUSPENDED,
+            f"node {name} is suspended: what it has filed goes on resolving, nothing more is taken "
+            "from it until the national node reinstates it",
+        )
+    return node
+
+
+def _scope_holds(cut: str, name: str, node: Node) -> Refusal | None:
+    """Whether a cut lies wholly within what a node may file for."""
+    if node.role is NodeRole.AGGREGATE:
+        return Refusal(Status.NODE_SCOPE, f"node {name} is an aggregate, which has no cuts")
+    segments = cut.split("/")
+    at, what = (2, "location") if node.role is NodeRole.REGION else (1, "industry")
+    wanted = ", ".join(node.scope)
+    if not node.scope:
+        return None
+    if len(segments) <= at:
+        return Refusal(
+            Status.NODE_SCOPE,
+            f"{cut} is for every {what}, node {name} may file for {what} {wanted} only; file "
+            f"{'/'.join(('OWNER', 'INDUSTRY', 'LOCATION')[: at + 1])}",
+        )
+    if not segments[at].startswith(node.scope):
+        return Refusal(
+            Status.NODE_SCOPE,
+            f"{what} {segments[at]}: node {name} may file for {what} {wanted} only",
+        )
+    return None
+
+
+def _is_not_rejected(cut: str, past: Cut | None, row: Cut) -> Refusal | None:
+    """Whether the same was not rejected before."""
+    if past is None or past.state is not CutState.REJECTED or past[1:4] != row[1:4]:
+        return None
+    return Refusal(
+        Status.CUT_REJECTED,
+        f"filing {past.number} of {cut} was rejected: {past.reason}; ask the national node to "
+        "approve it, or withdraw it and file again",
+    )
+
+
+def _place_holds(view: View, cut: str) -> Refusal | None:
+    """Whether a subtree can be delegated: its owner, the cuts above and below, names in it."""
+    owner = cut.partition("/")[0]
+    refusal = policy.right_holds(get_owner(view, owner), owner, Right.HOLD_IDENTIFIERS)
+    if refusal is not None:
+        return refusal
+    above, _, last = cut.rpartition("/")
+    for where, found in (
+        ("under", cut_above(view, above) if last and above else None),
+        ("above", cut_below(view, cut)),
+    ):
+        if found is not None:
+            other, row = found
+            verb = "is filed for" if row.state is CutState.FILED else "awaits approval for"
+            return Refusal(
+                Status.CUT_OVERLAPS, f"{cut} lies {where} {other}, which {verb} node {row.node}"
+            )
+    held = next(view.scan(codec.ASSIGNMENTS, f"{cut}/".encode("ascii")), None)
+    if held is not None:
+        return Refusal(
+            Status.CUT_HAS_NAMES,
+            f"the national node has assigned {held[0].decode('ascii')}, which the cut would hide",
+        )
+    closed = [one for one in prefix.ancestors(cut) if get_subtree(view, one) is not None]
+    below = next(view.scan(codec.SUBTREES, f"{cut}/".encode("ascii")), None)
+    if closed or below is not None:
+        found_at = closed[0] if closed else below[0].decode("ascii") if below else ""
+        return Refusal(Status.SUBTREE_ALIASED, f"{found_at} leads elsewhere since it was closed")
+    return None
+
+
+def _ds_holds(ds: tuple[bytes, ...]) -> Refusal | None:
+    if len(ds) <= DS_MAX and all(len(one) in DS_OCTETS for one in ds):
+        return None
+    return Refusal(Status.BAD_VALUE, f"expected at most {DS_MAX} DS records (RFC 4034 section 5.1)")
+
+
+def _led(view: View, cut: str) -> str:
+    """A cut of which a name server lies in this one; empty if there is none."""
+    begin = f"s/{cut}/".encode("ascii")
+    found = next(view.scan(codec.CUT_INDEX, begin), None)
+    return found[0].rpartition(b"//")[2].decode("ascii") if found is not None else ""
+
+
+def _unknown(cut: str) -> Decision:
+    return Decision(Status.NOT_FOUND, cut, f"no cut is filed or awaits approval at {cut}")
+
+
+def _written(
+    case: Case, suffix: Names, cut: str, before: Cut | None, after: Cut, prev: int
+) -> Decision:
+    rows, tree = changed(case.view, suffix, cut, before, after)
+    return case.done(cut, rows, tree, codec.encode(after), prev)

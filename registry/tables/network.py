@@ -1,0 +1,179 @@
+"""The names that the register of nodes and the cuts have: in the root zone, which begins at the
+suffix of the network, and in its catalog zone (RFC 9432).
+
+    NAME.nodes.SUFFIX             A, AAAA   the addresses of a node
+                                  TXT       "v=1" "role=…" "scope=…" "state=…" "key=generation"
+    _sync._tcp.NAME.nodes.SUFFIX  SRV       its ports (RFC 2782)
+    CUT.SUFFIX                    NS, DS    a cut; names of servers in it have their addresses
+    LABEL.zones._catalog.SUFFIX   PTR       the cut as a member of the catalog
+    group.LABEL.zones._catalog…   TXT       the node that serves it
+
+A *path* is a name below the suffix as `TreeChange` has it: its labels, the topmost first, with /
+between them, in lower case but for cuts.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import Final
+
+from csid import names
+from csid.protocol import AAAA, DS, NS, PTR, SRV, TXT, A
+from registry.tables import codec
+from registry.tables.changes import RRsets, TreeChange, TreeKind
+from registry.tables.enums import NODE_ROLE_WORDS, NODE_STATE_WORDS, CutState, NodeRole, NodeState
+from registry.tables.naming import Names
+from registry.tables.rows import Cut, Node
+from registry.tables.view import View, cut_above, get_cut, get_node, get_place
+from resolver.sync import catalog
+
+TTL: Final = 3_600  # seconds, of all of them
+NODES: Final = "nodes"  # an owner has 18 characters, so none is called so
+CATALOG: Final = "_catalog"
+_SERVICE: Final = "_tcp/_sync"
+_MEMBERS: Final = f"{CATALOG}/zones"
+_GROUP: Final = "group"
+
+Named = tuple[str, RRsets]  # path, all that the name has
+
+
+def is_national(view: View) -> bool:
+    """Whether this is the national node, which has the register."""
+    place = get_place(view)
+    return place is not None and place.role is NodeRole.NATIONAL
+
+
+def host_path(name: str) -> str:
+    """The path of a node's host."""
+    return f"{NODES}/{name}"
+
+
+def path_of(suffix: Names, wire: bytes) -> str | None:
+    """The path of a name in wire form, in lower case; None if it does not lie below the suffix."""
+    if not names.is_at_or_below(wire, suffix.wire) or wire == suffix.wire:
+        return None
+    labels = names.labels_of(wire[: len(wire) - len(suffix.wire)] + names.ROOT)
+    return "/".join(label.decode("ascii", "replace") for label in reversed(labels))
+
+
+def node_names(suffix: Names, name: str, node: Node) -> list[Named]:
+    """The names of a node in the register, in order of their paths."""
+    host, service = host_path(name), f"{host_path(name)}/{_SERVICE}"
+    if node.state is NodeState.REMOVED:
+        return [(host, ()), (service, ())]
+    found = [ip_address(address).packed for address, _ in node.addresses]
+    texts = [
+        "v=1",
+        f"role={NODE_ROLE_WORDS[node.role][0]}",
+        *(f"scope={one}" for one in node.scope),
+        f"state={NODE_STATE_WORDS[node.state][0]}",
+        f"key={node.generation}",
+    ]
+    text = b"".join(bytes((len(one),)) + one.encode("ascii") for one in texts)
+    target = suffix.target(host)
+    ports = sorted({port for _, port in node.addresses})
+    services = tuple(bytes(4) + port.to_bytes(2, "big") + target for port in ports)
+    return [
+        (host, _rrsets(_addresses(found), (TXT, (text,)))),
+        (service, _rrsets([], (SRV, services))),
+    ]
+
+
+def cut_names(suffix: Names, cut: str, row: Cut) -> list[Named]:
+    """The names of a cut in the root zone, in order of their paths: none unless it is filed."""
+    if row.state is not CutState.FILED:
+        return []
+    servers = tuple(sorted(wire for wire, _ in row.servers))
+    own: dict[str, list[tuple[int, tuple[bytes, ...]]]] = {cut: [(NS, servers)]}
+    if row.ds:
+        own[cut].append((DS, tuple(sorted(row.ds))))
+    for wire, packed in row.servers:
+        path = path_of(suffix, wire)
+        if path is not None and packed:
+            path = cut if path.upper() == cut else cut + path[len(cut) :]
+            own.setdefault(path, []).extend(_addresses(packed))
+    return [(path, _rrsets(found)) for path, found in sorted(own.items(), key=_by_labels)]
+
+
+def _by_labels(item: tuple[str, object]) -> list[str]:
+    return item[0].lower().split("/")
+
+
+def member_label(suffix: Names, cut: str) -> str:
+    """The label of a cut in the catalog zone: it follows from its name alone, so that a cut keeps
+    it when it moves to another node, or comes back (RFC 9432 section 5.4).
+    """
+    return catalog.label_for(suffix.key(cut)).decode("ascii")
+
+
+def member_names(suffix: Names, cut: str, row: Cut) -> list[Named]:
+    """The names of a cut in the catalog zone (RFC 9432 sections 4.1 and 4.4.2): none unless it is
+    filed.
+    """
+    if row.state is not CutState.FILED:
+        return []
+    member = f"{_MEMBERS}/{member_label(suffix, cut)}"
+    group = row.node.encode("ascii")
+    return [
+        (member, ((PTR, (suffix.target(cut),)),)),
+        (f"{member}/{_GROUP}", ((TXT, (bytes((len(group),)) + group,)),)),
+    ]
+
+
+def changes(before: list[Named], after: list[Named]) -> list[TreeChange]:
+    """What leads from the names that were to those that are to be."""
+    old, new = dict(before), dict(after)
+    gone: list[Named] = [(path, ()) for path in old if path not in new]
+    return [
+        TreeChange(TreeKind.NETWORK, path, ttl=TTL, rrsets=rrsets)
+        for path, rrsets in (*after, *gone)
+        if old.get(path, ()) != rrsets or (path not in new and old[path])
+    ]
+
+
+def wanted_at(view: View, suffix: Names, path: str) -> RRsets | None:
+    """What the network has at a path, given in any case; empty if it has nothing at a name that
+    only it may have; None of every other name.
+    """
+    folded = path.lower()
+    if folded == NODES or folded.startswith(f"{NODES}/"):
+        name = folded.split("/")[1] if "/" in folded else ""
+        node = get_node(view, name) if name and folded.isascii() else None
+        return dict(node_names(suffix, name, node)).get(folded, ()) if node is not None else ()
+    if folded.startswith(f"{_MEMBERS}/"):
+        label = folded.split("/")[2]
+        cut = view.get(codec.CUT_INDEX, codec.member_key(label)) if folded.isascii() else None
+        found = None if cut is None else get_cut(view, cut.decode("ascii"))
+        if cut is None or found is None:
+            return ()
+        return dict(member_names(suffix, cut.decode("ascii"), found)).get(folded, ())
+    above = cut_above(view, path.upper()) if path.isascii() else None
+    if above is None or above[1].state is not CutState.FILED:
+        return None
+    return {one.lower(): rrsets for one, rrsets in cut_names(suffix, *above)}.get(folded, ())
+
+
+def _addresses(packed: list[bytes] | tuple[bytes, ...]) -> list[tuple[int, tuple[bytes, ...]]]:
+    """Addresses as RRsets."""
+    both = ((A, 4), (AAAA, 16))
+    found = [(rrtype, tuple(sorted({a for a in packed if len(a) == n}))) for rrtype, n in both]
+    return [(rrtype, rdatas) for rrtype, rdatas in found if rdatas]
+
+
+def _rrsets(
+    found: list[tuple[int, tuple[bytes, ...]]], *more: tuple[int, tuple[bytes, ...]]
+) -> RRsets:
+    return tuple(sorted((*found, *more)))
+
+
+def paths_of(suffix: Names, kind: str, subject: str, row: bytes) -> list[str]:
+    """The names that a leaf of a kind is about, by its subject and the row that it says; none of
+    any kind that is not the network's.
+    """
+    if kind.startswith("network.") and kind != "network.begin":
+        return [path for path, _ in node_names(suffix, subject, codec.decode_node(row))]
+    if not kind.startswith("cut."):
+        return []
+    cut = codec.decode_cut(row)._replace(state=CutState.FILED)
+    found = [*cut_names(suffix, subject, cut), *member_names(suffix, subject, cut)]
+    return [path for path, _ in found]
