@@ -31,6 +31,7 @@ SHA512: Final = 2
 HASHES: Final[Mapping[int, Callable[[], Any]]] = {SHA384: hashlib.sha384, SHA512: hashlib.sha512}
 VERIFIED_AT_ONCE: Final = 5_000  # names, inside a transaction
 HASH_NAMES: Final = {"sha384": SHA384, "sha512": SHA512}
+DEFAULT_HASH: Final = "sha384"
 _HEAD: Final = struct.Struct(">IBB")  # serial, scheme, hash
 _COVERED: Final = ZONEMD.to_bytes(2, "big")  # how an RRSIG of it begins
 _ONE_RECORD: Final = b"\0\1"  # number of records in an entry

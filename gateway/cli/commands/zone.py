@@ -23,6 +23,7 @@ from resolver.files import write_whole
 from resolver.store import node
 from resolver.store.build import ZoneData
 from resolver.store.environment import Store
+from resolver.sync.zonemd import DEFAULT_HASH, HASH_NAMES
 from resolver.zonefile.load import Loaded, Refused, Step, load, write
 from resolver.zonefile.writer import dump
 
@@ -52,6 +53,15 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         choices=_MODES,
         default=Mode.KEEP.value,
         help="the serial 序列号: that of the file, one more than is served, or the time (keep)",
+    )
+    load.add_argument(
+        "--zonemd",
+        action="append",
+        nargs="?",
+        const=DEFAULT_HASH,
+        choices=tuple(HASH_NAMES),
+        metavar="HASH",
+        help="give the zones a digest 区摘要 (RFC 8976): " + ", ".join(HASH_NAMES),
     )
     _add_change(load)
     load.set_defaults(run=run_load)
@@ -139,6 +149,9 @@ def _is_agreed(args: argparse.Namespace, question: str) -> bool:
 def run_load(args: argparse.Namespace) -> int:
     """Load each file; exit code 1 if one was refused."""
     asked = _asked(args)
+    if args.zonemd and args.serial != Mode.KEEP.value:
+        raise ZoneError("--zonemd", "is for the serial of the file: --serial keep goes with it")
+    hashes = [HASH_NAMES[one] for one in args.zonemd or ()]
     loaded: list[int] = []  # nodes of each zone
     refused = 0
     with _opened(args) as registry, progress.bar(len(args.files)) as bar:
@@ -155,7 +168,7 @@ def run_load(args: argparse.Namespace) -> int:
             return not question or _is_agreed(args, question)
 
         perform = _performer(registry, args)
-        for outcome in load(perform, asked, args.files, args.serial, told, agrees):
+        for outcome in load(perform, asked, args.files, args.serial, told, agrees, hashes=hashes):
             if isinstance(outcome, Refused):
                 refused += 1
                 _tell_refused(args, outcome)
