@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 import dns.exception
@@ -106,7 +107,55 @@ zone:
         return address_of(self.port, "ns.a.example.") == "192.0.2.53"
 
 
-CONSUMERS: list[type[BindConsumer | KnotConsumer]] = [BindConsumer, KnotConsumer]
+class Pdns(Peer):
+    """PowerDNS over LMDB, which is told of its zones before it starts."""
+
+    program = "pdns_server"
+    zones: tuple[tuple[str, ...], ...] = ()  # what pdnsutil is asked
+    more = ""
+
+    def configuration(self) -> str:
+        return f"""\
+launch=lmdb
+lmdb-filename={self.folder}/pdns.lmdb
+local-address={self.host}:{self.port}
+socket-dir={self.folder}
+guardian=no
+daemon=no
+xfr-cycle-interval=1
+setuid=
+setgid=
+{self.more}"""
+
+    def command(self, file: Path) -> list[str]:
+        file.rename(self.folder / "pdns.conf")
+        for words in self.zones:
+            subprocess.run(
+                ["/usr/bin/pdnsutil", "--config-dir", str(self.folder), *words],
+                check=True,
+                capture_output=True,
+            )
+        return ["pdns_server", f"--config-dir={self.folder}"]
+
+    def answers(self) -> bool:
+        return address_of(self.port, "ns.a.example.") == "192.0.2.53"
+
+
+class PdnsConsumer(Pdns):
+    """PowerDNS as a secondary of a catalog of the server at `primary`."""
+
+    primary = 0
+    more = f"secondary=yes\nallow-notify-from={HOST}\n"
+
+    def command(self, file: Path) -> list[str]:
+        self.zones = (
+            ("create-secondary-zone", CATALOG, f"{HOST}:{self.primary}"),
+            ("set-kind", CATALOG, "consumer"),
+        )
+        return super().command(file)
+
+
+CONSUMERS: list[type[Peer]] = [BindConsumer, KnotConsumer, PdnsConsumer]
 
 
 def load(node: Node, origin: str, serial: int) -> None:
@@ -127,9 +176,7 @@ def node(tmp_path: Path) -> Node:
 
 
 @pytest.mark.parametrize("kind", CONSUMERS)
-def test_a_catalog_of_ours_is_consumed(
-    node: Node, tmp_path: Path, kind: type[BindConsumer | KnotConsumer]
-) -> None:
+def test_a_catalog_of_ours_is_consumed(node: Node, tmp_path: Path, kind: type[Peer]) -> None:
     if not installed(kind):
         pytest.skip(f"{kind.program} is not installed")
     for origin in ("a.example.", "b.example."):
@@ -288,3 +335,24 @@ def test_a_catalog_of_knot_is_consumed(node: Node, folder: Path) -> None:
             assert node.run("zone", "catalog", "stop", CATALOG).code == 0
             becomes(target, "www.b.example.", "REFUSED")
     assert node.run("audit", "verify").code == 0
+
+
+def test_a_catalog_of_powerdns_is_consumed(node: Node, folder: Path) -> None:
+    if not installed(Pdns):
+        pytest.skip("pdns_server is not installed")
+    write_members(folder, "a.example.", "b.example.")
+    target = free_port()
+    zones = [("load-zone", one, str(folder / f"{one}zone")) for one in ("a.example.", "b.example.")]
+    zones += [("set-kind", one, "primary") for one in ("a.example.", "b.example.")]
+    zones += [
+        ("create-zone", CATALOG),
+        ("set-kind", CATALOG, "producer"),
+        ("set-catalog", "a.example.", CATALOG),
+    ]
+    more = f"primary=yes\nallow-axfr-ips={HOST}\nalso-notify={HOST}:{target}\n"
+    kind = type("Producer", (Pdns,), {"zones": tuple(zones), "more": more})
+    with running(kind, folder, {}) as peer:
+        consume(node, peer.port)
+        with serving(node.data, listen=[f"{HOST}:{target}"]):
+            becomes(target, "www.a.example.", "192.0.2.1")
+            assert listed(node) == {"a.example.": "held"}
