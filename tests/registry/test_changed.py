@@ -89,15 +89,18 @@ def found_in_the_whole(store: Store, one: update.Asked) -> tuple[list[str], list
     return alone, [one.fault for one in whole]
 
 
-@pytest.mark.parametrize("seed", range(400))
-def test_one_by_one_and_as_a_whole_come_to_the_same(core: Core, seed: int) -> None:
-    one = asked(random.Random(seed))
-    try:
-        alone, whole = found_in_the_whole(core.store, one)
-    except ZoneError:
-        return  # such as an alias beside a delegation, which no zone has
-    assert Fault.NODE not in whole
-    assert bool(alone) == bool(whole), (one, alone, whole)
+def test_one_by_one_and_as_a_whole_come_to_the_same(core: Core) -> None:
+    refused = 0
+    for seed in range(400):
+        one = asked(random.Random(seed))
+        try:
+            alone, whole = found_in_the_whole(core.store, one)
+        except ZoneError:
+            continue  # such as too much that depends on it
+        assert Fault.NODE not in whole
+        assert bool(alone) == bool(whole), (seed, one, alone, whole)
+        refused += bool(alone)
+    assert 100 < refused < 300
 
 
 def test_above_the_suffix_nothing_may_come_to_answer_for_it(tmp_path: Path) -> None:
