@@ -80,7 +80,7 @@ UPDATES_PER_COMMIT: Final = 512  # beyond these, what waits is left to the next 
 COMMIT_SECONDS: Final = 0.01  # of deciding, after which the rest is left to the next commit
 
 # Transfers in
-TRANSFER_OCTETS: Final = 8 << 30  # of all messages of one
+INCOMING_OCTETS: Final = 8 << 30  # of all messages of one
 TRANSFER_RECORDS: Final = 100_000_000
 TRANSFER_MESSAGES: Final = 10_000_000
 INTAKE_OCTETS: Final = 16 << 20  # of nodes that wait for a commit, or are sorted at once

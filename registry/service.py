@@ -23,9 +23,9 @@ from csid.limits import REQUESTS_PER_FRAME
 from registry import audit
 from registry.audit.checkpoint import Checkpoint
 from registry.core import Core, own_peer
-from registry.desk import judged
+from registry.desk import Desk
+from registry.network.claims import claims
 from registry.rules import plan
-from registry.rules.decide import decide
 from registry.rules.decision import Decision
 from registry.rules.plan import Plan
 from registry.rules.requests import Actor, Request
@@ -36,10 +36,9 @@ from registry.signing.proofs import Change, changes_of, prove
 from registry.signing.publish import Published, publish
 from registry.signing.sign import SET_KEY, sign
 from registry.tables import transaction
-from registry.tables.naming import Names
-from registry.tables.resolution import Reach
 from registry.tables.rollback import RollbackWatch
 from registry.tables.transaction import TransactionView
+from registry.tables.volume import TriedVolume
 from registry.verify import Progress, Report, in_silence, indexes, verify
 from registry.writer import client, plans
 from registry.writer.threads import Writer
@@ -158,7 +157,7 @@ class Registry:
         """As `open`, whether a node runs or not: this process writes by itself."""
         store = Store.open(data, writable, sync=sync)
         transaction.open_tables(store)
-        return cls(store, Writer(Core(store, stages, own_peer())), sync, stages)
+        return cls(store, Writer(Core(store, stages, own_peer(), claims=claims())), sync, stages)
 
     @property
     def settings(self) -> Settings:
@@ -211,10 +210,10 @@ class Registry:
 
     def weigh(self, request: Request) -> Decision:
         """What `submit` would answer now; nothing is changed (for ``--dry-run``)."""
+        suffix = self.settings.suffix
         with self.store.read() as read:
-            seen = TransactionView(read)
-            decision = decide(seen, request, int(time.time()))
-            return judged(decision, Reach(read, Names(self.settings.suffix)).fault)
+            desk = Desk(suffix, self.stages.check)
+            return desk.begin(TriedVolume(read, suffix), int(time.time())).decide(request)
 
     def run(
         self,

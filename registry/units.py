@@ -16,6 +16,7 @@ from csid.errors import CsidError
 from registry import resume
 from registry.bulk import intake
 from registry.core import Core
+from registry.network import filings, following, receipts
 from registry.signing import keys, sign
 from registry.verify import indexes
 from registry.writer import plans
@@ -117,6 +118,8 @@ def drop_zone(core: Core, args: Any) -> tuple[Any, ...]:
 UNITS: Final[Mapping[str, Unit]] = {
     "plan": plans.carry_on,
     "rows": intake.rows,
+    receipts.UNIT: receipts.taken,
+    filings.UNIT: filings.answer,
     "sweep": sweep,
     resume.GO_ON: go_on,
     resume.RENEW: renew_node,
@@ -132,6 +135,9 @@ UNITS: Final[Mapping[str, Unit]] = {
     "zone.abandon": abandon_zone,
     "zone.drop": drop_zone,
     "zone.strays": doom_strays,
+    following.FOLLOW: following.follow,
+    following.UNFOLLOW: following.unfollow,
+    following.REFRESH: following.refresh,
 }
 
 

@@ -63,6 +63,12 @@ def carry_out(registry: Registry, args: argparse.Namespace, body: Body, bare: bo
     """
     request = request_of(args, body)
     decision = registry.weigh(request) if args.dry_run else registry.submit(request)
+    show(args, decision, bare)
+    return output.EXIT_OK if decision.status.success else output.EXIT_BAD_INPUT
+
+
+def show(args: argparse.Namespace, decision: Decision, bare: bool = False) -> None:
+    """Show what came of a request; ``bare`` as of `carry_out`."""
     if args.json:
         output.print_json(json_of(decision) | ({"dry_run": True} if args.dry_run else {}))
     elif not decision.status.success:
@@ -73,7 +79,6 @@ def carry_out(registry: Registry, args: argparse.Namespace, body: Body, bare: bo
         print(decision.subject)
         if args.dry_run or decision.status is not Status.DONE:
             output.err.print(f"{trial_text(args)}{text_of(decision)}", markup=False)
-    return output.EXIT_OK if decision.status.success else output.EXIT_BAD_INPUT
 
 
 def trial_text(args: argparse.Namespace) -> str:

@@ -1,11 +1,12 @@
-"""What of UPDATEs the network carries out in its own way, in the order in which it is asked."""
+"""Who takes UPDATEs before they go the way of all (`registry.zones.updates`)."""
 
 from __future__ import annotations
 
+from registry.network import receipts
 from registry.network.cuts import Cuts
 from registry.zones.updates import Claim
 
 
 def claims() -> list[Claim]:
-    """The claims of a writer (`registry.zones.updates`)."""
-    return [Cuts()]
+    """Those of a node; each looks by itself whether it has anything to do with one."""
+    return [Cuts(), receipts.Claim()]

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from random import Random, SystemRandom
 from typing import Final, NamedTuple
 
@@ -15,7 +16,8 @@ import trio
 
 from csid import names
 from csid.errors import CsidError, StoreError, ZoneError
-from registry.network.duties import Duty, Network
+from registry.network.hooks import Duty, Network, Unit
+from registry.writer import client
 from resolver.server import bell
 from resolver.server.counters import BATCHES, QUERIES, Counters
 from resolver.server.links import Link
@@ -204,12 +206,12 @@ class Driver:
         self._again = None
         for duty in self._network.duties:
             assert isinstance(present.moment, ReadTransaction)
-            due = duty.due(present.moment, present.unix)
-            for errand in due.errands:
+            for errand in duty.due(present.moment, present.unix):
                 if self.engine.send(present, errand):
                     self._duties[errand.name] = duty
-            if due.again is not None:
-                self._again = min(due.again, self._again or due.again)
+            again = duty.wake()
+            if again is not None:
+                self._again = again if self._again is None else min(again, self._again)
 
     # -- what is to be done
 
@@ -264,17 +266,15 @@ class Driver:
     async def _answered(self, action: Answered) -> None:
         """Have written what follows from an answer."""
         errand = action.errand
-        duty = self._duties[errand.name]
-        while True:
+        duty = self._duties.pop(errand.name)
+        unit = duty.answered(errand, action.answer, action.reason, int(time.time()))
+        while unit is not None:
             try:
-                await trio.to_thread.run_sync(
-                    duty.answered, self._store, errand, action.answer, action.reason
-                )
+                await trio.to_thread.run_sync(_perform, self._store.path, unit)
                 break
-            except StoreError as error:
-                self._failures.tell(f"sync: what a server has answered cannot be kept: {error}")
+            except CsidError as error:
+                self._failures.tell(f"sync: what a server has answered is not kept yet: {error}")
                 await trio.sleep(RETRY_SECONDS)
-        del self._duties[errand.name]
         self.engine.errand_done(errand)
         self._woken.set()
 
@@ -401,6 +401,23 @@ def _receive(fetch: Fetch, messages: list[bytes]) -> bool:
     """Give messages to a transfer; whether it is through."""
     now = int(time.time())
     return any(fetch.receive(message, now) for message in messages)
+
+
+def _perform(data: Path, unit: Unit) -> None:
+    """Have a unit carried out by the writer of this node.
+
+    Raises:
+        CsidError: there is none now, or the unit says so.
+    """
+    writer = client.connected(data)
+    if writer is None:
+        raise StoreError("the writer of this node is not there")
+    try:
+        *args, cursor = unit.args
+        while cursor := writer.perform(unit.name, [*args, cursor]):
+            pass
+    finally:
+        writer.close()
 
 
 def _write_batch(store: Store, batch: Batch) -> None:

@@ -14,21 +14,22 @@ from typing import Final, NamedTuple
 from csid import names
 from csid.errors import CsidError
 from csid.limits import MAP_OCTETS
-from registry.deployment import NOBODY, note_node
+from registry.deployment import NOBODY, note_node, note_place
 from registry.network.keys import SECRET
 from registry.rules.case import entry_writer
 from registry.rules.decide import decide
 from registry.rules.requests import Request, SetScope
 from registry.rules.status import Status
 from registry.tables import carried, codec
-from registry.tables.changes import Row
 from registry.tables.enums import NodeRole
+from registry.tables.network import CATALOG
 from registry.tables.rows import NO_LEAF, Place, Root
 from registry.tables.transaction import ALL_TABLES, TransactionView, append_leaves
 from registry.zones.asked import Asked
 from resolver.store.apexes import NOT_READY
 from resolver.store.environment import Store
 from resolver.store.write import WriteTransaction
+from resolver.sync import states
 from resolver.sync.settings import (
     EVERYWHERE,
     FOLLOWS,
@@ -44,7 +45,6 @@ from resolver.sync.settings import (
 )
 
 JOIN: Final = "node.join"
-CATALOG: Final = b"_catalog"  # label of the catalog zone (RFC 9432) below the suffix
 
 
 class JoinError(CsidError):
@@ -103,6 +103,7 @@ def create(
         if of.secret:
             txn.table(b"meta").put(SECRET, of.secret)
         note_node(txn, suffix, authority, asked, now)
+        note_place(txn, Place(of.role, of.name, NO_LEAF, now, suffix), asked)
         _note(txn, of, asked, now)
         _set_scope(txn, of, asked, now)
         _follow(txn, origin, of, now)
@@ -111,20 +112,13 @@ def create(
 
 
 def _note(txn: WriteTransaction, of: Membership, asked: Asked, now: int) -> None:
-    """The rows that say what the node is, and their leaf."""
+    """The row that says where it files, and its leaf."""
     seen = TransactionView(txn)
     index = seen.leaves()
-    place = Place(of.role, of.name, index, now)
-    root = Root(*of.root, names.to_text(of.key.name), of.registers, index, now)
-    rows: list[Row] = [
-        (codec.SETTINGS, codec.PLACE_KEY, codec.encode(place)),
-        (codec.SETTINGS, codec.ROOT_KEY, codec.encode(root)),
-    ]
-    for table, key, value in rows:
-        assert value is not None
-        seen.table(table).put(key, value)
+    row = codec.encode(Root(*of.root, names.to_text(of.key.name), of.registers, index, now))
+    seen.table(codec.SETTINGS).put(codec.ROOT_KEY, row)
     writer = entry_writer(asked.actor, JOIN, now, asked.reason)
-    [after] = carried.parts(rows)
+    [after] = carried.parts([(codec.SETTINGS, codec.ROOT_KEY, row)])
     leaf = writer.entry(of.name, after, NO_LEAF, "", Status.DONE.number)
     append_leaves(txn, [leaf], index + 1)
 
@@ -156,11 +150,13 @@ def _follow(txn: WriteTransaction, origin: bytes, of: Membership, now: int) -> N
         follow = Follow((target,), since=now)
         txn.table(FOLLOWS).put(where(names.key_of(zone)), pack(follow))
         txn.set_flags(zone, NOT_READY)
+        states.begin(txn, names.key_of(zone))
 
 
 def catalog_of(origin: bytes) -> bytes:
     """The name of the catalog of all cuts, in wire form, by that of the root zone."""
-    return bytes((len(CATALOG),)) + CATALOG + origin
+    label = CATALOG.encode("ascii")
+    return bytes((len(label),)) + label + origin
 
 
 def takes(role: NodeRole, name: str, scope: tuple[str, ...], cut: str, group: str) -> bool:

@@ -26,7 +26,8 @@ import trio
 
 from csid.errors import BusyError, CsidError, StoreError
 from registry.network.driver import Driver
-from registry.network.duties import network_of
+from registry.network.hooks import network_of
+from registry.network.roles import ROLES
 from resolver.server.counters import Counters, open_inherited
 from resolver.server.notices import tell
 from resolver.store.access import open_shared
@@ -77,7 +78,7 @@ async def _serve(data: Path, counters: Counters) -> None:
                 await _taken(lock)
                 store = await trio.to_thread.run_sync(_open, data)
                 opened.callback(store.close)
-                driver = Driver(store, network_of(store), counters)
+                driver = Driver(store, network_of(store, ROLES), counters)
                 gc.freeze()  # what is there now stays
                 await driver.run()
         except BusyError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from registry.replay.effect import Effect, Step, require
 from registry.rules import pools
+from registry.rules.filing import rows_of
 from registry.rules.participants import STANDINGS
 from registry.tables import codec, view
 from registry.tables.changes import TreeChange, TreeKind
@@ -136,10 +137,9 @@ def filing_answered(step: Step) -> Effect:
 
 
 def _of_filing(step: Step, row: CutFiling, before: CutFiling | None) -> Effect:
-    value = codec.encode(row._replace(leaf=step.leaf))
+    row = row._replace(leaf=step.leaf)
     prev = NO_LEAF if before is None else before.leaf
-    rows = ((codec.FILINGS, step.entry.on.encode("ascii"), value),)
-    return Effect(rows, after=value, prev=prev)
+    return Effect(rows_of(step.entry.on, before, row), after=codec.encode(row), prev=prev)
 
 
 def location_retired(step: Step) -> Effect:

@@ -16,11 +16,13 @@ from registry.rules.requests import REFERENCE_MAX, AnswerFiling, RequestFiling, 
 from registry.rules.status import BY_NUMBER, Status
 from registry.rules.transitions import turned
 from registry.tables import codec, log_entry, view
-from registry.tables.enums import WORDS, FilingState, State
+from registry.tables.changes import Row
+from registry.tables.enums import FILING_WORDS, WORDS, FilingState, State
 from registry.tables.rows import NO_LEAF, Assignment, CutFiling, Root
 
 CUT_SEGMENTS: Final = 3  # owner/industry/location: no cut lies deeper
 _HALF: Final = 2**31
+_OPEN: Final = (FilingState.WANTED, FilingState.WAITING)
 
 
 # -- identifiers
@@ -146,7 +148,16 @@ def in_scope(seen: view.View, cut: str) -> Refusal | None:
     return None
 
 
+def rows_of(cut: str, before: CutFiling | None, after: CutFiling) -> list[Row]:
+    """What is written of the filing of a cut. Those that are to be asked for are found by state."""
+    rows: list[Row] = [(codec.FILINGS, cut.encode("ascii"), codec.encode(after))]
+    old = None if before is None else before.state
+    for state, value in ((old, None), (after.state, b"")):
+        if state in _OPEN and old is not after.state:
+            rows.append((codec.BY_STATE, codec.state_key(FILING_WORDS[state][0], cut), value))
+    return rows
+
+
 def _written(case: Case, cut: str, row: CutFiling, before: CutFiling | None) -> Decision:
-    value = codec.encode(row)
-    rows = [(codec.FILINGS, cut.encode("ascii"), value)]
-    return case.done(cut, rows, after=value, prev=NO_LEAF if before is None else before.leaf)
+    prev = NO_LEAF if before is None else before.leaf
+    return case.done(cut, rows_of(cut, before, row), after=codec.encode(row), prev=prev)

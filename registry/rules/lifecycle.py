@@ -19,9 +19,6 @@ from registry.tables.enums import State
 LIVE: Final = frozenset(
     {State.RESERVED, State.FILING, State.REFUSED, State.ACTIVE, State.SUSPENDED}
 )
-# Every identifier resolves, and says its state; these alone are found by others who look for
-# resources: what the national node has taken, or, where there is none, the node itself.
-LISTED: Final = frozenset({State.ACTIVE, State.SUSPENDED})
 BIRTH: Final = frozenset({State.RESERVED, State.FILING, State.ACTIVE})  # states to begin in
 
 

@@ -53,12 +53,13 @@ from registry.rules.requests import (
     WithdrawCut,
 )
 from registry.rules.status import Status
-from registry.tables.enums import STANDING_WORDS, WORDS, CutState, State
+from registry.tables.enums import STANDING_WORDS, WORDS, CutState, FilingState, State
 from registry.tables.rows import Owner, Pool, PoolUse
 from registry.tables.view import (
     View,
     count_live,
     cut_above,
+    get_cut_filing,
     get_location,
     get_owner,
     get_root,
@@ -215,7 +216,10 @@ def place_open(view: View, place: str, year: int) -> Refusal | None:
             Status.OUT_OF_SCOPE, f"industry {industry}: this node assigns for {wanted} only"
         )
     return (
-        location_open(view, location, year) or _subtree_open(view, place) or _is_ours(view, place)
+        location_open(view, location, year)
+        or _subtree_open(view, place)
+        or _is_ours(view, place)
+        or (_cut_open(view, place) if root is not None else None)
     )
 
 
@@ -243,6 +247,18 @@ def _subtree_open(view: View, place: str) -> Refusal | None:
         if redirect is not None:
             return Refusal(
                 Status.SUBTREE_ALIASED, f"all of {prefix} has become {redirect.new}: use it"
+            )
+    return None
+
+
+def _cut_open(view: View, place: str) -> Refusal | None:
+    for prefix in ancestors(place):
+        filing = get_cut_filing(view, prefix)
+        if filing is not None and filing.state is FilingState.REFUSED:
+            return Refusal(
+                Status.NOT_FILED,
+                f"the national node has refused {prefix}: {filing.reason}; once that is settled, "
+                f"csid filing request {prefix} asks again",
             )
     return None
 

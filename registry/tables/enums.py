@@ -28,6 +28,11 @@ class State(IntEnum):
     SUPERSEDED = 5
 
 
+# Every identifier resolves, and says its state; these alone are found by others who look for
+# resources: what the national node has taken, or, where there is none, the node itself.
+LISTED: Final = frozenset({State.ACTIVE, State.SUSPENDED})
+
+
 class Words(NamedTuple):
     """A state in records, in Chinese, in EPP (RFC 5731 section 2.3) and in RDAP (RFC 8056)."""
 

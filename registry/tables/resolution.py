@@ -47,12 +47,8 @@ class Reach:
             return f"{change.name} lies in no zone that is held here; load its zone first"
         follow = follow_of(self._txn, zone.apex)
         if follow is not None:
-            primary = follow.primaries[0]
             origin = names.to_text(zone.wire)
-            return (
-                f"{change.name} lies in {origin}, which follows {primary.host}:{primary.port}; "
-                "assign there"
-            )
+            return f"{change.name} lies in {origin}, which follows {follow.servers}; assign there"
         if change.kind is TreeKind.NETWORK:
             return self._network_fault(change, key, zone)
         outcome, blob, _ = lookup.find(snapshot, zone, key)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from csid import codes
 from csid import prefix as prefixes
@@ -21,7 +21,7 @@ from csid.errors import IdentifierError
 from csid.identifier import fold
 from csid.prefix import ANY, SEGMENTS
 from registry.tables import codec, index, view
-from registry.tables.enums import BY_WORD, WORDS, State
+from registry.tables.enums import BY_WORD, LISTED, WORDS, State
 from registry.tables.rows import Assignment
 from registry.tables.view import View
 
@@ -45,6 +45,7 @@ class Query(NamedTuple):
     family: str = ""  # of the chip: two characters of the capability class
     state: State | None = None
     owner_name: str = ""  # a part of it, case-folded
+    listed: bool = False  # what others may find, alone
 
 
 class Found(NamedTuple):
@@ -86,7 +87,9 @@ def read_query(
         IdentifierError: a part cannot begin a segment, or is given twice with different values.
     """
     given = prefixes.parts(prefix, suffix, authority)
-    parts = {name: "" if part == ANY else part for name, part in zip(SEGMENTS, given, strict=False)}
+    parts: dict[str, Any] = {
+        name: "" if part == ANY else part for name, part in zip(SEGMENTS, given, strict=False)
+    }
     for name, text in (("industry", industry), ("location", location), ("type", type)):
         wanted, begun = fold(text), parts.get(name, "")
         if not (wanted.startswith(begun) or begun.startswith(wanted)):
@@ -151,7 +154,9 @@ def find(seen: View, query: Query, after: str = "") -> Iterator[Found]:
         )
     for prefix in _ranges(seen, query, cursor):
         start = f"{cursor}\0" if cursor.startswith(prefix) else ""
-        yield from _walk(seen, query.state, prefix, start, beyond)
+        for found in _walk(seen, query.state, prefix, start, beyond):
+            if not query.listed or found.row.state in LISTED:
+                yield found
 
 
 def _ranges(seen: View, query: Query, cursor: str) -> Iterator[str]:

@@ -261,6 +261,7 @@ def last_leaves(seen: View, subject: str) -> list[int]:
         get_location(seen, subject),
         get_subtree(seen, subject),
         get_zone(seen, subject),
+        get_cut_filing(seen, subject),
         *(pool for pool in _pools_under(seen, place) if pool.code == subject),
     )
     return sorted((row.leaf for row in found if row is not None), reverse=True)

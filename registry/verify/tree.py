@@ -20,10 +20,12 @@ from registry.tables.zone_changes import NameChange
 from registry.verify.report import Fault, Report
 from registry.verify.rows import differences, leaf_of, reason_of
 from resolver.store import pointers
+from resolver.store.apexes import NOT_READY
 from resolver.store.difference import serial_in
 from resolver.store.extras import hosts_in
 from resolver.store.read import Held, ReadTransaction
 from resolver.store.table import Table
+from resolver.sync.settings import follow_of
 
 TREE: Final = "tree"
 APEXES: Final = "apexes"
@@ -85,8 +87,17 @@ def _judge(
 ) -> None:
     origin = names.to_text(held.origin)
     top = names.key_of(named.wire)
-    ours = held.apex.startswith(top) or top.startswith(held.apex)
-    if not ours:  # only what answering relies on can be wrong with it
+    follow = follow_of(read, held.apex)
+    ours = follow is None and (held.apex.startswith(top) or top.startswith(held.apex))
+    if follow is not None:
+        named, wanted = Names(origin), EMPTY
+        report.exceptions.append(
+            f"zone {origin} is followed from {follow.servers}: its nodes were looked at, what it "
+            "says is its primary's and was not compared"
+        )
+        if held.flags == NOT_READY:
+            return
+    elif not ours:  # only what answering relies on can be wrong with it
         named, wanted = Names(origin), EMPTY
         report.exceptions.append(
             f"zone {origin} lies outside {names.to_text(names.wire_of_key(top))} and is not the "

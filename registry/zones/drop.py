@@ -30,6 +30,7 @@ class Dropping:
 
     Attributes:
         begun: when that was begun.
+        followed: why it is not this node's to drop; empty if it is.
         live, ended: identifiers that resolve in it and would not resolve any more.
         findings: what the zone above would answer then that it must not, a few at most.
         is_looked_at: whether all is counted.
@@ -45,12 +46,14 @@ class Dropping:
         seen = TransactionView(read)
         territory = places.territory(read, named, held.apex)
         self.origin = origin
+        self.followed = places.followed(read, held.apex)
         self.begun = Begun(seen.leaves(), territory)
         theirs = Network(seen, named, territory) if territory is not None else None
         self._is_networks = theirs is not None and (theirs.is_root or theirs.is_catalog)
         self.live = self.ended = 0
         self.findings: list[Finding] = []
-        self.is_looked_at = territory is None or self._is_networks
+        is_theirs = self._is_networks or bool(self.followed)
+        self.is_looked_at = territory is None or is_theirs
         self._last: bytes | None = None  # the name looked at last
         self._above: Held | None = None
         above = places.encloser(read, held.apex)
@@ -122,6 +125,8 @@ class Dropping:
     @property
     def fault(self) -> str:
         """Why it may not be dropped, empty if it may."""
+        if self.followed:
+            return self.followed
         if self._is_networks:
             return "is the root zone or the catalog of the network, which this node keeps"
         if self.live:

@@ -83,6 +83,8 @@ class Keeper:
         """
         assert isinstance(begun, Begun)
         apex = names.key_of(origin)
+        if reason := places.followed(txn, apex):
+            raise ZoneError(names.to_text(origin), reason)
         territory = places.territory(txn, self.named, apex)
         if not is_same(territory, begun.territory):
             raise Again(f"{names.to_text(origin)}: zones around it came or went meanwhile")

@@ -10,6 +10,7 @@ from registry.tables.naming import Names
 from resolver.store.read import ReadTransaction
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.write import WriteTransaction
+from resolver.sync.settings import follow_of
 
 Txn = ReadTransaction | WriteTransaction
 
@@ -27,6 +28,16 @@ def territory(txn: Txn, named: Names, apex: bytes) -> Territory | None:
         return None
     found = Territory(named, apex, apexes(txn, apex))
     return None if found.is_empty else found
+
+
+def followed(txn: Txn, apex: bytes) -> str:
+    """Why a zone (canonical key of its apex) is not to be changed here, in words; empty if it is
+    this node's own.
+    """
+    follow = follow_of(txn, apex)
+    if follow is None:
+        return ""
+    return f"follows {follow.servers}: change it there, or end that with csid zone unfollow"
 
 
 def encloser(txn: Txn, apex: bytes) -> bytes | None:

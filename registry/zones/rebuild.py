@@ -27,6 +27,7 @@ from registry.authority import (
 from registry.tables import codec, log_entry
 from registry.tables.naming import Names
 from registry.tables.registered import SEGMENTS, begins_shaped, is_shaped, node_of
+from registry.tables.resolution import is_own
 from registry.tables.rows import DEFAULT_TTL
 from registry.tables.transaction import AuditStore, TransactionView
 from registry.zones import places
@@ -51,7 +52,11 @@ def origins(read: ReadTransaction, named: Names) -> list[bytes]:
     that were loaded and never dropped.
     """
     view = TransactionView(read)
-    found = [apex for apex in places.apexes(read) if places.territory(read, named, apex)]
+    found = [
+        apex
+        for apex in places.apexes(read)
+        if is_own(read, apex) and places.territory(read, named, apex)
+    ]
     for key, _ in view.scan(codec.ZONES, b""):
         origin = key.decode("ascii", "replace")
         row = row_of(view, origin)

@@ -87,6 +87,8 @@ def weigh(
         given = serial_in(nodes[0][1] if nodes else b"")
     except (ValueError, IndexError):
         return Answer(REFUSED, 0, ["has no SOA at its apex"]), begun
+    if reason := places.followed(txn, apex):
+        return Answer(REFUSED, 0, [reason]), begun
     territory = places.territory(txn, named, apex)
     if territory is not None:
         view = TransactionView(txn)

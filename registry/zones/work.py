@@ -239,6 +239,9 @@ class Zones:
             since: names that the registry changed since that moment are carried over.
             process: which loads it; once that has ended it is given up. 0: it cannot be known.
         """
+        with self._store.read() as read:
+            if reason := places.followed(read, names.key_of(origin)):
+                raise ZoneError(names.to_text(origin), reason)
         self._make_room()
         claim = ExitStack()
         generation: bytes = claim.enter_context(self._store.building())

@@ -12,8 +12,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Watching:
-    """Is readable once a file was written; only while it is asked to be, as each write wakes whoever
-    waits for it.
+    """Is readable once a file was written; only while it is asked to be, as each write wakes
+    whoever waits for it.
 
     Raises:
         OSError: the system has no room for another.

@@ -15,8 +15,8 @@ from typing import Final, NamedTuple
 from csid import names
 from csid.limits import (
     HEADER_OCTETS,
+    INCOMING_OCTETS,
     TRANSFER_MESSAGES,
-    TRANSFER_OCTETS,
     TRANSFER_RECORDS,
 )
 from csid.protocol import AXFR, CLASS_IN, FORMERR, IXFR, NOTIMP, REFUSED, SOA
@@ -66,7 +66,7 @@ CURRENT: Final = "CURRENT"
 class Limits(NamedTuple):
     """What one transfer may come to."""
 
-    octets: int = TRANSFER_OCTETS
+    octets: int = INCOMING_OCTETS
     records: int = TRANSFER_RECORDS
     messages: int = TRANSFER_MESSAGES
 

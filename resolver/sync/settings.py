@@ -21,6 +21,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 import msgpack
 
+from csid.address import Address
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.table import Table
 
@@ -86,6 +87,11 @@ class Follow(NamedTuple):
     member: bytes = b""  # the member's label in that catalog (RFC 9432 section 4.1)
     group: str = ""  # property of that catalog (RFC 9432 section 4.4.2)
     since: int = 0  # Unix seconds
+
+    @property
+    def servers(self) -> str:
+        """Whom it follows, in words."""
+        return " or ".join(str(Address(one.host, one.port)) for one in self.primaries)
 
 
 class Catalog(NamedTuple):

@@ -224,7 +224,7 @@ def test_by_hand_a_node_is_told_that_it_waits_and_why_it_is_rejected(core: Core)
     with core.store.read() as read:
         row = get_cut(TransactionView(read), CUT)
     assert row is not None
-    assert answer == f"REFUSED {CUT} awaits approval (filing {row.number})"
+    assert answer == f"REFUSED awaits approval (filing {row.number})"
     assert change(core, add) == answer
     assert filed(core) == {}
     submit(core, RejectCut(CUT), "资料不全")
@@ -233,7 +233,7 @@ def test_by_hand_a_node_is_told_that_it_waits_and_why_it_is_rejected(core: Core)
     assert change(core, add) == "NOERROR"
     assert filed(core) == {NAME: [HOST]}
     submit(core, WithdrawCut(CUT, "zhejiang"))
-    assert change(core, add) == f"REFUSED {CUT} awaits approval (filing {number_of(core)})"
+    assert change(core, add) == f"REFUSED awaits approval (filing {number_of(core)})"
     assert change(core, ("delete", NAME)) == "NOERROR"  # taken back while it waits
     with core.store.read() as read:
         assert get_past_cut(TransactionView(read), CUT) is not None

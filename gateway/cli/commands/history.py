@@ -10,6 +10,8 @@ from csid.errors import CsidError
 from csid.identifier import fold, parse
 from csid.record import Record, decode
 from gateway.cli import options, output, request
+from registry.rules.filing import read_receipt
+from registry.rules.requests import TakeReceipt
 from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables.log_entry import LogEntry
@@ -34,6 +36,10 @@ KINDS: Final = {
     "alias.subtree": "整体别名",
     "move": "迁移",
     "location.retire": "位置停用",
+    "receipt": "回执",
+    "filing.request": "申请切分点",
+    "filing.answer": "切分点答复",
+    "node.join": "加入网络",
     "node.migrate": "升级数据",
     "node.resume": "由备份继续",
     "plan.finish": "批量办结",
@@ -42,6 +48,7 @@ KINDS: Final = {
 ON_IDENTIFIERS: Final = frozenset({"assign", "mint", "import", "update", "advance", "retire"}) | {
     "alias",
     "move",
+    "receipt",
 }
 
 
@@ -82,7 +89,7 @@ def _line(index: int, leaf: LogEntry, subject: str) -> str:
         output.moment(leaf.time),
         f"{KINDS.get(leaf.kind, '')} {leaf.kind}",
         leaf.on if leaf.on != subject else "",
-        f"→ {leaf.to}" if leaf.to else "",
+        _receipt(leaf) or (f"→ {leaf.to}" if leaf.to else ""),
         _state(leaf),
         f"TTL {leaf.ttl}" if _record(leaf) and leaf.ttl != DEFAULT_TTL else "",
         f"{leaf.by} ({_capacity(leaf)})",
@@ -113,7 +120,16 @@ def _state(leaf: LogEntry) -> str:
     record = _record(leaf)
     if record is None:
         return ""
-    return "superseded" if leaf.to else record.state
+    return "superseded" if leaf.to and leaf.kind != TakeReceipt.kind else record.state
+
+
+def _receipt(leaf: LogEntry) -> str:
+    """The receipt that a change is, by its number, and what it refused it with."""
+    if leaf.kind != TakeReceipt.kind:
+        return ""
+    number, status = read_receipt(leaf.to)
+    why = "" if status.success else f" {request.status_text(status)}"
+    return f"回执 receipt {number}{why}" if number else why.strip()
 
 
 def _record(leaf: LogEntry) -> Record | None:
@@ -128,7 +144,8 @@ def rows_of(index: int, leaf: LogEntry) -> list[tuple[str, str]]:
         ("时间 When", output.moment(leaf.time)),
         ("事项 What", f"{KINDS.get(leaf.kind, '')} {leaf.kind}"),
         ("对象 On", leaf.on),
-        ("替代 To", leaf.to),
+        ("回执 Receipt", _receipt(leaf)),
+        ("替代 To", "" if leaf.kind == TakeReceipt.kind else leaf.to),
         ("操作人 By", f"{leaf.by} ({_capacity(leaf)})"),
         ("进程 Peer", leaf.peer),
         ("事由 Why", leaf.why),

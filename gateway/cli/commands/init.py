@@ -9,18 +9,21 @@ from ipaddress import ip_address
 from typing import Final
 
 from csid import names, scheme
+from csid.address import Address
 from csid.errors import ZoneError
 from csid.identifier import Identifier
 from csid.limits import MAP_OCTETS
 from csid.vocabulary import NODE_ROLES
-from gateway.cli import acting, options, output
+from gateway.cli import acting, joining, options, output
 from registry import deployment
+from registry.network.joining import create as create_node
 from registry.zones.asked import Asked
-from registry.zones.first import Address, first_servers
+from registry.zones.first import Address as IPAddress
+from registry.zones.first import first_servers
 
 SIZE_UNITS: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 NATIONAL: Final = "national"
-ROLES: Final = (NATIONAL,)
+ROLES: Final = (NATIONAL, *joining.ROLES)
 LEAST_MAP_OCTETS: Final = 1 << 20
 MOST_MAP_OCTETS: Final = 1 << 46  # of address space, all that a process has
 _SIZE = re.compile(r"([0-9]{1,15})\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
@@ -67,8 +70,10 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         dest="node_role",
         choices=ROLES,
         help="what the node is in the network 节点角色 (none: it is by itself); national 国家节点: "
-        "the suffix is the root zone, and the register of nodes is kept here",
+        "the suffix is the root zone, and the register of nodes is kept here; the others join one: "
+        + ", ".join(f"{word} {NODE_ROLES[word]}" for word in joining.ROLES),
     )
+    joining.add_options(parser)
     acting.add_actor(parser, role_option="--actor-role")
     parser.set_defaults(run=run_init)
 
@@ -78,22 +83,34 @@ def run_init(args: argparse.Namespace) -> int:
     rules = scheme.load()
     origin = names.from_text((args.suffix or rules.dns_suffix).lower())
     suffix = names.to_text(origin)
-    servers = _servers(args.ns, args.address, origin)
     authority = _authority(args.handle_authority or rules.handle_authority)
     map_octets = args.map_size or MAP_OCTETS
     asked = Asked(acting.actor_of(args), "")
+    if args.node_role in joining.ROLES:
+        of = joining.membership_of(args)
+        create_node(args.data, suffix, authority, of, map_octets, asked)
+        _tell(args, suffix, authority)
+        root = Address(*of.root)
+        output.out.print(f"节点名称 node            {of.name}", markup=False)
+        output.out.print(f"国家节点 national node   {root}", markup=False)
+        return output.EXIT_OK
+    servers = _servers(args.ns, args.address, origin)
     is_national = args.node_role == NATIONAL
     deployment.create(args.data, suffix, authority, servers, map_octets, asked, is_national)
+    _tell(args, suffix, authority)
+    for server, addresses in servers.items():
+        shown = " ".join([names.to_text(server), *map(str, addresses)])
+        output.out.print(f"名称服务器 name server   {shown}", markup=False)
+    return output.EXIT_OK
+
+
+def _tell(args: argparse.Namespace, suffix: str, authority: str) -> None:
     output.out.print(f"数据目录 data directory  {args.data}", markup=False)
     if args.node_role:
         word = f"{NODE_ROLES[args.node_role]} {args.node_role}"
         output.out.print(f"节点角色 role            {word}", markup=False)
     output.out.print(f"域名后缀 suffix          {suffix}", markup=False)
     output.out.print(f"Handle 前缀 authority    {authority}", markup=False)
-    for server, addresses in servers.items():
-        shown = " ".join([names.to_text(server), *map(str, addresses)])
-        output.out.print(f"名称服务器 name server   {shown}", markup=False)
-    return output.EXIT_OK
 
 
 def _authority(text: str) -> str:
@@ -103,12 +120,12 @@ def _authority(text: str) -> str:
 
 
 def _servers(
-    given: Sequence[str] | None, shared: Sequence[Address] | None, origin: bytes
-) -> dict[bytes, list[Address]]:
+    given: Sequence[str] | None, shared: Sequence[IPAddress] | None, origin: bytes
+) -> dict[bytes, list[IPAddress]]:
     """The name servers with their addresses, as the options give them."""
     if not given:
         return {server: list(shared or own) for server, own in first_servers(origin).items()}
-    servers: dict[bytes, list[Address]] = {}
+    servers: dict[bytes, list[IPAddress]] = {}
     for text in given:
         name, _, addresses = text.partition("=")
         wire = names.from_text(name.lower())
@@ -133,7 +150,7 @@ def _size(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r}: expected a size from 1MiB to 64TiB")
 
 
-def _address(text: str) -> Address:
+def _address(text: str) -> IPAddress:
     try:
         return ip_address(text)
     except ValueError:

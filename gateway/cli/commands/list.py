@@ -12,6 +12,7 @@ from gateway.cli import conditions, options, output
 from registry.service import Registry
 from registry.tables.enums import WORDS
 from registry.tables.search import Found, find
+from registry.tables.view import get_root
 
 LIST_LIMIT: Final = 100  # identifiers, unless asked for more
 ROWS_PER_TABLE: Final = 1_000  # on a terminal, so that a long list is shown as it is found
@@ -32,6 +33,12 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         "OWNER, OWNER/INDUSTRY/33 (a province), '*/6450'; and by attributes.",
     )
     conditions.add_conditions(parser)
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        help="on a node of the network also what is not listed for others: reserved, without a "
+        "receipt yet, refused, ended 含未列出的",
+    )
     options.add_data(parser)
     options.add_page(parser, LIST_LIMIT, "ID")
     parser.set_defaults(run=run_list)
@@ -51,6 +58,8 @@ def run_list(args: argparse.Namespace) -> int:
                 yield one
 
         with registry.view() as seen:
+            if get_root(seen) is not None and query.state is None and not args.all:
+                query = query._replace(listed=True)
             found = find(seen, query, args.after)
             show(noting(found))
             if last and next(found, None) is not None:

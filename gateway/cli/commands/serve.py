@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from csid.address import Address
+from registry.network.kind import SYNC
 from registry.writer.kind import WRITER
 from resolver.server import supervisor
 from resolver.server.sockets import listen_address
@@ -61,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"ready: udp+tcp {where}, {count}, data {arguments.data}", flush=True)
 
     supervisor.serve(
-        arguments.data, addresses, arguments.workers, arguments.nsid, ready, further=(WRITER,)
+        arguments.data, addresses, arguments.workers, arguments.nsid, ready, further=(WRITER, SYNC)
     )
     return 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 import dns.rdata
 from dns.exception import DNSException
@@ -17,7 +18,11 @@ from csid.explain import explain
 from csid.identifier import parse
 from csid.protocol import CSID
 from gateway.cli import options, output
+from gateway.cli.request import status_text
+from registry.network.status import last_receipt
+from registry.rules.filing import read_receipt
 from registry.service import Registry
+from registry.signing.proofs import Change
 from registry.tables import holding
 from registry.tables.holding import Holding
 from registry.tables.rows import Assignment
@@ -45,17 +50,20 @@ def run_show(args: argparse.Namespace) -> int:
         identifier = parse(args.id, suffix=settings.suffix)
         with registry.store.read() as read:
             row = get_assignment(TransactionView(read), str(identifier))
+            receipt = last_receipt(read, str(identifier)) if row is not None else None
             try:
                 held = holding.find(read, identifier, settings.suffix)
             except ZoneError as error:
                 output.complain(error)
                 return output.EXIT_BAD_INPUT
     show = _show_json if args.json else _show_table
-    show(held, row, settings)
+    show(held, row, receipt, settings)
     return output.EXIT_OK
 
 
-def _show_json(held: Holding, row: Assignment | None, settings: Settings) -> None:
+def _show_json(
+    held: Holding, row: Assignment | None, receipt: Change | None, settings: Settings
+) -> None:
     identifier = held.identifier
     output.print_json(
         {
@@ -65,6 +73,7 @@ def _show_json(held: Holding, row: Assignment | None, settings: Settings) -> Non
             "zone": names.to_text(held.origin),
             "ttl": row.ttl if row else None,
             "leaf": row.leaf if row else None,
+            "receipt": _receipt_json(receipt) if receipt else None,
             "record": held.record.json() if held.record else None,
             "rrsets": [
                 {"type": _type_text(rrtype), "ttl": ttl, "data": _texts(rrtype, rdatas)}
@@ -75,7 +84,9 @@ def _show_json(held: Holding, row: Assignment | None, settings: Settings) -> Non
     )
 
 
-def _show_table(held: Holding, row: Assignment | None, settings: Settings) -> None:
+def _show_table(
+    held: Holding, row: Assignment | None, receipt: Change | None, settings: Settings
+) -> None:
     identifier = held.identifier
     rows = [
         ("标识 Identifier", str(identifier)),
@@ -85,6 +96,8 @@ def _show_table(held: Holding, row: Assignment | None, settings: Settings) -> No
     ]
     if row is not None:
         rows += [("缓存时间 TTL", f"{row.ttl:,} s"), ("末次变更 Leaf", str(row.leaf))]
+    if receipt is not None:
+        rows.append(("回执 Receipt", _receipt_text(receipt)))
     if held.record is not None:
         rows += output.facts_of(held.record)
     for rrtype, (ttl, rdatas) in held.rrsets.items():
@@ -93,6 +106,26 @@ def _show_table(held: Holding, row: Assignment | None, settings: Settings) -> No
         rows += [(f"{_type_text(rrtype)}, TTL {ttl}", text) for text in texts]
     output.print_facts(rows)
     output.print_meanings(explain(identifier))
+
+
+def _receipt_text(receipt: Change) -> str:
+    """What the national node has said last."""
+    number, status = read_receipt(receipt.leaf.to)
+    said = "已备案 filed" if status.success else status_text(status)
+    moment = output.moment(receipt.leaf.time)
+    return "  ".join(filter(None, (f"{number}" if number else "", said, receipt.leaf.why, moment)))
+
+
+def _receipt_json(receipt: Change) -> dict[str, Any]:
+    number, status = read_receipt(receipt.leaf.to)
+    return {
+        "number": number,
+        "status": status.number,
+        "name": status.name,
+        "reason": receipt.leaf.why,
+        "time": receipt.leaf.time,
+        "leaf": receipt.index,
+    }
 
 
 def _type_text(rrtype: int) -> str:

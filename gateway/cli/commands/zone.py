@@ -11,6 +11,7 @@ from typing import Any, Final
 from csid import names
 from csid.errors import ZoneError
 from gateway.cli import acting, options, output, progress
+from gateway.cli.commands import zone_follow
 from gateway.cli.request import trial_text
 from registry.service import Registry
 from registry.tables.naming import Names
@@ -85,6 +86,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     rebuild.add_argument("origins", nargs="*", metavar="ORIGIN", help="zones 区名 (all)")
     _add_change(rebuild)
     rebuild.set_defaults(run=run_rebuild)
+    zone_follow.register(commands)
 
 
 def _add_change(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,243 @@
+"""`csid sync status`: what became of zones between this node and others."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, Final
+
+from csid import names
+from gateway.cli import options, output
+from resolver.store.apexes import EXPIRED, NOT_READY, split_zone_entry
+from resolver.store.environment import Store
+from resolver.store.read import ReadTransaction
+from resolver.store.seek import APEX_PREFIX
+from resolver.sync import states
+from resolver.sync.settings import FOLLOWS, TARGETS, follow_of, targets_of, where
+from resolver.sync.timers import soa_of
+
+LIMIT: Final = 50
+WATCH_SECONDS: Final = 1.0
+_WORDS: Final = {
+    "current": "最新 current",
+    "behind": "落后 behind",
+    "expired": "过期 expired",
+    "waiting": "未就绪 not here yet",
+    "failing": "失败 failing",
+    "own": "本节点 own",
+}
+
+
+def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
+    """Add the group `sync` with its command."""
+    group = subparsers.add_parser("sync", description="Zones between servers 区同步.")
+    commands = group.add_subparsers(required=True, metavar="COMMAND")
+    status = commands.add_parser(
+        "status",
+        help="serials, lag, last transfer, errors 同步状态",
+        description="What became of the zones that follow other servers, and of those that others "
+        "are notified of 同步状态: serial here and there, when it was last confirmed, the last "
+        "transfer and how, the last error, the next look. Exit code 1 if one is expired, not here, "
+        "or could not be confirmed lately.",
+    )
+    status.add_argument("origin", nargs="?", metavar="ORIGIN", help="one zone 区名 (all)")
+    options.add_data(status)
+    status.add_argument(
+        "--watch", action="store_true", help="again every second, until Ctrl-C 持续显示"
+    )
+    options.add_page(status, LIMIT, "ORIGIN")
+    status.set_defaults(run=run_status)
+
+
+def run_status(args: argparse.Namespace) -> int:
+    """Print a line for each zone; exit code 1 if one of them is not well."""
+    with Store.open(args.data) as store:
+        if not args.watch:
+            return _show(store, args)
+        code = output.EXIT_OK
+        with suppress(KeyboardInterrupt):
+            while True:
+                if output.out.is_terminal and not args.json:
+                    output.out.clear()
+                code = _show(store, args)
+                time.sleep(WATCH_SECONDS)
+        return code
+
+
+def _show(store: Store, args: argparse.Namespace) -> int:
+    now = int(time.time())
+    with store.read() as read:
+        if args.origin is not None:
+            apex = names.key_of(names.from_text(args.origin.lower()))
+            rows, is_more = [_row(read, apex, now)], False
+        else:
+            start = b""
+            if args.after:
+                start = names.key_of(names.from_text(args.after.lower())) + b"\0"
+            found = (_row(read, apex, now) for apex in _apexes(read, start))
+            rows, is_more = output.take(found, args.limit)
+    if args.json:
+        for row in rows:
+            output.print_json(row)
+    else:
+        _print(rows, is_one=args.origin is not None)
+    if is_more:
+        output.note_more(rows[-1]["origin"])
+    is_well = all(row["state"] in ("current", "own") and not row["error"] for row in rows)
+    return output.EXIT_OK if is_well else output.EXIT_BAD_INPUT
+
+
+def _apexes(read: ReadTransaction, start: bytes) -> Iterator[bytes]:
+    """The zones that follow others or that others are notified of by a row of their own, in order,
+    from a canonical key on.
+    """
+    tables = [
+        read.table(name).scan(where(b""), max(where(start), where(b"")))
+        for name in (FOLLOWS, TARGETS)
+    ]
+    ahead = [next(table, None) for table in tables]
+    while keys := [row[0] for row in ahead if row is not None]:
+        key = min(keys)
+        yield key[len(APEX_PREFIX) :]
+        for at, row in enumerate(ahead):
+            if row is not None and row[0] == key:
+                ahead[at] = next(tables[at], None)
+
+
+def _row(read: ReadTransaction, apex: bytes, now: int) -> dict[str, Any]:
+    """What is to be said of a zone."""
+    origin = names.to_text(names.wire_of_key(apex))
+    follow, state = follow_of(read, apex), states.state_of(read, apex)
+    soa = soa_of(read, apex)
+    entry = read.table(b"apexes").get(where(apex))
+    flags = split_zone_entry(entry).flags if entry is not None else NOT_READY
+    row: dict[str, Any] = {
+        "origin": origin,
+        "state": "own",
+        "serial": soa.serial if soa is not None else None,
+        "error": "",
+        "notified": _notified(read, apex, soa.serial if soa is not None else None),
+    }
+    if follow is None or state is None:
+        if entry is None:
+            row |= {"state": "waiting", "error": "no zone with this apex is held here"}
+        return row
+    row |= {
+        "state": _state(flags, state, soa.serial if soa is not None else None),
+        "primaries": follow.servers,
+        "there": state.there,
+        "lag_seconds": now - state.refreshed if state.refreshed else None,
+        "refreshed": _moment(state.refreshed),
+        "expires": _moment(state.expires),
+        "next": _moment(max(state.due, now)),
+        "transferred": _moment(state.changed),
+        "kind": state.kind,
+        "octets": state.octets,
+        "milliseconds": state.milliseconds,
+        "failures": state.failures,
+        "error": state.error,
+    }
+    return row
+
+
+def _state(flags: int, state: states.StateRow, serial: int | None) -> str:
+    if flags == EXPIRED:
+        return "expired"
+    if flags == NOT_READY:
+        return "waiting"
+    if state.failures:
+        return "failing"
+    return "current" if state.there in (None, serial) else "behind"
+
+
+def _notified(read: ReadTransaction, apex: bytes, serial: int | None) -> list[dict[str, Any]]:
+    """What the servers have confirmed that are notified of a zone's changes."""
+    told = {(one.host, one.port): one for one in states.told_of(read, apex)}
+    away = dict(states.peers(read)) if targets_of(read, apex) else {}
+    rows = []
+    for target in targets_of(read, apex):
+        one = told.get((target.host, target.port)) or states.Told(target.host, target.port)
+        row = {
+            "server": f"{target.host}:{target.port}",
+            "serial": one.serial,
+            "at": _moment(one.at),
+            "is_current": serial is not None and one.serial == serial,
+            "error": one.error,
+        }
+        peer = away.get(f"{target.host}:{target.port}")
+        if peer is not None:
+            row |= {"error": peer.error, "since": _moment(peer.since)}
+        rows.append(row)
+    return rows
+
+
+def _moment(seconds: int) -> str | None:
+    return output.moment(seconds) if seconds else None
+
+
+def _print(rows: list[dict[str, Any]], is_one: bool) -> None:
+    if is_one:
+        _print_one(rows[0])
+        return
+    heads = (
+        "区 Zone",
+        "状态 State",
+        "序列号 Serial",
+        "主方 There",
+        "确认 Confirmed",
+        "传输 Transfer",
+    )
+    output.print_list(
+        (*heads, "下次 Next", "通知 Notified", "错误 Error"),
+        (
+            (
+                row["origin"],
+                _WORDS[row["state"]],
+                row["serial"],
+                row.get("there"),
+                row.get("refreshed"),
+                _transfer(row),
+                row.get("next"),
+                _counted(row["notified"]),
+                row["error"] or next(filter(None, (one["error"] for one in row["notified"])), ""),
+            )
+            for row in rows
+        ),
+    )
+
+
+def _transfer(row: dict[str, Any]) -> str:
+    if not row.get("kind"):
+        return ""
+    return f"{row['kind']} {row['octets']:,} B {row['milliseconds']} ms"
+
+
+def _counted(notified: list[dict[str, Any]]) -> str:
+    if not notified:
+        return ""
+    return f"{sum(one['is_current'] for one in notified)}/{len(notified)}"
+
+
+def _print_one(row: dict[str, Any]) -> None:
+    facts = [
+        ("区 zone", row["origin"]),
+        ("状态 state", _WORDS[row["state"]]),
+        ("序列号 serial", row["serial"]),
+        ("主服务器 primaries", row.get("primaries")),
+        ("主方序列号 serial there", row.get("there")),
+        ("最近确认 confirmed", row.get("refreshed")),
+        ("过期时间 expires", row.get("expires")),
+        ("最近传输 transferred", row.get("transferred")),
+        ("传输 transfer", _transfer(row)),
+        ("下次 next look", row.get("next")),
+        ("连续失败 failures", row.get("failures")),
+        ("错误 error", row["error"]),
+    ]
+    for one in row["notified"]:
+        said = f"serial {one['serial']}" if one["serial"] is not None else "未确认 not confirmed"
+        said += f", {one['at']}" if one["at"] else ""
+        said += f", {one['error']}" if one["error"] else ""
+        facts.append(("通知 notified", f"{one['server']}: {said}"))
+    output.print_facts([(label, str(value)) for label, value in facts if value not in (None, "")])

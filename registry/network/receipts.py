@@ -1,0 +1,139 @@
+"""Receipts as they come: UPDATEs by the national network, about identifiers of this node.
+
+zone     the zone of a cut
+record   the identifier's name, TYPE65348 (`csid.protocol.RECEIPT`), IN, TTL 0:
+         msgpack [number, status, serial, time, reason]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgpack
+
+from csid import names
+from csid.fields import hidden_in
+from csid.protocol import CLASS_IN, FORMERR, NOERROR, RECEIPT, REFUSED
+from registry.core import Core
+from registry.receiving import Receipt, Receiver
+from registry.rules.decision import Decision
+from registry.rules.requests import TEXT_MAX, Actor, Role
+from registry.rules.status import BY_NUMBER, Status
+from registry.tables import view
+from registry.tables.naming import Names
+from registry.tables.registered import is_shaped
+from registry.tables.transaction import TransactionView
+from registry.zones.updates import Result
+from resolver.sync.settings import key_row
+from resolver.sync.update import Asked
+from resolver.sync.update_message import Record
+
+UNIT: Final = "receipts"
+SERIALS: Final = 2**32
+
+
+class ReceiptError(ValueError):
+    """A record that is no receipt."""
+
+
+class Claim:
+    """Takes the UPDATEs that are receipts: a `registry.zones.updates.Claim`."""
+
+    def takes(self, core: Core, asked: Asked) -> bool:
+        """Whether an UPDATE has receipts."""
+        return any(record.rrtype == RECEIPT for record in asked.changes)
+
+    def carry_out(self, core: Core, asked: Asked, key: bytes, address: bytes, now: int) -> Result:
+        """Take them, durable when this returns."""
+        with core.store.read() as read:
+            place, own = view.get_place(TransactionView(read)), key_row(read, key)
+        if place is None or own is None or own.node != place.name:
+            return Result(REFUSED, "receipts are taken under this node's own key only")
+        if asked.prerequisites:
+            return Result(FORMERR, "receipts have no prerequisites")
+        try:
+            given = read_records(Names(core.suffix), asked.changes)
+        except ReceiptError as error:
+            return Result(FORMERR, str(error))
+        decisions = take(core, names.to_text(key), given, now)
+        wrong = [one for one in decisions if not one.status.success]
+        if not wrong:
+            return Result(NOERROR)
+        first = wrong[0]
+        detail = f"{first.subject}: {first.detail or first.status.en}"
+        return Result(NOERROR, f"{len(wrong)} of {len(given)} receipts changed nothing: {detail}")
+
+
+def record_of(named: Names, receipt: Receipt, time: int) -> Record:
+    """A receipt, given at a time in Unix seconds, as a record of an UPDATE."""
+    values = [receipt.number, receipt.status, receipt.serial, time, receipt.reason]
+    data: bytes = msgpack.packb(values)
+    return Record(named.key(receipt.identifier), RECEIPT, CLASS_IN, 0, data)
+
+
+def read_records(named: Names, records: Iterable[Record]) -> list[Receipt]:
+    """The receipts in the records of an UPDATE.
+
+    Raises:
+        ReceiptError: one of them is none.
+    """
+    return [_receipt(named, record) for record in records]
+
+
+def _receipt(named: Names, record: Record) -> Receipt:
+    suffix = names.key_of(named.wire)
+    below = record.key[len(suffix) :]
+    if record.rrtype != RECEIPT or record.rrclass != CLASS_IN:
+        raise ReceiptError(f"expected receipts alone, found type {record.rrtype}")
+    if not record.key.startswith(suffix) or not is_shaped(below):
+        raise ReceiptError(f"{names.to_text(names.wire_of_key(record.key))} is no identifier")
+    identifier = below[:-1].replace(b"\0", b"/").decode("ascii").upper()
+    try:
+        values = msgpack.unpackb(record.data, use_list=False)
+    except (ValueError, msgpack.UnpackException):
+        raise ReceiptError(f"{identifier}: its receipt is no msgpack") from None
+    if not isinstance(values, tuple) or tuple(map(type, values)) != (int, int, int, int, str):
+        raise ReceiptError(f"{identifier}: expected number, status, serial, time and reason")
+    number, status, serial, _time, reason = values
+    if not (0 <= number < 2**63 and status in BY_NUMBER and 0 <= serial < SERIALS):
+        raise ReceiptError(f"{identifier}: receipt {number}, status {status}, serial {serial}")
+    return Receipt(identifier, number, status, serial, shown(reason))
+
+
+def shown(text: str) -> str:
+    """A text of another node, so that it can be kept and shown."""
+    while hidden := hidden_in(text):
+        at = int(hidden.split()[1]) - 1
+        text = f"{text[:at]}?{text[at + 1 :]}"
+    return text.strip()[:TEXT_MAX]
+
+
+def take(core: Core, key: str, given: Sequence[Receipt], now: int) -> list[Decision]:
+    """What becomes of identifiers by receipts that came under a key; durable when it returns.
+
+    Raises:
+        StoreError: the store is full or fails: nothing was done.
+    """
+    actor = Actor(key, Role.NODE, "", core.peer)
+    with core.desk.batch(core.store, now) as batch:
+        receiver = Receiver(batch, actor, now)
+        decisions = [receiver.take(one) for one in given]
+    for observe in core.stages.observe:
+        for decision in decisions:
+            if decision.status is Status.DONE:
+                observe(decision)
+    return decisions
+
+
+def taken(core: Core, args: Any) -> list[list[Any]]:
+    """The unit: take receipts (identifier, number, status, serial, time, reason) that came under a
+    key, at a time; for each status, subject and detail.
+    """
+    key, now, rows = args
+    given = [
+        Receipt(name, number, status, serial, shown(reason))
+        for name, number, status, serial, _, reason in rows
+    ]
+    decisions = take(core, key, given, now)
+    return [[one.status.number, one.subject, one.detail] for one in decisions]
