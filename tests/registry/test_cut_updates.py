@@ -21,6 +21,7 @@ import pytest
 from registry import deployment
 from registry.core import Core
 from registry.network import seen
+from registry.network.claims import claims
 from registry.network.keys import SECRET, derive
 from registry.rules.decision import Decision
 from registry.rules.requests import (
@@ -56,6 +57,7 @@ def core(tmp_path: Path) -> Iterator[Core]:
     with Registry.alone(data, sync=False) as registry:
         accredit(registry, OWNER, OTHER)
     core = updating.core(data)
+    core.claims = claims()
     for node in (ZHEJIANG, BEIJING, ANYWHERE):
         submit(core, node)
     yield core
