@@ -12,7 +12,14 @@ from registry.tables import codec, network
 from registry.tables.changes import RRsets
 from registry.tables.naming import Names
 from registry.tables.registered import begins_shaped
-from registry.tables.view import View, cut_below, get_cut
+from registry.tables.view import (
+    CUT_SEGMENTS,
+    View,
+    cut_below,
+    get_cut,
+    get_node,
+    get_past_cut,
+)
 from resolver.store.node import RRset
 
 _NODES: Final = f"{network.NODES}\0".encode("ascii")
@@ -136,6 +143,22 @@ class Network:
             return True
         path = self.path_of(key)
         return bool(path) and path.isascii() and cut_below(self._view, path) is not None
+
+    def has_changed(self, key: bytes, since: int) -> bool:
+        """Whether what the network has around a name was changed with a leaf from one on."""
+        path = self.path_of(key)
+        if not self.is_root or not path.isascii():
+            return False
+        labels = path.split("/")
+        if key.startswith(self._territory.above + _NODES):
+            node = get_node(self._view, labels[1].lower()) if labels[1:] else None
+            return node is not None and node.leaf >= since
+        for end in range(1, min(len(labels), CUT_SEGMENTS) + 1):
+            prefix = "/".join(labels[:end])
+            row = get_cut(self._view, prefix) or get_past_cut(self._view, prefix)
+            if row is not None and row.leaf >= since:
+                return True
+        return False
 
     def hides(self, below: bytes) -> bool:
         """Whether a zone that begins there (key below the suffix) would hide names of nodes or of
