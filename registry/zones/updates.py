@@ -7,7 +7,7 @@ yet; where that shows only later, the transaction is undone, and done again with
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -25,7 +25,7 @@ from registry.tables.naming import Names
 from registry.tables.rows import NO_LEAF, ZoneRow
 from registry.tables.transaction import TransactionView, append_leaves
 from registry.tables.zone_changes import NameChange, said
-from registry.zones.asked import UPDATE, row_of
+from registry.zones.asked import UPDATE, Asked, row_of
 from resolver.answer.source import Stages
 from resolver.store.environment import Store
 from resolver.store.read import ReadTransaction
@@ -33,6 +33,7 @@ from resolver.store.update import ZoneUpdate
 from resolver.store.write import WriteTransaction
 from resolver.sync import access, tsig, update
 from resolver.sync.settings import follow_of, key_row
+from resolver.sync.tentative import Tentative, Zone
 
 ROLE_KEY: Final = "key"  # in leaves: who has signed the UPDATE
 ROLE_ADDRESS: Final = "address"  # in leaves: an address that need not sign
@@ -112,6 +113,12 @@ class _Case:
         """Name in wire form of the key that has signed it, else empty."""
         return self.signed.key.name if self.signed is not None else b""
 
+    def writer(self, now: int) -> EntryWriter:
+        """Writes its leaves."""
+        role = ROLE_KEY if self.key else ROLE_ADDRESS
+        peer = _text(self.arrived.address)
+        return EntryWriter(self.who, role, "", UPDATE, now, "", 0, peer)
+
     @property
     def who(self) -> str:
         """Key or address, for people."""
@@ -134,6 +141,19 @@ class _Case:
             return Answer(response)
         zone = names.to_text(self.asked.origin) if self.asked is not None else "a zone"
         return Answer(response, f"UPDATE of {zone} by {self.who}: {result.text}")
+
+
+class _Command(_Case):
+    """A change that somebody at this node asks for."""
+
+    def __init__(self, asked: Asked) -> None:
+        super().__init__(Arrived(b"", b"", stream=True))
+        self._by = asked
+
+    def writer(self, now: int) -> EntryWriter:
+        actor = self._by.actor
+        role, reason = actor.role.value, self._by.reason
+        return EntryWriter(actor.name, role, actor.owner, UPDATE, now, reason, 0, actor.peer)
 
 
 class UpdateRefused(CsidError):
@@ -186,6 +206,42 @@ def answers(core: Core, waiting: Sequence[Arrived], now: int) -> list[Answer]:
 
 def _may_not(case: _Case, origin: str) -> Result:
     return Result(REFUSED, f"{case.who} may not update {origin}: csid zone allow lets it")
+
+
+def change(
+    core: Core, asked: Asked, origin: bytes, work: Callable[[Zone], object], now: int
+) -> int:
+    """Have a zone of this node changed as somebody here asks for: under the rules, and with the
+    leaf, of an UPDATE.
+
+    Args:
+        origin: of the zone, in wire form.
+        work: makes the changes.
+        now: Unix seconds.
+
+    Returns:
+        The serial; the old one if nothing differs.
+
+    Raises:
+        ZoneError: there is no such zone, or it follows another server.
+        CsidError: the change may not be, or ``work`` raises it; nothing was done.
+    """
+    apex = names.key_of(origin)
+    with core.store.write() as txn:
+        zone = txn.update(origin)
+        if follow_of(txn, apex) is not None:
+            raise ZoneError(names.to_text(origin), "follows another server: change it there")
+        tried = Tentative(zone)
+        work(tried)
+        wanted = tried.change()
+        if not wanted.is_any:
+            return zone.serial()
+        batch = _Batch(core, txn, now)
+        serial = batch.change(_Command(asked), origin, zone, wanted)
+        batch.write()
+    for observe in core.stages.observe:
+        observe(Decision(Status.DONE, names.to_text(origin)))
+    return serial
 
 
 def _claim(core: Core, case: _Case) -> Claim | None:
@@ -315,7 +371,7 @@ class _Batch:
             change = update.worked_out(zone, asked)
             if not change.is_any:
                 return Result(NOERROR), False
-            self._change(case, asked, zone, change)
+            self.change(case, asked.origin, zone, change)
         except StoreError:
             raise
         except CsidError as error:
@@ -324,16 +380,14 @@ class _Batch:
             raise _Undone(_failed(error)) from None
         return Result(NOERROR), True
 
-    def _change(
-        self, case: _Case, asked: update.Asked, zone: ZoneUpdate, change: update.Change
-    ) -> None:
-        """Write a change that may be.
+    def change(self, case: _Case, wire: bytes, zone: ZoneUpdate, change: update.Change) -> int:
+        """Write a change that may be of the zone at an origin; returns the serial.
 
         Raises:
             CsidError: it may not.
         """
-        origin = names.to_text(asked.origin)
-        changed, row, parts = self._judged(asked.apex, change, origin)
+        origin = names.to_text(wire)
+        changed, row, parts = self._judged(zone.apex, change, origin)
         serial = update.apply(zone, change)
         if changed is not None:
             for finding in changed.standing(zone.blob):
@@ -344,6 +398,7 @@ class _Batch:
             if reason := check(self._view, ZoneChange(origin, row)):
                 raise UpdateRefused(reason)
         self._note(case, origin, row, parts, serial)
+        return serial
 
     def _judged(
         self, apex: bytes, change: update.Change, origin: str
@@ -378,9 +433,7 @@ class _Batch:
         """The leaves of an update, and the zone's row, which names the last of them."""
         if not parts:
             return
-        role = ROLE_KEY if case.key else ROLE_ADDRESS
-        peer = _text(case.arrived.address)
-        writer = EntryWriter(case.who, role, "", UPDATE, self._now, "", 0, peer)
+        writer = case.writer(self._now)
         prev = NO_LEAF if row is None else row.leaf
         for part in parts:
             index = self._first + len(self._leaves)

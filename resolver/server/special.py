@@ -18,11 +18,11 @@ from resolver.sync.front import Forward, Front, Transfer
 from resolver.sync.outgoing import answer_udp
 
 # Hands an UPDATE over to the writer, whose answer goes to an asker (`resolver.server.datagrams`)
-# some time later. False: there is no writer.
-HandOver = Callable[[Forward, Any], bool]
+# some time later; if there is none, the answer that is given with it. False: it is not taken.
+HandOver = Callable[[Forward, bytes, Any], bool]
 
 
-def no_writer(_forward: Forward, _asker: Any) -> bool:
+def no_writer(_forward: Forward, _failure: bytes, _asker: Any) -> bool:
     """Where no UPDATE can be carried out."""
     return False
 
@@ -47,7 +47,7 @@ class Special:
         answerer: Answerer,
         opt: OptWriter,
         bell: Bell,
-        hand_over: HandOver = no_writer,
+        hand_over: HandOver = nobody,
     ) -> None:
         self._store = store
         self._front = Front(answerer, opt, bell.ring)
@@ -78,7 +78,8 @@ class Special:
         Args:
             asker: what is to get the answer.
         """
-        return None if self._hand_over(forward, asker) else self.unreachable(forward, now)
+        failure = self.unreachable(forward, now)
+        return None if self._hand_over(forward, failure, asker) else failure
 
     def unreachable(self, forward: Forward, now: int) -> bytes:
         """The answer to an UPDATE that could not be handed to the writer."""

@@ -24,6 +24,7 @@ import trio
 
 from csid.errors import StoreError
 from csid.limits import (
+    FORWARD_SECONDS,
     MAX_TCP_CONNECTIONS_PER_PEER,
     TCP_IDLE_SECONDS,
     TCP_READ_OCTETS,
@@ -37,8 +38,9 @@ from resolver.server.framing import Stream
 from resolver.server.notices import Repeated
 from resolver.server.socket_stream import SocketStream
 from resolver.server.special import Special
+from resolver.server.tcp_forwarding import Forwarding, nobody_writes
+from resolver.server.transfers import Transfers
 from resolver.store.environment import Store
-from resolver.sync import outgoing
 from resolver.sync.front import Forward, Transfer
 
 MAX_HELD_OCTETS: Final = 67_108_864  # of unfinished queries and untaken answers, all connections
@@ -84,6 +86,7 @@ class TcpServer:
         max_held: octets held for all of them.
         shared: by which the supervisor sees that it answers.
         special: looks after what the answerer leaves to be done, if anybody does.
+        forward: hands UPDATEs on to the writer.
     """
 
     def __init__(
@@ -95,12 +98,15 @@ class TcpServer:
         max_held: int = MAX_HELD_OCTETS,
         shared: Counters | None = None,
         special: Special | None = None,
+        forward: Forwarding = nobody_writes,
     ) -> None:
         self._shared = shared or open_inherited(None)
         self._store = store
         self._answer = answerer.answer
         self._special = special
+        self._forward = forward
         self.connections = Connections(max_connections, max_per_peer, max_held)
+        self.transfers = Transfers(store, self.connections)
         self.queries = 0
         self.failed = 0
         self._now = 0.0  # when somebody last looked, at most SWEEP_SECONDS ago
@@ -121,6 +127,8 @@ class TcpServer:
             "expired": held.expired,
             "failed": self.failed,
             "queries": self.queries,
+            "transfers": self.transfers.begun,
+            "spooled": self.transfers.spooled,
             "open": held.open,
             "held": held.held,
         }
@@ -227,11 +235,12 @@ class TcpServer:
         now = int(time.time())
         if isinstance(left, Forward):
             assert self._special is not None
-            await self._send(connection, stream, self._special.unreachable(left, now))
+            connection.deadline = self._now + FORWARD_SECONDS + SWEEP_SECONDS
+            answer = await self._forward(left.packet, connection.address)
+            answer = answer or self._special.unreachable(left, now)
+            await self._send(connection, stream, answer)
             return
-        with self._store.moment() as txn:
-            for message in outgoing.messages(left.request, self._store.reading(txn), now):
-                await self._send(connection, stream, message)
+        await self.transfers.send(connection, stream, left.request)
 
     async def _send(self, connection: Connection, stream: trio.abc.Stream, message: bytes) -> None:
         connection.deadline = self._now + SEND_SECONDS

@@ -30,6 +30,7 @@ from resolver.server.counters import open_inherited
 from resolver.server.notices import tell
 from resolver.server.special import Special
 from resolver.server.tcp import TcpServer
+from resolver.server.tcp_forwarding import TcpForwarder
 from resolver.store.environment import Store
 
 FILES_RESERVED: Final = 64  # descriptors for everything that is no connection
@@ -96,7 +97,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             opt = OptWriter(store.settings().cookie_secret, options.nsid.encode())
             answerer = Answerer(opt, tell=tell)
             special = Special(store, answerer, opt, Bell(options.data))
-            server = TcpServer(store, answerer, connections, shared=shared, special=special)
+            forward = TcpForwarder(options.data).forward
+            server = TcpServer(
+                store, answerer, connections, shared=shared, special=special, forward=forward
+            )
             listeners = [socket.socket(fileno=fd) for fd in options.fd]
             trio.run(run, store, server, listeners, options.ready_fd)
     except (CsidError, OSError) as error:

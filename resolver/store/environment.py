@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -300,7 +301,7 @@ class Store:
         with self._turn(), _plain_errors(self.path):
             txn = self._environment.begin(write=True, db=self._databases[b"tree"])
             try:
-                writing = WriteTransaction(txn, self._databases)
+                writing = WriteTransaction(txn, self._databases, int(time.time()))
                 if watch is not None:
                     watch.admit(writing)
                 yield writing

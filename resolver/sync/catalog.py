@@ -21,7 +21,7 @@ from csid.errors import ZoneError
 from csid.protocol import NS, PTR, SOA, TXT
 from resolver.store import node
 from resolver.store.node import RRset
-from resolver.store.update import ZoneUpdate
+from resolver.sync.tentative import Zone
 
 VERSION: Final = "2"
 ZONES: Final = b"zones\0"  # keys below the apex of a catalog
@@ -150,7 +150,7 @@ def first_nodes(origin: bytes, serial: int = 1) -> dict[bytes, dict[int, RRset]]
 
 
 def add(
-    update: ZoneUpdate,
+    update: Zone,
     zone: bytes,
     groups: Iterable[str] | None = None,
     reset: bool = False,
@@ -183,7 +183,7 @@ def add(
     return held
 
 
-def remove(update: ZoneUpdate, zone: bytes, label: bytes | None = None) -> bool:
+def remove(update: Zone, zone: bytes, label: bytes | None = None) -> bool:
     """List a zone (canonical key) no longer, nor what else is said of it; whether it was listed.
     ``label`` as `add` has it.
     """
@@ -195,9 +195,7 @@ def remove(update: ZoneUpdate, zone: bytes, label: bytes | None = None) -> bool:
     return True
 
 
-def give_over(
-    update: ZoneUpdate, zone: bytes, catalog: bytes | None, label: bytes | None = None
-) -> bool:
+def give_over(update: Zone, zone: bytes, catalog: bytes | None, label: bytes | None = None) -> bool:
     """Say to which other catalog a zone goes (canonical keys), or with None that it stays; whether
     the zone is listed here (section 4.3.1). ``label`` as `add` has it.
     """
@@ -209,7 +207,7 @@ def give_over(
     return True
 
 
-def find(update: ZoneUpdate, zone: bytes) -> bytes | None:
+def find(update: Zone, zone: bytes) -> bytes | None:
     """The key of the label of ours that a zone (canonical key) is listed under, without the final
     00. In a catalog made elsewhere, labels are others: go through `members`.
     """
