@@ -15,6 +15,7 @@ from registry.tables.registered import begins_shaped
 from registry.tables.view import (
     CUT_SEGMENTS,
     View,
+    cut_above,
     cut_below,
     get_cut,
     get_node,
@@ -161,12 +162,15 @@ class Network:
         return False
 
     def hides(self, below: bytes) -> bool:
-        """Whether a zone that begins there (key below the suffix) would hide names of nodes or of
-        the catalog.
+        """Whether a zone that begins there (key below the suffix) would hide names of nodes, of the
+        catalog, or of a cut.
         """
-        return self._is_national and (
-            below.startswith(_NODES) or (below.startswith(CATALOG) and below != CATALOG)
-        )
+        if not self._is_national or not below or below == CATALOG:
+            return False
+        if below.startswith((_NODES, CATALOG)):
+            return True
+        path = below[:-1].decode("ascii", "replace").replace("\0", "/").upper()
+        return path.isascii() and bool(cut_above(self._view, path) or cut_below(self._view, path))
 
     def surplus(self, key: bytes, is_delegated: bool, cut: bytes | None) -> bool:
         """Whether a name that the network does not have may not be there.

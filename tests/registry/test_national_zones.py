@@ -15,10 +15,12 @@ from registry.rules.requests import (
     SuspendNode,
     WithdrawCut,
 )
+from registry.rules.status import Status
 from registry.service import Registry
 from resolver.sync import settings as sync
 from tests.registry.test_national import HERE, must, opened, require_sound
 from tests.support import damaged, zone_checkers
+from tests.support.books import ask
 from tests.support.commands import Ran, run
 from tests.support.networking import ANYWHERE, BEIJING, CUT, NAMED, SUFFIX, ZHEJIANG, filing
 from tests.support.registering import ADMINISTRATOR, OTHER, OWNER
@@ -115,8 +117,20 @@ def test_neither_zone_is_dropped(data: Path, origin: str) -> None:
     assert "of the network" in ran.err
 
 
+def test_a_zone_that_is_held_keeps_a_cut_from_being_filed_there(data: Path) -> None:
+    at = f"6450.{OTHER}.{SUFFIX}"
+    lines = [f"{at} 60 IN SOA a. b. 1 2 3 4 5", f"{at} 60 IN NS a."]
+    assert load(data, lines).code == 0
+    with Registry.open(data, writable=True, sync=False) as registry:
+        for cut in (f"{OTHER}/6450", f"{OTHER}/6450/330106"):
+            decision = ask(registry, filing(cut, "anywhere"))
+            assert decision.status is Status.OUT_OF_SCOPE, decision
+            assert "is held here" in decision.detail
+
+
 def test_no_zone_hides_the_register(data: Path) -> None:
-    for origin in (f"nodes.{SUFFIX}", f"zones._catalog.{SUFFIX}"):
+    at_cuts = [f"{OWNER}.{SUFFIX}", NAME, f"acv.{NAME}"]
+    for origin in (f"nodes.{SUFFIX}", f"zones._catalog.{SUFFIX}", *at_cuts):
         lines = [f"{origin} 60 IN SOA a. b. 1 2 3 4 5", f"{origin} 60 IN NS a."]
         assert "would hide them" in load(data, lines).err
 
