@@ -101,7 +101,7 @@ def _delegated(txn: places.Txn, seen: View, named: Names, cut: str, key: bytes) 
         return "" if above == cut else f"{above} is delegated to this node, which lacks its zone"
     if outcome == lookup.REDIRECT:
         return f"{cut} lies below a DNAME of the root zone"
-    below = txn.table(b"tree").scan(root.generation + key)
+    below = txn.table(b"tree").scan(root.generation + key[len(suffix) :])
     for stored, blob in islice(below, _NODES_LOOKED_AT):
         if blob[0] & node.CUT and own not in (servers := _servers(blob)):
             at = stored[len(root.generation) :]
