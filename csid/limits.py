@@ -39,7 +39,8 @@ MAP_OCTETS: Final = 1 << 40  # address space of the data file; it grows only as 
 MAX_READERS: Final = 2_048  # reader slots: workers, commands, transfers
 NODES_PER_COMMIT: Final = 50_000  # tree nodes written in one transaction of a bulk load
 REMOVALS_PER_COMMIT: Final = 100_000  # tree nodes removed in one transaction of a sweep
-JOURNAL_ENTRIES: Final = 10_000  # serials of one zone that IXFR can go back
+JOURNAL_ENTRIES: Final = 500_000  # serials of one zone that IXFR can go back
+JOURNAL_SECONDS: Final = 30 * 86_400  # that it can go back; a secondary expires in less
 JOURNAL_OCTETS: Final = 64 << 20  # of the entries of one zone's journal
 JOURNAL_ENTRY_NAMES: Final = 100_000  # changed with one serial; more are not noted
 JOURNAL_ENTRY_OCTETS: Final = 32 << 20  # of their keys and nodes, before they are deflated
@@ -50,6 +51,16 @@ JOURNAL_READ_OCTETS: Final = 128 << 20  # of memory for one difference; a larger
 
 # Zone transfers
 TRANSFER_OCTETS: Final = 16_384  # of a message: as far as a compression pointer reaches
+MAX_TRANSFERS: Final = 32  # out at once, small ones not counted
+MAX_TRANSFERS_PER_PEER: Final = 8  # of them, to one address, of IPv6 one /64
+TRANSFER_WAIT_SECONDS: Final = 60.0  # for the turn of a transfer
+TRANSFER_STALL_SECONDS: Final = 60.0  # for a peer to take a part of a transfer
+TRANSFER_SECONDS: Final = 7_200.0  # for a peer to take all of it
+TRANSFER_PATIENCE_SECONDS: Final = 1.0  # waited for a peer before the rest goes into a file
+TRANSFER_PART_OCTETS: Final = 262_144  # made before others get their turn
+SMALL_TRANSFER_OCTETS: Final = 262_144  # one that is made and sent as any answer is
+SMALL_TRANSFER_STEPS: Final = 2_000  # changes looked through for one
+MAX_SPOOLED_OCTETS: Final = 8 << 30  # of transfers that wait for slow peers, on disk
 
 # UDP workers
 BATCH_PACKETS: Final = 64  # datagrams taken from and given to the kernel at once

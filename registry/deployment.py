@@ -25,12 +25,13 @@ from registry.tables.network import CATALOG
 from registry.tables.rows import NO_LEAF, Place, ZoneRow
 from registry.tables.transaction import ALL_TABLES, TransactionView, append_leaves
 from registry.zones.asked import LOAD, Asked, note
-from registry.zones.first import Address, first_catalog, first_servers, first_zone
+from registry.zones.first import Address, first_servers, first_zone
 from registry.zones.serials import Mode
 from registry.zones.small import weigh
 from resolver.store.build import build
 from resolver.store.environment import Store
 from resolver.store.write import WriteTransaction
+from resolver.sync.catalog import first_nodes
 
 INIT: Final = "node.init"
 BEGIN: Final = "network.begin"
@@ -76,7 +77,7 @@ def create(
         _note_zone(txn, suffix, origin, nodes, asked, now)
         if national:
             catalog = b"\x08" + CATALOG.encode("ascii") + origin
-            members = list(build(catalog, first_catalog(catalog)))
+            members = list(build(catalog, first_nodes(catalog)))
             txn.replace_zone(catalog, members)
             _note_zone(txn, suffix, catalog, members, asked, now)
 

@@ -16,10 +16,11 @@ from csid.errors import CsidError
 from registry import resume
 from registry.bulk import intake
 from registry.core import Core
-from registry.network import filings, following, receipts
+from registry.network import catalogs, filings, following, receipts
 from registry.signing import keys, sign
 from registry.verify import indexes
 from registry.writer import plans
+from registry.zones import digests
 from registry.zones.asked import Asked
 from registry.zones.serials import Mode
 
@@ -115,6 +116,12 @@ def drop_zone(core: Core, args: Any) -> tuple[Any, ...]:
     return core.zones.drop(Asked.of(asked, core.peer), origin)
 
 
+def set_digest(core: Core, args: Any) -> int:
+    """Put in the digest of a zone."""
+    asked, *digest = args
+    return digests.put(core, Asked.of(asked, core.peer), *digest)
+
+
 UNITS: Final[Mapping[str, Unit]] = {
     "plan": plans.carry_on,
     "rows": intake.rows,
@@ -138,6 +145,10 @@ UNITS: Final[Mapping[str, Unit]] = {
     following.FOLLOW: following.follow,
     following.UNFOLLOW: following.unfollow,
     following.REFRESH: following.refresh,
+    "zone.zonemd": set_digest,
+    catalogs.PRODUCE: catalogs.produce,
+    catalogs.CONSUME: catalogs.consume,
+    catalogs.STOP: catalogs.stop,
 }
 
 

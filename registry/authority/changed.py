@@ -10,6 +10,7 @@ from typing import Final
 from csid import names
 from csid.protocol import DNAME, NS
 from registry.authority.finding import Fault, Finding, is_same
+from registry.authority.network import Network
 from registry.authority.territory import Territory
 from registry.authority.walk import leads_to
 from registry.tables import codec
@@ -66,6 +67,13 @@ class Changed:
     def findings(self, key: bytes, before: RRsets, after: RRsets) -> Iterator[Finding]:
         """What a change of one name would do that it must not."""
         territory = self.territory
+        theirs = Network(self._view, self._named, territory)
+        if theirs.at(key) is not None:
+            yield self._finding(Fault.SURPLUS if theirs.at(key) == {} else Fault.CHANGED, key)
+            return
+        if NS in after and key and theirs.surplus(key, True, None):
+            yield self._finding(Fault.UNFILED, key)
+            return
         if key.startswith(territory.above):
             below = territory.below + key[len(territory.above) :]
             if below.count(0) == SEGMENTS and is_shaped(below):

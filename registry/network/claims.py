@@ -1,11 +1,14 @@
-"""Who takes UPDATEs before they go the way of all (`registry.zones.updates`)."""
+"""What of UPDATEs the network carries out in its own way, in the order in which it is asked."""
 
 from __future__ import annotations
 
 from registry.network import receipts
+from registry.network.cuts import Cuts
 from registry.zones.updates import Claim
 
 
 def claims() -> list[Claim]:
-    """Those of a node; each looks by itself whether it has anything to do with one."""
-    return [receipts.Claim()]
+    """The claims of a writer (`registry.zones.updates`): those of the national node, and those of
+    all others; each looks by itself whether it has anything to do with one.
+    """
+    return [Cuts(), receipts.Claim()]

@@ -16,6 +16,7 @@ import trio
 
 from csid import names
 from csid.errors import CsidError, StoreError, ZoneError
+from registry.network.catalogs import NodePolicy
 from registry.network.hooks import Duty, Network, Unit
 from registry.writer import client
 from resolver.server import bell
@@ -27,12 +28,14 @@ from resolver.store.apexes import EXPIRED
 from resolver.store.environment import Store
 from resolver.store.read import ReadTransaction
 from resolver.store.seek import APEX_PREFIX
-from resolver.sync import feed, states
+from resolver.sync import feed, states, zonemd
 from resolver.sync.actions import Answered, Open, Present, Send, Shut, Transfer, Where
 from resolver.sync.engine import Engine
 from resolver.sync.errors import TransferError
-from resolver.sync.fetch import Fetch
-from resolver.sync.settings import TARGETS, targets_of
+from resolver.sync.fetch import Fetch, Together
+from resolver.sync.intake import Examine, unexamined
+from resolver.sync.members import Consumer
+from resolver.sync.settings import TARGETS, Moment, follow_of, targets_of
 
 COMMIT_SECONDS: Final = 1.0  # between two commits of what looks came to
 LOOK_SECONDS: Final = 2.0  # between two looks at the store without any reason
@@ -81,6 +84,9 @@ class Driver:
         self._passed: bytes | None = None  # the same, now that all are
         self._again: int | None = None  # when to ask duties though nothing has changed
         self._afterlooks: list[float] = []
+        policy = NodePolicy(store.settings().suffix)
+        consumer = Consumer(lambda: int(time.time()), policy)
+        self._watch = Together((consumer, network.watch))
         self._watching = Watching(store.path / "data.mdb")
         self._offset = 0.0  # between the clocks
 
@@ -151,7 +157,7 @@ class Driver:
                 try:
                     for _ in range(FEED_AT_ONCE):
                         heard = bell.rung(rung.recv(bell.MAX_OCTETS))
-                        if heard is not None:
+                        if heard is not None and heard.address != bell.NOBODY:
                             self.engine.notice(present, *heard)
                 except BlockingIOError:
                     pass
@@ -251,8 +257,9 @@ class Driver:
                     action.key,
                     present.unix,
                     action.full,
-                    self._network.watch,
+                    self._watch,
                     forced=action.forced,
+                    examine=_examine_of(present.moment, action.apex),
                 )
             except CsidError as error:
                 self._drop(link)
@@ -435,3 +442,9 @@ def _write_batch(store: Store, batch: Batch) -> None:
             states.put_told(txn, apex, list(merged.values()))
         for where, row in batch.peers:
             states.put_peer(txn, str(where), row if row.failures else None)
+
+
+def _examine_of(moment: Moment, apex: bytes) -> Examine:
+    """What looks at a whole zone before it is published."""
+    follow = follow_of(moment, apex)
+    return zonemd.examine if follow is None or follow.zonemd else unexamined

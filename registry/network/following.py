@@ -18,7 +18,7 @@ from registry.tables.naming import Names
 from registry.tables.transaction import TransactionView
 from registry.zones import places
 from registry.zones.asked import Asked
-from resolver.server.bell import Bell
+from resolver.server.bell import NOBODY, Bell
 from resolver.store.apexes import EXPIRED, NOT_READY, SERVED, split_zone_entry
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.write import WriteTransaction
@@ -28,7 +28,6 @@ from resolver.sync.settings import FOLLOWS, Follow, Target, follow_of, key_row, 
 FOLLOW: Final = "zone.follow"
 UNFOLLOW: Final = "zone.unfollow"
 REFRESH: Final = "zone.refresh"
-NOBODY: Final = bytes(4)  # the address with which this node rings at its own bell
 
 
 def follow(core: Core, args: Any) -> bool:

@@ -14,7 +14,6 @@ between them, in lower case but for cuts.
 
 from __future__ import annotations
 
-from hashlib import sha256
 from ipaddress import ip_address
 from typing import Final
 
@@ -26,6 +25,7 @@ from registry.tables.enums import NODE_ROLE_WORDS, NODE_STATE_WORDS, CutState, N
 from registry.tables.naming import Names
 from registry.tables.rows import Cut, Node
 from registry.tables.view import View, cut_above, get_cut, get_node, get_place
+from resolver.sync import catalog
 
 TTL: Final = 3_600  # seconds, of all of them
 NODES: Final = "nodes"  # an owner has 18 characters, so none is called so
@@ -33,7 +33,6 @@ CATALOG: Final = "_catalog"
 _SERVICE: Final = "_tcp/_sync"
 _MEMBERS: Final = f"{CATALOG}/zones"
 _GROUP: Final = "group"
-_LABEL_DIGITS: Final = 32  # of SHA-256, hexadecimal
 
 Named = tuple[str, RRsets]  # path, all that the name has
 
@@ -104,7 +103,7 @@ def member_label(suffix: Names, cut: str) -> str:
     """The label of a cut in the catalog zone: it follows from its name alone, so that a cut keeps
     it when it moves to another node, or comes back (RFC 9432 section 5.4).
     """
-    return sha256(suffix.target(cut)).hexdigest()[:_LABEL_DIGITS]
+    return catalog.label_for(suffix.key(cut)).decode("ascii")
 
 
 def member_names(suffix: Names, cut: str, row: Cut) -> list[Named]:

@@ -8,7 +8,7 @@ from typing import Final
 
 from csid import names
 from csid.errors import ZoneError
-from csid.protocol import AAAA, NS, SOA, TXT, A
+from csid.protocol import AAAA, NS, SOA, A
 from resolver.store.node import RRset
 
 Address = IPv4Address | IPv6Address
@@ -59,19 +59,3 @@ def first_zone(
             if rdatas := [one.packed for one in addresses if one.version == version]:
                 zone.setdefault(server, {})[rrtype] = RRset(TTL, rdatas)
     return zone
-
-
-def first_catalog(origin: bytes) -> dict[bytes, dict[int, RRset]]:
-    """A catalog zone without members (RFC 9432 sections 3 and 4.2), by owner and type.
-
-    Args:
-        origin: lower-case wire form.
-    """
-    nobody = b"\7invalid\0"
-    soa = nobody * 2 + b"".join(
-        n.to_bytes(4, "big") for n in (SERIAL, REFRESH, RETRY, EXPIRE, MINIMUM)
-    )
-    return {
-        origin: {SOA: RRset(TTL, [soa]), NS: RRset(TTL, [nobody])},
-        b"\7version" + origin: {TXT: RRset(TTL, [b"\x012"])},
-    }

@@ -7,7 +7,7 @@ yet; where that shows only later, the transaction is undone, and done again with
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import ip_address
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -25,14 +25,15 @@ from registry.tables.naming import Names
 from registry.tables.rows import NO_LEAF, ZoneRow
 from registry.tables.transaction import TransactionView, append_leaves
 from registry.tables.zone_changes import NameChange, said
-from registry.zones.asked import UPDATE, row_of
+from registry.zones.asked import UPDATE, Asked, row_of
 from resolver.answer.source import Stages
 from resolver.store.environment import Store
 from resolver.store.read import ReadTransaction
 from resolver.store.update import ZoneUpdate
 from resolver.store.write import WriteTransaction
 from resolver.sync import access, tsig, update
-from resolver.sync.settings import follow_of
+from resolver.sync.settings import follow_of, key_row
+from resolver.sync.tentative import Tentative, Zone
 
 ROLE_KEY: Final = "key"  # in leaves: who has signed the UPDATE
 ROLE_ADDRESS: Final = "address"  # in leaves: an address that need not sign
@@ -96,6 +97,7 @@ class _Case:
         asked: what it asks for; None if it is refused already.
         key: of the key that has signed it, the name in wire form; else empty.
         result: what it gets, once that is known.
+        is_nodes: a node of the network asks, which no row allows it: only a claim may take it.
     """
 
     def __init__(self, arrived: Arrived) -> None:
@@ -104,11 +106,18 @@ class _Case:
         self.fault: tsig.Fault | None = None
         self.asked: update.Asked | None = None
         self.result: Result | None = None
+        self.is_nodes = False
 
     @property
     def key(self) -> bytes:
         """Name in wire form of the key that has signed it, else empty."""
         return self.signed.key.name if self.signed is not None else b""
+
+    def writer(self, now: int) -> EntryWriter:
+        """Writes its leaves."""
+        role = ROLE_KEY if self.key else ROLE_ADDRESS
+        peer = _text(self.arrived.address)
+        return EntryWriter(self.who, role, "", UPDATE, now, "", 0, peer)
 
     @property
     def who(self) -> str:
@@ -119,15 +128,32 @@ class _Case:
         """The answer, signed if the question was."""
         result = self.result or Result(SERVFAIL)
         edns = self.asked is not None and self.asked.edns
-        response = update.response(self.arrived.message, result.rcode, result.text, edns)
+        message = self.arrived.message
+        response = update.response(message, result.rcode, result.text, edns)
         if self.fault is not None:
             response = self.fault.answer(response, now)
         elif self.signed is not None:
+            # Signed is the original ID (RFC 8945 section 5.1).
+            response = self.signed.message[:2] + response[2:]
             response, _ = tsig.sign(response, self.signed.key, now, self.signed.mac)
+            response = message[:2] + response[2:]
         if not result.text:
             return Answer(response)
         zone = names.to_text(self.asked.origin) if self.asked is not None else "a zone"
         return Answer(response, f"UPDATE of {zone} by {self.who}: {result.text}")
+
+
+class _Command(_Case):
+    """A change that somebody at this node asks for."""
+
+    def __init__(self, asked: Asked) -> None:
+        super().__init__(Arrived(b"", b"", stream=True))
+        self._by = asked
+
+    def writer(self, now: int) -> EntryWriter:
+        actor = self._by.actor
+        role, reason = actor.role.value, self._by.reason
+        return EntryWriter(actor.name, role, actor.owner, UPDATE, now, reason, 0, actor.peer)
 
 
 class UpdateRefused(CsidError):
@@ -164,6 +190,9 @@ def answers(core: Core, waiting: Sequence[Arrived], now: int) -> list[Answer]:
         for case in cases:
             case.result = _admitted(read, case, now)
     claims = [_claim(core, case) for case in cases]
+    for case, claim in zip(cases, claims, strict=True):
+        if case.is_nodes and case.result is None and claim is None and case.asked is not None:
+            case.result = _may_not(case, names.to_text(case.asked.origin))
     first = next((at for at, claim in enumerate(claims) if claim is not None), len(cases))
     waits = [case for case in cases[:first] if case.result is None]
     if not waits and first < len(cases):
@@ -173,6 +202,46 @@ def answers(core: Core, waiting: Sequence[Arrived], now: int) -> list[Answer]:
     if decided < len(waits):
         first = cases.index(waits[decided])
     return [case.answer(now) for case in cases[:first]]
+
+
+def _may_not(case: _Case, origin: str) -> Result:
+    return Result(REFUSED, f"{case.who} may not update {origin}: csid zone allow lets it")
+
+
+def change(
+    core: Core, asked: Asked, origin: bytes, work: Callable[[Zone], object], now: int
+) -> int:
+    """Have a zone of this node changed as somebody here asks for: under the rules, and with the
+    leaf, of an UPDATE.
+
+    Args:
+        origin: of the zone, in wire form.
+        work: makes the changes.
+        now: Unix seconds.
+
+    Returns:
+        The serial; the old one if nothing differs.
+
+    Raises:
+        ZoneError: there is no such zone, or it follows another server.
+        CsidError: the change may not be, or ``work`` raises it; nothing was done.
+    """
+    apex = names.key_of(origin)
+    with core.store.write() as txn:
+        zone = txn.update(origin)
+        if follow_of(txn, apex) is not None:
+            raise ZoneError(names.to_text(origin), "follows another server: change it there")
+        tried = Tentative(zone)
+        work(tried)
+        wanted = tried.change()
+        if not wanted.is_any:
+            return zone.serial()
+        batch = _Batch(core, txn, now)
+        serial = batch.change(_Command(asked), origin, zone, wanted)
+        batch.write()
+    for observe in core.stages.observe:
+        observe(Decision(Status.DONE, names.to_text(origin)))
+    return serial
 
 
 def _claim(core: Core, case: _Case) -> Claim | None:
@@ -214,7 +283,10 @@ def _admit(read: ReadTransaction, case: _Case, now: int) -> Result | None:
     case.asked = asked
     origin = names.to_text(asked.origin)
     if not access.may(read, asked.apex, "update", arrived.address, case.key):
-        return Result(REFUSED, f"{case.who} may not update {origin}: csid zone allow lets it")
+        row = key_row(read, case.key)
+        case.is_nodes = row is not None and bool(row.node)
+        if not case.is_nodes:
+            return _may_not(case, origin)
     if follow_of(read, asked.apex) is not None:
         return Result(NOTAUTH, f"{origin} follows another server: update it there")
     try:
@@ -299,7 +371,7 @@ class _Batch:
             change = update.worked_out(zone, asked)
             if not change.is_any:
                 return Result(NOERROR), False
-            self._change(case, asked, zone, change)
+            self.change(case, asked.origin, zone, change)
         except StoreError:
             raise
         except CsidError as error:
@@ -308,16 +380,14 @@ class _Batch:
             raise _Undone(_failed(error)) from None
         return Result(NOERROR), True
 
-    def _change(
-        self, case: _Case, asked: update.Asked, zone: ZoneUpdate, change: update.Change
-    ) -> None:
-        """Write a change that may be.
+    def change(self, case: _Case, wire: bytes, zone: ZoneUpdate, change: update.Change) -> int:
+        """Write a change that may be of the zone at an origin; returns the serial.
 
         Raises:
             CsidError: it may not.
         """
-        origin = names.to_text(asked.origin)
-        changed, row, parts = self._judged(asked.apex, change, origin)
+        origin = names.to_text(wire)
+        changed, row, parts = self._judged(zone.apex, change, origin)
         serial = update.apply(zone, change)
         if changed is not None:
             for finding in changed.standing(zone.blob):
@@ -328,6 +398,7 @@ class _Batch:
             if reason := check(self._view, ZoneChange(origin, row)):
                 raise UpdateRefused(reason)
         self._note(case, origin, row, parts, serial)
+        return serial
 
     def _judged(
         self, apex: bytes, change: update.Change, origin: str
@@ -362,9 +433,7 @@ class _Batch:
         """The leaves of an update, and the zone's row, which names the last of them."""
         if not parts:
             return
-        role = ROLE_KEY if case.key else ROLE_ADDRESS
-        peer = _text(case.arrived.address)
-        writer = EntryWriter(case.who, role, "", UPDATE, self._now, "", 0, peer)
+        writer = case.writer(self._now)
         prev = NO_LEAF if row is None else row.leaf
         for part in parts:
             index = self._first + len(self._leaves)

@@ -28,6 +28,7 @@ from csid.protocol import (
     OPT,
     QUERY,
     REFUSED,
+    SOA,
     STATUS,
     TKEY,
     TSIG,
@@ -136,8 +137,9 @@ def _read_rest(reply: Reply, opcode: int, questions: int) -> None:
 def _read_opcode(reply: Reply, opcode: int, is_about_zone: bool, is_whole: bool) -> None:
     """Another message than a query."""
     reply.rcode, reply.ede = _UNSERVED.get((opcode, ANY), _UNKNOWN_OPCODE)
+    if opcode not in _ABOUT_ZONES or reply.qtype != SOA:
+        reply.end = HEADER_OCTETS  # what there is need be no question
     if opcode not in _ABOUT_ZONES:
-        reply.end = HEADER_OCTETS  # what another opcode has there need be no question
         reply.special = is_whole and reply.signed
     elif is_about_zone:
         reply.special = True

@@ -23,6 +23,7 @@ from resolver.store.access import file_mode
 
 SOCKET: Final = "sync.sock"
 MAX_OCTETS: Final = 1_024  # of one datagram
+NOBODY: Final = bytes(4)  # the address with which this node rings: rows were changed, look at them
 _NOTIFY: Final = "notify"
 
 

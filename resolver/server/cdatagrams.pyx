@@ -14,7 +14,7 @@ import os
 import socket
 
 from csid.limits import BATCH_PACKETS
-from resolver.server.datagrams import ask_for_destination
+from resolver.server.datagrams import ask_for_destination, asker_of
 
 cdef extern from "<sys/socket.h>" nogil:
     """
@@ -98,6 +98,11 @@ cdef extern from * nogil:
     static inline char *in_data(void *p, int i) { return (char *)((datagrams *)p)->inbox[i]; }
     static inline char *out_data(void *p, int i) { return (char *)((datagrams *)p)->outbox[i]; }
     static inline void set_length(void *p, int i, size_t n) { ((datagrams *)p)->out_vector[i].iov_len = n; }
+    static inline char *peer_name(void *p, int i) { return (char *)&((datagrams *)p)->peer[i]; }
+    static inline char *control_data(void *p, int i) { return (char *)((datagrams *)p)->control[i]; }
+    static inline Py_ssize_t control_length(void *p, int i) {
+        return ((datagrams *)p)->in[i].msg_hdr.msg_controllen;
+    }
     static inline char *peer_address(void *p, int i, int ipv6) {
         return ipv6 ? (char *)&((datagrams *)p)->peer[i].sin6_addr
                     : (char *)&((struct sockaddr_in *)&((datagrams *)p)->peer[i])->sin_addr;
@@ -188,6 +193,9 @@ cdef extern from * nogil:
     char *out_data(void *, int)
     void set_length(void *, int, size_t)
     char *peer_address(void *, int, int)
+    char *peer_name(void *, int)
+    char *control_data(void *, int)
+    Py_ssize_t control_length(void *, int)
     void send_slots(int, void *, int, int)
 
 
@@ -256,6 +264,17 @@ cdef class Datagrams:
                 address = PyBytes_FromStringAndSize(octets, size)
             addresses.append(address)
         return addresses
+
+    def asker(self, int slot):
+        if not 0 <= slot < self._received:
+            raise IndexError(f"no datagram in slot {slot}")
+        return asker_of(
+            PyBytes_FromStringAndSize(peer_name(self._buffers, slot), 28),
+            self._ipv6,
+            PyBytes_FromStringAndSize(
+                control_data(self._buffers, slot), control_length(self._buffers, slot)
+            ),
+        )
 
     def send(self, list replies not None):
         cdef int slot, first = 0

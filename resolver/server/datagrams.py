@@ -10,7 +10,9 @@ import ctypes
 import errno
 import os
 import socket
-from typing import Final
+import struct
+import sys
+from typing import Any, Final, NamedTuple
 
 from csid.limits import BATCH_PACKETS
 
@@ -18,6 +20,8 @@ _IN_OCTETS: Final = 4_096  # a query longer than this is cut off and counts as m
 _OUT_OCTETS: Final = 2_048  # our answers over UDP stay within csid.limits.EDNS_UDP_OCTETS
 _NAME_OCTETS: Final = 28  # struct sockaddr_in6, the larger of the two
 _CONTROL_OCTETS: Final = 64  # room for one IP_PKTINFO or IPV6_PKTINFO
+
+_CONTROL: Final = struct.Struct("@Nii")  # struct cmsghdr: octets with this head, level, type
 
 _MSGHDR_WORDS: Final = 8  # struct mmsghdr in 64-bit words
 _MSGHDR_HALVES: Final = 16  # the same in 32-bit words ...
@@ -36,6 +40,33 @@ _recvmmsg.argtypes = (
 )
 _sendmmsg = _libc.sendmmsg
 _sendmmsg.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int)
+
+
+class Asker(NamedTuple):
+    """Who is to be answered later, and from where.
+
+    Attributes:
+        address: as `socket.sendmsg` takes it.
+        ancillary: the same, so that the answer leaves from the address the question came to.
+    """
+
+    address: tuple[Any, ...]
+    ancillary: list[tuple[int, int, bytes]]
+
+
+def asker_of(name: bytes, is_ipv6: bool, control: bytes) -> Asker:
+    """An asker from the octets of a struct sockaddr_in or sockaddr_in6, and of the control message
+    that came with the datagram.
+    """
+    port = int.from_bytes(name[2:4], "big")
+    address: tuple[Any, ...] = (socket.inet_ntop(socket.AF_INET, name[4:8]), port)
+    if is_ipv6:
+        flow, scope = int.from_bytes(name[4:8], "big"), int.from_bytes(name[24:28], sys.byteorder)
+        address = (socket.inet_ntop(socket.AF_INET6, name[8:24]), port, flow, scope)
+    if not control:
+        return Asker(address, [])
+    size, level, kind = _CONTROL.unpack_from(control)
+    return Asker(address, [(level, kind, control[_CONTROL.size : size])])
 
 
 class Datagrams:
@@ -135,6 +166,16 @@ class Datagrams:
         """The IP addresses they came from, 4 or 16 octets each."""
         starts = range(self._address_at, self._received * _NAME_OCTETS, _NAME_OCTETS)
         return [bytes(self._peers[start : start + self._address_octets]) for start in starts]
+
+    def asker(self, slot: int) -> Asker:
+        """Where the datagram of a slot came from, to be answered later than the others."""
+        name = bytes(self._peers[slot * _NAME_OCTETS : (slot + 1) * _NAME_OCTETS])
+        control = b""
+        if self._has_control:
+            octets = self._in_headers[slot * _MSGHDR_WORDS + 5]
+            start = slot * _CONTROL_OCTETS
+            control = bytes(self._controls)[start : start + octets]
+        return asker_of(name, self._address_octets == 16, control)
 
     def send(self, replies: list[bytes | None]) -> None:
         """Send the answers to the datagrams received, in their slots; None for silence.

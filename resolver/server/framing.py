@@ -32,7 +32,7 @@ class Stream:
         taken: how many whole queries the last call of `answers` went through.
     """
 
-    __slots__ = ("_needed", "_octets", "_tail", "broken", "pending", "taken")
+    __slots__ = ("_halted", "_needed", "_octets", "_tail", "broken", "pending", "taken")
 
     def __init__(self) -> None:
         self._octets = b""
@@ -40,6 +40,7 @@ class Stream:
         # in single octets is not to be copied with each of them.
         self._tail = bytearray()
         self._needed = 0  # octets at hand below which no query is whole
+        self._halted = False
         self.broken = False
         self.pending = False
         self.taken = 0
@@ -58,6 +59,12 @@ class Stream:
         if self.held >= self._needed or len(self._tail) >= MAX_TAIL_OCTETS:
             self._octets += self._tail
             self._tail.clear()
+
+    def halt(self) -> None:
+        """Have `answers` end behind the query that it asks about now, which gets no answer from
+        it: something else comes first. The others are `pending`.
+        """
+        self._halted = True
 
     def answers(self, answer: Answer) -> bytes:
         """The answers to the whole queries at hand, each behind its length, in order.
@@ -88,6 +95,10 @@ class Stream:
             at = start + length
             reply = answer(octets[start:at])
             if reply is None:
+                if self._halted:
+                    self._halted = False
+                    self.taken, self.pending = taken + 1, True
+                    break
                 continue
             length = len(reply)
             parts.append(_LENGTHS[length] if length < 4_096 else length.to_bytes(2, "big"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import os
 import socket
 import ssl
 import struct
@@ -332,8 +333,10 @@ def _words(error: BaseException) -> str:
         return f"TLS: its certificate is not accepted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
         return f"TLS fails: {error.reason or error}"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+    if isinstance(error, socket.gaierror):
+        return f"no address is known of it: {error.strerror}"
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
     if isinstance(error, trio.BrokenResourceError) and error.__cause__ is not None:
         return _words(error.__cause__)
     return str(error) or type(error).__name__

@@ -24,6 +24,7 @@ import trio
 
 from csid.errors import StoreError
 from csid.limits import (
+    FORWARD_SECONDS,
     MAX_TCP_CONNECTIONS_PER_PEER,
     TCP_IDLE_SECONDS,
     TCP_READ_OCTETS,
@@ -36,7 +37,11 @@ from resolver.server.counters import BATCHES, QUERIES, Counters, open_inherited
 from resolver.server.framing import Stream
 from resolver.server.notices import Repeated
 from resolver.server.socket_stream import SocketStream
+from resolver.server.special import Special
+from resolver.server.tcp_forwarding import TcpForwarder
+from resolver.server.transfers import Transfers
 from resolver.store.environment import Store
+from resolver.sync.front import Forward, Transfer
 
 MAX_HELD_OCTETS: Final = 67_108_864  # of unfinished queries and untaken answers, all connections
 SWEEP_SECONDS: Final = 1.0  # between two looks for connections past their deadline
@@ -80,6 +85,8 @@ class TcpServer:
         max_per_peer: those of one peer.
         max_held: octets held for all of them.
         shared: by which the supervisor sees that it answers.
+        special: looks after what is no plain query, if anybody does.
+        forwarder: hands UPDATEs to the writer, if there is one.
     """
 
     def __init__(
@@ -90,11 +97,16 @@ class TcpServer:
         max_per_peer: int = MAX_TCP_CONNECTIONS_PER_PEER,
         max_held: int = MAX_HELD_OCTETS,
         shared: Counters | None = None,
+        special: Special | None = None,
+        forwarder: TcpForwarder | None = None,
     ) -> None:
         self._shared = shared or open_inherited(None)
         self._store = store
         self._answer = answerer.answer
+        self._special = special
+        self._forwarder = forwarder
         self.connections = Connections(max_connections, max_per_peer, max_held)
+        self.transfers = Transfers(store, self.connections)
         self.queries = 0
         self.failed = 0
         self._now = 0.0  # when somebody last looked, at most SWEEP_SECONDS ago
@@ -115,6 +127,8 @@ class TcpServer:
             "expired": held.expired,
             "failed": self.failed,
             "queries": self.queries,
+            "transfers": self.transfers.begun,
+            "spooled": self.transfers.spooled,
             "open": held.open,
             "held": held.held,
         }
@@ -197,7 +211,7 @@ class TcpServer:
             while more:
                 while connections.crowded():
                     await trio.lowlevel.checkpoint()
-                answers = self._answers(connection, queries)
+                answers, left = self._answers(connection, queries)
                 kept = queries.held
                 connections.hold(connection, len(answers) + kept)
                 if answers:
@@ -206,21 +220,62 @@ class TcpServer:
                     await stream.send_all(answers)
                     answers = b""
                     connections.answered(connection, kept, self._now + IDLE_SECONDS)
+                if left is not None:
+                    await self._see_to(connection, stream, left)
+                    connections.answered(connection, kept, self._now + IDLE_SECONDS)
                 more = queries.pending
                 if more or turn >= OCTETS_A_TURN:
                     turn = 0
                     await trio.lowlevel.checkpoint()
 
-    def _answers(self, connection: Connection, queries: Stream) -> bytes:
-        """What the whole queries at hand get; all of them from the same moment of the store."""
+    async def _see_to(
+        self, connection: Connection, stream: trio.abc.Stream, left: Transfer | Forward
+    ) -> None:
+        """Send what answers a query that took more than looking up."""
+        now = int(time.time())
+        if isinstance(left, Forward):
+            answer = None
+            if self._forwarder is not None:
+                connection.deadline = self._now + FORWARD_SECONDS + SWEEP_SECONDS
+                answer = await self._forwarder.forward(left.packet, connection.address)
+            if answer is None:
+                assert self._special is not None  # who has left it
+                answer = self._special.unreachable(left, now)
+            await self._send(connection, stream, answer)
+            return
+        await self.transfers.send(connection, stream, left.request)
+
+    async def _send(self, connection: Connection, stream: trio.abc.Stream, message: bytes) -> None:
+        connection.deadline = self._now + SEND_SECONDS
+        await stream.send_all(len(message).to_bytes(2, "big") + message)
+        await trio.lowlevel.checkpoint()
+
+    def _answers(
+        self, connection: Connection, queries: Stream
+    ) -> tuple[bytes, Transfer | Forward | None]:
+        """What the whole queries at hand get, all of them from the same moment of the store; and
+        what is to be done before the others that are pending.
+        """
         now, address, answer = int(time.time()), connection.address, self._answer
+        left: Transfer | Forward | None = None
+        special = self._special
+
+        def one(query: bytes) -> bytes | None:
+            nonlocal left
+            made = answer(query, source, now, address, True)
+            if made is None and special is not None:
+                left = special.take()
+                if left is not None:
+                    queries.halt()
+            return made
+
         with self._store.moment() as txn:
-            source = TreeSource(self._store.snapshot_in(txn))
-            answers = queries.answers(lambda query: answer(query, source, now, address, True))
+            source = TreeSource(self._store.snapshot_in(txn), txn)
+            answers = queries.answers(one)
         self.queries += queries.taken
         self._shared[QUERIES] += queries.taken
         self._shared[BATCHES] += 1
-        return answers
+        return answers, left
 
     async def _accept(self, listener: socket.socket, nursery: trio.Nursery) -> None:
         turn = 0

@@ -1,4 +1,4 @@
-"""UPDATEs handed on by the TCP server to the process that writes: whoever asks awaits the answer."""
+"""UPDATEs handed on by the TCP server to the process that writes: who asks awaits the answer."""
 
 from __future__ import annotations
 
@@ -44,6 +44,17 @@ class _Link:
                     asker.is_over.set()
         await self.end()
 
+    async def send(self, frame: bytes) -> bool:
+        """Send a frame whole, whatever becomes of who asks; whether that could be done."""
+        with trio.move_on_after(FORWARD_SECONDS) as scope:
+            scope.shield = True
+            with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                async with self.turn:
+                    await self.stream.send_all(frame)
+                return True
+        await self.end()
+        return False
+
     async def end(self) -> None:
         """Nobody awaits anything from it any more."""
         self.is_broken = True
@@ -71,12 +82,8 @@ class TcpForwarder:
         asker = _Asker()
         frame = link.pending.add(asker, message, address, True, trio.current_time())
         with trio.move_on_after(FORWARD_SECONDS):
-            try:
-                async with link.turn:
-                    await link.stream.send_all(frame)
+            if await link.send(frame):
                 await asker.is_over.wait()
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                pass
             return asker.answer
         await link.end()  # whoever does not answer this one answers none
         return None

@@ -25,9 +25,12 @@ from csid.errors import CsidError, StoreError
 from csid.limits import MAX_TCP_CONNECTIONS
 from resolver.answer.edns import OptWriter
 from resolver.answer.process import Answerer
+from resolver.server.bell import Bell
 from resolver.server.counters import open_inherited
 from resolver.server.notices import tell
+from resolver.server.special import Special
 from resolver.server.tcp import TcpServer
+from resolver.server.tcp_forwarding import TcpForwarder
 from resolver.store.environment import Store
 
 FILES_RESERVED: Final = 64  # descriptors for everything that is no connection
@@ -92,7 +95,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with Store.open(options.data) as store:
             opt = OptWriter(store.settings().cookie_secret, options.nsid.encode())
-            server = TcpServer(store, Answerer(opt, tell=tell), connections, shared=shared)
+            answerer = Answerer(opt, tell=tell)
+            special = Special(store, answerer, opt, Bell(options.data))
+            server = TcpServer(
+                store,
+                answerer,
+                connections,
+                shared=shared,
+                special=special,
+                forwarder=TcpForwarder(options.data),
+            )
             listeners = [socket.socket(fileno=fd) for fd in options.fd]
             trio.run(run, store, server, listeners, options.ready_fd)
     except (CsidError, OSError) as error:

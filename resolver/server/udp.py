@@ -16,21 +16,36 @@ from resolver.server.counters import BATCHES, QUERIES
 from resolver.server.notices import Repeated
 
 
-def answer_batch(answerer: Answerer, datagrams: Any, source: Source, now: int) -> None:
-    """Answer the datagrams that were received, all from one source, and send the answers."""
+def answer_batch(
+    answerer: Answerer, datagrams: Any, source: Source, now: int, special: Any = None
+) -> None:
+    """Answer the datagrams that were received, all from one source, and send the answers.
+
+    Args:
+        special: looks after what the answerer has left to be done, if anybody does
+            (`resolver.server.special`).
+    """
     packets: list[bytes] = datagrams.packets()
     addresses: list[bytes] = datagrams.addresses()
     replies: list[bytes | None] = []
     for slot in range(len(packets)):
-        replies.append(answerer.answer(packets[slot], source, now, addresses[slot], False))
+        reply = answerer.answer(packets[slot], source, now, addresses[slot], False)
+        if reply is None and special is not None:
+            left = special.take()
+            if left is not None:
+                reply = special.hand_over(left, datagrams.asker(slot), now)
+        replies.append(reply)
     datagrams.send(replies)
 
 
-def serve(store: Any, answerer: Answerer, datagrams: Any, counters: Any) -> None:
+def serve(
+    store: Any, answerer: Answerer, datagrams: Any, counters: Any, special: Any = None
+) -> None:
     """Answer until `datagrams` is stopped.
 
     Args:
         counters: those of `resolver.server.counters`; a batch counts once it is answered.
+        special: as that of `answer_batch`.
 
     Raises:
         StoreError: the store can no longer be read at all.
@@ -44,9 +59,9 @@ def serve(store: Any, answerer: Answerer, datagrams: Any, counters: Any) -> None
             continue
         # Held for one batch only: an older snapshot would keep the store from reusing its pages.
         with store.moment() as txn:
-            source = TreeSource(store.snapshot_in(txn))
+            source = TreeSource(store.snapshot_in(txn), txn)
             try:
-                answer_batch(answerer, datagrams, source, int(time.time()))
+                answer_batch(answerer, datagrams, source, int(time.time()), special)
             except Exception as error:  # damaged data cost this batch, and not the worker
                 failures.tell(f"a batch of questions was given up: {error!r}")
             else:

@@ -18,8 +18,12 @@ from typing import Final
 from csid.errors import CsidError
 from resolver.answer.edns import OptWriter
 from resolver.answer.process import Answerer
+from resolver.server.bell import Bell
 from resolver.server.counters import open_inherited
+from resolver.server.datagrams import Asker
+from resolver.server.forwarding import Forwarder
 from resolver.server.notices import tell
+from resolver.server.special import Special
 from resolver.server.udp import serve
 from resolver.store.environment import Store
 
@@ -63,12 +67,18 @@ def run(arguments: argparse.Namespace) -> None:
     store = Store.open(arguments.data)
     opt = OptWriter(store.settings().cookie_secret, arguments.nsid.encode())
     answerer = Answerer(opt, tell=tell)
+
+    def send(asker: Asker, answer: bytes) -> None:
+        sock.sendmsg([answer], asker.ancillary, socket.MSG_DONTWAIT, asker.address)
+
+    forwarder = Forwarder(arguments.data, send)
+    special = Special(store, answerer, opt, Bell(arguments.data), forwarder.forward)
     datagrams = Datagrams(sock)
     signal.signal(signal.SIGTERM, lambda *_: datagrams.stop())
     if arguments.ready_fd is not None:
         os.write(arguments.ready_fd, b"+")
         os.close(arguments.ready_fd)
-    serve(store, answerer, datagrams, counters)
+    serve(store, answerer, datagrams, counters, special)
 
 
 if __name__ == "__main__":

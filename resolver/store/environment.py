@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -275,7 +276,11 @@ class Store:
     def read(self) -> Iterator[ReadTransaction]:
         """One moment of the store, to be read in order."""
         with _plain_errors(self.path), self.moment() as txn:
-            yield ReadTransaction(txn, self._databases, self.snapshot_in(txn))
+            yield self.reading(txn)
+
+    def reading(self, txn: Any) -> ReadTransaction:
+        """What a transaction from `moment` sees, to be read in order."""
+        return ReadTransaction(txn, self._databases, self.snapshot_in(txn))
 
     @contextmanager
     def write(self, keep: bool = True, watched: bool = True) -> Iterator[WriteTransaction]:
@@ -296,7 +301,7 @@ class Store:
         with self._turn(), _plain_errors(self.path):
             txn = self._environment.begin(write=True, db=self._databases[b"tree"])
             try:
-                writing = WriteTransaction(txn, self._databases)
+                writing = WriteTransaction(txn, self._databases, int(time.time()))
                 if watch is not None:
                     watch.admit(writing)
                 yield writing

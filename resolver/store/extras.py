@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, Protocol
 
 from csid import names
@@ -144,6 +145,22 @@ def leads_inside(tail: bytes, blob: bytes) -> bool:
                 record += 12 + (blob[record + 10] << 8) + blob[record + 11]
         at = after
     return False
+
+
+def stored(
+    tail: bytes, generation: bytes, nodes: Iterable[tuple[bytes, bytes]]
+) -> tuple[list[tuple[bytes, bytes]], list[tuple[bytes, bytes]]]:
+    """Nodes with their keys as they are stored, and those nodes of which records lead to hosts;
+    `tail` as `leads_inside` has it.
+    """
+    rows = []
+    leading = []
+    for one in nodes:
+        key, blob = one
+        rows.append((generation + key, blob))
+        if leads_inside(tail, blob):
+            leading.append(one)
+    return rows, leading
 
 
 def hosts_in(apex: bytes, key: bytes, blob: bytes) -> list[bytes]:

@@ -1,20 +1,21 @@
 """The journal of a zone: what each of its names held before each of its serials (RFC 1995).
 
-    journal(8)             sum(8) first(8) next(8) octets(8) flags(1) used(4): the entries there are
-    journal(8) number(8)   sum(8) from(4) to(4) packing(1) body: what led from a serial to the next
+    journal(8)                sum(8) first(8) next(8) octets(8) flags(1) used(4) packed(8) aged(4)
+    journal(8) number(8)      an entry: what led from a serial to the next
+    journal(8) number(8) 01   a group: the entries from a multiple of 256 on (journal_rows.py)
 
-    packing 1: the body is deflated (RFC 1950)
-    body    = msgpack [keys, blobs]   the names that were changed, and of each the node it had
-              before, empty if it had none
-    sum     = BLAKE2b, 8 octets, of the key and all behind the sum
+Only what is no longer in the tree is kept, so that a name added costs its key alone. The difference
+from an old serial to the present one is the oldest node of each name since, against the tree as it
+is: condensed as RFC 1995 section 5 allows. A zone that is replaced as a whole keeps its journal,
+and what it replaced is one entry.
 
-All integers are big-endian. Only what is no longer in the tree is kept, so that a name added costs
-its key alone. The difference from an old serial to the present one is the oldest node of each name
-since, against the tree as it is: condensed as RFC 1995 section 5 allows. A zone that is replaced as
-a whole keeps its journal, and what it replaced is one entry. Entries are dropped, the oldest first,
-beyond JOURNAL_ENTRIES or JOURNAL_OCTETS. A change of more than JOURNAL_ENTRY_NAMES names, or of
-more than JOURNAL_ENTRY_OCTETS, is not noted: the journal begins anew behind it, and whoever has an
-older serial gets the whole zone. So does whoever would need more than JOURNAL_READ_OCTETS.
+Small entries are packed together, 256 at a time, once there are twice as many: those of the numbers
+below `packed`. So a journal may go back far and take little room, and nothing of it is lost: who
+has any of its serials gets the difference from that one. What is the oldest is dropped beyond
+JOURNAL_ENTRIES and JOURNAL_OCTETS, and once it is JOURNAL_SECONDS old, as far as its time is known
+(`aged` is that of the oldest row). A change of more than JOURNAL_ENTRY_NAMES names, or of more than
+JOURNAL_ENTRY_OCTETS, is not noted: the journal begins anew behind it, and whoever has an older
+serial gets the whole zone. So does whoever would need more than JOURNAL_READ_OCTETS.
 
 A serial that stays or goes back (RFC 1982) is given to two contents, and whoever has it may have
 either: the journal begins anew, and answers for no serial up to the highest that was in use then
@@ -24,52 +25,35 @@ either: the journal begins anew, and answers for no serial up to the highest tha
 from __future__ import annotations
 
 import struct
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from hashlib import blake2b
-from typing import Any, Final, NamedTuple
-
-import msgpack
+from collections.abc import Iterator
+from itertools import takewhile
+from typing import Final, NamedTuple
 
 from csid.errors import StoreError
 from csid.limits import (
     JOURNAL_ENTRIES,
-    JOURNAL_ENTRY_NAMES,
-    JOURNAL_ENTRY_OCTETS,
     JOURNAL_OCTETS,
     JOURNAL_READ_OCTETS,
+    JOURNAL_SECONDS,
 )
+from resolver.store import journal_rows as rows
+from resolver.store.journal_rows import GROUP_ENTRIES, Group, Nodes, Step, damaged
 from resolver.store.table import Table
 
-_STATE: Final = struct.Struct(">QQQBI")
+_STATE: Final = struct.Struct(">QQQBIQI")
+_EARLIER_STATE: Final = struct.Struct(">QQQBI")  # before there were groups
 _NUMBER: Final = struct.Struct(">Q")
-_HEAD: Final = struct.Struct(">IIB")
-_SUM_OCTETS: Final = 8
-_PLAIN: Final = 0
-_DEFLATED: Final = 1
-_DEFLATE_FROM: Final = 4_096  # octets of a body; below, deflating costs more than it saves
-_LEVEL: Final = 1
 _HELD_OCTETS: Final = 256  # that a name takes in memory beside its key and node
-_unpackb: Final[Any] = msgpack.unpackb
-REMOVED: Final = b""  # in place of a node: there was none
-
-Nodes = Mapping[bytes, bytes | None]  # by key below the apex
-
-
-class Step(NamedTuple):
-    """An entry without its body."""
-
-    number: int
-    before: int  # serial
-    after: int  # serial
 
 
 class _State(NamedTuple):
     first: int = 0  # number of the oldest entry
     following: int = 0  # number of the next one
-    octets: int = 0  # of all entries
+    octets: int = 0  # of all rows but this
     has_used: int = 0  # 1 if there is a serial up to which others may have other contents
     used: int = 0  # that serial
+    packed: int = 0  # number of the first entry that is in no group
+    aged: int = 0  # Unix seconds of the last change in the oldest row; 0 if it is not known
 
 
 class Journal:
@@ -83,15 +67,18 @@ class Journal:
     def __init__(self, table: Table, journal: bytes) -> None:
         self._table = table
         self._journal = journal
+        self._group: tuple[int, Group] | None = None  # that was read last, by its number
 
     def _state(self) -> _State:
         """The state; raises StoreError if it is damaged."""
         value = self._table.get(self._journal)
         if value is None:
             return _State()
-        body = _opened(self._journal, value)
+        body = rows.opened(self._journal, value)
+        if len(body) == _EARLIER_STATE.size:
+            return _State(*_EARLIER_STATE.unpack(body))
         if len(body) != _STATE.size:
-            raise _damaged(f"its state has {len(body)} octets")
+            raise damaged(f"its state has {len(body)} octets")
         return _State(*_STATE.unpack(body))
 
     @property
@@ -115,7 +102,9 @@ class Journal:
             return None
         return state.used if state.has_used else None
 
-    def record(self, before: int, after: int, nodes: Nodes | None) -> None:
+    # -- writing
+
+    def record(self, before: int, after: int, nodes: Nodes | None, now: int = 0) -> None:
         """Note what names held before a serial took another's place.
 
         Args:
@@ -123,49 +112,125 @@ class Journal:
             after: the serial from now on.
             nodes: the names that were changed, each with the node it had, None if it had none.
                 None if they are too many: the journal begins anew.
+            now: Unix seconds; 0 if that is not known.
         """
         try:
             state = self._state()
         except StoreError:  # what it said of serials is lost, so none until now is answered for
             self.forget()
             state = _State(has_used=1, used=before)
-        first, number, octets, has_used, used = state
+        has_used, used = state.has_used, state.used
         if not is_beyond(after, before):
             nodes = None
             has_used, used = 1, before if not has_used or is_beyond(before, used) else used
         elif has_used and is_beyond(before, used) and not is_beyond(after, used):
             nodes, has_used, used = None, 0, 0  # it is half the round of serials ago
-        key = self._key(number)
-        entry = _entry(key, before, after, nodes) if nodes is not None else b""
-        octets += len(entry)
-        while first < number and (
-            not entry or number - first >= JOURNAL_ENTRIES or octets > JOURNAL_OCTETS
-        ):
-            octets -= self._drop(first)
-            first += 1
-        if not entry or octets > JOURNAL_OCTETS:
-            first, octets = number + 1, 0
-        else:
-            self._table.put(key, entry)
-        body = _STATE.pack(first, number + 1, octets, has_used, used)
-        self._table.put(self._journal, _sum(self._journal, body) + body)
+        entry = rows.entry_of(Step(before, after, now), nodes) if nodes is not None else b""
+        state = self._added(state._replace(has_used=has_used, used=used), entry, now)
+        if state.following - max(state.first, state.packed) >= 2 * GROUP_ENTRIES:
+            state = self._pack(state)
+        self._table.put(self._journal, rows.summed(self._journal, _STATE.pack(*state)))
 
-    def _drop(self, number: int) -> int:
+    def _added(self, state: _State, entry: bytes, now: int) -> _State:
+        """The state with one entry more (empty if it is too large) and without what is too much."""
+        number = state.following
         key = self._key(number)
-        entry = self._table.get(key)
+        row = rows.summed(key, entry) if entry else b""
+        state = state._replace(octets=state.octets + len(row))
+        while state.first < number and (
+            not row
+            or number - state.first >= JOURNAL_ENTRIES
+            or state.octets > JOURNAL_OCTETS
+            or 0 < state.aged < now - JOURNAL_SECONDS
+        ):
+            state = self._without_oldest(state)
+        if not row or state.octets > JOURNAL_OCTETS:
+            return state._replace(first=number + 1, following=number + 1, octets=0, aged=0)
+        self._table.put(key, row)
+        aged = now if state.first == number else state.aged
+        return state._replace(following=number + 1, aged=aged)
+
+    def _without_oldest(self, state: _State) -> _State:
+        """The state without the oldest group, or the oldest entry that is in none."""
+        end, octets = state.first + 1, 0
+        if state.first < state.packed:
+            end = _group_number(state.first) + GROUP_ENTRIES
+            octets += self._delete(self._group_key(state.first))
+        beyond = self._key(end)
+        rest = self._table.scan(self._journal, self._key(state.first))
+        for key in [key for key, _ in takewhile(lambda row: row[0] < beyond, rest)]:
+            octets += self._delete(key)
+        self._group = None
+        state = state._replace(first=end, octets=state.octets - octets)
+        return state._replace(aged=self._time_of_oldest(state))
+
+    def _time_of_oldest(self, state: _State) -> int:
+        if state.first == state.following:
+            return 0
+        try:
+            if state.first >= state.packed:
+                return rows.step_of(self._row(state.first)).time
+            key = self._group_key(state.first)
+            return rows.group_head(rows.opened(key, self._table.get(key) or b"")).time
+        except StoreError:
+            return 0
+
+    def _pack(self, state: _State) -> _State:
+        """The state with one group more; as it is if one of its entries is damaged."""
+        first = max(state.first, state.packed)
+        end = _group_number(first) + GROUP_ENTRIES
+        octets = 0
+        try:
+            entries = [self._row(number) for number in range(first, end)]
+            group = rows.group_of(entries, first - _group_number(first))
+        except StoreError:
+            return state
+        for number, entry in enumerate(entries, start=first):
+            if rows.is_small(entry):
+                octets -= self._delete(self._key(number))
+        key = self._group_key(first)
+        row = rows.summed(key, group)
+        self._table.put(key, row)
+        octets += len(row)
+        aged = rows.group_head(group).time if first == state.first else state.aged
+        return state._replace(packed=end, octets=state.octets + octets, aged=aged)
+
+    def _delete(self, key: bytes) -> int:
+        row = self._table.get(key)
         self._table.delete(key)
-        return len(entry or b"")
+        return len(row or b"")
+
+    # -- reading
 
     def _key(self, number: int) -> bytes:
         return self._journal + _NUMBER.pack(number)
 
-    def _at(self, number: int) -> bytes:
-        """An entry without its sum; raises StoreError if it is missing or damaged."""
+    def _group_key(self, number: int) -> bytes:
+        """The key of the group that an entry is in."""
+        return self._key(_group_number(number)) + b"\1"
+
+    def _row(self, number: int) -> bytes:
+        """An entry, without its sum, that has a row of its own; raises StoreError if it is missing
+        or damaged.
+        """
         key = self._key(number)
-        entry = self._table.get(key)
-        if entry is None:
-            raise _damaged(f"entry {number} is missing")
-        return _opened(key, entry)
+        row = self._table.get(key)
+        if row is None:
+            raise damaged(f"entry {number} is missing")
+        return rows.opened(key, row)
+
+    def _at(self, state: _State, number: int) -> bytes:
+        """An entry without its sum; raises StoreError if it is missing or damaged."""
+        if number >= state.packed:
+            return self._row(number)
+        known = self._group
+        if known is None or known[0] != _group_number(number):
+            key = self._group_key(number)
+            group = rows.group_in(rows.opened(key, self._table.get(key) or b""))
+            known = self._group = _group_number(number), group
+        at = number - known[0] - known[1].missing
+        entry = known[1].entries[at] if at >= 0 else b""
+        return entry or self._row(number)
 
     def steps(self) -> Iterator[Step]:
         """The entries, the latest first, as long as each leads on to the one after it, and from a
@@ -175,15 +240,43 @@ class Journal:
             state = self._state()
             expected: int | None = None
             for number in range(state.following - 1, state.first - 1, -1):
-                before, after, _packing = _head(self._at(number))
-                if expected is not None and after != expected:
+                step = rows.step_of(self._at(state, number))
+                if expected is not None and step.after != expected:
                     return
-                if state.has_used and not is_beyond(before, state.used):
+                if state.has_used and not is_beyond(step.before, state.used):
                     return
-                yield Step(number, before, after)
-                expected = before
+                yield step
+                expected = step.before
         except StoreError:
             return
+
+    def number_of(self, serial: int) -> int | None:
+        """The number of the entry that led on from a serial; None if there is none. It is found by
+        its place, however long the journal is.
+        """
+        try:
+            state = self._state()
+            if state.has_used and not is_beyond(serial, state.used):
+                return None
+            low, high = state.first, state.following - 1
+            if low > high:
+                return None
+            last = rows.step_of(self._at(state, high)).before
+            back = (last - serial) % 2**32
+            guess = high - back  # as long as serials were counted up one by one
+            while low <= high:
+                guess = min(max(guess, low), high)
+                found = (last - rows.step_of(self._at(state, guess)).before) % 2**32
+                if found == back:
+                    return guess
+                if found > back:
+                    low = guess + 1
+                else:
+                    high = guess - 1
+                guess = (low + high) // 2
+        except StoreError:
+            pass
+        return None
 
     def since(self, serial: int) -> dict[bytes, bytes] | None:
         """What the names that were changed since a serial held then: by key below the apex, the
@@ -194,17 +287,14 @@ class Journal:
         is the caller's to know: a zone that was never changed has no journal.
         """
         number = self.number_of(serial)
-        return None if number is None else self.since_number(number)
-
-    def number_of(self, serial: int) -> int | None:
-        """The number of the entry that led on from a serial; None if there is none."""
-        for step in self.steps():
-            if step.before == serial:
-                return step.number
-        return None
+        return None if number is None else self._read(number, serial)
 
     def since_number(self, number: int) -> dict[bytes, bytes] | None:
         """`since` for the moment when the next entry was to have a number."""
+        return self._read(number, None)
+
+    def _read(self, number: int, serial: int | None) -> dict[bytes, bytes] | None:
+        """`since`; with a serial only if each entry leads on to the next one."""
         held: dict[bytes, bytes] = {}
         octets = 0
         try:
@@ -212,7 +302,13 @@ class Journal:
             if number < state.first:
                 return None
             for later in range(number, state.following):
-                changed = _changed(self._at(later))
+                entry = self._at(state, later)
+                if serial is not None:
+                    step = rows.step_of(entry)
+                    if step.before != serial:
+                        return None
+                    serial = step.after
+                changed = rows.changed(entry)
                 if changed is None:
                     return None
                 for key, blob in changed:
@@ -232,29 +328,39 @@ class Journal:
         except StoreError as error:
             return [str(error)]
         faults = []
-        octets = 0
         expected: int | None = None
         numbers = range(state.first, state.following)
         for number in numbers:
             try:
-                entry = self._at(number)
-                before, after, _ = _head(entry)
-                _changed(entry)
+                entry = self._at(state, number)
+                step = rows.step_of(entry)
+                rows.changed(entry)
             except StoreError as error:
                 faults.append(str(error))
                 expected = None
                 continue
-            if expected is not None and before != expected:
+            if expected is not None and step.before != expected:
                 faults.append(f"entry {number} does not go on from serial {expected}")
-            expected = after
-            octets += _SUM_OCTETS + len(entry)
-        if not faults and octets != state.octets:
-            faults.append(f"its entries have {octets} octets, its state says {state.octets}")
-        for key, _ in self._table.scan(self._journal):
-            if key != self._journal and _NUMBER.unpack(key[8:])[0] not in numbers:
+            expected = step.after
+        octets = 0
+        for key, row in self._table.scan(self._journal):
+            if key == self._journal:
+                continue
+            octets += len(row)
+            if not self._belongs(state, key):
                 faults.append("there is an entry beyond those its state tells of")
                 break
+        if not faults and octets != state.octets:
+            faults.append(f"its entries have {octets} octets, its state says {state.octets}")
         return faults
+
+    def _belongs(self, state: _State, key: bytes) -> bool:
+        """Whether a row is one of those that the state tells of."""
+        number = int.from_bytes(key[len(self._journal) :][: _NUMBER.size], "big")
+        if key == self._key(number):
+            return state.first <= number < state.following
+        first = max(state.first, number)
+        return key == self._group_key(first) and first < min(state.packed, number + GROUP_ENTRIES)
 
     def forget(self) -> None:
         """Take all entries away."""
@@ -267,64 +373,6 @@ def is_beyond(serial: int, other: int) -> bool:
     return 0 < (serial - other) % 2**32 < 2**31
 
 
-def _sum(key: bytes, body: bytes) -> bytes:
-    return blake2b(key + body, digest_size=_SUM_OCTETS).digest()
-
-
-def _opened(key: bytes, value: bytes) -> bytes:
-    """What stands behind a sum that is right."""
-    body = value[_SUM_OCTETS:]
-    if _sum(key, body) != value[:_SUM_OCTETS]:
-        raise _damaged("its checksum is wrong")
-    return body
-
-
-def _entry(key: bytes, before: int, after: int, nodes: Nodes) -> bytes:
-    """A change as an entry; empty if it is too large for one."""
-    octets = sum(map(len, nodes)) + sum(len(blob or REMOVED) for blob in nodes.values())
-    if len(nodes) > JOURNAL_ENTRY_NAMES or octets > JOURNAL_ENTRY_OCTETS:
-        return b""
-    body: bytes = msgpack.packb([list(nodes), [blob or REMOVED for blob in nodes.values()]])
-    packing = _PLAIN
-    if _HEAD.size + len(body) >= _DEFLATE_FROM:
-        packing, body = _DEFLATED, zlib.compress(body, _LEVEL)
-    entry = _HEAD.pack(before, after, packing) + body
-    return _sum(key, entry) + entry
-
-
-def _changed(entry: bytes) -> Iterable[tuple[bytes, bytes]] | None:
-    """The keys of an entry with their nodes; None if there are more than an entry may have, as one
-    that was written before there were bounds.
-
-    Raises:
-        StoreError: it is damaged.
-    """
-    # Of each key and node msgpack needs at most 5 octets more.
-    most = JOURNAL_ENTRY_OCTETS + 10 * JOURNAL_ENTRY_NAMES + 16
-    _, _, packing = _head(entry)
-    body = entry[_HEAD.size :]
-    try:
-        if packing == _DEFLATED:
-            stream = zlib.decompressobj()
-            body = stream.decompress(body, most)
-            if not stream.eof and len(body) < most:
-                raise ValueError("it ends early")
-        if len(body) >= most:
-            return None
-        keys, blobs = _unpackb(body, max_array_len=len(body))
-        return None if len(keys) > JOURNAL_ENTRY_NAMES else list(zip(keys, blobs, strict=True))
-    except (zlib.error, ValueError, TypeError, msgpack.UnpackException) as error:
-        raise _damaged(str(error)) from None
-
-
-def _head(entry: bytes) -> tuple[int, int, int]:
-    if len(entry) < _HEAD.size:
-        raise _damaged(f"it has {len(entry)} octets")
-    before, after, packing = _HEAD.unpack_from(entry)
-    return before, after, packing
-
-
-def _damaged(why: str) -> StoreError:
-    return StoreError(
-        f"the journal of a zone is damaged ({why}); whoever has an older serial gets the whole zone"
-    )
+def _group_number(number: int) -> int:
+    """The number that a group begins with in which an entry is."""
+    return number - number % GROUP_ENTRIES

@@ -29,6 +29,7 @@ SYNC_DATABASES: Final = (
     b"sync.members",
     b"sync.listed",
     b"sync.parted",
+    b"sync.seen",
 )
 _NODE_OCTETS: Final = 16
 MAGIC: Final = b"csid resolution store"

@@ -53,16 +53,19 @@ class ZoneUpdate:
         entry: ZoneEntry,
         is_served: bool = True,
         serial: int | None = None,
+        now: int = 0,
     ) -> None:
         """The zone at `origin` (wire form) that `entry` tells of; with ``is_served`` False a
         generation that is still to be published, whose journal and entry are
-        `WriteTransaction.publish`'s, and whose serial stays or is ``serial``.
+        `WriteTransaction.publish`'s, and whose serial stays or is ``serial``. ``now`` is noted in
+        the journal, in Unix seconds.
         """
         self.apex = names.key_of(origin)
         self.generation = entry.generation
         self._entry = entry
         self._is_served = is_served
         self._wanted = serial
+        self._now = now
         self._txn = txn
         self._databases = databases
         self._tree = Tree(txn, databases[b"tree"], entry.generation, entry.wildcards)
@@ -359,7 +362,7 @@ class ZoneUpdate:
             self._entry = entry
         if changes or always or after != before:
             journal = Journal(Table(self._txn, self._databases[b"journal"]), entry.journal)
-            journal.record(before, after, changes)
+            journal.record(before, after, changes, self._now)
         if after != before:
             feed.note(self._txn, self._databases, self.apex, after)
 

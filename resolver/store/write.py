@@ -23,10 +23,10 @@ from resolver.store.apexes import (
 )
 from resolver.store.build import wildcard_count
 from resolver.store.difference import Difference, difference, serial_in, settled
-from resolver.store.extras import hosts_in, leads_inside
+from resolver.store.extras import hosts_in, stored
 from resolver.store.guard import NO_GUARD, Guard
 from resolver.store.journal import Journal
-from resolver.store.pointers import Row, row, split
+from resolver.store.pointers import row, split
 from resolver.store.refresh import refresh
 from resolver.store.seek import APEX_PREFIX, Below, Floor
 from resolver.store.table import Table
@@ -42,10 +42,12 @@ class WriteTransaction:
 
     Args:
         txn: an LMDB transaction on the tree.
+        now: Unix seconds, noted in journals; 0 if that is not known.
     """
 
-    def __init__(self, txn: Any, databases: Mapping[bytes, Any]) -> None:
+    def __init__(self, txn: Any, databases: Mapping[bytes, Any], now: int = 0) -> None:
         self._txn = txn
+        self._now = now
         self._seen: Snapshot | None = None  # made when first needed, stale once apexes change
         self._databases = databases
         self._tree = databases[b"tree"]
@@ -84,13 +86,17 @@ class WriteTransaction:
         cursor = self._txn.cursor(self._tree)
         # Appended, nodes fill their pages; else LMDB leaves them half empty.
         append = not cursor.last() or cursor.key()[:GENERATION_OCTETS] <= generation
-        led: list[Row] = []
+        rows, leading = stored(origin.lower(), generation, nodes)
         count: int
-        count, added = cursor.putmulti(
-            _stored(origin.lower(), generation, nodes, led), append=append
-        )
+        count, added = cursor.putmulti(rows, append=append)
         if added != count:
             raise ValueError("the nodes of a generation were not given in the order of their keys")
+        apex = names.key_of(origin)
+        led = [
+            row(generation, host, key)
+            for key, blob in leading
+            for host in hosts_in(apex, key, blob)
+        ]
         if led:
             led.sort()
             pointers = self.table(b"pointers")
@@ -203,7 +209,7 @@ class WriteTransaction:
                 get = Tree(self._txn, self._tree, old.generation, 0).get
                 nodes = settled(dict(known.nodes), keys, get, update.blob)
         if nodes is None or nodes or before != after:
-            journal.record(before, after, nodes)
+            journal.record(before, after, nodes, self._now)
 
     def _nodes(self, generation: bytes) -> Iterator[tuple[bytes, bytes]]:
         tree = Tree(self._txn, self._tree, generation, 0)
@@ -359,7 +365,8 @@ class WriteTransaction:
         Raises:
             ZoneError: there is no zone with this apex.
         """
-        return ZoneUpdate(self._txn, self._databases, origin, self._held(origin))
+        entry = self._held(origin)
+        return ZoneUpdate(self._txn, self._databases, origin, entry, now=self._now)
 
     def update_around(self, key: bytes, opened: dict[bytes, ZoneUpdate]) -> ZoneUpdate:
         """The deepest zone at or above a canonical key, one of those `opened` or added to them.
@@ -415,15 +422,6 @@ class WriteTransaction:
             floor = Floor(self._txn, self._apexes)
             self._seen = Snapshot(self._txn.get, Below(self._txn), floor, {})
         return self._seen
-
-
-def _stored(origin: bytes, generation: bytes, nodes: Nodes, led: list[Row]) -> Iterator[Row]:
-    """Nodes as they are stored; the rows of the hosts they lead to go to `led`."""
-    apex = names.key_of(origin)
-    for key, blob in nodes:
-        if leads_inside(origin, blob):
-            led.extend(row(generation, host, key) for host in hosts_in(apex, key, blob))
-        yield generation + key, blob
 
 
 def _entry(origin: bytes, value: bytes) -> ZoneEntry:

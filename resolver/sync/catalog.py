@@ -21,7 +21,7 @@ from csid.errors import ZoneError
 from csid.protocol import NS, PTR, SOA, TXT
 from resolver.store import node
 from resolver.store.node import RRset
-from resolver.store.update import ZoneUpdate
+from resolver.sync.tentative import Zone
 
 VERSION: Final = "2"
 ZONES: Final = b"zones\0"  # keys below the apex of a catalog
@@ -150,7 +150,7 @@ def first_nodes(origin: bytes, serial: int = 1) -> dict[bytes, dict[int, RRset]]
 
 
 def add(
-    update: ZoneUpdate,
+    update: Zone,
     zone: bytes,
     groups: Iterable[str] | None = None,
     reset: bool = False,
@@ -171,11 +171,11 @@ def add(
     if held is not None and reset:
         kept = update.rrsets(_place(held) + _GROUP)
         remove(update, zone, held)
-        held = _digest(zone) + b"-%08x" % update.next_serial()
+        held = label_for(zone) + b"-%08x" % update.next_serial()
         if groups is None:
             update.set(_place(held) + _GROUP, kept)
     if held is None:
-        held = _digest(zone)
+        held = label_for(zone)
     update.set(_place(held), {PTR: RRset(_TTL, [names.wire_of_key(zone)])})
     if groups is not None:
         values = [_strings(one) for one in sorted(set(groups))]
@@ -183,7 +183,7 @@ def add(
     return held
 
 
-def remove(update: ZoneUpdate, zone: bytes, label: bytes | None = None) -> bool:
+def remove(update: Zone, zone: bytes, label: bytes | None = None) -> bool:
     """List a zone (canonical key) no longer, nor what else is said of it; whether it was listed.
     ``label`` as `add` has it.
     """
@@ -195,9 +195,7 @@ def remove(update: ZoneUpdate, zone: bytes, label: bytes | None = None) -> bool:
     return True
 
 
-def give_over(
-    update: ZoneUpdate, zone: bytes, catalog: bytes | None, label: bytes | None = None
-) -> bool:
+def give_over(update: Zone, zone: bytes, catalog: bytes | None, label: bytes | None = None) -> bool:
     """Say to which other catalog a zone goes (canonical keys), or with None that it stays; whether
     the zone is listed here (section 4.3.1). ``label`` as `add` has it.
     """
@@ -209,11 +207,11 @@ def give_over(
     return True
 
 
-def find(update: ZoneUpdate, zone: bytes) -> bytes | None:
+def find(update: Zone, zone: bytes) -> bytes | None:
     """The key of the label of ours that a zone (canonical key) is listed under, without the final
     00. In a catalog made elsewhere, labels are others: go through `members`.
     """
-    for key in update.below(ZONES + _digest(zone)):
+    for key in update.below(ZONES + label_for(zone)):
         label = label_of(key)
         member = member_at(update.blob, label)
         if member is not None and member.zone == zone:
@@ -225,7 +223,8 @@ def _place(label: bytes) -> bytes:
     return ZONES + label + b"\0"
 
 
-def _digest(zone: bytes) -> bytes:
+def label_for(zone: bytes) -> bytes:
+    """The label that we list a zone (canonical key) under."""
     return blake2b(zone, digest_size=_LABEL_OCTETS).hexdigest().encode()
 
 

@@ -7,14 +7,14 @@ is, tells that this copy is not what the primary takes it for: the whole zone is
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from csid import names
 from csid.limits import INTAKE_OCTETS, IXFR_NAMES, IXFR_RECORDS
 from csid.protocol import RRSIG
 from resolver.store.node import RRset, rrsets_of
 from resolver.store.update import ZoneUpdate
-from resolver.sync.unpack import Piece
+from resolver.sync.unpack import Pieces
 from resolver.zonefile.canonical import folded
 
 
@@ -43,16 +43,16 @@ class Changes:
         self._names: set[bytes] = set()
         self._octets = 0
 
-    def add(self, is_added: bool, pieces: Sequence[Piece]) -> None:
+    def add(self, is_added: bool, pieces: Pieces) -> None:
         """Note records that are added, or taken away.
 
         Raises:
             Unfit: they are more than one transaction shall change.
         """
-        for key, blob in pieces:
+        for key, blob in pieces.pieces:
             self._rows.append((is_added, key, blob))
             self._names.add(key)
-            self._octets += len(key) + len(blob)
+        self._octets += pieces.octets
         if (
             len(self._rows) > IXFR_RECORDS
             or len(self._names) > IXFR_NAMES

@@ -6,9 +6,10 @@ from libc.stdint cimport uint8_t, uint32_t
 from libc.string cimport memcmp, memcpy, memmove, memset
 
 from csid import limits, protocol
-from resolver.store import build, node
+from resolver.store import build, extras, node
 from resolver.sync import layouts
 from resolver.sync.errors import TransferError
+from resolver.sync.unpack import Pieces
 
 cdef enum:
     NAME_OCTETS = 255
@@ -36,7 +37,9 @@ ctypedef struct Head:
     Py_ssize_t start, end
 
 cdef Layout LAYOUTS[TYPES]
-cdef uint8_t FLAGS[65536]  # that a record of a type gives its node
+cdef uint8_t FLAGS[65536]  # that a record of a type gives its node; LEADS: it may lead to others
+cdef int TOPS = node.CUT | node.REDIRECT
+cdef int LEADS = 128
 cdef Py_ssize_t MAX_KEY = limits.MAX_NAME_KEY_OCTETS
 cdef int IN = protocol.CLASS_IN, SOA_TYPE = protocol.SOA, CNAME_TYPE = protocol.CNAME
 cdef int DNAME_TYPE = protocol.DNAME, OPT_TYPE = layouts.OPT_TYPE
@@ -62,6 +65,9 @@ cdef int fill() except -1:
         )
     for rrtype in (SOA_TYPE, protocol.NS, CNAME_TYPE, DNAME_TYPE):
         FLAGS[rrtype] = node.flags_of({rrtype: ()})
+        assert not FLAGS[rrtype] & LEADS
+    for rrtype in extras.HOST_OFFSET:
+        FLAGS[rrtype] |= LEADS
     return 0
 
 
@@ -210,8 +216,8 @@ cdef inline void put_16(uint8_t *target, int value) noexcept nogil:
     target[1] = <uint8_t>value
 
 
-cdef bytes made_of(Row *rows, int *order, int count):
-    """The node of some rows, which are in the order of their types."""
+cdef bytes made_of(Row *rows, int *order, int count, int *seen):
+    """The node of some rows, which are in the order of their types; `seen` are their FLAGS."""
     cdef Py_ssize_t size = 2
     cdef int i, j, total, flags = 0, before = -1
     cdef bytes blob
@@ -226,7 +232,8 @@ cdef bytes made_of(Row *rows, int *order, int count):
             before = row.type
     blob = PyBytes_FromStringAndSize(NULL, size)
     target = <uint8_t *>PyBytes_AS_STRING(blob)
-    target[0] = <uint8_t>flags
+    seen[0] = flags
+    target[0] = <uint8_t>(flags & ~LEADS)
     target[1] = 0
     target += 2
     i = 0
@@ -266,11 +273,54 @@ cdef bint is_alike(Row *one, Row *other) noexcept nogil:
     return True
 
 
-cdef int close_group(list pieces, bytes key, Row *rows, int count) except -1:
+cdef class Gathered:
+    """The pieces so far."""
+
+    cdef list pieces, odd
+    cdef Py_ssize_t octets
+    cdef uint8_t before[KEY_OCTETS]
+    cdef Py_ssize_t before_size
+
+    def __cinit__(self):
+        self.pieces = []
+        self.odd = []
+        self.octets = 0
+        self.before_size = 0
+
+    cdef int add(self, bytes key, bytes blob, int flags) except -1:
+        cdef const uint8_t *octets = <const uint8_t *>PyBytes_AS_STRING(key)
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(key), number = len(self.pieces), above = size, same
+        cdef int order
+        if number:
+            same = min(size, self.before_size)
+            order = memcmp(octets, self.before, same)
+            while above > 0:  # to the end of the key above
+                above -= 1
+                if above == 0 or octets[above - 1] == 0:
+                    break
+        if (
+            not number
+            or order < 0
+            or (order == 0 and size <= self.before_size)
+            or above > self.before_size
+            or memcmp(octets, self.before, above)
+            or flags & (TOPS | LEADS)
+            or (size >= 2 and octets[size - 2] == 42)
+        ):
+            self.odd.append(number)
+        self.pieces.append((key, blob))
+        self.octets += size + PyBytes_GET_SIZE(blob)
+        memcpy(self.before, octets, size)
+        self.before_size = size
+        return 0
+
+
+cdef int close_group(Gathered made, bytes key, Row *rows, int count) except -1:
     """Add the records of a name to the pieces."""
     cdef int order[GROUP]
-    cdef int i, j, at
+    cdef int i, j, at, flags = 0
     cdef bint odd = False
+    cdef bytes blob
     for i in range(count):  # sorted by type, those of a type as they came
         at = i
         while at and rows[order[at - 1]].type > rows[i].type:
@@ -291,10 +341,11 @@ cdef int close_group(list pieces, bytes key, Row *rows, int count) except -1:
                     odd = True
                 j -= 1
     if not odd:
-        pieces.append((key, made_of(rows, order, count)))
-        return 0
+        blob = made_of(rows, order, count, &flags)
+        return made.add(key, blob, flags)
     for i in range(count):
-        pieces.append((key, made_of(rows, &i, 1)))
+        blob = made_of(rows, &i, 1, &flags)
+        made.add(key, blob, flags)
     return 0
 
 
@@ -308,7 +359,7 @@ def run(bytes message not None, Py_ssize_t at, Py_ssize_t number, bytes apex not
     cdef Row rows[GROUP]
     cdef Head head
     cdef int count = 0, total = 0, used = 0, made, first, open_first = 0, now = 0
-    cdef list pieces = []
+    cdef Gathered gathered = Gathered()
     cdef bytes key = b""
     cdef bint same
     if at < 0:
@@ -349,7 +400,7 @@ def run(bytes message not None, Py_ssize_t at, Py_ssize_t number, bytes apex not
             or count == GROUP
             or total + RECORD_HEAD + (made if made >= 0 else head.size) > RRSET_OCTETS
         ):
-            close_group(pieces, key, rows, count)
+            close_group(gathered, key, rows, count)
             count = total = 0
             if made > 0:  # what was read just now is moved to the front
                 memmove(scratch, scratch + used, made)
@@ -374,5 +425,5 @@ def run(bytes message not None, Py_ssize_t at, Py_ssize_t number, bytes apex not
         at = head.end
         number -= 1
     if count:
-        close_group(pieces, key, rows, count)
-    return pieces, at, number
+        close_group(gathered, key, rows, count)
+    return Pieces(gathered.pieces, gathered.odd, gathered.octets), at, number

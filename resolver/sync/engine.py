@@ -93,7 +93,7 @@ class Engine:
         self._starved: deque[Peer] = deque()  # with transfers that wait for others to end
         self._alarms: list[tuple[float, int, Callable[[Present], None]]] = []
         self._alarm_count = 0
-        self._cursor = timers.timer_key(1, b"")  # rows before it have been taken up
+        self._cursor = timers.timer_key(timers.AGAIN + 1, b"")  # rows before it have been taken up
         self._next_due: int | None = None
         self._rows: dict[bytes, _Row] = {}  # of the feed, by apex
         self._done_rows: list[bytes] = []
@@ -119,7 +119,7 @@ class Engine:
 
     def clock_moved(self) -> None:
         """The clock that people set was set: what is due is looked for from the beginning."""
-        self._cursor = timers.timer_key(1, b"")
+        self._cursor = timers.timer_key(timers.AGAIN + 1, b"")
 
     def notice(self, present: Present, apex: bytes, serial: int | None, address: bytes) -> None:
         """A server has said that a zone has changed (RFC 1996).
@@ -208,6 +208,7 @@ class Engine:
         assert zone is not None
         peer.transferred(present, line)
         zone.there = fetched.serial
+        zone.soa, zone.flags = timers.held_of(present.moment, zone.apex)
         if fetched.kind != "CURRENT":
             zone.state = zone.state._replace(
                 changed=present.unix,
@@ -294,7 +295,7 @@ class Engine:
         """Take up the zones that are due."""
         self._next_due = None
         for _, due, apex, is_full in timers.rows(present.moment):
-            if due != timers.AT_ONCE:
+            if due > timers.AGAIN:
                 break
             if self._is_free(apex):
                 self._start(present, apex, is_full=is_full, is_timed=True)
@@ -327,14 +328,14 @@ class Engine:
             due = state.due if state is not None else timers.AT_ONCE
             self._settled[apex] = Settled(apex, due, None)
             return
-        zone = Zone(apex, follow.primaries, state, timers.soa_of(present.moment, apex))
+        zone = Zone(apex, follow.primaries, state, *timers.held_of(present.moment, apex))
         count = len(zone.left)
         zone.left = [(state.primary + number) % count for number in range(count)]
         if host:
             zone.left.sort(key=lambda at: follow.primaries[at].host != host)
         zone.wanted = wanted
         zone.is_full = zone.is_forced = is_full
-        zone.is_urgent = not is_timed or state.due == timers.AT_ONCE
+        zone.is_urgent = not is_timed or state.is_open
         # A server that answers IXFR by the whole zone is asked for its SOA first.
         knows = wanted is not None and state.kind != "AXFR"
         zone.is_wanted = zone.soa is None or is_full or knows
@@ -385,14 +386,13 @@ class Engine:
 
     def _compared(self, present: Present, peer: Peer, zone: Zone, serial: int) -> None:
         """A primary has no later serial than is held now; another one may."""
-        soa = timers.soa_of(present.moment, zone.apex)
+        soa = zone.soa
         if soa is None:
             self.failed_at(present, zone, f"{peer.where}: what it sent is not held here")
             return
         zone.reason = ""
         if serial != soa.serial:
             zone.reason = f"{peer.where}: has serial {serial}, which is behind {soa.serial} here"
-        zone.soa = soa
         is_missed = zone.wanted is not None and is_ahead(zone.wanted, soa.serial)
         if (zone.reason or is_missed) and zone.left:
             zone.is_wanted = False
@@ -413,15 +413,14 @@ class Engine:
             failures=0,
             error=zone.reason,
         )
-        self._settle(present, zone, state, SERVED if self._is_expired(present, zone) else None)
+        self._settle(present, zone, state, SERVED if self._is_expired(zone) else None)
 
-    def _is_expired(self, present: Present, zone: Zone) -> bool:
+    def _is_expired(self, zone: Zone) -> bool:
         """Whether a zone is held as expired, or is about to be."""
         for settled in (self._settled, self._settling):
             if zone.apex in settled and settled[zone.apex].flag == EXPIRED:
                 return True
-        entry = present.moment.table(b"apexes").get(APEX_PREFIX + zone.apex)
-        return entry is not None and split_zone_entry(entry).flags == EXPIRED
+        return zone.flags == EXPIRED
 
     def _fail(self, present: Present, zone: Zone) -> None:
         """No primary could help: try again later, and do without if that lasts."""
@@ -433,7 +432,7 @@ class Engine:
         else:
             due = now + timers.earlier(zone.soa.times.retry, self.random)
             if now >= before.expires > 0:
-                flag = None if self._is_expired(present, zone) else EXPIRED
+                flag = None if self._is_expired(zone) else EXPIRED
             elif before.expires:
                 due = min(due, before.expires)
         state = before._replace(due=due, there=zone.there, failures=failures, error=zone.reason)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import struct
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from csid import names
@@ -53,6 +53,25 @@ class _NoWatch:
 
 
 NO_WATCH: Final[Watch] = _NoWatch()
+
+
+class Together:
+    """Several watches, one after the other."""
+
+    def __init__(self, watches: Sequence[Watch]) -> None:
+        self._watches = watches
+
+    def changed(self, txn: WriteTransaction, apex: bytes, keys: Collection[bytes]) -> None:
+        for watch in self._watches:
+            watch.changed(txn, apex, keys)
+
+    def replaced(self, txn: WriteTransaction, apex: bytes) -> None:
+        for watch in self._watches:
+            watch.replaced(txn, apex)
+
+    def dropped(self, txn: WriteTransaction, apex: bytes) -> None:
+        for watch in self._watches:
+            watch.dropped(txn, apex)
 
 
 class Fetched(NamedTuple):

@@ -9,7 +9,7 @@ wrong with it. Nothing is known of sockets, clocks or the store here.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from csid import names
@@ -23,7 +23,7 @@ from csid.protocol import AXFR, CLASS_IN, FORMERR, IXFR, NOTIMP, REFUSED, SOA
 from resolver.store.node import encode_one
 from resolver.sync import layouts
 from resolver.sync.errors import TransferError
-from resolver.sync.unpack import Piece, Record
+from resolver.sync.unpack import Pieces, Record
 
 try:
     from resolver.sync.cunpack import record as record
@@ -75,7 +75,7 @@ class Part(NamedTuple):
     """Records of one kind that came in a row; none at the beginning of what is added."""
 
     what: int
-    pieces: Sequence[Piece]
+    pieces: Pieces
 
 
 class Incoming:
@@ -149,7 +149,7 @@ class Incoming:
                 raise TransferError("there are records behind the end of the transfer")
             if self._state in (_ALL, _OLD, _NEW):
                 pieces, at, left = run(message, at, left, self._apex)
-                if pieces:
+                if pieces.pieces:
                     yield Part(self._state - _ALL, pieces)
                 if not left:
                     break
@@ -257,15 +257,21 @@ class Incoming:
         """The first SOA, once it is known that the whole zone comes."""
         self.kind = "AXFR"
         self._state = _ALL
-        return Part(WHOLE, ((b"", encode_one(SOA, *self._soa)),))
+        return _alone(WHOLE, *self._soa)
 
     def _changed(self, what: int, ttl: int, data: bytes) -> Part:
         self._state = _ALL + what
-        return Part(what, ((b"", encode_one(SOA, ttl, data)),))
+        return _alone(what, ttl, data)
 
     def _end(self, kind: str) -> None:
         self.kind = kind
         self._state = _END
+
+
+def _alone(what: int, ttl: int, data: bytes) -> Part:
+    """An SOA record."""
+    blob = encode_one(SOA, ttl, data)
+    return Part(what, Pieces([(b"", blob)], [0], len(blob)))
 
 
 def refusal(message: bytes) -> str:

@@ -7,9 +7,9 @@ and the write lock only for NODES_PER_COMMIT nodes at a time. A small zone takes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 from csid import names
@@ -29,7 +29,7 @@ from resolver.store.environment import Store
 from resolver.store.read import ReadTransaction
 from resolver.store.write import WriteTransaction
 from resolver.sync.sorter import Rows, Sorter
-from resolver.sync.unpack import Piece
+from resolver.sync.unpack import Pieces
 from resolver.sync.weave import Weaver, check_apex
 
 AT_ONCE: Final = 2_000  # nodes of a zone that is written and published by one commit
@@ -61,7 +61,7 @@ class Intake:
         self._generation = b""  # empty until something is written
         self._stack = ExitStack()  # claims on generations, the sorter's file
 
-    def add(self, pieces: Sequence[Piece]) -> None:
+    def add(self, pieces: Pieces) -> None:
         """Take records, those of the apex first.
 
         Raises:
@@ -70,14 +70,14 @@ class Intake:
         """
         if self._sorter is None:
             number = self._weave(pieces)
-            if number == len(pieces):
+            if number == len(pieces.pieces):
                 return
             self._sorter = Sorter(self._store.path)
             self._stack.callback(self._sorter.close)
-            pieces = pieces[number:]
+            pieces = pieces._replace(pieces=pieces.pieces[number:])
         self._sorter.add(pieces)
 
-    def _weave(self, pieces: Sequence[Piece]) -> int:
+    def _weave(self, pieces: Pieces) -> int:
         weaver = self._weaver
         number = weaver.add(pieces)
         if len(weaver.ready) >= NODES_PER_COMMIT or weaver.octets >= INTAKE_OCTETS:
@@ -98,7 +98,9 @@ class Intake:
         self._generation = b""
         self._weaver = Weaver(self._apex)
         for rows in sorter.rows(_bare(before)):
-            self._weave([(key, blob) for key, _, blob in rows])
+            pieces = [(key, blob) for key, _, blob in rows]
+            octets = sum(map(len, chain.from_iterable(pieces)))
+            self._weave(Pieces(pieces, list(range(len(pieces))), octets))
         self._weaver.close()
 
     def _written(self, generation: bytes) -> Iterator[Node]:

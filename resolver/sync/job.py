@@ -18,6 +18,7 @@ class Zone:
         primaries: all it has; `left` those not tried yet, by their places, `at` the present one.
         state: as it was before.
         soa: of what is held; None if nothing is.
+        flags: of it.
         taken: the `due` under which it was taken up.
         wanted: the serial that a notice told of.
         is_full: it is asked for as a whole; `is_forced` if it is taken whatever serial it has.
@@ -34,6 +35,7 @@ class Zone:
         "apex",
         "at",
         "begun",
+        "flags",
         "is_again",
         "is_forced",
         "is_full",
@@ -52,7 +54,12 @@ class Zone:
     )
 
     def __init__(
-        self, apex: bytes, primaries: tuple[Target, ...], state: StateRow, soa: Soa | None
+        self,
+        apex: bytes,
+        primaries: tuple[Target, ...],
+        state: StateRow,
+        soa: Soa | None,
+        flags: int,
     ) -> None:
         self.apex = apex
         self.origin = names.wire_of_key(apex)
@@ -61,6 +68,7 @@ class Zone:
         self.at = 0
         self.state = state
         self.soa = soa
+        self.flags = flags
         self.taken = state.due
         self.wanted: int | None = None
         self.is_full = self.is_forced = False

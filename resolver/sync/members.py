@@ -21,10 +21,10 @@ import msgpack
 from csid import names
 from csid.errors import ZoneError
 from resolver.store import parted
-from resolver.store.apexes import split_zone_entry
+from resolver.store.apexes import NOT_READY, split_zone_entry
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.write import WriteTransaction
-from resolver.sync import catalog
+from resolver.sync import catalog, states
 from resolver.sync.catalog import Member
 from resolver.sync.settings import (
     FOLLOWS,
@@ -52,7 +52,6 @@ RESET: Final = "reset"  # to be transferred anew
 CHANGED: Final = "changed"  # other primaries or another group
 REMOVED: Final = "removed"
 
-Refuses = Callable[[bytes], str]  # canonical key of a zone -> why it may not be held; empty: it may
 Listing = tuple[bytes, bytes]  # canonical key of a catalog, label
 _Change = tuple[bytes, Member | None, Member | None]  # label, before, after
 
@@ -64,8 +63,27 @@ class Step(NamedTuple):
     zone: bytes  # canonical key of its apex
 
 
-def _nobody(zone: bytes) -> str:
-    return ""
+class Policy:
+    """What a node makes of what catalogs list. As it stands, all is held as settings say."""
+
+    def refuses(self, txn: WriteTransaction, zone: bytes, member: Member) -> str:
+        """Why a zone (canonical key) that is not held yet is not to be; empty: it may be."""
+        return ""
+
+    def template(
+        self, txn: WriteTransaction, apex: bytes, member: Member
+    ) -> tuple[str, tuple[Target, ...]]:
+        """The group of a member of a catalog that decides, and the member's primaries: of several
+        groups the first that the settings of the catalog name.
+        """
+        settings = catalog_of(txn, apex) or Catalog(())
+        for group, targets in settings.groups:
+            if group in member.groups:
+                return group, targets
+        return next(iter(member.groups), ""), settings.primaries
+
+
+POLICY: Final = Policy()
 
 
 class Consumer:
@@ -73,15 +91,15 @@ class Consumer:
 
     Args:
         now: Unix seconds.
-        refuses: zones that may not be held as members, whoever lists them.
+        policy: what the node makes of what catalogs list.
 
     Attributes:
-        steps: what was done by the transaction that is open, for who carries on after its commit.
+        steps: what the last transaction did; the zones are due by then, as their states say.
     """
 
-    def __init__(self, now: Callable[[], int], refuses: Refuses = _nobody) -> None:
+    def __init__(self, now: Callable[[], int], policy: Policy = POLICY) -> None:
         self._now = now
-        self._refuses = refuses
+        self._policy = policy
         self.steps: list[Step] = []
 
     def changed(self, txn: WriteTransaction, apex: bytes, keys: Collection[bytes]) -> None:
@@ -97,14 +115,14 @@ class Consumer:
         the same name from being held, that one is.
         """
         if catalog_of(txn, apex) is not None:
-            self.steps = release(txn, apex, self._now(), self._refuses)
-        elif step := _settle(txn, apex, {}, self._now(), self._refuses):
+            self.steps = release(txn, apex, self._now(), self._policy)
+        elif step := _settle(txn, apex, {}, self._now(), self._policy):
             self.steps = [step]
 
     def _consume(self, txn: WriteTransaction, apex: bytes, keys: Collection[bytes] | None) -> None:
         self.steps = []
         if catalog_of(txn, apex) is not None:
-            self.steps = consume(txn, apex, keys, self._now(), self._refuses)
+            self.steps = consume(txn, apex, keys, self._now(), self._policy)
 
 
 def consume(
@@ -112,7 +130,7 @@ def consume(
     apex: bytes,
     keys: Collection[bytes] | None,
     now: int,
-    refuses: Refuses = _nobody,
+    policy: Policy = POLICY,
 ) -> list[Step]:
     """Let zones be held as a catalog now says; nothing is done if it is broken, which is noted.
 
@@ -133,17 +151,23 @@ def consume(
         return []
     if fault != "":
         txn.table(MEMBERS).put(_id(apex), msgpack.packb([""]))
-    return _apply(txn, apex, changes, now, refuses)
+    return _apply(txn, apex, changes, now, policy)
 
 
-def release(txn: WriteTransaction, apex: bytes, now: int, refuses: Refuses = _nobody) -> list[Step]:
+def release(txn: WriteTransaction, apex: bytes, now: int, policy: Policy = POLICY) -> list[Step]:
     """Hold none of a catalog's members for its sake any more."""
     changes: list[_Change] = [(label, member, None) for label, member in members_of(txn, apex)]
     txn.table(MEMBERS).delete(_id(apex))
-    return _apply(txn, apex, changes, now, refuses)
+    return _apply(txn, apex, changes, now, policy)
 
 
-def renew(txn: WriteTransaction, apex: bytes, now: int, group: str | None = None) -> list[Step]:
+def renew(
+    txn: WriteTransaction,
+    apex: bytes,
+    now: int,
+    group: str | None = None,
+    policy: Policy = POLICY,
+) -> list[Step]:
     """Let the members of a catalog follow the primaries that its settings name now: all of them, or
     those that have a group property. Looks at each.
     """
@@ -152,7 +176,7 @@ def renew(txn: WriteTransaction, apex: bytes, now: int, group: str | None = None
         for _, member in members_of(txn, apex)
         if group is None or group in member.groups
     ]
-    return [step for zone in chosen if (step := _settle(txn, zone, {}, now, _nobody))]
+    return [step for zone in chosen if (step := _settle(txn, zone, {}, now, policy))]
 
 
 def fault_of(moment: Moment, apex: bytes) -> str | None:
@@ -231,7 +255,7 @@ def _all_changes(txn: WriteTransaction, apex: bytes) -> list[_Change]:
 
 
 def _apply(
-    txn: WriteTransaction, apex: bytes, changes: Iterable[_Change], now: int, refuses: Refuses
+    txn: WriteTransaction, apex: bytes, changes: Iterable[_Change], now: int, policy: Policy
 ) -> list[Step]:
     given: dict[bytes, dict[Listing, bytes]] = {}  # zone -> where it was listed -> coo
     for label, before, after in changes:
@@ -249,7 +273,7 @@ def _apply(
     parted.expire(txn, now, EXPIRED_AT_ONCE)
     steps = []
     for zone in sorted(given):
-        step = _settle(txn, zone, given[zone], now, refuses)
+        step = _settle(txn, zone, given[zone], now, policy)
         if step is not None:
             steps.append(step)
     return steps
@@ -270,7 +294,7 @@ def _settle(
     zone: bytes,
     gone: dict[Listing, bytes],
     now: int,
-    refuses: Refuses,
+    policy: Policy,
 ) -> Step | None:
     """Let a zone be held as those that list it say.
 
@@ -280,7 +304,7 @@ def _settle(
     follow = follow_of(txn, zone)
     listings = listings_of(txn, zone)
     if follow is None:
-        return _begin(txn, zone, listings, now, refuses)
+        return _begin(txn, zone, listings, now, policy)
     if not follow.catalog:
         return None  # held otherwise, and whoever lists it is passed over (section 5.2)
     old = (follow.catalog, follow.member)
@@ -288,13 +312,14 @@ def _settle(
     if new is None:
         _end(txn, zone, old, now)
         return Step(REMOVED, zone)
-    row = _row(txn, new, follow.since)
+    row = _row(txn, new, follow.since, policy)
     if row == follow:
         return None
     txn.table(FOLLOWS).put(where(zone), pack(row))
     if new[1] != old[1]:  # sections 4.3.1 and 5.4: another label, another state
-        _drop(txn, zone)
+        _start(txn, zone, None)
         return Step(RESET, zone)
+    states.ask(txn, zone)
     return Step(CHANGED if new == old else MOVED, zone)
 
 
@@ -316,44 +341,56 @@ def _heir(
 
 
 def _begin(
-    txn: WriteTransaction, zone: bytes, listings: list[Listing], now: int, refuses: Refuses
+    txn: WriteTransaction, zone: bytes, listings: list[Listing], now: int, policy: Policy
 ) -> Step | None:
     is_held = txn.table(b"apexes").get(APEX_PREFIX + zone) is not None
-    if not listings or is_held or refuses(zone):
+    if is_held:
         return None
-    origin = names.wire_of_key(zone)
-    txn.table(FOLLOWS).put(where(zone), pack(_row(txn, listings[0], now)))
-    is_back = parted.restore(txn, origin, _mark(listings[0]))
-    return Step(RETURNED if is_back else ADDED, zone)
+    for listing in listings:
+        if not policy.refuses(txn, zone, _member(txn, listing)):
+            txn.table(FOLLOWS).put(where(zone), pack(_row(txn, listing, now, policy)))
+            return Step(RETURNED if _start(txn, zone, _mark(listing)) else ADDED, zone)
+    return None
 
 
 def _end(txn: WriteTransaction, zone: bytes, held: Listing, now: int) -> None:
     txn.table(FOLLOWS).delete(where(zone))
-    if txn.table(b"apexes").get(APEX_PREFIX + zone) is not None:
+    states.end(txn, zone)
+    entry = txn.table(b"apexes").get(APEX_PREFIX + zone)
+    if entry is None:
+        return
+    if split_zone_entry(entry).flags == NOT_READY:
+        txn.drop_zone(names.wire_of_key(zone))
+    else:
         parted.part(txn, names.wire_of_key(zone), _mark(held), now + KEPT_SECONDS)
 
 
-def _drop(txn: WriteTransaction, zone: bytes) -> None:
+def _start(txn: WriteTransaction, zone: bytes, mark: bytes | None) -> bool:
+    """Let a zone be looked at, at once: with the data that is kept of it under a mark, which is
+    returned, or with none.
+    """
+    origin = names.wire_of_key(zone)
     if txn.table(b"apexes").get(APEX_PREFIX + zone) is not None:
-        txn.drop_zone(names.wire_of_key(zone))
+        txn.drop_zone(origin)
+    is_back = mark is not None and parted.restore(txn, origin, mark)
+    if not is_back:
+        txn.set_flags(origin, NOT_READY)
+    states.end(txn, zone)
+    states.begin(txn, zone)
+    return is_back
 
 
-def _row(txn: WriteTransaction, listing: Listing, since: int) -> Follow:
+def _row(txn: WriteTransaction, listing: Listing, since: int, policy: Policy) -> Follow:
     """What is kept of a member: whom it follows, and why."""
     apex, label = listing
-    settings = catalog_of(txn, apex) or Catalog(())
-    value = txn.table(MEMBERS).get(_id(apex) + label)
-    groups = () if value is None else _unpacked(value).groups
-    group, primaries = _template(settings, groups)
+    group, primaries = policy.template(txn, apex, _member(txn, listing))
     return Follow(primaries, apex, label, group, since)
 
 
-def _template(settings: Catalog, groups: tuple[str, ...]) -> tuple[str, tuple[Target, ...]]:
-    """The group that decides, and the primaries: of several the first that the settings name."""
-    for group, targets in settings.groups:
-        if group in groups:
-            return group, targets
-    return next(iter(groups), ""), settings.primaries
+def _member(txn: WriteTransaction, listing: Listing) -> Member:
+    value = txn.table(MEMBERS).get(_id(listing[0]) + listing[1])
+    assert value is not None  # both tables are written together
+    return _unpacked(value)
 
 
 def _mark(listing: Listing) -> bytes:

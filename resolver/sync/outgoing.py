@@ -8,7 +8,8 @@ Both end with the SOA record they begin with; who is up to date gets it alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Final, NamedTuple
 
 from csid import names
@@ -66,7 +67,35 @@ def messages(request: Request, moment: ReadTransaction, now: int) -> Iterator[by
         ZoneError: the zone is not held.
         LookupError, ValueError: its nodes are damaged.
     """
-    return _finished(request, _packed(request, moment), now)
+    seal = sealer(request)
+    return (seal(message, now) for message in unsigned(request, moment))
+
+
+def unsigned(request: Request, moment: ReadTransaction) -> Iterator[bytes]:
+    """The same without signatures: for who sends them some time later."""
+    return _with_opt(request, _packed(request, moment))
+
+
+def sealer(request: Request) -> Callable[[bytes, int], bytes]:
+    """What signs the messages (message, seconds since 1970), in their order, as the query was; it
+    leaves them as they are if it was not.
+    """
+    if request.key is None:
+        return lambda message, now: message
+    return Signer(request.key, request.mac).sign
+
+
+def steps_for(request: Request, moment: ReadTransaction) -> int:
+    """How many changes are to be looked through before the first message.
+
+    Raises:
+        ZoneError: the zone is not held.
+    """
+    if request.serial is None:
+        return 0
+    journal = moment.journal(moment.zone(names.wire_of_key(request.apex)))
+    number = journal.number_of(request.serial)
+    return 0 if number is None else journal.following - number
 
 
 def answer_udp(request: Request, moment: ReadTransaction, now: int) -> bytes:
@@ -80,21 +109,22 @@ def answer_udp(request: Request, moment: ReadTransaction, now: int) -> bytes:
     soa = _soa(moment, zone)
     difference = _difference(request, moment, zone, soa, UDP_STEPS)
     if difference is not None:
-        signed = list(_finished(request, difference, now))
-        if len(signed) == 1 and len(signed[0]) <= request.octets:
-            return signed[0]
-    return next(_finished(request, iter(_alone(request, soa)), now))
+        first, *others = [*islice(_with_opt(request, difference), 2)]
+        signed = sealer(request)(first, now)
+        if not others and len(signed) <= request.octets:
+            return signed
+    (alone,) = _with_opt(request, iter(_alone(request, soa)))
+    return sealer(request)(alone, now)
 
 
-def _finished(request: Request, made: Iterator[bytes], now: int) -> Iterator[bytes]:
-    """Messages with the OPT record in the first one, signed."""
-    signer = None if request.key is None else Signer(request.key, request.mac)
+def _with_opt(request: Request, made: Iterator[bytes]) -> Iterator[bytes]:
+    """Messages with the OPT record in the first one."""
     opt = request.opt
-    for message in made:
-        if opt:
-            message = message[:10] + b"\0\1" + message[HEADER_OCTETS:] + opt
-            opt = b""
-        yield message if signer is None else signer.sign(message, now)
+    if opt:
+        for message in made:
+            yield message[:10] + b"\0\1" + message[HEADER_OCTETS:] + opt
+            break
+    yield from made
 
 
 def _packed(request: Request, moment: ReadTransaction) -> Iterator[bytes]:

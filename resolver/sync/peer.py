@@ -182,7 +182,7 @@ class Peer:
     ) -> None:
         """Send one question."""
         engine = self._engine
-        identity = engine.random.randrange(_IDENTITIES)
+        identity = engine.random.getrandbits(16)
         while identity in self._asked or identity in self._by_datagram:
             identity = (identity + 1) % _IDENTITIES
         target_key = what.key

@@ -87,6 +87,7 @@ class Follow(NamedTuple):
     member: bytes = b""  # the member's label in that catalog (RFC 9432 section 4.1)
     group: str = ""  # property of that catalog (RFC 9432 section 4.4.2)
     since: int = 0  # Unix seconds
+    zonemd: bool = True  # a transfer whose ZONEMD is wrong is not taken (RFC 8976)
 
     @property
     def servers(self) -> str:

@@ -6,7 +6,7 @@ block is in memory while runs are merged (`resolver/runs.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -15,7 +15,7 @@ from typing import Final
 from csid.errors import StoreError
 from csid.limits import INTAKE_OCTETS
 from resolver.runs import BLOCK_ROWS, Block, merged, read_run, write_run
-from resolver.sync.unpack import Piece
+from resolver.sync.unpack import Pieces
 
 _ROW_OCTETS: Final = 250  # that a row takes in memory beside its octets
 
@@ -40,18 +40,17 @@ class Sorter:
         self._runs: list[list[Block]] = []
         self._stack = ExitStack()
 
-    def add(self, pieces: Sequence[Piece]) -> None:
+    def add(self, given: Pieces) -> None:
         """Take pieces.
 
         Raises:
             StoreError: the disk is full.
         """
-        number = self._number
-        for key, blob in pieces:
-            number += 1
-            self._rows.append((key, number, blob))
-            self._octets += len(key) + len(blob) + _ROW_OCTETS
-        self._number = number
+        pieces = given.pieces
+        first = self._number + 1
+        self._rows += [(key, number, blob) for number, (key, blob) in enumerate(pieces, first)]
+        self._number += len(pieces)
+        self._octets += given.octets + _ROW_OCTETS * len(pieces)
         if self._octets >= INTAKE_OCTETS:
             self._spill()
 

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 import msgpack
 
 from resolver.sync.settings import STATES, TIMERS, Moment, pack, where
-from resolver.sync.timers import AT_ONCE, FULL, timer_key
+from resolver.sync.timers import AGAIN, AT_ONCE, FULL, timer_key
 
 _TOLD: Final = b"\x01"
 _PEER: Final = b"\x02"
@@ -25,7 +25,7 @@ _PEER: Final = b"\x02"
 class StateRow(NamedTuple):
     """A zone that follows another server. Times are in Unix seconds, 0 is never."""
 
-    due: int = AT_ONCE  # when it is looked at next
+    due: int = AT_ONCE  # when it is looked at next; AT_ONCE, AGAIN: now
     serial: int | None = None  # that is held
     there: int | None = None  # that a primary said last
     refreshed: int = 0  # when a primary last confirmed what is held
@@ -37,6 +37,11 @@ class StateRow(NamedTuple):
     primary: int = 0  # which of its primaries answered last
     failures: int = 0  # in a row
     error: str = ""  # what the last look failed by, empty if it did not
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody has asked for a look that is not done yet."""
+        return self.due <= AGAIN
 
 
 class Told(NamedTuple):
@@ -126,9 +131,11 @@ def ask(moment: Moment, apex: bytes, full: bool = False) -> bool:
     if state is None:
         return False
     timers = moment.table(TIMERS)
-    is_full = full or timers.get(timer_key(AT_ONCE, apex)) == FULL
-    timers.delete(timer_key(state.due, apex))
-    _put(moment, apex, state._replace(due=AT_ONCE), FULL if is_full else b"")
+    before = timer_key(state.due, apex)
+    is_full = full or timers.get(before) == FULL
+    timers.delete(before)
+    due = AGAIN if state.due == AT_ONCE else AT_ONCE
+    _put(moment, apex, state._replace(due=due), FULL if is_full else b"")
     return True
 
 
@@ -144,16 +151,16 @@ def settle(moment: Moment, settled: Iterable[Settled]) -> None:
     """Write what looks came to, and when the next ones are due."""
     table, timers = moment.table(STATES), moment.table(TIMERS)
     for apex, taken, state, _ in settled:
-        held = state_of(moment, apex)
-        if held is None or state is None:
-            timers.delete(timer_key(taken, apex))
-            if held is not None and state is None:
-                end(moment, apex)
-        elif held.due != taken:  # another look was asked for
-            table.put(where(apex), pack(state._replace(due=held.due)))
+        if not timers.delete(timer_key(taken, apex)):
+            # It follows nobody any more, or another look was asked for.
+            held = state_of(moment, apex)
+            if held is not None and state is not None:
+                table.put(where(apex), pack(state._replace(due=held.due)))
+        elif state is None:
+            table.delete(where(apex))
         else:
-            timers.delete(timer_key(taken, apex))
-            _put(moment, apex, state, b"")
+            table.put(where(apex), pack(state))
+            timers.put(timer_key(state.due, apex), b"")
 
 
 def _put(moment: Moment, apex: bytes, state: StateRow, value: bytes) -> None:

@@ -2,27 +2,30 @@
 
     sync.timers   due(5) + 00 + canonical key of an apex -> empty, or FULL
 
-`due` is in Unix seconds; 0 is at once. Each zone that follows has one row, that of its state
-(resolver/sync/states.py), so what is due is found without reading of any zone that is not.
+`due` is in Unix seconds; AT_ONCE and AGAIN are at once. Each zone that follows has one row, that of
+its state (resolver/sync/states.py), so what is due is found without reading of any that is not.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from random import Random
+from struct import Struct
 from typing import Final, NamedTuple
 
 from csid.protocol import SOA
 from resolver.store import node
-from resolver.store.apexes import split_zone_entry
+from resolver.store.apexes import NOT_READY, split_zone_entry
 from resolver.store.seek import APEX_PREFIX
 from resolver.sync.settings import TIMERS, Moment, where
 
 FULL: Final = b"\x01"  # the zone is transferred as a whole, whatever serial is held
 AT_ONCE: Final = 0
+AGAIN: Final = 1  # as AT_ONCE, asked for where that stands already: it may be looked at just now
 
 _DUE_OCTETS: Final = 5
 _TAIL_OCTETS: Final = 20  # of SOA data, behind its names: five numbers
+_TAIL: Final = Struct(">4I")  # all but the last, which is of no matter here
 
 # Bounds in seconds, for a primary that says what would hurt it, or us.
 LEAST_REFRESH: Final = 2
@@ -65,22 +68,25 @@ def soa_in(blob: bytes) -> Soa | None:
     at = node.find_entry(blob, SOA) if len(blob) >= len(node.EMPTY) else 0
     if not at:
         return None
-    tail = node.records_at(blob, at)[-_TAIL_OCTETS:]
-    serial, refresh, retry, expire = (
-        int.from_bytes(tail[start : start + 4], "big") for start in (0, 4, 8, 12)
-    )
-    return Soa(serial, refresh, retry, expire)
+    records = node.records_at(blob, at)
+    return Soa(*_TAIL.unpack_from(records, len(records) - _TAIL_OCTETS))
+
+
+def held_of(moment: Moment, apex: bytes) -> tuple[Soa | None, int]:
+    """The SOA of the zone that is held at an apex (canonical key), None if there is no zone, or
+    nothing of it is here yet; and its flags.
+    """
+    value = moment.table(b"apexes").get(APEX_PREFIX + apex)
+    if value is None:
+        return None, NOT_READY
+    entry = split_zone_entry(value)
+    blob = moment.table(b"tree").get(entry.generation)
+    return (None if blob is None else soa_in(blob)), entry.flags
 
 
 def soa_of(moment: Moment, apex: bytes) -> Soa | None:
-    """The SOA of the zone that is held at an apex (canonical key); None if there is no zone, or
-    nothing of it is here yet.
-    """
-    entry = moment.table(b"apexes").get(APEX_PREFIX + apex)
-    if entry is None:
-        return None
-    blob = moment.table(b"tree").get(split_zone_entry(entry).generation)
-    return None if blob is None else soa_in(blob)
+    """The SOA of the zone that is held at an apex; as `held_of`."""
+    return held_of(moment, apex)[0]
 
 
 def is_ahead(serial: int, of: int) -> bool:
@@ -90,7 +96,7 @@ def is_ahead(serial: int, of: int) -> bool:
 
 def earlier(seconds: int, random: Random) -> int:
     """Seconds less a random tenth, so that zones that came together part."""
-    return max(1, seconds - random.randrange(seconds // 10 + 1))
+    return max(1, seconds - int(random.random() * (seconds // 10 + 1)))
 
 
 def bootstrap(failures: int, random: Random) -> int:

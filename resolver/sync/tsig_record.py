@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from csid.limits import HEADER_OCTETS
@@ -73,8 +74,8 @@ def find(message: bytes, name: bytes) -> Record | None:
     """`search` for the answer to a request that was signed with the key of a name, without reading
     all records where that can be saved.
 
-    That other records may have octets in them which look like this one is of no matter: what stands
-    before it is what the signature proves.
+    Octets at the end of another record may look like it. That matters only where no signature is:
+    what stands before one is what it proves.
     """
     if len(message) < HEADER_OCTETS:
         raise ValueError("it is shorter than a header")
@@ -84,7 +85,8 @@ def find(message: bytes, name: bytes) -> Record | None:
     start = at - len(name)
     behind = at + 10 + int.from_bytes(message[at + 8 : at + 10], "big")
     if behind == len(message) and message[start:at].lower() == name:
-        return _read(message, start)
+        with suppress(ValueError):
+            return _read(message, start)
     return search(message)
 
 

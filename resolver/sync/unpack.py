@@ -8,21 +8,39 @@ is believed: each length is held against what is there, and pointers lead strict
 from __future__ import annotations
 
 import struct
-from typing import Final
+from typing import Final, NamedTuple
 
 from csid import names
 from csid.limits import MAX_NAME_KEY_OCTETS, MAX_NAME_OCTETS, MAX_RRSET_OCTETS
 from csid.protocol import CLASS_IN, CNAME, SOA
 from resolver.store.build import RECORD_OCTETS, SINGLE
-from resolver.store.node import RRset, encode, encode_one
+from resolver.store.extras import HOST_OFFSET
+from resolver.store.node import CUT, REDIRECT, RRset, encode, encode_one, rrsets_of
 from resolver.sync import layouts
 from resolver.sync.errors import TransferError
 
 _HEAD: Final = struct.Struct(">HHIH")
+_TOPS: Final = CUT | REDIRECT
 
 Piece = tuple[bytes, bytes]  # key below the apex, and a node with neither cover nor extras
 Record = tuple[bytes, int, int, int, bytes, int]  # owner's key, type, class, TTL, data, its end
 _Row = tuple[int, int, bytes]  # type, TTL in seconds, data
+
+
+class Pieces(NamedTuple):
+    """Records that came in a row.
+
+    Attributes:
+        pieces: in their order.
+        odd: of those that need a look, in order, where they are: the first, and all but those whose
+            key is behind the key before, below something at or above that, and whose node neither
+            covers others, nor leads to them, nor is a wildcard.
+        octets: of all keys and nodes.
+    """
+
+    pieces: list[Piece]
+    odd: list[int]
+    octets: int
 
 
 def record(message: bytes, at: int) -> Record:
@@ -44,7 +62,7 @@ def record(message: bytes, at: int) -> Record:
     return names.key_of(wire), rrtype, rrclass, ttl, _data(message, rrtype, start, end), end
 
 
-def run(message: bytes, at: int, number: int, apex: bytes) -> tuple[list[Piece], int, int]:
+def run(message: bytes, at: int, number: int, apex: bytes) -> tuple[Pieces, int, int]:
     """The records of a message from an offset on, as far as the next SOA.
 
     Records of one name in a row are one piece, unless they need a closer look: duplicates, TTLs
@@ -97,7 +115,27 @@ def run(message: bytes, at: int, number: int, apex: bytes) -> tuple[list[Piece],
         number -= 1
     if group:
         _close(pieces, open_key[skip:], group)
-    return pieces, at, number
+    return _looked_at(pieces), at, number
+
+
+def _looked_at(pieces: list[Piece]) -> Pieces:
+    odd = []
+    octets = 0
+    before = b""
+    for number, (key, blob) in enumerate(pieces):
+        above = key[: key.rfind(b"\0", 0, -1) + 1]
+        if (
+            not number
+            or key <= before
+            or not before.startswith(above)
+            or key.endswith(b"*\0")
+            or blob[0] & _TOPS
+            or any(rrtype in HOST_OFFSET for rrtype, _ in rrsets_of(blob))
+        ):
+            odd.append(number)
+        octets += len(key) + len(blob)
+        before = key
+    return Pieces(pieces, odd, octets)
 
 
 def _close(pieces: list[Piece], key: bytes, group: list[_Row]) -> None:

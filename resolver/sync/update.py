@@ -8,7 +8,7 @@ and is to have, so that whoever has a say in it can look at that, and `apply` wr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from csid.protocol import (
@@ -141,7 +141,7 @@ def worked_out(zone: ZoneUpdate, asked: Asked) -> Change:
     changed = {
         key: (before[key], after[key])
         for key in sorted(after)
-        if _without_serial(before[key]) != _without_serial(after[key])
+        if _compared(before[key]) != _compared(after[key])
     }
     return Change(changed, serial)
 
@@ -221,13 +221,15 @@ def _is_later(data: bytes, held: bytes) -> bool:
     return 0 < (new - old) % 2**32 < 2**31
 
 
-def _without_serial(rrsets: RRsets) -> list[tuple[int, int, list[bytes]]]:
-    """What is compared: the order of records says nothing, nor does the serial."""
-    return list(_parts(rrsets))
+def _compared(rrsets: RRsets) -> list[tuple[int, int, list[bytes]]]:
+    """What tells names apart: the order of records says nothing, nor do the serial and the case of
+    names.
+    """
+    return [
+        (rrtype, ttl, sorted(folded(rrtype, _without_serial(rrtype, data)) for data in rdatas))
+        for rrtype, (ttl, rdatas) in sorted(rrsets.items())
+    ]
 
 
-def _parts(rrsets: RRsets) -> Iterator[tuple[int, int, list[bytes]]]:
-    for rrtype, (ttl, rdatas) in sorted(rrsets.items()):
-        if rrtype == SOA:
-            rdatas = [data[:-20] + data[-16:] for data in rdatas]
-        yield rrtype, ttl, sorted(rdatas)
+def _without_serial(rrtype: int, data: bytes) -> bytes:
+    return data[: _SERIAL.start] + data[_SERIAL.stop :] if rrtype == SOA else data

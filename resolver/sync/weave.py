@@ -11,7 +11,6 @@ What other servers would serve is taken: duplicates count once, TTLs that differ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from csid import names
@@ -23,7 +22,7 @@ from resolver.store.build import BESIDE_CNAME, RECORD_OCTETS, SINGLE, Node, dept
 from resolver.store.extras import extras_of, hosts_in, is_wildcard, names_hosts
 from resolver.store.held import RRsets
 from resolver.store.node import RRset
-from resolver.sync.unpack import Piece
+from resolver.sync.unpack import Piece, Pieces
 from resolver.zonefile.canonical import folded
 
 _TOPS: Final = node.CUT | node.REDIRECT
@@ -106,25 +105,51 @@ class Weaver:
         self._before = b""  # the last name that is finished
         self._covers: list[tuple[bytes, int]] = []  # the topmost cover that we are inside of
 
-    def add(self, pieces: Sequence[Piece]) -> int:
+    def add(self, given: Pieces) -> int:
         """Take records; how many pieces were taken. Fewer than all: the next one is of a name that
         is not behind the last.
 
         Raises:
             ZoneError: what comes cannot be held.
         """
-        number = 0
-        for key, blob in pieces:
-            if key == self._key and self._blob:
-                self._join(blob)
-            elif key < self._key:
+        pieces, odd, octets = given
+        number, size = 0, len(pieces)
+        for turn in range(len(odd)):
+            number = odd[turn]
+            end = odd[turn + 1] if turn + 1 < len(odd) else size
+            if not self._take(pieces[number]):
                 return number
-            else:
-                self.close()
-                self._key = key
-                self._blob = blob
             number += 1
-        return number
+            if number < end:
+                self.close()
+            while number < end and self._covers:
+                self._take(pieces[number])
+                number += 1
+            if number < end:  # nothing is to be said of them but that they are there
+                self.close()
+                self.ready += pieces[number : end - 1]
+                if end - number > 1:
+                    self._before = pieces[end - 2][0]
+                self._key, self._blob = pieces[end - 1]
+        self.octets += octets + _HELD_OCTETS * size
+        return size
+
+    def _take(self, piece: Piece) -> bool:
+        """Take a piece, unless its name is not behind the last."""
+        key, blob = piece
+        if self._blob:
+            if key == self._key:
+                self._join(blob)
+                return True
+            if key < self._key:
+                return False
+            self.close()
+        self._key = key
+        self._blob = blob
+        covers = self._covers
+        while covers and not key.startswith(covers[-1][0]):
+            covers.pop()
+        return True
 
     def taken(self) -> list[Node]:
         """The nodes that are ready; they are the caller's."""
@@ -152,12 +177,11 @@ class Weaver:
         self._blob = b""
         key = self._key
         covers = self._covers
-        while covers and not key.startswith(covers[-1][0]):
-            covers.pop()
         cover = covers[-1][1] if covers else 0
         if not self._before.startswith(key[: key.rfind(b"\0", 0, -1) + 1]):
             for missing in missing_above(key, self._before):
                 self.ready.append((missing, bytes((0, cover))))
+                self.octets += _HELD_OCTETS + len(missing)
         self._before = key
         if not covers and blob[0] & _TOPS:
             cover = 1 + depth_of(key)
@@ -170,7 +194,6 @@ class Weaver:
             self.apex = blob
         elif key.endswith(b"*\0") and is_wildcard(key):
             self.wildcards += 1
-        self.octets += len(key) + len(blob) + _HELD_OCTETS
         self.ready.append((key, blob))
 
     def _with_own(self, key: bytes, blob: bytes, cover: int) -> bytes:

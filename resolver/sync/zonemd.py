@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from csid import names
+from csid.errors import ZoneError
 from csid.protocol import RRSIG, SOA, ZONEMD
 from resolver.store import node
 from resolver.store.difference import serial_in, with_serial
@@ -181,3 +182,21 @@ def _wanted(apex: bytes) -> tuple[Verdict | None, dict[int, bytes]]:
     if twice:
         return Verdict(WRONG, "it has two ZONEMD records of one scheme and hash"), {}
     return Verdict(UNKNOWN), {}
+
+
+def examine(origin: bytes, nodes: Nodes) -> None:
+    """Look at a zone that was transferred, before it is published: an `Examine` of intake.py.
+
+    Args:
+        origin: the apex, in wire form.
+
+    Raises:
+        ZoneError: its digest says that it is another zone. One without a digest, or with digests
+            that nobody here knows, is taken.
+    """
+    verdict = verify(names.key_of(origin), nodes)
+    if verdict.outcome == WRONG:
+        raise ZoneError(
+            names.to_text(origin),
+            f"{verdict.reason}; the primary has to make the ZONEMD anew (RFC 8976)",
+        )

@@ -11,7 +11,7 @@ from typing import Any, Final
 from csid import names
 from csid.errors import ZoneError
 from gateway.cli import acting, options, output, progress
-from gateway.cli.commands import zone_follow
+from gateway.cli.commands import zone_catalog, zone_follow, zone_zonemd
 from gateway.cli.request import trial_text
 from registry.service import Registry
 from registry.tables.naming import Names
@@ -87,6 +87,8 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     _add_change(rebuild)
     rebuild.set_defaults(run=run_rebuild)
     zone_follow.register(commands)
+    zone_catalog.register(commands)
+    zone_zonemd.register(commands)
 
 
 def _add_change(parser: argparse.ArgumentParser) -> None:

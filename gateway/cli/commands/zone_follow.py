@@ -142,7 +142,7 @@ def run_refresh(args: argparse.Namespace) -> int:
         registry.perform(REFRESH, (origin, args.full))
         state = _awaited(registry.store, names.key_of(origin))
     shown = names.to_text(origin)
-    is_open = state is None or state.due == 0
+    is_open = state is None or state.is_open
     is_good = state is not None and not is_open and not state.failures
     if args.json:
         outcome = "open" if is_open else "current" if is_good else "failed"
@@ -168,6 +168,6 @@ def _awaited(store: Store, apex: bytes) -> states.StateRow | None:
     while True:
         with store.read() as read:
             state = states.state_of(read, apex)
-        if state is None or state.due or time.monotonic() >= end:
+        if state is None or not state.is_open or time.monotonic() >= end:
             return state
         time.sleep(_LOOK_SECONDS)

@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 
 from csid import names
 from resolver.store import parted
+from resolver.store.apexes import NOT_READY
 from resolver.store.build import build
 from resolver.store.environment import Store
 from resolver.store.update import ZoneUpdate
 from resolver.store.write import WriteTransaction
-from resolver.sync import catalog, members
+from resolver.sync import catalog, members, states, timers
+from resolver.sync.catalog import Member
 from resolver.sync.members import (
     ADDED,
     CHANGED,
@@ -25,6 +27,7 @@ from resolver.sync.members import (
     RESET,
     RETURNED,
     Consumer,
+    Policy,
 )
 from resolver.sync.settings import (
     CATALOGS,
@@ -106,8 +109,15 @@ class Node:
             return follow_of(read, key(origin))
 
     def held(self) -> set[str]:
+        """The zones of which there is data."""
         with self.store.read() as read:
-            return {names.to_text(zone.origin) for zone in read.zones()}
+            zones = list(read.zones())
+            assert all(  # what is followed has a state and a timer, and nothing else has
+                (states.state_of(read, zone.apex) is None) == (follow_of(read, zone.apex) is None)
+                for zone in zones
+            )
+            assert sum(1 for _ in timers.rows(read)) == sum(1 for _ in states.states(read))
+            return {names.to_text(zone.origin) for zone in zones if zone.flags != NOT_READY}
 
     def fault(self, origin: str) -> str | None:
         with self.store.read() as read:
@@ -199,7 +209,7 @@ def test_a_member_that_returns_under_its_label_has_its_data(node: Node) -> None:
 
 
 def test_data_of_a_member_that_does_not_return_goes(node: Node) -> None:
-    node.catalog("cat.", "a.zones PTR a.example.\n")
+    node.catalog("cat.", "a.zones PTR a.example.\nb.zones PTR never.example.\n")
     node.transfer("a.example.")
     node.catalog("cat.", "")
     with node.store.write() as txn:
@@ -288,8 +298,15 @@ def test_members_go_with_their_catalog(node: Node) -> None:
     assert node.fault("cat.") is None
 
 
+class Own(Policy):
+    """The policy of a node that has a zone of its own to come."""
+
+    def refuses(self, txn: WriteTransaction, zone: bytes, member: Member) -> str:
+        return "ours" if zone == key("ours.") else ""
+
+
 def test_what_the_node_refuses_is_not_held(node: Node) -> None:
-    node.consumer = Consumer(lambda: NOW, lambda zone: "ours" if zone == key("ours.") else "")
+    node.consumer = Consumer(lambda: NOW, Own())
     assert node.catalog("cat.", "a.zones PTR ours.\nb.zones PTR b.\n") == [(ADDED, "b.")]
 
 

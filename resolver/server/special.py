@@ -1,0 +1,87 @@
+"""What is no plain query, in a process that answers: `resolver.sync.front` says what is to be done,
+and what takes no longer than an answer is done here. The rest is left to the server around.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from resolver.answer.edns import OptWriter
+from resolver.answer.process import Answerer
+from resolver.answer.reply import Reply
+from resolver.answer.resolve import TreeSource
+from resolver.answer.source import Source
+from resolver.server.bell import Bell
+from resolver.store.environment import Store
+from resolver.sync.front import Forward, Front, Transfer
+from resolver.sync.outgoing import answer_udp
+
+# `resolver.server.forwarding.Forwarder.forward`; whoever is to get the answer is an `Asker` of
+# `resolver.server.datagrams`.
+HandOver = Callable[[bytes, bytes, bytes, Any], bool]
+
+
+def nobody(_message: bytes, _address: bytes, _failure: bytes, _asker: Any) -> bool:
+    """Where whoever answers hands UPDATEs over by other means."""
+    return False
+
+
+class Special:
+    """Looks after what is no plain query.
+
+    Args:
+        store: what is answered from.
+        answerer: makes the answers; it asks here from now on.
+        opt: writes OPT records.
+        bell: rung by NOTIFY.
+        hand_over: what came over UDP, to the writer.
+
+    Attributes:
+        left: what the message answered last leaves to be done by the server around, if any.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        answerer: Answerer,
+        opt: OptWriter,
+        bell: Bell,
+        hand_over: HandOver = nobody,
+    ) -> None:
+        self._store = store
+        self._front = Front(answerer, opt, bell.ring)
+        self._hand_over = hand_over
+        self.left: Transfer | Forward | None = None
+        answerer.special = self.handle
+
+    def handle(self, reply: Reply, source: Source, now: int) -> bytes | None:
+        """The answer to a message; None if there is none yet, see `left`."""
+        assert isinstance(source, TreeSource)
+        moment = self._store.reading(source.moment)
+        outcome = self._front.handle(reply, source, moment, now)
+        if isinstance(outcome, Transfer) and not outcome.request.stream:
+            return answer_udp(outcome.request, moment, now)
+        if isinstance(outcome, Transfer | Forward):
+            self.left = outcome
+            return None
+        return outcome
+
+    def take(self) -> Transfer | Forward | None:
+        """What is left, which the caller sees to."""
+        left, self.left = self.left, None
+        return left
+
+    def hand_over(self, forward: Forward, asker: Any, now: int) -> bytes | None:
+        """Have the writer answer an UPDATE; the answer if it cannot.
+
+        Args:
+            asker: what is to get the answer.
+        """
+        failure = self.unreachable(forward, now)
+        handed = self._hand_over(forward.packet, forward.reply.address, failure, asker)
+        return None if handed else failure
+
+    def unreachable(self, forward: Forward, now: int) -> bytes:
+        """The answer to an UPDATE that could not be handed to the writer."""
+        return self._front.unreachable(forward, now)
