@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator
 from itertools import islice
@@ -36,7 +37,8 @@ PAUSE_SECONDS: Final = {  # before a cut is asked for again
 }
 OPEN: Final = (FilingState.WANTED, FilingState.WAITING)
 _PREFIX: Final = b"cut/"  # of the names of errands
-AWAITS: Final = "awaits approval"  # begins what is said of a cut that is to be approved
+# What is said of a cut that is to be approved.
+_AWAITS: Final = re.compile(r"awaits approval \(filing [0-9]+\)")
 EDNS_OCTETS: Final = 1_232
 _HEADER: Final = struct.Struct(">6H").pack
 _RR: Final = struct.Struct(">HHIH").pack
@@ -122,7 +124,7 @@ def read_answer(answer: bytes) -> tuple[FilingState, str]:
     rcode = message.rcode()
     if rcode == NOERROR:
         return FilingState.FILED, text
-    if rcode == REFUSED and text.startswith(AWAITS):
+    if rcode == REFUSED and _AWAITS.search(text):
         return FilingState.WAITING, text
     if rcode == REFUSED and text:
         return FilingState.REFUSED, text
