@@ -69,6 +69,15 @@ def asker_of(name: bytes, is_ipv6: bool, control: bytes) -> Asker:
     return Asker(address, [(level, kind, control[_CONTROL.size : size])])
 
 
+def send_later(sock: socket.socket, asker: Asker, message: bytes) -> None:
+    """Send an answer that was not there when the others of its batch were.
+
+    Raises:
+        OSError: the kernel does not take it.
+    """
+    sock.sendmsg([message], asker.ancillary, socket.MSG_DONTWAIT, asker.address)
+
+
 class Datagrams:
     """A batch of datagrams on one socket: received together, answered slot by slot, sent together.
 

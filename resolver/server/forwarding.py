@@ -17,6 +17,7 @@ from typing import Final, Generic, NamedTuple
 
 from csid.limits import FORWARD_SECONDS, MAX_FORWARDED
 from resolver.server.forwarded import SOCKET, Pending, Who
+from resolver.sync.front import Forward
 
 _LOOK_SECONDS: Final = 1.0
 _READ_OCTETS: Final = 65_536
@@ -48,11 +49,10 @@ class Forwarder(Generic[Who]):
         self._out = bytearray()
         self._thread: threading.Thread | None = None
 
-    def forward(self, message: bytes, address: bytes, failure: bytes, who: Who) -> bool:
+    def hand_over(self, forward: Forward, failure: bytes, who: Who) -> bool:
         """Hand one on; False if too many wait already.
 
         Args:
-            address: IP address of who asks.
             failure: the answer if the writer gives none.
             who: for ``send``.
         """
@@ -61,7 +61,7 @@ class Forwarder(Generic[Who]):
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="forwarder", daemon=True)
             self._thread.start()
-        self._handed.append(_Handed(message, address, failure, who))
+        self._handed.append(_Handed(forward.packet, forward.reply.address, failure, who))
         os.eventfd_write(self._wake, 1)
         return True
 

@@ -17,13 +17,13 @@ from resolver.store.environment import Store
 from resolver.sync.front import Forward, Front, Transfer
 from resolver.sync.outgoing import answer_udp
 
-# `resolver.server.forwarding.Forwarder.forward`; whoever is to get the answer is an `Asker` of
-# `resolver.server.datagrams`.
-HandOver = Callable[[bytes, bytes, bytes, Any], bool]
+# Hands an UPDATE over to the writer, whose answer goes to an asker (`resolver.server.datagrams`)
+# some time later; if there is none, the answer that is given with it. False: it is not taken.
+HandOver = Callable[[Forward, bytes, Any], bool]
 
 
-def nobody(_message: bytes, _address: bytes, _failure: bytes, _asker: Any) -> bool:
-    """Where whoever answers hands UPDATEs over by other means."""
+def no_writer(_forward: Forward, _failure: bytes, _asker: Any) -> bool:
+    """Where no UPDATE can be carried out."""
     return False
 
 
@@ -79,8 +79,7 @@ class Special:
             asker: what is to get the answer.
         """
         failure = self.unreachable(forward, now)
-        handed = self._hand_over(forward.packet, forward.reply.address, failure, asker)
-        return None if handed else failure
+        return None if self._hand_over(forward, failure, asker) else failure
 
     def unreachable(self, forward: Forward, now: int) -> bytes:
         """The answer to an UPDATE that could not be handed to the writer."""

@@ -38,7 +38,7 @@ from resolver.server.framing import Stream
 from resolver.server.notices import Repeated
 from resolver.server.socket_stream import SocketStream
 from resolver.server.special import Special
-from resolver.server.tcp_forwarding import TcpForwarder
+from resolver.server.tcp_forwarding import Forwarding, nobody_writes
 from resolver.server.transfers import Transfers
 from resolver.store.environment import Store
 from resolver.sync.front import Forward, Transfer
@@ -85,8 +85,8 @@ class TcpServer:
         max_per_peer: those of one peer.
         max_held: octets held for all of them.
         shared: by which the supervisor sees that it answers.
-        special: looks after what is no plain query, if anybody does.
-        forwarder: hands UPDATEs to the writer, if there is one.
+        special: looks after what the answerer leaves to be done, if anybody does.
+        forward: hands UPDATEs on to the writer.
     """
 
     def __init__(
@@ -98,13 +98,13 @@ class TcpServer:
         max_held: int = MAX_HELD_OCTETS,
         shared: Counters | None = None,
         special: Special | None = None,
-        forwarder: TcpForwarder | None = None,
+        forward: Forwarding = nobody_writes,
     ) -> None:
         self._shared = shared or open_inherited(None)
         self._store = store
         self._answer = answerer.answer
         self._special = special
-        self._forwarder = forwarder
+        self._forward = forward
         self.connections = Connections(max_connections, max_per_peer, max_held)
         self.transfers = Transfers(store, self.connections)
         self.queries = 0
@@ -234,13 +234,10 @@ class TcpServer:
         """Send what answers a query that took more than looking up."""
         now = int(time.time())
         if isinstance(left, Forward):
-            answer = None
-            if self._forwarder is not None:
-                connection.deadline = self._now + FORWARD_SECONDS + SWEEP_SECONDS
-                answer = await self._forwarder.forward(left.packet, connection.address)
-            if answer is None:
-                assert self._special is not None  # who has left it
-                answer = self._special.unreachable(left, now)
+            assert self._special is not None
+            connection.deadline = self._now + FORWARD_SECONDS + SWEEP_SECONDS
+            answer = await self._forward(left.packet, connection.address)
+            answer = answer or self._special.unreachable(left, now)
             await self._send(connection, stream, answer)
             return
         await self.transfers.send(connection, stream, left.request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,15 @@ from csid.limits import FORWARD_SECONDS
 from resolver.server.forwarded import Pending
 from resolver.server.forwarding import connect
 
+# The writer's answer to an UPDATE from an IP address; None if it gives none.
+Forwarding = Callable[[bytes, bytes], Awaitable["bytes | None"]]
+
 _READ_OCTETS: Final = 65_536
+
+
+async def nobody_writes(_message: bytes, _address: bytes) -> bytes | None:
+    """Where no UPDATE can be carried out."""
+    return None
 
 
 class _Asker:
@@ -75,7 +84,7 @@ class TcpForwarder:
         self._link: _Link | None = None
 
     async def forward(self, message: bytes, address: bytes) -> bytes | None:
-        """The writer's answer to an UPDATE from an IP address; None if it gives none."""
+        """As `Forwarding` says."""
         link = self._linked()
         if link is None or link.pending.is_full:
             return None

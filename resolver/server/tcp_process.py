@@ -97,13 +97,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             opt = OptWriter(store.settings().cookie_secret, options.nsid.encode())
             answerer = Answerer(opt, tell=tell)
             special = Special(store, answerer, opt, Bell(options.data))
+            forward = TcpForwarder(options.data).forward
             server = TcpServer(
-                store,
-                answerer,
-                connections,
-                shared=shared,
-                special=special,
-                forwarder=TcpForwarder(options.data),
+                store, answerer, connections, shared=shared, special=special, forward=forward
             )
             listeners = [socket.socket(fileno=fd) for fd in options.fd]
             trio.run(run, store, server, listeners, options.ready_fd)

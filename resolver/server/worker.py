@@ -12,6 +12,7 @@ import signal
 import socket
 import struct
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,7 @@ from resolver.answer.edns import OptWriter
 from resolver.answer.process import Answerer
 from resolver.server.bell import Bell
 from resolver.server.counters import open_inherited
-from resolver.server.datagrams import Asker
+from resolver.server.datagrams import send_later
 from resolver.server.forwarding import Forwarder
 from resolver.server.notices import tell
 from resolver.server.special import Special
@@ -67,12 +68,8 @@ def run(arguments: argparse.Namespace) -> None:
     store = Store.open(arguments.data)
     opt = OptWriter(store.settings().cookie_secret, arguments.nsid.encode())
     answerer = Answerer(opt, tell=tell)
-
-    def send(asker: Asker, answer: bytes) -> None:
-        sock.sendmsg([answer], asker.ancillary, socket.MSG_DONTWAIT, asker.address)
-
-    forwarder = Forwarder(arguments.data, send)
-    special = Special(store, answerer, opt, Bell(arguments.data), forwarder.forward)
+    forwarder = Forwarder(arguments.data, partial(send_later, sock))
+    special = Special(store, answerer, opt, Bell(arguments.data), forwarder.hand_over)
     datagrams = Datagrams(sock)
     signal.signal(signal.SIGTERM, lambda *_: datagrams.stop())
     if arguments.ready_fd is not None:

@@ -78,21 +78,17 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
 
 # -- what is asked
 
-NAMES = st.sampled_from(
-    [
-        "example.",
-        "a.example.",
-        "alias.example.",
-        "A.EXAMPLE.",
-        "new.example.",
-        "*.example.",
-        "cut.example.",
-        "ns.cut.example.",
-        "y.ent.example.",
-        "x.y.ent.example.",
-        "dn.example.",
-    ]
-)
+APEX_AND_OTHERS = ("example.", "a.example.", "alias.example.", "A.EXAMPLE.", "new.example.")
+DEEPER = ("cut.example.", "ns.cut.example.", "y.ent.example.", "x.y.ent.example.", "dn.example.")
+WILDCARD = "*.example."
+NAMES = st.sampled_from((*APEX_AND_OTHERS, *DEEPER, WILDCARD))
+
+
+def is_taken_by_bind(step: tuple[object, ...]) -> bool:
+    """BIND passes over an NS at a wildcard, which RFC 4592 section 4.2 leaves open."""
+    return WILDCARD not in step or "NS" not in step
+
+
 RECORDS = st.one_of(
     st.tuples(st.just("A"), st.sampled_from(["192.0.2.1", "192.0.2.2", "192.0.2.3"])),
     st.tuples(st.just("AAAA"), st.sampled_from(["2001:db8::1", "2001:db8::2"])),
@@ -120,7 +116,7 @@ CHANGES = st.one_of(
     st.tuples(st.just("delete"), NAMES, TYPES),
     st.tuples(st.just("delete"), NAMES),
     st.tuples(st.just("replace"), NAMES, TTLS, RECORDS).map(lambda one: (*one[:3], *one[3])),
-)
+).filter(is_taken_by_bind)
 PREREQUISITES = st.one_of(
     st.tuples(st.just("present"), NAMES),
     st.tuples(st.just("present"), NAMES, TYPES),
