@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import struct
+import time
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -17,7 +18,9 @@ from dns.exception import DNSException
 from csid import names
 from csid.protocol import CLASS_IN, NOERROR, NS, OPT, REFUSED, SOA, UPDATE
 from registry.network import filings
+from registry.network.catalogs import NodePolicy
 from registry.network.hooks import Network
+from registry.network.membership import RegisterWatch
 from registry.tables import codec, transaction, view
 from registry.tables.enums import FILING_WORDS, FilingState
 from registry.tables.naming import Names
@@ -97,7 +100,11 @@ def adds(store: Store) -> Network:
     transaction.open_tables(store)
     with store.read() as read:
         root = view.get_root(TransactionView(read))
-    return Network() if root is None else Network([FilingDuty(store.settings().suffix)])
+    if root is None:
+        return Network()
+    suffix = store.settings().suffix
+    watch = RegisterWatch(suffix, lambda: int(time.time()), NodePolicy(suffix))
+    return Network([FilingDuty(suffix)], watch)
 
 
 def update_of(named: Names, cut: str, server: bytes) -> bytes:
