@@ -47,7 +47,7 @@ class Special:
         answerer: Answerer,
         opt: OptWriter,
         bell: Bell,
-        hand_over: HandOver = nobody,
+        hand_over: HandOver = no_writer,
     ) -> None:
         self._store = store
         self._front = Front(answerer, opt, bell.ring)

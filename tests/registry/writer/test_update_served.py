@@ -204,7 +204,7 @@ def test_what_was_answered_is_there_whenever_the_writer_is_killed(
         for number in range(kills):
             eventually("a writer runs", lambda: server.workers(WRITER))
             before = len(answered) and sum(map(int, answered.values()))
-            eventually("updates are carried out", lambda: _sum(answered) > before)
+            eventually("updates are carried out", lambda before=before: _sum(answered) > before)
             time.sleep(0.01 * number)
             for pid in server.workers(WRITER):
                 os.kill(pid, signal.SIGKILL)
