@@ -146,13 +146,13 @@ UNITS: Final[Mapping[str, Unit]] = {
     "zone.abandon": abandon_zone,
     "zone.drop": drop_zone,
     "zone.strays": doom_strays,
-    following.FOLLOW: following.follow,
-    following.UNFOLLOW: following.unfollow,
-    following.REFRESH: following.refresh,
     "zone.zonemd": set_digest,
     catalogs.PRODUCE: catalogs.produce,
     catalogs.CONSUME: catalogs.consume,
     catalogs.STOP: catalogs.stop,
+    following.FOLLOW: following.follow,
+    following.UNFOLLOW: following.unfollow,
+    following.REFRESH: following.refresh,
 }
 
 

@@ -35,6 +35,7 @@ from resolver.sync.errors import TransferError
 from resolver.sync.fetch import Fetch, Together
 from resolver.sync.members import Consumer
 from resolver.sync.settings import TARGETS
+from resolver.sync.zonemd import DigestWatch
 
 COMMIT_SECONDS: Final = 1.0  # between two commits of what looks came to
 LOOK_SECONDS: Final = 2.0  # between two looks at the store without any reason
@@ -74,7 +75,7 @@ class Driver:
         self._sleep = trio.CancelScope()
         policy = NodePolicy(store.settings().suffix)
         consumer = Consumer(lambda: int(time.time()), policy)
-        self._watch = Together((StillFollowed(), consumer, network.watch))
+        self._watch = Together((StillFollowed(), DigestWatch(), consumer, network.watch))
         self._watching = Watching(store.path / "data.mdb")
         self._offset = 0.0  # between the clocks
         with self._present() as present:

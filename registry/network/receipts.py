@@ -28,7 +28,7 @@ from resolver.sync.settings import key_row
 from resolver.sync.update import Asked
 from resolver.sync.update_message import Record
 
-if TYPE_CHECKING:  # which has the claims of this module
+if TYPE_CHECKING:
     from registry.core import Core
 
 UNIT: Final = "receipts"

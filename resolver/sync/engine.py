@@ -25,7 +25,7 @@ from csid.protocol import SOA
 from resolver.store import node
 from resolver.store.apexes import EXPIRED, SERVED, split_zone_entry
 from resolver.store.seek import APEX_PREFIX
-from resolver.sync import checks, timers
+from resolver.sync import checks, expire, timers
 from resolver.sync.access import keyring
 from resolver.sync.actions import Action, Errand, Limits, Present, Where
 from resolver.sync.job import Line, Notice, Zone
@@ -49,6 +49,9 @@ class Fetched(Protocol):
 
     @property
     def octets(self) -> int: ...
+
+    @property
+    def expire(self) -> int | None: ...  # seconds that the primary says are left (RFC 7314)
 
 
 class SoaRecord(NamedTuple):
@@ -217,6 +220,7 @@ class Engine:
         assert zone is not None
         peer.transferred(present, line)
         zone.there = fetched.serial
+        zone.expire, zone.is_new = fetched.expire, fetched.kind != "CURRENT"
         zone.soa, zone.flags = timers.held_of(present.moment, zone.apex)
         if fetched.kind != "CURRENT":
             zone.state = zone.state._replace(
@@ -386,6 +390,7 @@ class Engine:
             self.failed_at(present, zone, f"{peer.where}: {serial}")
             return
         zone.there = serial
+        zone.expire = expire.told(message)
         if zone.soa is None or is_ahead(serial, zone.soa.serial):
             zone.is_wanted = True
             if not peer.take(present, zone):
@@ -417,7 +422,7 @@ class Engine:
             serial=soa.serial,
             there=zone.there,
             refreshed=now,
-            expires=now + times.expire,
+            expires=expire.until(now, times.expire, zone.expire, zone.state.expires, zone.is_new),
             primary=zone.at,
             failures=0,
             error=zone.reason,

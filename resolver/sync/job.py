@@ -27,6 +27,7 @@ class Zone:
         is_noticed: another notice came meanwhile.
         is_again: the present question is asked for the second time, on another connection.
         there: the serial that a primary said.
+        expire: seconds that it said are left (RFC 7314); `is_new`, of what it transferred.
         reason: why the last primary tried could not help.
         begun: when its transfer began, on the steady clock.
     """
@@ -35,10 +36,12 @@ class Zone:
         "apex",
         "at",
         "begun",
+        "expire",
         "flags",
         "is_again",
         "is_forced",
         "is_full",
+        "is_new",
         "is_noticed",
         "is_urgent",
         "is_wanted",
@@ -75,6 +78,8 @@ class Zone:
         self.is_wanted = soa is None
         self.is_urgent = self.is_noticed = self.is_again = False
         self.there: int | None = None
+        self.expire: int | None = None
+        self.is_new = False
         self.reason = ""
         self.begun = 0.0
 

@@ -38,6 +38,7 @@ class Fetched(NamedTuple):
     kind: str
     serial: int
     octets: int = 100
+    expire: int | None = None
 
 
 @dataclass
