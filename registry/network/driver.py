@@ -15,7 +15,7 @@ import trio
 
 from csid import names
 from csid.errors import CsidError, StoreError
-from registry.network.batch import Batch, perform, write
+from registry.network.batch import Batch, forget_peers, perform, write
 from registry.network.catalogs import NodePolicy
 from registry.network.hooks import Duty, Network
 from registry.network.transfers import StillFollowed, examine_of
@@ -88,6 +88,8 @@ class Driver:
             StoreError: the store can no longer be read.
             OSError: the data directory cannot be written.
         """
+        if self._notified.is_missed:  # who is still away will be found to be
+            await trio.to_thread.run_sync(forget_peers, self._store)
         rung = bell.listen(self._store.path)
         try:
             async with trio.open_nursery() as self._nursery:

@@ -373,7 +373,7 @@ class Engine:
                 zone.reason = peer.error
                 continue
             if not peer.take(present, zone):
-                zone.reason = f"{peer.where}: too many zones wait for it"
+                zone.is_crowded = True
                 continue
             return
         self._fail(present, zone)
@@ -394,7 +394,8 @@ class Engine:
         if zone.soa is None or is_ahead(serial, zone.soa.serial):
             zone.is_wanted = True
             if not peer.take(present, zone):
-                self.failed_at(present, zone, f"{peer.where}: too many zones wait for it")
+                zone.is_crowded = True
+                self._next(present, zone)
         else:
             self._compared(present, peer, zone, serial)
 
@@ -439,6 +440,10 @@ class Engine:
     def _fail(self, present: Present, zone: Zone) -> None:
         """No primary could help: try again later, and do without if that lasts."""
         now, before = present.unix, zone.state
+        if zone.is_crowded and not now >= before.expires > 0:  # nobody's failure but ours
+            due = now + timers.earlier(self.limits.crowded, self.random)
+            self._settle(present, zone, before._replace(due=due), None)
+            return
         failures = before.failures + 1
         flag = None
         if zone.soa is None:

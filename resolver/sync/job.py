@@ -25,6 +25,7 @@ class Zone:
         is_wanted: it is known to have changed: it is transferred without being asked for its SOA.
         is_urgent: a notice or somebody at the terminal waits for it.
         is_noticed: another notice came meanwhile.
+        is_crowded: so many zones wait for a primary that it could not be asked now.
         is_again: the present question is asked for the second time, on another connection.
         there: the serial that a primary said.
         expire: seconds that it said are left (RFC 7314); `is_new`, of what it transferred.
@@ -39,6 +40,7 @@ class Zone:
         "expire",
         "flags",
         "is_again",
+        "is_crowded",
         "is_forced",
         "is_full",
         "is_new",
@@ -76,7 +78,7 @@ class Zone:
         self.wanted: int | None = None
         self.is_full = self.is_forced = False
         self.is_wanted = soa is None
-        self.is_urgent = self.is_noticed = self.is_again = False
+        self.is_urgent = self.is_noticed = self.is_again = self.is_crowded = False
         self.there: int | None = None
         self.expire: int | None = None
         self.is_new = False
