@@ -399,10 +399,11 @@ class Quick(Peer):
     """A server that has nothing new of any zone, and takes no time to say so."""
 
     def answer(self, octets: bytes) -> bytes | None:
+        question = octets[12 : octets.index(b"\0\0\6\0\1") + 5]  # without the OPT record
         numbers = b"".join(one.to_bytes(4, "big") for one in (1, 100, 20, 1_000, 60))
         data = b"\2ns\0\1h\0" + numbers
         record = b"\xc0\x0c\0\6\0\1\0\0\0\x3c" + len(data).to_bytes(2, "big") + data
-        return octets[:2] + b"\x84\0\0\1\0\1\0\0\0\0" + octets[12:] + record
+        return octets[:2] + b"\x84\0\0\1\0\1\0\0\0\0" + question + record
 
 
 def many(world: World, count: int) -> None:
