@@ -171,12 +171,12 @@ class Driver:
     def _read_feed(self, present: Present) -> bool:
         """Take changes from the feed; whether there are more."""
         engine = self.engine
-        if engine.telling >= TELLING_MOST:
+        if engine.telling.count >= TELLING_MOST:
             return False
         found = feed.changes(present.moment, self._position + b"\0")
         for count, change in enumerate(found, start=1):
             self._position = change.key
-            engine.changed(present, change.apex, change.key)
+            engine.telling.changed(present, change.apex, change.key)
             if count == FEED_AT_ONCE:
                 return True
         return self._notified.go_on(present, engine)
@@ -345,9 +345,9 @@ class Driver:
             engine = self.engine
             batch = Batch(
                 engine.take_settled(),
-                engine.take_done_rows(),
+                engine.telling.take_done_rows(),
                 self._passed_now(),
-                engine.take_told(),
+                engine.telling.take_told(),
                 engine.take_peers(),
             )
             if not any(batch):

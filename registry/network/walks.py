@@ -66,6 +66,6 @@ class Notified:
                 return True
             apex = key[len(APEX_PREFIX) :]
             if targets_of(present.moment, apex):
-                engine.changed(present, apex, b"")
+                engine.telling.changed(present, apex, b"")
         self.passed, self._next = self._overrun, None
         return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from csid import names
 from resolver.sync.actions import Errand
 from resolver.sync.settings import Target
@@ -89,6 +91,35 @@ class Zone:
     def key(self) -> bytes:
         """Name of the key for the present primary."""
         return self.primaries[self.at].key
+
+
+class Queue:
+    """Zones in the order in which they come; those that were notified of, before the others."""
+
+    def __init__(self) -> None:
+        self._urgent: deque[Zone] = deque()
+        self._others: deque[Zone] = deque()
+
+    def add(self, zone: Zone, first: bool = False) -> None:
+        """Add a zone behind those like it, or before all."""
+        if first:
+            self._urgent.appendleft(zone)
+        else:
+            (self._urgent if zone.is_urgent else self._others).append(zone)
+
+    def take(self) -> Zone:
+        """The next zone, which is no longer in it."""
+        return (self._urgent or self._others).popleft()
+
+    def drain(self) -> list[Zone]:
+        """All of them; none is in it any more."""
+        zones = [*self._urgent, *self._others]
+        self._urgent.clear()
+        self._others.clear()
+        return zones
+
+    def __len__(self) -> int:
+        return len(self._urgent) + len(self._others)
 
 
 class Notice:
