@@ -28,7 +28,7 @@ class Reply:
             cookie: the client cookie of 8 octets, or empty;
             nsid: whether the server's name is wanted (RFC 5001);
             keepalive: whether edns-tcp-keepalive was sent (RFC 7828).
-        signed: a TSIG record ends it (RFC 8945).
+        signed: where the TSIG record begins that ends it (RFC 8945); 0 if none does.
         special: it is no plain query, and may be granted all the same: signed, or a transfer,
             NOTIFY or UPDATE (`resolver.sync.front`). What it gets if nobody looks after it is set.
 
@@ -101,7 +101,7 @@ class Reply:
         self.cookie = b""
         self.nsid = False
         self.keepalive = False
-        self.signed = False
+        self.signed = 0
         self.special = False
         self.sign: Callable[[bytes, int], bytes] | None = None
         self.reserved = 0

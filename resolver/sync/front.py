@@ -101,7 +101,7 @@ class Front:
         """
         signed = None
         if reply.signed:
-            found = tsig.verify(reply.packet, keyring(moment, now), now)
+            found = tsig.verify(reply.packet, keyring(moment, now), now, at=reply.signed)
             if not isinstance(found, tsig.Signed):
                 return self._refuse_signature(reply, found, now)
             signed, packet = found, reply.packet
