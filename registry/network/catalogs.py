@@ -12,6 +12,7 @@ from typing import Any, Final
 from csid import names
 from csid.errors import ZoneError
 from registry.core import Core
+from registry.network import membership
 from registry.tables import codec
 from registry.tables.naming import Names
 from registry.tables.transaction import TransactionView
@@ -44,7 +45,8 @@ OURSELVES: Final = bytes(4)  # the address with which this node rings at its own
 
 
 class NodePolicy(members.Policy):
-    """What no catalog may have held here: zones in which this node has assigned identifiers.
+    """What no catalog may have held here: zones in which this node has assigned identifiers; and
+    what the network says of its own (`registry.network.membership`).
 
     Args:
         suffix: of the deployment.
@@ -59,7 +61,13 @@ class NodePolicy(members.Policy):
             rows = territory.rows(TransactionView(txn), codec.ASSIGNMENTS)
             if next(rows, None) is not None:
                 return "identifiers that this node has assigned lie in it"
-        return ""
+        return membership.refuses(txn, self._named, zone, member)
+
+    def template(
+        self, txn: WriteTransaction, apex: bytes, member: Member
+    ) -> tuple[str, tuple[Target, ...]]:
+        found = membership.template(txn, self._named, apex, member)
+        return super().template(txn, apex, member) if found is None else found
 
 
 def produce(core: Core, args: Any) -> int:
