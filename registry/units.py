@@ -16,7 +16,7 @@ from csid.errors import CsidError
 from registry import resume
 from registry.bulk import intake
 from registry.core import Core
-from registry.network import catalogs, filings, following, receipts
+from registry.network import catalogs, filings, following, receipt_duty, receipts
 from registry.signing import keys, sign
 from registry.verify import indexes
 from registry.writer import plans
@@ -145,6 +145,7 @@ UNITS: Final[Mapping[str, Unit]] = {
     following.FOLLOW: following.follow,
     following.UNFOLLOW: following.unfollow,
     following.REFRESH: following.refresh,
+    receipt_duty.UNIT: receipt_duty.sent,
     "zone.zonemd": set_digest,
     catalogs.PRODUCE: catalogs.produce,
     catalogs.CONSUME: catalogs.consume,

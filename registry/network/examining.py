@@ -7,9 +7,9 @@ from typing import Final
 from csid.errors import CsidError
 from csid.identifier import parse
 from csid.record import decode
+from registry.network.receipts import shown
 from registry.rules.decision import Refusal
 from registry.rules.status import Status
-from registry.network.receipts import shown
 from registry.tables.enums import FiledState
 from registry.tables.rows import Filed
 from registry.zones.others import Other
@@ -27,7 +27,9 @@ def examine(name: str, record: bytes, holder: Other | None, before: Filed | None
         before: what was said of it before.
     """
     if before is not None and before.state is FiledState.ENDED:
-        return Refusal(Status.NEVER_AGAIN, f"was taken before, of node {before.node}, and has ended")
+        return Refusal(
+            Status.NEVER_AGAIN, f"was taken before, of node {before.node}, and has ended"
+        )
     if holder is None:
         return Refusal(Status.NOT_FOUND, "its node is not in the register of nodes")
     if holder.state != _ACTIVE:

@@ -9,6 +9,7 @@ be what its node has made it: nothing is said twice or forgotten, whoever is kil
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
 
@@ -18,12 +19,13 @@ from csid import names
 from csid.errors import ZoneError
 from csid.protocol import CSID
 from registry.network.examining import examine
+from registry.network.hooks import Network
+from registry.network.receipt_duty import ReceiptDuty, owed_by
 from registry.rules.case import entry_writer
-from registry.rules.decision import Refusal
 from registry.rules.requests import Actor, Role
 from registry.rules.status import Status
-from registry.tables import codec
-from registry.tables.enums import FiledState
+from registry.tables import codec, transaction, view
+from registry.tables.enums import FiledState, NodeRole
 from registry.tables.naming import Names
 from registry.tables.registered import SEGMENTS, is_shaped
 from registry.tables.rows import NO_LEAF, Filed
@@ -32,6 +34,7 @@ from registry.zones import others
 from registry.zones.others import Other
 from resolver.store import node
 from resolver.store.difference import serial_in
+from resolver.store.environment import Store
 from resolver.store.write import WriteTransaction
 from resolver.sync.settings import follow_of
 
@@ -42,7 +45,6 @@ _NUMBER: Final = 8  # octets
 # How the state stands in a record's octets: nowhere else can these be in canonical UTF-8.
 _FILING: Final = b"\xa2st\xa6filing"
 _ENDED: Final = b"\xa2st\xa7retired"
-_TAKEN: Final = int(FiledState.TAKEN)
 _unpack: Final[Any] = msgpack.unpackb
 
 
@@ -99,6 +101,26 @@ class FiledWatch:
         return True
 
 
+def adds(store: Store) -> Network:
+    """What the register of what was filed adds to the sync process of an aggregate."""
+    transaction.open_tables(store)
+    with store.read() as read:
+        place = view.get_place(TransactionView(read))
+    if place is None or place.role is not NodeRole.AGGREGATE:
+        return Network()
+    suffix = store.settings().suffix
+    watch = FiledWatch(suffix, lambda: int(time.time()))
+
+    def look_on() -> bool:
+        with store.read() as read:
+            if read.table(LOOKED).first(b"", b"\0") is None:
+                return False
+        with store.write() as txn:
+            return watch.look_on(txn)
+
+    return Network([ReceiptDuty(suffix)], watch, [look_on])
+
+
 class Examination:
     """Examines names of one zone inside a transaction.
 
@@ -120,7 +142,7 @@ class Examination:
         self._skip = len(names.key_of(named.wire))
         follow = follow_of(txn, apex)
         self._name = "" if follow is None else follow.group
-        self._holder: Other | None = others.node_named(txn, named, self._name)
+        self._holder: Other | None = others.node(txn, named, self._name)
         actor = Actor(self._name, Role.NODE, self._name)
         self._receipt = entry_writer(actor, RECEIPT, now, "")
         self._end = entry_writer(actor, END, now, "")
@@ -155,16 +177,14 @@ class Examination:
             if before is not None and before.state is FiledState.TAKEN and is_over:
                 self._write(END, name, before._replace(state=FiledState.ENDED), before)
             return
-        if before is not None and self._is_said(before):
+        if before is not None and before.state is FiledState.TAKEN and before.node == self._name:
             self._owe(before.leaf, name)  # once more, for what it is now
             return
         refusal = examine(name.decode("ascii"), _record(blob), self._holder, before)
-        if refusal is not None and before is not None and before.state is FiledState.ENDED:
-            self._refuse_again(name, before, refusal)
-            return
-        status = Status.DONE if refusal is None else refusal.status
         state = FiledState.TAKEN if refusal is None else FiledState.REFUSED
-        detail = "" if refusal is None else refusal.detail
+        if before is not None and before.state is FiledState.ENDED:
+            state = FiledState.ENDED  # whatever is asked, for ever
+        status, detail = (Status.DONE, "") if refusal is None else refusal
         if before is not None and self._waits(before.leaf, name):
             if (before.state, before.status) == (state, status.number):
                 self._owe(before.leaf, name)
@@ -172,15 +192,6 @@ class Examination:
             self._owed.delete(self._key(before.leaf))
         after = Filed(state, status.number, self._name, self._serial, detail, NO_LEAF, self._now)
         self._owe(self._write(RECEIPT, name, after, before), name)
-
-    def _is_said(self, before: Filed) -> bool:
-        """Whether an identifier was taken, of this very node."""
-        return before.state is FiledState.TAKEN and before.node == self._name
-
-    def _refuse_again(self, name: bytes, before: Filed, refusal: Refusal) -> None:
-        """Refuse one that has ended, which stays noted as such."""
-        after = before._replace(status=refusal.status.number, reason=refusal.detail)
-        self._owe(self._write(END, name, after, before), name)
 
     def _write(self, kind: str, name: bytes, row: Filed, before: Filed | None) -> int:
         """Write a row, and its leaf, whose index is returned."""
@@ -204,11 +215,6 @@ class Examination:
 
     def _key(self, number: int) -> bytes:
         return owed_by(self._name) + number.to_bytes(_NUMBER, "big")
-
-
-def owed_by(node_name: str) -> bytes:
-    """What the keys of what is owed to a node begin with."""
-    return node_name.encode("ascii") + b"\0"
 
 
 def _record(blob: bytes) -> bytes:

@@ -123,7 +123,9 @@ def filed(step: Step) -> Effect:
     after = codec.decode_filed(entry.after)._replace(leaf=step.leaf)
     is_taken = before is not None and before.state is FiledState.TAKEN
     is_end = entry.kind == "filed.end"
-    require((after.state is FiledState.ENDED) is is_end, f"{entry.kind} that leaves {after.state}")
+    has_ended = before is not None and before.state is FiledState.ENDED
+    is_over = is_end or has_ended
+    require((after.state is FiledState.ENDED) is is_over, f"{entry.kind} that leaves {after.state}")
     require(is_taken or not is_end, "was not taken, so it cannot end")
     row = codec.encode(after)
     prev = NO_LEAF if before is None else before.leaf
