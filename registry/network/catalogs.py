@@ -12,13 +12,16 @@ from typing import Any, Final
 from csid import names
 from csid.errors import ZoneError
 from registry.core import Core
+<<<<<<< HEAD
+from registry.network.following import ring
+=======
 from registry.network import membership
+>>>>>>> node
 from registry.tables import codec
 from registry.tables.naming import Names
 from registry.tables.transaction import TransactionView
 from registry.zones import places, updates
 from registry.zones.asked import Asked
-from resolver.server.bell import Bell
 from resolver.store.apexes import NOT_READY
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.write import WriteTransaction
@@ -41,7 +44,6 @@ from resolver.sync.tentative import Zone
 PRODUCE: Final = "zone.catalog.produce"
 CONSUME: Final = "zone.catalog.consume"
 STOP: Final = "zone.catalog.stop"
-OURSELVES: Final = bytes(4)  # the address with which this node rings at its own bell
 
 
 class NodePolicy(members.Policy):
@@ -190,11 +192,3 @@ def stop(core: Core, args: Any) -> int:
 
 def _targets(rows: Sequence[Sequence[Any]]) -> tuple[Target, ...]:
     return tuple(Target(*row) for row in rows)
-
-
-def ring(core: Core, apex: bytes) -> None:
-    """Let the sync process look."""
-    with suppress(OSError):
-        bell = Bell(core.store.path)
-        bell.ring(apex, None, OURSELVES)
-        bell.close()
