@@ -14,7 +14,6 @@ from csid import names
 from csid.errors import CsidError
 from registry.core import Core
 from registry.zones.asked import Asked
-from resolver.server.links import tls_fault
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.write import WriteTransaction
 from resolver.sync.access import RIGHTS as KINDS
@@ -37,6 +36,7 @@ from resolver.sync.settings import (
     pack,
     where,
 )
+from resolver.sync.tls import tls_fault
 from resolver.sync.tsig import algorithm_fault
 
 ADD_KEY: Final = "key.add"
