@@ -224,7 +224,9 @@ def follow(peer: Peer, serial: int) -> None:
 PLAIN = ["plain", "signed"]
 OVER_TLS = ["TLS", "signed over TLS"]
 # Knot 3.2 and PowerDNS 4.7 have no transfers over TLS.
-CASES = [(kind, way) for kind in (Nsd, Bind) for way in (*PLAIN, *OVER_TLS)]
+CASES: list[tuple[type[Peer], str]] = [
+    (kind, way) for kind in (Nsd, Bind) for way in (*PLAIN, *OVER_TLS)
+]
 CASES += [(kind, way) for kind in (Knot, Pdns) for way in PLAIN]
 
 
