@@ -36,11 +36,18 @@ class Peer:
         folder: where it finds its zones, `<origin>zone`, and keeps what it writes.
         origins: the zones it serves, with their final dots.
         port, host: where it listens, UDP and TCP.
+<<<<<<< HEAD
         primary: whom it has its zones from; None if it has files of them.
+=======
+
+    Attributes:
+        pid: of its process.
+>>>>>>> main
     """
 
     program = ""
 
+<<<<<<< HEAD
     def __init__(
         self,
         folder: Path,
@@ -50,6 +57,10 @@ class Peer:
         primary: Primary | None = None,
     ) -> None:
         self.primary = primary
+=======
+    def __init__(self, folder: Path, origins: list[str], port: int, host: str = HOST) -> None:
+        self.pid = 0
+>>>>>>> main
         self.host = host
         self.folder = folder
         self.origins = origins
@@ -306,6 +317,7 @@ def running(
             stderr=output,
             env={"PATH": "/usr/sbin:/usr/bin:/usr/local/sbin"},
         )
+    peer.pid = process.pid
     try:
         end = time.monotonic() + PATIENCE
         while not peer.answers():
