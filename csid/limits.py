@@ -87,7 +87,7 @@ REQUESTS_PER_COMMIT: Final = 2_000  # beyond these, what waits is left to the ne
 MAX_FORWARDED: Final = 1_024  # UPDATEs handed to the writer by one process and not answered
 MAX_FORWARDED_OCTETS: Final = 16 << 20  # of these
 FORWARD_SECONDS: Final = 10.0  # for the writer to answer an UPDATE
-UPDATES_PER_COMMIT: Final = 512  # beyond these, what waits is left to the next commit
+UPDATES_PER_COMMIT: Final = 64  # about what COMMIT_SECONDS allow; the rest is left to the next
 COMMIT_SECONDS: Final = 0.01  # of deciding, after which the rest is left to the next commit
 
 # Transfers in

@@ -8,14 +8,13 @@ record   the identifier's name, TYPE65348 (`csid.protocol.RECEIPT`), IN, TTL 0:
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgpack
 
 from csid import names
 from csid.fields import hidden_in
 from csid.protocol import CLASS_IN, FORMERR, NOERROR, RECEIPT, REFUSED
-from registry.core import Core
 from registry.receiving import Receipt, Receiver
 from registry.rules.decision import Decision
 from registry.rules.requests import TEXT_MAX, Actor, Role
@@ -28,6 +27,9 @@ from registry.zones.updates import Result
 from resolver.sync.settings import key_row
 from resolver.sync.update import Asked
 from resolver.sync.update_message import Record
+
+if TYPE_CHECKING:
+    from registry.core import Core
 
 UNIT: Final = "receipts"
 SERIALS: Final = 2**32
