@@ -13,16 +13,14 @@ from csid import names
 from csid.errors import ZoneError
 from registry.core import Core
 from registry.network.following import ring
-from registry.tables import codec
 from registry.tables.naming import Names
-from registry.tables.transaction import TransactionView
-from registry.zones import places, updates
+from registry.zones import updates
 from registry.zones.asked import Asked
+from registry.zones.listed import NodePolicy
 from resolver.store.apexes import NOT_READY
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.write import WriteTransaction
 from resolver.sync import catalog, members, states
-from resolver.sync.catalog import Member
 from resolver.sync.settings import (
     CATALOGS,
     FOLLOWS,
@@ -40,25 +38,6 @@ from resolver.sync.tentative import Zone
 PRODUCE: Final = "zone.catalog.produce"
 CONSUME: Final = "zone.catalog.consume"
 STOP: Final = "zone.catalog.stop"
-
-
-class NodePolicy(members.Policy):
-    """What no catalog may have held here: zones in which this node has assigned identifiers.
-
-    Args:
-        suffix: of the deployment.
-    """
-
-    def __init__(self, suffix: str) -> None:
-        self._named = Names(suffix)
-
-    def refuses(self, txn: WriteTransaction, zone: bytes, member: Member) -> str:
-        territory = places.territory(txn, self._named, zone)
-        if territory is not None:
-            rows = territory.rows(TransactionView(txn), codec.ASSIGNMENTS)
-            if next(rows, None) is not None:
-                return "identifiers that this node has assigned lie in it"
-        return ""
 
 
 def produce(core: Core, args: Any) -> int:
@@ -115,7 +94,7 @@ def consume(core: Core, args: Any) -> bool:
     primaries = _targets(rows)
     groups = tuple((group, _targets(targets)) for group, targets in group_rows)
     now = int(time.time())
-    policy = NodePolicy(core.suffix)
+    policy = NodePolicy(Names(core.suffix))
     with core.store.write() as txn:
         for target in (*primaries, *(one for _, targets in groups for one in targets)):
             if target.key and key_row(txn, target.key) is None:
@@ -170,7 +149,7 @@ def stop(core: Core, args: Any) -> int:
     with core.store.write() as txn:
         if not txn.table(CATALOGS).delete(where(apex)):
             raise ZoneError(names.to_text(origin), "is no catalog whose members are held here")
-        steps = members.release(txn, apex, int(time.time()), NodePolicy(core.suffix))
+        steps = members.release(txn, apex, int(time.time()), NodePolicy(Names(core.suffix)))
         txn.table(FOLLOWS).delete(where(apex))
         states.end(txn, apex)
         with suppress(ZoneError):  # it is held no longer

@@ -16,14 +16,16 @@ import trio
 
 from csid import names
 from csid.errors import CsidError, StoreError, ZoneError
-from registry.network.catalogs import NodePolicy
 from registry.network.hooks import Duty, Network, Unit
+from registry.tables.naming import Names
 from registry.writer import client
+from registry.zones.listed import NodePolicy
 from resolver.server import bell
 from resolver.server.counters import BATCHES, QUERIES, Counters
 from resolver.server.links import Link
 from resolver.server.notices import Repeated, tell
 from resolver.server.watching import Watching
+from resolver.store import parted
 from resolver.store.apexes import EXPIRED
 from resolver.store.environment import Store
 from resolver.store.read import ReadTransaction
@@ -46,6 +48,7 @@ NEXT_SECONDS: Final = 20.0  # ... and for each that follows
 THREADS: Final = 8  # transfers whose messages are worked on at a time
 TELLING_MOST: Final = 4_096  # zones whose changes are told at a time
 FEED_AT_ONCE: Final = 500  # rows taken before others get their turn
+PARTED_AT_ONCE: Final = 100  # zones that nobody lists any more, whose data goes with one commit
 ZONES_AT_ONCE: Final = 500  # gone through at a time after rows were let go of
 # A commit is seen a moment after what it wrote: so it is looked for once more, and again.
 AFTERLOOKS: Final = (0.001, 0.01)
@@ -85,7 +88,7 @@ class Driver:
         self._passed: bytes | None = None  # the same, now that all are
         self._again: int | None = None  # when to ask duties though nothing has changed
         self._afterlooks: list[float] = []
-        policy = NodePolicy(store.settings().suffix)
+        policy = NodePolicy(Names(store.settings().suffix))
         consumer = Consumer(lambda: int(time.time()), policy)
         self._watch = Together((DigestWatch(), consumer, network.watch))
         self._watching = Watching(store.path / "data.mdb")
@@ -436,6 +439,7 @@ def _write_batch(store: Store, batch: Batch) -> None:
                 with suppress(ZoneError):  # it is not held any more
                     txn.set_flags(names.wire_of_key(one.apex), one.flag)
         feed.remove(txn, batch.rows, batch.passed)
+        parted.expire(txn, int(time.time()), PARTED_AT_ONCE)
         for apex, told in batch.told.items():
             known = {(row.host, row.port): row for row in states.told_of(txn, apex)}
             wanted = {(one.host, one.port) for one in targets_of(txn, apex)}
