@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass, field
 
 from registry.desk import Desk
-from registry.network.claims import claims
 from registry.tables.rollback import RollbackWatch
 from registry.zones.updates import Claim
 from registry.zones.work import Zones
@@ -27,7 +26,7 @@ class Core:
     stages: Stages = NO_STAGES
     peer: str = ""
     process: int = 0
-    claims: list[Claim] = field(default_factory=claims)
+    claims: list[Claim] = field(default_factory=list)
     suffix: str = field(init=False)
     zones: Zones = field(init=False)
     desk: Desk = field(init=False)

@@ -31,8 +31,8 @@ TRIED_SECONDS: Final = 0.1  # before progress is shown
 # -- one request
 
 
-def add_request(parser: argparse.ArgumentParser) -> None:
-    """Add --data, --reason, --key, --json, --dry-run and who is acting."""
+def add_request(parser: argparse.ArgumentParser, role_option: str = "--role") -> None:
+    """Add --data, --reason, --key, --json, --dry-run and who is acting (`acting.add_actor`)."""
     options.add_data(parser)
     parser.add_argument("--reason", default="", metavar="TEXT", help="why; kept for ever 事由")
     parser.add_argument(
@@ -43,7 +43,7 @@ def add_request(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--dry-run", action="store_true", help="only try, keep nothing 试运行")
     options.add_json(parser)
-    acting.add_actor(parser)
+    acting.add_actor(parser, role_option)
 
 
 def open_registry(args: argparse.Namespace) -> Registry:

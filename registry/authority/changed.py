@@ -47,6 +47,7 @@ class Changed:
         self._suffix = names.key_of(named.wire)
         self._zone_of = zone_of
         self.territory = Territory(named, apex, ())
+        self._network = Network(view, named, self.territory)
 
     @property
     def is_empty(self) -> bool:
@@ -67,11 +68,11 @@ class Changed:
     def findings(self, key: bytes, before: RRsets, after: RRsets) -> Iterator[Finding]:
         """What a change of one name would do that it must not."""
         territory = self.territory
-        theirs = Network(self._view, self._named, territory)
-        if theirs.at(key) is not None:
-            yield self._finding(Fault.SURPLUS if theirs.at(key) == {} else Fault.CHANGED, key)
+        wanted = self._network.at(key)
+        if wanted is not None:
+            yield self._finding(Fault.CHANGED if wanted else Fault.SURPLUS, key)
             return
-        if NS in after and key and theirs.surplus(key, True, None):
+        if NS in after and key and self._network.surplus(key, True, None):
             yield self._finding(Fault.UNFILED, key)
             return
         if key.startswith(territory.above):

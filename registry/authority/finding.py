@@ -23,7 +23,7 @@ class Fault(Enum):
     WILDCARD = "is a wildcard that answers for identifiers that are not assigned"
     UPDATED = "does not hold what it was updated to"
     REDIRECT = "redirects (DNAME) names that are the registry's"
-    HIDING = "begins where the register of the network has its names, and would hide them"
+    HIDING = "begins where the network has nodes, cuts or its catalog, and would hide them"
     UNNAMED = "is the network's, but is not there"
     UNFILED = "is delegated, but no cut is filed there"
     SURPLUS = "is a name that only the register of the network has, and it does not"

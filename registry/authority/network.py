@@ -12,7 +12,15 @@ from registry.tables import codec, network
 from registry.tables.changes import RRsets
 from registry.tables.naming import Names
 from registry.tables.registered import begins_shaped
-from registry.tables.view import View, cut_below, get_cut
+from registry.tables.view import (
+    CUT_SEGMENTS,
+    View,
+    cut_above,
+    cut_below,
+    get_cut,
+    get_node,
+    get_past_cut,
+)
 from resolver.store.node import RRset
 
 _NODES: Final = f"{network.NODES}\0".encode("ascii")
@@ -137,13 +145,32 @@ class Network:
         path = self.path_of(key)
         return bool(path) and path.isascii() and cut_below(self._view, path) is not None
 
+    def has_changed(self, key: bytes, since: int) -> bool:
+        """Whether what the network has around a name was changed with a leaf from one on."""
+        path = self.path_of(key)
+        if not self.is_root or not path.isascii():
+            return False
+        labels = path.split("/")
+        if key.startswith(self._territory.above + _NODES):
+            node = get_node(self._view, labels[1].lower()) if labels[1:] else None
+            return node is not None and node.leaf >= since
+        for end in range(1, min(len(labels), CUT_SEGMENTS) + 1):
+            prefix = "/".join(labels[:end])
+            row = get_cut(self._view, prefix) or get_past_cut(self._view, prefix)
+            if row is not None and row.leaf >= since:
+                return True
+        return False
+
     def hides(self, below: bytes) -> bool:
-        """Whether a zone that begins there (key below the suffix) would hide names of nodes or of
-        the catalog.
+        """Whether a zone that begins there (key below the suffix) would hide names of nodes, of the
+        catalog, or of a cut.
         """
-        return self._is_national and (
-            below.startswith(_NODES) or (below.startswith(CATALOG) and below != CATALOG)
-        )
+        if not self._is_national or not below or below == CATALOG:
+            return False
+        if below.startswith((_NODES, CATALOG)):
+            return True
+        path = below[:-1].decode("ascii", "replace").replace("\0", "/").upper()
+        return path.isascii() and bool(cut_above(self._view, path) or cut_below(self._view, path))
 
     def surplus(self, key: bytes, is_delegated: bool, cut: bytes | None) -> bool:
         """Whether a name that the network does not have may not be there.

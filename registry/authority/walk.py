@@ -335,6 +335,9 @@ class Walk:
             cut = self._cover[0] if self._cover is not None and self._is_cut else None
             is_below = cut is not None and cut != key
             if self._network.surplus(key, NS in held, cut if is_below else None):
+                if self._since is not None and self._network.has_changed(key, self._since):
+                    held.clear()  # it is carried over
+                    return
                 fault = Fault.SURPLUS if is_below or NS not in held else Fault.UNFILED
                 yield self._finding(fault, key)
         below = self._territory.below + key[len(self._territory.above) :]

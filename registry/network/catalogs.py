@@ -12,15 +12,18 @@ from typing import Any, Final
 from csid import names
 from csid.errors import ZoneError
 from registry.core import Core
+from registry.network import membership
 from registry.network.following import ring
+from registry.tables import codec
 from registry.tables.naming import Names
-from registry.zones import updates
+from registry.tables.transaction import TransactionView
+from registry.zones import places, updates
 from registry.zones.asked import Asked
-from registry.zones.listed import NodePolicy
 from resolver.store.apexes import NOT_READY
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.write import WriteTransaction
 from resolver.sync import catalog, members, states
+from resolver.sync.catalog import Member
 from resolver.sync.settings import (
     CATALOGS,
     FOLLOWS,
@@ -38,6 +41,32 @@ from resolver.sync.tentative import Zone
 PRODUCE: Final = "zone.catalog.produce"
 CONSUME: Final = "zone.catalog.consume"
 STOP: Final = "zone.catalog.stop"
+
+
+class NodePolicy(members.Policy):
+    """What no catalog may have held here: zones in which this node has assigned identifiers; and
+    what the network says of its own (`registry.network.membership`).
+
+    Args:
+        suffix: of the deployment.
+    """
+
+    def __init__(self, suffix: str) -> None:
+        self._named = Names(suffix)
+
+    def refuses(self, txn: WriteTransaction, zone: bytes, member: Member) -> str:
+        territory = places.territory(txn, self._named, zone)
+        if territory is not None:
+            rows = territory.rows(TransactionView(txn), codec.ASSIGNMENTS)
+            if next(rows, None) is not None:
+                return "identifiers that this node has assigned lie in it"
+        return membership.refuses(txn, self._named, zone, member)
+
+    def template(
+        self, txn: WriteTransaction, apex: bytes, member: Member
+    ) -> tuple[str, tuple[Target, ...]]:
+        found = membership.template(txn, self._named, apex, member)
+        return super().template(txn, apex, member) if found is None else found
 
 
 def produce(core: Core, args: Any) -> int:
@@ -94,7 +123,7 @@ def consume(core: Core, args: Any) -> bool:
     primaries = _targets(rows)
     groups = tuple((group, _targets(targets)) for group, targets in group_rows)
     now = int(time.time())
-    policy = NodePolicy(Names(core.suffix))
+    policy = NodePolicy(core.suffix)
     with core.store.write() as txn:
         for target in (*primaries, *(one for _, targets in groups for one in targets)):
             if target.key and key_row(txn, target.key) is None:
@@ -149,13 +178,24 @@ def stop(core: Core, args: Any) -> int:
     with core.store.write() as txn:
         if not txn.table(CATALOGS).delete(where(apex)):
             raise ZoneError(names.to_text(origin), "is no catalog whose members are held here")
-        steps = members.release(txn, apex, int(time.time()), NodePolicy(Names(core.suffix)))
+        steps = members.release(txn, apex, int(time.time()), NodePolicy(core.suffix))
         txn.table(FOLLOWS).delete(where(apex))
         states.end(txn, apex)
         with suppress(ZoneError):  # it is held no longer
             txn.drop_zone(origin)
     ring(core, apex)
     return len(steps)
+
+
+def offer(core: Core, origin: bytes) -> None:
+    """Let a zone (wire form) that was dropped be held from now on if a catalog lists it."""
+    apex = names.key_of(origin.lower())
+    with core.store.read() as read:
+        if not members.listings_of(read, apex):
+            return
+    with core.store.write() as txn:
+        members.settle(txn, apex, int(time.time()), NodePolicy(core.suffix))
+    ring(core, apex)
 
 
 def _targets(rows: Sequence[Sequence[Any]]) -> tuple[Target, ...]:

@@ -121,8 +121,8 @@ def _waiting(batch: Batch, bodies: list[Body]) -> str:
     for body in bodies:
         row = get_cut(batch.view, body.cut) if isinstance(body, FileCut) else None
         if row is not None and row.state is CutState.WAITING:
-            found.append(f"{body.cut} awaits approval (filing {row.number})")
-    return "; ".join(found)
+            found.append(f"filing {row.number}")
+    return f"awaits approval ({', '.join(found)})" if found else ""
 
 
 def requests_of(

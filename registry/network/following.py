@@ -18,7 +18,6 @@ from registry.tables.naming import Names
 from registry.tables.transaction import TransactionView
 from registry.zones import places
 from registry.zones.asked import Asked
-from registry.zones.listed import offer
 from resolver.server.bell import NOBODY, Bell
 from resolver.store.apexes import EXPIRED, NOT_READY, SERVED, split_zone_entry
 from resolver.store.seek import APEX_PREFIX
@@ -118,7 +117,6 @@ def unfollow(core: Core, args: Any) -> bool:
         if not keep:
             with suppress(ZoneError):  # it is held no longer
                 txn.drop_zone(origin)
-            offer(txn, Names(core.suffix), apex, int(time.time()))
             return False
         if places.territory(txn, Names(core.suffix), apex) is not None:
             raise ZoneError(

@@ -15,6 +15,7 @@ from registry.rules.nodes import known
 from registry.rules.requests import Server
 from registry.rules.status import Status
 from registry.tables import network
+from registry.tables.enums import CutState
 from registry.tables.naming import Names
 from registry.tables.rows import Cut
 from registry.tables.view import View, cut_above
@@ -100,7 +101,7 @@ def _found(view: View, suffix: Names, cut: str, name: str, path: str) -> Refusal
                 "be found by way of the other only; name another server",
             )
         above = cut_above(view, at.upper())
-        if above is None:
+        if above is None or above[1].state is not CutState.FILED:
             return Refusal(
                 Status.SERVER_UNKNOWN,
                 f"name server {name} lies below {names.to_text(suffix.wire)} in no cut, so it has "

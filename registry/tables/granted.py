@@ -1,5 +1,6 @@
 """What follows from the register of nodes for the sync tables (resolver/sync/settings.py): keys,
-and for the root zone and the catalog who may transfer and update them, and who is notified.
+and for the root zone and the catalog who may transfer them, and who is notified. What a node may
+update in the root zone no right says: its own cuts alone (`registry.network.cuts`).
 
 Keys, rights and targets that others have set beside these stay.
 """
@@ -12,7 +13,7 @@ from typing import NamedTuple
 from csid import names
 from registry.network.keys import ALGORITHM, SECRET, derive, key_name
 from registry.tables import codec
-from registry.tables.enums import NodeRole, NodeState
+from registry.tables.enums import NodeState
 from registry.tables.naming import Names
 from registry.tables.network import CATALOG
 from registry.tables.rows import Node
@@ -38,20 +39,17 @@ def granted(view: View, suffix: Names, secret: bytes) -> Granted:
         secret: of the network.
     """
     keys: dict[bytes, KeyRow] = {}
-    updates: list[Subject] = []
     targets: list[Target] = []
     for key, value in view.scan(codec.NODES, b""):
         name, node = key.decode("ascii"), codec.decode_node(value)
         own = dict(keys_of(name, node, secret))
         keys |= own
-        if node.state is NodeState.ACTIVE and node.role is not NodeRole.AGGREGATE:
-            updates += (Subject(key=one) for one in own)
         if own:
             current = key_name(name, node.generation)
             targets += (Target(host, port, current) for host, port in node.addresses)
     transfers = tuple(Subject(key=one) for one in keys)
     root, catalog = names.key_of(suffix.wire), suffix.key(CATALOG)
-    rights = {root: Rights(transfers, tuple(updates)), catalog: Rights(transfers)}
+    rights = {apex: Rights(transfers) for apex in (root, catalog)}
     return Granted(keys, rights, tuple(targets))
 
 

@@ -140,6 +140,8 @@ def wanted_at(view: View, suffix: Names, path: str) -> RRsets | None:
         name = folded.split("/")[1] if "/" in folded else ""
         node = get_node(view, name) if name and folded.isascii() else None
         return dict(node_names(suffix, name, node)).get(folded, ()) if node is not None else ()
+    if folded == _MEMBERS:
+        return ()
     if folded.startswith(f"{_MEMBERS}/"):
         label = folded.split("/")[2]
         cut = view.get(codec.CUT_INDEX, codec.member_key(label)) if folded.isascii() else None

@@ -246,7 +246,8 @@ def assignments(view: View, prefix: str, start: str = "") -> Iterator[tuple[str,
 
 def last_leaves(seen: View, subject: str) -> list[int]:
     """The leaves of the last change of each thing that a text in canonical form is the name of:
-    an identifier, an owner, a pool, a location, a prefix that became an alias, a zone.
+    an identifier, an owner, a pool, a location, a prefix that became an alias, a cut, a zone; or a
+    node of the network.
     """
     if not subject.isascii() or len(subject) > _KEY_MAX:
         return []
@@ -256,12 +257,16 @@ def last_leaves(seen: View, subject: str) -> list[int]:
     place = subject.rpartition("/")[0]
     if subject.casefold() == codec.SCOPE_KEY.decode():
         return [get_scope(seen).leaf]
+    if subject.casefold() == codec.FILING_KEY.decode():
+        return [get_filing(seen).leaf]
     found = (
         get_owner(seen, subject),
         get_location(seen, subject),
         get_subtree(seen, subject),
         get_zone(seen, subject),
         get_cut_filing(seen, subject),
+        get_node(seen, subject.lower()),
+        get_cut(seen, subject) or get_past_cut(seen, subject),
         *(pool for pool in _pools_under(seen, place) if pool.code == subject),
     )
     return sorted((row.leaf for row in found if row is not None), reverse=True)

@@ -7,44 +7,60 @@ A leaf does not say the request word by word, so what was asked is what came of 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from ipaddress import ip_address
 from typing import Any, Final
 
+from csid import names
+from csid.address import Address
 from csid.errors import CsidError
 from csid.identifier import parse
 from csid.record import decode
+from registry.rules.cuts import MODES
 from registry.rules.decide import decide
 from registry.rules.filing import read_receipt
 from registry.rules.lifecycle import verb_between
 from registry.rules.participants import STANDINGS
 from registry.rules.requests import (
     Actor,
+    AddNode,
     AddOwner,
     AddPool,
     Advance,
     Alias,
     AliasSubtree,
     AnswerFiling,
+    ApproveCut,
     Assign,
     Body,
+    ChangeNode,
+    FileCut,
     Import,
     IntroduceOwner,
     JudgeOwner,
     Mint,
     Move,
+    MoveCut,
     QualifyOwner,
+    ReinstateNode,
+    RejectCut,
+    RekeyNode,
+    RemoveNode,
     Request,
     RequestFiling,
     Retire,
     RetireLocation,
     Role,
+    SetFiling,
     SetScope,
+    SuspendNode,
     TakeReceipt,
     Update,
     UpdateOwner,
+    WithdrawCut,
 )
 from registry.rules.status import Status
 from registry.tables import codec, log_entry, view
-from registry.tables.enums import BY_WORD
+from registry.tables.enums import BY_WORD, NODE_ROLE_WORDS
 from registry.tables.index import place_of
 from registry.tables.log_entry import LogEntry
 from registry.tables.view import View
@@ -88,8 +104,9 @@ def _import(_seen: View, entry: LogEntry) -> Body:
 
 
 def _update(_seen: View, entry: LogEntry) -> Body:
-    facts = tuple(sorted(decode(entry.after).json().items()))
-    return Update(parse(entry.on), facts, True, entry.ttl)
+    facts = decode(entry.after).json()
+    del facts["state"]  # it is the one there was, and of what was refused another
+    return Update(parse(entry.on), tuple(sorted(facts.items())), True, entry.ttl)
 
 
 def _advance(seen: View, entry: LogEntry) -> Body:
@@ -150,6 +167,43 @@ def _answer_filing(_seen: View, entry: LogEntry) -> Body:
     return AnswerFiling(entry.on, codec.decode_cut_filing(entry.after).state)
 
 
+def _add_node(_seen: View, entry: LogEntry) -> Body:
+    node = codec.decode_node(entry.after)
+    addresses = tuple(str(Address(*one)) for one in node.addresses)
+    return AddNode(entry.on, NODE_ROLE_WORDS[node.role][0], node.scope, addresses, node.contact)
+
+
+def _change_node(seen: View, entry: LogEntry) -> Body:
+    node = _add_node(seen, entry)
+    assert isinstance(node, AddNode)
+    facts = {name: getattr(node, name) for name in ("addresses", "contact", "role", "scope")}
+    return ChangeNode(entry.on, tuple(sorted(facts.items())))
+
+
+def _rekey_node(_seen: View, entry: LogEntry) -> Body:
+    until = codec.decode_node(entry.after).until
+    return RekeyNode(entry.on, until - entry.time if until else 0)
+
+
+def _set_filing(_seen: View, entry: LogEntry) -> Body:
+    is_manual = codec.decode_filing(entry.after).is_manual
+    return SetFiling(next(mode for mode, manual in MODES.items() if manual == is_manual))
+
+
+def _file_cut(_seen: View, entry: LogEntry) -> Body:
+    cut = codec.decode_cut(entry.after)
+    servers = tuple(
+        (names.to_text(wire), tuple(str(ip_address(one)) for one in packed))
+        for wire, packed in cut.servers
+    )
+    kind = MoveCut if entry.kind == MoveCut.kind else FileCut
+    return kind(entry.on, cut.node, servers, cut.ds)
+
+
+def _withdraw_cut(_seen: View, entry: LogEntry) -> Body:
+    return WithdrawCut(entry.on, codec.decode_cut(entry.after).node)
+
+
 _BODIES: Final[Mapping[str, Callable[[View, LogEntry], Any]]] = {
     AddOwner.kind: _add_owner,
     IntroduceOwner.kind: lambda _, entry: IntroduceOwner(entry.on),
@@ -170,5 +224,17 @@ _BODIES: Final[Mapping[str, Callable[[View, LogEntry], Any]]] = {
     TakeReceipt.kind: _take_receipt,
     RequestFiling.kind: lambda _, entry: RequestFiling(entry.on),
     AnswerFiling.kind: _answer_filing,
+    AddNode.kind: _add_node,
+    ChangeNode.kind: _change_node,
+    SuspendNode.kind: lambda _, entry: SuspendNode(entry.on),
+    ReinstateNode.kind: lambda _, entry: ReinstateNode(entry.on),
+    RekeyNode.kind: _rekey_node,
+    RemoveNode.kind: lambda _, entry: RemoveNode(entry.on),
+    SetFiling.kind: _set_filing,
+    FileCut.kind: _file_cut,
+    ApproveCut.kind: lambda _, entry: ApproveCut(entry.on),
+    RejectCut.kind: lambda _, entry: RejectCut(entry.on),
+    WithdrawCut.kind: _withdraw_cut,
+    MoveCut.kind: _file_cut,
     RetireLocation.kind: lambda _, entry: RetireLocation(entry.on, entry.to),
 }

@@ -94,6 +94,11 @@ class Keeper:
                     names.to_text(origin),
                     f"{closed.decode('ascii')} was closed meanwhile; give the zone another apex",
                 )
+            if Network(TransactionView(txn), self.named, territory).hides(territory.below):
+                raise ZoneError(
+                    names.to_text(origin),
+                    "a cut was filed there meanwhile, which it would hide; give it another apex",
+                )
         if update is not None and territory is not None:
             end = TransactionView(txn).leaves()
             if end - begun.since > LEAVES_MAX:

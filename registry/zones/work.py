@@ -28,7 +28,6 @@ from registry.zones.keeper import (
     is_same,
     written_between,
 )
-from registry.zones.listed import offer
 from registry.zones.serials import Mode, choose
 from registry.zones.small import (
     AGAIN,
@@ -364,7 +363,6 @@ class Zones:
                     raise Again("identifiers were assigned or changed in it meanwhile")
                 serial = serial_held(txn, origin) or 0
                 txn.drop_zone(origin, keeper, dropping.begun)
-                offer(txn, self._named, names.key_of(origin), now)
         except Again:
             return Answer(AGAIN, 0, [])
         keeper.told(origin)

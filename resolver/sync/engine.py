@@ -115,10 +115,14 @@ class Engine:
 
     def wake(self, present: Present) -> float:
         """When to `look` next, on the steady clock; infinity if nothing is to come."""
-        times = [self._alarms[0][0]] if self._alarms else []
-        if self._next_due is not None:
-            times.append(present.steady + max(0, self._next_due - present.unix))
-        return min(times, default=float("inf"))
+        if self._next_due is None:
+            return self.next_alarm
+        return min(self.next_alarm, present.steady + max(0, self._next_due - present.unix))
+
+    @property
+    def next_alarm(self) -> float:
+        """When something is to be done though nothing happens, on the steady clock."""
+        return self._alarms[0][0] if self._alarms else float("inf")
 
     def clock_moved(self) -> None:
         """The clock that people set was set: what is due is looked for from the beginning."""
@@ -148,6 +152,11 @@ class Engine:
         if soa is not None and serial is not None and not is_ahead(serial, soa.serial):
             return
         self._start(present, apex, wanted=serial, host=host)
+
+    def check(self, present: Present, apex: bytes) -> None:
+        """Look at a zone though it is not due, unless that is being done."""
+        if self._is_free(apex):
+            self._start(present, apex, is_timed=True)
 
     def changed(self, present: Present, apex: bytes, key: bytes) -> None:
         """A zone has changed here.

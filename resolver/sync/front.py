@@ -50,8 +50,8 @@ from resolver.sync.wire import serial_at
 _NOT_SERVED: Final = {EXPIRED: EDE_INVALID_DATA, NOT_READY: EDE_NOT_READY}
 
 # Told that a zone may have changed: canonical key of its apex, its serial if that is known, and the
-# address of who says so.
-Ring = Callable[[bytes, "int | None", bytes], None]
+# address of who says so; whether that was heard, or need not be.
+Ring = Callable[[bytes, "int | None", bytes], bool]
 
 
 class Transfer(NamedTuple):
@@ -198,7 +198,8 @@ class Front:
             return self._say(reply, NOTAUTH, EDE_NOT_AUTHORITATIVE, now)
         if not may(moment, apex, "notify", reply.address, _name(signed)):
             return self._say(reply, REFUSED, EDE_PROHIBITED, now)
-        self._ring(apex, told.serial, reply.address)
+        if not self._ring(apex, told.serial, reply.address):
+            return self._say(reply, SERVFAIL, -1, now)  # to be told again later
         reply.aa = True
         return self._say(reply, NOERROR, -1, now)
 

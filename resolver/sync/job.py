@@ -96,16 +96,17 @@ class Notice:
         key: name of the key to sign with.
         since: when it was last wanted, on the steady clock.
         sent: the serial that was told.
+        failures: how often it was answered by "not now" in a row.
         is_sent: it is on its way; `is_renewed` if the zone has changed since.
     """
 
-    __slots__ = ("apex", "is_again", "is_renewed", "is_sent", "key", "sent", "since")
+    __slots__ = ("apex", "failures", "is_again", "is_renewed", "is_sent", "key", "sent", "since")
 
     def __init__(self, apex: bytes, key: bytes, since: float) -> None:
         self.apex = apex
         self.key = key
         self.since = since
-        self.sent = 0
+        self.sent = self.failures = 0
         self.is_sent = self.is_renewed = self.is_again = False
 
     @property

@@ -21,6 +21,7 @@ import pytest
 from registry import deployment
 from registry.core import Core
 from registry.network import seen
+from registry.network.claims import claims
 from registry.network.keys import SECRET, derive
 from registry.rules.decision import Decision
 from registry.rules.requests import (
@@ -56,6 +57,7 @@ def core(tmp_path: Path) -> Iterator[Core]:
     with Registry.alone(data, sync=False) as registry:
         accredit(registry, OWNER, OTHER)
     core = updating.core(data)
+    core.claims = claims()
     for node in (ZHEJIANG, BEIJING, ANYWHERE):
         submit(core, node)
     yield core
@@ -160,9 +162,8 @@ def test_servers_in_the_cut_come_with_their_addresses_and_ds(core: Core) -> None
             [("add", NAME, 1, "NS", HOST), ("add", NAME, 1, "TXT", "x")],
             "NS, DS and addresses",
         ),
-        ("zhejiang-1", [("add", f"www.{SUFFIX}", 1, "A", "192.0.2.1")], ""),
-        ("zhejiang-1", [("add", HOST, 1, "A", "192.0.2.1")], "does not hold what"),
-        ("zhejiang-1", [("delete", HOST)], "does not hold what the registry says"),
+        ("zhejiang-1", [("add", f"www.{SUFFIX}", 1, "A", "192.0.2.1")], "may not update"),
+        ("zhejiang-1", [("delete", HOST)], "may not update"),
     ],
 )
 def test_what_a_node_may_not_is_refused_and_nothing_is_done(
@@ -171,11 +172,10 @@ def test_what_a_node_may_not_is_refused_and_nothing_is_done(
     before = updating.text(core.store, SUFFIX)
     good = ("add", OTHERS, 1, "NS", HOST)
     answer = change(core, *steps, key=key)
-    if said:
-        assert answer.startswith("REFUSED")
-        assert said in answer
-        assert change(core, good, *steps, key=key).startswith("REFUSED")  # all or nothing
-        assert updating.text(core.store, SUFFIX) == before
+    assert answer.startswith("REFUSED")
+    assert said in answer
+    assert change(core, good, *steps, key=key).startswith("REFUSED")  # all or nothing
+    assert updating.text(core.store, SUFFIX) == before
 
 
 def test_anothers_cut_is_neither_changed_nor_taken_back(core: Core) -> None:
@@ -193,7 +193,7 @@ def test_anothers_cut_is_neither_changed_nor_taken_back(core: Core) -> None:
 
 def test_strangers_change_no_cut(core: Core) -> None:
     updating.allow(core.store, SUFFIX)  # a key that may update the zone, and is no node's
-    assert change(core, ("add", NAME, 1, "NS", HOST)) != ""  # its rights were taken by that
+    assert change(core, ("add", NAME, 1, "NS", HOST)) == "NOERROR"
     for step in (("add", NAME, 1, "NS", HOST), ("delete", NAME)):
         message = updating.new(SUFFIX)
         getattr(message, step[0])(*step[1:])
@@ -224,7 +224,7 @@ def test_by_hand_a_node_is_told_that_it_waits_and_why_it_is_rejected(core: Core)
     with core.store.read() as read:
         row = get_cut(TransactionView(read), CUT)
     assert row is not None
-    assert answer == f"REFUSED {CUT} awaits approval (filing {row.number})"
+    assert answer == f"REFUSED awaits approval (filing {row.number})"
     assert change(core, add) == answer
     assert filed(core) == {}
     submit(core, RejectCut(CUT), "资料不全")
@@ -233,7 +233,7 @@ def test_by_hand_a_node_is_told_that_it_waits_and_why_it_is_rejected(core: Core)
     assert change(core, add) == "NOERROR"
     assert filed(core) == {NAME: [HOST]}
     submit(core, WithdrawCut(CUT, "zhejiang"))
-    assert change(core, add) == f"REFUSED {CUT} awaits approval (filing {number_of(core)})"
+    assert change(core, add) == f"REFUSED awaits approval (filing {number_of(core)})"
     assert change(core, ("delete", NAME)) == "NOERROR"  # taken back while it waits
     with core.store.read() as read:
         assert get_past_cut(TransactionView(read), CUT) is not None

@@ -11,7 +11,13 @@ from typing import Any, Final
 from csid import names
 from csid.errors import ZoneError
 from gateway.cli import acting, options, output, progress
-from gateway.cli.commands import zone_catalog, zone_follow, zone_zonemd
+from gateway.cli.commands import (
+    zone_allow,
+    zone_catalog,
+    zone_follow,
+    zone_notify,
+    zone_zonemd,
+)
 from gateway.cli.request import trial_text
 from registry.service import Registry
 from registry.tables.naming import Names
@@ -99,6 +105,8 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     zone_catalog.register(commands)
     zone_follow.register(commands)
     zone_zonemd.register(commands)
+    zone_allow.register(commands)
+    zone_notify.register(commands)
 
 
 def _add_change(parser: argparse.ArgumentParser) -> None:

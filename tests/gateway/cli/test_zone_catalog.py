@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from csid import names
 from csid.protocol import ZONEMD
+from registry.network.catalogs import NodePolicy
 from registry.service import Registry
-from registry.tables.naming import Names
-from registry.zones.listed import NodePolicy
 from resolver.store import node as nodes
 from resolver.store.build import build
 from resolver.store.environment import Store
@@ -117,7 +116,7 @@ def consumed(node: Node, *zones: str) -> None:
             catalog.add(update, names.key_of(names.from_text(zone)))
         update.finish()
         txn.table(CATALOGS).put(where(apex), pack(Catalog((Target("192.0.2.1", 53),))))
-        policy = NodePolicy(Names("csid.internal."))
+        policy = NodePolicy("csid.internal.")
         members.consume(txn, apex, None, 1, policy)
 
 

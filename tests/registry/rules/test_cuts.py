@@ -216,6 +216,10 @@ def test_name_servers_that_lead_back_to_the_cut_are_refused() -> None:
     decision = of.ask(filing(BEIJING_CUT, "beijing", (HERE, ())))
     assert decision.status is Status.DELEGATION_LOOPS
     assert "by way of the other" in decision.detail
+    of.must(MANUAL)  # what waits is not delegated yet, and nobody finds a server there
+    of.must(filing(f"{OTHER}/6440", "anywhere"))
+    at = f"ns.6440.{OTHER}.csid.internal."
+    assert of.status(filing(CUT, "zhejiang", (at, ()))) is Status.SERVER_UNKNOWN
     # What others depend on stays.
     assert of.status(WithdrawCut(BEIJING_CUT, "beijing")) is Status.ASSOCIATED
     of.must(filing(CUT))

@@ -1,0 +1,141 @@
+"""`csid filing list` and `show`: the cuts that nodes have filed, at the national node."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Any, Final
+
+from csid import names
+from csid.identifier import fold
+from csid.vocabulary import CUT_STATES
+from gateway.cli import options, output, request
+from registry.rules.status import Status
+from registry.service import Registry
+from registry.tables import codec
+from registry.tables.enums import CUT_STATE_WORDS, CutState
+from registry.tables.rows import Cut
+from registry.tables.view import View, get_cut, get_filing, get_past_cut
+
+LIST_LIMIT: Final = 100  # cuts, unless asked for more
+_PAST: Final = frozenset({CutState.REJECTED, CutState.WITHDRAWN})
+_BY_WORD: Final = {word: state for state, (word, _) in CUT_STATE_WORDS.items()}
+
+
+def register(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
+    """Add both."""
+    listing = actions.add_parser("list", help="cuts that were filed here or wait 列出切分点")
+    listing.add_argument("prefix", metavar="PREFIX", nargs="?", default="", help="all if left out")
+    listing.add_argument("--state", choices=tuple(CUT_STATES), help="in this state 状态")
+    listing.add_argument("--node", default="", metavar="NAME", help="of this node 节点")
+    options.add_page(listing, LIST_LIMIT, "CUT")
+    listing.set_defaults(run=run_list)
+    show = actions.add_parser("show", help="show one cut 查看切分点")
+    show.add_argument("cut", metavar="CUT", help="OWNER[/INDUSTRY[/LOCATION]] 切分点")
+    options.add_json(show)
+    show.set_defaults(run=run_show)
+    for parser in (listing, show):
+        options.add_data(parser)
+
+
+def run_list(args: argparse.Namespace) -> int:
+    """List cuts in their order."""
+    with Registry.open(args.data) as registry, registry.view() as seen:
+        found, more = output.take(_matching(seen, args), args.limit)
+        mode = "manual 人工" if get_filing(seen).is_manual else "automatic 自动"
+    if args.json:
+        for cut, row in found:
+            output.print_json(_as_json(cut, row))
+    else:
+        output.print_list(
+            ("切分点 Cut", "节点 Node", "状态 State", "备案号 Filing", "时间 Since", "事由 Why"),
+            (
+                (cut, row.node, _state(row), row.number, output.moment(row.since), row.reason)
+                for cut, row in found
+            ),
+        )
+        output.err.print(f"备案方式 filing is {mode}", markup=False)
+    if more:
+        output.note_more(found[-1][0])
+    return output.EXIT_OK
+
+
+def _matching(seen: View, args: argparse.Namespace) -> Iterator[tuple[str, Cut]]:
+    state = _BY_WORD.get(args.state or "")
+    prefix, after = fold(args.prefix).encode(), fold(args.after).encode()
+    for cut, row in _rows(seen, state, args.node.lower(), prefix, after):
+        if (state is None or row.state is state) and args.node.lower() in ("", row.node):
+            yield cut, row
+
+
+def _rows(
+    seen: View, state: CutState | None, node: str, prefix: bytes, after: bytes
+) -> Iterator[tuple[str, Cut]]:
+    """The cuts among which those asked for are, by the shortest way there is."""
+    behind = after + b"\0" if after else b""
+    if state in _PAST:
+        for key, value in seen.scan(codec.PAST_CUTS, prefix, behind):
+            yield key.decode("ascii"), codec.decode_cut(value)
+        return
+    head = codec.waiting_key("") if state is CutState.WAITING else codec.of_node(node)
+    if state is not CutState.WAITING and not node:
+        for key, value in seen.scan(codec.CUTS, prefix, behind):
+            yield key.decode("ascii"), codec.decode_cut(value)
+        return
+    for key, _ in seen.scan(codec.CUT_INDEX, head + prefix, head + behind):
+        cut = key[len(head) :].decode("ascii")
+        row = get_cut(seen, cut)
+        if row is not None:
+            yield cut, row
+
+
+def run_show(args: argparse.Namespace) -> int:
+    """Show one cut; exit 1 if it was never filed."""
+    cut = fold(args.cut).rstrip("/")
+    with Registry.open(args.data) as registry, registry.view() as seen:
+        is_key = cut.isascii() and 0 < len(cut) < 200
+        row = (get_cut(seen, cut) or get_past_cut(seen, cut)) if is_key else None
+    if row is None:
+        output.complain(f"{cut}  {request.status_text(Status.NOT_FOUND)}")
+        return output.EXIT_BAD_INPUT
+    if args.json:
+        output.print_json(_as_json(cut, row))
+        return output.EXIT_OK
+    rows = [
+        ("切分点 Cut", cut),
+        ("节点 Node", row.node),
+        ("状态 State", _state(row)),
+        ("备案号 Filing", str(row.number)),
+        *(("名称服务器 Server", " ".join((name, *found))) for name, found in _servers(row)),
+        *(("DS", one.hex()) for one in row.ds),
+        ("事由 Why", row.reason),
+        ("时间 Since", output.moment(row.since)),
+    ]
+    output.print_facts([one for one in rows if one[1]])
+    return output.EXIT_OK
+
+
+def _state(row: Cut) -> str:
+    word, zh = CUT_STATE_WORDS[row.state]
+    return f"{zh} {word}"
+
+
+def _servers(row: Cut) -> list[tuple[str, list[str]]]:
+    return [
+        (names.to_text(wire), [str(ip_address(one)) for one in packed])
+        for wire, packed in row.servers
+    ]
+
+
+def _as_json(cut: str, row: Cut) -> dict[str, Any]:
+    return {
+        "cut": cut,
+        "node": row.node,
+        "state": CUT_STATE_WORDS[row.state][0],
+        "filing": row.number,
+        "servers": [{"name": name, "addresses": found} for name, found in _servers(row)],
+        "ds": [one.hex() for one in row.ds],
+        "reason": row.reason,
+        "since": row.since,
+    }
