@@ -77,6 +77,8 @@ class Driver:
         self._duties: dict[bytes, Duty] = {}  # by the name of an errand under way
         self._woken = trio.Event()
         self._settled = trio.Event()
+        self._worked = trio.Event()  # there may be work that transfers have left
+        self._worked.set()
         self._threads = trio.CapacityLimiter(THREADS)
         self._failures = Repeated(trio.current_time)
         self._nursery: trio.Nursery | None = None
@@ -107,6 +109,8 @@ class Driver:
                 self._nursery.start_soon(self._hear_bell, rung)
                 self._nursery.start_soon(self._hear_writes)
                 self._nursery.start_soon(self._write)
+                if self._network.works:
+                    self._nursery.start_soon(self._work)
                 await self._go_on()
         finally:
             self._nursery = None
@@ -331,6 +335,7 @@ class Driver:
             else:
                 assert fetch.result is not None
                 self.engine.transferred(present, link.number, fetch.result)
+                self._worked.set()
         self._done()
 
     def _done(self) -> None:
@@ -340,6 +345,20 @@ class Driver:
     def _drop(self, link: Link) -> None:
         self._links.pop(link.number, None)
         link.shut()
+
+    async def _work(self) -> None:
+        """Do the work that transfers leave, a piece at a time."""
+        while True:
+            await self._worked.wait()
+            self._worked = trio.Event()
+            for work in self._network.works:
+                try:
+                    while await trio.to_thread.run_sync(work):
+                        self._woken.set()
+                except CsidError as error:
+                    self._failures.tell(f"sync: what a transfer has left is not done yet: {error}")
+                    await trio.sleep(RETRY_SECONDS)
+                    self._worked.set()
 
     # -- what is written
 
