@@ -12,11 +12,8 @@ from typing import Any, Final
 from csid import names
 from csid.errors import ZoneError
 from registry.core import Core
-<<<<<<< HEAD
-from registry.network.following import ring
-=======
 from registry.network import membership
->>>>>>> node
+from registry.network.following import ring
 from registry.tables import codec
 from registry.tables.naming import Names
 from registry.tables.transaction import TransactionView
