@@ -87,13 +87,13 @@ REQUESTS_PER_COMMIT: Final = 2_000  # beyond these, what waits is left to the ne
 MAX_FORWARDED: Final = 1_024  # UPDATEs handed to the writer by one process and not answered
 MAX_FORWARDED_OCTETS: Final = 16 << 20  # of these
 FORWARD_SECONDS: Final = 10.0  # for the writer to answer an UPDATE
-UPDATES_PER_COMMIT: Final = 512  # beyond these, what waits is left to the next commit
+UPDATES_PER_COMMIT: Final = 64  # about what COMMIT_SECONDS allow; the rest is left to the next
 COMMIT_SECONDS: Final = 0.01  # of deciding, after which the rest is left to the next commit
 
 # Transfers in
 INCOMING_OCTETS: Final = 8 << 30  # of all messages of one
-TRANSFER_RECORDS: Final = 100_000_000
-TRANSFER_MESSAGES: Final = 10_000_000
+INCOMING_RECORDS: Final = 100_000_000
+INCOMING_MESSAGES: Final = 10_000_000
 INTAKE_OCTETS: Final = 16 << 20  # of nodes that wait for a commit, or are sorted at once
 POINTERS_PER_COMMIT: Final = 2_000  # followed in one transaction for additional records
 NODES_PER_LOOK: Final = 10_000  # compared at one moment of the store

@@ -442,7 +442,7 @@ class Batch:
         cuts: list[str] = []
         if self._root is not None:
             decision = others.referred(decision, self.volume.txn, self._desk.named)
-            cuts = founding.needed(self.volume.txn, self._desk.named, request, decision)
+            cuts = founding.needed(self.volume, self._desk.named, request, decision)
             for cut in cuts:
                 refusal = founding.refusal(self.volume, self._desk.named, request, cut, self._now)
                 if refusal is not None:

@@ -16,7 +16,7 @@ from csid.errors import CsidError
 from registry import resume
 from registry.bulk import intake
 from registry.core import Core
-from registry.network import catalogs, filings, following, receipts
+from registry.network import catalogs, filings, following, receipt_duty, receipts, rights
 from registry.signing import keys, sign
 from registry.verify import indexes
 from registry.writer import plans
@@ -123,6 +123,10 @@ def set_digest(core: Core, args: Any) -> int:
 
 
 UNITS: Final[Mapping[str, Unit]] = {
+    rights.ADD_KEY: rights.add_key,
+    rights.REMOVE_KEY: rights.remove_key,
+    rights.ALLOW: rights.allow,
+    rights.NOTIFY: rights.notify,
     "plan": plans.carry_on,
     "rows": intake.rows,
     receipts.UNIT: receipts.taken,
@@ -142,13 +146,14 @@ UNITS: Final[Mapping[str, Unit]] = {
     "zone.abandon": abandon_zone,
     "zone.drop": drop_zone,
     "zone.strays": doom_strays,
-    following.FOLLOW: following.follow,
-    following.UNFOLLOW: following.unfollow,
-    following.REFRESH: following.refresh,
+    receipt_duty.UNIT: receipt_duty.sent,
     "zone.zonemd": set_digest,
     catalogs.PRODUCE: catalogs.produce,
     catalogs.CONSUME: catalogs.consume,
     catalogs.STOP: catalogs.stop,
+    following.FOLLOW: following.follow,
+    following.UNFOLLOW: following.unfollow,
+    following.REFRESH: following.refresh,
 }
 
 

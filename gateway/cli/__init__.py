@@ -59,6 +59,7 @@ COMMANDS: Final = {
     "migrate": Command("migrate", "bring older data up to date 升级数据目录", _NODE),
     "zone": Command("zone", "load, dump, list and drop zones 区数据管理", _NODE),
     "sync": Command("sync", "zones between servers 区同步状态", _NODE),
+    "key": Command("key", "keys that messages are signed with (TSIG) 签名密钥", _NODE),
     "node": Command("node", "the nodes of the network, at the national node 节点登记", _NODE),
     "scope": Command("scope", "what the node assigns for 管辖范围", _HOLDERS),
     "filing": Command("filing", "what is filed with the national node 备案", _HOLDERS),

@@ -56,6 +56,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def require_none(args: argparse.Namespace) -> None:
+    """Refuse options of a node of the network where none is made.
+
+    Raises:
+        JoinError: one is given.
+    """
+    for name in ("scope", "root", "key", "name", "with_registry", "network_secret"):
+        if getattr(args, name):
+            option = name.replace("_", "-")
+            raise JoinError(f"--{option} is for --role {', '.join(ROLES)}: give that as well")
+
+
 def membership_of(args: argparse.Namespace) -> Membership:
     """What the options say.
 

@@ -12,12 +12,13 @@ from typing import Any, Final
 from csid import names
 from csid.errors import ZoneError
 from registry.core import Core
+from registry.network import membership
+from registry.network.following import ring
 from registry.tables import codec
 from registry.tables.naming import Names
 from registry.tables.transaction import TransactionView
 from registry.zones import places, updates
 from registry.zones.asked import Asked
-from resolver.server.bell import Bell
 from resolver.store.apexes import NOT_READY
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.write import WriteTransaction
@@ -40,11 +41,11 @@ from resolver.sync.tentative import Zone
 PRODUCE: Final = "zone.catalog.produce"
 CONSUME: Final = "zone.catalog.consume"
 STOP: Final = "zone.catalog.stop"
-OURSELVES: Final = bytes(4)  # the address with which this node rings at its own bell
 
 
 class NodePolicy(members.Policy):
-    """What no catalog may have held here: zones in which this node has assigned identifiers.
+    """What no catalog may have held here: zones in which this node has assigned identifiers; and
+    what the network says of its own (`registry.network.membership`).
 
     Args:
         suffix: of the deployment.
@@ -59,7 +60,13 @@ class NodePolicy(members.Policy):
             rows = territory.rows(TransactionView(txn), codec.ASSIGNMENTS)
             if next(rows, None) is not None:
                 return "identifiers that this node has assigned lie in it"
-        return ""
+        return membership.refuses(txn, self._named, zone, member)
+
+    def template(
+        self, txn: WriteTransaction, apex: bytes, member: Member
+    ) -> tuple[str, tuple[Target, ...]]:
+        found = membership.template(txn, self._named, apex, member)
+        return super().template(txn, apex, member) if found is None else found
 
 
 def produce(core: Core, args: Any) -> int:
@@ -182,11 +189,3 @@ def stop(core: Core, args: Any) -> int:
 
 def _targets(rows: Sequence[Sequence[Any]]) -> tuple[Target, ...]:
     return tuple(Target(*row) for row in rows)
-
-
-def ring(core: Core, apex: bytes) -> None:
-    """Let the sync process look."""
-    with suppress(OSError):
-        bell = Bell(core.store.path)
-        bell.ring(apex, None, OURSELVES)
-        bell.close()

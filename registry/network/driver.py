@@ -19,6 +19,7 @@ from csid.errors import CsidError, StoreError, ZoneError
 from registry.network import seen
 from registry.network.catalogs import NodePolicy
 from registry.network.hooks import Duty, Network, Unit
+from registry.network.walks import Followed, Notified
 from registry.writer import client
 from resolver.server import bell
 from resolver.server.counters import BATCHES, QUERIES, Counters
@@ -28,7 +29,6 @@ from resolver.server.watching import Watching
 from resolver.store.apexes import EXPIRED
 from resolver.store.environment import Store
 from resolver.store.read import ReadTransaction
-from resolver.store.seek import APEX_PREFIX
 from resolver.sync import feed, states, zonemd
 from resolver.sync.actions import Answered, Open, Present, Send, Shut, Transfer, Where
 from resolver.sync.engine import Engine
@@ -37,6 +37,7 @@ from resolver.sync.fetch import Fetch, Together
 from resolver.sync.intake import Examine, unexamined
 from resolver.sync.members import Consumer
 from resolver.sync.settings import TARGETS, Moment, follow_of, targets_of
+from resolver.sync.zonemd import DigestWatch
 
 COMMIT_SECONDS: Final = 1.0  # between two commits of what looks came to
 LOOK_SECONDS: Final = 2.0  # between two looks at the store without any reason
@@ -46,9 +47,8 @@ NEXT_SECONDS: Final = 20.0  # ... and for each that follows
 THREADS: Final = 8  # transfers whose messages are worked on at a time
 TELLING_MOST: Final = 4_096  # zones whose changes are told at a time
 FEED_AT_ONCE: Final = 500  # rows taken before others get their turn
-ZONES_AT_ONCE: Final = 500  # gone through at a time after rows were let go of
 # A commit is seen a moment after what it wrote: so it is looked for once more, and again.
-AFTERLOOKS: Final = (0.001, 0.01)
+AFTERLOOKS: Final = (0.001, 0.01, 0.0)  # seconds
 
 
 class Batch(NamedTuple):
@@ -76,21 +76,25 @@ class Driver:
         self._duties: dict[bytes, Duty] = {}  # by the name of an errand under way
         self._woken = trio.Event()
         self._settled = trio.Event()
+        self._worked = trio.Event()  # there may be work that transfers have left
+        self._worked.set()
         self._threads = trio.CapacityLimiter(THREADS)
         self._failures = Repeated(trio.current_time)
         self._nursery: trio.Nursery | None = None
         self._position = b""  # in the feed
-        self._walked: bytes | None = None  # zones up to it were gone through
-        self._overrun: bytes | None = None  # what the feed said when that was begun
-        self._passed: bytes | None = None  # the same, now that all are
+        self._passed: bytes | None = None  # of the feed, as it was written
+        self._followed = Followed()
         self._again: int | None = None  # when to ask duties though nothing has changed
-        self._afterlooks: list[float] = []
+        self._seen = 0  # the commit that was looked at last
+        self._sleep = trio.CancelScope()
         policy = NodePolicy(store.settings().suffix)
         consumer = Consumer(lambda: int(time.time()), policy)
-        self._watch = Together((consumer, network.watch))
+        self._watch = Together((DigestWatch(), consumer, network.watch))
         self._heard: set[bytes] = set()  # keys that messages were signed with
         self._watching = Watching(store.path / "data.mdb")
         self._offset = 0.0  # between the clocks
+        with self._present() as present:
+            self._notified = Notified(present)
 
     async def run(self) -> None:
         """Go on until cancelled.
@@ -99,15 +103,14 @@ class Driver:
             StoreError: the store can no longer be read.
             OSError: the data directory cannot be written.
         """
-        with self._store.read() as read:
-            if any(row.failures for _, row in states.peers(read)):
-                self._walked = b""  # who was away then was not told of changes
         rung = bell.listen(self._store.path)
         try:
             async with trio.open_nursery() as self._nursery:
                 self._nursery.start_soon(self._hear_bell, rung)
                 self._nursery.start_soon(self._hear_writes)
                 self._nursery.start_soon(self._write)
+                if self._network.works:
+                    self._nursery.start_soon(self._work)
                 await self._go_on()
         finally:
             self._nursery = None
@@ -120,11 +123,13 @@ class Driver:
 
     async def _go_on(self) -> None:
         while True:
+            self._seen = self._store.last_commit()
             with self._present() as present:
                 more = self._read_feed(present)
                 self._ask_duties(present)
                 self.engine.look(present)
-                wake = self.engine.wake(present)
+                asking = self._followed.go_on(present, self.engine)
+                wake = min(self.engine.wake(present), asking or float("inf"))
                 if self._again is not None:
                     wake = min(wake, present.steady + max(0, self._again - present.unix))
                 is_eager = bool(self._network.duties) or self._has_targets(present)
@@ -134,9 +139,7 @@ class Driver:
                 await trio.lowlevel.checkpoint()
                 continue
             wake = min(wake, trio.current_time() + LOOK_SECONDS)
-            if self._afterlooks:
-                wake = min(wake, trio.current_time() + self._afterlooks.pop(0))
-            with trio.move_on_at(wake):
+            with trio.CancelScope(deadline=wake) as self._sleep:
                 await self._woken.wait()
             self._woken = trio.Event()
 
@@ -165,7 +168,9 @@ class Driver:
                             self.engine.notice(present, *heard)
                 except BlockingIOError:
                     pass
-            await self._note_heard()
+            if self._heard:
+                assert self._nursery is not None
+                self._nursery.start_soon(self._note_heard)
             self._act()
             self._woken.set()
             await trio.lowlevel.checkpoint()
@@ -187,8 +192,13 @@ class Driver:
         while True:
             await trio.lowlevel.wait_readable(self._watching.fd)
             self._watching.drain()
-            self._afterlooks = list(AFTERLOOKS)
-            self._woken.set()
+            for pause in AFTERLOOKS:
+                if self._store.last_commit() != self._seen:
+                    self._woken.set()
+                    break
+                with trio.move_on_after(pause):
+                    await trio.lowlevel.wait_readable(self._watching.fd)
+                    break
             await trio.lowlevel.checkpoint()
 
     def _read_feed(self, present: Present) -> bool:
@@ -203,28 +213,7 @@ class Driver:
             count += 1
             if count == FEED_AT_ONCE:
                 return True
-        if count:
-            self._afterlooks.clear()
-        return self._walk(present)
-
-    def _walk(self, present: Present) -> bool:
-        """After rows of the feed were let go of: go through the zones; whether there are more."""
-        if self._walked is None:
-            overrun = feed.overrun(present.moment)
-            if overrun is None or overrun == self._passed:
-                return False
-            self._walked, self._overrun = b"", overrun
-        start = APEX_PREFIX + self._walked
-        for count, (key, _) in enumerate(present.moment.table(b"apexes").scan(b"", start)):
-            apex = key[len(APEX_PREFIX) :]
-            if count == ZONES_AT_ONCE:
-                self._walked = apex
-                return True
-            if targets_of(present.moment, apex):
-                self.engine.changed(present, apex, b"")
-        self._passed, self._walked = self._overrun, None
-        self._settled.set()
-        return False
+        return self._notified.go_on(present, engine)
 
     def _ask_duties(self, present: Present) -> None:
         self._again = None
@@ -261,7 +250,7 @@ class Driver:
                         link.shut()
                 else:
                     self._nursery.start_soon(self._answered, action)
-        if engine.is_urgent or engine.has_settled:
+        if engine.has_settled or self._passed_now() is not None:
             self._settled.set()
 
     def _transfer(self, action: Transfer) -> None:
@@ -364,15 +353,30 @@ class Driver:
             else:
                 assert fetch.result is not None
                 self.engine.transferred(present, link.number, fetch.result)
+                self._worked.set()
         self._done()
 
     def _done(self) -> None:
         self._act()
-        self._woken.set()
+        self._sleep.deadline = min(self._sleep.deadline, self.engine.next_alarm)
 
     def _drop(self, link: Link) -> None:
         self._links.pop(link.number, None)
         link.shut()
+
+    async def _work(self) -> None:
+        """Do the work that transfers leave, a piece at a time."""
+        while True:
+            await self._worked.wait()
+            self._worked = trio.Event()
+            for work in self._network.works:
+                try:
+                    while await trio.to_thread.run_sync(work):
+                        self._woken.set()
+                except CsidError as error:
+                    self._failures.tell(f"sync: what a transfer has left is not done yet: {error}")
+                    await trio.sleep(RETRY_SECONDS)
+                    self._worked.set()
 
     # -- what is written
 
@@ -391,7 +395,7 @@ class Driver:
             batch = Batch(
                 engine.take_settled(),
                 engine.take_done_rows(),
-                self._passed,
+                self._passed_now(),
                 engine.take_told(),
                 engine.take_peers(),
             )
@@ -405,11 +409,16 @@ class Driver:
                     self._failures.tell(f"sync: what was found cannot be kept: {error}")
                     await trio.sleep(RETRY_SECONDS)
             engine.wrote_settled(True)
-            self._passed = None
+            self._passed = batch.passed or self._passed
             self._counters[QUERIES] += len(batch.settled)
             self._counters[BATCHES] += 1
             self._tell(batch)
             self._woken.set()
+
+    def _passed_now(self) -> bytes | None:
+        """What is to be written of the feed: that all zones were gone through."""
+        passed = self._notified.passed
+        return None if passed == self._passed else passed
 
     def _tell(self, batch: Batch) -> None:
         for apex, _, state, flag in batch.settled:

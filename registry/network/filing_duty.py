@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import re
 import struct
+import time
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -16,7 +18,9 @@ from dns.exception import DNSException
 from csid import names
 from csid.protocol import CLASS_IN, NOERROR, NS, OPT, REFUSED, SOA, UPDATE
 from registry.network import filings
+from registry.network.catalogs import NodePolicy
 from registry.network.hooks import Network
+from registry.network.membership import RegisterWatch
 from registry.tables import codec, transaction, view
 from registry.tables.enums import FILING_WORDS, FilingState
 from registry.tables.naming import Names
@@ -36,7 +40,8 @@ PAUSE_SECONDS: Final = {  # before a cut is asked for again
 }
 OPEN: Final = (FilingState.WANTED, FilingState.WAITING)
 _PREFIX: Final = b"cut/"  # of the names of errands
-AWAITS: Final = "awaits approval"  # begins what is said of a cut that is to be approved
+# What is said of a cut that is to be approved.
+_AWAITS: Final = re.compile(r"awaits approval \(filing [0-9]+\)")
 EDNS_OCTETS: Final = 1_232
 _HEADER: Final = struct.Struct(">6H").pack
 _RR: Final = struct.Struct(">HHIH").pack
@@ -95,7 +100,11 @@ def adds(store: Store) -> Network:
     transaction.open_tables(store)
     with store.read() as read:
         root = view.get_root(TransactionView(read))
-    return Network() if root is None else Network([FilingDuty(store.settings().suffix)])
+    if root is None:
+        return Network()
+    suffix = store.settings().suffix
+    watch = RegisterWatch(suffix, lambda: int(time.time()), NodePolicy(suffix))
+    return Network([FilingDuty(suffix)], watch)
 
 
 def update_of(named: Names, cut: str, server: bytes) -> bytes:
@@ -122,7 +131,7 @@ def read_answer(answer: bytes) -> tuple[FilingState, str]:
     rcode = message.rcode()
     if rcode == NOERROR:
         return FilingState.FILED, text
-    if rcode == REFUSED and text.startswith(AWAITS):
+    if rcode == REFUSED and _AWAITS.search(text):
         return FilingState.WAITING, text
     if rcode == REFUSED and text:
         return FilingState.REFUSED, text

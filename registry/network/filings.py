@@ -40,7 +40,7 @@ def answer(core: Core, args: Any) -> str:
     """
     key, cut, number, reason, cursor = args
     state = FilingState(number)
-    actor = Actor(key, Role.NODE, "", core.peer)
+    actor = Actor(key, Role.NODE, cut.partition("/")[0], core.peer)  # whose identifiers they are
     reason = shown(reason)
     until = time.monotonic() + COMMIT_SECONDS
     with core.desk.batch(core.store, int(time.time())) as batch:

@@ -23,7 +23,16 @@ from resolver.store.apexes import EXPIRED, NOT_READY, SERVED, split_zone_entry
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.write import WriteTransaction
 from resolver.sync import states
-from resolver.sync.settings import FOLLOWS, Follow, Target, follow_of, key_row, pack, where
+from resolver.sync.settings import (
+    FOLLOWS,
+    Follow,
+    Target,
+    catalog_of,
+    follow_of,
+    key_row,
+    pack,
+    where,
+)
 
 FOLLOW: Final = "zone.follow"
 UNFOLLOW: Final = "zone.unfollow"
@@ -100,6 +109,8 @@ def unfollow(core: Core, args: Any) -> bool:
         if before.catalog:
             catalog = names.to_text(names.wire_of_key(before.catalog))
             raise ZoneError(shown, f"is a member of the catalog {catalog}, and goes with it")
+        if catalog_of(txn, apex) is not None:
+            raise ZoneError(shown, "is a catalog whose zones are held: csid zone catalog stop")
         txn.table(FOLLOWS).delete(where(apex))
         states.end(txn, apex)
         if not keep:

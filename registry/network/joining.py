@@ -31,10 +31,13 @@ from resolver.store.environment import Store
 from resolver.store.write import WriteTransaction
 from resolver.sync import states
 from resolver.sync.settings import (
+    CATALOGS,
     EVERYWHERE,
     FOLLOWS,
     KEYS,
     RIGHTS,
+    TARGETS,
+    Catalog,
     Follow,
     KeyRow,
     Rights,
@@ -151,6 +154,11 @@ def _follow(txn: WriteTransaction, origin: bytes, of: Membership, now: int) -> N
         txn.table(FOLLOWS).put(where(names.key_of(zone)), pack(follow))
         txn.set_flags(zone, NOT_READY)
         states.begin(txn, names.key_of(zone))
+        # Copies are notified to nobody; what the others are notified of, the register says.
+        txn.table(TARGETS).put(where(names.key_of(zone)), pack([]))
+    if of.role in (NodeRole.AGGREGATE, NodeRole.INDUSTRY):
+        catalog = where(names.key_of(catalog_of(origin)))
+        txn.table(CATALOGS).put(catalog, pack(Catalog((), (), now)))
 
 
 def catalog_of(origin: bytes) -> bytes:

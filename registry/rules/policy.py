@@ -219,7 +219,7 @@ def place_open(view: View, place: str, year: int) -> Refusal | None:
         location_open(view, location, year)
         or _subtree_open(view, place)
         or _is_ours(view, place)
-        or (_cut_open(view, place) if root is not None else None)
+        or cut_open(view, place)
     )
 
 
@@ -251,8 +251,9 @@ def _subtree_open(view: View, place: str) -> Refusal | None:
     return None
 
 
-def _cut_open(view: View, place: str) -> Refusal | None:
-    for prefix in ancestors(place):
+def cut_open(view: View, place: str) -> Refusal | None:
+    """Whether the national node, where there is one, has not refused the cut around a place."""
+    for prefix in ancestors(place) if get_root(view) is not None else ():
         filing = get_cut_filing(view, prefix)
         if filing is not None and filing.state is FilingState.REFUSED:
             return Refusal(

@@ -198,9 +198,12 @@ def turned(
     Every request that changes an identifier and leaves it one of its own ends here, so the same
     holds by all routes. ``ttl``: seconds, None as it is. ``to``: what the leaf says there.
     """
+    state = TRANSITIONS[before.state, verb]
+    is_filed = state is State.FILING and before.state is not state
     refusal = (
         policy.verb_allowed(case.request.actor, verb)
         or policy.answer_allowed(case.view, case.request.actor, verb)
+        or (policy.cut_open(case.view, name.rpartition("/")[0]) if is_filed else None)
         or ttl_holds(ttl)
         or ending_holds(case, name, record)
     )
@@ -208,7 +211,7 @@ def turned(
     if isinstance(packed, Refusal):
         return packed.about(name)
     after = before._replace(
-        state=TRANSITIONS[before.state, verb],
+        state=state,
         record=packed,
         target=record.successor or "",
         ttl=before.ttl if ttl is None else ttl,

@@ -65,6 +65,12 @@ class Volume(View, Protocol):
         """Take over changes of the tree, for `finish`."""
         ...
 
+    def own_zone(self, key: bytes) -> bytes | None:
+        """The canonical key of the apex of the zone of this node's own around a name; None if it
+        lies in none.
+        """
+        ...
+
     def site(self, place: str) -> Site | None:
         """Where the names of a place lie; None if no one zone holds them all."""
         ...
@@ -88,6 +94,11 @@ class Volume(View, Protocol):
     def finish(self) -> None:
         """Write what was kept."""
         ...
+
+
+def _own_zone(txn: Txn, key: bytes) -> bytes | None:
+    zone = txn.snapshot.zone_of(key)
+    return zone.apex if zone is not None and is_own(txn, zone.apex) else None
 
 
 def _site(txn: Txn, key: bytes) -> Site | None:
@@ -143,6 +154,10 @@ class WrittenVolume(TransactionView):
     def keep(self, changes: Iterable[TreeChange]) -> None:
         """Take over changes of the tree, for `finish`."""
         self._tree.keep(changes)
+
+    def own_zone(self, key: bytes) -> bytes | None:
+        """The apex of the zone of this node's own around a name."""
+        return _own_zone(self._writing, key)
 
     def site(self, place: str) -> Site | None:
         """Where the names of a place lie; None if no one zone holds them all."""
@@ -235,6 +250,10 @@ class TriedVolume(Overlay):
 
     def keep(self, changes: Iterable[TreeChange]) -> None:
         """Nothing: each name comes once."""
+
+    def own_zone(self, key: bytes) -> bytes | None:
+        """The apex of the zone of this node's own around a name, that it would have by now."""
+        return self._around(key) or _own_zone(self._read, key)
 
     def site(self, place: str) -> Site | None:
         """Where the names of a place lie; None if no one zone holds them all."""

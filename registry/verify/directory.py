@@ -14,7 +14,7 @@ from registry.network.keys import SECRET
 from registry.tables import codec, log_entry
 from registry.verify.report import Fault, Report
 from registry.verify.rows import reason_of, text
-from resolver.store import node
+from resolver.store import node, parted
 from resolver.store.apexes import GENERATION_OCTETS, NOT_READY, split_zone_entry
 from resolver.store.difference import serial_in
 from resolver.store.journal import Journal
@@ -36,8 +36,14 @@ def check(read: ReadTransaction, report: Report) -> list[Held]:
     """Look at the small tables of the store; gives the zones whose entries can be read."""
     zones = list(_zones(read, report))
     doomed = dict(_doomed(read, report))
-    _generations(read, zones, set(doomed), report)
-    _journals(read, zones, {value for value in doomed.values() if value}, report)
+    kept = dict(_parted(read, report))
+    others = doomed | kept
+    _generations(read, zones, set(others), report)
+    _journals(read, zones, {value for value in others.values() if value}, report)
+    if kept:
+        report.exceptions.append(
+            f"{len(kept)} zones that catalogs listed are kept for their return: not compared"
+        )
     if doomed:
         report.exceptions.append(
             f"{len(doomed)} generations of the tree are being built or taken down: not compared"
@@ -99,6 +105,15 @@ def _doomed(read: ReadTransaction, report: Report) -> Iterator[tuple[bytes, byte
             report.add(Fault(DOOMED, key.hex(), f"is no generation: {value.hex()}"))
         else:
             yield key, value
+
+
+def _parted(read: ReadTransaction, report: Report) -> Iterator[tuple[bytes, bytes]]:
+    """Generation and journal of the zones that are kept and not served."""
+    try:
+        for entry in parted.entries(read):
+            yield entry.generation, entry.journal
+    except (LookupError, TypeError, ValueError) as error:
+        report.add(Fault(text(parted.PARTED), "a zone that is kept", f"is damaged: {error}"))
 
 
 def _generations(

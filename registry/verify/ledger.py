@@ -14,7 +14,8 @@ from registry.tables.view import View
 from resolver.store.scratch import Scratch
 
 TABLES: Final = {table: table.encode("ascii") for table in codec.REPLAYED}
-LEAVES_PER_STEP: Final = 10_000  # whose rows wait in memory, about 10 MiB
+LEAVES_PER_STEP: Final = 10_000  # whose rows wait in memory, about 10 MiB ...
+OCTETS_PER_STEP: Final = 16 << 20  # ... unless they are as large as those of UPDATEs may be
 PLACES_KEPT: Final = 200_000  # rows of places that are known to be there, about 25 MiB
 _CLASS: Final = 4  # separators before the capability class in the key of a pool
 
@@ -96,7 +97,7 @@ class Ledger:
             each: called with how many were replayed since the last call.
         """
         source = iter(leaves)
-        while some := list(islice(source, LEAVES_PER_STEP)):
+        while some := _taken(source):
             over = Overlay(self)
             steps = Replay(over)
             for index, leaf in some:
@@ -110,6 +111,18 @@ class Ledger:
                 self._leaves = index + 1
             self.write(over)
             each(len(some))
+
+
+def _taken(source: Iterator[tuple[int, bytes]]) -> list[tuple[int, bytes]]:
+    """The next leaves, up to the bounds of one step."""
+    some: list[tuple[int, bytes]] = []
+    octets = 0
+    for one in islice(source, LEAVES_PER_STEP):
+        some.append(one)
+        octets += len(one[1])
+        if octets >= OCTETS_PER_STEP:
+            break
+    return some
 
 
 def _class(key: bytes) -> bytes:

@@ -104,8 +104,9 @@ def _import(_seen: View, entry: LogEntry) -> Body:
 
 
 def _update(_seen: View, entry: LogEntry) -> Body:
-    facts = tuple(sorted(decode(entry.after).json().items()))
-    return Update(parse(entry.on), facts, True, entry.ttl)
+    facts = decode(entry.after).json()
+    del facts["state"]  # it is the one there was, and of what was refused another
+    return Update(parse(entry.on), tuple(sorted(facts.items())), True, entry.ttl)
 
 
 def _advance(seen: View, entry: LogEntry) -> Body:

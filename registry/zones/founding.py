@@ -7,7 +7,7 @@ node follows; whether the cut is its own for good, the national node says (`regi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from hashlib import sha256
 from itertools import islice
 from typing import Final
@@ -21,7 +21,7 @@ from registry.rules.filing import CUT_SEGMENTS
 from registry.rules.requests import Request, RequestFiling
 from registry.rules.status import Status
 from registry.tables import codec, view
-from registry.tables.changes import TreeChange, TreeKind
+from registry.tables.changes import TreeKind
 from registry.tables.naming import Names
 from registry.tables.resolution import is_own
 from registry.tables.rows import NO_LEAF, ZoneRow
@@ -45,42 +45,41 @@ def cut_of(name: str) -> str:
     return "/".join(name.split("/")[:CUT_SEGMENTS])
 
 
-def needed(txn: places.Txn, named: Names, request: Request, decision: Decision) -> list[str]:
+def needed(volume: Volume, named: Names, request: Request, decision: Decision) -> list[str]:
     """The cuts that are to be made zones before a decision can be carried out."""
     if not decision.status.success:
         return []
     if isinstance(request.body, RequestFiling):
-        zone = txn.snapshot.zone_of(named.key(decision.subject))
-        is_held = zone is not None and zone.apex == named.key(decision.subject)
-        return [] if is_held and zone is not None and is_own(txn, zone.apex) else [decision.subject]
-    return sorted({cut_of(change.name) for change in _homeless(txn, named, decision.changes.tree)})
-
-
-def _homeless(txn: places.Txn, named: Names, tree: Iterable[TreeChange]) -> Iterator[TreeChange]:
-    for change in tree:
-        zone = txn.snapshot.zone_of(named.key(change.name))
+        key = named.key(decision.subject)
+        return [] if volume.own_zone(key) == key else [decision.subject]
+    homeless = {
+        cut_of(change.name)
+        for change in decision.changes.tree
         # A prefix that is closed makes no zone.
-        is_held = zone is not None and is_own(txn, zone.apex)
-        if not is_held and change.kind is not TreeKind.SUBTREE:
-            yield change
+        if change.kind is not TreeKind.SUBTREE and volume.own_zone(named.key(change.name)) is None
+    }
+    return sorted(homeless)
 
 
-def fault(txn: places.Txn, seen: View, named: Names, cut: str) -> str:
+def fault(volume: Volume, named: Names, cut: str) -> str:
     """Why a cut cannot be made a zone of this node, as far as is seen here; empty if it can."""
     key = named.key(cut)
-    zone = txn.snapshot.zone_of(key)
-    if zone is not None and is_own(txn, zone.apex):
-        return f"{cut} lies in the zone {names.to_text(zone.wire)} of this node"
-    for apex in places.apexes(txn, key):
-        if is_own(txn, apex):
-            below = names.to_text(names.wire_of_key(apex))
-            return f"the zone {below} of this node lies below {cut}"
-    if next(seen.scan(codec.ASSIGNMENTS, f"{cut}/".encode("ascii")), None) is not None:
+    around = volume.own_zone(key)
+    if around is not None:
+        return f"{cut} lies in the zone {_text(around)} of this node"
+    for apex in places.apexes(volume.txn, key):
+        if is_own(volume.txn, apex):
+            return f"the zone {_text(apex)} of this node lies below {cut}"
+    if next(volume.scan(codec.ASSIGNMENTS, f"{cut}/".encode("ascii")), None) is not None:
         return (
             f"identifiers below {cut} were assigned, and their zone was dropped; load it again: "
             "csid zone load"
         )
-    return _delegated(txn, seen, named, cut, key)
+    return _delegated(volume.txn, volume, named, cut, key)
+
+
+def _text(apex: bytes) -> str:
+    return names.to_text(names.wire_of_key(apex))
 
 
 def _delegated(txn: places.Txn, seen: View, named: Names, cut: str, key: bytes) -> str:
@@ -101,7 +100,7 @@ def _delegated(txn: places.Txn, seen: View, named: Names, cut: str, key: bytes) 
         return "" if above == cut else f"{above} is delegated to this node, which lacks its zone"
     if outcome == lookup.REDIRECT:
         return f"{cut} lies below a DNAME of the root zone"
-    below = txn.table(b"tree").scan(root.generation + key)
+    below = txn.table(b"tree").scan(root.generation + key[len(suffix) :])
     for stored, blob in islice(below, _NODES_LOOKED_AT):
         if blob[0] & node.CUT and own not in (servers := _servers(blob)):
             at = stored[len(root.generation) :]
@@ -130,7 +129,7 @@ def refusal(volume: Volume, named: Names, request: Request, cut: str, now: int) 
     decision = decide(volume, _filed(request, cut), now)
     if not decision.status.success:
         return Refusal(decision.status, decision.detail)
-    reason = fault(volume.txn, volume, named, cut)
+    reason = fault(volume, named, cut)
     return Refusal(Status.OUT_OF_SCOPE, reason) if reason else None
 
 

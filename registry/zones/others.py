@@ -17,7 +17,7 @@ from registry.rules.decision import Decision
 from registry.rules.policy import NO_REGISTRY
 from registry.tables.naming import Names
 from registry.zones import places
-from resolver.store import node
+from resolver.store import node as nodes_of
 
 NODES: Final = b"nodes"
 PORT: Final = 53  # where none is said
@@ -33,6 +33,7 @@ class Other(NamedTuple):
     state: str
     addresses: tuple[str, ...]
     port: int
+    generation: int  # of its key
 
 
 def name_of(named: Names, node_name: str) -> bytes:
@@ -41,17 +42,27 @@ def name_of(named: Names, node_name: str) -> bytes:
     return b"".join(bytes((len(one),)) + one for one in (label, NODES)) + named.wire
 
 
+def node(txn: places.Txn, named: Names, name: str) -> Other | None:
+    """A node by its name."""
+    key = name.lower().encode("ascii", "replace")
+    return next(_nodes(txn, named, key + b"\0"), None) if key else None
+
+
 def nodes(txn: places.Txn, named: Names) -> Iterator[Other]:
     """All nodes in the copy of the root zone that is held, in the order of their names; none if
     none is.
     """
+    return _nodes(txn, named, b"")
+
+
+def _nodes(txn: places.Txn, named: Names, below: bytes) -> Iterator[Other]:
     suffix = names.key_of(named.wire)
     root = txn.snapshot.zone_of(suffix)
     if root is None or root.apex != suffix:
         return
     prefix = root.generation + NODES + b"\0"
     held: dict[str, dict[tuple[bytes, ...], bytes]] = {}
-    for stored, blob in txn.table(b"tree").scan(prefix):
+    for stored, blob in txn.table(b"tree").scan(prefix + below):
         labels = tuple(stored[len(prefix) :].split(b"\0")[:-1])
         if labels:
             held.setdefault(labels[0].decode("latin-1"), {})[labels[1:]] = blob
@@ -62,7 +73,7 @@ def nodes(txn: places.Txn, named: Names) -> Iterator[Other]:
 
 
 def _read(name: str, blobs: dict[tuple[bytes, ...], bytes]) -> Other | None:
-    rrsets = dict(node.rrsets_of(blobs.get((), node.EMPTY)))
+    rrsets = dict(nodes_of.rrsets_of(blobs.get((), nodes_of.EMPTY)))
     if TXT not in rrsets:
         return None
     said: dict[str, list[str]] = {}
@@ -76,11 +87,13 @@ def _read(name: str, blobs: dict[tuple[bytes, ...], bytes]) -> Other | None:
         if rrtype in rrsets
         for rdata in rrsets[rrtype].rdatas
     ]
-    services = dict(node.rrsets_of(blobs.get(_SRV, node.EMPTY)))
+    services = dict(nodes_of.rrsets_of(blobs.get(_SRV, nodes_of.EMPTY)))
     port = int.from_bytes(services[SRV].rdatas[0][4:6], "big") if SRV in services else PORT
     scope = tuple(one for value in said.get("scope", ()) for one in value.split(",") if one)
     role, state = (said.get(key, [""])[0] for key in ("role", "state"))
-    return Other(name, role, scope, state, tuple(addresses), port)
+    key = said.get("key", ["1"])[0]
+    generation = int(key) if key.isascii() and key.isdecimal() and len(key) < 10 else 1
+    return Other(name, role, scope, state, tuple(addresses), port, generation)
 
 
 def _strings(rdata: bytes) -> Iterator[str]:

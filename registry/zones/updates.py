@@ -254,7 +254,12 @@ def _claim(core: Core, case: _Case) -> Claim | None:
 
 def _by_claim(core: Core, case: _Case, claim: Claim | None, now: int) -> Result:
     assert claim is not None and case.asked is not None
-    return claim.carry_out(core, case.asked, case.key, case.arrived.address, now)
+    try:
+        return claim.carry_out(core, case.asked, case.key, case.arrived.address, now)
+    except StoreError:
+        raise
+    except Exception as error:  # of one, which concerns no other
+        return _failed(error)
 
 
 def _admitted(read: ReadTransaction, case: _Case, now: int) -> Result | None:
@@ -294,18 +299,6 @@ def _admit(read: ReadTransaction, case: _Case, now: int) -> Result | None:
     except ZoneError as error:
         return Result(NOTAUTH, str(error))
     return None
-
-
-def _is_claimed(core: Core, case: _Case) -> bool:
-    asked = case.asked
-    return asked is not None and any(claim.takes(core, asked) for claim in core.claims)
-
-
-def _claimed(core: Core, case: _Case, now: int) -> Result:
-    asked = case.asked
-    assert asked is not None
-    claim = next(claim for claim in core.claims if claim.takes(core, asked))
-    return claim.carry_out(core, asked, case.key, case.arrived.address, now)
 
 
 def _carry_out(core: Core, cases: Sequence[_Case], now: int) -> int:

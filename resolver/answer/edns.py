@@ -18,6 +18,7 @@ from csid.protocol import (
     OPT,
     OPTION_COOKIE,
     OPTION_EDE,
+    OPTION_EXPIRE,
     OPTION_KEEPALIVE,
     OPTION_NSID,
     TSIG,
@@ -122,6 +123,8 @@ def _read_options(reply: Reply, at: int, end: int) -> bool:
             reply.nsid = True
         elif code == OPTION_KEEPALIVE:
             reply.keepalive = True
+        elif code == OPTION_EXPIRE:
+            reply.asks_expire = True
         at += length
     return True
 
@@ -157,6 +160,8 @@ class OptWriter:
                 options += self._nsid
             if reply.keepalive and reply.stream:
                 options += _KEEPALIVE
+            if reply.expire >= 0:
+                options += _option(OPTION_EXPIRE, reply.expire.to_bytes(4, "big"))
             if reply.ede >= 0:
                 options += _option(OPTION_EDE, reply.ede.to_bytes(2, "big"))
         flags = reply.flags & _DO

@@ -106,6 +106,8 @@ def _judge(reply: Reply) -> None:
         reply.special = qtype in _TRANSFERS
     else:
         reply.asks = True
+        # When a zone expires is no data of it (RFC 7314).
+        reply.special = reply.asks_expire and qtype == SOA
 
 
 def _read_rest(reply: Reply, opcode: int, questions: int) -> None:

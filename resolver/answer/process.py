@@ -70,14 +70,13 @@ class Answerer:
         reply = parse(packet, address, stream)
         if reply is None:
             return None
-        if reply.asks:
-            if not self.ask(reply, source, now):
-                return None
-        elif reply.special and self.special is not None:
+        if reply.special and self.special is not None:
             try:
                 return self.special(reply, source, now)
             except Exception as error:
                 self._fail(reply, now, error)
+        elif reply.asks and not self.ask(reply, source, now):
+            return None
         return self.finish(reply, now)
 
     def ask(self, reply: Reply, source: Source, now: int) -> bool:

@@ -27,7 +27,8 @@ class Reply:
             flags: the DO bit and the reserved ones;
             cookie: the client cookie of 8 octets, or empty;
             nsid: whether the server's name is wanted (RFC 5001);
-            keepalive: whether edns-tcp-keepalive was sent (RFC 7828).
+            keepalive: whether edns-tcp-keepalive was sent (RFC 7828);
+            asks_expire: whether it is to be told when the zone expires (RFC 7314).
         signed: a TSIG record ends it (RFC 8945).
         special: it is no plain query, and may be granted all the same: signed, or a transfer,
             NOTIFY or UPDATE (`resolver.sync.front`). What it gets if nobody looks after it is set.
@@ -35,6 +36,7 @@ class Reply:
     Of the answer:
         rcode, ede: response code, and extended error code (RFC 8914) or -1.
         aa, truncated: header flags.
+        expire: seconds until the zone expires, or -1.
         answer, authority, additional: ready records, with their numbers; no OPT among them.
         age: seconds the records have been held, by which their TTLs are less.
         name: the name under work in wire form: that of the question, or what it is an alias of.
@@ -56,6 +58,7 @@ class Reply:
         "answer",
         "answer_number",
         "asks",
+        "asks_expire",
         "authority",
         "authority_number",
         "cookie",
@@ -64,6 +67,7 @@ class Reply:
         "ede",
         "edns",
         "end",
+        "expire",
         "flags",
         "keepalive",
         "key",
@@ -101,6 +105,8 @@ class Reply:
         self.cookie = b""
         self.nsid = False
         self.keepalive = False
+        self.asks_expire = False
+        self.expire = -1
         self.signed = False
         self.special = False
         self.sign: Callable[[bytes, int], bytes] | None = None

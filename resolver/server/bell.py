@@ -3,7 +3,8 @@
     sync.sock   a Unix datagram socket in the data directory, on which the sync process listens
     datagram    msgpack ["notify", apex (canonical key), serial or nil, IP address of who says so]
 
-Whoever rings does not wait, and what nobody hears is lost: timers find the change a little later.
+Whoever rings does not wait. What is rung while nobody listens is lost and not missed: whoever
+begins to listen asks for all zones once.
 The path of the socket may be too long for an address (unix(7)), so it is reached through a
 descriptor of the directory.
 """
@@ -65,19 +66,23 @@ class Bell:
             return
         if len(self._heard) >= KEYS_KEPT:
             self._heard.clear()
-        if self._tell([_HEARD, key, None, b""]):
+        with contextlib.suppress(OSError):  # nobody listens, or has more than can be heard
+            packed = msgpack.packb([_HEARD, key, None, b""])
+            self._socket.sendto(packed, _path(self._folder))
             self._heard[key] = now
 
-    def ring(self, apex: bytes, serial: int | None, address: bytes) -> None:
-        """Tell whoever listens; see `Rung`."""
-        self._tell([_NOTIFY, apex, serial, address])
-
-    def _tell(self, values: list[object]) -> bool:
-        """Whether somebody listens, who has no more than can be heard."""
+    def ring(self, apex: bytes, serial: int | None, address: bytes) -> bool:
+        """Tell whoever listens (see `Rung`); False if there is more than can be heard now. Nobody
+        need listen: whoever begins to, asks for all zones.
+        """
         try:
-            self._socket.sendto(msgpack.packb(values), _path(self._folder))
-        except OSError:
+            self._socket.sendto(
+                msgpack.packb([_NOTIFY, apex, serial, address]), _path(self._folder)
+            )
+        except BlockingIOError:
             return False
+        except OSError:
+            return True  # nobody listens
         return True
 
     def close(self) -> None:

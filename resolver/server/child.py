@@ -60,6 +60,7 @@ class Child:
         selector: selectors.BaseSelector,
         counted: tuple[str, str] = ("queries", "batches"),
         vital: bool = True,
+        inherited: Sequence[int] = (),
     ) -> None:
         self.name = name
         self.vital = vital
@@ -69,6 +70,7 @@ class Child:
         self.due: float | None = 0.0
         self._argv = argv
         self._sockets = sockets
+        self._fds = [*(sock.fileno() for sock in sockets), *inherited]
         self._health = Health(asker)
         self._timing = timing
         self._selector = selector
@@ -194,7 +196,7 @@ class Child:
         self._health.asker.close()
 
     def _new_process(self) -> Process:
-        return Process(self._argv, [sock.fileno() for sock in self._sockets], self._selector)
+        return Process(self._argv, self._fds, self._selector)
 
     def _take(self, process: Process | None) -> None:
         self.process = process

@@ -27,18 +27,21 @@ class Connection:
         address: the peer's IP address, 4 or 16 octets.
         peer: whom it counts for: the address, of IPv6 its /64.
         deadline: when it is ended, in seconds on trio's clock.
-        held: octets kept for it: of queries not answered yet and of answers not taken yet.
+        own: octets that it takes by itself, as for TLS.
+        held: octets kept for it: these, those of queries not answered yet and of answers not taken
+            yet.
         counted: it is admitted and not told to end.
         unreleased: octets it held when it was told to end, until its task has ended.
         scope: what its task runs in.
     """
 
-    __slots__ = ("address", "counted", "deadline", "held", "peer", "scope", "unreleased")
+    __slots__ = ("address", "counted", "deadline", "held", "own", "peer", "scope", "unreleased")
 
-    def __init__(self, address: bytes, deadline: float) -> None:
+    def __init__(self, address: bytes, deadline: float, own: int = 0) -> None:
         self.address = address
         self.peer = address if len(address) == 4 else address[:IPV6_PEER_OCTETS]
         self.deadline = deadline
+        self.own = own
         self.held = 0
         self.counted = False
         self.unreleased = 0
@@ -95,25 +98,32 @@ class Connections:
         connection.counted = True
         self.open += 1
         self.accepted += 1
+        if connection.own:
+            self.hold(connection, 0)
         return True
 
     def answered(self, connection: Connection, octets: int, deadline: float) -> None:
         """A connection has got its answers: it may go on until `deadline`, and now holds less."""
         if connection.counted:
             connection.deadline = deadline
-            self.held += octets - connection.held
-            connection.held = octets
+            self._keep(connection, octets)
             own = self._peers[connection.peer]
             own.move_to_end(connection)
             self._ranks[len(own)].move_to_end(connection.peer)
 
     def hold(self, connection: Connection, octets: int) -> None:
-        """A connection holds so many octets now; others, or this one, may have to go for them."""
+        """A connection holds so many octets now beside its own; others, or this one, may have to go
+        for them.
+        """
         if connection.counted:
-            self.held += octets - connection.held
-            connection.held = octets
+            self._keep(connection, octets)
             if self.held > self._most_held:
                 self._let_go()
+
+    def _keep(self, connection: Connection, octets: int) -> None:
+        octets += connection.own
+        self.held += octets - connection.held
+        connection.held = octets
 
     def crowded(self) -> bool:
         """So much is yet to be released that nobody should make more before others had a turn."""
@@ -140,7 +150,7 @@ class Connections:
         """End the connections for which nothing is held and that end before a deadline: the last
         answer to any of them was so long ago.
         """
-        for connection in [one for one in self if not one.held and one.deadline < deadline]:
+        for connection in [one for one in self if one.held == one.own and one.deadline < deadline]:
             self._end(connection)
 
     def leave(self, connection: Connection) -> None:

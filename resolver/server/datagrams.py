@@ -177,7 +177,13 @@ class Datagrams:
         return [bytes(self._peers[start : start + self._address_octets]) for start in starts]
 
     def asker(self, slot: int) -> Asker:
-        """Where the datagram of a slot came from, to be answered later than the others."""
+        """Where the datagram of a slot came from, to be answered later than the others.
+
+        Raises:
+            IndexError: none was received in it.
+        """
+        if not 0 <= slot < self._received:
+            raise IndexError(f"no datagram in slot {slot}")
         name = bytes(self._peers[slot * _NAME_OCTETS : (slot + 1) * _NAME_OCTETS])
         control = b""
         if self._has_control:

@@ -21,13 +21,15 @@ class Share(NamedTuple):
     name: str  # for the administrator, behind the name of the kind
     sockets: Sequence[socket.socket]
     asker: Asker  # how the supervisor asks whether it answers
+    tls: int = 0  # how many of the sockets, the last ones, are for connections over TLS
 
 
 class Kind(NamedTuple):
     """A kind of process.
 
     The module is run with the options of the server, one `--fd` for each socket, `--ready-fd` (one
-    octet tells that it answers) and `--counters-fd` (`resolver.server.counters`).
+    octet tells that it answers) and `--counters-fd` (`resolver.server.counters`). If some of the
+    sockets are for TLS, `--tls` tells how many, and `--credentials-fd` once or twice with what.
 
     One that is not vital is started once the vital ones answer, and its failures do not end the
     server.
@@ -47,8 +49,10 @@ def _udp_sockets(bound: Sequence[Bound]) -> Iterator[Share]:
 
 
 def _all_listeners(bound: Sequence[Bound]) -> Iterator[Share]:
-    askers = [TcpAsker(reachable(one.address)) for one in bound]
-    yield Share("", [one.tcp for one in bound], SeveralAskers(askers))
+    plain, tls = ([one for one in bound if one.tls is is_tls] for is_tls in (False, True))
+    # The same process answers over TLS, and is asked where it takes no handshake.
+    askers = [TcpAsker(reachable(one.address)) for one in plain]
+    yield Share("", [one.tcp for one in (*plain, *tls)], SeveralAskers(askers), len(tls))
 
 
 KINDS: Final = (
@@ -63,21 +67,32 @@ def children_of(
     timing: Timing,
     selector: selectors.BaseSelector,
     further: Sequence[Kind] = (),
+    credentials: Sequence[int] = (),
 ) -> list[Child]:
     """All processes of a server on some sockets, none of them started yet; those of `further` kinds
-    behind the others.
+    behind the others. `credentials` are those of `Credentials.fds`.
     """
     return [
         Child(
             kind.name + share.name,
-            command(kind.module, options, [sock.fileno() for sock in share.sockets]),
+            command(
+                kind.module,
+                [*options, *(_tls_options(share.tls, credentials) if share.tls else ())],
+                [sock.fileno() for sock in share.sockets],
+            ),
             share.sockets,
             share.asker,
             timing,
             selector,
             kind.counted,
             kind.vital,
+            credentials if share.tls else (),
         )
         for kind in (*KINDS, *further)
         for share in kind.shares(bound)
     ]
+
+
+def _tls_options(sockets: int, credentials: Sequence[int]) -> list[str]:
+    fds = [word for fd in credentials for word in ("--credentials-fd", str(fd))]
+    return ["--tls", str(sockets), *fds]

@@ -23,22 +23,24 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from csid.errors import CsidError
 from resolver.server.socket_stream import SocketStream
 from resolver.sync.actions import Where
+from resolver.sync.tls import CA, OPPORTUNISTIC, PIN
 
 CONNECT_SECONDS: Final = 5.0  # for a connection, with its handshake, to come about
+TRY_SECONDS: Final = 2.0  # of these, for TLS where it may do without
 SEND_SECONDS: Final = 10.0  # for a peer to take what it is sent
 READ_OCTETS: Final = 1 << 18  # at a time
 MOST_HELD_OCTETS: Final = 1 << 20  # of messages that the kernel does not take
 MOST_AT_ONCE_OCTETS: Final = 1 << 20  # of messages that are given to the owner together
 
-OPPORTUNISTIC: Final = "opportunistic"
-PIN: Final = "pin:"
-CA: Final = "ca:"
 _ALPN: Final = "dot"  # RFC 9103 section 7.1
 _LENGTH: Final = struct.Struct(">H")
 
 
 class LinkError(CsidError):
     """A connection does not come about, or is not to whom it should be."""
+
+
+_NO_TLS: Final = (trio.BrokenResourceError, ssl.SSLError, LinkError)
 
 
 class Owner(Protocol):
@@ -52,25 +54,6 @@ class Owner(Protocol):
 
     async def received(self, link: Link, messages: list[bytes], /) -> None:
         """Messages have come; no more are read until this returns."""
-
-
-def tls_fault(tls: str) -> str:
-    """Why a text is no `Target.tls`, in words; empty if it is one."""
-    if tls in ("", OPPORTUNISTIC):
-        return ""
-    if tls.startswith(PIN):
-        try:
-            if len(base64.b64decode(tls.removeprefix(PIN), validate=True)) == 32:
-                return ""
-        except ValueError:
-            pass
-        return f"{tls[:60]!r}: a pin is the base64 of the SHA-256 of a public key, 44 characters"
-    if tls.startswith(CA) and len(tls) > len(CA):
-        return ""
-    return (
-        f"{tls[:60]!r}: expected {OPPORTUNISTIC}, {PIN}<base64 of the SHA-256 of its public key>, "
-        f"or {CA}<name in the certificate>[@<file with CA certificates>]"
-    )
 
 
 class Link:
@@ -173,9 +156,10 @@ class Link:
             elif not self.where.tls:
                 self._plain(await self._dial())
             elif self.where.tls == OPPORTUNISTIC:
-                try:
+                # What is not TLS may close the connection, or wait for a query.
+                with trio.move_on_after(TRY_SECONDS), contextlib.suppress(*_NO_TLS):
                     self._stream = await self._handshake(_unproven())
-                except (trio.BrokenResourceError, ssl.SSLError, LinkError):
+                if self._stream is None:
                     self._plain(await self._dial())  # RFC 9103 section 7.3: it may do without
             else:
                 self._stream = await self._strict()

@@ -48,6 +48,7 @@ class Bound(NamedTuple):
     address: Address  # with the port that was chosen, if it was 0
     tcp: socket.socket
     udp: list[socket.socket]  # one per worker
+    tls: bool = False  # connections are to begin with a handshake
 
     def close(self) -> None:
         """Give the port back."""
@@ -89,6 +90,21 @@ def bind(address: Address, workers: int) -> Bound:
     raise AssertionError("unreachable")
 
 
+def bind_tls(address: Address) -> Bound:
+    """Bind one TCP socket, listening, for connections over TLS.
+
+    Raises:
+        as `bind`.
+    """
+    try:
+        tcp = _listening(address)
+    except OSError as error:
+        code = error.errno or 0
+        reason = _ADVICE.get(code, os.strerror(code))
+        raise ListenError(f"cannot listen on {address}: {reason}") from None
+    return Bound(Address(address.host, tcp.getsockname()[1]), tcp, [], tls=True)
+
+
 def dropped(sock: socket.socket) -> int:
     """How many packets the kernel dropped since a socket was made, for want of room in it."""
     try:
@@ -100,15 +116,7 @@ def dropped(sock: socket.socket) -> int:
 
 def _bind(address: Address, workers: int) -> Bound:
     with contextlib.ExitStack() as opened:
-        tcp = opened.enter_context(_socket(address, socket.SOCK_STREAM))
-        # Connections of a server that has just ended must not keep the next one from starting.
-        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Accepted connections inherit these.
-        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, TCP_SEND_BUFFER_OCTETS)
-        tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
-        tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        tcp.bind(address)
-        tcp.listen(BACKLOG)
+        tcp = opened.enter_context(_listening(address))
         address = Address(address.host, tcp.getsockname()[1])
         # Sockets with SO_REUSEPORT share a port with those of any program of the same user, so
         # whether the port is free shows only by binding without it.
@@ -117,6 +125,23 @@ def _bind(address: Address, workers: int) -> Bound:
         udp = [opened.enter_context(sock) for sock in _udp_sockets(address, workers)]
         opened.pop_all()
     return Bound(address, tcp, udp)
+
+
+def _listening(address: Address) -> socket.socket:
+    tcp = _socket(address, socket.SOCK_STREAM)
+    try:
+        # Connections of a server that has just ended must not keep the next one from starting.
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Accepted connections inherit these.
+        tcp.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, TCP_SEND_BUFFER_OCTETS)
+        tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, TCP_USER_TIMEOUT_MS)
+        tcp.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        tcp.bind(address)
+        tcp.listen(BACKLOG)
+    except OSError:
+        tcp.close()
+        raise
+    return tcp
 
 
 def _udp_sockets(address: Address, workers: int) -> Iterator[socket.socket]:

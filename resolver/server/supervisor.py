@@ -8,8 +8,8 @@ environment; their sockets stay open here, so that a query that comes while one 
 for the next and is not lost.
 
     SIGTERM, SIGINT  end everything
-    SIGHUP           open the data directory anew: each process is followed by a new one, which
-                     answers before the old one ends
+    SIGHUP           open the data directory anew, and read certificates again: each process is
+                     followed by a new one, which answers before the old one ends
     SIGUSR1          say on stderr what each process has done; passed on to the processes
 
 No other signal has a meaning, and none of them ends the server.
@@ -37,13 +37,15 @@ from pathlib import Path
 from typing import Final
 
 from csid.address import Address
+from csid.errors import CsidError
 from resolver.server.child import Child, StartError, Timing, end_of
+from resolver.server.credentials import Credentials
 from resolver.server.directory import Directory
 from resolver.server.kinds import Kind, children_of
 from resolver.server.notices import keep_standard_descriptors, tell
 from resolver.server.process import Process
 from resolver.server.signals import MEANINGLESS
-from resolver.server.sockets import Bound, bind
+from resolver.server.sockets import Bound, bind, bind_tls
 
 _ENDING: Final = frozenset({signal.SIGTERM, signal.SIGINT})
 _HANDLED: Final = (*_ENDING, signal.SIGCHLD, signal.SIGHUP, signal.SIGUSR1)
@@ -59,6 +61,7 @@ class Supervisor:
         nsid: the name the server gives when asked (RFC 5001).
         timing: how long things may take.
         further: kinds of process besides those that answer queries.
+        credentials: what is shown over TLS; read again with SIGHUP.
     """
 
     def __init__(
@@ -68,12 +71,15 @@ class Supervisor:
         nsid: str,
         timing: Timing,
         further: Sequence[Kind] = (),
+        credentials: Credentials | None = None,
     ) -> None:
         options = ["--data", str(directory.path), *(["--nsid", nsid] if nsid else [])]
         self._directory = directory
         self._timing = timing
         self._selector = selectors.DefaultSelector()
-        self._children = children_of(bound, options, timing, self._selector, further)
+        self._credentials = credentials
+        fds = () if credentials is None else credentials.fds
+        self._children = children_of(bound, options, timing, self._selector, further, fds)
         self._signals: set[int] = set()
         self._started = False
         self._begun = time.monotonic()
@@ -122,12 +128,21 @@ class Supervisor:
         """Do what signals have asked for."""
         if signal.SIGHUP in self._signals and self._started:
             tell(f"SIGHUP: opening {self._directory.path} anew")
+            self._refresh()
             self._begin_reopening()
         if signal.SIGUSR1 in self._signals:
             for child in self._children:
                 tell(child.report())
                 child.send(signal.SIGUSR1)
         self._signals -= {signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD}
+
+    def _refresh(self) -> None:
+        """Read again what is shown over TLS, for the processes that are to be started."""
+        if self._credentials is not None:
+            try:
+                self._credentials.refresh()
+            except CsidError as error:
+                tell(f"{error}; what was read before is shown on")
 
     def _look(self) -> None:
         """See whether the processes answer, and what stands at the path of the data directory."""
@@ -255,6 +270,7 @@ def serve(
     ready: Callable[[Sequence[Address]], None],
     timing: Timing = _DEFAULT_TIMING,
     further: Sequence[Kind] = (),
+    tls: tuple[Sequence[Address], Credentials] | None = None,
 ) -> None:
     """Serve a data directory until SIGTERM or SIGINT.
 
@@ -262,9 +278,11 @@ def serve(
         addresses: where to listen, UDP and TCP alike.
         workers: UDP processes per address.
         nsid: the name the server gives when asked (RFC 5001); empty for none.
-        ready: called once all processes answer, with the addresses as they were bound.
+        ready: called once all processes answer, with the addresses as they were bound, those for
+            TLS behind the others.
         timing: how long things may take.
         further: kinds of process besides those that answer queries.
+        tls: where to listen for TLS, and what is shown there.
 
     Raises:
         CsidError: the data directory or an address cannot be used, or a process did not start.
@@ -279,7 +297,11 @@ def serve(
         for address in addresses:
             bound.append(bind(address, workers))
             opened.callback(bound[-1].close)
-        supervisor = Supervisor(directory, bound, nsid, timing, further)
+        for address in tls[0] if tls else ():
+            bound.append(bind_tls(address))
+            opened.callback(bound[-1].close)
+        credentials = tls[1] if tls else None
+        supervisor = Supervisor(directory, bound, nsid, timing, further, credentials)
         supervisor.run(lambda: ready([one.address for one in bound]))
 
 

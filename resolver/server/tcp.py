@@ -15,6 +15,7 @@ import errno
 import math
 import os
 import socket
+import ssl
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -39,11 +40,13 @@ from resolver.server.notices import Repeated
 from resolver.server.socket_stream import SocketStream
 from resolver.server.special import Special
 from resolver.server.tcp_forwarding import Forwarding, nobody_writes
+from resolver.server.tls_stream import TlsStream
 from resolver.server.transfers import Transfers
 from resolver.store.environment import Store
 from resolver.sync.front import Forward, Transfer
 
 MAX_HELD_OCTETS: Final = 67_108_864  # of unfinished queries and untaken answers, all connections
+TLS_OCTETS: Final = 65_536  # that a connection over TLS takes, about, while nothing is asked on it
 SWEEP_SECONDS: Final = 1.0  # between two looks for connections past their deadline
 # Deadlines are reckoned from the last look at the clock, which may be so long ago.
 IDLE_SECONDS: Final = TCP_IDLE_SECONDS + SWEEP_SECONDS
@@ -128,13 +131,20 @@ class TcpServer:
             "failed": self.failed,
             "queries": self.queries,
             "transfers": self.transfers.begun,
+            "transferred": self.transfers.octets,
             "spooled": self.transfers.spooled,
             "open": held.open,
             "held": held.held,
         }
 
-    async def serve(self, listeners: Sequence[socket.socket], ready_fd: int | None) -> None:
+    async def serve(
+        self,
+        listeners: Sequence[socket.socket],
+        ready_fd: int | None,
+        tls: tuple[Sequence[socket.socket], ssl.SSLContext] | None = None,
+    ) -> None:
         """Serve until `end` is called; one octet on `ready_fd` says that connections are accepted.
+        `tls` are further listeners, whose connections begin with a handshake.
 
         What ends a task that accepts ends the server, whatever its connections do: another may do
         better.
@@ -149,6 +159,10 @@ class TcpServer:
                     for listener in listeners:
                         listener.setblocking(False)
                         accepting.start_soon(self._accept, listener, nursery)
+                    secured, context = tls or ((), None)
+                    for listener in secured:
+                        listener.setblocking(False)
+                        accepting.start_soon(self._accept, listener, nursery, context)
                     if ready_fd is not None:
                         os.write(ready_fd, b"\n")
                         os.close(ready_fd)
@@ -170,7 +184,8 @@ class TcpServer:
             address: the peer's IP address, 4 or 16 octets.
         """
         self._now = trio.current_time()
-        connection = Connection(address, self._now + IDLE_SECONDS)
+        own = TLS_OCTETS if isinstance(stream, TlsStream) else 0
+        connection = Connection(address, self._now + IDLE_SECONDS, own)
         self._conversing += 1
         try:
             async with stream:
@@ -221,7 +236,7 @@ class TcpServer:
                     answers = b""
                     connections.answered(connection, kept, self._now + IDLE_SECONDS)
                 if left is not None:
-                    await self._see_to(connection, stream, left)
+                    await self._see_to(connection, stream, left, kept)
                     connections.answered(connection, kept, self._now + IDLE_SECONDS)
                 more = queries.pending
                 if more or turn >= OCTETS_A_TURN:
@@ -229,7 +244,11 @@ class TcpServer:
                     await trio.lowlevel.checkpoint()
 
     async def _see_to(
-        self, connection: Connection, stream: trio.abc.Stream, left: Transfer | Forward
+        self,
+        connection: Connection,
+        stream: trio.abc.Stream,
+        left: Transfer | Forward,
+        kept: int,
     ) -> None:
         """Send what answers a query that took more than looking up."""
         now = int(time.time())
@@ -240,7 +259,7 @@ class TcpServer:
             answer = answer or self._special.unreachable(left, now)
             await self._send(connection, stream, answer)
             return
-        await self.transfers.send(connection, stream, left.request)
+        await self.transfers.send(connection, stream, left.request, kept)
 
     async def _send(self, connection: Connection, stream: trio.abc.Stream, message: bytes) -> None:
         connection.deadline = self._now + SEND_SECONDS
@@ -274,14 +293,20 @@ class TcpServer:
         self._shared[BATCHES] += 1
         return answers, left
 
-    async def _accept(self, listener: socket.socket, nursery: trio.Nursery) -> None:
+    async def _accept(
+        self,
+        listener: socket.socket,
+        nursery: trio.Nursery,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
         turn = 0
         while True:
             turn += 1
             try:
                 sock, peer = listener.accept()
                 address = socket.inet_pton(sock.family, peer[0].partition("%")[0])
-                nursery.start_soon(self.converse, SocketStream(sock), address)
+                stream = SocketStream(sock) if context is None else TlsStream(sock, context)
+                nursery.start_soon(self.converse, stream, address)
             except BlockingIOError:
                 turn = 0
                 await trio.lowlevel.wait_readable(listener)

@@ -15,6 +15,7 @@ import argparse
 import resource
 import signal
 import socket
+import ssl
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,7 @@ from resolver.answer.edns import OptWriter
 from resolver.answer.process import Answerer
 from resolver.server.bell import Bell
 from resolver.server.counters import open_inherited
+from resolver.server.credentials import context
 from resolver.server.notices import tell
 from resolver.server.special import Special
 from resolver.server.tcp import TcpServer
@@ -40,7 +42,11 @@ _IGNORED_AT_FIRST: Final = (signal.SIGHUP, signal.SIGUSR1)  # by default they en
 
 
 async def run(
-    store: Store, server: TcpServer, listeners: Sequence[socket.socket], ready_fd: int | None
+    store: Store,
+    server: TcpServer,
+    listeners: Sequence[socket.socket],
+    ready_fd: int | None,
+    tls: tuple[Sequence[socket.socket], ssl.SSLContext] | None = None,
 ) -> None:
     """Serve until SIGTERM, and tell the counters on SIGUSR1."""
 
@@ -56,7 +62,7 @@ async def run(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(obey)
             nursery.start_soon(free_readers, store)
-            await server.serve(listeners, ready_fd)
+            await server.serve(listeners, ready_fd, tls)
             nursery.cancel_scope.cancel()
 
 
@@ -89,6 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--nsid", default="", help="the name this server gives when asked")
     parser.add_argument("--ready-fd", type=int, help="takes one octet when the server answers")
     parser.add_argument("--counters-fd", type=int, help="memory of resolver.server.counters")
+    parser.add_argument("--tls", type=int, default=0, help="of the sockets, the last, for TLS")
+    parser.add_argument("--credentials-fd", type=int, action="append", help="what TLS shows")
     options = parser.parse_args(arguments)
     connections = min(MAX_TCP_CONNECTIONS, max(1, raise_file_limit() - FILES_RESERVED))
     shared = open_inherited(options.counters_fd)
@@ -102,7 +110,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 store, answerer, connections, shared=shared, special=special, forward=forward
             )
             listeners = [socket.socket(fileno=fd) for fd in options.fd]
-            trio.run(run, store, server, listeners, options.ready_fd)
+            plain = listeners[: len(listeners) - options.tls]
+            tls = options.tls and (listeners[len(plain) :], context(options.credentials_fd))
+            trio.run(run, store, server, plain, options.ready_fd, tls or None)
     except (CsidError, OSError) as error:
         tell(str(error))
         return 1

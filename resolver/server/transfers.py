@@ -49,7 +49,7 @@ class Transfers:
         most_spooled: octets on disk for all of them.
 
     Attributes:
-        begun: how many transfers there were; `spooled`, octets that went through files.
+        begun: how many transfers there were; `octets`, that were sent for them.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Transfers:
         self._folder = Path(os.environ.get("TMPDIR") or store.path)
         self._running: Counter[bytes] = Counter()  # by peer
         self._ended = trio.lowlevel.ParkingLot()
-        self.begun = 0
+        self.begun = self.octets = 0
 
     @property
     def spooled(self) -> int:
@@ -76,9 +76,9 @@ class Transfers:
         return self._room.taken
 
     async def send(
-        self, connection: Connection, stream: trio.abc.SendStream, request: Request
+        self, connection: Connection, stream: trio.abc.SendStream, request: Request, kept: int
     ) -> None:
-        """Send what answers a request.
+        """Send what answers a request. The connection holds `kept` octets of other queries.
 
         Raises:
             BrokenResourceError: the peer is gone.
@@ -90,14 +90,14 @@ class Transfers:
         with self._store.moment() as txn:
             small = self._small(request, txn)
         if small:
-            self._connections.hold(connection, connection.held + len(small))
+            self._connections.hold(connection, kept + len(small))
             await self._deliver(connection, stream, seal(small), trio.current_time())
             return
         connection.deadline = trio.current_time() + TRANSFER_WAIT_SECONDS
         async with self._turn(connection.peer):
             begun = trio.current_time()
             connection.deadline = begun + TRANSFER_STALL_SECONDS
-            self._connections.hold(connection, connection.held + _MEMORY_OCTETS)
+            self._connections.hold(connection, kept + _MEMORY_OCTETS)
             with Spool(self._folder, TRANSFER_PART_OCTETS, self._room) as spool:
                 try:
                     async with trio.open_nursery() as nursery:
@@ -138,6 +138,7 @@ class Transfers:
         stalled = trio.current_time() + TRANSFER_STALL_SECONDS
         connection.deadline = min(stalled, begun + TRANSFER_SECONDS)
         await stream.send_all(part)
+        self.octets += len(part)
 
     @asynccontextmanager
     async def _turn(self, peer: bytes) -> AsyncIterator[None]:

@@ -365,6 +365,10 @@ class Store:
             gone = txn.sweep(doomed, most)
             return Swept(gone, len(doomed) - gone)
 
+    def last_commit(self) -> int:
+        """The number of the last transaction that was committed, by whomever."""
+        return int(self._environment.info()["last_txnid"])
+
     def check_readers(self) -> int:
         """Free the reader slots of processes that died; returns how many."""
         with _plain_errors(self.path):

@@ -8,10 +8,11 @@ from typing import Final
 
 from csid.limits import HEADER_OCTETS
 from csid.protocol import CLASS_IN, NOERROR, SOA
+from resolver.sync.expire import QUERY_OPT
 from resolver.sync.wire import behind_name, serial_at
 
 _SOA_IN: Final = SOA.to_bytes(2, "big") + CLASS_IN.to_bytes(2, "big")
-_COUNTS: Final = bytes((0, 1, 0, 0, 0, 0, 0, 0))
+_COUNTS: Final = bytes((0, 1, 0, 0, 0, 0, 0, 1))
 _AA: Final = 0x04
 _TC: Final = 0x02
 _CODES: Final = (
@@ -21,8 +22,8 @@ _CODES: Final = (
 
 
 def query(identity: int, origin: bytes) -> bytes:
-    """The question for the SOA of a zone; `origin` in wire form."""
-    return identity.to_bytes(2, "big") + b"\0\0" + _COUNTS + origin + _SOA_IN
+    """The question for the SOA of a zone, and for when it expires there; `origin` in wire form."""
+    return identity.to_bytes(2, "big") + b"\0\0" + _COUNTS + origin + _SOA_IN + QUERY_OPT
 
 
 def serial_in(message: bytes, origin: bytes) -> int | str:

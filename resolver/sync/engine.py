@@ -25,7 +25,7 @@ from csid.protocol import SOA
 from resolver.store import node
 from resolver.store.apexes import EXPIRED, SERVED, split_zone_entry
 from resolver.store.seek import APEX_PREFIX
-from resolver.sync import checks, timers
+from resolver.sync import checks, expire, timers
 from resolver.sync.access import keyring
 from resolver.sync.actions import Action, Errand, Limits, Present, Where
 from resolver.sync.job import Line, Notice, Zone
@@ -49,6 +49,9 @@ class Fetched(Protocol):
 
     @property
     def octets(self) -> int: ...
+
+    @property
+    def expire(self) -> int | None: ...  # seconds that the primary says are left (RFC 7314)
 
 
 class SoaRecord(NamedTuple):
@@ -112,10 +115,14 @@ class Engine:
 
     def wake(self, present: Present) -> float:
         """When to `look` next, on the steady clock; infinity if nothing is to come."""
-        times = [self._alarms[0][0]] if self._alarms else []
-        if self._next_due is not None:
-            times.append(present.steady + max(0, self._next_due - present.unix))
-        return min(times, default=float("inf"))
+        if self._next_due is None:
+            return self.next_alarm
+        return min(self.next_alarm, present.steady + max(0, self._next_due - present.unix))
+
+    @property
+    def next_alarm(self) -> float:
+        """When something is to be done though nothing happens, on the steady clock."""
+        return self._alarms[0][0] if self._alarms else float("inf")
 
     def clock_moved(self) -> None:
         """The clock that people set was set: what is due is looked for from the beginning."""
@@ -145,6 +152,11 @@ class Engine:
         if soa is not None and serial is not None and not is_ahead(serial, soa.serial):
             return
         self._start(present, apex, wanted=serial, host=host)
+
+    def check(self, present: Present, apex: bytes) -> None:
+        """Look at a zone though it is not due, unless that is being done."""
+        if self._is_free(apex):
+            self._start(present, apex, is_timed=True)
 
     def changed(self, present: Present, apex: bytes, key: bytes) -> None:
         """A zone has changed here.
@@ -208,6 +220,7 @@ class Engine:
         assert zone is not None
         peer.transferred(present, line)
         zone.there = fetched.serial
+        zone.expire, zone.is_new = fetched.expire, fetched.kind != "CURRENT"
         zone.soa, zone.flags = timers.held_of(present.moment, zone.apex)
         if fetched.kind != "CURRENT":
             zone.state = zone.state._replace(
@@ -377,6 +390,7 @@ class Engine:
             self.failed_at(present, zone, f"{peer.where}: {serial}")
             return
         zone.there = serial
+        zone.expire = expire.told(message)
         if zone.soa is None or is_ahead(serial, zone.soa.serial):
             zone.is_wanted = True
             if not peer.take(present, zone):
@@ -408,7 +422,7 @@ class Engine:
             serial=soa.serial,
             there=zone.there,
             refreshed=now,
-            expires=now + times.expire,
+            expires=expire.until(now, times.expire, zone.expire, zone.state.expires, zone.is_new),
             primary=zone.at,
             failures=0,
             error=zone.reason,

@@ -19,13 +19,14 @@ from resolver.store import node
 from resolver.store.difference import serial_in
 from resolver.store.environment import Store
 from resolver.store.write import WriteTransaction
-from resolver.sync import tsig
+from resolver.sync import expire, tsig
 from resolver.sync.changes import Changes, Unfit
 from resolver.sync.errors import TransferError
 from resolver.sync.incoming import ADDED, WHOLE, Incoming, Limits, is_beyond, refusal
 from resolver.sync.intake import Examine, Intake, unexamined
 
 _HEADER: Final = struct.Struct(">HHHHHH")
+_FORMERR: Final = b"\x01"  # fourth octet of a message
 
 
 class Watch(Protocol):
@@ -82,6 +83,7 @@ class Fetched(NamedTuple):
     octets: int  # of all messages
     messages: int
     records: int
+    expire: int | None = None  # seconds that the primary's EXPIRE option tells (RFC 7314)
 
 
 class Fetch:
@@ -132,7 +134,9 @@ class Fetch:
         identity = secrets.randbits(16)
         asked = None if full else soa
         self._incoming = Incoming(identity, self._origin, self._held, asked is None, forced, limits)
-        self.request = _request(identity, self._origin, asked)
+        self.request = _request(identity, self._origin, asked, with_opt=not full)
+        self._may_do_without = not full  # of EDNS, which old servers do not know
+        self._expire: int | None = None
         self._verifier: tsig.Verifier | None = None
         if key is not None:
             self.request, mac = tsig.sign(self.request, key, now)
@@ -175,7 +179,9 @@ class Fetch:
             self.retry_full = True
             raise self._failed(f"{error}; the whole zone is needed") from None
         except CsidError as error:
-            self.retry_full |= self._incoming.retry_full
+            self.retry_full |= self._incoming.retry_full or (
+                self._may_do_without and message[3:4] == _FORMERR
+            )
             raise self._failed(str(error)) from error
         except BaseException:
             self.abandon()
@@ -189,6 +195,8 @@ class Fetch:
         incoming, verifier = self._incoming, self._verifier
         if verifier is not None:
             message = _verified(verifier, message, now)
+        if not incoming.messages:
+            self._expire = expire.told(message)
         for part in incoming.parts(message):
             if part.what == WHOLE:
                 if self._intake is None:
@@ -208,7 +216,12 @@ class Fetch:
             self._change(self._changes)
         self.abandon()
         self.result = Fetched(
-            incoming.kind, incoming.serial, incoming.octets, incoming.messages, incoming.records
+            incoming.kind,
+            incoming.serial,
+            incoming.octets,
+            incoming.messages,
+            incoming.records,
+            self._expire,
         )
         return True
 
@@ -246,14 +259,13 @@ class Fetch:
             self._intake = None
 
 
-def _request(identity: int, origin: bytes, soa: node.RRset | None) -> bytes:
+def _request(identity: int, origin: bytes, soa: node.RRset | None, with_opt: bool) -> bytes:
     """The question for a zone, or for what has changed in it since an SOA (RFC 1995 section 3)."""
     rrtype = AXFR if soa is None else IXFR
-    head = _HEADER.pack(identity, 0, 1, 0, 0 if soa is None else 1, 0)
+    head = _HEADER.pack(identity, 0, 1, 0, 0 if soa is None else 1, int(with_opt))
     question = origin + rrtype.to_bytes(2, "big") + CLASS_IN.to_bytes(2, "big")
-    if soa is None:
-        return head + question
-    return head + question + node.rr(node.OWNER, SOA, soa.ttl, soa.rdatas[0])
+    held = b"" if soa is None else node.rr(node.OWNER, SOA, soa.ttl, soa.rdatas[0])
+    return head + question + held + (expire.QUERY_OPT if with_opt else b"")
 
 
 def _verified(verifier: tsig.Verifier, message: bytes, now: int) -> bytes:

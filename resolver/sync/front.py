@@ -2,7 +2,8 @@
 on, who may not is told.
 
     signature (tsig.py) → the message without it is read again → by its kind:
-        a query for data   answered as any other, and the answer signed
+        a query for data   answered as any other, and the answer signed; of an SOA, with what is
+                           left until the zone expires, if that is asked (expire.py)
         AXFR, IXFR         right "transfer" (access.py) → Transfer, for outgoing.py
         NOTIFY             right "notify" → the bell is rung; answered at once (RFC 1996)
         UPDATE             right "update" → Forward, for the writer, who looks again (RFC 2136)
@@ -40,7 +41,7 @@ from resolver.answer.reply import Reply
 from resolver.answer.source import Source
 from resolver.store.apexes import EXPIRED, NOT_READY
 from resolver.store.read import ReadTransaction
-from resolver.sync import notify, tsig
+from resolver.sync import expire, notify, tsig
 from resolver.sync.access import keyring, may
 from resolver.sync.outgoing import Request
 from resolver.sync.settings import follow_of, key_row
@@ -49,8 +50,8 @@ from resolver.sync.wire import serial_at
 _NOT_SERVED: Final = {EXPIRED: EDE_INVALID_DATA, NOT_READY: EDE_NOT_READY}
 
 # Told that a zone may have changed: canonical key of its apex, its serial if that is known, and the
-# address of who says so.
-Ring = Callable[[bytes, "int | None", bytes], None]
+# address of who says so; whether that was heard, or need not be.
+Ring = Callable[[bytes, "int | None", bytes], bool]
 Hear = Callable[[bytes, int], None]  # name of a key in wire form, Unix seconds
 
 
@@ -121,10 +122,11 @@ class Front:
             inner.reserved = tsig.room(found.key)
             reply = inner
             if reply.asks:
-                asked = self._answerer.ask(reply, source, now)
-                return self._answerer.finish(reply, now) if asked else None
+                return self._data(reply, source, moment, now)
             if not reply.special:
                 return self._answerer.finish(reply, now)
+        elif reply.asks:
+            return self._data(reply, source, moment, now)
         else:
             packet = reply.packet
         opcode = packet[2] >> 3 & 15
@@ -133,6 +135,22 @@ class Front:
         if opcode == UPDATE:
             return self._update(reply, packet, moment, signed, now)
         return self._transfer(reply, moment, signed, now)
+
+    def _data(
+        self, reply: Reply, source: Source, moment: ReadTransaction, now: int
+    ) -> bytes | None:
+        """Answer a query for data."""
+        if not self._answerer.ask(reply, source, now):
+            return None
+        if reply.qtype == SOA and reply.aa and reply.rcode == NOERROR:
+            self._tell_expire(reply, moment, now)
+        return self._answerer.finish(reply, now)
+
+    def _tell_expire(self, reply: Reply, moment: ReadTransaction, now: int) -> None:
+        """Say when the zone expires, if that is asked (RFC 7314)."""
+        if reply.asks_expire:
+            left = expire.left(moment, reply.key, now)
+            reply.expire = -1 if left is None else left
 
     def unreachable(self, forward: Forward, now: int) -> bytes:
         """The answer to an UPDATE that could not be handed to the writer."""
@@ -165,6 +183,7 @@ class Front:
         if zone.flags:
             return self._say(reply, SERVFAIL, _NOT_SERVED[zone.flags], now)
         reply.rcode, reply.ede = NOERROR, -1
+        self._tell_expire(reply, moment, now)
         return Transfer(
             Request(
                 reply.packet,
@@ -189,7 +208,8 @@ class Front:
             return self._say(reply, NOTAUTH, EDE_NOT_AUTHORITATIVE, now)
         if not may(moment, apex, "notify", reply.address, _name(signed)):
             return self._say(reply, REFUSED, EDE_PROHIBITED, now)
-        self._ring(apex, told.serial, reply.address)
+        if not self._ring(apex, told.serial, reply.address):
+            return self._say(reply, SERVFAIL, -1, now)  # to be told again later
         reply.aa = True
         return self._say(reply, NOERROR, -1, now)
 

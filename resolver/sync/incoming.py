@@ -15,15 +15,16 @@ from typing import Final, NamedTuple
 from csid import names
 from csid.limits import (
     HEADER_OCTETS,
+    INCOMING_MESSAGES,
     INCOMING_OCTETS,
-    TRANSFER_MESSAGES,
-    TRANSFER_RECORDS,
+    INCOMING_RECORDS,
 )
 from csid.protocol import AXFR, CLASS_IN, FORMERR, IXFR, NOTIMP, REFUSED, SOA
 from resolver.store.node import encode_one
 from resolver.sync import layouts
 from resolver.sync.errors import TransferError
 from resolver.sync.unpack import Pieces, Record
+from resolver.zonefile.canonical import folded
 
 try:
     from resolver.sync.cunpack import record as record
@@ -67,8 +68,8 @@ class Limits(NamedTuple):
     """What one transfer may come to."""
 
     octets: int = INCOMING_OCTETS
-    records: int = TRANSFER_RECORDS
-    messages: int = TRANSFER_MESSAGES
+    records: int = INCOMING_RECORDS
+    messages: int = INCOMING_MESSAGES
 
 
 class Part(NamedTuple):
@@ -206,7 +207,8 @@ class Incoming:
         if key != self._apex:
             raise TransferError("an SOA record at another name than the apex of the zone")
         serial = int.from_bytes(data[-20:-16], "big")
-        is_first = (ttl, data) == self._soa
+        # Names may come in another case where they are compressed.
+        is_first = (ttl, folded(SOA, data)) == (self._soa[0], folded(SOA, self._soa[1]))
         state = self._state
         if state == _BEGIN:
             self._begin(ttl, data, serial)

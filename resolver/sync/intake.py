@@ -8,12 +8,12 @@ and the write lock only for NODES_PER_COMMIT nodes at a time. A small zone takes
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import chain, islice
 from typing import Final
 
 from csid import names
-from csid.errors import ZoneError
+from csid.errors import StoreError, ZoneError
 from csid.limits import (
     INTAKE_OCTETS,
     JOURNAL_ENTRY_NAMES,
@@ -59,6 +59,7 @@ class Intake:
         self._weaver = Weaver(self._apex)
         self._sorter: Sorter | None = None  # once a name came out of order
         self._generation = b""  # empty until something is written
+        self._leaves = False  # something to be swept
         self._stack = ExitStack()  # claims on generations, the sorter's file
 
     def add(self, pieces: Pieces) -> None:
@@ -86,7 +87,9 @@ class Intake:
 
     def _write(self) -> None:
         if not self._generation:
+            self._sweep()
             self._generation = self._stack.enter_context(self._store.building())
+            self._leaves = True
         with self._store.write() as txn:
             txn.put_nodes(self._origin, self._generation, self._weaver.taken())
 
@@ -129,14 +132,26 @@ class Intake:
         if self._sorter is not None:
             self._reorder(self._sorter)
         check_apex(self._origin, self._weaver.apex)
-        if not self._generation and len(self._weaver.ready) <= AT_ONCE:
-            self._examine(self._origin, iter(self._weaver.ready))
-            with self._store.write() as txn:
-                generation = txn.begin_generation()
-                txn.put_nodes(self._origin, generation, self._weaver.taken())
-                txn.complete(self._origin, generation)
-                self._take_place(txn, generation, None, settle, told)
-            return
+        if self._generation or len(self._weaver.ready) > AT_ONCE:
+            self._publish_written(settle, told)
+        else:
+            self._publish_at_once(settle, told)
+        self.abandon()
+        if self._leaves:
+            self._sweep()
+
+    def _publish_at_once(self, settle: InTransaction, told: InTransaction) -> None:
+        self._examine(self._origin, iter(self._weaver.ready))
+        with self._store.write() as txn:
+            generation = txn.begin_generation()
+            txn.put_nodes(self._origin, generation, self._weaver.taken())
+            txn.complete(self._origin, generation)
+            others = txn.doomed()
+            self._take_place(txn, generation, None, settle, told)
+            replaced = set(txn.doomed()).difference(others)
+            self._leaves |= txn.sweep(replaced, NODES_PER_LOOK) < len(replaced)
+
+    def _publish_written(self, settle: InTransaction, told: InTransaction) -> None:
         if self._weaver.ready:
             self._write()
         self._complete()
@@ -144,6 +159,11 @@ class Intake:
         known = self._difference()
         with self._store.write() as txn:
             self._take_place(txn, self._generation, known, settle, told)
+
+    def _sweep(self) -> None:
+        """Remove what was replaced, or what transfers have left that came to nothing."""
+        with suppress(StoreError):  # there is no room even for that; a later one does it
+            self._store.sweep()
 
     def _take_place(
         self,

@@ -27,6 +27,7 @@ class Zone:
         is_noticed: another notice came meanwhile.
         is_again: the present question is asked for the second time, on another connection.
         there: the serial that a primary said.
+        expire: seconds that it said are left (RFC 7314); `is_new`, of what it transferred.
         reason: why the last primary tried could not help.
         begun: when its transfer began, on the steady clock.
     """
@@ -35,10 +36,12 @@ class Zone:
         "apex",
         "at",
         "begun",
+        "expire",
         "flags",
         "is_again",
         "is_forced",
         "is_full",
+        "is_new",
         "is_noticed",
         "is_urgent",
         "is_wanted",
@@ -75,6 +78,8 @@ class Zone:
         self.is_wanted = soa is None
         self.is_urgent = self.is_noticed = self.is_again = False
         self.there: int | None = None
+        self.expire: int | None = None
+        self.is_new = False
         self.reason = ""
         self.begun = 0.0
 
@@ -91,16 +96,17 @@ class Notice:
         key: name of the key to sign with.
         since: when it was last wanted, on the steady clock.
         sent: the serial that was told.
+        failures: how often it was answered by "not now" in a row.
         is_sent: it is on its way; `is_renewed` if the zone has changed since.
     """
 
-    __slots__ = ("apex", "is_again", "is_renewed", "is_sent", "key", "sent", "since")
+    __slots__ = ("apex", "failures", "is_again", "is_renewed", "is_sent", "key", "sent", "since")
 
     def __init__(self, apex: bytes, key: bytes, since: float) -> None:
         self.apex = apex
         self.key = key
         self.since = since
-        self.sent = 0
+        self.sent = self.failures = 0
         self.is_sent = self.is_renewed = self.is_again = False
 
     @property

@@ -9,9 +9,10 @@ next primary at once meanwhile, notices and errands wait.
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from csid.protocol import NOERROR
+from csid.protocol import NOERROR, SERVFAIL
 from resolver.sync import checks, notify
 from resolver.sync.actions import Answered, Errand, Open, Present, Send, Shut, Transfer, Where
 from resolver.sync.job import Asked, Line, Notice, Sending, Zone
@@ -255,17 +256,30 @@ class Peer:
             self._engine.actions.append(Answered(what.errand, b"", reason))
 
     def _confirmed(self, present: Present, notice: Notice, message: bytes) -> None:
-        """Any answer ends the retries (RFC 1996 section 4.7)."""
+        """Any answer ends the retries (RFC 1996 section 4.7), but one that says "not now"."""
         code = message[3] & 15
         reason = "" if code == NOERROR else f"{self.where}: answers {checks.code_name(code)}"
         self._engine.told(present, self, notice, reason)
         if self._notices.get(notice.apex) is not notice:
             return
-        if not notice.is_renewed:
+        if code == SERVFAIL:  # it has taken no note of it, but for the moment only
+            notice.is_sent = False
+            pause = self._limits.first_pause * 2 ** min(notice.failures, 16)
+            notice.failures += 1
+            self._engine.alarm(
+                present.steady + min(pause, self._limits.most_pause), partial(self._again, notice)
+            )
+        elif not notice.is_renewed:
             self._drop_notice(notice)
         elif notice.is_sent:  # else it waits to be sent already
             notice.is_sent = False
             self._ready.append(notice)
+
+    def _again(self, notice: Notice, present: Present) -> None:
+        """Send a notice once more that was answered by "not now"."""
+        if self._notices.get(notice.apex) is notice and notice not in self._ready:
+            self._ready.append(notice)
+            self.drive(present)
 
     def _drop_notice(self, notice: Notice) -> None:
         if self._notices.get(notice.apex) is notice:

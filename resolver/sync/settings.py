@@ -53,6 +53,9 @@ class KeyRow(NamedTuple):
     until: int = 0  # Unix seconds from which on it holds no more; 0: for ever
     since: int = 0  # Unix seconds
 
+    def __repr__(self) -> str:  # a secret is not to be found in any log
+        return f"KeyRow({self.algorithm} node={self.node!r} until={self.until})"
+
 
 class Subject(NamedTuple):
     """Whom a right is given: who has an address of a network, or signs with a key, or both."""
@@ -116,18 +119,27 @@ def key_row(moment: Moment, name: bytes) -> KeyRow | None:
 
 def rights_of(moment: Moment, apex: bytes) -> Rights:
     """Who may do what with the zone at an apex (canonical key)."""
-    table = moment.table(RIGHTS)
-    value = table.get(where(apex)) or table.get(EVERYWHERE)
+    return own_rights(moment, where(apex)) or own_rights(moment, EVERYWHERE) or Rights()
+
+
+def own_rights(moment: Moment, place: bytes) -> Rights | None:
+    """The row at `where` of a zone, or at EVERYWHERE."""
+    value = moment.table(RIGHTS).get(place)
     if value is None:
-        return Rights()
+        return None
     return Rights(*(tuple(Subject(*one) for one in part) for part in _unpack(value)))
 
 
 def targets_of(moment: Moment, apex: bytes) -> tuple[Target, ...]:
     """Whom to notify of changes of the zone at an apex (canonical key)."""
-    table = moment.table(TARGETS)
-    value = table.get(where(apex)) or table.get(EVERYWHERE)
-    return () if value is None else _targets(_unpack(value))
+    own = own_targets(moment, where(apex))
+    return (own_targets(moment, EVERYWHERE) or ()) if own is None else own
+
+
+def own_targets(moment: Moment, place: bytes) -> tuple[Target, ...] | None:
+    """The row at `where` of a zone, or at EVERYWHERE."""
+    value = moment.table(TARGETS).get(place)
+    return None if value is None else _targets(_unpack(value))
 
 
 def follow_of(moment: Moment, apex: bytes) -> Follow | None:

@@ -122,7 +122,7 @@ def stripped(message: bytes, record: Record) -> bytes:
     """A message as it was before its TSIG record was added."""
     count = (message[10] << 8) + message[11] - 1
     head = record.identity + message[2:10] + count.to_bytes(2, "big")
-    return head + message[HEADER_OCTETS : record.start]
+    return b"".join((head, memoryview(message)[HEADER_OCTETS : record.start]))
 
 
 def data_of(
@@ -137,4 +137,5 @@ def appended(message: bytes, name: bytes, data: bytes) -> bytes:
     """A message with a TSIG record behind it."""
     count = (message[10] << 8) + message[11] + 1
     head = message[:10] + count.to_bytes(2, "big")
-    return head + message[HEADER_OCTETS:] + name + _MARK + len(data).to_bytes(2, "big") + data
+    tail = name + _MARK + len(data).to_bytes(2, "big") + data
+    return b"".join((head, memoryview(message)[HEADER_OCTETS:], tail))

@@ -182,6 +182,8 @@ class Weaver:
             for missing in missing_above(key, self._before):
                 self.ready.append((missing, bytes((0, cover))))
                 self.octets += _HELD_OCTETS + len(missing)
+                if is_wildcard(missing):
+                    self.wildcards += 1
         self._before = key
         if not covers and blob[0] & _TOPS:
             cover = 1 + depth_of(key)

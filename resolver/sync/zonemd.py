@@ -11,21 +11,27 @@ import hashlib
 import hmac
 import struct
 from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from csid import names
 from csid.errors import ZoneError
 from csid.protocol import RRSIG, SOA, ZONEMD
 from resolver.store import node
+from resolver.store.apexes import split_zone_entry
 from resolver.store.difference import serial_in, with_serial
 from resolver.store.node import RRset
+from resolver.store.write import WriteTransaction
+from resolver.sync.settings import follow_of, where
 from resolver.zonefile.canonical import FOLDED, folded
 
 SIMPLE: Final = 1
 SHA384: Final = 1
 SHA512: Final = 2
 HASHES: Final[Mapping[int, Callable[[], Any]]] = {SHA384: hashlib.sha384, SHA512: hashlib.sha512}
+VERIFIED_AT_ONCE: Final = 5_000  # names, inside a transaction
 HASH_NAMES: Final = {"sha384": SHA384, "sha512": SHA512}
+DEFAULT_HASH: Final = "sha384"
 _HEAD: Final = struct.Struct(">IBB")  # serial, scheme, hash
 _COVERED: Final = ZONEMD.to_bytes(2, "big")  # how an RRSIG of it begins
 _ONE_RECORD: Final = b"\0\1"  # number of records in an entry
@@ -200,3 +206,33 @@ def examine(origin: bytes, nodes: Nodes) -> None:
             names.to_text(origin),
             f"{verdict.reason}; the primary has to make the ZONEMD anew (RFC 8976)",
         )
+
+
+class DigestWatch:
+    """Looks at zones after a transfer of what has changed in them: a `Watch` of fetch.py. What has
+    no right digest then is transferred as a whole, and looked at once more by `examine`.
+
+    Zones of more than VERIFIED_AT_ONCE names are not looked at, as others would have to wait until
+    they are.
+    """
+
+    def changed(self, txn: WriteTransaction, apex: bytes, keys: Collection[bytes]) -> None:
+        """Raises ZoneError if the digest is wrong."""
+        follow = follow_of(txn, apex)
+        entry = txn.table(b"apexes").get(where(apex))
+        if entry is None or (follow is not None and not follow.zonemd):
+            return
+        generation = split_zone_entry(entry).generation
+        tree = txn.table(b"tree")
+        if not node.find_entry(tree.get(generation) or node.EMPTY, ZONEMD):
+            return
+        rows = list(islice(tree.scan(generation), VERIFIED_AT_ONCE + 1))
+        if len(rows) <= VERIFIED_AT_ONCE:
+            skip = len(generation)
+            examine(names.wire_of_key(apex), ((key[skip:], blob) for key, blob in rows))
+
+    def replaced(self, txn: WriteTransaction, apex: bytes) -> None:
+        """It was looked at before."""
+
+    def dropped(self, txn: WriteTransaction, apex: bytes) -> None:
+        """There is nothing to look at."""

@@ -8,14 +8,17 @@ What it replaces is swept afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from csid import names
 from csid.errors import StoreError, ZoneError
+from csid.protocol import ZONEMD
 from resolver.store import build
+from resolver.store.held import HeldZone
+from resolver.sync import zonemd
 from resolver.zonefile import check, reader
 
 NODES_AT_ONCE: Final = 2_000  # handed over together
@@ -63,6 +66,7 @@ def load(
     told: Told = lambda step: None,
     agrees: Callable[[bytes, build.ZoneData], bool] = lambda origin, data: True,
     since: int | None = None,
+    hashes: Collection[int] = (),
 ) -> Iterator[Loaded | Refused]:
     """Load each file as a zone, in place of the one that has the same origin.
 
@@ -76,6 +80,8 @@ def load(
         agrees: whether a zone that was read shall be loaded; asks whoever gave it.
         since: the moment (unit zone.since) that the files are of: names that the registry changes
             later are carried over into the zones. None is now, before they are read.
+        hashes: of the digest that each zone is given (`resolver.sync.zonemd.HASHES`), in place of
+            the one it has.
 
     Returns:
         One outcome a file, once it is certain; a file that is refused is told of before those
@@ -84,7 +90,7 @@ def load(
     Raises:
         StoreError: the store is full or fails. Zones told of as loaded stay.
     """
-    loader = _Loader(perform, asked, mode, told, agrees, since)
+    loader = _Loader(perform, asked, mode, told, agrees, since, hashes)
     loader.sweep()
     try:
         for path in paths:
@@ -114,8 +120,10 @@ class _Loader:
         told: Told,
         agrees: Callable[[bytes, build.ZoneData], bool],
         since: int | None,
+        hashes: Collection[int],
     ) -> None:
         self._perform = perform
+        self._hashes = hashes
         self._asked = tuple(asked)
         self._mode = mode
         self._told = told
@@ -139,6 +147,7 @@ class _Loader:
                 )
             if not self._agrees(read.origin, read.rrsets):
                 raise ZoneError(str(path), "not loaded 未载入")
+            self._digest(read, path)
             nodes = self._nodes(read, path)
             first, octets = build.taken(nodes, NODES_AT_ONCE, OCTETS_AT_ONCE)
         except ZoneError as error:
@@ -189,6 +198,20 @@ class _Loader:
 
         warnings: list[str] = []
         return check.collect(reader.read_file(path, None, warnings), str(path), told, warnings)
+
+    def _digest(self, read: check.Zone, path: Path) -> None:
+        """Give a zone its digest, or look at the one that it has."""
+        apex = names.key_of(read.origin)
+        rrsets = dict(read.rrsets[read.origin])
+        if self._hashes:
+            made = zonemd.make(apex, self._nodes(read, path), self._hashes)
+            assert made is not None  # a zone that was read has its SOA
+            assert isinstance(read.rrsets, HeldZone)
+            read.rrsets.by_key[apex] = {**rrsets, ZONEMD: made}
+        elif ZONEMD in rrsets:
+            verdict = zonemd.verify(apex, self._nodes(read, path))
+            if verdict.outcome == zonemd.WRONG:
+                read.warnings.append(f"{path}: {verdict.reason}; --zonemd makes it anew")
 
     def _nodes(self, read: check.Zone, path: Path) -> Iterator[build.Node]:
         try:

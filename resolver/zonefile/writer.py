@@ -41,22 +41,27 @@ def dump(origin: bytes, rows: Iterable[Row]) -> Iterator[str]:
     remaining = iter(rows)
     for row in remaining:
         if row[1] == SOA and row[0].lower() == origin.lower():
-            yield _line(row)
-            yield from map(_line, held)
-            yield from map(_line, remaining)
+            yield line(row)
+            yield from map(line, held)
+            yield from map(line, remaining)
             return
         held.append(row)
     where = names.to_text(origin)
     raise ZoneError(where, "the zone has no SOA record and cannot be written; load it again")
 
 
-def _line(row: Row) -> str:
+def line(row: Row) -> str:
+    """One record as a line of a master file, ended by a newline.
+
+    Raises:
+        ZoneError: it is not read back as it is.
+    """
     owner, rrtype, ttl, rdata = row
     head = f"{name_text(owner)} {ttl} IN "
     for record_text in (_type_and_data(rrtype, rdata), _generic(rrtype, rdata)):
-        line = f"{head}{record_text}\n"
-        if _reads_as(line, row):
-            return line
+        text = f"{head}{record_text}\n"
+        if _reads_as(text, row):
+            return text
     raise ZoneError(
         names.to_text(owner),
         f"its record of type {rrtype} and TTL {ttl} has no text that is read back as it is; "
@@ -64,9 +69,9 @@ def _line(row: Row) -> str:
     )
 
 
-def _reads_as(line: str, row: Row) -> bool:
+def _reads_as(text: str, row: Row) -> bool:
     try:
-        return read_line(line)[:4] == row
+        return read_line(text)[:4] == row
     except ZoneError:
         return False
 

@@ -20,10 +20,14 @@ from registry.rules.decision import Decision
 from registry.rules.requests import AliasSubtree, Assign, Body, Request
 from registry.service import Registry
 from registry.tables import log_entry, zone_changes
+from registry.tables.naming import Names
 from registry.tables.transaction import AuditStore
 from registry.writer.commit import commit
 from registry.writer.threads import Writer
 from registry.zones import updates
+from registry.zones.asked import Asked
+from registry.zones.rebuild import Remake
+from registry.zones.serials import Mode
 from resolver.store.node import RRset
 from resolver.sync.settings import FOLLOWS, Follow, Target, pack, where
 from tests.support import trees, updating
@@ -229,7 +233,10 @@ def arrived(steps: list[tuple[str, ...]]) -> updates.Arrived:
     return updates.Arrived(updating.signed(message), updating.HERE, False)
 
 
-def test_what_waits_shares_a_commit_and_one_that_fails_undoes_no_other(core: Core) -> None:
+def test_what_waits_shares_a_commit_and_one_that_fails_undoes_no_other(
+    core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(updates, "COMMIT_SECONDS", 60.0)  # however slow the machine is
     good = [arrived([("add", f"h{number}.{SUFFIX}", 60, "A", "192.0.2.1")]) for number in range(9)]
     # More than a message can hold of one RRset shows only when it is written.
     big = [("add", f"big.{SUFFIX}", 60, "TXT", f'"{number:0250}"') for number in range(240)]
@@ -287,6 +294,28 @@ def test_damage_of_a_name_that_was_updated_is_found_with_its_leaf(core: Core, wh
         zone = txn.update(ORIGIN)
         zone.set(key, before)
         zone.finish()
+
+
+@pytest.mark.parametrize("mode", [Mode.REBUILD, Mode.INCREMENT])
+def test_a_zone_that_is_made_anew_does_not_undo_what_was_updated_meanwhile(
+    core: Core, mode: Mode
+) -> None:
+    asked = Asked(ADMINISTRATOR, "")
+    with core.store.read() as read:
+        made = Remake(read, Names(SUFFIX), ORIGIN)
+        made.look()
+        nodes = list(made.nodes())
+    generation = core.zones.begin(asked, ORIGIN, made.since)
+    core.zones.put(generation, nodes)
+    assert change(core, ("add", NAME, 60, "A", "192.0.2.1")) == "NOERROR"
+    while not core.zones.look(generation)[0]:
+        pass
+    answer = core.zones.publish(generation, asked, mode)
+    is_there = f"{NAME} 60 IN A 192.0.2.1\n" in updating.text(core.store, SUFFIX)
+    # A file that is loaded says itself what the zone is to have.
+    assert (answer.outcome, is_there) == (
+        ("refused", True) if mode is Mode.REBUILD else ("loaded", False)
+    )
 
 
 def test_a_name_that_was_loaded_may_be_updated_and_the_digest_still_holds(core: Core) -> None:

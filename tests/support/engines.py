@@ -38,6 +38,7 @@ class Fetched(NamedTuple):
     kind: str
     serial: int
     octets: int = 100
+    expire: int | None = None
 
 
 @dataclass
@@ -47,6 +48,7 @@ class Peer:
     serials: dict[str, int] = field(default_factory=dict)
     is_up: bool = True
     is_silent: bool = False
+    code: int = 0  # of its answers to what is no query
     spoils: bool = False  # one octet of each answer, after it was signed
     times: tuple[int, int, int] = (100, 20, 1_000)
     keys: dict[dns.name.Name, dns.tsig.Key] | None = None
@@ -67,6 +69,8 @@ class Peer:
                 reply.answer.append(dns.rrset.from_text(origin, 60, "IN", "SOA", text))
             else:
                 reply.set_rcode(dns.rcode.REFUSED)
+        else:
+            reply.set_rcode(dns.rcode.Rcode(self.code))
         octets = reply.to_wire()
         if self.spoils:  # its RCODE
             octets = octets[:3] + bytes((octets[3] ^ 1,)) + octets[4:]

@@ -26,11 +26,15 @@ class Peer:
         folder: where it finds its zones, `<origin>zone`, and keeps what it writes.
         origins: the zones it serves, with their final dots.
         port, host: where it listens, UDP and TCP.
+
+    Attributes:
+        pid: of its process.
     """
 
     program = ""
 
     def __init__(self, folder: Path, origins: list[str], port: int, host: str = HOST) -> None:
+        self.pid = 0
         self.host = host
         self.folder = folder
         self.origins = origins
@@ -185,6 +189,7 @@ def running(
             stderr=output,
             env={"PATH": "/usr/sbin:/usr/bin:/usr/local/sbin"},
         )
+    peer.pid = process.pid
     try:
         end = time.monotonic() + PATIENCE
         while not peer.answers():

@@ -47,7 +47,7 @@ def message(
     compressed: bool = True,
 ) -> bytes:
     """One message of an answer."""
-    asked = dns.message.from_wire(request, ignore_trailing=True)
+    asked = dns.message.from_wire(request, question_only=True)
     made = dns.renderer.Renderer(asked.id, flags, 65_535)
     if with_question:
         question = asked.question[0]

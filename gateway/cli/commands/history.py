@@ -9,7 +9,7 @@ from csid import names
 from csid.errors import CsidError
 from csid.identifier import fold, parse
 from csid.record import Record, decode
-from gateway.cli import options, output, request
+from gateway.cli import options, output, request, zone_diff
 from registry.rules.filing import read_receipt
 from registry.rules.requests import TakeReceipt
 from registry.rules.status import Status
@@ -36,6 +36,7 @@ KINDS: Final = {
     "alias.subtree": "整体别名",
     "move": "迁移",
     "location.retire": "位置停用",
+    "zone.update": "更新区",
     "receipt": "回执",
     "filing.request": "申请切分点",
     "filing.answer": "切分点答复",
@@ -92,6 +93,8 @@ def run_history(args: argparse.Namespace) -> int:
         return output.EXIT_OK
     for change in changes:
         print(_line(change.index, change.leaf, subject))
+        for one in zone_diff.shown(change.leaf):
+            print(f"    {one}")
     return output.EXIT_OK
 
 
@@ -163,6 +166,9 @@ def rows_of(index: int, leaf: LogEntry) -> list[tuple[str, str]]:
         ("进程 Peer", leaf.peer),
         ("事由 Why", leaf.why),
     ]
+    rows += [
+        ("记录 Records" if not at else "", one) for at, one in enumerate(zone_diff.shown(leaf))
+    ]
     record = _record(leaf)
     if record is not None:
         rows.append(("缓存时间 TTL", f"{leaf.ttl:,} s"))
@@ -188,4 +194,5 @@ def json_of(index: int, leaf: LogEntry) -> dict[str, Any]:
         "status": leaf.status,
         "record": None if record is None else record.json(),
         "ttl": None if record is None else leaf.ttl,
+        "records": list(zone_diff.lines(leaf)),
     }

@@ -94,6 +94,7 @@ def run_init(args: argparse.Namespace) -> int:
         output.out.print(f"节点名称 node            {of.name}", markup=False)
         output.out.print(f"国家节点 national node   {root}", markup=False)
         return output.EXIT_OK
+    joining.require_none(args)
     servers = _servers(args.ns, args.address, origin)
     is_national = args.node_role == NATIONAL
     deployment.create(args.data, suffix, authority, servers, map_octets, asked, is_national)

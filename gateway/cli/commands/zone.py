@@ -11,7 +11,13 @@ from typing import Any, Final
 from csid import names
 from csid.errors import ZoneError
 from gateway.cli import acting, options, output, progress
-from gateway.cli.commands import zone_catalog, zone_follow, zone_zonemd
+from gateway.cli.commands import (
+    zone_allow,
+    zone_catalog,
+    zone_follow,
+    zone_notify,
+    zone_zonemd,
+)
 from gateway.cli.request import trial_text
 from registry.service import Registry
 from registry.tables.naming import Names
@@ -23,6 +29,7 @@ from resolver.files import write_whole
 from resolver.store import node
 from resolver.store.build import ZoneData
 from resolver.store.environment import Store
+from resolver.sync.zonemd import DEFAULT_HASH, HASH_NAMES
 from resolver.zonefile.load import Loaded, Refused, Step, load, write
 from resolver.zonefile.writer import dump
 
@@ -52,6 +59,15 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         choices=_MODES,
         default=Mode.KEEP.value,
         help="the serial 序列号: that of the file, one more than is served, or the time (keep)",
+    )
+    load.add_argument(
+        "--zonemd",
+        action="append",
+        nargs="?",
+        const=DEFAULT_HASH,
+        choices=tuple(HASH_NAMES),
+        metavar="HASH",
+        help="give the zones a digest 区摘要 (RFC 8976): " + ", ".join(HASH_NAMES),
     )
     _add_change(load)
     load.set_defaults(run=run_load)
@@ -86,9 +102,11 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     rebuild.add_argument("origins", nargs="*", metavar="ORIGIN", help="zones 区名 (all)")
     _add_change(rebuild)
     rebuild.set_defaults(run=run_rebuild)
-    zone_follow.register(commands)
     zone_catalog.register(commands)
+    zone_follow.register(commands)
     zone_zonemd.register(commands)
+    zone_allow.register(commands)
+    zone_notify.register(commands)
 
 
 def _add_change(parser: argparse.ArgumentParser) -> None:
@@ -139,6 +157,9 @@ def _is_agreed(args: argparse.Namespace, question: str) -> bool:
 def run_load(args: argparse.Namespace) -> int:
     """Load each file; exit code 1 if one was refused."""
     asked = _asked(args)
+    if args.zonemd and args.serial != Mode.KEEP.value:
+        raise ZoneError("--zonemd", "is for the serial of the file: --serial keep goes with it")
+    hashes = [HASH_NAMES[one] for one in args.zonemd or ()]
     loaded: list[int] = []  # nodes of each zone
     refused = 0
     with _opened(args) as registry, progress.bar(len(args.files)) as bar:
@@ -155,7 +176,7 @@ def run_load(args: argparse.Namespace) -> int:
             return not question or _is_agreed(args, question)
 
         perform = _performer(registry, args)
-        for outcome in load(perform, asked, args.files, args.serial, told, agrees):
+        for outcome in load(perform, asked, args.files, args.serial, told, agrees, hashes=hashes):
             if isinstance(outcome, Refused):
                 refused += 1
                 _tell_refused(args, outcome)

@@ -13,10 +13,10 @@ from gateway.cli import acting, options, output
 from registry.network.following import FOLLOW, REFRESH, UNFOLLOW
 from registry.service import Registry
 from registry.zones.asked import Asked
-from resolver.server.links import tls_fault
 from resolver.store.environment import Store
 from resolver.sync import states
 from resolver.sync.settings import Target
+from resolver.sync.tls import tls_fault
 
 DNS_PORT: Final = 53
 WAIT_SECONDS: Final = 10.0  # for what was asked to come about, before it is said that it has not

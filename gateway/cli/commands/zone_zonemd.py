@@ -11,10 +11,9 @@ from gateway.cli import acting, options, output
 from registry.service import Registry
 from registry.zones import digests
 from registry.zones.asked import Asked
-from resolver.sync.zonemd import ABSENT, GOOD, HASH_NAMES, UNKNOWN, WRONG
+from resolver.sync.zonemd import ABSENT, DEFAULT_HASH, GOOD, HASH_NAMES, UNKNOWN, WRONG
 
 ATTEMPTS: Final = 5  # at a zone that changes while its digest is made
-DEFAULT_HASH: Final = "sha384"
 _SAID: Final = {
     ABSENT: "无摘要 it has no digest",
     GOOD: "摘要正确 the zone is what its digest says",

@@ -147,3 +147,20 @@ def test_a_zone_with_another_digest_is_told(node: Node) -> None:
     assert "SHA384" in ran.err
     assert node.run("zone", "zonemd", "some.example").code == 0
     assert verify(node, "some.example") == "good"
+
+
+def test_a_zone_is_loaded_with_a_digest(node: Node) -> None:
+    file = node.data.with_name("some.zone")
+    file.write_text(
+        "$ORIGIN some.example.\n$TTL 0\n@ SOA invalid. invalid. 9 1 1 1 1\n@ NS invalid.\n"
+        f"@ ZONEMD 9 1 1 {'ab' * 48}\n"
+    )
+    ran = node.run("zone", "load", str(file))
+    assert ran.code == 0
+    assert "--zonemd makes it anew" in ran.err
+    file.write_text(file.read_text().replace(" 9 ", " 10 "))
+    words = ["zone", "load", str(file), "--yes", "--zonemd", "--zonemd", "sha512"]
+    assert node.run(*words, "--serial", "increment").code == 2
+    assert node.run(*words).code == 0
+    assert digests(node, "some.example.") == 2
+    assert verify(node, "some.example") == "good"

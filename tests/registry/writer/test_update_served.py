@@ -238,3 +238,33 @@ def test_what_is_no_update_at_the_writers_socket_ends_its_connection_only(
             sock.settimeout(20)
             assert sock.recv(64) == b""
     assert ask(server, add("after")) == "NOERROR"
+
+
+def test_many_on_one_connection_are_all_answered_between_queries(server: Server) -> None:
+    messages = [add(f"piped{number}") for number in range(40)]
+    query = dns.message.make_query(f"ns1.{SUFFIX}", "A")
+    wires = [one.to_wire() for message in messages for one in (message, query)]
+    with socket.create_connection((HOST, server.port), timeout=20) as sock:
+        sock.sendall(b"".join(len(wire).to_bytes(2, "big") + wire for wire in wires))
+        file = sock.makefile("rb")
+        answers = [file.read(int.from_bytes(file.read(2), "big")) for _ in wires]
+    by_id = {answer[:2]: answer for answer in answers}
+    for message in messages:
+        answer = updating.read(message, by_id[message.id.to_bytes(2, "big")])
+        assert answer.rcode() == dns.rcode.NOERROR
+    assert by_id[query.id.to_bytes(2, "big")][3] & 15 == dns.rcode.NOERROR
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["udp", "tcp"])
+def test_a_writer_that_hangs_holds_up_no_query(server: Server, stream: bool) -> None:
+    assert ask(server, add("before"), stream) == "NOERROR"
+    (pid,) = server.workers(WRITER)
+    os.kill(pid, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as threads:
+        waits = threads.submit(ask, server, add("hangs"), stream)
+        query = dns.message.make_query(f"before.{SUFFIX}", "TXT")
+        for _ in range(20):
+            assert dns.query.udp(query, HOST, timeout=20, port=server.port).answer
+            assert dns.query.tcp(query, HOST, timeout=20, port=server.port).answer
+        assert waits.result().startswith("SERVFAIL")  # its supervisor replaces it
+    eventually("it goes on", lambda: ask(server, add("after"), stream).startswith("NOERROR"))

@@ -139,3 +139,28 @@ def test_large_answers_do_not_pile_up() -> None:
         if not stream.pending:
             break
     assert answers == 100
+
+
+@given(st.lists(queries, min_size=1, max_size=20), st.data())
+def test_a_query_that_something_else_comes_first_for_halts_those_behind_it(
+    messages: list[bytes], data: st.DataObject
+) -> None:
+    """What was answered before goes out first, and nothing is lost or answered twice."""
+    at = data.draw(st.integers(0, len(messages) - 1))
+    stream = Stream()
+    asked: list[bytes] = []
+
+    def answer(query: bytes) -> bytes | None:
+        asked.append(query)
+        if len(asked) == at + 1:
+            stream.halt()
+            return None
+        return query
+
+    stream.receive(b"".join(map(framed, messages)))
+    assert stream.answers(answer) == b"".join(map(framed, messages[:at]))
+    assert asked == messages[: at + 1]
+    assert (stream.pending, stream.taken) == (True, at + 1)
+    assert stream.answers(answer) == b"".join(map(framed, messages[at + 1 :]))
+    assert asked == messages
+    assert not stream.pending

@@ -453,3 +453,39 @@ def _until(end: type[Exception], store: Any, answerer: Answerer, datagrams: Any)
         udp.serve(store, answerer, datagrams, memoryview(bytearray(16)).cast("Q"))
     except end:
         return
+
+
+@pytest.mark.parametrize(
+    ("family", "host", "to"),
+    [
+        (socket.AF_INET, "127.0.0.1", "127.0.0.1"),
+        (socket.AF_INET, "0.0.0.0", "127.0.0.1"),
+        (socket.AF_INET, "0.0.0.0", "127.0.0.2"),
+        (socket.AF_INET6, "::1", "::1"),
+        (socket.AF_INET6, "::", "::1"),
+    ],
+)
+def test_who_is_answered_later_is_answered_from_the_address_that_was_asked(
+    kind: Any, family: int, host: str, to: str
+) -> None:
+    try:
+        server = bound(family, host)
+    except OSError:
+        pytest.skip(f"this machine has no {host}")
+    with server, bound(family, to) as one, bound(family, to) as other:
+        server.settimeout(None)
+        datagrams = kind(server)
+        for number, sock in enumerate((one, other)):
+            sock.connect((to, server.getsockname()[1]))
+            sock.send(bytes((number,)) * 12)
+        askers = {}
+        while len(askers) < 2:
+            datagrams.receive()
+            for slot, packet in enumerate(datagrams.packets()):
+                askers[packet[0]] = datagrams.asker(slot)
+        for number, sock in enumerate((one, other)):  # connected: from elsewhere nothing comes
+            address, ancillary = askers[number]
+            server.sendmsg([b"later"], ancillary, socket.MSG_DONTWAIT, address)
+            assert sock.recv(100) == b"later"
+        with pytest.raises(IndexError):
+            datagrams.asker(BATCH_PACKETS)

@@ -320,6 +320,21 @@ def test_a_notice_is_sent_again_until_it_is_answered_ever_more_rarely(world: Wor
         assert [one.serial for one in states.told_of(read, apex("a.test."))] == [1]
 
 
+def test_a_notice_that_is_answered_by_not_now_is_sent_again(world: World) -> None:
+    world.peers[A] = peer = Peer(code=dns.rcode.SERVFAIL)
+    world.notify("a.test.", A)
+    world.put("a.test.", 1)
+    world.go(4)
+    assert len(peer.asked) == 3 and world.rows()
+    peer.code = dns.rcode.REFUSED  # it is not wanted there: any other answer ends the retries
+    world.go(100)
+    assert len(peer.asked) == 4 and not world.rows()
+    with world.store.read() as read:
+        assert [one.error for one in states.told_of(read, apex("a.test."))] == [
+            "192.0.2.1:53: answers REFUSED"
+        ]
+
+
 def test_a_server_that_only_takes_datagrams_is_told_by_one(world: World) -> None:
     world.peers[A] = peer = Peer()
     opens: list[bool] = []

@@ -150,3 +150,24 @@ def test_what_replaces_a_zone_is_noted_in_its_journal(held: Store) -> None:
     assert given(fetch, messages(fetch.request, whole(ZONE, 8, [*lines, come])))
     with held.read() as read:
         assert read.journal(read.zone(ORIGIN)).since(7) == {b"zz\0": b""}
+
+
+@pytest.mark.parametrize("in_pieces", [False, True])
+def test_nothing_is_left_of_what_was_replaced(
+    held: Store, in_pieces: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if in_pieces:
+        monkeypatch.setattr(intake, "AT_ONCE", 2)
+    fetch = Fetch(held, ORIGIN, None, NOW, full=True)
+    assert given(fetch, messages(fetch.request, whole(ZONE, 8, lines_of(TEXT, ZONE))))
+    assert trees.leftovers(held) == 0
+
+
+def test_another_generation_that_is_being_built_stays(held: Store) -> None:
+    with held.building() as building:
+        with held.write() as txn:
+            txn.put_nodes(ORIGIN, building, [(b"", b"\0\0")])
+        fetch = Fetch(held, ORIGIN, None, NOW, full=True)
+        assert given(fetch, messages(fetch.request, whole(ZONE, 8, lines_of(TEXT, ZONE))))
+        with held.read() as read:
+            assert dict(read.nodes(building))

@@ -1,0 +1,175 @@
+"""`csid zone allow`: who may transfer a zone, update it, and notify of it."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+from typing import Final
+
+from csid import names
+from csid.errors import CsidError
+from gateway.cli import acting, options, output
+from registry.network.rights import ALLOW
+from registry.service import Registry
+from registry.zones.asked import Asked
+from resolver.store.environment import Store
+from resolver.sync.access import RIGHTS
+from resolver.sync.settings import EVERYWHERE, Rights, Subject, own_rights, where
+
+WHO: Final = "ADDRESS[/LEN]|KEY|ADDRESS+KEY"
+_HELP: Final = {
+    "transfer": "may transfer the zone 允许传送",
+    "update": "may change it by UPDATE (RFC 2136) 允许动态更新",
+    "notify": "may say that it has changed, beside its primaries 允许通知",
+}
+_OPTIONS: Final = {right: f"--{right}" for right in RIGHTS} | {"notify": "--notify-from"}
+
+
+class SubjectError(CsidError):
+    """It was not said as it must be who is given a right."""
+
+
+def register(commands: options.Subparsers[argparse.ArgumentParser]) -> None:
+    """Add it to the group `zone`."""
+    allow = commands.add_parser(
+        "allow",
+        help="who may transfer, update, notify 授权传送、更新与通知",
+        description="Give rights to a zone 授权, or take them with --remove: to an address or "
+        "network, to who signs with a key, or to both in one. Without rights to give, those "
+        "there are are listed. A zone that has rights of its own has none of those of --all.",
+    )
+    allow.add_argument("origin", nargs="?", metavar="ORIGIN", help="name of the zone 区名")
+    allow.add_argument(
+        "--all",
+        action="store_true",
+        help="all zones that have no rights of their own 所有未单独授权的区",
+    )
+    for right in RIGHTS:
+        allow.add_argument(
+            _OPTIONS[right], dest=right, nargs="+", action="extend", default=[], metavar=WHO,
+            help=_HELP[right],
+        )  # fmt: skip
+    allow.add_argument("--remove", action="store_true", help="take these rights 撤销授权")
+    options.add_data(allow)
+    options.add_json(allow)
+    acting.add_actor(allow)
+    allow.set_defaults(run=run_allow)
+
+
+def run_allow(args: argparse.Namespace) -> int:
+    """Give, take or list rights."""
+    if bool(args.origin) == args.all:
+        raise SubjectError("which zone? give ORIGIN, or --all")
+    origin = b"" if args.all else names.from_text(args.origin.lower())
+    given = {right: [subject_of(text) for text in getattr(args, right)] for right in RIGHTS}
+    if not any(given.values()):
+        if args.remove:
+            raise SubjectError("--remove: which right is taken from whom? give --transfer WHO, ...")
+        return _list(args, origin)
+    asked = Asked(acting.actor_of(args), "").told()
+    place = place_of(origin)
+    with Registry.open(args.data, writable=True) as registry:
+        with registry.store.read() as read:
+            had_own = own_rights(read, place) is not None
+        changed = {
+            right: registry.perform(ALLOW, (asked, origin, right, subjects, args.remove))
+            for right, subjects in given.items()
+            if subjects
+        }
+        with registry.store.read() as read:
+            has_own = own_rights(read, place) is not None
+            is_general = own_rights(read, EVERYWHERE) is not None
+    _warn(given["update"], args.remove)
+    if origin and is_general and had_own != has_own:
+        said = "none of the rights of --all hold for it" if has_own else "those of --all hold again"
+        _note(f"{names.to_text(origin)}: from now on {said}")
+    shown = _shown(origin)
+    if args.json:
+        output.print_json({"origin": shown, "changed": changed})
+        return output.EXIT_OK
+    verb = "撤销 taken from" if args.remove else "授予 given to"
+    for right, number in changed.items():
+        who = ", ".join(map(subject_text, given[right]))
+        said = "" if number else " (无变化 unchanged)"
+        output.out.print(f"{shown}: {right} {verb} {who}{said}", markup=False)
+    return output.EXIT_OK
+
+
+def _warn(updaters: list[Subject], is_taken: bool) -> None:
+    for subject in updaters:
+        if not subject.key and not is_taken:
+            _note(
+                f"{subject_text(subject)} may update without a signature, and whoever forges that "
+                "address may, too: give ADDRESS+KEY"
+            )
+
+
+def _note(text: str) -> None:
+    output.err.print(f"csid: warning: {text}", markup=False, style="yellow")
+
+
+def _list(args: argparse.Namespace, origin: bytes) -> int:
+    with Store.open(args.data) as store, store.read() as read:
+        own = own_rights(read, place_of(origin))
+        general = own_rights(read, EVERYWHERE) or Rights()
+        if origin and own is None:
+            read.zone(origin)  # or it is said that there is none
+    holds = general if own is None else own
+    origin_of = _shown(b"" if own is None else origin)
+    rows = [
+        (right, subject_text(one), origin_of) for right in RIGHTS for one in getattr(holds, right)
+    ]
+    if args.json:
+        for right, who, of in rows:
+            output.print_json({"origin": _shown(origin), "right": right, "who": who, "of": of})
+    else:
+        output.print_list(("权限 Right", "对象 Who", "来自 Of"), rows)
+    return output.EXIT_OK
+
+
+def place_of(origin: bytes) -> bytes:
+    """The key of a zone's rows; an origin that is empty stands for all zones."""
+    return where(names.key_of(origin)) if origin else EVERYWHERE
+
+
+def _shown(origin: bytes) -> str:
+    return names.to_text(origin) if origin else "--all"
+
+
+def subject_of(text: str) -> Subject:
+    """Whom a text means.
+
+    Raises:
+        CsidError: nobody.
+    """
+    first, plus, key = text.partition("+")
+    found = _network(first)
+    if found is None and not plus:
+        return Subject(key=names.from_text(first.lower()))
+    if found is None or (plus and not key):
+        raise SubjectError(f"{text!r:.80}: expected {WHO}")
+    packed, length = found
+    return Subject(packed, length, names.from_text(key.lower()) if plus else b"")
+
+
+def _network(text: str) -> tuple[bytes, int] | None:
+    """A network as octets and length; None if it must be the name of a key."""
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError as error:
+        if "/" in text or ":" in text:
+            raise SubjectError(f"{text!r:.80} is no network: {error}") from None
+        return None
+    return network.network_address.packed, network.prefixlen
+
+
+def subject_text(subject: Subject) -> str:
+    """The inverse of `subject_of`."""
+    parts = []
+    if subject.network:
+        address = ipaddress.ip_address(subject.network)
+        is_host = subject.length == 8 * len(subject.network)
+        parts.append(f"{address}" if is_host else f"{address}/{subject.length}")
+    if subject.key:
+        parts.append(names.to_text(subject.key))
+    return "+".join(parts)

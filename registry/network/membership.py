@@ -1,0 +1,189 @@
+"""What a node follows from the register of nodes in its copy of the root zone: whom it transfers
+the cuts of others from, and whom it notifies of its own.
+
+An aggregate holds all cuts, each from the node that the catalog names, under that node's key, which
+it derives. An industry node holds those in its industries, from the aggregate, under its own key. A
+node that assigns notifies the aggregates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from typing import Final
+
+from csid import names
+from registry.network.joining import takes
+from registry.network.keys import ALGORITHM, SECRET, derive, key_name
+from registry.tables import view
+from registry.tables.enums import NodeRole
+from registry.tables.naming import Names
+from registry.tables.network import CATALOG, NODES
+from registry.tables.rows import Place, Root
+from registry.tables.transaction import TransactionView
+from registry.zones import others
+from registry.zones.others import Other
+from resolver.store.write import WriteTransaction
+from resolver.sync import members
+from resolver.sync.catalog import Member
+from resolver.sync.settings import (
+    EVERYWHERE,
+    KEYS,
+    RIGHTS,
+    TARGETS,
+    KeyRow,
+    Moment,
+    Rights,
+    Subject,
+    Target,
+    catalog_of,
+    key_row,
+    pack,
+)
+
+KEYS_HELD: Final = 2  # of each node
+_ACTIVE: Final = "active"
+_AGGREGATE: Final = "aggregate"
+
+
+def refuses(txn: WriteTransaction, named: Names, zone: bytes, member: Member) -> str:
+    """Why the zone of a cut (canonical key) is not held here, by what this node is in the network;
+    empty if it may be.
+    """
+    found = _joined(txn)
+    suffix = names.key_of(named.wire)
+    if found is None or not zone.startswith(suffix):
+        return ""
+    place, _ = found
+    seen = TransactionView(txn)
+    cut = "/".join(label.decode("latin-1") for label in zone[len(suffix) :].split(b"\0")[:-1])
+    scope = view.get_scope(seen)
+    group = next(iter(member.groups), "")
+    is_taken = takes(place.role, place.name, scope.industries, cut.upper(), group)
+    return "" if is_taken else "it is none that this node holds by its role and scope"
+
+
+def template(
+    txn: WriteTransaction, named: Names, apex: bytes, member: Member
+) -> tuple[str, tuple[Target, ...]] | None:
+    """The node that a member of the network's catalog belongs to, and where it is transferred from;
+    None of other catalogs.
+    """
+    found = _joined(txn)
+    if found is None or apex != named.key(CATALOG):
+        return None
+    place, root = found
+    group = next(iter(member.groups), "")
+    if place.role is not NodeRole.AGGREGATE:
+        return group, tuple(_aggregates(txn, named, names.from_text(root.key)))
+    other = others.node(txn, named, group)
+    if other is None:
+        return group, ()
+    keys = [name for name, _ in keys_of(txn, other)]
+    return group, tuple(target for key in keys for target in _targets(other, key))
+
+
+def _joined(txn: WriteTransaction) -> tuple[Place, Root] | None:
+    seen = TransactionView(txn)
+    place, root = view.get_place(seen), view.get_root(seen)
+    return None if place is None or root is None else (place, root)
+
+
+def keys_of(txn: WriteTransaction, other: Other) -> Iterator[tuple[bytes, KeyRow]]:
+    """The keys of another node, by their names in wire form, derived from the network's secret:
+    its present one, and that before it, which the node may still have.
+    """
+    secret = txn.table(b"meta").get(SECRET) or b""
+    for generation in range(other.generation, max(0, other.generation - KEYS_HELD), -1):
+        row = KeyRow(ALGORITHM, derive(secret, other.name, generation), other.name)
+        yield key_name(other.name, generation), row
+
+
+def key_of(moment: Moment, other: Other, age: int = 0) -> bytes | None:
+    """The name of a key of another node, in wire form, its present one or an older one; None if it
+    is not here.
+    """
+    name = key_name(other.name, other.generation - age)
+    return name if key_row(moment, name) is not None else None
+
+
+def _targets(other: Other, key: bytes) -> Iterator[Target]:
+    return (Target(address, other.port, key) for address in other.addresses)
+
+
+def _aggregates(txn: WriteTransaction, named: Names, key: bytes) -> Iterator[Target]:
+    """The aggregates of the network."""
+    for other in others.nodes(txn, named):
+        if other.role == _AGGREGATE and other.state == _ACTIVE:
+            yield from _targets(other, key)
+
+
+class RegisterWatch:
+    """Looks on while the root zone is transferred: a `resolver.sync.fetch.Watch`."""
+
+    def __init__(self, suffix: str, now: Callable[[], int], policy: members.Policy) -> None:
+        """``now`` gives Unix seconds; ``policy`` is that of the consumer of catalogs."""
+        self._named = Names(suffix)
+        self._apex = names.key_of(self._named.wire)
+        self._now = now
+        self._policy = policy
+
+    def changed(self, txn: WriteTransaction, apex: bytes, keys: Collection[bytes]) -> None:
+        """Names of a zone were changed."""
+        prefix = NODES.encode("ascii") + b"\0"
+        if apex == self._apex:
+            nodes = {key.split(b"\0")[1] for key in keys if key.startswith(prefix)} - {b""}
+            if nodes:
+                self._settle(txn, {one.decode("latin-1") for one in nodes})
+
+    def replaced(self, txn: WriteTransaction, apex: bytes) -> None:
+        """A zone is another as a whole."""
+        if apex == self._apex:
+            self._settle(txn, None)
+
+    def dropped(self, txn: WriteTransaction, apex: bytes) -> None:
+        """Nothing: the register is as it was known last."""
+
+    def _settle(self, txn: WriteTransaction, nodes: Collection[str] | None) -> None:
+        """Follow and notify whom the register names now; ``nodes`` are those that differ, None: all
+        may.
+        """
+        found = _joined(txn)
+        if found is None:
+            return
+        place, root = found
+        if place.role is NodeRole.AGGREGATE:
+            self._admit(txn, place, root)
+        if root.registers:
+            targets = pack(list(_aggregates(txn, self._named, names.from_text(root.key))))
+            if txn.table(TARGETS).get(EVERYWHERE) != targets:
+                txn.table(TARGETS).put(EVERYWHERE, targets)
+        catalog = self._named.key(CATALOG)
+        if catalog_of(txn, catalog) is None:
+            return
+        is_by_group = place.role is NodeRole.AGGREGATE and nodes is not None
+        for group in nodes if is_by_group and nodes is not None else (None,):
+            members.renew(txn, catalog, self._now(), group, self._policy)
+
+    def _admit(self, txn: WriteTransaction, place: Place, root: Root) -> None:
+        """Let the keys of all nodes of the register, and no others of nodes, be here, and let them
+        transfer.
+        """
+        wanted = {
+            name: row
+            for other in others.nodes(txn, self._named)
+            if other.name != place.name
+            for name, row in keys_of(txn, other)
+        }
+        own = Subject(key=names.from_text(root.key))
+        keys = txn.table(KEYS)
+        for name, _ in list(keys.scan(b"")):
+            row = key_row(txn, name)
+            if row is not None and row.node not in ("", place.name) and name not in wanted:
+                keys.delete(name)
+        for name, row in wanted.items():
+            if key_row(txn, name) != row:
+                keys.put(name, pack(row))
+        subjects = tuple(Subject(key=name) for name in sorted(wanted))
+        rights = pack(Rights((own, *subjects), (), (own, *subjects)))
+        if txn.table(RIGHTS).get(EVERYWHERE) != rights:
+            txn.table(RIGHTS).put(EVERYWHERE, rights)

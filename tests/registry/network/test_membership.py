@@ -1,0 +1,97 @@
+"""What a node follows and notifies by the register of nodes in its copy of the root zone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from csid import names
+from registry.network.catalogs import NodePolicy
+from registry.network.filing_duty import adds
+from registry.network.keys import derive, key_name
+from registry.network.membership import RegisterWatch
+from registry.rules.requests import AddNode, ChangeNode, RekeyNode
+from registry.service import Registry
+from registry.tables.enums import NodeRole
+from registry.tables.naming import Names
+from resolver.sync.catalog import Member
+from resolver.sync.settings import EVERYWHERE, Target, key_row, targets_of
+from tests.registry.network.test_cuts import CLOUD, CUT, ZHEJIANG
+from tests.support.books import ORIGIN, SUFFIX
+from tests.support.joined import KEY, REGION, follow_root, joined, national
+from tests.support.registering import OWNER
+
+AGGREGATE = AddNode("all", "aggregate", (), ("127.0.0.9:5309", "[::9]:5309"))
+NAMED = Names(SUFFIX)
+CATALOG = NAMED.key("_catalog")
+ROOT_APEX = names.key_of(ORIGIN)
+POLICY = NodePolicy(SUFFIX)
+ALL = (Target("127.0.0.9", 5309, KEY.name), Target("::9", 5309, KEY.name))
+
+
+def told(registry: Registry) -> None:
+    """The root zone was transferred."""
+    watch = RegisterWatch(SUFFIX, lambda: 0, POLICY)
+    with registry.store.write() as txn:
+        watch.replaced(txn, ROOT_APEX)
+
+
+def member(cut: str = CUT, group: str = "zhejiang") -> Member:
+    return Member(NAMED.key(cut), (group,))
+
+
+def test_a_node_that_assigns_notifies_the_aggregates_of_its_own_zones(tmp_path: Path) -> None:
+    root = national(tmp_path / "root", [ZHEJIANG, CLOUD, AGGREGATE])
+    with joined(tmp_path / "data") as registry:
+        watch = adds(registry.store).watch
+        follow_root(registry, root)
+        with registry.store.write() as txn:
+            watch.replaced(txn, ROOT_APEX)
+            assert targets_of(txn, NAMED.key(CUT)) == ALL
+            assert not targets_of(txn, ROOT_APEX) and not targets_of(txn, CATALOG)
+        follow_root(registry, national(tmp_path / "other", [ZHEJIANG]))
+        with registry.store.write() as txn:
+            watch.changed(txn, ROOT_APEX, [b"www\0"])
+            assert targets_of(txn, NAMED.key(CUT)) == ALL
+            watch.changed(txn, ROOT_APEX, [b"nodes\0all\0"])
+            assert not targets_of(txn, NAMED.key(CUT))
+
+
+def test_an_aggregate_follows_each_cut_from_its_node_under_a_derived_key(tmp_path: Path) -> None:
+    rekeyed = [ZHEJIANG, CLOUD, RekeyNode("zhejiang", 60)]
+    root = national(tmp_path / "root", rekeyed)
+    of = REGION._replace(
+        role=NodeRole.AGGREGATE, name="all", scope=(), registers=False, secret=b"s" * 32
+    )
+    with joined(tmp_path / "data", of) as registry:
+        with registry.store.write() as txn:
+            assert POLICY.template(txn, CATALOG, member()) == ("zhejiang", ())  # no register yet
+        follow_root(registry, root)
+        told(registry)
+        with registry.store.write() as txn:
+            assert not POLICY.refuses(txn, NAMED.key(CUT), member())
+            key = key_name("zhejiang", 2)
+            wanted = ("zhejiang", (Target("127.0.0.1", 5301, key),))
+            assert POLICY.template(txn, CATALOG, member()) == wanted
+            row = key_row(txn, key)
+            assert row is not None and row.secret == derive(b"s" * 32, "zhejiang", 2)
+            assert POLICY.template(txn, CATALOG, member(group="nobody")) == ("nobody", ())
+            assert txn.table(b"sync.targets").get(EVERYWHERE) is None
+
+
+def test_an_industry_node_holds_its_industries_from_the_aggregate(tmp_path: Path) -> None:
+    moved = ChangeNode("all", (("addresses", ["127.0.0.8:5308"]),))
+    root = national(tmp_path / "root", [ZHEJIANG, CLOUD, AGGREGATE, moved])
+    of = REGION._replace(role=NodeRole.INDUSTRY, name="cloud", scope=("64",), registers=False)
+    with joined(tmp_path / "data", of) as registry:
+        follow_root(registry, root)
+        told(registry)
+        with registry.store.write() as txn:
+            assert not POLICY.refuses(txn, NAMED.key(CUT), member())
+            other = f"{OWNER}/0111/330106"
+            assert "role and scope" in POLICY.refuses(txn, NAMED.key(other), member(other))
+            own = POLICY.refuses(txn, NAMED.key(CUT), member(group="cloud"))
+            assert "role and scope" in own
+            wanted = ("zhejiang", (Target("127.0.0.8", 5308, KEY.name),))
+            assert POLICY.template(txn, CATALOG, member()) == wanted
+            elsewhere = names.key_of(names.from_text("catalog.example."))
+            assert POLICY.template(txn, elsewhere, member()) == ("zhejiang", ())
