@@ -15,6 +15,7 @@ import trio
 
 from csid import names
 from csid.errors import CsidError, StoreError
+from registry.network import seen
 from registry.network.batch import Batch, perform, write
 from registry.network.catalogs import NodePolicy
 from registry.network.hooks import Duty, Network
@@ -78,6 +79,7 @@ class Driver:
         policy = NodePolicy(store.settings().suffix)
         consumer = Consumer(lambda: int(time.time()), policy)
         self._watch = Together((StillFollowed(), DigestWatch(), consumer, network.watch))
+        self._heard: set[bytes] = set()  # keys that messages were signed with
         self._watching = Watching(store.path / "data.mdb")
         self._offset = 0.0  # between the clocks
         with self._present() as present:
@@ -149,13 +151,31 @@ class Driver:
                 try:
                     for _ in range(FEED_AT_ONCE):
                         heard = bell.rung(rung.recv(bell.MAX_OCTETS))
-                        if heard is not None and heard.address != bell.NOBODY:
+                        if isinstance(heard, bell.Heard):
+                            self._heard.add(heard.key)
+                        elif heard is not None and heard.address != bell.NOBODY:
                             self.engine.notice(present, *heard)
                 except BlockingIOError:
                     pass
+            if self._heard:
+                assert self._nursery is not None
+                self._nursery.start_soon(self._note_heard)
             self._act()
             self._woken.set()
             await trio.lowlevel.checkpoint()
+
+    async def _note_heard(self) -> None:
+        """Write which nodes have signed a message."""
+        keys, self._heard = self._heard, set()
+        now = int(time.time())
+        with self._store.read() as read:
+            nodes = seen.due(read, keys, now)
+        if not nodes:
+            return
+        try:
+            await trio.to_thread.run_sync(seen.note_all, self._store, nodes, now)
+        except CsidError as error:
+            self._failures.tell(f"sync: who was heard is not kept: {error}")
 
     async def _hear_writes(self) -> None:
         while True:
