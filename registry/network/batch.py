@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from csid import names
 from csid.errors import StoreError, ZoneError
 from registry.network.hooks import Unit
 from registry.writer import client
+from resolver.store import parted
 from resolver.store.environment import Store
 from resolver.sync import feed, states
 from resolver.sync.actions import Where
 from resolver.sync.settings import targets_of
+
+PARTED_AT_ONCE: Final = 100  # zones that nobody lists any more, whose data goes with one commit
 
 
 class Batch(NamedTuple):
@@ -34,6 +38,7 @@ def write(store: Store, batch: Batch) -> None:
                 with suppress(ZoneError):  # it is not held any more
                     txn.set_flags(names.wire_of_key(one.apex), one.flag)
         feed.remove(txn, batch.rows, batch.passed)
+        parted.expire(txn, int(time.time()), PARTED_AT_ONCE)
         for apex, told in batch.told.items():
             known = {(row.host, row.port): row for row in states.told_of(txn, apex)}
             wanted = {(one.host, one.port) for one in targets_of(txn, apex)}

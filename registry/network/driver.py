@@ -15,6 +15,7 @@ import trio
 
 from csid import names
 from csid.errors import CsidError, StoreError
+from registry.network import seen
 from registry.network.batch import Batch, forget_peers, perform, write
 from registry.network.catalogs import NodePolicy
 from registry.network.hooks import Duty, Network
@@ -64,6 +65,8 @@ class Driver:
         self._duties: dict[bytes, Duty] = {}  # by the name of an errand under way
         self._woken = trio.Event()
         self._settled = trio.Event()
+        self._worked = trio.Event()  # there may be work that transfers have left
+        self._worked.set()
         self._threads = trio.CapacityLimiter(THREADS)
         self._failures = Repeated(trio.current_time)
         self._nursery: trio.Nursery | None = None
@@ -76,6 +79,7 @@ class Driver:
         policy = NodePolicy(store.settings().suffix)
         consumer = Consumer(lambda: int(time.time()), policy)
         self._watch = Together((StillFollowed(), DigestWatch(), consumer, network.watch))
+        self._heard: set[bytes] = set()  # keys that messages were signed with
         self._watching = Watching(store.path / "data.mdb")
         self._offset = 0.0  # between the clocks
         with self._present() as present:
@@ -96,6 +100,8 @@ class Driver:
                 self._nursery.start_soon(self._hear_bell, rung)
                 self._nursery.start_soon(self._hear_writes)
                 self._nursery.start_soon(self._write)
+                if self._network.works:
+                    self._nursery.start_soon(self._work)
                 await self._go_on()
         finally:
             self._nursery = None
@@ -147,13 +153,31 @@ class Driver:
                 try:
                     for _ in range(FEED_AT_ONCE):
                         heard = bell.rung(rung.recv(bell.MAX_OCTETS))
-                        if heard is not None and heard.address != bell.NOBODY:
+                        if isinstance(heard, bell.Heard):
+                            self._heard.add(heard.key)
+                        elif heard is not None and heard.address != bell.NOBODY:
                             self.engine.notice(present, *heard)
                 except BlockingIOError:
                     pass
+            if self._heard:
+                assert self._nursery is not None
+                self._nursery.start_soon(self._note_heard)
             self._act()
             self._woken.set()
             await trio.lowlevel.checkpoint()
+
+    async def _note_heard(self) -> None:
+        """Write which nodes have signed a message."""
+        keys, self._heard = self._heard, set()
+        now = int(time.time())
+        with self._store.read() as read:
+            nodes = seen.due(read, keys, now)
+        if not nodes:
+            return
+        try:
+            await trio.to_thread.run_sync(seen.note_all, self._store, nodes, now)
+        except CsidError as error:
+            self._failures.tell(f"sync: who was heard is not kept: {error}")
 
     async def _hear_writes(self) -> None:
         while True:
@@ -319,6 +343,7 @@ class Driver:
             else:
                 assert fetch.result is not None
                 self.engine.transferred(present, link.number, fetch.result)
+                self._worked.set()
         self._done()
 
     def _done(self) -> None:
@@ -328,6 +353,20 @@ class Driver:
     def _drop(self, link: Link) -> None:
         self._links.pop(link.number, None)
         link.shut()
+
+    async def _work(self) -> None:
+        """Do the work that transfers leave, a piece at a time."""
+        while True:
+            await self._worked.wait()
+            self._worked = trio.Event()
+            for work in self._network.works:
+                try:
+                    while await trio.to_thread.run_sync(work):
+                        self._woken.set()
+                except CsidError as error:
+                    self._failures.tell(f"sync: what a transfer has left is not done yet: {error}")
+                    await trio.sleep(RETRY_SECONDS)
+                    self._worked.set()
 
     # -- what is written
 

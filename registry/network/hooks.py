@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 from resolver.store.environment import Store
 from resolver.store.read import ReadTransaction
 from resolver.sync.actions import Errand
-from resolver.sync.fetch import NO_WATCH, Watch
+from resolver.sync.fetch import NO_WATCH, Together, Watch
 
 
 class Unit(Protocol):
@@ -52,11 +52,16 @@ class Duty(Protocol):
         ...
 
 
+# A bounded piece of work that transfers leave behind; returns whether there is more.
+Work = Callable[[], bool]
+
+
 class Network(NamedTuple):
     """What a node's role adds."""
 
     duties: Sequence[Duty] = ()
     watch: Watch = NO_WATCH  # looks on while zones are transferred
+    works: Sequence[Work] = ()  # done at the start and after transfers, in threads
 
 
 # What a role adds for a store; where a directory has not that role, nothing.
@@ -64,8 +69,9 @@ Adds = Callable[[Store], Network]
 
 
 def network_of(store: Store, roles: Sequence[Adds]) -> Network:
-    """What all roles of a directory add; one of them at most has a watch."""
+    """What all roles of a directory add; their watches are asked in the order of the roles."""
     found = [adds(store) for adds in roles]
     duties = [duty for one in found for duty in one.duties]
-    watch = next((one.watch for one in found if one.watch is not NO_WATCH), NO_WATCH)
-    return Network(duties, watch)
+    watches = [one.watch for one in found if one.watch is not NO_WATCH]
+    works = [work for one in found for work in one.works]
+    return Network(duties, Together(watches), works)

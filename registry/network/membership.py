@@ -25,8 +25,22 @@ from registry.zones.others import Other
 from resolver.store.write import WriteTransaction
 from resolver.sync import members
 from resolver.sync.catalog import Member
-from resolver.sync.settings import EVERYWHERE, KEYS, TARGETS, KeyRow, Target, catalog_of, pack
+from resolver.sync.settings import (
+    EVERYWHERE,
+    KEYS,
+    RIGHTS,
+    TARGETS,
+    KeyRow,
+    Moment,
+    Rights,
+    Subject,
+    Target,
+    catalog_of,
+    key_row,
+    pack,
+)
 
+KEYS_HELD: Final = 2  # of each node
 _ACTIVE: Final = "active"
 _AGGREGATE: Final = "aggregate"
 
@@ -64,7 +78,8 @@ def template(
     other = others.node(txn, named, group)
     if other is None:
         return group, ()
-    return group, tuple(_targets(other, _derived(txn, other)))
+    keys = [name for name, _ in keys_of(txn, other)]
+    return group, tuple(target for key in keys for target in _targets(other, key))
 
 
 def _joined(txn: WriteTransaction) -> tuple[Place, Root] | None:
@@ -73,14 +88,22 @@ def _joined(txn: WriteTransaction) -> tuple[Place, Root] | None:
     return None if place is None or root is None else (place, root)
 
 
-def _derived(txn: WriteTransaction, other: Other) -> bytes:
-    """The name of the key of another node, in wire form; the key is written if it is not there."""
-    name = key_name(other.name, other.generation)
-    secret = derive(txn.table(b"meta").get(SECRET) or b"", other.name, other.generation)
-    keys = txn.table(KEYS)
-    if keys.get(name) is None:
-        keys.put(name, pack(KeyRow(ALGORITHM, secret, other.name)))
-    return name
+def keys_of(txn: WriteTransaction, other: Other) -> Iterator[tuple[bytes, KeyRow]]:
+    """The keys of another node, by their names in wire form, derived from the network's secret:
+    its present one, and that before it, which the node may still have.
+    """
+    secret = txn.table(b"meta").get(SECRET) or b""
+    for generation in range(other.generation, max(0, other.generation - KEYS_HELD), -1):
+        row = KeyRow(ALGORITHM, derive(secret, other.name, generation), other.name)
+        yield key_name(other.name, generation), row
+
+
+def key_of(moment: Moment, other: Other, age: int = 0) -> bytes | None:
+    """The name of a key of another node, in wire form, its present one or an older one; None if it
+    is not here.
+    """
+    name = key_name(other.name, other.generation - age)
+    return name if key_row(moment, name) is not None else None
 
 
 def _targets(other: Other, key: bytes) -> Iterator[Target]:
@@ -128,6 +151,8 @@ class RegisterWatch:
         if found is None:
             return
         place, root = found
+        if place.role is NodeRole.AGGREGATE:
+            self._admit(txn, place, root)
         if root.registers:
             targets = pack(list(_aggregates(txn, self._named, names.from_text(root.key))))
             if txn.table(TARGETS).get(EVERYWHERE) != targets:
@@ -138,3 +163,27 @@ class RegisterWatch:
         is_by_group = place.role is NodeRole.AGGREGATE and nodes is not None
         for group in nodes if is_by_group and nodes is not None else (None,):
             members.renew(txn, catalog, self._now(), group, self._policy)
+
+    def _admit(self, txn: WriteTransaction, place: Place, root: Root) -> None:
+        """Let the keys of all nodes of the register, and no others of nodes, be here, and let them
+        transfer.
+        """
+        wanted = {
+            name: row
+            for other in others.nodes(txn, self._named)
+            if other.name != place.name
+            for name, row in keys_of(txn, other)
+        }
+        own = Subject(key=names.from_text(root.key))
+        keys = txn.table(KEYS)
+        for name, _ in list(keys.scan(b"")):
+            row = key_row(txn, name)
+            if row is not None and row.node not in ("", place.name) and name not in wanted:
+                keys.delete(name)
+        for name, row in wanted.items():
+            if key_row(txn, name) != row:
+                keys.put(name, pack(row))
+        subjects = tuple(Subject(key=name) for name in sorted(wanted))
+        rights = pack(Rights((own, *subjects), (), (own, *subjects)))
+        if txn.table(RIGHTS).get(EVERYWHERE) != rights:
+            txn.table(RIGHTS).put(EVERYWHERE, rights)

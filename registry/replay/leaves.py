@@ -48,6 +48,8 @@ EFFECTS: Final[Mapping[str, Callable[[Step], Effect]]] = {
     "cut.withdraw": network.cut_changed,
     "cut.move": network.cut_changed,
     "receipt": identifiers.receipted,
+    "filed.receipt": network.filed,
+    "filed.end": network.filed,
     "filing.request": parties.filing_asked,
     "filing.answer": parties.filing_answered,
     "zone.load": node.zone_changed,

@@ -10,7 +10,7 @@ from typing import Final
 from registry.replay.effect import Effect, ReplayFault, Step, require
 from registry.rules.cut_draft import LIVE, changed
 from registry.tables import codec, network
-from registry.tables.enums import CutState, NodeRole, NodeState
+from registry.tables.enums import CutState, FiledState, NodeRole, NodeState
 from registry.tables.naming import Names
 from registry.tables.rows import NO_LEAF, Cut, Filing, Node
 from registry.tables.view import get_cut, get_filing, get_node, get_past_cut, get_place
@@ -112,6 +112,24 @@ def cut_changed(step: Step) -> Effect:
     require(state in befores and after.state in afters, f"{entry.kind} does not lead there")
     rows, tree = changed(step.view, suffix, entry.on, before, after)
     return Effect(rows, tree, codec.encode(after), last.leaf if last is not None else NO_LEAF)
+
+
+def filed(step: Step) -> Effect:
+    """What the national node has said of an identifier, or that one which it took has ended."""
+    entry = step.entry
+    key = entry.on.encode("ascii")
+    value = step.view.get(codec.FILED, key)
+    before = None if value is None else codec.decode_filed(value)
+    after = codec.decode_filed(entry.after)._replace(leaf=step.leaf)
+    is_taken = before is not None and before.state is FiledState.TAKEN
+    is_end = entry.kind == "filed.end"
+    has_ended = before is not None and before.state is FiledState.ENDED
+    is_over = is_end or has_ended
+    require((after.state is FiledState.ENDED) is is_over, f"{entry.kind} that leaves {after.state}")
+    require(is_taken or not is_end, "was not taken, so it cannot end")
+    row = codec.encode(after)
+    prev = NO_LEAF if before is None else before.leaf
+    return Effect(((codec.FILED, key, row),), after=row, prev=prev)
 
 
 def _suffix(step: Step) -> Names:

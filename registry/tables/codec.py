@@ -11,6 +11,7 @@ import msgpack
 from csid.check import BASE36
 from registry.tables.enums import (
     CutState,
+    FiledState,
     FilingState,
     Kind,
     NodeRole,
@@ -23,6 +24,7 @@ from registry.tables.rows import (
     AuditKey,
     Cut,
     CutFiling,
+    Filed,
     Filing,
     Lost,
     Node,
@@ -53,6 +55,7 @@ CUTS: Final = "cuts"  # that wait or are filed
 PAST_CUTS: Final = "past_cuts"  # that were rejected or withdrawn
 CUT_INDEX: Final = "cut_index"
 FILINGS: Final = "filings"
+FILED: Final = "filed"
 TABLES: Final = (
     OWNERS,
     POOLS,
@@ -70,6 +73,7 @@ TABLES: Final = (
     PAST_CUTS,
     CUT_INDEX,
     FILINGS,
+    FILED,
 )
 # Kept by a replay alone: what updates have made of a zone since it was loaded, by the leaf of that
 # (8, big-endian) and the key of a name below the apex: [before, after, leaf]. Under FF and the
@@ -243,6 +247,12 @@ def decode_place(value: bytes) -> Place:
 def decode_filing(value: bytes) -> Filing:
     """How cuts are filed, in a row."""
     return Filing(*_unpack(value))
+
+
+def decode_filed(value: bytes) -> Filed:
+    """What the national node has said of an identifier, in a row."""
+    state, *rest = _unpack(value)
+    return Filed(FiledState(state), *rest)
 
 
 def decode_node(value: bytes) -> Node:

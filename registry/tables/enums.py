@@ -138,6 +138,14 @@ class FilingState(IntEnum):
     REFUSED = 3
 
 
+class FiledState(IntEnum):
+    """What the national node has said of an identifier; the numbers are stored."""
+
+    TAKEN = 0
+    REFUSED = 1
+    ENDED = 2  # was taken, and has ended: it is never taken again
+
+
 # In JSON, and in Chinese.
 FILING_WORDS: Final[Mapping[FilingState, tuple[str, str]]] = {
     state: (word, FILING_STATES[word])

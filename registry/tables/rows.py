@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 from registry.tables.enums import (
     CutState,
+    FiledState,
     FilingState,
     Kind,
     NodeRole,
@@ -151,6 +152,18 @@ class CutFiling(NamedTuple):
     since: int  # wanted
     changed: int
     leaf: int
+
+
+class Filed(NamedTuple):
+    """What the national node has said of an identifier. Its receipt has the number ``leaf``."""
+
+    state: FiledState
+    status: int  # 100, or that of the refusal
+    node: str  # whose it was
+    serial: int  # of the zone in which it was seen
+    reason: str  # of a refusal
+    leaf: int
+    since: int
 
 
 class Filing(NamedTuple):

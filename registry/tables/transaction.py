@@ -22,9 +22,13 @@ from resolver.store.write import WriteTransaction
 _AUDIT: Final = b"registry.audit"  # tiles and state of the log (schemas/audit.md)
 _LEAVES: Final = b"registry.leaves"  # its leaves: apart, so that appending fills their pages
 CHECKPOINTS: Final = b"registry.checkpoints"  # size(8) key id(4) -> a signed checkpoint
+# Receipts that are to be sent: node 00 number(8) -> msgpack [identifier, serial].
+OWED: Final = b"registry.owed"
+# Zones that are to be looked through for identifiers to be filed: origin -> the last key seen.
+LOOKED: Final = b"registry.looked"
 _TABLES: Final = {table: f"registry.{table}".encode("ascii") for table in codec.TABLES}
 
-ALL_TABLES: Final = (*_TABLES.values(), _AUDIT, _LEAVES, CHECKPOINTS)
+ALL_TABLES: Final = (*_TABLES.values(), _AUDIT, _LEAVES, CHECKPOINTS, OWED, LOOKED)
 
 _LEAF: Final = b"l"  # what the keys of leaves begin with
 

@@ -23,6 +23,7 @@ _LEAF_AT: Final = {  # which field of a row is the leaf of its last change
     codec.CUTS: 6,
     codec.PAST_CUTS: 6,
     codec.FILINGS: 4,
+    codec.FILED: 5,
 }
 
 Row = tuple[bytes, bytes]

@@ -2,9 +2,9 @@
 it has transferred, what it says to whom, and what it tries again.
 
 No socket, no clock, no thread: it is told what happens (`opened`, `lost`, `received`,
-`transferred`, `failed`, `notice`, `send`, `telling.changed`) and the time (`look`), and says what is
-to be done (`actions`) and to be written (`take_settled` and its like). Chance comes from a generator
-it is given, so the same events lead to the same actions.
+`transferred`, `failed`, `notice`, `send`, `telling.changed`) and the time (`look`), and says what
+is to be done (`actions`) and to be written (`take_settled` and its like). Chance comes from a
+generator it is given, so the same events lead to the same actions.
 
 It keeps in memory only what it is about at the moment: zones that are being looked at, notices that
 are not confirmed, servers it has to do with. All others are rows (resolver/sync/timers.py), of

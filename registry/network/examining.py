@@ -1,0 +1,48 @@
+"""What the national node takes of what is filed, and why it refuses the rest. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from csid.errors import CsidError
+from csid.identifier import parse
+from csid.record import decode
+from registry.network.receipts import shown
+from registry.rules.decision import Refusal
+from registry.rules.status import Status
+from registry.tables.enums import FiledState
+from registry.tables.rows import Filed
+from registry.zones.others import Other
+
+_ACTIVE: Final = "active"
+
+
+def examine(name: str, record: bytes, holder: Other | None, before: Filed | None) -> Refusal | None:
+    """Why an identifier is not taken; None if it is.
+
+    Args:
+        name: in canonical form, if it has one.
+        record: that it resolves to, canonical msgpack.
+        holder: the node whose zone it is in, as the register of nodes has it.
+        before: what was said of it before.
+    """
+    if before is not None and before.state is FiledState.ENDED:
+        return Refusal(
+            Status.NEVER_AGAIN, f"was taken before, of node {before.node}, and has ended"
+        )
+    if holder is None:
+        return Refusal(Status.NOT_FOUND, "its node is not in the register of nodes")
+    if holder.state != _ACTIVE:
+        return Refusal(Status.POLICY_PROHIBITS, f"node {holder.name} is {holder.state}")
+    try:
+        identifier = parse(name)
+        decode(record)
+    except CsidError as error:
+        return Refusal(Status.BAD_VALUE, shown(str(error)))
+    what = "industry" if holder.role == "industry" else "location"
+    code = identifier.industry if holder.role == "industry" else identifier.location
+    if holder.scope and not code.startswith(holder.scope):
+        wanted = ", ".join(holder.scope)
+        detail = f"{what} {code}: node {holder.name} assigns for {wanted} only"
+        return Refusal(Status.OUT_OF_SCOPE, shown(detail))
+    return None

@@ -1,0 +1,222 @@
+"""The national node's register of what was filed (备案库), kept beside the aggregate copy of all
+zones: each identifier that comes as *filing* is examined once, and gets a receipt.
+
+What is said stands in the table `filed`, each time with a leaf; the number of a receipt is that of
+its leaf, so that anybody can be shown that it was given. What was said and not confirmed yet by the
+node waits in the table of what is owed. All of it is written in the transaction that lets the zone
+be what its node has made it: nothing is said twice or forgotten, whoever is killed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, Final
+
+import msgpack
+
+from csid import names
+from csid.errors import ZoneError
+from csid.protocol import CSID
+from registry.network.examining import examine
+from registry.network.hooks import Network
+from registry.network.receipt_duty import ReceiptDuty, owed_by
+from registry.rules.case import entry_writer
+from registry.rules.requests import Actor, Role
+from registry.rules.status import Status
+from registry.tables import codec, transaction, view
+from registry.tables.enums import FiledState, NodeRole
+from registry.tables.naming import Names
+from registry.tables.registered import SEGMENTS, is_shaped
+from registry.tables.rows import NO_LEAF, Filed
+from registry.tables.transaction import LOOKED, OWED, TransactionView, append_leaves
+from registry.zones import others
+from registry.zones.others import Other
+from resolver.store import node
+from resolver.store.difference import serial_in
+from resolver.store.environment import Store
+from resolver.store.write import WriteTransaction
+from resolver.sync.settings import follow_of
+
+RECEIPT: Final = "filed.receipt"
+END: Final = "filed.end"
+AT_ONCE: Final = 2_000  # nodes of a whole zone looked at in one transaction
+_NUMBER: Final = 8  # octets
+# How the state stands in a record's octets: nowhere else can these be in canonical UTF-8.
+_FILING: Final = b"\xa2st\xa6filing"
+_ENDED: Final = b"\xa2st\xa7retired"
+_unpack: Final[Any] = msgpack.unpackb
+
+
+class FiledWatch:
+    """Examines what transfers bring: a `resolver.sync.fetch.Watch` of the aggregate.
+
+    Args:
+        suffix: of the deployment.
+        now: Unix seconds.
+    """
+
+    def __init__(self, suffix: str, now: Callable[[], int]) -> None:
+        self._named = Names(suffix)
+        self._suffix = names.key_of(self._named.wire)
+        self._now = now
+
+    def changed(self, txn: WriteTransaction, apex: bytes, keys: Collection[bytes]) -> None:
+        """Examine the names that an update has changed."""
+        if self._concerns(txn, apex):
+            Examination(txn, self._named, apex, self._now()).go_through(keys)
+
+    def replaced(self, txn: WriteTransaction, apex: bytes) -> None:
+        """Note that the whole zone is to be looked through."""
+        if self._concerns(txn, apex):
+            txn.table(LOOKED).put(apex, b"")
+
+    def dropped(self, txn: WriteTransaction, apex: bytes) -> None:
+        """A zone that went takes nothing back of what was said."""
+        txn.table(LOOKED).delete(apex)
+
+    def _concerns(self, txn: WriteTransaction, apex: bytes) -> bool:
+        """Whether a zone is that of a cut: it lies below the suffix and follows a node."""
+        follow = follow_of(txn, apex)
+        is_below = apex.startswith(self._suffix) and len(apex) > len(self._suffix)
+        return is_below and follow is not None and bool(follow.group)
+
+    def look_on(self, txn: WriteTransaction) -> bool:
+        """Look on at zones that came as a whole; whether there is more to be looked at."""
+        row = next(iter(txn.table(LOOKED).scan(b"")), None)
+        if row is None:
+            return False
+        apex, last = row
+        try:
+            examination = Examination(txn, self._named, apex, self._now())
+        except ZoneError:  # it went meanwhile
+            txn.table(LOOKED).delete(apex)
+            return True
+        keys = examination.some_behind(last, AT_ONCE)
+        examination.go_through(keys)
+        if len(keys) < AT_ONCE:
+            txn.table(LOOKED).delete(apex)
+        else:
+            txn.table(LOOKED).put(apex, keys[-1])
+        return True
+
+
+def adds(store: Store) -> Network:
+    """What the register of what was filed adds to the sync process of an aggregate."""
+    transaction.open_tables(store)
+    with store.read() as read:
+        place = view.get_place(TransactionView(read))
+    if place is None or place.role is not NodeRole.AGGREGATE:
+        return Network()
+    suffix = store.settings().suffix
+    watch = FiledWatch(suffix, lambda: int(time.time()))
+
+    def look_on() -> bool:
+        with store.read() as read:
+            if read.table(LOOKED).first(b"", b"\0") is None:
+                return False
+        with store.write() as txn:
+            return watch.look_on(txn)
+
+    return Network([ReceiptDuty(suffix)], watch, [look_on])
+
+
+class Examination:
+    """Examines names of one zone inside a transaction.
+
+    Raises:
+        ZoneError: it is not held.
+    """
+
+    def __init__(self, txn: WriteTransaction, named: Names, apex: bytes, now: int) -> None:
+        self._txn = txn
+        self._view = TransactionView(txn)
+        self._filed = self._view.table(codec.FILED)
+        self._owed = txn.table(OWED)
+        self._apex = apex
+        self._now = now
+        update = txn.update(names.wire_of_key(apex))
+        self._generation = update.generation
+        self._blob = update.blob
+        self._serial = serial_in(update.blob(b"") or b"")
+        self._skip = len(names.key_of(named.wire))
+        follow = follow_of(txn, apex)
+        self._name = "" if follow is None else follow.group
+        self._holder: Other | None = others.node(txn, named, self._name)
+        actor = Actor(self._name, Role.NODE, self._name)
+        self._receipt = entry_writer(actor, RECEIPT, now, "")
+        self._end = entry_writer(actor, END, now, "")
+        self._first = self._view.leaves()
+        self._leaves: list[bytes] = []
+
+    def some_behind(self, last: bytes, most: int) -> list[bytes]:
+        """The keys of the next names behind one, in order."""
+        start = self._generation + (last + b"\0" if last else b"")
+        found = []
+        for key, _ in self._txn.table(b"tree").scan(self._generation, start):
+            found.append(key[len(self._generation) :])
+            if len(found) == most:
+                break
+        return found
+
+    def go_through(self, keys: Iterable[bytes]) -> None:
+        """Say of names (keys below the apex) what is to be said."""
+        for key in keys:
+            below = (self._apex + key)[self._skip :]
+            if below.count(0) == SEGMENTS and is_shaped(below):
+                name = below[:-1].replace(b"\0", b"/").upper()
+                self._look(name, self._blob(key) or b"")
+        append_leaves(self._txn, self._leaves, self._first + len(self._leaves))
+
+    def _look(self, name: bytes, blob: bytes) -> None:
+        """Look at an identifier, which has a node or none any more."""
+        value = self._filed.get(name)
+        before = None if value is None else codec.decode_filed(value)
+        if _FILING not in blob:
+            is_over = not blob or _ENDED in blob or bool(blob[0] & node.ALIAS)
+            if before is not None and before.state is FiledState.TAKEN and is_over:
+                self._write(END, name, before._replace(state=FiledState.ENDED), before)
+            return
+        if before is not None and before.state is FiledState.TAKEN and before.node == self._name:
+            self._owe(before.leaf, name)  # once more, for what it is now
+            return
+        refusal = examine(name.decode("ascii"), _record(blob), self._holder, before)
+        state = FiledState.TAKEN if refusal is None else FiledState.REFUSED
+        if before is not None and before.state is FiledState.ENDED:
+            state = FiledState.ENDED  # whatever is asked, for ever
+        status, detail = (Status.DONE, "") if refusal is None else refusal
+        if before is not None and self._waits(before.leaf, name):
+            if (before.state, before.status) == (state, status.number):
+                self._owe(before.leaf, name)
+                return
+            self._owed.delete(self._key(before.leaf))
+        after = Filed(state, status.number, self._name, self._serial, detail, NO_LEAF, self._now)
+        self._owe(self._write(RECEIPT, name, after, before), name)
+
+    def _write(self, kind: str, name: bytes, row: Filed, before: Filed | None) -> int:
+        """Write a row, and its leaf, whose index is returned."""
+        index = self._first + len(self._leaves)
+        value = codec.encode(row._replace(leaf=index))
+        self._filed.put(name, value)
+        writer = self._receipt if kind == RECEIPT else self._end
+        prev = NO_LEAF if before is None else before.leaf
+        on = name.decode("ascii")
+        self._leaves.append(writer.entry(on, value, prev, "", Status.DONE.number))
+        return index
+
+    def _owe(self, number: int, name: bytes) -> None:
+        value = msgpack.packb([name.decode("ascii"), self._serial])
+        self._owed.put(self._key(number), value)
+
+    def _waits(self, number: int, name: bytes) -> bool:
+        """Whether a receipt is still to be sent."""
+        value = self._owed.get(self._key(number))
+        return value is not None and _unpack(value)[0].encode() == name
+
+    def _key(self, number: int) -> bytes:
+        return owed_by(self._name) + number.to_bytes(_NUMBER, "big")
+
+
+def _record(blob: bytes) -> bytes:
+    rrsets = dict(node.rrsets_of(blob))
+    return rrsets[CSID].rdatas[0] if CSID in rrsets else b""
