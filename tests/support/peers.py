@@ -36,18 +36,14 @@ class Peer:
         folder: where it finds its zones, `<origin>zone`, and keeps what it writes.
         origins: the zones it serves, with their final dots.
         port, host: where it listens, UDP and TCP.
-<<<<<<< HEAD
         primary: whom it has its zones from; None if it has files of them.
-=======
 
     Attributes:
         pid: of its process.
->>>>>>> main
     """
 
     program = ""
 
-<<<<<<< HEAD
     def __init__(
         self,
         folder: Path,
@@ -57,10 +53,7 @@ class Peer:
         primary: Primary | None = None,
     ) -> None:
         self.primary = primary
-=======
-    def __init__(self, folder: Path, origins: list[str], port: int, host: str = HOST) -> None:
         self.pid = 0
->>>>>>> main
         self.host = host
         self.folder = folder
         self.origins = origins
