@@ -99,7 +99,10 @@ def receive(directory: Path, port: int, signed: bool, again: bool) -> None:
                 with connection.makefile("rb", 1 << 16) as stream:
                     while True:
                         size = int.from_bytes(stream.read(2), "big")
-                        if fetch.receive(stream.read(size), int(time.time())):
+                        message = stream.read(size)
+                        if not size or len(message) < size:
+                            raise PeerError("the connection ended before the transfer did")
+                        if fetch.receive(message, int(time.time())):
                             break
             if not again:
                 return
