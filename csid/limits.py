@@ -94,6 +94,7 @@ COMMIT_SECONDS: Final = 0.01  # of deciding, after which the rest is left to the
 INCOMING_OCTETS: Final = 8 << 30  # of all messages of one
 INCOMING_RECORDS: Final = 100_000_000
 INCOMING_MESSAGES: Final = 10_000_000
+INTAKE_NODES: Final = 16_000  # written in one transaction; the primary waits meanwhile, Knot 0.5 s
 INTAKE_OCTETS: Final = 16 << 20  # of nodes that wait for a commit, or are sorted at once
 POINTERS_PER_COMMIT: Final = 2_000  # followed in one transaction for additional records
 NODES_PER_LOOK: Final = 10_000  # compared at one moment of the store
