@@ -16,8 +16,9 @@ from registry.zones.asked import Asked
 from registry.zones.update_batch import Batch, carry_out
 from registry.zones.update_cases import Answer as Answer
 from registry.zones.update_cases import Arrived as Arrived
-from registry.zones.update_cases import Case, Command, Core, failed_result
+from registry.zones.update_cases import Case, Command, failed_result
 from registry.zones.update_cases import Claim as Claim
+from registry.zones.update_cases import Core as Core
 from registry.zones.update_cases import Result as Result
 from registry.zones.update_cases import failed as failed
 from resolver.store.read import ReadTransaction
