@@ -2,9 +2,9 @@
 secondary of the same primary. What takes the zone is on core 0, the primary on core 1.
 
 Run from the checkout: `python -m benchmarks.bench_intake [--names N] [--rounds N] [--keep]`. Ours
-is the code of the sync process (`resolver/sync/fetch.py`) with a blocking connection in place
-of its loop; CPU is that of the whole process from its start. The primary is Knot; names out of order come
-from a file of messages, whose records were shuffled.
+is the code of the sync process (`resolver/sync/fetch.py`) with a blocking connection in place of
+its loop; CPU is that of the whole process from its start. The primary is Knot; names out of order
+come from a file of messages, whose records were shuffled.
 """
 
 from __future__ import annotations

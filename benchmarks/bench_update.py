@@ -1,6 +1,6 @@
 """Changes of a large zone by UPDATE (RFC 2136), signed, acknowledged when they are on disk.
 
-Run from the checkout: `python -m benchmarks.bench_update [--names N] [--seconds N] [--servers A,B]`.
+Run from the checkout: `python -m benchmarks.bench_update [--seconds N] [--servers A,B]`.
 All servers hold the same zone, which lies below our suffix, so that each change is judged and
 leaves a leaf of the audit log. They are asked in turns, over UDP: with one UPDATE in flight, and
 with many. Each UPDATE gives another name a TXT record.

@@ -24,6 +24,7 @@ from registry import audit
 from registry.audit.checkpoint import Checkpoint
 from registry.core import Core, own_peer
 from registry.desk import Desk
+from registry.network.claims import claims
 from registry.rules import plan
 from registry.rules.decision import Decision
 from registry.rules.plan import Plan
@@ -156,7 +157,7 @@ class Registry:
         """As `open`, whether a node runs or not: this process writes by itself."""
         store = Store.open(data, writable, sync=sync)
         transaction.open_tables(store)
-        return cls(store, Writer(Core(store, stages, own_peer())), sync, stages)
+        return cls(store, Writer(Core(store, stages, own_peer(), claims=claims())), sync, stages)
 
     @property
     def settings(self) -> Settings:

@@ -23,6 +23,7 @@ from registry.writer import plans
 from registry.zones import digests
 from registry.zones.asked import Asked
 from registry.zones.serials import Mode
+from registry.zones.small import DROPPED
 
 REMOVALS_PER_UNIT: Final = 10_000  # nodes
 
@@ -113,13 +114,24 @@ def abandon_zone(core: Core, generation: Any) -> None:
 def drop_zone(core: Core, args: Any) -> tuple[Any, ...]:
     """Look on at a zone that is to be dropped, and drop it."""
     asked, origin = args
-    return core.zones.drop(Asked.of(asked, core.peer), origin)
+    answer = core.zones.drop(Asked.of(asked, core.peer), origin)
+    if answer.outcome == DROPPED:
+        catalogs.offer(core, origin)
+    return answer
 
 
 def set_digest(core: Core, args: Any) -> int:
     """Put in the digest of a zone."""
     asked, *digest = args
     return digests.put(core, Asked.of(asked, core.peer), *digest)
+
+
+def unfollow(core: Core, args: Any) -> bool:
+    """Let a zone follow nobody any more."""
+    is_held = following.unfollow(core, args)
+    if not is_held:
+        catalogs.offer(core, args[1])
+    return is_held
 
 
 UNITS: Final[Mapping[str, Unit]] = {
@@ -152,7 +164,7 @@ UNITS: Final[Mapping[str, Unit]] = {
     catalogs.CONSUME: catalogs.consume,
     catalogs.STOP: catalogs.stop,
     following.FOLLOW: following.follow,
-    following.UNFOLLOW: following.unfollow,
+    following.UNFOLLOW: unfollow,
     following.REFRESH: following.refresh,
 }
 

@@ -187,5 +187,16 @@ def stop(core: Core, args: Any) -> int:
     return len(steps)
 
 
+def offer(core: Core, origin: bytes) -> None:
+    """Let a zone (wire form) that was dropped be held from now on if a catalog lists it."""
+    apex = names.key_of(origin.lower())
+    with core.store.read() as read:
+        if not members.listings_of(read, apex):
+            return
+    with core.store.write() as txn:
+        members.settle(txn, apex, int(time.time()), NodePolicy(core.suffix))
+    ring(core, apex)
+
+
 def _targets(rows: Sequence[Sequence[Any]]) -> tuple[Target, ...]:
     return tuple(Target(*row) for row in rows)

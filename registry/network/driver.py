@@ -7,19 +7,20 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from random import Random, SystemRandom
-from typing import Final, NamedTuple
+from typing import Final
 
 import trio
 
 from csid import names
-from csid.errors import CsidError, StoreError, ZoneError
+from csid.errors import CsidError, StoreError
+from registry.network import seen
+from registry.network.batch import Batch, perform, write
 from registry.network.catalogs import NodePolicy
-from registry.network.hooks import Duty, Network, Unit
+from registry.network.hooks import Duty, Network
+from registry.network.transfers import StillFollowed, examine_of
 from registry.network.walks import Followed, Notified
-from registry.writer import client
 from resolver.server import bell
 from resolver.server.counters import BATCHES, QUERIES, Counters
 from resolver.server.links import Link
@@ -28,14 +29,13 @@ from resolver.server.watching import Watching
 from resolver.store.apexes import EXPIRED
 from resolver.store.environment import Store
 from resolver.store.read import ReadTransaction
-from resolver.sync import feed, states, zonemd
-from resolver.sync.actions import Answered, Open, Present, Send, Shut, Transfer, Where
+from resolver.sync import feed
+from resolver.sync.actions import Answered, Open, Present, Send, Shut, Transfer
 from resolver.sync.engine import Engine
 from resolver.sync.errors import TransferError
 from resolver.sync.fetch import Fetch, Together
-from resolver.sync.intake import Examine, unexamined
 from resolver.sync.members import Consumer
-from resolver.sync.settings import TARGETS, Moment, follow_of, targets_of
+from resolver.sync.settings import TARGETS
 from resolver.sync.zonemd import DigestWatch
 
 COMMIT_SECONDS: Final = 1.0  # between two commits of what looks came to
@@ -48,16 +48,6 @@ TELLING_MOST: Final = 4_096  # zones whose changes are told at a time
 FEED_AT_ONCE: Final = 500  # rows taken before others get their turn
 # A commit is seen a moment after what it wrote: so it is looked for once more, and again.
 AFTERLOOKS: Final = (0.001, 0.01, 0.0)  # seconds
-
-
-class Batch(NamedTuple):
-    """What is written with one commit."""
-
-    settled: list[states.Settled]
-    rows: list[bytes]
-    passed: bytes | None
-    told: dict[bytes, dict[tuple[str, int], states.Told]]
-    peers: list[tuple[Where, states.PeerRow]]
 
 
 class Driver:
@@ -88,7 +78,8 @@ class Driver:
         self._sleep = trio.CancelScope()
         policy = NodePolicy(store.settings().suffix)
         consumer = Consumer(lambda: int(time.time()), policy)
-        self._watch = Together((DigestWatch(), consumer, network.watch))
+        self._watch = Together((StillFollowed(), DigestWatch(), consumer, network.watch))
+        self._heard: set[bytes] = set()  # keys that messages were signed with
         self._watching = Watching(store.path / "data.mdb")
         self._offset = 0.0  # between the clocks
         with self._present() as present:
@@ -160,13 +151,31 @@ class Driver:
                 try:
                     for _ in range(FEED_AT_ONCE):
                         heard = bell.rung(rung.recv(bell.MAX_OCTETS))
-                        if heard is not None and heard.address != bell.NOBODY:
+                        if isinstance(heard, bell.Heard):
+                            self._heard.add(heard.key)
+                        elif heard is not None and heard.address != bell.NOBODY:
                             self.engine.notice(present, *heard)
                 except BlockingIOError:
                     pass
+            if self._heard:
+                assert self._nursery is not None
+                self._nursery.start_soon(self._note_heard)
             self._act()
             self._woken.set()
             await trio.lowlevel.checkpoint()
+
+    async def _note_heard(self) -> None:
+        """Write which nodes have signed a message."""
+        keys, self._heard = self._heard, set()
+        now = int(time.time())
+        with self._store.read() as read:
+            nodes = seen.due(read, keys, now)
+        if not nodes:
+            return
+        try:
+            await trio.to_thread.run_sync(seen.note_all, self._store, nodes, now)
+        except CsidError as error:
+            self._failures.tell(f"sync: who was heard is not kept: {error}")
 
     async def _hear_writes(self) -> None:
         while True:
@@ -186,11 +195,10 @@ class Driver:
         engine = self.engine
         if engine.telling >= TELLING_MOST:
             return False
-        count = 0
-        for change in feed.changes(present.moment, self._position + b"\0"):
+        found = feed.changes(present.moment, self._position + b"\0")
+        for count, change in enumerate(found, start=1):
             self._position = change.key
             engine.changed(present, change.apex, change.key)
-            count += 1
             if count == FEED_AT_ONCE:
                 return True
         return self._notified.go_on(present, engine)
@@ -246,7 +254,7 @@ class Driver:
                     action.full,
                     self._watch,
                     forced=action.forced,
-                    examine=_examine_of(present.moment, action.apex),
+                    examine=examine_of(present.moment, action.apex),
                 )
             except CsidError as error:
                 self._drop(link)
@@ -264,7 +272,7 @@ class Driver:
         unit = duty.answered(errand, action.answer, action.reason, int(time.time()))
         while unit is not None:
             try:
-                await trio.to_thread.run_sync(_perform, self._store.path, unit)
+                await trio.to_thread.run_sync(perform, self._store.path, unit)
                 break
             except CsidError as error:
                 self._failures.tell(f"sync: what a server has answered is not kept yet: {error}")
@@ -383,7 +391,7 @@ class Driver:
                 continue
             while True:
                 try:
-                    await trio.to_thread.run_sync(_write_batch, self._store, batch)
+                    await trio.to_thread.run_sync(write, self._store, batch)
                     break
                 except StoreError as error:
                     self._failures.tell(f"sync: what was found cannot be kept: {error}")
@@ -415,43 +423,3 @@ def _receive(fetch: Fetch, messages: list[bytes]) -> bool:
     """Give messages to a transfer; whether it is through."""
     now = int(time.time())
     return any(fetch.receive(message, now) for message in messages)
-
-
-def _perform(data: Path, unit: Unit) -> None:
-    """Have a unit carried out by the writer of this node.
-
-    Raises:
-        CsidError: there is none now, or the unit says so.
-    """
-    writer = client.connected(data)
-    if writer is None:
-        raise StoreError("the writer of this node is not there")
-    try:
-        *args, cursor = unit.args
-        while cursor := writer.perform(unit.name, [*args, cursor]):
-            pass
-    finally:
-        writer.close()
-
-
-def _write_batch(store: Store, batch: Batch) -> None:
-    with store.write() as txn:
-        states.settle(txn, batch.settled)
-        for one in batch.settled:
-            if one.flag is not None:
-                with suppress(ZoneError):  # it is not held any more
-                    txn.set_flags(names.wire_of_key(one.apex), one.flag)
-        feed.remove(txn, batch.rows, batch.passed)
-        for apex, told in batch.told.items():
-            known = {(row.host, row.port): row for row in states.told_of(txn, apex)}
-            wanted = {(one.host, one.port) for one in targets_of(txn, apex)}
-            merged = {at: row for at, row in (known | told).items() if at in wanted}
-            states.put_told(txn, apex, list(merged.values()))
-        for where, row in batch.peers:
-            states.put_peer(txn, str(where), row if row.failures else None)
-
-
-def _examine_of(moment: Moment, apex: bytes) -> Examine:
-    """What looks at a whole zone before it is published."""
-    follow = follow_of(moment, apex)
-    return zonemd.examine if follow is None or follow.zonemd else unexamined

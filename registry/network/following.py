@@ -43,12 +43,13 @@ def follow(core: Core, args: Any) -> bool:
     """Let a zone follow its primaries in place of those that it had; returns whether it is new.
 
     Args:
-        args: who asks (`Asked.told`), the origin in wire form, a sequence of `Target`.
+        args: who asks (`Asked.told`), the origin in wire form, a sequence of `Target`, and whether
+            a ZONEMD that is wrong keeps it from being taken (RFC 8976).
 
     Raises:
         ZoneError: it is this node's own, or identifiers lie in it, or a key is not here.
     """
-    asked, origin, rows = args
+    asked, origin, rows, zonemd = args
     origin = origin.lower()
     Asked.of(asked, core.peer)
     primaries = tuple(Target(*row) for row in rows)
@@ -65,7 +66,7 @@ def follow(core: Core, args: Any) -> bool:
         if before is None:
             _begin(core, txn, origin, apex)
         since = int(time.time()) if before is None else before.since
-        txn.table(FOLLOWS).put(where(apex), pack(Follow(primaries, since=since)))
+        txn.table(FOLLOWS).put(where(apex), pack(Follow(primaries, since=since, zonemd=zonemd)))
         states.begin(txn, apex)
     ring(core, apex)
     return before is None

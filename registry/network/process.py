@@ -28,6 +28,7 @@ from csid.errors import BusyError, CsidError, StoreError
 from registry.network.driver import Driver
 from registry.network.hooks import network_of
 from registry.network.roles import ROLES
+from registry.tables import transaction
 from resolver.server.counters import Counters, open_inherited
 from resolver.server.notices import tell
 from resolver.store.access import open_shared
@@ -103,6 +104,7 @@ async def _taken(lock: int) -> None:
 
 def _open(data: Path) -> Store:
     store = Store.open(data, writable=True, patience=PATIENCE_SECONDS)
+    transaction.open_tables(store)
     store.patience = RETRY_SECONDS
     return store
 

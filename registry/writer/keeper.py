@@ -11,6 +11,7 @@ from typing import Any, Final
 from csid.errors import BusyError, StoreError
 from registry import units
 from registry.core import Core
+from registry.network.claims import claims
 from registry.rules.requests import Request
 from registry.tables import transaction
 from registry.writer import protocol
@@ -149,5 +150,5 @@ class Keeper:
         assert self._store is not None  # who asks has connected to it
         if self._core is None:
             transaction.open_tables(self._store)
-            self._core = Core(self._store)
+            self._core = Core(self._store, claims=claims())
         return self._core

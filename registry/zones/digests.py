@@ -10,6 +10,7 @@ from csid.errors import ZoneError
 from csid.protocol import ZONEMD
 from registry.zones import updates
 from registry.zones.asked import Asked
+from registry.zones.update_cases import Core
 from resolver.store.build import next_serial
 from resolver.store.difference import serial_in
 from resolver.store.node import RRset
@@ -33,7 +34,7 @@ def made(read: ReadTransaction, origin: bytes, hashes: Collection[int]) -> tuple
 
 
 def put(
-    core: updates.Core,
+    core: Core,
     asked: Asked,
     origin: bytes,
     serial: int,

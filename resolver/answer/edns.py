@@ -68,7 +68,7 @@ def read_additional(reply: Reply, at: int, before: int) -> bool:
         if rrtype == TSIG:
             if number < before:
                 return False
-            reply.signed = True
+            reply.signed = start
         elif rrtype == OPT and number >= before:
             # One OPT, owned by the root (RFC 6891 section 6.1.1)
             if reply.edns or packet[start]:

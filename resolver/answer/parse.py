@@ -142,7 +142,7 @@ def _read_opcode(reply: Reply, opcode: int, is_about_zone: bool, is_whole: bool)
     if opcode not in _ABOUT_ZONES or reply.qtype != SOA:
         reply.end = HEADER_OCTETS  # what there is need be no question
     if opcode not in _ABOUT_ZONES:
-        reply.special = is_whole and reply.signed
+        reply.special = is_whole and reply.signed > 0
     elif is_about_zone:
         reply.special = True
     else:

@@ -29,7 +29,7 @@ class Reply:
             nsid: whether the server's name is wanted (RFC 5001);
             keepalive: whether edns-tcp-keepalive was sent (RFC 7828);
             asks_expire: whether it is to be told when the zone expires (RFC 7314).
-        signed: a TSIG record ends it (RFC 8945).
+        signed: where the TSIG record begins that ends it (RFC 8945); 0 if none does.
         special: it is no plain query, and may be granted all the same: signed, or a transfer,
             NOTIFY or UPDATE (`resolver.sync.front`). What it gets if nobody looks after it is set.
 
@@ -107,7 +107,7 @@ class Reply:
         self.keepalive = False
         self.asks_expire = False
         self.expire = -1
-        self.signed = False
+        self.signed = 0
         self.special = False
         self.sign: Callable[[bytes, int], bytes] | None = None
         self.reserved = 0

@@ -26,6 +26,9 @@ SOCKET: Final = "sync.sock"
 MAX_OCTETS: Final = 1_024  # of one datagram
 NOBODY: Final = bytes(4)  # the address with which this node rings: rows were changed, look at them
 _NOTIFY: Final = "notify"
+_HEARD: Final = "heard"
+HEARD_SECONDS: Final = 60  # in which one key is told of once by a process
+KEYS_KEPT: Final = 10_000  # that were told of lately
 
 
 class Rung(NamedTuple):
@@ -34,6 +37,12 @@ class Rung(NamedTuple):
     apex: bytes  # canonical key
     serial: int | None  # that the zone has there, if it was said
     address: bytes  # of who says so, 4 or 16 octets
+
+
+class Heard(NamedTuple):
+    """A message was signed with a key."""
+
+    key: bytes  # its name in wire form
 
 
 class Bell:
@@ -49,6 +58,18 @@ class Bell:
     def __init__(self, data: Path) -> None:
         self._folder = os.open(data, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._heard: dict[bytes, int] = {}  # when a key was told of, Unix seconds
+
+    def hear(self, key: bytes, now: int) -> None:
+        """Tell that a message was signed with a key, now and then."""
+        if 0 <= now - self._heard.get(key, -HEARD_SECONDS) < HEARD_SECONDS:
+            return
+        if len(self._heard) >= KEYS_KEPT:
+            self._heard.clear()
+        with contextlib.suppress(OSError):  # nobody listens, or has more than can be heard
+            packed = msgpack.packb([_HEARD, key, None, b""])
+            self._socket.sendto(packed, _path(self._folder))
+            self._heard[key] = now
 
     def ring(self, apex: bytes, serial: int | None, address: bytes) -> bool:
         """Tell whoever listens (see `Rung`); False if there is more than can be heard now. Nobody
@@ -95,12 +116,14 @@ def listen(data: Path) -> socket.socket:
     return sock
 
 
-def rung(datagram: bytes) -> Rung | None:
+def rung(datagram: bytes) -> Rung | Heard | None:
     """What a datagram tells; None if it is none of ours."""
     try:
         kind, apex, serial, address = msgpack.unpackb(datagram)
     except (ValueError, TypeError, msgpack.UnpackException):
         return None
+    if kind == _HEARD and isinstance(apex, bytes):
+        return Heard(apex)
     if kind != _NOTIFY or not isinstance(apex, bytes) or len(apex) > MAX_KEY_OCTETS:
         return None
     if serial is not None and not (isinstance(serial, int) and 0 <= serial < 1 << 32):

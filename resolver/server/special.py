@@ -34,7 +34,7 @@ class Special:
         store: what is answered from.
         answerer: makes the answers; it asks here from now on.
         opt: writes OPT records.
-        bell: rung by NOTIFY.
+        bell: rung by NOTIFY, and told who signs.
         hand_over: what came over UDP, to the writer.
 
     Attributes:
@@ -50,7 +50,7 @@ class Special:
         hand_over: HandOver = no_writer,
     ) -> None:
         self._store = store
-        self._front = Front(answerer, opt, bell.ring)
+        self._front = Front(answerer, opt, bell.ring, bell.hear)
         self._hand_over = hand_over
         self.left: Transfer | Forward | None = None
         answerer.special = self.handle

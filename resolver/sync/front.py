@@ -52,6 +52,11 @@ _NOT_SERVED: Final = {EXPIRED: EDE_INVALID_DATA, NOT_READY: EDE_NOT_READY}
 # Told that a zone may have changed: canonical key of its apex, its serial if that is known, and the
 # address of who says so; whether that was heard, or need not be.
 Ring = Callable[[bytes, "int | None", bytes], bool]
+Hear = Callable[[bytes, int], None]  # name of a key in wire form, Unix seconds
+
+
+def _hear_nothing(_key: bytes, _now: int) -> None:
+    """Nobody wants to know who signs."""
 
 
 class Transfer(NamedTuple):
@@ -82,12 +87,16 @@ class Front:
         answerer: answers what is a query for data, and makes the messages of all other answers.
         opt: writes OPT records.
         ring: rings the bell.
+        hear: told of each message that is signed well.
     """
 
-    def __init__(self, answerer: Answerer, opt: OptWriter, ring: Ring) -> None:
+    def __init__(
+        self, answerer: Answerer, opt: OptWriter, ring: Ring, hear: Hear = _hear_nothing
+    ) -> None:
         self._answerer = answerer
         self._opt = opt
         self._ring = ring
+        self._hear = hear
 
     def handle(self, reply: Reply, source: Source, moment: ReadTransaction, now: int) -> Outcome:
         """What is to be done about a message.
@@ -102,9 +111,10 @@ class Front:
         """
         signed = None
         if reply.signed:
-            found = tsig.verify(reply.packet, keyring(moment, now), now)
+            found = tsig.verify(reply.packet, keyring(moment, now), now, at=reply.signed)
             if not isinstance(found, tsig.Signed):
                 return self._refuse_signature(reply, found, now)
+            self._hear(found.key.name, now)
             signed, packet = found, reply.packet
             inner = parse(found.message, reply.address, reply.stream)
             assert inner is not None  # it has the header that the packet has

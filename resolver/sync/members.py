@@ -116,7 +116,7 @@ class Consumer:
         """
         if catalog_of(txn, apex) is not None:
             self.steps = release(txn, apex, self._now(), self._policy)
-        elif step := _settle(txn, apex, {}, self._now(), self._policy):
+        elif step := settle(txn, apex, self._now(), self._policy):
             self.steps = [step]
 
     def _consume(self, txn: WriteTransaction, apex: bytes, keys: Collection[bytes] | None) -> None:
@@ -176,7 +176,14 @@ def renew(
         for _, member in members_of(txn, apex)
         if group is None or group in member.groups
     ]
-    return [step for zone in chosen if (step := _settle(txn, zone, {}, now, policy))]
+    return [step for zone in chosen if (step := settle(txn, zone, now, policy))]
+
+
+def settle(txn: WriteTransaction, zone: bytes, now: int, policy: Policy = POLICY) -> Step | None:
+    """Let a zone (canonical key) be held as the catalogs say that list it: where its name has
+    become free, or settings are others. What was done; None if it is as it was.
+    """
+    return _settle(txn, zone, {}, now, policy)
 
 
 def fault_of(moment: Moment, apex: bytes) -> str | None:
@@ -375,8 +382,9 @@ def _start(txn: WriteTransaction, zone: bytes, mark: bytes | None) -> bool:
     is_back = mark is not None and parted.restore(txn, origin, mark)
     if not is_back:
         txn.set_flags(origin, NOT_READY)
-    states.end(txn, zone)
-    states.begin(txn, zone)
+    # Whoever looks at it just now, as what it was, must not have the last word.
+    if not states.ask(txn, zone, full=mark is None):
+        states.begin(txn, zone)
     return is_back
 
 

@@ -23,6 +23,7 @@ from resolver.sync.tsig_record import (
     appended,
     data_of,
     find,
+    read,
     search,
     stripped,
     variables,
@@ -160,7 +161,7 @@ def room(key: Key) -> int:
 
 
 def verify(
-    message: bytes, keyring: Keyring, now: int, request_mac: bytes = b""
+    message: bytes, keyring: Keyring, now: int, request_mac: bytes = b"", at: int = 0
 ) -> Signed | Fault | None:
     """Whether the signature of a message is right; None if it has no TSIG record.
 
@@ -168,9 +169,10 @@ def verify(
         keyring: gives the keys that are in force.
         now: seconds since 1970.
         request_mac: of the request, where the message answers one.
+        at: where its last record begins, if that is known to be a TSIG record; all are read else.
     """
     try:
-        record = search(message)
+        record = read(message, at) if at else search(message)
     except ValueError:
         return Fault(0, FORMERR)
     if record is None:

@@ -67,7 +67,7 @@ def search(message: bytes) -> Record | None:
         at = size + 1
     if at != size:
         raise ValueError("its records do not end where it ends")
-    return _read(message, found) if found else None
+    return read(message, found) if found else None
 
 
 def find(message: bytes, name: bytes) -> Record | None:
@@ -86,11 +86,11 @@ def find(message: bytes, name: bytes) -> Record | None:
     behind = at + 10 + int.from_bytes(message[at + 8 : at + 10], "big")
     if behind == len(message) and message[start:at].lower() == name:
         with suppress(ValueError):
-            return _read(message, start)
+            return read(message, start)
     return search(message)
 
 
-def _read(message: bytes, start: int) -> Record:
+def read(message: bytes, start: int) -> Record:
     """The TSIG record at an offset, which ends the message."""
     name, at = name_at(message, start)
     _, rrclass, ttl, octets = _FIXED.unpack_from(message, at)

@@ -24,7 +24,7 @@ from registry.tables.naming import Names
 from registry.tables.transaction import AuditStore
 from registry.writer.commit import commit
 from registry.writer.threads import Writer
-from registry.zones import updates
+from registry.zones import update_batch, updates
 from registry.zones.asked import Asked
 from registry.zones.rebuild import Remake
 from registry.zones.serials import Mode
@@ -236,7 +236,7 @@ def arrived(steps: list[tuple[str, ...]]) -> updates.Arrived:
 def test_what_waits_shares_a_commit_and_one_that_fails_undoes_no_other(
     core: Core, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(updates, "COMMIT_SECONDS", 60.0)  # however slow the machine is
+    monkeypatch.setattr(update_batch, "COMMIT_SECONDS", 60.0)  # however slow the machine is
     good = [arrived([("add", f"h{number}.{SUFFIX}", 60, "A", "192.0.2.1")]) for number in range(9)]
     # More than a message can hold of one RRset shows only when it is written.
     big = [("add", f"big.{SUFFIX}", 60, "TXT", f'"{number:0250}"') for number in range(240)]

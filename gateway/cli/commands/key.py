@@ -13,6 +13,7 @@ from typing import Any, Final
 from csid import names
 from csid.errors import CsidError
 from gateway.cli import acting, options, output
+from gateway.cli.hidden import hide
 from registry.network.rights import ADD_KEY, REMOVE_KEY
 from registry.rules.case import CHINA
 from registry.service import Registry
@@ -63,8 +64,8 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     add.add_argument(
         "--secret",
         metavar="BASE64",
-        help="the secret 密钥内容; - reads it from stdin, so that no list of processes shows it "
-        "(one is made)",
+        help="the secret 密钥内容 (one is made); - reads it from stdin, so that not even for a "
+        "moment a list of processes shows it",
     )
     add.add_argument(
         "--until",
@@ -123,7 +124,11 @@ def _secret(args: argparse.Namespace) -> bytes:
     Raises:
         CsidError: it cannot be read. The message does not show it.
     """
-    text = sys.stdin.readline() if args.secret == _FROM_STDIN else args.secret
+    text = args.secret
+    if text == _FROM_STDIN:
+        text = sys.stdin.readline()
+    else:
+        hide(text)
     try:
         found = base64.b64decode(text.strip(), validate=True)
     except (binascii.Error, ValueError):

@@ -49,6 +49,11 @@ def register(commands: options.Subparsers[argparse.ArgumentParser]) -> None:
         help="over TLS (RFC 9103): opportunistic, pin:<base64 of the SHA-256 of the public key>, "
         "ca:<name>[@<file>] 加密传输",
     )
+    follow.add_argument(
+        "--no-zonemd",
+        action="store_true",
+        help="take it though its digest (RFC 8976) is wrong 不校验区摘要",
+    )
     _add_change(follow)
     follow.set_defaults(run=run_follow)
 
@@ -105,7 +110,7 @@ def run_follow(args: argparse.Namespace) -> int:
     asked = Asked(acting.actor_of(args), "").told()
     targets = _targets(args)
     with Registry.open(args.data, writable=True) as registry:
-        is_new = registry.perform(FOLLOW, (asked, origin, targets))
+        is_new = registry.perform(FOLLOW, (asked, origin, targets, not args.no_zonemd))
     shown = names.to_text(origin)
     if args.json:
         output.print_json({"origin": shown, "outcome": "followed" if is_new else "changed"})

@@ -8,6 +8,7 @@ import ipaddress
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from resolver.store.environment import Store
 from resolver.sync import access, settings
 from resolver.sync.settings import Follow, KeyRow, Target
 from tests.support.commands import Ran, run
-from tests.support.servers import serving
+from tests.support.servers import CHECKOUT, serving
 
 SECRET = base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
 ZONE = "csid.internal."
@@ -102,6 +103,22 @@ def test_a_secret_may_come_by_stdin(data: Path, monkeypatch: pytest.MonkeyPatch)
     must("key", "add", "piped", "--secret", "-", "--data", data)
     held = row(data, "piped.")
     assert held is not None and base64.b64encode(held.secret).decode() == SECRET
+
+
+def test_a_secret_on_the_command_line_is_hidden_from_lists_of_processes() -> None:
+    code = (
+        "import sys; from pathlib import Path; from gateway.cli.hidden import hide; "
+        "hide(sys.argv[1]); print(Path('/proc/self/cmdline').read_bytes())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, SECRET, f"--secret={SECRET}"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=CHECKOUT,
+    )
+    assert SECRET not in done.stdout and "*" * len(SECRET) in done.stdout
+    assert "--secret=*" in done.stdout
 
 
 def test_a_key_ends_when_it_is_said(keyed: Path) -> None:

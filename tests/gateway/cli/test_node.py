@@ -7,12 +7,15 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import dns.message
+import dns.query
+import dns.tsigkeyring
 import pytest
 
 from tests.support.commands import Ran, run
 from tests.support.networking import CUT, SUFFIX
 from tests.support.registering import OWNER
-from tests.support.servers import serving
+from tests.support.servers import eventually, serving
 
 NAME = f"330106.6450.{OWNER}.{SUFFIX}".lower()
 ADD = ("node", "add", "zhejiang", "--role", "region", "--scope", "33", "--address")
@@ -148,3 +151,18 @@ def test_a_served_national_node_takes_cuts_from_nsupdate(data: Path) -> None:
 
 def listed(data: Path, *words: str) -> list[dict[str, object]]:
     return run("filing", "list", *words, "--json", "--data", data).json
+
+
+def test_a_node_was_seen_once_it_has_signed_a_query(data: Path) -> None:
+    (told,) = run("node", "key", "zhejiang", "--json", "--data", data).json
+    name, algorithm, secret = told["key"].split(":")
+    query = dns.message.make_query(SUFFIX, "SOA")
+    query.use_tsig(dns.tsigkeyring.from_text({name: (algorithm, secret)}), name)
+
+    def is_seen() -> bool:
+        dns.query.udp(query, "127.0.0.1", port=server.port, timeout=10)
+        (node,) = run("node", "show", "zhejiang", "--json", "--data", data).json
+        return node["last_seen"] is not None
+
+    with serving(data) as server:
+        eventually("the node was seen", is_seen)

@@ -301,9 +301,16 @@ def test_a_catalog_of_bind_is_consumed(node: Node, folder: Path) -> None:
             becomes(target, "www.a.example.", "192.0.2.1")
             assert listed(node) == {"a.example.": "held"}
             both = HEAD.format(serial=2) + "m1.zones PTR a.example.\nm2.zones PTR b.example.\n"
+            both += "m8.zones PTR csid.internal.\nm9.zones PTR sub.csid.internal.\n"
             (folder / f"{CATALOG}zone").write_text(f"$ORIGIN {CATALOG}\n{both}")
             reload(peer)
             becomes(target, "www.b.example.", "192.0.2.1")
+            assert {zone: state[:4] for zone, state in listed(node).items()} == {
+                "a.example.": "held",
+                "b.example.": "held",
+                "csid.internal.": "pass",
+                "sub.csid.internal.": "held",
+            }
             (folder / f"{CATALOG}zone").write_text(
                 f"$ORIGIN {CATALOG}\n{HEAD.format(serial=3)}m2.zones PTR b.example.\n"
             )
