@@ -89,6 +89,7 @@ def bookkeeping(path: Path, zones: int) -> tuple[float, float]:
                             engine.received(present, action.link, answer)
             settled = engine.take_settled()
             done += len(settled)
+            assert not any(one.state is None or one.state.failures for one in settled)
             with store.write() as txn:
                 states.settle(txn, settled)
             engine.wrote_settled(True)
@@ -99,8 +100,9 @@ def bookkeeping(path: Path, zones: int) -> tuple[float, float]:
 
 def answered(query: bytes) -> bytes:
     """The answer of a server that has nothing new."""
+    question = query[12 : query.index(b"\0\0\6\0\1") + 5]  # without the OPT record
     record = b"\xc0\x0c\0\6\0\1\0\0\0\x3c" + len(SOA_DATA).to_bytes(2, "big") + SOA_DATA
-    return query[:2] + b"\x84\0\0\1\0\1\0\0\0\0" + query[12:] + record
+    return query[:2] + b"\x84\0\0\1\0\1\0\0\0\0" + question + record
 
 
 def started(path: Path) -> tuple[float, float]:

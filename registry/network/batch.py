@@ -48,6 +48,13 @@ def write(store: Store, batch: Batch) -> None:
             states.put_peer(txn, str(where), row if row.failures else None)
 
 
+def forget_peers(store: Store) -> None:
+    """Know nothing of servers that were away."""
+    with store.write() as txn:
+        for name in [name for name, _ in states.peers(txn)]:
+            states.put_peer(txn, name, None)
+
+
 def perform(data: Path, unit: Unit) -> None:
     """Have a unit carried out by the writer of this node.
 

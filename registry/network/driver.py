@@ -16,7 +16,7 @@ import trio
 from csid import names
 from csid.errors import CsidError, StoreError
 from registry.network import seen
-from registry.network.batch import Batch, perform, write
+from registry.network.batch import Batch, forget_peers, perform, write
 from registry.network.catalogs import NodePolicy
 from registry.network.hooks import Duty, Network
 from registry.network.transfers import StillFollowed, examine_of
@@ -92,6 +92,8 @@ class Driver:
             StoreError: the store can no longer be read.
             OSError: the data directory cannot be written.
         """
+        if self._notified.is_missed:  # who is still away will be found to be
+            await trio.to_thread.run_sync(forget_peers, self._store)
         rung = bell.listen(self._store.path)
         try:
             async with trio.open_nursery() as self._nursery:
@@ -193,12 +195,12 @@ class Driver:
     def _read_feed(self, present: Present) -> bool:
         """Take changes from the feed; whether there are more."""
         engine = self.engine
-        if engine.telling >= TELLING_MOST:
+        if engine.telling.count >= TELLING_MOST:
             return False
         found = feed.changes(present.moment, self._position + b"\0")
         for count, change in enumerate(found, start=1):
             self._position = change.key
-            engine.changed(present, change.apex, change.key)
+            engine.telling.changed(present, change.apex, change.key)
             if count == FEED_AT_ONCE:
                 return True
         return self._notified.go_on(present, engine)
@@ -382,9 +384,9 @@ class Driver:
             engine = self.engine
             batch = Batch(
                 engine.take_settled(),
-                engine.take_done_rows(),
+                engine.telling.take_done_rows(),
                 self._passed_now(),
-                engine.take_told(),
+                engine.telling.take_told(),
                 engine.take_peers(),
             )
             if not any(batch):

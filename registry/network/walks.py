@@ -43,12 +43,13 @@ class Notified:
     or if a server was away when this process was begun, which was not told of changes.
 
     Attributes:
+        is_missed: a server was away when this process was begun.
         passed: what the feed said when the last walk was begun that has ended.
     """
 
     def __init__(self, present: Present) -> None:
-        is_missed = any(row.failures for _, row in states.peers(present.moment))
-        self._next: bytes | None = APEX_PREFIX if is_missed else None
+        self.is_missed = any(row.failures for _, row in states.peers(present.moment))
+        self._next: bytes | None = APEX_PREFIX if self.is_missed else None
         self._overrun: bytes | None = None
         self.passed: bytes | None = None
 
@@ -65,6 +66,6 @@ class Notified:
                 return True
             apex = key[len(APEX_PREFIX) :]
             if targets_of(present.moment, apex):
-                engine.changed(present, apex, b"")
+                engine.telling.changed(present, apex, b"")
         self.passed, self._next = self._overrun, None
         return False

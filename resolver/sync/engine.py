@@ -2,9 +2,9 @@
 it has transferred, what it says to whom, and what it tries again.
 
 No socket, no clock, no thread: it is told what happens (`opened`, `lost`, `received`,
-`transferred`, `failed`, `notice`, `changed`, `send`) and the time (`look`), and says what is to be
-done (`actions`) and to be written (`take_settled` and its like). Chance comes from a generator it
-is given, so the same events lead to the same actions.
+`transferred`, `failed`, `notice`, `send`, `telling.changed`) and the time (`look`), and says what
+is to be done (`actions`) and to be written (`take_settled` and its like). Chance comes from a
+generator it is given, so the same events lead to the same actions.
 
 It keeps in memory only what it is about at the moment: zones that are being looked at, notices that
 are not confirmed, servers it has to do with. All others are rows (resolver/sync/timers.py), of
@@ -28,10 +28,11 @@ from resolver.store.seek import APEX_PREFIX
 from resolver.sync import checks, expire, timers
 from resolver.sync.access import keyring
 from resolver.sync.actions import Action, Errand, Limits, Present, Where
-from resolver.sync.job import Line, Notice, Zone
+from resolver.sync.job import Line, Zone
 from resolver.sync.peer import Peer, where_of
-from resolver.sync.settings import Target, follow_of, targets_of
-from resolver.sync.states import PeerRow, Settled, StateRow, Told, state_of
+from resolver.sync.settings import Target, follow_of
+from resolver.sync.states import PeerRow, Settled, StateRow, state_of
+from resolver.sync.telling import Telling
 from resolver.sync.timers import is_ahead
 from resolver.sync.tsig import Key
 
@@ -62,16 +63,6 @@ class SoaRecord(NamedTuple):
     data: bytes
 
 
-class _Row:
-    """A row of the feed, and the servers that have not answered what it is about."""
-
-    __slots__ = ("key", "left")
-
-    def __init__(self, key: bytes, left: set[Where]) -> None:
-        self.key = key
-        self.left = left
-
-
 class Engine:
     """One for a data directory.
 
@@ -80,6 +71,7 @@ class Engine:
         random: where chance comes from.
         limits: how much is done at once.
         transferring: transfers that are under way.
+        telling: what others are told of changes here.
     """
 
     def __init__(self, random: Random, limits: Limits = _LIMITS) -> None:
@@ -98,9 +90,7 @@ class Engine:
         self._alarm_count = 0
         self._cursor = timers.timer_key(timers.AGAIN + 1, b"")  # rows before it have been taken up
         self._next_due: int | None = None
-        self._rows: dict[bytes, _Row] = {}  # of the feed, by apex
-        self._done_rows: list[bytes] = []
-        self._told: dict[bytes, dict[tuple[str, int], Told]] = {}
+        self.telling = Telling(self.peer)
         self._changed_peers: dict[Where, PeerRow] = {}
         self._errands: set[bytes] = set()
 
@@ -141,7 +131,7 @@ class Engine:
         host = str(ip_address(address)) if address else ""
         for target in follow.primaries:
             if target.host == host:
-                self._peer(target).revive()
+                self.peer(target).revive()
         zone = self._zones.get(apex)
         if zone is not None:
             zone.is_noticed = True
@@ -158,37 +148,12 @@ class Engine:
         if self._is_free(apex):
             self._start(present, apex, is_timed=True)
 
-    def changed(self, present: Present, apex: bytes, key: bytes) -> None:
-        """A zone has changed here.
-
-        Args:
-            key: of the row of the feed that says so; empty if none does.
-        """
-        before = self._rows.pop(apex, None)
-        if before is not None and before.key != key:
-            self._done_rows.append(before.key)
-        targets = targets_of(present.moment, apex)
-        peers = [self._peer(target) for target in targets]
-        # Who is away is told when it is back; its rows would crowd out those of others.
-        left = {peer.where for peer in peers if present.steady >= peer.down_until}
-        if left:
-            self._rows[apex] = _Row(key, left)
-        else:
-            self._done_rows.append(key)
-        for peer, target in zip(peers, targets, strict=True):
-            peer.notify(present, Notice(apex, target.key, present.steady))
-
-    @property
-    def telling(self) -> int:
-        """Zones whose change somebody is being told of."""
-        return len(self._rows)
-
     def send(self, present: Present, errand: Errand) -> bool:
         """Put a request to a server until it is answered, unless one of this name is under way."""
         if errand.name in self._errands:
             return False
         self._errands.add(errand.name)
-        self._peer(errand.target).send(present, errand)
+        self.peer(errand.target).send(present, errand)
         return True
 
     def errand_done(self, errand: Errand) -> None:
@@ -285,17 +250,7 @@ class Engine:
     @property
     def has_settled(self) -> bool:
         """Whether anything is to be written."""
-        return bool(self._settled or self._done_rows or self._told or self._changed_peers)
-
-    def take_done_rows(self) -> list[bytes]:
-        """The keys of rows of the feed that everybody has answered."""
-        done, self._done_rows = self._done_rows, []
-        return done
-
-    def take_told(self) -> dict[bytes, dict[tuple[str, int], Told]]:
-        """What servers have confirmed, by zone, and by host and port."""
-        told, self._told = self._told, {}
-        return told
+        return bool(self._settled or self.telling.has_news or self._changed_peers)
 
     def take_peers(self) -> list[tuple[Where, PeerRow]]:
         """Which servers have gone or come back."""
@@ -368,12 +323,12 @@ class Engine:
         while zone.left:
             zone.at = zone.left.pop(0)
             zone.is_again = False
-            peer = self._peer(zone.primaries[zone.at])
+            peer = self.peer(zone.primaries[zone.at])
             if present.steady < peer.down_until:
                 zone.reason = peer.error
                 continue
             if not peer.take(present, zone):
-                zone.reason = f"{peer.where}: too many zones wait for it"
+                zone.is_crowded = True
                 continue
             return
         self._fail(present, zone)
@@ -394,7 +349,8 @@ class Engine:
         if zone.soa is None or is_ahead(serial, zone.soa.serial):
             zone.is_wanted = True
             if not peer.take(present, zone):
-                self.failed_at(present, zone, f"{peer.where}: too many zones wait for it")
+                zone.is_crowded = True
+                self._next(present, zone)
         else:
             self._compared(present, peer, zone, serial)
 
@@ -439,6 +395,10 @@ class Engine:
     def _fail(self, present: Present, zone: Zone) -> None:
         """No primary could help: try again later, and do without if that lasts."""
         now, before = present.unix, zone.state
+        if zone.is_crowded and not now >= before.expires > 0:  # nobody's failure but ours
+            due = now + timers.earlier(self.limits.crowded, self.random)
+            self._settle(present, zone, before._replace(due=due), None)
+            return
         failures = before.failures + 1
         flag = None
         if zone.soa is None:
@@ -515,26 +475,6 @@ class Engine:
                 return
             self._starved.popleft().drive(present)
 
-    def told(self, present: Present, peer: Peer, notice: Notice, reason: str) -> None:
-        """A server has confirmed a notice, or answered something else."""
-        where = (peer.where.host, peer.where.port)
-        of_zone = self._told.setdefault(notice.apex, {})
-        before = of_zone.get(where)
-        if reason:
-            serial = before.serial if before is not None else None
-            of_zone[where] = Told(*where, serial, present.unix, reason)
-        else:
-            of_zone[where] = Told(*where, notice.sent, present.unix)
-
-    def row_done(self, apex: bytes, peer: Peer) -> None:
-        """A server needs to be told no more of a change."""
-        row = self._rows.get(apex)
-        if row is not None:
-            row.left.discard(peer.where)
-            if not row.left:
-                self._done_rows.append(row.key)
-                del self._rows[apex]
-
     def peer_changed(self, peer: Peer) -> None:
         """A server has gone or come back."""
         self._changed_peers[peer.where] = PeerRow(peer.failures, peer.since, peer.error)
@@ -544,7 +484,8 @@ class Engine:
         if self._peers.get(peer.where) is peer:
             del self._peers[peer.where]
 
-    def _peer(self, target: Target) -> Peer:
+    def peer(self, target: Target) -> Peer:
+        """What there is to do with a server."""
         where = where_of(target)
         peer = self._peers.get(where)
         if peer is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from csid import names
 from resolver.sync.actions import Errand
 from resolver.sync.settings import Target
@@ -25,6 +27,7 @@ class Zone:
         is_wanted: it is known to have changed: it is transferred without being asked for its SOA.
         is_urgent: a notice or somebody at the terminal waits for it.
         is_noticed: another notice came meanwhile.
+        is_crowded: so many zones wait for a primary that it could not be asked now.
         is_again: the present question is asked for the second time, on another connection.
         there: the serial that a primary said.
         expire: seconds that it said are left (RFC 7314); `is_new`, of what it transferred.
@@ -39,6 +42,7 @@ class Zone:
         "expire",
         "flags",
         "is_again",
+        "is_crowded",
         "is_forced",
         "is_full",
         "is_new",
@@ -76,7 +80,7 @@ class Zone:
         self.wanted: int | None = None
         self.is_full = self.is_forced = False
         self.is_wanted = soa is None
-        self.is_urgent = self.is_noticed = self.is_again = False
+        self.is_urgent = self.is_noticed = self.is_again = self.is_crowded = False
         self.there: int | None = None
         self.expire: int | None = None
         self.is_new = False
@@ -87,6 +91,35 @@ class Zone:
     def key(self) -> bytes:
         """Name of the key for the present primary."""
         return self.primaries[self.at].key
+
+
+class Queue:
+    """Zones in the order in which they come; those that were notified of, before the others."""
+
+    def __init__(self) -> None:
+        self._urgent: deque[Zone] = deque()
+        self._others: deque[Zone] = deque()
+
+    def add(self, zone: Zone, first: bool = False) -> None:
+        """Add a zone behind those like it, or before all."""
+        if first:
+            self._urgent.appendleft(zone)
+        else:
+            (self._urgent if zone.is_urgent else self._others).append(zone)
+
+    def take(self) -> Zone:
+        """The next zone, which is no longer in it."""
+        return (self._urgent or self._others).popleft()
+
+    def drain(self) -> list[Zone]:
+        """All of them; none is in it any more."""
+        zones = [*self._urgent, *self._others]
+        self._urgent.clear()
+        self._others.clear()
+        return zones
+
+    def __len__(self) -> int:
+        return len(self._urgent) + len(self._others)
 
 
 class Notice:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from csid.protocol import NOERROR, SERVFAIL
 from resolver.sync import checks, notify
 from resolver.sync.actions import Answered, Errand, Open, Present, Send, Shut, Transfer, Where
-from resolver.sync.job import Asked, Line, Notice, Sending, Zone
+from resolver.sync.job import Asked, Line, Notice, Queue, Sending, Zone
 from resolver.sync.settings import Target
 from resolver.sync.tsig import Key, TsigError, Verifier, sign
 
@@ -23,35 +23,6 @@ if TYPE_CHECKING:
     from resolver.sync.engine import Engine
 
 _IDENTITIES: Final = 1 << 16
-
-
-class Queue:
-    """Zones in the order in which they come; those that were notified of, before the others."""
-
-    def __init__(self) -> None:
-        self._urgent: deque[Zone] = deque()
-        self._others: deque[Zone] = deque()
-
-    def add(self, zone: Zone, first: bool = False) -> None:
-        """Add a zone behind those like it, or before all."""
-        if first:
-            self._urgent.appendleft(zone)
-        else:
-            (self._urgent if zone.is_urgent else self._others).append(zone)
-
-    def take(self) -> Zone:
-        """The next zone, which is no longer in it."""
-        return (self._urgent or self._others).popleft()
-
-    def drain(self) -> list[Zone]:
-        """All of them; none is in it any more."""
-        zones = [*self._urgent, *self._others]
-        self._urgent.clear()
-        self._others.clear()
-        return zones
-
-    def __len__(self) -> int:
-        return len(self._urgent) + len(self._others)
 
 
 class Peer:
@@ -249,7 +220,7 @@ class Peer:
         if isinstance(what, Zone):
             self._engine.failed_at(present, what, reason)
         elif isinstance(what, Notice):
-            self._engine.told(present, self, what, reason)
+            self._engine.telling.told(present, self, what, reason)
             self._drop_notice(what)
         else:
             self._carried = None
@@ -259,7 +230,7 @@ class Peer:
         """Any answer ends the retries (RFC 1996 section 4.7), but one that says "not now"."""
         code = message[3] & 15
         reason = "" if code == NOERROR else f"{self.where}: answers {checks.code_name(code)}"
-        self._engine.told(present, self, notice, reason)
+        self._engine.telling.told(present, self, notice, reason)
         if self._notices.get(notice.apex) is not notice:
             return
         if code == SERVFAIL:  # it has taken no note of it, but for the moment only
@@ -284,7 +255,7 @@ class Peer:
     def _drop_notice(self, notice: Notice) -> None:
         if self._notices.get(notice.apex) is notice:
             del self._notices[notice.apex]
-            self._engine.row_done(notice.apex, self)
+            self._engine.telling.row_done(notice.apex, self)
 
     def _overdue(self, present: Present) -> None:
         """See whether the question that waits longest has waited too long."""
@@ -447,7 +418,7 @@ class Peer:
             if present.steady - notice.since > self._limits.give_up:
                 self._drop_notice(notice)
             else:
-                self._engine.row_done(notice.apex, self)
+                self._engine.telling.row_done(notice.apex, self)
         self._ready = deque(one for one in self._ready if one.apex in self._notices)
 
     def _shut(self, line: Line) -> None:

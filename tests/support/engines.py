@@ -149,7 +149,7 @@ class World:
                 present = Present(read, self.steady, self.unix)
                 for change in feed.changes(read, self.position + b"\0"):
                     self.position = change.key
-                    self.engine.changed(present, change.apex, change.key)
+                    self.engine.telling.changed(present, change.apex, change.key)
                 self.engine.look(present)
             actions, self.engine.actions = self.engine.actions, []
             for action in actions:
@@ -211,8 +211,8 @@ class World:
 
     def _write(self) -> None:
         engine = self.engine
-        settled, done = engine.take_settled(), engine.take_done_rows()
-        told = engine.take_told()
+        settled, done = engine.take_settled(), engine.telling.take_done_rows()
+        told = engine.telling.take_told()
         engine.take_peers()
         if not (settled or done or told):
             return

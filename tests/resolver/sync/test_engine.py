@@ -15,10 +15,12 @@ import pytest
 
 from csid import names
 from resolver.store.apexes import EXPIRED, NOT_READY, SERVED
+from resolver.store.build import build
 from resolver.sync import states
 from resolver.sync.actions import Errand, Limits
-from resolver.sync.settings import KEYS, KeyRow, Target, pack
-from tests.support.engines import Peer, World
+from resolver.sync.settings import FOLLOWS, KEYS, Follow, KeyRow, Target, pack, where
+from tests.support.engines import START, Peer, World, zone_text
+from tests.support.memory import zone_data
 
 A = ("192.0.2.1", 53)
 B = ("192.0.2.2", 53)
@@ -391,6 +393,56 @@ def test_errands_wait_for_a_server_that_is_away(world: World) -> None:
 
 
 # -- many
+
+
+class Quick(Peer):
+    """A server that has nothing new of any zone, and takes no time to say so."""
+
+    def answer(self, octets: bytes) -> bytes | None:
+        question = octets[12 : octets.index(b"\0\0\6\0\1") + 5]  # without the OPT record
+        numbers = b"".join(one.to_bytes(4, "big") for one in (1, 100, 20, 1_000, 60))
+        data = b"\2ns\0\1h\0" + numbers
+        record = b"\xc0\x0c\0\6\0\1\0\0\0\x3c" + len(data).to_bytes(2, "big") + data
+        return octets[:2] + b"\x84\0\0\1\0\1\0\0\0\0" + question + record
+
+
+def many(world: World, count: int) -> None:
+    """Zones that are held and due."""
+    origin, zone = zone_data(zone_text(1), "z.test.")
+    nodes = list(build(origin, zone))
+    with world.store.write() as txn:
+        for number in range(count):
+            wire = names.from_text(f"z{number}.test.")
+            txn.replace_zone(wire, nodes)
+            row = pack(Follow((Target(*A),)))
+            txn.table(FOLLOWS).put(where(names.key_of(wire)), row)
+            states.begin(txn, names.key_of(wire))
+            state = states.StateRow(world.unix - 1, 1, 1, world.unix - 1, world.unix + 1_000)
+            states.settle(txn, [states.Settled(names.key_of(wire), 0, state)])
+
+
+def test_ten_thousand_zones_that_are_due_together(tmp_path: Path) -> None:
+    world = World(tmp_path / "data", Limits(queue=1_000))
+    world.peers[A] = Quick()
+    many(world, 10_000)
+    world.go(60, 5)
+    with world.store.read() as read:
+        found = [state for _, state in states.states(read)]
+    assert len(found) == 10_000
+    assert all(state.refreshed >= START and not state.failures for state in found)
+    assert len({state.due for state in found}) > 5  # they have parted
+    world.store.close()
+
+
+def test_a_queue_that_is_full_is_no_failure(tmp_path: Path) -> None:
+    world = World(tmp_path / "data", Limits(queue=10, window=2))
+    world.peers[A] = peer = Peer(is_silent=True)
+    many(world, 50)
+    world.go(4)
+    with world.store.read() as read:
+        assert all(not state.failures for _, state in states.states(read))
+    assert len(peer.asked) == 2
+    world.store.close()
 
 
 def test_only_what_is_due_is_read_at_the_start(world: World) -> None:
