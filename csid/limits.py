@@ -58,8 +58,8 @@ TRANSFER_STALL_SECONDS: Final = 60.0  # for a peer to take a part of a transfer
 TRANSFER_SECONDS: Final = 7_200.0  # for a peer to take all of it
 TRANSFER_PATIENCE_SECONDS: Final = 1.0  # waited for a peer before the rest goes into a file
 TRANSFER_PART_OCTETS: Final = 262_144  # made before others get their turn
-SMALL_TRANSFER_OCTETS: Final = 262_144  # one that is made and sent as any answer is
-SMALL_TRANSFER_STEPS: Final = 2_000  # changes looked through for one
+CHANGES_PART_OCTETS: Final = 32_768  # the same of changes, which take longer to be found
+SMALL_TRANSFER_STEPS: Final = 1_000  # changes looked through while others wait
 MAX_SPOOLED_OCTETS: Final = 8 << 30  # of transfers that wait for slow peers, on disk
 
 # UDP workers
@@ -94,6 +94,7 @@ COMMIT_SECONDS: Final = 0.01  # of deciding, after which the rest is left to the
 INCOMING_OCTETS: Final = 8 << 30  # of all messages of one
 INCOMING_RECORDS: Final = 100_000_000
 INCOMING_MESSAGES: Final = 10_000_000
+INTAKE_NODES: Final = 16_000  # written in one transaction; the primary waits meanwhile, Knot 0.5 s
 INTAKE_OCTETS: Final = 16 << 20  # of nodes that wait for a commit, or are sorted at once
 POINTERS_PER_COMMIT: Final = 2_000  # followed in one transaction for additional records
 NODES_PER_LOOK: Final = 10_000  # compared at one moment of the store

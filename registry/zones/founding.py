@@ -33,7 +33,7 @@ from registry.zones.first import SERIAL, first_zone
 from resolver.answer import lookup
 from resolver.store import node
 from resolver.store.apexes import NOT_READY
-from resolver.store.build import build, with_serial
+from resolver.store.build import build, next_serial, with_serial
 
 _NODES_LOOKED_AT: Final = 1_000  # of the root zone below a cut
 
@@ -136,11 +136,14 @@ def refusal(volume: Volume, named: Names, request: Request, cut: str, now: int) 
 def found(volume: Volume, named: Names, request: Request, cut: str, now: int) -> None:
     """Make a cut that nothing forbids a zone, and note that it is to be filed."""
     origin = named.target(cut)
-    nodes = list(build(origin, first_zone(origin, {server_of(volume, named): []})))
-    volume.found(origin, nodes)
     name = names.to_text(origin)
     before = view.get_zone(volume, name)
-    row = _row(nodes, volume.leaves(), now)
+    serial = SERIAL if before is None else next_serial(before.serial)  # it was dropped
+    zone = first_zone(origin, {server_of(volume, named): []})
+    zone[origin][SOA] = with_serial(zone[origin][SOA], serial)
+    nodes = list(build(origin, zone))
+    volume.found(origin, nodes)
+    row = _row(nodes, serial, volume.leaves(), now)
     value = codec.encode(row)
     volume.put(codec.ZONES, name.encode("ascii"), value)
     writer = entry_writer(request.actor, LOAD, now, request.reason)
@@ -158,11 +161,11 @@ def _filed(request: Request, cut: str) -> Request:
     return Request(request.actor, RequestFiling(cut), request.reason)
 
 
-def _row(nodes: list[Node], leaf: int, now: int) -> ZoneRow:
+def _row(nodes: list[Node], serial: int, leaf: int, now: int) -> ZoneRow:
     """The row of a zone that has nothing in it: its apex is all that is not the registry's."""
     [(_, blob)] = nodes
     held = dict(node.rrsets_of(blob))
     held[SOA] = with_serial(held[SOA], 0)
     # As registry.authority.Walk has it.
     digest = sha256(bytes(2) + node.encode(held)[2:]).digest()
-    return ZoneRow(SERIAL, 1, digest, leaf, now, True)
+    return ZoneRow(serial, 1, digest, leaf, now, True)

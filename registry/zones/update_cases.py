@@ -75,7 +75,7 @@ class Case:
         asked: what it asks for; None if it is refused already.
         key: of the key that has signed it, the name in wire form; else empty.
         result: what it gets, once that is known.
-        is_nodes: a node of the network asks, which no row allows it: only a claim may take it.
+        otherwise: of what a node of the network asks, the result if no claim takes it.
     """
 
     def __init__(self, arrived: Arrived) -> None:
@@ -84,7 +84,7 @@ class Case:
         self.fault: tsig.Fault | None = None
         self.asked: update.Asked | None = None
         self.result: Result | None = None
-        self.is_nodes = False
+        self.otherwise: Result | None = None
 
     @property
     def key(self) -> bytes:

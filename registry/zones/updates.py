@@ -16,8 +16,9 @@ from registry.zones.asked import Asked
 from registry.zones.update_batch import Batch, carry_out
 from registry.zones.update_cases import Answer as Answer
 from registry.zones.update_cases import Arrived as Arrived
-from registry.zones.update_cases import Case, Command, Core, failed_result
+from registry.zones.update_cases import Case, Command, failed_result
 from registry.zones.update_cases import Claim as Claim
+from registry.zones.update_cases import Core as Core
 from registry.zones.update_cases import Result as Result
 from registry.zones.update_cases import failed as failed
 from resolver.store.read import ReadTransaction
@@ -49,8 +50,8 @@ def answers(core: Core, waiting: Sequence[Arrived], now: int) -> list[Answer]:
             case.result = _admitted(read, case, now)
     claims = [_claim(core, case) for case in cases]
     for case, claim in zip(cases, claims, strict=True):
-        if case.is_nodes and case.result is None and claim is None and case.asked is not None:
-            case.result = _may_not(case, names.to_text(case.asked.origin))
+        if claim is None and case.result is None:
+            case.result = case.otherwise
     first = next((at for at, claim in enumerate(claims) if claim is not None), len(cases))
     waits = [case for case in cases[:first] if case.result is None]
     if not waits and first < len(cases):
@@ -144,12 +145,19 @@ def _admit(read: ReadTransaction, case: Case, now: int) -> Result | None:
     if isinstance(asked, int):
         return Result(asked)
     case.asked = asked
+    fault = _fault(read, case, asked)
+    row = key_row(read, case.key)
+    if row is not None and row.node:  # what a node of the network may is first for claims to say
+        case.otherwise = fault
+        return None
+    return fault
+
+
+def _fault(read: ReadTransaction, case: Case, asked: update.Asked) -> Result | None:
+    """Why a zone is not changed by who asks; None if it may be."""
     origin = names.to_text(asked.origin)
-    if not access.may(read, asked.apex, "update", arrived.address, case.key):
-        row = key_row(read, case.key)
-        case.is_nodes = row is not None and bool(row.node)
-        if not case.is_nodes:
-            return _may_not(case, origin)
+    if not access.may(read, asked.apex, "update", case.arrived.address, case.key):
+        return _may_not(case, origin)
     if follow_of(read, asked.apex) is not None:
         return Result(NOTAUTH, f"{origin} follows another server: update it there")
     try:

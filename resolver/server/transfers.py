@@ -19,10 +19,10 @@ from pathlib import Path
 import trio
 
 from csid.limits import (
+    CHANGES_PART_OCTETS,
     MAX_SPOOLED_OCTETS,
     MAX_TRANSFERS,
     MAX_TRANSFERS_PER_PEER,
-    SMALL_TRANSFER_OCTETS,
     SMALL_TRANSFER_STEPS,
     TRANSFER_PART_OCTETS,
     TRANSFER_PATIENCE_SECONDS,
@@ -33,6 +33,7 @@ from csid.limits import (
 from resolver.server.connections import Connection, Connections
 from resolver.server.spool import Room, Spool
 from resolver.store.environment import Store
+from resolver.store.read import ReadTransaction
 from resolver.sync import outgoing
 from resolver.sync.outgoing import Request
 
@@ -112,7 +113,7 @@ class Transfers:
         moment = self._store.reading(txn)
         if outgoing.steps_for(request, moment) > SMALL_TRANSFER_STEPS:
             return b""
-        parts = _parts(outgoing.unsigned(request, moment), SMALL_TRANSFER_OCTETS)
+        parts = _parts(request, moment)
         first = next(parts)
         return b"" if next(parts, b"") else first
 
@@ -120,8 +121,7 @@ class Transfers:
         """Make a transfer, from one moment of the store."""
         patience = TRANSFER_PATIENCE_SECONDS
         with self._store.moment() as txn:
-            made = outgoing.unsigned(request, self._store.reading(txn))
-            parts = _parts(made, TRANSFER_PART_OCTETS)
+            parts = _parts(request, self._store.reading(txn))
             # What has changed is gathered before there is a first message, and may take a while.
             part = await trio.to_thread.run_sync(next, parts, b"")
             while part:
@@ -155,11 +155,12 @@ class Transfers:
             self._ended.unpark_all()
 
 
-def _parts(messages: Iterator[bytes], octets: int) -> Iterator[bytes]:
-    """Messages behind their lengths, some together: until they have so many octets."""
+def _parts(request: Request, moment: ReadTransaction) -> Iterator[bytes]:
+    """Messages behind their lengths, as many together as are made in one turn."""
+    octets = TRANSFER_PART_OCTETS if request.serial is None else CHANGES_PART_OCTETS
     pieces: list[bytes] = []
     size = 0
-    for message in messages:
+    for message in outgoing.unsigned(request, moment):
         pieces += (len(message).to_bytes(2, "big"), message)
         size += len(message)
         if size >= octets:

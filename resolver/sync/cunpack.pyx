@@ -20,7 +20,8 @@ cdef enum:
     RECORD_HEAD = 12
     # Data that is decompressed, of one group: 60,000 octets, and one record more.
     SCRATCH = 60_000 + 65_535 + 1_024
-    CUT_SHORT, FORWARD, LABEL_TYPE, LONG_NAME, WRONG_DATA
+    MAX_POINTERS = 127
+    CUT_SHORT, FORWARD, LONG_CHAIN, LABEL_TYPE, LONG_NAME, WRONG_DATA
 
 ctypedef struct Layout:
     int known, fixed, strings, names, tail, plain
@@ -47,6 +48,7 @@ cdef int FIRST_QUERY = layouts.FIRST_QUERY_TYPE, LAST_QUERY = layouts.LAST_QUERY
 cdef dict SAID = {
     CUT_SHORT: layouts.CUT_SHORT,
     FORWARD: layouts.FORWARD,
+    LONG_CHAIN: layouts.LONG_CHAIN,
     LABEL_TYPE: layouts.LABEL_TYPE,
     LONG_NAME: layouts.LONG_NAME,
     WRONG_DATA: layouts.WRONG_DATA,
@@ -56,7 +58,7 @@ cdef dict SAID = {
 cdef int fill() except -1:
     assert GROUP == layouts.GROUP_RECORDS and RRSET_OCTETS == limits.MAX_RRSET_OCTETS
     assert RECORD_HEAD == build.RECORD_OCTETS and NAME_OCTETS == limits.MAX_NAME_OCTETS
-    assert layouts.HIGHEST < TYPES
+    assert layouts.HIGHEST < TYPES and MAX_POINTERS == layouts.MAX_POINTERS
     memset(LAYOUTS, 0, sizeof(LAYOUTS))
     memset(FLAGS, 0, sizeof(FLAGS))
     for rrtype, one in layouts.LAYOUTS.items():
@@ -87,7 +89,7 @@ cdef int read_name(
 ) noexcept nogil:
     """Copy the name at a place in full; its octets, or what is wrong with it, below zero."""
     cdef Py_ssize_t at = place[0], limit = at, end = 0, target
-    cdef int length, made = 0
+    cdef int length, made = 0, pointers = 0
     while True:
         if at >= size:
             return -CUT_SHORT
@@ -98,6 +100,9 @@ cdef int read_name(
             target = (length & 0x3F) << 8 | octets[at + 1]
             if target >= limit or plain:
                 return -FORWARD
+            pointers += 1
+            if pointers > MAX_POINTERS:
+                return -LONG_CHAIN
             if not end:
                 end = at + 2
             limit = at = target

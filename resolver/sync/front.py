@@ -224,15 +224,15 @@ class Front:
         apex, key = reply.key, _name(signed)
         if reply.qtype != SOA or reply.qclass != CLASS_IN:  # RFC 2136 section 3.1.1
             return self._say(reply, FORMERR, -1, now)
+        row = key_row(moment, key)
+        if row is not None and row.node:
+            return Forward(packet, reply)  # what a node of the network may, the writer says
         zone = moment.snapshot.zone_of(apex)
         is_ours = zone is not None and zone.apex == apex and follow_of(moment, apex) is None
         if not is_ours:
             return self._say(reply, NOTAUTH, EDE_NOT_AUTHORITATIVE, now)
         if not may(moment, apex, "update", reply.address, key):
-            row = key_row(moment, key)
-            # What a node of the network may is for the writer to say.
-            if row is None or not row.node:
-                return self._say(reply, REFUSED, EDE_PROHIBITED, now)
+            return self._say(reply, REFUSED, EDE_PROHIBITED, now)
         return Forward(packet, reply)
 
     def _say(self, reply: Reply, rcode: int, ede: int, now: int) -> bytes:

@@ -2,7 +2,7 @@
 
 Nothing of it is seen before; what is written by then belongs to a doomed generation, which is swept
 if the transfer comes to nothing or the process is killed. No moment of the store is held meanwhile,
-and the write lock only for NODES_PER_COMMIT nodes at a time. A small zone takes one commit.
+and the write lock only for INTAKE_NODES nodes at a time. A small zone takes one commit.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import Final
 from csid import names
 from csid.errors import StoreError, ZoneError
 from csid.limits import (
+    INTAKE_NODES,
     INTAKE_OCTETS,
     JOURNAL_ENTRY_NAMES,
     JOURNAL_ENTRY_OCTETS,
-    NODES_PER_COMMIT,
     NODES_PER_LOOK,
     POINTERS_PER_COMMIT,
 )
@@ -81,7 +81,7 @@ class Intake:
     def _weave(self, pieces: Pieces) -> int:
         weaver = self._weaver
         number = weaver.add(pieces)
-        if len(weaver.ready) >= NODES_PER_COMMIT or weaver.octets >= INTAKE_OCTETS:
+        if len(weaver.ready) >= INTAKE_NODES or weaver.octets >= INTAKE_OCTETS:
             self._write()
         return number
 
@@ -194,6 +194,8 @@ class Intake:
             try:
                 held = read.zone(self._origin)
             except ZoneError:
+                return None
+            if read.tree(held.generation).get(b"") is None:  # not there yet
                 return None
             number = read.journal(held).following
         while nodes is not None:

@@ -81,6 +81,7 @@ HIGHEST: Final = max(LAYOUTS)
 # What a message can be wrong in.
 CUT_SHORT: Final = "a message that ends within a record"
 FORWARD: Final = "a compression pointer that does not lead back (RFC 1035 4.1.4)"
+LONG_CHAIN: Final = "a name with more compression pointers than a name has labels"
 LABEL_TYPE: Final = "a label of a type that does not exist (RFC 6891 section 5)"
 LONG_NAME: Final = "a name of more than 255 octets"
 LONG_KEY: Final = "a name almost wholly of 00 and 01 octets, which the store cannot hold"
@@ -94,4 +95,5 @@ LARGE_DATA: Final = "a record that fits no answer"
 OPT_TYPE: Final = 41
 FIRST_QUERY_TYPE: Final = 128
 LAST_QUERY_TYPE: Final = 255
+MAX_POINTERS: Final = 127  # of one name, as many as it has labels: each leads to one at least
 GROUP_RECORDS: Final = 64  # records of a name that are put together at once

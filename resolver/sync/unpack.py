@@ -194,7 +194,7 @@ def _name(message: bytes, at: int, is_plain: bool) -> tuple[bytes, int]:
     parts = []
     octets = 1
     limit = at  # a pointer leads to before what it stands in
-    end = 0
+    end = pointers = 0
     while True:
         if at >= size:
             raise TransferError(layouts.CUT_SHORT)
@@ -205,6 +205,9 @@ def _name(message: bytes, at: int, is_plain: bool) -> tuple[bytes, int]:
             target = (length & 0x3F) << 8 | message[at + 1]
             if target >= limit or is_plain:
                 raise TransferError(layouts.FORWARD)
+            pointers += 1
+            if pointers > layouts.MAX_POINTERS:
+                raise TransferError(layouts.LONG_CHAIN)
             end = end or at + 2
             limit = at = target
             continue

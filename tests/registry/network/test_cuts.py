@@ -37,6 +37,7 @@ from registry.tables.enums import FilingState, NodeRole, State
 from registry.tables.record_node import node_of
 from registry.tables.view import View
 from registry.verify.report import Report
+from registry.zones.asked import Asked
 from resolver.answer.source import Stages
 from resolver.store import node
 from tests.support.books import ask, resolved, status
@@ -317,4 +318,17 @@ def test_a_suspended_identifier_keeps_its_hold_and_its_code(tmp_path: Path) -> N
         assert status(registry, Advance(held, Verb.REINSTATE)) is Status.DONE
         assert status(registry, Move(held, identifier("2", OTHER))) is Status.DONE
         assert state(registry, identifier("2", OTHER)) is State.FILING
+        assert is_sound(registry)
+
+
+def test_the_zone_of_a_cut_that_was_dropped_goes_on_with_its_serial(tmp_path: Path) -> None:
+    with joined(tmp_path / "data") as registry:
+        assert status(registry, RequestFiling(CUT)) is Status.DONE
+        asked = [Asked(ADMINISTRATOR, "").told(), ORIGIN]
+        assert registry.perform("zone.drop", asked)[0] == "dropped"
+        assert len(zones(registry)) == 2
+        assert status(registry, Assign(identifier("1"), RECORD)) is Status.DONE
+        with registry.view() as seen:
+            row = view.get_zone(seen, names.to_text(ORIGIN))
+        assert row is not None and (row.serial, row.held) == (2, True)
         assert is_sound(registry)

@@ -15,7 +15,7 @@ from csid.identifier import make
 from registry.rules.lifecycle import Verb
 from registry.rules.requests import Advance, Assign, Retire
 from registry.tables import codec, index
-from registry.tables.enums import BY_WORD, Kind, State
+from registry.tables.enums import BY_WORD, LISTED, Kind, State
 from registry.tables.overlay import Overlay
 from registry.tables.rows import Assignment
 from registry.tables.search import Query, find, page, read_query
@@ -83,6 +83,7 @@ def matching(seen: View, query: Query) -> Iterator[str]:
                 and (not query.family or parts[4][6:8] == query.family)
                 and query.state in (None, row.state)
                 and query.owner_name in name.casefold()
+                and (not query.listed or row.state in LISTED)
             ):
                 yield text
 

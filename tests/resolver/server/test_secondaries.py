@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import datetime
-import ipaddress
 import signal
 import socket
 import time
@@ -21,9 +19,6 @@ import dns.rdatatype
 import dns.xfr
 import dns.zone
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from csid import names
 from csid.protocol import CNAME, DNAME, MX, NS, TXT, A
@@ -31,6 +26,7 @@ from resolver.store.environment import Store
 from resolver.store.node import RRset
 from resolver.sync.settings import EVERYWHERE, KEYS, RIGHTS, KeyRow, Rights, Subject, pack
 from tests.support import trees
+from tests.support.certificates import certificate
 from tests.support.peers import HOST, Bind, Knot, Nsd, Pdns, Peer, Primary, installed, running
 from tests.support.servers import PATIENCE, Server, make_data, put_zone, serving
 
@@ -91,7 +87,7 @@ class Ours(NamedTuple):
 def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ours]:
     folder = tmp_path_factory.mktemp("ours")
     data = make_data(folder / "data")
-    chain, key = certificate(folder)
+    chain, key = certificate(folder, "ours")
     with Store.open(data, writable=True) as store:
         put_zone(store, TEXT, ZONE)
         with store.write() as txn:
@@ -103,40 +99,6 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ours]:
         options = ["--listen-tls", f"{HOST}:0", "--tls-cert", str(chain), "--tls-key", str(key)]
         with serving(data, *options) as server:
             yield Ours(server, store, chain)
-
-
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate of ns.test and its key, in files."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "ns.test")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName(
-                [x509.DNSName("ns.test"), x509.IPAddress(ipaddress.ip_address(HOST))]
-            ),
-            critical=False,
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    chain, secret = folder / "cert.pem", folder / "key.pem"
-    chain.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    secret.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return chain, secret
 
 
 Rows = set[tuple[bytes, int, int, bytes]]

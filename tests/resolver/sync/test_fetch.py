@@ -97,7 +97,7 @@ def test_the_order_of_names_does_not_matter(
 ) -> None:
     """Nor when they are written in many transactions and sorted in many runs."""
     if seed:
-        monkeypatch.setattr(intake, "NODES_PER_COMMIT", 3)
+        monkeypatch.setattr(intake, "INTAKE_NODES", 3)
         monkeypatch.setattr(intake, "NODES_PER_LOOK", 2)
         monkeypatch.setattr(intake, "POINTERS_PER_COMMIT", 1)
         monkeypatch.setattr(sorter, "INTAKE_OCTETS", 600)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dns.edns
 import dns.message
@@ -78,12 +79,22 @@ class Asked:
     """
 
     def __init__(
-        self, store: Store, wire: bytes, address: bytes = HERE, stream: bool = True
+        self,
+        store: Store,
+        wire: bytes,
+        address: bytes = HERE,
+        stream: bool = True,
+        is_heard: bool = True,
     ) -> None:
         self.rung: list[tuple[bytes, int | None, bytes]] = []
         self.outcome: Outcome = None
         answerer = Answerer(OPT, tell=lambda message: pytest.fail(message))
-        front = Front(answerer, OPT, lambda *told: self.rung.append(told))
+
+        def ring(*told: Any) -> bool:
+            self.rung.append(told)
+            return is_heard
+
+        front = Front(answerer, OPT, ring)
 
         with store.read() as read:
 
@@ -182,6 +193,7 @@ def test_notify_rings_the_bell_for_a_primary_alone(store: Store) -> None:
     assert (asked.rcode, asked.rung) == (NOERROR, [(apex(FOLLOWED), 6, HERE)])
     assert asked.answer is not None and asked.answer[2] & 0x84 == 0x84  # QR and AA
     assert Asked(store, notify(FOLLOWED.upper())).rung == [(apex(FOLLOWED), None, HERE)]
+    assert Asked(store, notify(FOLLOWED), is_heard=False).rcode == SERVFAIL  # it is told again
     for wire, address, rcode in (
         (notify(FOLLOWED), THERE, REFUSED),
         (notify(ZONE), HERE, NOTAUTH),
@@ -228,7 +240,7 @@ def test_an_update_without_a_writer_is_told_of_signed(store: Store) -> None:
     made, mac = signed(update(ZONE), NOW)
     asked = Asked(store, made)
     assert isinstance(asked.outcome, Forward)
-    front = Front(Answerer(OPT), OPT, lambda *_: None)
+    front = Front(Answerer(OPT), OPT, lambda *_: True)
     answer = tsig.Verifier(KEY, mac).check(front.unreachable(asked.outcome, NOW), NOW)
     assert answer[3] & 15 == SERVFAIL
 
@@ -262,7 +274,7 @@ def test_damaged_rows_cost_those_who_need_them(store: Store) -> None:
         txn.table(settings.KEYS).put(KEY.name, b"\x93")
     told: list[str] = []
     answerer = Answerer(OPT, tell=told.append)
-    front = Front(answerer, OPT, lambda *_: None)
+    front = Front(answerer, OPT, lambda *_: True)
     with store.read() as read:
 
         def special(reply: Reply, source: Source, now: int) -> bytes | None:

@@ -68,7 +68,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 @pytest.fixture(params=["at once", "in pieces"])
 def pieces(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     if request.param == "in pieces":
-        monkeypatch.setattr(intake, "NODES_PER_COMMIT", 5)
+        monkeypatch.setattr(intake, "INTAKE_NODES", 5)
         monkeypatch.setattr(intake, "NODES_PER_LOOK", 3)
         monkeypatch.setattr(intake, "POINTERS_PER_COMMIT", 2)
         monkeypatch.setattr(intake, "AT_ONCE", 3)

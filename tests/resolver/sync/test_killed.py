@@ -30,7 +30,7 @@ def lines(serial: int) -> list[Line]:
 
 def work(say: Say, path: Path, is_whole: bool) -> None:
     """Follow a primary through its serials; says what it was given, and what is through."""
-    intake.NODES_PER_COMMIT = intake.NODES_PER_LOOK = 20  # type: ignore[misc]
+    intake.INTAKE_NODES = intake.NODES_PER_LOOK = 20  # type: ignore[misc]
     intake.POINTERS_PER_COMMIT = 15  # type: ignore[misc]
     sorter.INTAKE_OCTETS = 8_000  # type: ignore[misc]
     with Store.open(path, writable=True) as store:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import gc
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -77,7 +79,7 @@ def refused(fetch: Fetch, sent: Iterator[bytes] | list[bytes], said: str) -> Non
 def pieces(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Zones are written by one commit, or by many and sorted on disk."""
     if request.param == "in pieces":
-        monkeypatch.setattr(intake, "NODES_PER_COMMIT", 2)
+        monkeypatch.setattr(intake, "INTAKE_NODES", 2)
         monkeypatch.setattr(intake, "AT_ONCE", 2)
         monkeypatch.setattr(sorter, "INTAKE_OCTETS", 300)
 
@@ -160,6 +162,37 @@ def test_octets_that_are_changed_harm_nothing(
         assert give(back, messages(back.request, whole(ZONE, HELD, lying.lines())))
         store.sweep()
     assert nodes(store) == before
+
+
+# -- no room
+
+
+@pytest.mark.usefixtures("unharmed", "pieces")
+def test_a_disk_that_is_full_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(sorter, "INTAKE_OCTETS", 300)
+    monkeypatch.setattr(os, "pwrite", full)
+    lines = [lying.lines()[0], *reversed(lying.lines()[1:])]
+    fetch = Fetch(store, ORIGIN, None, NOW, full=True)
+    refused(fetch, messages(fetch.request, whole(ZONE, NEXT, lines), 1), "No space left")
+
+
+def test_a_store_that_is_full_is_told_and_goes_on(tmp_path: Path) -> None:
+    with Store.create(tmp_path / "data", "other.", "0.X", map_octets=1 << 19) as small:
+        fetch = Fetch(small, ORIGIN, None, NOW)
+        assert give(fetch, messages(fetch.request, whole(ZONE, HELD, lying.lines())))
+        before = nodes(small)
+        many = [Line(f"n{number}.net.", "TXT", '"' + "x" * 250 + '"') for number in range(2_500)]
+        fetch = Fetch(small, ORIGIN, None, NOW)
+        sent = messages(fetch.request, whole(ZONE, NEXT, [*lying.lines(), *many]))
+        refused(fetch, sent, "the map is full")
+        assert nodes(small) == before
+        small.sweep()
+        assert trees.leftovers(small) == 0
+        fetch = Fetch(small, ORIGIN, None, NOW)
+        assert give(fetch, messages(fetch.request, whole(ZONE, NEXT, lying.lines())))
 
 
 # -- signatures

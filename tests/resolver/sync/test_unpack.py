@@ -178,6 +178,23 @@ def test_what_is_malformed_is_said(module: Any, fault: str) -> None:
 
 
 @pytest.mark.parametrize("module", [unpack, cunpack], ids=["plain", "compiled"])
+@pytest.mark.parametrize("pointers", [127, 128, 8_000])
+def test_a_chain_of_pointers_has_an_end(module: Any, pointers: int) -> None:
+    """Each name of a message could make thousands of steps otherwise."""
+    chain = wire(b"\1a\3net\0", 99, b"".join(
+        (0xC000 | (HEADER if not one else HEADER + 17 + 2 * (one - 1))).to_bytes(2, "big")
+        for one in range(pointers - 1)
+    ))  # fmt: skip
+    last = (0xC000 | HEADER + 17 + 2 * (pointers - 2)).to_bytes(2, "big")
+    packet = bytes(HEADER) + chain + wire(last, 1, bytes(4))
+    made = outcome(module, packet, HEADER, 2)
+    if pointers > layouts.MAX_POINTERS:
+        assert made == layouts.LONG_CHAIN
+    else:
+        assert [key for key, _ in made[0].pieces] == [b"a\0"]
+
+
+@pytest.mark.parametrize("module", [unpack, cunpack], ids=["plain", "compiled"])
 def test_a_key_beyond_what_the_store_takes_is_refused(module: Any) -> None:
     owner = (b"\x3f" + bytes(63)) * 3 + b"\x3d" + bytes(61) + b"\0"
     packet = bytes(HEADER) + wire(owner, 1, bytes(4))
