@@ -5,9 +5,12 @@ national node and its aggregate) need not hand keys about.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterator
 from hashlib import sha256
 from hmac import digest
 from typing import Final
+
+from resolver.sync.settings import KEYS, Moment, key_row
 
 ALGORITHM: Final = "hmac-sha256"
 SECRET: Final = b"network-secret"  # its key in the store's table meta; it is nowhere else
@@ -34,3 +37,11 @@ def key_name(node: str, generation: int) -> bytes:
     """The name of a node's key, NAME-GENERATION, in wire form."""
     label = f"{node}-{generation}".encode("ascii")
     return bytes((len(label),)) + label + b"\0"
+
+
+def own_keys(txn: Moment, node: str) -> Iterator[bytes]:
+    """The keys by which the network knows this node, by their names in wire form."""
+    for name, _ in txn.table(KEYS).scan(b""):
+        row = key_row(txn, name)
+        if row is not None and row.node == node:
+            yield name

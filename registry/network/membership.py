@@ -13,7 +13,7 @@ from typing import Final
 
 from csid import names
 from registry.network.joining import takes
-from registry.network.keys import ALGORITHM, SECRET, derive, key_name
+from registry.network.keys import ALGORITHM, SECRET, derive, key_name, own_keys
 from registry.tables import view
 from registry.tables.enums import NodeRole
 from registry.tables.naming import Names
@@ -37,6 +37,7 @@ from resolver.sync.settings import (
     Target,
     catalog_of,
     key_row,
+    own_rights,
     pack,
 )
 
@@ -152,7 +153,7 @@ class RegisterWatch:
             return
         place, root = found
         if place.role is NodeRole.AGGREGATE:
-            self._admit(txn, place, root)
+            self._admit(txn, place)
         if root.registers:
             targets = pack(list(_aggregates(txn, self._named, names.from_text(root.key))))
             if txn.table(TARGETS).get(EVERYWHERE) != targets:
@@ -164,7 +165,7 @@ class RegisterWatch:
         for group in nodes if is_by_group and nodes is not None else (None,):
             members.renew(txn, catalog, self._now(), group, self._policy)
 
-    def _admit(self, txn: WriteTransaction, place: Place, root: Root) -> None:
+    def _admit(self, txn: WriteTransaction, place: Place) -> None:
         """Let the keys of all nodes of the register, and no others of nodes, be here, and let them
         transfer.
         """
@@ -174,16 +175,20 @@ class RegisterWatch:
             if other.name != place.name
             for name, row in keys_of(txn, other)
         }
-        own = Subject(key=names.from_text(root.key))
         keys = txn.table(KEYS)
-        for name, _ in list(keys.scan(b"")):
-            row = key_row(txn, name)
-            if row is not None and row.node not in ("", place.name) and name not in wanted:
-                keys.delete(name)
+        former = {name for name, _ in keys.scan(b"") if getattr(key_row(txn, name), "node", "")}
+        own = tuple(own_keys(txn, place.name))
+        for name in former - wanted.keys() - set(own):
+            keys.delete(name)
         for name, row in wanted.items():
             if key_row(txn, name) != row:
                 keys.put(name, pack(row))
-        subjects = tuple(Subject(key=name) for name in sorted(wanted))
-        rights = pack(Rights((own, *subjects), (), (own, *subjects)))
-        if txn.table(RIGHTS).get(EVERYWHERE) != rights:
-            txn.table(RIGHTS).put(EVERYWHERE, rights)
+        given = tuple(Subject(key=name) for name in (*own, *sorted(wanted)))
+        before = own_rights(txn, EVERYWHERE) or Rights()
+        # What others were given stays.
+        transfer, update, notify = (
+            tuple(one for one in part if one.key not in former) for part in before
+        )
+        rights = Rights((*given, *transfer), update, (*given, *notify))
+        if rights != before:
+            txn.table(RIGHTS).put(EVERYWHERE, pack(rights))

@@ -75,12 +75,8 @@ def add_key(core: Core, args: Any) -> bool:
     """
     asked, name, algorithm, secret, until = args
     Asked.of(asked, core.peer)
-    name = _checked_name(name)
+    name = checked_key(name, algorithm, secret)
     shown = names.to_text(name)
-    if fault := algorithm_fault(algorithm):
-        raise SettingError(fault)
-    if not isinstance(secret, bytes) or not 1 <= len(secret) <= MAX_SECRET_OCTETS:
-        raise SettingError(f"{shown}: a secret has 1 to {MAX_SECRET_OCTETS} octets")
     if not isinstance(until, int) or not 0 <= until < 1 << 48:
         raise SettingError(f"{shown}: {until!r} is no time at which it can end")
     with core.store.write() as txn:
@@ -98,6 +94,20 @@ def add_key(core: Core, args: Any) -> bool:
         if row != before:
             txn.table(KEYS).put(name, pack(row))
     return row != before
+
+
+def checked_key(name: bytes, algorithm: str, secret: bytes) -> bytes:
+    """The name of a key in lower case.
+
+    Raises:
+        SettingError: it is none that can be used.
+    """
+    name = _checked_name(name)
+    if fault := algorithm_fault(algorithm):
+        raise SettingError(fault)
+    if not isinstance(secret, bytes) or not 1 <= len(secret) <= MAX_SECRET_OCTETS:
+        raise SettingError(f"{names.to_text(name)}: a secret has 1 to {MAX_SECRET_OCTETS} octets")
+    return name
 
 
 def remove_key(core: Core, args: Any) -> list[str]:
