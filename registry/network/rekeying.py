@@ -16,6 +16,7 @@ from registry.network.catalogs import NodePolicy
 from registry.network.following import ring
 from registry.network.joining import JOIN, catalog_of
 from registry.network.keys import own_keys
+from registry.network.membership import RegisterWatch
 from registry.network.rights import checked_key
 from registry.rules.case import entry_writer
 from registry.rules.status import Status
@@ -23,10 +24,11 @@ from registry.tables import carried, codec, view
 from registry.tables.rows import Place, Root
 from registry.tables.transaction import TransactionView, append_leaves
 from registry.zones.asked import Asked
+from resolver.store.apexes import NOT_READY
 from resolver.store.write import WriteTransaction
-from resolver.sync import members, states
+from resolver.sync import states
 from resolver.sync.settings import (
-    CATALOGS,
+    EVERYWHERE,
     FOLLOWS,
     KEYS,
     RIGHTS,
@@ -147,6 +149,11 @@ def _give(txn: WriteTransaction, former: Collection[bytes], keys: Sequence[bytes
         after = Rights(*(_with_all(part, former, keys) for part in rights))
         if after != rights:
             txn.table(RIGHTS).put(place, pack(after))
+    everywhere = own_rights(txn, EVERYWHERE) or Rights()
+    own = tuple(Subject(key=key) for key in keys)
+    wanted = Rights(*((*own, *(one for one in part if one not in own)) for part in everywhere))
+    if wanted != everywhere:
+        txn.table(RIGHTS).put(EVERYWHERE, pack(wanted))
     for place, _ in list(txn.table(TARGETS).scan(b"")):
         targets = own_targets(txn, place) or ()
         signed = [one._replace(key=keys[0]) if one.key in former else one for one in targets]
@@ -169,17 +176,18 @@ def _with_all(
 def _follow(
     txn: WriteTransaction, core: Core, place: tuple[str, int], keys: Sequence[bytes], now: int
 ) -> None:
-    """Follow the root zone and the catalog from there: under the present key, and where that is not
-    known yet, the one before.
+    """Follow the root zone and the catalog from there, under the present key, and where that is not
+    known yet, the one before; and whom these name, by the same keys.
     """
     primaries = tuple(Target(*place, key) for key in keys)
     for apex in _apexes(core):
         follow = follow_of(txn, apex) or Follow((), since=now)
         txn.table(FOLLOWS).put(where(apex), pack(follow._replace(primaries=primaries)))
+        if txn.table(b"apexes").get(where(apex)) is None:
+            txn.set_flags(names.wire_of_key(apex), NOT_READY)
         states.begin(txn, apex)
-    catalog = _apexes(core)[1]
-    if txn.table(CATALOGS).get(where(catalog)) is not None:
-        members.renew(txn, catalog, now, None, NodePolicy(core.suffix))
+    watch = RegisterWatch(core.suffix, lambda: now, NodePolicy(core.suffix))
+    watch.replaced(txn, _apexes(core)[0])
 
 
 def _apexes(core: Core) -> tuple[bytes, bytes]:

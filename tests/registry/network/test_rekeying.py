@@ -21,6 +21,7 @@ from registry.tables.transaction import TransactionView
 from registry.tables.view import get_root
 from resolver.sync.access import keyring, may
 from resolver.sync.settings import Subject, Target, follow_of, key_row
+from tests.support import damaged
 from tests.support.books import ORIGIN, SUFFIX, ask
 from tests.support.joined import KEY, REGION, ROOT, joined
 from tests.support.registering import PLACE, RECORD, identifier
@@ -150,3 +151,18 @@ def test_an_aggregate_has_its_new_key_and_those_of_all_nodes(tmp_path: Path) -> 
         assert new_key(registry) == ["zhejiang-2.", "zhejiang-1."]
         with registry.store.read() as read:
             assert may(read, NAMED.key("x"), "notify", ADDRESS, NEW)
+
+
+@pytest.mark.parametrize("table", ["sync.rights", "sync.follows", "sync.targets", "apexes"])
+def test_what_another_tool_took_away_is_put_right_by_it(tmp_path: Path, table: str) -> None:
+    path = tmp_path / "data"
+    joined(path).close()
+    with damaged.table(path, table.encode("ascii")) as rows:
+        for key, _ in rows.all():
+            rows.delete(key)
+    with Registry.open(path, writable=True, sync=False) as registry:
+        assert bool(registry.verify([]).faults) is (table != "sync.targets")
+        assert use(registry, root=ROOT) == ["zhejiang-1."]
+        assert registry.verify([]).faults == []
+        with registry.store.read() as read:
+            assert may(read, CUT, "update", ADDRESS, KEY.name)
