@@ -47,7 +47,7 @@ THREADS: Final = 8  # transfers whose messages are worked on at a time
 TELLING_MOST: Final = 4_096  # zones whose changes are told at a time
 FEED_AT_ONCE: Final = 500  # rows taken before others get their turn
 # A commit is seen a moment after what it wrote: so it is looked for once more, and again.
-AFTERLOOKS: Final = (0.001, 0.01, 0.0)  # seconds
+AFTERLOOKS: Final = (0.001, 0.01, 0.1, 0.0)  # seconds
 
 
 class Driver:
