@@ -156,7 +156,10 @@ class Driver:
                         heard = bell.rung(rung.recv(bell.MAX_OCTETS))
                         if isinstance(heard, bell.Heard):
                             self._heard.add(heard.key)
-                        elif heard is not None and heard.address != bell.NOBODY:
+                        elif heard is not None and heard.address == bell.NOBODY:
+                            self.engine.asked(present, heard.apex)
+                            self._worked.set()
+                        elif heard is not None:
                             self.engine.notice(present, *heard)
                 except BlockingIOError:
                     pass
