@@ -309,6 +309,7 @@ class Driver:
                     f"the transfer ended early: {reason}",
                     is_closed=is_silent and not is_hung,
                     is_hung=is_hung,
+                    may_full=fetch.is_undecided and not (is_silent and is_hung),
                 )
         self._done()
 
