@@ -127,7 +127,7 @@ def main() -> None:
         with serving(folder / "primary", ports[0]), serving(folder / "secondary", ports[1]):
             with Registry.open(folder / "secondary", writable=True) as registry:
                 targets = [Target(HOST, ports[0], KEY)]
-                registry.perform(FOLLOW, (ADMINISTRATOR, WIRE, targets))
+                registry.perform(FOLLOW, (ADMINISTRATOR, WIRE, targets, True))
             measured(ports, options.changes)
     finally:
         shutil.rmtree(folder)

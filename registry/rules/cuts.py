@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from csid import prefix
-from csid.errors import IdentifierError
-from registry.rules import policy
 from registry.rules.case import Case
 from registry.rules.cut_draft import changed
+from registry.rules.cut_rules import (
+    able,
+    cut_of,
+    dependent,
+    ds_holds,
+    is_not_rejected,
+    place_holds,
+    scope_holds,
+)
 from registry.rules.cut_servers import servers_hold, servers_of
 from registry.rules.decision import Decision, Refusal
 from registry.rules.nodes import known, suffix_of
-from registry.rules.participants import Right
 from registry.rules.requests import (
     REFERENCE_MAX,
     ApproveCut,
@@ -25,26 +30,18 @@ from registry.rules.requests import (
 )
 from registry.rules.status import Status
 from registry.tables import codec
-from registry.tables.enums import CUT_STATE_WORDS, CutState, NodeRole, NodeState
+from registry.tables.enums import CUT_STATE_WORDS, CutState
 from registry.tables.naming import Names
 from registry.tables.rows import NO_LEAF, Cut, Filing, Node
 from registry.tables.view import (
-    CUT_SEGMENTS,
-    View,
-    cut_above,
-    cut_below,
     get_cut,
     get_filing,
     get_node_use,
-    get_owner,
     get_past_cut,
-    get_subtree,
 )
 
 MODES: Final = {"automatic": False, "manual": True}
 WAITING_MAX: Final = 10_000  # cuts of one node
-DS_MAX: Final = 8
-DS_OCTETS: Final = range(5, 132)  # RFC 4034 section 5.1, with digests of up to 128 octets
 FILING: Final = "filing"
 
 
@@ -77,7 +74,7 @@ def file(case: Case, body: FileCut) -> Decision:
     servers = servers_of(suffix, name, body.servers)
     if isinstance(servers, Refusal):
         return servers.about(cut)
-    if refusal := _ds_holds(body.ds):
+    if refusal := ds_holds(body.ds):
         return refusal.about(cut)
     is_filed = not get_filing(case.view).is_manual or (
         before is not None and before.state is CutState.FILED
@@ -97,9 +94,9 @@ def file(case: Case, body: FileCut) -> Decision:
     if before is not None and before[:4] == row[:4]:
         return Decision(Status.UNCHANGED, cut)
     refusal = (
-        _scope_holds(cut, name, node)
-        or _is_not_rejected(cut, past, row)
-        or _place_holds(case.view, cut)
+        scope_holds(cut, name, node)
+        or is_not_rejected(cut, past, row)
+        or place_holds(case.view, cut)
         or servers_hold(case.view, suffix, cut, row)
     )
     waiting, _ = get_node_use(case.view, name)
@@ -123,13 +120,13 @@ def approve(case: Case, body: ApproveCut) -> Decision:
         return _unknown(cut)
     if last.state is CutState.FILED:
         return Decision(Status.UNCHANGED, cut)
-    node = _able(case.view, last.node)
+    node = able(case.view, last.node)
     if isinstance(node, Refusal):
         return node.about(cut)
     row = last._replace(state=CutState.FILED, reason="", leaf=case.leaf)
     refusal = (
-        _scope_holds(cut, row.node, node)
-        or _place_holds(case.view, cut)
+        scope_holds(cut, row.node, node)
+        or place_holds(case.view, cut)
         or servers_hold(case.view, suffix, cut, row)
     )
     if refusal is not None:
@@ -169,7 +166,7 @@ def withdraw(case: Case, body: WithdrawCut) -> Decision:
     name = body.node.lower()
     node = known(case.view, name)
     if isinstance(node, Node) and case.request.actor.role is Role.NODE:
-        node = _able(case.view, name)
+        node = able(case.view, name)
     if isinstance(node, Refusal):
         return node.about(cut)
     before = get_cut(case.view, cut)
@@ -180,7 +177,7 @@ def withdraw(case: Case, body: WithdrawCut) -> Decision:
         return Decision(Status.CUT_OVERLAPS, cut, f"{cut} is a cut of node {last.node}")
     if last.state is CutState.WITHDRAWN:
         return Decision(Status.UNCHANGED, cut)
-    if before is not None and (led := _led(case.view, cut)):
+    if before is not None and (led := dependent(case.view, cut)):
         detail = f"a name server of {led} lies in it; that has to leave it out first"
         return Decision(Status.ASSOCIATED, cut, detail)
     row = last._replace(state=CutState.WITHDRAWN, reason=case.request.reason, leaf=case.leaf)
@@ -202,19 +199,16 @@ def move(case: Case, body: MoveCut) -> Decision:
     servers = servers_of(suffix, name, body.servers)
     if isinstance(servers, Refusal):
         return servers.about(cut)
-    if refusal := _ds_holds(body.ds):
+    if refusal := ds_holds(body.ds):
         return refusal.about(cut)
     ds = tuple(sorted(set(body.ds)))
     row = before._replace(node=name, servers=servers, ds=ds, leaf=case.leaf)
     if row[:4] == before[:4]:
         return Decision(Status.UNCHANGED, cut)
-    refusal = _scope_holds(cut, name, node) or servers_hold(case.view, suffix, cut, row)
+    refusal = scope_holds(cut, name, node) or servers_hold(case.view, suffix, cut, row)
     if refusal is not None:
         return refusal.about(cut)
     return _written(case, suffix, cut, before, row, before.leaf)
-
-
-# -- rules
 
 
 def _asked(case: Case, text: str, name: str) -> tuple[Names, str, Node, Cut | None] | Refusal:
@@ -223,7 +217,7 @@ def _asked(case: Case, text: str, name: str) -> tuple[Names, str, Node, Cut | No
     if isinstance(place, Refusal):
         return place
     suffix, cut = place
-    node = _able(case.view, name.lower())
+    node = able(case.view, name.lower())
     if isinstance(node, Refusal):
         return node
     return suffix, cut, node, get_cut(case.view, cut)
@@ -234,114 +228,8 @@ def _place(case: Case, text: str) -> tuple[Names, str] | Refusal:
     suffix = suffix_of(case.view)
     if isinstance(suffix, Refusal):
         return suffix
-    cut = _prefix(text)
+    cut = cut_of(text)
     return cut if isinstance(cut, Refusal) else (suffix, cut)
-
-
-def _prefix(text: str) -> str | Refusal:
-    """The prefix of a cut in canonical form."""
-    if len(text) > REFERENCE_MAX:
-        return Refusal(Status.BAD_VALUE, f"{text[:80]!r}… is no prefix of an identifier")
-    if text.strip("/").count("/") >= CUT_SEGMENTS:
-        return Refusal(
-            Status.CUT_TOO_DEEP,
-            f"{text[:80]} lies below a location; expected OWNER, OWNER/INDUSTRY or "
-            "OWNER/INDUSTRY/LOCATION",
-        )
-    try:
-        return prefix.whole(text, CUT_SEGMENTS)
-    except IdentifierError as error:
-        return Refusal(Status.BAD_VALUE, str(error))
-
-
-def _able(view: View, name: str) -> Node | Refusal:
-    """A node that may file."""
-    node = known(view, name)
-    if isinstance(node, Node) and node.state is NodeState.SUSPENDED:
-        return Refusal(
-            Status.NODE_SUSPENDED,
-            f"node {name} is suspended: what it has filed goes on resolving, nothing more is taken "
-            "from it until the national node reinstates it",
-        )
-    return node
-
-
-def _scope_holds(cut: str, name: str, node: Node) -> Refusal | None:
-    """Whether a cut lies wholly within what a node may file for."""
-    if node.role is NodeRole.AGGREGATE:
-        return Refusal(Status.NODE_SCOPE, f"node {name} is an aggregate, which has no cuts")
-    segments = cut.split("/")
-    at, what = (2, "location") if node.role is NodeRole.REGION else (1, "industry")
-    wanted = ", ".join(node.scope)
-    if not node.scope:
-        return None
-    if len(segments) <= at:
-        return Refusal(
-            Status.NODE_SCOPE,
-            f"{cut} is for every {what}, node {name} may file for {what} {wanted} only; file "
-            f"{'/'.join(('OWNER', 'INDUSTRY', 'LOCATION')[: at + 1])}",
-        )
-    if not segments[at].startswith(node.scope):
-        return Refusal(
-            Status.NODE_SCOPE,
-            f"{what} {segments[at]}: node {name} may file for {what} {wanted} only",
-        )
-    return None
-
-
-def _is_not_rejected(cut: str, past: Cut | None, row: Cut) -> Refusal | None:
-    """Whether the same was not rejected before."""
-    if past is None or past.state is not CutState.REJECTED or past[1:4] != row[1:4]:
-        return None
-    return Refusal(
-        Status.CUT_REJECTED,
-        f"filing {past.number} of {cut} was rejected: {past.reason}; ask the national node to "
-        "approve it, or withdraw it and file again",
-    )
-
-
-def _place_holds(view: View, cut: str) -> Refusal | None:
-    """Whether a subtree can be delegated: its owner, the cuts above and below, names in it."""
-    owner = cut.partition("/")[0]
-    refusal = policy.right_holds(get_owner(view, owner), owner, Right.HOLD_IDENTIFIERS)
-    if refusal is not None:
-        return refusal
-    above, _, last = cut.rpartition("/")
-    for where, found in (
-        ("under", cut_above(view, above) if last and above else None),
-        ("above", cut_below(view, cut)),
-    ):
-        if found is not None:
-            other, row = found
-            verb = "is filed for" if row.state is CutState.FILED else "awaits approval for"
-            return Refusal(
-                Status.CUT_OVERLAPS, f"{cut} lies {where} {other}, which {verb} node {row.node}"
-            )
-    held = next(view.scan(codec.ASSIGNMENTS, f"{cut}/".encode("ascii")), None)
-    if held is not None:
-        return Refusal(
-            Status.CUT_HAS_NAMES,
-            f"the national node has assigned {held[0].decode('ascii')}, which the cut would hide",
-        )
-    closed = [one for one in prefix.ancestors(cut) if get_subtree(view, one) is not None]
-    below = next(view.scan(codec.SUBTREES, f"{cut}/".encode("ascii")), None)
-    if closed or below is not None:
-        found_at = closed[0] if closed else below[0].decode("ascii") if below else ""
-        return Refusal(Status.SUBTREE_ALIASED, f"{found_at} leads elsewhere since it was closed")
-    return None
-
-
-def _ds_holds(ds: tuple[bytes, ...]) -> Refusal | None:
-    if len(ds) <= DS_MAX and all(len(one) in DS_OCTETS for one in ds):
-        return None
-    return Refusal(Status.BAD_VALUE, f"expected at most {DS_MAX} DS records (RFC 4034 section 5.1)")
-
-
-def _led(view: View, cut: str) -> str:
-    """A cut of which a name server lies in this one; empty if there is none."""
-    begin = f"s/{cut}/".encode("ascii")
-    found = next(view.scan(codec.CUT_INDEX, begin), None)
-    return found[0].rpartition(b"//")[2].decode("ascii") if found is not None else ""
 
 
 def _unknown(cut: str) -> Decision:

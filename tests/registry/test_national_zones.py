@@ -197,3 +197,21 @@ def test_keys_rights_and_targets_of_nodes_are_verified_both_ways(data: Path, tab
     with Registry.open(data, writable=True) as registry:
         assert registry.verify().faults != []
         must(registry, RekeyNode("beijing", 0))
+
+
+def test_what_finds_and_counts_cuts_is_made_right(data: Path) -> None:
+    with damaged.table(data, b"registry.cut_index") as rows:
+        held = rows.all()
+        rows.delete(held[0][0])
+        rows.put(b"n/beijing/" + CUT.encode(), b"")
+    with damaged.table(data, b"registry.counts") as rows:
+        rows.put(b"n/zhejiang", b"\x92\5\5")
+    assert "registry.cut_index" in run("audit", "verify", "--data", data).err
+    assert "rows made right: 3" in run("audit", "rebuild-indexes", "--data", data).out
+
+
+def test_a_stranger_adds_nothing_to_the_catalog(data: Path) -> None:
+    words = ("zone", "catalog", "produce", f"_catalog.{SUFFIX}", "--add", f"other.{SUFFIX}")
+    ran = run(*words, "--data", data)
+    assert ran.code != 0
+    assert "only the register of the network has" in ran.err, ran

@@ -145,7 +145,7 @@ def follow(data: Path, *ports: int, origin: str = ORIGIN, tls: str = "", key: by
     """Let a zone follow servers on this machine."""
     targets = [Target(HOST, port, key, tls) for port in ports]
     with Registry.alone(data) as registry:
-        registry.perform(FOLLOW, (ADMINISTRATOR, names.from_text(origin), targets))
+        registry.perform(FOLLOW, (ADMINISTRATOR, names.from_text(origin), targets, True))
 
 
 def notify(data: Path, *ports: int, origin: str = ORIGIN) -> None:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import argparse
 import base64
 import re
-import time
-from collections.abc import Iterator
 from ipaddress import ip_address
-from typing import Any, Final
+from typing import Final
 
 from csid import address, names
 from csid.errors import CsidError
 from csid.protocol import AAAA, NS, A
-from csid.vocabulary import NODE_ROLES, NODE_STATES
 from gateway.cli import acting, options, output, request
-from registry.network import seen as hearing
+from gateway.cli.commands import node_show
+from gateway.cli.commands.node_show import ROLES
 from registry.network.keys import ALGORITHM, SECRET, derive
 from registry.rules.decision import Refusal
 from registry.rules.nodes import OVERLAP, known
@@ -30,17 +28,12 @@ from registry.rules.requests import (
     SuspendNode,
     facts_of,
 )
-from registry.rules.status import Status
 from registry.service import Registry
-from registry.tables import codec
-from registry.tables.enums import NODE_ROLE_WORDS, NODE_STATE_WORDS, NodeRole, NodeState
-from registry.tables.rows import Node
-from registry.tables.view import View, get_node, get_node_use
+from registry.tables.enums import NODE_ROLE_WORDS, NodeRole
+from registry.tables.view import get_node
 from resolver.store import node as nodes
 from resolver.store.read import ReadTransaction
 
-ROLES: Final = tuple(word for word in NODE_ROLES if word != "national")
-LIST_LIMIT: Final = 100  # nodes, unless asked for more
 DNS_PORT: Final = 53
 _STEPS: Final = {
     "suspend": (SuspendNode, "take nothing from it any more; what it has filed resolves 暂停"),
@@ -106,27 +99,18 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         _add_name(step)
         request.add_request(step)
         step.set_defaults(run=run_step, body=body)
-    _register_reading(actions)
+    _register_key(actions)
+    node_show.register(actions)
 
 
-def _register_reading(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
+def _register_key(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
     key = actions.add_parser("key", help="print its present key again, for administrators 密钥")
     _add_name(key)
     _add_root(key)
     acting.add_actor(key)
     key.set_defaults(run=run_key)
-    show = actions.add_parser("show", help="show one node 查看节点")
-    _add_name(show)
-    show.set_defaults(run=run_show)
-    listing = actions.add_parser("list", help="list nodes 列出节点")
-    listing.add_argument("--role", choices=ROLES, help="of this role 角色")
-    listing.add_argument("--state", choices=tuple(NODE_STATES), help="in this state 状态")
-    options.add_page(listing, LIST_LIMIT, "NAME")
-    listing.set_defaults(run=run_list)
-    for parser in (show, key):
-        options.add_json(parser)
-    for parser in (show, listing, key):
-        options.add_data(parser)
+    options.add_json(key)
+    options.add_data(key)
 
 
 def _add_name(parser: argparse.ArgumentParser) -> None:
@@ -255,114 +239,3 @@ def _own_address(read: ReadTransaction, suffix: str) -> str:
                 host = str(ip_address(found[rrtype].rdatas[0]))
                 return str(address.Address(host, DNS_PORT))
     raise NodeError("the root zone says no address of this node: give it with --root HOST:PORT")
-
-
-# -- reading
-
-
-def run_show(args: argparse.Namespace) -> int:
-    """Show one node; exit 1 if it is not registered."""
-    name = args.name.lower()
-    with Registry.open(args.data) as registry, registry.store.read() as read:
-        with registry.view() as seen:
-            node = get_node(seen, name) if name.isascii() and len(name) < 64 else None
-            use = get_node_use(seen, name) if node is not None else (0, 0)
-        heard = hearing.last(read, name) if node is not None else 0
-    if node is None:
-        output.complain(f"{name}  {request.status_text(Status.NODE_UNKNOWN)}")
-        return output.EXIT_BAD_INPUT
-    if args.json:
-        output.print_json(_as_json(name, node, use, heard))
-        return output.EXIT_OK
-    rows = [
-        ("节点 Node", name),
-        ("角色 Role", _words(NODE_ROLE_WORDS[node.role])),
-        ("管辖范围 Scope", " ".join(node.scope) or "不限 any"),
-        ("地址 Addresses", " ".join(_addresses(node))),
-        ("联系方式 Contact", node.contact),
-        ("状态 State", _words(NODE_STATE_WORDS[node.state])),
-        ("切分点 Cuts", f"{use[1]:,} 已备案 filed, {use[0]:,} 待审 waiting"),
-        ("密钥 Key", _keys_text(name, node)),
-        ("最近联系 Last seen", output.moment(heard) if heard else "无 never"),
-        ("登记时间 Since", output.moment(node.since)),
-    ]
-    output.print_facts([row for row in rows if row[1]])
-    return output.EXIT_OK
-
-
-def run_list(args: argparse.Namespace) -> int:
-    """List nodes in the order of their names."""
-    with Registry.open(args.data) as registry, registry.store.read() as read:
-        with registry.view() as seen:
-            found, more = output.take(_matching(seen, args), args.limit)
-            uses = {name: get_node_use(seen, name) for name, _ in found}
-        heard = {name: hearing.last(read, name) for name, _ in found}
-    if args.json:
-        for name, node in found:
-            output.print_json(_as_json(name, node, uses[name], heard[name]))
-    else:
-        heads = ("节点 Node", "角色 Role", "范围 Scope", "地址 Addresses", "状态 State")
-        output.print_list(
-            (*heads, "切分点 Cuts", "最近联系 Last seen"),
-            (
-                (
-                    name,
-                    _words(NODE_ROLE_WORDS[node.role]),
-                    " ".join(node.scope),
-                    " ".join(_addresses(node)),
-                    _words(NODE_STATE_WORDS[node.state]),
-                    uses[name][1],
-                    output.moment(heard[name]) if heard[name] else "",
-                )
-                for name, node in found
-            ),
-        )
-    if more:
-        output.note_more(found[-1][0])
-    return output.EXIT_OK
-
-
-def _matching(seen: View, args: argparse.Namespace) -> Iterator[tuple[str, Node]]:
-    """The nodes asked for; those that were removed only where their state is asked for."""
-    start = args.after.lower().encode() + b"\0" if args.after else b""
-    for key, value in seen.scan(codec.NODES, b"", start):
-        node = codec.decode_node(value)
-        state = NODE_STATE_WORDS[node.state][0]
-        is_wanted = state == args.state if args.state else node.state is not NodeState.REMOVED
-        if is_wanted and args.role in (None, NODE_ROLE_WORDS[node.role][0]):
-            yield key.decode("ascii"), node
-
-
-def _words(words: tuple[str, str]) -> str:
-    word, zh = words
-    return f"{zh} {word}"
-
-
-def _addresses(node: Node) -> list[str]:
-    return [str(address.Address(*one)) for one in node.addresses]
-
-
-def _keys_text(name: str, node: Node) -> str:
-    if node.state is NodeState.REMOVED:
-        return ""
-    text = f"{name}-{node.generation}"
-    if node.until > time.time():
-        text += f", {name}-{node.generation - 1} 至 until {output.moment(node.until)}"
-    return text
-
-
-def _as_json(name: str, node: Node, use: tuple[int, int], heard: int) -> dict[str, Any]:
-    return {
-        "node": name,
-        "role": NODE_ROLE_WORDS[node.role][0],
-        "scope": list(node.scope),
-        "addresses": _addresses(node),
-        "contact": node.contact,
-        "state": NODE_STATE_WORDS[node.state][0],
-        "generation": node.generation,
-        "previous_key_until": node.until or None,
-        "waiting": use[0],
-        "filed": use[1],
-        "last_seen": heard or None,
-        "since": node.since,
-    }

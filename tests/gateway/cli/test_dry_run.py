@@ -69,7 +69,8 @@ def offering(parser: argparse.ArgumentParser, words: str) -> Iterator[str]:
                 yield from offering(below, f"{words} {word}".strip())
 
 
-OFFERED = sorted({one for name in COMMANDS for one in offering(_parser([name]), "")})
+APART = {"filing", "node"}  # they are for nodes of a network: test_filing.py, test_node.py
+OFFERED = sorted({one for name in set(COMMANDS) - APART for one in offering(_parser([name]), "")})
 
 
 def test_every_command_that_offers_it_is_tried() -> None:

@@ -171,3 +171,28 @@ def test_a_node_by_itself_files_with_nobody(node: Node) -> None:
     assert asked.code == 1 and "--root" in asked.err
     node.must("assign", FIRST, "--state", "reserved", "--count", "8")
     assert len(node.must("list").splitlines()) == 1  # nothing is left out there
+
+
+def test_what_waits_or_was_refused_is_exported_and_restored_as_it_is(
+    region: Node, tmp_path: Path
+) -> None:
+    for name in (FIRST, SECOND):
+        region.must("assign", name, "--count", "8")
+    receive(region, SECOND, 403, "不属该节点")
+    lines = tmp_path / "all.jsonl"
+    region.must("export", "--output", lines)
+    other = Node.__new__(Node)
+    other.data = tmp_path / "other"
+    assert run("init", "--data", other.data).code == 0
+    other.accredit(OWNER)
+    other.must("restore", lines)
+    assert (other.state(FIRST), other.state(SECOND)) == ("filing", "refused")
+    assert other.run("audit", "verify").code == 0
+    table = tmp_path / "all.csv"
+    region.must("export", "--output", table)
+    assert "refused" in table.read_text()
+    assert region.run("import", table, "--json").code == 0
+    assert [one["state"] for one in region.run("list", "--all", "--json").json] == [
+        "filing",
+        "refused",
+    ]

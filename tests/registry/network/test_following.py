@@ -46,7 +46,7 @@ def registry(data: Path) -> Iterator[Registry]:
 
 
 def follow(registry: Registry, origin: str = ORIGIN, targets: list[Target] = TARGETS) -> bool:
-    done: bool = registry.perform(FOLLOW, (ADMINISTRATOR, names.from_text(origin), targets))
+    done: bool = registry.perform(FOLLOW, (ADMINISTRATOR, names.from_text(origin), targets, True))
     return done
 
 
@@ -92,7 +92,7 @@ def test_an_unknown_key_is_refused(registry: Registry) -> None:
 def test_only_administrators_may(registry: Registry) -> None:
     who = ("somebody", "auditor", "", "", "")
     with pytest.raises(ZoneError, match="administrator"):
-        registry.perform(FOLLOW, (who, WIRE, TARGETS))
+        registry.perform(FOLLOW, (who, WIRE, TARGETS, True))
 
 
 IDENTIFIER = "91330106673959654P/6450/330106/ACV/H60M07A1-0001-FY"

@@ -17,6 +17,7 @@ import dns.update
 import pytest
 
 from resolver.store.environment import Store
+from tests.support.commands import run
 from tests.support.peers import HOST, free_port, installed, running
 from tests.support.servers import make_data, put_zone, serving
 from tests.support.syncing import (
@@ -76,7 +77,7 @@ def test_we_follow_a_primary_by_notice(tmp_path: Path, kind: str) -> None:
         until(lambda: answer(port, f"www.{ORIGIN}") == "192.0.2.1")
         assert answer(port, ORIGIN, "SOA").split()[2] == "1"
         change(primary.port, "new", "192.0.2.77")
-        until(lambda: answer(port, f"new.{ORIGIN}") == "192.0.2.77", 5)
+        until(lambda: answer(port, f"new.{ORIGIN}") == "192.0.2.77")  # BIND waits for 5 s
         until(lambda: state(data).kind == "IXFR")
         assert not state(data).failures
 
@@ -229,3 +230,26 @@ def test_many_zones_at_once(tmp_path: Path) -> None:
         for number in range(count):
             until(lambda at=number: answer(ports[1], f"www.z{at}.test.") == "192.0.2.1", 30)
         assert time.monotonic() - started < 30
+
+
+def test_a_refresh_is_waited_for_and_told_of(tmp_path: Path) -> None:
+    first, second = node(tmp_path / "first"), node(tmp_path / "second")
+    put(first, zone_text(9))
+    notify(first)
+    ports = free_port(), free_port()
+    with serving(second, listen=(f"{HOST}:{ports[1]}",)):
+        with serving(first, listen=(f"{HOST}:{ports[0]}",)):
+            follow(second, ports[0])
+            until(lambda: answer(ports[1], f"www.{ORIGIN}") == "192.0.2.9")
+            put(first, zone_text(10))
+            (row,) = run("zone", "refresh", ORIGIN, "--data", second, "--json").json
+            assert (row["outcome"], row["serial"]) == ("current", 10)
+            put(first, zone_text(3))  # the serial goes back
+            assert run("zone", "refresh", ORIGIN, "--data", second).code == 0
+            assert "has serial 3, which is behind 10 here" in state(second).error
+            assert answer(ports[1], f"www.{ORIGIN}") == "192.0.2.10"
+            (row,) = run("zone", "refresh", ORIGIN, "--full", "--data", second, "--json").json
+            assert (row["outcome"], row["serial"]) == ("current", 3)
+            assert answer(ports[1], f"www.{ORIGIN}") == "192.0.2.3"
+        refused = run("zone", "refresh", ORIGIN, "--data", second)
+        assert refused.code == 1 and "Connection refused" in refused.err

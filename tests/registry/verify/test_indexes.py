@@ -31,7 +31,7 @@ def data(sound: Path, tmp_path: Path) -> Path:
     for table in sorted(indexes.INDEXES):
         with damaged.table(copy, b"registry." + table.encode("ascii")) as rows:
             held = rows.all()
-            if not held:  # that of cuts: test_national.py
+            if not held:  # that of cuts: test_national_zones.py
                 continue
             rows.delete(held[0][0])
             rows.put(held[-1][0], b"\5")
