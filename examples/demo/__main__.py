@@ -92,9 +92,7 @@ class _room:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DemoError(
-                f"another demo runs in {ROOM}; end it first 另一演示正在运行"
-            ) from None
+            raise DemoError(f"another demo runs in {ROOM}; end it first 另一演示正在运行") from None
         for path in ROOM.iterdir():
             if path.is_dir():
                 shutil.rmtree(path)
@@ -173,7 +171,10 @@ def _file_resources() -> dict[Node, str]:
     for node in (SUM, INTERNET):
         until(f"{node.name} holds all cuts", lambda: _zones(node) >= 5)  # noqa: B023
     csid("sync", "status", "--data", SUM.data, says="最新 current")
-    rows = [("入库 imported", f"{imported:.1f}"), ("全部取得回执 all have receipts", f"{taken:.1f}")]
+    rows = [
+        ("入库 imported", f"{imported:.1f}"),
+        ("全部取得回执 all have receipts", f"{taken:.1f}"),
+    ]
     table(("自导入起 Since the import began", "秒 s"), rows)
     return shown
 
