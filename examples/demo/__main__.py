@@ -22,6 +22,7 @@ import time
 from pathlib import Path
 from typing import Final, NoReturn
 
+from csid import scheme
 from csid.address import Address
 from csid.identifier import make, parse
 from examples.demo import arrival, nodes
@@ -47,6 +48,11 @@ OWNERS: Final = {
     "X0000000000000101T": "示例主体甲 (AWS)",
     "X0000000000000102X": "示例主体乙 (Azure)",
 }
+CUTS: Final = (  # in which the resources lie
+    "X0000000000000101T/6450/110000",
+    "X0000000000000102X/6450/110000",
+    "X0000000000000102X/6450/310000",
+)
 HANGZHOU: Final = ("X0000000000000102X", "6450", "330106")  # where no code was assigned before
 CONTACT: Final = "noc@owner.example"
 
@@ -124,6 +130,8 @@ def _raise_network(servers: Servers, port: int) -> None:
         csid("owner", "accredit", code, "--data", ROOT.data)
 
     heading("二、节点登记", "2. Nodes are registered, and made with the line that this prints")
+    print("浙江节点在此兼管上海 (31)：表中没有浙江的资源")
+    print("The Zhejiang node has Shanghai (31) as well: the table has no resources in Zhejiang")
     lines = {node: _register(node, port) for node in JOINING}
     for node, line in lines.items():
         csid(*shlex.split(line.replace("--data DIR", f"--data {node.data}"))[1:])
@@ -167,10 +175,11 @@ def _file_resources() -> dict[Node, str]:
     until("each identifier has its receipt", lambda: all(map(_is_filed, FILING)), 120.0)
     taken = time.perf_counter() - began
     csid("filing", "status", "--data", ZHEJIANG.data, says="wait 0, 未通过 refused 0")
-    csid("filing", "list", "--data", ROOT.data, says="beijing")
-    for node in (SUM, INTERNET):
-        until(f"{node.name} holds all cuts", lambda: _zones(node) >= 5)  # noqa: B023
-    csid("sync", "status", "--data", SUM.data, says="最新 current")
+    said = csid("filing", "list", "--data", ROOT.data)
+    if not all(cut in said for cut in CUTS):
+        raise DemoError(f"expected these cuts to be filed: {', '.join(CUTS)}")
+    until("the aggregate holds all cuts", lambda: _zones(SUM) == len(CUTS) + 2)
+    csid("sync", "status", "--data", SUM.data, within=10.0)
     rows = [
         ("入库 imported", f"{imported:.1f}"),
         ("全部取得回执 all have receipts", f"{taken:.1f}"),
@@ -224,14 +233,18 @@ def _resolve(port: int, shown: dict[Node, str]) -> None:
     csid("resolve", shown[ZHEJIANG], "--root", f"{BEIJING.host}:{port}", "--trace")
     csid("resolve", shown[BEIJING], "--server", f"{INTERNET.host}:{port}")
     for identifier in shown.values():
-        name = parse(identifier).to_dns_name()
         for node in NODES:
-            roots = [Address(node.host, port)]
-            found = client.walk(name, roots, "csid.internal.").found
-            if found is None or found.record is None or found.record.state != "active":
-                raise DemoError(f"{identifier} does not resolve by way of {node.name}")
+            what = f"{identifier} resolves by way of {node.name}"
+            until(what, lambda: _is_active(identifier, node, port))  # noqa: B023
     name = parse(shown[ZHEJIANG]).to_dns_name()
     print(f"\n$ dig @{SUM.host} -p {port} {name} TXT   # 任何 DNS 工具 any DNS tool")
+
+
+def _is_active(identifier: str, node: Node, port: int) -> bool:
+    """Whether an identifier is found from a node by following referrals."""
+    name = parse(identifier).to_dns_name()
+    found = client.walk(name, [Address(node.host, port)], scheme.load().dns_suffix).found
+    return found is not None and found.record is not None and found.record.state == "active"
 
 
 def _refuse(port: int) -> None:

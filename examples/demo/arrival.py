@@ -8,6 +8,7 @@ import time
 from typing import Final
 
 import dns.message
+from dns.rdatatype import RdataType
 
 from csid.protocol import CSID
 from csid.record import decode
@@ -24,7 +25,7 @@ class Observer:
 
     def __init__(self, name: str, host: str, port: int) -> None:
         self.first: dict[str, float] = {}
-        self._question = dns.message.make_query(name, CSID).to_wire()
+        self._question = dns.message.make_query(name, RdataType(CSID)).to_wire()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.settimeout(1.0)
         self._socket.connect((host, port))

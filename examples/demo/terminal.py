@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import time
 from collections.abc import Callable, Sequence
+from typing import Final
 
-from gateway.cli import main, output
+from gateway.cli import EXIT_INTERRUPTED, main, output
+
+POLL_SECONDS: Final = 0.05
 
 
 class DemoError(Exception):
@@ -31,12 +33,13 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     output.print_list(heads, rows)
 
 
-def csid(*words: object, code: int = 0, says: str = "") -> str:
+def csid(*words: object, code: int = 0, says: str = "", within: float = 0.0) -> str:
     """Run a command in this process, which spares its start, and show it.
 
     Args:
         code: the exit code that it has to have.
         says: what it has to print, among the rest.
+        within: seconds in which it may be run again, until it has them.
 
     Returns:
         What it printed.
@@ -45,7 +48,11 @@ def csid(*words: object, code: int = 0, says: str = "") -> str:
         DemoError: it ended otherwise, or printed something else.
     """
     show(words)
+    ends = time.perf_counter() + within
     found, text = quietly(*words)
+    while (found != code or says not in text) and time.perf_counter() < ends:
+        time.sleep(POLL_SECONDS)
+        found, text = quietly(*words)
     print(text, end="", flush=True)
     if found != code:
         raise DemoError(f"csid {words[0]} ended with exit code {found}; expected {code}")
@@ -59,6 +66,8 @@ def quietly(*words: object) -> tuple[int, str]:
     text = io.StringIO()
     with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
         code = main([str(word) for word in words])
+    if code == EXIT_INTERRUPTED:
+        raise KeyboardInterrupt
     return code, text.getvalue()
 
 
@@ -72,10 +81,5 @@ def until(what: str, holds: Callable[[], bool], seconds: float = 60.0) -> float:
     while not holds():
         if time.perf_counter() - begun > seconds:
             raise DemoError(f"not within {seconds:.0f} s: {what}")
-        time.sleep(0.02)
+        time.sleep(POLL_SECONDS)
     return time.perf_counter() - begun
-
-
-def relative(path: os.PathLike[str]) -> str:
-    """A path as one types it here."""
-    return os.path.relpath(path)

@@ -156,9 +156,9 @@ def _record(seen: TransactionView, key: bytes, value: bytes) -> bytes:
     name, serial = _unpack(value)
     said = codec.decode_filed(seen.get(codec.FILED, name.encode("ascii")) or b"")
     number = int.from_bytes(key[-8:], "big")
-    data = msgpack.packb([number, said.status, serial, said.since, said.reason])
+    data: bytes = msgpack.packb([number, said.status, serial, said.since, said.reason])
     labels = name.lower().split("/")[::-1]
-    owner = "".join(f"{chr(len(label))}{label}" for label in labels).encode("ascii")
+    owner: bytes = "".join(f"{chr(len(label))}{label}" for label in labels).encode("ascii")
     return owner + _SUFFIX_AT + _RR(RECEIPT, CLASS_IN, 0, len(data)) + data
 
 

@@ -16,7 +16,7 @@ from resolver.store.read import ReadTransaction
 from resolver.store.seek import APEX_PREFIX
 from resolver.sync import states
 from resolver.sync.settings import FOLLOWS, TARGETS, follow_of, targets_of, where
-from resolver.sync.timers import soa_of
+from resolver.sync.timers import is_ahead, soa_of
 
 LIMIT: Final = 50
 WATCH_SECONDS: Final = 1.0
@@ -149,7 +149,9 @@ def _state(flags: int, state: states.StateRow, serial: int | None) -> str:
         return "waiting"
     if state.failures:
         return "failing"
-    return "current" if state.there in (None, serial) else "behind"
+    # What is known of the primary is written after what came from it.
+    is_behind = state.there is not None and serial is not None and is_ahead(state.there, serial)
+    return "behind" if is_behind else "current"
 
 
 def _notified(read: ReadTransaction, apex: bytes, serial: int | None) -> list[dict[str, Any]]:
