@@ -3,7 +3,7 @@ the cuts of others from, and whom it notifies of its own.
 
 An aggregate holds all cuts, each from the node that the catalog names, under that node's key, which
 it derives. An industry node holds those in its industries, from the aggregate, under its own key. A
-node that assigns notifies the aggregates.
+node that assigns notifies the aggregates, and they notify the industry nodes.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ from resolver.sync.settings import (
 KEYS_HELD: Final = 2  # of each node
 _ACTIVE: Final = "active"
 _AGGREGATE: Final = "aggregate"
+_INDUSTRY: Final = "industry"
 
 
 def refuses(txn: WriteTransaction, named: Names, zone: bytes, member: Member) -> str:
@@ -118,6 +119,13 @@ def _aggregates(txn: WriteTransaction, named: Names, key: bytes) -> Iterator[Tar
             yield from _targets(other, key)
 
 
+def _industry_nodes(txn: WriteTransaction, named: Names) -> Iterator[Target]:
+    """The industry nodes of the network, each under its own key."""
+    for other in others.nodes(txn, named):
+        if other.role == _INDUSTRY and other.state == _ACTIVE:
+            yield from _targets(other, key_name(other.name, other.generation))
+
+
 class RegisterWatch:
     """Looks on while the root zone is transferred: a `resolver.sync.fetch.Watch`."""
 
@@ -154,16 +162,21 @@ class RegisterWatch:
         place, root = found
         if place.role is NodeRole.AGGREGATE:
             self._admit(txn, place)
-        if root.registers:
-            targets = pack(list(_aggregates(txn, self._named, names.from_text(root.key))))
-            if txn.table(TARGETS).get(EVERYWHERE) != targets:
-                txn.table(TARGETS).put(EVERYWHERE, targets)
+        targets = pack(list(self._told(txn, place, root)))
+        is_telling = root.registers or place.role is NodeRole.AGGREGATE
+        if is_telling and txn.table(TARGETS).get(EVERYWHERE) != targets:
+            txn.table(TARGETS).put(EVERYWHERE, targets)
         catalog = self._named.key(CATALOG)
         if catalog_of(txn, catalog) is None:
             return
-        is_by_group = place.role is NodeRole.AGGREGATE and nodes is not None
-        for group in nodes if is_by_group and nodes is not None else (None,):
-            members.renew(txn, catalog, self._now(), group, self._policy)
+        groups = nodes if place.role is NodeRole.AGGREGATE else None
+        members.renew(txn, catalog, self._now(), groups, self._policy)
+
+    def _told(self, txn: WriteTransaction, place: Place, root: Root) -> Iterator[Target]:
+        """Whom this node notifies of all zones but those that it follows from the national node."""
+        if place.role is NodeRole.AGGREGATE:
+            return _industry_nodes(txn, self._named)
+        return _aggregates(txn, self._named, names.from_text(root.key))
 
     def _admit(self, txn: WriteTransaction, place: Place) -> None:
         """Let the keys of all nodes of the register, and no others of nodes, be here, and let them

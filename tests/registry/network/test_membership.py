@@ -14,7 +14,7 @@ from registry.service import Registry
 from registry.tables.enums import NodeRole
 from registry.tables.naming import Names
 from resolver.sync.catalog import Member
-from resolver.sync.settings import EVERYWHERE, Target, key_row, targets_of
+from resolver.sync.settings import Target, key_row, targets_of
 from tests.registry.network.test_cuts import CLOUD, CUT, ZHEJIANG
 from tests.support.books import ORIGIN, SUFFIX
 from tests.support.joined import KEY, REGION, follow_root, joined, national
@@ -78,7 +78,22 @@ def test_an_aggregate_follows_each_cut_from_its_node_under_a_derived_key(tmp_pat
             row = key_row(txn, key)
             assert row is not None and row.secret == derive(b"s" * 32, "zhejiang", 2)
             assert POLICY.template(txn, CATALOG, member(group="nobody")) == ("nobody", ())
-            assert txn.table(b"sync.targets").get(EVERYWHERE) is None
+
+
+def test_an_aggregate_notifies_the_industry_nodes_each_under_its_own_key(tmp_path: Path) -> None:
+    of = REGION._replace(
+        role=NodeRole.AGGREGATE, name="all", scope=(), registers=False, secret=b"s" * 32
+    )
+    grid = AddNode("grid", "industry", ("44",), ("127.0.0.7:5307",))
+    nodes = [ZHEJIANG, CLOUD, AGGREGATE, grid, RekeyNode("grid", 60)]
+    with joined(tmp_path / "data", of) as registry:
+        follow_root(registry, national(tmp_path / "root", nodes))
+        told(registry)
+        with registry.store.read() as read:
+            wanted = {key_name("cloud", 1), key_name("grid", 2)}
+            assert {one.key for one in targets_of(read, NAMED.key(CUT))} == wanted
+            assert all(key_row(read, one.key) for one in targets_of(read, NAMED.key(CUT)))
+            assert not targets_of(read, ROOT_APEX) and not targets_of(read, CATALOG)
 
 
 def test_an_industry_node_holds_its_industries_from_the_aggregate(tmp_path: Path) -> None:
