@@ -15,7 +15,7 @@ from registry.core import Core
 from registry.network.catalogs import NodePolicy
 from registry.network.following import ring
 from registry.network.joining import JOIN, catalog_of
-from registry.network.keys import own_keys
+from registry.network.keys import node_of, own_keys
 from registry.network.membership import RegisterWatch
 from registry.network.rights import checked_key
 from registry.rules.case import entry_writer
@@ -98,8 +98,8 @@ def use(core: Core, args: Any) -> list[str]:
 
 def _put_key(txn: WriteTransaction, of: Place, before: bytes, row: KeyRow, name: bytes) -> bytes:
     name = checked_key(name, row.algorithm, row.secret)
-    node, hyphen, generation = names.to_text(name).rstrip(".").rpartition("-")
-    if hyphen and generation.isdecimal() and node != of.name:
+    node = node_of(name)
+    if node not in ("", of.name):
         raise RekeyError(f"{names.to_text(name)}: is a key of node {node}; this is node {of.name}")
     held = key_row(txn, name)
     if held is not None and held.node != of.name:

@@ -130,10 +130,21 @@ def test_a_key_of_another_is_refused_and_nothing_is_done(tmp_path: Path, name: s
 
 
 def test_a_name_that_a_key_of_others_has_is_refused(tmp_path: Path) -> None:
+    shared = names.from_text("shared.")
     with joined(tmp_path / "data") as registry:
-        registry.perform(ADD_KEY, (ASKED, NEW, "hmac-sha256", SECRET, 0))
+        registry.perform(ADD_KEY, (ASKED, shared, "hmac-sha256", SECRET, 0))
         with pytest.raises(CsidError, match="csid key remove"):
-            new_key(registry)
+            use(registry, shared, "hmac-sha256", SECRET)
+
+
+@pytest.mark.parametrize("name", ["zhejiang-1.", "zhejiang-7.", "ZHEJIANG-2."])
+def test_no_key_of_others_takes_a_name_of_its_own_keys(tmp_path: Path, name: str) -> None:
+    with joined(tmp_path / "data") as registry:
+        with pytest.raises(CsidError, match="use-key"):
+            registry.perform(
+                ADD_KEY, (ASKED, names.from_text(name.lower()), "hmac-sha256", SECRET, 0)
+            )
+        registry.perform(ADD_KEY, (ASKED, names.from_text("knot-1."), "hmac-sha256", SECRET, 0))
 
 
 def test_a_node_in_no_network_has_no_such_key(tmp_path: Path) -> None:
