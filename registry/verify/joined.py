@@ -9,6 +9,7 @@ from typing import Final
 from csid import names
 from registry.network.keys import own_keys
 from registry.tables import view
+from registry.tables.enums import NodeRole
 from registry.tables.network import CATALOG
 from registry.tables.view import View
 from registry.verify.report import Fault, Report
@@ -42,7 +43,8 @@ def check(read: ReadTransaction, wanted: View, suffix: bytes, report: Report) ->
     own = (key, *(one for one in own_keys(read, place.name) if one != key))
     rights = settings.own_rights(read, EVERYWHERE) or Rights()
     for right, has in zip(rights._fields, rights, strict=True):
-        for one in own:
+        # An aggregate is not updated by anybody.
+        for one in own if right != "update" or place.role is not NodeRole.AGGREGATE else ():
             if Subject(key=one) not in has:
                 what = f"{right} of all zones: {names.to_text(one)}"
                 reason = "was taken away; the network knows this node by it"

@@ -21,9 +21,10 @@ from registry.tables.transaction import TransactionView
 from registry.tables.view import get_root
 from resolver.sync.access import keyring, may
 from resolver.sync.settings import Subject, Target, follow_of, key_row
+from tests.registry.network.test_cuts import ZHEJIANG
 from tests.support import damaged
 from tests.support.books import ORIGIN, SUFFIX, ask
-from tests.support.joined import KEY, REGION, ROOT, joined
+from tests.support.joined import KEY, REGION, ROOT, follow_root, joined, national
 from tests.support.registering import PLACE, RECORD, identifier
 
 ASKED = ("a", "administrator", "", "", "")
@@ -157,11 +158,36 @@ def test_a_node_in_no_network_has_no_such_key(tmp_path: Path) -> None:
 
 
 def test_an_aggregate_has_its_new_key_and_those_of_all_nodes(tmp_path: Path) -> None:
-    of = REGION._replace(role=NodeRole.AGGREGATE, scope=(), registers=False, secret=b"s" * 32)
+    first = KEY._replace(name=names.from_text("sum-1."))
+    of = REGION._replace(
+        role=NodeRole.AGGREGATE, name="sum", scope=(), registers=False, secret=b"s" * 32, key=first
+    )
+    given = Subject(b"\x0a\0\0\0", 8)
     with joined(tmp_path / "data", of) as registry:
-        assert new_key(registry) == ["zhejiang-2.", "zhejiang-1."]
+        registry.perform(ALLOW, (ASKED, b"", "transfer", [given], False))
+        follow_root(registry, national(tmp_path / "root", [ZHEJIANG]))
+        name = names.from_text("sum-2.")
+        assert use(registry, name, "hmac-sha256", SECRET)[0] == "sum-2."
         with registry.store.read() as read:
-            assert may(read, NAMED.key("x"), "notify", ADDRESS, NEW)
+            for key in (name, first.name, names.from_text("zhejiang-1.")):
+                assert may(read, CUT, "notify", ADDRESS, key)
+            assert may(read, CUT, "transfer", b"\x0a\0\0\1", b"")  # what others were given stays
+        assert registry.verify([]).faults == []
+
+
+def test_what_waits_is_asked_for_at_once_by_the_new_key(tmp_path: Path) -> None:
+    with joined(tmp_path / "data") as registry:
+        assert ask(registry, Assign(identifier("0100"), RECORD)).status.success
+        duty, now = FilingDuty(SUFFIX), int(time.time())
+        with registry.store.read() as read:
+            (errand,) = duty.due(read, now)
+        duty.answered(errand, b"", "BADKEY", now)
+        with registry.store.read() as read:
+            assert not duty.due(read, now)
+        new_key(registry)
+        with registry.store.read() as read:
+            (errand,) = duty.due(read, now)
+        assert errand.target.key == NEW
 
 
 @pytest.mark.parametrize("table", ["sync.rights", "sync.follows", "sync.targets", "apexes"])
