@@ -156,18 +156,20 @@ class Driver:
                         heard = bell.rung(rung.recv(bell.MAX_OCTETS))
                         if isinstance(heard, bell.Heard):
                             self._heard.add(heard.key)
-                        elif heard is not None and heard.address == bell.NOBODY:
+                        elif heard is None:
+                            self._woken.set()
+                        elif heard.address == bell.NOBODY:
                             self.engine.asked(present, heard.apex)
                             self._worked.set()
-                        elif heard is not None:
+                            self._woken.set()
+                        else:
                             self.engine.notice(present, *heard)
                 except BlockingIOError:
                     pass
             if self._heard:
                 assert self._nursery is not None
                 self._nursery.start_soon(self._note_heard)
-            self._act()
-            self._woken.set()
+            self._done()
             await trio.lowlevel.checkpoint()
 
     async def _note_heard(self) -> None:
