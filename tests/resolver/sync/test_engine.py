@@ -158,6 +158,21 @@ def test_a_zone_expires_when_no_primary_confirms_it_and_returns(world: World, ho
     assert world.state("a.test.").failures == 0
 
 
+def test_a_zone_expires_though_its_transfer_goes_on(world: World) -> None:
+    world.peers[A] = peer = Peer({"a.test.": 1})
+    world.follow("a.test.", A)
+    world.go()
+    world.holds = True
+    peer.serials["a.test."] = 2
+    world.go(1_200, 5)
+    assert world.flags("a.test.") == EXPIRED
+    assert "not finished" in world.state("a.test.").error
+    world.carry_out(world.held.pop())
+    world.go(1)
+    assert world.flags("a.test.") == SERVED
+    assert world.state("a.test.").serial == 2
+
+
 def test_a_clock_that_jumps_expires_nothing_that_its_primary_confirms(world: World) -> None:
     world.peers[A] = Peer({"a.test.": 7})
     world.follow("a.test.", A)
