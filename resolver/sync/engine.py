@@ -329,11 +329,16 @@ class Engine:
         """Look at a zone: because it is due, or because a server at `host` said that it changed."""
         follow = follow_of(present.moment, apex)
         state = self._state(present, apex)
-        if state is None or follow is None or not follow.primaries:
+        if state is None or follow is None:
             due = state.due if state is not None else timers.AT_ONCE
             self._settled[apex] = Settled(apex, due, None)
             return
         zone = Zone(apex, follow.primaries, state, *timers.held_of(present.moment, apex))
+        if not follow.primaries:
+            zone.reason = "no server is known that it could be transferred from"
+            self._zones[apex] = zone
+            self._fail(present, zone)
+            return
         count = len(zone.left)
         zone.left = [(state.primary + number) % count for number in range(count)]
         if host:

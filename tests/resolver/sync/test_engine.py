@@ -245,6 +245,22 @@ def test_what_is_asked_again_while_it_is_looked_at_is_looked_at_again(world: Wor
     assert world.transfers == ["a.test.", "a.test."]
 
 
+def test_a_zone_without_a_primary_says_so_and_is_transferred_once_it_has_one(world: World) -> None:
+    world.peers[A] = Peer({"a.test.": 7})
+    world.follow("a.test.")
+    world.go(5)
+    assert "no server" in world.state("a.test.").error
+    assert world.flags("a.test.") == NOT_READY
+    with world.store.write() as txn:
+        txn.table(FOLLOWS).put(where(apex("a.test.")), pack(Follow((Target(*A),))))
+        states.begin(txn, apex("a.test."))
+    world.go(1)
+    assert (world.state("a.test.").serial, world.state("a.test.").error) == (7, "")
+    world.follow("a.test.")  # the last one is gone
+    world.go(1_100, 5)
+    assert world.flags("a.test.") == EXPIRED
+
+
 def test_a_zone_that_follows_no_more_is_forgotten(world: World) -> None:
     world.peers[A] = peer = Peer({"a.test.": 7})
     world.follow("a.test.", A)
