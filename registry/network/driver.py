@@ -44,6 +44,7 @@ LOOK_SECONDS: Final = 2.0  # between two looks at the store without any reason
 RETRY_SECONDS: Final = 5.0  # before what could not be written is tried again
 FIRST_SECONDS: Final = 10.0  # for the first message of a transfer ...
 NEXT_SECONDS: Final = 20.0  # ... and for each that follows
+MOST_SECONDS: Final = 7_200.0  # for all of them
 THREADS: Final = 8  # transfers whose messages are worked on at a time
 TELLING_MOST: Final = 4_096  # zones whose changes are told at a time
 FEED_AT_ONCE: Final = 500  # rows taken before others get their turn
@@ -63,6 +64,7 @@ class Driver:
         self._counters = counters
         self._links: dict[int, Link] = {}
         self._fetches: dict[int, Fetch] = {}
+        self._ends: dict[int, float] = {}  # by when a transfer has to be through, at the latest
         self._duties: dict[bytes, Duty] = {}  # by the name of an errand under way
         self._woken = trio.Event()
         self._settled = trio.Event()
@@ -269,6 +271,7 @@ class Driver:
                 self.engine.failed(present, link.number, str(error))
                 return
         self._fetches[link.number] = fetch
+        self._ends[link.number] = trio.current_time() + MOST_SECONDS
         link.expect(trio.current_time() + FIRST_SECONDS)
         link.read = 0
         link.send(fetch.request)
@@ -297,6 +300,7 @@ class Driver:
 
     def lost(self, link: Link, reason: str, /) -> None:
         fetch = self._fetches.pop(link.number, None)
+        self._ends.pop(link.number, None)
         self._links.pop(link.number, None)
         with self._present() as present:
             if fetch is None:
@@ -340,9 +344,9 @@ class Driver:
             reason = f"{error!r:.200}"
             self._failures.tell(f"sync: a transfer failed: {reason}")
         if not reason and not is_through:
-            link.expect(trio.current_time() + NEXT_SECONDS)
+            link.expect(min(trio.current_time() + NEXT_SECONDS, self._ends[link.number]))
             return
-        del self._fetches[link.number]
+        del self._fetches[link.number], self._ends[link.number]
         with self._present() as present:
             if reason:
                 self._drop(link)

@@ -90,6 +90,7 @@ class Engine:
         self._alarm_count = 0
         self._cursor = timers.timer_key(timers.AGAIN + 1, b"")  # rows before it have been taken up
         self._next_due: int | None = None
+        self._expired_at = 0.0  # when zones in hand were last looked at for that
         self._asked = b""  # the row of the first one to be looked at at once that had no room
         self.telling = Telling(self.peer)
         self._changed_peers: dict[Where, PeerRow] = {}
@@ -103,6 +104,7 @@ class Engine:
         while alarms and alarms[0][0] <= present.steady:
             heapq.heappop(alarms)[2](present)
         self._take_up(present)
+        self._expire_meanwhile(present)
 
     def wake(self, present: Present) -> float:
         """When to `look` next, on the steady clock; infinity if nothing is to come."""
@@ -298,6 +300,20 @@ class Engine:
             if self._is_free(apex):
                 self._start(present, apex, is_full=is_full, is_timed=True)
 
+    def _expire_meanwhile(self, present: Present) -> None:
+        """Do without zones that expire while a primary keeps us waiting, as long as it likes to."""
+        limits = self.limits
+        if present.steady < self._expired_at + limits.between:
+            return
+        self._expired_at = present.steady
+        for zone in self._zones.values():
+            is_old = 0 < zone.state.expires <= present.unix
+            if is_old and zone.flags == SERVED and present.steady >= zone.since + limits.patience:
+                zone.flags = EXPIRED
+                reason = zone.reason or f"{zone.primaries[zone.at].host}: has not finished yet"
+                state = zone.state._replace(due=zone.taken, error=reason)
+                self._settled[zone.apex] = Settled(zone.apex, zone.taken, state, EXPIRED)
+
     def _is_free(self, apex: bytes) -> bool:
         return not (apex in self._zones or apex in self._settled or apex in self._settling)
 
@@ -313,15 +329,21 @@ class Engine:
         """Look at a zone: because it is due, or because a server at `host` said that it changed."""
         follow = follow_of(present.moment, apex)
         state = self._state(present, apex)
-        if state is None or follow is None or not follow.primaries:
+        if state is None or follow is None:
             due = state.due if state is not None else timers.AT_ONCE
             self._settled[apex] = Settled(apex, due, None)
             return
         zone = Zone(apex, follow.primaries, state, *timers.held_of(present.moment, apex))
+        if not follow.primaries:
+            zone.reason = "no server is known that it could be transferred from"
+            self._zones[apex] = zone
+            self._fail(present, zone)
+            return
         count = len(zone.left)
         zone.left = [(state.primary + number) % count for number in range(count)]
         if host:
             zone.left.sort(key=lambda at: follow.primaries[at].host != host)
+        zone.since = present.steady
         zone.wanted = wanted
         zone.is_full = zone.is_forced = is_full
         zone.is_urgent = not is_timed or state.is_open
