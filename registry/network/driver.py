@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from random import Random, SystemRandom
 from typing import Final
 
@@ -18,7 +19,7 @@ from csid.errors import CsidError, StoreError
 from registry.network import seen
 from registry.network.batch import Batch, forget_peers, perform, write
 from registry.network.catalogs import NodePolicy
-from registry.network.hooks import Duty, Network
+from registry.network.hooks import Duty, Network, Work
 from registry.network.transfers import StillFollowed, examine_of
 from registry.network.walks import Followed, Notified
 from resolver.server import bell
@@ -34,7 +35,7 @@ from resolver.sync.actions import Answered, Open, Present, Send, Shut, Transfer
 from resolver.sync.engine import Engine
 from resolver.sync.errors import TransferError
 from resolver.sync.fetch import Fetch, Together
-from resolver.sync.members import Consumer
+from resolver.sync.members import Consumer, go_on
 from resolver.sync.settings import TARGETS
 from resolver.sync.zonemd import DigestWatch
 
@@ -47,7 +48,7 @@ THREADS: Final = 8  # transfers whose messages are worked on at a time
 TELLING_MOST: Final = 4_096  # zones whose changes are told at a time
 FEED_AT_ONCE: Final = 500  # rows taken before others get their turn
 # A commit is seen a moment after what it wrote: so it is looked for once more, and again.
-AFTERLOOKS: Final = (0.001, 0.01, 0.0)  # seconds
+AFTERLOOKS: Final = (0.001, 0.01, 0.1, 0.0)  # seconds
 
 
 class Driver:
@@ -77,7 +78,8 @@ class Driver:
         self._seen = 0  # the commit that was looked at last
         self._sleep = trio.CancelScope()
         policy = NodePolicy(store.settings().suffix)
-        consumer = Consumer(lambda: int(time.time()), policy)
+        consumer = Consumer(_unix, policy)
+        self._works: tuple[Work, ...] = (partial(go_on, store, _unix, policy), *network.works)
         self._watch = Together((StillFollowed(), DigestWatch(), consumer, network.watch))
         self._heard: set[bytes] = set()  # keys that messages were signed with
         self._watching = Watching(store.path / "data.mdb")
@@ -100,8 +102,7 @@ class Driver:
                 self._nursery.start_soon(self._hear_bell, rung)
                 self._nursery.start_soon(self._hear_writes)
                 self._nursery.start_soon(self._write)
-                if self._network.works:
-                    self._nursery.start_soon(self._work)
+                self._nursery.start_soon(self._work)
                 await self._go_on()
         finally:
             self._nursery = None
@@ -155,7 +156,10 @@ class Driver:
                         heard = bell.rung(rung.recv(bell.MAX_OCTETS))
                         if isinstance(heard, bell.Heard):
                             self._heard.add(heard.key)
-                        elif heard is not None and heard.address != bell.NOBODY:
+                        elif heard is not None and heard.address == bell.NOBODY:
+                            self.engine.asked(present, heard.apex)
+                            self._worked.set()
+                        elif heard is not None:
                             self.engine.notice(present, *heard)
                 except BlockingIOError:
                     pass
@@ -305,6 +309,7 @@ class Driver:
                     f"the transfer ended early: {reason}",
                     is_closed=is_silent and not is_hung,
                     is_hung=is_hung,
+                    may_full=fetch.is_undecided and not (is_silent and is_hung),
                 )
         self._done()
 
@@ -359,7 +364,7 @@ class Driver:
         while True:
             await self._worked.wait()
             self._worked = trio.Event()
-            for work in self._network.works:
+            for work in self._works:
                 try:
                     while await trio.to_thread.run_sync(work):
                         self._woken.set()
@@ -421,7 +426,11 @@ class Driver:
                 tell(f"sync: {origin} is served again, with serial {state.serial}")
 
 
+def _unix() -> int:
+    return int(time.time())
+
+
 def _receive(fetch: Fetch, messages: list[bytes]) -> bool:
     """Give messages to a transfer; whether it is through."""
-    now = int(time.time())
+    now = _unix()
     return any(fetch.receive(message, now) for message in messages)

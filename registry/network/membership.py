@@ -168,9 +168,8 @@ class RegisterWatch:
         catalog = self._named.key(CATALOG)
         if catalog_of(txn, catalog) is None:
             return
-        is_by_group = place.role is NodeRole.AGGREGATE and nodes is not None
-        for group in nodes if is_by_group and nodes is not None else (None,):
-            members.renew(txn, catalog, self._now(), group, self._policy)
+        groups = nodes if place.role is NodeRole.AGGREGATE else None
+        members.renew(txn, catalog, self._now(), groups, self._policy)
 
     def _told(self, txn: WriteTransaction, place: Place, root: Root) -> Iterator[Target]:
         """Whom this node notifies of all zones but those that it follows from the national node."""

@@ -90,6 +90,7 @@ class Engine:
         self._alarm_count = 0
         self._cursor = timers.timer_key(timers.AGAIN + 1, b"")  # rows before it have been taken up
         self._next_due: int | None = None
+        self._asked = b""  # the row of the first one to be looked at at once that had no room
         self.telling = Telling(self.peer)
         self._changed_peers: dict[Where, PeerRow] = {}
         self._errands: set[bytes] = set()
@@ -147,6 +148,13 @@ class Engine:
         """Look at a zone though it is not due, unless that is being done."""
         if self._is_free(apex):
             self._start(present, apex, is_timed=True)
+
+    def asked(self, present: Present, apex: bytes) -> None:
+        """Somebody has asked for a look at a zone: it need not wait for others to have theirs."""
+        state = state_of(present.moment, apex)
+        if state is not None and state.is_open and self._is_free(apex):
+            is_full = timers.is_full(present.moment, state.due, apex)
+            self._start(present, apex, is_full=is_full, is_timed=True)
 
     def send(self, present: Present, errand: Errand) -> bool:
         """Put a request to a server until it is answered, unless one of this name is under way."""
@@ -228,6 +236,11 @@ class Engine:
         peer.drive(present)
         self._feed_starved(present)
 
+    @property
+    def in_hand(self) -> int:
+        """How many zones are being looked at."""
+        return len(self._zones)
+
     # -- what is to be written
 
     def take_settled(self) -> list[Settled]:
@@ -262,11 +275,7 @@ class Engine:
     def _take_up(self, present: Present) -> None:
         """Take up the zones that are due."""
         self._next_due = None
-        for _, due, apex, is_full in timers.rows(present.moment):
-            if due > timers.AGAIN:
-                break
-            if self._is_free(apex):
-                self._start(present, apex, is_full=is_full, is_timed=True)
+        self._take_up_asked(present)
         taken = 0
         for key, due, apex, _ in timers.rows(present.moment, self._cursor):
             if due > present.unix or taken >= self.limits.taken:
@@ -276,6 +285,18 @@ class Engine:
             if self._is_free(apex):
                 taken += 1
                 self._start(present, apex, is_timed=True)
+
+    def _take_up_asked(self, present: Present) -> None:
+        """Take up the zones that are to be looked at at once, while there is room for them."""
+        start, self._asked = self._asked, b""
+        for key, due, apex, is_full in timers.rows(present.moment, start):
+            if due > timers.AGAIN:
+                return  # from the beginning next time: more may have come in front
+            if len(self._zones) >= self.limits.zones:
+                self._asked = key
+                return
+            if self._is_free(apex):
+                self._start(present, apex, is_full=is_full, is_timed=True)
 
     def _is_free(self, apex: bytes) -> bool:
         return not (apex in self._zones or apex in self._settled or apex in self._settling)

@@ -434,6 +434,24 @@ def test_ten_thousand_zones_that_are_due_together(tmp_path: Path) -> None:
     world.store.close()
 
 
+def test_zones_in_hand_are_bounded_and_who_asks_for_one_does_not_wait(tmp_path: Path) -> None:
+    origins = [f"z{number}.test." for number in range(60)]
+    world = World(tmp_path / "data", Limits(zones=8))
+    world.peers[A] = Peer(dict.fromkeys(origins, 1))
+    for origin in origins:
+        world.follow(origin, A)
+    world.tell("look")
+    assert world.engine.in_hand == 8
+    world.tell("asked", apex(max(origins)))
+    assert world.engine.in_hand == 9
+    world.tell("look")
+    assert world.engine.in_hand == 9
+    world.go()
+    assert world.transfers[-1] != max(origins)
+    assert sorted(world.transfers) == sorted(origins)
+    world.store.close()
+
+
 def test_a_queue_that_is_full_is_no_failure(tmp_path: Path) -> None:
     world = World(tmp_path / "data", Limits(queue=10, window=2))
     world.peers[A] = peer = Peer(is_silent=True)
