@@ -150,17 +150,18 @@ class ReceiptDuty:
         return self._wake
 
     def answered(self, errand: Errand, answer: bytes, reason: str, now: int, /) -> Unit | None:
-        """The unit that forgets what was taken; what was not is sent again, if there is a key
-        before the present one, by that: the node may not have the new one yet.
+        """The unit that forgets what was taken. What was not is sent again, at once by the key
+        before the present one if there is one, as the node may not have the new one yet.
         """
         name = _node_of(errand.name)
         sent = self._sent.pop(errand.name)
         if answer and answer[3] & 15 == NOERROR:
             self._sent[errand.name] = sent._replace(taken=now)
             return Unit(UNIT, [[list(row) for row in sent.rows], ""])
+        if name in self._older:  # neither key was taken
+            self._again[name] = now + PAUSE_SECONDS
+            self._wake = min(self._again.values())
         self._older ^= {name}
-        self._again[name] = now + PAUSE_SECONDS
-        self._wake = min(self._again.values())
         return None
 
 

@@ -556,16 +556,22 @@ def test_a_node_that_has_not_its_new_key_is_sent_to_under_the_older_one(tmp_path
         [errand] = both.due(now)
         assert errand.target.key == key_name("zhejiang", 2)
         both.answered(errand, b"", now)
+        [errand] = both.due(now)  # at once
+        assert errand.target.key == key_name("zhejiang", 1)
+        both.answered(errand, b"", now)
         assert both.due(now) == [] and both.duty.wake() == now + PAUSE_SECONDS
         now += PAUSE_SECONDS
         [errand] = both.due(now)
-        assert errand.target.key == key_name("zhejiang", 1)
+        assert errand.target.key == key_name("zhejiang", 2)
+        both.answered(errand, b"", now)
+        [errand] = both.due(now)
         both.answered(errand, response(errand, NOERROR), now)
         assert both.owed() == 0
         duty_of(both, 1, first=1)
         [errand] = both.due(now)
         assert errand.target.key == key_name("zhejiang", 1)
         both.answered(errand, response(errand, REFUSED), now)
+        assert both.due(now) == []
         [errand] = both.due(now + PAUSE_SECONDS)
         assert errand.target.key == key_name("zhejiang", 2)
 

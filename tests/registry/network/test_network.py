@@ -4,6 +4,7 @@ on either side.
 
 from __future__ import annotations
 
+import base64
 import csv
 import os
 import signal
@@ -14,13 +15,17 @@ from pathlib import Path
 
 import pytest
 
+from csid.address import Address
+from csid.errors import CsidError
 from csid.identifier import Identifier, make
 from registry.service import Registry
 from registry.tables.log_entry import decode
 from registry.tables.naming import Names
 from registry.zones import others
+from resolver import client
 from resolver.store.environment import Store
 from tests.support.network import FILED_SECONDS, Member, Network
+from tests.support.peers import HOST, Bind, Knot, Peer, free_port, installed, running
 from tests.support.registering import CLASS, OTHER, OWNER
 from tests.support.servers import alive, eventually
 
@@ -81,6 +86,112 @@ def test_any_program_files_a_cut_as_a_node_does(network: Network) -> None:
     taken = nsupdate(network, network.hebei.key, f"update delete {cut} NS")
     assert (taken.returncode, taken.stderr) == (0, "")
     assert cut not in network.national.must("filing", "list", "--node", "hebei")
+
+
+class KnotFollower(Knot):
+    """Knot, which follows all zones from an aggregate by its catalog."""
+
+    followed = ""  # ADDRESS@PORT
+    secret = ""
+
+    def configuration(self) -> str:
+        head = super().configuration().partition("template:")[0]
+        return f"""{head}\
+key:
+  - id: viewer
+    algorithm: hmac-sha256
+    secret: {self.secret}
+remote:
+  - id: sum
+    address: {self.followed}
+    key: viewer
+acl:
+  - id: notify
+    key: viewer
+    action: notify
+template:
+  - id: default
+    storage: "{self.folder}"
+    master: sum
+    acl: notify
+  - id: member
+    storage: "{self.folder}"
+    master: sum
+    acl: notify
+zone:
+  - domain: csid.internal.
+  - domain: _catalog.csid.internal.
+    catalog-role: interpret
+    catalog-template: member
+"""
+
+
+class BindFollower(Bind):
+    """BIND, likewise."""
+
+    followed = ""
+    secret = ""
+
+    def configuration(self) -> str:
+        host, port = self.followed.split("@")
+        primaries = f"port {port} {{ {host} key viewer; }}"
+        zones = "".join(
+            f'zone "{origin}" {{ type secondary; primaries {primaries}; '
+            f'file "{self.folder}/{origin}db"; }};\n'
+            for origin in ("csid.internal.", "_catalog.csid.internal.")
+        )
+        catalog = (
+            "  allow-notify { key viewer; };\n"
+            f'  catalog-zones {{ zone "_catalog.csid.internal." default-primaries {primaries} '
+            f'zone-directory "{self.folder}" min-update-interval 1; }};\n}};\ncontrols'
+        )
+        key = f'key viewer {{ algorithm hmac-sha256; secret "{self.secret}"; }};\n'
+        head = super().configuration().partition('zone "')[0]
+        return key + head.replace("};\ncontrols", catalog) + zones
+
+
+@pytest.mark.parametrize("kind", [KnotFollower, BindFollower])
+def test_a_server_of_others_follows_all_zones_from_the_aggregate(
+    network: Network, tmp_path: Path, kind: type[Peer]
+) -> None:
+    if not installed(kind):
+        pytest.skip(f"{kind.program} is not installed")
+    port = free_port()
+    secret = base64.b64encode(bytes(range(32))).decode()
+    network.sum.must("key", "add", "viewer", "--secret", secret)
+    network.sum.must("zone", "allow", "--all", "--transfer", "viewer")
+    for zone in ("csid.internal.", "_catalog.csid.internal.", "--all"):
+        network.sum.must("zone", "notify", zone, f"{HOST}:{port}", "--key", "viewer")
+    owner = OWNER if kind is KnotFollower else OTHER
+    first = one_of("330182", owner=owner)
+    network.zhejiang.must("assign", first)
+    for node in network.running:
+        node.becomes(first, "active")
+    at = f"{network.sum.host}@{network.sum.port}"
+    follower = type("Follower", (kind,), {"followed": at, "secret": secret})
+    with running(follower, tmp_path, {"csid.internal.": ""}, port):
+        its = Member(tmp_path, HOST, port)
+        eventually("it has the cut", lambda: direct(its, first) == "active")
+        second = one_of("330182", "0002", owner)
+        network.zhejiang.must("assign", second)
+        eventually("it follows the cut", lambda: direct(its, second) == "active")
+        third = one_of("330122", owner=owner)  # a new cut
+        network.zhejiang.must("assign", third)
+        eventually("it follows the catalog", lambda: direct(its, third) == "active")
+    network.sum.must("zone", "allow", "--all", "--transfer", "viewer", "--remove")
+    for zone in ("csid.internal.", "_catalog.csid.internal.", "--all"):
+        network.sum.must("zone", "notify", zone, f"{HOST}:{port}", "--remove")
+    network.sum.must("key", "remove", "viewer")
+
+
+def direct(at: Member, identifier: Identifier) -> str:
+    """The state that a server itself answers with; empty if it has none."""
+    server = Address(at.host, at.port)
+    try:
+        found = client.resolve(identifier.to_dns_name(), server).record
+    except CsidError:
+        return ""
+    return "" if found is None else found.state
 
 
 def test_what_is_assigned_while_the_national_node_is_away_is_filed_afterwards(
