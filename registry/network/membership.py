@@ -37,6 +37,8 @@ from resolver.sync.settings import (
     Target,
     catalog_of,
     key_row,
+    own_rights,
+    own_targets,
     pack,
 )
 
@@ -107,6 +109,14 @@ def key_of(moment: Moment, other: Other, age: int = 0) -> bytes | None:
     return name if key_row(moment, name) is not None else None
 
 
+def _is_nodes(moment: Moment, key: bytes) -> bool:
+    """Whether a right or a target under a key (name in wire form) is the register's to say, and
+    nobody else's: the key is a node's, or not here any more.
+    """
+    row = key_row(moment, key) if key else None
+    return bool(key) and (row is None or bool(row.node))
+
+
 def _targets(other: Other, key: bytes) -> Iterator[Target]:
     return (Target(address, other.port, key) for address in other.addresses)
 
@@ -161,10 +171,12 @@ class RegisterWatch:
         place, root = found
         if place.role is NodeRole.AGGREGATE:
             self._admit(txn, place, root)
-        targets = pack(list(self._told(txn, place, root)))
-        is_telling = root.registers or place.role is NodeRole.AGGREGATE
-        if is_telling and txn.table(TARGETS).get(EVERYWHERE) != targets:
-            txn.table(TARGETS).put(EVERYWHERE, targets)
+        if root.registers or place.role is NodeRole.AGGREGATE:
+            before = own_targets(txn, EVERYWHERE) or ()
+            granted = tuple(one for one in before if not _is_nodes(txn, one.key))
+            targets = (*self._told(txn, place, root), *granted)
+            if targets != before:
+                txn.table(TARGETS).put(EVERYWHERE, pack(targets))
         catalog = self._named.key(CATALOG)
         if catalog_of(txn, catalog) is None:
             return
@@ -196,7 +208,11 @@ class RegisterWatch:
         for name, row in wanted.items():
             if key_row(txn, name) != row:
                 keys.put(name, pack(row))
-        subjects = tuple(Subject(key=name) for name in sorted(wanted))
-        rights = pack(Rights((own, *subjects), (), (own, *subjects)))
-        if txn.table(RIGHTS).get(EVERYWHERE) != rights:
-            txn.table(RIGHTS).put(EVERYWHERE, rights)
+        subjects = (own, *(Subject(key=name) for name in sorted(wanted)))
+        before = own_rights(txn, EVERYWHERE) or Rights()
+        kept = Rights(
+            *(tuple(one for one in part if not _is_nodes(txn, one.key)) for part in before)
+        )
+        rights = Rights((*subjects, *kept.transfer), kept.update, (*subjects, *kept.notify))
+        if rights != before:
+            txn.table(RIGHTS).put(EVERYWHERE, pack(rights))
