@@ -13,7 +13,7 @@ from typing import Final
 
 from csid import names
 from registry.network.joining import takes
-from registry.network.keys import ALGORITHM, SECRET, derive, key_name
+from registry.network.keys import ALGORITHM, SECRET, derive, key_name, own_keys
 from registry.tables import view
 from registry.tables.enums import NodeRole
 from registry.tables.naming import Names
@@ -170,7 +170,7 @@ class RegisterWatch:
             return
         place, root = found
         if place.role is NodeRole.AGGREGATE:
-            self._admit(txn, place, root)
+            self._admit(txn, place)
         if root.registers or place.role is NodeRole.AGGREGATE:
             before = own_targets(txn, EVERYWHERE) or ()
             granted = tuple(one for one in before if not _is_nodes(txn, one.key))
@@ -189,7 +189,7 @@ class RegisterWatch:
             return _industry_nodes(txn, self._named)
         return _aggregates(txn, self._named, names.from_text(root.key))
 
-    def _admit(self, txn: WriteTransaction, place: Place, root: Root) -> None:
+    def _admit(self, txn: WriteTransaction, place: Place) -> None:
         """Let the keys of all nodes of the register, and no others of nodes, be here, and let them
         transfer.
         """
@@ -199,20 +199,20 @@ class RegisterWatch:
             if other.name != place.name
             for name, row in keys_of(txn, other)
         }
-        own = Subject(key=names.from_text(root.key))
         keys = txn.table(KEYS)
-        for name, _ in list(keys.scan(b"")):
-            row = key_row(txn, name)
-            if row is not None and row.node not in ("", place.name) and name not in wanted:
-                keys.delete(name)
+        former = {name for name, _ in keys.scan(b"") if getattr(key_row(txn, name), "node", "")}
+        own = tuple(own_keys(txn, place.name))
+        for name in former - wanted.keys() - set(own):
+            keys.delete(name)
         for name, row in wanted.items():
             if key_row(txn, name) != row:
                 keys.put(name, pack(row))
-        subjects = (own, *(Subject(key=name) for name in sorted(wanted)))
+        given = tuple(Subject(key=name) for name in (*own, *sorted(wanted)))
         before = own_rights(txn, EVERYWHERE) or Rights()
-        kept = Rights(
-            *(tuple(one for one in part if not _is_nodes(txn, one.key)) for part in before)
+        # What others were given stays.
+        transfer, update, notify = (
+            tuple(one for one in part if one.key not in former) for part in before
         )
-        rights = Rights((*subjects, *kept.transfer), kept.update, (*subjects, *kept.notify))
+        rights = Rights((*given, *transfer), update, (*given, *notify))
         if rights != before:
             txn.table(RIGHTS).put(EVERYWHERE, pack(rights))
