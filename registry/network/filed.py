@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable
+from itertools import islice
 from typing import Any, Final
 
 import msgpack
@@ -42,6 +43,10 @@ RECEIPT: Final = "filed.receipt"
 END: Final = "filed.end"
 AT_ONCE: Final = 2_000  # nodes of a whole zone looked at in one transaction
 _NUMBER: Final = 8  # octets
+# What the place at which a look through a zone has arrived begins with.
+_NAMES: Final = b"n"  # the last name follows
+_GONE: Final = b"g"  # the last identifier that was filed follows
+_FROM_THE_FIRST: Final = _NAMES
 # How the state stands in a record's octets: nowhere else can these be in canonical UTF-8.
 _FILING: Final = b"\xa2st\xa6filing"
 _ENDED: Final = b"\xa2st\xa7retired"
@@ -63,13 +68,18 @@ class FiledWatch:
 
     def changed(self, txn: WriteTransaction, apex: bytes, keys: Collection[bytes]) -> None:
         """Examine the names that an update has changed."""
-        if self._concerns(txn, apex):
-            Examination(txn, self._named, apex, self._now()).go_through(keys)
+        if not self._concerns(txn, apex):
+            return
+        examination = Examination(txn, self._named, apex, self._now())
+        if examination.is_ready:
+            examination.go_through(keys)
+        else:
+            txn.table(LOOKED).put(apex, _FROM_THE_FIRST)
 
     def replaced(self, txn: WriteTransaction, apex: bytes) -> None:
         """Note that the whole zone is to be looked through."""
         if self._concerns(txn, apex):
-            txn.table(LOOKED).put(apex, b"")
+            txn.table(LOOKED).put(apex, _FROM_THE_FIRST)
 
     def dropped(self, txn: WriteTransaction, apex: bytes) -> None:
         """A zone that went takes nothing back of what was said."""
@@ -82,23 +92,22 @@ class FiledWatch:
         return is_below and follow is not None and bool(follow.group)
 
     def look_on(self, txn: WriteTransaction) -> bool:
-        """Look on at zones that came as a whole; whether there is more to be looked at."""
-        row = next(iter(txn.table(LOOKED).scan(b"")), None)
-        if row is None:
-            return False
-        apex, last = row
-        try:
-            examination = Examination(txn, self._named, apex, self._now())
-        except ZoneError:  # it went meanwhile
-            txn.table(LOOKED).delete(apex)
-            return True
-        keys = examination.some_behind(last, AT_ONCE)
-        examination.go_through(keys)
-        if len(keys) < AT_ONCE:
-            txn.table(LOOKED).delete(apex)
-        else:
-            txn.table(LOOKED).put(apex, keys[-1])
-        return True
+        """Look on at zones that came as a whole; whether there is more to be looked at now."""
+        looked = txn.table(LOOKED)
+        for apex, place in looked.scan(b""):
+            try:
+                examination = Examination(txn, self._named, apex, self._now())
+            except ZoneError:  # it went meanwhile
+                looked.delete(apex)
+                return True
+            if examination.is_ready:
+                following = examination.go_on(place)
+                if following:
+                    looked.put(apex, following)
+                else:
+                    looked.delete(apex)
+                return True
+        return False
 
 
 def adds(store: Store) -> Network:
@@ -126,6 +135,10 @@ class Examination:
 
     Raises:
         ZoneError: it is not held.
+
+    Attributes:
+        is_ready: the node that the zone belongs to is in the copy of the register. As long as it is
+            not, the register is behind the catalog, and nothing can be said.
     """
 
     def __init__(self, txn: WriteTransaction, named: Names, apex: bytes, now: int) -> None:
@@ -143,21 +156,35 @@ class Examination:
         follow = follow_of(txn, apex)
         self._name = "" if follow is None else follow.group
         self._holder: Other | None = others.node(txn, named, self._name)
+        self.is_ready = self._holder is not None
+        cut = (apex[self._skip :]).replace(b"\0", b"/").upper()
+        self._cut = cut  # what the names of its identifiers begin with
         actor = Actor(self._name, Role.NODE, self._name)
         self._receipt = entry_writer(actor, RECEIPT, now, "")
         self._end = entry_writer(actor, END, now, "")
         self._first = self._view.leaves()
         self._leaves: list[bytes] = []
 
-    def some_behind(self, last: bytes, most: int) -> list[bytes]:
-        """The keys of the next names behind one, in order."""
-        start = self._generation + (last + b"\0" if last else b"")
-        found = []
-        for key, _ in self._txn.table(b"tree").scan(self._generation, start):
-            found.append(key[len(self._generation) :])
-            if len(found) == most:
-                break
-        return found
+    def go_on(self, place: bytes) -> bytes:
+        """Go through some names of the whole zone, then through those that were filed in it and are
+        perhaps no longer there; returns where to go on, empty at the end.
+        """
+        phase, last = place[:1], place[1:]
+        if phase == _NAMES:
+            start = self._generation + (last + b"\0" if last else b"")
+            rows = self._txn.table(b"tree").scan(self._generation, start)
+            keys = [key[len(self._generation) :] for key, _ in islice(rows, AT_ONCE)]
+            self.go_through(keys)
+            return _NAMES + keys[-1] if len(keys) == AT_ONCE else _GONE
+        filed = self._filed.scan(self._cut, last + b"\0" if last else b"")
+        found = [name for name, _ in islice(filed, AT_ONCE)]
+        skip = len(self._apex) - self._skip
+        self.go_through(
+            key
+            for name in found
+            if self._blob(key := (name.lower().replace(b"/", b"\0") + b"\0")[skip:]) is None
+        )
+        return _GONE + found[-1] if len(found) == AT_ONCE else b""
 
     def go_through(self, keys: Iterable[bytes]) -> None:
         """Say of names (keys below the apex) what is to be said."""

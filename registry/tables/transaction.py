@@ -24,7 +24,8 @@ _LEAVES: Final = b"registry.leaves"  # its leaves: apart, so that appending fill
 CHECKPOINTS: Final = b"registry.checkpoints"  # size(8) key id(4) -> a signed checkpoint
 # Receipts that are to be sent: node 00 number(8) -> msgpack [identifier, serial].
 OWED: Final = b"registry.owed"
-# Zones that are to be looked through for identifiers to be filed: origin -> the last key seen.
+# Zones that are to be looked through for identifiers to be filed: canonical key of the apex ->
+# where that has arrived (registry/network/filed.py).
 LOOKED: Final = b"registry.looked"
 _TABLES: Final = {table: f"registry.{table}".encode("ascii") for table in codec.TABLES}
 

@@ -51,19 +51,19 @@ def becomes(port: int, name: str, expected: str) -> None:
 
 
 class BindConsumer(Bind):
-    """BIND as a secondary of a catalog of the server at `primary`."""
+    """BIND as a secondary of a catalog of the server at port `followed`."""
 
-    primary = 0
+    followed = 0
 
     def configuration(self) -> str:
         catalog = f"""\
 zone "{CATALOG}" {{
   type secondary; file "{self.folder}/catalog.db"; allow-notify {{ {HOST}; }};
-  primaries port {self.primary} {{ {HOST}; }};
+  primaries port {self.followed} {{ {HOST}; }};
 }};
 """
         zones = (
-            f'  catalog-zones {{ zone "{CATALOG}" default-primaries port {self.primary} '
+            f'  catalog-zones {{ zone "{CATALOG}" default-primaries port {self.followed} '
             f'{{ {HOST}; }} zone-directory "{self.folder}" min-update-interval 1; }};\n}};\n'
             "controls"
         )
@@ -74,16 +74,16 @@ zone "{CATALOG}" {{
 
 
 class KnotConsumer(Knot):
-    """Knot as a secondary of a catalog of the server at `primary`."""
+    """Knot as a secondary of a catalog of the server at port `followed`."""
 
-    primary = 0
+    followed = 0
 
     def configuration(self) -> str:
         text = super().configuration().partition("template:")[0]
         return f"""{text}\
 remote:
   - id: primary
-    address: {HOST}@{self.primary}
+    address: {HOST}@{self.followed}
 acl:
   - id: notify
     address: {HOST}
@@ -142,14 +142,14 @@ setgid=
 
 
 class PdnsConsumer(Pdns):
-    """PowerDNS as a secondary of a catalog of the server at `primary`."""
+    """PowerDNS as a secondary of a catalog of the server at port `followed`."""
 
-    primary = 0
+    followed = 0
     more = f"secondary=yes\nallow-notify-from={HOST}\n"
 
     def command(self, file: Path) -> list[str]:
         self.zones = (
-            ("create-secondary-zone", CATALOG, f"{HOST}:{self.primary}"),
+            ("create-secondary-zone", CATALOG, f"{HOST}:{self.followed}"),
             ("set-kind", CATALOG, "consumer"),
         )
         return super().command(file)
@@ -190,7 +190,7 @@ def test_a_catalog_of_ours_is_consumed(node: Node, tmp_path: Path, kind: type[Pe
         txn.table(RIGHTS).put(EVERYWHERE, pack(Rights((here,))))
         txn.table(TARGETS).put(EVERYWHERE, pack([Target(HOST, port)]))
     with serving(node.data) as server:
-        consumer = type(kind.__name__, (kind,), {"primary": server.port})
+        consumer = type(kind.__name__, (kind,), {"followed": server.port})
         with running(consumer, folder, {}, port):
             produce(node, "--add", "b.example")
             becomes(port, "www.b.example.", "192.0.2.1")

@@ -77,7 +77,7 @@ def test_we_follow_a_primary_by_notice(tmp_path: Path, kind: str) -> None:
         until(lambda: answer(port, f"www.{ORIGIN}") == "192.0.2.1")
         assert answer(port, ORIGIN, "SOA").split()[2] == "1"
         change(primary.port, "new", "192.0.2.77")
-        until(lambda: answer(port, f"new.{ORIGIN}") == "192.0.2.77", 5)
+        until(lambda: answer(port, f"new.{ORIGIN}") == "192.0.2.77")  # BIND waits for 5 s
         until(lambda: state(data).kind == "IXFR")
         assert not state(data).failures
 
