@@ -3,7 +3,7 @@ the cuts of others from, and whom it notifies of its own.
 
 An aggregate holds all cuts, each from the node that the catalog names, under that node's key, which
 it derives. An industry node holds those in its industries, from the aggregate, under its own key. A
-node that assigns notifies the aggregates.
+node that assigns notifies the aggregates, and these the industry nodes.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from resolver.sync.settings import (
 KEYS_HELD: Final = 2  # of each node
 _ACTIVE: Final = "active"
 _AGGREGATE: Final = "aggregate"
+_INDUSTRY: Final = "industry"
 
 
 def refuses(txn: WriteTransaction, named: Names, zone: bytes, member: Member) -> str:
@@ -117,6 +118,13 @@ def _aggregates(txn: WriteTransaction, named: Names, key: bytes) -> Iterator[Tar
             yield from _targets(other, key)
 
 
+def _industries(txn: WriteTransaction, named: Names) -> Iterator[Target]:
+    """The nodes that hold copies of an aggregate's, each under its own key."""
+    for other in others.nodes(txn, named):
+        if other.role == _INDUSTRY and other.state == _ACTIVE:
+            yield from _targets(other, key_name(other.name, other.generation))
+
+
 class RegisterWatch:
     """Looks on while the root zone is transferred: a `resolver.sync.fetch.Watch`."""
 
@@ -153,16 +161,21 @@ class RegisterWatch:
         place, root = found
         if place.role is NodeRole.AGGREGATE:
             self._admit(txn, place, root)
-        if root.registers:
-            targets = pack(list(_aggregates(txn, self._named, names.from_text(root.key))))
-            if txn.table(TARGETS).get(EVERYWHERE) != targets:
-                txn.table(TARGETS).put(EVERYWHERE, targets)
+        if place.role is NodeRole.AGGREGATE:
+            self._notify(txn, _industries(txn, self._named))
+        elif root.registers:
+            self._notify(txn, _aggregates(txn, self._named, names.from_text(root.key)))
         catalog = self._named.key(CATALOG)
         if catalog_of(txn, catalog) is None:
             return
         is_by_group = place.role is NodeRole.AGGREGATE and nodes is not None
         for group in nodes if is_by_group and nodes is not None else (None,):
             members.renew(txn, catalog, self._now(), group, self._policy)
+
+    def _notify(self, txn: WriteTransaction, whom: Iterator[Target]) -> None:
+        targets = pack(list(whom))
+        if txn.table(TARGETS).get(EVERYWHERE) != targets:
+            txn.table(TARGETS).put(EVERYWHERE, targets)
 
     def _admit(self, txn: WriteTransaction, place: Place, root: Root) -> None:
         """Let the keys of all nodes of the register, and no others of nodes, be here, and let them

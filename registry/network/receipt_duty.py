@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgpack
@@ -50,13 +50,14 @@ class ReceiptDuty:
         self._again: dict[str, int] = {}  # nodes that are left alone, and until when
         self._older: set[str] = set()  # nodes that have the key before their present one
 
-    def due(self, read: ReadTransaction, now: int, /) -> list[Errand]:
+    def due(self, read: ReadTransaction, now: int, under_way: Container[bytes], /) -> list[Errand]:
         """The next receipts for each node that waits for no answer."""
-        self._again = {name: at for name, at in self._again.items() if at > now}
+        longest = now + PAUSE_SECONDS
+        self._again = {name: at for name, at in self._again.items() if now < at <= longest}
         return [
             errand
             for name in _owed_to(read)
-            if name not in self._sent and name not in self._again
+            if _errand_name(name) not in under_way and name not in self._again
             if (errand := self._errand(read, name)) is not None
         ]
 
@@ -76,7 +77,7 @@ class ReceiptDuty:
         message = self._message(TransactionView(read), rows)
         self._sent[name] = rows
         target = Target(other.addresses[0], other.port, key)
-        return Errand(_PREFIX + name.encode("ascii"), target, message)
+        return Errand(_errand_name(name), target, message)
 
     def _message(self, seen: TransactionView, rows: Sequence[Row]) -> bytes:
         """The UPDATE that has receipts; its ID is zero."""
@@ -119,6 +120,10 @@ def sent(core: Core, args: Any) -> str:
             if owed.get(key) == value:  # else it is to be sent again, for what was changed
                 owed.delete(key)
     return ""
+
+
+def _errand_name(node_name: str) -> bytes:
+    return _PREFIX + node_name.encode("ascii")
 
 
 def owed_by(node_name: str) -> bytes:

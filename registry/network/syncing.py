@@ -163,9 +163,9 @@ class Syncing:
         self._again = None
         for duty in self._network.duties:
             assert isinstance(present.moment, ReadTransaction)
-            for errand in duty.due(present.moment, present.unix):
-                if self.engine.send(present, errand):
-                    self._duties[errand.name] = duty
+            for errand in duty.due(present.moment, present.unix, self.engine.errands):
+                self._duties[errand.name] = duty
+                self.engine.send(present, errand)
             again = duty.wake()
             if again is not None:
                 self._again = again if self._again is None else min(again, self._again)

@@ -72,6 +72,7 @@ class Engine:
         limits: how much is done at once.
         transferring: transfers that are under way.
         telling: what others are told of changes here.
+        errands: names of those under way.
     """
 
     def __init__(self, random: Random, limits: Limits = _LIMITS) -> None:
@@ -92,7 +93,7 @@ class Engine:
         self._next_due: int | None = None
         self.telling = Telling(self.peer)
         self._changed_peers: dict[Where, PeerRow] = {}
-        self._errands: set[bytes] = set()
+        self.errands: set[bytes] = set()
 
     # -- what happens
 
@@ -148,17 +149,15 @@ class Engine:
         if self._is_free(apex):
             self._start(present, apex, is_timed=True)
 
-    def send(self, present: Present, errand: Errand) -> bool:
+    def send(self, present: Present, errand: Errand) -> None:
         """Put a request to a server until it is answered, unless one of this name is under way."""
-        if errand.name in self._errands:
-            return False
-        self._errands.add(errand.name)
-        self.peer(errand.target).send(present, errand)
-        return True
+        if errand.name not in self.errands:
+            self.errands.add(errand.name)
+            self.peer(errand.target).send(present, errand)
 
     def errand_done(self, errand: Errand) -> None:
         """What followed from the answer to an errand has been written."""
-        self._errands.discard(errand.name)
+        self.errands.discard(errand.name)
 
     def opened(self, present: Present, link: int) -> None:
         """A connection is there."""

@@ -143,7 +143,8 @@ class History:
             except StoreError:
                 return
             status.append(decision.status)
-            self.world.say(name, f"{body.kind} {decision.subject}: {decision.status.name}")
+            if decision.status is not Status.UNCHANGED:
+                self.world.say(name, f"{body.kind} {decision.subject}: {decision.status.name}")
 
         if machine.is_up:
             self.world.now_in(machine.life, asks)
