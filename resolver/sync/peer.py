@@ -202,7 +202,11 @@ class Peer:
                 message = Verifier(one.key, one.mac).check(message, present.unix)
             except TsigError as error:
                 reason = str(error)
-        if reason:
+        if reason and isinstance(what, Notice):
+            # Anybody may have said so, or the clocks differ for a while: it is no answer.
+            self._engine.telling.told(present, self, what, f"{self.where}: {reason}")
+            self._not_now(present, what)
+        elif reason:
             self._unanswered(present, what, f"{self.where}: {reason}")
         elif isinstance(what, Zone):
             self._engine.checked(present, self, what, message)
@@ -234,17 +238,31 @@ class Peer:
         if self._notices.get(notice.apex) is not notice:
             return
         if code == SERVFAIL:  # it has taken no note of it, but for the moment only
-            notice.is_sent = False
-            pause = self._limits.first_pause * 2 ** min(notice.failures, 16)
-            notice.failures += 1
-            self._engine.alarm(
-                present.steady + min(pause, self._limits.most_pause), partial(self._again, notice)
-            )
-        elif not notice.is_renewed:
+            self._not_now(present, notice)
+            return
+        notice.failures = 0
+        if not notice.is_renewed:
             self._drop_notice(notice)
         elif notice.is_sent:  # else it waits to be sent already
             notice.is_sent = False
             self._ready.append(notice)
+
+    def _not_now(self, present: Present, notice: Notice) -> None:
+        """Send a notice again after a pause, which doubles; in the end as good as given up, so that
+        its row keeps nobody from being told of other changes.
+        """
+        if self._notices.get(notice.apex) is not notice:
+            return
+        if present.steady - notice.since > self._limits.give_up:
+            self._drop_notice(notice)
+            return
+        notice.is_sent = False
+        pause = self._limits.first_pause * 2 ** min(notice.failures, 16)
+        notice.failures += 1
+        if notice.failures > self._limits.patience:
+            self._engine.telling.row_done(notice.apex, self)
+        at = present.steady + min(pause, self._limits.most_pause)
+        self._engine.alarm(at, partial(self._again, notice))
 
     def _again(self, notice: Notice, present: Present) -> None:
         """Send a notice once more that was answered by "not now"."""
