@@ -237,9 +237,22 @@ class Engine:
 
     def wrote_settled(self, is_written: bool) -> None:
         """What was taken has been written, or could not be and is given out again."""
-        if not is_written:
+        if is_written:
+            for one in self._settling.values():
+                self._stands(one)
+        else:
             self._settled = self._settling | self._settled
         self._settling = {}
+
+    def _stands(self, one: Settled) -> None:
+        """What was written of a zone stands: whatever was begun before that takes it from there."""
+        if one.state is None:
+            return
+        later, zone = self._settled.get(one.apex), self._zones.get(one.apex)
+        if later is not None and later.taken == one.taken:
+            self._settled[one.apex] = later._replace(taken=one.state.due)
+        if zone is not None and zone.taken == one.taken:
+            zone.taken = one.state.due
 
     @property
     def is_urgent(self) -> bool:

@@ -43,7 +43,7 @@ SETTLING_SECONDS: Final = 1_500.0  # by which all must be well: longer than retr
 LOOK_SECONDS: Final = 20.0
 _LOCATIONS: Final = ("330106", "330102", "310101", "110105")
 _SERIALS: Final = [f"{n:04d}" for n in range(1, 7)]
-_LOG_LINES: Final = 60  # that a failure shows
+_LOG_LINES: Final = 300  # that a failure shows
 
 
 class Failure(AssertionError):
