@@ -16,7 +16,7 @@ import trio
 from csid import names
 from csid.errors import CsidError, StoreError
 from registry.network import seen
-from registry.network.batch import Batch, forget_peers, perform, write
+from registry.network.batch import Batch, perform, write
 from registry.network.hooks import Network
 from registry.network.syncing import Syncing
 from resolver.server import bell
@@ -72,8 +72,6 @@ class Driver:
             StoreError: the store can no longer be read.
             OSError: the data directory cannot be written.
         """
-        if self.sync.is_missed:  # who is still away will be found to be
-            await trio.to_thread.run_sync(forget_peers, self._store)
         rung = bell.listen(self._store.path)
         try:
             async with trio.open_nursery() as self._nursery:

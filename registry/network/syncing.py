@@ -92,11 +92,6 @@ class Syncing:
         with self.present() as present:
             self._notified = Notified(present)
 
-    @property
-    def is_missed(self) -> bool:
-        """Whether a server was away when this began, of which nothing is to be known any more."""
-        return self._notified.is_missed
-
     @contextmanager
     def present(self) -> Iterator[Present]:
         """This moment, as the engine is told it."""
@@ -285,7 +280,8 @@ class Syncing:
     @property
     def has_news(self) -> bool:
         """Whether anything is to be written."""
-        return self.engine.has_settled or self._passed_now() is not None
+        are_forgotten = bool(self._notified.away) and self._notified.is_through
+        return self.engine.has_settled or self._passed_now() is not None or are_forgotten
 
     def batch(self) -> Batch | None:
         """What is to be written now, if anything; `wrote` says that it was."""
@@ -296,6 +292,7 @@ class Syncing:
             self._passed_now(),
             engine.telling.take_told(),
             engine.take_peers(),
+            self._forgotten(),
         )
         return batch if any(batch) else None
 
@@ -303,6 +300,17 @@ class Syncing:
         """A batch was written."""
         self.engine.wrote_settled(True)
         self._passed = batch.passed or self._passed
+
+    def _forgotten(self) -> list[str]:
+        """The servers that were away when this began and have nothing to be told any more. A row
+        that is to last is the engine's to change from now on.
+        """
+        notified = self._notified
+        if not notified.is_through:
+            return []
+        away, notified.away = notified.away, []
+        lasting = self.engine.lasting
+        return [name for name in away if name not in lasting]
 
     def _passed_now(self) -> bytes | None:
         """What is to be written of the feed: that all zones were gone through."""

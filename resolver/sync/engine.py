@@ -488,8 +488,14 @@ class Engine:
             self._starved.popleft().drive(present)
 
     def peer_changed(self, peer: Peer) -> None:
-        """A server has gone or come back."""
-        self._changed_peers[peer.where] = PeerRow(peer.failures, peer.since, peer.error)
+        """A server has gone or come back, or is behind or no longer."""
+        row = PeerRow(peer.failures, peer.since, peer.error, peer.is_behind)
+        self._changed_peers[peer.where] = row
+
+    @property
+    def lasting(self) -> set[str]:
+        """The servers of which a row is kept, by their names."""
+        return {str(peer.where) for peer in self._peers.values() if peer.failures or peer.is_behind}
 
     def forget(self, peer: Peer) -> None:
         """Nothing of a server needs to be kept."""

@@ -19,7 +19,7 @@ from csid.limits import FORWARD_SECONDS, UPDATES_PER_COMMIT
 from registry import units
 from registry.core import Core
 from registry.network import seen
-from registry.network.batch import Batch, forget_peers, write
+from registry.network.batch import Batch, write
 from registry.network.claims import claims
 from registry.network.driver import (
     COMMIT_SECONDS,
@@ -161,8 +161,6 @@ class Machine:
             world.unix,
             lambda: world.now,
         )
-        if self.sync.is_missed:
-            world.soon(life, self._tried, forget_peers, self.store)
         world.soon(life, self._work)
         self._look_by(world.now)
 
@@ -218,14 +216,6 @@ class Machine:
         if self.doomed is not None and self.doomed[0] < 0 and self.doomed[1]:
             self.world.is_dying = True
             raise Killed
-
-    def _tried(self, what: Callable[..., None], *args: Any) -> None:
-        """Have something written, again and again until it is."""
-        try:
-            what(*args)
-        except StoreError:
-            life = self.sync_life
-            self.world.after(RETRY_SECONDS, life, self._tried, what, *args)
 
     def _sweep(self) -> None:
         try:
