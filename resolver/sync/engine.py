@@ -304,7 +304,7 @@ class Engine:
         """Look at a zone: because it is due, or because a server at `host` said that it changed."""
         follow = follow_of(present.moment, apex)
         state = self._state(present, apex)
-        if state is None or follow is None or not follow.primaries:
+        if state is None or follow is None:
             due = state.due if state is not None else timers.AT_ONCE
             self._settled[apex] = Settled(apex, due, None)
             return
@@ -313,6 +313,7 @@ class Engine:
         zone.left = [(state.primary + number) % count for number in range(count)]
         if host:
             zone.left.sort(key=lambda at: follow.primaries[at].host != host)
+        zone.reason = "" if count else "no primary of it is known"  # yet
         zone.wanted = wanted
         zone.is_full = zone.is_forced = is_full
         zone.is_urgent = not is_timed or state.is_open
