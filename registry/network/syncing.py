@@ -100,6 +100,8 @@ class Syncing:
             if abs(unix - steady - self._offset) > DRIFT_SECONDS:
                 self._offset = unix - steady
                 self.engine.clock_moved()
+                # What was put off by a clock that was ahead would wait for as long as that was.
+                self._followed = Followed()
             yield Present(read, steady, int(unix))
 
     def close(self) -> None:

@@ -16,8 +16,9 @@ PAUSE_SECONDS: Final = 0.05  # between two such pieces
 
 
 class Followed:
-    """All zones that follow others, asked for once after the start: so it is found of what notices
-    were answered while nobody listened, or heard by a process that was killed.
+    """All zones that follow others, asked for once after the start, and after the clock was set: so
+    it is found of what notices were answered while nobody listened, or heard by a process that was
+    killed.
     """
 
     def __init__(self) -> None:
