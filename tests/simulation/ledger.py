@@ -157,9 +157,12 @@ def _kept(read: ReadTransaction, name: str, identifier: str, said: list[Filed]) 
         taken = [one.leaf for one in given.values() if one.state is FiledState.TAKEN]
         if len(taken) != 1:
             yield f"{here}: has {len(taken)} receipts of those that are taken: {taken}"
-    if row.state is State.RETIRED and said and said[-1].state is FiledState.TAKEN:
-        if said[-1].node == name:
-            yield f"{here}: is retired, and the national node holds it for active"
+    number = numbers[0][0] if numbers else 0
+    if row.state is State.REFUSED and number and said[-1].leaf != number:
+        yield f"{here}: is refused by receipt {number}, behind which came {said[-1].leaf}"
+    is_taken = bool(said) and said[-1].state is FiledState.TAKEN and said[-1].node == name
+    if row.state is State.RETIRED and is_taken:
+        yield f"{here}: is retired, and the national node holds it for active"
 
 
 def _said(read: ReadTransaction) -> dict[str, list[Filed]]:

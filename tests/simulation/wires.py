@@ -53,16 +53,20 @@ class Wires:
         self.is_bad = True  # whether anything goes wrong by itself
         self.latency = 0.0005 + world.random.random() ** 3 * 0.05
 
+    def goes_wrong(self, share: float) -> bool:
+        """True in this share of cases, as long as anything goes wrong by itself."""
+        return self.is_bad and self.world.chance(share)
+
     def connect(self, client: Machine, action: Open) -> Connection:
         """Begin a connection; the client is told what comes of it."""
         world, server = self.world, self.machines[action.where.host]
         one = Connection(action.link, client, server, action.datagram)
         life = one.client_life
         if action.datagram:
-            world.soon(life, client.opened, one)
+            world.soon(life, client.synchronising.opened, one)
         elif self._is_parted(one) or (not server.is_up and world.chance(0.2)):
             world.after(CONNECT_SECONDS, life, self._end, one, "cannot be connected to in time")
-        elif not server.is_up or (self.is_bad and world.chance(0.01)):
+        elif not server.is_up or self.goes_wrong(0.01):
             world.after(self._delay(), life, self._end, one, "Connection refused")
         else:
             world.after(3 * self._delay(), life, self._opened, one)
@@ -78,7 +82,7 @@ class Wires:
         one.used = self.world.now
         self.open.append(one)
         self.world.after(IDLE_SECONDS, one.server.life, self._tidy, one)
-        one.client.opened(one)
+        one.client.synchronising.opened(one)
 
     def _tidy(self, one: Connection) -> None:
         """The server closes what is idle."""
@@ -92,7 +96,7 @@ class Wires:
 
     def _delay(self) -> float:
         random = self.world.random
-        slow = 20.0 if self.is_bad and random.random() < 0.02 else 1.0
+        slow = 20.0 if self.goes_wrong(0.02) else 1.0
         return self.latency * (0.5 + random.random()) * slow
 
     def _is_parted(self, one: Connection) -> bool:
@@ -116,9 +120,9 @@ class Wires:
 
     def _throw(self, one: Connection, to_server: bool, message: bytes) -> None:
         world = self.world
-        if self._is_parted(one) or (self.is_bad and world.chance(0.2)):
+        if self._is_parted(one) or self.goes_wrong(0.2):
             return
-        for _ in range(2 if self.is_bad and world.chance(0.2) else 1):
+        for _ in range(2 if self.goes_wrong(0.2) else 1):
             late = world.random.random() * _REPLAY_SECONDS if world.chance(0.1) else 0.0
             world.after(self._delay() + late, None, self._arrive, one, to_server, message)
 
@@ -126,12 +130,13 @@ class Wires:
         world = self.world
         if not to_server:
             if not one.is_over and one.client_life.is_alive:
-                world.after(0.0, one.client_life, one.client.received, one, message)
+                received = one.client.synchronising.received
+                world.after(0.0, one.client_life, received, one, message)
             return
         server = one.server
         if one.is_datagram:
             if server.is_up:
-                world.after(0.0, server.life, server.thrown, one, message)
+                world.after(0.0, server.life, server.answering.thrown, one, message)
         elif one.server_life is None or not one.server_life.is_alive:
             # Its process is gone: the machine says so, unless that gets lost.
             if world.chance(0.7):
@@ -139,7 +144,7 @@ class Wires:
         else:
             one.used = world.now
             one.asked.append(message)
-            world.after(0.0, one.server_life, server.serve, one)
+            world.after(0.0, one.server_life, server.answering.serve, one)
 
     def cut(self, one: Connection, reason: str, silently: bool = False) -> None:
         """Let a connection break; what is on its way does not arrive. Silently: the client is not
@@ -159,7 +164,7 @@ class Wires:
     def _end(self, one: Connection, reason: str) -> None:
         if not one.is_over:
             one.is_over = True
-            one.client.lost(one, reason)
+            one.client.synchronising.lost(one, reason)
 
     def shut(self, one: Connection) -> None:
         """The client closes it."""
