@@ -35,10 +35,11 @@ LOOK_SECONDS: Final = 2.0  # between two looks at the store without any reason
 RETRY_SECONDS: Final = 5.0  # before what could not be written is tried again
 FIRST_SECONDS: Final = 10.0  # for the first message of a transfer ...
 NEXT_SECONDS: Final = 20.0  # ... and for each that follows
+MOST_SECONDS: Final = 7_200.0  # for all of them
 THREADS: Final = 8  # transfers whose messages are worked on at a time
 RUNG_AT_ONCE: Final = 500  # datagrams taken before others get their turn
 # A commit is seen a moment after what it wrote: so it is looked for once more, and again.
-AFTERLOOKS: Final = (0.001, 0.01, 0.0)  # seconds
+AFTERLOOKS: Final = (0.001, 0.01, 0.1, 0.0)  # seconds
 
 
 class Driver:
@@ -51,9 +52,9 @@ class Driver:
             store, network, random or SystemRandom(), lambda: time.time(), trio.current_time
         )
         self._store = store
-        self._network = network
         self._counters = counters
         self._links: dict[int, Link] = {}
+        self._ends: dict[int, float] = {}  # by when a transfer has to be through, at the latest
         self._woken = trio.Event()
         self._settled = trio.Event()
         self._worked = trio.Event()  # there may be work that transfers have left
@@ -78,8 +79,7 @@ class Driver:
                 self._nursery.start_soon(self._hear_bell, rung)
                 self._nursery.start_soon(self._hear_writes)
                 self._nursery.start_soon(self._write)
-                if self._network.works:
-                    self._nursery.start_soon(self._work)
+                self._nursery.start_soon(self._work)
                 await self._go_on()
         finally:
             self._nursery = None
@@ -110,12 +110,13 @@ class Driver:
             with suppress(BlockingIOError):
                 while len(datagrams) < RUNG_AT_ONCE:
                     datagrams.append(rung.recv(bell.MAX_OCTETS))
-            self.sync.rung(datagrams)
+            if self.sync.rung(datagrams):
+                self._worked.set()
+                self._woken.set()
             if nodes := self.sync.take_heard():
                 assert self._nursery is not None
                 self._nursery.start_soon(self._note_heard, nodes)
-            self._act()
-            self._woken.set()
+            self._done()
             await trio.lowlevel.checkpoint()
 
     async def _note_heard(self, nodes: list[str]) -> None:
@@ -169,6 +170,7 @@ class Driver:
         if request is None:
             self._drop(link)
             return
+        self._ends[link.number] = trio.current_time() + MOST_SECONDS
         link.expect(trio.current_time() + FIRST_SECONDS)
         link.read = 0
         link.send(request)
@@ -194,6 +196,7 @@ class Driver:
 
     def lost(self, link: Link, reason: str, /) -> None:
         self._links.pop(link.number, None)
+        self._ends.pop(link.number, None)
         self.sync.lost(link.number, reason, not link.read, link.is_overdue)
         self._done()
 
@@ -218,8 +221,9 @@ class Driver:
             if not isinstance(error, TransferError):
                 self._failures.tell(f"sync: a transfer failed: {error!r:.200}")
         if failed is None and not is_through:
-            link.expect(trio.current_time() + NEXT_SECONDS)
+            link.expect(min(trio.current_time() + NEXT_SECONDS, self._ends[link.number]))
             return
+        self._ends.pop(link.number, None)
         if failed is not None:
             self._drop(link)
         if self.sync.through(link.number, failed):

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import struct
 import time
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -61,21 +61,20 @@ class FilingDuty:
         self._named = Names(suffix)
         self._again: dict[str, int] = {}  # cuts that rest, and until when
 
-    def due(self, read: ReadTransaction, now: int, under_way: Container[bytes], /) -> list[Errand]:
-        """What is to be asked now."""
+    def due(self, read: ReadTransaction, now: int, /) -> list[Errand]:
+        """What is to be asked now; what is asked already may be among it."""
         seen = TransactionView(read)
         root = view.get_root(seen)
         if root is None:
             return []
         target = Target(root.host, root.port, names.from_text(root.key))
         server = server_of(seen, self._named)
-        longest = now + max(PAUSE_SECONDS.values())
+        longest = now + max(PAUSE_SECONDS.values())  # else the clock was set back
         self._again = {cut: at for cut, at in self._again.items() if now < at <= longest}
         return [
-            Errand(name, target, update_of(self._named, cut, server))
+            Errand(_PREFIX + cut.encode("ascii"), target, update_of(self._named, cut, server))
             for state in OPEN
             for cut in self._cuts(seen, state)
-            if (name := _PREFIX + cut.encode("ascii")) not in under_way
         ]
 
     def _cuts(self, seen: View, state: FilingState) -> Iterator[str]:

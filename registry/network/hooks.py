@@ -8,7 +8,7 @@ answers (resolver/sync/peer.py), and has the writer carry out what follows from 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from resolver.store.environment import Store
@@ -32,15 +32,9 @@ class Unit(Protocol):
 class Duty(Protocol):
     """One kind of things to be sent."""
 
-    def due(
-        self, read: ReadTransaction, now: int, under_way: Container[bytes], /
-    ) -> Sequence[Errand]:
-        """What is to be sent now. Quick, as it is asked after every change.
-
-        Args:
-            now: Unix seconds; the clock may have been set back.
-            under_way: names of errands that are not to be given out, as what followed from the
-                last one of that name is not written yet.
+    def due(self, read: ReadTransaction, now: int, /) -> Sequence[Errand]:
+        """What is to be sent now (`now` in Unix seconds). Quick, as it is asked after every change.
+        An errand whose name is under way already is left alone.
         """
         ...
 

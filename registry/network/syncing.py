@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from random import Random
 from typing import Final, NamedTuple
 
@@ -17,7 +18,7 @@ from csid.errors import CsidError
 from registry.network import seen
 from registry.network.batch import Batch
 from registry.network.catalogs import NodePolicy
-from registry.network.hooks import Duty, Network, Unit
+from registry.network.hooks import Duty, Network, Unit, Work
 from registry.network.transfers import StillFollowed, examine_of
 from registry.network.walks import Followed, Notified
 from resolver.server import bell
@@ -28,7 +29,7 @@ from resolver.sync.actions import Action, Answered, Present, Transfer
 from resolver.sync.engine import Engine
 from resolver.sync.errors import TransferError
 from resolver.sync.fetch import Fetch, Together
-from resolver.sync.members import Consumer
+from resolver.sync.members import Consumer, go_on
 from resolver.sync.settings import TARGETS
 from resolver.sync.zonemd import DigestWatch
 
@@ -85,7 +86,8 @@ class Syncing:
         self._followed = Followed()
         self._again: int | None = None  # when to ask duties though nothing has changed
         policy = NodePolicy(store.settings().suffix)
-        consumer = Consumer(lambda: int(unix()), policy)
+        consumer = Consumer(self._now, policy)
+        self._works: tuple[Work, ...] = (partial(go_on, store, self._now, policy), *network.works)
         self._watch = Together((StillFollowed(), DigestWatch(), consumer, network.watch))
         self._heard: set[bytes] = set()  # keys that messages were signed with
         self._offset = 0.0  # between the clocks
@@ -103,6 +105,9 @@ class Syncing:
                 # What was put off by a clock that was ahead would wait for as long as that was.
                 self._followed = Followed()
             yield Present(read, steady, int(unix))
+
+    def _now(self) -> int:
+        return int(self._unix())
 
     def close(self) -> None:
         """Give up the transfers that are under way."""
@@ -125,15 +130,24 @@ class Syncing:
             targets = bool(present.moment.table(TARGETS).entries())
         return Looked(more, wake, bool(self._network.duties) or targets)
 
-    def rung(self, datagrams: Iterable[bytes]) -> None:
-        """The bell was rung (resolver/server/bell.py)."""
+    def rung(self, datagrams: Iterable[bytes]) -> bool:
+        """The bell was rung (resolver/server/bell.py); whether the store was written to, so that
+        there is to be looked around, and may be work.
+        """
+        is_written = False
         with self.present() as present:
             for datagram in datagrams:
                 heard = bell.rung(datagram)
                 if isinstance(heard, bell.Heard):
                     self._heard.add(heard.key)
-                elif heard is not None and heard.address != bell.NOBODY:
+                elif heard is None:
+                    is_written = True
+                elif heard.address == bell.NOBODY:
+                    self.engine.asked(present, heard.apex)
+                    is_written = True
+                else:
                     self.engine.notice(present, *heard)
+        return is_written
 
     def take_heard(self) -> list[str]:
         """The nodes that were heard and are to be noted (`registry.network.seen`)."""
@@ -141,7 +155,7 @@ class Syncing:
             return []
         keys, self._heard = self._heard, set()
         with self._store.read() as read:
-            return seen.due(read, keys, int(self._unix()))
+            return seen.due(read, keys, self._now())
 
     def _read_feed(self, present: Present) -> bool:
         """Take changes from the feed; whether there are more."""
@@ -160,9 +174,9 @@ class Syncing:
         self._again = None
         for duty in self._network.duties:
             assert isinstance(present.moment, ReadTransaction)
-            for errand in duty.due(present.moment, present.unix, self.engine.errands):
-                self._duties[errand.name] = duty
-                self.engine.send(present, errand)
+            for errand in duty.due(present.moment, present.unix):
+                if self.engine.send(present, errand):
+                    self._duties[errand.name] = duty
             again = duty.wake()
             if again is not None:
                 self._again = again if self._again is None else min(again, self._again)
@@ -177,7 +191,7 @@ class Syncing:
     def answered(self, action: Answered) -> Unit | None:
         """What is to be written of the answer to an errand; `written` says that it was."""
         duty = self._duties.pop(action.errand.name)
-        return duty.answered(action.errand, action.answer, action.reason, int(self._unix()))
+        return duty.answered(action.errand, action.answer, action.reason, self._now())
 
     def written(self, action: Answered) -> None:
         """What followed from the answer to an errand was written."""
@@ -189,7 +203,7 @@ class Syncing:
         Raises:
             CsidError: it cannot be done now.
         """
-        return any(work() for work in self._network.works)
+        return any(work() for work in self._works)
 
     # -- connections
 
@@ -217,6 +231,7 @@ class Syncing:
                 f"the transfer ended early: {reason}",
                 is_closed=is_silent and not is_hung,
                 is_hung=is_hung,
+                may_full=fetch.is_undecided and not (is_silent and is_hung),
             )
 
     def received(self, link: int, messages: Iterable[bytes]) -> None:
@@ -260,7 +275,7 @@ class Syncing:
         Raises:
             TransferError: it has come to nothing.
         """
-        now = int(self._unix())
+        now = self._now()
         return any(fetch.receive(message, now) for message in messages)
 
     def through(self, link: int, error: Exception | None) -> bool:

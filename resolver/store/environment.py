@@ -366,8 +366,11 @@ class Store:
             return Swept(gone, len(doomed) - gone)
 
     def last_commit(self) -> int:
-        """The number of the last transaction that was committed, by whomever."""
-        return int(self._environment.info()["last_txnid"])
+        """The number of the last commit, by whomever, that a moment begun now shows. LMDB itself
+        tells of one earlier: while the disk is still waited for, readers do not see it.
+        """
+        with self.moment() as txn:
+            return int(txn.id())
 
     def check_readers(self) -> int:
         """Free the reader slots of processes that died; returns how many."""

@@ -66,11 +66,12 @@ class Synchronising:
 
     def rung(self, datagram: bytes) -> None:
         """The bell was rung."""
-        self._sync.rung([datagram])
+        if self._sync.rung([datagram]):
+            self._world.soon(self._life, self._work)
+            self._look_by(self._world.now)
         if nodes := self._sync.take_heard():
             self._world.soon(self._life, self._note, nodes, int(self._world.unix()))
-        self._act()
-        self._look_by(self._world.now)
+        self._done()
 
     def _note(self, nodes: list[str], now: int) -> None:
         with suppress(StoreError):

@@ -55,7 +55,7 @@ def answer_to(errand: Errand, rcode: int, text: str = "") -> bytes:
 
 def due(registry: Registry, duty: FilingDuty, now: int = NOW) -> dict[str, Errand]:
     with registry.store.read() as read:
-        errands = duty.due(read, now, ())
+        errands = duty.due(read, now)
     return {errand.name.decode().removeprefix("cut/"): errand for errand in errands}
 
 

@@ -158,6 +158,21 @@ def test_a_zone_expires_when_no_primary_confirms_it_and_returns(world: World, ho
     assert world.state("a.test.").failures == 0
 
 
+def test_a_zone_expires_though_its_transfer_goes_on(world: World) -> None:
+    world.peers[A] = peer = Peer({"a.test.": 1})
+    world.follow("a.test.", A)
+    world.go()
+    world.holds = True
+    peer.serials["a.test."] = 2
+    world.go(1_200, 5)
+    assert world.flags("a.test.") == EXPIRED
+    assert "not finished" in world.state("a.test.").error
+    world.carry_out(world.held.pop())
+    world.go(1)
+    assert world.flags("a.test.") == SERVED
+    assert world.state("a.test.").serial == 2
+
+
 def test_a_clock_that_jumps_expires_nothing_that_its_primary_confirms(world: World) -> None:
     world.peers[A] = Peer({"a.test.": 7})
     world.follow("a.test.", A)
@@ -228,6 +243,22 @@ def test_what_is_asked_again_while_it_is_looked_at_is_looked_at_again(world: Wor
     world.carry_out(world.held.pop())
     world.go(1)
     assert world.transfers == ["a.test.", "a.test."]
+
+
+def test_a_zone_without_a_primary_says_so_and_is_transferred_once_it_has_one(world: World) -> None:
+    world.peers[A] = Peer({"a.test.": 7})
+    world.follow("a.test.")
+    world.go(5)
+    assert "no server" in world.state("a.test.").error
+    assert world.flags("a.test.") == NOT_READY
+    with world.store.write() as txn:
+        txn.table(FOLLOWS).put(where(apex("a.test.")), pack(Follow((Target(*A),))))
+        states.begin(txn, apex("a.test."))
+    world.go(1)
+    assert (world.state("a.test.").serial, world.state("a.test.").error) == (7, "")
+    world.follow("a.test.")  # the last one is gone
+    world.go(1_100, 5)
+    assert world.flags("a.test.") == EXPIRED
 
 
 def test_a_zone_that_follows_no_more_is_forgotten(world: World) -> None:
@@ -498,6 +529,24 @@ def test_ten_thousand_zones_that_are_due_together(tmp_path: Path) -> None:
     assert len(found) == 10_000
     assert all(state.refreshed >= START and not state.failures for state in found)
     assert len({state.due for state in found}) > 5  # they have parted
+    world.store.close()
+
+
+def test_zones_in_hand_are_bounded_and_who_asks_for_one_does_not_wait(tmp_path: Path) -> None:
+    origins = [f"z{number}.test." for number in range(60)]
+    world = World(tmp_path / "data", Limits(zones=8))
+    world.peers[A] = Peer(dict.fromkeys(origins, 1))
+    for origin in origins:
+        world.follow(origin, A)
+    world.tell("look")
+    assert world.engine.in_hand == 8
+    world.tell("asked", apex(max(origins)))
+    assert world.engine.in_hand == 9
+    world.tell("look")
+    assert world.engine.in_hand == 9
+    world.go()
+    assert world.transfers[-1] != max(origins)
+    assert sorted(world.transfers) == sorted(origins)
     world.store.close()
 
 
