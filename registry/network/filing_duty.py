@@ -74,7 +74,8 @@ class FilingDuty:
         if target != self._asked:  # another may say otherwise
             self._asked, self._again = target, {}
         server = server_of(seen, self._named)
-        self._again = {cut: at for cut, at in self._again.items() if at > now}
+        longest = now + max(PAUSE_SECONDS.values())  # else the clock was set back
+        self._again = {cut: at for cut, at in self._again.items() if now < at <= longest}
         return [
             Errand(_PREFIX + cut.encode("ascii"), target, update_of(self._named, cut, server))
             for state in OPEN

@@ -38,6 +38,7 @@ from resolver.sync.settings import (
     catalog_of,
     key_row,
     own_rights,
+    own_targets,
     pack,
 )
 
@@ -108,6 +109,14 @@ def key_of(moment: Moment, other: Other, age: int = 0) -> bytes | None:
     return name if key_row(moment, name) is not None else None
 
 
+def _is_nodes(moment: Moment, key: bytes) -> bool:
+    """Whether a right or a target under a key (name in wire form) is the register's to say, and
+    nobody else's: the key is a node's, or not here any more.
+    """
+    row = key_row(moment, key) if key else None
+    return bool(key) and (row is None or bool(row.node))
+
+
 def _targets(other: Other, key: bytes) -> Iterator[Target]:
     return (Target(address, other.port, key) for address in other.addresses)
 
@@ -162,10 +171,12 @@ class RegisterWatch:
         place, root = found
         if place.role is NodeRole.AGGREGATE:
             self._admit(txn, place)
-        targets = pack(list(self._told(txn, place, root)))
-        is_telling = root.registers or place.role is NodeRole.AGGREGATE
-        if is_telling and txn.table(TARGETS).get(EVERYWHERE) != targets:
-            txn.table(TARGETS).put(EVERYWHERE, targets)
+        if root.registers or place.role is NodeRole.AGGREGATE:
+            before = own_targets(txn, EVERYWHERE) or ()
+            granted = tuple(one for one in before if not _is_nodes(txn, one.key))
+            targets = (*self._told(txn, place, root), *granted)
+            if targets != before:
+                txn.table(TARGETS).put(EVERYWHERE, pack(targets))
         catalog = self._named.key(CATALOG)
         if catalog_of(txn, catalog) is None:
             return

@@ -26,7 +26,7 @@ from resolver.sync.settings import Target
 
 UNIT: Final = "receipts.sent"
 AT_ONCE: Final = 500  # receipts in one message ...
-MAX_OCTETS: Final = 60_000  # ... and of them, so that with all else it has less than 64 KiB
+MAX_OCTETS: Final = 64_000  # ... and of them, so that with all else it has less than 64 KiB
 TURN_SECONDS: Final = 15  # for an answer, before another address of the node is tried
 PAUSE_SECONDS: Final = 10  # after an answer other than that they are taken
 _PREFIX: Final = b"receipts/"  # of the names of errands
@@ -51,7 +51,7 @@ class Sent(NamedTuple):
 
     errand: Errand
     rows: list[Row]
-    is_taken: bool = False  # by the node; the rows go with the unit of the answer
+    taken: int | None = None  # by the node, Unix seconds; the rows go with the unit of the answer
 
 
 class Turn(NamedTuple):
@@ -74,8 +74,10 @@ class ReceiptDuty:
 
     def due(self, read: ReadTransaction, now: int, /) -> list[Errand]:
         """The next receipts for each node, those that are under way among them."""
-        self._again = {name: at for name, at in self._again.items() if at > now}
+        longest = now + PAUSE_SECONDS  # else the clock was set back
+        self._again = {name: at for name, at in self._again.items() if now < at <= longest}
         self._wake = min(self._again.values(), default=None)
+        self._forget(read, now)
         return [
             errand
             for name in _owed_to(read)
@@ -89,27 +91,39 @@ class ReceiptDuty:
         address = other.addresses[self._turn(other, now) % len(other.addresses)]
         errand_name = _errand_name(name, address, other.port)
         sent = self._sent.get(errand_name)
-        if sent is not None and not sent.is_taken:
-            return sent.errand
-        owed = read.table(OWED)
-        if sent is not None and any(owed.get(key) == value for key, value in sent.rows):
-            return None  # the unit of the answer is not done yet
+        if sent is not None:
+            return sent.errand if sent.taken is None else None
         age = 1 if name in self._older and other.generation > 1 else 0
         key = membership.key_of(read, other, age)
         if key is None:
             return None
-        rows, message = self._message(TransactionView(read), owed.scan(owed_by(name)))
+        rows, message = self._message(TransactionView(read), read.table(OWED).scan(owed_by(name)))
         errand = Errand(errand_name, Target(address, other.port, key), message)
         self._sent[errand_name] = Sent(errand, rows)
         self._turns[name] = self._turns.get(name, Turn(0, now))._replace(since=now)
         return errand
+
+    def _forget(self, read: ReadTransaction, now: int) -> None:
+        """Let go of what was taken once the unit of the answer is done: its first row is not there
+        any more as it was sent. It may have come back as it was, so this does not wait for ever.
+        """
+        owed = read.table(OWED)
+        for errand_name, sent in list(self._sent.items()):
+            if sent.taken is None:
+                continue
+            key, value = sent.rows[0]
+            ends = sent.taken + PAUSE_SECONDS
+            if owed.get(key) != value or not sent.taken <= now < ends:
+                del self._sent[errand_name]
+            else:
+                self._wake = ends if self._wake is None else min(self._wake, ends)
 
     def _turn(self, other: Other, now: int) -> int:
         """The number of the address that a node is sent to: the next one if it does not answer."""
         turn = self._turns.get(other.name)
         if turn is None or len(other.addresses) == 1:
             return 0
-        if now - turn.since >= TURN_SECONDS:
+        if not 0 <= now - turn.since < TURN_SECONDS:
             turn = self._turns[other.name] = Turn(turn.number + 1, now)
         ends = turn.since + TURN_SECONDS
         self._wake = ends if self._wake is None else min(self._wake, ends)
@@ -137,17 +151,18 @@ class ReceiptDuty:
         return self._wake
 
     def answered(self, errand: Errand, answer: bytes, reason: str, now: int, /) -> Unit | None:
-        """The unit that forgets what was taken; what was not is sent again, if there is a key
-        before the present one, by that: the node may not have the new one yet.
+        """The unit that forgets what was taken. What was not is sent again, at once by the key
+        before the present one if there is one, as the node may not have the new one yet.
         """
         name = _node_of(errand.name)
         sent = self._sent.pop(errand.name)
         if answer and answer[3] & 15 == NOERROR:
-            self._sent[errand.name] = sent._replace(is_taken=True)
+            self._sent[errand.name] = sent._replace(taken=now)
             return Unit(UNIT, [[list(row) for row in sent.rows], ""])
+        if name in self._older:  # neither key was taken
+            self._again[name] = now + PAUSE_SECONDS
+            self._wake = min(self._again.values())
         self._older ^= {name}
-        self._again[name] = now + PAUSE_SECONDS
-        self._wake = min(self._again.values())
         return None
 
 

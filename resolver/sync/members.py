@@ -474,7 +474,7 @@ def _settle(
     if new[1] != old[1]:  # sections 4.3.1 and 5.4: another label, another state
         _start(txn, zone, None)
         return Step(RESET, zone)
-    states.ask(txn, zone)
+    states.begin(txn, zone)
     return Step(CHANGED if new == old else MOVED, zone)
 
 

@@ -85,6 +85,7 @@ def test_a_port_that_is_in_use_is_told_with_what_to_do(
     tmp_path: Path, kind: socket.SocketKind
 ) -> None:
     with socket.socket(socket.AF_INET, kind) as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind(("127.0.0.4", PORT))
         if kind is socket.SOCK_STREAM:
             taken.listen()
