@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: demo test check bench build format clean
 
 demo: .venv/installed
-	$(BIN)/python examples/demo.py
+	$(BIN)/python -m examples.demo
 
 # With COVERAGE=1, slower, they also tell the share of each file's lines that they ran.
 test: .venv/installed-dev

@@ -16,7 +16,7 @@ from csid.errors import CsidError
 from registry import resume
 from registry.bulk import intake
 from registry.core import Core
-from registry.network import catalogs, filings, following, receipt_duty, receipts, rights
+from registry.network import catalogs, filings, following, receipt_duty, receipts, rekeying, rights
 from registry.signing import keys, sign
 from registry.verify import indexes
 from registry.writer import plans
@@ -139,6 +139,7 @@ UNITS: Final[Mapping[str, Unit]] = {
     rights.REMOVE_KEY: rights.remove_key,
     rights.ALLOW: rights.allow,
     rights.NOTIFY: rights.notify,
+    rekeying.UNIT: rekeying.use,
     "plan": plans.carry_on,
     "rows": intake.rows,
     receipts.UNIT: receipts.taken,

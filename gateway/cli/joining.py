@@ -12,6 +12,7 @@ from typing import Final
 from csid import address, names
 from csid.errors import CsidError
 from csid.identifier import fold
+from gateway.cli.hidden import hide
 from registry.network.joining import JoinError, Key, Membership
 from registry.tables.enums import NodeRole
 from resolver.sync.tsig import algorithm_fault
@@ -95,7 +96,7 @@ def membership_of(args: argparse.Namespace) -> Membership:
     secret = b""
     if args.network_secret is not None:
         secret = _octets("--network-secret", _given(args.network_secret))
-    key = _key(_given(args.key))
+    key = key_of(args.key, "--key")
     return Membership(role, name, scope, (root.host, root.port), key, registers, secret)
 
 
@@ -104,6 +105,7 @@ def _given(text: str) -> str:
     processes.
     """
     if not text.startswith("@"):
+        hide(text)
         return text
     try:
         return Path(text[1:]).read_text("utf-8").strip()
@@ -111,18 +113,23 @@ def _given(text: str) -> str:
         raise JoinError(f"{text[1:]}: cannot be read: {error}") from None
 
 
-def _key(text: str) -> Key:
-    parts = text.split(":")
+def key_of(text: str, option: str) -> Key:
+    """The key that an option says, or the file that it names.
+
+    Raises:
+        JoinError: none. The message does not show it.
+    """
+    parts = _given(text).split(":")
     if len(parts) != 3:
-        raise JoinError(f"--key has {len(parts)} parts; expected NAME:ALGORITHM:BASE64")
+        raise JoinError(f"{option} has {len(parts)} parts; expected NAME:ALGORITHM:BASE64")
     name, algorithm, secret = parts
     try:
         wire = names.from_text(f"{name.rstrip('.')}.".lower())
     except CsidError as error:
-        raise JoinError(f"--key: {error}") from None
+        raise JoinError(f"{option}: {error}") from None
     if fault := algorithm_fault(algorithm.lower()):
-        raise JoinError(f"--key: {fault}")
-    return Key(wire, algorithm.lower(), _octets("--key", secret))
+        raise JoinError(f"{option}: {fault}")
+    return Key(wire, algorithm.lower(), _octets(option, secret))
 
 
 def _octets(option: str, text: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import time
 from datetime import date
 from pathlib import Path
@@ -13,6 +14,9 @@ from registry.rules.case import day_of
 from registry.tables.rows import DEFAULT_TTL
 
 COUNT_MAX: Final = 999_999_999_999  # more than there can be of anything
+
+_UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_PERIOD: Final = re.compile(r"([0-9]{1,9})([smhd]?)")
 
 Subparsers = argparse._SubParsersAction  # what argparse gives no public name
 
@@ -83,6 +87,14 @@ def ttl(text: str) -> int:
     if 0 <= int(digits) <= MAX_TTL:
         return int(digits)
     raise argparse.ArgumentTypeError(f"{text[:40]!r}: expected seconds from 0 to {MAX_TTL}")
+
+
+def period(text: str) -> int:
+    """Seconds of a time such as 7d."""
+    match = _PERIOD.fullmatch(text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r}: expected a number and s, m, h or d")
+    return int(match[1]) * _UNITS[match[2]]
 
 
 def count(text: str) -> int:

@@ -133,7 +133,7 @@ def consume(core: Core, args: Any) -> bool:
         since = now if before is None else before.since
         txn.table(CATALOGS).put(where(apex), pack(Catalog(primaries, groups, since)))
         _follow(txn, origin, primaries, now)
-        if members.fault_of(txn, apex) is not None:
+        if members.standing_of(txn, apex) is not None:
             members.renew(txn, apex, now, policy=policy)
         elif _is_there(txn, apex):
             members.consume(txn, apex, None, now, policy)
@@ -162,8 +162,9 @@ def _is_there(txn: WriteTransaction, apex: bytes) -> bool:
     return zone is not None and zone.apex == apex and zone.flags != NOT_READY
 
 
-def stop(core: Core, args: Any) -> int:
-    """Hold a catalog and its members no longer; returns how many zones were its members.
+def stop(core: Core, args: Any) -> tuple[int, bool]:
+    """Hold a catalog and its members no longer, a piece of them; returns how many zones were held
+    for its sake until now, and whether there are more.
 
     Args:
         args: who asks (`Asked.told`), the origin of the catalog in wire form.
@@ -176,15 +177,19 @@ def stop(core: Core, args: Any) -> int:
     origin = origin.lower()
     apex = names.key_of(origin)
     with core.store.write() as txn:
-        if not txn.table(CATALOGS).delete(where(apex)):
+        if catalog_of(txn, apex) is None:
             raise ZoneError(names.to_text(origin), "is no catalog whose members are held here")
-        steps = members.release(txn, apex, int(time.time()), NodePolicy(core.suffix))
-        txn.table(FOLLOWS).delete(where(apex))
-        states.end(txn, apex)
-        with suppress(ZoneError):  # it is held no longer
-            txn.drop_zone(origin)
+        if txn.table(FOLLOWS).delete(where(apex)):  # no transfer brings members back from now on
+            states.end(txn, apex)
+            with suppress(ZoneError):  # it is held no longer
+                txn.drop_zone(origin)
+        policy = NodePolicy(core.suffix)
+        steps = members.release(txn, apex, int(time.time()), policy, members.CHANGED_AT_ONCE)
+        is_open = members.standing_of(txn, apex) is not None
+        if not is_open:
+            txn.table(CATALOGS).delete(where(apex))
     ring(core, apex)
-    return len(steps)
+    return len(steps), is_open
 
 
 def offer(core: Core, origin: bytes) -> None:

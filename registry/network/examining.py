@@ -14,7 +14,7 @@ from registry.tables.enums import FiledState
 from registry.tables.rows import Filed
 from registry.zones.others import Other
 
-_ACTIVE: Final = "active"
+ACTIVE: Final = "active"
 
 
 def examine(name: str, record: bytes, holder: Other | None, before: Filed | None) -> Refusal | None:
@@ -30,9 +30,13 @@ def examine(name: str, record: bytes, holder: Other | None, before: Filed | None
         return Refusal(
             Status.NEVER_AGAIN, f"was taken before, of node {before.node}, and has ended"
         )
+    is_lost = before is not None and before.state is FiledState.GONE
+    if is_lost and before is not None and (holder is None or before.node != holder.name):
+        detail = f"was taken before, of node {before.node}, which has lost it"
+        return Refusal(Status.NEVER_AGAIN, detail)
     if holder is None:
         return Refusal(Status.NOT_FOUND, "its node is not in the register of nodes")
-    if holder.state != _ACTIVE:
+    if holder.state != ACTIVE:
         return Refusal(Status.POLICY_PROHIBITS, f"node {holder.name} is {holder.state}")
     try:
         identifier = parse(name)

@@ -5,6 +5,10 @@ What is said stands in the table `filed`, each time with a leaf; the number of a
 its leaf, so that anybody can be shown that it was given. What was said and not confirmed yet by the
 node waits in the table of what is owed. All of it is written in the transaction that lets the zone
 be what its node has made it: nothing is said twice or forgotten, whoever is killed.
+
+What is in use already when it is first seen, as all is once a register was lost and is made anew,
+is entered as it is, so that its code is given to nobody else. What was taken and is gone, as after
+an older copy of a node was put back, may come back from the node that had it.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ import msgpack
 from csid import names
 from csid.errors import ZoneError
 from csid.protocol import CSID
-from registry.network.examining import examine
+from registry.network.examining import ACTIVE, examine
 from registry.network.hooks import Network
 from registry.network.receipt_duty import ReceiptDuty, owed_by
 from registry.rules.case import entry_writer
@@ -41,6 +45,8 @@ from resolver.sync.settings import follow_of
 
 RECEIPT: Final = "filed.receipt"
 END: Final = "filed.end"
+GONE: Final = "filed.gone"
+MET: Final = "filed.met"
 AT_ONCE: Final = 2_000  # nodes of a whole zone looked at in one transaction
 _NUMBER: Final = 8  # octets
 # What the place at which a look through a zone has arrived begins with.
@@ -50,6 +56,9 @@ _FROM_THE_FIRST: Final = _NAMES
 # How the state stands in a record's octets: nowhere else can these be in canonical UTF-8.
 _FILING: Final = b"\xa2st\xa6filing"
 _ENDED: Final = b"\xa2st\xa7retired"
+_IN_USE: Final = (b"\xa2st\xa6active", b"\xa2st\xa9suspended")
+_IS_MET: Final = "was in use when it was first seen"
+_LIVING: Final = (FiledState.TAKEN, FiledState.GONE)
 _unpack: Final[Any] = msgpack.unpackb
 
 
@@ -160,8 +169,9 @@ class Examination:
         cut = (apex[self._skip :]).replace(b"\0", b"/").upper()
         self._cut = cut  # what the names of its identifiers begin with
         actor = Actor(self._name, Role.NODE, self._name)
-        self._receipt = entry_writer(actor, RECEIPT, now, "")
-        self._end = entry_writer(actor, END, now, "")
+        self._writers = {
+            kind: entry_writer(actor, kind, now, "") for kind in (RECEIPT, END, GONE, MET)
+        }
         self._first = self._view.leaves()
         self._leaves: list[bytes] = []
 
@@ -200,9 +210,7 @@ class Examination:
         value = self._filed.get(name)
         before = None if value is None else codec.decode_filed(value)
         if _FILING not in blob:
-            is_over = not blob or _ENDED in blob or bool(blob[0] & node.ALIAS)
-            if before is not None and before.state is FiledState.TAKEN and is_over:
-                self._write(END, name, before._replace(state=FiledState.ENDED), before)
+            self._note(name, blob, before)
             return
         if before is not None and before.state is FiledState.TAKEN and before.node == self._name:
             self._owe(before.leaf, name)  # once more, for what it is now
@@ -220,14 +228,43 @@ class Examination:
         after = Filed(state, status.number, self._name, self._serial, detail, NO_LEAF, self._now)
         self._owe(self._write(RECEIPT, name, after, before), name)
 
+    def _note(self, name: bytes, blob: bytes, before: Filed | None) -> None:
+        """Note what has become of an identifier that does not wait for a receipt."""
+        state = None if before is None else before.state
+        is_over = bool(blob) and (_ENDED in blob or bool(blob[0] & node.ALIAS))
+        if before is not None and state in _LIVING:
+            if is_over:
+                self._write(END, name, before._replace(state=FiledState.ENDED), before)
+                return
+            if not blob and state is FiledState.TAKEN:
+                self._write(GONE, name, before._replace(state=FiledState.GONE), before)
+                return
+        if state not in (None, FiledState.GONE):
+            return
+        if is_over:
+            self._write(MET, name, self._met(FiledState.ENDED), None)
+        elif any(one in blob for one in _IN_USE):
+            holder = None if self._holder is None else self._holder._replace(state=ACTIVE)
+            refusal = examine(name.decode("ascii"), _record(blob), holder, None)
+            after = self._met(FiledState.TAKEN)
+            if refusal is not None:
+                after = after._replace(
+                    state=FiledState.REFUSED, status=refusal[0].number, reason=refusal[1]
+                )
+            self._write(MET, name, after, before)
+
+    def _met(self, state: FiledState) -> Filed:
+        status = Status.DONE.number
+        return Filed(state, status, self._name, self._serial, _IS_MET, NO_LEAF, self._now)
+
     def _write(self, kind: str, name: bytes, row: Filed, before: Filed | None) -> int:
         """Write a row, and its leaf, whose index is returned."""
         index = self._first + len(self._leaves)
         value = codec.encode(row._replace(leaf=index))
         self._filed.put(name, value)
-        writer = self._receipt if kind == RECEIPT else self._end
         prev = NO_LEAF if before is None else before.leaf
         on = name.decode("ascii")
+        writer = self._writers[kind]
         self._leaves.append(writer.entry(on, value, prev, "", Status.DONE.number))
         return index
 

@@ -60,6 +60,7 @@ class FilingDuty:
     def __init__(self, suffix: str) -> None:
         self._named = Names(suffix)
         self._again: dict[str, int] = {}  # cuts that rest, and until when
+        self._asked: Target | None = None  # whom, and by which key
 
     def due(self, read: ReadTransaction, now: int, /) -> list[Errand]:
         """What is to be asked now; what is asked already may be among it."""
@@ -68,8 +69,11 @@ class FilingDuty:
         if root is None:
             return []
         target = Target(root.host, root.port, names.from_text(root.key))
+        if target != self._asked:  # another may say otherwise
+            self._asked, self._again = target, {}
         server = server_of(seen, self._named)
-        self._again = {cut: at for cut, at in self._again.items() if at > now}
+        longest = now + max(PAUSE_SECONDS.values())  # else the clock was set back
+        self._again = {cut: at for cut, at in self._again.items() if now < at <= longest}
         return [
             Errand(_PREFIX + cut.encode("ascii"), target, update_of(self._named, cut, server))
             for state in OPEN

@@ -3,7 +3,7 @@ the cuts of others from, and whom it notifies of its own.
 
 An aggregate holds all cuts, each from the node that the catalog names, under that node's key, which
 it derives. An industry node holds those in its industries, from the aggregate, under its own key. A
-node that assigns notifies the aggregates.
+node that assigns notifies the aggregates, and they notify the industry nodes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 
 from csid import names
 from registry.network.joining import takes
-from registry.network.keys import ALGORITHM, SECRET, derive, key_name
+from registry.network.keys import ALGORITHM, SECRET, derive, key_name, own_keys
 from registry.tables import view
 from registry.tables.enums import NodeRole
 from registry.tables.naming import Names
@@ -37,12 +37,15 @@ from resolver.sync.settings import (
     Target,
     catalog_of,
     key_row,
+    own_rights,
+    own_targets,
     pack,
 )
 
 KEYS_HELD: Final = 2  # of each node
 _ACTIVE: Final = "active"
 _AGGREGATE: Final = "aggregate"
+_INDUSTRY: Final = "industry"
 
 
 def refuses(txn: WriteTransaction, named: Names, zone: bytes, member: Member) -> str:
@@ -106,6 +109,14 @@ def key_of(moment: Moment, other: Other, age: int = 0) -> bytes | None:
     return name if key_row(moment, name) is not None else None
 
 
+def _is_nodes(moment: Moment, key: bytes) -> bool:
+    """Whether a right or a target under a key (name in wire form) is the register's to say, and
+    nobody else's: the key is a node's, or not here any more.
+    """
+    row = key_row(moment, key) if key else None
+    return bool(key) and (row is None or bool(row.node))
+
+
 def _targets(other: Other, key: bytes) -> Iterator[Target]:
     return (Target(address, other.port, key) for address in other.addresses)
 
@@ -115,6 +126,13 @@ def _aggregates(txn: WriteTransaction, named: Names, key: bytes) -> Iterator[Tar
     for other in others.nodes(txn, named):
         if other.role == _AGGREGATE and other.state == _ACTIVE:
             yield from _targets(other, key)
+
+
+def _industry_nodes(txn: WriteTransaction, named: Names) -> Iterator[Target]:
+    """The industry nodes of the network, each under its own key."""
+    for other in others.nodes(txn, named):
+        if other.role == _INDUSTRY and other.state == _ACTIVE:
+            yield from _targets(other, key_name(other.name, other.generation))
 
 
 class RegisterWatch:
@@ -152,19 +170,26 @@ class RegisterWatch:
             return
         place, root = found
         if place.role is NodeRole.AGGREGATE:
-            self._admit(txn, place, root)
-        if root.registers:
-            targets = pack(list(_aggregates(txn, self._named, names.from_text(root.key))))
-            if txn.table(TARGETS).get(EVERYWHERE) != targets:
-                txn.table(TARGETS).put(EVERYWHERE, targets)
+            self._admit(txn, place)
+        if root.registers or place.role is NodeRole.AGGREGATE:
+            before = own_targets(txn, EVERYWHERE) or ()
+            granted = tuple(one for one in before if not _is_nodes(txn, one.key))
+            targets = (*self._told(txn, place, root), *granted)
+            if targets != before:
+                txn.table(TARGETS).put(EVERYWHERE, pack(targets))
         catalog = self._named.key(CATALOG)
         if catalog_of(txn, catalog) is None:
             return
-        is_by_group = place.role is NodeRole.AGGREGATE and nodes is not None
-        for group in nodes if is_by_group and nodes is not None else (None,):
-            members.renew(txn, catalog, self._now(), group, self._policy)
+        groups = nodes if place.role is NodeRole.AGGREGATE else None
+        members.renew(txn, catalog, self._now(), groups, self._policy)
 
-    def _admit(self, txn: WriteTransaction, place: Place, root: Root) -> None:
+    def _told(self, txn: WriteTransaction, place: Place, root: Root) -> Iterator[Target]:
+        """Whom this node notifies of all zones but those that it follows from the national node."""
+        if place.role is NodeRole.AGGREGATE:
+            return _industry_nodes(txn, self._named)
+        return _aggregates(txn, self._named, names.from_text(root.key))
+
+    def _admit(self, txn: WriteTransaction, place: Place) -> None:
         """Let the keys of all nodes of the register, and no others of nodes, be here, and let them
         transfer.
         """
@@ -174,16 +199,20 @@ class RegisterWatch:
             if other.name != place.name
             for name, row in keys_of(txn, other)
         }
-        own = Subject(key=names.from_text(root.key))
         keys = txn.table(KEYS)
-        for name, _ in list(keys.scan(b"")):
-            row = key_row(txn, name)
-            if row is not None and row.node not in ("", place.name) and name not in wanted:
-                keys.delete(name)
+        former = {name for name, _ in keys.scan(b"") if getattr(key_row(txn, name), "node", "")}
+        own = tuple(own_keys(txn, place.name))
+        for name in former - wanted.keys() - set(own):
+            keys.delete(name)
         for name, row in wanted.items():
             if key_row(txn, name) != row:
                 keys.put(name, pack(row))
-        subjects = tuple(Subject(key=name) for name in sorted(wanted))
-        rights = pack(Rights((own, *subjects), (), (own, *subjects)))
-        if txn.table(RIGHTS).get(EVERYWHERE) != rights:
-            txn.table(RIGHTS).put(EVERYWHERE, rights)
+        given = tuple(Subject(key=name) for name in (*own, *sorted(wanted)))
+        before = own_rights(txn, EVERYWHERE) or Rights()
+        # What others were given stays.
+        transfer, update, notify = (
+            tuple(one for one in part if one.key not in former) for part in before
+        )
+        rights = Rights((*given, *transfer), update, (*given, *notify))
+        if rights != before:
+            txn.table(RIGHTS).put(EVERYWHERE, pack(rights))

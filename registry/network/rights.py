@@ -13,6 +13,10 @@ from typing import Any, Final
 from csid import names
 from csid.errors import CsidError
 from registry.core import Core
+from registry.network.keys import node_of
+from registry.tables.enums import NodeRole
+from registry.tables.transaction import TransactionView
+from registry.tables.view import get_place
 from registry.zones.asked import Asked
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.write import WriteTransaction
@@ -75,15 +79,12 @@ def add_key(core: Core, args: Any) -> bool:
     """
     asked, name, algorithm, secret, until = args
     Asked.of(asked, core.peer)
-    name = _checked_name(name)
+    name = checked_key(name, algorithm, secret)
     shown = names.to_text(name)
-    if fault := algorithm_fault(algorithm):
-        raise SettingError(fault)
-    if not isinstance(secret, bytes) or not 1 <= len(secret) <= MAX_SECRET_OCTETS:
-        raise SettingError(f"{shown}: a secret has 1 to {MAX_SECRET_OCTETS} octets")
     if not isinstance(until, int) or not 0 <= until < 1 << 48:
         raise SettingError(f"{shown}: {until!r} is no time at which it can end")
     with core.store.write() as txn:
+        _require_free(txn, name)
         before = key_row(txn, name)
         since = int(time.time())
         if before is not None:
@@ -98,6 +99,36 @@ def add_key(core: Core, args: Any) -> bool:
         if row != before:
             txn.table(KEYS).put(name, pack(row))
     return row != before
+
+
+def _require_free(txn: WriteTransaction, name: bytes) -> None:
+    """Refuse the name of a node's key, whether it is there already or will be one day."""
+    place = get_place(TransactionView(txn))
+    node = node_of(name)
+    if place is None or not node:
+        return
+    shown = names.to_text(name)
+    if node == place.name:
+        raise SettingError(f"{shown}: is a key of this node itself; csid node use-key takes it")
+    if place.role in (NodeRole.NATIONAL, NodeRole.AGGREGATE):
+        raise SettingError(
+            f"{shown}: NAME-NUMBER names the keys of nodes, which csid node add and rekey give; "
+            "choose a name of another form"
+        )
+
+
+def checked_key(name: bytes, algorithm: str, secret: bytes) -> bytes:
+    """The name of a key in lower case.
+
+    Raises:
+        SettingError: it is none that can be used.
+    """
+    name = _checked_name(name)
+    if fault := algorithm_fault(algorithm):
+        raise SettingError(fault)
+    if not isinstance(secret, bytes) or not 1 <= len(secret) <= MAX_SECRET_OCTETS:
+        raise SettingError(f"{names.to_text(name)}: a secret has 1 to {MAX_SECRET_OCTETS} octets")
+    return name
 
 
 def remove_key(core: Core, args: Any) -> list[str]:

@@ -50,6 +50,8 @@ EFFECTS: Final[Mapping[str, Callable[[Step], Effect]]] = {
     "receipt": identifiers.receipted,
     "filed.receipt": network.filed,
     "filed.end": network.filed,
+    "filed.gone": network.filed,
+    "filed.met": network.filed,
     "filing.request": parties.filing_asked,
     "filing.answer": parties.filing_answered,
     "zone.load": node.zone_changed,

@@ -114,6 +114,28 @@ def cut_changed(step: Step) -> Effect:
     return Effect(rows, tree, codec.encode(after), last.leaf if last is not None else NO_LEAF)
 
 
+_TAKEN, _REFUSED, _ENDED, _GONE = (
+    FiledState.TAKEN,
+    FiledState.REFUSED,
+    FiledState.ENDED,
+    FiledState.GONE,
+)
+_SAID: Final = (_TAKEN, _REFUSED)
+# Kind -> the state of an identifier before (None: no row) -> the states that it may have since.
+_REGISTER: Final[Mapping[str, Mapping[FiledState | None, tuple[FiledState, ...]]]] = {
+    "filed.receipt": {
+        None: _SAID,
+        _TAKEN: _SAID,
+        _REFUSED: _SAID,
+        _GONE: _SAID,
+        _ENDED: (_ENDED,),
+    },
+    "filed.end": {_TAKEN: (_ENDED,), _GONE: (_ENDED,)},
+    "filed.gone": {_TAKEN: (_GONE,)},
+    "filed.met": {None: (*_SAID, _ENDED), _GONE: _SAID},
+}
+
+
 def filed(step: Step) -> Effect:
     """What the national node has said of an identifier, or that one which it took has ended."""
     entry = step.entry
@@ -121,12 +143,10 @@ def filed(step: Step) -> Effect:
     value = step.view.get(codec.FILED, key)
     before = None if value is None else codec.decode_filed(value)
     after = codec.decode_filed(entry.after)._replace(leaf=step.leaf)
-    is_taken = before is not None and before.state is FiledState.TAKEN
-    is_end = entry.kind == "filed.end"
-    has_ended = before is not None and before.state is FiledState.ENDED
-    is_over = is_end or has_ended
-    require((after.state is FiledState.ENDED) is is_over, f"{entry.kind} that leaves {after.state}")
-    require(is_taken or not is_end, "was not taken, so it cannot end")
+    steps = _REGISTER[entry.kind]
+    state = None if before is None else before.state
+    held = f"{entry.kind} leads from {state!r} to no {after.state!r}"
+    require(after.state in steps.get(state, ()), held)
     row = codec.encode(after)
     prev = NO_LEAF if before is None else before.leaf
     return Effect(((codec.FILED, key, row),), after=row, prev=prev)

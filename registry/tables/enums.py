@@ -144,6 +144,7 @@ class FiledState(IntEnum):
     TAKEN = 0
     REFUSED = 1
     ENDED = 2  # was taken, and has ended: it is never taken again
+    GONE = 3  # was taken, and is in its zone no more, though it has not ended
 
 
 # In JSON, and in Chinese.

@@ -10,6 +10,7 @@ from registry.network.keys import SECRET
 from registry.tables import granted, network
 from registry.tables.naming import Names
 from registry.tables.view import View
+from registry.verify import joined
 from registry.verify.report import Fault, Report
 from resolver.store.read import ReadTransaction
 from resolver.sync import settings
@@ -28,9 +29,10 @@ def check(read: ReadTransaction, wanted: View, suffix: str, report: Report) -> N
     Args:
         wanted: the rows that follow from the log.
     """
-    held = dict(granted.held_keys(read))
     if not network.is_national(wanted):
+        joined.check(read, wanted, names.from_text(suffix), report)
         return
+    held = dict(granted.held_keys(read))
     secret = read.table(b"meta").get(SECRET) or b""
     said = granted.granted(wanted, Names(suffix), secret)
     for name in sorted({*held, *said.keys}):

@@ -87,10 +87,14 @@ class Limits(NamedTuple):
     transfers_per_server: int = 4
     window: int = 256  # questions to one server that wait for their answers
     queue: int = 4_096  # zones that wait for their turn with one server
+    zones: int = 16_384  # in hand, before those wait that are to be looked at at once
     crowded: int = 10  # before a zone that had no place in a queue is looked at again
     taken: int = 512  # zones taken up at a time
     answer: float = 5.0  # for the answer to a question
+    patience: float = 30.0  # with whom a zone is asked of, once it has expired
+    between: float = 1.0  # two looks for those that have
     keep: float = 8.0  # a connection that nobody uses; servers keep one for about ten
     first_pause: float = 1.0  # before a server that cannot be reached is tried again ...
     most_pause: float = 60.0  # ... which doubles up to here
     give_up: float = 86_400.0  # notices that nobody confirms
+    patience: int = 8  # answers of "not now" to a notice, before its row of the feed is let go of

@@ -90,6 +90,8 @@ class Engine:
         self._alarm_count = 0
         self._cursor = timers.timer_key(timers.AGAIN + 1, b"")  # rows before it have been taken up
         self._next_due: int | None = None
+        self._expired_at = 0.0  # when zones in hand were last looked at for that
+        self._asked = b""  # the row of the first one to be looked at at once that had no room
         self.telling = Telling(self.peer)
         self._changed_peers: dict[Where, PeerRow] = {}
         self._errands: set[bytes] = set()
@@ -102,6 +104,7 @@ class Engine:
         while alarms and alarms[0][0] <= present.steady:
             heapq.heappop(alarms)[2](present)
         self._take_up(present)
+        self._expire_meanwhile(present)
 
     def wake(self, present: Present) -> float:
         """When to `look` next, on the steady clock; infinity if nothing is to come."""
@@ -147,6 +150,13 @@ class Engine:
         """Look at a zone though it is not due, unless that is being done."""
         if self._is_free(apex):
             self._start(present, apex, is_timed=True)
+
+    def asked(self, present: Present, apex: bytes) -> None:
+        """Somebody has asked for a look at a zone: it need not wait for others to have theirs."""
+        state = state_of(present.moment, apex)
+        if state is not None and state.is_open and self._is_free(apex):
+            is_full = timers.is_full(present.moment, state.due, apex)
+            self._start(present, apex, is_full=is_full, is_timed=True)
 
     def send(self, present: Present, errand: Errand) -> bool:
         """Put a request to a server until it is answered, unless one of this name is under way."""
@@ -228,6 +238,11 @@ class Engine:
         peer.drive(present)
         self._feed_starved(present)
 
+    @property
+    def in_hand(self) -> int:
+        """How many zones are being looked at."""
+        return len(self._zones)
+
     # -- what is to be written
 
     def take_settled(self) -> list[Settled]:
@@ -238,9 +253,22 @@ class Engine:
 
     def wrote_settled(self, is_written: bool) -> None:
         """What was taken has been written, or could not be and is given out again."""
-        if not is_written:
+        if is_written:
+            for one in self._settling.values():
+                self._stands(one)
+        else:
             self._settled = self._settling | self._settled
         self._settling = {}
+
+    def _stands(self, one: Settled) -> None:
+        """What was written of a zone stands: whatever was begun before that takes it from there."""
+        if one.state is None:
+            return
+        later, zone = self._settled.get(one.apex), self._zones.get(one.apex)
+        if later is not None and later.taken == one.taken:
+            self._settled[one.apex] = later._replace(taken=one.state.due)
+        if zone is not None and zone.taken == one.taken:
+            zone.taken = one.state.due
 
     @property
     def is_urgent(self) -> bool:
@@ -262,11 +290,7 @@ class Engine:
     def _take_up(self, present: Present) -> None:
         """Take up the zones that are due."""
         self._next_due = None
-        for _, due, apex, is_full in timers.rows(present.moment):
-            if due > timers.AGAIN:
-                break
-            if self._is_free(apex):
-                self._start(present, apex, is_full=is_full, is_timed=True)
+        self._take_up_asked(present)
         taken = 0
         for key, due, apex, _ in timers.rows(present.moment, self._cursor):
             if due > present.unix or taken >= self.limits.taken:
@@ -276,6 +300,32 @@ class Engine:
             if self._is_free(apex):
                 taken += 1
                 self._start(present, apex, is_timed=True)
+
+    def _take_up_asked(self, present: Present) -> None:
+        """Take up the zones that are to be looked at at once, while there is room for them."""
+        start, self._asked = self._asked, b""
+        for key, due, apex, is_full in timers.rows(present.moment, start):
+            if due > timers.AGAIN:
+                return  # from the beginning next time: more may have come in front
+            if len(self._zones) >= self.limits.zones:
+                self._asked = key
+                return
+            if self._is_free(apex):
+                self._start(present, apex, is_full=is_full, is_timed=True)
+
+    def _expire_meanwhile(self, present: Present) -> None:
+        """Do without zones that expire while a primary keeps us waiting, as long as it likes to."""
+        limits = self.limits
+        if present.steady < self._expired_at + limits.between:
+            return
+        self._expired_at = present.steady
+        for zone in self._zones.values():
+            is_old = 0 < zone.state.expires <= present.unix
+            if is_old and zone.flags == SERVED and present.steady >= zone.since + limits.patience:
+                zone.flags = EXPIRED
+                reason = zone.reason or f"{zone.primaries[zone.at].host}: has not finished yet"
+                state = zone.state._replace(due=zone.taken, error=reason)
+                self._settled[zone.apex] = Settled(zone.apex, zone.taken, state, EXPIRED)
 
     def _is_free(self, apex: bytes) -> bool:
         return not (apex in self._zones or apex in self._settled or apex in self._settling)
@@ -292,15 +342,22 @@ class Engine:
         """Look at a zone: because it is due, or because a server at `host` said that it changed."""
         follow = follow_of(present.moment, apex)
         state = self._state(present, apex)
-        if state is None or follow is None or not follow.primaries:
+        if state is None or follow is None:
             due = state.due if state is not None else timers.AT_ONCE
             self._settled[apex] = Settled(apex, due, None)
             return
         zone = Zone(apex, follow.primaries, state, *timers.held_of(present.moment, apex))
+        if not follow.primaries:
+            zone.reason = "no server is known that it could be transferred from"
+            self._zones[apex] = zone
+            self._fail(present, zone)
+            return
         count = len(zone.left)
         zone.left = [(state.primary + number) % count for number in range(count)]
         if host:
             zone.left.sort(key=lambda at: follow.primaries[at].host != host)
+        zone.since = present.steady
+        zone.reason = "" if count else "no primary of it is known"  # yet
         zone.wanted = wanted
         zone.is_full = zone.is_forced = is_full
         zone.is_urgent = not is_timed or state.is_open
@@ -476,8 +533,14 @@ class Engine:
             self._starved.popleft().drive(present)
 
     def peer_changed(self, peer: Peer) -> None:
-        """A server has gone or come back."""
-        self._changed_peers[peer.where] = PeerRow(peer.failures, peer.since, peer.error)
+        """A server has gone or come back, or is behind or no longer."""
+        row = PeerRow(peer.failures, peer.since, peer.error, peer.is_behind)
+        self._changed_peers[peer.where] = row
+
+    @property
+    def lasting(self) -> set[str]:
+        """The servers of which a row is kept, by their names."""
+        return {str(peer.where) for peer in self._peers.values() if peer.failures or peer.is_behind}
 
     def forget(self, peer: Peer) -> None:
         """Nothing of a server needs to be kept."""

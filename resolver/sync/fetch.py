@@ -153,6 +153,13 @@ class Fetch:
         return dict(node.rrsets_of(blob)).get(SOA) if blob else None
 
     @property
+    def is_undecided(self) -> bool:
+        """Whether changes were asked for, and nothing has come of them: a primary that ends here
+        may have taken them for more than it knows, and the whole zone may come.
+        """
+        return self._incoming.is_undecided
+
+    @property
     def serial(self) -> int | None:
         """Of the zone as it comes; None as long as it is not known."""
         return self._incoming.serial if self._incoming.kind else None

@@ -124,6 +124,11 @@ class Incoming:
         """Whether the transfer is at its end."""
         return self._state == _END
 
+    @property
+    def is_undecided(self) -> bool:
+        """Whether changes were asked for, and neither they nor a whole zone have begun to come."""
+        return self._type == IXFR and self._state in (_BEGIN, _SECOND)
+
     def parts(self, message: bytes) -> Iterator[Part]:
         """What a message (without TSIG record) says, in its order; to be read to its end, and only
         then is the message known to be whole.

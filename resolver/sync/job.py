@@ -21,6 +21,7 @@ class Zone:
         state: as it was before.
         soa: of what is held; None if nothing is.
         flags: of it.
+        since: when it was taken up, on the steady clock.
         taken: the `due` under which it was taken up.
         wanted: the serial that a notice told of.
         is_full: it is asked for as a whole; `is_forced` if it is taken whatever serial it has.
@@ -53,6 +54,7 @@ class Zone:
         "origin",
         "primaries",
         "reason",
+        "since",
         "soa",
         "state",
         "taken",
@@ -76,6 +78,7 @@ class Zone:
         self.state = state
         self.soa = soa
         self.flags = flags
+        self.since = 0.0
         self.taken = state.due
         self.wanted: int | None = None
         self.is_full = self.is_forced = False

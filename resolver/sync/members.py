@@ -1,19 +1,22 @@
 """Catalogs consumed (RFC 9432): which zones are held because a catalog lists them.
 
-    sync.members  catalog(8)               -> msgpack [fault]: empty, or why the catalog is broken
+    sync.members  catalog(8)               -> msgpack of Standing
                   catalog(8) + label       -> msgpack of Member: what it said last under a label
     sync.listed   00 + canonical key of a zone -> msgpack [[catalog's canonical key, label], ...]
 
-`catalog` is a digest of the key of the catalog's apex; labels are keys without their final 00. All
-is changed in the transaction that changes the catalog zone, and what one change costs grows with
-what it touched. A zone is held by the catalog that its row in `sync.follows` names. Another that
-lists it too is passed over (section 5.2), until the first gives it over or takes it out.
+`catalog` is a digest of the key of the catalog's apex; labels are keys without their final 00. A
+change of a catalog zone is followed in its own transaction if it is about few members; else that
+transaction notes that there is more to do, which `go_on` does in pieces (`Standing`), so that none
+holds the store for long. What one change costs grows with what it touched. A zone is held by the
+catalog that its row in `sync.follows` names. Another that lists it too is passed over (section
+5.2), until the first gives it over or takes it out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from hashlib import blake2b
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 import msgpack
@@ -22,11 +25,13 @@ from csid import names
 from csid.errors import ZoneError
 from resolver.store import parted
 from resolver.store.apexes import NOT_READY, split_zone_entry
+from resolver.store.environment import Store
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.write import WriteTransaction
-from resolver.sync import catalog, states
+from resolver.sync import catalog, states, timers
 from resolver.sync.catalog import Member
 from resolver.sync.settings import (
+    CATALOGS,
     FOLLOWS,
     Catalog,
     Follow,
@@ -42,7 +47,10 @@ MEMBERS: Final = b"sync.members"
 LISTED: Final = b"sync.listed"
 KEPT_SECONDS: Final = 86_400  # a member's data, once its catalog lists it no longer
 EXPIRED_AT_ONCE: Final = 100  # whose time is over, and whose data goes with one change
+CHANGED_AT_ONCE: Final = 128  # members, in one transaction ...
+LOOKED_AT_ONCE: Final = 2_000  # ... of so many that are compared
 _ID_OCTETS: Final = 8
+_FIRST_LABEL: Final = b"\x01"  # no label's key is before it (csid/names.py)
 
 # What became of a zone.
 ADDED: Final = "added"
@@ -54,6 +62,28 @@ REMOVED: Final = "removed"
 
 Listing = tuple[bytes, bytes]  # canonical key of a catalog, label
 _Change = tuple[bytes, Member | None, Member | None]  # label, before, after
+
+
+class Standing(NamedTuple):
+    """How far a catalog is consumed.
+
+    Attributes:
+        fault: why it is broken; empty if it is not.
+        compare: the key of the label from which on it is still to be compared with what it said
+            before; empty: from the beginning, and it is not known yet whether it is broken.
+        renew: the label from which on members are still to be held as the settings now say ...
+        groups: ... of those that have one of these group properties; None: of all.
+    """
+
+    fault: str = ""
+    compare: bytes | None = None
+    renew: bytes | None = None
+    groups: tuple[str, ...] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is more to do."""
+        return self.compare is not None or self.renew is not None
 
 
 class Step(NamedTuple):
@@ -132,7 +162,8 @@ def consume(
     now: int,
     policy: Policy = POLICY,
 ) -> list[Step]:
-    """Let zones be held as a catalog now says; nothing is done if it is broken, which is noted.
+    """Let zones be held as a catalog now says, or note that this is to be done, if they are many;
+    nothing is done if it is broken, which is noted.
 
     Args:
         apex: canonical key of the catalog's apex.
@@ -140,24 +171,42 @@ def consume(
             that is unknown.
         now: Unix seconds.
     """
-    fault = fault_of(txn, apex)
+    standing = standing_of(txn, apex)
+    is_followed = standing is not None and not standing.fault and standing.compare != b""
+    standing = standing or Standing()
+    rest = standing.compare
     try:
-        if fault is None or fault or keys is None:
-            changes = _all_changes(txn, apex)
+        if keys is None or not is_followed:
+            changes, rest = _compared(txn, apex, b"")
+            is_small = rest is None
         else:
-            changes = _changes(txn, apex, keys)
+            labels = {catalog.label_of(key) for key in keys} - {b""}
+            is_small = len(labels) <= CHANGED_AT_ONCE
+            changes = _changes(txn, apex, labels) if is_small else []
     except ZoneError as error:
-        txn.table(MEMBERS).put(_id(apex), msgpack.packb([str(error)]))
+        _stand(txn, apex, standing._replace(fault=str(error), compare=None))
         return []
-    if fault != "":
-        txn.table(MEMBERS).put(_id(apex), msgpack.packb([""]))
+    if not is_small:
+        _stand(txn, apex, standing._replace(compare=b""))
+        return []
+    _stand(txn, apex, standing._replace(fault="", compare=rest))
     return _apply(txn, apex, changes, now, policy)
 
 
-def release(txn: WriteTransaction, apex: bytes, now: int, policy: Policy = POLICY) -> list[Step]:
-    """Hold none of a catalog's members for its sake any more."""
-    changes: list[_Change] = [(label, member, None) for label, member in members_of(txn, apex)]
-    txn.table(MEMBERS).delete(_id(apex))
+def release(
+    txn: WriteTransaction,
+    apex: bytes,
+    now: int,
+    policy: Policy = POLICY,
+    most: int | None = None,
+) -> list[Step]:
+    """Hold none of a catalog's members for its sake any more, or not the first `most` of them."""
+    found = islice(members_of(txn, apex), most)
+    changes: list[_Change] = [(label, member, None) for label, member in found]
+    if most is None or len(changes) < most:
+        txn.table(MEMBERS).delete(_id(apex))
+    else:
+        _stand(txn, apex, Standing())
     return _apply(txn, apex, changes, now, policy)
 
 
@@ -165,18 +214,74 @@ def renew(
     txn: WriteTransaction,
     apex: bytes,
     now: int,
-    group: str | None = None,
+    groups: Collection[str] | None = None,
     policy: Policy = POLICY,
 ) -> list[Step]:
     """Let the members of a catalog follow the primaries that its settings name now: all of them, or
-    those that have a group property. Looks at each.
+    those that have one of some group properties. What is done of it at once; `go_on` does the rest.
     """
-    chosen = [
-        member.zone
-        for _, member in members_of(txn, apex)
-        if group is None or group in member.groups
-    ]
+    standing = standing_of(txn, apex)
+    if standing is None:
+        return []
+    if standing.renew is not None:
+        is_all = groups is None or standing.groups is None
+        groups = None if is_all else {*(groups or ()), *(standing.groups or ())}
+    wanted = None if groups is None else tuple(sorted(groups))
+    return _renew(txn, apex, standing._replace(renew=b"", groups=wanted), now, policy)
+
+
+def _renew(
+    txn: WriteTransaction, apex: bytes, standing: Standing, now: int, policy: Policy
+) -> list[Step]:
+    chosen: list[bytes] = []
+    rest = None
+    groups = standing.groups
+    for looked, (label, member) in enumerate(members_of(txn, apex, standing.renew or b"")):
+        if looked == LOOKED_AT_ONCE or len(chosen) == CHANGED_AT_ONCE:
+            rest = label
+            break
+        if groups is None or not set(groups).isdisjoint(member.groups):
+            chosen.append(member.zone)
+    _stand(txn, apex, standing._replace(renew=rest, groups=None if rest is None else groups))
     return [step for zone in chosen if (step := settle(txn, zone, now, policy))]
+
+
+def go_on(store: Store, now: Callable[[], int], policy: Policy = POLICY) -> bool:
+    """Do a piece of what catalogs have left to be done; whether there may be more.
+
+    Raises:
+        StoreError: the store cannot be read or written.
+    """
+    with store.read() as read:
+        apex = next((one for one in _catalogs(read) if _standing(read, one).is_open), None)
+        if apex is None:
+            return False
+        is_unknown = _standing(read, apex).compare == b""
+        version = _version(read, apex)
+        fault = _fault(read, apex) if is_unknown else ""
+    with store.write() as txn:
+        standing = _standing(txn, apex)
+        if standing.compare == b"" and is_unknown and _version(txn, apex) == version:
+            first = None if fault else _FIRST_LABEL
+            standing = standing._replace(fault=fault, compare=first)
+            _stand(txn, apex, standing)
+        _piece(txn, apex, standing, now(), policy)
+    return True
+
+
+def _piece(
+    txn: WriteTransaction, apex: bytes, standing: Standing, now: int, policy: Policy
+) -> None:
+    if standing.compare:
+        try:
+            changes, rest = _compared(txn, apex, standing.compare)
+        except ZoneError as error:
+            _stand(txn, apex, standing._replace(fault=str(error), compare=None))
+            return
+        _stand(txn, apex, standing._replace(compare=rest))
+        _apply(txn, apex, changes, now, policy)
+    elif standing.renew is not None:
+        _renew(txn, apex, standing, now, policy)
 
 
 def settle(txn: WriteTransaction, zone: bytes, now: int, policy: Policy = POLICY) -> Step | None:
@@ -188,16 +293,34 @@ def settle(txn: WriteTransaction, zone: bytes, now: int, policy: Policy = POLICY
 
 def fault_of(moment: Moment, apex: bytes) -> str | None:
     """Why a catalog is broken; empty if it is not, None if it was never consumed."""
+    standing = standing_of(moment, apex)
+    return None if standing is None else standing.fault
+
+
+def standing_of(moment: Moment, apex: bytes) -> Standing | None:
+    """How far a catalog is consumed; None if it never was."""
     value = moment.table(MEMBERS).get(_id(apex))
-    if value is None:
-        return None
-    fault: str = msgpack.unpackb(value)[0]
-    return fault
+    return None if value is None else Standing(*_unpack(value))
 
 
-def members_of(moment: Moment, apex: bytes) -> Iterator[tuple[bytes, Member]]:
-    """(label, member) that a catalog listed when it was consumed last, in key order."""
-    for key, value in moment.table(MEMBERS).scan(_id(apex)):
+def _standing(moment: Moment, apex: bytes) -> Standing:
+    return standing_of(moment, apex) or Standing()
+
+
+def _stand(txn: WriteTransaction, apex: bytes, standing: Standing) -> None:
+    txn.table(MEMBERS).put(_id(apex), pack(standing))
+
+
+def _catalogs(moment: Moment) -> Iterator[bytes]:
+    """The canonical keys of the catalogs whose members are held."""
+    return (key[len(APEX_PREFIX) :] for key, _ in moment.table(CATALOGS).scan(APEX_PREFIX))
+
+
+def members_of(moment: Moment, apex: bytes, start: bytes = b"") -> Iterator[tuple[bytes, Member]]:
+    """(label, member) that a catalog listed when it was consumed last, in key order, from a label
+    on.
+    """
+    for key, value in moment.table(MEMBERS).scan(_id(apex), _id(apex) + start):
         if len(key) > _ID_OCTETS:
             yield key[_ID_OCTETS:], _unpacked(value)
 
@@ -211,21 +334,45 @@ def listings_of(moment: Moment, zone: bytes) -> list[Listing]:
 # -- what a catalog says now, against what it said
 
 
-def _get(txn: WriteTransaction, apex: bytes) -> tuple[catalog.Get, bytes]:
+def _get(moment: Moment, apex: bytes) -> tuple[catalog.Get, bytes]:
     """How to look into a catalog zone, and its generation."""
-    entry = txn.table(b"apexes").get(APEX_PREFIX + apex)
+    entry = moment.table(b"apexes").get(APEX_PREFIX + apex)
     if entry is None:
         raise ZoneError(names.to_text(names.wire_of_key(apex)), "the catalog is not held here")
     generation = split_zone_entry(entry).generation
-    tree = txn.table(b"tree")
+    tree = moment.table(b"tree")
     return lambda key: tree.get(generation + key), generation
 
 
-def _changes(txn: WriteTransaction, apex: bytes, keys: Iterable[bytes]) -> list[_Change]:
+def _version(moment: Moment, apex: bytes) -> object:
+    """By which one content of a catalog zone is told from another."""
+    return moment.table(b"apexes").get(APEX_PREFIX + apex), timers.soa_of(moment, apex)
+
+
+def _listed(moment: Moment, apex: bytes, start: bytes) -> Iterator[tuple[bytes, Member]]:
+    """(label, member) that a catalog zone lists now, from a label on."""
+    get, generation = _get(moment, apex)
+    catalog.check_version(get)
+    zones = generation + catalog.ZONES
+    tree = moment.table(b"tree").scan(zones, zones + start)
+    return catalog.members((key[len(generation) :], blob) for key, blob in tree)
+
+
+def _fault(moment: Moment, apex: bytes) -> str:
+    """Why a catalog zone is broken; empty if it is not. All of it is read."""
+    try:
+        for _ in _listed(moment, apex, b""):
+            pass
+    except ZoneError as error:
+        return str(error)
+    return ""
+
+
+def _changes(txn: WriteTransaction, apex: bytes, labels: Iterable[bytes]) -> list[_Change]:
     get, _ = _get(txn, apex)
     catalog.check_version(get)
     changes = []
-    for label in sorted({catalog.label_of(key) for key in keys} - {b""}):
+    for label in sorted(labels):
         row = txn.table(MEMBERS).get(_id(apex) + label)
         before = None if row is None else _unpacked(row)
         after = catalog.member_at(get, label)
@@ -234,28 +381,29 @@ def _changes(txn: WriteTransaction, apex: bytes, keys: Iterable[bytes]) -> list[
     return changes
 
 
-def _all_changes(txn: WriteTransaction, apex: bytes) -> list[_Change]:
-    """Both sides in order of labels, side by side."""
-    get, generation = _get(txn, apex)
-    catalog.check_version(get)
-    tree = txn.table(b"tree").scan(generation + catalog.ZONES)
-    new = catalog.members((key[len(generation) :], blob) for key, blob in tree)
-    old = members_of(txn, apex)
+def _compared(
+    txn: WriteTransaction, apex: bytes, start: bytes
+) -> tuple[list[_Change], bytes | None]:
+    """What differs from a label on, both sides in order of labels, side by side; and the label from
+    which on there is more, if that is too much for one transaction.
+    """
+    new, old = _listed(txn, apex, start), members_of(txn, apex, start)
     changes: list[_Change] = []
     was, now = next(old, None), next(new, None)
+    looked = 0
     while was is not None or now is not None:
-        if now is None or (was is not None and was[0] < now[0]):
-            assert was is not None
-            changes.append((was[0], was[1], None))
-            was = next(old, None)
-        elif was is None or now[0] < was[0]:
-            changes.append((now[0], None, now[1]))
-            now = next(new, None)
-        else:
-            if was[1] != now[1]:
-                changes.append((was[0], was[1], now[1]))
-            was, now = next(old, None), next(new, None)
-    return changes
+        label = min(one[0] for one in (was, now) if one is not None)
+        if len(changes) == CHANGED_AT_ONCE or looked == LOOKED_AT_ONCE:
+            return changes, label
+        looked += 1
+        before = after = None
+        if was is not None and was[0] == label:
+            before, was = was[1], next(old, None)
+        if now is not None and now[0] == label:
+            after, now = now[1], next(new, None)
+        if before != after:
+            changes.append((label, before, after))
+    return changes, None
 
 
 # -- what follows
@@ -326,7 +474,7 @@ def _settle(
     if new[1] != old[1]:  # sections 4.3.1 and 5.4: another label, another state
         _start(txn, zone, None)
         return Step(RESET, zone)
-    states.ask(txn, zone)
+    states.begin(txn, zone)
     return Step(CHANGED if new == old else MOVED, zone)
 
 

@@ -109,6 +109,11 @@ def timer_key(due: int, apex: bytes) -> bytes:
     return due.to_bytes(_DUE_OCTETS, "big") + where(apex)
 
 
+def is_full(moment: Moment, due: int, apex: bytes) -> bool:
+    """Whether a zone is to be transferred as a whole by its row."""
+    return moment.table(TIMERS).get(timer_key(due, apex)) == FULL
+
+
 def rows(moment: Moment, start: bytes = b"") -> Iterator[tuple[bytes, int, bytes, bool]]:
     """(key, due, apex, whether in full) of the rows from a key on, in the order in which they are
     due.

@@ -65,6 +65,16 @@ ALGORITHMS: Final = {
     "hmac-sha512": _algorithm("hmac-sha512", "sha512"),
     "hmac-sha512-256": _algorithm("hmac-sha512-256", "sha512", 32),
 }
+# Where BIND cuts the MAC (``algorithm hmac-sha256-128;`` in named.conf) it gives the algorithm the
+# name of the whole one, and wants to be answered so: that name, and what is signed with then.
+_AS_WHOLE: Final = {
+    name: (ALGORITHMS[f"hmac-{one.digest}"].wire, f"{name} by BIND")
+    for name, one in ALGORITHMS.items()
+    if one.octets < one.full
+}
+_SPOKEN: Final = ALGORITHMS | {
+    spoken: ALGORITHMS[name]._replace(wire=wire) for name, (wire, spoken) in _AS_WHOLE.items()
+}
 _BROKEN: Final = ("hmac-md5", "hmac-md5.sig-alg.reg.int", "hmac-sha1", "hmac-sha1-96")
 
 _SAID: Final = {
@@ -156,7 +166,7 @@ def algorithm_fault(algorithm: str) -> str:
 
 def room(key: Key) -> int:
     """Octets that signing adds to a message."""
-    algorithm = ALGORITHMS[key.algorithm]
+    algorithm = _SPOKEN[key.algorithm]
     return len(key.name) + 10 + len(algorithm.wire) + 16 + algorithm.octets
 
 
@@ -182,7 +192,10 @@ def verify(
     key = keyring(record.name)
     if key is None:
         return bad
-    algorithm = ALGORITHMS[key.algorithm]
+    whole, spoken = _AS_WHOLE.get(key.algorithm, (b"", ""))
+    if record.algorithm == whole:
+        key = key._replace(algorithm=spoken)
+    algorithm = _SPOKEN[key.algorithm]
     if algorithm.wire != record.algorithm:
         return bad
     octets = len(record.mac)
@@ -234,7 +247,7 @@ class Signer:
             self._begun = True
             message, self._mac = _signed(message, key, now, self._mac, 0, b"")
             return message
-        algorithm = ALGORITHMS[key.algorithm]
+        algorithm = _SPOKEN[key.algorithm]
         digest = _context(key, self._mac, message)
         digest.update(now.to_bytes(6, "big") + FUDGE.to_bytes(2, "big"))
         self._mac = _finished(key, digest)[: algorithm.octets]
@@ -251,7 +264,7 @@ class Verifier:
 
     def __init__(self, key: Key, request_mac: bytes) -> None:
         self._key = key
-        self._algorithm = ALGORITHMS[key.algorithm]
+        self._algorithm = _SPOKEN[key.algorithm]
         self._mac = request_mac
         self._digest: Any = None  # over what came unsigned since the last signature
         self._begun = False
@@ -331,7 +344,7 @@ class Verifier:
 @lru_cache(_KEPT_KEYS)
 def _keyed(key: Key) -> tuple[Any, Any]:
     """The contexts of the inner and of the outer digest of HMAC (RFC 2104 section 2)."""
-    digest = ALGORITHMS[key.algorithm].digest
+    digest = _SPOKEN[key.algorithm].digest
     block = _BLOCKS[digest]
     secret = key.secret if len(key.secret) <= block else hashlib.new(digest, key.secret).digest()
     secret = secret.ljust(block, b"\0")
@@ -359,7 +372,7 @@ def _signed(
     message: bytes, key: Key, time: int, request_mac: bytes, error: int, other: bytes
 ) -> tuple[bytes, bytes]:
     """A message with its TSIG record, and the MAC in it."""
-    algorithm = ALGORITHMS[key.algorithm]
+    algorithm = _SPOKEN[key.algorithm]
     record = Record(0, key.name, algorithm.wire, time, FUDGE, b"", message[:2], error, other)
     digest = _context(key, request_mac, message)
     digest.update(variables(record))

@@ -8,9 +8,11 @@ and is to have, so that whoever has a say in it can look at that, and `apply` wr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Final, NamedTuple
 
+from csid.limits import MAX_TTL
 from csid.protocol import (
     ANY,
     CLASS_ANY,
@@ -67,6 +69,7 @@ def check(zone: ZoneUpdate, asked: Asked) -> int:
     asked for (section 3.4.1); the response code, NOERROR if so.
     """
     wanted: dict[tuple[bytes, int], set[bytes]] = {}
+    rrsets_of = cache(zone.rrsets)  # as thousands may be about one name
     for record in asked.prerequisites:
         if record.ttl:
             return FORMERR
@@ -77,10 +80,10 @@ def check(zone: ZoneUpdate, asked: Asked) -> int:
             values.add(folded(record.rrtype, record.data))
         elif record.rrclass not in _HOLDS or record.data:
             return FORMERR
-        elif rcode := _HOLDS[record.rrclass](zone.rrsets(record.key[len(asked.apex) :]), record):
+        elif rcode := _HOLDS[record.rrclass](rrsets_of(record.key[len(asked.apex) :]), record):
             return rcode
     for (key, rrtype), values in wanted.items():
-        held = zone.rrsets(key).get(rrtype)
+        held = rrsets_of(key).get(rrtype)
         if held is None or {folded(rrtype, data) for data in held.rdatas} != values:
             return NXRRSET
     return _prescan(asked)
@@ -128,20 +131,26 @@ def worked_out(zone: ZoneUpdate, asked: Asked) -> Change:
     what those before it have left. What may not be is passed over in silence, as the RFC has it.
     """
     before: dict[bytes, dict[int, RRset]] = {}
-    after: dict[bytes, dict[int, RRset]] = {}
+    after: dict[bytes, _Held] = {}
     for record in asked.changes:
         key = record.key[len(asked.apex) :]
         if key not in after:
             before[key] = zone.rrsets(key)
-            after[key] = dict(before[key])
+            after[key] = _held(before[key])
         _CHANGES[record.rrclass](after[key], record, not key)
     serial = None
-    if b"" in after and after[b""][SOA] != before[b""][SOA]:
-        serial = int.from_bytes(after[b""][SOA].rdatas[0][_SERIAL], "big")
+    made = {
+        key: {rrtype: RRset(one.ttl, list(one.datas.values())) for rrtype, one in held.items()}
+        for key, held in after.items()
+    }
+    if b"" in made:
+        soas = (rrsets[b""][SOA].rdatas[0][_SERIAL] for rrsets in (before, made))
+        old, new = (int.from_bytes(one, "big") for one in soas)
+        serial = new if new != old else None
     changed = {
-        key: (before[key], after[key])
-        for key in sorted(after)
-        if _compared(before[key]) != _compared(after[key])
+        key: (before[key], made[key])
+        for key in sorted(made)
+        if _compared(before[key]) != _compared(made[key])
     }
     return Change(changed, serial)
 
@@ -158,35 +167,50 @@ def apply(zone: ZoneUpdate, change: Change) -> int:
     return zone.finish(change.serial)
 
 
-def _add(held: dict[int, RRset], record: Record, is_apex: bool) -> None:
+class _Set:
+    """The records of one type at a name, by folded data: a message may be about thousands."""
+
+    __slots__ = ("datas", "ttl")
+
+    def __init__(self, ttl: int, datas: dict[bytes, bytes]) -> None:
+        self.ttl = ttl
+        self.datas = datas
+
+
+_Held = dict[int, _Set]
+
+
+def _held(rrsets: RRsets) -> _Held:
+    return {
+        rrtype: _Set(ttl, {folded(rrtype, data): data for data in rdatas})
+        for rrtype, (ttl, rdatas) in rrsets.items()
+    }
+
+
+def _add(held: _Held, record: Record, is_apex: bool) -> None:
     """Section 3.4.2.2."""
-    rrtype = record.rrtype
+    rrtype, data = record.rrtype, record.data
     if rrtype == CNAME:
         if not BESIDE_CNAME.issuperset(held):
             return
     elif CNAME in held and rrtype not in BESIDE_CNAME:
         return
-    if rrtype == SOA and not (is_apex and _is_later(record.data, held[SOA].rdatas[0])):
+    if rrtype == SOA and not (is_apex and _is_later(data, next(iter(held[SOA].datas.values())))):
         return
-    rdatas: Sequence[bytes] = held[rrtype].rdatas if rrtype in held else ()
-    if rrtype in SINGLE:
-        held[rrtype] = RRset(record.ttl, _replaced(rrtype, rdatas, record.data))
-        return
-    if rrtype == _WKS:
-        head = record.data[:_WKS_KEY_OCTETS]
-        rdatas = [data for data in rdatas if data[:_WKS_KEY_OCTETS] != head]
-    wanted = folded(rrtype, record.data)
-    if all(folded(rrtype, data) != wanted for data in rdatas):
-        rdatas = [*rdatas, record.data]
-    held[rrtype] = RRset(record.ttl, list(rdatas))  # one TTL for all (RFC 2181 section 5.2)
+    compared = folded(rrtype, data)
+    one = held.setdefault(rrtype, _Set(0, {}))
+    # One TTL for all (RFC 2181 section 5.2); what is taken for negative is 0 (section 8).
+    one.ttl = record.ttl if record.ttl <= MAX_TTL else 0
+    if rrtype in SINGLE and compared not in one.datas:
+        one.datas.clear()
+    elif rrtype == _WKS:
+        head = data[:_WKS_KEY_OCTETS]
+        for key in [key for key in one.datas if key[:_WKS_KEY_OCTETS] == head]:
+            del one.datas[key]
+    one.datas.setdefault(compared, data)
 
 
-def _replaced(rrtype: int, rdatas: Sequence[bytes], data: bytes) -> list[bytes]:
-    """The one record of a type; the one held if that is the same."""
-    return [*(one for one in rdatas if folded(rrtype, one) == folded(rrtype, data)), data][:1]
-
-
-def _delete_rrsets(held: dict[int, RRset], record: Record, is_apex: bool) -> None:
+def _delete_rrsets(held: _Held, record: Record, is_apex: bool) -> None:
     """Section 3.4.2.3: a whole RRset, or all of a name; an apex keeps its SOA and NS."""
     kept = _KEPT_AT_APEX if is_apex else ()
     for rrtype in list(held) if record.rrtype == ANY else [record.rrtype]:
@@ -194,21 +218,21 @@ def _delete_rrsets(held: dict[int, RRset], record: Record, is_apex: bool) -> Non
             held.pop(rrtype, None)
 
 
-def _delete_one(held: dict[int, RRset], record: Record, is_apex: bool) -> None:
+def _delete_one(held: _Held, record: Record, is_apex: bool) -> None:
     """Section 3.4.2.4: one record; an apex keeps its SOA and its last NS."""
     rrtype = record.rrtype
     if rrtype == SOA or rrtype not in held:
         return
-    ttl, rdatas = held[rrtype]
+    datas = held[rrtype].datas
     gone = folded(rrtype, record.data)
-    kept = [data for data in rdatas if folded(rrtype, data) != gone]
-    if kept:
-        held[rrtype] = RRset(ttl, kept)
-    elif not (is_apex and rrtype == NS):
-        del held[rrtype]
+    if datas.keys() == {gone}:
+        if not (is_apex and rrtype == NS):
+            del held[rrtype]
+    else:
+        datas.pop(gone, None)
 
 
-_CHANGES: Final[Mapping[int, Callable[[dict[int, RRset], Record, bool], None]]] = {
+_CHANGES: Final[Mapping[int, Callable[[_Held, Record, bool], None]]] = {
     CLASS_IN: _add,
     CLASS_ANY: _delete_rrsets,
     CLASS_NONE: _delete_one,

@@ -5,7 +5,7 @@ reason, and verification knows of all of it.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dns.message
@@ -94,6 +94,38 @@ def test_a_name_comes_changes_and_goes_and_each_leaves_a_leaf(core: Core) -> Non
     assert zone_changes.rrsets_of(made.after)[1] == RRset(60, [bytes((192, 0, 2, 1))])
     (gone,) = zone_changes.changes_of(last.after)
     assert gone.after == b"" and len(zone_changes.rrsets_of(gone.before)[1].rdatas) == 2
+
+
+@pytest.mark.parametrize("ttl", [2**31, 2**32 - 1])
+def test_a_ttl_that_is_taken_for_negative_is_0(core: Core, ttl: int) -> None:
+    """RFC 2181 section 8; and what is held can be dumped."""
+    assert change(core, ("add", NAME, ttl, "A", "192.0.2.1")) == "NOERROR"
+    assert f"{NAME} 0 IN A 192.0.2.1\n" in updating.text(core.store, SUFFIX)
+
+
+def test_thousands_of_records_of_one_name_cost_no_more_than_of_many(core: Core) -> None:
+    def seconds(name: Callable[[int], str], numbers: range, is_asked: bool = True) -> float:
+        message = updating.new(SUFFIX)
+        for number in numbers if is_asked else ():
+            message.present(name(number))
+        for number in numbers:
+            message.add(name(number), 60, "A", f"10.1.{number // 250}.{number % 250}")
+        packet = updating.signed(message)
+        begun = time.process_time()
+        answer = updates.answer(core, packet, updating.HERE, True, int(time.time()))
+        took = time.process_time() - begun
+        assert updating.told(updating.read(message, answer)) == "NOERROR"
+        return took
+
+    def many(number: int) -> str:
+        return f"n{number % 600}.{SUFFIX}"
+
+    def one(number: int) -> str:
+        return NAME
+
+    seconds(many, range(600), is_asked=False)
+    seconds(one, range(1_200), is_asked=False)
+    assert seconds(one, range(1_200, 1_800)) < 2 * seconds(many, range(600, 1_200))
 
 
 def test_the_history_of_a_zone_is_a_chain_of_its_leaves(core: Core) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import base64
-import re
+import shlex
 from ipaddress import ip_address
 from typing import Final
 
@@ -12,7 +12,7 @@ from csid import address, names
 from csid.errors import CsidError
 from csid.protocol import AAAA, NS, A
 from gateway.cli import acting, options, output, request
-from gateway.cli.commands import node_show
+from gateway.cli.commands import node_show, node_use_key
 from gateway.cli.commands.node_show import ROLES
 from registry.network.keys import ALGORITHM, SECRET, derive
 from registry.rules.decision import Refusal
@@ -35,13 +35,14 @@ from resolver.store import node as nodes
 from resolver.store.read import ReadTransaction
 
 DNS_PORT: Final = 53
+_WHICH: Final = (
+    "前一条用于已有节点，后一条用于新建 the first for the node that is there, else the second:"
+)
 _STEPS: Final = {
     "suspend": (SuspendNode, "take nothing from it any more; what it has filed resolves 暂停"),
     "reinstate": (ReinstateNode, "end a suspension 恢复"),
     "remove": (RemoveNode, "end a node that has no cuts; its keys never hold again 注销"),
 }
-_UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
-_PERIOD: Final = re.compile(r"([0-9]{1,9})([smhd]?)")
 
 
 class NodeError(CsidError):
@@ -84,7 +85,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     _add_name(rekey)
     rekey.add_argument(
         "--overlap",
-        type=_period,
+        type=options.period,
         default=OVERLAP,
         metavar="TIME",
         help="how long the key it has still holds, such as 12h 并行期 (7d; 0: not at all)",
@@ -100,6 +101,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         request.add_request(step)
         step.set_defaults(run=run_step, body=body)
     _register_key(actions)
+    node_use_key.register(actions)
     node_show.register(actions)
 
 
@@ -124,14 +126,6 @@ def _add_root(parser: argparse.ArgumentParser) -> None:
         help="where the node finds this one, for the command that is printed 国家节点地址 (the "
         "address of the root zone's first name server, port 53)",
     )
-
-
-def _period(text: str) -> int:
-    """Seconds of a time such as 7d."""
-    match = _PERIOD.fullmatch(text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text[:40]!r}: expected a number and s, m, h or d")
-    return int(match[1]) * _UNITS[match[2]]
 
 
 # -- changing
@@ -183,7 +177,7 @@ def _with_key(args: argparse.Namespace, body: Body) -> int:
     with request.open_registry(args) as registry:
         code = request.carry_out(registry, args, body)
         if code == output.EXIT_OK and not args.dry_run:
-            _print_key(registry, args)
+            _print_key(registry, args, isinstance(body, RekeyNode))
     return code
 
 
@@ -202,8 +196,10 @@ def run_key(args: argparse.Namespace) -> int:
     return output.EXIT_OK
 
 
-def _print_key(registry: Registry, args: argparse.Namespace) -> None:
-    """Print the command that makes the node, with the key it has."""
+def _print_key(registry: Registry, args: argparse.Namespace, is_there: bool = False) -> None:
+    """Print the command that makes the node, with the key it has; for one that is there first that
+    which gives it the key.
+    """
     name = args.name.lower()
     settings = registry.settings
     with registry.store.read() as read, registry.view() as seen:
@@ -213,17 +209,21 @@ def _print_key(registry: Registry, args: argparse.Namespace) -> None:
         root = args.root or _own_address(read, settings.suffix)
     own = base64.b64encode(derive(secret, name, node.generation)).decode()
     key = f"{name}-{node.generation}:{ALGORITHM}:{own}"
-    words = ["csid init --data DIR --role", NODE_ROLE_WORDS[node.role][0], "--name", name]
-    words += [f"--scope {one}" for one in node.scope]
-    words += [f"--suffix {settings.suffix}", f"--handle-authority {settings.handle_authority}"]
+    words = ["csid", "init", "--data", "DIR", "--role", NODE_ROLE_WORDS[node.role][0]]
+    words += ["--name", name, *(word for one in node.scope for word in ("--scope", one))]
+    words += ["--suffix", settings.suffix, "--handle-authority", settings.handle_authority]
     words += ["--root", str(address.parse(root, DNS_PORT)), "--key", key]
     if node.role is NodeRole.AGGREGATE:
         words += ["--network-secret", base64.b64encode(secret).decode()]
-    command = " ".join(words)
+    command = shlex.join(words)
+    use = shlex.join(["csid", "node", "use-key", key, "--data", "DIR"])
     if args.json:
-        output.print_json({"node": name, "key": key, "command": command})
-    else:
-        print(command)
+        output.print_json({"node": name, "key": key, "command": command, "use_key": use})
+        return
+    if is_there:
+        output.err.print(_WHICH, markup=False, style="cyan")
+        print(use)
+    print(command)
 
 
 def _own_address(read: ReadTransaction, suffix: str) -> str:

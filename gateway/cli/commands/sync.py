@@ -16,13 +16,16 @@ from resolver.store.read import ReadTransaction
 from resolver.store.seek import APEX_PREFIX
 from resolver.sync import states
 from resolver.sync.settings import FOLLOWS, TARGETS, follow_of, targets_of, where
-from resolver.sync.timers import soa_of
+from resolver.sync.timers import is_ahead, soa_of
 
 LIMIT: Final = 50
 WATCH_SECONDS: Final = 1.0
+OVERDUE_SECONDS: Final = 60  # behind the time at which a zone was to be looked at
 _WORDS: Final = {
     "current": "最新 current",
     "behind": "落后 behind",
+    "ahead": "超前 ahead",
+    "overdue": "逾期 overdue",
     "expired": "过期 expired",
     "waiting": "未就绪 not here yet",
     "failing": "失败 failing",
@@ -125,7 +128,7 @@ def _row(read: ReadTransaction, apex: bytes, now: int) -> dict[str, Any]:
             row |= {"state": "waiting", "error": "no zone with this apex is held here"}
         return row
     row |= {
-        "state": _state(flags, state, soa.serial if soa is not None else None),
+        "state": _state(flags, state, soa.serial if soa is not None else None, now),
         "primaries": follow.servers,
         "there": state.there,
         "lag_seconds": now - state.refreshed if state.refreshed else None,
@@ -139,17 +142,28 @@ def _row(read: ReadTransaction, apex: bytes, now: int) -> dict[str, Any]:
         "failures": state.failures,
         "error": state.error,
     }
+    if row["state"] == "overdue" and not row["error"]:
+        row["error"] = (
+            f"nobody has looked at it for {now - state.due:,} s though it was due: csid serve does"
+        )
     return row
 
 
-def _state(flags: int, state: states.StateRow, serial: int | None) -> str:
+def _state(flags: int, state: states.StateRow, serial: int | None, now: int) -> str:
     if flags == EXPIRED:
         return "expired"
     if flags == NOT_READY:
         return "waiting"
+    if not state.is_open and now - state.due > OVERDUE_SECONDS:
+        return "overdue"
     if state.failures:
         return "failing"
-    return "current" if state.there in (None, serial) else "behind"
+    if state.there is None or serial is None or state.there == serial:
+        return "current"
+    if is_ahead(state.there, serial):
+        return "behind"
+    # What was transferred this moment is known before what the primary said of it.
+    return "ahead" if state.error else "current"
 
 
 def _notified(read: ReadTransaction, apex: bytes, serial: int | None) -> list[dict[str, Any]]:
@@ -167,7 +181,7 @@ def _notified(read: ReadTransaction, apex: bytes, serial: int | None) -> list[di
             "error": one.error,
         }
         peer = away.get(f"{target.host}:{target.port}")
-        if peer is not None:
+        if peer is not None and peer.failures:
             row |= {"error": peer.error, "since": _moment(peer.since)}
         rows.append(row)
     return rows

@@ -233,7 +233,10 @@ def run_stop(args: argparse.Namespace) -> int:
     """Hold a catalog and its members no longer."""
     origin = _wire(args.catalog)
     with Registry.open(args.data, writable=True) as registry:
-        gone = registry.perform(catalogs.STOP, (_asked(args), origin))
+        gone, is_open = 0, True
+        while is_open:
+            count, is_open = registry.perform(catalogs.STOP, (_asked(args), origin))
+            gone += count
     shown = names.to_text(origin)
     if args.json:
         output.print_json({"catalog": shown, "zones": gone})
@@ -265,6 +268,9 @@ def _list_catalogs(args: argparse.Namespace, read: ReadTransaction) -> int:
         if args.json:
             output.print_json({"catalog": shown, "primaries": primaries, "fault": fault})
         said = "尚未传输 not here yet" if fault is None else fault
+        standing = members.standing_of(read, apex)
+        if not said and standing is not None and standing.is_open:
+            said = "处理中 not all of it is taken up yet"
         rows.append((shown, ", ".join(primaries), said))
     if not args.json:
         output.print_list(("目录区 Catalog", "主服务器 Primaries", "错误 Fault"), rows)

@@ -166,3 +166,51 @@ def test_a_node_was_seen_once_it_has_signed_a_query(data: Path) -> None:
 
     with serving(data) as server:
         eventually("the node was seen", is_seen)
+
+
+@pytest.mark.parametrize("name", ["zhejiang-1", "zhejiang-2", "Hebei-1."])
+def test_names_of_keys_of_nodes_are_kept_free_for_them(data: Path, name: str) -> None:
+    ran = run("key", "add", name, "--data", data)
+    assert (ran.code, ran.out) == (2, "")
+    assert "csid node add" in ran.err
+    assert run("key", "add", "knot", "--data", data).code == 0
+    ran = run("key", "remove", "zhejiang-1", "--force", "--data", data)
+    assert ran.code == 2
+
+
+def test_what_rekey_prints_gives_the_node_its_key(data: Path, tmp_path: Path) -> None:
+    (made,) = run("node", "key", "zhejiang", "--data", data).lines
+    assert run(*shlex.split(made.replace("DIR", str(tmp_path / "region")))[1:]).code == 0
+    _, use, again = run("node", "rekey", "zhejiang", "--data", data).lines
+    program, *words = shlex.split(use.replace("DIR", str(tmp_path / "region")))
+    assert (program, words[:2]) == ("csid", ["node", "use-key"])
+    (said,) = run(*words, "--json").json
+    assert (said["key"], said["also"]) == ("zhejiang-2.", ["zhejiang-1."])
+    file = tmp_path / "key"
+    file.write_text(f"{words[2]}\n")
+    ran = run("node", "use-key", f"@{file}", "--root", "[::1]:5300", "--data", tmp_path / "region")
+    assert (ran.code, ran.lines[1].split()[-1]) == (0, "[::1]:5300")
+    assert run("audit", "verify", "--data", tmp_path / "region").code == 0
+    assert "zhejiang-2" in again
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "give the key"),
+        (("zhejiang-2:hmac-sha256",), "NAME:ALGORITHM:BASE64"),
+        (("zhejiang-2:hmac-md5:AAAA",), "hmac-md5"),
+        (("beijing-1:hmac-sha256:AAAA",), "this is node zhejiang"),
+        (("@nowhere",), "nowhere"),
+        (("--root", "a:b"), "a:b"),
+    ],
+)
+def test_a_key_that_cannot_be_used_changes_nothing(
+    data: Path, tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    (made,) = run("node", "key", "zhejiang", "--data", data).lines
+    assert run(*shlex.split(made.replace("DIR", str(tmp_path / "region")))[1:]).code == 0
+    ran = run("node", "use-key", *words, "--data", tmp_path / "region")
+    assert (ran.code, ran.out) == (2, "")
+    assert said in ran.err
+    assert run("node", "use-key", *words, "--root", "127.0.0.1:53", "--data", data).code == 2

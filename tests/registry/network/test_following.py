@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +21,7 @@ from registry.zones.small import REFUSED
 from resolver.store.apexes import EXPIRED, NOT_READY, SERVED
 from resolver.store.build import build
 from resolver.sync import states
-from resolver.sync.settings import Target, follow_of
+from resolver.sync.settings import STATES, Target, follow_of, pack, where
 from tests.support.commands import run
 from tests.support.memory import zone_data
 from tests.support.registering import RECORD
@@ -169,6 +171,33 @@ def test_commands_follow_and_tell(data: Path) -> None:
     unfollowed = run("zone", "unfollow", ORIGIN, "--data", data, "--json")
     assert unfollowed.json == [{"origin": ORIGIN, "outcome": "dropped"}]
     assert run("sync", "status", "--data", data, "--json").json == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "said", "code"),
+    [
+        ({}, "current", 0),
+        ({"there": 2}, "behind", 1),
+        ({"there": 2**31 + 2}, "current", 0),  # before 1 (RFC 1982): what is held is newer
+        ({"there": 2**31 + 2, "error": "has an older serial"}, "ahead", 1),
+        ({"failures": 1, "error": "is away"}, "failing", 1),
+        ({"due": states.StateRow().due}, "current", 0),  # it is being looked at
+        ({"due": 1_000}, "overdue", 1),
+    ],
+)
+def test_the_state_of_a_zone_is_told_as_it_is(
+    data: Path, changes: dict[str, Any], said: str, code: int
+) -> None:
+    with Registry.alone(data) as registry:
+        follow(registry)
+        arrive(registry)
+        later = int(time.time()) + 100
+        row = states.StateRow(later, 1, 1, later, later)._replace(**changes)
+        with registry.store.write() as txn:
+            txn.table(STATES).put(where(APEX), pack(row))
+    told = run("sync", "status", ORIGIN, "--data", data, "--json")
+    assert (told.json[0]["state"], told.code) == (said, code)
+    assert (said == "overdue") == ("csid serve" in told.json[0]["error"])
 
 
 def test_commands_page_through_zones(data: Path) -> None:

@@ -14,7 +14,21 @@ from registry.service import Registry
 from registry.tables.enums import NodeRole
 from registry.tables.naming import Names
 from resolver.sync.catalog import Member
-from resolver.sync.settings import EVERYWHERE, Target, key_row, targets_of
+from resolver.sync.settings import (
+    EVERYWHERE,
+    KEYS,
+    RIGHTS,
+    TARGETS,
+    KeyRow,
+    Rights,
+    Subject,
+    Target,
+    key_row,
+    own_rights,
+    own_targets,
+    pack,
+    targets_of,
+)
 from tests.registry.network.test_cuts import CLOUD, CUT, ZHEJIANG
 from tests.support.books import ORIGIN, SUFFIX
 from tests.support.joined import KEY, REGION, follow_root, joined, national
@@ -78,7 +92,22 @@ def test_an_aggregate_follows_each_cut_from_its_node_under_a_derived_key(tmp_pat
             row = key_row(txn, key)
             assert row is not None and row.secret == derive(b"s" * 32, "zhejiang", 2)
             assert POLICY.template(txn, CATALOG, member(group="nobody")) == ("nobody", ())
-            assert txn.table(b"sync.targets").get(EVERYWHERE) is None
+
+
+def test_an_aggregate_notifies_the_industry_nodes_each_under_its_own_key(tmp_path: Path) -> None:
+    of = REGION._replace(
+        role=NodeRole.AGGREGATE, name="all", scope=(), registers=False, secret=b"s" * 32
+    )
+    grid = AddNode("grid", "industry", ("44",), ("127.0.0.7:5307",))
+    nodes = [ZHEJIANG, CLOUD, AGGREGATE, grid, RekeyNode("grid", 60)]
+    with joined(tmp_path / "data", of) as registry:
+        follow_root(registry, national(tmp_path / "root", nodes))
+        told(registry)
+        with registry.store.read() as read:
+            wanted = {key_name("cloud", 1), key_name("grid", 2)}
+            assert {one.key for one in targets_of(read, NAMED.key(CUT))} == wanted
+            assert all(key_row(read, one.key) for one in targets_of(read, NAMED.key(CUT)))
+            assert not targets_of(read, ROOT_APEX) and not targets_of(read, CATALOG)
 
 
 def test_an_industry_node_holds_its_industries_from_the_aggregate(tmp_path: Path) -> None:
@@ -98,3 +127,31 @@ def test_an_industry_node_holds_its_industries_from_the_aggregate(tmp_path: Path
             assert POLICY.template(txn, CATALOG, member()) == wanted
             elsewhere = names.key_of(names.from_text("catalog.example."))
             assert POLICY.template(txn, elsewhere, member()) == ("zhejiang", ())
+
+
+def test_what_an_administrator_has_granted_for_all_zones_stays(tmp_path: Path) -> None:
+    of = REGION._replace(
+        role=NodeRole.AGGREGATE, name="all", scope=(), registers=False, secret=b"s" * 32
+    )
+    root = national(tmp_path / "root", [ZHEJIANG, CLOUD, AGGREGATE])
+    knot = names.from_text("knot.")
+    with joined(tmp_path / "data", of) as registry:
+        follow_root(registry, root)
+        told(registry)
+        subjects = (Subject(b"\x7f\0\0\x09", 32), Subject(key=knot))
+        targets = (Target("127.0.0.9", 53), Target("127.0.0.10", 53, knot))
+        with registry.store.write() as txn:
+            txn.table(KEYS).put(knot, pack(KeyRow("hmac-sha256", b"k" * 32)))
+            before = own_rights(txn, EVERYWHERE) or Rights()
+            rights = Rights(before.transfer + subjects, before.update + subjects, before.notify)
+            txn.table(RIGHTS).put(EVERYWHERE, pack(rights))
+            held = own_targets(txn, EVERYWHERE) or ()
+            txn.table(TARGETS).put(EVERYWHERE, pack((*targets, *held)))
+        follow_root(registry, national(tmp_path / "other", [ZHEJIANG, AGGREGATE]))
+        told(registry)
+        with registry.store.read() as read:
+            after = own_rights(read, EVERYWHERE) or Rights()
+            assert set(subjects) <= set(after.transfer) and after.update == subjects
+            gone = Subject(key=key_name("cloud", 1))
+            assert gone in before.transfer and gone not in after.transfer
+            assert set(own_targets(read, EVERYWHERE) or ()) == set(targets) and held

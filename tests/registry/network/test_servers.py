@@ -12,11 +12,13 @@ import dns.message
 import dns.name
 import dns.query
 import dns.rcode
+import dns.rdatatype
 import dns.tsig
 import dns.update
 import pytest
 
 from resolver.store.environment import Store
+from tests.support import lying
 from tests.support.commands import run
 from tests.support.peers import HOST, free_port, installed, running
 from tests.support.servers import make_data, put_zone, serving
@@ -33,6 +35,7 @@ from tests.support.syncing import (
     until,
     zone_text,
 )
+from tests.support.transfers import Line, message, whole
 
 SYNC = "registry.network.process"
 KEYRING = {dns.name.from_text("sync-key."): dns.tsig.Key("sync-key.", SECRET_TEXT, "hmac-sha256")}
@@ -156,6 +159,31 @@ def test_a_refusal_is_told_and_tried_again(tmp_path: Path) -> None:
         until(lambda: "REFUSED" in state(second).error)
         notify(first, ports[1])  # which lets it transfer
         until(lambda: answer(ports[1], f"www.{ORIGIN}") == "192.0.2.1")
+
+
+@pytest.mark.parametrize("left", [0, 1], ids=["closes", "says its SOA and closes"])
+def test_a_primary_that_breaks_ixfr_off_is_asked_for_the_whole_zone(
+    tmp_path: Path, left: int
+) -> None:
+    served = [1]
+
+    def lie(request: bytes) -> list[bytes]:
+        asked = dns.message.from_wire(request).question[0].rdtype
+        lines = [Line(ORIGIN, "NS", f"ns.{ORIGIN}"), Line(f"ns.{ORIGIN}", "A", "192.0.2.7")]
+        every = whole(ORIGIN, served[-1], lines)
+        if asked == dns.rdatatype.AXFR:
+            return [message(request, every)]
+        if asked == dns.rdatatype.SOA:
+            return [message(request, every[:1])]
+        return [message(request, every[:1])][:left]
+
+    data = make_data(tmp_path / "node")
+    with lying.serving(lie) as port, serving(data):
+        follow(data, port, key=b"")
+        until(lambda: state(data).serial == 1)
+        served.append(2)
+        until(lambda: state(data).serial == 2)
+        assert state(data).kind == "AXFR"
 
 
 def test_a_zone_expires_and_returns(tmp_path: Path) -> None:

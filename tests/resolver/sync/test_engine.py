@@ -18,7 +18,7 @@ from resolver.store.apexes import EXPIRED, NOT_READY, SERVED
 from resolver.store.build import build
 from resolver.sync import states
 from resolver.sync.actions import Errand, Limits
-from resolver.sync.settings import FOLLOWS, KEYS, Follow, KeyRow, Target, pack, where
+from resolver.sync.settings import FOLLOWS, KEYS, TARGETS, Follow, KeyRow, Target, pack, where
 from tests.support.engines import START, Peer, World, zone_text
 from tests.support.memory import zone_data
 
@@ -158,6 +158,21 @@ def test_a_zone_expires_when_no_primary_confirms_it_and_returns(world: World, ho
     assert world.state("a.test.").failures == 0
 
 
+def test_a_zone_expires_though_its_transfer_goes_on(world: World) -> None:
+    world.peers[A] = peer = Peer({"a.test.": 1})
+    world.follow("a.test.", A)
+    world.go()
+    world.holds = True
+    peer.serials["a.test."] = 2
+    world.go(1_200, 5)
+    assert world.flags("a.test.") == EXPIRED
+    assert "not finished" in world.state("a.test.").error
+    world.carry_out(world.held.pop())
+    world.go(1)
+    assert world.flags("a.test.") == SERVED
+    assert world.state("a.test.").serial == 2
+
+
 def test_a_clock_that_jumps_expires_nothing_that_its_primary_confirms(world: World) -> None:
     world.peers[A] = Peer({"a.test.": 7})
     world.follow("a.test.", A)
@@ -230,6 +245,22 @@ def test_what_is_asked_again_while_it_is_looked_at_is_looked_at_again(world: Wor
     assert world.transfers == ["a.test.", "a.test."]
 
 
+def test_a_zone_without_a_primary_says_so_and_is_transferred_once_it_has_one(world: World) -> None:
+    world.peers[A] = Peer({"a.test.": 7})
+    world.follow("a.test.")
+    world.go(5)
+    assert "no server" in world.state("a.test.").error
+    assert world.flags("a.test.") == NOT_READY
+    with world.store.write() as txn:
+        txn.table(FOLLOWS).put(where(apex("a.test.")), pack(Follow((Target(*A),))))
+        states.begin(txn, apex("a.test."))
+    world.go(1)
+    assert (world.state("a.test.").serial, world.state("a.test.").error) == (7, "")
+    world.follow("a.test.")  # the last one is gone
+    world.go(1_100, 5)
+    assert world.flags("a.test.") == EXPIRED
+
+
 def test_a_zone_that_follows_no_more_is_forgotten(world: World) -> None:
     world.peers[A] = peer = Peer({"a.test.": 7})
     world.follow("a.test.", A)
@@ -260,6 +291,49 @@ def test_questions_are_signed_and_answers_have_to_be(world: World) -> None:
     world.go(1)
     assert world.state("a.test.").serial == 7
     assert "is wrong" in world.state("a.test.").error
+
+
+def test_a_failure_while_a_success_is_still_to_be_written_is_tried_again_in_time(
+    world: World,
+) -> None:
+    world.peers[A] = peer = Peer({"a.test.": 7})
+    world.follow("a.test.", A)
+    world.go(1)
+
+    def notice(serial: int) -> None:
+        world.tell("notice", apex("a.test."), serial, ADDRESS_A)
+        while world.engine.actions:
+            actions, world.engine.actions = world.engine.actions, []
+            for action in actions:
+                world._do(action)
+
+    peer.serials["a.test."] = 9
+    notice(9)
+    written = world.engine.take_settled()  # and the disk is slow
+    peer.serials.clear()
+    notice(11)
+    with world.store.write() as txn:
+        states.settle(txn, written)
+    world.engine.wrote_settled(True)
+    world.go()
+    state = world.state("a.test.")
+    assert (state.serial, state.failures) == (9, 1)
+    assert state.due <= world.unix + 20  # as retry says, not refresh
+    peer.serials["a.test."] = 11
+    world.go(21)
+    assert world.state("a.test.").serial == 11
+
+
+def test_a_zone_whose_primaries_are_known_later_is_transferred_then(world: World) -> None:
+    world.peers[A] = Peer({"a.test.": 7})
+    world.follow("a.test.")
+    world.go(10)
+    assert world.state("a.test.").error == "no primary of it is known"
+    with world.store.write() as txn:
+        txn.table(FOLLOWS).put(where(apex("a.test.")), pack(Follow((Target(*A),))))
+        assert states.ask(txn, apex("a.test."))
+    world.go(1)
+    assert world.state("a.test.").serial == 7 and world.flags("a.test.") == SERVED
 
 
 def test_without_its_key_nothing_is_asked(world: World) -> None:
@@ -335,6 +409,30 @@ def test_a_notice_that_is_answered_by_not_now_is_sent_again(world: World) -> Non
         assert [one.error for one in states.told_of(read, apex("a.test."))] == [
             "192.0.2.1:53: answers REFUSED"
         ]
+
+
+def test_a_notice_whose_answer_does_not_verify_is_sent_again(world: World) -> None:
+    name = names.from_text("k.")
+    with world.store.write() as txn:
+        txn.table(KEYS).put(name, pack(KeyRow("hmac-sha256", b"s" * 32)))
+        targets = pack([Target(*A, name)])
+        txn.table(TARGETS).put(where(apex("a.test.")), targets)
+    key = dns.tsig.Key("k.", base64.b64encode(b"s" * 32).decode(), "hmac-sha256")
+    peer = world.peers[A] = Peer(keys={dns.name.from_text("k."): key}, spoils=True)
+    world.begin_at(int(time.time()))  # dnspython looks at the real clock
+    world.engine.limits = Limits(patience=3)
+    world.put("a.test.", 1)
+    world.go(4)
+    assert len(peer.asked) == 3 and world.rows()
+    world.go(10)  # nobody else is kept from being told
+    assert not world.rows()
+    peer.spoils = False
+    world.go(10)
+    count = len(peer.asked)
+    world.go(100)
+    assert len(peer.asked) == count
+    with world.store.read() as read:
+        assert [one.serial for one in states.told_of(read, apex("a.test."))] == [1]
 
 
 def test_a_server_that_only_takes_datagrams_is_told_by_one(world: World) -> None:
@@ -431,6 +529,24 @@ def test_ten_thousand_zones_that_are_due_together(tmp_path: Path) -> None:
     assert len(found) == 10_000
     assert all(state.refreshed >= START and not state.failures for state in found)
     assert len({state.due for state in found}) > 5  # they have parted
+    world.store.close()
+
+
+def test_zones_in_hand_are_bounded_and_who_asks_for_one_does_not_wait(tmp_path: Path) -> None:
+    origins = [f"z{number}.test." for number in range(60)]
+    world = World(tmp_path / "data", Limits(zones=8))
+    world.peers[A] = Peer(dict.fromkeys(origins, 1))
+    for origin in origins:
+        world.follow(origin, A)
+    world.tell("look")
+    assert world.engine.in_hand == 8
+    world.tell("asked", apex(max(origins)))
+    assert world.engine.in_hand == 9
+    world.tell("look")
+    assert world.engine.in_hand == 9
+    world.go()
+    assert world.transfers[-1] != max(origins)
+    assert sorted(world.transfers) == sorted(origins)
     world.store.close()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from csid import names
@@ -314,10 +314,111 @@ def test_new_primaries_reach_the_members(node: Node) -> None:
     node.catalog("cat.", "a.zones PTR a.\nb.zones PTR b.\ngroup.b.zones TXT north\n")
     node.consume("cat.", ("north", (HERE, NORTH)))
     with node.store.write() as txn:
-        steps = members.renew(txn, key("cat."), NOW, "north")
+        steps = members.renew(txn, key("cat."), NOW, ["north"])
     assert [step.zone for step in steps] == [key("b.")]
     follow = node.follow("b.")
     assert follow is not None and follow.primaries == (HERE, NORTH)
+
+
+def numbered(count: int, group: str = "") -> str:
+    """A catalog's members z0 … under labels of the same names."""
+    return "".join(
+        f"z{number}.zones PTR z{number}.\n" + (group and f"group.z{number}.zones TXT {group}\n")
+        for number in range(count)
+    )
+
+
+@pytest.fixture
+def in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One transaction holds or changes ten zones at most, of twenty that it looks at."""
+    monkeypatch.setattr(members, "CHANGED_AT_ONCE", 10)
+    monkeypatch.setattr(members, "LOOKED_AT_ONCE", 20)
+
+
+def followed(node: Node) -> int:
+    with node.store.read() as read:
+        return read.table(FOLLOWS).entries()
+
+
+def go_on(node: Node) -> list[int]:
+    """Let all be done that is left to be done; how many zones follow after each piece."""
+    found = []
+    while members.go_on(node.store, lambda: NOW):
+        found.append(followed(node))
+    return found
+
+
+@pytest.mark.usefixtures("in_pieces")
+def test_many_members_are_begun_and_ended_in_pieces(node: Node) -> None:
+    assert node.catalog("cat.", numbered(35)) == []
+    assert go_on(node) == [10, 20, 30, 35]
+    assert node.catalog("cat.", numbered(40)) == []
+    assert go_on(node) == [35, 40]
+    assert node.catalog("cat.", numbered(12)) == []
+    assert go_on(node) == [30, 20, 12]
+    assert node.held() == {"cat."}
+    with node.store.write() as txn:
+        assert len(members.release(txn, key("cat."), NOW, most=10)) == 10
+        assert len(members.release(txn, key("cat."), NOW, most=10)) == 2
+    assert followed(node) == 0
+    assert node.fault("cat.") is None
+
+
+@pytest.mark.usefixtures("in_pieces")
+def test_many_members_that_one_ixfr_changes_are_changed_in_pieces(node: Node) -> None:
+    node.catalog("cat.", "")
+    added = {f"z{number}_zones": f"PTR z{number}." for number in range(25)}
+    assert node.changed("cat.", **added) == []
+    assert node.changed("cat.", z7_zones="") == []  # it is not known yet whether it is broken
+    assert go_on(node) == [10, 20, 24]
+
+
+@pytest.mark.usefixtures("in_pieces")
+def test_changes_come_between_pieces(node: Node) -> None:
+    node.catalog("cat.", numbered(35))
+    assert members.go_on(node.store, lambda: NOW)
+    first, *_, last = sorted(f"z{number}" for number in range(35))
+    steps = node.changed("cat.", **{f"{first}_zones": "", f"{last}_zones": "", "z_zones": "PTR z."})
+    assert steps == [(ADDED, "z."), (REMOVED, f"{first}.")]
+    assert go_on(node)[-1] == 34
+    assert node.follow(f"{last}.") is None
+    node.catalog("cat.", numbered(35))
+    assert members.go_on(node.store, lambda: NOW)
+    node.catalog("cat.", numbered(30))  # another whole one, before that is done
+    assert go_on(node)[-1] == 30
+
+
+@pytest.mark.usefixtures("in_pieces")
+def test_a_catalog_that_is_broken_far_behind_is_not_processed(node: Node) -> None:
+    broken = "zz.zones PTR a.\nzz.zones PTR b.\n"
+    assert node.catalog("cat.", numbered(35) + broken) == []
+    assert go_on(node) == [0]
+    assert "2 PTR records" in (node.fault("cat.") or "")
+    assert node.changed("cat.", zz_zones="") == []
+    assert go_on(node) == [10, 20, 30, 35]
+    assert node.fault("cat.") == ""
+    node.catalog("cat.", numbered(20) + broken)
+    go_on(node)
+    assert followed(node) == 35
+    node.catalog("cat.", numbered(20))
+    assert members.go_on(node.store, lambda: NOW)
+    node.changed("cat.", version='TXT "3"')  # broken before all was done
+    assert go_on(node) == []
+    assert "version" in (node.fault("cat.") or "")
+
+
+@pytest.mark.usefixtures("in_pieces")
+def test_new_primaries_reach_many_members_in_pieces(node: Node) -> None:
+    node.catalog("cat.", numbered(25, "north") + "y.zones PTR y.\n")
+    go_on(node)
+    node.consume("cat.", ("north", (HERE, NORTH)))
+    with node.store.write() as txn:
+        assert len(members.renew(txn, key("cat."), NOW, ["north"])) == 10
+        assert len(members.renew(txn, key("cat."), NOW, ["east"])) == 0
+    go_on(node)
+    for number in range(25):
+        follow = node.follow(f"z{number}.")
+        assert follow is not None and follow.primaries == (HERE, NORTH)
 
 
 LABELS = st.sampled_from("abc")
@@ -331,15 +432,23 @@ LISTS = st.dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(st.lists(st.tuples(st.sampled_from(["cat.", "new."]), LISTS), max_size=6))
 def test_changes_lead_where_whole_catalogs_lead(
     tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
     versions: list[tuple[str, dict[str, tuple[str, str, str]]]],
 ) -> None:
-    """Name by name or as a whole, the same zones are held, and by those who list them."""
+    """Name by name or as a whole, the same zones are held, and by those who list them; and piece by
+    piece, by one of those who list them.
+    """
     found = []
-    for is_whole in (True, False):
+    for is_whole, most in ((True, 128), (False, 128), (True, 1)):
+        monkeypatch.setattr(members, "CHANGED_AT_ONCE", most)
         folder = tmp_path_factory.mktemp("node")
         with Store.create(folder / "node", "csid.internal.", "0.EXAMPLE") as store:
             node = Node(store)
@@ -358,6 +467,7 @@ def test_changes_lead_where_whole_catalogs_lead(
                         rows[f"group_{label}_zones"] = f"TXT {group}" if group else ""
                         rows[f"coo_{label}_zones"] = f"PTR {coo}" if coo else ""
                     steps.append(node.changed(origin, **rows))
+                go_on(node)
             last = dict(versions)
             for zone in ("x.", "y.", "z."):
                 follow = node.follow(zone)

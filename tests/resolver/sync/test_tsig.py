@@ -327,3 +327,26 @@ def test_mac_octets_are_those_of_the_algorithm() -> None:
         "hmac-sha512": 64,
         "hmac-sha512-256": 32,
     }
+
+
+def test_a_mac_that_bind_cuts_is_taken_and_answered_alike() -> None:
+    """``algorithm hmac-sha256-128`` in named.conf has the name of the whole one on the wire."""
+    short = KEY._replace(algorithm="hmac-sha256-128")
+    ring = {KEY.name: short}.get
+    request, mac = signed(QUERY, NOW)
+    found = verify(shortened(request, 16), ring, NOW)
+    assert isinstance(found, Signed)
+    assert found.message == QUERY
+    answer, _ = tsig.sign(QUERY, found.key, NOW, found.mac)
+    assert answer == shortened(tsig.sign(QUERY, KEY, NOW, mac[:16])[0], 16)
+    streamed = Signer(found.key, found.mac).sign(QUERY, NOW)
+    assert streamed == answer
+    late = verify(shortened(request, 16), ring, NOW + 1_000)
+    assert isinstance(late, Fault)
+    assert late.error == BADTIME
+    assert dns.message.from_wire(late.answer(QUERY, NOW), keyring=False).keyalgorithm == (
+        dns.name.from_text("hmac-sha256.")
+    )
+    cut = verify(shortened(request, 17), {KEY.name: KEY._replace(algorithm="hmac-sha384")}.get, NOW)
+    assert isinstance(cut, Fault)
+    assert cut.error == BADKEY

@@ -1,0 +1,149 @@
+"""The nodes of the demo: where each listens, and its processes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from examples.demo.terminal import DemoError, show, until
+
+CSID: Final = (sys.executable, "-m", "gateway.cli")
+ROOM: Final = Path("demo-data")  # of everything that the demo writes
+START_SECONDS: Final = 60.0
+END_SECONDS: Final = 10.0
+
+
+class Node(NamedTuple):
+    """A node of the demo, at 127.0.0.NUMBER."""
+
+    name: str
+    role: str
+    number: int
+    scope: tuple[str, ...] = ()
+
+    @property
+    def data(self) -> Path:
+        """Its data directory."""
+        return ROOM / self.name
+
+    @property
+    def host(self) -> str:
+        """Its address."""
+        return f"127.0.0.{self.number}"
+
+
+ROOT: Final = Node("national", "national", 1)
+SUM: Final = Node("aggregate", "aggregate", 2)
+ZHEJIANG: Final = Node("zhejiang", "region", 3, ("33", "31"))
+BEIJING: Final = Node("beijing", "region", 4, ("11",))
+INTERNET: Final = Node("internet", "industry", 5, ("64",))
+JOINING: Final = (SUM, ZHEJIANG, BEIJING, INTERNET)
+NODES: Final = (ROOT, *JOINING)
+
+
+def check_addresses(port: int) -> None:
+    """See that the addresses of all nodes are free.
+
+    Raises:
+        DemoError: one is in use, or this machine does not have it; with what to do.
+    """
+    for node in NODES:
+        for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+            with socket.socket(socket.AF_INET, kind) as tried:
+                if kind is socket.SOCK_STREAM:  # connections that ended lately are in nobody's way
+                    tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    tried.bind((node.host, port))
+                except OSError as error:
+                    raise DemoError(_what_to_do(error, node.host, port)) from None
+
+
+def _what_to_do(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRNOTAVAIL:
+        return (
+            f"this machine has no address {host} 本机没有地址 {host}: the nodes of the demo are at "
+            f"127.0.0.1 to 127.0.0.{len(NODES)}. On macOS add them first: "
+            f"for n in 2 3 4 5; do sudo ifconfig lo0 alias 127.0.0.$n; done"
+        )
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"port {port} of {host} is in use 端口已被占用: take another with "
+            f"PORT={port + 100 if port < 65_000 else 5_400} make demo, or end what listens there "
+            f"(ss -lnup 'sport = :{port}' shows it)"
+        )
+    if error.errno == errno.EACCES:
+        return f"port {port} needs rights that you have not 无权监听: take one with PORT=5300"
+    return f"{host}:{port} cannot be listened on 无法监听: {error.strerror}"
+
+
+class Servers:
+    """The servers of the nodes: a context that ends them all."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Servers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._running.values():
+            process.terminate()
+        for process in self._running.values():
+            try:
+                process.wait(END_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def start(self, node: Node) -> None:
+        """Start the server of a node; it goes on while others do."""
+        words = ("serve", "--data", str(node.data), "--listen", f"{node.host}:{self._port}")
+        show((*words, "--workers", "1"), " &")
+        with self._log(node).open("wb") as log:
+            self._running[node.name] = subprocess.Popen(
+                [*CSID, *words, "--workers", "1"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                process_group=0,  # Ctrl-C is for the demo, which ends it
+            )
+
+    def wait_ready(self) -> None:
+        """Wait until all answer.
+
+        Raises:
+            DemoError: one does not; with what it said.
+        """
+        for node in NODES:
+            until(f"{node.name} answers", lambda node=node: self._is_ready(node), START_SECONDS)  # type: ignore[misc]
+            print(self._log(node).read_text().splitlines()[0], flush=True)
+
+    def _is_ready(self, node: Node) -> bool:
+        said = self._log(node).read_text()
+        if self._running[node.name].poll() is not None:
+            raise DemoError(f"the server of {node.name} has ended: {said.strip()}")
+        return "ready: " in said
+
+    def wait(self) -> None:
+        """Wait until one ends, which is told."""
+        while True:
+            for name, process in self._running.items():
+                try:
+                    process.wait(1.0)
+                except subprocess.TimeoutExpired:
+                    continue
+                raise DemoError(f"the server of {name} has ended; {ROOM}/{name}.log says why")
+
+    def _log(self, node: Node) -> Path:
+        return ROOM / f"{node.name}.log"
+
+
+def environment() -> None:
+    """Let commands keep what they keep beside a data directory in the demo's own folder."""
+    os.environ["CSID_STATE"] = str((ROOM / "state").absolute())
