@@ -1,10 +1,10 @@
 """Identifiers filed with the national node: from their assignment until their receipts are taken.
 
-Run from the checkout: `python -m benchmarks.bench_filing [--identifiers N] [--work DIR] [--keep]`. A
-national node, its aggregate and a region node are `csid serve` on this machine, what they write is
-durable. First N identifiers of 200 cuts are imported at the region node, and it is waited until none
-is *filing* any more; then single ones are assigned, and the region node is asked over UDP until it
-answers with an *active* one.
+Run from the checkout: `python -m benchmarks.bench_filing [--identifiers N] [--work DIR] [--keep]`.
+A national node, its aggregate and a region node are `csid serve` on this machine, what they write
+is durable. First N identifiers of 200 cuts are imported at the region node, and it is waited until
+none is *filing* any more; then single ones are assigned, and the region node is asked over UDP
+until it answers with an *active* one.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def answered(sock: socket.socket, packet: bytes, end: float) -> None:
 
 def used(pids: dict[str, int]) -> dict[str, float]:
     """CPU seconds of nodes until now."""
-    return {name: cpu_seconds([one for one in family(pid)]) for name, pid in pids.items()}
+    return {name: cpu_seconds(family(pid)) for name, pid in pids.items()}
 
 
 def main() -> None:
@@ -202,9 +202,7 @@ def main() -> None:
         report.write()
 
 
-def bulk(
-    folder: Path, pids: dict[str, int], count: int
-) -> tuple[str, list[str], list[list[str]]]:
+def bulk(folder: Path, pids: dict[str, int], count: int) -> tuple[str, list[str], list[list[str]]]:
     """A table imported at the region node, and its receipts waited for."""
     begun = time.perf_counter()
     csid("import", folder / "table.csv", "--data", folder / "zhejiang", "--on", ON.isoformat())
