@@ -420,7 +420,7 @@ def test_a_notice_whose_answer_does_not_verify_is_sent_again(world: World) -> No
     key = dns.tsig.Key("k.", base64.b64encode(b"s" * 32).decode(), "hmac-sha256")
     peer = world.peers[A] = Peer(keys={dns.name.from_text("k."): key}, spoils=True)
     world.begin_at(int(time.time()))  # dnspython looks at the real clock
-    world.engine.limits = Limits(patience=3)
+    world.engine.limits = Limits(refusals=3)
     world.put("a.test.", 1)
     world.go(4)
     assert len(peer.asked) == 3 and world.rows()
