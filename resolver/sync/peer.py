@@ -271,7 +271,7 @@ class Peer:
         notice.is_sent = False
         pause = self._limits.first_pause * 2 ** min(notice.failures, 16)
         notice.failures += 1
-        if notice.failures > self._limits.patience:
+        if notice.failures > self._limits.not_now:
             self._let_go(notice)
         at = present.steady + min(pause, self._limits.most_pause)
         self._engine.alarm(at, partial(self._again, notice))
