@@ -357,7 +357,6 @@ class Engine:
         if host:
             zone.left.sort(key=lambda at: follow.primaries[at].host != host)
         zone.since = present.steady
-        zone.reason = "" if count else "no primary of it is known"  # yet
         zone.wanted = wanted
         zone.is_full = zone.is_forced = is_full
         zone.is_urgent = not is_timed or state.is_open

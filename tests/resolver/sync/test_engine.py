@@ -324,18 +324,6 @@ def test_a_failure_while_a_success_is_still_to_be_written_is_tried_again_in_time
     assert world.state("a.test.").serial == 11
 
 
-def test_a_zone_whose_primaries_are_known_later_is_transferred_then(world: World) -> None:
-    world.peers[A] = Peer({"a.test.": 7})
-    world.follow("a.test.")
-    world.go(10)
-    assert world.state("a.test.").error == "no primary of it is known"
-    with world.store.write() as txn:
-        txn.table(FOLLOWS).put(where(apex("a.test.")), pack(Follow((Target(*A),))))
-        assert states.ask(txn, apex("a.test."))
-    world.go(1)
-    assert world.state("a.test.").serial == 7 and world.flags("a.test.") == SERVED
-
-
 def test_without_its_key_nothing_is_asked(world: World) -> None:
     world.peers[A] = peer = Peer({"a.test.": 7})
     world.follow("a.test.", A, key=names.from_text("gone."))
