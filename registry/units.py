@@ -16,7 +16,7 @@ from csid.errors import CsidError
 from registry import resume
 from registry.bulk import intake
 from registry.core import Core
-from registry.network import catalogs, filings, following, receipt_duty, receipts, rights
+from registry.network import catalogs, filings, following, receipt_duty, receipts, rekeying, rights
 from registry.signing import keys, sign
 from registry.verify import indexes
 from registry.writer import plans
@@ -158,6 +158,7 @@ UNITS: Final[Mapping[str, Unit]] = {
     "zone.abandon": abandon_zone,
     "zone.drop": drop_zone,
     "zone.strays": doom_strays,
+    rekeying.UNIT: rekeying.renew,
     receipt_duty.UNIT: receipt_duty.sent,
     "zone.zonemd": set_digest,
     catalogs.PRODUCE: catalogs.produce,

@@ -95,7 +95,7 @@ def membership_of(args: argparse.Namespace) -> Membership:
     secret = b""
     if args.network_secret is not None:
         secret = _octets("--network-secret", _given(args.network_secret))
-    key = _key(_given(args.key))
+    key = key_of(args.key)
     return Membership(role, name, scope, (root.host, root.port), key, registers, secret)
 
 
@@ -111,8 +111,13 @@ def _given(text: str) -> str:
         raise JoinError(f"{text[1:]}: cannot be read: {error}") from None
 
 
-def _key(text: str) -> Key:
-    parts = text.split(":")
+def key_of(given: str) -> Key:
+    """A key as `csid node` prints it, NAME:ALGORITHM:BASE64, or in the file that @FILE names.
+
+    Raises:
+        JoinError: it is none.
+    """
+    parts = _given(given).split(":")
     if len(parts) != 3:
         raise JoinError(f"--key has {len(parts)} parts; expected NAME:ALGORITHM:BASE64")
     name, algorithm, secret = parts

@@ -13,6 +13,7 @@ from typing import Any, Final
 from csid import names
 from csid.errors import CsidError
 from gateway.cli import acting, options, output
+from gateway.cli.commands import key_renew
 from gateway.cli.hidden import hide
 from registry.network.rights import ADD_KEY, REMOVE_KEY
 from registry.rules.case import CHINA
@@ -96,6 +97,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     )
     _add_change(remove)
     remove.set_defaults(run=run_remove)
+    key_renew.register(actions)
 
 
 def _add_change(parser: argparse.ArgumentParser) -> None:

@@ -203,7 +203,9 @@ def run_key(args: argparse.Namespace) -> int:
 
 
 def _print_key(registry: Registry, args: argparse.Namespace) -> None:
-    """Print the command that makes the node, with the key it has."""
+    """Print the command that makes the node, with the key it has; and once it has had another
+    before, the one by which it takes this.
+    """
     name = args.name.lower()
     settings = registry.settings
     with registry.store.read() as read, registry.view() as seen:
@@ -220,10 +222,11 @@ def _print_key(registry: Registry, args: argparse.Namespace) -> None:
     if node.role is NodeRole.AGGREGATE:
         words += ["--network-secret", base64.b64encode(secret).decode()]
     command = " ".join(words)
+    renewal = f"csid key renew {key} --data DIR"
     if args.json:
-        output.print_json({"node": name, "key": key, "command": command})
+        output.print_json({"node": name, "key": key, "command": command, "renewal": renewal})
     else:
-        print(command)
+        print(command if node.generation == 1 else f"{command}\n{renewal}")
 
 
 def _own_address(read: ReadTransaction, suffix: str) -> str:
