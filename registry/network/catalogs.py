@@ -22,7 +22,7 @@ from registry.zones.asked import Asked
 from resolver.store.apexes import NOT_READY
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.write import WriteTransaction
-from resolver.sync import catalog, members, states
+from resolver.sync import catalog, holding, members, states
 from resolver.sync.catalog import Member
 from resolver.sync.settings import (
     CATALOGS,
@@ -43,7 +43,7 @@ CONSUME: Final = "zone.catalog.consume"
 STOP: Final = "zone.catalog.stop"
 
 
-class NodePolicy(members.Policy):
+class NodePolicy(holding.Policy):
     """What no catalog may have held here: zones in which this node has assigned identifiers; and
     what the network says of its own (`registry.network.membership`).
 
@@ -196,10 +196,10 @@ def offer(core: Core, origin: bytes) -> None:
     """Let a zone (wire form) that was dropped be held from now on if a catalog lists it."""
     apex = names.key_of(origin.lower())
     with core.store.read() as read:
-        if not members.listings_of(read, apex):
+        if not holding.listings_of(read, apex):
             return
     with core.store.write() as txn:
-        members.settle(txn, apex, int(time.time()), NodePolicy(core.suffix))
+        holding.settle(txn, apex, int(time.time()), NodePolicy(core.suffix))
     ring(core, apex)
 
 

@@ -24,7 +24,7 @@ from registry.zones import others
 from registry.zones.others import Other
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.write import WriteTransaction
-from resolver.sync import members
+from resolver.sync import holding, members
 from resolver.sync.catalog import Member
 from resolver.sync.settings import (
     EVERYWHERE,
@@ -139,7 +139,7 @@ def _industry_nodes(txn: WriteTransaction, named: Names) -> Iterator[Target]:
 class RegisterWatch:
     """Looks on while the root zone is transferred: a `resolver.sync.fetch.Watch`."""
 
-    def __init__(self, suffix: str, now: Callable[[], int], policy: members.Policy) -> None:
+    def __init__(self, suffix: str, now: Callable[[], int], policy: holding.Policy) -> None:
         """``now`` gives Unix seconds; ``policy`` is that of the consumer of catalogs."""
         self._named = Names(suffix)
         self._apex = names.key_of(self._named.wire)

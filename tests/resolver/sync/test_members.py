@@ -18,7 +18,7 @@ from resolver.store.update import ZoneUpdate
 from resolver.store.write import WriteTransaction
 from resolver.sync import catalog, members, states, timers
 from resolver.sync.catalog import Member
-from resolver.sync.members import (
+from resolver.sync.holding import (
     ADDED,
     CHANGED,
     KEPT_SECONDS,
@@ -26,9 +26,9 @@ from resolver.sync.members import (
     REMOVED,
     RESET,
     RETURNED,
-    Consumer,
     Policy,
 )
+from resolver.sync.members import Consumer
 from resolver.sync.settings import (
     CATALOGS,
     FOLLOWS,
