@@ -79,7 +79,7 @@ class History:
             at = random.random() * BUSY_SECONDS
             if world.chance(CLOSE_SHARE):  # while what was asked for is under way
                 at = random.choice(asked) + random.random() ** 2 * CLOSE_SECONDS
-            world.after(at, None, self._faults.happen)
+            world.after(min(at, BUSY_SECONDS), None, self._faults.happen)
         world.run(BUSY_SECONDS)
         self._faults.mend()
         while faults := self._ledger.faults():
