@@ -15,12 +15,15 @@ from csid.address import Address
 from csid.protocol import CLASS_IN, NOERROR, OPT, RECEIPT, SOA, UPDATE
 from registry.core import Core
 from registry.network import membership
+from registry.network.examining import FILING
 from registry.tables import codec
 from registry.tables.naming import Names
-from registry.tables.transaction import OWED, TransactionView
+from registry.tables.transaction import ANSWERED, OWED, TransactionView
 from registry.zones import others
 from registry.zones.others import Other
+from resolver.answer import lookup
 from resolver.store.read import ReadTransaction
+from resolver.store.write import WriteTransaction
 from resolver.sync.actions import Errand
 from resolver.sync.settings import Target
 
@@ -186,14 +189,27 @@ def _node_of(errand_name: bytes) -> str:
 
 
 def sent(core: Core, args: Any) -> str:
-    """Forget what is owed no more: rows as they were when they were sent."""
+    """Forget what is owed no more: rows as they were when they were sent. What that has come to is
+    seen in the zone, if not yet, then with its next change.
+    """
     rows, _cursor = args
+    named = Names(core.suffix)
     with core.store.write() as txn:
         owed = txn.table(OWED)
         for key, value in rows:
             if owed.get(key) == value:  # else it is to be sent again, for what was changed
                 owed.delete(key)
+                name = _unpack(value)[0]
+                if _is_filing(txn, named, name):
+                    txn.table(ANSWERED).put(name.encode("ascii"), b"")
     return ""
+
+
+def _is_filing(txn: WriteTransaction, named: Names, name: str) -> bool:
+    """Whether the copy here of an identifier says that it is to be filed."""
+    key = named.key(name)
+    zone = txn.snapshot.zone_of(key)
+    return zone is not None and FILING in lookup.find(txn.snapshot, zone, key)[1]
 
 
 def owed_by(node_name: str) -> bytes:

@@ -17,7 +17,7 @@ from csid import names
 from resolver.store.apexes import EXPIRED, NOT_READY, SERVED
 from resolver.store.build import build
 from resolver.sync import states
-from resolver.sync.actions import Errand, Limits
+from resolver.sync.actions import Errand, Limits, Where
 from resolver.sync.settings import FOLLOWS, KEYS, TARGETS, Follow, KeyRow, Target, pack, where
 from tests.support.engines import START, Peer, World, zone_text
 from tests.support.memory import zone_data
@@ -421,6 +421,23 @@ def test_a_notice_whose_answer_does_not_verify_is_sent_again(world: World) -> No
     assert len(peer.asked) == count
     with world.store.read() as read:
         assert [one.serial for one in states.told_of(read, apex("a.test."))] == [1]
+
+
+def test_a_server_is_behind_until_it_has_confirmed_what_no_row_says_any_more(world: World) -> None:
+    world.peers[A] = peer = Peer(is_up=False)
+    world.notify("a.test.", A)
+    world.put("a.test.", 1)
+    world.go(3)
+    row = world.rows_of_peers[Where(*A)]
+    assert row.failures and row.is_behind and not world.rows()
+    peer.is_up, peer.code = True, dns.rcode.SERVFAIL
+    world.go(30)
+    row = world.rows_of_peers[Where(*A)]
+    assert not row.failures and row.is_behind  # it answers; a process that begins now tells it
+    peer.code = dns.rcode.NOERROR
+    world.go(70)
+    row = world.rows_of_peers[Where(*A)]
+    assert not row.failures and not row.is_behind
 
 
 def test_a_server_that_only_takes_datagrams_is_told_by_one(world: World) -> None:
