@@ -86,15 +86,16 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(data: Path, port: int) -> Iterator[None]:
-    words = ["serve", "--data", str(data), "--listen", f"{HOST}:{port}", "--workers", "1"]
+def serving(data: Path, port: int, host: str = HOST) -> Iterator[int]:
+    """A node that is served; the process that does."""
+    words = ["serve", "--data", str(data), "--listen", f"{host}:{port}", "--workers", "1"]
     process = subprocess.Popen(
         [sys.executable, "-m", "gateway.cli", *words], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
     process.stdout.readline()
     try:
-        yield
+        yield process.pid
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()

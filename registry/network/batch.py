@@ -28,6 +28,7 @@ class Batch(NamedTuple):
     passed: bytes | None
     told: dict[bytes, dict[tuple[str, int], states.Told]]
     peers: list[tuple[Where, states.PeerRow]]
+    forgotten: list[str]  # names of servers of which nothing is to be known any more
 
 
 def write(store: Store, batch: Batch) -> None:
@@ -44,15 +45,11 @@ def write(store: Store, batch: Batch) -> None:
             wanted = {(one.host, one.port) for one in targets_of(txn, apex)}
             merged = {at: row for at, row in (known | told).items() if at in wanted}
             states.put_told(txn, apex, list(merged.values()))
-        for where, row in batch.peers:
-            states.put_peer(txn, str(where), row if row.failures else None)
-
-
-def forget_peers(store: Store) -> None:
-    """Know nothing of servers that were away."""
-    with store.write() as txn:
-        for name in [name for name, _ in states.peers(txn)]:
+        for name in batch.forgotten:
             states.put_peer(txn, name, None)
+        for where, row in batch.peers:
+            is_kept = row.failures or row.is_behind
+            states.put_peer(txn, str(where), row if is_kept else None)
 
 
 def perform(data: Path, unit: Unit) -> None:

@@ -282,5 +282,5 @@ class Examination:
 
 
 def _record(blob: bytes) -> bytes:
-    rrsets = dict(node.rrsets_of(blob))
-    return rrsets[CSID].rdatas[0] if CSID in rrsets else b""
+    at = node.find_entry(blob, CSID)
+    return node.first_rdata(node.records_at(blob, at)) if at else b""

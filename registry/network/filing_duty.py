@@ -19,6 +19,7 @@ from csid import names
 from csid.protocol import CLASS_IN, NOERROR, NS, OPT, REFUSED, SOA, UPDATE
 from registry.network import filings
 from registry.network.catalogs import NodePolicy
+from registry.network.delegated import DelegationWatch, work_of
 from registry.network.hooks import Network
 from registry.network.membership import RegisterWatch
 from registry.tables import codec, transaction, view
@@ -31,6 +32,7 @@ from registry.zones.founding import server_of
 from resolver.store.environment import Store
 from resolver.store.read import ReadTransaction
 from resolver.sync.actions import Errand
+from resolver.sync.fetch import Together
 from resolver.sync.settings import Target
 
 AT_ONCE: Final = 64  # cuts asked for, in each of the two states
@@ -72,7 +74,8 @@ class FilingDuty:
         if target != self._asked:  # another may say otherwise
             self._asked, self._again = target, {}
         server = server_of(seen, self._named)
-        self._again = {cut: at for cut, at in self._again.items() if at > now}
+        longest = now + max(PAUSE_SECONDS.values())  # else the clock was set back
+        self._again = {cut: at for cut, at in self._again.items() if now < at <= longest}
         return [
             Errand(_PREFIX + cut.encode("ascii"), target, update_of(self._named, cut, server))
             for state in OPEN
@@ -106,8 +109,13 @@ def adds(store: Store) -> Network:
     if root is None:
         return Network()
     suffix = store.settings().suffix
-    watch = RegisterWatch(suffix, lambda: int(time.time()), NodePolicy(suffix))
-    return Network([FilingDuty(suffix)], watch)
+
+    def now() -> int:
+        return int(time.time())
+
+    delegations = DelegationWatch(suffix, now)
+    watch = Together((RegisterWatch(suffix, now, NodePolicy(suffix)), delegations))
+    return Network([FilingDuty(suffix)], watch, [work_of(store, delegations)])
 
 
 def update_of(named: Names, cut: str, server: bytes) -> bytes:

@@ -107,23 +107,23 @@ def create(
             txn.table(b"meta").put(SECRET, of.secret)
         note_node(txn, suffix, authority, asked, now)
         note_place(txn, Place(of.role, of.name, NO_LEAF, now, suffix), asked)
-        _note(txn, of, asked, now)
+        root = Root(*of.root, names.to_text(of.key.name), of.registers, NO_LEAF, now)
+        note_root(txn, of.name, root, asked, now)
         _set_scope(txn, of, asked, now)
         _follow(txn, origin, of, now)
 
     Store.create(path, suffix, authority, map_octets, (), ALL_TABLES, begin).close()
 
 
-def _note(txn: WriteTransaction, of: Membership, asked: Asked, now: int) -> None:
-    """The row that says where it files, and its leaf."""
+def note_root(txn: WriteTransaction, name: str, root: Root, asked: Asked, now: int) -> None:
+    """Write the row that says where a node files, and its leaf."""
     seen = TransactionView(txn)
     index = seen.leaves()
-    row = codec.encode(Root(*of.root, names.to_text(of.key.name), of.registers, index, now))
+    row = codec.encode(root._replace(leaf=index, since=now))
     seen.table(codec.SETTINGS).put(codec.ROOT_KEY, row)
     writer = entry_writer(asked.actor, JOIN, now, asked.reason)
     [after] = carried.parts([(codec.SETTINGS, codec.ROOT_KEY, row)])
-    leaf = writer.entry(of.name, after, NO_LEAF, "", Status.DONE.number)
-    append_leaves(txn, [leaf], index + 1)
+    append_leaves(txn, [writer.entry(name, after, root.leaf, "", Status.DONE.number)], index + 1)
 
 
 def _set_scope(txn: WriteTransaction, of: Membership, asked: Asked, now: int) -> None:

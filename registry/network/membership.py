@@ -8,7 +8,7 @@ node that assigns notifies the aggregates, and they notify the industry nodes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Final
 
 from csid import names
@@ -22,6 +22,7 @@ from registry.tables.rows import Place, Root
 from registry.tables.transaction import TransactionView
 from registry.zones import others
 from registry.zones.others import Other
+from resolver.store.seek import APEX_PREFIX
 from resolver.store.write import WriteTransaction
 from resolver.sync import holding, members
 from resolver.sync.catalog import Member
@@ -174,14 +175,26 @@ class RegisterWatch:
         if root.registers or place.role is NodeRole.AGGREGATE:
             before = own_targets(txn, EVERYWHERE) or ()
             granted = tuple(one for one in before if not _is_nodes(txn, one.key))
-            targets = (*self._told(txn, place, root), *granted)
-            if targets != before:
-                txn.table(TARGETS).put(EVERYWHERE, pack(targets))
+            told = list(self._told(txn, place, root))
+            if (*told, *granted) != before:
+                txn.table(TARGETS).put(EVERYWHERE, pack([*told, *granted]))
+                self._tell_of_each(txn, place, before, told)
         catalog = self._named.key(CATALOG)
         if catalog_of(txn, catalog) is None:
             return
         groups = nodes if place.role is NodeRole.AGGREGATE else None
         members.renew(txn, catalog, self._now(), groups, self._policy)
+
+    def _tell_of_each(
+        self, txn: WriteTransaction, place: Place, before: Sequence[Target], wanted: list[Target]
+    ) -> None:
+        """Notify them also of the zones of which others are, by rows of their own."""
+        own = set(own_keys(txn, place.name))
+        for at, _ in list(txn.table(TARGETS).scan(APEX_PREFIX)):
+            held = own_targets(txn, at)
+            if held:
+                kept = [one for one in held if one not in before or one.key not in own]
+                txn.table(TARGETS).put(at, pack([*wanted, *kept]))
 
     def _told(self, txn: WriteTransaction, place: Place, root: Root) -> Iterator[Target]:
         """Whom this node notifies of all zones but those that it follows from the national node."""

@@ -74,7 +74,8 @@ class ReceiptDuty:
 
     def due(self, read: ReadTransaction, now: int, /) -> list[Errand]:
         """The next receipts for each node, those that are under way among them."""
-        self._again = {name: at for name, at in self._again.items() if at > now}
+        longest = now + PAUSE_SECONDS  # else the clock was set back
+        self._again = {name: at for name, at in self._again.items() if now < at <= longest}
         self._wake = min(self._again.values(), default=None)
         self._forget(read, now)
         return [
@@ -112,7 +113,7 @@ class ReceiptDuty:
                 continue
             key, value = sent.rows[0]
             ends = sent.taken + PAUSE_SECONDS
-            if owed.get(key) != value or now >= ends:
+            if owed.get(key) != value or not sent.taken <= now < ends:
                 del self._sent[errand_name]
             else:
                 self._wake = ends if self._wake is None else min(self._wake, ends)
@@ -122,7 +123,7 @@ class ReceiptDuty:
         turn = self._turns.get(other.name)
         if turn is None or len(other.addresses) == 1:
             return 0
-        if now - turn.since >= TURN_SECONDS:
+        if not 0 <= now - turn.since < TURN_SECONDS:
             turn = self._turns[other.name] = Turn(turn.number + 1, now)
         ends = turn.since + TURN_SECONDS
         self._wake = ends if self._wake is None else min(self._wake, ends)

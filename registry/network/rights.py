@@ -13,7 +13,7 @@ from typing import Any, Final
 from csid import names
 from csid.errors import CsidError
 from registry.core import Core
-from registry.network.keys import node_of
+from registry.network.keys import node_of, own_keys
 from registry.tables.enums import NodeRole
 from registry.tables.transaction import TransactionView
 from registry.tables.view import get_place
@@ -208,7 +208,8 @@ def allow(core: Core, args: Any) -> int:
     subjects = [_checked_subject(Subject(*row)) for row in rows]
     with core.store.write() as txn:
         place = _place(txn, origin, must_be_held=not is_taken)
-        rights = own_rights(txn, place) or Rights()
+        ours = _ours(txn, place)
+        rights = own_rights(txn, place) or ours
         before: tuple[Subject, ...] = getattr(rights, kind)
         if is_taken:
             after = tuple(one for one in before if one not in subjects)
@@ -224,8 +225,20 @@ def allow(core: Core, args: Any) -> int:
                 )
         if after != before:
             changed = rights._replace(**{kind: after})
-            _put(txn, RIGHTS, place, changed if any(changed) else ())
+            _put(txn, RIGHTS, place, changed if any(changed) and changed != ours else ())
     return abs(len(after) - len(before))
+
+
+def _ours(txn: WriteTransaction, place: bytes) -> Rights:
+    """What the network may do with all zones by this node's own keys, where it has joined one: a
+    zone with rights of its own keeps that.
+    """
+    of = get_place(TransactionView(txn))
+    if of is None or not of.name or place == EVERYWHERE:
+        return Rights()
+    own = set(own_keys(txn, of.name))
+    everywhere = own_rights(txn, EVERYWHERE) or Rights()
+    return Rights(*(tuple(one for one in part if one.key in own) for part in everywhere))
 
 
 def _checked_subject(subject: Subject) -> Subject:
@@ -259,7 +272,7 @@ def notify(core: Core, args: Any) -> bool:
     target = _checked_target(Target(*row))
     with core.store.write() as txn:
         place = _place(txn, origin, must_be_held=not is_taken)
-        before = own_targets(txn, place) or ()
+        before = own_targets(txn, place) or (() if is_taken else _told_anyway(txn, place))
         others = [one for one in before if one[:2] != target[:2]]
         if is_taken:
             after = tuple(others)
@@ -270,8 +283,18 @@ def notify(core: Core, args: Any) -> bool:
             if len(after) > MAX_TARGETS:
                 raise SettingError(f"{_origin(place)}: at most {MAX_TARGETS} servers are notified")
         if after != before:
-            _put(txn, TARGETS, place, after)
+            is_own = after != _told_anyway(txn, place)
+            _put(txn, TARGETS, place, after if is_own else ())
     return after != before
+
+
+def _told_anyway(txn: WriteTransaction, place: bytes) -> tuple[Target, ...]:
+    """Whom the network has notified of all zones of this node (`registry.network.membership`)."""
+    of = get_place(TransactionView(txn))
+    if of is None or not of.name or place == EVERYWHERE:
+        return ()
+    own = set(own_keys(txn, of.name))
+    return tuple(one for one in own_targets(txn, EVERYWHERE) or () if one.key in own)
 
 
 def _checked_target(target: Target) -> Target:

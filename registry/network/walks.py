@@ -16,8 +16,9 @@ PAUSE_SECONDS: Final = 0.05  # between two such pieces
 
 
 class Followed:
-    """All zones that follow others, asked for once after the start: so it is found of what notices
-    were answered while nobody listened, or heard by a process that was killed.
+    """All zones that follow others, asked for once after the start, and after the clock was set: so
+    it is found of what notices were answered while nobody listened, or heard by a process that was
+    killed.
     """
 
     def __init__(self) -> None:
@@ -43,13 +44,16 @@ class Notified:
     or if a server was away when this process was begun, which was not told of changes.
 
     Attributes:
-        is_missed: a server was away when this process was begun.
+        away: the servers that were away when this process was begun, or were not told of all, by
+            their names.
+        is_through: they were told of all zones, as far as they are reached.
         passed: what the feed said when the last walk was begun that has ended.
     """
 
     def __init__(self, present: Present) -> None:
-        self.is_missed = any(row.failures for _, row in states.peers(present.moment))
-        self._next: bytes | None = APEX_PREFIX if self.is_missed else None
+        self.away = [name for name, _ in states.peers(present.moment)]
+        self._next: bytes | None = APEX_PREFIX if self.away else None
+        self.is_through = not self.away
         self._overrun: bytes | None = None
         self.passed: bytes | None = None
 
@@ -68,4 +72,5 @@ class Notified:
             if targets_of(present.moment, apex):
                 engine.telling.changed(present, apex, b"")
         self.passed, self._next = self._overrun, None
+        self.is_through = True
         return False

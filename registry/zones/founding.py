@@ -109,6 +109,24 @@ def _delegated(txn: places.Txn, seen: View, named: Names, cut: str, key: bytes) 
     return ""
 
 
+def is_delegated_here(txn: places.Txn, seen: View, named: Names, cut: str) -> bool | None:
+    """Whether the copy of the root zone delegates a cut to this node: False if it delegates it to
+    another node, or not at all; None if that cannot be told, by name servers that are no node's.
+    """
+    suffix = names.key_of(named.wire)
+    root = txn.snapshot.zone_of(suffix)
+    if root is None or root.apex != suffix or root.flags == NOT_READY:
+        return None
+    outcome, blob, depth = lookup.find(txn.snapshot, root, named.key(cut))
+    if outcome != lookup.DELEGATION or depth != 1 + cut.count("/"):
+        return False
+    servers = _servers(blob)
+    if server_of(seen, named) in servers:
+        return True
+    nodes = others.all_of(named)
+    return False if any(names.is_at_or_below(one, nodes) for one in servers) else None
+
+
 def _servers(blob: bytes) -> list[bytes]:
     rrsets = dict(node.rrsets_of(blob))
     return [name.lower() for name in rrsets[NS].rdatas] if NS in rrsets else []

@@ -39,7 +39,12 @@ class Other(NamedTuple):
 def name_of(named: Names, node_name: str) -> bytes:
     """The name of a node in the root zone, in wire form."""
     label = node_name.lower().encode("ascii")
-    return b"".join(bytes((len(one),)) + one for one in (label, NODES)) + named.wire
+    return bytes((len(label),)) + label + all_of(named)
+
+
+def all_of(named: Names) -> bytes:
+    """The name above the names of all nodes, in wire form."""
+    return bytes((len(NODES),)) + NODES + named.wire
 
 
 def node(txn: places.Txn, named: Names, name: str) -> Other | None:

@@ -98,3 +98,4 @@ class Limits(NamedTuple):
     first_pause: float = 1.0  # before a server that cannot be reached is tried again ...
     most_pause: float = 60.0  # ... which doubles up to here
     give_up: float = 86_400.0  # notices that nobody confirms
+    refusals: int = 8  # answers of "not now" to a notice, before its row of the feed is let go of

@@ -253,9 +253,22 @@ class Engine:
 
     def wrote_settled(self, is_written: bool) -> None:
         """What was taken has been written, or could not be and is given out again."""
-        if not is_written:
+        if is_written:
+            for one in self._settling.values():
+                self._stands(one)
+        else:
             self._settled = self._settling | self._settled
         self._settling = {}
+
+    def _stands(self, one: Settled) -> None:
+        """What was written of a zone stands: whatever was begun before that takes it from there."""
+        if one.state is None:
+            return
+        later, zone = self._settled.get(one.apex), self._zones.get(one.apex)
+        if later is not None and later.taken == one.taken:
+            self._settled[one.apex] = later._replace(taken=one.state.due)
+        if zone is not None and zone.taken == one.taken:
+            zone.taken = one.state.due
 
     @property
     def is_urgent(self) -> bool:
@@ -522,8 +535,14 @@ class Engine:
             self._starved.popleft().drive(present)
 
     def peer_changed(self, peer: Peer) -> None:
-        """A server has gone or come back."""
-        self._changed_peers[peer.where] = PeerRow(peer.failures, peer.since, peer.error)
+        """A server has gone or come back, or is behind or no longer."""
+        row = PeerRow(peer.failures, peer.since, peer.error, peer.is_behind)
+        self._changed_peers[peer.where] = row
+
+    @property
+    def lasting(self) -> set[str]:
+        """The servers of which a row is kept, by their names."""
+        return {str(peer.where) for peer in self._peers.values() if peer.failures or peer.is_behind}
 
     def forget(self, peer: Peer) -> None:
         """Nothing of a server needs to be kept."""

@@ -54,6 +54,7 @@ class Peer:
         self._transfers = Queue()
         self._notices: dict[bytes, Notice] = {}
         self._ready: deque[Notice] = deque()  # those of them that are to be sent
+        self._untold: set[bytes] = set()  # apexes of those that no row of the feed stands for
         self._errands: deque[Sending] = deque()
         self._carried: Sending | None = None  # the one that is under way
         self._asked: dict[int, Asked] = {}  # by message ID, the oldest first
@@ -74,6 +75,11 @@ class Peer:
             or self._carried
         )
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether it is to be told of changes that would be forgotten with this process."""
+        return bool(self._untold)
+
     # -- what is wanted of it
 
     def take(self, present: Present, zone: Zone, first: bool = False) -> bool:
@@ -85,8 +91,14 @@ class Peer:
         self.drive(present)
         return True
 
-    def notify(self, present: Present, notice: Notice) -> None:
-        """Tell it that a zone has changed."""
+    def notify(self, present: Present, notice: Notice, has_row: bool) -> None:
+        """Tell it that a zone has changed.
+
+        Args:
+            has_row: a row of the feed says so until it has answered.
+        """
+        if not has_row:
+            self._is_untold(notice.apex)
         known = self._notices.get(notice.apex)
         if known is not None and known.key == notice.key:
             known.since = present.steady
@@ -203,7 +215,11 @@ class Peer:
                 message = Verifier(one.key, one.mac).check(message, present.unix)
             except TsigError as error:
                 reason = str(error)
-        if reason:
+        if reason and isinstance(what, Notice):
+            # Anybody may have said so, or the clocks differ for a while: it is no answer.
+            self._engine.telling.told(present, self, what, f"{self.where}: {reason}")
+            self._not_now(present, what)
+        elif reason:
             self._unanswered(present, what, f"{self.where}: {reason}")
         elif isinstance(what, Zone):
             self._engine.checked(present, self, what, message)
@@ -235,17 +251,31 @@ class Peer:
         if self._notices.get(notice.apex) is not notice:
             return
         if code == SERVFAIL:  # it has taken no note of it, but for the moment only
-            notice.is_sent = False
-            pause = self._limits.first_pause * 2 ** min(notice.failures, 16)
-            notice.failures += 1
-            self._engine.alarm(
-                present.steady + min(pause, self._limits.most_pause), partial(self._again, notice)
-            )
-        elif not notice.is_renewed:
+            self._not_now(present, notice)
+            return
+        notice.failures = 0
+        if not notice.is_renewed:
             self._drop_notice(notice)
         elif notice.is_sent:  # else it waits to be sent already
             notice.is_sent = False
             self._ready.append(notice)
+
+    def _not_now(self, present: Present, notice: Notice) -> None:
+        """Send a notice again after a pause, which doubles; in the end as good as given up, so that
+        its row keeps nobody from being told of other changes.
+        """
+        if self._notices.get(notice.apex) is not notice:
+            return
+        if present.steady - notice.since > self._limits.give_up:
+            self._drop_notice(notice)
+            return
+        notice.is_sent = False
+        pause = self._limits.first_pause * 2 ** min(notice.failures, 16)
+        notice.failures += 1
+        if notice.failures > self._limits.refusals:
+            self._let_go(notice)
+        at = present.steady + min(pause, self._limits.most_pause)
+        self._engine.alarm(at, partial(self._again, notice))
 
     def _again(self, notice: Notice, present: Present) -> None:
         """Send a notice once more that was answered by "not now"."""
@@ -257,6 +287,22 @@ class Peer:
         if self._notices.get(notice.apex) is notice:
             del self._notices[notice.apex]
             self._engine.telling.row_done(notice.apex, self)
+            if notice.apex in self._untold:
+                self._untold.discard(notice.apex)
+                if not self._untold:
+                    self._engine.peer_changed(self)
+
+    def _let_go(self, notice: Notice) -> None:
+        """Let the row of the feed go that a notice is sent for, which goes on being sent."""
+        self._is_untold(notice.apex)
+        self._engine.telling.row_done(notice.apex, self)
+
+    def _is_untold(self, apex: bytes) -> None:
+        """Let it be known after this process that there is something to be told."""
+        if not self._untold:
+            self._untold.add(apex)
+            self._engine.peer_changed(self)
+        self._untold.add(apex)
 
     def _overdue(self, present: Present) -> None:
         """See whether the question that waits longest has waited too long."""
@@ -419,7 +465,7 @@ class Peer:
             if present.steady - notice.since > self._limits.give_up:
                 self._drop_notice(notice)
             else:
-                self._engine.telling.row_done(notice.apex, self)
+                self._let_go(notice)
         self._ready = deque(one for one in self._ready if one.apex in self._notices)
 
     def _shut(self, line: Line) -> None:

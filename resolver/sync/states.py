@@ -55,11 +55,14 @@ class Told(NamedTuple):
 
 
 class PeerRow(NamedTuple):
-    """A server that cannot be reached, or could not until lately."""
+    """A server that cannot be reached, or is to be told of changes that no row of the feed says any
+    more. It is kept while it is either.
+    """
 
-    failures: int  # in a row; 0: it answers again
+    failures: int  # in a row; 0: it answers
     since: int  # Unix seconds
     error: str = ""
+    is_behind: bool = False
 
 
 class Settled(NamedTuple):

@@ -55,7 +55,8 @@ class Telling:
         else:
             self._done_rows.append(key)
         for peer, target in zip(peers, targets, strict=True):
-            peer.notify(present, Notice(apex, target.key, present.steady))
+            has_row = bool(key) and peer.where in left
+            peer.notify(present, Notice(apex, target.key, present.steady), has_row)
 
     @property
     def count(self) -> int:

@@ -23,6 +23,7 @@ from csid.protocol import (
     CLASS_IN,
     CLASS_NONE,
     CNAME,
+    CSID,
     DNAME,
     EDE_OTHER,
     FORMERR,
@@ -32,6 +33,7 @@ from csid.protocol import (
     OPT,
     OPTION_EDE,
     PTR,
+    RECEIPT,
     REFUSED,
     SOA,
     SRV,
@@ -202,6 +204,10 @@ def _fixed(octets: int) -> Callable[[bytes, int, int], bytes]:
     return read_fixed
 
 
+def _opaque(message: bytes, at: int, end: int) -> bytes:
+    return message[at:end]
+
+
 def _named(before: int, count: int, behind: int) -> Callable[[bytes, int, int], bytes]:
     """Data with so many octets before and behind some names."""
 
@@ -239,6 +245,8 @@ _LAYOUTS: Final[dict[int, Callable[[bytes, int, int], bytes]]] = {
     SRV: _named(6, 1, 0),
     SOA: _named(0, 2, 20),
     TXT: _strings,
+    CSID: _opaque,
+    RECEIPT: _opaque,
 }
 
 

@@ -11,21 +11,33 @@ from csid import names
 from csid.identifier import fold
 from csid.vocabulary import CUT_STATES
 from gateway.cli import options, output, request
+from registry.network import territory
 from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables import codec
 from registry.tables.enums import CUT_STATE_WORDS, CutState
+from registry.tables.naming import Names
+from registry.tables.network import is_national
 from registry.tables.rows import Cut
+from registry.tables.transaction import TransactionView
 from registry.tables.view import View, get_cut, get_filing, get_past_cut
+from resolver.store.read import ReadTransaction
 
 LIST_LIMIT: Final = 100  # cuts, unless asked for more
+_OF_COPY: Final = (
+    "管辖范围内，据根区副本 in the scope of this node, by its copy of the root zone; what waits "
+    "here: csid filing status"
+)
 _PAST: Final = frozenset({CutState.REJECTED, CutState.WITHDRAWN})
 _BY_WORD: Final = {word: state for state, (word, _) in CUT_STATE_WORDS.items()}
 
 
 def register(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
     """Add both."""
-    listing = actions.add_parser("list", help="cuts that were filed here or wait 列出切分点")
+    listing = actions.add_parser(
+        "list",
+        help="cuts that were filed here or wait; elsewhere those in the node's scope 列出切分点",
+    )
     listing.add_argument("prefix", metavar="PREFIX", nargs="?", default="", help="all if left out")
     listing.add_argument("--state", choices=tuple(CUT_STATES), help="in this state 状态")
     listing.add_argument("--node", default="", metavar="NAME", help="of this node 节点")
@@ -41,7 +53,10 @@ def register(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
 
 def run_list(args: argparse.Namespace) -> int:
     """List cuts in their order."""
-    with Registry.open(args.data) as registry, registry.view() as seen:
+    with Registry.open(args.data) as registry, registry.store.read() as read:
+        seen = TransactionView(read)
+        if not is_national(seen):
+            return _list_copy(args, read, Names(registry.settings.suffix))
         found, more = output.take(_matching(seen, args), args.limit)
         mode = "manual 人工" if get_filing(seen).is_manual else "automatic 自动"
     if args.json:
@@ -58,6 +73,36 @@ def run_list(args: argparse.Namespace) -> int:
         output.err.print(f"备案方式 filing is {mode}", markup=False)
     if more:
         output.note_more(found[-1][0])
+    return output.EXIT_OK
+
+
+def _list_copy(args: argparse.Namespace, read: ReadTransaction, named: Names) -> int:
+    """List the cuts of the copy of the root zone that lie in the scope of this node; exit 1 if
+    there is none.
+    """
+    rows = territory.cuts(read, named, fold(args.prefix), fold(args.after))
+    if rows is None:
+        refusal = Status.NOT_NATIONAL
+        output.complain(
+            f"{request.status_text(refusal)}  cuts are listed at the national node, and at nodes "
+            "that follow its root zone, which is not here (yet): csid sync status"
+        )
+        return output.EXIT_BAD_INPUT
+    wanted = args.node.lower()
+    of_node = (one for one in rows if wanted in ("", one.node))
+    is_filed = args.state in (None, CUT_STATE_WORDS[CutState.FILED][0])
+    found, more = output.take(of_node if is_filed else iter(()), args.limit)
+    if args.json:
+        for one in found:
+            output.print_json({"cut": one.cut, "node": one.node, "servers": list(one.servers)})
+    else:
+        output.print_list(
+            ("切分点 Cut", "节点 Node", "名称服务器 Servers"),
+            ((one.cut, one.node, " ".join(one.servers)) for one in found),
+        )
+        output.err.print(_OF_COPY, markup=False)
+    if more:
+        output.note_more(found[-1].cut)
     return output.EXIT_OK
 
 

@@ -8,15 +8,20 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from csid import address
-from csid.vocabulary import NODE_STATES
+from csid.vocabulary import NODE_ROLES, NODE_STATES
 from gateway.cli import options, output, request
 from registry.network import seen as hearing
 from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables import codec
 from registry.tables.enums import NODE_ROLE_WORDS, NODE_STATE_WORDS, NodeState
+from registry.tables.naming import Names
+from registry.tables.network import is_national
 from registry.tables.rows import Node
+from registry.tables.transaction import TransactionView
 from registry.tables.view import View, get_node, get_node_use
+from registry.zones import others
+from resolver.store.read import ReadTransaction
 
 ROLES: Final = tuple(word for role, (word, _) in NODE_ROLE_WORDS.items() if role)
 LIST_LIMIT: Final = 100  # nodes, unless asked for more
@@ -70,6 +75,8 @@ def run_show(args: argparse.Namespace) -> int:
 def run_list(args: argparse.Namespace) -> int:
     """List nodes in the order of their names."""
     with Registry.open(args.data) as registry, registry.store.read() as read:
+        if not is_national(TransactionView(read)):
+            return _list_copy(args, read, Names(registry.settings.suffix))
         with registry.view() as seen:
             found, more = output.take(_matching(seen, args), args.limit)
             uses = {name: get_node_use(seen, name) for name, _ in found}
@@ -96,6 +103,49 @@ def run_list(args: argparse.Namespace) -> int:
         )
     if more:
         output.note_more(found[-1][0])
+    return output.EXIT_OK
+
+
+def _list_copy(args: argparse.Namespace, read: ReadTransaction, named: Names) -> int:
+    """List the nodes of the copy of the root zone; exit 1 if there are none."""
+    rows = [
+        one
+        for one in others.nodes(read, named)
+        if one.name > args.after.lower()
+        and args.role in (None, one.role)
+        and args.state in (None, one.state)
+    ]
+    if not rows and next(others.nodes(read, named), None) is None:
+        output.complain(
+            f"{request.status_text(Status.NOT_NATIONAL)}  nodes are listed at the national node, "
+            "and at nodes that follow its root zone, which is not here (yet): csid sync status"
+        )
+        return output.EXIT_BAD_INPUT
+    found, more = output.take(iter(rows), args.limit)
+    if args.json:
+        for one in found:
+            places = [str(address.Address(host, one.port)) for host in one.addresses]
+            facts = {"node": one.name, "role": one.role, "scope": list(one.scope)}
+            output.print_json(
+                facts | {"addresses": places, "state": one.state, "generation": one.generation}
+            )
+    else:
+        output.print_list(
+            ("节点 Node", "角色 Role", "范围 Scope", "地址 Addresses", "状态 State"),
+            (
+                (
+                    one.name,
+                    f"{NODE_ROLES.get(one.role, '')} {one.role}",
+                    " ".join(one.scope),
+                    " ".join(str(address.Address(host, one.port)) for host in one.addresses),
+                    f"{NODE_STATES.get(one.state, '')} {one.state}",
+                )
+                for one in found
+            ),
+        )
+        output.err.print("据根区副本 by the copy of the root zone", markup=False)
+    if more:
+        output.note_more(found[-1].name)
     return output.EXIT_OK
 
 

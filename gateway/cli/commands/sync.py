@@ -181,7 +181,7 @@ def _notified(read: ReadTransaction, apex: bytes, serial: int | None) -> list[di
             "error": one.error,
         }
         peer = away.get(f"{target.host}:{target.port}")
-        if peer is not None:
+        if peer is not None and peer.failures:
             row |= {"error": peer.error, "since": _moment(peer.since)}
         rows.append(row)
     return rows

@@ -195,7 +195,7 @@ def test_a_refusal_that_waits_is_withdrawn_if_the_identifier_is_taken_meanwhile(
         assert is_sound(both.aggregate)
 
 
-@pytest.mark.parametrize("how", ["retired", "aliased", "gone", "gone as a whole"])
+@pytest.mark.parametrize("how", ["retired", "aliased"])
 def test_what_has_ended_is_never_taken_again(tmp_path: Path, how: str) -> None:
     with pair(tmp_path) as both:
         both.begin(CUT)
@@ -204,13 +204,9 @@ def test_what_has_ended_is_never_taken_again(tmp_path: Path, how: str) -> None:
         both.look()
         both.send()
         both.transfer(CUT)
-        if how == "retired":
-            assert asked(both.region, Retire(ONE)) is Status.DONE
-        elif how == "aliased":
-            assert asked(both.region, Alias(ONE, TWO)) is Status.DONE
-        else:
-            put(both, ONE, None)
-        both.transfer(CUT, full=how == "gone as a whole")
+        ending = Retire(ONE) if how == "retired" else Alias(ONE, TWO)
+        assert asked(both.region, ending) is Status.DONE
+        both.transfer(CUT)
         both.look()
         ended = both.filed(ONE)
         assert ended is not None and ended.state is FiledState.ENDED
@@ -222,6 +218,28 @@ def test_what_has_ended_is_never_taken_again(tmp_path: Path, how: str) -> None:
         assert both.owed() == 1
         taken = both.filed(TWO)
         assert taken is not None and taken.state is FiledState.TAKEN
+        assert is_sound(both.aggregate)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_what_is_gone_may_come_back_from_the_node_that_had_it(tmp_path: Path, full: bool) -> None:
+    with pair(tmp_path) as both:
+        both.begin(CUT)
+        assign(both, ONE, TWO)
+        both.transfer(CUT, full=True)
+        both.look()
+        both.send()
+        both.transfer(CUT)
+        put(both, ONE, None)
+        both.transfer(CUT, full=full)
+        both.look()
+        gone = both.filed(ONE)
+        assert gone is not None and gone.state is FiledState.GONE
+        put(both, ONE, RECORD.changed(state="filing"))
+        both.transfer(CUT)
+        again = both.filed(ONE)
+        assert again is not None and again.state is FiledState.TAKEN and again.leaf > gone.leaf
+        assert both.owed() == 1
         assert is_sound(both.aggregate)
 
 
@@ -297,7 +315,8 @@ def test_changes_that_come_while_a_zone_is_looked_through_are_looked_at_too(
         assert all(state(both.region, one) is State.ACTIVE for one in [*many[1:-1], *new])
         seen = both.filed(many[0])
         assert seen is None or seen.state is FiledState.ENDED
-        assert both.filed(many[-1]) is None
+        unseen = both.filed(many[-1])  # it had ended when it was first seen
+        assert unseen is not None and unseen.state is FiledState.ENDED
         assert is_sound(both.region) and is_sound(both.aggregate)
 
 

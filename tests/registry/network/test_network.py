@@ -57,7 +57,7 @@ def test_whoever_is_asked_answers_or_refers(network: Network) -> None:
         assert f"{one}  备案中 filing" not in network.zhejiang.must("list", "--all", one)
     # The industry node holds copies, and assigns nothing itself.
     cut = "330106.6450.91330106673959654p.csid.internal."
-    assert network.internet.run("sync", "status", cut).code == 0
+    eventually("it has a copy", lambda: network.internet.run("sync", "status", cut).code == 0)
     ran = network.internet.run("assign", one_of("330106", "0003"))
     assert ran.code == 1
     assert f"zhejiang, at {network.zhejiang.host}:{network.zhejiang.port}" in ran.err
@@ -210,13 +210,35 @@ def test_what_is_assigned_while_the_national_node_is_away_is_filed_afterwards(
     assert "待回执 wait 0" in network.zhejiang.must("filing", "status")
 
 
-def test_a_node_goes_on_with_its_old_key_while_both_hold(network: Network) -> None:
+def key_in(said: str) -> str:
+    """The key in what `csid node rekey` prints."""
+    (line,) = (line for line in said.splitlines() if line.startswith("csid node use-key"))
+    return line.split()[3]
+
+
+def test_a_node_takes_its_new_key_while_both_hold(network: Network) -> None:
     root = f"{network.national.host}:{network.national.port}"
-    network.national.must("node", "rekey", "zhejiang", "--overlap", "1h", "--root", root)
+    said = network.national.must("node", "rekey", "zhejiang", "--overlap", "1h", "--root", root)
     one = one_of("330110")  # a new cut: filed, transferred, notified and receipted under the old
     network.zhejiang.must("assign", one)
     for node in network.running:
         node.becomes(one, "active")
+    network.zhejiang.must("node", "use-key", key_in(said))
+    # The old one ends; all goes on.
+    third = network.national.must("node", "rekey", "zhejiang", "--overlap", "1h", "--root", root)
+    two = one_of("330112")
+    network.zhejiang.must("assign", two)
+    for node in network.running:
+        node.becomes(two, "active")
+    network.zhejiang.must("node", "use-key", key_in(third))
+    listed = network.zhejiang.must("key", "list")
+    assert "zhejiang-3." in listed and "zhejiang-2." in listed and "zhejiang-1." not in listed
+    three = one_of("330113")
+    network.zhejiang.must("assign", three)
+    for node in network.running:
+        node.becomes(three, "active")
+    for node in network.running:
+        assert node.run("sync", "status").code == 0
 
 
 def test_a_suspended_node_is_told_so_in_words(network: Network) -> None:

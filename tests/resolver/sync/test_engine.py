@@ -18,7 +18,7 @@ from resolver.store.apexes import EXPIRED, NOT_READY, SERVED
 from resolver.store.build import build
 from resolver.sync import states
 from resolver.sync.actions import Errand, Limits
-from resolver.sync.settings import FOLLOWS, KEYS, Follow, KeyRow, Target, pack, where
+from resolver.sync.settings import FOLLOWS, KEYS, TARGETS, Follow, KeyRow, Target, pack, where
 from tests.support.engines import START, Peer, World, zone_text
 from tests.support.memory import zone_data
 
@@ -320,6 +320,37 @@ def test_questions_are_signed_and_answers_have_to_be(world: World) -> None:
     assert "is wrong" in world.state("a.test.").error
 
 
+def test_a_failure_while_a_success_is_still_to_be_written_is_tried_again_in_time(
+    world: World,
+) -> None:
+    world.peers[A] = peer = Peer({"a.test.": 7})
+    world.follow("a.test.", A)
+    world.go(1)
+
+    def notice(serial: int) -> None:
+        world.tell("notice", apex("a.test."), serial, ADDRESS_A)
+        while world.engine.actions:
+            actions, world.engine.actions = world.engine.actions, []
+            for action in actions:
+                world._do(action)
+
+    peer.serials["a.test."] = 9
+    notice(9)
+    written = world.engine.take_settled()  # and the disk is slow
+    peer.serials.clear()
+    notice(11)
+    with world.store.write() as txn:
+        states.settle(txn, written)
+    world.engine.wrote_settled(True)
+    world.go()
+    state = world.state("a.test.")
+    assert (state.serial, state.failures) == (9, 1)
+    assert state.due <= world.unix + 20  # as retry says, not refresh
+    peer.serials["a.test."] = 11
+    world.go(21)
+    assert world.state("a.test.").serial == 11
+
+
 def test_without_its_key_nothing_is_asked(world: World) -> None:
     world.peers[A] = peer = Peer({"a.test.": 7})
     world.follow("a.test.", A, key=names.from_text("gone."))
@@ -393,6 +424,30 @@ def test_a_notice_that_is_answered_by_not_now_is_sent_again(world: World) -> Non
         assert [one.error for one in states.told_of(read, apex("a.test."))] == [
             "192.0.2.1:53: answers REFUSED"
         ]
+
+
+def test_a_notice_whose_answer_does_not_verify_is_sent_again(world: World) -> None:
+    name = names.from_text("k.")
+    with world.store.write() as txn:
+        txn.table(KEYS).put(name, pack(KeyRow("hmac-sha256", b"s" * 32)))
+        targets = pack([Target(*A, name)])
+        txn.table(TARGETS).put(where(apex("a.test.")), targets)
+    key = dns.tsig.Key("k.", base64.b64encode(b"s" * 32).decode(), "hmac-sha256")
+    peer = world.peers[A] = Peer(keys={dns.name.from_text("k."): key}, spoils=True)
+    world.begin_at(int(time.time()))  # dnspython looks at the real clock
+    world.engine.limits = Limits(refusals=3)
+    world.put("a.test.", 1)
+    world.go(4)
+    assert len(peer.asked) == 3 and world.rows()
+    world.go(10)  # nobody else is kept from being told
+    assert not world.rows()
+    peer.spoils = False
+    world.go(10)
+    count = len(peer.asked)
+    world.go(100)
+    assert len(peer.asked) == count
+    with world.store.read() as read:
+        assert [one.serial for one in states.told_of(read, apex("a.test."))] == [1]
 
 
 def test_a_server_that_only_takes_datagrams_is_told_by_one(world: World) -> None:

@@ -1,0 +1,97 @@
+"""One history of a network: what people ask and what goes wrong, by the chance of a seed, and what
+must hold in the end.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from tests.simulation.faults import Faults
+from tests.simulation.ledger import Ledger
+from tests.simulation.machine import Machine
+from tests.simulation.people import People
+from tests.simulation.prepared import HOSTS, directories
+from tests.simulation.wires import Wires
+from tests.simulation.world import World
+
+STARTING_SECONDS: Final = 3.0
+BUSY_SECONDS: Final = 60.0  # in which people ask and things go wrong
+ASKED: Final = (15, 40)  # how often people ask: from, to
+FAULTS: Final = (0, 14)
+# By which all must be well: longer than a zone is left alone after a failure (retry, 900 s), and
+# less than it is when all is well (refresh, 3,600 s), so that no notice may be missed.
+SETTLING_SECONDS: Final = 1_500.0
+LOOK_SECONDS: Final = 20.0
+_LOG_LINES: Final = 60  # that a failure shows
+
+
+class Failure(AssertionError):
+    """A history that did not end well."""
+
+
+class History:
+    """The history of one seed."""
+
+    def __init__(self, seed: int, folder: Path) -> None:
+        self.seed = seed
+        self.world = world = World(seed)
+        wires = Wires(world)
+        self.machines = {
+            name: Machine(world, wires, name, host, folder / name) for name, host in HOSTS.items()
+        }
+        self._ledger = Ledger(self.machines)
+        for one in self.machines.values():
+            one.committed = partial(self._ledger.committed, one)
+        self._faults = Faults(world, wires, self.machines)
+        self._people = People(world, self.machines, self._ledger)
+
+    def run(self) -> None:
+        """Let it all happen.
+
+        Raises:
+            Failure: something did not hold; the message says how to see it again.
+        """
+        try:
+            with self.world.clocks():
+                self._go()
+        except Exception as error:
+            lines = "\n".join(self.world.log[-_LOG_LINES:])
+            raise Failure(
+                f"seed {self.seed}: {error!r:.2000}\n{lines}\n"
+                f"again, with all of its log: CSID_SEED={self.seed} pytest tests/simulation"
+            ) from error
+        finally:
+            for one in self.machines.values():
+                one.kill()
+
+    def _go(self) -> None:
+        world, random = self.world, self.world.random
+        for one in self.machines.values():
+            world.after(random.random() * STARTING_SECONDS, None, self._faults.start, one)
+        for _ in range(random.randrange(*ASKED)):
+            world.after(random.random() * BUSY_SECONDS, None, self._people.do_something)
+        for _ in range(random.randrange(*FAULTS)):
+            world.after(random.random() * BUSY_SECONDS, None, self._faults.happen)
+        world.run(BUSY_SECONDS)
+        self._faults.mend()
+        while faults := self._ledger.faults():
+            late = world.now >= BUSY_SECONDS + SETTLING_SECONDS
+            assert not late, "; ".join(faults)
+            self._people.reinstate()
+            self._people.decide()
+            world.run(world.now + LOOK_SECONDS)
+        world.say("all", "is well")
+
+
+def run(seed: int) -> list[str]:
+    """Run the history of a seed; its log.
+
+    Raises:
+        Failure: it does not end well.
+    """
+    with directories() as folder:
+        history = History(seed, folder)
+        history.run()
+        return history.world.log

@@ -1,0 +1,69 @@
+"""Histories of a whole network: an aggregate, region nodes and an industry node around a root.
+
+CSID_SEEDS=N runs the first N seeds, in place of the number below; CSID_SEED=N the history of that
+seed alone, and prints its whole log.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from registry.service import Registry
+from tests.simulation.history import History, run
+from tests.simulation.prepared import directories
+
+SEEDS = int(os.environ.get("CSID_SEEDS", "160"))
+PORTIONS = 16  # so that processes share the work
+VERIFIED = 3  # of how many histories all logs are verified as well
+ONE = os.environ.get("CSID_SEED")
+SOURCES = Path(__file__).parents[2]
+
+
+@pytest.mark.skipif(ONE is not None, reason="one seed is asked for")
+@pytest.mark.parametrize("portion", range(PORTIONS))
+def test_whatever_happens_all_is_well_in_the_end(portion: int) -> None:
+    for seed in range(portion, SEEDS, PORTIONS):
+        run(seed)
+
+
+@pytest.mark.skipif(ONE is None, reason="no seed is asked for")
+def test_the_history_of_one_seed(capsys: pytest.CaptureFixture[str]) -> None:
+    with directories() as folder:
+        history = History(int(ONE or 0), folder)
+        try:
+            history.run()
+        finally:
+            with capsys.disabled():
+                print("\n".join(history.world.log))
+
+
+@pytest.mark.parametrize("seed", range(VERIFIED))
+def test_the_log_of_each_machine_comes_to_what_it_holds(seed: int) -> None:
+    with directories() as folder:
+        history = History(seed, folder)
+        history.run()
+        for name in history.machines:
+            with Registry.alone(folder / name, writable=False) as registry:
+                assert registry.verify(by_rules=True).faults == []
+
+
+def test_a_seed_has_one_history_whatever_order_sets_have() -> None:
+    code = "from tests.simulation.history import run; print(*run(7), sep='\\n')"
+    logs = set()
+    for order in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": order}
+        done = subprocess.run(
+            (sys.executable, "-c", code),
+            cwd=SOURCES,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        logs.add(done.stdout)
+    assert len(logs) == 1
