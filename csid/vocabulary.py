@@ -72,6 +72,13 @@ FILING_STATES: Final[Mapping[str, str]] = {
     "filed": "已备案",
     "refused": "未通过",
 }
+# What the national node has said of an identifier that was filed (备案库).
+FILED_STATES: Final[Mapping[str, str]] = {
+    "taken": "已备案",
+    "refused": "未通过",
+    "ended": "已终止",
+    "gone": "缺失",
+}
 # In what capacity somebody acts.
 ROLES: Final[Mapping[str, str]] = {
     "administrator": "管理员",

@@ -56,7 +56,8 @@ _FROM_THE_FIRST: Final = _NAMES
 # How the state stands in a record's octets: nowhere else can these be in canonical UTF-8.
 _ENDED: Final = b"\xa2st\xa7retired"
 _IN_USE: Final = (b"\xa2st\xa6active", b"\xa2st\xa9suspended")
-_IS_MET: Final = "was in use when it was first seen"
+_IN_USE_BEFORE: Final = "was in use when it was first seen"
+_ENDED_BEFORE: Final = "had ended when it was first seen"
 _LIVING: Final = (FiledState.TAKEN, FiledState.GONE)
 _unpack: Final[Any] = msgpack.unpackb
 
@@ -267,8 +268,9 @@ class Examination:
             self._write(MET, name, after, before)
 
     def _met(self, state: FiledState) -> Filed:
+        reason = _ENDED_BEFORE if state is FiledState.ENDED else _IN_USE_BEFORE
         status = Status.DONE.number
-        return Filed(state, status, self._name, self._serial, _IS_MET, NO_LEAF, self._now)
+        return Filed(state, status, self._name, self._serial, reason, NO_LEAF, self._now)
 
     def _write(self, kind: str, name: bytes, row: Filed, before: Filed | None) -> int:
         """Write a row, and its leaf, whose index is returned."""

@@ -91,7 +91,7 @@ class ReceiptDuty:
         other = others.node(read, self._named, name)
         if other is None or not other.addresses:
             return None
-        address = other.addresses[self._turn(other, now) % len(other.addresses)]
+        address = self._address(other, now)
         errand_name = _errand_name(name, address, other.port)
         sent = self._sent.get(errand_name)
         if sent is not None:
@@ -121,16 +121,19 @@ class ReceiptDuty:
             else:
                 self._wake = ends if self._wake is None else min(self._wake, ends)
 
-    def _turn(self, other: Other, now: int) -> int:
-        """The number of the address that a node is sent to: the next one if it does not answer."""
-        turn = self._turns.get(other.name)
-        if turn is None or len(other.addresses) == 1:
-            return 0
+    def _address(self, other: Other, now: int) -> str:
+        """The address that a node is sent to: the next one while that before it does not answer."""
+        addresses = other.addresses
+        turn = self._turns.get(other.name, Turn(0, now))
+        address = addresses[turn.number % len(addresses)]
+        sent = self._sent.get(_errand_name(other.name, address, other.port))
+        if len(addresses) == 1 or sent is None or sent.taken is not None:
+            return address
         if not 0 <= now - turn.since < TURN_SECONDS:
             turn = self._turns[other.name] = Turn(turn.number + 1, now)
         ends = turn.since + TURN_SECONDS
         self._wake = ends if self._wake is None else min(self._wake, ends)
-        return turn.number
+        return addresses[turn.number % len(addresses)]
 
     def _message(self, seen: TransactionView, owed: Iterator[Row]) -> tuple[list[Row], bytes]:
         """The UPDATE that has the first receipts, as many as have room; its ID is zero."""

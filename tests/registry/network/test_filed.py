@@ -658,6 +658,17 @@ def test_each_address_of_a_node_has_its_turn_and_the_register_is_heeded(tmp_path
         assert both.owed() == 0 and both.due(now + 60) == []
 
 
+def test_an_address_that_answers_is_sent_to_again_however_long_after(tmp_path: Path) -> None:
+    two = replace(ZHEJIANG, addresses=("127.0.0.3:5303", "127.0.0.33:5303"))
+    with pair(tmp_path, [two, SUM]) as both:
+        for number in range(4):
+            duty_of(both, 1, first=number)
+            now = 1_000 + number * 10 * TURN_SECONDS
+            [errand] = both.due(now)
+            assert errand.target.host == "127.0.0.3"
+            both.answered(errand, response(errand, NOERROR), now)
+
+
 def test_what_is_owed_to_a_node_that_is_not_in_the_register_waits(tmp_path: Path) -> None:
     with pair(tmp_path, [SUM]) as both:
         duty_of(both, 1)

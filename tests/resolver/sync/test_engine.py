@@ -215,6 +215,33 @@ def test_transfers_at_once_are_bounded_in_all_and_per_server(tmp_path: Path) -> 
     world.store.close()
 
 
+def test_servers_that_are_slow_leave_others_room_for_one_transfer_each(tmp_path: Path) -> None:
+    world = World(tmp_path / "data", Limits(transfers=4, first_transfers=6))
+    world.holds = True
+    servers = [(f"192.0.2.{number}", 53) for number in range(1, 6)]
+    for number, at in enumerate(servers):
+        origins = [f"z{number}-{one}.test." for one in range(3 if number else 9)]
+        world.peers[at] = Peer(dict.fromkeys(origins, 1))
+        for origin in origins:
+            world.follow(origin, at)
+    world.go()
+
+    def under_way() -> list[int]:
+        held = [world.links[one.link][:2] for one in world.held]
+        return [held.count(at) for at in servers]
+
+    assert under_way() == [4, 1, 1, 0, 0]
+    world.carry_out(world.held.pop(0))
+    world.go()
+    assert under_way() == [3, 1, 1, 1, 0]
+    while world.held:
+        world.carry_out(world.held.pop(0))
+        world.go()
+        assert sum(under_way()) <= 6
+    assert len(world.transfers) == 9 + 4 * 3
+    world.store.close()
+
+
 def test_a_kept_connection_that_the_server_closed_is_no_failure(world: World) -> None:
     world.peers[A] = peer = Peer({"a.test.": 7})
     world.follow("a.test.", A)
