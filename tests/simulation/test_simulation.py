@@ -17,7 +17,7 @@ from registry.service import Registry
 from tests.simulation.history import History, run
 from tests.simulation.prepared import directories
 
-SEEDS = int(os.environ.get("CSID_SEEDS", "160"))
+SEEDS = int(os.environ.get("CSID_SEEDS", "140"))
 PORTIONS = 16  # so that processes share the work
 VERIFIED = 3  # of how many histories all logs are verified as well
 ONE = os.environ.get("CSID_SEED")
