@@ -91,6 +91,7 @@ class Syncing:
         self._watch = Together((StillFollowed(), DigestWatch(), consumer, network.watch))
         self._heard: set[bytes] = set()  # keys that messages were signed with
         self._offset = 0.0  # between the clocks
+        self._adrift = 0  # batches to be written of before the clock was set
         with self.present() as present:
             self._notified = Notified(present)
 
@@ -103,7 +104,9 @@ class Syncing:
                 self._offset = unix - steady
                 self.engine.clock_moved()
                 # What was put off by a clock that was ahead would wait for as long as that was.
+                # So would what is about to be written, once it is.
                 self._followed = Followed()
+                self._adrift = self.engine.batches
             yield Present(read, steady, int(unix))
 
     def _now(self) -> int:
@@ -316,6 +319,9 @@ class Syncing:
     def wrote(self, batch: Batch) -> None:
         """A batch was written."""
         self.engine.wrote_settled(True)
+        if self._adrift:
+            self._adrift -= 1
+            self._followed = Followed()
         self._passed = batch.passed or self._passed
 
     def _forgotten(self) -> list[str]:

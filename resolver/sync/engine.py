@@ -271,6 +271,11 @@ class Engine:
             zone.taken = one.state.due
 
     @property
+    def batches(self) -> int:
+        """In how many batches the present outcomes of looks are written: one may be under way."""
+        return bool(self._settling) + bool(self._settled)
+
+    @property
     def is_urgent(self) -> bool:
         """Whether something is to be written that others wait for: a zone expires or returns."""
         return any(one.flag is not None for one in self._settled.values())

@@ -41,12 +41,17 @@ class Clock:
         return self.now
 
 
-def look(sync: Syncing, store: Store) -> None:
-    """Look around, refuse all connections, and have written what comes of it."""
-    sync.look()
+def refuse(sync: Syncing) -> None:
+    """Refuse all connections."""
     while actions := sync.actions():
         for action in actions:
             sync.lost(action.link, "Connection refused")  # type: ignore[union-attr]
+
+
+def look(sync: Syncing, store: Store) -> None:
+    """Look around, refuse all connections, and have written what comes of it."""
+    sync.look()
+    refuse(sync)
     if (batch := sync.batch()) is not None:
         write(store, batch)
         sync.wrote(batch)
@@ -73,4 +78,15 @@ def test_what_was_put_off_by_a_clock_that_was_ahead_is_done_once_it_is_set(store
     clock.ahead = 0.0
     look(sync, store)
     assert failures() > before
+    # So it is if the clock is set before it was written.
+    for ahead in (1e6, 0.0):
+        before = failures()
+        clock.now += 100
+        clock.ahead = ahead
+        sync.look()
+        refuse(sync)
+    look(sync, store)
+    clock.now += 1
+    look(sync, store)
+    assert failures() > before + 1
     sync.close()
