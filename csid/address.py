@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import re
+from ipaddress import IPv6Address
+from typing import Final, NamedTuple
 
 from csid.errors import CsidError
 
 PORT_MAX = 65_535
+_SPACE: Final = re.compile(r"\s")
 
 
 class AddressError(CsidError):
@@ -37,11 +40,11 @@ def parse(text: str, default_port: int | None = None, lowest: int = 1) -> Addres
     """
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
-        is_host = bool(bracket) and ":" in host
+        is_host = bool(bracket) and _is_ipv6(host)
     else:
         host, colon, port = text.rpartition(":") if text.count(":") == 1 else (text, "", "")
         rest = colon + port
-        is_host = bool(host)
+        is_host = _is_ipv6(host) if ":" in host else bool(host) and not _SPACE.search(host)
     port = rest.removeprefix(":") if rest or default_port is None else str(default_port)
     is_port = (
         port.isascii() and port.isdecimal() and len(port) <= 5 and lowest <= int(port) <= PORT_MAX
@@ -52,3 +55,11 @@ def parse(text: str, default_port: int | None = None, lowest: int = 1) -> Addres
             "or [::1]:5300"
         )
     return Address(host, int(port))
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        IPv6Address(text)
+    except ValueError:
+        return False
+    return True

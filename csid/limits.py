@@ -52,6 +52,7 @@ JOURNAL_READ_OCTETS: Final = 128 << 20  # of memory for one difference; a larger
 # Zone transfers
 TRANSFER_OCTETS: Final = 16_384  # of a message: as far as a compression pointer reaches
 MAX_TRANSFERS: Final = 32  # out at once, small ones not counted
+MAX_FIRST_TRANSFERS: Final = 96  # beside which the first one to a peer goes on
 MAX_TRANSFERS_PER_PEER: Final = 8  # of them, to one address, of IPv6 one /64
 TRANSFER_WAIT_SECONDS: Final = 60.0  # for the turn of a transfer
 TRANSFER_STALL_SECONDS: Final = 60.0  # for a peer to take a part of a transfer

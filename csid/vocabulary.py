@@ -76,6 +76,13 @@ FILING_STATES: Final[Mapping[str, str]] = {
     "moved": "已迁出",
     "taking": "迁入中",
 }
+# What the national node has said of an identifier that was filed (备案库).
+FILED_STATES: Final[Mapping[str, str]] = {
+    "taken": "已备案",
+    "refused": "未通过",
+    "ended": "已终止",
+    "gone": "缺失",
+}
 # In what capacity somebody acts.
 ROLES: Final[Mapping[str, str]] = {
     "administrator": "管理员",

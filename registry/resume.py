@@ -30,6 +30,7 @@ from registry.zones.asked import Asked
 from resolver.store.environment import Store
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.write import WriteTransaction
+from resolver.sync.settings import follow_of
 
 GO_ON: Final = "node.resume"  # unit, and kind of its leaves
 RENEW: Final = "node.renew"  # unit
@@ -108,12 +109,16 @@ def _pools_passed_on(seen: TransactionView, missing: int) -> Iterator[Row]:
 
 
 def _pass_serials(txn: WriteTransaction, missing: int) -> None:
-    """Have each zone that the registry writes pass over the serials that are lost."""
+    """Have each zone that the registry writes pass over the serials that are lost; one that follows
+    another server has those of that, which it takes up again.
+    """
     suffix = names.key_of(names.from_text((txn.table(b"meta").get(b"suffix") or b".").decode()))
     below = txn.table(b"apexes").scan(APEX_PREFIX + suffix)
     apexes = {key[len(APEX_PREFIX) :] for key, _ in below}
     around = txn.deepest_zone(suffix)
     for apex in sorted(apexes if around is None else apexes | {around}):
+        if follow_of(txn, apex) is not None:
+            continue
         update = txn.update(names.wire_of_key(apex))
         step = min(missing + 1, _SERIAL_STEP_MAX)
         update.finish((update.serial() + step) % 2**32, always=True)

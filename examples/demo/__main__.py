@@ -9,6 +9,7 @@ what is written is in demo-data. Exit code 1: something that was said did not ha
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import fcntl
 import json
@@ -160,16 +161,7 @@ def _file_resources() -> dict[Node, str]:
     shown = {node: _table_of(node) for node in FILING}
     until("all nodes have the root zone", lambda: all(map(_is_followed, JOINING)))
     began = time.perf_counter()
-    running = []
-    for node in FILING:  # side by side
-        words = ("import", str(_path(node)), "--data", str(node.data))
-        show(words)
-        running.append(subprocess.Popen([*CSID, *words], stdout=subprocess.PIPE, text=True))
-    for process in running:
-        said, _ = process.communicate()
-        print(said, end="", flush=True)
-        if process.returncode:
-            raise DemoError(f"csid import ended with exit code {process.returncode}")
+    _import()
     imported = time.perf_counter() - began
     csid("filing", "status", "--data", ZHEJIANG.data)
     until("each identifier has its receipt", lambda: all(map(_is_filed, FILING)), 120.0)
@@ -186,6 +178,23 @@ def _file_resources() -> dict[Node, str]:
     ]
     table(("自导入起 Since the import began", "秒 s"), rows)
     return shown
+
+
+def _import() -> None:
+    """Import the tables of all regions, side by side."""
+    with contextlib.ExitStack() as stack:
+        running = []
+        for node in FILING:
+            words = ("import", str(_path(node)), "--data", str(node.data))
+            show(words)
+            process = subprocess.Popen([*CSID, *words], stdout=subprocess.PIPE, text=True)
+            stack.callback(process.kill)  # where the demo is ended meanwhile
+            running.append(process)
+        for process in running:
+            said, _ = process.communicate()
+            print(said, end="", flush=True)
+            if process.returncode:
+                raise DemoError(f"csid import ended with exit code {process.returncode}")
 
 
 def _path(node: Node) -> Path:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -14,6 +17,7 @@ from examples.demo.terminal import DemoError, show, until
 
 CSID: Final = (sys.executable, "-m", "gateway.cli")
 ROOM: Final = Path("demo-data")  # of everything that the demo writes
+ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # the demo
 START_SECONDS: Final = 60.0
 END_SECONDS: Final = 10.0
 
@@ -60,10 +64,11 @@ def check_addresses(port: int) -> None:
                 try:
                     tried.bind((node.host, port))
                 except OSError as error:
-                    raise DemoError(_what_to_do(error, node.host, port)) from None
+                    raise DemoError(what_to_do(error, node.host, port)) from None
 
 
-def _what_to_do(error: OSError, host: str, port: int) -> str:
+def what_to_do(error: OSError, host: str, port: int) -> str:
+    """Why an address cannot be listened at, in words."""
     if error.errno == errno.EADDRNOTAVAIL:
         return (
             f"this machine has no address {host} 本机没有地址 {host}: the nodes of the demo are at "
@@ -81,6 +86,20 @@ def _what_to_do(error: OSError, host: str, port: int) -> str:
     return f"{host}:{port} cannot be listened on 无法监听: {error.strerror}"
 
 
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let signals wait, so that no process is started that nobody knows of to end it."""
+    came: list[int] = []
+    handlers = {one: signal.signal(one, lambda number, _: came.append(number)) for one in ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for late in came:
+            signal.raise_signal(late)
+
+
 class Servers:
     """The servers of the nodes: a context that ends them all."""
 
@@ -92,20 +111,21 @@ class Servers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self._running.values():
-            process.terminate()
-        for process in self._running.values():
-            try:
-                process.wait(END_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        with _undisturbed():
+            for process in self._running.values():
+                process.terminate()
+            for process in self._running.values():
+                try:
+                    process.wait(END_SECONDS)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
 
     def start(self, node: Node) -> None:
         """Start the server of a node; it goes on while others do."""
         words = ("serve", "--data", str(node.data), "--listen", f"{node.host}:{self._port}")
         show((*words, "--workers", "1"), " &")
-        with self._log(node).open("wb") as log:
+        with self._log(node).open("wb") as log, _undisturbed():
             self._running[node.name] = subprocess.Popen(
                 [*CSID, *words, "--workers", "1"],
                 stdin=subprocess.DEVNULL,

@@ -15,6 +15,8 @@ from registry.tables.rows import Filed
 from registry.zones.others import Other
 
 ACTIVE: Final = "active"
+# How the state stands in a record's octets: nowhere else can these be in canonical UTF-8.
+FILING: Final = b"\xa2st\xa6filing"
 
 
 def examine(name: str, record: bytes, holder: Other | None, before: Filed | None) -> Refusal | None:

@@ -23,7 +23,7 @@ import msgpack
 from csid import names
 from csid.errors import ZoneError
 from csid.protocol import CSID
-from registry.network.examining import ACTIVE, examine
+from registry.network.examining import ACTIVE, FILING, examine
 from registry.network.hooks import Network
 from registry.network.receipt_duty import ReceiptDuty, owed_by
 from registry.rules.case import entry_writer
@@ -34,7 +34,14 @@ from registry.tables.enums import FiledState, NodeRole
 from registry.tables.naming import Names
 from registry.tables.registered import SEGMENTS, is_shaped
 from registry.tables.rows import NO_LEAF, Filed
-from registry.tables.transaction import LOOKED, LOOKED_FOR, OWED, TransactionView, append_leaves
+from registry.tables.transaction import (
+    ANSWERED,
+    LOOKED,
+    LOOKED_FOR,
+    OWED,
+    TransactionView,
+    append_leaves,
+)
 from registry.zones import others
 from registry.zones.others import Other
 from resolver.store import node
@@ -54,10 +61,10 @@ _NAMES: Final = b"n"  # the last name follows
 _GONE: Final = b"g"  # the last identifier that was filed follows
 _FROM_THE_FIRST: Final = _NAMES
 # How the state stands in a record's octets: nowhere else can these be in canonical UTF-8.
-_FILING: Final = b"\xa2st\xa6filing"
 _ENDED: Final = b"\xa2st\xa7retired"
 _IN_USE: Final = (b"\xa2st\xa6active", b"\xa2st\xa9suspended")
-_IS_MET: Final = "was in use when it was first seen"
+_IN_USE_BEFORE: Final = "was in use when it was first seen"
+_ENDED_BEFORE: Final = "had ended when it was first seen"
 _LIVING: Final = (FiledState.TAKEN, FiledState.GONE)
 _unpack: Final[Any] = msgpack.unpackb
 
@@ -81,7 +88,7 @@ class FiledWatch:
             return
         examination = Examination(txn, self._named, apex, self._now())
         if examination.is_ready and not self._is_another(txn, apex):
-            examination.go_through(keys)
+            examination.go_through(keys, examination.answered(keys))
         else:
             txn.table(LOOKED).put(apex, _FROM_THE_FIRST)
 
@@ -168,6 +175,7 @@ class Examination:
         self._view = TransactionView(txn)
         self._filed = self._view.table(codec.FILED)
         self._owed = txn.table(OWED)
+        self._answered = txn.table(ANSWERED)
         self._apex = apex
         self._now = now
         update = txn.update(names.wire_of_key(apex))
@@ -202,27 +210,40 @@ class Examination:
         filed = self._filed.scan(self._cut, last + b"\0" if last else b"")
         found = [name for name, _ in islice(filed, AT_ONCE)]
         skip = len(self._apex) - self._skip
-        self.go_through(
-            key
-            for name in found
-            if self._blob(key := (name.lower().replace(b"/", b"\0") + b"\0")[skip:]) is None
-        )
+        self.go_through(key for name in found if self._blob(key := _key(name)[skip:]) is None)
         return _GONE + found[-1] if len(found) == AT_ONCE else b""
 
-    def go_through(self, keys: Iterable[bytes]) -> None:
-        """Say of names (keys below the apex) what is to be said."""
+    def go_through(self, keys: Iterable[bytes], again: Iterable[bytes] = ()) -> None:
+        """Say of names (keys below the apex) what is to be said; of those to be looked at `again`,
+        which have not changed, the same under the same number, unless that holds no more.
+        """
         for key in keys:
-            below = (self._apex + key)[self._skip :]
-            if below.count(0) == SEGMENTS and is_shaped(below):
-                name = below[:-1].replace(b"\0", b"/").upper()
-                self._look(name, self._blob(key) or b"")
+            self._go_to(key, again=False)
+        for key in again:
+            self._go_to(key, again=True)
         append_leaves(self._txn, self._leaves, self._first + len(self._leaves))
 
-    def _look(self, name: bytes, blob: bytes) -> None:
+    def answered(self, but: Collection[bytes]) -> list[bytes]:
+        """The keys, but for these, of some that their node has had a receipt for, and that were to
+        be filed nevertheless: a change from one version to another says nothing of what was
+        refused, or taken back, and filed again in between.
+        """
+        skip = len(self._apex) - self._skip
+        found = (_key(name)[skip:] for name, _ in islice(self._answered.scan(self._cut), AT_ONCE))
+        return [key for key in found if key not in but]
+
+    def _go_to(self, key: bytes, again: bool) -> None:
+        below = (self._apex + key)[self._skip :]
+        if below.count(0) == SEGMENTS and is_shaped(below):
+            name = below[:-1].replace(b"\0", b"/").upper()
+            self._look(name, self._blob(key) or b"", again)
+
+    def _look(self, name: bytes, blob: bytes, again: bool) -> None:
         """Look at an identifier, which has a node or none any more."""
         value = self._filed.get(name)
         before = None if value is None else codec.decode_filed(value)
-        if _FILING not in blob:
+        self._answered.delete(name)
+        if FILING not in blob:
             self._note(name, blob, before)
             return
         if before is not None and before.state is FiledState.TAKEN and before.node == self._name:
@@ -233,7 +254,7 @@ class Examination:
         if before is not None and before.state is FiledState.ENDED:
             state = FiledState.ENDED  # whatever is asked, for ever
         status, detail = (Status.DONE, "") if refusal is None else refusal
-        if before is not None and self._waits(before.leaf, name):
+        if before is not None and (again or self._waits(before.leaf, name)):
             if (before.state, before.status) == (state, status.number):
                 self._owe(before.leaf, name)
                 return
@@ -267,8 +288,9 @@ class Examination:
             self._write(MET, name, after, before)
 
     def _met(self, state: FiledState) -> Filed:
+        reason = _ENDED_BEFORE if state is FiledState.ENDED else _IN_USE_BEFORE
         status = Status.DONE.number
-        return Filed(state, status, self._name, self._serial, _IS_MET, NO_LEAF, self._now)
+        return Filed(state, status, self._name, self._serial, reason, NO_LEAF, self._now)
 
     def _write(self, kind: str, name: bytes, row: Filed, before: Filed | None) -> int:
         """Write a row, and its leaf, whose index is returned."""
@@ -297,3 +319,8 @@ class Examination:
 def _record(blob: bytes) -> bytes:
     at = node.find_entry(blob, CSID)
     return node.first_rdata(node.records_at(blob, at)) if at else b""
+
+
+def _key(name: bytes) -> bytes:
+    """The canonical key of an identifier below the suffix."""
+    return name.lower().replace(b"/", b"\0") + b"\0"

@@ -25,7 +25,7 @@ from registry.zones.others import Other
 from registry.zones.places import Txn
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.write import WriteTransaction
-from resolver.sync import holding, members
+from resolver.sync import feed, holding, members
 from resolver.sync.catalog import Member
 from resolver.sync.settings import (
     EVERYWHERE,
@@ -180,6 +180,7 @@ class RegisterWatch:
             if (*told, *granted) != before:
                 txn.table(TARGETS).put(EVERYWHERE, pack([*told, *granted]))
                 self._tell_of_each(txn, place, before, told)
+                feed.tell_all(txn, txn.number)  # of what has changed while they were not known
         catalog = self._named.key(CATALOG)
         if catalog_of(txn, catalog) is None:
             return

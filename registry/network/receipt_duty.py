@@ -15,12 +15,15 @@ from csid.address import Address
 from csid.protocol import CLASS_IN, NOERROR, OPT, RECEIPT, SOA, UPDATE
 from registry.core import Core
 from registry.network import membership
+from registry.network.examining import FILING
 from registry.tables import codec
 from registry.tables.naming import Names
-from registry.tables.transaction import OWED, TransactionView
+from registry.tables.transaction import ANSWERED, OWED, TransactionView
 from registry.zones import others
 from registry.zones.others import Other
+from resolver.answer import lookup
 from resolver.store.read import ReadTransaction
+from resolver.store.write import WriteTransaction
 from resolver.sync.actions import Errand
 from resolver.sync.settings import Target
 
@@ -88,7 +91,7 @@ class ReceiptDuty:
         other = others.node(read, self._named, name)
         if other is None or not other.addresses:
             return None
-        address = other.addresses[self._turn(other, now) % len(other.addresses)]
+        address = self._address(other, now)
         errand_name = _errand_name(name, address, other.port)
         sent = self._sent.get(errand_name)
         if sent is not None:
@@ -118,16 +121,19 @@ class ReceiptDuty:
             else:
                 self._wake = ends if self._wake is None else min(self._wake, ends)
 
-    def _turn(self, other: Other, now: int) -> int:
-        """The number of the address that a node is sent to: the next one if it does not answer."""
-        turn = self._turns.get(other.name)
-        if turn is None or len(other.addresses) == 1:
-            return 0
+    def _address(self, other: Other, now: int) -> str:
+        """The address that a node is sent to: the next one while that before it does not answer."""
+        addresses = other.addresses
+        turn = self._turns.get(other.name, Turn(0, now))
+        address = addresses[turn.number % len(addresses)]
+        sent = self._sent.get(_errand_name(other.name, address, other.port))
+        if len(addresses) == 1 or sent is None or sent.taken is not None:
+            return address
         if not 0 <= now - turn.since < TURN_SECONDS:
             turn = self._turns[other.name] = Turn(turn.number + 1, now)
         ends = turn.since + TURN_SECONDS
         self._wake = ends if self._wake is None else min(self._wake, ends)
-        return turn.number
+        return addresses[turn.number % len(addresses)]
 
     def _message(self, seen: TransactionView, owed: Iterator[Row]) -> tuple[list[Row], bytes]:
         """The UPDATE that has the first receipts, as many as have room; its ID is zero."""
@@ -186,14 +192,27 @@ def _node_of(errand_name: bytes) -> str:
 
 
 def sent(core: Core, args: Any) -> str:
-    """Forget what is owed no more: rows as they were when they were sent."""
+    """Forget what is owed no more: rows as they were when they were sent. What that has come to is
+    seen in the zone, if not yet, then with its next change.
+    """
     rows, _cursor = args
+    named = Names(core.suffix)
     with core.store.write() as txn:
         owed = txn.table(OWED)
         for key, value in rows:
             if owed.get(key) == value:  # else it is to be sent again, for what was changed
                 owed.delete(key)
+                name = _unpack(value)[0]
+                if _is_filing(txn, named, name):
+                    txn.table(ANSWERED).put(name.encode("ascii"), b"")
     return ""
+
+
+def _is_filing(txn: WriteTransaction, named: Names, name: str) -> bool:
+    """Whether the copy here of an identifier says that it is to be filed."""
+    key = named.key(name)
+    zone = txn.snapshot.zone_of(key)
+    return zone is not None and FILING in lookup.find(txn.snapshot, zone, key)[1]
 
 
 def owed_by(node_name: str) -> bytes:

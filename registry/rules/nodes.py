@@ -254,6 +254,13 @@ def _addresses(given: Sequence[str]) -> tuple[tuple[str, int], ...] | Refusal:
                 "[2001:db8::1]:53",
             )
         found.append((host, port))
+    ports = sorted({port for _, port in found})
+    if len(ports) > 1:
+        return Refusal(
+            Status.BAD_VALUE,
+            f"ports {', '.join(map(str, ports))}: all addresses of a node are reached by one port, "
+            "as its names in the root zone say it",
+        )
     return tuple(dict.fromkeys(found))
 
 

@@ -24,6 +24,9 @@ _LEAVES: Final = b"registry.leaves"  # its leaves: apart, so that appending fill
 CHECKPOINTS: Final = b"registry.checkpoints"  # size(8) key id(4) -> a signed checkpoint
 # Receipts that are to be sent: node 00 number(8) -> msgpack [identifier, serial].
 OWED: Final = b"registry.owed"
+# Identifiers whose receipt was taken by their node while the copy here said that they are still to
+# be filed; a change of their zone will say what has become of them. identifier -> empty.
+ANSWERED: Final = b"registry.answered"
 # Zones that are to be looked through for identifiers to be filed: canonical key of the apex ->
 # where that has arrived (registry/network/filed.py).
 LOOKED: Final = b"registry.looked"
@@ -31,7 +34,16 @@ LOOKED: Final = b"registry.looked"
 LOOKED_FOR: Final = b"registry.looked_for"
 _TABLES: Final = {table: f"registry.{table}".encode("ascii") for table in codec.TABLES}
 
-ALL_TABLES: Final = (*_TABLES.values(), _AUDIT, _LEAVES, CHECKPOINTS, OWED, LOOKED, LOOKED_FOR)
+ALL_TABLES: Final = (
+    *_TABLES.values(),
+    _AUDIT,
+    _LEAVES,
+    CHECKPOINTS,
+    OWED,
+    ANSWERED,
+    LOOKED,
+    LOOKED_FOR,
+)
 
 _LEAF: Final = b"l"  # what the keys of leaves begin with
 

@@ -157,6 +157,10 @@ def found(volume: Volume, named: Names, request: Request, cut: str, now: int) ->
     name = names.to_text(origin)
     before = view.get_zone(volume, name)
     serial = SERIAL if before is None else next_serial(before.serial)  # it was dropped
+    if lost := view.get_lost(volume):
+        # It may be one that was made after the copy which was put back, and others have it: the
+        # leaves that are lost may have led its serial as far.
+        serial = (serial + lost + 1) % 2**32 or SERIAL
     zone = first_zone(origin, {server_of(volume, named): []})
     zone[origin][SOA] = with_serial(zone[origin][SOA], serial)
     nodes = list(build(origin, zone))

@@ -20,6 +20,7 @@ import trio
 
 from csid.limits import (
     CHANGES_PART_OCTETS,
+    MAX_FIRST_TRANSFERS,
     MAX_SPOOLED_OCTETS,
     MAX_TRANSFERS,
     MAX_TRANSFERS_PER_PEER,
@@ -47,6 +48,8 @@ class Transfers:
         store: what is transferred from.
         connections: those of the server; a transfer puts off when its connection ends.
         most, most_per_peer: transfers at once that are not small.
+        most_first: in all, for a peer to which there is none yet: peers that are slow must not
+            take what others need.
         most_spooled: octets on disk for all of them.
 
     Attributes:
@@ -59,12 +62,14 @@ class Transfers:
         connections: Connections,
         most: int = MAX_TRANSFERS,
         most_per_peer: int = MAX_TRANSFERS_PER_PEER,
+        most_first: int = MAX_FIRST_TRANSFERS,
         most_spooled: int = MAX_SPOOLED_OCTETS,
     ) -> None:
         self._store = store
         self._connections = connections
         self._most = most
         self._most_per_peer = most_per_peer
+        self._most_first = most_first
         self._room = Room(most_spooled)
         self._folder = Path(os.environ.get("TMPDIR") or store.path)
         self._running: Counter[bytes] = Counter()  # by peer
@@ -144,7 +149,9 @@ class Transfers:
     async def _turn(self, peer: bytes) -> AsyncIterator[None]:
         """Go on only while there are not too many."""
         running = self._running
-        while running.total() >= self._most or running[peer] >= self._most_per_peer:
+        while running[peer] >= self._most_per_peer or running.total() >= (
+            self._most if running[peer] else self._most_first
+        ):
             await self._ended.park()
         running[peer] += 1
         try:

@@ -83,7 +83,8 @@ Action = Open | Send | Shut | Transfer | Answered
 class Limits(NamedTuple):
     """How much is done at once, and how long is waited; seconds unless it says otherwise."""
 
-    transfers: int = 64  # in all
+    transfers: int = 64  # in all, but for ...
+    first_transfers: int = 128  # ... the only one from a server, which goes on beside so many
     transfers_per_server: int = 4
     window: int = 256  # questions to one server that wait for their answers
     queue: int = 4_096  # zones that wait for their turn with one server

@@ -518,8 +518,11 @@ class Engine:
         return SoaRecord(int.from_bytes(data[-20:-16], "big"), soa.ttl, data)
 
     def may_transfer(self, peer: Peer) -> bool:
-        """Whether another transfer may begin; a peer that may not is asked again later."""
-        if self.transferring < self.limits.transfers:
+        """Whether another transfer may begin; a peer that may not is asked again later. Those that
+        are slow must not take what others need: each has room for one of its own.
+        """
+        limits = self.limits
+        if self.transferring < (limits.transfers if peer.busy else limits.first_transfers):
             return True
         if peer not in self._starved:
             self._starved.append(peer)
@@ -527,7 +530,7 @@ class Engine:
 
     def _feed_starved(self, present: Present) -> None:
         for _ in range(len(self._starved)):
-            if self.transferring >= self.limits.transfers:
+            if self.transferring >= self.limits.first_transfers:
                 return
             self._starved.popleft().drive(present)
 

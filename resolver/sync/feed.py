@@ -59,6 +59,16 @@ def overrun(moment: Moment) -> bytes | None:
     return moment.table(CHANGES).get(OVERRUN)
 
 
+def tell_all(moment: Moment, number: int) -> None:
+    """Have all zones gone through, as if rows had been let go of: somebody is to be told who was
+    told of nothing yet.
+
+    Args:
+        number: of the transaction.
+    """
+    moment.table(CHANGES).put(OVERRUN, number.to_bytes(_NUMBER_OCTETS, "big"))
+
+
 def remove(moment: Moment, keys: list[bytes], passed: bytes | None = None) -> None:
     """Take away rows that are done with.
 

@@ -34,6 +34,7 @@ class Peer:
         since: of these, Unix seconds.
         down_until: it is left alone until then, on the steady clock.
         error: why; begins with its name.
+        busy: transfers from it that are under way.
     """
 
     def __init__(self, engine: Engine, where: Where) -> None:
@@ -48,7 +49,7 @@ class Peer:
         self._thrown: Line | None = None  # over UDP, for notices, where no connection comes about
         self._spare: list[Line] = []
         self._opening = 0  # connections for transfers
-        self._busy = 0
+        self.busy = 0
         self._checks = Queue()
         self._transfers = Queue()
         self._notices: dict[bytes, Notice] = {}
@@ -68,7 +69,7 @@ class Peer:
             or self._control
             or self._spare
             or self._opening
-            or self._busy
+            or self.busy
             or self._notices
             or self._errands
             or self._carried
@@ -141,10 +142,10 @@ class Peer:
                     break
 
     def _drive_transfers(self, present: Present) -> None:
-        while self._transfers and self._busy < self._limits.transfers_per_server:
+        while self._transfers and self.busy < self._limits.transfers_per_server:
             if not self._spare:
                 if self._opening < min(
-                    len(self._transfers), self._limits.transfers_per_server - self._busy
+                    len(self._transfers), self._limits.transfers_per_server - self.busy
                 ):
                     self._opening += 1
                     self._open(is_transfer=True)
@@ -324,7 +325,7 @@ class Peer:
             return
         line.zone = zone
         zone.begun = present.steady
-        self._busy += 1
+        self.busy += 1
         engine.transferring += 1
         engine.actions.append(Transfer(line.number, zone.apex, key, zone.is_full, zone.is_forced))
 
@@ -343,7 +344,7 @@ class Peer:
         assert zone is not None
         was_stale = is_closed and line.used > 0 and not zone.is_again
         self._engine.drop_line(line)
-        self._busy -= 1
+        self.busy -= 1
         self._engine.transferring -= 1
         if was_stale:
             zone.is_again = True
@@ -353,7 +354,7 @@ class Peer:
     def _rest(self, present: Present, line: Line) -> None:
         line.zone = None
         line.quiet_since = present.steady
-        self._busy -= 1
+        self.busy -= 1
         self._engine.transferring -= 1
         self._spare.append(line)
 

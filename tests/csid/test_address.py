@@ -55,3 +55,9 @@ def test_port_0_is_taken_where_it_stands_for_a_free_one() -> None:
 def test_without_a_default_the_port_is_needed(text: str) -> None:
     with pytest.raises(AddressError):
         address.parse(text)
+
+
+@pytest.mark.parametrize("text", ["a:b:c", "[a:b]:53", "fe80::x:53", "two words:53", "[::1", "::g"])
+def test_what_is_neither_a_name_nor_an_address_is_refused(text: str) -> None:
+    with pytest.raises(AddressError, match="expected HOST:PORT"):
+        address.parse(text, 53)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import re
 import signal
@@ -14,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from examples.demo.nodes import check_addresses
+from examples.demo import nodes
 from examples.demo.terminal import DemoError
 from tests.support.servers import CHECKOUT, children, command_line, eventually
 
@@ -28,7 +30,7 @@ def _free() -> int:
             one.bind(("127.0.0.1", 0))
             port: int = one.getsockname()[1]
         with suppress(DemoError):
-            check_addresses(port)
+            nodes.check_addresses(port)
             return port
 
 
@@ -93,6 +95,21 @@ def test_a_port_that_is_in_use_is_told_with_what_to_do(
             _, err = process.communicate(timeout=SECONDS)
     assert process.returncode == 1
     assert f"port {PORT} of 127.0.0.4 is in use" in err and "make demo" in err
+
+
+def test_an_address_that_the_machine_has_not_is_told_with_what_to_do() -> None:
+    said = nodes.what_to_do(OSError(errno.EADDRNOTAVAIL, "not there"), "127.0.0.2", 5300)
+    assert "no address 127.0.0.2" in said and "sudo ifconfig lo0 alias 127.0.0.$n" in said
+
+
+def test_a_second_demo_in_the_same_folder_leaves_the_first_alone(tmp_path: Path) -> None:
+    (tmp_path / "demo-data" / "national").mkdir(parents=True)
+    with (tmp_path / "demo-data" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with demo(tmp_path) as process:
+            _, err = process.communicate(timeout=SECONDS)
+    assert process.returncode == 1 and "another demo runs in demo-data" in err
+    assert (tmp_path / "demo-data" / "national").is_dir()
 
 
 @pytest.mark.parametrize("port", ["0", "x", "65536", "-1"])

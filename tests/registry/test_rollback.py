@@ -11,11 +11,15 @@ import pytest
 
 from registry.rules.requests import SetScope
 from registry.service import Registry
+from registry.tables.naming import Names
 from registry.tables.rollback import RollbackWatch
 from registry.tables.transaction import TransactionView, append_leaves
 from resolver.store import epochs
-from tests.support.books import ask
+from resolver.store.difference import serial_in
+from resolver.store.environment import Store
+from tests.support.books import ORIGIN, SUFFIX, ask
 from tests.support.commands import Node, run
+from tests.support.joined import follow_root, joined, national
 from tests.support.killed import Say, all_said, start
 from tests.support.registering import CLASS, OWNER, PLACE
 from tests.support.servers import serving
@@ -211,6 +215,49 @@ def test_secondaries_get_serials_that_none_of_them_has_seen(node: Node) -> None:
     node.must("audit", "resume", "--accept")
     (now,) = (zone["serial"] for zone in node.run("zone", "list", "--json").json)
     assert now > seen
+
+
+def test_the_zone_of_a_cut_that_was_lost_begins_behind_what_others_have_of_it(
+    tmp_path: Path,
+) -> None:
+    data, backup = tmp_path / "data", tmp_path / "backup"
+    joined(data).close()
+    first, lost = f"{PLACE}/{CLASS}-A001", f"{OTHER_PLACE}/{CLASS}-A001"
+    assert run("assign", first, "--data", data).code == 0
+    shutil.copytree(data, backup)
+    for number in range(1, 5):
+        assert run("assign", f"{lost[:-1]}{number}", "--data", data).code == 0
+    seen = serial_of(data)
+    shutil.rmtree(data)
+    shutil.copytree(backup, data)
+    assert run("audit", "resume", "--accept", "--reason", "x", "--data", data).code == 0
+    assert run("assign", lost, "--data", data).code == 0
+    assert serial_of(data) > seen
+    assert run("audit", "verify", "--data", data).code == 0
+
+
+def serial_of(data: Path, origin: bytes = b"") -> int:
+    """Of a zone, of that of the cut at OTHER_PLACE if none is named."""
+    cut = "/".join(OTHER_PLACE.split("/")[:3])
+    with Store.open(data) as store, store.read() as read:
+        held = read.zone(origin or Names(SUFFIX).target(cut))
+        return serial_in(read.tree(held.generation).get(b"") or b"")
+
+
+def test_a_zone_that_follows_another_server_keeps_the_serial_it_has_from_there(
+    tmp_path: Path,
+) -> None:
+    data, backup = tmp_path / "data", tmp_path / "backup"
+    with joined(data) as registry:
+        follow_root(registry, national(tmp_path / "root", []))
+    serial = serial_of(data, ORIGIN)
+    shutil.copytree(data, backup)
+    assert run("assign", f"{PLACE}/{CLASS}-A001", "--data", data).code == 0
+    shutil.rmtree(data)
+    shutil.copytree(backup, data)
+    assert run("audit", "resume", "--accept", "--reason", "x", "--data", data).code == 0
+    assert serial_of(data, ORIGIN) == serial
+    assert run("audit", "verify", "--data", data).code == 0
 
 
 def test_a_copy_that_is_made_another_node_goes_its_own_way(node: Node) -> None:

@@ -11,6 +11,7 @@ from tests.simulation.world import Life, World
 
 _OFFSETS: Final = (-1e5, -4e3, -200.0, -2.0, 2.0, 200.0, 4e3, 1e5)  # seconds
 _DOOMED_COMMITS: Final = 12
+_UNLUCKY_SHARE: Final = 0.4
 DOWN_SECONDS: Final = 20.0  # at most
 _SYNC_DOWN_SECONDS: Final = 5.0
 _FULL_SECONDS: Final = 15.0
@@ -26,6 +27,7 @@ class Faults:
         self._random = world.random
         self._wires = wires
         self._machines = machines
+        self._unlucky = world.random.choice(list(machines.values()))
         world.died = self._died
 
     def happen(self) -> None:
@@ -33,6 +35,9 @@ class Faults:
         self._random.choice(_ALL)(self)
 
     def _anyone(self) -> Machine:
+        """A machine: mostly the one with which most goes wrong."""
+        if self._world.chance(_UNLUCKY_SHARE):
+            return self._unlucky
         return self._random.choice(list(self._machines.values()))
 
     def _later(self, seconds: float) -> float:
@@ -77,7 +82,9 @@ class Faults:
         self._world.say(machine.name, "has room again")
 
     def _part(self) -> None:
-        pair = frozenset(self._random.sample(sorted(self._wires.machines), 2))
+        one = self._anyone().host
+        other = self._random.choice([host for host in sorted(self._wires.machines) if host != one])
+        pair = frozenset((one, other))
         self._world.say("all", f"parted: {', '.join(sorted(pair))}")
         self._wires.part(pair)
         self._world.after(self._later(_PARTED_SECONDS), None, self._wires.heal, pair)

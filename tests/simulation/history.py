@@ -19,7 +19,9 @@ from tests.simulation.world import World
 STARTING_SECONDS: Final = 3.0
 BUSY_SECONDS: Final = 60.0  # in which people ask and things go wrong
 ASKED: Final = (15, 40)  # how often people ask: from, to
-FAULTS: Final = (0, 14)
+FAULTS: Final = (0, 16)
+CLOSE_SHARE: Final = 0.7  # of what goes wrong, that does so soon after somebody has asked
+CLOSE_SECONDS: Final = 1.0
 # By which all must be well: longer than a zone is left alone after a failure (retry, 900 s), and
 # less than it is when all is well (refresh, 3,600 s), so that no notice may be missed.
 SETTLING_SECONDS: Final = 1_500.0
@@ -70,10 +72,14 @@ class History:
         world, random = self.world, self.world.random
         for one in self.machines.values():
             world.after(random.random() * STARTING_SECONDS, None, self._faults.start, one)
-        for _ in range(random.randrange(*ASKED)):
-            world.after(random.random() * BUSY_SECONDS, None, self._people.do_something)
+        asked = [random.random() * BUSY_SECONDS for _ in range(random.randrange(*ASKED))]
+        for at in asked:
+            world.after(at, None, self._people.do_something)
         for _ in range(random.randrange(*FAULTS)):
-            world.after(random.random() * BUSY_SECONDS, None, self._faults.happen)
+            at = random.random() * BUSY_SECONDS
+            if world.chance(CLOSE_SHARE):  # while what was asked for is under way
+                at = random.choice(asked) + random.random() ** 2 * CLOSE_SECONDS
+            world.after(min(at, BUSY_SECONDS), None, self._faults.happen)
         world.run(BUSY_SECONDS)
         self._faults.mend()
         while faults := self._ledger.faults():

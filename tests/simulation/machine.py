@@ -134,7 +134,7 @@ class Machine:
         if self.world.is_dying:
             raise Killed
         if self.is_full:
-            raise StoreError(f"{self.path}: no room on the disk")
+            raise StoreError(f"{self.name}: no room on the disk")
 
     def is_to_commit(self) -> None:
         """Raises Killed if the commit is not to come about."""

@@ -183,9 +183,9 @@ _DONE: Final = {
     People.assign: 6,
     People.assign_many: 2,
     People.change: 5,
-    People.file_again: 1,
+    People.file_again: 2,
     People.turn: 1,
     People.decide: 1,
     People.suspend: 0.5,
-    People.narrow: 0.5,
+    People.narrow: 1,
 }

@@ -22,7 +22,7 @@ from tests.simulation.world import Life
 if TYPE_CHECKING:
     from tests.simulation.machine import Machine
 
-_SLOW_SHARE: Final = 0.02  # of UPDATEs that wait so long ...
+_SLOW_SHARE: Final = 0.05  # of UPDATEs that wait so long ...
 _SLOW_SECONDS: Final = 15.0  # ... that who has asked may have given up
 
 

@@ -91,6 +91,7 @@ class World:
         self.held: list[Transfer] = []  # transfers that are not carried out yet
         self.holds = False  # whether transfers are to be held
         self.transfers: list[str] = []
+        self.rows_of_peers: dict[Where, states.PeerRow] = {}  # as they were written last
         self.position = b""
 
     # -- what is in the store
@@ -213,7 +214,7 @@ class World:
         engine = self.engine
         settled, done = engine.take_settled(), engine.telling.take_done_rows()
         told = engine.telling.take_told()
-        engine.take_peers()
+        self.rows_of_peers.update(engine.take_peers())
         if not (settled or done or told):
             return
         with self.store.write() as txn:

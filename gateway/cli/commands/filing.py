@@ -6,9 +6,15 @@ import argparse
 from typing import Final
 
 from gateway.cli import options
-from gateway.cli.commands import filing_decide, filing_list, filing_request, filing_status
+from gateway.cli.commands import (
+    filing_decide,
+    filing_list,
+    filing_receipts,
+    filing_request,
+    filing_status,
+)
 
-VERBS: Final = (filing_request, filing_status, filing_list, filing_decide)
+VERBS: Final = (filing_request, filing_status, filing_list, filing_decide, filing_receipts)
 
 
 def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:

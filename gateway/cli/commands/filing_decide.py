@@ -6,9 +6,11 @@ import argparse
 from typing import Final
 
 from csid.identifier import fold
-from gateway.cli import options, request
+from gateway.cli import options, output, request
 from registry.rules.cuts import MODES
+from registry.rules.decision import Decision
 from registry.rules.requests import (
+    REFERENCE_MAX,
     ApproveCut,
     Body,
     KeepCut,
@@ -17,6 +19,8 @@ from registry.rules.requests import (
     SetFiling,
     WithdrawCut,
 )
+from registry.rules.status import Status
+from registry.tables.network import is_national
 from registry.tables.view import get_cut, get_past_cut
 
 _CUT: Final = "OWNER[/INDUSTRY[/LOCATION]] 切分点"
@@ -68,6 +72,11 @@ def run_withdraw(args: argparse.Namespace) -> int:
         with registry.view() as seen:
             is_key = cut.isascii() and 0 < len(cut) < 200
             row = (get_cut(seen, cut) or get_past_cut(seen, cut)) if is_key else None
+            national = is_national(seen)
+        if row is None and national:
+            detail = f"no cut is filed or awaits approval at {cut[:REFERENCE_MAX]}"
+            request.show(args, Decision(Status.NOT_FOUND, cut[:REFERENCE_MAX], detail))
+            return output.EXIT_BAD_INPUT
         node = row.node if row is not None else ""
         return request.carry_out(registry, args, WithdrawCut(args.cut, node))
 

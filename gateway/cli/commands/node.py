@@ -133,18 +133,23 @@ def _add_root(parser: argparse.ArgumentParser) -> None:
 
 def run_add(args: argparse.Namespace) -> int:
     """Register a node."""
-    scope = tuple(args.scope or ())
+    scope = _scope(args)
     if not scope and args.node_role != "aggregate":
         raise NodeError(f"a node of role {args.node_role} needs its --scope")
     body = AddNode(args.name, args.node_role, scope, tuple(args.address), args.contact)
     return _with_key(args, body)
 
 
+def _scope(args: argparse.Namespace) -> tuple[str, ...]:
+    """Prefixes, given one by one or with commas between them."""
+    return tuple(one.strip() for text in args.scope or () for one in text.split(",") if one.strip())
+
+
 def run_change(args: argparse.Namespace) -> int:
     """Change what is registered; what is not given stays."""
     given = {
         "role": args.node_role,
-        "scope": args.scope,
+        "scope": None if args.scope is None else list(_scope(args)),
         "addresses": args.address,
         "contact": args.contact,
     }
@@ -174,6 +179,8 @@ def _ask(args: argparse.Namespace, body: Body) -> int:
 
 def _with_key(args: argparse.Namespace, body: Body) -> int:
     """Ask, and print the key that the node has then."""
+    if args.root is not None:
+        address.parse(args.root, DNS_PORT)  # before anything is done
     with request.open_registry(args) as registry:
         code = request.carry_out(registry, args, body)
         if code == output.EXIT_OK and not args.dry_run:

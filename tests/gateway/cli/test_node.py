@@ -214,3 +214,41 @@ def test_a_key_that_cannot_be_used_changes_nothing(
     assert (ran.code, ran.out) == (2, "")
     assert said in ran.err
     assert run("node", "use-key", *words, "--root", "127.0.0.1:53", "--data", data).code == 2
+
+
+def test_a_scope_is_given_piece_by_piece_or_with_commas(data: Path) -> None:
+    words = ("node", "add", "grid", "--role", "industry", "--address", "127.0.0.7:53")
+    assert run(*words, "--scope", "64, 65", "--scope", "66", "--data", data).code == 0
+    (said,) = run("node", "show", "grid", "--json", "--data", data).json
+    assert said["scope"] == ["64", "65", "66"]
+    assert run("node", "change", "grid", "--scope", "64,65", "--data", data).code == 0
+    (said,) = run("node", "show", "grid", "--json", "--data", data).json
+    assert said["scope"] == ["64", "65"]
+
+
+def test_addresses_of_one_node_have_one_port(data: Path) -> None:
+    words = ("node", "add", "v6", "--role", "region", "--scope", "44", "--address", "[::1]:53")
+    ran = run(*words, "--address", "192.0.2.1:5300", "--data", data)
+    assert (ran.code, ran.out) == (1, "")
+    assert "53, 5300" in ran.err
+    assert run(*words, "--address", "192.0.2.1:53", "--data", data).code == 0
+
+
+@pytest.mark.parametrize("verb", ["add", "rekey"])
+def test_a_root_that_is_none_is_refused_before_anything_is_done(data: Path, verb: str) -> None:
+    words = ("--role", "region", "--scope", "44", "--address", "192.0.2.1:53")
+    ran = run(
+        "node", verb, "new" if verb == "add" else "zhejiang", *(words if verb == "add" else ()),
+        "--root", "a:b:c", "--data", data,
+    )  # fmt: skip
+    assert ran.code == 2
+    (said,) = run("node", "list", "--json", "--data", data).json
+    assert (said["node"], said["generation"]) == ("zhejiang", 1)
+
+
+def test_what_is_not_filed_is_not_withdrawn(data: Path) -> None:
+    ran = run("filing", "withdraw", CUT, "--data", data)
+    assert (ran.code, ran.out) == (1, "")
+    assert "201 NOT_FOUND" in ran.err and CUT in ran.err
+    (said,) = run("filing", "withdraw", CUT, "--json", "--data", data).json
+    assert (said["status"], said["subject"]) == (201, CUT)

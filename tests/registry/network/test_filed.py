@@ -38,7 +38,7 @@ from registry.tables import codec, view
 from registry.tables.enums import FiledState, State
 from registry.tables.record_node import node_of
 from registry.tables.rows import NO_LEAF, Filed
-from registry.tables.transaction import OWED, TransactionView
+from registry.tables.transaction import ANSWERED, OWED, TransactionView
 from registry.verify import Report
 from registry.zones.others import Other
 from resolver.sync import tsig
@@ -175,6 +175,49 @@ def test_what_was_refused_and_is_put_right_gets_another_receipt(tmp_path: Path) 
         assert state(both.region, ONE) is State.ACTIVE
         taken = both.filed(ONE)
         assert taken is not None and taken.leaf > refused.leaf
+        assert is_sound(both.region) and is_sound(both.aggregate)
+
+
+def test_what_was_refused_and_filed_again_between_two_transfers_is_answered(
+    tmp_path: Path,
+) -> None:
+    with pair(tmp_path) as both:
+        both.begin(CUT)
+        both.register(tmp_path / "narrow", replace(ZHEJIANG, scope=("11",)), SUM)
+        assign(both, ONE)
+        both.transfer(CUT)
+        assert both.send() == 1 and state(both.region, ONE) is State.REFUSED
+        assert asked(both.region, Advance(ONE, Verb.FILE)) is Status.DONE
+        both.transfer(CUT)  # in the copy nothing is changed of it
+        refused = both.filed(ONE)
+        both.send()
+        assert state(both.region, ONE) is State.REFUSED
+        assert asked(both.region, Advance(ONE, Verb.FILE)) is Status.DONE
+        both.register(tmp_path / "other", ZHEJIANG, SUM)
+        both.transfer(CUT)
+        taken = both.filed(ONE)
+        assert refused is not None and taken is not None and taken.leaf > refused.leaf
+        both.send()
+        assert state(both.region, ONE) is State.ACTIVE
+        both.transfer(CUT)
+        assert both.owed() == 0
+        with both.aggregate.store.read() as read:
+            assert read.table(ANSWERED).entries() == 0
+        assert is_sound(both.region) and is_sound(both.aggregate)
+
+
+def test_what_was_taken_back_and_filed_again_before_its_receipt_gets_it_once_more(
+    tmp_path: Path,
+) -> None:
+    with pair(tmp_path) as both:
+        both.begin(CUT)
+        assign(both, ONE)
+        both.transfer(CUT)
+        for verb in (Verb.WITHDRAW, Verb.FILE):
+            assert asked(both.region, Advance(ONE, verb)) is Status.DONE
+        assert both.send() == 1 and state(both.region, ONE) is State.FILING  # it was too old
+        both.transfer(CUT)
+        assert both.send() == 1 and state(both.region, ONE) is State.ACTIVE
         assert is_sound(both.region) and is_sound(both.aggregate)
 
 
@@ -613,6 +656,17 @@ def test_each_address_of_a_node_has_its_turn_and_the_register_is_heeded(tmp_path
         both.answered(third, response(third, NOERROR), now)
         both.answered(first, response(first, NOERROR), now)  # late, and nothing is wrong with it
         assert both.owed() == 0 and both.due(now + 60) == []
+
+
+def test_an_address_that_answers_is_sent_to_again_however_long_after(tmp_path: Path) -> None:
+    two = replace(ZHEJIANG, addresses=("127.0.0.3:5303", "127.0.0.33:5303"))
+    with pair(tmp_path, [two, SUM]) as both:
+        for number in range(4):
+            duty_of(both, 1, first=number)
+            now = 1_000 + number * 10 * TURN_SECONDS
+            [errand] = both.due(now)
+            assert errand.target.host == "127.0.0.3"
+            both.answered(errand, response(errand, NOERROR), now)
 
 
 def test_what_is_owed_to_a_node_that_is_not_in_the_register_waits(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from resolver.store.difference import serial_in
 from resolver.sync.settings import FOLLOWS, Follow, pack, where
 from tests.registry.network.test_cuts import ZHEJIANG
 from tests.support.books import SUFFIX, ask
+from tests.support.commands import run
 from tests.support.joined import REGION, core_of, follow_root, joined, national
 from tests.support.registering import RECORD, identifier
 
@@ -200,3 +201,28 @@ def test_what_a_node_serves_that_it_may_not_assign_is_not_taken_though_it_says_a
     assert row is not None
     assert (row.state, row.status) == (FiledState.REFUSED, Status.OUT_OF_SCOPE.number)
     assert owed(aggregate, "beijing") == 0
+
+
+def test_what_was_said_is_listed_at_the_aggregate_alone(tmp_path: Path) -> None:
+    path = tmp_path / "aggregate"
+    making = made(path, national(tmp_path / "root", [ZHEJIANG, BEIJING]))
+    aggregate = next(making)
+    with joined(tmp_path / "data") as node:
+        assigned(node, ONE, TWO)
+        copy(aggregate, node)
+        received(node, TWO)
+        assert ask(node, Retire(TWO)).status is Status.DONE
+        copy(aggregate, node)
+    making.close()
+    first, second = run("filing", "receipts", "--json", "--data", path).json
+    assert (first["id"], first["state"], first["node"]) == (str(ONE), "taken", "zhejiang")
+    assert (second["id"], second["state"]) == (str(TWO), "ended")
+    words = ("filing", "receipts", str(ONE)[:25], "--state", "ended", "--node", "zhejiang")
+    (only,) = run(*words, "--json", "--data", path).json
+    assert only == second
+    assert run("filing", "receipts", "--after", str(ONE), "--json", "--data", path).json == [second]
+    said = run("filing", "receipts", "--limit", "1", "--data", path)
+    assert "已备案 taken" in said.out and "--after" in said.err
+    ran = run("filing", "receipts", "--data", tmp_path / "data")
+    assert (ran.code, ran.out) == (1, "")
+    assert "411 NOT_NATIONAL" in ran.err

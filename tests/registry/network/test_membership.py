@@ -13,6 +13,7 @@ from registry.rules.requests import AddNode, ChangeNode, RekeyNode
 from registry.service import Registry
 from registry.tables.enums import NodeRole
 from registry.tables.naming import Names
+from resolver.sync import feed
 from resolver.sync.catalog import Member
 from resolver.sync.settings import (
     EVERYWHERE,
@@ -68,6 +69,21 @@ def test_a_node_that_assigns_notifies_the_aggregates_of_its_own_zones(tmp_path: 
             assert targets_of(txn, NAMED.key(CUT)) == ALL
             watch.changed(txn, ROOT_APEX, [b"nodes\0all\0"])
             assert not targets_of(txn, NAMED.key(CUT))
+
+
+def test_who_is_to_be_notified_from_now_on_is_told_of_all_that_was_changed_before(
+    tmp_path: Path,
+) -> None:
+    with joined(tmp_path / "data") as registry:
+        follow_root(registry, national(tmp_path / "root", [ZHEJIANG, AGGREGATE]))
+        told(registry)
+        with registry.store.write() as txn:
+            passed = feed.overrun(txn)
+            assert passed is not None  # all zones are gone through
+            feed.remove(txn, [], passed)
+        told(registry)  # the same aggregates
+        with registry.store.read() as read:
+            assert feed.overrun(read) is None
 
 
 def test_an_aggregate_follows_each_cut_from_its_node_under_a_derived_key(tmp_path: Path) -> None:

@@ -238,7 +238,7 @@ def test_a_node_takes_its_new_key_while_both_hold(network: Network) -> None:
     for node in network.running:
         node.becomes(three, "active")
     for node in network.running:
-        assert node.run("sync", "status").code == 0
+        eventually("all is well", lambda: node.run("sync", "status").code == 0)  # noqa: B023
 
 
 def test_a_suspended_node_is_told_so_in_words(network: Network) -> None:

@@ -149,11 +149,13 @@ def test_what_waits_for_slow_peers_is_bounded(server: TcpServer, store: Store) -
     assert_nothing_left(server)
 
 
-@pytest.mark.parametrize("bound", ["most", "most_per_peer"])
-def test_more_transfers_wait_for_their_turn_and_small_ones_do_not(
-    server: TcpServer, store: Store, bound: str
+@pytest.mark.parametrize(
+    "bounds", [{"most": 1}, {"most_per_peer": 1}, {"most": 1, "most_first": 1}], ids="+".join
+)
+def test_more_transfers_wait_for_their_turn_and_small_and_first_ones_do_not(
+    server: TcpServer, store: Store, bounds: dict[str, int]
 ) -> None:
-    server.transfers = Transfers(store, server.connections, **{bound: 1})
+    server.transfers = Transfers(store, server.connections, **bounds)
     with store.write() as txn:
         zone = txn.update(names.from_text(SUFFIX))
         zone.set(b"late\0", {16: RRset(60, [b"\1x"])})
@@ -175,11 +177,13 @@ def test_more_transfers_wait_for_their_turn_and_small_ones_do_not(
                 with trio.move_on_after(TRANSFER_WAIT_SECONDS / 4):
                     await second.receive(1)
                     pytest.fail("the second transfer has not waited")
-                if bound == "most_per_peer":
-                    another = await connect(b"\x7f\0\0\2")
-                    await another.send(AXFR)
+                another = await connect(b"\x7f\0\0\2")
+                await another.send(AXFR)
+                if "most_first" not in bounds:
                     assert await take(another) == BIG + 5
                 assert await take(first) == BIG + 5
+                if "most_first" in bounds:
+                    assert await take(another) == BIG + 5
                 assert await take(second) == BIG + 5
 
     run(main)

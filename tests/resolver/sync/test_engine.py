@@ -17,7 +17,7 @@ from csid import names
 from resolver.store.apexes import EXPIRED, NOT_READY, SERVED
 from resolver.store.build import build
 from resolver.sync import states
-from resolver.sync.actions import Errand, Limits
+from resolver.sync.actions import Errand, Limits, Where
 from resolver.sync.settings import FOLLOWS, KEYS, TARGETS, Follow, KeyRow, Target, pack, where
 from tests.support.engines import START, Peer, World, zone_text
 from tests.support.memory import zone_data
@@ -212,6 +212,33 @@ def test_transfers_at_once_are_bounded_in_all_and_per_server(tmp_path: Path) -> 
         world.go()
         most = max(most, len(world.held))
     assert most <= 6 and len(world.transfers) == 20
+    world.store.close()
+
+
+def test_servers_that_are_slow_leave_others_room_for_one_transfer_each(tmp_path: Path) -> None:
+    world = World(tmp_path / "data", Limits(transfers=4, first_transfers=6))
+    world.holds = True
+    servers = [(f"192.0.2.{number}", 53) for number in range(1, 6)]
+    for number, at in enumerate(servers):
+        origins = [f"z{number}-{one}.test." for one in range(3 if number else 9)]
+        world.peers[at] = Peer(dict.fromkeys(origins, 1))
+        for origin in origins:
+            world.follow(origin, at)
+    world.go()
+
+    def under_way() -> list[int]:
+        held = [world.links[one.link][:2] for one in world.held]
+        return [held.count(at) for at in servers]
+
+    assert under_way() == [4, 1, 1, 0, 0]
+    world.carry_out(world.held.pop(0))
+    world.go()
+    assert under_way() == [3, 1, 1, 1, 0]
+    while world.held:
+        world.carry_out(world.held.pop(0))
+        world.go()
+        assert sum(under_way()) <= 6
+    assert len(world.transfers) == 9 + 4 * 3
     world.store.close()
 
 
@@ -421,6 +448,23 @@ def test_a_notice_whose_answer_does_not_verify_is_sent_again(world: World) -> No
     assert len(peer.asked) == count
     with world.store.read() as read:
         assert [one.serial for one in states.told_of(read, apex("a.test."))] == [1]
+
+
+def test_a_server_is_behind_until_it_has_confirmed_what_no_row_says_any_more(world: World) -> None:
+    world.peers[A] = peer = Peer(is_up=False)
+    world.notify("a.test.", A)
+    world.put("a.test.", 1)
+    world.go(3)
+    row = world.rows_of_peers[Where(*A)]
+    assert row.failures and row.is_behind and not world.rows()
+    peer.is_up, peer.code = True, dns.rcode.SERVFAIL
+    world.go(30)
+    row = world.rows_of_peers[Where(*A)]
+    assert not row.failures and row.is_behind  # it answers; a process that begins now tells it
+    peer.code = dns.rcode.NOERROR
+    world.go(70)
+    row = world.rows_of_peers[Where(*A)]
+    assert not row.failures and not row.is_behind
 
 
 def test_a_server_that_only_takes_datagrams_is_told_by_one(world: World) -> None:
