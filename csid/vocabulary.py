@@ -71,6 +71,10 @@ FILING_STATES: Final[Mapping[str, str]] = {
     "waiting": "待审批",
     "filed": "已备案",
     "refused": "未通过",
+    "moving": "迁出中",
+    "leaving": "已移交",
+    "moved": "已迁出",
+    "taking": "迁入中",
 }
 # What the national node has said of an identifier that was filed (备案库).
 FILED_STATES: Final[Mapping[str, str]] = {

@@ -16,7 +16,16 @@ from csid.errors import CsidError
 from registry import resume
 from registry.bulk import intake
 from registry.core import Core
-from registry.network import catalogs, filings, following, receipt_duty, receipts, rekeying, rights
+from registry.network import (
+    catalogs,
+    filings,
+    following,
+    handover_units,
+    receipt_duty,
+    receipts,
+    rekeying,
+    rights,
+)
 from registry.signing import keys, sign
 from registry.verify import indexes
 from registry.writer import plans
@@ -164,6 +173,14 @@ UNITS: Final[Mapping[str, Unit]] = {
     catalogs.PRODUCE: catalogs.produce,
     catalogs.CONSUME: catalogs.consume,
     catalogs.STOP: catalogs.stop,
+    handover_units.FREEZE: handover_units.freeze,
+    handover_units.THAW: handover_units.thaw,
+    handover_units.LEAVE: handover_units.leave,
+    handover_units.PART: handover_units.part,
+    handover_units.BEGIN: handover_units.begin,
+    handover_units.GIVE_UP: handover_units.give_up,
+    handover_units.TAKE: handover_units.take,
+    handover_units.OWN: handover_units.own,
     following.FOLLOW: following.follow,
     following.UNFOLLOW: unfollow,
     following.REFRESH: following.refresh,

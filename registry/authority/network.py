@@ -24,6 +24,9 @@ from registry.tables.view import (
 from resolver.store.node import RRset
 
 _NODES: Final = f"{network.NODES}\0".encode("ascii")
+_MOVES: Final = f"{network.MOVES}\0".encode("ascii")
+_MOVED: Final = f"{network.MOVED}\0".encode("ascii")
+_TOPS: Final = (_MOVED, _MOVES, _NODES)  # below which no other name may be
 CATALOG: Final = f"{network.CATALOG}\0".encode("ascii")
 _MEMBERS: Final = CATALOG + b"zones\0"
 _BY_KEY: Final = attrgetter("key")
@@ -56,7 +59,9 @@ class Network:
     def rows(self, after: bytes | None = None) -> Iterator[Wanted]:
         """The names, in order; those at or before a key are left out."""
         if self.is_root:
-            found: Iterator[Wanted] = merge(self._cuts(after), self._nodes(after), key=_BY_KEY)
+            found: Iterator[Wanted] = merge(
+                self._cuts(after), self._moves(after), self._nodes(after), key=_BY_KEY
+            )
         elif self.is_catalog:
             found = self._members(after)
         else:
@@ -92,6 +97,20 @@ class Network:
         for key, value in self._view.scan(codec.NODES, b"", start):
             name, node = key.decode("ascii"), codec.decode_node(value)
             yield from self._keyed(network.node_names(self._named, name, node), node.leaf)
+
+    def _moves(self, after: bytes | None) -> Iterator[Wanted]:
+        for top, is_over in ((_MOVED, True), (_MOVES, False)):
+            begin, head = self._territory.above + top, codec.moving_key("", is_over)
+            start = b""
+            if after is not None and after > begin:
+                if not after.startswith(begin):
+                    continue
+                start = head + after[len(begin) :].rstrip(b"\0").replace(b"\0", b"/").upper()
+            for key, _ in self._view.scan(codec.CUT_INDEX, head, start):
+                cut = key[len(head) :].decode("ascii")
+                row = get_cut(self._view, cut)
+                if row is not None:
+                    yield from self._keyed(network.moving_names(cut, row), row.leaf)
 
     def _members(self, after: bytes | None) -> Iterator[Wanted]:
         start = b""
@@ -140,8 +159,10 @@ class Network:
         above = self._territory.above
         if not self.is_root or not key.startswith(above):
             return self.is_root and above.startswith(key)
-        if _NODES.startswith(key[len(above) :]):
+        if any(top.startswith(key[len(above) :]) for top in _TOPS):
             return True
+        if key.startswith((above + _MOVED, above + _MOVES)):
+            return cut_below(self._view, self.path_of(key).partition("/")[2]) is not None
         path = self.path_of(key)
         return bool(path) and path.isascii() and cut_below(self._view, path) is not None
 
@@ -154,6 +175,8 @@ class Network:
         if key.startswith(self._territory.above + _NODES):
             node = get_node(self._view, labels[1].lower()) if labels[1:] else None
             return node is not None and node.leaf >= since
+        if key.startswith((self._territory.above + _MOVED, self._territory.above + _MOVES)):
+            labels = labels[1:]
         for end in range(1, min(len(labels), CUT_SEGMENTS) + 1):
             prefix = "/".join(labels[:end])
             row = get_cut(self._view, prefix) or get_past_cut(self._view, prefix)
@@ -167,7 +190,7 @@ class Network:
         """
         if not self._is_national or not below or below == CATALOG:
             return False
-        if below.startswith((_NODES, CATALOG)):
+        if below.startswith((*_TOPS, CATALOG)):
             return True
         path = below[:-1].decode("ascii", "replace").replace("\0", "/").upper()
         return path.isascii() and bool(cut_above(self._view, path) or cut_below(self._view, path))
@@ -184,7 +207,7 @@ class Network:
         if not self.is_root or not key.startswith(self._territory.above):
             return False
         below = key[len(self._territory.above) :]
-        if below.startswith(_NODES):
+        if below.startswith(_TOPS):
             return True
         return (is_delegated and is_prefix(below)) or (
             cut is not None and is_prefix(cut[len(self._territory.above) :])

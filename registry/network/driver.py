@@ -94,6 +94,8 @@ class Driver:
             self._seen = self._store.last_commit()
             looked = self.sync.look()
             self._watching.turn(looked.is_eager)
+            if looked.is_time:
+                self._worked.set()
             self._act()
             if looked.more:
                 await trio.lowlevel.checkpoint()

@@ -34,7 +34,14 @@ from registry.tables.enums import FiledState, NodeRole
 from registry.tables.naming import Names
 from registry.tables.registered import SEGMENTS, is_shaped
 from registry.tables.rows import NO_LEAF, Filed
-from registry.tables.transaction import ANSWERED, LOOKED, OWED, TransactionView, append_leaves
+from registry.tables.transaction import (
+    ANSWERED,
+    LOOKED,
+    LOOKED_FOR,
+    OWED,
+    TransactionView,
+    append_leaves,
+)
 from registry.zones import others
 from registry.zones.others import Other
 from resolver.store import node
@@ -76,11 +83,11 @@ class FiledWatch:
         self._now = now
 
     def changed(self, txn: WriteTransaction, apex: bytes, keys: Collection[bytes]) -> None:
-        """Examine the names that an update has changed."""
+        """Examine the names that an update has changed; all of a zone that is another node's."""
         if not self._concerns(txn, apex):
             return
         examination = Examination(txn, self._named, apex, self._now())
-        if examination.is_ready:
+        if examination.is_ready and not self._is_another(txn, apex):
             examination.go_through(keys, examination.answered(keys))
         else:
             txn.table(LOOKED).put(apex, _FROM_THE_FIRST)
@@ -88,11 +95,24 @@ class FiledWatch:
     def replaced(self, txn: WriteTransaction, apex: bytes) -> None:
         """Note that the whole zone is to be looked through."""
         if self._concerns(txn, apex):
+            self._is_another(txn, apex)
             txn.table(LOOKED).put(apex, _FROM_THE_FIRST)
+
+    def _is_another(self, txn: WriteTransaction, apex: bytes) -> bool:
+        """Whether a zone is another node's than when it was looked at last, which is noted: what
+        still waits in it is to be answered to that one.
+        """
+        follow = follow_of(txn, apex)
+        name = b"" if follow is None else follow.group.encode()
+        if txn.table(LOOKED_FOR).get(apex) == name:
+            return False
+        txn.table(LOOKED_FOR).put(apex, name)
+        return True
 
     def dropped(self, txn: WriteTransaction, apex: bytes) -> None:
         """A zone that went takes nothing back of what was said."""
         txn.table(LOOKED).delete(apex)
+        txn.table(LOOKED_FOR).delete(apex)
 
     def _concerns(self, txn: WriteTransaction, apex: bytes) -> bool:
         """Whether a zone is that of a cut: it lies below the suffix and follows a node."""

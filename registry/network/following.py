@@ -14,8 +14,10 @@ from csid import names
 from csid.errors import ZoneError
 from registry.core import Core
 from registry.tables import codec
+from registry.tables.enums import FILING_WORDS, UNDER_WAY
 from registry.tables.naming import Names
 from registry.tables.transaction import TransactionView
+from registry.tables.view import get_cut_filing
 from registry.zones import places
 from registry.zones.asked import Asked
 from resolver.server.bell import NOBODY, Bell
@@ -60,6 +62,7 @@ def follow(core: Core, args: Any) -> bool:
                 name = names.to_text(target.key)
                 raise ZoneError(name, "no key of this name is here; add it with csid key add")
         before = follow_of(txn, apex)
+        _require_at_rest(core, txn, apex)
         if before is not None and before.catalog:
             catalog = names.to_text(names.wire_of_key(before.catalog))
             raise ZoneError(names.to_text(origin), f"is a member of the catalog {catalog}")
@@ -107,6 +110,7 @@ def unfollow(core: Core, args: Any) -> bool:
         before = follow_of(txn, apex)
         if before is None:
             raise ZoneError(shown, "follows no other server")
+        _require_at_rest(core, txn, apex)
         if before.catalog:
             catalog = names.to_text(names.wire_of_key(before.catalog))
             raise ZoneError(shown, f"is a member of the catalog {catalog}, and goes with it")
@@ -131,6 +135,25 @@ def unfollow(core: Core, args: Any) -> bool:
         if flags == EXPIRED:
             txn.set_flags(origin, SERVED)
     return True
+
+
+def _require_at_rest(core: Core, txn: WriteTransaction, apex: bytes) -> None:
+    """Refuse what would come between a cut and the node that it moves to.
+
+    Raises:
+        ZoneError: the zone is that of a cut that moves to this node, or from it.
+    """
+    suffix = names.key_of(names.from_text(core.suffix))
+    if not apex.startswith(suffix) or apex == suffix:
+        return
+    cut = apex[len(suffix) : -1].replace(b"\0", b"/").decode("ascii", "replace").upper()
+    filing = get_cut_filing(TransactionView(txn), cut) if cut.isascii() else None
+    if filing is not None and filing.state in UNDER_WAY:
+        word, zh = FILING_WORDS[filing.state]
+        raise ZoneError(
+            names.to_text(names.wire_of_key(apex)),
+            f"is that of a cut that is {zh} {word} (node {filing.node}): csid filing status",
+        )
 
 
 def refresh(core: Core, args: Any) -> int:

@@ -52,7 +52,8 @@ class Duty(Protocol):
         ...
 
 
-# A bounded piece of work that transfers leave behind; returns whether there is more.
+# A bounded piece of work that transfers leave behind, or that has waited for the time that a duty
+# wakes at; returns whether there is more.
 Work = Callable[[], bool]
 
 
@@ -61,7 +62,8 @@ class Network(NamedTuple):
 
     duties: Sequence[Duty] = ()
     watch: Watch = NO_WATCH  # looks on while zones are transferred
-    works: Sequence[Work] = ()  # done at the start and after transfers, in threads
+    # Done at the start, after transfers, and when a duty wakes, in threads.
+    works: Sequence[Work] = ()
 
 
 # What a role adds for a store; where a directory has not that role, nothing.

@@ -22,6 +22,7 @@ from registry.tables.rows import Place, Root
 from registry.tables.transaction import TransactionView
 from registry.zones import others
 from registry.zones.others import Other
+from registry.zones.places import Txn
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.write import WriteTransaction
 from resolver.sync import feed, holding, members
@@ -78,7 +79,7 @@ def template(
     place, root = found
     group = next(iter(member.groups), "")
     if place.role is not NodeRole.AGGREGATE:
-        return group, tuple(_aggregates(txn, named, names.from_text(root.key)))
+        return group, tuple(aggregates(txn, named, names.from_text(root.key)))
     other = others.node(txn, named, group)
     if other is None:
         return group, ()
@@ -122,9 +123,9 @@ def _targets(other: Other, key: bytes) -> Iterator[Target]:
     return (Target(address, other.port, key) for address in other.addresses)
 
 
-def _aggregates(txn: WriteTransaction, named: Names, key: bytes) -> Iterator[Target]:
+def aggregates(moment: Txn, named: Names, key: bytes) -> Iterator[Target]:
     """The aggregates of the network."""
-    for other in others.nodes(txn, named):
+    for other in others.nodes(moment, named):
         if other.role == _AGGREGATE and other.state == _ACTIVE:
             yield from _targets(other, key)
 
@@ -201,7 +202,7 @@ class RegisterWatch:
         """Whom this node notifies of all zones but those that it follows from the national node."""
         if place.role is NodeRole.AGGREGATE:
             return _industry_nodes(txn, self._named)
-        return _aggregates(txn, self._named, names.from_text(root.key))
+        return aggregates(txn, self._named, names.from_text(root.key))
 
     def _admit(self, txn: WriteTransaction, place: Place) -> None:
         """Let the keys of all nodes of the register, and no others of nodes, be here, and let them

@@ -14,12 +14,14 @@ import msgpack
 
 from csid import names
 from csid.fields import hidden_in
-from csid.protocol import CLASS_IN, FORMERR, NOERROR, RECEIPT, REFUSED
+from csid.prefix import ancestors
+from csid.protocol import CLASS_IN, FORMERR, NOERROR, RECEIPT, REFUSED, SERVFAIL
 from registry.receiving import Receipt, Receiver
 from registry.rules.decision import Decision
 from registry.rules.requests import TEXT_MAX, Actor, Role
 from registry.rules.status import BY_NUMBER, Status
 from registry.tables import view
+from registry.tables.enums import FilingState
 from registry.tables.naming import Names
 from registry.tables.registered import is_shaped
 from registry.tables.transaction import TransactionView
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 UNIT: Final = "receipts"
 SERIALS: Final = 2**32
+_ON_ITS_WAY: Final = (FilingState.MOVING, FilingState.TAKING)
 
 
 class ReceiptError(ValueError):
@@ -62,9 +65,24 @@ class Claim:
         wrong = [one for one in decisions if not one.status.success]
         if not wrong:
             return Result(NOERROR)
+        if late := self._on_its_way(core, wrong):
+            return Result(SERVFAIL, f"{late} is on its way between nodes; send it again later")
         first = wrong[0]
         detail = f"{first.subject}: {first.detail or first.status.en}"
         return Result(NOERROR, f"{len(wrong)} of {len(given)} receipts changed nothing: {detail}")
+
+    def _on_its_way(self, core: Core, decisions: Sequence[Decision]) -> str:
+        """The first identifier whose receipt cannot be taken now, but perhaps later: its cut moves
+        from this node, which may be taken back, or comes to it; empty if there is none.
+        """
+        with core.store.read() as read:
+            seen = TransactionView(read)
+            for one in decisions:
+                for cut in ancestors(one.subject.rpartition("/")[0]):
+                    filing = view.get_cut_filing(seen, cut)
+                    if filing is not None and filing.state in _ON_ITS_WAY:
+                        return one.subject
+        return ""
 
 
 def record_of(named: Names, receipt: Receipt, time: int) -> Record:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from registry.network import filed, filing_duty
+from registry.network import filed, filing_duty, handover
 from registry.network.catalogs import NodePolicy
 from registry.network.hooks import Adds, Network
 from registry.network.membership import RegisterWatch
@@ -26,4 +26,4 @@ def register(store: Store) -> Network:
 
 
 # The register is looked at before what it decides on.
-ROLES: Final[tuple[Adds, ...]] = (register, filing_duty.adds, filed.adds)
+ROLES: Final[tuple[Adds, ...]] = (register, filing_duty.adds, handover.adds, filed.adds)

@@ -17,6 +17,7 @@ from registry.tables.rows import CutFiling
 from registry.tables.view import View
 from resolver.store.read import ReadTransaction
 
+_DONE: Final = (FilingState.FILED, FilingState.MOVED)
 REASONS_KEPT: Final = 20  # identifiers of a cut that were refused, with the reason
 
 
@@ -74,9 +75,9 @@ def status(read: ReadTransaction, seen: View, every: bool = False) -> list[CutSt
 
 
 def _cuts(seen: View, every: bool) -> Iterator[str]:
-    """The cuts that are not filed, or all."""
+    """The cuts that are neither filed nor another node's, or all."""
     for key, value in seen.scan(codec.FILINGS, b""):
-        if every or codec.decode_cut_filing(value).state is not FilingState.FILED:
+        if every or codec.decode_cut_filing(value).state not in _DONE:
             yield key.decode("ascii")
 
 

@@ -45,11 +45,13 @@ class Looked(NamedTuple):
         more: there is more to be done at once.
         wake: when to look again though nothing happens, on the steady clock.
         is_eager: others wait to be told of changes here: they are to be seen at once.
+        is_time: a time has come that a duty had named: there may be work.
     """
 
     more: bool
     wake: float
     is_eager: bool
+    is_time: bool
 
 
 class Syncing:
@@ -124,6 +126,7 @@ class Syncing:
         """Time has passed, or the store was written to."""
         with self.present() as present:
             more = self._read_feed(present)
+            is_time = self._again is not None and self._again <= present.unix
             self._ask_duties(present)
             self.engine.look(present)
             asking = self._followed.go_on(present, self.engine)
@@ -131,7 +134,7 @@ class Syncing:
             if self._again is not None:
                 wake = min(wake, present.steady + max(0, self._again - present.unix))
             targets = bool(present.moment.table(TARGETS).entries())
-        return Looked(more, wake, bool(self._network.duties) or targets)
+        return Looked(more, wake, bool(self._network.duties) or targets, is_time)
 
     def rung(self, datagrams: Iterable[bytes]) -> bool:
         """The bell was rung (resolver/server/bell.py); whether the store was written to, so that

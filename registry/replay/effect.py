@@ -32,6 +32,7 @@ class Effect(NamedTuple):
     prev: int = NO_LEAF
     to: str = ""
     serials: int | None = None  # how many a leaf says; None: one for each name
+    ttl: int | None = None  # that a leaf says; None: that of the first name
 
 
 def require(holds: bool, reason: str) -> None:

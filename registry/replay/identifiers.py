@@ -97,7 +97,7 @@ def aliased(step: Step) -> Effect:
     draft = Draft(step.view)
     draft.change(name, before, _superseded(step, before))
     if before.depth + 1 > target.depth:
-        draft.deepen(_identifier(new), target, before.depth + 1)
+        draft.deepen(identifier_of(new), target, before.depth + 1)
     return Effect(draft.rows(), draft.tree, before.record, before.leaf, new)
 
 
@@ -116,7 +116,7 @@ def moved(step: Step) -> Effect:
         depth=before.depth + 1,
         target="",
     )
-    draft.enter(new, row, _pool_of(step, new, minted=False))
+    draft.enter(new, row, pool_of(step, new, minted=False))
     return Effect(draft.rows(), draft.tree, before.record, before.leaf, entry.to)
 
 
@@ -125,7 +125,7 @@ def _born(step: Step, states: frozenset[State], minted: bool) -> Effect:
     identifier = _free(step, entry.on)
     state, target = _said(entry.after)
     require(state in states, f"{entry.on} begins as {_word(state)}")
-    pool = _pool_of(step, identifier, minted)
+    pool = pool_of(step, identifier, minted)
     require(pool is not None or not minted, f"{entry.on} lies in no pool")
     row = Assignment(state, step.leaf, entry.time, entry.time, 0, entry.after, target, entry.ttl)
     draft = Draft(step.view)
@@ -177,10 +177,10 @@ def _subject(step: Step) -> tuple[str, Assignment]:
 def _free(step: Step, name: str) -> Identifier:
     """An identifier that is not assigned yet."""
     require(view.get_assignment(step.view, name) is None, f"{name} is assigned already")
-    return _identifier(name)
+    return identifier_of(name)
 
 
-def _identifier(name: str) -> Identifier:
+def identifier_of(name: str) -> Identifier:
     parts = name.split("/")
     if len(parts) != len(SEGMENTS):
         raise ReplayFault(f"{name[:80]!r} is no identifier")
@@ -193,7 +193,7 @@ def _said(record: bytes) -> tuple[State, str]:
     return BY_WORD[values["st"]], values.get("su", "")
 
 
-def _pool_of(step: Step, identifier: Identifier, minted: bool) -> tuple[Pool, PoolUse] | None:
+def pool_of(step: Step, identifier: Identifier, minted: bool) -> tuple[Pool, PoolUse] | None:
     """The pool that a code lies in, with the use it has by it."""
     serial = identifier.serial
     pool = view.pool_around(step.view, place_of(identifier), identifier.capability, serial)

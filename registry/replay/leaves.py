@@ -7,7 +7,7 @@ from typing import Any, Final, get_origin, get_type_hints
 
 import msgpack
 
-from registry.replay import identifiers, network, node, parties
+from registry.replay import handover, identifiers, network, node, parties
 from registry.replay.effect import Effect, ReplayFault, Step, require
 from registry.rules.status import Status
 from registry.tables import codec, log_entry
@@ -47,6 +47,9 @@ EFFECTS: Final[Mapping[str, Callable[[Step], Effect]]] = {
     "cut.reject": network.cut_changed,
     "cut.withdraw": network.cut_changed,
     "cut.move": network.cut_changed,
+    "cut.keep": network.cut_changed,
+    "cut.freeze": network.cut_changed,
+    "cut.decline": network.cut_changed,
     "receipt": identifiers.receipted,
     "filed.receipt": network.filed,
     "filed.end": network.filed,
@@ -54,6 +57,10 @@ EFFECTS: Final[Mapping[str, Callable[[Step], Effect]]] = {
     "filed.met": network.filed,
     "filing.request": parties.filing_asked,
     "filing.answer": parties.filing_answered,
+    "filing.move": handover.noted,
+    "leave": handover.left,
+    "take": handover.taken,
+    "take.subtree": handover.subtree_taken,
     "zone.load": node.zone_changed,
     "zone.drop": node.zone_changed,
     "zone.update": node.zone_updated,
@@ -124,6 +131,8 @@ class Replay:
         require(len(entry.serial) == wanted, f"{len(entry.serial)} serials, not {wanted}")
         require(entry.ttl >= 0, f"ttl {entry.ttl}")
         ttl = effect.tree[0].ttl if effect.tree else 0
+        if effect.ttl is not None:
+            ttl = effect.ttl
         return self._writer(entry).entry(
             entry.on,
             effect.after,

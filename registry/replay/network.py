@@ -97,6 +97,9 @@ _CUTS: Final[Mapping[str, tuple[tuple[CutState | None, ...], tuple[CutState, ...
         (CutState.WITHDRAWN,),
     ),
     "cut.move": (_FILED, _FILED),
+    "cut.keep": (_FILED, _FILED),
+    "cut.freeze": (_FILED, _FILED),
+    "cut.decline": (_FILED, _FILED),
 }
 
 
@@ -111,7 +114,7 @@ def cut_changed(step: Step) -> Effect:
     state = last.state if last is not None else None
     require(state in befores and after.state in afters, f"{entry.kind} does not lead there")
     rows, tree = changed(step.view, suffix, entry.on, before, after)
-    return Effect(rows, tree, codec.encode(after), last.leaf if last is not None else NO_LEAF)
+    return Effect(rows, tree, codec.encode_cut(after), last.leaf if last is not None else NO_LEAF)
 
 
 _TAKEN, _REFUSED, _ENDED, _GONE = (

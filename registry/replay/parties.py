@@ -122,7 +122,7 @@ def filing_asked(step: Step) -> Effect:
     require(
         row == CutFiling(FilingState.WANTED, "", since, entry.time, row.leaf), "its row differs"
     )
-    return _of_filing(step, row, before)
+    return of_filing(step, row, before)
 
 
 def filing_answered(step: Step) -> Effect:
@@ -133,13 +133,14 @@ def filing_answered(step: Step) -> Effect:
     assert before is not None
     wanted = CutFiling(row.state, entry.why, before.since, entry.time, row.leaf)
     require(row == wanted, "its row differs")
-    return _of_filing(step, row, before)
+    return of_filing(step, row, before)
 
 
-def _of_filing(step: Step, row: CutFiling, before: CutFiling | None) -> Effect:
+def of_filing(step: Step, row: CutFiling, before: CutFiling | None) -> Effect:
     row = row._replace(leaf=step.leaf)
     prev = NO_LEAF if before is None else before.leaf
-    return Effect(rows_of(step.entry.on, before, row), after=codec.encode(row), prev=prev)
+    rows = rows_of(step.entry.on, before, row)
+    return Effect(rows, after=codec.encode_cut_filing(row), prev=prev)
 
 
 def location_retired(step: Step) -> Effect:

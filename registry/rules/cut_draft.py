@@ -21,7 +21,7 @@ def changed(
         before: as it was if it waited or was filed.
     """
     key = cut.encode("ascii")
-    row = codec.encode(after)
+    row = codec.encode_cut(after)
     live = after.state in LIVE
     rows: list[Row] = [(codec.CUTS, key, row if live else None)]
     if not live or get_past_cut(seen, cut) is not None:
@@ -38,7 +38,11 @@ def changed(
 def _names(suffix: Names, cut: str, row: Cut | None) -> list[network.Named]:
     if row is None:
         return []
-    return [*network.cut_names(suffix, cut, row), *network.member_names(suffix, cut, row)]
+    return [
+        *network.cut_names(suffix, cut, row),
+        *network.member_names(suffix, cut, row),
+        *network.moving_names(cut, row),
+    ]
 
 
 def _index(suffix: Names, cut: str, row: Cut | None) -> dict[bytes, bytes]:
@@ -53,6 +57,8 @@ def _index(suffix: Names, cut: str, row: Cut | None) -> dict[bytes, bytes]:
         found[codec.waiting_key(cut)] = b""
     else:
         found[codec.member_key(network.member_label(suffix, cut))] = key
+    if row.moving is not None:
+        found[codec.moving_key(cut, row.moving.is_over)] = b""
     return found
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from registry.rules.case import Case
-from registry.rules.cut_draft import changed
+from registry.rules.cut_case import asked, place_of, unknown, written
+from registry.rules.cut_moves import is_moving, may_switch, switched
 from registry.rules.cut_rules import (
     able,
-    cut_of,
     dependent,
     ds_holds,
     is_not_rejected,
@@ -22,7 +22,6 @@ from registry.rules.requests import (
     REFERENCE_MAX,
     ApproveCut,
     FileCut,
-    MoveCut,
     RejectCut,
     Role,
     SetFiling,
@@ -30,8 +29,7 @@ from registry.rules.requests import (
 )
 from registry.rules.status import Status
 from registry.tables import codec
-from registry.tables.enums import CUT_STATE_WORDS, CutState
-from registry.tables.naming import Names
+from registry.tables.enums import CutState
 from registry.tables.rows import NO_LEAF, Cut, Filing, Node
 from registry.tables.view import (
     get_cut,
@@ -63,11 +61,13 @@ def set_filing(case: Case, body: SetFiling) -> Decision:
 
 def file(case: Case, body: FileCut) -> Decision:
     """A node asks for a cut, or names other servers of one it has."""
-    found = _asked(case, body.cut, body.node)
+    found = asked(case, body.cut, body.node)
     if isinstance(found, Refusal):
         return found.about(body.cut[:REFERENCE_MAX])
     suffix, cut, node, before = found
     name = body.node.lower()
+    if before is not None and may_switch(before, name):
+        return switched(case, suffix, cut, node, before, body)
     if before is not None and before.node != name:
         verb = "is filed for" if before.state is CutState.FILED else "awaits approval for"
         return Decision(Status.CUT_OVERLAPS, cut, f"{cut} {verb} node {before.node}")
@@ -90,6 +90,7 @@ def file(case: Case, body: FileCut) -> Decision:
         "",
         case.leaf,
         before.since if before is not None else case.now,
+        before.moving if before is not None else None,
     )
     if before is not None and before[:4] == row[:4]:
         return Decision(Status.UNCHANGED, cut)
@@ -105,19 +106,19 @@ def file(case: Case, body: FileCut) -> Decision:
         refusal = Refusal(Status.WAITING_QUOTA, detail)
     if refusal is not None:
         return refusal.about(cut)
-    return _written(case, suffix, cut, before, row, last.leaf if last is not None else NO_LEAF)
+    return written(case, suffix, cut, before, row, last.leaf if last is not None else NO_LEAF)
 
 
 def approve(case: Case, body: ApproveCut) -> Decision:
     """A cut that waits is filed, or one that was rejected after all."""
-    place = _place(case, body.cut)
+    place = place_of(case, body.cut)
     if isinstance(place, Refusal):
         return place.about(body.cut[:REFERENCE_MAX])
     suffix, cut = place
     before = get_cut(case.view, cut)
     last = before or get_past_cut(case.view, cut)
     if last is None or last.state is CutState.WITHDRAWN:
-        return _unknown(cut)
+        return unknown(cut)
     if last.state is CutState.FILED:
         return Decision(Status.UNCHANGED, cut)
     node = able(case.view, last.node)
@@ -131,12 +132,12 @@ def approve(case: Case, body: ApproveCut) -> Decision:
     )
     if refusal is not None:
         return refusal.about(cut)
-    return _written(case, suffix, cut, before, row, last.leaf)
+    return written(case, suffix, cut, before, row, last.leaf)
 
 
 def reject(case: Case, body: RejectCut) -> Decision:
     """A cut that waits is not filed; the node is told the reason."""
-    place = _place(case, body.cut)
+    place = place_of(case, body.cut)
     if isinstance(place, Refusal):
         return place.about(body.cut[:REFERENCE_MAX])
     suffix, cut = place
@@ -145,7 +146,7 @@ def reject(case: Case, body: RejectCut) -> Decision:
     if before is None:
         if past is not None and past.state is CutState.REJECTED:
             return Decision(Status.UNCHANGED, cut)
-        return _unknown(cut)
+        return unknown(cut)
     if before.state is not CutState.WAITING:
         detail = f"{cut} is filed; withdraw it, or move it to another node"
         return Decision(Status.STATE_PROHIBITS, cut, detail)
@@ -154,12 +155,12 @@ def reject(case: Case, body: RejectCut) -> Decision:
         detail = "no reason is given, which the node is to be told: give it with --reason"
         return Decision(Status.BAD_VALUE, cut, detail)
     row = before._replace(state=CutState.REJECTED, reason=reason, leaf=case.leaf)
-    return _written(case, suffix, cut, before, row, before.leaf)
+    return written(case, suffix, cut, before, row, before.leaf)
 
 
 def withdraw(case: Case, body: WithdrawCut) -> Decision:
     """A cut goes; what was rejected may be filed again then."""
-    place = _place(case, body.cut)
+    place = place_of(case, body.cut)
     if isinstance(place, Refusal):
         return place.about(body.cut[:REFERENCE_MAX])
     suffix, cut = place
@@ -172,7 +173,7 @@ def withdraw(case: Case, body: WithdrawCut) -> Decision:
     before = get_cut(case.view, cut)
     last = before or get_past_cut(case.view, cut)
     if last is None:
-        return _unknown(cut)
+        return unknown(cut)
     if last.node != name:
         return Decision(Status.CUT_OVERLAPS, cut, f"{cut} is a cut of node {last.node}")
     if last.state is CutState.WITHDRAWN:
@@ -180,64 +181,11 @@ def withdraw(case: Case, body: WithdrawCut) -> Decision:
     if before is not None and (led := dependent(case.view, cut)):
         detail = f"a name server of {led} lies in it; that has to leave it out first"
         return Decision(Status.ASSOCIATED, cut, detail)
-    row = last._replace(state=CutState.WITHDRAWN, reason=case.request.reason, leaf=case.leaf)
-    return _written(case, suffix, cut, before, row, last.leaf)
-
-
-def move(case: Case, body: MoveCut) -> Decision:
-    """A cut that is filed becomes another node's, in the root zone and in the catalog at once."""
-    found = _asked(case, body.cut, body.node)
-    if isinstance(found, Refusal):
-        return found.about(body.cut[:REFERENCE_MAX])
-    suffix, cut, node, before = found
-    name = body.node.lower()
-    if before is None:
-        return _unknown(cut)
-    if before.state is not CutState.FILED:
-        word = CUT_STATE_WORDS[before.state][0]
-        return Decision(Status.STATE_PROHIBITS, cut, f"{cut} is {word}; only what is filed moves")
-    servers = servers_of(suffix, name, body.servers)
-    if isinstance(servers, Refusal):
-        return servers.about(cut)
-    if refusal := ds_holds(body.ds):
-        return refusal.about(cut)
-    ds = tuple(sorted(set(body.ds)))
-    row = before._replace(node=name, servers=servers, ds=ds, leaf=case.leaf)
-    if row[:4] == before[:4]:
-        return Decision(Status.UNCHANGED, cut)
-    refusal = scope_holds(cut, name, node) or servers_hold(case.view, suffix, cut, row)
-    if refusal is not None:
-        return refusal.about(cut)
-    return _written(case, suffix, cut, before, row, before.leaf)
-
-
-def _asked(case: Case, text: str, name: str) -> tuple[Names, str, Node, Cut | None] | Refusal:
-    """The suffix, the cut, the node that may have it, and the cut as it is."""
-    place = _place(case, text)
-    if isinstance(place, Refusal):
-        return place
-    suffix, cut = place
-    node = able(case.view, name.lower())
-    if isinstance(node, Refusal):
-        return node
-    return suffix, cut, node, get_cut(case.view, cut)
-
-
-def _place(case: Case, text: str) -> tuple[Names, str] | Refusal:
-    """The suffix and the cut, in canonical form."""
-    suffix = suffix_of(case.view)
-    if isinstance(suffix, Refusal):
-        return suffix
-    cut = cut_of(text)
-    return cut if isinstance(cut, Refusal) else (suffix, cut)
-
-
-def _unknown(cut: str) -> Decision:
-    return Decision(Status.NOT_FOUND, cut, f"no cut is filed or awaits approval at {cut}")
-
-
-def _written(
-    case: Case, suffix: Names, cut: str, before: Cut | None, after: Cut, prev: int
-) -> Decision:
-    rows, tree = changed(case.view, suffix, cut, before, after)
-    return case.done(cut, rows, tree, codec.encode(after), prev)
+    if last.moving is not None and is_moving(last):
+        back = f"csid filing move {cut} --cancel"
+        detail = f"{cut} moves to node {last.moving.to}; {back} takes that back"
+        return Decision(Status.CUT_MOVES, cut, detail)
+    row = last._replace(
+        state=CutState.WITHDRAWN, reason=case.request.reason, leaf=case.leaf, moving=None
+    )
+    return written(case, suffix, cut, before, row, last.leaf)

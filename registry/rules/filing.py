@@ -22,7 +22,17 @@ from registry.tables.rows import NO_LEAF, Assignment, CutFiling, Root
 
 CUT_SEGMENTS: Final = 3  # owner/industry/location: no cut lies deeper
 _HALF: Final = 2**31
-_OPEN: Final = (FilingState.WANTED, FilingState.WAITING)
+MOVES: Final = frozenset(
+    {FilingState.MOVING, FilingState.LEAVING, FilingState.MOVED, FilingState.TAKING}
+)
+# In these there is something to be done, so they are found by state.
+_OPEN: Final = (
+    FilingState.WANTED,
+    FilingState.WAITING,
+    FilingState.MOVING,
+    FilingState.LEAVING,
+    FilingState.TAKING,
+)
 
 
 # -- identifiers
@@ -106,11 +116,18 @@ def request(case: Case, body: RequestFiling) -> Decision:
     if refusal is not None:
         return refusal.about(cut)
     before = view.get_cut_filing(case.view, cut)
+    if before is not None and before.state in MOVES:
+        return Decision(
+            Status.CUT_MOVES,
+            cut,
+            f"it is {FILING_WORDS[before.state][0]} (node {before.node}); to have it here, the "
+            "national node lets it move: csid filing move",
+        )
     if before is not None and before.state is not FilingState.REFUSED:
         return Decision(Status.UNCHANGED, cut)
     since = case.now if before is None else before.since
     row = CutFiling(FilingState.WANTED, "", since, case.now, case.leaf)
-    return _written(case, cut, row, before)
+    return written(case, cut, row, before)
 
 
 def answer(case: Case, body: AnswerFiling) -> Decision:
@@ -120,9 +137,12 @@ def answer(case: Case, body: AnswerFiling) -> Decision:
     if before is None:
         return Decision(Status.NOT_FOUND, cut[:REFERENCE_MAX], "its filing was not asked for here")
     after = before._replace(state=body.state, reason=case.request.reason)
+    if before.state in MOVES:
+        detail = f"the answer is late: the cut moves, or has moved ({before.node})"
+        return Decision(Status.UNCHANGED, cut, detail)
     if after == before:
         return Decision(Status.UNCHANGED, cut)
-    return _written(case, cut, after._replace(changed=case.now, leaf=case.leaf), before)
+    return written(case, cut, after._replace(changed=case.now, leaf=case.leaf), before)
 
 
 def _may_file(root: Root | None) -> Refusal | None:
@@ -150,7 +170,7 @@ def in_scope(seen: view.View, cut: str) -> Refusal | None:
 
 def rows_of(cut: str, before: CutFiling | None, after: CutFiling) -> list[Row]:
     """What is written of the filing of a cut. Those that are to be asked for are found by state."""
-    rows: list[Row] = [(codec.FILINGS, cut.encode("ascii"), codec.encode(after))]
+    rows: list[Row] = [(codec.FILINGS, cut.encode("ascii"), codec.encode_cut_filing(after))]
     old = None if before is None else before.state
     for state, value in ((old, None), (after.state, b"")):
         if state in _OPEN and old is not after.state:
@@ -158,6 +178,7 @@ def rows_of(cut: str, before: CutFiling | None, after: CutFiling) -> list[Row]:
     return rows
 
 
-def _written(case: Case, cut: str, row: CutFiling, before: CutFiling | None) -> Decision:
+def written(case: Case, cut: str, row: CutFiling, before: CutFiling | None) -> Decision:
+    """The filing of a cut is another now."""
     prev = NO_LEAF if before is None else before.leaf
-    return case.done(cut, rows_of(cut, before, row), after=codec.encode(row), prev=prev)
+    return case.done(cut, rows_of(cut, before, row), after=codec.encode_cut_filing(row), prev=prev)

@@ -27,14 +27,19 @@ from registry.rules.requests import (
     Assign,
     Body,
     ChangeNode,
+    DeclineCut,
     FileCut,
     FinishPlan,
+    FreezeCut,
     Import,
     IntroduceOwner,
     JudgeOwner,
+    KeepCut,
+    Leave,
     Mint,
     Move,
     MoveCut,
+    MoveFiling,
     QualifyOwner,
     ReinstateNode,
     RejectCut,
@@ -47,7 +52,9 @@ from registry.rules.requests import (
     SetFiling,
     SetScope,
     SuspendNode,
+    Take,
     TakeReceipt,
+    TakeSubtree,
     Update,
     UpdateOwner,
     WithdrawCut,
@@ -74,6 +81,14 @@ _ADMINISTRATOR: Final = frozenset({Role.ADMINISTRATOR})
 _REGISTRAR: Final = frozenset({Role.ADMINISTRATOR, Role.REGISTRAR})
 _NODE: Final = frozenset({Role.NODE})
 _FOR_NODE: Final = _ADMINISTRATOR | _NODE
+# What is said of a cut that is not to be written in, with its name and that of the other node.
+_AWAY: Final = {
+    FilingState.MOVING: "{} moves to node {}, and nothing is changed in it until that is done: ask "
+    "again there, or here if the national node takes it back",
+    FilingState.LEAVING: "{} has moved to node {}: ask there",
+    FilingState.MOVED: "{} is a cut of node {}: ask there",
+    FilingState.TAKING: "{} is being taken over from node {}: ask again in a while",
+}
 # Reading the registry is for every role; the audit commands ask this before they read.
 MAY_AUDIT: Final = frozenset({Role.ADMINISTRATOR, Role.AUDITOR})
 
@@ -121,9 +136,16 @@ RULES: Final[Mapping[type[Body], Rule]] = {
     RejectCut: Rule(_ADMINISTRATOR),
     WithdrawCut: Rule(_FOR_NODE, lambda body: (body.node,)),
     MoveCut: Rule(_ADMINISTRATOR),
+    KeepCut: Rule(_ADMINISTRATOR),
+    FreezeCut: Rule(_NODE, lambda body: (body.node,)),
+    DeclineCut: Rule(_NODE, lambda body: (body.node,)),
     TakeReceipt: Rule(_NODE),
     RequestFiling: Rule(_REGISTRAR, lambda body: (fold(body.cut).partition("/")[0],)),
     AnswerFiling: Rule(_NODE),
+    MoveFiling: Rule(_NODE),
+    Leave: Rule(_NODE),
+    Take: Rule(_NODE),
+    TakeSubtree: Rule(_NODE),
     FinishPlan: Rule(_REGISTRAR),
 }
 # The others are the node's own decisions: filing is answered, and a hold lifted, by the node. Where
@@ -261,7 +283,17 @@ def cut_open(view: View, place: str) -> Refusal | None:
                 f"the national node has refused {prefix}: {filing.reason}; once that is settled, "
                 f"csid filing request {prefix} asks again",
             )
+        if filing is not None and filing.state in _AWAY:
+            return Refusal(Status.CUT_MOVES, _AWAY[filing.state].format(prefix, filing.node))
     return None
+
+
+def cut_stays(view: View, name: str) -> Refusal | None:
+    """Whether what is registered of an identifier is this node's to change: the cut around it does
+    not move to another node.
+    """
+    refusal = cut_open(view, name.rpartition("/")[0])
+    return refusal if refusal is not None and refusal.status is Status.CUT_MOVES else None
 
 
 def _is_ours(view: View, place: str) -> Refusal | None:

@@ -368,13 +368,44 @@ class WithdrawCut:
 
 @dataclass(frozen=True, slots=True)
 class MoveCut:
-    """Delegate a cut that is filed to another node; ``servers`` and ``ds`` as of `FileCut`."""
+    """Let a cut that is filed move to another node, which takes it over in its time."""
 
     kind: ClassVar[str] = "cut.move"
     cut: str
     node: str
-    servers: tuple[Server, ...] = ()
-    ds: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KeepCut:
+    """Take back the move of a cut that is not done yet."""
+
+    kind: ClassVar[str] = "cut.keep"
+    cut: str
+
+
+@dataclass(frozen=True, slots=True)
+class FreezeCut:
+    """The node that a cut moves from (``node``) changes nothing in it any more: ``serial`` is the
+    last of its zone. ``number``: of the move.
+    """
+
+    kind: ClassVar[str] = "cut.freeze"
+    cut: str
+    node: str
+    number: int
+    serial: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeclineCut:
+    """The node that a cut moves to, or from (``node``), cannot do its part, for the request's
+    reason.
+    """
+
+    kind: ClassVar[str] = "cut.decline"
+    cut: str
+    node: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -411,6 +442,46 @@ class AnswerFiling:
     kind: ClassVar[str] = "filing.answer"
     cut: str
     state: FilingState
+
+
+@dataclass(frozen=True, slots=True)
+class MoveFiling:
+    """Note where a cut is on its way to or from this node: ``node`` is the other one."""
+
+    kind: ClassVar[str] = "filing.move"
+    cut: str
+    state: FilingState
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """An identifier whose cut is another node's now is this one's no more."""
+
+    kind: ClassVar[str] = "leave"
+    identifier: Identifier
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """An identifier whose cut is this node's now is as its zone says: with a record, or, where
+    another has taken its place, none, and ``target``.
+    """
+
+    kind: ClassVar[str] = "take"
+    identifier: Identifier
+    record: bytes
+    target: str
+    ttl: int
+
+
+@dataclass(frozen=True, slots=True)
+class TakeSubtree:
+    """A prefix in a cut that is this node's now leads to another, as its zone says."""
+
+    kind: ClassVar[str] = "take.subtree"
+    old: str
+    new: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -453,9 +524,16 @@ Body = (
     | RejectCut
     | WithdrawCut
     | MoveCut
+    | KeepCut
+    | FreezeCut
+    | DeclineCut
     | TakeReceipt
     | RequestFiling
     | AnswerFiling
+    | MoveFiling
+    | Leave
+    | Take
+    | TakeSubtree
     | FinishPlan
 )
 

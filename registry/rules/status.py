@@ -64,6 +64,7 @@ class Status(Enum):
     CUT_HAS_NAMES = (422, False, 2305, "其下已有登记", "names are registered at or below it")
     DELEGATED = (423, False, 2308, "已委派给其他节点", "it is delegated to another node")
     WAITING_QUOTA = (424, False, 2308, "待审备案过多", "too many filings of the node wait")
+    CUT_MOVES = (425, False, 2304, "切分点迁移中或已迁出", "the cut moves between nodes")
     NOT_FILED = (430, False, 2308, "所在切分点备案未通过", "the cut around it was not filed")
 
     BAD_VALUE = (500, False, 2005, "取值不合规", "a value is not well-formed")

@@ -171,6 +171,9 @@ def _reached(state: State, verb: Verb) -> bool:
 
 def held(case: Case, name: str, verb: Verb) -> Assignment | Refusal:
     """An identifier that is there and in a state from which the verb leads on."""
+    refusal = policy.cut_stays(case.view, name)
+    if refusal is not None:
+        return refusal
     before = view.get_assignment(case.view, name)
     if before is None:
         return Refusal(Status.NOT_FOUND, f"{name} is not assigned here")
@@ -202,6 +205,7 @@ def turned(
     is_filed = state is State.FILING and before.state is not state
     refusal = (
         policy.verb_allowed(case.request.actor, verb)
+        or policy.cut_stays(case.view, name)
         or policy.answer_allowed(case.view, case.request.actor, verb)
         or (policy.cut_open(case.view, name.rpartition("/")[0]) if is_filed else None)
         or ttl_holds(ttl)

@@ -27,6 +27,7 @@ from registry.tables.rows import (
     Filed,
     Filing,
     Lost,
+    Moving,
     Node,
     Owner,
     Place,
@@ -56,6 +57,7 @@ PAST_CUTS: Final = "past_cuts"  # that were rejected or withdrawn
 CUT_INDEX: Final = "cut_index"
 FILINGS: Final = "filings"
 FILED: Final = "filed"
+GONE: Final = "gone"  # identifiers that have moved away with their cut
 TABLES: Final = (
     OWNERS,
     POOLS,
@@ -74,6 +76,7 @@ TABLES: Final = (
     CUT_INDEX,
     FILINGS,
     FILED,
+    GONE,
 )
 # Kept by a replay alone: what updates have made of a zone since it was loaded, by the leaf of that
 # (8, big-endian) and the key of a name below the apex: [before, after, leaf]. Under FF and the
@@ -154,6 +157,11 @@ def by_server(place: str) -> bytes:
 def waiting_key(cut: str) -> bytes:
     """The key in CUT_INDEX of a cut that waits."""
     return b"w/" + cut.encode("ascii")
+
+
+def moving_key(cut: str, is_over: bool) -> bytes:
+    """The key in CUT_INDEX of a cut that moves, or has moved."""
+    return (b"d/" if is_over else b"v/") + cut.encode("ascii")
 
 
 def member_key(label: str) -> bytes:
@@ -264,7 +272,13 @@ def decode_node(value: bytes) -> Node:
 def decode_cut(value: bytes) -> Cut:
     """The cut in a row."""
     state, *rest = _unpack(value)
-    return Cut(CutState(state), *rest)
+    cut = Cut(CutState(state), *rest)
+    return cut if cut.moving is None else cut._replace(moving=Moving(*cut.moving))
+
+
+def encode_cut(cut: Cut) -> bytes:
+    """The row of a cut; one that never moved says nothing of that."""
+    return encode(cut if cut.moving is not None else cut[:-1])
 
 
 def decode_node_use(value: bytes | None) -> tuple[int, int]:
@@ -284,3 +298,8 @@ def decode_cut_filing(value: bytes) -> CutFiling:
     """The filing of a cut in a row."""
     state, *rest = _unpack(value)
     return CutFiling(FilingState(state), *rest)
+
+
+def encode_cut_filing(filing: CutFiling) -> bytes:
+    """The row of the filing of a cut."""
+    return encode(filing if filing.node else filing[:-1])

@@ -136,6 +136,14 @@ class FilingState(IntEnum):
     WAITING = 1  # the national node has it, and decides later
     FILED = 2
     REFUSED = 3
+    MOVING = 4  # to another node: nothing in it is changed any more
+    LEAVING = 5  # it is the other node's; what was registered in it goes, its zone is a copy
+    MOVED = 6  # it is another node's
+    TAKING = 7  # it is to be this node's, or is so already, and what is in it is taken over
+
+
+# A cut moves to this node or from it, and something is still to be done here.
+UNDER_WAY: Final = (FilingState.MOVING, FilingState.LEAVING, FilingState.TAKING)
 
 
 class FiledState(IntEnum):

@@ -7,6 +7,10 @@ suffix of the network, and in its catalog zone (RFC 9432).
     CUT.SUFFIX                    NS, DS    a cut; names of servers in it have their addresses
     LABEL.zones._catalog.SUFFIX   PTR       the cut as a member of the catalog
     group.LABEL.zones._catalog…   TXT       the node that serves it
+    CUT.moves.SUFFIX              TXT       "v=1" "move=number" "from=…" "to=…"; "serial=…" once the
+                                            node that it leaves changes nothing in it any more
+    CUT.moved.SUFFIX              TXT       "v=1" "move=number" "node=…": who has it since its last
+                                            move was done, or taken back
 
 A *path* is a name below the suffix as `TreeChange` has it: its labels, the topmost first, with /
 between them, in lower case but for cuts.
@@ -14,6 +18,7 @@ between them, in lower case but for cuts.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from ipaddress import ip_address
 from typing import Final
 
@@ -30,6 +35,8 @@ from resolver.sync import catalog
 TTL: Final = 3_600  # seconds, of all of them
 NODES: Final = "nodes"  # an owner has 18 characters, so none is called so
 CATALOG: Final = "_catalog"
+MOVES: Final = "moves"
+MOVED: Final = "moved"
 _SERVICE: Final = "_tcp/_sync"
 _MEMBERS: Final = f"{CATALOG}/zones"
 _GROUP: Final = "group"
@@ -69,7 +76,7 @@ def node_names(suffix: Names, name: str, node: Node) -> list[Named]:
         f"state={NODE_STATE_WORDS[node.state][0]}",
         f"key={node.generation}",
     ]
-    text = b"".join(bytes((len(one),)) + one.encode("ascii") for one in texts)
+    text = text_of(texts)
     target = suffix.target(host)
     ports = sorted({port for _, port in node.addresses})
     services = tuple(bytes(4) + port.to_bytes(2, "big") + target for port in ports)
@@ -77,6 +84,26 @@ def node_names(suffix: Names, name: str, node: Node) -> list[Named]:
         (host, _rrsets(_addresses(found), (TXT, (text,)))),
         (service, _rrsets([], (SRV, services))),
     ]
+
+
+def text_of(texts: Iterable[str]) -> bytes:
+    """The data of a TXT record with these strings."""
+    return b"".join(bytes((len(one),)) + one.encode("ascii") for one in texts)
+
+
+def moving_names(cut: str, row: Cut) -> list[Named]:
+    """What the root zone says of a move of a cut, while it lasts or since."""
+    moving = row.moving
+    if moving is None or row.state is not CutState.FILED:
+        return []
+    if moving.is_over:
+        text = text_of(("v=1", f"move={moving.number}", f"node={row.node}"))
+        return [(f"{MOVED}/{cut}", ((TXT, (text,)),))]
+    noted = ("v=1", f"move={moving.number}", f"from={moving.source}", f"to={moving.to}")
+    texts = [text_of(noted)]
+    if moving.serial is not None:
+        texts.append(text_of([f"serial={moving.serial}"]))
+    return [(f"{MOVES}/{cut}", ((TXT, tuple(sorted(texts))),))]
 
 
 def cut_names(suffix: Names, cut: str, row: Cut) -> list[Named]:
@@ -140,15 +167,20 @@ def wanted_at(view: View, suffix: Names, path: str) -> RRsets | None:
         name = folded.split("/")[1] if "/" in folded else ""
         node = get_node(view, name) if name and folded.isascii() else None
         return dict(node_names(suffix, name, node)).get(folded, ()) if node is not None else ()
+    if folded.partition("/")[0] in (MOVES, MOVED):
+        cut = path.partition("/")[2].upper()
+        moved = get_cut(view, cut) if cut and cut.isascii() else None
+        found_at = dict(moving_names(cut, moved)) if moved is not None else {}
+        return {one.lower(): rrsets for one, rrsets in found_at.items()}.get(folded, ())
     if folded == _MEMBERS:
         return ()
     if folded.startswith(f"{_MEMBERS}/"):
         label = folded.split("/")[2]
-        cut = view.get(codec.CUT_INDEX, codec.member_key(label)) if folded.isascii() else None
-        found = None if cut is None else get_cut(view, cut.decode("ascii"))
-        if cut is None or found is None:
+        key = view.get(codec.CUT_INDEX, codec.member_key(label)) if folded.isascii() else None
+        found = None if key is None else get_cut(view, key.decode("ascii"))
+        if key is None or found is None:
             return ()
-        return dict(member_names(suffix, cut.decode("ascii"), found)).get(folded, ())
+        return dict(member_names(suffix, key.decode("ascii"), found)).get(folded, ())
     above = cut_above(view, path.upper()) if path.isascii() else None
     if above is None or above[1].state is not CutState.FILED:
         return None
@@ -177,5 +209,9 @@ def paths_of(suffix: Names, kind: str, subject: str, row: bytes) -> list[str]:
     if not kind.startswith("cut."):
         return []
     cut = codec.decode_cut(row)._replace(state=CutState.FILED)
-    found = [*cut_names(suffix, subject, cut), *member_names(suffix, subject, cut)]
+    found = [
+        *cut_names(suffix, subject, cut),
+        *member_names(suffix, subject, cut),
+        *moving_names(subject, cut),
+    ]
     return [path for path, _ in found]

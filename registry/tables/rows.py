@@ -152,6 +152,7 @@ class CutFiling(NamedTuple):
     since: int  # wanted
     changed: int
     leaf: int
+    node: str = ""  # of a cut that moves, the other node
 
 
 class Filed(NamedTuple):
@@ -188,6 +189,17 @@ class Node(NamedTuple):
     since: int
 
 
+class Moving(NamedTuple):
+    """A move of a cut from one node to another."""
+
+    number: int  # the leaf with which it began
+    source: str
+    to: str
+    serial: int | None = None  # of the zone, that the node it leaves does not change any more
+    why: str = ""  # one of the two nodes cannot do its part, in its words
+    is_over: bool = False  # it was done, or taken back
+
+
 class Cut(NamedTuple):
     """The filing of a cut. Its prefix is the key of the row."""
 
@@ -199,3 +211,4 @@ class Cut(NamedTuple):
     reason: str  # why it was rejected
     leaf: int
     since: int
+    moving: Moving | None = None  # its last move

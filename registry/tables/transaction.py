@@ -30,9 +30,20 @@ ANSWERED: Final = b"registry.answered"
 # Zones that are to be looked through for identifiers to be filed: canonical key of the apex ->
 # where that has arrived (registry/network/filed.py).
 LOOKED: Final = b"registry.looked"
+# For whom a zone was looked through last: origin -> the name of the node whose it was.
+LOOKED_FOR: Final = b"registry.looked_for"
 _TABLES: Final = {table: f"registry.{table}".encode("ascii") for table in codec.TABLES}
 
-ALL_TABLES: Final = (*_TABLES.values(), _AUDIT, _LEAVES, CHECKPOINTS, OWED, ANSWERED, LOOKED)
+ALL_TABLES: Final = (
+    *_TABLES.values(),
+    _AUDIT,
+    _LEAVES,
+    CHECKPOINTS,
+    OWED,
+    ANSWERED,
+    LOOKED,
+    LOOKED_FOR,
+)
 
 _LEAF: Final = b"l"  # what the keys of leaves begin with
 

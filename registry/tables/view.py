@@ -102,6 +102,12 @@ def get_assignment(view: View, identifier: str) -> Assignment | None:
     return None if value is None else codec.decode_assignment(value)
 
 
+def get_gone(view: View, identifier: str) -> Assignment | None:
+    """What was registered of an identifier when it moved away with its cut."""
+    value = view.get(codec.GONE, identifier.encode("ascii"))
+    return None if value is None else codec.decode_assignment(value)
+
+
 def count_live(view: View, code: str) -> int:
     """How many identifiers of an owner live: neither retired nor superseded."""
     return codec.decode_count(view.get(codec.COUNTS, codec.owner_count_key(code)))
@@ -251,7 +257,7 @@ def last_leaves(seen: View, subject: str) -> list[int]:
     """
     if not subject.isascii() or len(subject) > _KEY_MAX:
         return []
-    assignment = get_assignment(seen, subject)
+    assignment = get_assignment(seen, subject) or get_gone(seen, subject)
     if assignment is not None:
         return [assignment.leaf]
     place = subject.rpartition("/")[0]

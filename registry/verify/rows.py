@@ -24,6 +24,7 @@ _LEAF_AT: Final = {  # which field of a row is the leaf of its last change
     codec.PAST_CUTS: 6,
     codec.FILINGS: 4,
     codec.FILED: 5,
+    codec.GONE: 1,
 }
 
 Row = tuple[bytes, bytes]

@@ -33,13 +33,18 @@ from registry.rules.requests import (
     Assign,
     Body,
     ChangeNode,
+    DeclineCut,
     FileCut,
+    FreezeCut,
     Import,
     IntroduceOwner,
     JudgeOwner,
+    KeepCut,
+    Leave,
     Mint,
     Move,
     MoveCut,
+    MoveFiling,
     QualifyOwner,
     ReinstateNode,
     RejectCut,
@@ -53,7 +58,9 @@ from registry.rules.requests import (
     SetFiling,
     SetScope,
     SuspendNode,
+    Take,
     TakeReceipt,
+    TakeSubtree,
     Update,
     UpdateOwner,
     WithdrawCut,
@@ -63,6 +70,7 @@ from registry.tables import codec, log_entry, view
 from registry.tables.enums import BY_WORD, NODE_ROLE_WORDS
 from registry.tables.index import place_of
 from registry.tables.log_entry import LogEntry
+from registry.tables.rows import Moving
 from registry.tables.view import View
 
 
@@ -196,8 +204,38 @@ def _file_cut(_seen: View, entry: LogEntry) -> Body:
         (names.to_text(wire), tuple(str(ip_address(one)) for one in packed))
         for wire, packed in cut.servers
     )
-    kind = MoveCut if entry.kind == MoveCut.kind else FileCut
-    return kind(entry.on, cut.node, servers, cut.ds)
+    return FileCut(entry.on, cut.node, servers, cut.ds)
+
+
+def _move_of(entry: LogEntry) -> Moving:
+    moving = codec.decode_cut(entry.after).moving
+    if moving is None:
+        raise ValueError("its row says of no move")
+    return moving
+
+
+def _move_cut(_seen: View, entry: LogEntry) -> Body:
+    return MoveCut(entry.on, _move_of(entry).to)
+
+
+def _freeze_cut(_seen: View, entry: LogEntry) -> Body:
+    moving = _move_of(entry)
+    serial = -1 if moving.serial is None else moving.serial
+    return FreezeCut(entry.on, moving.source, moving.number, serial)
+
+
+def _decline_cut(_seen: View, entry: LogEntry) -> Body:
+    moving = _move_of(entry)
+    return DeclineCut(entry.on, moving.to, moving.number)
+
+
+def _move_filing(_seen: View, entry: LogEntry) -> Body:
+    row = codec.decode_cut_filing(entry.after)
+    return MoveFiling(entry.on, row.state, row.node)
+
+
+def _take(_seen: View, entry: LogEntry) -> Body:
+    return Take(parse(entry.on), entry.after, entry.to, entry.ttl)
 
 
 def _withdraw_cut(_seen: View, entry: LogEntry) -> Body:
@@ -235,6 +273,13 @@ _BODIES: Final[Mapping[str, Callable[[View, LogEntry], Any]]] = {
     ApproveCut.kind: lambda _, entry: ApproveCut(entry.on),
     RejectCut.kind: lambda _, entry: RejectCut(entry.on),
     WithdrawCut.kind: _withdraw_cut,
-    MoveCut.kind: _file_cut,
+    MoveCut.kind: _move_cut,
+    KeepCut.kind: lambda _, entry: KeepCut(entry.on),
+    FreezeCut.kind: _freeze_cut,
+    DeclineCut.kind: _decline_cut,
+    MoveFiling.kind: _move_filing,
+    Leave.kind: lambda _, entry: Leave(parse(entry.on)),
+    Take.kind: _take,
+    TakeSubtree.kind: lambda _, entry: TakeSubtree(entry.on, entry.to),
     RetireLocation.kind: lambda _, entry: RetireLocation(entry.on, entry.to),
 }

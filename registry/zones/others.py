@@ -83,7 +83,7 @@ def _read(name: str, blobs: dict[tuple[bytes, ...], bytes]) -> Other | None:
         return None
     said: dict[str, list[str]] = {}
     for rdata in rrsets[TXT].rdatas:
-        for text in _strings(rdata):
+        for text in strings_of(rdata):
             key, _, value = text.partition("=")
             said.setdefault(key, []).append(value)
     addresses = [
@@ -101,7 +101,7 @@ def _read(name: str, blobs: dict[tuple[bytes, ...], bytes]) -> Other | None:
     return Other(name, role, scope, state, tuple(addresses), port, generation)
 
 
-def _strings(rdata: bytes) -> Iterator[str]:
+def strings_of(rdata: bytes) -> Iterator[str]:
     """The character strings of a TXT record."""
     at = 0
     while at < len(rdata):

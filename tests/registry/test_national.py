@@ -19,6 +19,8 @@ from registry.rules.requests import (
     Body,
     ChangeNode,
     FileCut,
+    FreezeCut,
+    KeepCut,
     MoveCut,
     ReinstateNode,
     RejectCut,
@@ -31,7 +33,8 @@ from registry.rules.requests import (
 )
 from registry.rules.status import Status
 from registry.service import Registry
-from registry.tables.network import member_label
+from registry.tables.network import member_label, text_of
+from registry.tables.view import get_cut
 from resolver.store.node import rrsets_of
 from resolver.sync import settings as sync
 from resolver.sync.settings import Subject, Target
@@ -45,6 +48,7 @@ from tests.support.networking import (
     NAMED,
     SUFFIX,
     ZHEJIANG,
+    acting,
     filing,
 )
 from tests.support.registering import ADMINISTRATOR, OTHER, OWNER, RECORD, identifier
@@ -165,11 +169,28 @@ def test_a_cut_is_delegated_and_a_member_in_one_transaction(registry: Registry) 
     with registry.store.read() as read:
         assert [read.summary(zone).serial for zone in read.zones()] == [n + 1 for n in before]
     require_sound(registry)
-    must(registry, MoveCut(CUT, "anywhere"))
+    must(registry, AGGREGATE, MoveCut(CUT, "anywhere"))
+    assert held(registry, CUT) == {NS: [NAMED.target("nodes/zhejiang")]}
+    with registry.view() as seen:
+        row = get_cut(seen, CUT)
+    assert row is not None
+    number = row.leaf
+    noted = text_of(["v=1", f"move={number}", "from=zhejiang", "to=anywhere"])
+    assert held(registry, f"moves/{CUT}") == {TXT: [noted]}
+    require_sound(registry)
+    frozen = Request(acting("zhejiang"), FreezeCut(CUT, "zhejiang", number, 7))
+    assert registry.submit(frozen).status is Status.DONE
+    assert sorted(held(registry, f"moves/{CUT}")[TXT]) == sorted([noted, text_of(["serial=7"])])
+    require_sound(registry)
+    must(registry, FileCut(CUT, "anywhere"))
     assert held(registry, CUT) == {NS: [NAMED.target("nodes/anywhere")]}
     assert held(registry, f"{member}/group") == {TXT: [b"\x08anywhere"]}
+    assert held(registry, f"moves/{CUT}") == {}
+    over = text_of(["v=1", f"move={number}", "node=anywhere"])
+    assert held(registry, f"moved/{CUT}") == {TXT: [over]}
+    require_sound(registry)
     must(registry, WithdrawCut(CUT, "anywhere"))
-    assert held(registry, CUT) == held(registry, member) == {}
+    assert held(registry, CUT) == held(registry, member) == held(registry, f"moved/{CUT}") == {}
     require_sound(registry)
 
 
@@ -201,7 +222,8 @@ requests = st.one_of(
     st.builds(FileCut, prefixes, names_of_nodes, servers),
     st.builds(FileCut, prefixes, st.just("anywhere"), servers),
     st.builds(WithdrawCut, prefixes, names_of_nodes),
-    st.builds(MoveCut, prefixes, names_of_nodes, servers),
+    st.builds(MoveCut, prefixes, names_of_nodes),
+    st.builds(KeepCut, prefixes),
     st.builds(ApproveCut, prefixes),
     st.builds(RejectCut, prefixes),
     st.builds(SetFiling, st.sampled_from(["automatic", "manual"])),

@@ -13,6 +13,7 @@ from registry.rules.requests import (
     REFERENCE_MAX,
     ApproveCut,
     Body,
+    KeepCut,
     MoveCut,
     RejectCut,
     SetFiling,
@@ -39,9 +40,17 @@ def register(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
     withdraw = actions.add_parser("withdraw", help="take a cut back 撤销")
     withdraw.add_argument("cut", metavar="CUT", help=_CUT)
     withdraw.set_defaults(run=run_withdraw)
-    move = actions.add_parser("move", help="delegate a cut to another node 变更节点")
+    move = actions.add_parser(
+        "move",
+        help="let a cut move to another node 变更节点",
+        description="Let a cut move to another node, with all that is registered in it 变更节点. "
+        "The two nodes do their part by themselves; csid filing show says how far they are. Until "
+        "the new node has it whole, the cut is the old one's, and --cancel takes the move back.",
+    )
     move.add_argument("cut", metavar="CUT", help=_CUT)
-    move.add_argument("--to", required=True, metavar="NODE", help="the node 节点")
+    way = move.add_mutually_exclusive_group(required=True)
+    way.add_argument("--to", default="", metavar="NODE", help="the node 节点")
+    way.add_argument("--cancel", action="store_true", help="take the move back 取消变更")
     move.set_defaults(run=run_move)
     mode = actions.add_parser("mode", help="file cuts at once, or once approved 备案方式")
     mode.add_argument("mode", choices=tuple(MODES), help="automatic 自动, manual 人工")
@@ -73,8 +82,8 @@ def run_withdraw(args: argparse.Namespace) -> int:
 
 
 def run_move(args: argparse.Namespace) -> int:
-    """Delegate a cut to another node."""
-    return _ask(args, MoveCut(args.cut, args.to))
+    """Let a cut move to another node, or stay where it is."""
+    return _ask(args, KeepCut(args.cut) if args.cancel else MoveCut(args.cut, args.to))
 
 
 def run_mode(args: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from csid.identifier import fold
 from csid.vocabulary import CUT_STATES
 from gateway.cli import options, output, request
 from registry.network import territory
+from registry.rules.cut_moves import is_moving
 from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables import codec
@@ -66,7 +67,7 @@ def run_list(args: argparse.Namespace) -> int:
         output.print_list(
             ("切分点 Cut", "节点 Node", "状态 State", "备案号 Filing", "时间 Since", "事由 Why"),
             (
-                (cut, row.node, _state(row), row.number, output.moment(row.since), row.reason)
+                (cut, row.node, _state(row), row.number, output.moment(row.since), _why(row))
                 for cut, row in found
             ),
         )
@@ -154,7 +155,7 @@ def run_show(args: argparse.Namespace) -> int:
         ("备案号 Filing", str(row.number)),
         *(("名称服务器 Server", " ".join((name, *found))) for name, found in _servers(row)),
         *(("DS", one.hex()) for one in row.ds),
-        ("事由 Why", row.reason),
+        ("迁移 Move" if is_moving(row) else "事由 Why", _why(row)),
         ("时间 Since", output.moment(row.since)),
     ]
     output.print_facts([one for one in rows if one[1]])
@@ -164,6 +165,20 @@ def run_show(args: argparse.Namespace) -> int:
 def _state(row: Cut) -> str:
     word, zh = CUT_STATE_WORDS[row.state]
     return f"{zh} {word}"
+
+
+def _why(row: Cut) -> str:
+    """Why it was rejected; of a cut that moves, how far it is."""
+    moving = row.moving
+    if moving is None or moving.is_over:
+        return row.reason
+    if moving.why:
+        point = f"迁移受阻 is held up: {moving.why}"
+    elif moving.serial is None:
+        point = f"待 {moving.source} 停止变更 until {moving.source} changes nothing in it any more"
+    else:
+        point = f"待 {moving.to} 接收 until {moving.to} has serial {moving.serial}"
+    return f"→ {moving.to}: {point}"
 
 
 def _servers(row: Cut) -> list[tuple[str, list[str]]]:
@@ -183,4 +198,19 @@ def _as_json(cut: str, row: Cut) -> dict[str, Any]:
         "ds": [one.hex() for one in row.ds],
         "reason": row.reason,
         "since": row.since,
+        "move": _move_json(row),
+    }
+
+
+def _move_json(row: Cut) -> dict[str, Any] | None:
+    """The move of a cut that is under way."""
+    if row.moving is None or row.moving.is_over:
+        return None
+    moving = row.moving
+    return {
+        "number": moving.number,
+        "from": moving.source,
+        "to": moving.to,
+        "serial": moving.serial,
+        "held_up": moving.why,
     }

@@ -84,7 +84,7 @@ def _answered(registry: Registry, cut: str, seconds: int) -> CutFiling | None:
 def text_of(cut: str, row: CutFiling) -> str:
     """A cut with the state of its filing, in one line."""
     word, zh = FILING_WORDS[row.state]
-    return "  ".join(filter(None, (cut, f"{zh} {word}", row.reason)))
+    return "  ".join(filter(None, (cut, f"{zh} {word}", row.node, row.reason)))
 
 
 def json_of(cut: str, row: CutFiling) -> dict[str, object]:
@@ -93,6 +93,7 @@ def json_of(cut: str, row: CutFiling) -> dict[str, object]:
         "cut": cut,
         "state": FILING_WORDS[row.state][0],
         "reason": row.reason,
+        "node": row.node or None,
         "since": row.since,
         "changed": row.changed,
     }

@@ -58,7 +58,7 @@ def _text_of(one: CutStatus) -> str:
     state = reason = ""
     if row is not None:
         word, zh = FILING_WORDS[row.state]
-        state, reason = f"{zh} {word} {output.moment(row.changed)}", row.reason
+        state, reason = f"{zh} {word} {output.moment(row.changed)}", row.node or row.reason
     waiting = f"待回执 wait {one.waiting:,}" if one.waiting else ""
     oldest = f"最早 since {output.moment(one.oldest)}" if one.oldest else ""
     refused = f"未通过 refused {one.refused:,}" if one.refused else ""

@@ -40,6 +40,10 @@ KINDS: Final = {
     "receipt": "回执",
     "filing.request": "申请切分点",
     "filing.answer": "切分点答复",
+    "filing.move": "切分点迁移",
+    "leave": "随切分点迁出",
+    "take": "随切分点迁入",
+    "take.subtree": "整体别名迁入",
     "filed.receipt": "出具回执",
     "filed.end": "备案终止",
     "filed.gone": "备案缺失",
@@ -58,6 +62,9 @@ KINDS: Final = {
     "cut.reject": "驳回备案",
     "cut.withdraw": "撤回备案",
     "cut.move": "变更节点",
+    "cut.keep": "取消变更节点",
+    "cut.freeze": "迁出方停止变更",
+    "cut.decline": "迁移受阻",
     "node.migrate": "升级数据",
     "node.resume": "由备份继续",
     "plan.finish": "批量办结",
@@ -65,8 +72,10 @@ KINDS: Final = {
 }
 ON_IDENTIFIERS: Final = frozenset({"assign", "mint", "import", "update", "advance", "retire"}) | {
     "alias",
+    "leave",
     "move",
     "receipt",
+    "take",
 }
 
 

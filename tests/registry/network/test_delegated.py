@@ -9,7 +9,7 @@ import pytest
 from csid import names
 from registry.network.filing_duty import FilingDuty, adds
 from registry.network.filings import UNIT
-from registry.rules.requests import Assign, Body, FileCut, MoveCut, RequestFiling, WithdrawCut
+from registry.rules.requests import Assign, Body, FileCut, RequestFiling, WithdrawCut
 from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables.enums import FilingState
@@ -67,7 +67,7 @@ def test_what_is_approved_after_all_is_asked_for_again_and_filed(
 GONE = {
     "never heard of": (),
     "withdrawn": (FILE, WithdrawCut(CUT, "zhejiang")),
-    "moved": (FILE, MoveCut(CUT, "anywhere")),
+    "another's": (FILE, WithdrawCut(CUT, "zhejiang"), FileCut(CUT, "anywhere")),
 }
 
 

@@ -10,16 +10,20 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from csid import names
 from csid.protocol import NS
 from registry.replay import Replay
+from registry.rules.cut_moves import may_switch
 from registry.rules.cuts import WAITING_MAX
 from registry.rules.participants import Judgement
 from registry.rules.requests import (
+    Actor,
     AliasSubtree,
     ApproveCut,
     Assign,
     Body,
     ChangeNode,
     FileCut,
+    FreezeCut,
     JudgeOwner,
+    KeepCut,
     MoveCut,
     ReinstateNode,
     RejectCut,
@@ -48,7 +52,16 @@ from tests.support.networking import (
     filing,
     national,
 )
-from tests.support.registering import FOREIGN, OTHER, OWNER, RECORD, Book, book, identifier
+from tests.support.registering import (
+    ADMINISTRATOR,
+    FOREIGN,
+    OTHER,
+    OWNER,
+    RECORD,
+    Book,
+    book,
+    identifier,
+)
 
 HERE = f"ns1.330106.6450.{OWNER}.csid.internal."
 MANUAL = SetFiling("manual")
@@ -273,21 +286,6 @@ def test_a_suspended_node_keeps_its_cuts_and_gets_no_others() -> None:
     of.must(filing(f"{OWNER}/6450/330108"))
 
 
-def test_a_cut_moves_with_its_member_of_the_catalog_in_one_decision() -> None:
-    of = country()
-    of.must(filing(CUT))
-    changes = of.must(MoveCut(CUT, "anywhere")).changes
-    assert [change.name for change in changes.tree] == [
-        CUT,
-        f"_catalog/zones/{network.member_label(NAMED, CUT)}/group",
-    ]
-    assert get_node_use(of.view, "zhejiang") == (0, 0)
-    assert get_node_use(of.view, "anywhere") == (0, 1)
-    assert of.status(MoveCut(CUT, "anywhere")) is Status.UNCHANGED
-    assert of.status(MoveCut(CUT, "beijing")) is Status.NODE_SCOPE
-    assert of.status(MoveCut(BEIJING_CUT, "beijing")) is Status.NOT_FOUND
-
-
 def test_how_many_filings_of_a_node_may_wait_is_bounded() -> None:
     of = country()
     of.must(MANUAL)
@@ -321,12 +319,12 @@ class Country(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.book = national(ZHEJIANG, ANYWHERE, GRID)
+        self.book = national(ZHEJIANG, ANYWHERE, GRID, AGGREGATE)
         self.second = Overlay(EMPTY)
         self.replay = Replay(self.second)
         self.cuts: dict[str, str] = {}
         self.tree: dict[str, RRsets] = {}
-        for log in ("zhejiang", "anywhere", "grid"):
+        for log in ("zhejiang", "anywhere", "grid", "sum"):
             self.tree |= dict(self._of_node(log))
 
     def _of_node(self, name: str) -> list[network.Named]:
@@ -334,8 +332,8 @@ class Country(RuleBasedStateMachine):
         assert row is not None
         return network.node_names(NAMED, name, codec.decode_node(row))
 
-    def ask(self, body: Body, reason: str = "because") -> Status:
-        decision = self.book.ask(body, reason=reason)
+    def ask(self, body: Body, reason: str = "because", actor: Actor = ADMINISTRATOR) -> Status:
+        decision = self.book.ask(body, actor, reason=reason)
         for change in decision.changes.tree:
             if change.rrsets:
                 self.tree[change.name] = change.rrsets
@@ -352,8 +350,12 @@ class Country(RuleBasedStateMachine):
 
     @rule(cut=cuts, node=nodes, servers=st.sampled_from(SERVERS))
     def file(self, cut: str, node: str, servers: tuple[tuple[str, tuple[str, ...]], ...]) -> None:
+        before = get_cut(self.book.view, cut)
+        is_switch = before is not None and may_switch(before, node)
         status = self.ask(FileCut(cut, node, servers))
-        if status.success:
+        if status.success and is_switch:
+            self.cuts[cut] = node
+        elif status.success:
             assert not self.overlaps(cut, node)
             self.cuts[cut] = node
         elif status is Status.CUT_OVERLAPS:
@@ -367,8 +369,23 @@ class Country(RuleBasedStateMachine):
     @rule(cut=cuts, node=nodes)
     def move(self, cut: str, node: str) -> None:
         if self.ask(MoveCut(cut, node)).success:
+            assert cut in self.cuts  # whose it stays
+
+    @rule(cut=cuts)
+    def keep(self, cut: str) -> None:
+        if self.ask(KeepCut(cut)).success:
             assert cut in self.cuts
-            self.cuts[cut] = node
+
+    @rule(cut=cuts, node=nodes)
+    def switch(self, cut: str, node: str) -> None:
+        """The two nodes do their part of a move."""
+        row = get_cut(self.book.view, cut)
+        moving = row.moving if row is not None else None
+        number = moving.number if moving is not None else 0
+        if self.ask(FreezeCut(cut, node, number, 7), actor=acting(node)).success:
+            assert moving is not None
+            assert moving.source == self.cuts[cut] == node
+            self.file(cut, moving.to, ())
 
     @rule(cut=cuts)
     def approve(self, cut: str) -> None:
