@@ -40,7 +40,7 @@ from examples.demo.nodes import (
     Node,
     Servers,
 )
-from examples.demo.terminal import DemoError, csid, heading, quietly, show, table, until
+from examples.demo.terminal import DemoError, csid, heading, interrupt, quietly, show, table, until
 from resolver import client
 
 TABLE: Final = Path(__file__).parents[1] / "china_regions.csv"
@@ -60,6 +60,7 @@ CONTACT: Final = "noc@owner.example"
 
 def main() -> int:
     """Tell the story; the exit code."""
+    signal.signal(signal.SIGINT, interrupt)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     try:

@@ -6,7 +6,7 @@ import contextlib
 import io
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, NoReturn
 
 from gateway.cli import EXIT_INTERRUPTED, main, output
 
@@ -22,8 +22,24 @@ def heading(zh: str, en: str) -> None:
     print(f"\n\n=== {zh}  {en}", flush=True)
 
 
+_interrupts: Final[list[int]] = []
+
+
+def interrupt(number: int, _frame: object) -> NoReturn:
+    """Ctrl-C: end here, or before the next step, if it comes while nothing can be raised."""
+    _interrupts.append(number)
+    raise KeyboardInterrupt
+
+
+def go_on() -> None:
+    """Raises KeyboardInterrupt if Ctrl-C came."""
+    if _interrupts:
+        raise KeyboardInterrupt
+
+
 def show(words: Sequence[object], note: str = "") -> None:
     """Show a command as a user types it."""
+    go_on()
     print(f"\n$ csid {' '.join(map(str, words))}{note}", flush=True)
 
 
@@ -79,6 +95,7 @@ def until(what: str, holds: Callable[[], bool], seconds: float = 60.0) -> float:
     """
     begun = time.perf_counter()
     while not holds():
+        go_on()
         if time.perf_counter() - begun > seconds:
             raise DemoError(f"not within {seconds:.0f} s: {what}")
         time.sleep(POLL_SECONDS)

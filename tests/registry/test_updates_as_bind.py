@@ -85,8 +85,8 @@ NAMES = st.sampled_from((*APEX_AND_OTHERS, *DEEPER, WILDCARD))
 
 
 def is_taken_by_bind(step: tuple[object, ...]) -> bool:
-    """BIND passes over an NS at a wildcard, which RFC 4592 section 4.2 leaves open."""
-    return WILDCARD not in step or "NS" not in step
+    """BIND passes over NS and DNAME at a wildcard: RFC 4592 sections 4.2, 4.4 leave them open."""
+    return WILDCARD not in step or not {"NS", "DNAME"} & set(step)
 
 
 RECORDS = st.one_of(
