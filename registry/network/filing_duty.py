@@ -5,22 +5,21 @@
 from __future__ import annotations
 
 import re
-import struct
 import time
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 import dns.message
 from dns.edns import EDEOption
 from dns.exception import DNSException
 
 from csid import names
-from csid.protocol import CLASS_IN, NOERROR, NS, OPT, REFUSED, SOA, UPDATE
+from csid.protocol import NOERROR, NS, REFUSED
 from registry.network import filings
 from registry.network.catalogs import NodePolicy
 from registry.network.delegated import DelegationWatch, work_of
-from registry.network.hooks import Network
+from registry.network.hooks import Network, Unit
 from registry.network.membership import RegisterWatch
 from registry.tables import codec, transaction, view
 from registry.tables.enums import FILING_WORDS, FilingState
@@ -29,11 +28,13 @@ from registry.tables.transaction import TransactionView
 from registry.tables.view import View
 from registry.zones.first import TTL
 from registry.zones.founding import server_of
+from resolver.store import node
 from resolver.store.environment import Store
 from resolver.store.read import ReadTransaction
 from resolver.sync.actions import Errand
 from resolver.sync.fetch import Together
 from resolver.sync.settings import Target
+from resolver.sync.update_message import request
 
 AT_ONCE: Final = 64  # cuts asked for, in each of the two states
 PAUSE_SECONDS: Final = {  # before a cut is asked for again
@@ -44,16 +45,6 @@ OPEN: Final = (FilingState.WANTED, FilingState.WAITING)
 _PREFIX: Final = b"cut/"  # of the names of errands
 # What is said of a cut that is to be approved.
 _AWAITS: Final = re.compile(r"awaits approval \(filing [0-9]+\)")
-EDNS_OCTETS: Final = 1_232
-_HEADER: Final = struct.Struct(">6H").pack
-_RR: Final = struct.Struct(">HHIH").pack
-
-
-class Unit(NamedTuple):
-    """A unit of the writer (`registry.network.hooks.Unit`)."""
-
-    name: str
-    args: list[Any]
 
 
 class FilingDuty:
@@ -122,10 +113,7 @@ def update_of(named: Names, cut: str, server: bytes) -> bytes:
     """The UPDATE that asks for the delegation of a cut to a server (name in wire form); its ID is
     zero.
     """
-    zone = named.wire + struct.pack(">HH", SOA, CLASS_IN)
-    record = named.target(cut) + _RR(NS, CLASS_IN, TTL, len(server)) + server
-    edns = b"\0" + _RR(OPT, EDNS_OCTETS, 0, 0)
-    return _HEADER(0, UPDATE << 11, 1, 0, 1, 1) + zone + record + edns
+    return request(named.wire, [node.rr(named.target(cut), NS, TTL, server)])
 
 
 def read_answer(answer: bytes) -> tuple[FilingState, str]:

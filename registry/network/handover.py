@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from csid import names
 from csid.errors import CsidError, StoreError
@@ -18,7 +18,7 @@ from registry.network import handover_units as units
 from registry.network import move_messages as messages
 from registry.network.batch import perform
 from registry.network.filing_duty import read_answer
-from registry.network.hooks import Network
+from registry.network.hooks import Network, Unit
 from registry.rules.decide import decide
 from registry.rules.requests import TEXT_MAX, Actor, MoveFiling, Request, Role
 from registry.tables import codec, network, transaction, view
@@ -42,13 +42,6 @@ POLL_SECONDS: Final = 2  # between two looks of a secondary that nobody notifies
 PAUSE_SECONDS: Final = 2  # before the same is said to the national node again
 _PREFIX: Final = b"move/"  # of the names of errands
 _TEXT_OCTETS: Final = 240  # of a reason, in one character string
-
-
-class Unit(NamedTuple):
-    """A unit of the writer (`registry.network.hooks.Unit`)."""
-
-    name: str
-    args: list[Any]
 
 
 class Handover:

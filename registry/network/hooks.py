@@ -17,16 +17,13 @@ from resolver.sync.actions import Errand
 from resolver.sync.fetch import NO_WATCH, Together, Watch
 
 
-class Unit(Protocol):
+class Unit(NamedTuple):
     """A unit of the writer (`registry.units`); its last argument is a cursor: it is carried out
     again with what it returns there, until that is empty.
     """
 
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def args(self) -> list[Any]: ...
+    name: str
+    args: list[Any]
 
 
 class Duty(Protocol):

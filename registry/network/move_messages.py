@@ -7,13 +7,13 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from csid.protocol import CLASS_ANY, CLASS_IN, DS, NS, OPT, SOA, TXT, UPDATE
+from csid.protocol import CLASS_ANY, DS, NS, TXT
 from registry.tables import network
 from registry.tables.naming import Names
 from registry.zones.moving import Seen
+from resolver.store import node
+from resolver.sync.update_message import request
 
-_EDNS_OCTETS: Final = 1_232
-_HEADER: Final = struct.Struct(">6H").pack
 _RR: Final = struct.Struct(">HHIH").pack
 
 
@@ -22,23 +22,18 @@ def said(named: Names, move: Seen, text: str) -> bytes:
     data = text.encode()
     name = named.target(f"{network.MOVES}/{move.cut}")
     rdata = bytes((len(data),)) + data
-    return _message(named, move, [name + _RR(TXT, CLASS_IN, network.TTL, len(rdata)) + rdata])
+    return _message(named, move, [node.rr(name, TXT, network.TTL, rdata)])
 
 
 def asked(named: Names, move: Seen, server: bytes) -> bytes:
     """The UPDATE that delegates the cut of a move to a server (wire form), and to no other."""
     cut = named.target(move.cut)
     taken = [cut + _RR(rrtype, CLASS_ANY, 0, 0) for rrtype in (NS, DS)]
-    return _message(
-        named, move, [*taken, cut + _RR(NS, CLASS_IN, network.TTL, len(server)) + server]
-    )
+    return _message(named, move, [*taken, node.rr(cut, NS, network.TTL, server)])
 
 
 def _message(named: Names, move: Seen, changes: list[bytes]) -> bytes:
     """An UPDATE that does nothing unless the root zone says of a move what was seen."""
-    zone = named.wire + struct.pack(">HH", SOA, CLASS_IN)
     name = named.target(f"{network.MOVES}/{move.cut}")
-    held = [name + _RR(TXT, CLASS_IN, 0, len(one)) + one for one in move.texts]
-    edns = b"\0" + _RR(OPT, _EDNS_OCTETS, 0, 0)
-    header = _HEADER(0, UPDATE << 11, 1, len(held), len(changes), 1)
-    return b"".join((header, zone, *held, *changes, edns))
+    held = [node.rr(name, TXT, 0, one) for one in move.texts]
+    return request(named.wire, changes, held)

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final, NamedTuple
@@ -12,20 +11,23 @@ from typing import Any, Final, NamedTuple
 import msgpack
 
 from csid.address import Address
-from csid.protocol import CLASS_IN, NOERROR, OPT, RECEIPT, SOA, UPDATE
+from csid.protocol import NOERROR, RECEIPT
 from registry.core import Core
 from registry.network import membership
 from registry.network.examining import FILING
+from registry.network.hooks import Unit
 from registry.tables import codec
 from registry.tables.naming import Names
 from registry.tables.transaction import ANSWERED, OWED, TransactionView
 from registry.zones import others
 from registry.zones.others import Other
 from resolver.answer import lookup
+from resolver.store import node
 from resolver.store.read import ReadTransaction
 from resolver.store.write import WriteTransaction
 from resolver.sync.actions import Errand
 from resolver.sync.settings import Target
+from resolver.sync.update_message import request
 
 UNIT: Final = "receipts.sent"
 AT_ONCE: Final = 500  # receipts in one message ...
@@ -33,20 +35,10 @@ MAX_OCTETS: Final = 64_000  # ... and of them, so that with all else it has less
 TURN_SECONDS: Final = 15  # for an answer, before another address of the node is tried
 PAUSE_SECONDS: Final = 10  # after an answer other than that they are taken
 _PREFIX: Final = b"receipts/"  # of the names of errands
-_EDNS_OCTETS: Final = 1_232
-_HEADER: Final = struct.Struct(">6H").pack
-_RR: Final = struct.Struct(">HHIH").pack
 _SUFFIX_AT: Final = b"\xc0\x0c"  # a pointer to the name of the zone
 _unpack: Final[Any] = msgpack.unpackb
 
 Row = tuple[bytes, bytes]
-
-
-class Unit(NamedTuple):
-    """A unit of the writer (`registry.network.hooks.Unit`)."""
-
-    name: str
-    args: list[Any]
 
 
 class Sent(NamedTuple):
@@ -147,10 +139,7 @@ class ReceiptDuty:
                 break
             rows.append(row)
             records.append(record)
-        zone = self._named.wire + struct.pack(">HH", SOA, CLASS_IN)
-        header = _HEADER(0, UPDATE << 11, 1, 0, len(rows), 1)
-        edns = b"\0" + _RR(OPT, _EDNS_OCTETS, 0, 0)
-        return rows, b"".join((header, zone, *records, edns))
+        return rows, request(self._named.wire, records)
 
     def wake(self) -> int | None:
         """When the next node is tried again, or the next address of one, in Unix seconds."""
@@ -180,7 +169,7 @@ def _record(seen: TransactionView, key: bytes, value: bytes) -> bytes:
     data: bytes = msgpack.packb([number, said.status, serial, said.since, said.reason])
     labels = name.lower().split("/")[::-1]
     owner: bytes = "".join(f"{chr(len(label))}{label}" for label in labels).encode("ascii")
-    return owner + _SUFFIX_AT + _RR(RECEIPT, CLASS_IN, 0, len(data)) + data
+    return node.rr(owner + _SUFFIX_AT, RECEIPT, 0, data)
 
 
 def _errand_name(name: str, host: str, port: int) -> bytes:

@@ -30,7 +30,6 @@ TRY_SECONDS: Final = 2.0  # of these, for TLS where it may do without
 SEND_SECONDS: Final = 10.0  # for a peer to take what it is sent
 READ_OCTETS: Final = 1 << 18  # at a time
 MOST_HELD_OCTETS: Final = 1 << 20  # of messages that the kernel does not take
-MOST_AT_ONCE_OCTETS: Final = 1 << 20  # of messages that are given to the owner together
 
 _ALPN: Final = "dot"  # RFC 9103 section 7.1
 _LENGTH: Final = struct.Struct(">H")

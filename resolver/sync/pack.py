@@ -29,7 +29,6 @@ from resolver.store.node import EMPTY
 
 _COUNTS: Final = struct.Struct(">HHHH")
 _LENGTHS: Final = [bytes((length,)) for length in range(MAX_LABEL_OCTETS + 1)]
-_APEX: Final = (0xC000 | HEADER_OCTETS).to_bytes(2, "big")
 # A node of one record, up to its data: flags, cover, entry, and the record's own head.
 _ONE_OCTETS: Final = 24
 

@@ -7,7 +7,7 @@ turn comes (`resolver.sync.update`), since an earlier one may have another respo
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import dns.exception
@@ -251,6 +251,19 @@ _LAYOUTS: Final[dict[int, Callable[[bytes, int, int], bytes]]] = {
 
 
 # -- the answer
+
+
+def request(origin: bytes, changes: Sequence[bytes], held: Sequence[bytes] = ()) -> bytes:
+    """An UPDATE, not signed, with ID zero; the OPT record lets the answer say why in words.
+
+    Args:
+        origin: of the zone, in wire form.
+        changes: records of the update section in wire form (RFC 2136 section 2.5).
+        held: those of the prerequisite section (section 2.4).
+    """
+    header = struct.pack(">6H", 0, UPDATE << 11, 1, len(held), len(changes), 1)
+    zone = origin + struct.pack(">HH", SOA, CLASS_IN)
+    return b"".join((header, zone, *held, *changes, _opt("")))
 
 
 def response(message: bytes, rcode: int, text: str = "", edns: bool = False) -> bytes:

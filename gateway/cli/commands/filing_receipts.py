@@ -16,7 +16,6 @@ from registry.tables.enums import NodeRole
 from registry.tables.rows import Filed
 from registry.tables.view import View, get_place
 
-_HEADS: Final = ("标识 ID", "节点 Node", "状态 State", "回执 Receipt", "时间 Since", "事由 Why")
 LIST_LIMIT: Final = 100  # identifiers, unless asked for more
 
 
