@@ -1,0 +1,1 @@
+"""The configuration of a node: one TOML file, each option with its default (`sections.py`)."""

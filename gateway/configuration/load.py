@@ -1,0 +1,113 @@
+"""Reading the configuration: which file, and what it says.
+
+What is given on the command line goes before the environment, that before the file, that before
+the defaults.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import Field, fields, replace
+from pathlib import Path
+from typing import Any, Final, TypeVar, get_args, get_type_hints
+
+from gateway.configuration import sections
+from gateway.configuration.sections import Configuration
+from gateway.configuration.values import ConfigurationError
+
+FILE_VARIABLE: Final = "CSID_CONFIG"
+DATA_VARIABLE: Final = "CSID_DATA"
+DEFAULT_FILE: Final = Path("/etc/csid/csid.toml")
+OCTETS_MAX: Final = 1 << 20  # of a file
+
+S = TypeVar("S")
+Table = Mapping[str, Any]
+
+
+def load(file: Path | None = None, environ: Mapping[str, str] = os.environ) -> Configuration:
+    """The configuration that holds here.
+
+    Args:
+        file: to be read; None: that of $CSID_CONFIG, otherwise DEFAULT_FILE if it is there.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or says what cannot be.
+    """
+    chosen = file or (Path(environ[FILE_VARIABLE]) if environ.get(FILE_VARIABLE) else None)
+    if chosen is None and DEFAULT_FILE.exists():
+        chosen = DEFAULT_FILE
+    found = Configuration() if chosen is None else parse(_read(chosen), str(chosen))
+    if environ.get(DATA_VARIABLE):
+        found = replace(found, node=replace(found.node, data=Path(environ[DATA_VARIABLE])))
+    return found
+
+
+def parse(octets: bytes, where: str) -> Configuration:
+    """What a file says.
+
+    Args:
+        where: named in errors.
+
+    Raises:
+        ConfigurationError: it is no TOML in UTF-8, or has what is no option or no value of one.
+    """
+    try:
+        said = tomllib.loads(octets.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"{where}: no TOML: {error}") from None
+    kinds = get_type_hints(Configuration, vars(sections))
+    _require_known(said, kinds, f"{where}: ", "section")
+    found: dict[str, Any] = {}
+    for name, value in said.items():
+        key = name.replace("-", "_")
+        many = get_args(kinds[key])
+        if many and isinstance(value, list):
+            found[key] = tuple(
+                _section(many[0], one, f"{where}: [[{name}]] number {number}")
+                for number, one in enumerate(value, start=1)
+            )
+        elif many:
+            raise ConfigurationError(f"{where}: {name}: may come many times: write [[{name}]]")
+        else:
+            found[key] = _section(kinds[key], value, f"{where}: [{name}]")
+    return Configuration(**found)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        with file.open("rb") as stream:
+            octets = stream.read(OCTETS_MAX + 1)
+    except OSError as error:
+        raise ConfigurationError(f"{file}: {error.strerror}") from None
+    if len(octets) > OCTETS_MAX:
+        raise ConfigurationError(f"{file}: longer than {OCTETS_MAX:,} octets: no configuration")
+    return octets
+
+
+def _section(kind: type[S], said: Any, where: str) -> S:
+    if not isinstance(said, dict):
+        raise ConfigurationError(f"{where}: expected a section, with its options below it")
+    options: dict[str, Field[Any]] = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]
+    _require_known(said, options, f"{where} ", "option")
+    found: dict[str, Any] = {}
+    for name, value in said.items():
+        key = name.replace("-", "_")
+        try:
+            found[key] = options[key].metadata["read"](value)
+        except ValueError as error:
+            shown = str(value)[:80]
+            raise ConfigurationError(f"{where} {name}: {shown!r}: expected {error}") from None
+    return kind(**found)
+
+
+def _require_known(said: Table, known: Iterable[str], where: str, what: str) -> None:
+    """Raises ConfigurationError for a name that nobody knows, with the one that was meant."""
+    names = [one.replace("_", "-") for one in known]
+    for name in said:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            meant = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(names)}"
+            raise ConfigurationError(f"{where}{name[:80]}: no such {what}{meant}")

@@ -1,0 +1,87 @@
+"""Kinds of values in the configuration: what TOML gives is read, or refused with what was expected.
+
+A reader takes the value that stands in the file and returns it as the program has it; it raises
+`ValueError` with what is expected there, for `load.py` to tell with the place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from csid import address
+from csid.address import Address, AddressError
+from csid.errors import CsidError
+
+T = TypeVar("T")
+Reader = Callable[[Any], T]
+
+
+class ConfigurationError(CsidError):
+    """The configuration cannot be read, or says what cannot be; the message begins with it."""
+
+
+def text(value: Any) -> str:
+    """Any text."""
+    if not isinstance(value, str):
+        raise ValueError("a text in quotation marks")
+    return value
+
+
+def flag(value: Any) -> bool:
+    """`true` or `false`."""
+    if not isinstance(value, bool):
+        raise ValueError("true or false")
+    return value
+
+
+def path(value: Any) -> Path:
+    """A path; one that is not absolute begins at the directory the program was started in."""
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise ValueError("a path in quotation marks")
+    return Path(value)
+
+
+def server(value: Any) -> Address:
+    """Where to listen; port 0 takes a free one."""
+    expected = "an address with a port, such as 127.0.0.1:5300 or [::1]:5300"
+    if not isinstance(value, str):
+        raise ValueError(expected)
+    try:
+        return address.parse(value, lowest=0)
+    except AddressError:
+        raise ValueError(expected) from None
+
+
+def number(least: int, most: int, unit: str = "") -> Reader[int]:
+    """A whole number within bounds; ``unit`` is named where it is wrong."""
+
+    def read(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise ValueError(
+                f"a number from {least:,} to {most:,}" + (f" ({unit})" if unit else "")
+            )
+        return value
+
+    return read
+
+
+def word(*words: str) -> Reader[str]:
+    """One of some words."""
+
+    def read(value: Any) -> str:
+        if value not in words:
+            raise ValueError("one of " + ", ".join(f'"{one}"' for one in words))
+        return str(value)
+
+    return read
+
+
+def several(reader: Reader[T]) -> Reader[tuple[T, ...]]:
+    """A list of values of one kind; a single one stands for a list of it."""
+
+    def read(value: Any) -> tuple[T, ...]:
+        return tuple(reader(one) for one in (value if isinstance(value, list) else [value]))
+
+    return read
