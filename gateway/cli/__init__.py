@@ -17,14 +17,11 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, NamedTuple, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from csid.errors import CsidError
-from gateway.cli.escape import one_line
+from gateway.cli.parser import Parser, in_order
 from resolver.server.signals import ignore_meaningless
-
-if TYPE_CHECKING:
-    from _typeshed import SupportsWrite
 
 EXIT_ERROR: Final = 2  # the command could not be carried out at all
 EXIT_INTERRUPTED: Final = 130  # by Ctrl-C: 128 + SIGINT, as shells count
@@ -56,6 +53,7 @@ _BULK = "many at once 批量"
 COMMANDS: Final = {
     "init": Command("init", "make a data directory 建立数据目录", _NODE),
     "serve": Command("serve", "answer over UDP and TCP 启动解析服务", _NODE, lasts=True),
+    "config": Command("config", "the configuration file 配置文件", _NODE),
     "migrate": Command("migrate", "bring older data up to date 升级数据目录", _NODE),
     "zone": Command("zone.command", "load, dump, list and drop zones 区数据管理", _NODE),
     "sync": Command("sync", "zones between servers 区同步状态", _NODE),
@@ -94,7 +92,7 @@ COMMANDS: Final = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    words = in_order(sys.argv[1:] if argv is None else argv)
     _stand_in_for_closed()
     if words and words[0] in COMMANDS and COMMANDS[words[0]].lasts:
         ignore_meaningless()
@@ -126,6 +124,10 @@ def _run(words: Sequence[str]) -> int:
     except SystemExit:
         sys.stdout.flush()  # the help, which argparse has printed
         raise
+    if getattr(arguments, "needs_data", False) and arguments.data is None:
+        from gateway.cli import configured
+
+        arguments.data = configured.data(arguments)
     code: int = arguments.run(arguments)
     return code
 
@@ -164,27 +166,20 @@ def _close_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser that says when its help could not be printed, and what is wrong in one line."""
-
-    def error(self, message: str) -> NoReturn:
-        """Say what is wrong, and end."""
-        super().error(one_line(message))
-
-    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
-        """Print it; argparse's own passes over errors."""
-        (file or sys.stdout).write(self.format_help())
-
-
 def _parser(first: Sequence[str]) -> argparse.ArgumentParser:
     """The parser of the command given, or, where none was, one that tells of all there are."""
-    parser = _Parser(
+    parser = Parser(
         prog="csid",
-        usage="csid COMMAND ... (csid COMMAND --help says more)",
+        usage="csid [--config FILE] [--data DIR] COMMAND ... | csid --version (csid COMMAND --help "
+        "says more)",
         description="Compute identifiers: assign, store, resolve. 算力标识",
         epilog=_listing(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    if "--version" in first:
+        from gateway.cli.version import ShowVersion
+
+        parser.add_argument("--version", action=ShowVersion)
     if first and first[0] in COMMANDS:
         subparsers = parser.add_subparsers(metavar="COMMAND", required=True, prog="csid")
         module = importlib.import_module(f"gateway.cli.commands.{COMMANDS[first[0]].module}")

@@ -22,9 +22,26 @@ Subparsers = argparse._SubParsersAction  # what argparse gives no public name
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
-    """Add --data."""
+    """Add --data and --config. Where the first is not given, the configuration says which
+    directory (`gateway.cli.configured`).
+    """
     parser.add_argument(
-        "--data", type=Path, required=True, metavar="DIR", help="the data directory 数据目录"
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="the data directory 数据目录 ($CSID_DATA, or as the configuration has it)",
+    )
+    add_config(parser)
+    parser.set_defaults(needs_data=True)
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add --config."""
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="the configuration 配置文件 ($CSID_CONFIG, or /etc/csid/csid.toml)",
     )
 
 

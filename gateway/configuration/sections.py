@@ -20,16 +20,17 @@ WORKERS_MAX: Final = 256  # processes per address
 ID_MAX: Final = 2**32 - 2  # of a user or a group
 
 
-def option(reader: Reader[Any], default: Any, en: str, zh: str) -> Any:
-    """A field of a section."""
-    return field(default=default, metadata={"read": reader, "words": Words(zh, en)})
+def option(reader: Reader[Any], default: Any, en: str, zh: str, example: Any = None) -> Any:
+    """A field of a section; where the default says little, an example is shown in its place."""
+    metadata = {"read": reader, "words": Words(zh, en), "example": example}
+    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
     """`[node]`: the data directory."""
 
-    data: Path | None = option(values.path, None, "the data directory", "数据目录")
+    data: Path | None = option(values.path, None, "the data directory", "数据目录", "/var/lib/csid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,49 +38,69 @@ class Serve:
     """`[serve]`: answering over UDP, TCP and TLS."""
 
     listen: tuple[Address, ...] = option(
-        values.several(values.server),
+        values.several(values.listener),
         (Address("127.0.0.1", 5300),),
         "where to listen over UDP and TCP",
         "监听地址",
     )
     listen_tls: tuple[Address, ...] = option(
-        values.several(values.server),
+        values.several(values.listener),
         (),
         "where to listen for DNS over TLS and transfers over TLS",
         "加密监听地址",
+        ("127.0.0.1:8853",),
     )
     tls_cert: Path | None = option(
-        values.path, None, "certificate with those of its issuers (PEM)", "证书"
+        values.path,
+        None,
+        "certificate with those of its issuers (PEM)",
+        "证书",
+        "/etc/csid/tls.pem",
     )
     tls_key: Path | None = option(
-        values.path, None, "its private key (PEM), if the certificate's file has none", "私钥"
+        values.path,
+        None,
+        "its private key (PEM), if the certificate's file has none",
+        "私钥",
+        "/etc/csid/tls.key",
     )
     tls_client_ca: Path | None = option(
-        values.path, None, "authorities of clients' certificates (PEM)", "客户端证书的签发机构"
+        values.path,
+        None,
+        "authorities of clients' certificates (PEM)",
+        "客户端证书的签发机构",
+        "/etc/csid/clients.pem",
     )
     workers: int | None = option(
         values.number(1, WORKERS_MAX),
         None,
         "UDP processes per address (otherwise one per core)",
         "每个地址的工作进程数",
+        2,
     )
-    nsid: str = option(values.text, "", "name of this server (RFC 5001)", "服务器名称")
+    nsid: str = option(values.nsid, "", "name of this server (RFC 5001)", "服务器名称", "ns1.zj")
 
 
 @dataclass(frozen=True, slots=True)
 class ActorSection:
     """`[[actor]]`: who acts, by what the operating system says of a process that asks."""
 
-    name: str = option(values.text, "", "under which name it is written down", "姓名")
-    uid: int | None = option(values.number(0, ID_MAX), None, "user id of the process", "用户号")
-    gid: int | None = option(values.number(0, ID_MAX), None, "group id of the process", "组号")
+    name: str = option(values.text, "", "under which name it is written down", "姓名", "张三")
+    uid: int | None = option(
+        values.number(0, ID_MAX), None, "user id of the process", "用户号", 1000
+    )
+    gid: int | None = option(
+        values.number(0, ID_MAX), None, "group id of the process", "组号", 1000
+    )
     role: str = option(
         values.word("administrator", "registrar", "auditor", "read-only"),
         "read-only",
         "in what capacity",
         "角色",
     )
-    owner: str = option(values.text, "", "the owner that a registrar acts for", "所代表主体")
+    owner: str = option(
+        values.text, "", "the owner that a registrar acts for", "所代表主体", "91330106609120272F"
+    )
     acts_for_others: bool = option(
         values.flag, False, "whether it is believed when it says who acts", "可否代他人操作"
     )

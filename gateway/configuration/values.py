@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from csid import address
-from csid.address import Address, AddressError
+from csid.address import Address
 from csid.errors import CsidError
+from csid.limits import MAX_NSID_OCTETS
+from resolver.server.sockets import ListenError, listen_address
 
 T = TypeVar("T")
 Reader = Callable[[Any], T]
@@ -43,15 +44,21 @@ def path(value: Any) -> Path:
     return Path(value)
 
 
-def server(value: Any) -> Address:
-    """Where to listen; port 0 takes a free one."""
-    expected = "an address with a port, such as 127.0.0.1:5300 or [::1]:5300"
-    if not isinstance(value, str):
-        raise ValueError(expected)
+def listener(value: Any) -> Address:
+    """Where to listen: an IP address and a port; 0 takes a free one."""
     try:
-        return address.parse(value, lowest=0)
-    except AddressError:
-        raise ValueError(expected) from None
+        return listen_address(text(value))
+    except (ListenError, ValueError):
+        raise ValueError(
+            "an IP address with a port, such as 127.0.0.1:5300 or [::1]:5300"
+        ) from None
+
+
+def nsid(value: Any) -> str:
+    """The name of a server."""
+    if not isinstance(value, str) or len(value.encode()) > MAX_NSID_OCTETS:
+        raise ValueError(f"a text of at most {MAX_NSID_OCTETS} octets")
+    return value
 
 
 def number(least: int, most: int, unit: str = "") -> Reader[int]:

@@ -1,0 +1,73 @@
+"""The parser of the command line: what holds for all commands, and what is said of slips."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from gateway.cli.escape import one_line
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
+GENERAL: Final = ("--data", "--config")  # options that may stand before the command as behind it
+
+_UNKNOWN_OPTION: Final = re.compile(r"unrecognized arguments: (?:[^-]\S* )*(-[^\s=]+)")
+_UNKNOWN_CHOICE: Final = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that names what was meant, that says when its help could not be printed, and what is
+    wrong in one line.
+    """
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and end."""
+        super().error(one_line(message + self._meant(message)))
+
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        """Print it; argparse's own passes over errors."""
+        (file or sys.stdout).write(self.format_help())
+
+    def _meant(self, message: str) -> str:
+        if option := _UNKNOWN_OPTION.match(message):
+            given, known = option[1], list(_options(self))
+        elif choice := _UNKNOWN_CHOICE.search(message):
+            given, known = choice[1], re.findall(r"'([^']*)'", choice[2])
+        else:
+            return ""
+        near = difflib.get_close_matches(given, known, n=1, cutoff=0.7)
+        return f"; did you mean {near[0]}?" if near else ""
+
+
+def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """The options of a parser and of those of its actions."""
+    for action in parser._actions:  # for what there is no public name
+        yield from action.option_strings
+        if isinstance(action, argparse._SubParsersAction):
+            for below in action.choices.values():
+                yield from _options(below)
+
+
+def in_order(words: Sequence[str]) -> list[str]:
+    """The words with the general options behind all others, where each command expects them. Behind
+    `--` no word is an option.
+    """
+    end = words.index("--") if "--" in words else len(words)
+    general: list[str] = []
+    others: list[str] = []
+    at = 0
+    while at < end:
+        name, sign, _ = words[at].partition("=")
+        takes_next = not sign and at + 1 < end
+        if name in GENERAL and (sign or takes_next):
+            general += words[at : at + 1 + takes_next]
+            at += 1 + takes_next
+        else:
+            others.append(words[at])
+            at += 1
+    return [*others, *general, *words[end:]]
