@@ -15,7 +15,7 @@ import io
 import itertools
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple, NoReturn
 
@@ -54,6 +54,7 @@ COMMANDS: Final = {
     "init": Command("init", "make a data directory 建立数据目录", _NODE),
     "serve": Command("serve", "answer over UDP and TCP 启动解析服务", _NODE, lasts=True),
     "config": Command("config", "the configuration file 配置文件", _NODE),
+    "completion": Command("completion", "completions for a shell 命令行补全", _NODE),
     "migrate": Command("migrate", "bring older data up to date 升级数据目录", _NODE),
     "zone": Command("zone.command", "load, dump, list and drop zones 区数据管理", _NODE),
     "sync": Command("sync", "zones between servers 区同步状态", _NODE),
@@ -166,9 +167,34 @@ def _close_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _parser(first: Sequence[str]) -> argparse.ArgumentParser:
+def whole_parser() -> Parser:
+    """The parser with every command, for what is made of it: completions, manual pages."""
+    parser = _bare()
+    subparsers = _add(parser, dict.fromkeys(command.module for command in COMMANDS.values()))
+    listed = {one.dest for one in subparsers._choices_actions}  # for what there is no public name
+    for name, command in COMMANDS.items():
+        if name not in listed:
+            told = subparsers._ChoicesPseudoAction(name, (), command.purpose)
+            subparsers._choices_actions.append(told)
+    return parser
+
+
+def _parser(first: Sequence[str]) -> Parser:
     """The parser of the command given, or, where none was, one that tells of all there are."""
-    parser = Parser(
+    parser = _bare()
+    if "--version" in first:
+        from gateway.cli.version import ShowVersion
+
+        parser.add_argument("--version", action=ShowVersion)
+    if first and first[0] in COMMANDS:
+        _add(parser, [COMMANDS[first[0]].module])
+    else:
+        parser.add_argument("command", metavar="COMMAND", type=_refuse, help=argparse.SUPPRESS)
+    return parser
+
+
+def _bare() -> Parser:
+    return Parser(
         prog="csid",
         usage="csid [--config FILE] [--data DIR] COMMAND ... | csid --version (csid COMMAND --help "
         "says more)",
@@ -176,17 +202,14 @@ def _parser(first: Sequence[str]) -> argparse.ArgumentParser:
         epilog=_listing(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    if "--version" in first:
-        from gateway.cli.version import ShowVersion
 
-        parser.add_argument("--version", action=ShowVersion)
-    if first and first[0] in COMMANDS:
-        subparsers = parser.add_subparsers(metavar="COMMAND", required=True, prog="csid")
-        module = importlib.import_module(f"gateway.cli.commands.{COMMANDS[first[0]].module}")
+
+def _add(parser: Parser, modules: Iterable[str]) -> argparse._SubParsersAction[Parser]:
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True, prog="csid")
+    for name in modules:
+        module = importlib.import_module(f"gateway.cli.commands.{name}")
         module.register(subparsers)
-    else:
-        parser.add_argument("command", metavar="COMMAND", type=_refuse, help=argparse.SUPPRESS)
-    return parser
+    return subparsers
 
 
 def _listing() -> str:
