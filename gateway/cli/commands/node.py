@@ -14,7 +14,6 @@ from csid.protocol import AAAA, NS, A
 from gateway.cli import acting, options, output, request
 from gateway.cli.commands import node_show, node_use_key
 from gateway.cli.commands.node_show import ROLES
-from registry.network.keys import ALGORITHM, SECRET, derive
 from registry.rules.decision import Refusal
 from registry.rules.nodes import OVERLAP, known
 from registry.rules.requests import (
@@ -30,6 +29,7 @@ from registry.rules.requests import (
 )
 from registry.service import Registry
 from registry.tables.enums import NODE_ROLE_WORDS, NodeRole
+from registry.tables.node_keys import ALGORITHM, SECRET, derive
 from registry.tables.view import get_node
 from resolver.store import node as nodes
 from resolver.store.read import ReadTransaction
