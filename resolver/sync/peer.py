@@ -505,4 +505,4 @@ class Peer:
 
 def where_of(target: Target) -> Where:
     """How a target is reached."""
-    return Where(target.host, target.port, target.tls)
+    return Where(target.host, target.port, target.tls, target.source)
