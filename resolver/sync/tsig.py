@@ -242,20 +242,29 @@ class Signer:
         self._key = key
         self._mac = request_mac
         self._begun = False
+        self._octets = _SPOKEN[key.algorithm].octets
+        self._start = _start(key)
 
     def sign(self, message: bytes, now: int) -> bytes:
         """The next message with its TSIG record; `now` is in seconds since 1970."""
+        return b"".join(self.pieces(memoryview(message), now))
+
+    def pieces(self, message: memoryview, now: int) -> tuple[bytes | memoryview, ...]:
+        """The same, in pieces to be joined: of a large message none is copied."""
         key = self._key
         if not self._begun:
             self._begun = True
-            message, self._mac = _signed(message, key, now, self._mac, 0, b"")
-            return message
-        algorithm = _SPOKEN[key.algorithm]
+            made, self._mac = _signed(bytes(message), key, now, self._mac, 0, b"")
+            return (made,)
+        timers = now.to_bytes(6, "big") + FUDGE.to_bytes(2, "big")
         digest = _context(key, self._mac, message)
-        digest.update(now.to_bytes(6, "big") + FUDGE.to_bytes(2, "big"))
-        self._mac = _finished(key, digest)[: algorithm.octets]
-        data = data_of(algorithm.wire, now, self._mac, message[:2], 0, b"")
-        return appended(message, key.name, data)
+        digest.update(timers)
+        self._mac = _finished(key, digest)[: self._octets]
+        head = bytes(message[:10])
+        count = (message[10] << 8) + message[11] + 1
+        size = self._octets.to_bytes(2, "big")
+        record = b"".join((self._start, timers, size, self._mac, head[:2], bytes(4)))
+        return head + count.to_bytes(2, "big"), message[HEADER_OCTETS:], record
 
 
 class Verifier:
@@ -275,10 +284,10 @@ class Verifier:
         self._unsigned = 0
         self.whole = False
         # How the record begins that the peer writes, and all of it if it writes as we do.
-        wire, octets = self._algorithm.wire, self._algorithm.octets
-        self._start = key.name + MARK + (len(wire) + 16 + octets).to_bytes(2, "big") + wire
+        self._start = _start(key)
         self._room = room(key)
-        self._rest = struct.Struct(f">8sH{octets}s2sHH")  # timers ... error, octets of other data
+        # Timers, octets of the MAC, the MAC, original ID, error, octets of other data.
+        self._rest = struct.Struct(f">8sH{self._algorithm.octets}s2sHH")
 
     def check(self, message: bytes, now: int) -> bytes:
         """A message without its TSIG record; `now` is in seconds since 1970.
@@ -395,7 +404,14 @@ def _keyed(key: Key) -> tuple[Any, Any]:
     return hashlib.new(digest, inner), hashlib.new(digest, outer)
 
 
-def _context(key: Key, before: bytes, message: bytes) -> Any:
+def _start(key: Key) -> bytes:
+    """How a TSIG record begins that has no other data, up to its times."""
+    algorithm = _SPOKEN[key.algorithm]
+    size = len(algorithm.wire) + 16 + algorithm.octets
+    return key.name + MARK + size.to_bytes(2, "big") + algorithm.wire
+
+
+def _context(key: Key, before: bytes, message: bytes | memoryview) -> Any:
     """A digest that has taken in the MAC before, if there is one, and a message."""
     digest = _keyed(key)[0].copy()
     if before:
