@@ -12,7 +12,7 @@ from csid import names
 from csid.protocol import TXT
 from resolver.store.build import build
 from resolver.store.environment import Store
-from resolver.store.node import RRset
+from resolver.store.node import RRset, rrsets_of
 from resolver.store.update import ZoneUpdate
 from resolver.store.write import WriteTransaction
 from resolver.sync import outgoing
@@ -49,6 +49,14 @@ def tree(txn: WriteTransaction, zone: ZoneUpdate) -> dict[bytes, bytes]:
     return {key[len(zone.generation) :]: blob for key, blob in rows}
 
 
+def records(nodes: dict[bytes, bytes]) -> dict[bytes, object]:
+    """What names have, in whatever order."""
+    return {
+        key: {(rrtype, ttl, *sorted(rdatas)) for rrtype, (ttl, rdatas) in rrsets_of(blob)}
+        for key, blob in nodes.items()
+    }
+
+
 def changes_since(
     store: Store, txn: WriteTransaction, origin: bytes, serial: int
 ) -> tuple[Changes | None, int]:
@@ -64,7 +72,7 @@ def changes_since(
     return changes, incoming.serial
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     st.sampled_from([b"\0", b"\1z\0", ORIGIN]),
     st.dictionaries(LABELS.filter(bool), CONTENT.filter(bool), max_size=8),
@@ -102,7 +110,11 @@ def test_a_copy_that_changes_are_made_to_is_the_zone(
             assert changes is not None
             changes.make(copy)
             copy.finish(serial)
-            assert tree(copied, copy) == tree(txn, zone)
+            found = tree(copied, copy)
+            assert records(found) == records(tree(txn, zone))
+            made = {names.wire_of_key(apex + key): dict(rrsets_of(found[key])) for key in found}
+            loaded = build(origin, {name: held for name, held in made.items() if held})
+            assert found == dict(loaded)
             assert copy.wildcards == zone.wildcards
 
 
@@ -128,5 +140,5 @@ def test_what_is_not_as_the_primary_takes_it_for_is_unfit(stores: tuple[Store, S
                 assert set(changes.make(copy)) == {b"", b"c\0"}
                 assert copy.rrsets(b"c\0") == {TXT: RRset(60, [b"\1y"])}
             else:
-                with pytest.raises(Unfit, match="c.a.z. that is not there"):
+                with pytest.raises(Unfit, match="that is not there"):
                     changes.make(copy)
