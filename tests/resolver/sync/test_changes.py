@@ -15,9 +15,9 @@ from resolver.store.environment import Store
 from resolver.store.node import RRset, rrsets_of
 from resolver.store.update import ZoneUpdate
 from resolver.store.write import WriteTransaction
-from resolver.sync import outgoing
-from resolver.sync.changes import Changes, Unfit
-from resolver.sync.incoming import ADDED, WHOLE, Incoming
+from resolver.sync.transfer import outgoing
+from resolver.sync.transfer.changes import Changes, Unfit
+from resolver.sync.transfer.incoming import ADDED, WHOLE, Incoming
 from tests.resolver.store.test_update import (
     ACTIONS,
     CONTENT,
