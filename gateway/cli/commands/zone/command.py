@@ -11,13 +11,7 @@ from typing import Any, Final
 from csid import names
 from csid.errors import ZoneError
 from gateway.cli import acting, options, output, progress
-from gateway.cli.commands import (
-    zone_allow,
-    zone_catalog,
-    zone_follow,
-    zone_notify,
-    zone_zonemd,
-)
+from gateway.cli.commands.zone import allow, catalog, follow, notify, zonemd
 from gateway.cli.request import trial_text
 from registry.service import Registry
 from registry.tables.naming import Names
@@ -102,11 +96,11 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     rebuild.add_argument("origins", nargs="*", metavar="ORIGIN", help="zones 区名 (all)")
     _add_change(rebuild)
     rebuild.set_defaults(run=run_rebuild)
-    zone_catalog.register(commands)
-    zone_follow.register(commands)
-    zone_zonemd.register(commands)
-    zone_allow.register(commands)
-    zone_notify.register(commands)
+    catalog.register(commands)
+    follow.register(commands)
+    zonemd.register(commands)
+    allow.register(commands)
+    notify.register(commands)
 
 
 def _add_change(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from gateway.cli import acting, options, output
-from gateway.cli.audit_files import add_keys, keys_of
+from gateway.cli.commands.audit.files import add_keys, keys_of
 from registry.service import Registry
 
 

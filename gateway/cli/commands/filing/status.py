@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from gateway.cli import options, output
-from gateway.cli.commands.filing_request import json_of
+from gateway.cli.commands.filing.request import json_of
 from registry.network.status import CutStatus, Refused, status
 from registry.service import Registry
 from registry.tables.enums import FILING_WORDS

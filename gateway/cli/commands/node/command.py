@@ -12,8 +12,8 @@ from csid import address, names
 from csid.errors import CsidError
 from csid.protocol import AAAA, NS, A
 from gateway.cli import acting, options, output, request
-from gateway.cli.commands import node_show, node_use_key
-from gateway.cli.commands.node_show import ROLES
+from gateway.cli.commands.node import show, use_key
+from gateway.cli.commands.node.show import ROLES
 from registry.rules.decision import Refusal
 from registry.rules.nodes import OVERLAP, known
 from registry.rules.requests import (
@@ -101,8 +101,8 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         request.add_request(step)
         step.set_defaults(run=run_step, body=body)
     _register_key(actions)
-    node_use_key.register(actions)
-    node_show.register(actions)
+    use_key.register(actions)
+    show.register(actions)
 
 
 def _register_key(actions: options.Subparsers[argparse.ArgumentParser]) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.cli.audit_files import KEY_FILE, TEXT_MAX, VERIFIER_SUFFIX, verifiers_of
+from gateway.cli.commands.audit.files import KEY_FILE, TEXT_MAX, VERIFIER_SUFFIX, verifiers_of
 from registry.audit import KeyChain, KeyFileError, SigningKey, VerifierKey
 from registry.rules.requests import Actor
 from registry.service import Registry

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from gateway.cli import acting, options, output
-from gateway.cli.audit_files import add_keys, opened, text_of
+from gateway.cli.commands.audit.files import add_keys, opened, text_of
 from registry.audit import Checkpoint
 from registry.resume import GO_ON, RENEW, Resumed
 from registry.service import Registry

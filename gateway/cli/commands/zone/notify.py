@@ -9,7 +9,7 @@ from csid import names
 from csid.address import Address, parse
 from csid.errors import CsidError
 from gateway.cli import acting, options, output
-from gateway.cli.commands.zone_allow import place_of
+from gateway.cli.commands.zone.allow import place_of
 from registry.network.rights import NOTIFY
 from registry.service import Registry
 from registry.zones.asked import Asked

@@ -7,8 +7,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gateway.cli import acting, options, output
-from gateway.cli.audit_files import add_keys, add_output, give, keys_of, text_of, verifiers_of
 from gateway.cli.commands import history
+from gateway.cli.commands.audit.files import (
+    add_keys,
+    add_output,
+    give,
+    keys_of,
+    text_of,
+    verifiers_of,
+)
 from registry.audit import (
     AuditError,
     Checkpoint,

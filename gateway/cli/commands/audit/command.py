@@ -6,9 +6,15 @@ import argparse
 from pathlib import Path
 
 from gateway.cli import acting, options, output
-from gateway.cli.audit_files import KEY_FILE, VERIFIER_SUFFIX, add_output, give, verifiers_of
-from gateway.cli.audit_keys import KeyFiles
-from gateway.cli.commands import audit_prove, audit_publish, audit_resume, audit_verify
+from gateway.cli.commands.audit import prove, publish, resume, verify
+from gateway.cli.commands.audit.files import (
+    KEY_FILE,
+    VERIFIER_SUFFIX,
+    add_output,
+    give,
+    verifiers_of,
+)
+from gateway.cli.commands.audit.keys import KeyFiles
 from registry.service import Registry
 
 
@@ -21,10 +27,10 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     _register_key(actions)
     _register_checkpoint(actions)
-    audit_verify.register(actions)
-    audit_prove.register(actions)
-    audit_publish.register(actions)
-    audit_resume.register(actions)
+    verify.register(actions)
+    prove.register(actions)
+    publish.register(actions)
+    resume.register(actions)
 
 
 def _register_key(actions: options.Subparsers[argparse.ArgumentParser]) -> None:

@@ -6,15 +6,9 @@ import argparse
 from typing import Final
 
 from gateway.cli import options
-from gateway.cli.commands import (
-    filing_decide,
-    filing_list,
-    filing_receipts,
-    filing_request,
-    filing_status,
-)
+from gateway.cli.commands.filing import decide, listing, receipts, request, status
 
-VERBS: Final = (filing_request, filing_status, filing_list, filing_decide, filing_receipts)
+VERBS: Final = (request, status, listing, decide, receipts)
 
 
 def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:

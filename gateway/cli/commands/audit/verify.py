@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Final
 
 from gateway.cli import acting, options, output
-from gateway.cli.audit_files import add_keys, keys_of, opened, text_of
+from gateway.cli.commands.audit.files import add_keys, keys_of, opened, text_of
 from gateway.cli.progress import bar
 from registry.audit import AuditError, KeyChain
 from registry.service import Registry
