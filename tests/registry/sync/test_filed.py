@@ -447,7 +447,8 @@ def known(both: Pair, one: Identifier) -> State | None:
 def carry_out(both: Pair, folder: Path, what: object, at: int = 0) -> None:
     """One thing that happens; what is not allowed just then changes nothing."""
     one = identifier(f"{at:04d}")
-    number = both.region.store.last_commit()
+    with both.region.store.moment() as txn:
+        number = int(txn.id())  # of the last commit
     bodies = {
         "assign": Assign(one, RECORD),
         "file": Advance(one, Verb.FILE),
