@@ -16,14 +16,16 @@ from registry.network import membership
 from registry.network.following import ring
 from registry.tables import codec
 from registry.tables.naming import Names
+from registry.tables.network import CATALOG
 from registry.tables.transaction import TransactionView
-from registry.zones import places, updates
+from registry.zones import moving, places, updates
 from registry.zones.asked import Asked
 from resolver.store.apexes import NOT_READY
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.write import WriteTransaction
-from resolver.sync import catalog, holding, members, states
-from resolver.sync.catalog import Member
+from resolver.sync import states
+from resolver.sync.catalog import holding, listing, members
+from resolver.sync.catalog.listing import Member
 from resolver.sync.settings import (
     CATALOGS,
     FOLLOWS,
@@ -36,7 +38,7 @@ from resolver.sync.settings import (
     pack,
     where,
 )
-from resolver.sync.tentative import Zone
+from resolver.sync.update.tentative import Zone
 
 PRODUCE: Final = "zone.catalog.produce"
 CONSUME: Final = "zone.catalog.consume"
@@ -68,6 +70,20 @@ class NodePolicy(holding.Policy):
         found = membership.template(txn, self._named, apex, member)
         return super().template(txn, apex, member) if found is None else found
 
+    def mark(self, follow: Follow) -> bytes:
+        """Of a cut with the node that it was of: another makes a zone of its own there."""
+        if follow.catalog != self._named.key(CATALOG):
+            return super().mark(follow)
+        return follow.member + b"\0" + follow.group.encode()
+
+    def is_another(self, txn: WriteTransaction, zone: bytes, group: str) -> bool:
+        """A cut is the same at another node only if it has moved there."""
+        suffix = names.key_of(self._named.wire)
+        if not zone.startswith(suffix):
+            return False
+        cut = zone[len(suffix) : -1].replace(b"\0", b"/").decode("ascii", "replace").upper()
+        return not cut.isascii() or moving.holder(txn, self._named, cut) != group
+
 
 def produce(core: Core, args: Any) -> int:
     """Change what a catalog of this node lists; returns its serial.
@@ -84,7 +100,7 @@ def produce(core: Core, args: Any) -> int:
     by = Asked.of(asked, core.peer)
 
     def work(zone: Zone) -> None:
-        catalog.check_version(zone.blob)
+        listing.check_version(zone.blob)
         for verb, wire, *rest in changes:
             _change(zone, verb, names.key_of(wire), rest)
 
@@ -95,13 +111,13 @@ def _change(zone: Zone, verb: str, member: bytes, rest: Sequence[Any]) -> None:
     *given, label = rest
     if verb == "add":
         groups, reset = given
-        catalog.add(zone, member, groups, reset, label)
+        listing.add(zone, member, groups, reset, label)
         return
     if verb == "remove":
-        is_listed = catalog.remove(zone, member, label)
+        is_listed = listing.remove(zone, member, label)
     else:
         other = None if given[0] is None else names.key_of(given[0])
-        is_listed = catalog.give_over(zone, member, other, label)
+        is_listed = listing.give_over(zone, member, other, label)
     if not is_listed:
         raise ZoneError(names.to_text(names.wire_of_key(member)), "is not listed in this catalog")
 
