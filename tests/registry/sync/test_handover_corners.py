@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from csid.protocol import TXT
 from registry.network import handover_units
 from registry.rules.participants import Judgement
 from registry.rules.requests import (
@@ -29,7 +30,7 @@ from registry.sync.duties.handover import Handover
 from registry.tables.enums import FilingState
 from registry.tables.rows import Moving
 from registry.tables.view import get_assignment, get_cut, get_cut_filing
-from resolver.sync.settings import follow_of
+from resolver.store.node import RRset
 from tests.support.moving import CUT, NAMED, World
 from tests.support.registering import OWNER, RECORD, identifier
 
@@ -244,26 +245,46 @@ def test_a_clock_that_is_set_back_puts_nothing_off(world: World) -> None:
     assert moving(world).serial is not None
 
 
-def test_one_that_cannot_go_on_keeps_no_other_from_it(world: World) -> None:
-    """A cut whose zone is damaged after the switch, and one that is sound."""
-    beside = identifier("0009")
-    assert beside != FIRST
+def test_one_that_cannot_go_on_is_told_and_tried_again(world: World) -> None:
+    """The copy that was looked through is damaged before it is taken over."""
     until_taking(world)
     world.errands(NEW)
+    below = NAMED.key(str(FIRST))[len(NAMED.key(CUT)) :]
     with world.at[NEW].store.write() as txn:
         update = txn.update(NAMED.target(CUT))
-        key = NAMED.key(str(FIRST))[len(NAMED.key(CUT)) :]
-        update.remove(key, 65_347 if False else next(iter(update.rrsets(key))))
+        whole = update.rrsets(below)
+        update.set(below, {TXT: RRset(60, [b"\1x"])})
         update.finish()
     world.transfers(NEW)
     duty = handover_of(world, NEW)
-    with pytest.raises(handover.HandoverError):
+    with pytest.raises(handover.HandoverError, match=f"{CUT}, which moves: {FIRST}.* no record"):
         while duty.work():
             pass
     assert state(world, NEW) is FilingState.TAKING
     assert duty.wake() is not None
+    assert not duty.work()  # it rests
+    with world.at[NEW].store.write() as txn:
+        update = txn.update(NAMED.target(CUT))
+        update.set(below, whole)
+        update.finish()
+    world.now += handover.RETRY_SECONDS
+    world.settle()
+    require_at(world, NEW, FIRST)
 
 
-def test_a_node_that_follows_the_zone_already_takes_it_all_the_same(world: World) -> None:
-    with world.at["sum"].store.read() as read:
-        assert follow_of(read, NAMED.key(CUT)) is not None
+def test_what_no_registry_has_written_is_found_before_the_switch(world: World) -> None:
+    """It could not be verified any more at the new node, which would have it for good."""
+    origin, below = NAMED.target(CUT), NAMED.key(str(FIRST))[len(NAMED.key(CUT)) :]
+    for name in (OLD, "sum"):
+        with world.at[name].store.write() as txn:
+            update = txn.update(origin)
+            update.set(below, update.rrsets(below) | {TXT: RRset(60, [b"\1x"])})
+            update.finish()
+    assert world.ask("root", MoveCut(CUT, NEW)).status.success
+    for _ in range(6):
+        step(world, OLD, "sum", NEW)
+    assert world.holder() == OLD
+    assert moving(world).why == f"{FIRST} has other records than those of its registry"
+    world.restart(NEW)
+    handover_of(world, NEW).work()
+    assert not handover_of(world, NEW).work()  # one that was looked through is not again
