@@ -21,7 +21,7 @@ from tests.simulation.wires import Wires
 from tests.simulation.world import Killed, Life, World
 from tests.simulation.writing import Writing
 
-SWEEP_SECONDS: Final = 5.0
+SWEEP_SECONDS: Final = 20.0
 INOTIFY_SECONDS: Final = 0.001  # after which a commit is seen
 
 
@@ -47,6 +47,7 @@ class Machine:
         life: of the processes that answer and write; `sync_life` of the one that syncs.
         offset: of its clock, seconds.
         committed: is called after each commit.
+        between: somebody asks for something, between two pieces of a unit.
         is_full: its disk.
         doomed: of how many commits from now it does not survive the next, and whether that one
             comes about.
@@ -71,6 +72,7 @@ class Machine:
         self.is_full = False
         self.doomed: tuple[int, bool] | None = None
         self.committed: Callable[[], None] = lambda: None
+        self.between: Callable[[], None] = lambda: None
         wires.machines[host] = self
 
     @property

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Final
 
 from csid.errors import CsidError, StoreError
-from registry.network import seen
 from registry.network.batch import Batch, write
 from registry.network.driver import (
     COMMIT_SECONDS,
@@ -19,9 +19,11 @@ from registry.network.driver import (
     NEXT_SECONDS,
     RETRY_SECONDS,
 )
-from registry.network.hooks import network_of
+from registry.network import handover, seen
+from registry.network.hooks import Network, Unit, network_of
 from registry.network.roles import ROLES
 from registry.network.syncing import Syncing
+from resolver.store.environment import Store
 from resolver.sync.actions import Answered, Open, Send, Shut, Transfer
 from resolver.sync.errors import TransferError
 from resolver.sync.fetch import Fetch
@@ -47,10 +49,19 @@ class Synchronising:
         self._batch_at = self._look_at = _NEVER
         store = machine.store
         chance = Random(world.random.random())
-        network = network_of(store, ROLES)
+        roles = [self._moves if adds is handover.adds else adds for adds in ROLES]
+        network = network_of(store, roles)
         self._sync = Syncing(store, network, chance, world.unix, lambda: world.now)
         world.soon(self._life, self._work)
         self._look_by(world.now)
+
+    def _moves(self, store: Store) -> Network:
+        """What moves of cuts add, whose units the writer of this machine carries out."""
+
+        def carry(_path: Path, unit: Unit) -> None:
+            self._machine.writing.carry(unit)
+
+        return handover.adds(store, carry)
 
     def end(self) -> None:
         """The process is gone."""
@@ -87,6 +98,8 @@ class Synchronising:
         if at == self._look_at:  # else another one is due
             self._look_at = _NEVER
             looked = self._sync.look()
+            if looked.is_time:
+                self._world.soon(self._life, self._work)
             self._act()
             now = self._world.now
             self._look_by(now if looked.more else max(looked.wake, now))
