@@ -12,19 +12,12 @@ from typing import Any, Final
 
 import pytest
 
-from registry.network import (
-    delegated,
-    filed,
-    filing_duty,
-    filings,
-    handover,
-    handover_units,
-    receipt_duty,
-    syncing,
-    walks,
-)
+from registry.network import filings, handover_units
+from registry.sync import syncing, walks
+from registry.sync.duties import delegated, filed, filing_duty, handover, receipt_duty
 from registry.zones import founding
-from resolver.sync import intake, members
+from resolver.sync.catalog import members
+from resolver.sync.transfer import intake
 
 PART_SECONDS: Final = 60  # for which a node answers for a cut that it had
 _NARROW: Final[tuple[tuple[ModuleType, str, Any], ...]] = (

@@ -11,9 +11,9 @@ from typing import Final
 from tests.simulation.bounds import narrow
 from tests.simulation.faults import Faults
 from tests.simulation.ledger import Ledger
-from tests.simulation.outcome import faults
 from tests.simulation.machine import Machine
 from tests.simulation.nation import Nation
+from tests.simulation.outcome import faults
 from tests.simulation.people import People
 from tests.simulation.prepared import HOSTS, REGIONS, directories
 from tests.simulation.wires import Wires

@@ -7,8 +7,8 @@ from hashlib import blake2b
 from typing import Final
 
 from csid import names
-from registry.network import filed
 from registry.rules.requests import ApproveCut, FileCut
+from registry.sync.duties import filed
 from registry.tables import codec, log_entry, view
 from registry.tables.enums import CutState, FiledState, NodeState
 from registry.tables.naming import Names

@@ -10,7 +10,6 @@ from typing import Final
 
 from csid import names
 from registry.network import rekeying
-from registry.network.keys import ALGORITHM, SECRET, derive, key_name
 from registry.rules.requests import (
     ApproveCut,
     ChangeNode,
@@ -25,6 +24,7 @@ from registry.rules.requests import (
 )
 from registry.tables import codec, view
 from registry.tables.enums import CutState
+from registry.tables.node_keys import ALGORITHM, SECRET, derive, key_name
 from registry.tables.rows import Cut
 from registry.tables.transaction import TransactionView
 from tests.simulation.asking import BY, Asking

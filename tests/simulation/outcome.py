@@ -9,11 +9,11 @@ from typing import Final
 
 from csid.record import decode
 from registry import audit
-from registry.network import filed
 from registry.rules.cut_moves import is_moving
 from registry.rules.filing import read_receipt
 from registry.rules.requests import Take, TakeReceipt, Update
 from registry.signing.proofs import changes_of
+from registry.sync.duties import filed
 from registry.tables import codec, log_entry, view
 from registry.tables.enums import UNDER_WAY, CutState, FiledState, FilingState, State
 from registry.tables.naming import Names

@@ -1,1 +1,1 @@
-"""The commands of `csid`, a module each; `gateway.cli.COMMANDS` says which is which."""
+"""The commands of `csid`, a module or a room each; `gateway.cli.COMMANDS` says which is which."""

@@ -16,7 +16,7 @@ import pytest
 
 from csid import names
 from csid.protocol import NS
-from gateway.cli.commands import zone
+from gateway.cli.commands.zone import command as zone
 from registry.service import Registry
 from registry.tables import log_entry
 from registry.tables.transaction import AuditStore

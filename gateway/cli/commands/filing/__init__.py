@@ -1,0 +1,1 @@
+"""`csid filing`: a module for each action, both sides of it."""

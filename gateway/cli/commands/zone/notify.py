@@ -1,0 +1,107 @@
+"""`csid zone notify`: the servers that are notified when a zone changes."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Final
+
+from csid import names
+from csid.address import Address, parse
+from csid.errors import CsidError
+from gateway.cli import acting, options, output
+from gateway.cli.commands.zone.allow import place_of
+from registry.network.rights import NOTIFY
+from registry.service import Registry
+from registry.zones.asked import Asked
+from resolver.store.environment import Store
+from resolver.sync.settings import EVERYWHERE, Target, own_targets
+
+DNS_PORT: Final = 53
+
+
+class NotifyError(CsidError):
+    """It was not said which server is to be notified of what."""
+
+
+def register(commands: options.Subparsers[argparse.ArgumentParser]) -> None:
+    """Add it to the group `zone`."""
+    notify = commands.add_parser(
+        "notify",
+        usage="csid zone notify (ORIGIN | --all) [HOST[:PORT]] [--key NAME] [--tls HOW] [--remove] "
+        "--data DIR ...",
+        help="servers to be notified of changes 变更通知对象",
+        description="Have a server notified when a zone changes (NOTIFY, RFC 1996) 变更通知, or no "
+        "longer with --remove. Without a server, those there are are listed. A zone that has "
+        "servers of its own has none of those of --all. Who may transfer says csid zone allow.",
+    )
+    notify.add_argument("words", nargs="*", metavar="ORIGIN [HOST:PORT]", help="区名与服务器")
+    notify.add_argument(
+        "--all", action="store_true", help="all zones that have no servers of their own 所有区"
+    )
+    notify.add_argument("--key", default="", metavar="NAME", help="sign with this key 密钥 (TSIG)")
+    notify.add_argument(
+        "--tls",
+        default="",
+        metavar="HOW",
+        help="over TLS (RFC 9103): opportunistic, pin:<base64 of the SHA-256 of the public key>, "
+        "ca:<name>[@<file>] 加密传输",
+    )
+    notify.add_argument("--remove", action="store_true", help="notify it no longer 不再通知")
+    options.add_data(notify)
+    options.add_json(notify)
+    acting.add_actor(notify)
+    notify.set_defaults(run=run_notify)
+
+
+def run_notify(args: argparse.Namespace) -> int:
+    """Add, take away or list servers."""
+    words = list(args.words)
+    origin = b""
+    if not args.all:
+        if not words:
+            raise NotifyError("which zone? give ORIGIN, or --all")
+        origin = names.from_text(words.pop(0).lower())
+    if len(words) > 1:
+        raise NotifyError(f"{' '.join(words):.80}: one server at a time")
+    if not words:
+        if args.remove:
+            raise NotifyError("--remove: which server? give HOST:PORT")
+        return _list(args, origin)
+    host, port = parse(words[0], DNS_PORT)
+    key = names.from_text(args.key.lower()) if args.key else b""
+    target = Target(host, port, key, args.tls)
+    asked = Asked(acting.actor_of(args), "").told()
+    with Registry.open(args.data, writable=True) as registry:
+        has_changed = registry.perform(NOTIFY, (asked, origin, target, args.remove))
+    shown, server = _shown(origin), str(Address(host, port))
+    if args.json:
+        output.print_json({"origin": shown, "server": server, "changed": has_changed})
+        return output.EXIT_OK
+    verb = "不再通知 is no longer notified" if args.remove else "将被通知 is notified"
+    said = "" if has_changed else " (无变化 unchanged)"
+    output.out.print(f"{shown}: {server} {verb}{said}", markup=False)
+    return output.EXIT_OK
+
+
+def _list(args: argparse.Namespace, origin: bytes) -> int:
+    with Store.open(args.data) as store, store.read() as read:
+        own = own_targets(read, place_of(origin))
+        general = own_targets(read, EVERYWHERE) or ()
+        if origin and own is None:
+            read.zone(origin)  # or it is said that there is none
+    of = _shown(b"" if own is None else origin)
+    rows = [
+        (str(Address(one.host, one.port)), names.to_text(one.key) if one.key else "", one.tls, of)
+        for one in (general if own is None else own)
+    ]
+    if args.json:
+        for server, key, tls, from_ in rows:
+            value = {"origin": _shown(origin), "server": server, "key": key, "tls": tls}
+            output.print_json(value | {"of": from_})
+    else:
+        output.print_list(("服务器 Server", "密钥 Key", "TLS", "来自 Of"), rows)
+    return output.EXIT_OK
+
+
+def _shown(origin: bytes) -> str:
+    return names.to_text(origin) if origin else "--all"
