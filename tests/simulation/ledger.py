@@ -126,15 +126,13 @@ class Ledger:
         found = self._digests[name, apex] = digest(read, zone)
         follow = follow_of(read, apex)
         primary = primary_of(name, follow)
-        known = self._versions.get((primary, apex, serial), b"")
-        if primary == name:
-            known = known or found
-            hold(known == found, f"{text}: changed, and has serial {serial} as before")
-        else:
-            # What a primary had that has the cut no more came by way of the aggregate.
-            known = known or self._versions.get((SUM, apex, serial), b"")
-            hold(known, f"{text}: serial {serial}, which {primary} never had")
-            hold(known == found, f"{text}: is not what {primary} had with serial {serial}")
+        # What a primary had that has the cut no more came by way of the aggregate, and what was
+        # held before may come back.
+        sources = (name,) if primary == name else (primary, SUM, name)
+        known = {self._versions.get((one, apex, serial)) for one in sources} - {None}
+        is_new = not known and primary == name
+        hold(known or is_new, f"{text}: serial {serial}, which {primary} never had")
+        hold(found in known or is_new, f"{text}: is not what {primary} had with serial {serial}")
         self._versions[name, apex, serial] = found
         if before != serial:
             machine.world.say(name, f"{names.to_text(zone.origin)} has serial {serial}")

@@ -62,7 +62,7 @@ class Synchronising:
         def carry(_path: Path, unit: Unit) -> None:
             self._machine.writing.carry(unit)
 
-        return handover.adds(store, carry)
+        return handover.adds(store, carry, self._world.unix)
 
     def end(self) -> None:
         """The process is gone."""

@@ -295,16 +295,21 @@ def _under_way_here(seen: TransactionView) -> Iterator[tuple[str, CutFiling]]:
                 yield cut, row
 
 
-def adds(store: Store, carry: Callable[[Path, Unit], None] = perform) -> Network:
+def adds(
+    store: Store,
+    carry: Callable[[Path, Unit], None] = perform,
+    now: Callable[[], float] = time.time,
+) -> Network:
     """What moves of cuts add to the sync process of a directory that has a national node.
 
     Args:
         carry: has the writer carry out a unit.
+        now: Unix seconds.
     """
     transaction.open_tables(store)
     with store.read() as read:
         root = view.get_root(TransactionView(read))
     if root is None or not root.registers:
         return Network()
-    handover = Handover(store, carry)
+    handover = Handover(store, carry, now)
     return Network([handover], works=[handover.work])
