@@ -10,7 +10,7 @@ from typing import Final
 from csid.record import decode
 from registry import audit
 from registry.rules.cut_moves import is_moving
-from registry.rules.filing import read_receipt
+from registry.rules.filing import CUT_SEGMENTS, read_receipt
 from registry.rules.requests import Take, TakeReceipt, Update
 from registry.signing.proofs import changes_of
 from registry.sync.duties import filed
@@ -41,6 +41,7 @@ class Outcome:
         self._ledger = ledger
         self._reads = reads
         self._views = {name: TransactionView(read) for name, read in reads.items()}
+        self._filed = {cut: row.node for cut, row in self._cuts() if row.state is CutState.FILED}
 
     def faults(self) -> Iterator[str]:
         """What is not as it has to be yet; what is soon found out first."""
@@ -94,14 +95,14 @@ class Outcome:
                     yield f"{here} follows {primary}, which has it not"
                 elif held[primary][apex][1] != found:
                     yield f"{here} is not as at {primary}"
-        filed = {cut: row.node for cut, row in self._cuts() if row.state is CutState.FILED}
-        for cut, node in filed.items():
+        for cut, node in self._filed.items():
             for name in (node, *_COPIES):
                 if _NAMED.key(cut) not in held[name]:
                     yield f"{cut} is filed, and not held by {name}"
         for name, cut, state in self._filings():
-            if (state is FilingState.FILED) != (filed.get(cut) == name):
-                yield f"{cut} is {state.name.lower()} at {name}, and filed for {filed.get(cut)}"
+            node = self._filed.get(cut, "nobody")
+            if (state is FilingState.FILED) != (node == name):
+                yield f"{cut} is {state.name.lower()} at {name}, and filed for {node}"
 
     # -- identifiers
 
@@ -110,7 +111,7 @@ class Outcome:
         said = self._said()
         holders = self._holders()
         for identifier, names in self._ledger.acknowledged.items():
-            cut = "/".join(identifier.split("/")[:3])
+            cut = "/".join(identifier.split("/")[:CUT_SEGMENTS])
             chain = holders.get(cut, [])
             for name in sorted(names):
                 yield from self._held(name, identifier, said.get(identifier, []), chain)
@@ -158,7 +159,8 @@ class Outcome:
         if row.state is State.REFUSED and number and refused[-1] != number:
             yield f"{here}: is refused by receipt {number}, behind which came {refused[-1]}"
         is_taken = last is not None and last.state is FiledState.TAKEN and last.node == name
-        if row.state is State.RETIRED and is_taken and chain[-1:] == [name]:
+        cut = "/".join(identifier.split("/")[:CUT_SEGMENTS])
+        if row.state is State.RETIRED and is_taken and self._filed.get(cut) == name:
             yield f"{here}: is retired, and the national node holds it for active"
         changes = [leaf.kind for leaf in leaves if leaf.kind in (Take.kind, Update.kind)]
         count = self._ledger.counts.get(identifier, {}).get(name)
