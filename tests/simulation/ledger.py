@@ -34,6 +34,7 @@ class Ledger:
 
     Attributes:
         acknowledged: the identifiers that were assigned, each with the machines that have said so.
+        holders: the nodes whose cuts are, that are filed.
         counts: what they were last told to have as their count, each with the machine that was.
     """
 
@@ -46,7 +47,7 @@ class Ledger:
         self._digests: dict[tuple[str, bytes], bytes] = {}
         self._versions: dict[tuple[str, bytes, int], bytes] = {}  # digest of what one had
         self._leaves: dict[str, int] = {}
-        self._holders: dict[str, str] = {}  # of cuts that are filed
+        self.holders: dict[str, str] = {}  # of cuts that are filed
         self._lost: set[tuple[str, str]] = set()  # node and cut, whose zone an older copy has not
 
     # -- what was said
@@ -74,7 +75,7 @@ class Ledger:
         self.committed(machine)
         self._lost |= {
             (name, cut)
-            for cut, holder in self._holders.items()
+            for cut, holder in self.holders.items()
             if holder == name and (name, _NAMED.key(cut)) not in self._held
         }
 
@@ -83,7 +84,7 @@ class Ledger:
         self._lost = {
             (name, cut)
             for name, cut in self._lost
-            if self._holders.get(cut) == name and (name, _NAMED.key(cut)) not in self._held
+            if self.holders.get(cut) == name and (name, _NAMED.key(cut)) not in self._held
         }
         return self._lost
 
@@ -160,9 +161,9 @@ class Ledger:
                 hold(node is not None and node.state is NodeState.ACTIVE, f"{cut}: {row_} filed")
                 assert node is not None
                 _within(node.scope, cut, row_.node)
-            before = self._holders.pop(cut, row_.node)
+            before = self.holders.pop(cut, row_.node)
             if row_.state is CutState.FILED:
-                self._holders[cut] = row_.node
+                self.holders[cut] = row_.node
                 apex = _NAMED.key(cut)
                 if before != row_.node:
                     there, here = (self._digests.get((one, apex)) for one in (before, row_.node))
@@ -172,7 +173,7 @@ class Ledger:
 
     def _somebody_answers(self) -> None:
         """Whoever has a cut has its zone, whole."""
-        for cut, holder in self._holders.items():
+        for cut, holder in self.holders.items():
             machine, held = self.machines[holder], self._held.get((holder, _NAMED.key(cut)))
             flags = None if held is None else held[0].flags
             is_late = flags == EXPIRED and machine.offset > 0

@@ -86,11 +86,16 @@ class People(Asking):
                 self.ask(name, body)
 
     def find_again(self) -> None:
-        """Ask for the cuts that are a node's, and that it knows nothing of since an older copy was
-        put back.
+        """Ask for the cuts that are a node's, and that it takes for refused, or knows nothing of
+        since an older copy was put back.
         """
-        for name, cut in sorted(self._ledger.lost_cuts()):
-            self.ask(name, RequestFiling(cut))
+        for cut, name in sorted(self._ledger.holders.items()):
+            machine = self._machines[name]
+            if machine.is_up:
+                with machine.store.read() as read:
+                    row = view.get_cut_filing(TransactionView(read), cut)
+                if row is None or row.state is FilingState.REFUSED:
+                    self.ask(name, RequestFiling(cut))
 
     def do_something(self) -> None:
         """Any of these."""
