@@ -50,7 +50,7 @@ class History:
         self._ledger = Ledger(self.machines)
         for one in self.machines.values():
             one.committed = partial(self._ledger.committed, one)
-        self._faults = Faults(world, wires, self.machines)
+        self._faults = Faults(world, wires, self.machines, self._ledger)
         self._people = People(world, self.machines, self._ledger)
         self._nation = Nation(world, self.machines, self._ledger)
         for name in REGIONS:

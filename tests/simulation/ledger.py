@@ -34,6 +34,7 @@ class Ledger:
 
     Attributes:
         acknowledged: the identifiers that were assigned, each with the machines that have said so.
+        has_moves: a cut was to move.
         holders: the nodes whose cuts are, that are filed.
         counts: what they were last told to have as their count, each with the machine that was.
     """
@@ -47,6 +48,7 @@ class Ledger:
         self._digests: dict[tuple[str, bytes], bytes] = {}
         self._versions: dict[tuple[str, bytes, int], bytes] = {}  # digest of what one had
         self._leaves: dict[str, int] = {}
+        self.has_moves = False
         self.holders: dict[str, str] = {}  # of cuts that are filed
         self._lost: set[tuple[str, str]] = set()  # node and cut, whose zone an older copy has not
 
@@ -64,20 +66,21 @@ class Ledger:
     def put_back(self, machine: Machine) -> None:
         """A machine has an older copy of its data: what it said since, nobody can hold it to."""
         name = machine.name
-        for one, holders in self.acknowledged.items():
-            self.counts.get(one, {}).pop(name, None)
-            with machine.store.read() as read:
+        machine.put_back()
+        marks = {key: serial for key, serial in self._serials.items() if key[0] == name}
+        for key in marks:
+            del self._serials[key]
+            self._held.pop(key, None)
+        self._lost |= {(name, cut) for cut, holder in self.holders.items() if holder == name}
+        machine.start()
+        with machine.store.read() as read:
+            for key, serial in marks.items():  # its own zones go on beyond what they had
+                if primary_of(name, follow_of(read, key[1])) == name:
+                    self._serials[key] = serial
+            for one, holders in self.acknowledged.items():
+                self.counts.get(one, {}).pop(name, None)
                 if view.get_assignment(TransactionView(read), one) is None:
                     holders.discard(name)
-        for key in [key for key in self._held if key[0] == name]:
-            del self._held[key]
-        self._leaves.pop(name, None)
-        self.committed(machine)
-        self._lost |= {
-            (name, cut)
-            for cut, holder in self.holders.items()
-            if holder == name and (name, _NAMED.key(cut)) not in self._held
-        }
 
     def lost_cuts(self) -> set[tuple[str, str]]:
         """Cuts that are a node's, which has not their zones, each behind its node."""
@@ -156,6 +159,7 @@ class Ledger:
                     _within(other.scope, leaf.on, row.node)
         elif leaf.kind.startswith("cut.") and leaf.after:
             cut, row_ = leaf.on, codec.decode_cut(leaf.after)
+            self.has_moves |= row_.moving is not None
             node = view.get_node(TransactionView(read), row_.node)
             if leaf.kind in (FileCut.kind, ApproveCut.kind):
                 hold(node is not None and node.state is NodeState.ACTIVE, f"{cut}: {row_} filed")

@@ -71,6 +71,7 @@ class Machine:
         self.offset = 0.0
         self.is_full = False
         self.doomed: tuple[int, bool] | None = None
+        self._copy = b""
         self.committed: Callable[[], None] = lambda: None
         self.between: Callable[[], None] = lambda: None
         wires.machines[host] = self
@@ -124,6 +125,19 @@ class Machine:
             self.world.is_dying = True  # nothing more is written
             self.synchronising.end()  # as the kernel takes back what it holds
             self.world.is_dying = False
+
+    # -- copies
+
+    def copy(self) -> None:
+        """Take a copy of its data."""
+        self._copy = (self.path / "data.mdb").read_bytes()
+
+    def put_back(self) -> None:
+        """Have the copy in place of what it has, and end."""
+        self.kill()
+        (self.path / "lock.mdb").unlink()
+        (self.path / "data.mdb").write_bytes(self._copy)
+        self.world.say(self.name, "has an older copy put back")
 
     def set_clock(self, offset: float) -> None:
         """Set the clock that people set, so many seconds from the right time."""

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final
 
 from csid.identifier import Identifier
+from registry.rules.filing import CUT_SEGMENTS
 from registry.rules.lifecycle import Verb
 from registry.rules.requests import Advance, Assign, Body, Import, RequestFiling, Retire, Update
 from registry.rules.status import Status
@@ -87,15 +88,28 @@ class People(Asking):
 
     def find_again(self) -> None:
         """Ask for the cuts that are a node's, and that it takes for refused, or knows nothing of
-        since an older copy was put back.
+        since an older copy was put back; and for those that were withdrawn while something in them
+        waited.
         """
-        for cut, name in sorted(self._ledger.holders.items()):
+        wanted = {(holder, cut) for cut, holder in self._ledger.holders.items()}
+        for one, holders in self._ledger.acknowledged.items():
+            cut = "/".join(one.split("/")[:CUT_SEGMENTS])
+            wanted |= {(name, cut) for name in holders if self._state(name, one) is State.FILING}
+        for name, cut in sorted(wanted):
             machine = self._machines[name]
             if machine.is_up:
                 with machine.store.read() as read:
                     row = view.get_cut_filing(TransactionView(read), cut)
                 if row is None or row.state is FilingState.REFUSED:
                     self.ask(name, RequestFiling(cut))
+
+    def _state(self, name: str, one: str) -> State | None:
+        machine = self._machines[name]
+        if not machine.is_up:
+            return None
+        with machine.store.read() as read:
+            row = view.get_assignment(TransactionView(read), one)
+        return None if row is None else row.state
 
     def do_something(self) -> None:
         """Any of these."""

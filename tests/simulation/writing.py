@@ -35,7 +35,6 @@ class Writing:
         self._machine = machine
         self._world = machine.world
         self._core = Core(machine.store, claims=claims())
-        machine.store.watch = None  # it looks after copies that are put back, and has files for it
         self._updates: deque[tuple[updates.Arrived, Callable[[bytes], None]]] = deque()
 
     def ask(self, request: Request) -> Decision:
