@@ -17,6 +17,7 @@ Rows are read by one `get` each, whatever number of zones there is.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgpack
@@ -174,7 +175,8 @@ def _follow(value: bytes) -> Follow:
     return Follow(_targets(primaries), *rest)
 
 
-def _targets(rows: Sequence[Any]) -> tuple[Target, ...]:
+@lru_cache(1_024)  # many zones follow the same servers
+def _targets(rows: tuple[Any, ...]) -> tuple[Target, ...]:
     return tuple(Target(*row) for row in rows)
 
 
