@@ -46,7 +46,7 @@ class Request(NamedTuple):
         stream: it was asked over TCP or TLS.
         opt: the OPT record of the answer's first message; empty if the query had none.
         octets: of the largest datagram that the asker takes.
-        pads: each message has an OPT record, with padding (RFC 7830; RFC 9103 sections 7.9.1, 7.10.3).
+        pads: each message has an OPT record, with padding (RFC 7830; RFC 9103 section 7.9.1).
     """
 
     message: bytes
