@@ -27,7 +27,7 @@ from registry.rules.requests import (
 from registry.rules.status import Status
 from registry.sync.duties import handover, handover_steps
 from registry.sync.duties.handover import Handover
-from registry.tables.enums import FilingState
+from registry.tables.enums import FilingState, State
 from registry.tables.rows import Moving
 from registry.tables.view import get_assignment, get_cut, get_cut_filing
 from resolver.store.node import RRset
@@ -232,7 +232,9 @@ def test_a_cut_that_nobody_has_any_more_is_filed_anew_where_it_was(
     with world.at[OLD].view() as seen:
         row = get_assignment(seen, str(SECOND))
     assert row is not None
-    assert row.state.name == "ACTIVE"
+    assert row.state is State.ACTIVE
+    assert world.nodes("sum") == world.nodes(OLD)
+    assert list(world.unsound()) == []
 
 
 def test_a_clock_that_is_set_back_puts_nothing_off(world: World) -> None:
@@ -288,3 +290,18 @@ def test_what_no_registry_has_written_is_found_before_the_switch(world: World) -
     world.restart(NEW)
     handover_of(world, NEW).work()
     assert not handover_of(world, NEW).work()  # one that was looked through is not again
+
+
+def test_a_copy_is_kept_up_to_date_and_goes_while_the_cut_moves_on(world: World) -> None:
+    assert world.ask("root", MoveCut(CUT, NEW)).status.success
+    world.settle()
+    body = AddNode("ningbo", "region", ("33",), ("127.0.0.5:5300",))
+    assert world.ask("root", body).status.success
+    assert world.ask(NEW, Assign(SECOND, RECORD)).status.success
+    assert world.ask("root", MoveCut(CUT, "ningbo")).status.success
+    world.settle(4)
+    assert state(world, OLD) is FilingState.LEAVING
+    assert world.answers(OLD, str(SECOND)) == "here"
+    world.now += handover_steps.PART_SECONDS
+    step(world, OLD)
+    assert state(world, OLD) is FilingState.MOVED

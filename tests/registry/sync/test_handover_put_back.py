@@ -164,3 +164,18 @@ def test_a_move_that_was_taken_back_is_none_to_catch_up_with(world: World) -> No
     assert world.ask(OLD, Assign(SECOND, RECORD)).status.success
     with world.at[OLD].view() as seen:
         assert get_assignment(seen, str(FIRST)) is not None
+
+
+def test_a_new_node_that_once_gave_the_cut_up_takes_all_over_again(world: World) -> None:
+    assert world.ask("root", MoveCut(CUT, NEW)).status.success
+    step(world, OLD, "sum", NEW)
+    step(world, OLD, "sum", NEW)
+    assert state(world, NEW) is FilingState.TAKING
+    assert world.ask("root", KeepCut(CUT)).status.success
+    world.settle(4)
+    assert state(world, NEW) is FilingState.MOVED
+    copy = world.copy(NEW)
+    moved(world)
+    world.put_back(NEW, copy)
+    world.settle()
+    require_at_new(world, FIRST, SECOND)
