@@ -14,6 +14,7 @@ from csid.errors import ZoneError
 from registry.core import Core
 from registry.network import membership
 from registry.network.following import ring
+from registry.network.targets import checked_all
 from registry.tables import codec
 from registry.tables.naming import Names
 from registry.tables.network import CATALOG
@@ -34,7 +35,6 @@ from resolver.sync.settings import (
     Target,
     catalog_of,
     follow_of,
-    key_row,
     pack,
     where,
 )
@@ -130,21 +130,18 @@ def consume(core: Core, args: Any) -> bool:
             (`Target` rows), and [group, primaries] for members of certain groups.
 
     Raises:
-        ZoneError: the catalog is this node's own, or a key is not here.
+        ZoneError: the catalog is this node's own.
+        TargetError: a primary cannot be asked so.
     """
     asked, origin, rows, group_rows = args
     Asked.of(asked, core.peer)
     origin = origin.lower()
     apex = names.key_of(origin)
-    primaries = _targets(rows)
-    groups = tuple((group, _targets(targets)) for group, targets in group_rows)
     now = int(time.time())
     policy = NodePolicy(core.suffix)
     with core.store.write() as txn:
-        for target in (*primaries, *(one for _, targets in groups for one in targets)):
-            if target.key and key_row(txn, target.key) is None:
-                name = names.to_text(target.key)
-                raise ZoneError(name, "no key of this name is here; add it with csid key add")
+        primaries = checked_all(txn, rows)
+        groups = tuple((group, checked_all(txn, targets)) for group, targets in group_rows)
         before = catalog_of(txn, apex)
         since = now if before is None else before.since
         txn.table(CATALOGS).put(where(apex), pack(Catalog(primaries, groups, since)))
@@ -217,7 +214,3 @@ def offer(core: Core, origin: bytes) -> None:
     with core.store.write() as txn:
         holding.settle(txn, apex, int(time.time()), NodePolicy(core.suffix))
     ring(core, apex)
-
-
-def _targets(rows: Sequence[Sequence[Any]]) -> tuple[Target, ...]:
-    return tuple(Target(*row) for row in rows)

@@ -298,12 +298,21 @@ def _why(declined: tuple[int, str] | None) -> str:
     return f"why={why}".encode()[:_TEXT_OCTETS].decode(errors="ignore")
 
 
-def adds(store: Store) -> Network:
-    """What moves of cuts add to the sync process of a directory that has a national node."""
+def adds(
+    store: Store,
+    carry: Callable[[Path, Unit], None] = perform,
+    now: Callable[[], float] = time.time,
+) -> Network:
+    """What moves of cuts add to the sync process of a directory that has a national node.
+
+    Args:
+        carry: has the writer carry out a unit.
+        now: Unix seconds.
+    """
     transaction.open_tables(store)
     with store.read() as read:
         root = view.get_root(TransactionView(read))
     if root is None or not root.registers:
         return Network()
-    handover = Handover(store)
+    handover = Handover(store, carry, now)
     return Network([handover], works=[handover.work])
