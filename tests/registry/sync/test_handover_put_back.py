@@ -168,8 +168,9 @@ def test_a_move_that_was_taken_back_is_none_to_catch_up_with(world: World) -> No
 
 def test_a_new_node_that_once_gave_the_cut_up_takes_all_over_again(world: World) -> None:
     assert world.ask("root", MoveCut(CUT, NEW)).status.success
-    step(world, OLD, "sum", NEW)
-    step(world, OLD, "sum", NEW)
+    step(world, OLD, "sum")
+    world.transfers(NEW)
+    world.works(NEW)
     assert state(world, NEW) is FilingState.TAKING
     assert world.ask("root", KeepCut(CUT)).status.success
     world.settle(4)
