@@ -9,18 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from csid.protocol import TXT
+from csid import names
+from csid.protocol import REFUSED, SERVFAIL, TXT
 from registry.network import handover_units
 from registry.rules.participants import Judgement
 from registry.rules.requests import (
     AddNode,
     Assign,
+    ChangeNode,
     JudgeOwner,
     KeepCut,
     MoveCut,
     ReinstateNode,
     RemoveNode,
     RequestFiling,
+    SetScope,
     SuspendNode,
     WithdrawCut,
 )
@@ -28,10 +31,15 @@ from registry.rules.status import Status
 from registry.sync.duties import handover, handover_steps
 from registry.sync.duties.handover import Handover
 from registry.tables.enums import FilingState, State
+from registry.tables.node_keys import key_name
 from registry.tables.rows import Moving
 from registry.tables.view import get_assignment, get_cut, get_cut_filing
+from resolver.store.apexes import EXPIRED
 from resolver.store.node import RRset
-from tests.support.moving import CUT, NAMED, World
+from resolver.sync.settings import Target, follow_of
+from resolver.sync.update.message import response
+from tests.support.books import ORIGIN
+from tests.support.moving import CUT, HOSTS, NAMED, PORT, World
 from tests.support.registering import OWNER, RECORD, identifier
 
 OLD, NEW = "zhejiang", "hangzhou"
@@ -305,3 +313,87 @@ def test_a_copy_is_kept_up_to_date_and_goes_while_the_cut_moves_on(world: World)
     world.now += handover_steps.PART_SECONDS
     step(world, OLD)
     assert state(world, OLD) is FilingState.MOVED
+
+
+def root_comes(world: World, name: str) -> None:
+    """The root zone alone is brought up to date."""
+    world.transfer(name, names.key_of(ORIGIN), Target(HOSTS["root"], PORT, key_name(name, 1)))
+
+
+def test_a_copy_that_was_good_for_one_move_is_not_for_the_next(world: World) -> None:
+    until_taking(world)
+    assert world.ask("root", KeepCut(CUT)).status.success
+    step(world, OLD)
+    assert world.ask(OLD, Assign(SECOND, RECORD)).status.success
+    assert world.ask("root", MoveCut(CUT, NEW)).status.success
+    step(world, OLD)
+    assert moving(world).serial is not None
+    root_comes(world, NEW)
+    world.errands(NEW)
+    assert world.holder() == OLD
+    world.settle()
+    require_at(world, NEW, FIRST, SECOND)
+
+
+def test_no_less_is_taken_over_than_what_was_asked_for(world: World) -> None:
+    until_taking(world)
+    world.errands(NEW)
+    assert world.holder() == NEW
+    serial = moving(world).serial
+    assert serial is not None
+    with world.at[NEW].store.write() as txn:
+        txn.update(NAMED.target(CUT)).finish(serial - 1, always=True)
+    root_comes(world, NEW)
+    world.works(NEW)
+    assert state(world, NEW) is FilingState.TAKING
+    world.settle()
+    require_at(world, NEW, FIRST)
+
+
+def test_an_expired_copy_is_taken_over_all_the_same(world: World) -> None:
+    until_taking(world)
+    world.errands(NEW)
+    with world.at[NEW].store.write() as txn:
+        txn.set_flags(NAMED.target(CUT), EXPIRED)
+    root_comes(world, NEW)
+    world.works(NEW)
+    require_at(world, NEW, FIRST)
+
+
+def test_an_answer_that_is_no_refusal_holds_nothing_up(world: World) -> None:
+    until_taking(world)
+    duty = handover_of(world, NEW)
+    with world.at[NEW].store.read() as read:
+        [errand] = duty.due(read, world.now)
+        for rcode, count in ((SERVFAIL, 0), (REFUSED, 1)):
+            duty.answered(errand, response(errand.message, rcode, "why", True), "", world.now)
+            assert len(duty.due(read, world.now)) == count  # itself rests
+
+
+def test_a_reason_that_changes_while_it_is_said_is_said_again(world: World) -> None:
+    assert world.ask(NEW, JudgeOwner(OWNER, Judgement.SUSPEND)).status.success
+    assert world.ask("root", MoveCut(CUT, NEW)).status.success
+    world.transfers(NEW)
+    world.works(NEW)
+    duty = handover_of(world, NEW)
+    with world.at[NEW].store.read() as read:
+        [errand] = duty.due(read, world.now)
+    answer = world.update(NEW, errand)
+    assert "not accredited" in moving(world).why
+    assert world.ask(NEW, SetScope(("11",))).status.success
+    world.works(NEW)
+    duty.answered(errand, answer, "", world.now)
+    step(world, NEW)
+    assert "this node assigns for 11" in moving(world).why
+
+
+def test_a_copy_comes_from_where_the_aggregate_is_now(world: World) -> None:
+    assert world.ask("root", MoveCut(CUT, NEW)).status.success
+    world.settle()
+    body = ChangeNode("sum", (("addresses", ("127.0.0.9:5300",)),))
+    assert world.ask("root", body).status.success
+    step(world, OLD)
+    with world.at[OLD].store.read() as read:
+        follow = follow_of(read, NAMED.key(CUT))
+    assert follow is not None
+    assert [one.host for one in follow.primaries] == ["127.0.0.9"]

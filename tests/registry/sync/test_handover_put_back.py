@@ -180,3 +180,15 @@ def test_a_new_node_that_once_gave_the_cut_up_takes_all_over_again(world: World)
     world.put_back(NEW, copy)
     world.settle()
     require_at_new(world, FIRST, SECOND)
+
+
+def test_a_clock_that_is_set_back_does_not_hide_what_is_missing(world: World) -> None:
+    copy = world.copy(NEW)
+    moved(world)
+    world.put_back(NEW, copy)
+    world.works(NEW)
+    assert state(world, NEW) is None
+    world.now -= 86_400
+    world.transfers(NEW)
+    world.works(NEW)
+    assert state(world, NEW) is FilingState.TAKING
