@@ -11,7 +11,7 @@ import pytest
 
 from csid import names
 from csid.protocol import REFUSED, SERVFAIL, TXT
-from registry.network import handover_units
+from registry.network import following, handover_units
 from registry.rules.participants import Judgement
 from registry.rules.requests import (
     AddNode,
@@ -34,12 +34,14 @@ from registry.tables.enums import FilingState, State
 from registry.tables.node_keys import key_name
 from registry.tables.rows import Moving
 from registry.tables.view import get_assignment, get_cut, get_cut_filing
+from registry.zones.first import first_zone
 from resolver.store.apexes import EXPIRED
+from resolver.store.build import build
 from resolver.store.node import RRset
 from resolver.sync.settings import Target, follow_of
 from resolver.sync.update.message import response
 from tests.support.books import ORIGIN
-from tests.support.moving import CUT, HOSTS, NAMED, PORT, World
+from tests.support.moving import BY, CUT, HOSTS, NAMED, PORT, World
 from tests.support.registering import OWNER, RECORD, identifier
 
 OLD, NEW = "zhejiang", "hangzhou"
@@ -397,3 +399,56 @@ def test_a_copy_comes_from_where_the_aggregate_is_now(world: World) -> None:
         follow = follow_of(read, NAMED.key(CUT))
     assert follow is not None
     assert [one.host for one in follow.primaries] == ["127.0.0.9"]
+
+
+def put_zone(world: World, name: str, path: str) -> None:
+    """A node has a zone of its own there."""
+    origin = NAMED.target(path)
+    zone = first_zone(origin, {NAMED.target(f"nodes/{name}"): []})
+    with world.at[name].store.write() as txn:
+        txn.replace_zone(origin, list(build(origin, zone)))
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "words"),
+    [
+        (OLD, f"{CUT}/ACV", "is not one zone of this node: it has "),
+        (NEW, CUT, "is held here already; drop it first"),
+        (NEW, f"{CUT}/ACV", "is held here already; drop it first"),
+        (NEW, CUT.rpartition("/")[0], "it lies in the zone 6450."),
+    ],
+)
+def test_zones_that_are_in_the_way_are_told(world: World, name: str, path: str, words: str) -> None:
+    put_zone(world, name, path)
+    assert world.ask("root", MoveCut(CUT, NEW)).status.success
+    world.settle(4)
+    assert world.holder() == OLD
+    assert words in moving(world).why
+
+
+def test_a_copy_below_the_cut_is_in_the_way_too(world: World) -> None:
+    target = Target(HOSTS["sum"], PORT, key_name(NEW, 1))
+    below = NAMED.target(f"{CUT}/ACV")
+    world.at[NEW].perform(following.FOLLOW, (BY, below, [target], True))
+    assert world.ask("root", MoveCut(CUT, NEW)).status.success
+    world.settle(4)
+    assert world.holder() == OLD
+    assert "drop it first" in moving(world).why
+
+
+def test_nothing_is_taken_over_that_has_changed_since_it_was_looked_at(world: World) -> None:
+    until_taking(world)
+    world.errands(NEW)
+    root_comes(world, NEW)
+    serial = world.serial(NEW)
+    assert serial is not None
+    with pytest.raises(handover.HandoverError, match=f"has serial {serial} by now"):
+        args = ["hangzhou-1.", CUT, serial - 1, 0, bytes(32), ""]
+        world.at[NEW].perform(handover_units.OWN, args)
+    assert state(world, NEW) is FilingState.TAKING
+
+
+def test_a_copy_goes_only_where_the_cut_has_left(world: World) -> None:
+    world.at[OLD].perform(handover_units.PART, ["zhejiang-1.", CUT, ""])
+    world.settle(1)
+    require_at(world, OLD, FIRST)
