@@ -72,7 +72,7 @@ def test_a_new_node_from_before_the_move_takes_all_over_again(world: World) -> N
     world.put_back(NEW, copy)
     world.settle()
     require_at_new(world, FIRST, SECOND)
-    assert (world.serial(NEW) or 0) > before
+    assert (world.serial(NEW) or 0) > before + 1  # past those that it may have lost
     assert world.ask(NEW, Assign(SECOND, RECORD)).status is Status.EXISTS
     assert world.ask(NEW, Assign(THIRD, RECORD)).status.success
     world.settle(4)
