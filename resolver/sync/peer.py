@@ -506,4 +506,4 @@ class Peer:
 @lru_cache(4_096)
 def where_of(target: Target) -> Where:
     """How a target is reached."""
-    return Where(target.host, target.port, target.tls)
+    return Where(target.host, target.port, target.tls, target.source)

@@ -81,6 +81,7 @@ class Target(NamedTuple):
     port: int
     key: bytes = b""  # name of the key to sign with, in wire form; empty: unsigned
     tls: str = ""  # empty: plain TCP; "opportunistic", "pin:<base64 SHA-256 of SPKI>", "ca:<name>"
+    source: str = ""  # IP address of this machine to send from; empty: whichever the kernel takes
 
 
 class Follow(NamedTuple):
