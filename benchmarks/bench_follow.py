@@ -94,12 +94,12 @@ def bookkeeping(path: Path, zones: int) -> tuple[float, float]:
                             engine.opened(present, action.link)
                     for link, answer in answers:
                         engine.received(present, link, answer)
-            settled = engine.take_settled()
+            settled = engine.looking.outcomes.take()
             done += len(settled)
             assert not any(one.state is None or one.state.failures for one in settled)
             with store.write() as txn:
                 states.settle(txn, settled)
-            engine.wrote_settled(True)
+            engine.looking.outcomes.wrote(True)
         spent = time.process_time() - begun - answering
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     return 1e6 * spent / zones, grown / 1_024

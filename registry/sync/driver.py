@@ -251,10 +251,10 @@ class Driver:
         """Write what looks came to, once in a while; at once what others wait for."""
         while True:
             await self._settled.wait()
-            if not self.sync.engine.is_urgent:
+            if not self.sync.engine.looking.outcomes.are_urgent:
                 self._settled = trio.Event()
                 with trio.move_on_after(COMMIT_SECONDS):
-                    while not self.sync.engine.is_urgent:
+                    while not self.sync.engine.looking.outcomes.are_urgent:
                         await self._settled.wait()
                         self._settled = trio.Event()
             self._settled = trio.Event()

@@ -104,11 +104,11 @@ class Syncing:
             unix, steady = self._unix(), self._steady()
             if abs(unix - steady - self._offset) > DRIFT_SECONDS:
                 self._offset = unix - steady
-                self.engine.clock_moved()
+                self.engine.looking.clock_moved()
                 # What was put off by a clock that was ahead would wait for as long as that was.
                 # So would what is about to be written, once it is.
                 self._followed = Followed()
-                self._adrift = self.engine.batches
+                self._adrift = self.engine.looking.outcomes.batches
             yield Present(read, steady, int(unix))
 
     def _now(self) -> int:
@@ -156,10 +156,10 @@ class Syncing:
                 elif heard is None:
                     is_written = True
                 elif heard.address == bell.NOBODY:
-                    self.engine.asked(present, heard.apex)
+                    self.engine.looking.asked(present, heard.apex)
                     is_written = True
                 else:
-                    self.engine.notice(present, *heard)
+                    self.engine.looking.notice(present, *heard)
         return is_written
 
     def take_heard(self) -> list[str]:
@@ -318,7 +318,7 @@ class Syncing:
         """What is to be written now, if anything; `wrote` says that it was."""
         engine = self.engine
         batch = Batch(
-            engine.take_settled(),
+            engine.looking.outcomes.take(),
             engine.telling.take_done_rows(),
             self._passed_now(),
             engine.telling.take_told(),
@@ -329,7 +329,7 @@ class Syncing:
 
     def wrote(self, batch: Batch) -> None:
         """A batch was written."""
-        self.engine.wrote_settled(True)
+        self.engine.looking.outcomes.wrote(True)
         if self._adrift:
             self._adrift -= 1
             self._followed = Followed()

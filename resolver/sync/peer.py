@@ -225,7 +225,7 @@ class Peer:
         elif reason:
             self._unanswered(present, what, f"{self.where}: {reason}")
         elif isinstance(what, Zone):
-            self._engine.checked(present, self, what, message)
+            self._engine.looking.checked(present, self, what, message)
         elif isinstance(what, Notice):
             self._confirmed(present, what, message)
         else:
@@ -238,7 +238,7 @@ class Peer:
     def _unanswered(self, present: Present, what: Zone | Notice | Sending, reason: str) -> None:
         """A question has got no answer that says anything, for a reason of its own."""
         if isinstance(what, Zone):
-            self._engine.failed_at(present, what, reason)
+            self._engine.looking.failed_at(present, what, reason)
         elif isinstance(what, Notice):
             self._engine.telling.told(present, self, what, reason)
             self._drop_notice(what)
@@ -324,7 +324,7 @@ class Peer:
         key = engine.key(present, zone.key) if zone.key else None
         if zone.key and key is None:
             self._spare.append(line)
-            engine.failed_at(present, zone, engine.key_fault(zone.key))
+            engine.looking.failed_at(present, zone, engine.key_fault(zone.key))
             return
         line.zone = zone
         zone.begun = present.steady
@@ -463,7 +463,7 @@ class Peer:
             self._control = None
         self._give_up(present)
         for zone in zones:
-            self._engine.failed_at(present, zone, self.error)
+            self._engine.looking.failed_at(present, zone, self.error)
 
     def _give_up(self, present: Present) -> None:
         """Say of notices that they wait, and forget those that have waited for too long."""

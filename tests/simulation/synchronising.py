@@ -122,7 +122,9 @@ class Synchronising:
                 else:
                     self._world.soon(self._life, self._answered, action)
         if self._sync.has_news and not self._is_writing:
-            at = self._world.now + (0.0 if self._sync.engine.is_urgent else COMMIT_SECONDS)
+            at = self._world.now + (
+                0.0 if self._sync.engine.looking.outcomes.are_urgent else COMMIT_SECONDS
+            )
             if at < self._batch_at:
                 self._batch_at = at
                 self._world.after(at - self._world.now, self._life, self._batch, at)
