@@ -112,8 +112,10 @@ def answered(query: bytes) -> bytes:
     return query[:2] + b"\x84\0\0\1\0\1\0\0\0\0" + question + record
 
 
-def started(path: Path) -> tuple[float, float]:
-    """Seconds from starting `csid serve` to its first answer; MiB of its sync process."""
+def started(path: Path, origin: str) -> tuple[float, float]:
+    """Seconds from starting `csid serve` to its first answer, about a zone; MiB of its sync
+    process.
+    """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -123,7 +125,7 @@ def started(path: Path) -> tuple[float, float]:
         [sys.executable, "-m", "gateway.cli", *words], stdout=subprocess.DEVNULL
     )
     try:
-        query = b"\0\1\0\0\0\1\0\0\0\0\0\0" + names.from_text(origin_of(0)) + b"\0\6\0\1"
+        query = b"\0\1\0\0\0\1\0\0\0\0\0\0" + names.from_text(origin) + b"\0\6\0\1"
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.settimeout(0.01)
             while True:
@@ -166,7 +168,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="csid-follow-", dir=options.work))
     try:
         made(folder / "data", options.zones)
-        first, octets = started(folder / "data")
+        first, octets = started(folder / "data", origin_of(0))
         print(f"{options.zones:,} zones: first answer {first:.2f} s, sync process {octets:.0f} MiB")
         spent, grown = bookkeeping(folder / "data", options.zones)
         print(f"a refresh: {spent:.1f} µs of bookkeeping; memory grew by {grown:.0f} MiB")
