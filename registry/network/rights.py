@@ -192,7 +192,8 @@ def _names_key(txn: WriteTransaction, table: bytes, key: bytes, name: bytes) -> 
 
 
 def allow(core: Core, args: Any) -> int:
-    """Give rights to somebody, or take them; returns how many were not, or were, there before.
+    """Give rights to somebody, or take them; returns how many were not, or were, there before. Who
+    has a right over TLS alone and who has it anyhow are one: what is said last holds.
 
     Args:
         args: who asks (`Asked.told`), the origin in wire form (empty: all zones without rights of
@@ -211,13 +212,19 @@ def allow(core: Core, args: Any) -> int:
         ours = _ours(txn, place)
         rights = own_rights(txn, place) or ours
         before: tuple[Subject, ...] = getattr(rights, kind)
+        meant = {one._replace(tls=False) for one in subjects}
+        others = tuple(one for one in before if one._replace(tls=False) not in meant)
+        changes = len(before) - len(others)
         if is_taken:
-            after = tuple(one for one in before if one not in subjects)
+            after = others
         else:
             for one in subjects:
                 if one.key:
                     _known_key(txn, one.key)
-            after = (*before, *dict.fromkeys(one for one in subjects if one not in before))
+            new = dict.fromkeys(one for one in subjects if one not in before)
+            changes = len(new)
+            held = tuple(one for one in before if one in subjects or one in others)
+            after = (*held, *new)
             if len(after) > MAX_SUBJECTS:
                 raise SettingError(
                     f"{_origin(place)}: {len(after)} of one right; at most {MAX_SUBJECTS}: give it "
@@ -226,7 +233,7 @@ def allow(core: Core, args: Any) -> int:
         if after != before:
             changed = rights._replace(**{kind: after})
             _put(txn, RIGHTS, place, changed if any(changed) and changed != ours else ())
-    return abs(len(after) - len(before))
+    return changes
 
 
 def _ours(txn: WriteTransaction, place: bytes) -> Rights:
@@ -242,7 +249,7 @@ def _ours(txn: WriteTransaction, place: bytes) -> Rights:
 
 
 def _checked_subject(subject: Subject) -> Subject:
-    network, length, key = subject
+    network, length, key, tls = subject
     octets = isinstance(network, bytes) and isinstance(key, bytes) and isinstance(length, int)
     if not octets or len(network) not in (0, 4, 16) or not 0 <= length <= 8 * len(network):
         raise SettingError(f"{subject!r:.80} is no network")
@@ -251,7 +258,7 @@ def _checked_subject(subject: Subject) -> Subject:
         raise SettingError(f"{network.hex()}/{length}: has more than the octets of a network")
     if not network and not key:
         raise SettingError("a right is given to an address, a network or a key")
-    return Subject(network, length, _checked_name(key) if key else b"")
+    return Subject(network, length, _checked_name(key) if key else b"", bool(tls))
 
 
 # -- servers to be notified

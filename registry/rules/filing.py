@@ -25,6 +25,8 @@ _HALF: Final = 2**31
 MOVES: Final = frozenset(
     {FilingState.MOVING, FilingState.LEAVING, FilingState.MOVED, FilingState.TAKING}
 )
+# In these it may be asked for again: it is not this node's.
+AGAIN: Final = (FilingState.REFUSED, FilingState.MOVED)
 # In these there is something to be done, so they are found by state.
 _OPEN: Final = (
     FilingState.WANTED,
@@ -116,14 +118,14 @@ def request(case: Case, body: RequestFiling) -> Decision:
     if refusal is not None:
         return refusal.about(cut)
     before = view.get_cut_filing(case.view, cut)
-    if before is not None and before.state in MOVES and before.state is not FilingState.MOVED:
+    if before is not None and before.state in MOVES and before.state not in AGAIN:
         return Decision(
             Status.CUT_MOVES,
             cut,
             f"it is {FILING_WORDS[before.state][0]} (node {before.node}); to have it here, the "
             "national node lets it move: csid filing move",
         )
-    if before is not None and before.state not in (FilingState.REFUSED, FilingState.MOVED):
+    if before is not None and before.state not in AGAIN:
         return Decision(Status.UNCHANGED, cut)
     since = case.now if before is None else before.since
     row = CutFiling(FilingState.WANTED, "", since, case.now, case.leaf)

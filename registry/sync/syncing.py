@@ -270,6 +270,7 @@ class Syncing:
                     self._watch,
                     forced=action.forced,
                     examine=examine_of(present.moment, action.apex),
+                    tls=action.tls,
                 )
             except CsidError as error:
                 self.engine.failed(present, action.link, str(error))

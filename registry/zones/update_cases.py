@@ -24,6 +24,7 @@ class Arrived(NamedTuple):
     message: bytes
     address: bytes  # IP address, 4 or 16 octets
     stream: bool  # over TCP
+    tls: bool = False
 
 
 class Result(NamedTuple):
@@ -133,11 +134,6 @@ class Command(Case):
         actor = self._by.actor
         role, reason = actor.role.value, self._by.reason
         return EntryWriter(actor.name, role, actor.owner, UPDATE, now, reason, 0, actor.peer)
-
-
-def failed(arrived: Arrived, error: Exception) -> Answer:
-    """The answer to an UPDATE of which nothing was done, as the store fails."""
-    return Answer(effect.response(arrived.message, SERVFAIL, str(error)))
 
 
 def failed_result(error: Exception) -> Result:

@@ -5,11 +5,12 @@ What waits is carried out in order, and shares a commit (RFC 2136, RFC 3007).
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 
 from csid import names
-from csid.errors import StoreError, ZoneError
-from csid.protocol import NOTAUTH, REFUSED
+from csid.errors import CsidError, StoreError, ZoneError
+from csid.protocol import NOTAUTH, REFUSED, SERVFAIL
 from registry.rules.decision import Decision
 from registry.rules.status import Status
 from registry.zones.asked import Asked
@@ -20,7 +21,7 @@ from registry.zones.update_cases import Case, Command, failed_result
 from registry.zones.update_cases import Claim as Claim
 from registry.zones.update_cases import Core as Core
 from registry.zones.update_cases import Result as Result
-from registry.zones.update_cases import failed as failed
+from resolver.store.environment import Store
 from resolver.store.read import ReadTransaction
 from resolver.sync import access, tsig
 from resolver.sync.settings import follow_of, key_row
@@ -62,6 +63,33 @@ def answers(core: Core, waiting: Sequence[Arrived], now: int) -> list[Answer]:
     if decided < len(waits):
         first = cases.index(waits[decided])
     return [case.answer(now) for case in cases[:first]]
+
+
+def failed(store: Store, waiting: Sequence[Arrived], error: Exception, now: int) -> list[Answer]:
+    """The answers to UPDATEs of which nothing was done, as the store fails; signed where the
+    questions are, as far as keys can be read.
+    """
+    found: list[Answer] = []
+    with contextlib.ExitStack() as opened:
+        keys: tsig.Keyring = _no_key
+        with contextlib.suppress(CsidError):
+            keys = access.keyring(opened.enter_context(store.read()), now)
+        for arrived in waiting:
+            case = Case(arrived)
+            with contextlib.suppress(Exception):  # it may be the message that failed
+                verified = tsig.verify(arrived.message, keys, now)
+                message = arrived.message
+                if isinstance(verified, tsig.Signed):
+                    case.signed, message = verified, verified.message
+                asked = effect.read(message)
+                case.asked = None if isinstance(asked, int) else asked
+            case.result = Result(SERVFAIL, str(error))
+            found.append(case.answer(now)._replace(said=""))
+    return found
+
+
+def _no_key(_name: bytes) -> None:
+    """Where keys cannot be read."""
 
 
 def _may_not(case: Case, origin: str) -> Result:
@@ -157,7 +185,8 @@ def _admit(read: ReadTransaction, case: Case, now: int) -> Result | None:
 def _fault(read: ReadTransaction, case: Case, asked: effect.Asked) -> Result | None:
     """Why a zone is not changed by who asks; None if it may be."""
     origin = names.to_text(asked.origin)
-    if not access.may(read, asked.apex, "update", case.arrived.address, case.key):
+    arrived = case.arrived
+    if not access.may(read, asked.apex, "update", arrived.address, case.key, arrived.tls):
         return _may_not(case, origin)
     if follow_of(read, asked.apex) is not None:
         return Result(NOTAUTH, f"{origin} follows another server: update it there")

@@ -16,12 +16,12 @@ from resolver.server.forwarding import connect
 from resolver.server.socket_stream import SocketStream
 
 # The writer's answer to an UPDATE from an IP address; None if it gives none.
-Forwarding = Callable[[bytes, bytes], Awaitable["bytes | None"]]
+Forwarding = Callable[[bytes, bytes, bool], Awaitable["bytes | None"]]
 
 _READ_OCTETS: Final = 65_536
 
 
-async def nobody_writes(_message: bytes, _address: bytes) -> bytes | None:
+async def nobody_writes(_message: bytes, _address: bytes, _tls: bool) -> bytes | None:
     """Where no UPDATE can be carried out."""
     return None
 
@@ -96,13 +96,13 @@ class TcpForwarder:
         self._data = data
         self._link: _Link | None = None
 
-    async def forward(self, message: bytes, address: bytes) -> bytes | None:
+    async def forward(self, message: bytes, address: bytes, tls: bool) -> bytes | None:
         """As `Forwarding` says."""
         link = self._linked()
         if link is None or link.pending.is_full:
             return None
         asker = _Asker()
-        frame = link.pending.add(asker, message, address, True, trio.current_time())
+        frame = link.pending.add(asker, message, address, True, trio.current_time(), tls)
         with trio.move_on_after(FORWARD_SECONDS):
             if await link.send(frame):
                 await asker.is_over.wait()

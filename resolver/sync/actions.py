@@ -68,6 +68,7 @@ class Transfer(NamedTuple):
     key: Key | None
     full: bool  # ask for the whole zone, whatever is held
     forced: bool  # and take it, whatever serial it has
+    tls: bool = False  # it goes over TLS
 
 
 class Answered(NamedTuple):

@@ -13,11 +13,11 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 from csid.protocol import NOERROR, SERVFAIL
-from resolver.sync import checks, notify
+from resolver.sync import checks, expire, notify
 from resolver.sync.actions import Answered, Errand, Open, Present, Send, Shut, Transfer, Where
 from resolver.sync.job import Asked, Line, Notice, Queue, Sending, Zone
 from resolver.sync.settings import Target
-from resolver.sync.tsig import Key, TsigError, Verifier, sign
+from resolver.sync.tsig import Key, TsigError, Verifier, room, sign
 
 if TYPE_CHECKING:
     from resolver.sync.engine import Engine
@@ -190,6 +190,9 @@ class Peer:
             if key is None:
                 self._unanswered(present, what, engine.key_fault(target_key))
                 return
+        if self.where.tls and isinstance(what, Zone):
+            message = expire.pad(message, room(key) if key else 0)
+        if key is not None:
             message, mac = sign(message, key, present.unix)
         until = present.steady + self._limits.answer
         asked[identity] = Asked(what, key, mac, until)
@@ -327,7 +330,10 @@ class Peer:
         zone.begun = present.steady
         self.busy += 1
         engine.transferring += 1
-        engine.actions.append(Transfer(line.number, zone.apex, key, zone.is_full, zone.is_forced))
+        over_tls = bool(self.where.tls)
+        engine.actions.append(
+            Transfer(line.number, zone.apex, key, zone.is_full, zone.is_forced, over_tls)
+        )
 
     def transferred(self, present: Present, line: Line) -> None:
         """A transfer is through, and its connection is free again."""

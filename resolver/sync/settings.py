@@ -59,11 +59,14 @@ class KeyRow(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """Whom a right is given: who has an address of a network, or signs with a key, or both."""
+    """Whom a right is given: who has an address of a network, or signs with a key, or both; and
+    comes over TLS, if that is asked for.
+    """
 
     network: bytes = b""  # 4 or 16 octets, the host's part zero; empty: from anywhere
     length: int = 0  # of the network's prefix, in bits
     key: bytes = b""  # name of a key in wire form, lower case; empty: unsigned, too
+    tls: bool = False  # over TLS alone
 
 
 class Rights(NamedTuple):

@@ -64,7 +64,9 @@ class Writing:
         try:
             answers = updates.answers(self._core, [arrived for arrived, _ in taken], now)
         except StoreError as error:
-            answers = [updates.failed(arrived, error) for arrived, _ in taken]
+            answers = updates.failed(
+                self._core.store, [arrived for arrived, _ in taken], error, now
+            )
         for answer in answers:
             _, tell = self._updates.popleft()
             if answer.said:

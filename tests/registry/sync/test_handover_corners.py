@@ -9,29 +9,39 @@ from pathlib import Path
 
 import pytest
 
-from csid.protocol import TXT
-from registry.network import handover_units
+from csid import names
+from csid.protocol import REFUSED, SERVFAIL, TXT
+from registry.network import following, handover_units
 from registry.rules.participants import Judgement
 from registry.rules.requests import (
     AddNode,
     Assign,
+    ChangeNode,
     JudgeOwner,
     KeepCut,
     MoveCut,
     ReinstateNode,
     RemoveNode,
     RequestFiling,
+    SetScope,
     SuspendNode,
     WithdrawCut,
 )
 from registry.rules.status import Status
 from registry.sync.duties import handover, handover_steps
 from registry.sync.duties.handover import Handover
-from registry.tables.enums import FilingState
+from registry.tables.enums import FilingState, State
+from registry.tables.node_keys import key_name
 from registry.tables.rows import Moving
 from registry.tables.view import get_assignment, get_cut, get_cut_filing
+from registry.zones.first import first_zone
+from resolver.store.apexes import EXPIRED
+from resolver.store.build import build
 from resolver.store.node import RRset
-from tests.support.moving import CUT, NAMED, World
+from resolver.sync.settings import Target, follow_of
+from resolver.sync.update.message import response
+from tests.support.books import ORIGIN
+from tests.support.moving import BY, CUT, HOSTS, NAMED, PORT, World
 from tests.support.registering import OWNER, RECORD, identifier
 
 OLD, NEW = "zhejiang", "hangzhou"
@@ -232,7 +242,9 @@ def test_a_cut_that_nobody_has_any_more_is_filed_anew_where_it_was(
     with world.at[OLD].view() as seen:
         row = get_assignment(seen, str(SECOND))
     assert row is not None
-    assert row.state.name == "ACTIVE"
+    assert row.state is State.ACTIVE
+    assert world.nodes("sum") == world.nodes(OLD)
+    assert list(world.unsound()) == []
 
 
 def test_a_clock_that_is_set_back_puts_nothing_off(world: World) -> None:
@@ -288,3 +300,155 @@ def test_what_no_registry_has_written_is_found_before_the_switch(world: World) -
     world.restart(NEW)
     handover_of(world, NEW).work()
     assert not handover_of(world, NEW).work()  # one that was looked through is not again
+
+
+def test_a_copy_is_kept_up_to_date_and_goes_while_the_cut_moves_on(world: World) -> None:
+    assert world.ask("root", MoveCut(CUT, NEW)).status.success
+    world.settle()
+    body = AddNode("ningbo", "region", ("33",), ("127.0.0.5:5300",))
+    assert world.ask("root", body).status.success
+    assert world.ask(NEW, Assign(SECOND, RECORD)).status.success
+    assert world.ask("root", MoveCut(CUT, "ningbo")).status.success
+    world.settle(4)
+    assert state(world, OLD) is FilingState.LEAVING
+    assert world.answers(OLD, str(SECOND)) == "here"
+    world.now += handover_steps.PART_SECONDS
+    step(world, OLD)
+    assert state(world, OLD) is FilingState.MOVED
+
+
+def root_comes(world: World, name: str) -> None:
+    """The root zone alone is brought up to date."""
+    world.transfer(name, names.key_of(ORIGIN), Target(HOSTS["root"], PORT, key_name(name, 1)))
+
+
+def test_a_copy_that_was_good_for_one_move_is_not_for_the_next(world: World) -> None:
+    until_taking(world)
+    assert world.ask("root", KeepCut(CUT)).status.success
+    step(world, OLD)
+    assert world.ask(OLD, Assign(SECOND, RECORD)).status.success
+    assert world.ask("root", MoveCut(CUT, NEW)).status.success
+    step(world, OLD)
+    assert moving(world).serial is not None
+    root_comes(world, NEW)
+    world.errands(NEW)
+    assert world.holder() == OLD
+    world.settle()
+    require_at(world, NEW, FIRST, SECOND)
+
+
+def test_no_less_is_taken_over_than_what_was_asked_for(world: World) -> None:
+    until_taking(world)
+    world.errands(NEW)
+    assert world.holder() == NEW
+    serial = moving(world).serial
+    assert serial is not None
+    with world.at[NEW].store.write() as txn:
+        txn.update(NAMED.target(CUT)).finish(serial - 1, always=True)
+    root_comes(world, NEW)
+    world.works(NEW)
+    assert state(world, NEW) is FilingState.TAKING
+    world.settle()
+    require_at(world, NEW, FIRST)
+
+
+def test_an_expired_copy_is_taken_over_all_the_same(world: World) -> None:
+    until_taking(world)
+    world.errands(NEW)
+    with world.at[NEW].store.write() as txn:
+        txn.set_flags(NAMED.target(CUT), EXPIRED)
+    root_comes(world, NEW)
+    world.works(NEW)
+    require_at(world, NEW, FIRST)
+
+
+def test_an_answer_that_is_no_refusal_holds_nothing_up(world: World) -> None:
+    until_taking(world)
+    duty = handover_of(world, NEW)
+    with world.at[NEW].store.read() as read:
+        [errand] = duty.due(read, world.now)
+        for rcode, count in ((SERVFAIL, 0), (REFUSED, 1)):
+            duty.answered(errand, response(errand.message, rcode, "why", True), "", world.now)
+            assert len(duty.due(read, world.now)) == count  # itself rests
+
+
+def test_a_reason_that_changes_while_it_is_said_is_said_again(world: World) -> None:
+    assert world.ask(NEW, JudgeOwner(OWNER, Judgement.SUSPEND)).status.success
+    assert world.ask("root", MoveCut(CUT, NEW)).status.success
+    world.transfers(NEW)
+    world.works(NEW)
+    duty = handover_of(world, NEW)
+    with world.at[NEW].store.read() as read:
+        [errand] = duty.due(read, world.now)
+    answer = world.update(NEW, errand)
+    assert "not accredited" in moving(world).why
+    assert world.ask(NEW, SetScope(("11",))).status.success
+    world.works(NEW)
+    duty.answered(errand, answer, "", world.now)
+    step(world, NEW)
+    assert "this node assigns for 11" in moving(world).why
+
+
+def test_a_copy_comes_from_where_the_aggregate_is_now(world: World) -> None:
+    assert world.ask("root", MoveCut(CUT, NEW)).status.success
+    world.settle()
+    body = ChangeNode("sum", (("addresses", ("127.0.0.9:5300",)),))
+    assert world.ask("root", body).status.success
+    step(world, OLD)
+    with world.at[OLD].store.read() as read:
+        follow = follow_of(read, NAMED.key(CUT))
+    assert follow is not None
+    assert [one.host for one in follow.primaries] == ["127.0.0.9"]
+
+
+def put_zone(world: World, name: str, path: str) -> None:
+    """A node has a zone of its own there."""
+    origin = NAMED.target(path)
+    zone = first_zone(origin, {NAMED.target(f"nodes/{name}"): []})
+    with world.at[name].store.write() as txn:
+        txn.replace_zone(origin, list(build(origin, zone)))
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "words"),
+    [
+        (OLD, f"{CUT}/ACV", "is not one zone of this node: it has "),
+        (NEW, CUT, "is held here already; drop it first"),
+        (NEW, f"{CUT}/ACV", "is held here already; drop it first"),
+        (NEW, CUT.rpartition("/")[0], "it lies in the zone 6450."),
+    ],
+)
+def test_zones_that_are_in_the_way_are_told(world: World, name: str, path: str, words: str) -> None:
+    put_zone(world, name, path)
+    assert world.ask("root", MoveCut(CUT, NEW)).status.success
+    world.settle(4)
+    assert world.holder() == OLD
+    assert words in moving(world).why
+
+
+def test_a_copy_below_the_cut_is_in_the_way_too(world: World) -> None:
+    target = Target(HOSTS["sum"], PORT, key_name(NEW, 1))
+    below = NAMED.target(f"{CUT}/ACV")
+    world.at[NEW].perform(following.FOLLOW, (BY, below, [target], True))
+    assert world.ask("root", MoveCut(CUT, NEW)).status.success
+    world.settle(4)
+    assert world.holder() == OLD
+    assert "drop it first" in moving(world).why
+
+
+def test_nothing_is_taken_over_that_has_changed_since_it_was_looked_at(world: World) -> None:
+    until_taking(world)
+    world.errands(NEW)
+    root_comes(world, NEW)
+    serial = world.serial(NEW)
+    assert serial is not None
+    with pytest.raises(handover.HandoverError, match=f"has serial {serial} by now"):
+        args = ["hangzhou-1.", CUT, serial - 1, 0, bytes(32), ""]
+        world.at[NEW].perform(handover_units.OWN, args)
+    assert state(world, NEW) is FilingState.TAKING
+
+
+def test_a_copy_goes_only_where_the_cut_has_left(world: World) -> None:
+    world.at[OLD].perform(handover_units.PART, ["zhejiang-1.", CUT, ""])
+    world.settle(1)
+    require_at(world, OLD, FIRST)
