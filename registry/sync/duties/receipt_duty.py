@@ -14,9 +14,8 @@ from csid.address import Address
 from csid.protocol import NOERROR, RECEIPT
 from registry.network import membership, owed
 from registry.sync.hooks import Unit
-from registry.tables import codec
 from registry.tables.naming import Names
-from registry.tables.transaction import OWED, TransactionView
+from registry.tables.transaction import OWED
 from registry.zones import others
 from registry.zones.others import Other
 from resolver.store import node
@@ -87,9 +86,7 @@ class ReceiptDuty:
         key = membership.key_of(read, other, age)
         if key is None:
             return None
-        rows, message = self._message(
-            TransactionView(read), read.table(OWED).scan(owed.owed_to(name))
-        )
+        rows, message = self._message(read.table(OWED).scan(owed.owed_to(name)))
         errand = Errand(errand_name, Target(address, other.port, key), message)
         self._sent[errand_name] = Sent(errand, rows)
         self._turns[name] = self._turns.get(name, Turn(0, now))._replace(since=now)
@@ -124,13 +121,13 @@ class ReceiptDuty:
         self._wake = ends if self._wake is None else min(self._wake, ends)
         return addresses[turn.number % len(addresses)]
 
-    def _message(self, seen: TransactionView, owed: Iterator[Row]) -> tuple[list[Row], bytes]:
+    def _message(self, owed: Iterator[Row]) -> tuple[list[Row], bytes]:
         """The UPDATE that has the first receipts, as many as have room; its ID is zero."""
         rows: list[Row] = []
         records: list[bytes] = []
         octets = 0
         for row in islice(owed, AT_ONCE):
-            record = _record(seen, *row)
+            record = _record(row[1])
             octets += len(record)
             if octets > MAX_OCTETS:
                 break
@@ -158,12 +155,9 @@ class ReceiptDuty:
         return None
 
 
-def _record(seen: TransactionView, key: bytes, value: bytes) -> bytes:
+def _record(value: bytes) -> bytes:
     """The record of a receipt that is owed."""
-    name, serial = _unpack(value)
-    said = codec.decode_filed(seen.get(codec.FILED, name.encode("ascii")) or b"")
-    number = int.from_bytes(key[-8:], "big")
-    data: bytes = msgpack.packb([number, said.status, serial, said.since, said.reason])
+    name, data = _unpack(value)
     labels = name.lower().split("/")[::-1]
     owner: bytes = "".join(f"{chr(len(label))}{label}" for label in labels).encode("ascii")
     return node.rr(owner + _SUFFIX_AT, RECEIPT, 0, data)
