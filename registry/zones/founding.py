@@ -31,6 +31,7 @@ from registry.tables.volume import Volume, write_all
 from registry.zones import moving, others, places
 from registry.zones.asked import LOAD
 from registry.zones.first import SERIAL, first_zone
+from registry.zones.serials import behind
 from resolver.answer import lookup
 from resolver.store import node
 from resolver.store.apexes import NOT_READY
@@ -180,7 +181,7 @@ def found(volume: Volume, named: Names, request: Request, cut: str, now: int) ->
     if lost := view.get_lost(volume):
         # It may be one that was made after the copy which was put back, and others have it: the
         # leaves that are lost may have led its serial as far.
-        serial = (serial + lost + 1) % 2**32 or SERIAL
+        serial = behind(serial, lost)
     zone = first_zone(origin, {server_of(volume, named): []})
     zone[origin][SOA] = with_serial(zone[origin][SOA], serial)
     nodes = list(build(origin, zone))

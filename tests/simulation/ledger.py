@@ -7,7 +7,8 @@ from hashlib import blake2b
 from typing import Final
 
 from csid import names
-from registry.rules.requests import ApproveCut, FileCut
+from registry.rules.filing import CUT_SEGMENTS, read_receipt, serial_of
+from registry.rules.requests import ApproveCut, FileCut, TakeReceipt
 from registry.sync.duties import filed
 from registry.tables import codec, log_entry, view
 from registry.tables.enums import CutState, FiledState, NodeState
@@ -111,10 +112,12 @@ class Ledger:
                 is_other = True
                 del self._held[key]
                 self._serials.pop(key, None)
-            if name in (ROOT, SUM):
-                for leaf in self._new_leaves(name, read):
+            for leaf in self._new_leaves(name, read):
+                is_other = True
+                if name in REGIONS:
+                    self._is_fresh(read, leaf)
+                else:
                     self._judge(name, read, leaf)
-                    is_other = True
         if is_other:
             self._somebody_answers()
 
@@ -148,6 +151,17 @@ class Ledger:
             yield log_entry.decode(seen.leaf(index) or b"")
         self._leaves[name] = size
 
+    def _is_fresh(self, read: ReadTransaction, leaf: log_entry.LogEntry) -> None:
+        """A receipt is about what an identifier is, not about what it was before."""
+        if leaf.kind != TakeReceipt.kind or not read_receipt(leaf.to)[0]:
+            return
+        changed = serial_of(TransactionView(read).leaf(leaf.prev) or b"", leaf.on)
+        apex = _NAMED.key("/".join(leaf.on.split("/")[:CUT_SEGMENTS]))
+        seen = self._serials.get((SUM, apex))
+        # The aggregate may have let go of a cut that was withdrawn meanwhile.
+        is_fresh = None in (changed, seen) or not timers.is_ahead(changed or 0, seen or 0)
+        hold(is_fresh, f"{leaf.on}: changed with serial {changed}, receipt {leaf.to} of {seen}")
+
     def _judge(self, name: str, read: ReadTransaction, leaf: log_entry.LogEntry) -> None:
         if name == SUM:
             if leaf.kind == filed.RECEIPT:
@@ -157,7 +171,7 @@ class Ledger:
                     hold(other is not None and other.state == "active", f"{leaf.on}: {row} taken")
                     assert other is not None
                     _within(other.scope, leaf.on, row.node)
-        elif leaf.kind.startswith("cut.") and leaf.after:
+        elif name == ROOT and leaf.kind.startswith("cut.") and leaf.after:
             cut, row_ = leaf.on, codec.decode_cut(leaf.after)
             self.has_moves |= row_.moving is not None
             node = view.get_node(TransactionView(read), row_.node)

@@ -20,6 +20,9 @@ from tests.support.registering import OTHER, OWNER, RECORD, identifier
 _LOCATIONS: Final = {"330106": 5, "330102": 3, "310101": 2, "110105": 1}  # with their weights
 _SERIALS: Final = [f"{n:04d}" for n in range(1, 7)]
 
+_HURRIED_SHARE: Final = 0.3  # of identifiers that are taken back ...
+_HURRY_SECONDS: Final = 0.3  # ... so soon, and filed again so soon
+
 
 class People(Asking):
     """Those who sit at the terminals of the region nodes."""
@@ -36,6 +39,15 @@ class People(Asking):
     def _assigned(self, name: str, one: str, status: Status | None) -> None:
         if status is Status.DONE:
             self._ledger.assigned(name, one)
+            if self._world.chance(_HURRIED_SHARE):
+                pause = self._random.random() * _HURRY_SECONDS
+                self._world.after(pause, None, self._take_back, name, Identifier(*one.split("/")))
+
+    def _take_back(self, name: str, one: Identifier) -> None:
+        """Take an identifier back, perhaps change it, and file it again, as its receipt comes."""
+        self.ask(name, Advance(one, Verb.WITHDRAW))
+        pause = self._random.random() ** 2 * _HURRY_SECONDS
+        self._world.after(pause, None, self.ask, name, Advance(one, Verb.FILE))
 
     def assign_many(self) -> None:
         """Assign several, one right after the other."""

@@ -285,7 +285,9 @@ class Handover:
         self._look = None
         if known != moment:
             if at <= now < at + LOOK_SECONDS:
-                self._look = int(at) + LOOK_SECONDS
+                self._look = (
+                    int(at) + LOOK_SECONDS + 1
+                )  # not before that, or it looks all the while
             else:
                 held = list(moving.held_by(read, self._named, own))
                 self._mine = (moment, now, held)
