@@ -22,7 +22,6 @@ from registry.network import (
     following,
     handover_units,
     receipt_duty,
-    receipts,
     rekeying,
     rights,
 )
@@ -151,7 +150,6 @@ UNITS: Final[Mapping[str, Unit]] = {
     rekeying.UNIT: rekeying.use,
     "plan": plans.carry_on,
     "rows": intake.rows,
-    receipts.UNIT: receipts.taken,
     filings.UNIT: filings.answer,
     "sweep": sweep,
     resume.GO_ON: go_on,

@@ -16,6 +16,8 @@ from registry.core import Core
 from registry.network import membership
 from registry.network.examining import FILING
 from registry.network.hooks import Unit
+from registry.network.keys import SECRET
+from registry.network.receipt_seal import Said, seal
 from registry.tables import codec
 from registry.tables.naming import Names
 from registry.tables.transaction import ANSWERED, OWED, TransactionView
@@ -35,7 +37,7 @@ MAX_OCTETS: Final = 64_000  # ... and of them, so that with all else it has less
 TURN_SECONDS: Final = 15  # for an answer, before another address of the node is tried
 PAUSE_SECONDS: Final = 10  # after an answer other than that they are taken
 _PREFIX: Final = b"receipts/"  # of the names of errands
-_SUFFIX_AT: Final = b"\xc0\x0c"  # a pointer to the name of the zone
+_APEX: Final = b"\xc0\x0c"  # a pointer to the name of the zone
 _unpack: Final[Any] = msgpack.unpackb
 
 Row = tuple[bytes, bytes]
@@ -88,11 +90,11 @@ class ReceiptDuty:
         sent = self._sent.get(errand_name)
         if sent is not None:
             return sent.errand if sent.taken is None else None
-        age = 1 if name in self._older and other.generation > 1 else 0
-        key = membership.key_of(read, other, age)
+        older = membership.key_of(read, other, 1) if name in self._older else None
+        key = older or membership.key_of(read, other)
         if key is None:
             return None
-        rows, message = self._message(TransactionView(read), read.table(OWED).scan(owed_by(name)))
+        rows, message = self._message(read, name)
         errand = Errand(errand_name, Target(address, other.port, key), message)
         self._sent[errand_name] = Sent(errand, rows)
         self._turns[name] = self._turns.get(name, Turn(0, now))._replace(since=now)
@@ -127,18 +129,26 @@ class ReceiptDuty:
         self._wake = ends if self._wake is None else min(self._wake, ends)
         return addresses[turn.number % len(addresses)]
 
-    def _message(self, seen: TransactionView, owed: Iterator[Row]) -> tuple[list[Row], bytes]:
-        """The UPDATE that has the first receipts, as many as have room; its ID is zero."""
+    def _message(self, read: ReadTransaction, name: str) -> tuple[list[Row], bytes]:
+        """The UPDATE that has the first receipts for a node, as many as have room, and their seal;
+        its ID is zero.
+        """
+        seen = TransactionView(read)
         rows: list[Row] = []
         records: list[bytes] = []
+        sealed: list[Said] = []
         octets = 0
-        for row in islice(owed, AT_ONCE):
-            record = _record(seen, *row)
+        for row in islice(read.table(OWED).scan(owed_by(name)), AT_ONCE):
+            identifier, data = _said(seen, *row)
+            record = _record(identifier, data)
             octets += len(record)
             if octets > MAX_OCTETS:
                 break
             rows.append(row)
             records.append(record)
+            sealed.append((self._named.key(identifier), data))
+        secret = read.table(b"meta").get(SECRET) or b""
+        records.append(node.rr(_APEX, RECEIPT, 0, seal(secret, name, sealed)))
         return rows, request(self._named.wire, records)
 
     def wake(self) -> int | None:
@@ -161,15 +171,19 @@ class ReceiptDuty:
         return None
 
 
-def _record(seen: TransactionView, key: bytes, value: bytes) -> bytes:
-    """The record of a receipt that is owed."""
+def _said(seen: TransactionView, key: bytes, value: bytes) -> tuple[str, bytes]:
+    """The identifier that a receipt is owed for, and the data of the receipt."""
     name, serial = _unpack(value)
     said = codec.decode_filed(seen.get(codec.FILED, name.encode("ascii")) or b"")
     number = int.from_bytes(key[-8:], "big")
     data: bytes = msgpack.packb([number, said.status, serial, said.since, said.reason])
+    return name, data
+
+
+def _record(name: str, data: bytes) -> bytes:
     labels = name.lower().split("/")[::-1]
     owner: bytes = "".join(f"{chr(len(label))}{label}" for label in labels).encode("ascii")
-    return node.rr(owner + _SUFFIX_AT, RECEIPT, 0, data)
+    return node.rr(owner + _APEX, RECEIPT, 0, data)
 
 
 def _errand_name(name: str, host: str, port: int) -> bytes:

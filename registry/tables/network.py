@@ -3,6 +3,7 @@ suffix of the network, and in its catalog zone (RFC 9432).
 
     NAME.nodes.SUFFIX             A, AAAA   the addresses of a node
                                   TXT       "v=1" "role=…" "scope=…" "state=…" "key=generation"
+                                            "until=…" Unix seconds, if the key before still holds
     _sync._tcp.NAME.nodes.SUFFIX  SRV       its ports (RFC 2782)
     CUT.SUFFIX                    NS, DS    a cut; names of servers in it have their addresses
     LABEL.zones._catalog.SUFFIX   PTR       the cut as a member of the catalog
@@ -75,6 +76,7 @@ def node_names(suffix: Names, name: str, node: Node) -> list[Named]:
         *(f"scope={one}" for one in node.scope),
         f"state={NODE_STATE_WORDS[node.state][0]}",
         f"key={node.generation}",
+        *([f"until={node.until}"] if node.until else []),
     ]
     text = text_of(texts)
     target = suffix.target(host)

@@ -2,6 +2,7 @@
 
 NAME.nodes.SUFFIX               A, AAAA    addresses
                                 TXT        "v=1" "role=region" "scope=33" "state=active" "key=2"
+                                           "until=…": when the key before ends, after a rekeying
 _sync._tcp.NAME.nodes.SUFFIX    SRV        port
 """
 
@@ -34,6 +35,7 @@ class Other(NamedTuple):
     addresses: tuple[str, ...]
     port: int
     generation: int  # of its key
+    until: int = 0  # the key before holds, Unix seconds; 0: it holds no more
 
 
 def name_of(named: Names, node_name: str) -> bytes:
@@ -96,9 +98,12 @@ def _read(name: str, blobs: dict[tuple[bytes, ...], bytes]) -> Other | None:
     port = int.from_bytes(services[SRV].rdatas[0][4:6], "big") if SRV in services else PORT
     scope = tuple(one for value in said.get("scope", ()) for one in value.split(",") if one)
     role, state = (said.get(key, [""])[0] for key in ("role", "state"))
-    key = said.get("key", ["1"])[0]
-    generation = int(key) if key.isascii() and key.isdecimal() and len(key) < 10 else 1
-    return Other(name, role, scope, state, tuple(addresses), port, generation)
+    generation, until = (_number(said.get(key, [""])[0]) for key in ("key", "until"))
+    return Other(name, role, scope, state, tuple(addresses), port, generation or 1, until)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 12 else 0
 
 
 def strings_of(rdata: bytes) -> Iterator[str]:

@@ -21,6 +21,7 @@ from registry.network.handover import Handover
 from registry.network.hooks import Duty, Network, network_of
 from registry.network.joining import Key, Membership
 from registry.network.keys import SECRET, derive, key_name
+from registry.network.receipt_seal import public_key
 from registry.network.roles import ROLES
 from registry.network.transfers import StillFollowed
 from registry.rules.decision import Decision
@@ -72,7 +73,8 @@ def make(path: Path, at: Mapping[str, tuple[str, int]]) -> None:
         key = Key(key_name(name, 1), "hmac-sha256", derive(secret, name, 1))
         is_region = role is NodeRole.REGION
         shared = b"" if is_region else secret
-        of = Membership(role, name, scope, at["root"], key, is_region, shared)
+        receipts = public_key(secret)
+        of = Membership(role, name, scope, at["root"], key, is_region, shared, receipts)
         joining.create(path / name, SUFFIX, "0.EXAMPLE", of, 1 << 28)
         if is_region:
             with Registry.open(path / name, writable=True, sync=False) as registry:

@@ -15,6 +15,7 @@ from gateway.cli import acting, options, output, request
 from gateway.cli.commands.node import show, use_key
 from gateway.cli.commands.node.show import ROLES
 from registry.network.keys import ALGORITHM, SECRET, derive
+from registry.network.receipt_seal import public_key
 from registry.rules.decision import Refusal
 from registry.rules.nodes import OVERLAP, known
 from registry.rules.requests import (
@@ -220,10 +221,13 @@ def _print_key(registry: Registry, args: argparse.Namespace, is_there: bool = Fa
     words += ["--name", name, *(word for one in node.scope for word in ("--scope", one))]
     words += ["--suffix", settings.suffix, "--handle-authority", settings.handle_authority]
     words += ["--root", str(address.parse(root, DNS_PORT)), "--key", key]
+    receipts: list[str] = []
     if node.role is NodeRole.AGGREGATE:
         words += ["--network-secret", base64.b64encode(secret).decode()]
-    command = shlex.join(words)
-    use = shlex.join(["csid", "node", "use-key", key, "--data", "DIR"])
+    else:
+        receipts = ["--receipt-key", base64.b64encode(public_key(secret)).decode()]
+    command = shlex.join([*words, *receipts])
+    use = shlex.join(["csid", "node", "use-key", key, *receipts, "--data", "DIR"])
     if args.json:
         output.print_json({"node": name, "key": key, "command": command, "use_key": use})
         return
