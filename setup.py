@@ -28,7 +28,7 @@ ANSWER_PATH = [
     "resolver/answer/encode.py",
     "resolver/answer/process.py",
     "resolver/server/udp.py",
-    "resolver/sync/weave.py",
+    "resolver/sync/transfer/weave.py",
 ]
 ZONE_FILES = [
     "resolver/zonefile/tokens.py",
@@ -44,8 +44,8 @@ GROUPS = {"csid": ANSWER_PATH, "csid_zones": ZONE_FILES}
 LOOPS = [
     "csid/coctets.pyx",
     "resolver/server/cdatagrams.pyx",
-    "resolver/sync/cpack.pyx",
-    "resolver/sync/cunpack.pyx",
+    "resolver/sync/transfer/cpack.pyx",
+    "resolver/sync/transfer/cunpack.pyx",
 ]
 
 

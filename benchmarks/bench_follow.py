@@ -138,7 +138,7 @@ def memory_of(parent: int) -> float:
     """MiB of the private pages of the sync process of a server."""
     for stat in Path("/proc").glob("[0-9]*/cmdline"):
         try:
-            if b"registry.network.process" not in stat.read_bytes():
+            if b"registry.sync.process" not in stat.read_bytes():
                 continue
             status = (stat.parent / "status").read_text()
             if f"PPid:\t{parent}\n" not in status:

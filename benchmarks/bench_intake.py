@@ -2,9 +2,10 @@
 secondary of the same primary. What takes the zone is on core 0, the primary on core 1.
 
 Run from the checkout: `python -m benchmarks.bench_intake [--names N] [--rounds N] [--keep]`. Ours
-is the code of the sync process (`resolver/sync/fetch.py`) with a blocking connection in place of
-its loop, from the connection on; Knot is measured from its start, which is quick without zones.
-The primary is Knot; names out of order come from a file of messages, whose records were shuffled.
+is the code of the sync process (`resolver/sync/transfer/fetch.py`) with a blocking connection in
+place of its loop, from the connection on; Knot is measured from its start, which is quick without
+zones. The primary is Knot; names out of order come from a file of messages, whose records were
+shuffled.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def receive(directory: Path, port: int, signed: bool, again: bool) -> None:
     """Take the zone from a port of this machine into a data directory; in rounds if `again`."""
     from csid import names
     from resolver.store.environment import Store
-    from resolver.sync.fetch import Fetch
+    from resolver.sync.transfer.fetch import Fetch
     from resolver.sync.tsig import Key
 
     key = Key(names.from_text(KEY), "hmac-sha256", SECRET) if signed else None
@@ -181,7 +182,7 @@ def shuffled(data: Data, port: int) -> Path:
     if path.exists():
         return path
     from csid import names
-    from resolver.sync.incoming import record
+    from resolver.sync.transfer.incoming import record
 
     origin = names.from_text(SUFFIX)
     request = bytes(5) + b"\1" + bytes(6) + origin + b"\0\xfc\0\1"

@@ -14,7 +14,6 @@ import msgpack
 
 from csid import names
 from csid.limits import MAP_OCTETS
-from registry.network.keys import SECRET, new_secret
 from registry.rules.requests import Actor, Role
 from registry.rules.status import Status
 from registry.tables import codec
@@ -22,6 +21,7 @@ from registry.tables.enums import NodeRole
 from registry.tables.log_entry import EntryWriter
 from registry.tables.naming import Names
 from registry.tables.network import CATALOG
+from registry.tables.node_keys import SECRET, new_secret
 from registry.tables.rows import NO_LEAF, Place, ZoneRow
 from registry.tables.transaction import ALL_TABLES, TransactionView, append_leaves
 from registry.zones.asked import LOAD, Asked, note
@@ -31,7 +31,7 @@ from registry.zones.small import weigh
 from resolver.store.build import build
 from resolver.store.environment import Store
 from resolver.store.write import WriteTransaction
-from resolver.sync.catalog import first_nodes
+from resolver.sync.catalog.listing import first_nodes
 
 INIT: Final = "node.init"
 BEGIN: Final = "network.begin"

@@ -16,15 +16,7 @@ from csid.errors import CsidError
 from registry import resume
 from registry.bulk import intake
 from registry.core import Core
-from registry.network import (
-    catalogs,
-    filings,
-    following,
-    handover_units,
-    receipt_duty,
-    rekeying,
-    rights,
-)
+from registry.network import catalogs, filings, following, handover_units, owed, rekeying, rights
 from registry.signing import keys, sign
 from registry.verify import indexes
 from registry.writer import plans
@@ -166,7 +158,7 @@ UNITS: Final[Mapping[str, Unit]] = {
     "zone.abandon": abandon_zone,
     "zone.drop": drop_zone,
     "zone.strays": doom_strays,
-    receipt_duty.UNIT: receipt_duty.sent,
+    owed.UNIT: owed.sent,
     "zone.zonemd": set_digest,
     catalogs.PRODUCE: catalogs.produce,
     catalogs.CONSUME: catalogs.consume,

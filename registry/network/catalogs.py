@@ -22,8 +22,9 @@ from registry.zones.asked import Asked
 from resolver.store.apexes import NOT_READY
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.write import WriteTransaction
-from resolver.sync import catalog, holding, members, states
-from resolver.sync.catalog import Member
+from resolver.sync import states
+from resolver.sync.catalog import holding, listing, members
+from resolver.sync.catalog.listing import Member
 from resolver.sync.settings import (
     CATALOGS,
     FOLLOWS,
@@ -36,7 +37,7 @@ from resolver.sync.settings import (
     pack,
     where,
 )
-from resolver.sync.tentative import Zone
+from resolver.sync.update.tentative import Zone
 
 PRODUCE: Final = "zone.catalog.produce"
 CONSUME: Final = "zone.catalog.consume"
@@ -84,7 +85,7 @@ def produce(core: Core, args: Any) -> int:
     by = Asked.of(asked, core.peer)
 
     def work(zone: Zone) -> None:
-        catalog.check_version(zone.blob)
+        listing.check_version(zone.blob)
         for verb, wire, *rest in changes:
             _change(zone, verb, names.key_of(wire), rest)
 
@@ -95,13 +96,13 @@ def _change(zone: Zone, verb: str, member: bytes, rest: Sequence[Any]) -> None:
     *given, label = rest
     if verb == "add":
         groups, reset = given
-        catalog.add(zone, member, groups, reset, label)
+        listing.add(zone, member, groups, reset, label)
         return
     if verb == "remove":
-        is_listed = catalog.remove(zone, member, label)
+        is_listed = listing.remove(zone, member, label)
     else:
         other = None if given[0] is None else names.key_of(given[0])
-        is_listed = catalog.give_over(zone, member, other, label)
+        is_listed = listing.give_over(zone, member, other, label)
     if not is_listed:
         raise ZoneError(names.to_text(names.wire_of_key(member)), "is not listed in this catalog")
 

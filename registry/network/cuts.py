@@ -28,9 +28,9 @@ from registry.tables.view import get_cut
 from registry.zones.updates import Result
 from resolver.store.node import RRset
 from resolver.store.update import ZoneUpdate
-from resolver.sync import update
 from resolver.sync.settings import key_row
-from resolver.sync.update_message import Record
+from resolver.sync.update import effect
+from resolver.sync.update.message import Record
 
 RRsets = Mapping[int, RRset]
 Body = FileCut | WithdrawCut
@@ -50,7 +50,7 @@ class Refused(NamedTuple):
 class Cuts:
     """The claim (`registry.zones.updates`) of what changes delegations of the root zone."""
 
-    def takes(self, core: Any, asked: update.Asked) -> bool:
+    def takes(self, core: Any, asked: effect.Asked) -> bool:
         """Whether an UPDATE is about cuts."""
         if asked.apex != names.key_of(names.from_text(core.suffix)):
             return False
@@ -60,7 +60,7 @@ class Cuts:
             return network.is_national(TransactionView(read))
 
     def carry_out(
-        self, core: Any, asked: update.Asked, key: bytes, address: bytes, now: int
+        self, core: Any, asked: effect.Asked, key: bytes, address: bytes, now: int
     ) -> Result:
         """File and withdraw cuts; all that one UPDATE asks for, or nothing."""
         suffix = Names(core.suffix)
@@ -72,7 +72,7 @@ class Cuts:
         with core.store.write() as txn:
             seen.note(txn, row.node, now)
             zone = txn.update(asked.origin)
-            if rcode := update.check(zone, asked):
+            if rcode := effect.check(zone, asked):
                 return Result(rcode)
             bodies = requests_of(suffix, asked, zone, row.node)
         if isinstance(bodies, Refused):
@@ -126,7 +126,7 @@ def _waiting(batch: Batch, bodies: list[Body]) -> str:
 
 
 def requests_of(
-    suffix: Names, asked: update.Asked, zone: ZoneUpdate, node: str
+    suffix: Names, asked: effect.Asked, zone: ZoneUpdate, node: str
 ) -> list[Body] | Refused:
     """What an UPDATE whose prerequisites hold asks for, cut by cut.
 
@@ -137,7 +137,7 @@ def requests_of(
     cuts = {cut: None for record in asked.changes if (cut := _cut_of(asked, record))}
     if len(cuts) > CUTS_MAX:
         return Refused(f"{len(cuts)} cuts, at most {CUTS_MAX} are taken at a time; send several")
-    change = update.worked_out(zone, asked)
+    change = effect.worked_out(zone, asked)
 
     def at(path: str) -> RRsets:
         key = suffix.key(path)[len(asked.apex) :]
@@ -175,7 +175,7 @@ def _server(suffix: Names, cut: str, wire: bytes, at: Any) -> Server:
     return names.to_text(wire), tuple(sorted(addresses))
 
 
-def _cut_of(asked: update.Asked, record: Record) -> str:
+def _cut_of(asked: effect.Asked, record: Record) -> str:
     """The cut that a record of the update section is about; empty if it is about none."""
     below = record.key[len(asked.apex) :]
     if record.rrtype not in _DELEGATING or not record.key.startswith(asked.apex) or not below:

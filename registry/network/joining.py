@@ -15,7 +15,6 @@ from csid import names
 from csid.errors import CsidError
 from csid.limits import MAP_OCTETS
 from registry.deployment import NOBODY, note_node, note_place
-from registry.network.keys import SECRET
 from registry.rules.case import entry_writer
 from registry.rules.decide import decide
 from registry.rules.requests import Request, SetScope
@@ -23,6 +22,7 @@ from registry.rules.status import Status
 from registry.tables import carried, codec
 from registry.tables.enums import NodeRole
 from registry.tables.network import CATALOG
+from registry.tables.node_keys import SECRET
 from registry.tables.rows import NO_LEAF, Place, Root
 from registry.tables.transaction import ALL_TABLES, TransactionView, append_leaves
 from registry.zones.asked import Asked

@@ -13,11 +13,11 @@ from typing import Final
 
 from csid import names
 from registry.network.joining import takes
-from registry.network.keys import ALGORITHM, SECRET, derive, key_name, own_keys
 from registry.tables import view
 from registry.tables.enums import NodeRole
 from registry.tables.naming import Names
 from registry.tables.network import CATALOG, NODES
+from registry.tables.node_keys import ALGORITHM, SECRET, derive, key_name, own_keys
 from registry.tables.rows import Place, Root
 from registry.tables.transaction import TransactionView
 from registry.zones import others
@@ -25,8 +25,9 @@ from registry.zones.others import Other
 from registry.zones.places import Txn
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.write import WriteTransaction
-from resolver.sync import feed, holding, members
-from resolver.sync.catalog import Member
+from resolver.sync import feed
+from resolver.sync.catalog import holding, members
+from resolver.sync.catalog.listing import Member
 from resolver.sync.settings import (
     EVERYWHERE,
     KEYS,
@@ -140,7 +141,7 @@ def _industry_nodes(txn: WriteTransaction, named: Names) -> Iterator[Target]:
 
 
 class RegisterWatch:
-    """Looks on while the root zone is transferred: a `resolver.sync.fetch.Watch`."""
+    """Looks on while the root zone is transferred: a `resolver.sync.transfer.fetch.Watch`."""
 
     def __init__(self, suffix: str, now: Callable[[], int], policy: holding.Policy) -> None:
         """``now`` gives Unix seconds; ``policy`` is that of the consumer of catalogs."""

@@ -23,9 +23,9 @@ from registry.tables.view import get_cut
 from registry.zones import others
 from registry.zones.moving import MOVES
 from registry.zones.updates import Result
-from resolver.sync import update
 from resolver.sync.settings import key_row
-from resolver.sync.update_message import Record
+from resolver.sync.update import effect
+from resolver.sync.update.message import Record
 
 MOST: Final = 100  # cuts in one UPDATE
 
@@ -33,7 +33,7 @@ MOST: Final = 100  # cuts in one UPDATE
 class Moves:
     """The claim (`registry.zones.updates`) of what nodes say of moves."""
 
-    def takes(self, core: Any, asked: update.Asked) -> bool:
+    def takes(self, core: Any, asked: effect.Asked) -> bool:
         """Whether an UPDATE is about moves alone."""
         suffix = names.key_of(names.from_text(core.suffix))
         top = suffix + MOVES
@@ -45,7 +45,7 @@ class Moves:
             return network.is_national(TransactionView(read))
 
     def carry_out(
-        self, core: Any, asked: update.Asked, key: bytes, address: bytes, now: int
+        self, core: Any, asked: effect.Asked, key: bytes, address: bytes, now: int
     ) -> Result:
         """Note what is said; all of one UPDATE, or nothing."""
         suffix = Names(core.suffix)
@@ -63,7 +63,7 @@ class Moves:
             return Result(REFUSED, text)
         with core.store.write() as txn:
             seen.note(txn, row.node, now)
-            if rcode := update.check(txn.update(asked.origin), asked):
+            if rcode := effect.check(txn.update(asked.origin), asked):
                 return Result(rcode)
         actor = Actor(row.node, Role.NODE, row.node)
         try:

@@ -29,8 +29,8 @@ from registry.tables.registered import is_shaped
 from registry.tables.transaction import TransactionView
 from registry.zones.updates import Result
 from resolver.sync.settings import key_row
-from resolver.sync.update import Asked
-from resolver.sync.update_message import Record
+from resolver.sync.update.effect import Asked
+from resolver.sync.update.message import Record
 
 if TYPE_CHECKING:
     from registry.core import Core

@@ -15,12 +15,12 @@ from registry.core import Core
 from registry.network.catalogs import NodePolicy
 from registry.network.following import ring
 from registry.network.joining import JOIN, catalog_of
-from registry.network.keys import node_of, own_keys
 from registry.network.membership import RegisterWatch
 from registry.network.rights import checked_key
 from registry.rules.case import entry_writer
 from registry.rules.status import Status
 from registry.tables import carried, codec, view
+from registry.tables.node_keys import node_of, own_keys
 from registry.tables.rows import Place, Root
 from registry.tables.transaction import TransactionView, append_leaves
 from registry.zones.asked import Asked

@@ -13,8 +13,8 @@ from typing import Any, Final
 from csid import names
 from csid.errors import CsidError
 from registry.core import Core
-from registry.network.keys import node_of, own_keys
 from registry.tables.enums import NodeRole
+from registry.tables.node_keys import node_of, own_keys
 from registry.tables.transaction import TransactionView
 from registry.tables.view import get_place
 from registry.zones.asked import Asked

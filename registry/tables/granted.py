@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from csid import names
-from registry.network.keys import ALGORITHM, SECRET, derive, key_name
 from registry.tables import codec
 from registry.tables.enums import NodeState
 from registry.tables.naming import Names
 from registry.tables.network import CATALOG
+from registry.tables.node_keys import ALGORITHM, SECRET, derive, key_name
 from registry.tables.rows import Node
 from registry.tables.view import View
 from resolver.store.read import ReadTransaction

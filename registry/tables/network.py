@@ -31,7 +31,7 @@ from registry.tables.enums import NODE_ROLE_WORDS, NODE_STATE_WORDS, CutState, N
 from registry.tables.naming import Names
 from registry.tables.rows import Cut, Node
 from registry.tables.view import View, cut_above, get_cut, get_node, get_place
-from resolver.sync import catalog
+from resolver.sync.catalog import listing
 
 TTL: Final = 3_600  # seconds, of all of them
 NODES: Final = "nodes"  # an owner has 18 characters, so none is called so
@@ -132,7 +132,7 @@ def member_label(suffix: Names, cut: str) -> str:
     """The label of a cut in the catalog zone: it follows from its name alone, so that a cut keeps
     it when it moves to another node, or comes back (RFC 9432 section 5.4).
     """
-    return catalog.label_for(suffix.key(cut)).decode("ascii")
+    return listing.label_for(suffix.key(cut)).decode("ascii")
 
 
 def member_names(suffix: Names, cut: str, row: Cut) -> list[Named]:

@@ -28,7 +28,7 @@ OWED: Final = b"registry.owed"
 # be filed; a change of their zone will say what has become of them. identifier -> empty.
 ANSWERED: Final = b"registry.answered"
 # Zones that are to be looked through for identifiers to be filed: canonical key of the apex ->
-# where that has arrived (registry/network/filed.py).
+# where that has arrived (registry/sync/duties/filed.py).
 LOOKED: Final = b"registry.looked"
 # For whom a zone was looked through last: origin -> the name of the node whose it was.
 LOOKED_FOR: Final = b"registry.looked_for"

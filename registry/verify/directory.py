@@ -10,8 +10,8 @@ from typing import Final
 
 from csid import names
 from csid.protocol import NS, SOA
-from registry.network.keys import SECRET
 from registry.tables import codec, log_entry
+from registry.tables.node_keys import SECRET
 from registry.verify.report import Fault, Report
 from registry.verify.rows import reason_of, text
 from resolver.store import node, parted

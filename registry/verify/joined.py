@@ -7,10 +7,10 @@ from __future__ import annotations
 from typing import Final
 
 from csid import names
-from registry.network.keys import own_keys
 from registry.tables import view
 from registry.tables.enums import NodeRole
 from registry.tables.network import CATALOG
+from registry.tables.node_keys import own_keys
 from registry.tables.view import View
 from registry.verify.report import Fault, Report
 from resolver.store.read import ReadTransaction

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from csid import names
-from registry.network.keys import SECRET
 from registry.tables import granted, network
 from registry.tables.naming import Names
+from registry.tables.node_keys import SECRET
 from registry.tables.view import View
 from registry.verify import joined
 from registry.verify.report import Fault, Report

@@ -16,7 +16,7 @@ from resolver.store.difference import serial_in
 from resolver.store.node import RRset
 from resolver.store.read import ReadTransaction
 from resolver.sync import zonemd
-from resolver.sync.tentative import Zone
+from resolver.sync.update.tentative import Zone
 
 
 def made(read: ReadTransaction, origin: bytes, hashes: Collection[int]) -> tuple[int, RRset | None]:

@@ -26,7 +26,7 @@ from registry.zones.asked import row_of
 from registry.zones.update_cases import Case, Core, Result, failed_result
 from resolver.store.update import ZoneUpdate
 from resolver.store.write import WriteTransaction
-from resolver.sync import update
+from resolver.sync.update import effect
 
 
 class UpdateRefused(CsidError):
@@ -99,9 +99,9 @@ class Batch:
         assert asked is not None
         try:
             zone = self._txn.update(asked.origin)
-            if rcode := update.check(zone, asked):
+            if rcode := effect.check(zone, asked):
                 return Result(rcode), False
-            change = update.worked_out(zone, asked)
+            change = effect.worked_out(zone, asked)
             if not change.is_any:
                 return Result(NOERROR), False
             self.change(case, asked.origin, zone, change)
@@ -113,7 +113,7 @@ class Batch:
             raise Undone(failed_result(error)) from None
         return Result(NOERROR), True
 
-    def change(self, case: Case, wire: bytes, zone: ZoneUpdate, change: update.Change) -> int:
+    def change(self, case: Case, wire: bytes, zone: ZoneUpdate, change: effect.Change) -> int:
         """Write a change that may be of the zone at an origin; returns the serial.
 
         Raises:
@@ -121,7 +121,7 @@ class Batch:
         """
         origin = names.to_text(wire)
         changed, row, parts = self._judged(zone.apex, change, origin)
-        serial = update.apply(zone, change)
+        serial = effect.apply(zone, change)
         if changed is not None:
             for finding in changed.standing(zone.blob):
                 raise UpdateRefused(finding.advice)
@@ -134,7 +134,7 @@ class Batch:
         return serial
 
     def _judged(
-        self, apex: bytes, change: update.Change, origin: str
+        self, apex: bytes, change: effect.Change, origin: str
     ) -> tuple[Changed | None, ZoneRow | None, list[bytes]]:
         """Hold a change against what must hold below the suffix.
 

@@ -11,7 +11,8 @@ from registry.tables.log_entry import EntryWriter
 from registry.zones.asked import UPDATE, Asked
 from resolver.answer.source import Stages
 from resolver.store.environment import Store
-from resolver.sync import tsig, update
+from resolver.sync import tsig
+from resolver.sync.update import effect
 
 ROLE_KEY: Final = "key"  # in leaves: who has signed the UPDATE
 ROLE_ADDRESS: Final = "address"  # in leaves: an address that need not sign
@@ -42,12 +43,12 @@ class Answer(NamedTuple):
 class Claim(Protocol):
     """Takes certain UPDATEs, and carries them out in its own way."""
 
-    def takes(self, core: Any, asked: update.Asked) -> bool:
+    def takes(self, core: Any, asked: effect.Asked) -> bool:
         """Whether it takes this one."""
         ...
 
     def carry_out(
-        self, core: Any, asked: update.Asked, key: bytes, address: bytes, now: int
+        self, core: Any, asked: effect.Asked, key: bytes, address: bytes, now: int
     ) -> Result:
         """Carry it out, durable when this returns.
 
@@ -82,7 +83,7 @@ class Case:
         self.arrived = arrived
         self.signed: tsig.Signed | None = None
         self.fault: tsig.Fault | None = None
-        self.asked: update.Asked | None = None
+        self.asked: effect.Asked | None = None
         self.result: Result | None = None
         self.otherwise: Result | None = None
 
@@ -107,7 +108,7 @@ class Case:
         result = self.result or Result(SERVFAIL)
         edns = self.asked is not None and self.asked.edns
         message = self.arrived.message
-        response = update.response(message, result.rcode, result.text, edns)
+        response = effect.response(message, result.rcode, result.text, edns)
         if self.fault is not None:
             response = self.fault.answer(response, now)
         elif self.signed is not None:
@@ -136,7 +137,7 @@ class Command(Case):
 
 def failed(arrived: Arrived, error: Exception) -> Answer:
     """The answer to an UPDATE of which nothing was done, as the store fails."""
-    return Answer(update.response(arrived.message, SERVFAIL, str(error)))
+    return Answer(effect.response(arrived.message, SERVFAIL, str(error)))
 
 
 def failed_result(error: Exception) -> Result:

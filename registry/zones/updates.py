@@ -22,9 +22,10 @@ from registry.zones.update_cases import Core as Core
 from registry.zones.update_cases import Result as Result
 from registry.zones.update_cases import failed as failed
 from resolver.store.read import ReadTransaction
-from resolver.sync import access, tsig, update
+from resolver.sync import access, tsig
 from resolver.sync.settings import follow_of, key_row
-from resolver.sync.tentative import Tentative, Zone
+from resolver.sync.update import effect
+from resolver.sync.update.tentative import Tentative, Zone
 
 
 def answer(core: Core, packet: bytes, address: bytes, stream: bool, now: int) -> bytes:
@@ -141,7 +142,7 @@ def _admit(read: ReadTransaction, case: Case, now: int) -> Result | None:
         return Result(verified.rcode)
     if verified is not None:
         case.signed, message = verified, verified.message
-    asked = update.read(message)
+    asked = effect.read(message)
     if isinstance(asked, int):
         return Result(asked)
     case.asked = asked
@@ -153,7 +154,7 @@ def _admit(read: ReadTransaction, case: Case, now: int) -> Result | None:
     return fault
 
 
-def _fault(read: ReadTransaction, case: Case, asked: update.Asked) -> Result | None:
+def _fault(read: ReadTransaction, case: Case, asked: effect.Asked) -> Result | None:
     """Why a zone is not changed by who asks; None if it may be."""
     origin = names.to_text(asked.origin)
     if not access.may(read, asked.apex, "update", case.arrived.address, case.key):

@@ -15,7 +15,7 @@ from resolver.answer.source import Source
 from resolver.server.bell import Bell
 from resolver.store.environment import Store
 from resolver.sync.front import Forward, Front, Transfer
-from resolver.sync.outgoing import answer_udp
+from resolver.sync.transfer.outgoing import answer_udp
 
 # Hands an UPDATE over to the writer, whose answer goes to an asker (`resolver.server.datagrams`)
 # some time later; if there is none, the answer that is given with it. False: it is not taken.

@@ -35,8 +35,8 @@ from resolver.server.connections import Connection, Connections
 from resolver.server.spool import Room, Spool
 from resolver.store.environment import Store
 from resolver.store.read import ReadTransaction
-from resolver.sync import outgoing
-from resolver.sync.outgoing import Request
+from resolver.sync.transfer import outgoing
+from resolver.sync.transfer.outgoing import Request
 
 _MEMORY_OCTETS = 2 * TRANSFER_PART_OCTETS  # of one transfer: a part being sent and the next one
 

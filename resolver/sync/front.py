@@ -43,8 +43,8 @@ from resolver.store.apexes import EXPIRED, NOT_READY
 from resolver.store.read import ReadTransaction
 from resolver.sync import expire, notify, tsig
 from resolver.sync.access import keyring, may
-from resolver.sync.outgoing import Request
 from resolver.sync.settings import follow_of, key_row
+from resolver.sync.transfer.outgoing import Request
 from resolver.sync.wire import serial_at
 
 _NOT_SERVED: Final = {EXPIRED: EDE_INVALID_DATA, NOT_READY: EDE_NOT_READY}
@@ -60,7 +60,7 @@ def _hear_nothing(_key: bytes, _now: int) -> None:
 
 
 class Transfer(NamedTuple):
-    """A transfer that is granted: to be answered by `resolver.sync.outgoing`."""
+    """A transfer that is granted: to be answered by `resolver.sync.transfer.outgoing`."""
 
     request: Request
 

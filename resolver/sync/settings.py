@@ -8,7 +8,7 @@
     sync.timers   due(5) + 00 + canonical key of an apex -> empty
     sync.changes  number(6) + 00 + canonical key of an apex -> serial(4) (resolver/sync/feed.py)
     sync.catalogs 00 + canonical key of a catalog zone's apex -> msgpack of Catalog
-    sync.members, sync.listed  what consumed catalogs say (resolver/sync/holding.py)
+    sync.members, sync.listed  what consumed catalogs say (resolver/sync/catalog/holding.py)
     sync.parted   zones that are not served, kept for their return (resolver/store/parted.py)
 
 Rows are read by one `get` each, whatever number of zones there is.

@@ -20,7 +20,7 @@ from registry.tables.naming import Names
 from registry.tables.transaction import TransactionView
 from registry.writer.commit import commit
 from resolver.store.environment import Store
-from resolver.sync import update
+from resolver.sync.update import effect
 from tests.support import updating
 from tests.support.books import ORIGIN, OWNERS, SUFFIX, accredit, create
 from tests.support.registering import ADMINISTRATOR, OTHER, OWNER, RECORD, identifier
@@ -55,7 +55,7 @@ def core(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Core]:
     core.store.close()
 
 
-def asked(source: random.Random) -> update.Asked:
+def asked(source: random.Random) -> effect.Asked:
     message = dns.update.UpdateMessage(SUFFIX)
     for _ in range(source.choice([1, 1, 2, 3])):
         name = source.choice(OWNERS_)
@@ -64,24 +64,24 @@ def asked(source: random.Random) -> update.Asked:
             message.add(name, 300, kind, data)
         else:
             message.delete(name, *source.choice([(), (kind,)]))
-    read = update.read(message.to_wire())
-    assert isinstance(read, update.Asked)
+    read = effect.read(message.to_wire())
+    assert isinstance(read, effect.Asked)
     return read
 
 
-def found_in_the_whole(store: Store, one: update.Asked) -> tuple[list[str], list[Fault]]:
+def found_in_the_whole(store: Store, one: effect.Asked) -> tuple[list[str], list[Fault]]:
     """What is found of the names alone, and in the zone as it would be."""
     with store.write(keep=False) as txn:
         view = TransactionView(txn)
         zone = txn.update(ORIGIN)
-        change = update.worked_out(zone, one)
+        change = effect.worked_out(zone, one)
         changed = Changed(view, NAMED, zone.apex, txn.deepest_zone)
         alone = [
             str(finding)
             for key, (before, after) in change.names.items()
             for finding in changed.findings(key, before, after)
         ]
-        update.apply(zone, change)
+        effect.apply(zone, change)
         rows = txn.table(b"tree").scan(zone.generation)
         nodes = [(key[len(zone.generation) :], blob) for key, blob in rows]
         walk = Walk(NAMED, Territory(NAMED, zone.apex, ()))

@@ -22,7 +22,6 @@ from registry import deployment
 from registry.core import Core
 from registry.network import seen
 from registry.network.claims import claims
-from registry.network.keys import SECRET, derive
 from registry.rules.decision import Decision
 from registry.rules.requests import (
     ApproveCut,
@@ -35,6 +34,7 @@ from registry.rules.requests import (
     WithdrawCut,
 )
 from registry.service import Registry
+from registry.tables.node_keys import SECRET, derive
 from registry.tables.transaction import TransactionView
 from registry.tables.view import get_cut, get_past_cut
 from registry.writer.commit import commit

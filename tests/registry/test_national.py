@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from csid import names
 from csid.protocol import NS, PTR, SRV, TXT, A
 from registry import deployment
-from registry.network.keys import SECRET, derive, key_name
 from registry.rules.requests import (
     ApproveCut,
     Assign,
@@ -34,6 +33,7 @@ from registry.rules.requests import (
 from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables.network import member_label, text_of
+from registry.tables.node_keys import SECRET, derive, key_name
 from registry.tables.view import get_cut
 from resolver.store.node import rrsets_of
 from resolver.sync import settings as sync

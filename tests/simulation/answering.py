@@ -13,8 +13,8 @@ from resolver.answer.process import Answerer
 from resolver.answer.resolve import TreeSource
 from resolver.server.bell import Bell
 from resolver.server.special import Special
-from resolver.sync import outgoing
 from resolver.sync.front import Forward, Transfer
+from resolver.sync.transfer import outgoing
 from tests.simulation.wires import Connection
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import Final
 
 from csid import names
 from registry import audit
-from registry.network import filed
 from registry.rules.filing import read_receipt
 from registry.rules.requests import TakeReceipt
 from registry.signing.proofs import changes_of
+from registry.sync.duties import filed
 from registry.tables import codec, log_entry, view
 from registry.tables.enums import FiledState, FilingState, State
 from registry.tables.rows import Filed

@@ -15,12 +15,12 @@ from csid import names
 from registry import deployment
 from registry.network import joining
 from registry.network.joining import Key, Membership
-from registry.network.keys import ALGORITHM, SECRET, derive
 from registry.network.receipt_seal import public_key
 from registry.rules.requests import AddNode, Request
 from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables.enums import NodeRole
+from registry.tables.node_keys import ALGORITHM, SECRET, derive
 from tests.simulation.world import World
 from tests.support.books import OWNERS, SUFFIX, accredit
 from tests.support.registering import ADMINISTRATOR

@@ -1,5 +1,5 @@
-"""The process of a node that syncs: `registry.network.syncing` in the place of
-`registry.network.driver`'s sockets, threads and clocks.
+"""The process of a node that syncs: `registry.sync.syncing` in the place of
+`registry.sync.driver`'s sockets, threads and clocks.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Final
 
 from csid.errors import CsidError, StoreError
 from registry.network import seen
-from registry.network.batch import Batch, write
-from registry.network.driver import (
+from registry.sync.batch import Batch, write
+from registry.sync.driver import (
     COMMIT_SECONDS,
     FIRST_SECONDS,
     LOOK_SECONDS,
     NEXT_SECONDS,
     RETRY_SECONDS,
 )
-from registry.network.hooks import network_of
-from registry.network.roles import ROLES
-from registry.network.syncing import Syncing
+from registry.sync.hooks import network_of
+from registry.sync.roles import ROLES
+from registry.sync.syncing import Syncing
 from resolver.sync.actions import Answered, Open, Send, Shut, Transfer
-from resolver.sync.errors import TransferError
-from resolver.sync.fetch import Fetch
+from resolver.sync.transfer.errors import TransferError
+from resolver.sync.transfer.fetch import Fetch
 from tests.simulation.wires import Connection
 
 if TYPE_CHECKING:

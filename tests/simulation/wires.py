@@ -35,7 +35,7 @@ class Connection:
         self.is_busy = False  # the server
         self.latest = [0.0, 0.0]  # arrival of what was sent last, to the client, to the server
         self.used = 0.0  # when something came to the server last
-        # At the client, as `registry.network.driver` has it of a link:
+        # At the client, as `registry.sync.driver` has it of a link:
         self.read = 0
         self.expected = float("inf")
         self.is_held = False  # messages wait until those before have been worked on

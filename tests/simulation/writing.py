@@ -11,10 +11,10 @@ from csid.limits import UPDATES_PER_COMMIT
 from registry import units
 from registry.core import Core
 from registry.network.claims import claims
-from registry.network.driver import RETRY_SECONDS
-from registry.network.hooks import Unit
 from registry.rules.decision import Decision
 from registry.rules.requests import Request
+from registry.sync.driver import RETRY_SECONDS
+from registry.sync.hooks import Unit
 from registry.writer.commit import commit
 from registry.zones import updates
 from tests.simulation.world import Life

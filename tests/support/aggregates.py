@@ -13,25 +13,26 @@ from csid import names
 from csid.identifier import make
 from csid.protocol import NOERROR
 from registry.network.catalogs import NodePolicy
-from registry.network.filed import FiledWatch
 from registry.network.joining import Key
-from registry.network.keys import ALGORITHM, derive, key_name
 from registry.network.membership import RegisterWatch
-from registry.network.receipt_duty import ReceiptDuty
 from registry.network.receipt_seal import public_key
 from registry.rules.requests import AddNode, Assign, Body, Request
 from registry.service import Registry
+from registry.sync.duties.filed import FiledWatch
+from registry.sync.duties.receipt_duty import ReceiptDuty
 from registry.tables import codec
 from registry.tables.enums import NodeRole
 from registry.tables.naming import Names
+from registry.tables.node_keys import ALGORITHM, derive, key_name
 from registry.tables.rows import Filed
 from registry.tables.transaction import OWED, TransactionView
 from registry.zones import updates
-from resolver.sync import outgoing, tsig
+from resolver.sync import tsig
 from resolver.sync.actions import Errand
-from resolver.sync.fetch import Fetch
 from resolver.sync.settings import FOLLOWS, Follow, Target, pack, where
 from resolver.sync.timers import soa_of
+from resolver.sync.transfer import outgoing
+from resolver.sync.transfer.fetch import Fetch
 from tests.support.books import ORIGIN, SUFFIX
 from tests.support.joined import REGION, core_of, follow_root, joined, national
 from tests.support.registering import ADMINISTRATOR, CLASS, RECORD

@@ -17,29 +17,30 @@ from csid.protocol import NS
 from registry import deployment, units
 from registry.network import joining
 from registry.network.catalogs import NodePolicy
-from registry.network.handover import Handover
-from registry.network.hooks import Duty, Network, network_of
 from registry.network.joining import Key, Membership
-from registry.network.keys import SECRET, derive, key_name
 from registry.network.receipt_seal import public_key
-from registry.network.roles import ROLES
-from registry.network.transfers import StillFollowed
 from registry.rules.decision import Decision
 from registry.rules.requests import AddNode, Body, Request
 from registry.service import Registry
+from registry.sync.duties.handover import Handover
+from registry.sync.hooks import Duty, Network, network_of
+from registry.sync.roles import ROLES
+from registry.sync.transfers import StillFollowed
 from registry.tables.enums import NODE_ROLE_WORDS, NodeRole
 from registry.tables.naming import Names
+from registry.tables.node_keys import SECRET, derive, key_name
 from registry.tables.view import get_assignment
 from registry.zones import updates
 from resolver.answer import lookup
 from resolver.store import node
 from resolver.store.difference import serial_in
-from resolver.sync import access, outgoing, tsig
+from resolver.sync import access, tsig
 from resolver.sync.actions import Errand
-from resolver.sync.errors import TransferError
-from resolver.sync.fetch import Fetch, Together
-from resolver.sync.members import Consumer
+from resolver.sync.catalog.members import Consumer
 from resolver.sync.settings import FOLLOWS, Target, follow_of, where
+from resolver.sync.transfer import outgoing
+from resolver.sync.transfer.errors import TransferError
+from resolver.sync.transfer.fetch import Fetch, Together
 from tests.support.books import SUFFIX, accredit
 from tests.support.joined import core_of
 from tests.support.registering import ADMINISTRATOR, OTHER, OWNER

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from csid import names
 from resolver.sync import tsig
-from resolver.sync.fetch import Fetch
+from resolver.sync.transfer.fetch import Fetch
 from tests.support import peers
 from tests.support.peers import HOST
 

@@ -13,7 +13,7 @@ import dns.renderer
 import dns.rrset
 import dns.zone
 
-from resolver.sync.fetch import Fetch
+from resolver.sync.transfer.fetch import Fetch
 
 NOW = 1_700_000_000
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from csid.address import Address
-from registry.network.kind import SYNC
+from registry.sync.kind import SYNC
 from registry.writer.kind import WRITER
 from resolver.server import supervisor
 from resolver.server.credentials import Credentials, CredentialsError

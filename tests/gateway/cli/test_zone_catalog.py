@@ -9,7 +9,7 @@ from registry.service import Registry
 from resolver.store import node as nodes
 from resolver.store.build import build
 from resolver.store.environment import Store
-from resolver.sync import catalog, members
+from resolver.sync.catalog import listing, members
 from resolver.sync.settings import CATALOGS, Catalog, Target, follow_of, pack, where
 from tests.support.commands import Node
 
@@ -110,10 +110,10 @@ def consumed(node: Node, *zones: str) -> None:
     origin = names.from_text(CATALOG)
     apex = names.key_of(origin)
     with Registry.open(node.data, writable=True) as registry, registry.store.write() as txn:
-        txn.replace_zone(origin, build(origin, catalog.first_nodes(origin)))
+        txn.replace_zone(origin, build(origin, listing.first_nodes(origin)))
         update = txn.update(origin)
         for zone in zones:
-            catalog.add(update, names.key_of(names.from_text(zone)))
+            listing.add(update, names.key_of(names.from_text(zone)))
         update.finish()
         txn.table(CATALOGS).put(where(apex), pack(Catalog((Target("192.0.2.1", 53),))))
         policy = NodePolicy("csid.internal.")

@@ -6,15 +6,15 @@ from pathlib import Path
 
 from csid import names
 from registry.network.catalogs import NodePolicy
-from registry.network.filing_duty import adds
-from registry.network.keys import derive, key_name
 from registry.network.membership import RegisterWatch
 from registry.rules.requests import AddNode, ChangeNode, RekeyNode
 from registry.service import Registry
+from registry.sync.duties.filing_duty import adds
 from registry.tables.enums import NodeRole
 from registry.tables.naming import Names
+from registry.tables.node_keys import derive, key_name
 from resolver.sync import feed
-from resolver.sync.catalog import Member
+from resolver.sync.catalog.listing import Member
 from resolver.sync.settings import (
     EVERYWHERE,
     KEYS,

@@ -298,7 +298,7 @@ def waits(node: Member) -> int:
 
 def kill_sync(node: Member) -> None:
     assert node.server is not None
-    [pid] = node.server.workers("registry.network.process")
+    [pid] = node.server.workers("registry.sync.process")
     os.kill(pid, signal.SIGKILL)
     eventually("it is gone", lambda: not alive(pid))
 

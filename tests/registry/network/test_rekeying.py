@@ -10,11 +10,11 @@ import pytest
 from csid import names
 from csid.errors import CsidError
 from registry import deployment
-from registry.network.filing_duty import FilingDuty
 from registry.network.rekeying import UNIT
 from registry.network.rights import ADD_KEY, ALLOW
 from registry.rules.requests import Assign
 from registry.service import Registry
+from registry.sync.duties.filing_duty import FilingDuty
 from registry.tables.enums import NodeRole
 from registry.tables.naming import Names
 from registry.tables.transaction import TransactionView

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from csid import names
-from registry.network.filing_duty import adds
 from registry.network.rights import ALLOW, NOTIFY
 from registry.rules.requests import AddNode, Assign
 from registry.service import Registry
+from registry.sync.duties.filing_duty import adds
 from registry.tables.naming import Names
 from resolver.sync.access import may
 from resolver.sync.settings import Subject, Target, targets_of

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from tests.registry.network.test_servers import node, put
+from tests.registry.sync.test_servers import node, put
 from tests.support.peers import HOST, Bind, free_port, installed, running
 from tests.support.servers import serving
 from tests.support.syncing import (

@@ -21,7 +21,6 @@ from registry import deployment
 from registry.core import Core
 from registry.network import receipt_seal
 from registry.network.claims import claims
-from registry.network.keys import ALGORITHM, SECRET, derive, key_name
 from registry.rules.decision import Decision
 from registry.rules.requests import (
     Assign,
@@ -36,6 +35,7 @@ from registry.rules.requests import (
 from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables.enums import State
+from registry.tables.node_keys import ALGORITHM, SECRET, derive, key_name
 from registry.tables.transaction import TransactionView
 from registry.tables.view import get_cut
 from registry.writer.commit import commit
@@ -59,8 +59,8 @@ from resolver.sync.settings import (
     own_rights,
     pack,
 )
-from resolver.sync.update import read as read_update
-from resolver.sync.update_message import request
+from resolver.sync.update.effect import read as read_update
+from resolver.sync.update.message import request
 from tests.registry.network.test_cuts import state
 from tests.support import updating
 from tests.support.aggregates import SECRET as NETWORK_SECRET

@@ -18,7 +18,6 @@ from csid import names
 from csid.protocol import OPTION_EXPIRE
 from resolver.store.environment import Store
 from resolver.sync import checks, expire
-from resolver.sync.fetch import Fetch
 from resolver.sync.settings import (
     EVERYWHERE,
     FOLLOWS,
@@ -32,6 +31,7 @@ from resolver.sync.settings import (
     where,
 )
 from resolver.sync.states import StateRow
+from resolver.sync.transfer.fetch import Fetch
 from tests.support.peers import HOST, Bind, Knot, Nsd, Peer, installed, running
 from tests.support.servers import SUFFIX, Server, make_data, serving
 

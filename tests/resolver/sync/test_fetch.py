@@ -11,8 +11,8 @@ import pytest
 from csid import names
 from resolver.store.build import build
 from resolver.store.environment import Store
-from resolver.sync import intake, sorter
-from resolver.sync.fetch import Fetch
+from resolver.sync.transfer import intake, sorter
+from resolver.sync.transfer.fetch import Fetch
 from resolver.zonefile import check
 from resolver.zonefile.reader import read_text
 from tests.support import trees

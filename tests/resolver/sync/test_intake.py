@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from csid.errors import ZoneError
 from resolver.store import node
 from resolver.store.environment import Store
-from resolver.sync import intake, sorter
-from resolver.sync.errors import TransferError
-from resolver.sync.fetch import Fetch
+from resolver.sync.transfer import intake, sorter
+from resolver.sync.transfer.errors import TransferError
+from resolver.sync.transfer.fetch import Fetch
 from tests.resolver.sync.test_fetch import ORIGIN, ZONE, loaded, nodes
 from tests.support import trees
 from tests.support.servers import make_data

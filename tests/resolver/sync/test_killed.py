@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from resolver.store.environment import Store
-from resolver.sync import intake, sorter
-from resolver.sync.fetch import Fetch
+from resolver.sync.transfer import intake, sorter
+from resolver.sync.transfer.fetch import Fetch
 from tests.resolver.sync.test_fetch import ORIGIN, ZONE, loaded, nodes
 from tests.support import killed, trees
 from tests.support.killed import Say

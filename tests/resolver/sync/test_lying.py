@@ -13,10 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from resolver.store.environment import Store
-from resolver.sync import intake, sorter, tsig
-from resolver.sync.errors import TransferError
-from resolver.sync.fetch import Fetch
-from resolver.sync.incoming import Limits
+from resolver.sync import tsig
+from resolver.sync.transfer import intake, sorter
+from resolver.sync.transfer.errors import TransferError
+from resolver.sync.transfer.fetch import Fetch
+from resolver.sync.transfer.incoming import Limits
 from tests.support import lying, trees
 from tests.support.lying import HELD, IXFR_LIES, KEY, LIES, NEXT, ORIGIN, ZONE
 from tests.support.servers import make_data

@@ -16,9 +16,9 @@ from resolver.store.build import build
 from resolver.store.environment import Store
 from resolver.store.update import ZoneUpdate
 from resolver.store.write import WriteTransaction
-from resolver.sync import catalog, members, states, timers
-from resolver.sync.catalog import Member
-from resolver.sync.holding import (
+from resolver.sync import states, timers
+from resolver.sync.catalog import listing, members
+from resolver.sync.catalog.holding import (
     ADDED,
     CHANGED,
     KEPT_SECONDS,
@@ -28,7 +28,8 @@ from resolver.sync.holding import (
     RETURNED,
     Policy,
 )
-from resolver.sync.members import Consumer
+from resolver.sync.catalog.listing import Member
+from resolver.sync.catalog.members import Consumer
 from resolver.sync.settings import (
     CATALOGS,
     FOLLOWS,
@@ -492,22 +493,22 @@ def _text(wanted: dict[str, tuple[str, str, str]]) -> str:
 def test_a_catalog_made_here_is_read_here(node: Node) -> None:
     origin = names.from_text("cat.")
     with node.store.write() as txn:
-        txn.replace_zone(origin, build(origin, catalog.first_nodes(origin)))
+        txn.replace_zone(origin, build(origin, listing.first_nodes(origin)))
         update = txn.update(origin)
-        label = catalog.add(update, key("a.example."), ["north"])
-        catalog.add(update, key("b.example."))
+        label = listing.add(update, key("a.example."), ["north"])
+        listing.add(update, key("b.example."))
         update.finish()
         node.consumer.replaced(txn, key("cat."))
         assert node.steps() == [(ADDED, "a.example."), (ADDED, "b.example.")]
         member = key("a.example.")
         changes: list[Callable[[ZoneUpdate], bool]] = [
-            lambda update: catalog.add(update, member, ["north"]) == label,
-            lambda update: catalog.give_over(update, member, key("new.")),
-            lambda update: catalog.remove(update, member),
-            lambda update: not catalog.remove(update, member),
-            lambda update: catalog.add(update, member) == label,
-            lambda update: catalog.add(update, member, ["x" * 300], reset=True) != label,
-            lambda update: catalog.find(update, key("b.example.")) is not None,
+            lambda update: listing.add(update, member, ["north"]) == label,
+            lambda update: listing.give_over(update, member, key("new.")),
+            lambda update: listing.remove(update, member),
+            lambda update: not listing.remove(update, member),
+            lambda update: listing.add(update, member) == label,
+            lambda update: listing.add(update, member, ["x" * 300], reset=True) != label,
+            lambda update: listing.find(update, key("b.example.")) is not None,
         ]
         for number, change in enumerate(changes):
             update = txn.update(origin)

@@ -23,8 +23,9 @@ from resolver.store.environment import Store
 from resolver.store.node import RRset
 from resolver.store.read import ReadTransaction
 from resolver.store.write import WriteTransaction
-from resolver.sync import outgoing, tsig
-from resolver.sync.outgoing import Request
+from resolver.sync import tsig
+from resolver.sync.transfer import outgoing
+from resolver.sync.transfer.outgoing import Request
 from tests.resolver.store.test_update import (
     ACTIONS,
     CONTENT,

@@ -19,12 +19,12 @@ from csid.limits import MAX_MESSAGE_OCTETS, TRANSFER_OCTETS
 from csid.protocol import NS, SOA, TXT, A
 from resolver.store import node
 from resolver.store.node import Extra, RRset
-from resolver.sync import pack
+from resolver.sync.transfer import pack
 from tests.support.packets import question
 
 FORMS: list[Any] = [pack.Packer]
 with contextlib.suppress(ImportError):  # not compiled on this machine
-    FORMS.append(importlib.import_module("resolver.sync.cpack").Packer)
+    FORMS.append(importlib.import_module("resolver.sync.transfer.cpack").Packer)
 
 APEX = names.from_text("Zone.Example.")
 HEAD = struct.pack(">HHHHHH", 7, 0x8400, 9, 9, 9, 9) + question(APEX, "AXFR")

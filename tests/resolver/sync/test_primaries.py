@@ -14,7 +14,7 @@ import pytest
 from resolver.store import node
 from resolver.store.build import build
 from resolver.store.environment import Store
-from resolver.sync.fetch import Fetch
+from resolver.sync.transfer.fetch import Fetch
 from resolver.zonefile import check
 from resolver.zonefile.reader import read_text
 from tests.resolver.sync.test_fetch import ORIGIN, ZONE, nodes

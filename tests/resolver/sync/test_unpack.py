@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from csid import names
 from csid.protocol import SOA
 from resolver.store.node import rrsets_of
-from resolver.sync import layouts, unpack
-from resolver.sync.errors import TransferError
+from resolver.sync.transfer import layouts, unpack
+from resolver.sync.transfer.errors import TransferError
 from tests.support.transfers import Line, message
 
-cunpack = pytest.importorskip("resolver.sync.cunpack", reason="nothing is compiled")
+cunpack = pytest.importorskip("resolver.sync.transfer.cunpack", reason="nothing is compiled")
 
 TOP = names.key_of(names.from_text("net."))
 REQUEST = dns.message.make_query("net.", "AXFR").to_wire()

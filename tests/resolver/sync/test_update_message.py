@@ -23,7 +23,7 @@ from csid.protocol import (
     SERVFAIL,
     A,
 )
-from resolver.sync.update_message import Asked, Record, read, response
+from resolver.sync.update.message import Asked, Record, read, response
 
 ORIGIN = "example."
 

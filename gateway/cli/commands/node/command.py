@@ -14,7 +14,6 @@ from csid.protocol import AAAA, NS, A
 from gateway.cli import acting, options, output, request
 from gateway.cli.commands.node import show, use_key
 from gateway.cli.commands.node.show import ROLES
-from registry.network.keys import ALGORITHM, SECRET, derive
 from registry.network.receipt_seal import public_key
 from registry.rules.decision import Refusal
 from registry.rules.nodes import OVERLAP, known
@@ -31,6 +30,7 @@ from registry.rules.requests import (
 )
 from registry.service import Registry
 from registry.tables.enums import NODE_ROLE_WORDS, NodeRole
+from registry.tables.node_keys import ALGORITHM, SECRET, derive
 from registry.tables.view import get_node
 from resolver.store import node as nodes
 from resolver.store.read import ReadTransaction

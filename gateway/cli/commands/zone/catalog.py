@@ -16,8 +16,8 @@ from registry.zones.asked import Asked
 from registry.zones.serials import Mode
 from resolver.store.build import build
 from resolver.store.read import ReadTransaction
-from resolver.sync import catalog, members
-from resolver.sync.catalog import Member
+from resolver.sync.catalog import listing, members
+from resolver.sync.catalog.listing import Member
 from resolver.sync.settings import CATALOGS, catalog_of, follow_of
 
 DNS_PORT: Final = 53
@@ -186,7 +186,7 @@ def _labels(read: ReadTransaction, origin: bytes, args: argparse.Namespace) -> d
     zone = read.zone(origin)
     wanted = {names.key_of(_wire(text)): _wire(text) for text in (*args.add, *args.remove)}
     found: dict[bytes, bytes] = {}
-    for label, member in catalog.members(read.nodes(zone.generation, catalog.ZONES)):
+    for label, member in listing.members(read.nodes(zone.generation, listing.ZONES)):
         if member.zone in wanted:
             found.setdefault(wanted[member.zone], label)
     return found
@@ -194,7 +194,7 @@ def _labels(read: ReadTransaction, origin: bytes, args: argparse.Namespace) -> d
 
 def _make(registry: Registry, asked: tuple[str, ...], origin: bytes) -> None:
     """Have a catalog made that lists nothing."""
-    nodes = list(build(origin, catalog.first_nodes(origin)))
+    nodes = list(build(origin, listing.first_nodes(origin)))
     since = registry.perform("zone.since")
     arguments = (asked, Mode.KEEP.value, since, [(origin, nodes)])
     [(outcome, _, said)] = registry.perform("zone.load", arguments)
@@ -305,8 +305,8 @@ def _members(
     if is_consumed:
         return members.members_of(read, names.key_of(origin))
     zone = read.zone(origin)
-    catalog.check_version(read.tree(zone.generation).get)
-    return catalog.members(read.nodes(zone.generation, catalog.ZONES))
+    listing.check_version(read.tree(zone.generation).get)
+    return listing.members(read.nodes(zone.generation, listing.ZONES))
 
 
 def _state(read: ReadTransaction, apex: bytes, label: bytes, member: Member) -> str:

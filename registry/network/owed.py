@@ -1,0 +1,46 @@
+"""Receipts that are owed to other nodes, and what is written once they are taken."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgpack
+
+from registry.core import Core
+from registry.network.examining import FILING
+from registry.tables.naming import Names
+from registry.tables.transaction import ANSWERED, OWED
+from resolver.answer import lookup
+from resolver.store.write import WriteTransaction
+
+UNIT: Final = "receipts.sent"
+_unpack: Final[Any] = msgpack.unpackb
+
+
+def sent(core: Core, args: Any) -> str:
+    """Forget what is owed no more: rows as they were when they were sent. What that has come to is
+    seen in the zone, if not yet, then with its next change.
+    """
+    rows, _cursor = args
+    named = Names(core.suffix)
+    with core.store.write() as txn:
+        owed = txn.table(OWED)
+        for key, value in rows:
+            if owed.get(key) == value:  # else it is to be sent again, for what was changed
+                owed.delete(key)
+                name = _unpack(value)[0]
+                if _is_filing(txn, named, name):
+                    txn.table(ANSWERED).put(name.encode("ascii"), b"")
+    return ""
+
+
+def _is_filing(txn: WriteTransaction, named: Names, name: str) -> bool:
+    """Whether the copy here of an identifier says that it is to be filed."""
+    key = named.key(name)
+    zone = txn.snapshot.zone_of(key)
+    return zone is not None and FILING in lookup.find(txn.snapshot, zone, key)[1]
+
+
+def owed_to(node_name: str) -> bytes:
+    """What the keys of what is owed to a node begin with."""
+    return node_name.encode("ascii") + b"\0"

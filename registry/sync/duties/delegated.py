@@ -1,0 +1,110 @@
+"""What the root zone says of this node's cuts, beside the answers to what it has asked: that one
+which was refused is delegated to it after all, or one that was filed is so no longer (withdrawn,
+moved, or unknown to a national node that was brought back from an older copy).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from itertools import islice
+from typing import Final
+
+from csid import names
+from registry.rules.decide import decide
+from registry.rules.requests import Actor, AnswerFiling, Request, Role
+from registry.tables import codec, view
+from registry.tables.enums import FilingState
+from registry.tables.naming import Names
+from registry.tables.transaction import LOOKED, TransactionView, append_leaves
+from registry.zones import founding
+from resolver.store.environment import Store
+from resolver.store.write import WriteTransaction
+
+AT_ONCE: Final = 1_000  # cuts looked at in one transaction
+_FIRST: Final = b"n"  # what the place begins with at which a look has arrived; the last cut follows
+_IS_OURS: Final = "the root zone delegates it to this node by now"
+_IS_GONE: Final = "the root zone does not delegate it to this node any more"
+
+
+class DelegationWatch:
+    """Looks on while the root zone is transferred: a `resolver.sync.transfer.fetch.Watch`.
+
+    Args:
+        suffix: of the deployment.
+        now: Unix seconds.
+    """
+
+    def __init__(self, suffix: str, now: Callable[[], int]) -> None:
+        self._named = Names(suffix)
+        self._apex = names.key_of(self._named.wire)
+        self._now = now
+
+    def changed(self, txn: WriteTransaction, apex: bytes, keys: Collection[bytes]) -> None:
+        """Names of a zone were changed."""
+        if apex == self._apex:
+            for key in keys:
+                self._look(txn, key[:-1].replace(b"\0", b"/").upper())
+
+    def replaced(self, txn: WriteTransaction, apex: bytes) -> None:
+        """A zone is another as a whole: all cuts are to be looked at."""
+        if apex == self._apex:
+            txn.table(LOOKED).put(apex, _FIRST)
+
+    def dropped(self, txn: WriteTransaction, apex: bytes) -> None:
+        """Nothing: cuts are as they were known last."""
+
+    def look_on(self, txn: WriteTransaction) -> bool:
+        """Look on at cuts; whether there are more."""
+        looked = txn.table(LOOKED)
+        place = looked.get(self._apex)
+        if place is None:
+            return False
+        last = place[len(_FIRST) :]
+        rows = TransactionView(txn).scan(codec.FILINGS, b"", last + b"\0" if last else b"")
+        cuts = [cut for cut, _ in islice(rows, AT_ONCE)]
+        for cut in cuts:
+            self._look(txn, cut)
+        if len(cuts) < AT_ONCE:
+            looked.delete(self._apex)
+            return False
+        looked.put(self._apex, _FIRST + cuts[-1])
+        return True
+
+    def _look(self, txn: WriteTransaction, key: bytes) -> None:
+        seen = TransactionView(txn)
+        cut = key.decode("ascii", "replace")
+        row = view.get_cut_filing(seen, cut) if key and cut.isascii() else None
+        if row is None or row.state not in (FilingState.FILED, FilingState.REFUSED):
+            return
+        is_ours = founding.is_delegated_here(txn, seen, self._named, cut)
+        if row.state is FilingState.REFUSED and is_ours:
+            self._write(txn, cut, FilingState.WANTED, _IS_OURS)  # asked for, it is confirmed
+        elif row.state is FilingState.FILED and is_ours is False:
+            self._write(txn, cut, FilingState.REFUSED, _IS_GONE)
+
+    def _write(self, txn: WriteTransaction, cut: str, state: FilingState, reason: str) -> None:
+        seen = TransactionView(txn)
+        root = view.get_root(seen)
+        assert root is not None  # or nothing was filed
+        actor = Actor(root.key, Role.NODE, cut.partition("/")[0])
+        decision = decide(seen, Request(actor, AnswerFiling(cut, state), reason), self._now())
+        for table, key, value in decision.changes.rows:
+            if value is None:
+                seen.table(table).delete(key)
+            else:
+                seen.table(table).put(key, value)
+        if decision.changes.leaf is not None:
+            append_leaves(txn, [decision.changes.leaf], seen.leaves() + 1)
+
+
+def work_of(store: Store, watch: DelegationWatch) -> Callable[[], bool]:
+    """The work that whole transfers of the root zone leave behind."""
+
+    def look_on() -> bool:
+        with store.read() as read:
+            if read.table(LOOKED).first(b"", b"\0") is None:
+                return False
+        with store.write() as txn:
+            return watch.look_on(txn)
+
+    return look_on

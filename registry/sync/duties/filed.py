@@ -1,0 +1,327 @@
+"""The national node's register of what was filed (备案库), kept beside the aggregate copy of all
+zones: each identifier that comes as *filing* is examined once, and gets a receipt.
+
+What is said stands in the table `filed`, each time with a leaf; the number of a receipt is that of
+its leaf, so that anybody can be shown that it was given. What was said and not confirmed yet by the
+node waits in the table of what is owed. All of it is written in the transaction that lets the zone
+be what its node has made it: nothing is said twice or forgotten, whoever is killed.
+
+What is in use already when it is first seen, as all is once a register was lost and is made anew,
+is entered as it is, so that its code is given to nobody else. What was taken and is gone, as after
+an older copy of a node was put back, may come back from the node that had it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable
+from itertools import islice
+from typing import Any, Final
+
+import msgpack
+
+from csid import names
+from csid.errors import ZoneError
+from csid.protocol import CSID
+from registry.network.examining import ACTIVE, FILING, examine
+from registry.network.owed import owed_to
+from registry.rules.case import entry_writer
+from registry.rules.requests import Actor, Role
+from registry.rules.status import Status
+from registry.sync.duties.receipt_duty import ReceiptDuty
+from registry.sync.hooks import Network
+from registry.tables import codec, transaction, view
+from registry.tables.enums import FiledState, NodeRole
+from registry.tables.naming import Names
+from registry.tables.registered import SEGMENTS, is_shaped
+from registry.tables.rows import NO_LEAF, Filed
+from registry.tables.transaction import (
+    ANSWERED,
+    LOOKED,
+    LOOKED_FOR,
+    OWED,
+    TransactionView,
+    append_leaves,
+)
+from registry.zones import others
+from registry.zones.others import Other
+from resolver.store import node
+from resolver.store.difference import serial_in
+from resolver.store.environment import Store
+from resolver.store.write import WriteTransaction
+from resolver.sync.settings import follow_of
+
+RECEIPT: Final = "filed.receipt"
+END: Final = "filed.end"
+GONE: Final = "filed.gone"
+MET: Final = "filed.met"
+AT_ONCE: Final = 2_000  # nodes of a whole zone looked at in one transaction
+_NUMBER: Final = 8  # octets
+# What the place at which a look through a zone has arrived begins with.
+_NAMES: Final = b"n"  # the last name follows
+_GONE: Final = b"g"  # the last identifier that was filed follows
+_FROM_THE_FIRST: Final = _NAMES
+# How the state stands in a record's octets: nowhere else can these be in canonical UTF-8.
+_ENDED: Final = b"\xa2st\xa7retired"
+_IN_USE: Final = (b"\xa2st\xa6active", b"\xa2st\xa9suspended")
+_IN_USE_BEFORE: Final = "was in use when it was first seen"
+_ENDED_BEFORE: Final = "had ended when it was first seen"
+_LIVING: Final = (FiledState.TAKEN, FiledState.GONE)
+_unpack: Final[Any] = msgpack.unpackb
+
+
+class FiledWatch:
+    """Examines what transfers bring: a `resolver.sync.transfer.fetch.Watch` of the aggregate.
+
+    Args:
+        suffix: of the deployment.
+        now: Unix seconds.
+    """
+
+    def __init__(self, suffix: str, now: Callable[[], int]) -> None:
+        self._named = Names(suffix)
+        self._suffix = names.key_of(self._named.wire)
+        self._now = now
+
+    def changed(self, txn: WriteTransaction, apex: bytes, keys: Collection[bytes]) -> None:
+        """Examine the names that an update has changed; all of a zone that is another node's."""
+        if not self._concerns(txn, apex):
+            return
+        examination = Examination(txn, self._named, apex, self._now())
+        if examination.is_ready and not self._is_another(txn, apex):
+            examination.go_through(keys, examination.answered(keys))
+        else:
+            txn.table(LOOKED).put(apex, _FROM_THE_FIRST)
+
+    def replaced(self, txn: WriteTransaction, apex: bytes) -> None:
+        """Note that the whole zone is to be looked through."""
+        if self._concerns(txn, apex):
+            self._is_another(txn, apex)
+            txn.table(LOOKED).put(apex, _FROM_THE_FIRST)
+
+    def _is_another(self, txn: WriteTransaction, apex: bytes) -> bool:
+        """Whether a zone is another node's than when it was looked at last, which is noted: what
+        still waits in it is to be answered to that one.
+        """
+        follow = follow_of(txn, apex)
+        name = b"" if follow is None else follow.group.encode()
+        if txn.table(LOOKED_FOR).get(apex) == name:
+            return False
+        txn.table(LOOKED_FOR).put(apex, name)
+        return True
+
+    def dropped(self, txn: WriteTransaction, apex: bytes) -> None:
+        """A zone that went takes nothing back of what was said."""
+        txn.table(LOOKED).delete(apex)
+        txn.table(LOOKED_FOR).delete(apex)
+
+    def _concerns(self, txn: WriteTransaction, apex: bytes) -> bool:
+        """Whether a zone is that of a cut: it lies below the suffix and follows a node."""
+        follow = follow_of(txn, apex)
+        is_below = apex.startswith(self._suffix) and len(apex) > len(self._suffix)
+        return is_below and follow is not None and bool(follow.group)
+
+    def look_on(self, txn: WriteTransaction) -> bool:
+        """Look on at zones that came as a whole; whether there is more to be looked at now."""
+        looked = txn.table(LOOKED)
+        for apex, place in looked.scan(b""):
+            try:
+                examination = Examination(txn, self._named, apex, self._now())
+            except ZoneError:  # it went meanwhile
+                looked.delete(apex)
+                return True
+            if examination.is_ready:
+                following = examination.go_on(place)
+                if following:
+                    looked.put(apex, following)
+                else:
+                    looked.delete(apex)
+                return True
+        return False
+
+
+def adds(store: Store) -> Network:
+    """What the register of what was filed adds to the sync process of an aggregate."""
+    transaction.open_tables(store)
+    with store.read() as read:
+        place = view.get_place(TransactionView(read))
+    if place is None or place.role is not NodeRole.AGGREGATE:
+        return Network()
+    suffix = store.settings().suffix
+    watch = FiledWatch(suffix, lambda: int(time.time()))
+
+    def look_on() -> bool:
+        with store.read() as read:
+            if read.table(LOOKED).first(b"", b"\0") is None:
+                return False
+        with store.write() as txn:
+            return watch.look_on(txn)
+
+    return Network([ReceiptDuty(suffix)], watch, [look_on])
+
+
+class Examination:
+    """Examines names of one zone inside a transaction.
+
+    Raises:
+        ZoneError: it is not held.
+
+    Attributes:
+        is_ready: the node that the zone belongs to is in the copy of the register. As long as it is
+            not, the register is behind the catalog, and nothing can be said.
+    """
+
+    def __init__(self, txn: WriteTransaction, named: Names, apex: bytes, now: int) -> None:
+        self._txn = txn
+        self._view = TransactionView(txn)
+        self._filed = self._view.table(codec.FILED)
+        self._owed = txn.table(OWED)
+        self._answered = txn.table(ANSWERED)
+        self._apex = apex
+        self._now = now
+        update = txn.update(names.wire_of_key(apex))
+        self._generation = update.generation
+        self._blob = update.blob
+        self._serial = serial_in(update.blob(b"") or b"")
+        self._skip = len(names.key_of(named.wire))
+        follow = follow_of(txn, apex)
+        self._name = "" if follow is None else follow.group
+        self._holder: Other | None = others.node(txn, named, self._name)
+        self.is_ready = self._holder is not None
+        cut = (apex[self._skip :]).replace(b"\0", b"/").upper()
+        self._cut = cut  # what the names of its identifiers begin with
+        actor = Actor(self._name, Role.NODE, self._name)
+        self._writers = {
+            kind: entry_writer(actor, kind, now, "") for kind in (RECEIPT, END, GONE, MET)
+        }
+        self._first = self._view.leaves()
+        self._leaves: list[bytes] = []
+
+    def go_on(self, place: bytes) -> bytes:
+        """Go through some names of the whole zone, then through those that were filed in it and are
+        perhaps no longer there; returns where to go on, empty at the end.
+        """
+        phase, last = place[:1], place[1:]
+        if phase == _NAMES:
+            start = self._generation + (last + b"\0" if last else b"")
+            rows = self._txn.table(b"tree").scan(self._generation, start)
+            keys = [key[len(self._generation) :] for key, _ in islice(rows, AT_ONCE)]
+            self.go_through(keys)
+            return _NAMES + keys[-1] if len(keys) == AT_ONCE else _GONE
+        filed = self._filed.scan(self._cut, last + b"\0" if last else b"")
+        found = [name for name, _ in islice(filed, AT_ONCE)]
+        skip = len(self._apex) - self._skip
+        self.go_through(key for name in found if self._blob(key := _key(name)[skip:]) is None)
+        return _GONE + found[-1] if len(found) == AT_ONCE else b""
+
+    def go_through(self, keys: Iterable[bytes], again: Iterable[bytes] = ()) -> None:
+        """Say of names (keys below the apex) what is to be said; of those to be looked at `again`,
+        which have not changed, the same under the same number, unless that holds no more.
+        """
+        for key in keys:
+            self._go_to(key, again=False)
+        for key in again:
+            self._go_to(key, again=True)
+        append_leaves(self._txn, self._leaves, self._first + len(self._leaves))
+
+    def answered(self, but: Collection[bytes]) -> list[bytes]:
+        """The keys, but for these, of some that their node has had a receipt for, and that were to
+        be filed nevertheless: a change from one version to another says nothing of what was
+        refused, or taken back, and filed again in between.
+        """
+        skip = len(self._apex) - self._skip
+        found = (_key(name)[skip:] for name, _ in islice(self._answered.scan(self._cut), AT_ONCE))
+        return [key for key in found if key not in but]
+
+    def _go_to(self, key: bytes, again: bool) -> None:
+        below = (self._apex + key)[self._skip :]
+        if below.count(0) == SEGMENTS and is_shaped(below):
+            name = below[:-1].replace(b"\0", b"/").upper()
+            self._look(name, self._blob(key) or b"", again)
+
+    def _look(self, name: bytes, blob: bytes, again: bool) -> None:
+        """Look at an identifier, which has a node or none any more."""
+        value = self._filed.get(name)
+        before = None if value is None else codec.decode_filed(value)
+        self._answered.delete(name)
+        if FILING not in blob:
+            self._note(name, blob, before)
+            return
+        if before is not None and before.state is FiledState.TAKEN and before.node == self._name:
+            self._owe(before.leaf, name)  # once more, for what it is now
+            return
+        refusal = examine(name.decode("ascii"), _record(blob), self._holder, before)
+        state = FiledState.TAKEN if refusal is None else FiledState.REFUSED
+        if before is not None and before.state is FiledState.ENDED:
+            state = FiledState.ENDED  # whatever is asked, for ever
+        status, detail = (Status.DONE, "") if refusal is None else refusal
+        if before is not None and (again or self._waits(before.leaf, name)):
+            if (before.state, before.status) == (state, status.number):
+                self._owe(before.leaf, name)
+                return
+            self._owed.delete(self._key(before.leaf))
+        after = Filed(state, status.number, self._name, self._serial, detail, NO_LEAF, self._now)
+        self._owe(self._write(RECEIPT, name, after, before), name)
+
+    def _note(self, name: bytes, blob: bytes, before: Filed | None) -> None:
+        """Note what has become of an identifier that does not wait for a receipt."""
+        state = None if before is None else before.state
+        is_over = bool(blob) and (_ENDED in blob or bool(blob[0] & node.ALIAS))
+        if before is not None and state in _LIVING:
+            if is_over:
+                self._write(END, name, before._replace(state=FiledState.ENDED), before)
+                return
+            if not blob and state is FiledState.TAKEN:
+                self._write(GONE, name, before._replace(state=FiledState.GONE), before)
+                return
+        if state not in (None, FiledState.GONE):
+            return
+        if is_over:
+            self._write(MET, name, self._met(FiledState.ENDED), None)
+        elif any(one in blob for one in _IN_USE):
+            holder = None if self._holder is None else self._holder._replace(state=ACTIVE)
+            refusal = examine(name.decode("ascii"), _record(blob), holder, None)
+            after = self._met(FiledState.TAKEN)
+            if refusal is not None:
+                after = after._replace(
+                    state=FiledState.REFUSED, status=refusal[0].number, reason=refusal[1]
+                )
+            self._write(MET, name, after, before)
+
+    def _met(self, state: FiledState) -> Filed:
+        reason = _ENDED_BEFORE if state is FiledState.ENDED else _IN_USE_BEFORE
+        status = Status.DONE.number
+        return Filed(state, status, self._name, self._serial, reason, NO_LEAF, self._now)
+
+    def _write(self, kind: str, name: bytes, row: Filed, before: Filed | None) -> int:
+        """Write a row, and its leaf, whose index is returned."""
+        index = self._first + len(self._leaves)
+        value = codec.encode(row._replace(leaf=index))
+        self._filed.put(name, value)
+        prev = NO_LEAF if before is None else before.leaf
+        on = name.decode("ascii")
+        writer = self._writers[kind]
+        self._leaves.append(writer.entry(on, value, prev, "", Status.DONE.number))
+        return index
+
+    def _owe(self, number: int, name: bytes) -> None:
+        value = msgpack.packb([name.decode("ascii"), self._serial])
+        self._owed.put(self._key(number), value)
+
+    def _waits(self, number: int, name: bytes) -> bool:
+        """Whether a receipt is still to be sent."""
+        value = self._owed.get(self._key(number))
+        return value is not None and _unpack(value)[0].encode() == name
+
+    def _key(self, number: int) -> bytes:
+        return owed_to(self._name) + number.to_bytes(_NUMBER, "big")
+
+
+def _record(blob: bytes) -> bytes:
+    at = node.find_entry(blob, CSID)
+    return node.first_rdata(node.records_at(blob, at)) if at else b""
+
+
+def _key(name: bytes) -> bytes:
+    """The canonical key of an identifier below the suffix."""
+    return name.lower().replace(b"/", b"\0") + b"\0"

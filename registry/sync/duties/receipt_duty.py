@@ -1,0 +1,199 @@
+"""What the national node owes to others: receipts for what they have filed, many in one UPDATE (RFC
+2136) under the key of the node that gets them (registry/network/receipts.py takes them there).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+import msgpack
+
+from csid.address import Address
+from csid.protocol import NOERROR, RECEIPT
+from registry.network import membership, owed
+from registry.network.receipt_seal import Said, seal
+from registry.sync.hooks import Unit
+from registry.tables import codec
+from registry.tables.naming import Names
+from registry.tables.node_keys import SECRET
+from registry.tables.transaction import OWED, TransactionView
+from registry.zones import others
+from registry.zones.others import Other
+from resolver.store import node
+from resolver.store.read import ReadTransaction
+from resolver.sync.actions import Errand
+from resolver.sync.settings import Target
+from resolver.sync.update.message import request
+
+AT_ONCE: Final = 500  # receipts in one message ...
+MAX_OCTETS: Final = 64_000  # ... and of them, so that with all else it has less than 64 KiB
+TURN_SECONDS: Final = 15  # for an answer, before another address of the node is tried
+PAUSE_SECONDS: Final = 10  # after an answer other than that they are taken
+_PREFIX: Final = b"receipts/"  # of the names of errands
+_APEX: Final = b"\xc0\x0c"  # a pointer to the name of the zone
+_unpack: Final[Any] = msgpack.unpackb
+
+Row = tuple[bytes, bytes]
+
+
+class Sent(NamedTuple):
+    """Receipts that are under way to one address of a node."""
+
+    errand: Errand
+    rows: list[Row]
+    taken: int | None = None  # by the node, Unix seconds; the rows go with the unit of the answer
+
+
+class Turn(NamedTuple):
+    """Which of its addresses a node is sent to."""
+
+    number: int
+    since: int  # Unix seconds
+
+
+class ReceiptDuty:
+    """Sends the receipts of a data directory: a `registry.sync.hooks.Duty`."""
+
+    def __init__(self, suffix: str) -> None:
+        self._named = Names(suffix)
+        self._sent: dict[bytes, Sent] = {}  # by the names of errands
+        self._turns: dict[str, Turn] = {}
+        self._again: dict[str, int] = {}  # nodes that are left alone, and until when
+        self._older: set[str] = set()  # nodes that have the key before their present one
+        self._wake: int | None = None
+
+    def due(self, read: ReadTransaction, now: int, /) -> list[Errand]:
+        """The next receipts for each node, those that are under way among them."""
+        longest = now + PAUSE_SECONDS  # else the clock was set back
+        self._again = {name: at for name, at in self._again.items() if now < at <= longest}
+        self._wake = min(self._again.values(), default=None)
+        self._forget(read, now)
+        return [
+            errand
+            for name in _owing(read)
+            if name not in self._again and (errand := self._errand(read, name, now)) is not None
+        ]
+
+    def _errand(self, read: ReadTransaction, name: str, now: int) -> Errand | None:
+        other = others.node(read, self._named, name)
+        if other is None or not other.addresses:
+            return None
+        address = self._address(other, now)
+        errand_name = _errand_name(name, address, other.port)
+        sent = self._sent.get(errand_name)
+        if sent is not None:
+            return sent.errand if sent.taken is None else None
+        older = membership.key_of(read, other, 1) if name in self._older else None
+        key = older or membership.key_of(read, other)
+        if key is None:
+            return None
+        rows, message = self._message(read, name)
+        errand = Errand(errand_name, Target(address, other.port, key), message)
+        self._sent[errand_name] = Sent(errand, rows)
+        self._turns[name] = self._turns.get(name, Turn(0, now))._replace(since=now)
+        return errand
+
+    def _forget(self, read: ReadTransaction, now: int) -> None:
+        """Let go of what was taken once the unit of the answer is done: its first row is not there
+        any more as it was sent. It may have come back as it was, so this does not wait for ever.
+        """
+        owed = read.table(OWED)
+        for errand_name, sent in list(self._sent.items()):
+            if sent.taken is None:
+                continue
+            key, value = sent.rows[0]
+            ends = sent.taken + PAUSE_SECONDS
+            if owed.get(key) != value or not sent.taken <= now < ends:
+                del self._sent[errand_name]
+            else:
+                self._wake = ends if self._wake is None else min(self._wake, ends)
+
+    def _address(self, other: Other, now: int) -> str:
+        """The address that a node is sent to: the next one while that before it does not answer."""
+        addresses = other.addresses
+        turn = self._turns.get(other.name, Turn(0, now))
+        address = addresses[turn.number % len(addresses)]
+        sent = self._sent.get(_errand_name(other.name, address, other.port))
+        if len(addresses) == 1 or sent is None or sent.taken is not None:
+            return address
+        if not 0 <= now - turn.since < TURN_SECONDS:
+            turn = self._turns[other.name] = Turn(turn.number + 1, now)
+        ends = turn.since + TURN_SECONDS
+        self._wake = ends if self._wake is None else min(self._wake, ends)
+        return addresses[turn.number % len(addresses)]
+
+    def _message(self, read: ReadTransaction, name: str) -> tuple[list[Row], bytes]:
+        """The UPDATE that has the first receipts for a node, as many as have room, and their seal;
+        its ID is zero.
+        """
+        seen = TransactionView(read)
+        rows: list[Row] = []
+        records: list[bytes] = []
+        sealed: list[Said] = []
+        octets = 0
+        for row in islice(read.table(OWED).scan(owed.owed_to(name)), AT_ONCE):
+            identifier, data = _said(seen, *row)
+            record = _record(identifier, data)
+            octets += len(record)
+            if octets > MAX_OCTETS:
+                break
+            rows.append(row)
+            records.append(record)
+            sealed.append((self._named.key(identifier), data))
+        secret = read.table(b"meta").get(SECRET) or b""
+        records.append(node.rr(_APEX, RECEIPT, 0, seal(secret, name, sealed)))
+        return rows, request(self._named.wire, records)
+
+    def wake(self) -> int | None:
+        """When the next node is tried again, or the next address of one, in Unix seconds."""
+        return self._wake
+
+    def answered(self, errand: Errand, answer: bytes, reason: str, now: int, /) -> Unit | None:
+        """The unit that forgets what was taken. What was not is sent again, at once by the key
+        before the present one if there is one, as the node may not have the new one yet.
+        """
+        name = _node_of(errand.name)
+        sent = self._sent.pop(errand.name)
+        if answer and answer[3] & 15 == NOERROR:
+            self._sent[errand.name] = sent._replace(taken=now)
+            return Unit(owed.UNIT, [[list(row) for row in sent.rows], ""])
+        if name in self._older:  # neither key was taken
+            self._again[name] = now + PAUSE_SECONDS
+            self._wake = min(self._again.values())
+        self._older ^= {name}
+        return None
+
+
+def _said(seen: TransactionView, key: bytes, value: bytes) -> tuple[str, bytes]:
+    """The identifier that a receipt is owed for, and the data of the receipt."""
+    name, serial = _unpack(value)
+    said = codec.decode_filed(seen.get(codec.FILED, name.encode("ascii")) or b"")
+    number = int.from_bytes(key[-8:], "big")
+    data: bytes = msgpack.packb([number, said.status, serial, said.since, said.reason])
+    return name, data
+
+
+def _record(name: str, data: bytes) -> bytes:
+    labels = name.lower().split("/")[::-1]
+    owner: bytes = "".join(f"{chr(len(label))}{label}" for label in labels).encode("ascii")
+    return node.rr(owner + _APEX, RECEIPT, 0, data)
+
+
+def _errand_name(name: str, host: str, port: int) -> bytes:
+    return _PREFIX + f"{name}/{Address(host, port)}".encode("ascii")
+
+
+def _node_of(errand_name: bytes) -> str:
+    return errand_name.removeprefix(_PREFIX).partition(b"/")[0].decode("ascii")
+
+
+def _owing(read: ReadTransaction) -> Iterator[str]:
+    """The nodes to which something is owed."""
+    table = read.table(OWED)
+    row = table.first(b"", b"\0")
+    while row is not None:
+        name = row[0].partition(b"\0")[0]
+        yield name.decode("ascii")
+        row = table.first(b"", name + b"\1")

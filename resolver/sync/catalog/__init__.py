@@ -1,0 +1,1 @@
+"""Catalog zones (RFC 9432): what they list, and what of it is held here."""

@@ -1,0 +1,1 @@
+"""Zones on their way: packed and sent, received and taken in (RFC 5936, RFC 1995)."""
