@@ -82,17 +82,18 @@ OPT: Final = OptWriter(bytes(16))
 
 
 class Signer(NamedTuple):
-    """Who signs, and when, in seconds from now."""
+    """Who signs, and when: in seconds from now, or at a Unix second."""
 
     key: str = "zhejiang-1"
     later: int = 0
+    at: int = 0
 
 
 def said(store: Store, core: Core, wire: bytes, by: Signer, secret: bytes) -> str:
     """What a message gets that is signed with a key, by the door of the answer path first, as it
     comes to a server: `transfer`, or a response code, and the number of the status behind it.
     """
-    now = int(time.time()) + by.later
+    now = by.at or int(time.time()) + by.later
     name, _, generation = by.key.rpartition("-")
     key = tsig.Key(
         key_name(name, int(generation)), ALGORITHM, derive(secret, name, int(generation))
@@ -256,6 +257,14 @@ def test_what_a_node_gets_of_the_national_one(core: Core, case: str) -> None:
         assert got.startswith(wanted[route]), (route, got)
         has_changed = updating.text(core.store, SUFFIX) != before
         assert has_changed == (got == "NOERROR" and route in CHANGE), route
+
+
+def test_a_filing_that_comes_again_does_not_undo_what_came_after_it(core: Core) -> None:
+    wire = update(SUFFIX, ("add", OTHERS, "3600", "NS", HOST))
+    now = int(time.time())
+    for again in (wire, update(SUFFIX, ("delete", OTHERS, "NS")), wire):
+        assert ask(core, again, Signer(at=now)) == "NOERROR"
+    assert OTHERS not in "".join(updating.text(core.store, SUFFIX))
 
 
 # -- its aggregate
