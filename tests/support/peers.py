@@ -238,6 +238,7 @@ local-port={self.port}
 socket-dir={self.folder}
 secondary=yes
 xfr-cycle-interval=1
+dname-processing=yes
 allow-axfr-ips={HOST}
 allow-notify-from={HOST}
 cache-ttl=0

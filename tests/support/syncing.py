@@ -1,4 +1,4 @@
-"""Nodes and servers of others that keep zones of each other: Knot and BIND as either side.
+"""Nodes and servers of others that keep zones of each other, as either side.
 
 Each is told who the other is before either runs, so ports are chosen first.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -14,8 +16,11 @@ from pathlib import Path
 
 import dns.exception
 import dns.message
+import dns.name
 import dns.query
 import dns.rcode
+import dns.tsig
+import dns.update
 
 from csid import names
 from registry.network.following import FOLLOW
@@ -33,13 +38,14 @@ from resolver.sync.settings import (
     pack,
     where,
 )
-from tests.support.peers import HOST, Bind, Knot, Peer
+from tests.support.peers import HOST, Bind, Knot, Nsd, Pdns, Peer, Primary
 from tests.support.servers import PATIENCE
 
 KEY = names.from_text("sync-key.")
 SECRET = bytes(range(32))
 SECRET_TEXT = base64.b64encode(SECRET).decode()
 ORIGIN = "example.test."
+KEYRING = {dns.name.from_text("sync-key."): dns.tsig.Key("sync-key.", SECRET_TEXT, "hmac-sha256")}
 ADMINISTRATOR = ("test", "administrator", "", "", "")
 
 
@@ -50,10 +56,21 @@ def zone_text(serial: int = 1, times: str = "3600 600 86400", more: str = "") ->
     )
 
 
+class Updatable(Peer):
+    """A server whose zones can be changed by UPDATE."""
+
+    def add(self, name: str, address: str) -> None:
+        """Add an address."""
+        update = dns.update.Update(ORIGIN, keyring=KEYRING, keyalgorithm="hmac-sha256")
+        update.add(name, 60, "A", address)
+        answer = dns.query.tcp(update, self.host, port=self.port, timeout=PATIENCE)
+        assert answer.rcode() == dns.rcode.NOERROR
+
+
 def knot(primary_of: int | None = None, secondary_of: int | None = None) -> type[Knot]:
     """Knot that notifies a server on a port and lets it transfer, or that follows one."""
 
-    class Syncing(Knot):
+    class Syncing(Knot, Updatable):
         def configuration(self) -> str:
             port = primary_of or secondary_of
             remote = f"""\
@@ -85,7 +102,7 @@ template:
 def bind(primary_of: int | None = None, secondary_of: int | None = None) -> type[Bind]:
     """BIND, likewise."""
 
-    class Syncing(Bind):
+    class Syncing(Bind, Updatable):
         def configuration(self) -> str:
             port = primary_of or secondary_of
             text = super().configuration().replace("  notify no;\n", "")
@@ -106,13 +123,75 @@ def bind(primary_of: int | None = None, secondary_of: int | None = None) -> type
     return Syncing
 
 
-KINDS: dict[str, Callable[..., type[Peer]]] = {"knot": knot, "bind": bind}
+def nsd(primary_of: int | None = None, secondary_of: int | None = None) -> type[Nsd]:
+    """NSD, likewise; it takes no UPDATE, and reads its zone file anew with SIGHUP."""
+
+    class Syncing(Nsd):
+        def configuration(self) -> str:
+            other = f"{HOST}@{primary_of or secondary_of} sync-key"
+            if primary_of:
+                role = f"  provide-xfr: {HOST} sync-key\n  notify: {other}\n"
+                role += "  store-ixfr: yes\n  create-ixfr: yes\n"
+            else:
+                role = f"  request-xfr: {other}\n  allow-notify: {HOST} sync-key\n"
+            key = f'  name: sync-key\n  algorithm: hmac-sha256\n  secret: "{SECRET_TEXT}"\n'
+            text = super().configuration().replace("zone:\n", f"key:\n{key}zone:\n", 1)
+            return text.replace('zone"\n', f'zone"\n{role}')
+
+        def add(self, name: str, address: str) -> None:
+            file = self.folder / f"{ORIGIN}zone"
+            text = file.read_text()
+            serial = int(text.partition("hostmaster ")[2].split()[0])
+            text = text.replace(f"hostmaster {serial} ", f"hostmaster {serial + 1} ")
+            file.write_text(f"{text}{name} A {address}\n")
+            os.kill(self.pid, signal.SIGHUP)
+
+    return Syncing
+
+
+def pdns(primary_of: int | None = None, secondary_of: int | None = None) -> type[Pdns]:
+    """PowerDNS over LMDB, likewise."""
+
+    class Syncing(Pdns, Updatable):
+        def configuration(self) -> str:
+            text = super().configuration()
+            if secondary_of:
+                return text
+            text = text.replace("secondary=yes\n", "primary=yes\nsend-signed-notify=yes\n")
+            return f"{text}also-notify={HOST}:{primary_of}\ndnsupdate=yes\n"
+
+        def prepare(self) -> None:
+            if secondary_of:
+                self.primary = Primary(secondary_of, "sync-key", SECRET_TEXT)
+                super().prepare()
+                for origin in self.origins:  # of what came by IXFR, it answers for no name
+                    self._util("set-meta", origin, "IXFR", "0")
+                return
+            (self.folder / "pdns.conf").write_text(self.configuration())
+            self._util("import-tsig-key", "sync-key", "hmac-sha256", SECRET_TEXT)
+            for origin in self.origins:
+                self._util("load-zone", origin, str(self.folder / f"{origin}zone"))
+                self._util("set-kind", origin, "primary")
+                for right in ("TSIG-ALLOW-AXFR", "TSIG-ALLOW-DNSUPDATE"):
+                    self._util("set-meta", origin, right, "sync-key")
+                self._util("set-meta", origin, "NOTIFY-DNSUPDATE", "1")
+
+    return Syncing
+
+
+KINDS: dict[str, Callable[..., type[Peer]]] = {
+    "knot": knot,
+    "bind": bind,
+    "nsd": nsd,
+    "pdns": pdns,
+}
 
 
 @contextlib.contextmanager
 def secondary(kind: type[Peer], folder: Path, port: int) -> Iterator[Peer]:
     """A server that follows our zone ORIGIN, which need not be there yet."""
     peer = kind(folder, [ORIGIN], port)
+    peer.prepare()
     file = folder / f"{kind.program}.conf"
     file.write_text(peer.configuration())
     log = folder / f"{kind.program}.log"

@@ -9,12 +9,7 @@ import time
 from pathlib import Path
 
 import dns.message
-import dns.name
-import dns.query
-import dns.rcode
 import dns.rdatatype
-import dns.tsig
-import dns.update
 import pytest
 
 from resolver.store.environment import Store
@@ -25,7 +20,6 @@ from tests.support.servers import make_data, put_zone, serving
 from tests.support.syncing import (
     KINDS,
     ORIGIN,
-    SECRET_TEXT,
     answer,
     follow,
     give_key,
@@ -38,7 +32,6 @@ from tests.support.syncing import (
 from tests.support.transfers import Line, message, whole
 
 SYNC = "registry.sync.process"
-KEYRING = {dns.name.from_text("sync-key."): dns.tsig.Key("sync-key.", SECRET_TEXT, "hmac-sha256")}
 
 
 @pytest.fixture(params=sorted(KINDS))
@@ -60,13 +53,6 @@ def put(data: Path, text: str, origin: str = ORIGIN) -> None:
         put_zone(store, text, origin)
 
 
-def change(port: int, name: str, address: str) -> None:
-    """Have a server add an address, by UPDATE."""
-    update = dns.update.Update(ORIGIN, keyring=KEYRING, keyalgorithm="hmac-sha256")
-    update.add(name, 60, "A", address)
-    assert dns.query.tcp(update, HOST, port=port, timeout=20).rcode() == dns.rcode.NOERROR
-
-
 def test_we_follow_a_primary_by_notice(tmp_path: Path, kind: str) -> None:
     data = node(tmp_path / "node")
     port = free_port()
@@ -79,9 +65,10 @@ def test_we_follow_a_primary_by_notice(tmp_path: Path, kind: str) -> None:
         follow(data, primary.port)
         until(lambda: answer(port, f"www.{ORIGIN}") == "192.0.2.1")
         assert answer(port, ORIGIN, "SOA").split()[2] == "1"
-        change(primary.port, "new", "192.0.2.77")
+        primary.add("new", "192.0.2.77")
         until(lambda: answer(port, f"new.{ORIGIN}") == "192.0.2.77")  # BIND waits for 5 s
-        until(lambda: state(data).kind == "IXFR")
+        # PowerDNS answers IXFR by the whole zone.
+        until(lambda: state(data).kind == ("AXFR" if kind == "pdns" else "IXFR"))
         assert not state(data).failures
 
 
