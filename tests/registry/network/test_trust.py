@@ -21,8 +21,13 @@ from registry import deployment
 from registry.core import Core
 from registry.network import receipt_seal
 from registry.network.claims import claims
+from registry.network.receipts import take
+from registry.network.status import status as told
+from registry.receiving import Receipt
 from registry.rules.decision import Decision
+from registry.rules.lifecycle import Verb
 from registry.rules.requests import (
+    Advance,
     Assign,
     Body,
     MoveCut,
@@ -34,7 +39,8 @@ from registry.rules.requests import (
 )
 from registry.rules.status import Status
 from registry.service import Registry
-from registry.tables.enums import State
+from registry.tables import codec
+from registry.tables.enums import FiledState, State
 from registry.tables.node_keys import ALGORITHM, SECRET, derive, key_name
 from registry.tables.transaction import TransactionView
 from registry.tables.view import get_cut
@@ -63,10 +69,10 @@ from resolver.sync.update.effect import read as read_update
 from resolver.sync.update.message import request
 from tests.registry.network.test_cuts import state
 from tests.support import updating
+from tests.support.aggregates import NAMED, SUM, Pair, pair
 from tests.support.aggregates import SECRET as NETWORK_SECRET
-from tests.support.aggregates import SUM, Pair, pair
 from tests.support.aggregates import ZHEJIANG as MEMBER
-from tests.support.books import ORIGIN, accredit, status
+from tests.support.books import ORIGIN, accredit, resolved, status
 from tests.support.joined import core_of
 from tests.support.networking import AGGREGATE, ANYWHERE, BEIJING, CUT, SUFFIX, ZHEJIANG
 from tests.support.registering import ADMINISTRATOR, OTHER, OWNER, RECORD, identifier
@@ -382,3 +388,97 @@ def test_who_has_the_nodes_key_makes_no_receipts(tmp_path: Path) -> None:
         assert said(region, core, wire, Signer(), NETWORK_SECRET) == "NOERROR"
         assert state(both.region, one) is state(both.region, two) is State.ACTIVE
         assert both.region.verify([]).faults == []
+
+
+# -- what is in use and was never taken
+
+TAKEN: Final = Receipt(str(identifier("0001")), 5, Status.DONE.number, 2**31 - 1)
+
+
+def in_use(both: Pair) -> None:
+    """The region node serves an identifier as active that nobody has taken."""
+    assert status(both.region, Assign(identifier("0001"), RECORD)) is Status.DONE
+    serial = serial_at(both.region, identifier("0001"))
+    [done] = take(core_of(both.region), "zhejiang-1.", [TAKEN._replace(serial=serial)], 1)
+    assert done.status is Status.DONE
+
+
+def serial_at(registry: Registry, name: object) -> int:
+    with registry.store.snapshot() as snapshot:
+        zone = snapshot.zone_of(NAMED.key(str(name)))
+        assert zone is not None
+        return int.from_bytes(zone.soa[-20:-16], "big")
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_what_is_in_use_and_was_refused_or_never_taken_becomes_refused_for_all_to_see(
+    tmp_path: Path, full: bool
+) -> None:
+    one = identifier("0001")
+    with pair(tmp_path) as both:
+        both.begin(CUT)
+        both.register(tmp_path / "suspended", MEMBER, SUM, SuspendNode("zhejiang"))
+        in_use(both)
+        for _ in range(2):  # first it was never taken; then it was refused, and is in use again
+            both.transfer(CUT, full)
+            both.look()
+            row = both.filed(one)
+            assert row is not None and row.state is FiledState.REFUSED
+            assert both.send() == 1 and both.owed() == 0
+            assert state(both.region, one) is State.REFUSED
+            record = resolved(both.region, str(one))
+            assert record is not None and record.state == "refused"
+            assert both.region.history(str(one))[0].leaf.kind == "receipt"
+            with both.region.store.read() as read:
+                [cut] = told(read, TransactionView(read))
+            assert (cut.refused, cut.reasons[0].reason) == (1, "node zhejiang is suspended")
+            both.transfer(CUT, full)
+            both.look()
+            assert both.owed() == 0
+            assert both.region.verify([]).faults == both.aggregate.verify([]).faults == []
+            assert status(both.region, Advance(one, Verb.FILE)) is Status.DONE
+            serial = serial_at(both.region, one)
+            take(core_of(both.region), "zhejiang-1.", [TAKEN._replace(serial=serial)], 1)
+            assert state(both.region, one) is State.ACTIVE
+        both.register(tmp_path / "reinstated", MEMBER, SUM)
+        both.transfer(CUT, full)
+        both.look()
+        row = both.filed(one)
+        assert row is not None and row.state is FiledState.TAKEN
+        both.send()
+        assert state(both.region, one) is State.ACTIVE
+
+
+def test_what_has_ended_is_not_in_use_again(tmp_path: Path) -> None:
+    one = identifier("0001")
+    with pair(tmp_path) as both:
+        both.begin(CUT)
+        assert status(both.region, Assign(one, RECORD)) is Status.DONE
+        both.transfer(CUT)
+        both.send()
+        with both.aggregate.store.write() as txn:
+            row = both.filed(one)
+            assert row is not None
+            seen = TransactionView(txn)
+            ended = codec.encode(row._replace(state=FiledState.ENDED))
+            seen.table(codec.FILED).put(str(one).encode(), ended)
+        both.transfer(CUT)
+        row = both.filed(one)
+        assert row is not None and row.state is FiledState.ENDED
+        assert row.status == Status.NEVER_AGAIN.number
+        assert both.send() == 1 and state(both.region, one) is State.REFUSED
+
+
+def test_a_register_that_is_made_anew_takes_what_is_in_use_of_a_suspended_node(
+    tmp_path: Path,
+) -> None:
+    one = identifier("0001")
+    with pair(tmp_path, [MEMBER, SUM, SuspendNode("zhejiang")]) as both:
+        in_use(both)
+        both.follow(CUT)
+        both.transfer(CUT)
+        both.transfer(CUT, full=True)  # before the first look was done
+        both.look()
+        row = both.filed(one)
+        assert row is not None and row.state is FiledState.TAKEN
+        assert both.owed() == 0
