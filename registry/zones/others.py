@@ -4,6 +4,7 @@ NAME.nodes.SUFFIX               A, AAAA    addresses
                                 TXT        "v=1" "role=region" "scope=33" "state=active" "key=2"
                                            "until=…": when the key before ends, after a rekeying
 _sync._tcp.NAME.nodes.SUFFIX    SRV        port
+OWNER.owners.SUFFIX             TXT        "v=1" "state=suspended": nothing new of an owner is taken
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from registry.zones import places
 from resolver.store import node as nodes_of
 
 NODES: Final = b"nodes"
+OWNERS: Final = b"owners"
+_STATE: Final = "state="
 PORT: Final = 53  # where none is said
 _SRV: Final = (b"_tcp", b"_sync")  # most significant first
 
@@ -53,6 +56,19 @@ def node(txn: places.Txn, named: Names, name: str) -> Other | None:
     """A node by its name."""
     key = name.lower().encode("ascii", "replace")
     return next(_nodes(txn, named, key + b"\0"), None) if key else None
+
+
+def owner_state(txn: places.Txn, named: Names, code: str) -> str:
+    """Why nothing new of an owner is taken: "suspended" or "ended"; empty if it may be."""
+    suffix = names.key_of(named.wire)
+    root = txn.snapshot.zone_of(suffix)
+    if root is None or root.apex != suffix:
+        return ""
+    key = OWNERS + b"\0" + code.lower().encode("ascii") + b"\0"
+    blob = txn.table(b"tree").get(root.generation + key)
+    rrset = dict(nodes_of.rrsets_of(blob or nodes_of.EMPTY)).get(TXT)
+    said = [text for rdata in rrset.rdatas for text in strings_of(rdata)] if rrset else []
+    return next((one[len(_STATE) :] for one in said if one.startswith(_STATE)), "")
 
 
 def nodes(txn: places.Txn, named: Names) -> Iterator[Other]:

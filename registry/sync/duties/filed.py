@@ -194,6 +194,7 @@ class Examination:
         self._holder: Other | None = others.node(txn, named, self._name)
         self.is_ready = self._holder is not None
         cut = (apex[self._skip :]).replace(b"\0", b"/").upper()
+        self._owner = others.owner_state(txn, named, cut.partition(b"/")[0].decode("ascii"))
         self._cut = cut  # what the names of its identifiers begin with
         actor = Actor(self._name, Role.NODE, self._name)
         self._writers = {
@@ -259,7 +260,7 @@ class Examination:
         if before is not None and before.state is FiledState.TAKEN and before.node == self._name:
             self._owe(before.leaf, name)  # once more, for what it is now
             return
-        refusal = examine(name.decode("ascii"), _record(blob), self._holder, before)
+        refusal = examine(name.decode("ascii"), _record(blob), self._holder, before, self._owner)
         state = FiledState.TAKEN if refusal is None else FiledState.REFUSED
         if before is not None and before.state is FiledState.ENDED:
             state = FiledState.ENDED  # whatever is asked, for ever
@@ -288,10 +289,10 @@ class Examination:
         if is_over:
             self._write(MET, name, self._met(FiledState.ENDED), None)
         elif any(one in blob for one in _IN_USE):
-            holder = self._holder
-            if self._is_first and holder is not None:  # it was taken before the node was suspended
-                holder = holder._replace(state=ACTIVE)
-            refusal = examine(name.decode("ascii"), _record(blob), holder, None)
+            holder, owner = self._holder, self._owner
+            if self._is_first and holder is not None:  # it was taken before they were suspended
+                holder, owner = holder._replace(state=ACTIVE), ""
+            refusal = examine(name.decode("ascii"), _record(blob), holder, None, owner)
             after = self._met(FiledState.TAKEN)
             if refusal is not None:
                 after = after._replace(

@@ -26,10 +26,12 @@ from registry.network.status import status as told
 from registry.receiving import Receipt
 from registry.rules.decision import Decision
 from registry.rules.lifecycle import Verb
+from registry.rules.participants import Judgement
 from registry.rules.requests import (
     Advance,
     Assign,
     Body,
+    JudgeOwner,
     MoveCut,
     ReinstateNode,
     RekeyNode,
@@ -482,3 +484,60 @@ def test_a_register_that_is_made_anew_takes_what_is_in_use_of_a_suspended_node(
         row = both.filed(one)
         assert row is not None and row.state is FiledState.TAKEN
         assert both.owed() == 0
+
+
+# -- owners
+
+
+def judged(*judgements: Judgement) -> list[Body]:
+    return [JudgeOwner(OWNER, one) for one in judgements]
+
+
+def test_an_owner_that_is_suspended_at_the_national_node_gets_nothing_new(tmp_path: Path) -> None:
+    one, two = identifier("0001"), identifier("0002")
+    with pair(tmp_path) as both:
+        both.begin(CUT)
+        filed = both.filed(identifier("0000"))
+        both.register(tmp_path / "suspended", MEMBER, SUM, *judged(Judgement.SUSPEND))
+        assert status(both.region, Assign(one, RECORD)) is Status.DONE
+        both.transfer(CUT)
+        both.send()
+        assert state(both.region, one) is State.REFUSED
+        with both.region.store.read() as read:
+            [cut] = told(read, TransactionView(read))
+        [refusal] = cut.reasons
+        assert refusal.status is Status.NOT_ACCREDITED
+        assert refusal.reason == f"owner {OWNER} is suspended at the national node"
+        both.transfer(CUT, full=True)
+        both.look()
+        assert both.owed() == 0 and both.filed(identifier("0000")) == filed
+        steps = judged(Judgement.SUSPEND, Judgement.REINSTATE)
+        both.register(tmp_path / "reinstated", MEMBER, SUM, *steps)
+        assert status(both.region, Assign(two, RECORD)) is Status.DONE
+        assert status(both.region, Advance(one, Verb.FILE)) is Status.DONE
+        both.transfer(CUT)
+        both.send()
+        assert state(both.region, one) is state(both.region, two) is State.ACTIVE
+        assert both.region.verify([]).faults == both.aggregate.verify([]).faults == []
+
+
+def test_the_root_zone_says_which_owners_nothing_new_is_taken_of(core: Core) -> None:
+    at = f"{OWNER}.owners.{SUFFIX}".lower()
+
+    def found() -> list[str]:
+        return [one.split("TXT")[1] for one in updating.text(core.store, SUFFIX) if at in one]
+
+    for judgement, wanted in (
+        (Judgement.SUSPEND, "state=suspended"),
+        (Judgement.REINSTATE, ""),
+        (Judgement.END, "state=ended"),
+    ):
+        submit(core, JudgeOwner(OWNER, judgement))
+        assert ("".join(found()) == "") if not wanted else wanted in "".join(found())
+        assert updating.verified(core.store).faults == []
+    updating.allow(core.store, SUFFIX)
+    for step in (("delete", at), ("add", f"x.owners.{SUFFIX}", 60, "TXT", "state=ended")):
+        message = updating.new(SUFFIX)
+        getattr(message, step[0])(*step[1:])
+        assert updating.ask(core, message).startswith("REFUSED")
+    submit(core, RekeyNode("zhejiang", 60))  # which makes the rights anew
