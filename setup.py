@@ -14,6 +14,7 @@ from setuptools import Extension, setup
 ANSWER_PATH = [
     "csid/names.py",
     "resolver/store/node.py",
+    "resolver/store/entries.py",
     "resolver/store/apexes.py",
     "resolver/store/extras.py",
     "resolver/store/build.py",

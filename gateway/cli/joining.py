@@ -16,6 +16,7 @@ from gateway.cli.hidden import hide
 from registry.network.joining import JoinError, Key, Membership
 from registry.network.receipt_seal import PUBLIC_OCTETS
 from registry.tables.enums import NodeRole
+from registry.tables.node_keys import node_of
 from resolver.sync.tsig import algorithm_fault
 
 NATIONAL: Final = "national"
@@ -131,6 +132,8 @@ def membership_of(args: argparse.Namespace) -> Membership:
     name = args.name.lower()
     if _NAME.fullmatch(name) is None:
         raise JoinError(f"--name {args.name[:70]!r}: expected one label of 1 to 63 of a-z 0-9 -")
+    if args.address:
+        raise JoinError("--address: a node of the network has the addresses of its register entry")
     root = address.parse(args.root)
     registers = role is NodeRole.REGION or args.with_registry
     scope = tuple(fold(one) for text in args.scope for one in text.split(",") if one)
@@ -138,6 +141,8 @@ def membership_of(args: argparse.Namespace) -> Membership:
     if args.network_secret is not None:
         secret = _octets("--network-secret", _given(args.network_secret))
     key = key_of(args.key, "--key")
+    if (of := node_of(key.name)) not in ("", name):
+        raise JoinError(f"--key {names.to_text(key.name)} is that of node {of}; --name says {name}")
     receipts = receipt_key_of(args)
     if receipts and role is NodeRole.AGGREGATE:
         raise JoinError("--receipt-key is for nodes that get receipts; an aggregate gives them")

@@ -97,10 +97,15 @@ class Claim:
         return ""
 
 
+def data_of(number: int, status: int, serial: int, time: int, reason: str) -> bytes:
+    """The data of the record of a receipt."""
+    data: bytes = msgpack.packb([number, status, serial, time, reason])
+    return data
+
+
 def record_of(named: Names, receipt: Receipt, time: int) -> Record:
     """A receipt, given at a time in Unix seconds, as a record of an UPDATE."""
-    values = [receipt.number, receipt.status, receipt.serial, time, receipt.reason]
-    data: bytes = msgpack.packb(values)
+    data = data_of(receipt.number, receipt.status, receipt.serial, time, receipt.reason)
     return Record(named.key(receipt.identifier), RECEIPT, CLASS_IN, 0, data)
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from csid import names
 from csid.errors import CsidError
 from registry.core import Core
+from registry.network.targets import checked
 from registry.tables.enums import NodeRole
 from registry.tables.node_keys import node_of, own_keys
 from registry.tables.transaction import TransactionView
@@ -40,7 +41,6 @@ from resolver.sync.settings import (
     pack,
     where,
 )
-from resolver.sync.tls import tls_fault
 from resolver.sync.tsig import algorithm_fault
 
 ADD_KEY: Final = "key.add"
@@ -262,23 +262,22 @@ def notify(core: Core, args: Any) -> bool:
 
     Args:
         args: who asks (`Asked.told`), the origin in wire form (empty: all zones without servers of
-            their own), a `Target`, whether it is taken away: whatever its key and TLS are.
+            their own), a `Target`, whether it is taken away: whatever its key, TLS and source are.
 
     Raises:
-        SettingError: there is no such zone or key, or the server cannot be reached so.
+        SettingError: there is no such zone.
+        TargetError: the server cannot be reached so.
     """
     asked, origin, row, is_taken = args
     Asked.of(asked, core.peer)
-    target = _checked_target(Target(*row))
     with core.store.write() as txn:
+        target = Target(*row) if is_taken else checked(txn, row)
         place = _place(txn, origin, must_be_held=not is_taken)
         before = own_targets(txn, place) or (() if is_taken else _told_anyway(txn, place))
         others = [one for one in before if one[:2] != target[:2]]
         if is_taken:
             after = tuple(others)
         else:
-            if target.key:
-                _known_key(txn, target.key)
             after = before if target in before else (*others, target)
             if len(after) > MAX_TARGETS:
                 raise SettingError(f"{_origin(place)}: at most {MAX_TARGETS} servers are notified")
@@ -295,15 +294,6 @@ def _told_anyway(txn: WriteTransaction, place: bytes) -> tuple[Target, ...]:
         return ()
     own = set(own_keys(txn, of.name))
     return tuple(one for one in own_targets(txn, EVERYWHERE) or () if one.key in own)
-
-
-def _checked_target(target: Target) -> Target:
-    host, port, key, tls = target
-    if not isinstance(host, str) or not host or not isinstance(port, int) or not 0 < port < 65_536:
-        raise SettingError(f"{host!r:.80}, port {port!r:.20}: no server can be there")
-    if fault := tls_fault(tls):
-        raise SettingError(fault)
-    return target._replace(key=_checked_name(key) if key else b"")
 
 
 # -- what all have in common

@@ -117,14 +117,14 @@ def request(case: Case, body: RequestFiling) -> Decision:
     if refusal is not None:
         return refusal.about(cut)
     before = view.get_cut_filing(case.view, cut)
-    if before is not None and before.state in MOVES:
+    if before is not None and before.state in MOVES and before.state is not FilingState.MOVED:
         return Decision(
             Status.CUT_MOVES,
             cut,
             f"it is {FILING_WORDS[before.state][0]} (node {before.node}); to have it here, the "
             "national node lets it move: csid filing move",
         )
-    if before is not None and before.state is not FilingState.REFUSED:
+    if before is not None and before.state not in (FilingState.REFUSED, FilingState.MOVED):
         return Decision(Status.UNCHANGED, cut)
     since = case.now if before is None else before.since
     row = CutFiling(FilingState.WANTED, "", since, case.now, case.leaf)

@@ -29,6 +29,7 @@ from registry.sync.driver import Driver
 from registry.sync.hooks import network_of
 from registry.sync.roles import ROLES
 from registry.tables import transaction
+from registry.tables.rollback import RollbackWatch
 from resolver.server.counters import Counters, open_inherited
 from resolver.server.notices import tell
 from resolver.store.access import open_shared
@@ -104,6 +105,7 @@ async def _taken(lock: int) -> None:
 
 def _open(data: Path) -> Store:
     store = Store.open(data, writable=True, patience=PATIENCE_SECONDS)
+    store.watch = RollbackWatch(store.path)  # receipts and cuts that are looked at have leaves
     transaction.open_tables(store)
     store.patience = RETRY_SECONDS
     return store

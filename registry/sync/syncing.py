@@ -125,7 +125,7 @@ class Syncing:
     def look(self) -> Looked:
         """Time has passed, or the store was written to."""
         with self.present() as present:
-            more = self._read_feed(present)
+            more = self._read_feed(present) or self._notified.go_on(present, self.engine)
             is_time = self._again is not None and self._again <= present.unix
             self._ask_duties(present)
             self.engine.look(present)
@@ -135,6 +135,13 @@ class Syncing:
                 wake = min(wake, present.steady + max(0, self._again - present.unix))
             targets = bool(present.moment.table(TARGETS).entries())
         return Looked(more, wake, bool(self._network.duties) or targets, is_time)
+
+    def committed(self) -> None:
+        """The store was written to: who is to be told of that is, before all else there is to do
+        about it, which is for `look`.
+        """
+        with self.present() as present:
+            self._read_feed(present)
 
     def rung(self, datagrams: Iterable[bytes]) -> bool:
         """The bell was rung (resolver/server/bell.py); whether the store was written to, so that
@@ -165,16 +172,16 @@ class Syncing:
 
     def _read_feed(self, present: Present) -> bool:
         """Take changes from the feed; whether there are more."""
-        engine = self.engine
-        if engine.telling.count >= TELLING_MOST:
+        telling = self.engine.telling
+        if telling.count >= TELLING_MOST:
             return False
         found = feed.changes(present.moment, self._position + b"\0")
         for count, change in enumerate(found, start=1):
             self._position = change.key
-            engine.telling.changed(present, change.apex, change.key)
+            telling.changed(present, change.apex, change.key)
             if count == FEED_AT_ONCE:
                 return True
-        return self._notified.go_on(present, engine)
+        return False
 
     def _ask_duties(self, present: Present) -> None:
         self._again = None

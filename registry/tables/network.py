@@ -11,7 +11,7 @@ suffix of the network, and in its catalog zone (RFC 9432).
     CUT.moves.SUFFIX              TXT       "v=1" "move=number" "from=…" "to=…"; "serial=…" once the
                                             node that it leaves changes nothing in it any more
     CUT.moved.SUFFIX              TXT       "v=1" "move=number" "node=…": who has it since its last
-                                            move was done, or taken back
+                                            move was done, or taken back; "serial=…" as above
     OWNER.owners.SUFFIX           TXT       "v=1" "state=suspended", or ended: nothing new of it
                                             is taken; of other owners there is no name
 
@@ -118,14 +118,13 @@ def moving_names(cut: str, row: Cut) -> list[Named]:
     moving = row.moving
     if moving is None or row.state is not CutState.FILED:
         return []
+    place, said = MOVES, [f"from={moving.source}", f"to={moving.to}"]
     if moving.is_over:
-        text = text_of(("v=1", f"move={moving.number}", f"node={row.node}"))
-        return [(f"{MOVED}/{cut}", ((TXT, (text,)),))]
-    noted = ("v=1", f"move={moving.number}", f"from={moving.source}", f"to={moving.to}")
-    texts = [text_of(noted)]
+        place, said = MOVED, [f"node={row.node}"]
+    texts = [text_of(("v=1", f"move={moving.number}", *said))]
     if moving.serial is not None:
         texts.append(text_of([f"serial={moving.serial}"]))
-    return [(f"{MOVES}/{cut}", ((TXT, tuple(sorted(texts))),))]
+    return [(f"{place}/{cut}", ((TXT, tuple(sorted(texts))),))]
 
 
 def cut_names(suffix: Names, cut: str, row: Cut) -> list[Named]:

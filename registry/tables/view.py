@@ -18,6 +18,7 @@ from registry.tables.rows import (
     Cut,
     CutFiling,
     Filing,
+    Lost,
     Node,
     Owner,
     Place,
@@ -205,6 +206,17 @@ def get_cut_filing(view: View, cut: str) -> CutFiling | None:
     return None if value is None else codec.decode_cut_filing(value)
 
 
+def cut_moving_to(view: View, node: str) -> str:
+    """A cut that is on its way to a node; empty if there is none. Looks at all that are."""
+    head = codec.moving_key("", is_over=False)
+    for key, _ in view.scan(codec.CUT_INDEX, head):
+        cut = key[len(head) :].decode("ascii")
+        row = get_cut(view, cut)
+        if row is not None and row.moving is not None and row.moving.to == node:
+            return cut
+    return ""
+
+
 def get_replay(view: View, actor: str, key: str) -> Replay | None:
     """What was done under an idempotency key of an actor."""
     value = view.get(codec.REPLAYS, codec.replay_key(actor, key))
@@ -219,8 +231,14 @@ def get_use(view: View, pool: Pool) -> PoolUse:
 
 def get_lost(view: View) -> int:
     """How many leaves all roll-backs together have cost, at most."""
+    row = get_lost_row(view)
+    return 0 if row is None else row.leaves
+
+
+def get_lost_row(view: View) -> Lost | None:
+    """What roll-backs have cost; None if there was none."""
     value = view.get(codec.SETTINGS, codec.LOST_KEY)
-    return 0 if value is None else codec.decode_lost(value).leaves
+    return None if value is None else codec.decode_lost(value)
 
 
 def pools_of(view: View, place: str, capability: str) -> Iterator[Pool]:

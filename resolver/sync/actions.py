@@ -23,6 +23,7 @@ class Where(NamedTuple):
     host: str
     port: int
     tls: str = ""  # as `Target.tls`
+    source: str = ""  # as `Target.source`
 
     def __str__(self) -> str:
         return str(Address(self.host, self.port))

@@ -357,8 +357,6 @@ class Engine:
             self._zones[apex] = zone
             self._fail(present, zone)
             return
-        count = len(zone.left)
-        zone.left = [(state.primary + number) % count for number in range(count)]
         if host:
             zone.left.sort(key=lambda at: follow.primaries[at].host != host)
         zone.since = present.steady
@@ -432,14 +430,18 @@ class Engine:
             self._succeed(present, zone, soa, is_missed)
 
     def _succeed(self, present: Present, zone: Zone, soa: timers.Soa, is_missed: bool) -> None:
-        times, now = soa.times, present.unix
+        times, now, before = soa.times, present.unix, zone.state
         wait = min(times.refresh, times.retry) if is_missed else times.refresh
-        state = zone.state._replace(
+        state = StateRow(
             due=now + timers.earlier(wait, self.random),
             serial=soa.serial,
             there=zone.there,
             refreshed=now,
-            expires=expire.until(now, times.expire, zone.expire, zone.state.expires, zone.is_new),
+            expires=expire.until(now, times.expire, zone.expire, before.expires, zone.is_new),
+            changed=before.changed,
+            kind=before.kind,
+            octets=before.octets,
+            milliseconds=before.milliseconds,
             primary=zone.at,
             failures=0,
             error=zone.reason,
@@ -448,10 +450,10 @@ class Engine:
 
     def _is_expired(self, zone: Zone) -> bool:
         """Whether a zone is held as expired, or is about to be."""
-        for settled in (self._settled, self._settling):
-            if zone.apex in settled and settled[zone.apex].flag == EXPIRED:
-                return True
-        return zone.flags == EXPIRED
+        if zone.flags == EXPIRED:
+            return True
+        pending = (self._settled.get(zone.apex), self._settling.get(zone.apex))
+        return any(one is not None and one.flag == EXPIRED for one in pending)
 
     def _fail(self, present: Present, zone: Zone) -> None:
         """No primary could help: try again later, and do without if that lasts."""

@@ -9,7 +9,7 @@ next primary at once meanwhile, notices and errands wait.
 from __future__ import annotations
 
 from collections import deque
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 from csid.protocol import NOERROR, SERVFAIL
@@ -85,7 +85,7 @@ class Peer:
     def take(self, present: Present, zone: Zone, first: bool = False) -> bool:
         """Ask for a zone's SOA, or have it transferred; False if too much waits already."""
         queue = self._transfers if zone.is_wanted else self._checks
-        if len(queue) >= self._limits.queue and not zone.is_urgent:
+        if queue.count >= self._limits.queue and not zone.is_urgent:
             return False
         queue.add(zone, first)
         self.drive(present)
@@ -122,7 +122,7 @@ class Peer:
 
     def _drive_questions(self, present: Present) -> None:
         errand = self._errands and self._carried is None
-        if not (self._ready or errand or self._checks):
+        if not (self._ready or errand or self._checks.count):
             return
         line = self._control
         if line is None:
@@ -136,16 +136,16 @@ class Peer:
                 elif self._errands and self._carried is None:
                     self._carried = self._errands.popleft()
                     self._ask(present, line, self._carried, self._asked)
-                elif self._checks:
+                elif self._checks.count:
                     self._ask(present, line, self._checks.take(), self._asked)
                 else:
                     break
 
     def _drive_transfers(self, present: Present) -> None:
-        while self._transfers and self.busy < self._limits.transfers_per_server:
+        while self._transfers.count and self.busy < self._limits.transfers_per_server:
             if not self._spare:
                 if self._opening < min(
-                    len(self._transfers), self._limits.transfers_per_server - self.busy
+                    self._transfers.count, self._limits.transfers_per_server - self.busy
                 ):
                     self._opening += 1
                     self._open(is_transfer=True)
@@ -503,6 +503,7 @@ class Peer:
             self._engine.forget(self)
 
 
+@lru_cache(4_096)
 def where_of(target: Target) -> Where:
     """How a target is reached."""
-    return Where(target.host, target.port, target.tls)
+    return Where(target.host, target.port, target.tls, target.source)

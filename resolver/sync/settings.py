@@ -17,6 +17,7 @@ Rows are read by one `get` each, whatever number of zones there is.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgpack
@@ -80,6 +81,7 @@ class Target(NamedTuple):
     port: int
     key: bytes = b""  # name of the key to sign with, in wire form; empty: unsigned
     tls: str = ""  # empty: plain TCP; "opportunistic", "pin:<base64 SHA-256 of SPKI>", "ca:<name>"
+    source: str = ""  # IP address of this machine to send from; empty: whichever the kernel takes
 
 
 class Follow(NamedTuple):
@@ -170,7 +172,8 @@ def _follow(value: bytes) -> Follow:
     return Follow(_targets(primaries), *rest)
 
 
-def _targets(rows: Sequence[Any]) -> tuple[Target, ...]:
+@lru_cache(1_024)  # many zones follow the same servers
+def _targets(rows: tuple[Any, ...]) -> tuple[Target, ...]:
     return tuple(Target(*row) for row in rows)
 
 

@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from csid import names
 from registry import deployment
 from registry.network import joining
@@ -21,6 +23,7 @@ from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables.enums import NodeRole
 from registry.tables.node_keys import ALGORITHM, SECRET, derive
+from resolver.store import epochs
 from tests.simulation.world import World
 from tests.support.books import OWNERS, SUFFIX, accredit
 from tests.support.registering import ADMINISTRATOR
@@ -74,10 +77,17 @@ def _make(folder: Path) -> None:
 
 @contextmanager
 def directories() -> Iterator[Path]:
-    """A folder with a fresh data directory for each machine, gone afterwards."""
+    """A folder with a fresh data directory for each machine, and with what these machines know of
+    how far their nodes got; gone afterwards.
+    """
     prepared = Path(_folder().name)
-    with tempfile.TemporaryDirectory(prefix="csid-history-", dir=memory()) as path:
+    with (
+        tempfile.TemporaryDirectory(prefix="csid-history-", dir=memory()) as path,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         folder = Path(path)
+        patch.setenv(epochs.FOLDER_VARIABLE, f"{folder / 'epochs'}")
+        patch.setattr(epochs, "_open", {})
         for name in HOSTS:
             shutil.copytree(prepared / name, folder / name)
         yield folder

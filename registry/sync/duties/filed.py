@@ -27,6 +27,7 @@ from csid.errors import ZoneError
 from csid.protocol import CSID
 from registry.network.examining import ACTIVE, FILING, examine
 from registry.network.owed import owed_to
+from registry.network.receipts import data_of
 from registry.rules.case import entry_writer
 from registry.rules.requests import Actor, Role
 from registry.rules.status import Status
@@ -197,10 +198,12 @@ class Examination:
         self._owner = others.owner_state(txn, named, cut.partition(b"/")[0].decode("ascii"))
         self._cut = cut  # what the names of its identifiers begin with
         actor = Actor(self._name, Role.NODE, self._name)
-        self._writers = {
-            kind: entry_writer(actor, kind, now, "") for kind in (RECEIPT, END, GONE, MET)
+        self._entries = {
+            kind: entry_writer(actor, kind, now, "").alike(Status.DONE.number)
+            for kind in (RECEIPT, END, GONE, MET)
         }
         self._is_first = False
+        self._are_answered = next(self._answered.scan(cut), None) is not None
         self._first = self._view.leaves()
         self._leaves: list[bytes] = []
 
@@ -213,23 +216,32 @@ class Examination:
         if phase in (_NAMES, _FIRST):
             start = self._generation + (last + b"\0" if last else b"")
             rows = self._txn.table(b"tree").scan(self._generation, start)
-            keys = [key[len(self._generation) :] for key, _ in islice(rows, AT_ONCE)]
-            self.go_through(keys)
-            return phase + keys[-1] if len(keys) == AT_ONCE else _GONE
+            found = list(islice(rows, AT_ONCE))
+            for stored, blob in found:
+                self._go_to(stored[len(self._generation) :], blob)
+            self._append()
+            end = found[-1][0][len(self._generation) :] if len(found) == AT_ONCE else b""
+            return phase + end if end else _GONE
         filed = self._filed.scan(self._cut, last + b"\0" if last else b"")
-        found = [name for name, _ in islice(filed, AT_ONCE)]
+        names_filed = [name for name, _ in islice(filed, AT_ONCE)]
         skip = len(self._apex) - self._skip
-        self.go_through(key for name in found if self._blob(key := _key(name)[skip:]) is None)
-        return _GONE + found[-1] if len(found) == AT_ONCE else b""
+        for name in names_filed:
+            if self._blob(key := _key(name)[skip:]) is None:
+                self._go_to(key, b"")
+        self._append()
+        return _GONE + names_filed[-1] if len(names_filed) == AT_ONCE else b""
 
     def go_through(self, keys: Iterable[bytes], again: Iterable[bytes] = ()) -> None:
         """Say of names (keys below the apex) what is to be said; of those to be looked at `again`,
         which have not changed, the same under the same number, unless that holds no more.
         """
         for key in keys:
-            self._go_to(key, again=False)
+            self._go_to(key, self._blob(key) or b"")
         for key in again:
-            self._go_to(key, again=True)
+            self._go_to(key, self._blob(key) or b"", again=True)
+        self._append()
+
+    def _append(self) -> None:
         append_leaves(self._txn, self._leaves, self._first + len(self._leaves))
 
     def answered(self, but: Collection[bytes]) -> list[bytes]:
@@ -241,24 +253,29 @@ class Examination:
         found = (_key(name)[skip:] for name, _ in islice(self._answered.scan(self._cut), AT_ONCE))
         return [key for key in found if key not in but]
 
-    def _go_to(self, key: bytes, again: bool) -> None:
+    def _go_to(self, key: bytes, blob: bytes, again: bool = False) -> None:
         below = (self._apex + key)[self._skip :]
         if below.count(0) == SEGMENTS and is_shaped(below):
             name = below[:-1].replace(b"\0", b"/").upper()
-            self._look(name, self._blob(key) or b"", again)
+            self._look(name, blob, again)
 
     def _look(self, name: bytes, blob: bytes, again: bool) -> None:
         """Look at an identifier, which has a node or none any more."""
         value = self._filed.get(name)
+        if self._are_answered:
+            self._answered.delete(name)
+        is_filing = FILING in blob
+        is_left = bool(blob) and not (is_filing or _is_over(blob))
+        if is_left and value is not None and codec.filed_state_of(value) is FiledState.TAKEN:
+            return  # it is in use, as was said: most are
         before = None if value is None else codec.decode_filed(value)
-        self._answered.delete(name)
         is_in_use = not self._is_first and any(one in blob for one in _IN_USE)
         is_refused = before is not None and before.state in (FiledState.REFUSED, FiledState.ENDED)
-        if FILING not in blob and not (is_in_use and is_refused):
+        if not is_filing and not (is_in_use and is_refused):
             self._note(name, blob, before)
             return
         if before is not None and before.state is FiledState.TAKEN and before.node == self._name:
-            self._owe(before.leaf, name)  # once more, for what it is now
+            self._owe(before, name)  # once more, for what it is now
             return
         refusal = examine(name.decode("ascii"), _record(blob), self._holder, before, self._owner)
         state = FiledState.TAKEN if refusal is None else FiledState.REFUSED
@@ -267,7 +284,7 @@ class Examination:
         status, detail = (Status.DONE, "") if refusal is None else refusal
         if before is not None and (again or is_in_use or self._waits(before.leaf, name)):
             if (before.state, before.status) == (state, status.number):
-                self._owe(before.leaf, name)
+                self._owe(before, name)
                 return
             self._owed.delete(self._key(before.leaf))
         after = Filed(state, status.number, self._name, self._serial, detail, NO_LEAF, self._now)
@@ -276,7 +293,7 @@ class Examination:
     def _note(self, name: bytes, blob: bytes, before: Filed | None) -> None:
         """Note what has become of an identifier that does not wait for a receipt."""
         state = None if before is None else before.state
-        is_over = bool(blob) and (_ENDED in blob or bool(blob[0] & node.ALIAS))
+        is_over = _is_over(blob)
         if before is not None and state in _LIVING:
             if is_over:
                 self._write(END, name, before._replace(state=FiledState.ENDED), before)
@@ -298,29 +315,27 @@ class Examination:
                 after = after._replace(
                     state=FiledState.REFUSED, status=refusal[0].number, reason=refusal[1]
                 )
-            index = self._write(MET, name, after, before)
+            row = self._write(MET, name, after, before)
             if refusal is not None and not self._is_first:
-                self._owe(index, name)
+                self._owe(row, name)
 
     def _met(self, state: FiledState) -> Filed:
         reason = _ENDED_BEFORE if state is FiledState.ENDED else _IN_USE_BEFORE
         status = Status.DONE.number
         return Filed(state, status, self._name, self._serial, reason, NO_LEAF, self._now)
 
-    def _write(self, kind: str, name: bytes, row: Filed, before: Filed | None) -> int:
-        """Write a row, and its leaf, whose index is returned."""
-        index = self._first + len(self._leaves)
-        value = codec.encode(row._replace(leaf=index))
+    def _write(self, kind: str, name: bytes, row: Filed, before: Filed | None) -> Filed:
+        """Write a row, and its leaf; returns the row, which says which that is."""
+        row = row._replace(leaf=self._first + len(self._leaves))
+        value = codec.encode(row)
         self._filed.put(name, value)
         prev = NO_LEAF if before is None else before.leaf
-        on = name.decode("ascii")
-        writer = self._writers[kind]
-        self._leaves.append(writer.entry(on, value, prev, "", Status.DONE.number))
-        return index
+        self._leaves.append(self._entries[kind](name.decode("ascii"), value, prev, ""))
+        return row
 
-    def _owe(self, number: int, name: bytes) -> None:
-        value = msgpack.packb([name.decode("ascii"), self._serial])
-        self._owed.put(self._key(number), value)
+    def _owe(self, row: Filed, name: bytes) -> None:
+        data = data_of(row.leaf, row.status, self._serial, row.since, row.reason)
+        self._owed.put(self._key(row.leaf), codec.encode((name.decode("ascii"), data)))
 
     def _waits(self, number: int, name: bytes) -> bool:
         """Whether a receipt is still to be sent."""
@@ -329,6 +344,11 @@ class Examination:
 
     def _key(self, number: int) -> bytes:
         return owed_to(self._name) + number.to_bytes(_NUMBER, "big")
+
+
+def _is_over(blob: bytes) -> bool:
+    """Whether a node says that its identifier has ended."""
+    return bool(blob) and (_ENDED in blob or bool(blob[0] & node.ALIAS))
 
 
 def _record(blob: bytes) -> bytes:

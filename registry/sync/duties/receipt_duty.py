@@ -15,10 +15,9 @@ from csid.protocol import NOERROR, RECEIPT
 from registry.network import membership, owed
 from registry.network.receipt_seal import Said, seal
 from registry.sync.hooks import Unit
-from registry.tables import codec
 from registry.tables.naming import Names
 from registry.tables.node_keys import SECRET
-from registry.tables.transaction import OWED, TransactionView
+from registry.tables.transaction import OWED
 from registry.zones import others
 from registry.zones.others import Other
 from resolver.store import node
@@ -128,13 +127,12 @@ class ReceiptDuty:
         """The UPDATE that has the first receipts for a node, as many as have room, and their seal;
         its ID is zero.
         """
-        seen = TransactionView(read)
         rows: list[Row] = []
         records: list[bytes] = []
         sealed: list[Said] = []
         octets = 0
         for row in islice(read.table(OWED).scan(owed.owed_to(name)), AT_ONCE):
-            identifier, data = _said(seen, *row)
+            identifier, data = _unpack(row[1])
             record = _record(identifier, data)
             octets += len(record)
             if octets > MAX_OCTETS:
@@ -166,16 +164,8 @@ class ReceiptDuty:
         return None
 
 
-def _said(seen: TransactionView, key: bytes, value: bytes) -> tuple[str, bytes]:
-    """The identifier that a receipt is owed for, and the data of the receipt."""
-    name, serial = _unpack(value)
-    said = codec.decode_filed(seen.get(codec.FILED, name.encode("ascii")) or b"")
-    number = int.from_bytes(key[-8:], "big")
-    data: bytes = msgpack.packb([number, said.status, serial, said.since, said.reason])
-    return name, data
-
-
 def _record(name: str, data: bytes) -> bytes:
+    """The record of a receipt that is owed."""
     labels = name.lower().split("/")[::-1]
     owner: bytes = "".join(f"{chr(len(label))}{label}" for label in labels).encode("ascii")
     return node.rr(owner + _APEX, RECEIPT, 0, data)

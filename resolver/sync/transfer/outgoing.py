@@ -17,6 +17,7 @@ from csid.limits import HEADER_OCTETS, PLAIN_UDP_OCTETS
 from csid.protocol import SOA
 from resolver.store import node
 from resolver.store.difference import with_serial
+from resolver.store.entries import beyond
 from resolver.store.journal import is_beyond
 from resolver.store.read import Held, ReadTransaction
 from resolver.sync.tsig import Key, Signer
@@ -197,17 +198,7 @@ def _beside(present: bytes, before: bytes, is_new: bool, at_apex: bool) -> bytes
     that have come, or of those that are gone.
     """
     one, other = (present, before) if is_new else (before, present)
-    if len(one) <= len(node.EMPTY):
-        return node.EMPTY
-    others = dict(node.rrsets_of(other)) if other else {}
-    rrsets = {}
-    for rrtype, (ttl, rdatas) in node.rrsets_of(one):
-        if rrtype in others and others[rrtype].ttl == ttl:
-            known = set(others[rrtype].rdatas)
-            rdatas = [rdata for rdata in rdatas if rdata not in known]
-        if rdatas and not (at_apex and rrtype == SOA):
-            rrsets[rrtype] = node.RRset(ttl, rdatas)
-    return node.encode(rrsets)
+    return beyond(one or node.EMPTY, other or node.EMPTY, SOA if at_apex else 0)
 
 
 def _is_larger(held: Mapping[bytes, bytes], moment: ReadTransaction, zone: Held) -> bool:

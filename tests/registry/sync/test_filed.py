@@ -20,6 +20,7 @@ from csid.protocol import NOERROR, REFUSED
 from csid.record import Record, encode
 from registry.network.examining import examine
 from registry.network.owed import owed_to
+from registry.network.receipts import data_of
 from registry.rules.lifecycle import Verb
 from registry.rules.requests import (
     TEXT_MAX,
@@ -446,7 +447,8 @@ def known(both: Pair, one: Identifier) -> State | None:
 def carry_out(both: Pair, folder: Path, what: object, at: int = 0) -> None:
     """One thing that happens; what is not allowed just then changes nothing."""
     one = identifier(f"{at:04d}")
-    number = both.region.store.last_commit()
+    with both.region.store.moment() as txn:
+        number = int(txn.id())  # of the last commit
     bodies = {
         "assign": Assign(one, RECORD),
         "file": Advance(one, Verb.FILE),
@@ -538,7 +540,8 @@ def duty_of(both: Pair, count: int, reason: str = "", first: int = 0) -> None:
             row = Filed(FiledState.REFUSED, 403, "zhejiang", 1, reason, number, 1)
             table.put(name.encode("ascii"), codec.encode(row))
             key = owed_to("zhejiang") + number.to_bytes(8, "big")
-            txn.table(OWED).put(key, msgpack.packb([name, 1]))
+            data = data_of(number, row.status, row.serial, row.since, row.reason)
+            txn.table(OWED).put(key, msgpack.packb([name, data]))
 
 
 @pytest.mark.parametrize("reason", ["", "x" * TEXT_MAX, "超" * TEXT_MAX, "\U00020bb7" * TEXT_MAX])

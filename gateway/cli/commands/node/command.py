@@ -16,7 +16,7 @@ from gateway.cli.commands.node import show, use_key
 from gateway.cli.commands.node.show import ROLES
 from registry.network.receipt_seal import public_key
 from registry.rules.decision import Refusal
-from registry.rules.nodes import OVERLAP, known
+from registry.rules.nodes import OVERLAP, known, suffix_of
 from registry.rules.requests import (
     AddNode,
     Body,
@@ -136,7 +136,11 @@ def run_add(args: argparse.Namespace) -> int:
     """Register a node."""
     scope = _scope(args)
     if not scope and args.node_role != "aggregate":
-        raise NodeError(f"a node of role {args.node_role} needs its --scope")
+        raise NodeError(
+            f"a node of role {args.node_role} needs its --scope: how the "
+            f"{'industries' if args.node_role == 'industry' else 'locations'} begin that it files "
+            "for, such as 33"
+        )
     body = AddNode(args.name, args.node_role, scope, tuple(args.address), args.contact)
     return _with_key(args, body)
 
@@ -159,6 +163,8 @@ def run_change(args: argparse.Namespace) -> int:
         for name, value in given.items()
         if value is not None
     }
+    if not facts:
+        raise NodeError("what is to change? give --role, --scope, --address or --contact")
     return _ask(args, ChangeNode(args.name, facts_of(facts)))
 
 
@@ -196,7 +202,8 @@ def run_key(args: argparse.Namespace) -> int:
         raise NodeError(f"{actor.name} is {actor.role.value}; keys are for: administrator")
     with Registry.open(args.data) as registry:
         with registry.view() as seen:
-            node = known(seen, args.name.lower())
+            place = suffix_of(seen)
+            node = place if isinstance(place, Refusal) else known(seen, args.name.lower())
         if isinstance(node, Refusal):
             output.complain(f"{args.name}  {request.status_text(node.status)}  {node.detail}")
             return output.EXIT_BAD_INPUT

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.registry.network.test_odd_zones import rows_at
+from tests.registry.sync.test_odd_zones import rows_at
 from tests.registry.sync.test_servers import node, put
 from tests.support.commands import run
 from tests.support.peers import HOST, Peer, free_port, installed, running
