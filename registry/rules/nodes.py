@@ -227,7 +227,7 @@ def _scope(role: NodeRole, given: Sequence[str]) -> tuple[str, ...] | Refusal:
         if prefixes:
             return Refusal(
                 Status.BAD_VALUE,
-                "an aggregate files no cuts and has no scope: leave --scope out, or give --scope ''",
+                "an aggregate files no cuts and has no scope; leave --scope out, or empty",
             )
         return ()
     what, longest = _SCOPES[role]
