@@ -2,7 +2,8 @@
 
 A signature holds for minutes (RFC 8945 section 5.2.3), and whoever was on the way can send the same
 octets again: a cut that was taken back meanwhile would be filed anew. The same message gets the
-same answer, and nothing is done; so does one that its sender repeats as the answer was lost.
+same answer, and nothing is done; so does one that its sender repeats as the answer was lost. What
+was refused has done nothing, and is tried again.
 
 A writer that begins anew remembers nothing of before.
 """

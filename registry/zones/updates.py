@@ -6,6 +6,7 @@ What waits is carried out in order, and shares a commit (RFC 2136, RFC 3007).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from csid import names
 from csid.errors import StoreError, ZoneError
@@ -27,6 +28,8 @@ from resolver.sync import access, tsig
 from resolver.sync.settings import follow_of, key_row
 from resolver.sync.update import effect
 from resolver.sync.update.tentative import Tentative, Zone
+
+_OPEN: Final = (SERVFAIL, REFUSED)  # whoever asks the same again may be told otherwise
 
 
 def answer(core: Core, packet: bytes, address: bytes, stream: bool, now: int) -> bytes:
@@ -70,7 +73,7 @@ def answers(core: Core, waiting: Sequence[Arrived], now: int) -> list[Answer]:
     if decided < len(waits):
         first = cases.index(waits[decided])
     for case in cases[:first]:
-        if case.signed is not None and case.result is not None and case.result.rcode != SERVFAIL:
+        if case.signed is not None and case.result is not None and case.result.rcode not in _OPEN:
             core.replays.note(case.signed, case.result)
     return [case.answer(now) for case in cases[:first]]
 
