@@ -17,7 +17,7 @@ from registry.rules.status import BY_NUMBER, Status
 from registry.rules.transitions import turned
 from registry.tables import codec, log_entry, view
 from registry.tables.changes import Row
-from registry.tables.enums import FILING_WORDS, WORDS, FilingState, State
+from registry.tables.enums import FILING_WORDS, LISTED, WORDS, FilingState, State
 from registry.tables.rows import NO_LEAF, Assignment, CutFiling, Root
 
 CUT_SEGMENTS: Final = 3  # owner/industry/location: no cut lies deeper
@@ -57,7 +57,8 @@ def receipt(case: Case, body: TakeReceipt) -> Decision:
     if is_stale(case, name, before, body.serial):
         return Decision(Status.UNCHANGED, name, "it was changed since the national node saw it")
     verb = Verb.ACTIVATE if taken.success else Verb.REFUSE
-    if before.state is not State.FILING:
+    is_due = before.state is State.FILING or (not taken.success and before.state in LISTED)
+    if not is_due:
         words = WORDS[before.state]
         if before.state is (State.ACTIVE if taken.success else State.REFUSED):
             return Decision(Status.UNCHANGED, name)

@@ -90,7 +90,9 @@ def add(case: Case, body: AddNode) -> Decision:
     if before is not None and before.state is not NodeState.REMOVED:
         if before[:4] == after[:4]:
             return Decision(Status.UNCHANGED, name)
-        return Decision(Status.EXISTS, name, f"node {name} is registered; change it instead")
+        return Decision(
+            Status.EXISTS, name, f"node {name} is registered; change it: csid node change"
+        )
     if before is not None:
         after = after._replace(generation=before.generation + 1)
     return _written(case, suffix, name, before, after)
@@ -223,7 +225,10 @@ def _scope(role: NodeRole, given: Sequence[str]) -> tuple[str, ...] | Refusal:
     prefixes = tuple(sorted({fold(one) for one in given}))
     if role not in _SCOPES:
         if prefixes:
-            return Refusal(Status.BAD_VALUE, "an aggregate files no cuts and has no scope")
+            return Refusal(
+                Status.BAD_VALUE,
+                "an aggregate files no cuts and has no scope; leave --scope out, or empty",
+            )
         return ()
     what, longest = _SCOPES[role]
     if len(prefixes) > SCOPE_MAX:

@@ -9,6 +9,7 @@ from csid import names
 from csid.protocol import SERVFAIL
 from registry.tables.log_entry import EntryWriter
 from registry.zones.asked import UPDATE, Asked
+from registry.zones.replays import Replays
 from resolver.answer.source import Stages
 from resolver.store.environment import Store
 from resolver.sync import tsig
@@ -68,6 +69,7 @@ class Core(Protocol):
     stages: Stages
     suffix: str
     claims: list[Claim]
+    replays: Replays[Result]
 
 
 class Case:

@@ -2,8 +2,8 @@
 
 Who asks of us is verified by `verify`, who answers us by `Verifier`, in one message or many; signed
 is by `sign` and `Signer`. The contexts of HMAC are kept keyed, so that a small message costs a few
-microseconds. There is no memory of what was signed before: a message may be sent again while its
-time is fresh, and what it asks for must bear that (RFC 8945 section 5.2.3 leaves it open).
+microseconds. There is no memory here of what was signed before: a message may be sent again while
+its time is fresh (RFC 8945 section 5.2.3). Who carries something out does not do it twice.
 """
 
 from __future__ import annotations

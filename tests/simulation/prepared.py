@@ -17,6 +17,7 @@ from csid import names
 from registry import deployment
 from registry.network import joining
 from registry.network.joining import Key, Membership
+from registry.network.receipt_seal import public_key
 from registry.rules.requests import AddNode, Request
 from registry.rules.status import Status
 from registry.service import Registry
@@ -66,7 +67,8 @@ def _make(folder: Path) -> None:
     for name, (role, scope, _) in MEMBERS.items():
         key = Key(names.from_text(f"{name}-1."), ALGORITHM, derive(secret, name, 1))
         own = secret if role is NodeRole.AGGREGATE else b""
-        of = Membership(role, name, scope, ROOT, key, role is NodeRole.REGION, own)
+        is_region, receipts = role is NodeRole.REGION, public_key(secret)
+        of = Membership(role, name, scope, ROOT, key, is_region, own, receipts)
         joining.create(folder / name, SUFFIX, "0.EXAMPLE", of, _MAP_OCTETS)
         if of.registers:
             with Registry.alone(folder / name, sync=False) as registry:

@@ -21,6 +21,7 @@ from registry import deployment, resume, units
 from registry.network import joining
 from registry.network.catalogs import NodePolicy
 from registry.network.joining import Key, Membership
+from registry.network.receipt_seal import public_key
 from registry.rules.decision import Decision
 from registry.rules.requests import AddNode, Assign, Body, Request
 from registry.service import Registry
@@ -77,7 +78,8 @@ def make(path: Path, at: Mapping[str, tuple[str, int]]) -> None:
         key = Key(key_name(name, 1), "hmac-sha256", derive(secret, name, 1))
         is_region = role is NodeRole.REGION
         shared = b"" if is_region else secret
-        of = Membership(role, name, scope, at["root"], key, is_region, shared)
+        receipts = public_key(secret)
+        of = Membership(role, name, scope, at["root"], key, is_region, shared, receipts)
         joining.create(path / name, SUFFIX, "0.EXAMPLE", of, 1 << 28)
         if is_region:
             with Registry.open(path / name, writable=True, sync=False) as registry:

@@ -6,9 +6,11 @@ its leaf, so that anybody can be shown that it was given. What was said and not 
 node waits in the table of what is owed. All of it is written in the transaction that lets the zone
 be what its node has made it: nothing is said twice or forgotten, whoever is killed.
 
-What is in use already when it is first seen, as all is once a register was lost and is made anew,
-is entered as it is, so that its code is given to nobody else. What was taken and is gone, as after
-an older copy of a node was put back, may come back from the node that had it.
+What is in use already when its zone is first seen, as all is once a register was lost and is made
+anew, is entered as it is, so that its code is given to nobody else. What is in use later though it
+was never taken is examined as if it were filed, and its node is told if it is refused. What was
+taken and is gone, as after an older copy of a node was put back, may come back from the node that
+had it.
 """
 
 from __future__ import annotations
@@ -61,7 +63,7 @@ _NUMBER: Final = 8  # octets
 # What the place at which a look through a zone has arrived begins with.
 _NAMES: Final = b"n"  # the last name follows
 _GONE: Final = b"g"  # the last identifier that was filed follows
-_FROM_THE_FIRST: Final = _NAMES
+_FIRST: Final = b"f"  # the same as names, as long as the zone is looked at for the first time
 # How the state stands in a record's octets: nowhere else can these be in canonical UTF-8.
 _ENDED: Final = b"\xa2st\xa7retired"
 _IN_USE: Final = (b"\xa2st\xa6active", b"\xa2st\xa9suspended")
@@ -89,27 +91,30 @@ class FiledWatch:
         if not self._concerns(txn, apex):
             return
         examination = Examination(txn, self._named, apex, self._now())
-        if examination.is_ready and not self._is_another(txn, apex):
+        place = self._begun(txn, apex) if examination.is_ready else _NAMES
+        if not place:
             examination.go_through(keys, examination.answered(keys))
         else:
-            txn.table(LOOKED).put(apex, _FROM_THE_FIRST)
+            txn.table(LOOKED).put(apex, place)
 
     def replaced(self, txn: WriteTransaction, apex: bytes) -> None:
         """Note that the whole zone is to be looked through."""
         if self._concerns(txn, apex):
-            self._is_another(txn, apex)
-            txn.table(LOOKED).put(apex, _FROM_THE_FIRST)
+            place = self._begun(txn, apex) or _NAMES
+            is_first = (txn.table(LOOKED).get(apex) or place).startswith(_FIRST)
+            txn.table(LOOKED).put(apex, _FIRST if is_first else place)
 
-    def _is_another(self, txn: WriteTransaction, apex: bytes) -> bool:
-        """Whether a zone is another node's than when it was looked at last, which is noted: what
-        still waits in it is to be answered to that one.
+    def _begun(self, txn: WriteTransaction, apex: bytes) -> bytes:
+        """Where to begin with a zone that is another node's than when it was looked at last, which
+        is noted: what still waits in it is to be answered to that one. Empty if it is the same.
         """
         follow = follow_of(txn, apex)
         name = b"" if follow is None else follow.group.encode()
-        if txn.table(LOOKED_FOR).get(apex) == name:
-            return False
+        before = txn.table(LOOKED_FOR).get(apex)
+        if before == name:
+            return b""
         txn.table(LOOKED_FOR).put(apex, name)
-        return True
+        return _FIRST if before is None else _NAMES
 
     def dropped(self, txn: WriteTransaction, apex: bytes) -> None:
         """A zone that went takes nothing back of what was said."""
@@ -190,12 +195,14 @@ class Examination:
         self._holder: Other | None = others.node(txn, named, self._name)
         self.is_ready = self._holder is not None
         cut = (apex[self._skip :]).replace(b"\0", b"/").upper()
+        self._owner = others.owner_state(txn, named, cut.partition(b"/")[0].decode("ascii"))
         self._cut = cut  # what the names of its identifiers begin with
         actor = Actor(self._name, Role.NODE, self._name)
         self._entries = {
             kind: entry_writer(actor, kind, now, "").alike(Status.DONE.number)
             for kind in (RECEIPT, END, GONE, MET)
         }
+        self._is_first = False
         self._are_answered = next(self._answered.scan(cut), None) is not None
         self._first = self._view.leaves()
         self._leaves: list[bytes] = []
@@ -205,7 +212,8 @@ class Examination:
         perhaps no longer there; returns where to go on, empty at the end.
         """
         phase, last = place[:1], place[1:]
-        if phase == _NAMES:
+        self._is_first = phase == _FIRST
+        if phase in (_NAMES, _FIRST):
             start = self._generation + (last + b"\0" if last else b"")
             rows = self._txn.table(b"tree").scan(self._generation, start)
             found = list(islice(rows, AT_ONCE))
@@ -213,7 +221,7 @@ class Examination:
                 self._go_to(stored[len(self._generation) :], blob)
             self._append()
             end = found[-1][0][len(self._generation) :] if len(found) == AT_ONCE else b""
-            return _NAMES + end if end else _GONE
+            return phase + end if end else _GONE
         filed = self._filed.scan(self._cut, last + b"\0" if last else b"")
         names_filed = [name for name, _ in islice(filed, AT_ONCE)]
         skip = len(self._apex) - self._skip
@@ -261,18 +269,20 @@ class Examination:
         if is_left and value is not None and codec.filed_state_of(value) is FiledState.TAKEN:
             return  # it is in use, as was said: most are
         before = None if value is None else codec.decode_filed(value)
-        if not is_filing:
+        is_in_use = not self._is_first and any(one in blob for one in _IN_USE)
+        is_refused = before is not None and before.state in (FiledState.REFUSED, FiledState.ENDED)
+        if not is_filing and not (is_in_use and is_refused):
             self._note(name, blob, before)
             return
         if before is not None and before.state is FiledState.TAKEN and before.node == self._name:
             self._owe(before, name)  # once more, for what it is now
             return
-        refusal = examine(name.decode("ascii"), _record(blob), self._holder, before)
+        refusal = examine(name.decode("ascii"), _record(blob), self._holder, before, self._owner)
         state = FiledState.TAKEN if refusal is None else FiledState.REFUSED
         if before is not None and before.state is FiledState.ENDED:
             state = FiledState.ENDED  # whatever is asked, for ever
         status, detail = (Status.DONE, "") if refusal is None else refusal
-        if before is not None and (again or self._waits(before.leaf, name)):
+        if before is not None and (again or is_in_use or self._waits(before.leaf, name)):
             if (before.state, before.status) == (state, status.number):
                 self._owe(before, name)
                 return
@@ -296,14 +306,18 @@ class Examination:
         if is_over:
             self._write(MET, name, self._met(FiledState.ENDED), None)
         elif any(one in blob for one in _IN_USE):
-            holder = None if self._holder is None else self._holder._replace(state=ACTIVE)
-            refusal = examine(name.decode("ascii"), _record(blob), holder, None)
+            holder, owner = self._holder, self._owner
+            if self._is_first and holder is not None:  # it was taken before they were suspended
+                holder, owner = holder._replace(state=ACTIVE), ""
+            refusal = examine(name.decode("ascii"), _record(blob), holder, None, owner)
             after = self._met(FiledState.TAKEN)
             if refusal is not None:
                 after = after._replace(
                     state=FiledState.REFUSED, status=refusal[0].number, reason=refusal[1]
                 )
-            self._write(MET, name, after, before)
+            row = self._write(MET, name, after, before)
+            if refusal is not None and not self._is_first:
+                self._owe(row, name)
 
     def _met(self, state: FiledState) -> Filed:
         reason = _ENDED_BEFORE if state is FiledState.ENDED else _IN_USE_BEFORE

@@ -13,8 +13,10 @@ import msgpack
 from csid.address import Address
 from csid.protocol import NOERROR, RECEIPT
 from registry.network import membership, owed
+from registry.network.receipt_seal import Said, seal
 from registry.sync.hooks import Unit
 from registry.tables.naming import Names
+from registry.tables.node_keys import SECRET
 from registry.tables.transaction import OWED
 from registry.zones import others
 from registry.zones.others import Other
@@ -29,7 +31,7 @@ MAX_OCTETS: Final = 64_000  # ... and of them, so that with all else it has less
 TURN_SECONDS: Final = 15  # for an answer, before another address of the node is tried
 PAUSE_SECONDS: Final = 10  # after an answer other than that they are taken
 _PREFIX: Final = b"receipts/"  # of the names of errands
-_SUFFIX_AT: Final = b"\xc0\x0c"  # a pointer to the name of the zone
+_APEX: Final = b"\xc0\x0c"  # a pointer to the name of the zone
 _unpack: Final[Any] = msgpack.unpackb
 
 Row = tuple[bytes, bytes]
@@ -82,11 +84,11 @@ class ReceiptDuty:
         sent = self._sent.get(errand_name)
         if sent is not None:
             return sent.errand if sent.taken is None else None
-        age = 1 if name in self._older and other.generation > 1 else 0
-        key = membership.key_of(read, other, age)
+        older = membership.key_of(read, other, 1) if name in self._older else None
+        key = older or membership.key_of(read, other)
         if key is None:
             return None
-        rows, message = self._message(read.table(OWED).scan(owed.owed_to(name)))
+        rows, message = self._message(read, name)
         errand = Errand(errand_name, Target(address, other.port, key), message)
         self._sent[errand_name] = Sent(errand, rows)
         self._turns[name] = self._turns.get(name, Turn(0, now))._replace(since=now)
@@ -121,18 +123,25 @@ class ReceiptDuty:
         self._wake = ends if self._wake is None else min(self._wake, ends)
         return addresses[turn.number % len(addresses)]
 
-    def _message(self, owed: Iterator[Row]) -> tuple[list[Row], bytes]:
-        """The UPDATE that has the first receipts, as many as have room; its ID is zero."""
+    def _message(self, read: ReadTransaction, name: str) -> tuple[list[Row], bytes]:
+        """The UPDATE that has the first receipts for a node, as many as have room, and their seal;
+        its ID is zero.
+        """
         rows: list[Row] = []
         records: list[bytes] = []
+        sealed: list[Said] = []
         octets = 0
-        for row in islice(owed, AT_ONCE):
-            record = _record(row[1])
+        for row in islice(read.table(OWED).scan(owed.owed_to(name)), AT_ONCE):
+            identifier, data = _unpack(row[1])
+            record = _record(identifier, data)
             octets += len(record)
             if octets > MAX_OCTETS:
                 break
             rows.append(row)
             records.append(record)
+            sealed.append((self._named.key(identifier), data))
+        secret = read.table(b"meta").get(SECRET) or b""
+        records.append(node.rr(_APEX, RECEIPT, 0, seal(secret, name, sealed)))
         return rows, request(self._named.wire, records)
 
     def wake(self) -> int | None:
@@ -155,12 +164,11 @@ class ReceiptDuty:
         return None
 
 
-def _record(value: bytes) -> bytes:
+def _record(name: str, data: bytes) -> bytes:
     """The record of a receipt that is owed."""
-    name, data = _unpack(value)
     labels = name.lower().split("/")[::-1]
     owner: bytes = "".join(f"{chr(len(label))}{label}" for label in labels).encode("ascii")
-    return node.rr(owner + _SUFFIX_AT, RECEIPT, 0, data)
+    return node.rr(owner + _APEX, RECEIPT, 0, data)
 
 
 def _errand_name(name: str, host: str, port: int) -> bytes:
