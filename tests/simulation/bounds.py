@@ -14,7 +14,7 @@ import pytest
 
 from registry.network import filings, handover_units
 from registry.sync import syncing, walks
-from registry.sync.duties import delegated, filed, filing_duty, handover, receipt_duty
+from registry.sync.duties import delegated, filed, filing_duty, handover_steps, receipt_duty
 from registry.zones import founding
 from resolver.sync.catalog import members
 from resolver.sync.transfer import intake
@@ -41,7 +41,7 @@ _NARROW: Final[tuple[tuple[ModuleType, str, Any], ...]] = (
 def narrow(random: Random) -> Iterator[None]:
     """Let some of the bounds be narrow."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(handover, "PART_SECONDS", PART_SECONDS)
+        patch.setattr(handover_steps, "PART_SECONDS", PART_SECONDS)
         for module, name, value in _NARROW:
             if random.random() < 0.5:
                 patch.setattr(module, name, value)
