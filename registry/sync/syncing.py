@@ -125,7 +125,7 @@ class Syncing:
     def look(self) -> Looked:
         """Time has passed, or the store was written to."""
         with self.present() as present:
-            more = self._read_feed(present) or self._notified.go_on(present, self.engine)
+            more = self._read_feed(present) or self._walk(present)
             is_time = self._again is not None and self._again <= present.unix
             self._ask_duties(present)
             self.engine.look(present)
@@ -173,7 +173,7 @@ class Syncing:
     def _read_feed(self, present: Present) -> bool:
         """Take changes from the feed; whether there are more."""
         telling = self.engine.telling
-        if telling.count >= TELLING_MOST:
+        if self._is_full:
             return False
         found = feed.changes(present.moment, self._position + b"\0")
         for count, change in enumerate(found, start=1):
@@ -182,6 +182,14 @@ class Syncing:
             if count == FEED_AT_ONCE:
                 return True
         return False
+
+    def _walk(self, present: Present) -> bool:
+        """Go on through all zones of which others are notified; whether there are more."""
+        return not self._is_full and self._notified.go_on(present, self.engine)
+
+    @property
+    def _is_full(self) -> bool:
+        return self.engine.telling.count >= TELLING_MOST
 
     def _ask_duties(self, present: Present) -> None:
         self._again = None
