@@ -86,6 +86,8 @@ class Handover:
             return []
         longest = now + PAUSE_SECONDS  # else the clock was set back
         self._again = {name: at for name, at in self._again.items() if now < at <= longest}
+        if self._look is not None and self._look <= now:
+            self._look = None  # it has been waked for; work that fails is tried again by itself
         target = Target(root.host, root.port, names.from_text(root.key))
         found = []
         for move in self._under_way(read):
