@@ -145,7 +145,7 @@ class Nation(Asking):
         if used.key != names.to_text(wire):
             key = derive(secret, name, node.generation)
             overlap = self._random.choice(_OVERLAPS)
-            self.unit(name, rekeying.UNIT, BY.told(), wire, ALGORITHM, key, overlap, ())
+            self.unit(name, rekeying.UNIT, BY.told(), wire, ALGORITHM, key, overlap, (), b"")
 
     def mend(self) -> None:
         """Let all nodes be in force, with their scope and the keys that the register says."""
