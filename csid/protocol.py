@@ -64,6 +64,20 @@ NXRRSET: Final = 8
 NOTAUTH: Final = 9
 NOTZONE: Final = 10
 BADVERS: Final = 16
+RCODES: Final = {
+    NOERROR: "NOERROR",
+    FORMERR: "FORMERR",
+    SERVFAIL: "SERVFAIL",
+    NXDOMAIN: "NXDOMAIN",
+    NOTIMP: "NOTIMP",
+    REFUSED: "REFUSED",
+    YXDOMAIN: "YXDOMAIN",
+    YXRRSET: "YXRRSET",
+    NXRRSET: "NXRRSET",
+    NOTAUTH: "NOTAUTH",
+    NOTZONE: "NOTZONE",
+    BADVERS: "BADVERS",
+}
 
 # Errors in TSIG records (RFC 8945 section 3)
 BADSIG: Final = 16

@@ -14,6 +14,7 @@ import os
 import socket
 
 from csid.limits import BATCH_PACKETS
+from resolver.server import counters as places
 from resolver.server.datagrams import ask_for_destination, asker_of
 
 cdef extern from "<sys/socket.h>" nogil:
@@ -199,6 +200,56 @@ cdef extern from * nogil:
     void send_slots(int, void *, int, int)
 
 
+cdef extern from * nogil:
+    """
+    #include <stdint.h>
+    enum { TRUNCATED, OCTETS_SENT, RCODE = 8, MOST_RCODES = 24, BADVERS = 16 };
+
+    /* As rcode_of in counters.py. */
+    static inline int rcode_of(const unsigned char *m, Py_ssize_t size) {
+        int rcode = m[3] & 15;
+        if (rcode || m[6] | m[7] | m[8] | m[9] || !m[11]) return rcode;
+        Py_ssize_t at = 12;
+        if (m[5]) {
+            while (at < size && m[at] > 0 && m[at] < 64) at += 1 + m[at];
+            at += 5;
+        }
+        return at + 6 <= size && m[at + 5] == BADVERS >> 4 ? BADVERS : rcode;
+    }
+
+    static inline void tally(unsigned long long *cells, const char *message, Py_ssize_t size) {
+        const unsigned char *m = (const unsigned char *)message;
+        if (size < 12) return;
+        cells[OCTETS_SENT] += size;
+        cells[TRUNCATED] += m[2] >> 1 & 1;
+        cells[RCODE + rcode_of(m, size)]++;
+    }
+    """
+    const int TRUNCATED
+    const int OCTETS_SENT
+    const int RCODE
+    const int MOST_RCODES
+    void tally(unsigned long long *, const char *, Py_ssize_t)
+
+
+cdef class Tally:
+    """See `resolver.server.counters.Tally`."""
+
+    cdef unsigned long long[::1] _counters  # so that they stay
+    cdef unsigned long long *_cells
+
+    def __init__(self, counters, int start):
+        assert (TRUNCATED, OCTETS_SENT) == (places.TRUNCATED, places.OCTETS_SENT)
+        assert (RCODE, MOST_RCODES) == (places.RCODE, places.MOST_RCODES)
+        self._counters = counters[start : start + RCODE + MOST_RCODES]
+        if self._counters.shape[0] < RCODE + MOST_RCODES:
+            raise IndexError(f"no tally at {start}")
+        self._cells = &self._counters[0]
+
+    def count(self, bytes message not None):
+        tally(self._cells, PyBytes_AS_STRING(message), PyBytes_GET_SIZE(message))
+
+
 cdef class Datagrams:
     """See `resolver.server.datagrams.Datagrams`."""
 
@@ -208,8 +259,10 @@ cdef class Datagrams:
     cdef bint _ipv6
     cdef bint _with_control
     cdef bint _stopped
+    cdef Tally _tally
 
-    def __cinit__(self, sock):
+    def __cinit__(self, sock, Tally tally=None):
+        self._tally = tally
         assert SLOTS == BATCH_PACKETS
         self._buffers = calloc(1, BUFFERS_OCTETS)
         if not self._buffers:
@@ -280,6 +333,7 @@ cdef class Datagrams:
         cdef int slot, first = 0
         cdef Py_ssize_t size
         cdef bytes reply
+        cdef unsigned long long *cells = self._tally._cells if self._tally is not None else NULL
         if len(replies) > self._received:
             raise IndexError(f"{len(replies)} answers to {self._received} datagrams")
         for slot in range(len(replies)):
@@ -293,6 +347,8 @@ cdef class Datagrams:
                 raise ValueError(f"an answer of {size} octets for a slot of {OUT_OCTETS}")
             memcpy(out_data(self._buffers, slot), PyBytes_AS_STRING(reply), size)
             set_length(self._buffers, slot, size)
+            if cells:
+                tally(cells, PyBytes_AS_STRING(reply), size)
         self._send(first, len(replies))
 
     cdef _send(self, int first, int last):

@@ -11,11 +11,12 @@ import signal
 import socket
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from csid.errors import CsidError
+from resolver.server import counters
 from resolver.server.asking import Asker, Health
-from resolver.server.counters import BATCHES, QUERIES
+from resolver.server.counters import BATCHES, CELLS, QUERIES
 from resolver.server.notices import tell
 from resolver.server.process import Process
 from resolver.server.sockets import dropped
@@ -43,7 +44,7 @@ class Child:
     """One process to be kept running and answering.
 
     Attributes:
-        name: what it is to the administrator.
+        name: what it is to the administrator; `kind`, that of its kind.
         vital: without it there is no server.
         process: the one that serves, or is starting to.
         successor: the one that is to take its place once it is ready.
@@ -61,8 +62,10 @@ class Child:
         counted: tuple[str, str] = ("queries", "batches"),
         vital: bool = True,
         inherited: Sequence[int] = (),
+        kind: str = "",
     ) -> None:
         self.name = name
+        self.kind = kind or name
         self.vital = vital
         self._counts = counted
         self.process: Process | None = None
@@ -80,7 +83,7 @@ class Child:
         self._failures = 0
         self._starts = 0
         self._told_to_end: Process | None = None
-        self._counted = [0, 0]  # by processes that are gone
+        self._counted = [0] * CELLS  # by processes that are gone
 
     @property
     def ready(self) -> bool:
@@ -175,9 +178,9 @@ class Child:
         process = self.process
         state = f"process {process.pid}" if process is not None else "not running"
         up = time.monotonic() - process.started if process is not None else 0.0
-        counted = list(self._counted)
+        counted = [self._counted[at] for at in (QUERIES, BATCHES)]
         if process is not None:
-            counted = [process.counters[at] + counted[at] for at in (QUERIES, BATCHES)]
+            counted = [process.counters[at] + self._counted[at] for at in (QUERIES, BATCHES)]
         done = ", ".join(
             f"{what} {count}" for what, count in zip(self._counts, counted, strict=True)
         )
@@ -185,6 +188,25 @@ class Child:
             f"{self.name}: {state}, up {up:.0f} s, restarts {max(0, self._starts - 1)}, {done}, "
             f"dropped by the kernel {sum(map(dropped, self._sockets))}"
         )
+
+    def snapshot(self) -> dict[str, Any]:
+        """What it has done, for `control.py`; times in seconds."""
+        process = self.process
+        cells = list(self._counted)
+        if process is not None:
+            cells = [count + before for count, before in zip(process.counters, cells, strict=True)]
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "vital": self.vital,
+            "pid": process.pid if process is not None else None,
+            "ready": self.ready,
+            "up": time.monotonic() - process.started if process is not None else 0.0,
+            "starts": self._starts,
+            "dropped": sum(map(dropped, self._sockets)),
+            "counted": self._counts,
+            "counters": counters.told(cells),
+        }
 
     def send(self, number: int) -> None:
         """Send the process a signal, if there is one."""
@@ -206,8 +228,7 @@ class Child:
         self._health.renew()
 
     def _count(self, process: Process) -> None:
-        for at in (QUERIES, BATCHES):
-            self._counted[at] += process.counters[at]
+        counters.add(self._counted, process.counters)
 
     def _postpone(self) -> None:
         """Set when to start it next: at once if it was steady, else ever later."""

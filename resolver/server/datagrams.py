@@ -14,7 +14,8 @@ import struct
 import sys
 from typing import Any, Final, NamedTuple
 
-from csid.limits import BATCH_PACKETS
+from csid.limits import BATCH_PACKETS, HEADER_OCTETS
+from resolver.server.counters import Tally as Tally  # which `cdatagrams` has compiled
 
 _IN_OCTETS: Final = 4_096  # a query longer than this is cut off and counts as malformed
 _OUT_OCTETS: Final = 2_048  # our answers over UDP stay within csid.limits.EDNS_UDP_OCTETS
@@ -83,9 +84,13 @@ class Datagrams:
 
     Slot i of the outgoing side answers slot i of the incoming side: both use one peer address.
     `resolver.server.cdatagrams` is the same, compiled.
+
+    Args:
+        tally: counts the answers, if that is wanted.
     """
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, tally: Tally | None = None) -> None:
+        self._tally = tally
         count = BATCH_PACKETS
         ipv6 = sock.family == socket.AF_INET6
         self._fd = sock.fileno()
@@ -215,6 +220,8 @@ class Datagrams:
             start = slot * _OUT_OCTETS
             self._outbox[start : start + size] = reply
             self._out_vectors[2 * slot + 1] = size
+            if self._tally is not None and size >= HEADER_OCTETS:
+                self._tally.count(reply)
         self._send(first, len(replies))
 
     def _send(self, first: int, last: int) -> None:

@@ -87,6 +87,7 @@ def children_of(
             kind.counted,
             kind.vital,
             credentials if share.tls else (),
+            kind.name,
         )
         for kind in (*KINDS, *further)
         for share in kind.shares(bound)

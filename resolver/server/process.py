@@ -154,9 +154,13 @@ class Process:
         try:
             stat = Path(f"/proc/{self.pid}/stat").read_bytes().rpartition(b")")[2].split()
             waits = time.monotonic() if stat[_STATE_FIELD] == _AT_THE_DISK else 0.0
-            return (*self.counters, stat[_FAULTS_FIELD], waits)
+            return (*self._moves(), stat[_FAULTS_FIELD], waits)
         except (OSError, IndexError):
-            return (*self.counters, b"", 0.0)
+            return (*self._moves(), b"", 0.0)
+
+    def _moves(self) -> tuple[int, int]:
+        """The counters that stand still when the process hangs, whatever part of it lives on."""
+        return self.counters[counters.QUERIES], self.counters[counters.BATCHES]
 
     def close(self) -> None:
         """Give up what is kept for it here, after its end."""

@@ -38,6 +38,7 @@ from typing import Final
 
 from csid.address import Address
 from csid.errors import CsidError
+from resolver.server import control
 from resolver.server.child import Child, StartError, Timing, end_of
 from resolver.server.credentials import Credentials
 from resolver.server.directory import Directory
@@ -62,6 +63,7 @@ class Supervisor:
         timing: how long things may take.
         further: kinds of process besides those that answer queries.
         credentials: what is shown over TLS; read again with SIGHUP.
+        software: the version of the program, for whoever asks.
     """
 
     def __init__(
@@ -72,7 +74,9 @@ class Supervisor:
         timing: Timing,
         further: Sequence[Kind] = (),
         credentials: Credentials | None = None,
+        software: str = "",
     ) -> None:
+        self._software = software
         options = ["--data", str(directory.path), *(["--nsid", nsid] if nsid else [])]
         self._directory = directory
         self._timing = timing
@@ -83,6 +87,9 @@ class Supervisor:
         self._signals: set[int] = set()
         self._started = False
         self._begun = time.monotonic()
+        self._started_at = time.time()
+        self._addresses = bound
+        self._control = control.Control(self._selector, self.snapshot)
         self._reopening: deque[Child] = deque()  # those still to be followed by a new process
         self._reopening_since = 0.0
         self._next_attempt = 0.0  # to open a directory that could not be opened
@@ -98,6 +105,7 @@ class Supervisor:
         with _signals(self._signals.add) as wake_fd:
             self._selector.register(wake_fd, selectors.EVENT_READ, lambda: os.read(wake_fd, 4_096))
             try:
+                self._control.open(self._directory.path)
                 self._keep(ready)
             finally:
                 self._end()
@@ -136,6 +144,20 @@ class Supervisor:
                 child.send(signal.SIGUSR1)
         self._signals -= {signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD}
 
+    def snapshot(self) -> control.Snapshot:
+        """What the server is doing, for `control.py`; `started` is in seconds since 1970."""
+        return {
+            "version": control.VERSION,
+            "software": self._software,
+            "pid": os.getpid(),
+            "started": self._started_at,
+            "up": time.monotonic() - self._begun,
+            "ready": self._started,
+            "listen": [[str(one.address), one.tls] for one in self._addresses],
+            "directory_gone": self._directory.gone,
+            "processes": [child.snapshot() for child in self._children],
+        }
+
     def _refresh(self) -> None:
         """Read again what is shown over TLS, for the processes that are to be started."""
         if self._credentials is not None:
@@ -154,6 +176,8 @@ class Supervisor:
                 raise StartError(f"{child.name} could not be started within {waited:.3g} s")
         path = self._directory.path
         another = self._directory.look()
+        if not self._directory.gone:
+            self._control.look(path)
         if self._directory.gone and not any(child.process for child in self._children):
             raise StartError(
                 f"{path}: the data directory is gone, and so are all processes that had it open"
@@ -252,6 +276,7 @@ class Supervisor:
             self._dismiss(child.process, self._timing.end_seconds)
             self._dismiss(child.give_up_successor(), self._timing.end_seconds)
             child.close()
+        self._control.close(self._directory.path)
         end = time.monotonic() + self._timing.end_seconds
         for process in self._leaving:
             if not process.wait(end - time.monotonic()):
@@ -271,6 +296,7 @@ def serve(
     timing: Timing = _DEFAULT_TIMING,
     further: Sequence[Kind] = (),
     tls: tuple[Sequence[Address], Credentials] | None = None,
+    software: str = "",
 ) -> None:
     """Serve a data directory until SIGTERM or SIGINT.
 
@@ -283,6 +309,7 @@ def serve(
         timing: how long things may take.
         further: kinds of process besides those that answer queries.
         tls: where to listen for TLS, and what is shown there.
+        software: the version of the program, for whoever asks (`resolver.server.control`).
 
     Raises:
         CsidError: the data directory or an address cannot be used, or a process did not start.
@@ -301,7 +328,7 @@ def serve(
             bound.append(bind_tls(address))
             opened.callback(bound[-1].close)
         credentials = tls[1] if tls else None
-        supervisor = Supervisor(directory, bound, nsid, timing, further, credentials)
+        supervisor = Supervisor(directory, bound, nsid, timing, further, credentials, software)
         supervisor.run(lambda: ready([one.address for one in bound]))
 
 

@@ -33,8 +33,9 @@ from csid.limits import (
 )
 from resolver.answer.process import Answerer
 from resolver.answer.resolve import TreeSource
+from resolver.server import counters as places
 from resolver.server.connections import Connection, Connections
-from resolver.server.counters import BATCHES, QUERIES, Counters, open_inherited
+from resolver.server.counters import BATCHES, PLAIN, QUERIES, TLS, Counters
 from resolver.server.framing import Stream
 from resolver.server.notices import Repeated
 from resolver.server.socket_stream import SocketStream
@@ -44,6 +45,11 @@ from resolver.server.tls_stream import TlsStream
 from resolver.server.transfers import Transfers
 from resolver.store.environment import Store
 from resolver.sync.front import Forward, Transfer
+
+try:
+    from resolver.server.cdatagrams import Tally
+except ImportError:  # not compiled on this machine
+    from resolver.server.counters import Tally
 
 MAX_HELD_OCTETS: Final = 67_108_864  # of unfinished queries and untaken answers, all connections
 TLS_OCTETS: Final = 65_536  # that a connection over TLS takes, about, while nothing is asked on it
@@ -103,7 +109,8 @@ class TcpServer:
         special: Special | None = None,
         forward: Forwarding = nobody_writes,
     ) -> None:
-        self._shared = shared or open_inherited(None)
+        self._shared = shared or places.unread()
+        self._tallies = Tally(self._shared, PLAIN), Tally(self._shared, TLS)
         self._store = store
         self._answerer = answerer
         self._answer = answerer.answer
@@ -260,6 +267,7 @@ class TcpServer:
             answer = await self._forward(left.packet, connection.address, connection.over_tls)
             self._answerer.over_tls = connection.over_tls
             answer = answer or self._special.unreachable(left, now)
+            self._tallies[connection.over_tls].count(answer)
             await self._send(connection, stream, answer)
             return
         await self.transfers.send(connection, stream, left.request, kept)
@@ -276,6 +284,7 @@ class TcpServer:
         what is to be done before the others that are pending.
         """
         now, address, answer = int(time.time()), connection.address, self._answer
+        count = self._tallies[connection.over_tls].count
         self._answerer.over_tls = connection.over_tls
         left: Transfer | Forward | None = None
         special = self._special
@@ -287,6 +296,8 @@ class TcpServer:
                 left = special.take()
                 if left is not None:
                     queries.halt()
+            if made is not None:
+                count(made)
             return made
 
         with self._store.moment() as txn:
@@ -339,6 +350,20 @@ class TcpServer:
             await trio.sleep(SWEEP_SECONDS)
             self._now = trio.current_time()
             self.connections.expire(self._now)
+            self._share()
+
+    def _share(self) -> None:
+        """Let the supervisor see what has happened."""
+        held, shared = self.connections, self._shared
+        shared[places.ACCEPTED] = held.accepted
+        shared[places.REFUSED_PEERS] = held.refused
+        shared[places.SHED] = held.shed
+        shared[places.EXPIRED] = held.expired
+        shared[places.FAILED] = self.failed
+        shared[places.TRANSFERRED] = self.transfers.octets
+        shared[places.OPEN] = held.open
+        shared[places.HELD] = held.held
+        shared[places.SPOOLED] = self.transfers.spooled
 
     async def _drain(self) -> None:
         """Have each connection end behind its answers: first those that ask no more, which is seen
@@ -355,6 +380,7 @@ class TcpServer:
                 self.connections.end_quiet(looks[0] + IDLE_SECONDS)
             await trio.sleep(DRAIN_LOOK_SECONDS)
         self.connections.expire(math.inf)
+        self._share()
 
     def _complain(self, message: str) -> None:
         self._failures.tell(f"TCP server: {message}")

@@ -96,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with Store.open(options.data) as store:
             opt = OptWriter(store.settings().cookie_secret, options.nsid.encode())
             answerer = Answerer(opt, tell=tell)
-            special = Special(store, answerer, opt, Bell(options.data))
+            special = Special(store, answerer, opt, Bell(options.data), counters=shared)
             forward = TcpForwarder(options.data).forward
             server = TcpServer(
                 store, answerer, connections, shared=shared, special=special, forward=forward

@@ -20,8 +20,8 @@ from resolver.answer.edns import OptWriter
 from resolver.answer.process import Answerer
 from resolver.server import child_options
 from resolver.server.bell import Bell
-from resolver.server.counters import open_inherited
-from resolver.server.datagrams import send_later
+from resolver.server.counters import LATER, PLAIN, open_inherited
+from resolver.server.datagrams import Asker, send_later
 from resolver.server.forwarding import Forwarder
 from resolver.server.notices import tell
 from resolver.server.special import Special
@@ -29,9 +29,9 @@ from resolver.server.udp import serve
 from resolver.store.environment import Store
 
 try:
-    from resolver.server.cdatagrams import Datagrams
+    from resolver.server.cdatagrams import Datagrams, Tally
 except ImportError:  # not compiled on this machine
-    from resolver.server.datagrams import Datagrams
+    from resolver.server.datagrams import Datagrams, Tally
 
 # A signal that comes just before the wait for datagrams does not end it; this does.
 _PATIENCE_US: Final = 500_000
@@ -62,14 +62,21 @@ def run(arguments: argparse.Namespace) -> None:
     store = Store.open(arguments.data)
     opt = OptWriter(store.settings().cookie_secret, arguments.nsid.encode())
     answerer = Answerer(opt, tell=tell)
-    forwarder = Forwarder(arguments.data, partial(send_later, sock))
-    special = Special(store, answerer, opt, Bell(arguments.data), forwarder.hand_over)
-    datagrams = Datagrams(sock)
+    forwarder = Forwarder(arguments.data, partial(_send_later, sock, Tally(counters, LATER)))
+    bell = Bell(arguments.data)
+    special = Special(store, answerer, opt, bell, forwarder.hand_over, counters)
+    datagrams = Datagrams(sock, Tally(counters, PLAIN))
     signal.signal(signal.SIGTERM, lambda *_: datagrams.stop())
     if arguments.ready_fd is not None:
         os.write(arguments.ready_fd, b"+")
         os.close(arguments.ready_fd)
     serve(store, answerer, datagrams, counters, special)
+
+
+def _send_later(sock: socket.socket, tally: Tally, asker: Asker, message: bytes) -> None:
+    """Send what the writer has answered."""
+    send_later(sock, asker, message)
+    tally.count(message)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from csid.address import Address
 from gateway.cli import options
+from gateway.cli.version import version
 from gateway.configuration import values
 from gateway.configuration.load import load
 from gateway.configuration.sections import WORKERS_MAX, Serve, workers_here
@@ -101,6 +102,7 @@ def _serve(data: Path, said: Serve) -> int:
             ready,
             further=(WRITER, SYNC),
             tls=_tls(said, opened),
+            software=version(),
         )
     return 0
 
