@@ -53,6 +53,8 @@ _BULK = "many at once 批量"
 COMMANDS: Final = {
     "init": Command("init", "make a data directory 建立数据目录", _NODE),
     "serve": Command("serve", "answer over UDP and TCP 启动解析服务", _NODE, lasts=True),
+    "status": Command("status", "what the node is doing, what is not well 节点状态", _NODE),
+    "metrics": Command("metrics", "its state for Prometheus 监控指标", _NODE),
     "config": Command("config", "the configuration file 配置文件", _NODE),
     "completion": Command("completion", "completions for a shell 命令行补全", _NODE),
     "migrate": Command("migrate", "bring older data up to date 升级数据目录", _NODE),

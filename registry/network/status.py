@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Final, NamedTuple
 
 from csid.prefix import ancestors
@@ -72,6 +73,34 @@ def status(read: ReadTransaction, seen: View, every: bool = False) -> list[CutSt
             one.reasons.extend([refusal] if refusal is not None else [])
         found[cut] = one._replace(refused=one.refused + 1)
     return [found[cut] for cut in sorted(found)]
+
+
+class Waiting(NamedTuple):
+    """How much waits for the national node, and was refused.
+
+    Attributes:
+        cuts: that are neither filed nor another node's.
+        identifiers: without a receipt; `oldest`, when the one was filed that waits longest of those
+            that were looked at, Unix seconds; 0: none waits.
+        refused: identifiers that were refused.
+        is_more: no more were looked at, and there are more.
+    """
+
+    cuts: int
+    identifiers: int
+    oldest: int
+    refused: int
+    is_more: bool
+
+
+def waiting(seen: View, most: int) -> Waiting:
+    """How much waits, counted up to ``most`` of each."""
+    cuts = len(list(islice(_cuts(seen, every=False), most)))
+    names = list(islice(_in_state(seen, State.FILING), most))
+    refused = len(list(islice(_in_state(seen, State.REFUSED), most)))
+    rows = (view.get_assignment(seen, name) for name in names)
+    oldest = min((row.changed for row in rows if row is not None), default=0)
+    return Waiting(cuts, len(names), oldest, refused, most in (cuts, len(names), refused))
 
 
 def _cuts(seen: View, every: bool) -> Iterator[str]:

@@ -66,6 +66,13 @@ class Settings(NamedTuple):
     node: bytes  # 16 random octets that tell this directory from all others
 
 
+class Reader(NamedTuple):
+    """A slot of a reader."""
+
+    pid: int
+    moment: int | None  # the commit it reads at now; no page freed since can be used again
+
+
 class Swept(NamedTuple):
     """What a part of a sweep came to, in generations."""
 
@@ -374,8 +381,18 @@ class Store:
         with _plain_errors(self.path):
             return int(self._environment.reader_check())
 
+    def readers(self) -> list[Reader]:
+        """The reader slots in use, but for those of this process."""
+        with _plain_errors(self.path):
+            rows = [line.split() for line in self._environment.readers().splitlines()[1:]]
+        return [
+            Reader(int(pid), None if txn == "-" else int(txn))
+            for pid, _, txn in rows
+            if int(pid) != os.getpid()
+        ]
+
     def usage(self) -> dict[str, int]:
-        """Octets used and available, tree entries, and readers."""
+        """Octets used and available, tree entries, readers, and the number of the last commit."""
         info, stat = self._environment.info(), self._environment.stat()
         with self._environment.begin() as txn:
             nodes = txn.stat(self._databases[b"tree"])["entries"]
@@ -384,6 +401,7 @@ class Store:
             "map_octets": info["map_size"],
             "nodes": nodes,
             "readers": info["num_readers"],
+            "last": info["last_txnid"],
         }
 
     def sync(self) -> None:

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, Final
 
 from csid import names
 from gateway.cli import options, output
-from resolver.store.apexes import EXPIRED, NOT_READY, split_zone_entry
+from gateway.status.followed import apexes, state_of
+from resolver.store.apexes import NOT_READY, split_zone_entry
 from resolver.store.environment import Store
 from resolver.store.read import ReadTransaction
-from resolver.store.seek import APEX_PREFIX
 from resolver.sync import states
-from resolver.sync.settings import FOLLOWS, TARGETS, follow_of, targets_of, where
-from resolver.sync.timers import is_ahead, soa_of
+from resolver.sync.settings import follow_of, targets_of, where
+from resolver.sync.timers import soa_of
 
 LIMIT: Final = 50
 WATCH_SECONDS: Final = 1.0
-OVERDUE_SECONDS: Final = 60  # behind the time at which a zone was to be looked at
 _WORDS: Final = {
     "current": "最新 current",
     "behind": "落后 behind",
@@ -79,7 +77,7 @@ def _show(store: Store, args: argparse.Namespace) -> int:
             start = b""
             if args.after:
                 start = names.key_of(names.from_text(args.after.lower())) + b"\0"
-            found = (_row(read, apex, now) for apex in _apexes(read, start))
+            found = (_row(read, apex, now) for apex in apexes(read, start))
             rows, is_more = output.take(found, args.limit)
     if args.json:
         for row in rows:
@@ -90,23 +88,6 @@ def _show(store: Store, args: argparse.Namespace) -> int:
         output.note_more(rows[-1]["origin"])
     is_well = all(row["state"] in ("current", "own") and not row["error"] for row in rows)
     return output.EXIT_OK if is_well else output.EXIT_BAD_INPUT
-
-
-def _apexes(read: ReadTransaction, start: bytes) -> Iterator[bytes]:
-    """The zones that follow others or that others are notified of by a row of their own, in order,
-    from a canonical key on.
-    """
-    tables = [
-        read.table(name).scan(where(b""), max(where(start), where(b"")))
-        for name in (FOLLOWS, TARGETS)
-    ]
-    ahead = [next(table, None) for table in tables]
-    while keys := [row[0] for row in ahead if row is not None]:
-        key = min(keys)
-        yield key[len(APEX_PREFIX) :]
-        for at, row in enumerate(ahead):
-            if row is not None and row[0] == key:
-                ahead[at] = next(tables[at], None)
 
 
 def _row(read: ReadTransaction, apex: bytes, now: int) -> dict[str, Any]:
@@ -128,7 +109,7 @@ def _row(read: ReadTransaction, apex: bytes, now: int) -> dict[str, Any]:
             row |= {"state": "waiting", "error": "no zone with this apex is held here"}
         return row
     row |= {
-        "state": _state(flags, state, soa.serial if soa is not None else None, now),
+        "state": state_of(flags, state, soa.serial if soa is not None else None, now),
         "primaries": follow.servers,
         "there": state.there,
         "lag_seconds": now - state.refreshed if state.refreshed else None,
@@ -147,23 +128,6 @@ def _row(read: ReadTransaction, apex: bytes, now: int) -> dict[str, Any]:
             f"nobody has looked at it for {now - state.due:,} s though it was due: csid serve does"
         )
     return row
-
-
-def _state(flags: int, state: states.StateRow, serial: int | None, now: int) -> str:
-    if flags == EXPIRED:
-        return "expired"
-    if flags == NOT_READY:
-        return "waiting"
-    if not state.is_open and now - state.due > OVERDUE_SECONDS:
-        return "overdue"
-    if state.failures:
-        return "failing"
-    if state.there is None or serial is None or state.there == serial:
-        return "current"
-    if is_ahead(state.there, serial):
-        return "behind"
-    # What was transferred this moment is known before what the primary said of it.
-    return "ahead" if state.error else "current"
 
 
 def _notified(read: ReadTransaction, apex: bytes, serial: int | None) -> list[dict[str, Any]]:
