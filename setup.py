@@ -56,6 +56,7 @@ GROUPS = {"csid": ANSWER_PATH, "csid_zones": ZONE_FILES, "csid_engine": ENGINE}
 LOOPS = [
     "csid/coctets.pyx",
     "resolver/server/cdatagrams.pyx",
+    "resolver/server/ctap.pyx",
     "resolver/sync/transfer/cpack.pyx",
     "resolver/sync/transfer/cunpack.pyx",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from csid.address import Address
 from csid.vocabulary import Words
 from gateway.configuration import values
 from gateway.configuration.values import Reader
+from resolver.server import log_lines
 
 WORKERS_MAX: Final = 256  # processes per address
 ID_MAX: Final = 2**32 - 2  # of a user or a group
@@ -107,6 +109,75 @@ class ActorSection:
 
 
 @dataclass(frozen=True, slots=True)
+class Log:
+    """`[log]`: what the server says on stderr."""
+
+    level: str = option(values.word(*log_lines.LEVELS), "info", "the least that is told", "级别")
+    format: str = option(
+        values.word(*log_lines.RENDERS),
+        "text",
+        "how: text, or JSON, one value a line",
+        "日志格式",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """`[rate-limit]`: fewer answers over UDP to networks that are sent too many."""
+
+    per_second: int = option(
+        values.number(0, 1_000_000, "answers of one outcome to one network, by each UDP process"),
+        0,
+        "answers of one outcome that each UDP process sends one network in a second; 0: any",
+        "每个网段每秒应答数",
+        200,
+    )
+    slip: int = option(
+        values.number(0, 10),
+        2,
+        "of so many held back, one is sent cut down, to be asked again over TCP; 0: none",
+        "截断应答比例",
+    )
+    window: int = option(
+        values.number(1, 3_600, "seconds"), 15, "seconds until a debt is forgiven", "统计窗口（秒）"
+    )
+    prefix_v4: int = option(
+        values.number(8, 32, "bits"),
+        24,
+        "bits of an IPv4 address that tell its network",
+        "IPv4 前缀",
+    )
+    prefix_v6: int = option(
+        values.number(16, 128, "bits"),
+        56,
+        "bits of an IPv6 address that tell its network",
+        "IPv6 前缀",
+    )
+    exempt: tuple[IPv4Network | IPv6Network, ...] = option(
+        values.several(values.network),
+        (),
+        "networks without a limit",
+        "豁免网段",
+        ("192.0.2.0/24",),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Dnstap:
+    """`[dnstap]`: queries and answers told to another program, or kept."""
+
+    to: str = option(
+        values.dnstap,
+        "",
+        "a socket where frame streams are taken (unix:PATH), or a file (file:PATH); empty: nobody",
+        "接收端",
+        "unix:/run/dnstap.sock",
+    )
+    queries: bool = option(values.flag, True, "tell of queries", "记录查询")
+    answers: bool = option(values.flag, True, "tell of answers", "记录应答")
+
+
+@dataclass(frozen=True, slots=True)
 class Configuration:
     """All sections. Names of sections and options in the file have hyphens where these have
     underscores; `[[actor]]` may stand there many times.
@@ -115,6 +186,9 @@ class Configuration:
     node: Node = field(default_factory=Node)
     serve: Serve = field(default_factory=Serve)
     actor: tuple[ActorSection, ...] = ()
+    log: Log = field(default_factory=Log)
+    rate_limit: RateLimit = field(default_factory=RateLimit)
+    dnstap: Dnstap = field(default_factory=Dnstap)
 
 
 def workers_here() -> int:

@@ -6,13 +6,16 @@ A reader takes the value that stands in the file and returns it as the program h
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, TypeVar
 
 from csid.address import Address
 from csid.errors import CsidError
 from csid.limits import MAX_NSID_OCTETS
+from resolver.server import tap_frames
 from resolver.server.sockets import ListenError, listen_address
 
 T = TypeVar("T")
@@ -52,6 +55,28 @@ def listener(value: Any) -> Address:
         raise ValueError(
             "an IP address with a port, such as 127.0.0.1:5300 or [::1]:5300"
         ) from None
+
+
+def network(value: Any) -> IPv4Network | IPv6Network:
+    """A network: an address and how many bits of it count."""
+    try:
+        return ip_network(text(value))
+    except ValueError:
+        raise ValueError("a network such as 192.0.2.0/24 or 2001:db8::/56") from None
+
+
+def dnstap(value: Any) -> str:
+    """Where dnstap goes to; empty: nowhere."""
+    said = text(value)
+    scheme, path = said[:5], said[5:]
+    is_path = (
+        scheme in (tap_frames.UNIX, tap_frames.FILE) and path.startswith("/") and "\0" not in path
+    )
+    if said and not is_path:
+        raise ValueError("unix: or file: and an absolute path, such as unix:/run/dnstap.sock")
+    if scheme == tap_frames.UNIX and len(os.fsencode(path)) > tap_frames.MAX_PATH_OCTETS:
+        raise ValueError(f"a path of at most {tap_frames.MAX_PATH_OCTETS} octets, as sockets have")
+    return said
 
 
 def nsid(value: Any) -> str:

@@ -58,6 +58,8 @@ FAMILIES: Final = tuple(
         ("csid_answers_truncated_total", _C, "Answers that were cut down.", samples.truncated),
         ("csid_answer_bytes_total", _C, "Octets of answers sent.", samples.answer_octets),
         ("csid_messages_total", _C, "What is no plain query, asked.", samples.messages),
+        ("csid_rate_limited_total", _C, "Answers held back by the rate limit.", samples.limited),
+        ("csid_dnstap_lost_total", _C, "Messages dnstap should have told.", samples.untold),
         # TCP
         ("csid_tcp_connections", _G, "Connections that are open.", counted(TCP, "open")),
         ("csid_tcp_accepted_total", _C, "Connections accepted.", counted(TCP, "accepted")),

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from csid.protocol import RCODES
+from resolver.server.kinds import TCP_SERVER, UDP_WORKER
 
 Labels = Mapping[str, str]
 Samples = Iterator[tuple[Labels, float]]
 Status = Mapping[str, Any]
 Source = Callable[[Status], Samples]
 
-UDP, TCP, WRITER, SYNC = "UDP worker", "TCP server", "writer", "sync"  # kinds of process
+UDP, TCP, WRITER, SYNC = UDP_WORKER, TCP_SERVER, "writer", "sync"  # kinds of process
 _SYNC_STATES: Final = ("current", "behind", "ahead", "overdue", "expired", "waiting", "failing")
 _MESSAGES: Final = ("signed", "notify", "update", "axfr", "ixfr")
 # Which counters of a kind of process are of which transport.
@@ -101,6 +102,18 @@ def messages(status: Status) -> Samples:
     processes = [one for one in _processes(status) if one["kind"] in (UDP, TCP)]
     for name in _MESSAGES if processes else ():
         yield {"kind": name}, sum(one["counters"].get(name, 0) for one in processes)
+
+
+def limited(status: Status) -> Samples:
+    workers = [one for one in _processes(status) if one["kind"] == UDP]
+    for word, name in (("drop", "limited"), ("slip", "slipped")) if workers else ():
+        yield {"action": word}, sum(one["counters"].get(name, 0) for one in workers)
+
+
+def untold(status: Status) -> Samples:
+    processes = [one for one in _processes(status) if one["kind"] in (UDP, TCP)]
+    if processes:
+        yield {}, sum(one["counters"].get("untold", 0) for one in processes)
 
 
 def build(status: Status) -> Samples:

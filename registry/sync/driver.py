@@ -122,7 +122,7 @@ class Driver:
         try:
             await trio.to_thread.run_sync(seen.note_all, self._store, nodes, int(time.time()))
         except CsidError as error:
-            self._failures.tell(f"sync: who was heard is not kept: {error}")
+            self._failures.tell(f"sync: who was heard is not kept: {error}", "not-kept")
 
     async def _hear_commits(self) -> None:
         while True:
@@ -177,7 +177,9 @@ class Driver:
                 await trio.to_thread.run_sync(perform, self._store.path, unit)
                 break
             except CsidError as error:
-                self._failures.tell(f"sync: what a server has answered is not kept yet: {error}")
+                self._failures.tell(
+                    f"sync: what a server has answered is not kept yet: {error}", "not-kept"
+                )
                 await trio.sleep(RETRY_SECONDS)
         self.sync.written(action)
         self._woken.set()
@@ -213,7 +215,7 @@ class Driver:
         except Exception as error:  # whatever befalls one transfer, the others go on
             failed = error
             if not isinstance(error, TransferError):
-                self._failures.tell(f"sync: a transfer failed: {error!r:.200}")
+                self._failures.tell(f"sync: a transfer failed: {error!r:.200}", "transfer-failed")
         if failed is None and not is_through:
             link.expect(min(trio.current_time() + NEXT_SECONDS, self._ends[link.number]))
             return
@@ -241,7 +243,9 @@ class Driver:
                 while await trio.to_thread.run_sync(self.sync.work):
                     self._woken.set()
             except CsidError as error:
-                self._failures.tell(f"sync: what a transfer has left is not done yet: {error}")
+                self._failures.tell(
+                    f"sync: what a transfer has left is not done yet: {error}", "not-kept"
+                )
                 await trio.sleep(RETRY_SECONDS)
                 self._worked.set()
 
@@ -266,7 +270,7 @@ class Driver:
                     await trio.to_thread.run_sync(write, self._store, batch)
                     break
                 except StoreError as error:
-                    self._failures.tell(f"sync: what was found cannot be kept: {error}")
+                    self._failures.tell(f"sync: what was found cannot be kept: {error}", "not-kept")
                     await trio.sleep(RETRY_SECONDS)
             self.sync.wrote(batch)
             self._counters[QUERIES] += len(batch.settled)
@@ -280,6 +284,8 @@ class Driver:
                 continue
             origin = names.to_text(names.wire_of_key(apex))
             if flag == EXPIRED:
-                tell(f"sync: {origin} has expired, and answers SERVFAIL: {state.error}")
+                said = f"sync: {origin} has expired, and answers SERVFAIL: {state.error}"
+                tell(said, "error", "zone-expired", zone=origin)
             else:
-                tell(f"sync: {origin} is served again, with serial {state.serial}")
+                said = f"sync: {origin} is served again, with serial {state.serial}"
+                tell(said, "info", "zone-served", zone=origin)

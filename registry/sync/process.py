@@ -89,7 +89,8 @@ async def _serve(data: Path, counters: Counters) -> None:
             pause = RETRY_SECONDS
             if str(error) != said:
                 said = str(error)
-                tell(f"{data}: zones are not kept up to date, as it cannot be written: {error}")
+                said = f"{data}: zones are not kept up to date, as it cannot be written: {error}"
+                tell(said, "error", "not-written")
         await trio.sleep(pause)
 
 
@@ -125,7 +126,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         cause: Exception = group
         while isinstance(cause, ExceptionGroup):
             cause = cause.exceptions[0]
-        tell(f"sync: {cause}" if isinstance(cause, CsidError) else f"sync: {cause!r}")
+        said = f"sync: {cause}" if isinstance(cause, CsidError) else f"sync: {cause!r}"
+        tell(said, "error", "ended")
         return 1
     return 0
 

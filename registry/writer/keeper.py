@@ -91,7 +91,7 @@ class Keeper:
         """Say it, unless that was said last."""
         if what != self._said:
             self._said = what
-            tell(f"{self._data}: {what}")
+            tell(f"{self._data}: {what}", event="writer")
 
     def close(self) -> None:
         """Close the store, and let another take the place."""

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         run(options)
     except (CsidError, OSError) as error:
-        tell(f"writer: {error}")
+        tell(f"writer: {error}", "error", "ended")
         return 1
     return 0
 

@@ -245,7 +245,9 @@ class Server:
             except BlockingIOError:
                 return
             except OSError as error:  # no descriptor is left, or it went away
-                self._complaints.tell(f"writer: a connection cannot be taken: {error}")
+                self._complaints.tell(
+                    f"writer: a connection cannot be taken: {error}", "not-accepting"
+                )
                 self._make_room()
                 return
             if len(self._connections) >= self._most and not self._make_room():
@@ -347,7 +349,7 @@ class Server:
             one = self._updates.popleft()
             self._answer(one.connection, forwarded.answer(one.number, answer.message))
             if answer.said:
-                self._complaints.tell(answer.said)
+                self._complaints.tell(answer.said, "update-failed")
         self._counters[QUERIES] += len(answers)
         self._counters[BATCHES] += 1
         self._tell({one.connection for one in taken})
@@ -395,7 +397,7 @@ class Server:
         """The error as it is told; what is no fault of who asked is also told here."""
         if not isinstance(error, CsidError) or isinstance(error, StoreError):
             self._complaints.tell(
-                f"writer: {error if isinstance(error, CsidError) else repr(error)}"
+                f"writer: {error if isinstance(error, CsidError) else repr(error)}", "write-failed"
             )
         return error
 

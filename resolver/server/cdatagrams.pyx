@@ -318,6 +318,15 @@ cdef class Datagrams:
             addresses.append(address)
         return addresses
 
+    def ports(self):
+        cdef int slot
+        cdef const unsigned char *name
+        cdef list ports = []
+        for slot in range(self._received):
+            name = <const unsigned char *>peer_name(self._buffers, slot)
+            ports.append((name[2] << 8) + name[3])
+        return ports
+
     def asker(self, int slot):
         if not 0 <= slot < self._received:
             raise IndexError(f"no datagram in slot {slot}")

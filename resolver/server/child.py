@@ -107,7 +107,7 @@ class Child:
         try:
             self._take(self._new_process())
         except OSError as error:
-            tell(f"{self.name} cannot be started now: {error}")
+            self._tell("process-not-started", f"{self.name} cannot be started now: {error}")
             self._postpone()
 
     def start_successor(self) -> None:
@@ -145,7 +145,7 @@ class Child:
         given_up = not self._settled or self._failures >= self._timing.most_failures
         if self.vital and given_up:
             raise StartError(f"{self.name} could not start: {how}")
-        tell(f"{self.name} ended by {how}; it is replaced")
+        self._tell("process-replaced", f"{self.name} ended by {how}; it is replaced")
         if self.successor is not None:
             self._take(self.successor)
         else:
@@ -169,7 +169,8 @@ class Child:
                 what = f"has not answered for {misses * self._timing.look_seconds:.3g} s"
             else:
                 continue
-            tell(f"{self.name}, process {process.pid}, {what}; it is killed")
+            said = f"{self.name}, process {process.pid}, {what}; it is killed"
+            self._tell("process-killed", said)
             self._told_to_end = process
             process.send(signal.SIGKILL)
 
@@ -217,8 +218,12 @@ class Child:
         """Ask no more."""
         self._health.asker.close()
 
+    def _tell(self, event: str, message: str) -> None:
+        pid = self.process.pid if self.process is not None else 0
+        tell(message, "error", event, name=self.name, pid=pid)
+
     def _new_process(self) -> Process:
-        return Process(self._argv, self._fds, self._selector)
+        return Process(self.name, self._argv, self._fds, self._selector)
 
     def _take(self, process: Process | None) -> None:
         self.process = process

@@ -21,3 +21,13 @@ def parser(module: str, purpose: str | None) -> argparse.ArgumentParser:
     made.add_argument("--ready-fd", type=int, help="takes one octet when the process answers")
     made.add_argument("--counters-fd", type=int, help="memory of resolver.server.counters")
     return made
+
+
+def answering(module: str, purpose: str | None) -> argparse.ArgumentParser:
+    """As `parser`, of a process that answers queries."""
+    made = parser(module, purpose)
+    made.add_argument(
+        "--rate-limit", default="", help="as resolver.server.rate_limit.packed has it"
+    )
+    made.add_argument("--dnstap", default="", help="as resolver.server.tap.packed has it")
+    return made

@@ -72,7 +72,9 @@ class Control:
             self._sock = _listening(data)
         except OSError as error:
             if not self._is_refused:
-                tell(f"{data / SOCKET}: {error.strerror}; csid status will see less")
+                tell(
+                    f"{data / SOCKET}: {error.strerror}; csid status will see less", event="control"
+                )
             self._is_refused = True
             return
         self._file = _number(data / SOCKET)
@@ -108,7 +110,7 @@ class Control:
             except BlockingIOError:
                 return
             except OSError as error:  # no descriptor is left: the next turn may have one
-                self._failures.tell(f"{SOCKET}: {error.strerror}")
+                self._failures.tell(f"{SOCKET}: {error.strerror}", "control")
                 return
             with peer, contextlib.suppress(OSError):
                 peer.setblocking(False)

@@ -36,6 +36,10 @@ TRANSFERRED: Final = 13
 OPEN: Final = 14
 HELD: Final = 15
 SPOOLED: Final = 16
+# Answers that were held back (`resolver.server.rate_limit`), and those sent cut down instead.
+LIMITED: Final = 17
+SLIPPED: Final = 18
+UNTOLD: Final = 19  # messages that dnstap should have had (`resolver.server.tap`)
 
 TRUNCATED: Final = 0  # within the cells of a `Tally`
 OCTETS_SENT: Final = 1
@@ -65,6 +69,9 @@ NAMES: Final[Mapping[int, str]] = {
     OPEN: "open",
     HELD: "held",
     SPOOLED: "spooled",
+    LIMITED: "limited",
+    SLIPPED: "slipped",
+    UNTOLD: "untold",
 }
 GAUGES: Final = frozenset({OPEN, HELD, SPOOLED})  # what is now; the others are since the start
 _TALLIES: Final = {PLAIN: "plain", TLS: "tls", LATER: "later"}

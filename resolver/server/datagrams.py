@@ -181,6 +181,14 @@ class Datagrams:
         starts = range(self._address_at, self._received * _NAME_OCTETS, _NAME_OCTETS)
         return [bytes(self._peers[start : start + self._address_octets]) for start in starts]
 
+    def ports(self) -> list[int]:
+        """The ports that the datagrams received came from."""
+        octets = self._peers
+        return [
+            (octets[at + 2] << 8) + octets[at + 3]
+            for at in range(0, self._received * _NAME_OCTETS, _NAME_OCTETS)
+        ]
+
     def asker(self, slot: int) -> Asker:
         """Where the datagram of a slot came from, to be answered later than the others.
 

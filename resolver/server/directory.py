@@ -31,7 +31,8 @@ class Directory:
         if readable_by_others(path):
             tell(
                 f"{path}: data.mdb, which holds the cookie secret, can be read by everybody here; "
-                f"chmod o-rwx it"
+                f"chmod o-rwx it",
+                event="directory-readable",
             )
 
     def look(self) -> bool:
@@ -39,11 +40,11 @@ class Directory:
         found = identity(self.path)
         if (found is None) != self.gone:
             self.gone = not self.gone
-            tell(
-                f"{self.path}: the data directory is gone; what is open is served on"
-                if self.gone
-                else f"{self.path}: there is a data directory again"
-            )
+            if self.gone:
+                said = f"{self.path}: the data directory is gone; what is open is served on"
+                tell(said, "error", "directory-gone")
+            else:
+                tell(f"{self.path}: there is a data directory again", "info", "directory-back")
         return found is not None and found != self._opened
 
     def is_new(self) -> bool:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import selectors
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from resolver.server.asking import Asker, SeveralAskers, TcpAsker, reachable, udp_askers
@@ -55,10 +55,15 @@ def _all_listeners(bound: Sequence[Bound]) -> Iterator[Share]:
     yield Share("", [one.tcp for one in (*plain, *tls)], SeveralAskers(askers), len(tls))
 
 
+UDP_WORKER: Final = "UDP worker"
+TCP_SERVER: Final = "TCP server"
 KINDS: Final = (
-    Kind("UDP worker", "resolver.server.worker", _udp_sockets),
-    Kind("TCP server", "resolver.server.tcp_process", _all_listeners),
+    Kind(UDP_WORKER, "resolver.server.worker", _udp_sockets),
+    Kind(TCP_SERVER, "resolver.server.tcp_process", _all_listeners),
 )
+
+
+NOTHING_ADDED: Final[Mapping[str, Sequence[str]]] = {}
 
 
 def children_of(
@@ -68,16 +73,22 @@ def children_of(
     selector: selectors.BaseSelector,
     further: Sequence[Kind] = (),
     credentials: Sequence[int] = (),
+    added: Mapping[str, Sequence[str]] = NOTHING_ADDED,
 ) -> list[Child]:
     """All processes of a server on some sockets, none of them started yet; those of `further` kinds
-    behind the others. `credentials` are those of `Credentials.fds`.
+    behind the others. `credentials` are those of `Credentials.fds`; `added`, further options by the
+    name of the kind.
     """
     return [
         Child(
             kind.name + share.name,
             command(
                 kind.module,
-                [*options, *(_tls_options(share.tls, credentials) if share.tls else ())],
+                [
+                    *options,
+                    *added.get(kind.name, ()),
+                    *(_tls_options(share.tls, credentials) if share.tls else ()),
+                ],
                 [sock.fileno() for sock in share.sockets],
             ),
             share.sockets,

@@ -13,9 +13,17 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from resolver.server import log_lines
+from resolver.server.log_lines import LEVELS, Notice, Render
+
 STDERR: Final = 2
-MAX_LINE_OCTETS: Final = 4_096  # PIPE_BUF: what a pipe that is writable takes whole (pipe(7))
+SUPERVISOR: Final = "supervisor"
+# In the environment of a process whose supervisor reads its lines, and says them in its own form.
+HANDED_OVER: Final = "CSID_NOTICES"
 PAUSE_SECONDS: Final = 1.0  # between two lines about what strangers can bring about
+
+_render: Render = log_lines.handed_over if os.environ.get(HANDED_OVER) else log_lines.plain
+_least = 0  # of LEVELS
 
 
 class Repeated:
@@ -30,7 +38,7 @@ class Repeated:
         self._silent_until = -math.inf
         self._untold = 0
 
-    def tell(self, message: str) -> None:
+    def tell(self, message: str, event: str = "notice", **values: str | int) -> None:
         """Write one line, or count it among those that the next one stands for."""
         now = self._clock()
         if now < self._silent_until:
@@ -39,7 +47,7 @@ class Repeated:
         self._silent_until = now + PAUSE_SECONDS
         more = f" (and {self._untold} times more before)" if self._untold else ""
         self._untold = 0
-        tell(message + more)
+        tell(message + more, "warning", event, **values)
 
 
 def keep_standard_descriptors() -> None:
@@ -53,14 +61,33 @@ def keep_standard_descriptors() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest that is free
 
 
-def tell(message: str) -> None:
-    """Write one line, marked as ours."""
-    relay(f"csid: {message}".encode("utf-8", "backslashreplace"))
+def tell(message: str, level: str = "warning", event: str = "notice", **values: str | int) -> None:
+    """Write one line.
+
+    Args:
+        message: for people.
+        level: one of `log_lines.LEVELS`.
+        event: what it is about, one word, always the same.
+        values: what scripts want of it; never a secret.
+    """
+    _write(Notice(time.time(), level, SUPERVISOR, event, message, values))
 
 
-def relay(line: bytes) -> None:
-    """Write one line as it is."""
-    line = line.replace(b"\n", b" ")[: MAX_LINE_OCTETS - 1] + b"\n"
+def relay(line: bytes, process: str) -> None:
+    """Write what a process has said in one line."""
+    _write(log_lines.read(line, process, time.time()))
+
+
+def log_as(form: str, least: str) -> None:
+    """Say all in a form, one of `log_lines.RENDERS`, but for what is below a level."""
+    global _render, _least
+    _render, _least = log_lines.RENDERS[form], LEVELS.index(least)
+
+
+def _write(notice: Notice) -> None:
+    if LEVELS.index(notice.level) < _least:
+        return
+    line = log_lines.line_of(_render, notice)
     watch = select.poll()
     try:
         watch.register(STDERR, select.POLLOUT)

@@ -15,8 +15,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from resolver.server import counters
-from resolver.server.notices import MAX_LINE_OCTETS, relay
+from resolver.server import counters, log_lines
+from resolver.server.log_lines import MAX_LINE_OCTETS
+from resolver.server.notices import HANDED_OVER, relay
 from resolver.server.signals import ignore_meaningless
 
 HELD_LINES: Final = 20  # of what a process says before it is ready
@@ -41,6 +42,7 @@ class Process:
         counters: what it has done (`resolver.server.counters`).
 
     Args:
+        name: what it is to the administrator.
         argv: its command line, to which descriptors are added.
         fds: the descriptors it inherits.
         selector: whose entries' data are functions to be called when a descriptor is readable.
@@ -50,8 +52,9 @@ class Process:
     """
 
     def __init__(
-        self, argv: Sequence[str], fds: Sequence[int], selector: selectors.BaseSelector
+        self, name: str, argv: Sequence[str], fds: Sequence[int], selector: selectors.BaseSelector
     ) -> None:
+        self._name = name
         self._selector = selector
         self.started = time.monotonic()
         self.ready = False
@@ -88,7 +91,7 @@ class Process:
         self._ready_fd = self._close(self._ready_fd)
         if self.ready:
             while self._held:
-                relay(self._held.popleft())
+                self._relay(self._held.popleft())
 
     def _hear_log(self) -> None:
         """Take what it said, or that it will say no more."""
@@ -104,8 +107,8 @@ class Process:
         self._take(b"")
         last = self._held.pop() if self._held else b""
         while self._held:
-            relay(self._held.popleft())
-        return last.decode("utf-8", "backslashreplace").removeprefix("csid: ")
+            self._relay(self._held.popleft())
+        return log_lines.read(last, self._name, 0.0).message.removeprefix("csid: ")
 
     def _read(self) -> bytes | None:
         """What it said; nothing if it has closed the pipe, None if there is nothing now."""
@@ -123,9 +126,12 @@ class Process:
         self._unfinished = rest
         for line in filter(None, lines):
             if self.ready:
-                relay(line)
+                self._relay(line)
             else:
                 self._held.append(line)
+
+    def _relay(self, line: bytes) -> None:
+        relay(line, self._name)
 
     def ended(self) -> str | None:
         """How it ended, if it has."""
@@ -192,9 +198,11 @@ def _pipe(ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> tuple[int
 
 
 def _environment() -> dict[str, str]:
-    """The environment of children: they import from where this process does."""
+    """The environment of children: they import from where this process does, and hand their notices
+    over to it.
+    """
     path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)  # noqa: PTH109
-    return {**os.environ, "PYTHONPATH": path}
+    return {**os.environ, "PYTHONPATH": path, HANDED_OVER: "1"}
 
 
 _libc = ctypes.CDLL(None)

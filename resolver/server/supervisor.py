@@ -32,7 +32,7 @@ import selectors
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -42,7 +42,7 @@ from resolver.server import control
 from resolver.server.child import Child, StartError, Timing, end_of
 from resolver.server.credentials import Credentials
 from resolver.server.directory import Directory
-from resolver.server.kinds import Kind, children_of
+from resolver.server.kinds import NOTHING_ADDED, Kind, children_of
 from resolver.server.notices import keep_standard_descriptors, tell
 from resolver.server.process import Process
 from resolver.server.signals import MEANINGLESS
@@ -64,6 +64,7 @@ class Supervisor:
         further: kinds of process besides those that answer queries.
         credentials: what is shown over TLS; read again with SIGHUP.
         software: the version of the program, for whoever asks.
+        added: further options of the processes of a kind, by its name.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Supervisor:
         further: Sequence[Kind] = (),
         credentials: Credentials | None = None,
         software: str = "",
+        added: Mapping[str, Sequence[str]] = NOTHING_ADDED,
     ) -> None:
         self._software = software
         options = ["--data", str(directory.path), *(["--nsid", nsid] if nsid else [])]
@@ -83,7 +85,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._credentials = credentials
         fds = () if credentials is None else credentials.fds
-        self._children = children_of(bound, options, timing, self._selector, further, fds)
+        self._children = children_of(bound, options, timing, self._selector, further, fds, added)
         self._signals: set[int] = set()
         self._started = False
         self._begun = time.monotonic()
@@ -135,12 +137,12 @@ class Supervisor:
     def _obey(self) -> None:
         """Do what signals have asked for."""
         if signal.SIGHUP in self._signals and self._started:
-            tell(f"SIGHUP: opening {self._directory.path} anew")
+            tell(f"SIGHUP: opening {self._directory.path} anew", "info", "reopening")
             self._refresh()
             self._begin_reopening()
         if signal.SIGUSR1 in self._signals:
             for child in self._children:
-                tell(child.report())
+                tell(child.report(), "info", "report")
                 child.send(signal.SIGUSR1)
         self._signals -= {signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD}
 
@@ -164,7 +166,7 @@ class Supervisor:
             try:
                 self._credentials.refresh()
             except CsidError as error:
-                tell(f"{error}; what was read before is shown on")
+                tell(f"{error}; what was read before is shown on", "error", "credentials")
 
     def _look(self) -> None:
         """See whether the processes answer, and what stands at the path of the data directory."""
@@ -185,7 +187,8 @@ class Supervisor:
         if not another or self._reopening or not self._started:
             return
         if time.monotonic() >= self._next_attempt or self._directory.is_new():
-            tell(f"{path}: another data directory has taken its place; opening it")
+            said = f"{path}: another data directory has taken its place; opening it"
+            tell(said, "info", "reopening")
             self._begin_reopening()
 
     def _begin_reopening(self) -> None:
@@ -206,7 +209,8 @@ class Supervisor:
                 return
             self._reopening.popleft()
             if not self._reopening:
-                tell(f"{self._directory.path}: all processes have opened it anew")
+                said = f"{self._directory.path}: all processes have opened it anew"
+                tell(said, "info", "reopened")
                 self._directory.opened()
 
     def _has_followed(self, child: Child) -> bool:
@@ -226,7 +230,9 @@ class Supervisor:
         if reason is not None:
             tell(
                 f"{self._directory.path}: cannot be opened anew: {reason}; what is open is served "
-                f"on"
+                f"on",
+                "error",
+                "not-reopened",
             )
             child.give_up_successor()
             self._reopening.clear()
@@ -297,6 +303,7 @@ def serve(
     further: Sequence[Kind] = (),
     tls: tuple[Sequence[Address], Credentials] | None = None,
     software: str = "",
+    added: Mapping[str, Sequence[str]] = NOTHING_ADDED,
 ) -> None:
     """Serve a data directory until SIGTERM or SIGINT.
 
@@ -310,6 +317,7 @@ def serve(
         further: kinds of process besides those that answer queries.
         tls: where to listen for TLS, and what is shown there.
         software: the version of the program, for whoever asks (`resolver.server.control`).
+        added: further options of the processes of a kind, by its name.
 
     Raises:
         CsidError: the data directory or an address cannot be used, or a process did not start.
@@ -328,7 +336,9 @@ def serve(
             bound.append(bind_tls(address))
             opened.callback(bound[-1].close)
         credentials = tls[1] if tls else None
-        supervisor = Supervisor(directory, bound, nsid, timing, further, credentials, software)
+        supervisor = Supervisor(
+            directory, bound, nsid, timing, further, credentials, software, added
+        )
         supervisor.run(lambda: ready([one.address for one in bound]))
 
 

@@ -40,6 +40,8 @@ from resolver.server.framing import Stream
 from resolver.server.notices import Repeated
 from resolver.server.socket_stream import SocketStream
 from resolver.server.special import Special
+from resolver.server.tap import Tap
+from resolver.server.tap_frames import DOT, TCP
 from resolver.server.tcp_forwarding import Forwarding, nobody_writes
 from resolver.server.tls_stream import TlsStream
 from resolver.server.transfers import Transfers
@@ -96,6 +98,7 @@ class TcpServer:
         shared: by which the supervisor sees that it answers.
         special: looks after what the answerer leaves to be done, if anybody does.
         forward: hands UPDATEs on to the writer.
+        tap: is told of queries and answers, if that is wanted.
     """
 
     def __init__(
@@ -108,7 +111,9 @@ class TcpServer:
         shared: Counters | None = None,
         special: Special | None = None,
         forward: Forwarding = nobody_writes,
+        tap: Tap | None = None,
     ) -> None:
+        self._tap = tap
         self._shared = shared or places.unread()
         self._tallies = Tally(self._shared, PLAIN), Tally(self._shared, TLS)
         self._store = store
@@ -209,7 +214,7 @@ class TcpServer:
             raise  # nobody can be served any more; another process may do better
         except Exception as error:  # whatever befalls one connection, the others are served on
             self.failed += 1
-            self._complain(f"a connection was closed: {error!r:.200}")
+            self._complain(f"a connection was closed: {error!r:.200}", "connection-failed")
         finally:
             self._conversing -= 1
             self.connections.leave(connection)
@@ -288,6 +293,7 @@ class TcpServer:
         self._answerer.over_tls = connection.over_tls
         left: Transfer | Forward | None = None
         special = self._special
+        asked: list[tuple[bytes, bytes | None]] | None = None if self._tap is None else []
 
         def one(query: bytes) -> bytes | None:
             nonlocal left
@@ -298,6 +304,8 @@ class TcpServer:
                     queries.halt()
             if made is not None:
                 count(made)
+            if asked is not None:
+                asked.append((query, made))
             return made
 
         with self._store.moment() as txn:
@@ -306,6 +314,10 @@ class TcpServer:
         self.queries += queries.taken
         self._shared[QUERIES] += queries.taken
         self._shared[BATCHES] += 1
+        if self._tap is not None and asked:
+            place = self._tap.somewhere(DOT if connection.over_tls else TCP)
+            packets, replies = map(list, zip(*asked, strict=True))
+            self._tap.tell(place, packets, [address] * len(asked), [0] * len(asked), replies)
         return answers, left
 
     async def _accept(
@@ -336,7 +348,7 @@ class TcpServer:
         """Wait until accepting may succeed again, and see to it where that can be done."""
         shed = error.errno in _EXHAUSTED and self.connections.make_room()
         if not shed:
-            self._complain(f"no connection can be accepted: {error}")
+            self._complain(f"no connection can be accepted: {error}", "not-accepting")
         with trio.move_on_after(PATIENCE_SECONDS):
             if shed and error.errno == errno.EMFILE:
                 # What one connection gives back is enough, where the limit is our own.
@@ -382,5 +394,5 @@ class TcpServer:
         self.connections.expire(math.inf)
         self._share()
 
-    def _complain(self, message: str) -> None:
-        self._failures.tell(f"TCP server: {message}")
+    def _complain(self, message: str, event: str) -> None:
+        self._failures.tell(f"TCP server: {message}", event)

@@ -30,6 +30,7 @@ from resolver.server.counters import open_inherited
 from resolver.server.credentials import context
 from resolver.server.notices import tell
 from resolver.server.special import Special
+from resolver.server.tap import Tap, unpacked
 from resolver.server.tcp import TcpServer
 from resolver.server.tcp_forwarding import TcpForwarder
 from resolver.store.environment import Store
@@ -55,7 +56,7 @@ async def run(
                 server.end()
             elif number == signal.SIGUSR1:
                 counters = " ".join(f"{name} {count}" for name, count in server.counters().items())
-                tell(f"TCP server: {counters}")
+                tell(f"TCP server: {counters}", "info", "report")
 
     with trio.open_signal_receiver(*_IGNORED_AT_FIRST, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
@@ -72,7 +73,7 @@ async def free_readers(store: Store) -> None:
         try:
             store.check_readers()
         except StoreError as error:
-            tell(str(error))
+            tell(str(error), event="readers")
 
 
 def raise_file_limit() -> int:
@@ -86,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve TCP on inherited sockets until ended by a signal."""
     for number in _IGNORED_AT_FIRST:
         signal.signal(number, signal.SIG_IGN)
-    parser = child_options.parser("resolver.server.tcp_process", __doc__)
+    parser = child_options.answering("resolver.server.tcp_process", __doc__)
     parser.add_argument("--tls", type=int, default=0, help="of the sockets, the last, for TLS")
     parser.add_argument("--credentials-fd", type=int, action="append", help="what TLS shows")
     options = parser.parse_args(arguments)
@@ -99,18 +100,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
             special = Special(store, answerer, opt, Bell(options.data), counters=shared)
             forward = TcpForwarder(options.data).forward
             server = TcpServer(
-                store, answerer, connections, shared=shared, special=special, forward=forward
+                store,
+                answerer,
+                connections,
+                shared=shared,
+                special=special,
+                forward=forward,
+                tap=Tap(unpacked(options.dnstap), shared) if options.dnstap else None,
             )
             listeners = [socket.socket(fileno=fd) for fd in options.fd]
             plain = listeners[: len(listeners) - options.tls]
             tls = options.tls and (listeners[len(plain) :], context(options.credentials_fd))
             trio.run(run, store, server, plain, options.ready_fd, tls or None)
     except (CsidError, OSError) as error:
-        tell(str(error))
+        tell(str(error), "error", "ended")
         return 1
     except ExceptionGroup as group:  # how trio gives what has ended a task
         cause = first(group)
-        tell(str(cause) if isinstance(cause, CsidError) else f"TCP server: {cause!r}")
+        said = str(cause) if isinstance(cause, CsidError) else f"TCP server: {cause!r}"
+        tell(said, "error", "ended")
         return 1
     return 0
 

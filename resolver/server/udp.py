@@ -17,13 +17,22 @@ from resolver.server.notices import Repeated
 
 
 def answer_batch(
-    answerer: Answerer, datagrams: Any, source: Source, now: int, special: Any = None
+    answerer: Answerer,
+    datagrams: Any,
+    source: Source,
+    now: int,
+    special: Any = None,
+    limiter: Any = None,
+    tap: Any = None,
 ) -> None:
     """Answer the datagrams that were received, all from one source, and send the answers.
 
     Args:
         special: looks after what the answerer has left to be done, if anybody does
             (`resolver.server.special`).
+        limiter: holds answers back, if that is wanted (`resolver.server.rate_limit`).
+        tap: is told the packets, the addresses they came from, and the answers, once these are
+            sent (`resolver.server.tap`).
     """
     packets: list[bytes] = datagrams.packets()
     addresses: list[bytes] = datagrams.addresses()
@@ -35,17 +44,27 @@ def answer_batch(
             if left is not None:
                 reply = special.hand_over(left, datagrams.asker(slot), now)
         replies.append(reply)
+    if limiter is not None:
+        limiter.limit(packets, addresses, replies, now)
     datagrams.send(replies)
+    if tap is not None:
+        tap(packets, addresses, replies)
 
 
 def serve(
-    store: Any, answerer: Answerer, datagrams: Any, counters: Any, special: Any = None
+    store: Any,
+    answerer: Answerer,
+    datagrams: Any,
+    counters: Any,
+    special: Any = None,
+    limiter: Any = None,
+    tap: Any = None,
 ) -> None:
     """Answer until `datagrams` is stopped.
 
     Args:
         counters: those of `resolver.server.counters`; a batch counts once it is answered.
-        special: as that of `answer_batch`.
+        special, limiter, tap: as those of `answer_batch`.
 
     Raises:
         StoreError: the store can no longer be read at all.
@@ -61,9 +80,10 @@ def serve(
         with store.moment() as txn:
             source = TreeSource(store.snapshot_in(txn), txn)
             try:
-                answer_batch(answerer, datagrams, source, int(time.time()), special)
+                now = int(time.time())
+                answer_batch(answerer, datagrams, source, now, special, limiter, tap)
             except Exception as error:  # damaged data cost this batch, and not the worker
-                failures.tell(f"a batch of questions was given up: {error!r}")
+                failures.tell(f"a batch of questions was given up: {error!r}", "batch-failed")
             else:
                 counters[QUERIES] += count
                 counters[BATCHES] += 1

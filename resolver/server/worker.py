@@ -12,19 +12,22 @@ import signal
 import socket
 import struct
 import sys
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
 from csid.errors import CsidError
 from resolver.answer.edns import OptWriter
 from resolver.answer.process import Answerer
-from resolver.server import child_options
+from resolver.server import child_options, rate_limit
 from resolver.server.bell import Bell
 from resolver.server.counters import LATER, PLAIN, open_inherited
 from resolver.server.datagrams import Asker, send_later
 from resolver.server.forwarding import Forwarder
 from resolver.server.notices import tell
 from resolver.server.special import Special
+from resolver.server.tap import Tap, unpacked
+from resolver.server.tap_frames import UDP
 from resolver.server.udp import serve
 from resolver.store.environment import Store
 
@@ -38,12 +41,12 @@ _PATIENCE_US: Final = 500_000
 
 
 def main() -> int:
-    arguments = child_options.parser("resolver.server.worker", __doc__).parse_args()
+    arguments = child_options.answering("resolver.server.worker", __doc__).parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
     try:
         run(arguments)
     except (CsidError, OSError) as error:
-        tell(str(error))
+        tell(str(error), "error", "ended")
         return 1
     return 0
 
@@ -65,12 +68,29 @@ def run(arguments: argparse.Namespace) -> None:
     forwarder = Forwarder(arguments.data, partial(_send_later, sock, Tally(counters, LATER)))
     bell = Bell(arguments.data)
     special = Special(store, answerer, opt, bell, forwarder.hand_over, counters)
+    limiter = None
+    if arguments.rate_limit:
+        limits = rate_limit.unpacked(arguments.rate_limit)
+        limiter = rate_limit.RateLimiter(limits, store.settings().cookie_secret, counters)
     datagrams = Datagrams(sock, Tally(counters, PLAIN))
+    tap = None
+    if arguments.dnstap:
+        tap = _tap(Tap(unpacked(arguments.dnstap), counters), sock, datagrams)
     signal.signal(signal.SIGTERM, lambda *_: datagrams.stop())
     if arguments.ready_fd is not None:
         os.write(arguments.ready_fd, b"+")
         os.close(arguments.ready_fd)
-    serve(store, answerer, datagrams, counters, special)
+    serve(store, answerer, datagrams, counters, special, limiter, tap)
+
+
+def _tap(tap: Tap, sock: socket.socket, datagrams: Datagrams) -> Callable[..., None]:
+    """What tells of each batch."""
+    place = tap.place(UDP, sock)
+
+    def tell(packets: list[bytes], addresses: list[bytes], replies: list[bytes | None]) -> None:
+        tap.tell(place, packets, addresses, datagrams.ports(), replies)
+
+    return tell
 
 
 def _send_later(sock: socket.socket, tally: Tally, asker: Asker, message: bytes) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-from collections.abc import Sequence
+import socket
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -13,11 +14,12 @@ from gateway.cli import options
 from gateway.cli.version import version
 from gateway.configuration import values
 from gateway.configuration.load import load
-from gateway.configuration.sections import WORKERS_MAX, Serve, workers_here
+from gateway.configuration.sections import WORKERS_MAX, Configuration, Serve, workers_here
 from registry.sync.kind import SYNC
 from registry.writer.kind import WRITER
-from resolver.server import supervisor
+from resolver.server import notices, rate_limit, supervisor, tap
 from resolver.server.credentials import Credentials, CredentialsError
+from resolver.server.kinds import TCP_SERVER, UDP_WORKER
 from resolver.server.sockets import listen_address
 
 
@@ -73,16 +75,33 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve; returns when ended by a signal."""
-    said = load(arguments.config).serve
+    found = load(arguments.config)
+    notices.log_as(found.log.format, found.log.level)
     given = {
         option.name: value
         for option in fields(Serve)
         if (value := getattr(arguments, option.name)) is not None
     }
-    return _serve(arguments.data, replace(said, **given))
+    said = replace(found.serve, **given)
+    return _serve(arguments.data, said, _added(found, said.nsid))
 
 
-def _serve(data: Path, said: Serve) -> int:
+def _added(found: Configuration, nsid: str) -> dict[str, list[str]]:
+    """Further options of the processes that answer, by their kind."""
+    added: dict[str, list[str]] = {UDP_WORKER: [], TCP_SERVER: []}
+    limit, dnstap = found.rate_limit, found.dnstap
+    if limit.per_second:
+        limits = rate_limit.Limits(**{one.name: getattr(limit, one.name) for one in fields(limit)})
+        added[UDP_WORKER] += ["--rate-limit", rate_limit.packed(limits)]
+    if dnstap.to:
+        identity = nsid or socket.gethostname()
+        told = tap.Told(dnstap.to, dnstap.queries, dnstap.answers, identity, f"csid {version()}")
+        for options_of in added.values():
+            options_of += ["--dnstap", tap.packed(told)]
+    return added
+
+
+def _serve(data: Path, said: Serve, added: Mapping[str, Sequence[str]]) -> int:
     workers = said.workers or workers_here()
 
     def ready(bound: Sequence[Address]) -> None:
@@ -103,6 +122,7 @@ def _serve(data: Path, said: Serve) -> int:
             further=(WRITER, SYNC),
             tls=_tls(said, opened),
             software=version(),
+            added=added,
         )
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -51,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
     with suppress(KeyboardInterrupt):
         while True:
             code = _show(args)
+            sys.stdout.flush()  # whoever reads it through a pipe sees it now
             time.sleep(WATCH_SECONDS)
     return code
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from contextlib import suppress
 from typing import Any, Final
@@ -63,6 +64,7 @@ def run_status(args: argparse.Namespace) -> int:
                 if output.out.is_terminal and not args.json:
                     output.out.clear()
                 code = _show(store, args)
+                sys.stdout.flush()  # whoever reads it through a pipe sees it now
                 time.sleep(WATCH_SECONDS)
         return code
 

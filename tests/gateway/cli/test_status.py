@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from gateway.metrics import sample_files
 from gateway.metrics.families import FAMILIES
 from resolver.store.environment import Store
 from tests.support.commands import Node, run
-from tests.support.servers import serving
+from tests.support.servers import PATIENCE, make_data, serving, start
 
 PROMTOOL = shutil.which("promtool")
 needs_promtool = pytest.mark.skipif(PROMTOOL is None, reason="promtool (Debian: prometheus)")
@@ -63,6 +64,31 @@ def test_without_a_server_the_data_is_told_of_and_that_is_not_well(filled: Node)
     assert (shown.code, shown.err) == (1, "")
     assert "未运行 not running" in shown.out
     assert "! 没有运行中的服务 no server runs here" in shown.out
+
+
+@pytest.mark.parametrize("command", [("status",), ("sync", "status")])
+def test_watched_through_a_pipe_it_is_told_again_and_again(
+    filled: Node, command: tuple[str, ...]
+) -> None:
+    filled.must("zone", "follow", "example.test.", "--from", "127.0.0.1:9")
+    process = start([*command, "--watch", "--json", "--data", str(filled.data)], subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        for _ in range(2):
+            assert json.loads(process.stdout.readline())
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE) == 1
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_directory_without_a_registry_is_told_of(tmp_path: Path) -> None:
+    ran = run("status", "--json", "--data", make_data(tmp_path / "data"))
+    assert ran.code == 1
+    found = ran.json[0]
+    assert [one["origin"] for one in found["zones"]["first"]] == ["csid.internal."]
+    assert (found["log"]["leaves"], found["registry"]["compared"]) == (0, 0)
 
 
 def test_an_identifier_that_does_not_resolve_is_seen(filled: Node) -> None:

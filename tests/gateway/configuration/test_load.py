@@ -27,7 +27,7 @@ def test_the_example_as_it_stands_is_the_defaults() -> None:
 
 
 def test_the_example_without_its_comment_signs_has_every_option() -> None:
-    bare = re.sub(r"^# (?=\[|[a-z-]+ = )", "", example(), flags=re.MULTILINE)
+    bare = re.sub(r"^# (?=\[|[a-z0-9-]+ = )", "", example(), flags=re.MULTILINE)
     found = parse(bare.encode(), "example")
     for name, kind in KINDS.items():
         one = getattr(found, name)

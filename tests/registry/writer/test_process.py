@@ -482,7 +482,7 @@ def test_what_each_has_done_is_reported(data: Path, node: Server) -> None:
         for number in range(5):
             ask(registry, Assign(identifier(f"{number:04d}"), RECORD))
     node.process.send_signal(signal.SIGUSR1)
-    says(node, "csid: writer: process", "requests 5, commits 5")
+    says(node, "report: writer: process", "requests 5, commits 5")
 
 
 def test_commands_show_who_asked(data: Path, node: Server) -> None:

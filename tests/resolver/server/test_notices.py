@@ -9,13 +9,14 @@ import sys
 import pytest
 
 from resolver.server import notices
-from resolver.server.notices import MAX_LINE_OCTETS, Repeated, relay, tell
+from resolver.server.log_lines import MAX_LINE_OCTETS
+from resolver.server.notices import Repeated, relay, tell
 from tests.support.servers import CHECKOUT
 
 
 def test_a_message_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
     tell("one\ntwo \udc80")
-    relay(b"x" * 10_000)
+    relay(b"x" * 10_000, "worker")
     first, second = capfd.readouterr().err.splitlines()
     assert first == "csid: one two \\udc80"
     assert len(second) + 1 == MAX_LINE_OCTETS
