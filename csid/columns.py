@@ -247,8 +247,8 @@ _COLUMNS: Final = (
         "state",
         _head("state"),
         Form.CODE,
-        "必填：" + "、".join(vocabulary.STATES[state] for state in STATES),
-        "required: one of " + ", ".join(STATES),
+        "、".join(vocabulary.STATES[state] for state in STATES) + " 之一",
+        "one of " + ", ".join(STATES),
     ),
     Column(
         "endpoints",

@@ -8,6 +8,7 @@ document type is refused, so there are no entities (CVE-2003-1564) and nothing o
 from __future__ import annotations
 
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -47,7 +48,7 @@ class Package:
         self._expanded = 0
         try:
             self._zip = zipfile.ZipFile(file)
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, OSError, ValueError, struct.error, RuntimeError) as error:
             raise TableError(f"the file is no whole .xlsx: {error}; {NO_SHEET}") from None
         self._names = {name.casefold(): name for name in self._zip.namelist()}
 
@@ -68,7 +69,10 @@ class Package:
             TableError: there is none, it is damaged, or comes to more than is taken.
         """
         try:
-            with self._zip.open(self._names.get(name.casefold(), name)) as part:
+            info = self._zip.getinfo(self._names.get(name.casefold(), name))
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise TableError(f"the file is no .xlsx: {name} is packed in another way")
+            with self._zip.open(info) as part:
                 while block := part.read(_BLOCK):
                     self._expanded += len(block)
                     if self._expanded > self._limit:
@@ -79,7 +83,14 @@ class Package:
                     yield block
         except KeyError:
             raise TableError(f"the file is no whole .xlsx: it has no {name}; {NO_SHEET}") from None
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError) as error:
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            OSError,
+            RuntimeError,
+            ValueError,
+        ) as error:
             raise TableError(f"the file is damaged: {name}: {error}; {NO_SHEET}") from None
 
     def events(

@@ -14,19 +14,20 @@ import io
 import os
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from csid.cells import Broken, Cell
+from csid.cells import Broken, Cell, Number
 from csid.columns import BY_NAME, COLUMNS, SEGMENT_COLUMNS, column_named, folded
-from csid.damage import error_of, settled
+from csid.damage import Settled, error_of, settled
 from csid.errors import RecordError, StoreError
 from csid.identifier import fold
 from csid.record_csv import columns_of
-from gateway.sheets.serials import GROUPS_MAX, Doubt, Known, Widths
+from gateway.sheets.registered import Registered
+from gateway.sheets.serials import GROUPS_MAX, Doubt, Widths
 from gateway.sheets.source import SheetSource, Source, TextSource, spill
 from gateway.sheets.xlsx import Line
 from registry.bulk.csv_stream import Fault, TableError
@@ -50,14 +51,12 @@ class Options:
 
     Attributes:
         ignores_unknown: columns that are not known are left out, not refused.
-        known: what is registered of OWNER/INDUSTRY/LOCATION/TYPE/CLASS; None takes serials as they
-            are written.
-        is_registered: whether the segments of a row are an identifier that is registered already.
+        registered: opens what is registered, for as long as it is looked at; None takes serials as
+            they are written.
     """
 
-    ignores_unknown: bool = False
-    known: Callable[[str], Known] | None = None
-    is_registered: Callable[[Sequence[str]], bool] = lambda _: False
+    ignores_unknown: bool
+    registered: Callable[[], AbstractContextManager[Registered]] | None
 
 
 @dataclass
@@ -66,6 +65,7 @@ class Prepared:
 
     Attributes:
         mended: cells that were written another way.
+        numbers: serials that are numbers and have no format that keeps their zeros.
         examples: rows that were left out as such.
         ignored: heads of columns that were left out.
     """
@@ -73,6 +73,7 @@ class Prepared:
     file: BinaryIO
     size: int = 0
     mended: int = 0
+    numbers: int = 0
     examples: int = 0
     ignored: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -170,6 +171,7 @@ class _Writing:
             raise TableError(f"{error}; the first line names the columns") from None
         self._places = [(n, BY_NAME[name]) for n, name in named]
         in_order = {name: n for n, name in enumerate(self._names)}
+        self._serial = next((n for n, column in self._places if column.name == "serial"), -1)
         self._segments = [in_order[name] for name in SEGMENT_COLUMNS if name in in_order]
 
     def _row(self, line: Line) -> Fault | None:
@@ -183,15 +185,22 @@ class _Writing:
         texts: list[str] = []
         broken: list[tuple[str, Broken]] = []
         for n, column in self._places:
-            found = settled(column, cells[n]) if n < len(cells) else ("", False)
+            found = settled(column, cells[n]) if n < len(cells) else Settled("")
             if isinstance(found, Broken):
                 broken.append((column.name, found))
-            else:
-                texts.append(found[0])
-                self._ready.mended += found[1]
+                found = Settled("")
+            texts.append(found.text)
+            self._ready.mended += found.is_other
         stray = [*(n for n in self._unnamed if n < len(cells)), *range(self._width, len(cells))]
         for cell in (cells[n] for n in stray if cells[n]):
             broken.append(("", Broken("STRAY", cell if isinstance(cell, str) else cell.text)))
+        if self._segments:
+            cell = cells[self._serial] if self._serial < len(cells) else ""
+            self._ready.numbers += isinstance(cell, Number) and not cell.digits
+        if self._segments and self._options.registered is not None:
+            # Of a row that is not taken, too: its serial says how wide the others should be.
+            *place, serial = (texts[n] for n in self._segments)
+            self._note(place, serial)
         if broken:
             return _fault(number, broken)
         if not any(texts):
@@ -199,9 +208,6 @@ class _Writing:
         self._text.write("\n" * (number - self._through - 1))
         self._through = number
         self._write(texts)
-        if self._segments and self._options.known is not None:
-            *place, serial = (texts[n] for n in self._segments)
-            self._note(place, serial)
         return None
 
     def _is_example(self, cells: Sequence[Cell]) -> bool:
@@ -228,8 +234,18 @@ class _Writing:
             first: the row of the heads.
         """
         merged = _joined([(a, b) for a, b in self._source.seen.merged if b > first])
-        known = self._options.known
-        doubts = self._widths.doubts(known) if known is not None else {}
+        if self._options.registered is None or not self._widths:
+            self._strike_these(merged, {}, None)
+            return
+        with self._options.registered() as registered:
+            self._strike_these(merged, self._widths.doubts(registered.known), registered)
+
+    def _strike_these(
+        self,
+        merged: list[tuple[int, int]],
+        doubts: dict[str, Doubt],
+        registered: Registered | None,
+    ) -> None:
         if not merged and not doubts:
             return
         file, at = self._ready.file, 0
@@ -242,8 +258,8 @@ class _Writing:
             if number > 1 and octets != b"\n":
                 if before >= 0 and number <= merged[before][1]:
                     fault = _fault(number, [("", Broken("MERGED", f"row {number}"))])
-                elif doubts:
-                    fault = self._doubt(number, octets, doubts)
+                elif registered is not None and doubts:
+                    fault = self._doubt(number, octets, doubts, registered)
             if fault is not None:
                 faults.append(fault)
                 os.pwrite(file.fileno(), _EMPTY * (len(octets) - 1), at)
@@ -254,13 +270,13 @@ class _Writing:
         if faults:
             self._tell(faults)
 
-    def _doubt(self, number: int, octets: bytes, doubts: dict[str, Doubt]) -> Fault | None:
+    def _doubt(
+        self, number: int, octets: bytes, doubts: dict[str, Doubt], registered: Registered
+    ) -> Fault | None:
         cells = next(csv.reader([octets.decode("utf-8", "surrogatepass")]))
         *place, serial = segments = [fold(cells[n]) for n in self._segments]
         doubt = doubts.get("/".join(place))
-        if doubt is None or not serial or not doubt.of(serial):
-            return None
-        if self._options.is_registered(segments):
+        if doubt is None or not serial or not doubt.of(serial) or registered.has(segments):
             return None
         expected = f" (pool: {', '.join(map(str, sorted(doubt.pools)))})" if doubt.pools else ""
         return _fault(number, [("serial", Broken("WIDTH", f"{serial}{expected}"))])
@@ -328,6 +344,11 @@ def _notes(source: Source, ready: Prepared) -> Iterator[str]:
         yield (
             f"已规整 {ready.mended:,} 个单元格 cells were written another way (spaces at the ends, "
             "wide characters, dates, names of codes)"
+        )
+    if ready.numbers:
+        yield (
+            f"{ready.numbers:,} 个序号是数字而非文本 serials are numbers, not text: zeros before them "
+            "would be lost; compare them with their source"
         )
     if ready.examples:
         yield f"跳过示例行 example rows left out: {ready.examples:,}"

@@ -17,21 +17,26 @@ NEIGHBOURS: Final = 64  # identifiers of a place and class whose widths are look
 _NOTHING: Final = Known(frozenset(), ())
 
 
-def known(seen: View, group: str) -> Known:
-    """What is registered of OWNER/INDUSTRY/LOCATION/TYPE/CLASS; of one that is none, nothing."""
-    place, _, capability = group.rpartition("/")
-    if _name((*place.split("/"), capability, "1")) is None:
-        return _NOTHING
-    pools = frozenset(len(pool.first) for pool in view.pools_of(seen, place, capability))
-    prefix = f"{group}-".encode("ascii")
-    names = islice(seen.scan(codec.ASSIGNMENTS, prefix), NEIGHBOURS)
-    return Known(pools, [key[len(prefix) :].partition(b"-")[0].decode() for key, _ in names])
+class Registered:
+    """What is registered at a moment."""
 
+    def __init__(self, seen: View) -> None:
+        self._seen = seen
 
-def is_registered(seen: View, segments: Sequence[str]) -> bool:
-    """Whether the segments of a row, the serial last, are an identifier that was assigned."""
-    name = _name(segments)
-    return name is not None and view.get_assignment(seen, name) is not None
+    def known(self, group: str) -> Known:
+        """What there is of OWNER/INDUSTRY/LOCATION/TYPE/CLASS; of one that is none, nothing."""
+        place, _, capability = group.rpartition("/")
+        if _name((*place.split("/"), capability, "1")) is None:
+            return _NOTHING
+        pools = frozenset(len(pool.first) for pool in view.pools_of(self._seen, place, capability))
+        prefix = f"{group}-".encode("ascii")
+        names = islice(self._seen.scan(codec.ASSIGNMENTS, prefix), NEIGHBOURS)
+        return Known(pools, [key[len(prefix) :].partition(b"-")[0].decode() for key, _ in names])
+
+    def has(self, segments: Sequence[str]) -> bool:
+        """Whether the segments of a row, the serial last, are an identifier that was assigned."""
+        name = _name(segments)
+        return name is not None and view.get_assignment(self._seen, name) is not None
 
 
 def _name(segments: Sequence[str]) -> str | None:

@@ -26,7 +26,7 @@ from gateway.sheets.write import AS_TEXT, SHEET, set_text
 
 LISTS: Final = "代码表 Codes"  # the hidden sheet that the lists stand on
 ROWS_MAX: Final = 10_000  # that are formatted and checked, below the head
-NOTE_SIZE: Final = (260, 120)  # pixels
+NOTE_SIZE: Final = (120, 260)  # pixels, height and width
 # Columns that only an ended identifier has, and those that the segments stand for.
 _LEFT_OUT: Final = frozenset({ID_COLUMN, "ended", "reason", "successor"})
 _FIRST: Final = (*SEGMENT_COLUMNS, "state", "name", "endpoints")
@@ -109,7 +109,8 @@ def _head(cell: Any, column: Column) -> None:
     set_text(cell, f"{column}{mark}")
     cell.font = Font(bold=True)
     cell.fill = PatternFill("solid", fgColor="FFF2CC" if mark else "DDEBF7")
-    cell.comment = Comment(f"{column.zh}\n{column.en}", "csid", NOTE_SIZE[1], NOTE_SIZE[0])
+    must = "必填 required\n" if mark else ""
+    cell.comment = Comment(f"{must}{column.zh}\n{column.en}", "csid", *NOTE_SIZE)
 
 
 def _check(

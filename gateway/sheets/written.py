@@ -18,6 +18,8 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_BE, UTF_16),
 )
 _DELIMITERS: Final = (",", "\t", ";")  # in the order in which they are tried
+# Some characters of GB 18030 are two octets that UTF-8 has, too (茅台 are), hardly any are three.
+_THREE_OCTETS: Final = "\u0800"
 _BLOCK: Final = 1 << 20
 _HEAD_OCTETS: Final = 4 * LINE_CHARACTERS_MAX
 
@@ -78,8 +80,8 @@ def _heads(line: str, delimiter: str) -> list[str | None]:
 
 def _encoding(file: BinaryIO) -> str:
     """UTF-8 unless a mark says otherwise, or the lines that are no UTF-8 are all GB 18030, and more
-    than those that are. The whole file is looked at: a long table may be ASCII but for its last
-    name.
+    than those that plainly are. The whole file is looked at: a long table may be ASCII but for its
+    last name.
     """
     start = file.read(4)
     for mark, encoding in _MARKS:
@@ -103,7 +105,7 @@ def _by_line(file: BinaryIO) -> str:
         if line.isascii():
             continue
         if _is(line, "utf-8"):
-            as_utf8 += 1
+            as_utf8 += max(line.decode()) >= _THREE_OCTETS
         elif _is(line, GB18030):
             others += 1
         else:

@@ -18,6 +18,7 @@ from csid.record_csv import shielded, unshielded
 from gateway.sheets.prepare import RETURNED, heads_of
 from gateway.sheets.source import SheetSource, Source
 from gateway.sheets.write import Mark, Sheet, number_of
+from gateway.sheets.xlsx import Line
 from registry.bulk.csv_stream import Fault, TableError
 from registry.bulk.intake import TWICE
 from registry.rules.status import Status
@@ -125,18 +126,17 @@ def write(path: Path, source: Source, faults: Iterator[Fault]) -> int:
 
 
 def _joined(
-    given: Iterator[object], faults: Iterator[Fault]
+    given: Iterator[Line | Fault], faults: Iterator[Fault]
 ) -> Iterator[tuple[Fault, Sequence[Cell]]]:
     """Faults, those of a line as one, with its cells; none where it is no row."""
     fault = next(faults, None)
     for one in given:
-        number: int = one[0]  # type: ignore[index]
+        number = one.line if isinstance(one, Fault) else one.number
         while fault is not None and fault.line <= number:
             same = fault
             while (fault := next(faults, None)) is not None and fault.line == same.line:
                 same = same._replace(reason=f"{same.reason}; {fault.reason}")
-            is_row = same.line == number and not isinstance(one, Fault)
-            yield same, (one[1] if is_row else ())  # type: ignore[index]
+            yield same, one.cells if isinstance(one, Line) and same.line == number else ()
         if fault is None:
             return
     while fault is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO, Final
@@ -143,13 +143,14 @@ def _plain(
         tally.bad += len(found)
         faults.tell(found)
 
-    with registry.view() as seen, progress.bar() as bar:
+    @contextmanager
+    def look() -> Iterator[registered.Registered]:
+        with registry.view() as seen:
+            yield registered.Registered(seen)
+
+    how = prepare.Options(args.ignore_unknown, None if args.serials_as_written else look)
+    with progress.bar() as bar:
         bar.show(0, f"检查表格 examining {args.file}")
-        how = prepare.Options(
-            args.ignore_unknown,
-            None if args.serials_as_written else lambda group: registered.known(seen, group),
-            lambda segments: registered.is_registered(seen, segments),
-        )
         ready = prepare.prepared(given, how, tell, None if args.dry_run else args.data, stack)
     faults.notes = ready.notes
     if not args.json:
