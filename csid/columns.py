@@ -281,14 +281,14 @@ _COLUMNS: Final = (
     Column(
         "currency",
         _head("currency"),
-        Form.CODE,
+        Form.TEXT,
         "币种代码，如 CNY",
         "a currency code such as CNY",
     ),
     Column(
         "price_unit",
         _head("price_unit"),
-        Form.CODE,
+        Form.TEXT,
         "计价单位的英文，如 hour、month",
         "what the price buys one of, such as hour",
     ),

@@ -18,7 +18,15 @@ from typing import Final, NamedTuple
 
 from csid import vocabulary
 from csid.cells import Broken
-from csid.columns import ALIASES, BY_NAME, COLUMNS, ID_COLUMN, SEGMENT_COLUMNS, column_named
+from csid.columns import (
+    ALIASES,
+    BY_NAME,
+    COLUMNS,
+    ID_COLUMN,
+    RECORD_COLUMNS,
+    SEGMENT_COLUMNS,
+    column_named,
+)
 from csid.damage import error_of, settled
 from csid.endpoint import CACHE_ENTRIES
 from csid.errors import IdentifierError, RecordError
@@ -26,14 +34,18 @@ from csid.fields import BY_KEY, CELL_BREAK, FIELDS, PRECISIONS, STATES, TEXT, ch
 from csid.identifier import Identifier, make, parse
 from csid.record import Record
 
+ROW_COLUMNS: Final = (ID_COLUMN, *RECORD_COLUMNS)
 _STATE_OF: Final = {
     **{vocabulary.STATES[state]: state for state in STATES},
     **{f"{vocabulary.STATES[state]} {state}": state for state in STATES},
 }
 # A spreadsheet runs a cell that begins so as a formula (OWASP, "CSV Injection"; the wide forms in
 # Chinese and Japanese versions). In a table an apostrophe stands before it, and one before what
-# already has apostrophes there, so that a cell reads back as what it was.
-_FORMULA: Final = re.compile("'*[=+@\t\r\n\\-＝＋＠－]")
+# already has apostrophes there, so that a cell reads back as what it was. So it does before what
+# looks like the error of a formula or a power of ten, which an import refuses.
+_FORMULA: Final = re.compile(
+    r"'*(?:[=+@\t\r\n\-＝＋＠－#]|\d+(?:\.\d+)?[Ee][+-]\d+$|\d+\.\d+[Ee]\d+$)"
+)
 _QUOTE: Final = "'"
 # Cells of these are different in every row, so remembering them would only cost.
 _BEGINS_DAMAGE: Final = frozenset("#-0123456789")
@@ -92,6 +104,18 @@ def row_reader(header: Sequence[str], on: date, mends: bool = False) -> RowReade
         return read_identifier(row), read_record(row)
 
     return read
+
+
+def row_of(identifier: str, record: Record) -> list[str] | None:
+    """The cells of a row with the columns ROW_COLUMNS, texts as they are (`shielded` is for what
+    is written as CSV); None where a table cannot hold the record, for keys of a newer version.
+    """
+    if record.extra:
+        return None
+    texts = {f.key: f.form.show(record.values[f.key]) for f in FIELDS if f.key in record.values}
+    flops = texts.pop("fl", CELL_BREAK * (len(PRECISIONS) - 1)).split(CELL_BREAK)
+    cells = (texts.get(field.key, "") for field in FIELDS if field.key != "fl")
+    return [identifier, *cells, *flops]
 
 
 def _identifier_reader(

@@ -347,8 +347,8 @@ def _notes(source: Source, ready: Prepared) -> Iterator[str]:
         )
     if ready.numbers:
         yield (
-            f"{ready.numbers:,} 个序号是数字而非文本 serials are numbers, not text: zeros before them "
-            "would be lost; compare them with their source"
+            f"{ready.numbers:,} 个序号是数字而非文本 serials are numbers, not text: zeros before "
+            "them would be lost; compare them with their source"
         )
     if ready.examples:
         yield f"跳过示例行 example rows left out: {ready.examples:,}"

@@ -10,11 +10,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Final
 
-from csid.columns import BY_NAME, ID_COLUMN, RECORD_COLUMNS, Form
+from csid.columns import BY_NAME, ID_COLUMN, Form
 from csid.errors import CsidError
-from csid.fields import CELL_BREAK, FIELDS, PRECISIONS
 from csid.record import decode
-from csid.record_csv import shielded
+from csid.record_csv import ROW_COLUMNS, row_of, shielded
 from gateway.cli import conditions, options, output, progress
 from gateway.sheets.write import Sheet, number_of
 from registry.service import Registry
@@ -26,10 +25,11 @@ from resolver.files import write_whole
 ROWS_PER_NOTE: Final = 1_000  # between two notes of how far it is
 
 Write = Callable[[Found], bool]  # whether the form can hold it
-COLUMNS: Final = (ID_COLUMN, *RECORD_COLUMNS)  # of a table
 _LONG: Final = frozenset({ID_COLUMN, "name", "endpoints", "reason", "successor"})
 # Columns whose cells are numbers for a spreadsheet, too; a price is kept as it is written.
-_NUMBERS: Final = tuple(BY_NAME[name].form is Form.NUMBER and name != "price" for name in COLUMNS)
+_NUMBERS: Final = tuple(
+    BY_NAME[name].form is Form.NUMBER and name != "price" for name in ROW_COLUMNS
+)
 
 
 class ExportError(CsidError):
@@ -97,7 +97,7 @@ def _format(args: argparse.Namespace) -> str:
 def _as_csv(file: IO[str]) -> Iterator[Write]:
     """Rows with the columns of schemas/record.md."""
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    writer.writerow(ROW_COLUMNS)
 
     def write(found: Found) -> bool:
         cells = _cells(found)
@@ -111,8 +111,8 @@ def _as_csv(file: IO[str]) -> Iterator[Write]:
 @contextmanager
 def _as_xlsx(file: IO[str]) -> Iterator[Write]:
     """The same rows as a sheet, with heads in Chinese and English."""
-    heads = [str(BY_NAME[name]) for name in COLUMNS]
-    sheet = Sheet(heads, [n for n, name in enumerate(COLUMNS) if name in _LONG])
+    heads = [str(BY_NAME[name]) for name in ROW_COLUMNS]
+    sheet = Sheet(heads, [n for n, name in enumerate(ROW_COLUMNS) if name in _LONG])
 
     def write(found: Found) -> bool:
         cells = _cells(found)
@@ -129,14 +129,10 @@ def _as_xlsx(file: IO[str]) -> Iterator[Write]:
 
 def _cells(found: Found) -> list[str] | None:
     """The texts of a row, None where a table cannot hold it."""
-    record = decode(found.row.record)
     # A record never says superseded: read back, it would stand for an identifier that lives.
-    if found.row.state is State.SUPERSEDED or record.extra:
+    if found.row.state is State.SUPERSEDED:
         return None
-    texts = {f.key: f.form.show(record.values[f.key]) for f in FIELDS if f.key in record.values}
-    flops = texts.pop("fl", CELL_BREAK * (len(PRECISIONS) - 1)).split(CELL_BREAK)
-    cells = (texts.get(field.key, "") for field in FIELDS if field.key != "fl")
-    return [found.identifier, *cells, *flops]
+    return row_of(found.identifier, decode(found.row.record))
 
 
 @contextmanager
