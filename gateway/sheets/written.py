@@ -57,6 +57,7 @@ def written(file: BinaryIO, encoding: str | None) -> Written:
     except OSError as error:
         raise TableError(f"the table cannot be read: {error.strerror}") from None
     try:
+        "".encode(encoding)  # refuses codecs between octets and octets
         lines = codecs.getincrementaldecoder(encoding)("replace").decode(head).splitlines()
     except (LookupError, ValueError):
         return Written(encoding, ",", True)  # whoever reads it tells of it
