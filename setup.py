@@ -14,6 +14,7 @@ from setuptools import Extension, setup
 ANSWER_PATH = [
     "csid/names.py",
     "resolver/store/node.py",
+    "resolver/store/entries.py",
     "resolver/store/apexes.py",
     "resolver/store/extras.py",
     "resolver/store/build.py",
@@ -39,7 +40,18 @@ ZONE_FILES = [
     "resolver/zonefile/reader.py",
     "resolver/zonefile/check.py",
 ]
-GROUPS = {"csid": ANSWER_PATH, "csid_zones": ZONE_FILES}
+# What is decided about each zone that follows another server.
+ENGINE = [
+    "resolver/sync/job.py",
+    "resolver/sync/wire.py",
+    "resolver/sync/checks.py",
+    "resolver/sync/expire.py",
+    "resolver/sync/outcomes.py",
+    "resolver/sync/peer.py",
+    "resolver/sync/looking.py",
+    "resolver/sync/engine.py",
+]
+GROUPS = {"csid": ANSWER_PATH, "csid_zones": ZONE_FILES, "csid_engine": ENGINE}
 # Loops over octets and the batch I/O, beside their forms in plain Python.
 LOOPS = [
     "csid/coctets.pyx",

@@ -4,6 +4,9 @@ Run from the checkout: `python -m benchmarks.bench_lag [--names N] [--changes N]
 are `csid serve` on this machine, what they write is durable, UPDATE, NOTIFY and IXFR are signed
 (hmac-sha256). The zone has N names. A change adds an address; the secondary is asked for it over
 UDP again and again until it answers. The next change is sent some milliseconds later.
+
+With `--rate R [--seconds S]`, R changes a second are sent instead, over UDP, whatever is answered:
+how far the secondary is behind, and what memory and files come to (`lag_rate.py`).
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ import dns.query
 import dns.tsig
 import dns.update
 
+from benchmarks.lag_rate import Sender, first_name, sustained
 from csid import names
 from csid.protocol import NS, SOA, A
 from registry.network.following import FOLLOW
@@ -36,6 +40,7 @@ from registry.service import Registry
 from resolver.store.build import build
 from resolver.store.environment import Store
 from resolver.store.node import RRset
+from resolver.sync import tsig
 from resolver.sync.settings import (
     KEYS,
     RIGHTS,
@@ -120,6 +125,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--names", type=int, default=100_000)
     parser.add_argument("--changes", type=int, default=500)
+    parser.add_argument("--rate", type=float, help="changes a second")
+    parser.add_argument("--seconds", type=float, default=60.0, help="with --rate")
     parser.add_argument("--work", type=Path)
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="csid-lag-", dir=options.work))
@@ -127,13 +134,31 @@ def main() -> None:
     try:
         node(folder / "primary", options.names, ports[1])
         node(folder / "secondary", 0, 0)
-        with serving(folder / "primary", ports[0]), serving(folder / "secondary", ports[1]):
+        with (
+            serving(folder / "primary", ports[0]) as primary,
+            serving(folder / "secondary", ports[1]) as secondary,
+        ):
             with Registry.open(folder / "secondary", writable=True) as registry:
                 targets = [Target(HOST, ports[0], KEY)]
                 registry.perform(FOLLOW, (ADMINISTRATOR, WIRE, targets, True))
-            measured(ports, options.changes)
+            until_held(ports[1])
+            if options.rate is None:
+                measured(ports, options.changes)
+            else:
+                nodes = ((folder / "primary", primary), (folder / "secondary", secondary))
+                sender = Sender(WIRE, options.names, tsig.Key(KEY, "hmac-sha256", SECRET))
+                question = first_name(ORIGIN)
+                sustained(ports, sender, question, nodes, options.rate, options.seconds)
     finally:
         shutil.rmtree(folder)
+
+
+def until_held(port: int) -> None:
+    """Wait until the secondary has the zone."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as secondary:
+        secondary.connect((HOST, port))
+        secondary.settimeout(0.5)
+        answered(secondary, first_name(ORIGIN), time.perf_counter() + PATIENCE)
 
 
 def measured(ports: tuple[int, int], changes: int) -> None:
@@ -146,7 +171,6 @@ def measured(ports: tuple[int, int], changes: int) -> None:
         primary.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         secondary.connect((HOST, ports[1]))
         secondary.settimeout(0.5)
-        answered(secondary, query(f"n0000000.{ORIGIN}"), time.perf_counter() + PATIENCE)
         for number in range(changes + 20):
             update = dns.update.Update(ORIGIN, keyring=KEYRING, keyalgorithm="hmac-sha256")
             update.add(f"new{number}", 60, "A", "192.0.2.9")

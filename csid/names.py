@@ -60,7 +60,10 @@ def labels_of_key(key: bytes) -> list[bytes]:
 
 def wire_of_key(key: bytes) -> bytes:
     """The lower-case wire form of a key; the inverse of `key_of` on lower-case names."""
-    return b"".join(bytes((len(label),)) + label for label in labels_of_key(key)[::-1]) + ROOT
+    wire = ROOT
+    for label in labels_of_key(key):
+        wire = bytes((len(label),)) + label + wire
+    return wire
 
 
 def labels_of(wire: bytes) -> list[bytes]:

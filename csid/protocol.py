@@ -76,6 +76,7 @@ OPTION_NSID: Final = 3  # RFC 5001
 OPTION_EXPIRE: Final = 9  # RFC 7314
 OPTION_COOKIE: Final = 10  # RFC 7873
 OPTION_KEEPALIVE: Final = 11  # RFC 7828
+OPTION_PADDING: Final = 12  # RFC 7830
 OPTION_EDE: Final = 15  # RFC 8914
 
 # Extended errors (RFC 8914 section 5.2)

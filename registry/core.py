@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from registry.desk import Desk
 from registry.tables.rollback import RollbackWatch
-from registry.zones.updates import Claim
+from registry.zones.replays import Replays
+from registry.zones.updates import Claim, Result
 from registry.zones.work import Zones
 from resolver.answer.source import NO_STAGES, Stages
 from resolver.store.environment import Store
@@ -19,7 +20,8 @@ class Core:
 
     ``peer`` is the process that the unit at hand is carried out for, as `Actor.peer` has it; empty
     if it is this one; ``process`` is its number, 0 if it is this one or cannot be known. At
-    ``desk`` all requests are decided, and UPDATEs by ``claims`` where one of them takes them.
+    ``desk`` all requests are decided, and UPDATEs by ``claims`` where one of them takes them;
+    ``replays`` has what those that were signed got.
     """
 
     store: Store
@@ -27,6 +29,7 @@ class Core:
     peer: str = ""
     process: int = 0
     claims: list[Claim] = field(default_factory=list)
+    replays: Replays[Result] = field(default_factory=Replays)
     suffix: str = field(init=False)
     zones: Zones = field(init=False)
     desk: Desk = field(init=False)

@@ -7,13 +7,13 @@ record's word of state, one node, and one leaf. Whatever is not plain takes the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 import msgpack
 
 from csid.errors import ZoneError
 from csid.identifier import Identifier
-from csid.record import Record
 from registry.desk import Batch
 from registry.rules.case import entry_writer
 from registry.rules.decision import Decision
@@ -23,9 +23,8 @@ from registry.rules.requests import Actor, Request, TakeReceipt
 from registry.rules.status import Status
 from registry.tables import codec
 from registry.tables.enums import WORDS, State
-from registry.tables.log_entry import EntryWriter
-from registry.tables.record_node import node_of
 from registry.tables.volume import Site
+from resolver.store.node import EMPTY, bare
 
 _FILING: Final = int(State.FILING)
 _ACTIVE: Final = int(State.ACTIVE)
@@ -50,6 +49,19 @@ class Receipt(NamedTuple):
     reason: str = ""
 
 
+class _Place(NamedTuple):
+    """What is looked up once for the identifiers of a place.
+
+    Attributes:
+        names: what the keys of their nodes in the tree begin with.
+        entry: makes their leaves.
+    """
+
+    site: Site
+    names: bytes
+    entry: Callable[[str, bytes, int, str], bytes]
+
+
 class Receiver:
     """Takes receipts in one batch."""
 
@@ -57,8 +69,8 @@ class Receiver:
         self._batch = batch
         self._actor = actor
         self._now = now
-        self._sites: dict[str, tuple[Site, int] | None] = {}  # by place, with the next serial
-        self._writers: dict[str, EntryWriter] = {}  # by reason
+        self._tree = batch.volume.txn.table(b"tree")
+        self._places: dict[tuple[str, int, str], _Place | None] = {}  # by place, TTL, reason
 
     def take(self, given: Receipt) -> Decision:
         """What becomes of an identifier by a receipt."""
@@ -80,43 +92,48 @@ class Receiver:
             return None
         _, last, since, _, depth, record, target, *rest = _unpack(value)
         leaf = volume.leaf(last) if last < self._batch.first else None
-        packed = as_active(record)
+        if leaf is None or len(rest) != 1:
+            return None
+        [ttl] = rest
         at, _, spec = name.rpartition("/")
-        place = self._place(at)
-        if leaf is None or not packed or place is None or len(rest) != 1:
+        place = self._place(at, ttl, given.reason)
+        if place is None:
             return None
         serial = serial_of(leaf, name)
         if serial is None:
             return None
         if is_before(given.serial, serial):
             return Decision(Status.UNCHANGED, name, "")
-        site, following = place
-        [ttl] = rest
-        blob = node_of(Record.of_values(_unpack(packed, use_list=False)), packed, ttl)
+        held = self._tree.get(place.names + spec.lower().encode("ascii") + b"\0")
+        turned = as_active(record, bare(held or EMPTY))
+        if turned is None:
+            return None
+        packed, blob = turned
         try:
-            volume.plant(site, spec, blob)
+            volume.plant(place.site, spec, blob)
         except ZoneError:
             return None
         index = volume.leaves()
         row = (_ACTIVE, index, since, self._now, depth, packed, target, ttl)
         volume.put(codec.ASSIGNMENTS, key, codec.encode(row))
         volume.put(codec.BY_STATE, codec.state_key(WORDS[State.FILING].record, name), None)
-        entry = self._writer(given.reason).entry(
-            name, packed, last, f"{given.number}", Status.DONE.number, (following,), ttl
-        )
-        volume.fresh.append(entry)
+        volume.fresh.append(place.entry(name, packed, last, f"{given.number}"))
         return Decision(Status.DONE, name)
 
-    def _place(self, at: str) -> tuple[Site, int] | None:
-        if at not in self._sites:
-            site = self._batch.volume.site(at)
-            serial = 0 if site is None else self._batch.volume.next_serial(site.apex)
-            self._sites[at] = None if site is None else (site, serial)
-        return self._sites[at]
+    def _place(self, at: str, ttl: int, reason: str) -> _Place | None:
+        """What the identifiers of a place share; None if no one zone holds them all."""
+        key = (at, ttl, reason)
+        if key not in self._places:
+            self._places[key] = self._looked_up(at, ttl, reason)
+        return self._places[key]
 
-    def _writer(self, reason: str) -> EntryWriter:
-        writer = self._writers.get(reason)
-        if writer is None:
-            writer = entry_writer(self._actor, TakeReceipt.kind, self._now, reason)
-            self._writers[reason] = writer
-        return writer
+    def _looked_up(self, at: str, ttl: int, reason: str) -> _Place | None:
+        volume = self._batch.volume
+        site = volume.site(at)
+        zone = None if site is None else volume.txn.snapshot.zone_of(site.apex)
+        if site is None or zone is None:
+            return None
+        writer = entry_writer(self._actor, TakeReceipt.kind, self._now, reason)
+        serial = volume.next_serial(site.apex)
+        entry = writer.alike(Status.DONE.number, (serial,), ttl)
+        return _Place(site, zone.generation + site.below, entry)

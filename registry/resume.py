@@ -27,6 +27,7 @@ from registry.tables.rollback import RollbackWatch, lost
 from registry.tables.rows import NO_LEAF, Lost
 from registry.tables.transaction import AuditStore, TransactionView, append_leaves, write_rows
 from registry.zones.asked import Asked
+from registry.zones.serials import behind
 from resolver.store.environment import Store
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.write import WriteTransaction
@@ -35,7 +36,6 @@ from resolver.sync.settings import follow_of
 GO_ON: Final = "node.resume"  # unit, and kind of its leaves
 RENEW: Final = "node.renew"  # unit
 _NODE_OCTETS: Final = 16
-_SERIAL_STEP_MAX: Final = 2**31 - 1  # RFC 1982 section 3.1
 
 
 class Resumed(NamedTuple):
@@ -120,8 +120,7 @@ def _pass_serials(txn: WriteTransaction, missing: int) -> None:
         if follow_of(txn, apex) is not None:
             continue
         update = txn.update(names.wire_of_key(apex))
-        step = min(missing + 1, _SERIAL_STEP_MAX)
-        update.finish((update.serial() + step) % 2**32, always=True)
+        update.finish(behind(update.serial(), missing), always=True)
 
 
 def renew_node(store: Store, args: Any, peer: str = "") -> bytes:

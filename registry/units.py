@@ -16,16 +16,7 @@ from csid.errors import CsidError
 from registry import resume
 from registry.bulk import intake
 from registry.core import Core
-from registry.network import (
-    catalogs,
-    filings,
-    following,
-    handover_units,
-    owed,
-    receipts,
-    rekeying,
-    rights,
-)
+from registry.network import catalogs, filings, following, handover_units, owed, rekeying, rights
 from registry.signing import keys, sign
 from registry.verify import indexes
 from registry.writer import plans
@@ -151,7 +142,6 @@ UNITS: Final[Mapping[str, Unit]] = {
     rekeying.UNIT: rekeying.use,
     "plan": plans.carry_on,
     "rows": intake.rows,
-    receipts.UNIT: receipts.taken,
     filings.UNIT: filings.answer,
     "sweep": sweep,
     resume.GO_ON: go_on,

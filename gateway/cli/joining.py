@@ -14,7 +14,9 @@ from csid.errors import CsidError
 from csid.identifier import fold
 from gateway.cli.hidden import hide
 from registry.network.joining import JoinError, Key, Membership
+from registry.network.receipt_seal import PUBLIC_OCTETS
 from registry.tables.enums import NodeRole
+from registry.tables.node_keys import node_of
 from resolver.sync.tsig import algorithm_fault
 
 NATIONAL: Final = "national"
@@ -24,6 +26,15 @@ ROLES: Final = {
     "aggregate": NodeRole.AGGREGATE,
 }
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")  # one label of a host name
+_OPTIONS: Final = (
+    "scope",
+    "root",
+    "key",
+    "name",
+    "with_registry",
+    "network_secret",
+    "receipt_key",
+)
 _NEEDED: Final = ("root", "key", "name")
 
 
@@ -44,6 +55,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="NAME:ALGORITHM:BASE64",
         help="its key, as csid node add printed it on the national node, or @FILE that has it 密钥",
     )
+    add_receipt_key(group)
     group.add_argument("--name", metavar="NAME", help="in the register of nodes 节点名称")
     group.add_argument(
         "--with-registry",
@@ -57,13 +69,43 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_receipt_key(parser: argparse._ActionsContainer) -> None:
+    """Add the option that says how receipts are known."""
+    parser.add_argument(
+        "--receipt-key",
+        metavar="BASE64",
+        help="the public key of the national node's receipts, as csid node add printed it there "
+        "回执公钥 (without one, whoever has the node's own key can make receipts)",
+    )
+
+
+def receipt_key_of(args: argparse.Namespace) -> bytes:
+    """The key that --receipt-key says; empty if it is not given.
+
+    Raises:
+        JoinError: none.
+    """
+    if args.receipt_key is None:
+        return b""
+    try:
+        key = base64.b64decode(args.receipt_key, validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != PUBLIC_OCTETS:
+        raise JoinError(
+            f"--receipt-key {args.receipt_key[:60]!r}: expected {PUBLIC_OCTETS} octets in base64; "
+            "csid node key prints it at the national node"
+        )
+    return key
+
+
 def require_none(args: argparse.Namespace) -> None:
     """Refuse options of a node of the network where none is made.
 
     Raises:
         JoinError: one is given.
     """
-    for name in ("scope", "root", "key", "name", "with_registry", "network_secret"):
+    for name in _OPTIONS:
         if getattr(args, name):
             option = name.replace("_", "-")
             raise JoinError(f"--{option} is for --role {', '.join(ROLES)}: give that as well")
@@ -90,6 +132,8 @@ def membership_of(args: argparse.Namespace) -> Membership:
     name = args.name.lower()
     if _NAME.fullmatch(name) is None:
         raise JoinError(f"--name {args.name[:70]!r}: expected one label of 1 to 63 of a-z 0-9 -")
+    if args.address:
+        raise JoinError("--address: a node of the network has the addresses of its register entry")
     root = address.parse(args.root)
     registers = role is NodeRole.REGION or args.with_registry
     scope = tuple(fold(one) for text in args.scope for one in text.split(",") if one)
@@ -97,7 +141,12 @@ def membership_of(args: argparse.Namespace) -> Membership:
     if args.network_secret is not None:
         secret = _octets("--network-secret", _given(args.network_secret))
     key = key_of(args.key, "--key")
-    return Membership(role, name, scope, (root.host, root.port), key, registers, secret)
+    if (of := node_of(key.name)) not in ("", name):
+        raise JoinError(f"--key {names.to_text(key.name)} is that of node {of}; --name says {name}")
+    receipts = receipt_key_of(args)
+    if receipts and role is NodeRole.AGGREGATE:
+        raise JoinError("--receipt-key is for nodes that get receipts; an aggregate gives them")
+    return Membership(role, name, scope, (root.host, root.port), key, registers, secret, receipts)
 
 
 def _given(text: str) -> str:

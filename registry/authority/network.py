@@ -19,6 +19,7 @@ from registry.tables.view import (
     cut_below,
     get_cut,
     get_node,
+    get_owner,
     get_past_cut,
 )
 from resolver.store.node import RRset
@@ -26,7 +27,8 @@ from resolver.store.node import RRset
 _NODES: Final = f"{network.NODES}\0".encode("ascii")
 _MOVES: Final = f"{network.MOVES}\0".encode("ascii")
 _MOVED: Final = f"{network.MOVED}\0".encode("ascii")
-_TOPS: Final = (_MOVED, _MOVES, _NODES)  # below which no other name may be
+_OWNERS: Final = f"{network.OWNERS}\0".encode("ascii")
+_TOPS: Final = (_MOVED, _MOVES, _NODES, _OWNERS)  # below which no other name may be
 CATALOG: Final = f"{network.CATALOG}\0".encode("ascii")
 _MEMBERS: Final = CATALOG + b"zones\0"
 _BY_KEY: Final = attrgetter("key")
@@ -60,7 +62,11 @@ class Network:
         """The names, in order; those at or before a key are left out."""
         if self.is_root:
             found: Iterator[Wanted] = merge(
-                self._cuts(after), self._moves(after), self._nodes(after), key=_BY_KEY
+                self._cuts(after),
+                self._moves(after),
+                self._nodes(after),
+                self._owners(after),
+                key=_BY_KEY,
             )
         elif self.is_catalog:
             found = self._members(after)
@@ -111,6 +117,17 @@ class Network:
                 row = get_cut(self._view, cut)
                 if row is not None:
                     yield from self._keyed(network.moving_names(cut, row), row.leaf)
+
+    def _owners(self, after: bytes | None) -> Iterator[Wanted]:
+        begin = self._territory.above + _OWNERS
+        start = b""
+        if after is not None and after > begin:
+            if not after.startswith(begin):
+                return
+            start = after[len(begin) :].rstrip(b"\0").upper()
+        for key, value in self._view.scan(codec.OWNERS, b"", start):
+            code, owner = key.decode("ascii"), codec.decode_owner(value)
+            yield from self._keyed(network.owner_names(code, owner), owner.leaf)
 
     def _members(self, after: bytes | None) -> Iterator[Wanted]:
         start = b""
@@ -175,6 +192,9 @@ class Network:
         if key.startswith(self._territory.above + _NODES):
             node = get_node(self._view, labels[1].lower()) if labels[1:] else None
             return node is not None and node.leaf >= since
+        if key.startswith(self._territory.above + _OWNERS):
+            owner = get_owner(self._view, labels[1].upper()) if labels[1:] else None
+            return owner is not None and owner.leaf >= since
         if key.startswith((self._territory.above + _MOVED, self._territory.above + _MOVES)):
             labels = labels[1:]
         for end in range(1, min(len(labels), CUT_SEGMENTS) + 1):

@@ -14,10 +14,12 @@ from csid.errors import ZoneError
 from registry.core import Core
 from registry.network import membership
 from registry.network.following import ring
+from registry.network.targets import checked_all
 from registry.tables import codec
 from registry.tables.naming import Names
+from registry.tables.network import CATALOG
 from registry.tables.transaction import TransactionView
-from registry.zones import places, updates
+from registry.zones import moving, places, updates
 from registry.zones.asked import Asked
 from resolver.store.apexes import NOT_READY
 from resolver.store.seek import APEX_PREFIX
@@ -33,7 +35,6 @@ from resolver.sync.settings import (
     Target,
     catalog_of,
     follow_of,
-    key_row,
     pack,
     where,
 )
@@ -68,6 +69,20 @@ class NodePolicy(holding.Policy):
     ) -> tuple[str, tuple[Target, ...]]:
         found = membership.template(txn, self._named, apex, member)
         return super().template(txn, apex, member) if found is None else found
+
+    def mark(self, follow: Follow) -> bytes:
+        """Of a cut with the node that it was of: another makes a zone of its own there."""
+        if follow.catalog != self._named.key(CATALOG):
+            return super().mark(follow)
+        return follow.member + b"\0" + follow.group.encode()
+
+    def is_another(self, txn: WriteTransaction, zone: bytes, group: str) -> bool:
+        """A cut is the same at another node only if it has moved there."""
+        suffix = names.key_of(self._named.wire)
+        if not zone.startswith(suffix):
+            return False
+        cut = zone[len(suffix) : -1].replace(b"\0", b"/").decode("ascii", "replace").upper()
+        return not cut.isascii() or moving.holder(txn, self._named, cut) != group
 
 
 def produce(core: Core, args: Any) -> int:
@@ -115,21 +130,18 @@ def consume(core: Core, args: Any) -> bool:
             (`Target` rows), and [group, primaries] for members of certain groups.
 
     Raises:
-        ZoneError: the catalog is this node's own, or a key is not here.
+        ZoneError: the catalog is this node's own.
+        TargetError: a primary cannot be asked so.
     """
     asked, origin, rows, group_rows = args
     Asked.of(asked, core.peer)
     origin = origin.lower()
     apex = names.key_of(origin)
-    primaries = _targets(rows)
-    groups = tuple((group, _targets(targets)) for group, targets in group_rows)
     now = int(time.time())
     policy = NodePolicy(core.suffix)
     with core.store.write() as txn:
-        for target in (*primaries, *(one for _, targets in groups for one in targets)):
-            if target.key and key_row(txn, target.key) is None:
-                name = names.to_text(target.key)
-                raise ZoneError(name, "no key of this name is here; add it with csid key add")
+        primaries = checked_all(txn, rows)
+        groups = tuple((group, checked_all(txn, targets)) for group, targets in group_rows)
         before = catalog_of(txn, apex)
         since = now if before is None else before.since
         txn.table(CATALOGS).put(where(apex), pack(Catalog(primaries, groups, since)))
@@ -202,7 +214,3 @@ def offer(core: Core, origin: bytes) -> None:
     with core.store.write() as txn:
         holding.settle(txn, apex, int(time.time()), NodePolicy(core.suffix))
     ring(core, apex)
-
-
-def _targets(rows: Sequence[Sequence[Any]]) -> tuple[Target, ...]:
-    return tuple(Target(*row) for row in rows)

@@ -12,10 +12,11 @@ from ipaddress import ip_address
 from typing import Any, Final, NamedTuple
 
 from csid import names
-from csid.protocol import AAAA, ANY, DS, NOERROR, NS, REFUSED, A
+from csid.protocol import AAAA, ANY, CLASS_IN, DS, NOERROR, NS, REFUSED, TXT, A
 from registry.desk import Batch
 from registry.network import seen
 from registry.rules.cut_draft import is_within
+from registry.rules.cut_moves import may_switch
 from registry.rules.decision import Decision
 from registry.rules.requests import Actor, FileCut, Request, Role, Server, WithdrawCut
 from registry.rules.status import Status
@@ -36,6 +37,10 @@ RRsets = Mapping[int, RRset]
 Body = FileCut | WithdrawCut
 
 CUTS_MAX: Final = 100  # in one UPDATE, which is decided as a whole
+_UNBOUND: Final = (
+    "it moves to this node, which takes it over by itself; a filing that is not bound to that move "
+    "(the TXT records that say so, as prerequisite) is none"
+)
 _DELEGATING: Final = frozenset({NS, DS, ANY})
 _OF_CUT: Final = frozenset({NS, DS, A, AAAA})
 _GLUE: Final = frozenset({A, AAAA})
@@ -82,6 +87,8 @@ class Cuts:
         try:
             with core.desk.batch(core.store, now) as batch:
                 for body in bodies:
+                    if _is_unbound(batch, suffix, asked, body):
+                        raise _Undone(Decision(Status.CUT_MOVES, body.cut, _UNBOUND))
                     decision = batch.decide(Request(actor, body))
                     if not _is_content(body, decision):
                         raise _Undone(decision)
@@ -113,6 +120,18 @@ def _is_content(body: Body, decision: Decision) -> bool:
     """
     missing = isinstance(body, WithdrawCut) and decision.status is Status.NOT_FOUND
     return decision.status.success or missing
+
+
+def _is_unbound(batch: Batch, suffix: Names, asked: effect.Asked, body: Body) -> bool:
+    """Whether a filing would switch a cut that moves, and does not say that it is about that move:
+    the node may ask for what it had begun there itself, or may have asked before the move was.
+    """
+    row = get_cut(batch.view, body.cut)
+    if not isinstance(body, FileCut) or row is None or not may_switch(row, body.node):
+        return False
+    name = suffix.key(f"{network.MOVES}/{body.cut}")
+    held = {one.key for one in asked.prerequisites if (one.rrtype, one.rrclass) == (TXT, CLASS_IN)}
+    return name not in held
 
 
 def _waiting(batch: Batch, bodies: list[Body]) -> str:

@@ -19,7 +19,9 @@ ACTIVE: Final = "active"
 FILING: Final = b"\xa2st\xa6filing"
 
 
-def examine(name: str, record: bytes, holder: Other | None, before: Filed | None) -> Refusal | None:
+def examine(
+    name: str, record: bytes, holder: Other | None, before: Filed | None, owner: str = ""
+) -> Refusal | None:
     """Why an identifier is not taken; None if it is.
 
     Args:
@@ -27,6 +29,7 @@ def examine(name: str, record: bytes, holder: Other | None, before: Filed | None
         record: that it resolves to, canonical msgpack.
         holder: the node whose zone it is in, as the register of nodes has it.
         before: what was said of it before.
+        owner: its state at the national node, if that is one in which nothing new is taken.
     """
     if before is not None and before.state is FiledState.ENDED:
         return Refusal(
@@ -40,6 +43,9 @@ def examine(name: str, record: bytes, holder: Other | None, before: Filed | None
         return Refusal(Status.NOT_FOUND, "its node is not in the register of nodes")
     if holder.state != ACTIVE:
         return Refusal(Status.POLICY_PROHIBITS, f"node {holder.name} is {holder.state}")
+    if owner:
+        detail = f"owner {name.partition('/')[0]} is {owner} at the national node"
+        return Refusal(Status.NOT_ACCREDITED, detail)
     try:
         identifier = parse(name)
         decode(record)

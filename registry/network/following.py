@@ -13,6 +13,7 @@ from typing import Any, Final
 from csid import names
 from csid.errors import ZoneError
 from registry.core import Core
+from registry.network.targets import checked_all
 from registry.tables import codec
 from registry.tables.enums import FILING_WORDS, UNDER_WAY
 from registry.tables.naming import Names
@@ -28,10 +29,8 @@ from resolver.sync import states
 from resolver.sync.settings import (
     FOLLOWS,
     Follow,
-    Target,
     catalog_of,
     follow_of,
-    key_row,
     pack,
     where,
 )
@@ -49,18 +48,15 @@ def follow(core: Core, args: Any) -> bool:
             a ZONEMD that is wrong keeps it from being taken (RFC 8976).
 
     Raises:
-        ZoneError: it is this node's own, or identifiers lie in it, or a key is not here.
+        ZoneError: it is this node's own, or identifiers lie in it.
+        TargetError: a primary cannot be asked so.
     """
     asked, origin, rows, zonemd = args
     origin = origin.lower()
     Asked.of(asked, core.peer)
-    primaries = tuple(Target(*row) for row in rows)
     apex = names.key_of(origin)
     with core.store.write() as txn:
-        for target in primaries:
-            if target.key and key_row(txn, target.key) is None:
-                name = names.to_text(target.key)
-                raise ZoneError(name, "no key of this name is here; add it with csid key add")
+        primaries = checked_all(txn, rows)
         before = follow_of(txn, apex)
         _require_at_rest(core, txn, apex)
         if before is not None and before.catalog:

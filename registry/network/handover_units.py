@@ -29,7 +29,7 @@ from registry.tables.naming import Names
 from registry.tables.registered import SEGMENTS, begins_shaped, is_shaped
 from registry.tables.resolution import is_own
 from registry.tables.rows import NO_LEAF, ZoneRow
-from registry.zones import places
+from registry.zones import moving, places
 from registry.zones.asked import DROP, LOAD
 from registry.zones.founding import server_of
 from resolver.store import node
@@ -49,6 +49,7 @@ GIVE_UP: Final = "move.give-up"
 TAKE: Final = "move.take"
 OWN: Final = "move.own"
 AT_ONCE: Final = 200  # names, before the time is looked at
+NO_AGGREGATE: Final = "no aggregate is in the register, from which to take the zone"
 
 
 class HandoverError(CsidError):
@@ -83,13 +84,18 @@ def _require_whole(txn: WriteTransaction, apex: bytes, cut: str) -> None:
 
 
 def thaw(core: Core, args: Any) -> str:
-    """The national node has taken the move back: the cut is the old node's as ever."""
+    """The national node has taken the move back: the cut is the old node's as ever. Not so once the
+    next move is known, of which this node may have said meanwhile that it changes nothing.
+    """
     key, cut, _ = args
-    apex = Names(core.suffix).key(cut)
+    named = Names(core.suffix)
     with core.desk.batch(core.store, int(time.time())) as batch:
-        if _state(batch, cut) is FilingState.MOVING:
+        txn = _txn(batch)
+        is_back = moving.holder(txn, named, cut) == _own_name(batch)
+        is_back &= moving.move_of(txn, named, cut) is None
+        if _state(batch, cut) is FilingState.MOVING and is_back:
             _note(batch, key, cut, FilingState.FILED, "")
-            _txn(batch).table(FOLLOWS).delete(where(apex))
+            txn.table(FOLLOWS).delete(where(named.key(cut)))
     return ""
 
 
@@ -109,6 +115,10 @@ def leave(core: Core, args: Any) -> str:
             states.begin(txn, apex)
             origin = names.to_text(named.target(cut))
             zone = view.get_zone(batch.view, origin)
+            last = moving.last_serial(txn, named, cut)
+            if last not in (None, txn.update(named.target(cut)).serial()):
+                # Its data was put back from an older copy: what it has is not what has moved.
+                states.ask(txn, apex, full=True)
             if zone is not None:
                 _note_zone(batch, _actor(key, cut), DROP, origin, zone._replace(held=False))
         while True:
@@ -152,7 +162,7 @@ def begin(core: Core, args: Any) -> str:
             raise HandoverError(f"it lies in the zone {shown} of this node")
         primaries = tuple(aggregates(txn, named, names.from_text(own)))
         if not primaries:
-            raise HandoverError("no aggregate is in the register, from which to take the zone")
+            raise HandoverError(NO_AGGREGATE)
         _note(batch, key, cut, FilingState.TAKING, other)
         txn.table(FOLLOWS).put(where(apex), pack(Follow(primaries, since=int(time.time()))))
         # Until it is here whole, this node leads on to whoever has it.
@@ -161,13 +171,19 @@ def begin(core: Core, args: Any) -> str:
 
 
 def give_up(core: Core, args: Any) -> str:
-    """The cut does not come to this node after all."""
+    """The cut does not come to this node after all. Not so once the next move here is known, which
+    this node may have asked for meanwhile.
+    """
     key, cut, other, _ = args
+    named = Names(core.suffix)
     with core.desk.batch(core.store, int(time.time())) as batch:
-        if _state(batch, cut) is FilingState.TAKING:
+        txn, own = _txn(batch), _own_name(batch)
+        move = moving.move_of(txn, named, cut)
+        comes = moving.holder(txn, named, cut) == own or (move is not None and move.to == own)
+        if _state(batch, cut) is FilingState.TAKING and not comes:
             _note(batch, key, cut, FilingState.MOVED, other)
-            _drop(_txn(batch), Names(core.suffix).key(cut))
-    catalogs.offer(core, Names(core.suffix).target(cut))
+            _drop(txn, named.key(cut))
+    catalogs.offer(core, named.target(cut))
     return ""
 
 
@@ -254,7 +270,8 @@ def own(core: Core, args: Any) -> str:
         txn.table(FOLLOWS).delete(where(apex))
         states.end(txn, apex)
         zone.set(b"", apex_of(zone.rrsets(b""), server_of(batch.view, named)))
-        zone.finish(always=True)
+        missing = view.get_lost(batch.view)  # of what it may have had, and others have
+        zone.finish((serial + missing + 1) % 2**32 if missing else None, always=True)
         entry = txn.table(b"apexes").get(where(apex))
         if entry is not None and split_zone_entry(entry).flags == EXPIRED:
             txn.set_flags(origin, SERVED)
@@ -287,6 +304,11 @@ def _txn(batch: Batch) -> WriteTransaction:
 def _state(batch: Batch, cut: str) -> FilingState | None:
     row = view.get_cut_filing(batch.view, cut)
     return None if row is None else row.state
+
+
+def _own_name(batch: Batch) -> str:
+    place = view.get_place(batch.view)
+    return "" if place is None else place.name
 
 
 def _actor(key: str, cut: str) -> Actor:

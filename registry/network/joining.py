@@ -73,6 +73,7 @@ class Membership(NamedTuple):
         key: its own.
         registers: whether it assigns identifiers.
         secret: of the network; of an aggregate alone.
+        receipt_key: public, by which receipts are known; empty: by the node's own key alone.
     """
 
     role: NodeRole
@@ -82,6 +83,7 @@ class Membership(NamedTuple):
     key: Key
     registers: bool
     secret: bytes = b""
+    receipt_key: bytes = b""
 
 
 def create(
@@ -107,7 +109,8 @@ def create(
             txn.table(b"meta").put(SECRET, of.secret)
         note_node(txn, suffix, authority, asked, now)
         note_place(txn, Place(of.role, of.name, NO_LEAF, now, suffix), asked)
-        root = Root(*of.root, names.to_text(of.key.name), of.registers, NO_LEAF, now)
+        own = names.to_text(of.key.name)
+        root = Root(*of.root, own, of.registers, NO_LEAF, now, of.receipt_key)
         note_root(txn, of.name, root, asked, now)
         _set_scope(txn, of, asked, now)
         _follow(txn, origin, of, now)

@@ -45,7 +45,6 @@ from resolver.sync.settings import (
     pack,
 )
 
-KEYS_HELD: Final = 2  # of each node
 _ACTIVE: Final = "active"
 _AGGREGATE: Final = "aggregate"
 _INDUSTRY: Final = "industry"
@@ -96,12 +95,15 @@ def _joined(txn: WriteTransaction) -> tuple[Place, Root] | None:
 
 def keys_of(txn: WriteTransaction, other: Other) -> Iterator[tuple[bytes, KeyRow]]:
     """The keys of another node, by their names in wire form, derived from the network's secret:
-    its present one, and that before it, which the node may still have.
+    its present one, and that before it for as long as the register lets it hold.
     """
     secret = txn.table(b"meta").get(SECRET) or b""
-    for generation in range(other.generation, max(0, other.generation - KEYS_HELD), -1):
-        row = KeyRow(ALGORITHM, derive(secret, other.name, generation), other.name)
-        yield key_name(other.name, generation), row
+    row = KeyRow(ALGORITHM, derive(secret, other.name, other.generation), other.name)
+    yield key_name(other.name, other.generation), row
+    if other.until and other.generation > 1:
+        older = derive(secret, other.name, other.generation - 1)
+        row = KeyRow(ALGORITHM, older, other.name, other.until)
+        yield key_name(other.name, other.generation - 1), row
 
 
 def key_of(moment: Moment, other: Other, age: int = 0) -> bytes | None:

@@ -3,12 +3,13 @@
 zone     the zone of a cut
 record   the identifier's name, TYPE65348 (`csid.protocol.RECEIPT`), IN, TTL 0:
          msgpack [number, status, serial, time, reason]
+seal     at the name of the zone, see `receipt_seal`
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgpack
 
@@ -16,6 +17,7 @@ from csid import names
 from csid.fields import hidden_in
 from csid.prefix import ancestors
 from csid.protocol import CLASS_IN, FORMERR, NOERROR, RECEIPT, REFUSED, SERVFAIL
+from registry.network.receipt_seal import is_sealed
 from registry.receiving import Receipt, Receiver
 from registry.rules.decision import Decision
 from registry.rules.requests import TEXT_MAX, Actor, Role
@@ -33,8 +35,11 @@ from resolver.sync.update.message import Record
 if TYPE_CHECKING:
     from registry.core import Core
 
-UNIT: Final = "receipts"
 SERIALS: Final = 2**32
+_UNSEALED: Final = (
+    "these receipts are not sealed by the national node (the key that this node knows it by is "
+    "another: csid node key prints it there, csid node use-key --receipt-key takes it here)"
+)
 _ON_ITS_WAY: Final = (FilingState.MOVING, FilingState.TAKING)
 
 
@@ -52,13 +57,20 @@ class Claim:
     def carry_out(self, core: Core, asked: Asked, key: bytes, address: bytes, now: int) -> Result:
         """Take them, durable when this returns."""
         with core.store.read() as read:
-            place, own = view.get_place(TransactionView(read)), key_row(read, key)
+            seen, own = TransactionView(read), key_row(read, key)
+            place, root = view.get_place(seen), view.get_root(seen)
         if place is None or own is None or own.node != place.name:
             return Result(REFUSED, "receipts are taken under this node's own key only")
         if asked.prerequisites:
             return Result(FORMERR, "receipts have no prerequisites")
+        seals = [one.data for one in asked.changes if one.key == asked.apex]
+        records = [one for one in asked.changes if one.key != asked.apex]
+        if root is not None and root.receipt_key:
+            said = [(one.key, one.data) for one in records]
+            if not is_sealed(root.receipt_key, place.name, said, seals):
+                return Result(REFUSED, _UNSEALED)
         try:
-            given = read_records(Names(core.suffix), asked.changes)
+            given = read_records(Names(core.suffix), records)
         except ReceiptError as error:
             return Result(FORMERR, str(error))
         decisions = take(core, names.to_text(key), given, now)
@@ -85,10 +97,15 @@ class Claim:
         return ""
 
 
+def data_of(number: int, status: int, serial: int, time: int, reason: str) -> bytes:
+    """The data of the record of a receipt."""
+    data: bytes = msgpack.packb([number, status, serial, time, reason])
+    return data
+
+
 def record_of(named: Names, receipt: Receipt, time: int) -> Record:
     """A receipt, given at a time in Unix seconds, as a record of an UPDATE."""
-    values = [receipt.number, receipt.status, receipt.serial, time, receipt.reason]
-    data: bytes = msgpack.packb(values)
+    data = data_of(receipt.number, receipt.status, receipt.serial, time, receipt.reason)
     return Record(named.key(receipt.identifier), RECEIPT, CLASS_IN, 0, data)
 
 
@@ -144,16 +161,3 @@ def take(core: Core, key: str, given: Sequence[Receipt], now: int) -> list[Decis
             if decision.status is Status.DONE:
                 observe(decision)
     return decisions
-
-
-def taken(core: Core, args: Any) -> list[list[Any]]:
-    """The unit: take receipts (identifier, number, status, serial, time, reason) that came under a
-    key, at a time; for each status, subject and detail.
-    """
-    key, now, rows = args
-    given = [
-        Receipt(name, number, status, serial, shown(reason))
-        for name, number, status, serial, _, reason in rows
-    ]
-    decisions = take(core, key, given, now)
-    return [[one.status.number, one.subject, one.detail] for one in decisions]

@@ -59,7 +59,7 @@ def use(core: Core, args: Any) -> list[str]:
     Args:
         args: who asks (`Asked.told`); of the key its name in wire form, algorithm and secret, or
             empty for the key there is; for how many seconds the one before holds on; host and port
-            of the national node, or empty.
+            of the national node, or empty; the public key of receipts, or empty.
 
     Returns:
         The names of the keys that it has since, its present one first.
@@ -67,7 +67,7 @@ def use(core: Core, args: Any) -> list[str]:
     Raises:
         RekeyError: it is in no network, or the key is another's; nothing was done.
     """
-    told, name, algorithm, secret, overlap, place = args
+    told, name, algorithm, secret, overlap, place, receipt_key = args
     asked = Asked.of(told, core.peer)
     now = int(time.time())
     with core.store.write() as txn:
@@ -86,7 +86,12 @@ def use(core: Core, args: Any) -> list[str]:
         current = name or before
         own = (current, *(one for one in own_keys(txn, of.name) if one != current))
         host, port = place or (root.host, root.port)
-        row = root._replace(host=host, port=port, key=names.to_text(own[0]))
+        row = root._replace(
+            host=host,
+            port=port,
+            key=names.to_text(own[0]),
+            receipt_key=receipt_key or root.receipt_key,
+        )
         if row != root:
             _note(txn, of, row, root, asked, now)
         _give(txn, former, own)

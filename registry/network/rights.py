@@ -13,6 +13,7 @@ from typing import Any, Final
 from csid import names
 from csid.errors import CsidError
 from registry.core import Core
+from registry.network.targets import checked
 from registry.tables.enums import NodeRole
 from registry.tables.node_keys import node_of, own_keys
 from registry.tables.transaction import TransactionView
@@ -40,7 +41,6 @@ from resolver.sync.settings import (
     pack,
     where,
 )
-from resolver.sync.tls import tls_fault
 from resolver.sync.tsig import algorithm_fault
 
 ADD_KEY: Final = "key.add"
@@ -192,7 +192,8 @@ def _names_key(txn: WriteTransaction, table: bytes, key: bytes, name: bytes) -> 
 
 
 def allow(core: Core, args: Any) -> int:
-    """Give rights to somebody, or take them; returns how many were not, or were, there before.
+    """Give rights to somebody, or take them; returns how many were not, or were, there before. Who
+    has a right over TLS alone and who has it anyhow are one: what is said last holds.
 
     Args:
         args: who asks (`Asked.told`), the origin in wire form (empty: all zones without rights of
@@ -211,13 +212,19 @@ def allow(core: Core, args: Any) -> int:
         ours = _ours(txn, place)
         rights = own_rights(txn, place) or ours
         before: tuple[Subject, ...] = getattr(rights, kind)
+        meant = {one._replace(tls=False) for one in subjects}
+        others = tuple(one for one in before if one._replace(tls=False) not in meant)
+        changes = len(before) - len(others)
         if is_taken:
-            after = tuple(one for one in before if one not in subjects)
+            after = others
         else:
             for one in subjects:
                 if one.key:
                     _known_key(txn, one.key)
-            after = (*before, *dict.fromkeys(one for one in subjects if one not in before))
+            new = dict.fromkeys(one for one in subjects if one not in before)
+            changes = len(new)
+            held = tuple(one for one in before if one in subjects or one in others)
+            after = (*held, *new)
             if len(after) > MAX_SUBJECTS:
                 raise SettingError(
                     f"{_origin(place)}: {len(after)} of one right; at most {MAX_SUBJECTS}: give it "
@@ -226,7 +233,7 @@ def allow(core: Core, args: Any) -> int:
         if after != before:
             changed = rights._replace(**{kind: after})
             _put(txn, RIGHTS, place, changed if any(changed) and changed != ours else ())
-    return abs(len(after) - len(before))
+    return changes
 
 
 def _ours(txn: WriteTransaction, place: bytes) -> Rights:
@@ -242,7 +249,7 @@ def _ours(txn: WriteTransaction, place: bytes) -> Rights:
 
 
 def _checked_subject(subject: Subject) -> Subject:
-    network, length, key = subject
+    network, length, key, tls = subject
     octets = isinstance(network, bytes) and isinstance(key, bytes) and isinstance(length, int)
     if not octets or len(network) not in (0, 4, 16) or not 0 <= length <= 8 * len(network):
         raise SettingError(f"{subject!r:.80} is no network")
@@ -251,7 +258,7 @@ def _checked_subject(subject: Subject) -> Subject:
         raise SettingError(f"{network.hex()}/{length}: has more than the octets of a network")
     if not network and not key:
         raise SettingError("a right is given to an address, a network or a key")
-    return Subject(network, length, _checked_name(key) if key else b"")
+    return Subject(network, length, _checked_name(key) if key else b"", bool(tls))
 
 
 # -- servers to be notified
@@ -262,23 +269,22 @@ def notify(core: Core, args: Any) -> bool:
 
     Args:
         args: who asks (`Asked.told`), the origin in wire form (empty: all zones without servers of
-            their own), a `Target`, whether it is taken away: whatever its key and TLS are.
+            their own), a `Target`, whether it is taken away: whatever its key, TLS and source are.
 
     Raises:
-        SettingError: there is no such zone or key, or the server cannot be reached so.
+        SettingError: there is no such zone.
+        TargetError: the server cannot be reached so.
     """
     asked, origin, row, is_taken = args
     Asked.of(asked, core.peer)
-    target = _checked_target(Target(*row))
     with core.store.write() as txn:
+        target = Target(*row) if is_taken else checked(txn, row)
         place = _place(txn, origin, must_be_held=not is_taken)
         before = own_targets(txn, place) or (() if is_taken else _told_anyway(txn, place))
         others = [one for one in before if one[:2] != target[:2]]
         if is_taken:
             after = tuple(others)
         else:
-            if target.key:
-                _known_key(txn, target.key)
             after = before if target in before else (*others, target)
             if len(after) > MAX_TARGETS:
                 raise SettingError(f"{_origin(place)}: at most {MAX_TARGETS} servers are notified")
@@ -295,15 +301,6 @@ def _told_anyway(txn: WriteTransaction, place: bytes) -> tuple[Target, ...]:
         return ()
     own = set(own_keys(txn, of.name))
     return tuple(one for one in own_targets(txn, EVERYWHERE) or () if one.key in own)
-
-
-def _checked_target(target: Target) -> Target:
-    host, port, key, tls = target
-    if not isinstance(host, str) or not host or not isinstance(port, int) or not 0 < port < 65_536:
-        raise SettingError(f"{host!r:.80}, port {port!r:.20}: no server can be there")
-    if fault := tls_fault(tls):
-        raise SettingError(fault)
-    return target._replace(key=_checked_name(key) if key else b"")
 
 
 # -- what all have in common

@@ -15,7 +15,7 @@ from registry.rules.filed import begun
 from registry.rules.filing import read_receipt
 from registry.rules.lifecycle import BIRTH, LIVE, TRANSITIONS, Verb, verb_between
 from registry.tables import view
-from registry.tables.enums import BY_WORD, WORDS, State
+from registry.tables.enums import BY_WORD, LISTED, WORDS, State
 from registry.tables.index import place_of
 from registry.tables.rows import NO_LEAF, Assignment, Pool, PoolUse
 
@@ -81,7 +81,8 @@ def receipted(step: Step) -> Effect:
     state, target = _said(step.entry.after)
     _, status = read_receipt(step.entry.to)
     wanted = State.ACTIVE if status.success else State.REFUSED
-    require(before.state is State.FILING, f"{name} is {_word(before.state)}: no receipt is due")
+    is_due = before.state is State.FILING or (not status.success and before.state in LISTED)
+    require(is_due, f"{name} is {_word(before.state)}: no receipt is due")
     require(state is wanted, f"its record is {_word(state)}, the receipt says {status.name}")
     return _changed(step, name, before, state, target)._replace(to=step.entry.to)
 

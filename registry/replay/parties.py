@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from registry.replay.effect import Effect, Step, require
 from registry.rules import pools
-from registry.rules.filing import rows_of
+from registry.rules.filing import AGAIN, rows_of
+from registry.rules.owners import judged_names
 from registry.rules.participants import STANDINGS
 from registry.tables import codec, view
 from registry.tables.changes import TreeChange, TreeKind
@@ -56,7 +57,8 @@ def owner_judged(step: Step) -> Effect:
     require(after.standing in led, f"the accreditation does not lead from {words}")
     same = before._replace(standing=after.standing, leaf=step.leaf)
     require(after == same, "changes more than the standing of the owner")
-    return _of_owner(step, after, before.leaf)
+    tree = judged_names(step.view, step.entry.on, before, after)
+    return _of_owner(step, after, before.leaf)._replace(tree=tree)
 
 
 def owner_qualified(step: Step) -> Effect:
@@ -115,7 +117,7 @@ def filing_asked(step: Step) -> Effect:
     """A cut that the national node is asked for."""
     entry = step.entry
     before = view.get_cut_filing(step.view, entry.on)
-    holds = before is None or before.state is FilingState.REFUSED
+    holds = before is None or before.state in AGAIN
     require(holds, f"the filing of {entry.on} is under way")
     row = codec.decode_cut_filing(entry.after)
     since = entry.time if before is None else before.since

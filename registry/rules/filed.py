@@ -35,16 +35,23 @@ def as_filing(packed: bytes, blob: bytes) -> tuple[str, bytes, bytes]:
     """State, record and node of an active identifier as it is filed, from its record and node; no
     state where that is not plain to be seen in the octets.
     """
+    turned = _turned(packed, blob, _ACTIVE, _FILING)
+    return ("", packed, blob) if turned is None else (_FILING, *turned)
+
+
+def as_active(packed: bytes, blob: bytes) -> tuple[bytes, bytes] | None:
+    """Record and node of an identifier that waits as it is once it is active; None as above."""
+    return _turned(packed, blob, _FILING, _ACTIVE)
+
+
+def _turned(packed: bytes, blob: bytes, before: str, after: str) -> tuple[bytes, bytes] | None:
+    old, new = before.encode(), after.encode()
     around = blob[: -len(packed)]
-    if packed.count(_PACKED + _ACTIVE.encode()) != 1 or around.count(_TEXT + _ACTIVE.encode()) != 1:
-        return "", packed, blob
-    packed = packed.replace(_PACKED + _ACTIVE.encode(), _PACKED + _FILING.encode())
-    around = around.replace(_TEXT + _ACTIVE.encode(), _TEXT + _FILING.encode())
-    return _FILING, packed, around + packed
-
-
-def as_active(packed: bytes) -> bytes:
-    """The record of an identifier that waits as it is once it is active; empty as above."""
-    if packed.count(_PACKED + _FILING.encode()) != 1:
-        return b""
-    return packed.replace(_PACKED + _FILING.encode(), _PACKED + _ACTIVE.encode())
+    if (
+        packed.count(_PACKED + old) != 1
+        or around.count(_TEXT + old) != 1
+        or not blob.endswith(packed)
+    ):
+        return None
+    packed = packed.replace(_PACKED + old, _PACKED + new)
+    return packed, around.replace(_TEXT + old, _TEXT + new) + packed

@@ -17,7 +17,7 @@ from registry.rules.status import BY_NUMBER, Status
 from registry.rules.transitions import turned
 from registry.tables import codec, log_entry, view
 from registry.tables.changes import Row
-from registry.tables.enums import FILING_WORDS, WORDS, FilingState, State
+from registry.tables.enums import FILING_WORDS, LISTED, WORDS, FilingState, State
 from registry.tables.rows import NO_LEAF, Assignment, CutFiling, Root
 
 CUT_SEGMENTS: Final = 3  # owner/industry/location: no cut lies deeper
@@ -25,6 +25,8 @@ _HALF: Final = 2**31
 MOVES: Final = frozenset(
     {FilingState.MOVING, FilingState.LEAVING, FilingState.MOVED, FilingState.TAKING}
 )
+# In these it may be asked for again: it is not this node's.
+AGAIN: Final = (FilingState.REFUSED, FilingState.MOVED)
 # In these there is something to be done, so they are found by state.
 _OPEN: Final = (
     FilingState.WANTED,
@@ -55,7 +57,8 @@ def receipt(case: Case, body: TakeReceipt) -> Decision:
     if is_stale(case, name, before, body.serial):
         return Decision(Status.UNCHANGED, name, "it was changed since the national node saw it")
     verb = Verb.ACTIVATE if taken.success else Verb.REFUSE
-    if before.state is not State.FILING:
+    is_due = before.state is State.FILING or (not taken.success and before.state in LISTED)
+    if not is_due:
         words = WORDS[before.state]
         if before.state is (State.ACTIVE if taken.success else State.REFUSED):
             return Decision(Status.UNCHANGED, name)
@@ -116,14 +119,14 @@ def request(case: Case, body: RequestFiling) -> Decision:
     if refusal is not None:
         return refusal.about(cut)
     before = view.get_cut_filing(case.view, cut)
-    if before is not None and before.state in MOVES:
+    if before is not None and before.state in MOVES and before.state not in AGAIN:
         return Decision(
             Status.CUT_MOVES,
             cut,
             f"it is {FILING_WORDS[before.state][0]} (node {before.node}); to have it here, the "
             "national node lets it move: csid filing move",
         )
-    if before is not None and before.state is not FilingState.REFUSED:
+    if before is not None and before.state not in AGAIN:
         return Decision(Status.UNCHANGED, cut)
     since = case.now if before is None else before.since
     row = CutFiling(FilingState.WANTED, "", since, case.now, case.leaf)

@@ -115,20 +115,13 @@ def take(case: Case, body: Take) -> Decision:
     if refusal := _is_at(case.view, name, FilingState.TAKING):
         return refusal.about(name)
     gone = view.get_gone(case.view, name)
-    record = body.record
-    if body.target:
-        state = State.SUPERSEDED
-        is_same = gone is not None and gone.target == body.target
-        record = gone.record if gone is not None and is_same else UNKNOWN
-    else:
-        try:
-            state = BY_WORD[decode(record).state]
-        except CsidError as error:
-            return Decision(Status.BAD_VALUE, name, str(error))
-    target = body.target or decode(record).successor or ""
-    row = Assignment(state, case.leaf, case.now, case.now, 0, record, target, body.ttl)
-    if gone is not None:
-        row = row._replace(since=gone.since)
+    try:
+        row = row_of(body, gone)
+    except CsidError as error:
+        return Decision(Status.BAD_VALUE, name, str(error))
+    since = case.now if gone is None else gone.since
+    row = row._replace(leaf=case.leaf, since=since, changed=case.now)
+    record = row.record
     draft = Draft(case.view)
     pool = assignments.pool_of(case, body.identifier) if gone is None else None
     draft.enter(body.identifier, row, pool)
@@ -137,6 +130,26 @@ def take(case: Case, body: Take) -> Decision:
     leaf = writer.entry(name, record, prev, body.target, Status.DONE.number, (), body.ttl, case.key)
     rows = (*draft.rows(), *came(name, gone))
     return Decision(Status.DONE, name, "", Changes(rows, (), leaf))
+
+
+def row_of(body: Take, gone: Assignment | None) -> Assignment:
+    """What is registered of an identifier as its zone has it, but for when.
+
+    Args:
+        gone: its row when it moved away from this node, if ever.
+
+    Raises:
+        CsidError: its record is none.
+    """
+    record = body.record
+    if body.target:
+        state = State.SUPERSEDED
+        is_same = gone is not None and gone.target == body.target
+        record = gone.record if gone is not None and is_same else UNKNOWN
+    else:
+        state = BY_WORD[decode(record).state]
+    target = body.target or decode(record).successor or ""
+    return Assignment(state, NO_LEAF, 0, 0, 0, record, target, body.ttl)
 
 
 def came(name: str, gone: Assignment | None) -> list[Row]:

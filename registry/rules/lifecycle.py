@@ -4,6 +4,8 @@
                       ↓ ↑
                   refused 备案未通过        any of the five → superseded 已替代 (an alias)
 
+What is in use though the national node never took it becomes refused, too.
+
 Retired and superseded are final: the code is never given again and goes on resolving, to its
 tombstone or to the identifier that took its place.
 """
@@ -42,6 +44,8 @@ TRANSITIONS: Final[Mapping[tuple[State, Verb], State]] = {
     (State.FILING, Verb.ACTIVATE): State.ACTIVE,
     (State.FILING, Verb.WITHDRAW): State.RESERVED,
     (State.FILING, Verb.REFUSE): State.REFUSED,
+    (State.ACTIVE, Verb.REFUSE): State.REFUSED,  # it was in use, and never taken
+    (State.SUSPENDED, Verb.REFUSE): State.REFUSED,
     (State.REFUSED, Verb.FILE): State.FILING,
     (State.ACTIVE, Verb.SUSPEND): State.SUSPENDED,
     (State.SUSPENDED, Verb.REINSTATE): State.ACTIVE,

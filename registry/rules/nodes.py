@@ -26,7 +26,7 @@ from registry.tables import codec, network
 from registry.tables.enums import NODE_ROLE_BY_WORD, NodeRole, NodeState
 from registry.tables.naming import Names
 from registry.tables.rows import NO_LEAF, Node
-from registry.tables.view import View, get_node, get_node_use, get_place
+from registry.tables.view import View, cut_moving_to, get_node, get_node_use, get_place
 
 NAME_MAX: Final = 40  # characters: with its generation it is a label of its key's name
 ADDRESSES_MAX: Final = 8
@@ -90,7 +90,9 @@ def add(case: Case, body: AddNode) -> Decision:
     if before is not None and before.state is not NodeState.REMOVED:
         if before[:4] == after[:4]:
             return Decision(Status.UNCHANGED, name)
-        return Decision(Status.EXISTS, name, f"node {name} is registered; change it instead")
+        return Decision(
+            Status.EXISTS, name, f"node {name} is registered; change it: csid node change"
+        )
     if before is not None:
         after = after._replace(generation=before.generation + 1)
     return _written(case, suffix, name, before, after)
@@ -161,6 +163,9 @@ def remove(case: Case, body: RemoveNode) -> Decision:
         cut = led[0].rpartition(b"//")[2].decode("ascii")
         detail = f"it is a name server of {cut}, a cut of another node; that has to leave it out"
         return Decision(Status.NODE_HAS_CUTS, name, detail)
+    if cut := cut_moving_to(case.view, name):
+        detail = f"{cut} moves to it; csid filing move {cut} --cancel takes that back"
+        return Decision(Status.NODE_HAS_CUTS, name, detail)
     after = before._replace(state=NodeState.REMOVED, until=0, leaf=case.leaf)
     return _written(case, suffix, name, before, after)
 
@@ -220,7 +225,10 @@ def _scope(role: NodeRole, given: Sequence[str]) -> tuple[str, ...] | Refusal:
     prefixes = tuple(sorted({fold(one) for one in given}))
     if role not in _SCOPES:
         if prefixes:
-            return Refusal(Status.BAD_VALUE, "an aggregate files no cuts and has no scope")
+            return Refusal(
+                Status.BAD_VALUE,
+                "an aggregate files no cuts and has no scope; leave --scope out, or empty",
+            )
         return ()
     what, longest = _SCOPES[role]
     if len(prefixes) > SCOPE_MAX:

@@ -22,8 +22,8 @@ from registry.rules.requests import (
 )
 from registry.rules.status import Status
 from registry.rules.texts import text_fault
-from registry.tables import codec, view
-from registry.tables.changes import Row
+from registry.tables import codec, network, view
+from registry.tables.changes import Row, TreeChange
 from registry.tables.enums import Kind, Standing
 from registry.tables.rows import NO_LEAF, Owner, Scope
 from registry.tables.view import View
@@ -132,7 +132,16 @@ def judge(case: Case, body: JudgeOwner) -> Decision:
             f"owner {code} has {live} identifiers; retire or transfer them first",
         )
     after = before._replace(standing=standing, leaf=case.leaf)
-    return _written(case, code, after, before.leaf)
+    row = codec.encode(after)
+    tree = judged_names(case.view, code, before, after)
+    return case.done(code, [(codec.OWNERS, code.encode("ascii"), row)], tree, row, before.leaf)
+
+
+def judged_names(seen: View, code: str, before: Owner, after: Owner) -> list[TreeChange]:
+    """What the root zone of the national node says otherwise of an owner."""
+    if not network.is_national(seen):
+        return []
+    return network.changes(network.owner_names(code, before), network.owner_names(code, after))
 
 
 def qualify(case: Case, body: QualifyOwner) -> Decision:

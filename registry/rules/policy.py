@@ -86,7 +86,8 @@ _AWAY: Final = {
     FilingState.MOVING: "{} moves to node {}, and nothing is changed in it until that is done: ask "
     "again there, or here if the national node takes it back",
     FilingState.LEAVING: "{} has moved to node {}: ask there",
-    FilingState.MOVED: "{} is a cut of node {}: ask there",
+    FilingState.MOVED: "{0} is a cut of node {1}: ask there; if it has none of it any more, csid "
+    "filing request {0} asks for it again",
     FilingState.TAKING: "{} is being taken over from node {}: ask again in a while",
 }
 # Reading the registry is for every role; the audit commands ask this before they read.

@@ -23,8 +23,8 @@ from resolver.server import bell
 from resolver.server.counters import BATCHES, QUERIES, Counters
 from resolver.server.links import Link
 from resolver.server.notices import Repeated, tell
-from resolver.server.watching import Watching
 from resolver.store.apexes import EXPIRED
+from resolver.store.commits import Listening
 from resolver.store.environment import Store
 from resolver.sync.actions import Answered, Open, Send, Shut, Transfer
 from resolver.sync.transfer.errors import TransferError
@@ -38,8 +38,6 @@ NEXT_SECONDS: Final = 20.0  # ... and for each that follows
 MOST_SECONDS: Final = 7_200.0  # for all of them
 THREADS: Final = 8  # transfers whose messages are worked on at a time
 RUNG_AT_ONCE: Final = 500  # datagrams taken before others get their turn
-# A commit is seen a moment after what it wrote: so it is looked for once more, and again.
-AFTERLOOKS: Final = (0.001, 0.01, 0.1, 0.0)  # seconds
 
 
 class Driver:
@@ -62,9 +60,8 @@ class Driver:
         self._threads = trio.CapacityLimiter(THREADS)
         self._failures = Repeated(trio.current_time)
         self._nursery: trio.Nursery | None = None
-        self._seen = 0  # the commit that was looked at last
         self._sleep = trio.CancelScope()
-        self._watching = Watching(store.path / "data.mdb")
+        self._commits = Listening(store.path)
 
     async def run(self) -> None:
         """Go on until cancelled.
@@ -77,27 +74,26 @@ class Driver:
         try:
             async with trio.open_nursery() as self._nursery:
                 self._nursery.start_soon(self._hear_bell, rung)
-                self._nursery.start_soon(self._hear_writes)
+                self._nursery.start_soon(self._hear_commits)
                 self._nursery.start_soon(self._write)
                 self._nursery.start_soon(self._work)
                 await self._go_on()
         finally:
             self._nursery = None
             rung.close()
-            self._watching.close()
+            self._commits.close()
             self.sync.close()
 
     # -- what happens
 
     async def _go_on(self) -> None:
         while True:
-            self._seen = self._store.last_commit()
             looked = self.sync.look()
-            self._watching.turn(looked.is_eager)
+            is_news = self._commits.turn(looked.is_eager)
             if looked.is_time:
                 self._worked.set()
             self._act()
-            if looked.more:
+            if looked.more or is_news:  # commits until now were not told of
                 await trio.lowlevel.checkpoint()
                 continue
             wake = min(looked.wake, trio.current_time() + LOOK_SECONDS)
@@ -128,17 +124,13 @@ class Driver:
         except CsidError as error:
             self._failures.tell(f"sync: who was heard is not kept: {error}")
 
-    async def _hear_writes(self) -> None:
+    async def _hear_commits(self) -> None:
         while True:
-            await trio.lowlevel.wait_readable(self._watching.fd)
-            self._watching.drain()
-            for pause in AFTERLOOKS:
-                if self._store.last_commit() != self._seen:
-                    self._woken.set()
-                    break
-                with trio.move_on_after(pause):
-                    await trio.lowlevel.wait_readable(self._watching.fd)
-                    break
+            await trio.lowlevel.wait_readable(self._commits.socket)
+            self._commits.drain()
+            self.sync.committed()
+            self._done()
+            self._woken.set()
             await trio.lowlevel.checkpoint()
 
     # -- what is to be done
@@ -259,10 +251,10 @@ class Driver:
         """Write what looks came to, once in a while; at once what others wait for."""
         while True:
             await self._settled.wait()
-            if not self.sync.engine.is_urgent:
+            if not self.sync.engine.looking.outcomes.are_urgent:
                 self._settled = trio.Event()
                 with trio.move_on_after(COMMIT_SECONDS):
-                    while not self.sync.engine.is_urgent:
+                    while not self.sync.engine.looking.outcomes.are_urgent:
                         await self._settled.wait()
                         self._settled = trio.Event()
             self._settled = trio.Event()

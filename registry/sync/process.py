@@ -9,7 +9,6 @@ waits. On SIGTERM it ends at once: transfers that are under way are begun anew b
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import fcntl
 import gc
@@ -29,6 +28,8 @@ from registry.sync.driver import Driver
 from registry.sync.hooks import network_of
 from registry.sync.roles import ROLES
 from registry.tables import transaction
+from registry.tables.rollback import RollbackWatch
+from resolver.server import child_options
 from resolver.server.counters import Counters, open_inherited
 from resolver.server.notices import tell
 from resolver.store.access import open_shared
@@ -104,6 +105,7 @@ async def _taken(lock: int) -> None:
 
 def _open(data: Path) -> Store:
     store = Store.open(data, writable=True, patience=PATIENCE_SECONDS)
+    store.watch = RollbackWatch(store.path)  # receipts and cuts that are looked at have leaves
     transaction.open_tables(store)
     store.patience = RETRY_SECONDS
     return store
@@ -113,18 +115,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Go on until SIGTERM."""
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
-    parser = argparse.ArgumentParser(
-        prog="registry.sync.process", description=__doc__.partition("\n")[0]
-    )
-    parser.add_argument("--data", type=Path, required=True, help="the data directory")
-    parser.add_argument("--fd", type=int, required=True, help="an octet there gets one back")
-    parser.add_argument("--ready-fd", type=int, help="takes one octet when it answers")
-    parser.add_argument("--counters-fd", type=int, help="memory of resolver.server.counters")
-    parser.add_argument("--nsid", help=argparse.SUPPRESS)  # an option of the server's
-    options = parser.parse_args(arguments)
+    options = child_options.parser("registry.sync.process", __doc__).parse_args(arguments)
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    asker = socket.socket(fileno=options.fd)
+    asker = socket.socket(fileno=options.fd[0])
     try:
         trio.run(run, options.data, asker, open_inherited(options.counters_fd), options.ready_fd)
     except ExceptionGroup as group:  # how trio gives what has ended a task

@@ -104,11 +104,11 @@ class Syncing:
             unix, steady = self._unix(), self._steady()
             if abs(unix - steady - self._offset) > DRIFT_SECONDS:
                 self._offset = unix - steady
-                self.engine.clock_moved()
+                self.engine.looking.clock_moved()
                 # What was put off by a clock that was ahead would wait for as long as that was.
                 # So would what is about to be written, once it is.
                 self._followed = Followed()
-                self._adrift = self.engine.batches
+                self._adrift = self.engine.looking.outcomes.batches
             yield Present(read, steady, int(unix))
 
     def _now(self) -> int:
@@ -125,7 +125,7 @@ class Syncing:
     def look(self) -> Looked:
         """Time has passed, or the store was written to."""
         with self.present() as present:
-            more = self._read_feed(present)
+            more = self._read_feed(present) or self._walk(present)
             is_time = self._again is not None and self._again <= present.unix
             self._ask_duties(present)
             self.engine.look(present)
@@ -135,6 +135,13 @@ class Syncing:
                 wake = min(wake, present.steady + max(0, self._again - present.unix))
             targets = bool(present.moment.table(TARGETS).entries())
         return Looked(more, wake, bool(self._network.duties) or targets, is_time)
+
+    def committed(self) -> None:
+        """The store was written to: who is to be told of that is, before all else there is to do
+        about it, which is for `look`.
+        """
+        with self.present() as present:
+            self._read_feed(present)
 
     def rung(self, datagrams: Iterable[bytes]) -> bool:
         """The bell was rung (resolver/server/bell.py); whether the store was written to, so that
@@ -149,10 +156,10 @@ class Syncing:
                 elif heard is None:
                     is_written = True
                 elif heard.address == bell.NOBODY:
-                    self.engine.asked(present, heard.apex)
+                    self.engine.looking.asked(present, heard.apex)
                     is_written = True
                 else:
-                    self.engine.notice(present, *heard)
+                    self.engine.looking.notice(present, *heard)
         return is_written
 
     def take_heard(self) -> list[str]:
@@ -165,16 +172,24 @@ class Syncing:
 
     def _read_feed(self, present: Present) -> bool:
         """Take changes from the feed; whether there are more."""
-        engine = self.engine
-        if engine.telling.count >= TELLING_MOST:
+        telling = self.engine.telling
+        if self._is_full:
             return False
         found = feed.changes(present.moment, self._position + b"\0")
         for count, change in enumerate(found, start=1):
             self._position = change.key
-            engine.telling.changed(present, change.apex, change.key)
+            telling.changed(present, change.apex, change.key)
             if count == FEED_AT_ONCE:
                 return True
-        return self._notified.go_on(present, engine)
+        return False
+
+    def _walk(self, present: Present) -> bool:
+        """Go on through all zones of which others are notified; whether there are more."""
+        return not self._is_full and self._notified.go_on(present, self.engine)
+
+    @property
+    def _is_full(self) -> bool:
+        return self.engine.telling.count >= TELLING_MOST
 
     def _ask_duties(self, present: Present) -> None:
         self._again = None
@@ -263,6 +278,7 @@ class Syncing:
                     self._watch,
                     forced=action.forced,
                     examine=examine_of(present.moment, action.apex),
+                    tls=action.tls,
                 )
             except CsidError as error:
                 self.engine.failed(present, action.link, str(error))
@@ -310,7 +326,7 @@ class Syncing:
         """What is to be written now, if anything; `wrote` says that it was."""
         engine = self.engine
         batch = Batch(
-            engine.take_settled(),
+            engine.looking.outcomes.take(),
             engine.telling.take_done_rows(),
             self._passed_now(),
             engine.telling.take_told(),
@@ -321,7 +337,7 @@ class Syncing:
 
     def wrote(self, batch: Batch) -> None:
         """A batch was written."""
-        self.engine.wrote_settled(True)
+        self.engine.looking.outcomes.wrote(True)
         if self._adrift:
             self._adrift -= 1
             self._followed = Followed()

@@ -34,7 +34,7 @@ class Followed:
             if count == ASKED_AT_ONCE:
                 self._next = key
                 return self._due
-            engine.check(present, key[len(APEX_PREFIX) :])
+            engine.looking.check(present, key[len(APEX_PREFIX) :])
         self._next = None
         return None
 

@@ -206,6 +206,11 @@ def state_of(assignment: bytes) -> State:
     return State(assignment[1])
 
 
+def filed_state_of(filed: bytes) -> FiledState:
+    """The state in a row of what was filed, the first field of its array."""
+    return FiledState(filed[1])
+
+
 def decode_redirect(value: bytes) -> Redirect:
     """The redirect in a row."""
     return Redirect(*_unpack(value))

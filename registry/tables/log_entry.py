@@ -141,6 +141,22 @@ class EntryWriter:
 
         return entry
 
+    def alike(
+        self, status: int, serial: Sequence[int] = (), ttl: int = 0
+    ) -> Callable[[str, bytes, int, str], bytes]:
+        """A quicker `entry` for many changes (subject, after, prev, to) that share all else."""
+        middle = self._before_key + _pack(b"") + self._kind
+        rest = (_pack(tuple(serial)), _pack("status"), _pack(status), self._time)
+        between = self._role + b"".join(rest)
+        end = _pack("ttl") + _pack(ttl) + self._why
+        peer = self._peer
+
+        def entry(subject: str, after: bytes, prev: int, to: str) -> bytes:
+            about, last, place = _pack(subject), _pack(prev), _pack(to)
+            return b"".join((_HEAD, _pack(after), middle, about, peer, last, between, place, end))
+
+        return entry
+
 
 def decode(leaf: bytes) -> LogEntry:
     """An entry that the registry wrote.

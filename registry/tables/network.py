@@ -3,6 +3,7 @@ suffix of the network, and in its catalog zone (RFC 9432).
 
     NAME.nodes.SUFFIX             A, AAAA   the addresses of a node
                                   TXT       "v=1" "role=…" "scope=…" "state=…" "key=generation"
+                                            "until=…" Unix seconds, if the key before still holds
     _sync._tcp.NAME.nodes.SUFFIX  SRV       its ports (RFC 2782)
     CUT.SUFFIX                    NS, DS    a cut; names of servers in it have their addresses
     LABEL.zones._catalog.SUFFIX   PTR       the cut as a member of the catalog
@@ -10,7 +11,9 @@ suffix of the network, and in its catalog zone (RFC 9432).
     CUT.moves.SUFFIX              TXT       "v=1" "move=number" "from=…" "to=…"; "serial=…" once the
                                             node that it leaves changes nothing in it any more
     CUT.moved.SUFFIX              TXT       "v=1" "move=number" "node=…": who has it since its last
-                                            move was done, or taken back
+                                            move was done, or taken back; "serial=…" as above
+    OWNER.owners.SUFFIX           TXT       "v=1" "state=suspended", or ended: nothing new of it
+                                            is taken; of other owners there is no name
 
 A *path* is a name below the suffix as `TreeChange` has it: its labels, the topmost first, with /
 between them, in lower case but for cuts.
@@ -26,10 +29,18 @@ from csid import names
 from csid.protocol import AAAA, DS, NS, PTR, SRV, TXT, A
 from registry.tables import codec
 from registry.tables.changes import RRsets, TreeChange, TreeKind
-from registry.tables.enums import NODE_ROLE_WORDS, NODE_STATE_WORDS, CutState, NodeRole, NodeState
+from registry.tables.enums import (
+    NODE_ROLE_WORDS,
+    NODE_STATE_WORDS,
+    STANDING_WORDS,
+    CutState,
+    NodeRole,
+    NodeState,
+    Standing,
+)
 from registry.tables.naming import Names
-from registry.tables.rows import Cut, Node
-from registry.tables.view import View, cut_above, get_cut, get_node, get_place
+from registry.tables.rows import Cut, Node, Owner
+from registry.tables.view import View, cut_above, get_cut, get_node, get_owner, get_place
 from resolver.sync.catalog import listing
 
 TTL: Final = 3_600  # seconds, of all of them
@@ -37,6 +48,8 @@ NODES: Final = "nodes"  # an owner has 18 characters, so none is called so
 CATALOG: Final = "_catalog"
 MOVES: Final = "moves"
 MOVED: Final = "moved"
+OWNERS: Final = "owners"
+_STOPPED: Final = (Standing.SUSPENDED, Standing.ENDED)
 _SERVICE: Final = "_tcp/_sync"
 _MEMBERS: Final = f"{CATALOG}/zones"
 _GROUP: Final = "group"
@@ -75,6 +88,7 @@ def node_names(suffix: Names, name: str, node: Node) -> list[Named]:
         *(f"scope={one}" for one in node.scope),
         f"state={NODE_STATE_WORDS[node.state][0]}",
         f"key={node.generation}",
+        *([f"until={node.until}"] if node.until else []),
     ]
     text = text_of(texts)
     target = suffix.target(host)
@@ -84,6 +98,14 @@ def node_names(suffix: Names, name: str, node: Node) -> list[Named]:
         (host, _rrsets(_addresses(found), (TXT, (text,)))),
         (service, _rrsets([], (SRV, services))),
     ]
+
+
+def owner_names(code: str, owner: Owner) -> list[Named]:
+    """What the root zone says of an owner: none unless nothing new of it is taken."""
+    if owner.standing not in _STOPPED:
+        return []
+    text = text_of(("v=1", f"state={STANDING_WORDS[owner.standing][0]}"))
+    return [(f"{OWNERS}/{code}", ((TXT, (text,)),))]
 
 
 def text_of(texts: Iterable[str]) -> bytes:
@@ -96,14 +118,13 @@ def moving_names(cut: str, row: Cut) -> list[Named]:
     moving = row.moving
     if moving is None or row.state is not CutState.FILED:
         return []
+    place, said = MOVES, [f"from={moving.source}", f"to={moving.to}"]
     if moving.is_over:
-        text = text_of(("v=1", f"move={moving.number}", f"node={row.node}"))
-        return [(f"{MOVED}/{cut}", ((TXT, (text,)),))]
-    noted = ("v=1", f"move={moving.number}", f"from={moving.source}", f"to={moving.to}")
-    texts = [text_of(noted)]
+        place, said = MOVED, [f"node={row.node}"]
+    texts = [text_of(("v=1", f"move={moving.number}", *said))]
     if moving.serial is not None:
         texts.append(text_of([f"serial={moving.serial}"]))
-    return [(f"{MOVES}/{cut}", ((TXT, tuple(sorted(texts))),))]
+    return [(f"{place}/{cut}", ((TXT, tuple(sorted(texts))),))]
 
 
 def cut_names(suffix: Names, cut: str, row: Cut) -> list[Named]:
@@ -172,6 +193,11 @@ def wanted_at(view: View, suffix: Names, path: str) -> RRsets | None:
         moved = get_cut(view, cut) if cut and cut.isascii() else None
         found_at = dict(moving_names(cut, moved)) if moved is not None else {}
         return {one.lower(): rrsets for one, rrsets in found_at.items()}.get(folded, ())
+    if folded.partition("/")[0] == OWNERS:
+        code = path.partition("/")[2].upper()
+        owner = get_owner(view, code) if code and code.isascii() else None
+        said = dict(owner_names(code, owner)) if owner is not None else {}
+        return said.get(f"{OWNERS}/{code}", ())
     if folded == _MEMBERS:
         return ()
     if folded.startswith(f"{_MEMBERS}/"):
@@ -206,6 +232,8 @@ def paths_of(suffix: Names, kind: str, subject: str, row: bytes) -> list[str]:
     """
     if kind.startswith("network.") and kind != "network.begin":
         return [path for path, _ in node_names(suffix, subject, codec.decode_node(row))]
+    if kind == "owner.judge":
+        return [f"{OWNERS}/{subject}"]
     if not kind.startswith("cut."):
         return []
     cut = codec.decode_cut(row)._replace(state=CutState.FILED)

@@ -142,6 +142,7 @@ class Root(NamedTuple):
     registers: bool  # whether the node assigns identifiers
     leaf: int
     since: int
+    receipt_key: bytes = b""  # public, of the seals of receipts; empty: they need none
 
 
 class CutFiling(NamedTuple):

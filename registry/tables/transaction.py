@@ -98,6 +98,19 @@ class AuditStore:
         return self._leaves.entries()
 
 
+class _Tables(dict[str, Table]):
+    """The tables of the registry inside a transaction, each from when it is first asked for: most
+    views look at two or three of them.
+    """
+
+    def __init__(self, txn: ReadTransaction | WriteTransaction) -> None:
+        self._txn = txn
+
+    def __missing__(self, table: str) -> Table:
+        found = self[table] = self._txn.table(_TABLES[table])
+        return found
+
+
 class TransactionView:
     """The registry as a transaction sees it: a `registry.tables.view.View`."""
 
@@ -106,7 +119,7 @@ class TransactionView:
 
     def attach(self, txn: ReadTransaction | WriteTransaction) -> None:
         """From now on see what another transaction sees."""
-        self._tables = {table: txn.table(name) for table, name in _TABLES.items()}
+        self._tables = _Tables(txn)
         self._audit = AuditStore(txn)
         self._log = audit.Log(self._audit)
         self._txn = txn

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 from csid.prefix import ancestors
 from registry.tables import codec
@@ -18,6 +18,7 @@ from registry.tables.rows import (
     Cut,
     CutFiling,
     Filing,
+    Lost,
     Node,
     Owner,
     Place,
@@ -32,6 +33,8 @@ from registry.tables.rows import (
 
 CUT_SEGMENTS: Final = 3  # owner/industry/location: no cut lies deeper
 _KEY_MAX: Final = 511  # octets that a store takes as a key
+
+T = TypeVar("T")
 
 
 class View(Protocol):
@@ -90,22 +93,23 @@ class Empty:
 EMPTY: Final = Empty()
 
 
+def _found(value: bytes | None, decode: Callable[[bytes], T]) -> T | None:
+    return None if value is None else decode(value)
+
+
 def get_owner(view: View, code: str) -> Owner | None:
     """A participant by its code."""
-    value = view.get(codec.OWNERS, code.encode("ascii"))
-    return None if value is None else codec.decode_owner(value)
+    return _found(view.get(codec.OWNERS, code.encode("ascii")), codec.decode_owner)
 
 
 def get_assignment(view: View, identifier: str) -> Assignment | None:
     """What is registered of an identifier, given as canonical text."""
-    value = view.get(codec.ASSIGNMENTS, identifier.encode("ascii"))
-    return None if value is None else codec.decode_assignment(value)
+    return _found(view.get(codec.ASSIGNMENTS, identifier.encode("ascii")), codec.decode_assignment)
 
 
 def get_gone(view: View, identifier: str) -> Assignment | None:
     """What was registered of an identifier when it moved away with its cut."""
-    value = view.get(codec.GONE, identifier.encode("ascii"))
-    return None if value is None else codec.decode_assignment(value)
+    return _found(view.get(codec.GONE, identifier.encode("ascii")), codec.decode_assignment)
 
 
 def count_live(view: View, code: str) -> int:
@@ -121,32 +125,27 @@ def get_scope(view: View) -> Scope:
 
 def get_audit_key(view: View) -> AuditKey | None:
     """The key that signs the audit log, None while it has none."""
-    value = view.get(codec.SETTINGS, codec.AUDIT_KEY)
-    return None if value is None else codec.decode_audit_key(value)
+    return _found(view.get(codec.SETTINGS, codec.AUDIT_KEY), codec.decode_audit_key)
 
 
 def get_location(view: View, location: str) -> Redirect | None:
     """What took the place of a location that was retired here."""
-    value = view.get(codec.LOCATIONS, location.encode("ascii"))
-    return None if value is None else codec.decode_redirect(value)
+    return _found(view.get(codec.LOCATIONS, location.encode("ascii")), codec.decode_redirect)
 
 
 def get_subtree(view: View, prefix: str) -> Redirect | None:
     """What took the place of a whole prefix."""
-    value = view.get(codec.SUBTREES, prefix.encode("ascii"))
-    return None if value is None else codec.decode_redirect(value)
+    return _found(view.get(codec.SUBTREES, prefix.encode("ascii")), codec.decode_redirect)
 
 
 def get_zone(view: View, origin: str) -> ZoneRow | None:
     """What is known of a zone, by its origin in canonical text."""
-    value = view.get(codec.ZONES, origin.encode("ascii"))
-    return None if value is None else codec.decode_zone(value)
+    return _found(view.get(codec.ZONES, origin.encode("ascii")), codec.decode_zone)
 
 
 def get_place(view: View) -> Place | None:
     """What the node is in the network; None if it is by itself."""
-    value = view.get(codec.SETTINGS, codec.PLACE_KEY)
-    return None if value is None else codec.decode_place(value)
+    return _found(view.get(codec.SETTINGS, codec.PLACE_KEY), codec.decode_place)
 
 
 def get_filing(view: View) -> Filing:
@@ -157,20 +156,17 @@ def get_filing(view: View) -> Filing:
 
 def get_node(view: View, name: str) -> Node | None:
     """A node of the network by its name."""
-    value = view.get(codec.NODES, name.encode("ascii"))
-    return None if value is None else codec.decode_node(value)
+    return _found(view.get(codec.NODES, name.encode("ascii")), codec.decode_node)
 
 
 def get_cut(view: View, cut: str) -> Cut | None:
     """A cut that waits or is filed, by its prefix."""
-    value = view.get(codec.CUTS, cut.encode("ascii"))
-    return None if value is None else codec.decode_cut(value)
+    return _found(view.get(codec.CUTS, cut.encode("ascii")), codec.decode_cut)
 
 
 def get_past_cut(view: View, cut: str) -> Cut | None:
     """A cut that was rejected or withdrawn last, by its prefix."""
-    value = view.get(codec.PAST_CUTS, cut.encode("ascii"))
-    return None if value is None else codec.decode_cut(value)
+    return _found(view.get(codec.PAST_CUTS, cut.encode("ascii")), codec.decode_cut)
 
 
 def cut_above(view: View, name: str) -> tuple[str, Cut] | None:
@@ -195,14 +191,23 @@ def get_node_use(view: View, name: str) -> tuple[int, int]:
 
 def get_root(view: View) -> Root | None:
     """The national node that this one files with; None if there is none."""
-    value = view.get(codec.SETTINGS, codec.ROOT_KEY)
-    return None if value is None else codec.decode_root(value)
+    return _found(view.get(codec.SETTINGS, codec.ROOT_KEY), codec.decode_root)
 
 
 def get_cut_filing(view: View, cut: str) -> CutFiling | None:
     """What became of a cut that this node asked for."""
-    value = view.get(codec.FILINGS, cut.encode("ascii"))
-    return None if value is None else codec.decode_cut_filing(value)
+    return _found(view.get(codec.FILINGS, cut.encode("ascii")), codec.decode_cut_filing)
+
+
+def cut_moving_to(view: View, node: str) -> str:
+    """A cut that is on its way to a node; empty if there is none. Looks at all that are."""
+    head = codec.moving_key("", is_over=False)
+    for key, _ in view.scan(codec.CUT_INDEX, head):
+        cut = key[len(head) :].decode("ascii")
+        row = get_cut(view, cut)
+        if row is not None and row.moving is not None and row.moving.to == node:
+            return cut
+    return ""
 
 
 def get_replay(view: View, actor: str, key: str) -> Replay | None:
@@ -219,8 +224,13 @@ def get_use(view: View, pool: Pool) -> PoolUse:
 
 def get_lost(view: View) -> int:
     """How many leaves all roll-backs together have cost, at most."""
-    value = view.get(codec.SETTINGS, codec.LOST_KEY)
-    return 0 if value is None else codec.decode_lost(value).leaves
+    row = get_lost_row(view)
+    return 0 if row is None else row.leaves
+
+
+def get_lost_row(view: View) -> Lost | None:
+    """What roll-backs have cost; None if there was none."""
+    return _found(view.get(codec.SETTINGS, codec.LOST_KEY), codec.decode_lost)
 
 
 def pools_of(view: View, place: str, capability: str) -> Iterator[Pool]:

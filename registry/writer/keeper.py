@@ -115,6 +115,11 @@ class Keeper:
         """As `registry.zones.updates.answers`."""
         return updates.answers(self._opened(), waiting, int(time.time()))
 
+    def failed(self, waiting: Sequence[updates.Arrived], error: Exception) -> list[updates.Answer]:
+        """As `registry.zones.updates.failed`."""
+        assert self._store is not None
+        return updates.failed(self._store, waiting, error, int(time.time()))
+
     def perform(self, peer: str, name: str, args: Any) -> Any:
         """Carry out one unit for a peer."""
         core = self._opened()

@@ -21,12 +21,12 @@ import socket
 import sys
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 from csid.errors import CsidError
 from csid.limits import MAX_WRITER_CONNECTIONS
 from registry.writer.keeper import Keeper
+from resolver.server import child_options
 from resolver.server.counters import open_inherited
 from resolver.server.notices import tell
 
@@ -38,15 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write until SIGTERM."""
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
-    parser = argparse.ArgumentParser(
-        prog="registry.writer.process", description=__doc__.partition("\n")[0]
-    )
-    parser.add_argument("--data", type=Path, required=True, help="the data directory")
-    parser.add_argument("--fd", type=int, required=True, help="an octet there gets one back")
-    parser.add_argument("--ready-fd", type=int, help="takes one octet when the writer answers")
-    parser.add_argument("--counters-fd", type=int, help="memory of resolver.server.counters")
-    parser.add_argument("--nsid", help=argparse.SUPPRESS)  # an option of the server's
-    options = parser.parse_args(arguments)
+    options = child_options.parser("registry.writer.process", __doc__).parse_args(arguments)
     try:
         run(options)
     except (CsidError, OSError) as error:
@@ -63,7 +55,7 @@ def run(options: argparse.Namespace) -> None:
     """
     keeper = Keeper(options.data, open_inherited(options.counters_fd), _most_connections())
     server = keeper.server
-    asker = socket.socket(fileno=options.fd)
+    asker = socket.socket(fileno=options.fd[0])
     asker.setblocking(False)
     server.watch(asker.fileno(), partial(_answer, asker))
     wake_fd, told = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)

@@ -62,6 +62,10 @@ class Work(Protocol):
         """As `registry.zones.updates.answers`."""
         ...
 
+    def failed(self, waiting: Sequence[updates.Arrived], error: Exception) -> list[updates.Answer]:
+        """As `registry.zones.updates.failed`."""
+        ...
+
     def perform(self, peer: str, name: str, args: Any) -> Any:
         """Carry out one unit for a peer."""
         ...
@@ -338,7 +342,7 @@ class Server:
         except Exception as error:
             if self._has_to_wait(error):
                 return False
-            answers = [updates.failed(one.arrived, self._told(error)) for one in taken]
+            answers = self._work.failed([one.arrived for one in taken], self._told(error))
         for answer in answers:
             one = self._updates.popleft()
             self._answer(one.connection, forwarded.answer(one.number, answer.message))

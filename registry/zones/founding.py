@@ -22,14 +22,16 @@ from registry.rules.requests import Request, RequestFiling
 from registry.rules.status import Status
 from registry.tables import codec, view
 from registry.tables.changes import TreeKind
+from registry.tables.enums import FilingState
 from registry.tables.naming import Names
 from registry.tables.resolution import is_own
 from registry.tables.rows import NO_LEAF, ZoneRow
 from registry.tables.view import View
 from registry.tables.volume import Volume, write_all
-from registry.zones import others, places
+from registry.zones import moving, others, places
 from registry.zones.asked import LOAD
 from registry.zones.first import SERIAL, first_zone
+from registry.zones.serials import behind
 from resolver.answer import lookup
 from resolver.store import node
 from resolver.store.apexes import NOT_READY
@@ -75,7 +77,27 @@ def fault(volume: Volume, named: Names, cut: str) -> str:
             f"identifiers below {cut} were assigned, and their zone was dropped; load it again: "
             "csid zone load"
         )
-    return _delegated(volume.txn, volume, named, cut, key)
+    return _moved(volume, named, cut) or _delegated(volume.txn, volume, named, cut, key)
+
+
+def _moved(volume: Volume, named: Names, cut: str) -> str:
+    """Why a cut that has moved is made no new zone; empty if nothing keeps it from that."""
+    filing = view.get_cut_filing(volume, cut)
+    holder = moving.holder(volume.txn, named, cut)
+    if filing is None and holder and holder == _own_name(volume):
+        return (
+            f"{cut} has moved to this node, whose data was put back from an older copy: it is "
+            "taken from the aggregate again; csid filing status"
+        )
+    is_away = filing is not None and filing.state is FilingState.MOVED
+    if is_away and not moving.is_told(volume.txn, named):
+        return f"{cut} has moved, and whose it is now the root zone says, which is not here (yet)"
+    return ""
+
+
+def _own_name(seen: View) -> str:
+    place = view.get_place(seen)
+    return place.name if place is not None else ""
 
 
 def _text(apex: bytes) -> str:
@@ -138,8 +160,7 @@ def _texts(servers: Iterable[bytes]) -> str:
 
 def server_of(seen: View, named: Names) -> bytes:
     """The name in the root zone by which this node's zones are served, in wire form."""
-    place = view.get_place(seen)
-    return others.name_of(named, place.name if place is not None else "")
+    return others.name_of(named, _own_name(seen))
 
 
 def refusal(volume: Volume, named: Names, request: Request, cut: str, now: int) -> Refusal | None:
@@ -160,7 +181,7 @@ def found(volume: Volume, named: Names, request: Request, cut: str, now: int) ->
     if lost := view.get_lost(volume):
         # It may be one that was made after the copy which was put back, and others have it: the
         # leaves that are lost may have led its serial as far.
-        serial = (serial + lost + 1) % 2**32 or SERIAL
+        serial = behind(serial, lost)
     zone = first_zone(origin, {server_of(volume, named): []})
     zone[origin][SOA] = with_serial(zone[origin][SOA], serial)
     nodes = list(build(origin, zone))

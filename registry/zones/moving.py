@@ -3,6 +3,7 @@
 CUT.moves.SUFFIX   TXT   "v=1" "move=number" "from=node" "to=node"     while it is under way
                          "serial=number"     the last of the cut's zone, once nobody changes it
 CUT.moved.SUFFIX   TXT   "v=1" "move=number" "node=node"   who has it, since its last move is over
+                         "serial=number"     the first of its zone that this one has, if it was done
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final, NamedTuple
 from csid import names
 from csid.protocol import TXT
 from registry.tables.naming import Names
+from registry.tables.network import text_of
 from registry.tables.registered import begins_shaped
 from registry.zones import others, places
 from resolver.store import node as nodes_of
@@ -73,14 +75,38 @@ def move_of(txn: places.Txn, named: Names, cut: str) -> Seen | None:
 def holder(txn: places.Txn, named: Names, cut: str) -> str:
     """The node whose a cut is that moves or has moved; empty if the root zone does not say."""
     seen = move_of(txn, named, cut)
-    if seen is not None:
-        return seen.source
+    return _over(txn, named, cut).get("node", "") if seen is None else seen.source
+
+
+def last_serial(txn: places.Txn, named: Names, cut: str) -> int | None:
+    """Which serial the zone of a cut had when the last move was over; None if none is said."""
+    return _number(_over(txn, named, cut).get("serial", ""))
+
+
+def held_by(txn: places.Txn, named: Names, node: str) -> Iterator[str]:
+    """The cuts whose last move is over, and that are a node's. Looks at all that have moved."""
+    generation, _ = moment(txn, named)
+    if not generation:
+        return
+    prefix = generation + MOVED
+    wanted = text_of([f"node={node}"])
+    for stored, blob in txn.table(b"tree").scan(prefix):
+        below = stored[len(prefix) :]
+        if wanted in blob and begins_shaped(below):
+            yield _cut(below)
+
+
+def _over(txn: places.Txn, named: Names, cut: str) -> dict[str, str]:
     blob = _blob(txn, named, MOVED + _below(cut))
-    return "" if blob is None else _said(_texts(blob)).get("node", "")
+    return {} if blob is None else _said(_texts(blob))
 
 
 def _below(cut: str) -> bytes:
     return cut.lower().replace("/", "\0").encode("ascii") + b"\0"
+
+
+def _cut(below: bytes) -> str:
+    return below[:-1].replace(b"\0", b"/").decode("ascii").upper()
 
 
 def _blob(txn: places.Txn, named: Names, key: bytes) -> bytes | None:
@@ -106,8 +132,7 @@ def _seen(below: bytes, blob: bytes) -> Seen | None:
     number, serial = _number(said.get("move", "")), _number(said.get("serial", ""))
     if said.get("v") != "1" or number is None or not begins_shaped(below):
         return None
-    cut = below[:-1].replace(b"\0", b"/").decode("ascii").upper()
-    return Seen(cut, number, said.get("from", ""), said.get("to", ""), serial, texts)
+    return Seen(_cut(below), number, said.get("from", ""), said.get("to", ""), serial, texts)
 
 
 def _number(text: str) -> int | None:

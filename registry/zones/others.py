@@ -2,7 +2,9 @@
 
 NAME.nodes.SUFFIX               A, AAAA    addresses
                                 TXT        "v=1" "role=region" "scope=33" "state=active" "key=2"
+                                           "until=…": when the key before ends, after a rekeying
 _sync._tcp.NAME.nodes.SUFFIX    SRV        port
+OWNER.owners.SUFFIX             TXT        "v=1" "state=suspended": nothing new of an owner is taken
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from registry.zones import places
 from resolver.store import node as nodes_of
 
 NODES: Final = b"nodes"
+OWNERS: Final = b"owners"
+_STATE: Final = "state="
 PORT: Final = 53  # where none is said
 _SRV: Final = (b"_tcp", b"_sync")  # most significant first
 
@@ -34,6 +38,7 @@ class Other(NamedTuple):
     addresses: tuple[str, ...]
     port: int
     generation: int  # of its key
+    until: int = 0  # the key before holds, Unix seconds; 0: it holds no more
 
 
 def name_of(named: Names, node_name: str) -> bytes:
@@ -51,6 +56,19 @@ def node(txn: places.Txn, named: Names, name: str) -> Other | None:
     """A node by its name."""
     key = name.lower().encode("ascii", "replace")
     return next(_nodes(txn, named, key + b"\0"), None) if key else None
+
+
+def owner_state(txn: places.Txn, named: Names, code: str) -> str:
+    """Why nothing new of an owner is taken: "suspended" or "ended"; empty if it may be."""
+    suffix = names.key_of(named.wire)
+    root = txn.snapshot.zone_of(suffix)
+    if root is None or root.apex != suffix:
+        return ""
+    key = OWNERS + b"\0" + code.lower().encode("ascii") + b"\0"
+    blob = txn.table(b"tree").get(root.generation + key)
+    rrset = dict(nodes_of.rrsets_of(blob or nodes_of.EMPTY)).get(TXT)
+    said = [text for rdata in rrset.rdatas for text in strings_of(rdata)] if rrset else []
+    return next((one[len(_STATE) :] for one in said if one.startswith(_STATE)), "")
 
 
 def nodes(txn: places.Txn, named: Names) -> Iterator[Other]:
@@ -96,9 +114,12 @@ def _read(name: str, blobs: dict[tuple[bytes, ...], bytes]) -> Other | None:
     port = int.from_bytes(services[SRV].rdatas[0][4:6], "big") if SRV in services else PORT
     scope = tuple(one for value in said.get("scope", ()) for one in value.split(",") if one)
     role, state = (said.get(key, [""])[0] for key in ("role", "state"))
-    key = said.get("key", ["1"])[0]
-    generation = int(key) if key.isascii() and key.isdecimal() and len(key) < 10 else 1
-    return Other(name, role, scope, state, tuple(addresses), port, generation)
+    generation, until = (_number(said.get(key, [""])[0]) for key in ("key", "until"))
+    return Other(name, role, scope, state, tuple(addresses), port, generation or 1, until)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 12 else 0
 
 
 def strings_of(rdata: bytes) -> Iterator[str]:

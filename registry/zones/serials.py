@@ -33,6 +33,14 @@ def is_ahead(serial: int, of: int) -> bool:
     return 0 < (serial - of) % 2**32 < _HALF
 
 
+def behind(serial: int, steps: int) -> int:
+    """A serial behind all that this many changes may have led to, each by `next_serial`: who passes
+    the end takes one step less for it, as 0 is left out.
+    """
+    found = serial + min(steps + 1, _HALF - 2)
+    return found if found < 2**32 else found % 2**32 + 1
+
+
 def choose(
     mode: Mode,
     given: int,

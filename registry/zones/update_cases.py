@@ -9,6 +9,7 @@ from csid import names
 from csid.protocol import SERVFAIL
 from registry.tables.log_entry import EntryWriter
 from registry.zones.asked import UPDATE, Asked
+from registry.zones.replays import Replays
 from resolver.answer.source import Stages
 from resolver.store.environment import Store
 from resolver.sync import tsig
@@ -24,6 +25,7 @@ class Arrived(NamedTuple):
     message: bytes
     address: bytes  # IP address, 4 or 16 octets
     stream: bool  # over TCP
+    tls: bool = False
 
 
 class Result(NamedTuple):
@@ -67,6 +69,7 @@ class Core(Protocol):
     stages: Stages
     suffix: str
     claims: list[Claim]
+    replays: Replays[Result]
 
 
 class Case:
@@ -133,11 +136,6 @@ class Command(Case):
         actor = self._by.actor
         role, reason = actor.role.value, self._by.reason
         return EntryWriter(actor.name, role, actor.owner, UPDATE, now, reason, 0, actor.peer)
-
-
-def failed(arrived: Arrived, error: Exception) -> Answer:
-    """The answer to an UPDATE of which nothing was done, as the store fails."""
-    return Answer(effect.response(arrived.message, SERVFAIL, str(error)))
 
 
 def failed_result(error: Exception) -> Result:

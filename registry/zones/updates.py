@@ -5,14 +5,17 @@ What waits is carried out in order, and shares a commit (RFC 2136, RFC 3007).
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from csid import names
-from csid.errors import StoreError, ZoneError
-from csid.protocol import NOTAUTH, REFUSED
+from csid.errors import CsidError, StoreError, ZoneError
+from csid.protocol import NOTAUTH, REFUSED, SERVFAIL
 from registry.rules.decision import Decision
 from registry.rules.status import Status
 from registry.zones.asked import Asked
+from registry.zones.replays import mark
 from registry.zones.update_batch import Batch, carry_out
 from registry.zones.update_cases import Answer as Answer
 from registry.zones.update_cases import Arrived as Arrived
@@ -20,12 +23,14 @@ from registry.zones.update_cases import Case, Command, failed_result
 from registry.zones.update_cases import Claim as Claim
 from registry.zones.update_cases import Core as Core
 from registry.zones.update_cases import Result as Result
-from registry.zones.update_cases import failed as failed
+from resolver.store.environment import Store
 from resolver.store.read import ReadTransaction
 from resolver.sync import access, tsig
 from resolver.sync.settings import follow_of, key_row
 from resolver.sync.update import effect
 from resolver.sync.update.tentative import Tentative, Zone
+
+_OPEN: Final = (SERVFAIL, REFUSED)  # whoever asks the same again may be told otherwise
 
 
 def answer(core: Core, packet: bytes, address: bytes, stream: bool, now: int) -> bytes:
@@ -45,10 +50,17 @@ def answers(core: Core, waiting: Sequence[Arrived], now: int) -> list[Answer]:
     Raises:
         StoreError: nothing was done that is not said here.
     """
-    cases = [Case(arrived) for arrived in waiting]
+    cases: list[Case] = []
+    marks: set[bytes] = set()
     with core.store.read() as read:
-        for case in cases:
-            case.result = _admitted(read, case, now)
+        for arrived in waiting:
+            case = Case(arrived)
+            case.result = _admitted(read, case, now) or _known(core, case)
+            one = b"" if case.signed is None else mark(case.signed)
+            if one and one in marks:
+                break  # it gets what the first one gets, which is not known yet
+            marks.add(one)
+            cases.append(case)
     claims = [_claim(core, case) for case in cases]
     for case, claim in zip(cases, claims, strict=True):
         if claim is None and case.result is None:
@@ -61,7 +73,47 @@ def answers(core: Core, waiting: Sequence[Arrived], now: int) -> list[Answer]:
     decided = carry_out(core, waits, now) if waits else 0
     if decided < len(waits):
         first = cases.index(waits[decided])
+    for case in cases[:first]:
+        if case.signed is not None and case.result is not None and case.result.rcode not in _OPEN:
+            core.replays.note(case.signed, case.result)
     return [case.answer(now) for case in cases[:first]]
+
+
+def failed(store: Store, waiting: Sequence[Arrived], error: Exception, now: int) -> list[Answer]:
+    """The answers to UPDATEs of which nothing was done, as the store fails; signed where the
+    questions are, as far as keys can be read.
+    """
+    found: list[Answer] = []
+    with contextlib.ExitStack() as opened:
+        keys: tsig.Keyring = _no_key
+        with contextlib.suppress(CsidError):
+            keys = access.keyring(opened.enter_context(store.read()), now)
+        for arrived in waiting:
+            case = Case(arrived)
+            with contextlib.suppress(Exception):  # it may be the message that failed
+                verified = tsig.verify(arrived.message, keys, now)
+                message = arrived.message
+                if isinstance(verified, tsig.Signed):
+                    case.signed, message = verified, verified.message
+                asked = effect.read(message)
+                case.asked = None if isinstance(asked, int) else asked
+            case.result = Result(SERVFAIL, str(error))
+            found.append(case.answer(now)._replace(said=""))
+    return found
+
+
+def _no_key(_name: bytes) -> None:
+    """Where keys cannot be read."""
+
+
+def _known(core: Core, case: Case) -> Result | None:
+    """What a message was answered that was here before; None if it was not."""
+    if case.signed is None:
+        return None
+    found = core.replays.answer(case.signed)
+    if found is None and core.replays.is_too_old(case.signed):
+        return Result(REFUSED, "too much came since this was signed; sign it anew")
+    return found
 
 
 def _may_not(case: Case, origin: str) -> Result:
@@ -157,7 +209,8 @@ def _admit(read: ReadTransaction, case: Case, now: int) -> Result | None:
 def _fault(read: ReadTransaction, case: Case, asked: effect.Asked) -> Result | None:
     """Why a zone is not changed by who asks; None if it may be."""
     origin = names.to_text(asked.origin)
-    if not access.may(read, asked.apex, "update", case.arrived.address, case.key):
+    arrived = case.arrived
+    if not access.may(read, asked.apex, "update", arrived.address, case.key, arrived.tls):
         return _may_not(case, origin)
     if follow_of(read, asked.apex) is not None:
         return Result(NOTAUTH, f"{origin} follows another server: update it there")

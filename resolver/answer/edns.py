@@ -8,8 +8,10 @@ from typing import Final
 from csid.errors import CsidError
 from csid.limits import (
     EDNS_UDP_OCTETS,
+    MAX_MESSAGE_OCTETS,
     MAX_NSID_OCTETS,
     MAX_OPTIONS,
+    PADDED_OCTETS,
     PLAIN_UDP_OCTETS,
     TCP_IDLE_SECONDS,
 )
@@ -21,6 +23,7 @@ from csid.protocol import (
     OPTION_EXPIRE,
     OPTION_KEEPALIVE,
     OPTION_NSID,
+    OPTION_PADDING,
     TSIG,
 )
 from resolver.answer.reply import Reply
@@ -125,6 +128,8 @@ def _read_options(reply: Reply, at: int, end: int) -> bool:
             reply.keepalive = True
         elif code == OPTION_EXPIRE:
             reply.asks_expire = True
+        elif code == OPTION_PADDING:
+            reply.pads = True
         at += length
     return True
 
@@ -171,6 +176,22 @@ class OptWriter:
             head = _OPT_HEAD.pack(0, OPT, EDNS_UDP_OCTETS, rcode >> 4, 0, flags, len(options))
             self._heads[known] = head
         return head + options if options else head
+
+
+def padded(opt: bytes, octets: int, block: int = PADDED_OCTETS) -> bytes:
+    """An OPT record with padding (RFC 7830), so that its message fills whole blocks (RFC 8467).
+
+    Args:
+        octets: that the message has without padding, with its signature.
+        block: octets of a block.
+    """
+    octets += _OPTION.size
+    size = min(-octets % block, MAX_MESSAGE_OCTETS - octets)
+    if size < 0:
+        return opt
+    padding = _option(OPTION_PADDING, bytes(size))
+    length = (opt[9] << 8) + opt[10] + len(padding)
+    return opt[:9] + length.to_bytes(2, "big") + opt[11:] + padding
 
 
 def _option(code: int, data: bytes) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from csid.limits import EDNS_UDP_OCTETS, MAX_MESSAGE_OCTETS, PLAIN_UDP_OCTETS
-from resolver.answer.edns import OptWriter
+from resolver.answer.edns import OptWriter, padded
 from resolver.answer.fit import cut_down, with_age
 from resolver.answer.reply import Reply
 
@@ -26,10 +26,14 @@ class Encoder:
 
     Args:
         opt: writes their OPT records.
+
+    Attributes:
+        over_tls: messages go over TLS, and are padded where that is asked for (RFC 7830).
     """
 
     def __init__(self, opt: OptWriter) -> None:
         self._opt = opt
+        self.over_tls = False
 
     def encode(self, reply: Reply, now: int) -> bytes:
         """The message of a reply; `now` is in seconds since 1970.
@@ -49,6 +53,9 @@ class Encoder:
         room = limit - end - len(opt) - reply.reserved
         if len(reply.answer) + len(reply.authority) + len(reply.additional) > room:
             cut_down(reply, room)
+        if reply.pads and self.over_tls:
+            others = len(reply.answer) + len(reply.authority) + len(reply.additional)
+            opt = padded(opt, end + others + len(opt) + reply.reserved)
         flags = _QR | ((packet[2] << 8) + packet[3]) & _COPIED | reply.rcode & 15
         if reply.aa:
             flags |= _AA

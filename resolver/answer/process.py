@@ -39,6 +39,9 @@ class Answerer:
     Attributes:
         special: looks after what is no plain query, if somebody does (`Reply.special`): given the
             reply, the source and the seconds since 1970, it gives the answer as `answer` does.
+
+    Attributes:
+        over_tls: what is answered came over TLS.
     """
 
     def __init__(
@@ -54,6 +57,14 @@ class Answerer:
         self._tell = tell
         self.special: Special | None = None
         self._told = 0  # when last, in seconds since 1970
+
+    @property
+    def over_tls(self) -> bool:
+        return self._encoder.over_tls
+
+    @over_tls.setter
+    def over_tls(self, is_so: bool) -> None:
+        self._encoder.over_tls = is_so
 
     def answer(
         self, packet: bytes, source: Source, now: int, address: bytes, stream: bool

@@ -28,7 +28,8 @@ class Reply:
             cookie: the client cookie of 8 octets, or empty;
             nsid: whether the server's name is wanted (RFC 5001);
             keepalive: whether edns-tcp-keepalive was sent (RFC 7828);
-            asks_expire: whether it is to be told when the zone expires (RFC 7314).
+            asks_expire: whether it is to be told when the zone expires (RFC 7314);
+            pads: whether padding was sent (RFC 7830).
         signed: where the TSIG record begins that ends it (RFC 8945); 0 if none does.
         special: it is no plain query, and may be granted all the same: signed, or a transfer,
             NOTIFY or UPDATE (`resolver.sync.front`). What it gets if nobody looks after it is set.
@@ -75,6 +76,7 @@ class Reply:
         "nsid",
         "owner",
         "packet",
+        "pads",
         "qclass",
         "qtype",
         "rcode",
@@ -106,6 +108,7 @@ class Reply:
         self.nsid = False
         self.keepalive = False
         self.asks_expire = False
+        self.pads = False
         self.expire = -1
         self.signed = 0
         self.special = False

@@ -5,8 +5,6 @@
 
 Whoever rings does not wait. What is rung while nobody listens is lost and not missed: whoever
 begins to listen asks for all zones once.
-The path of the socket may be too long for an address (unix(7)), so it is reached through a
-descriptor of the directory.
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ from typing import Final, NamedTuple
 import msgpack
 
 from csid.limits import MAX_KEY_OCTETS
-from resolver.store.access import file_mode
+from resolver.store.commits import bound, path_in
 
 SOCKET: Final = "sync.sock"
 MAX_OCTETS: Final = 1_024  # of one datagram
@@ -68,7 +66,7 @@ class Bell:
             self._heard.clear()
         with contextlib.suppress(OSError):  # nobody listens, or has more than can be heard
             packed = msgpack.packb([_HEARD, key, None, b""])
-            self._socket.sendto(packed, _path(self._folder))
+            self._socket.sendto(packed, path_in(self._folder, SOCKET))
             self._heard[key] = now
 
     def ring(self, apex: bytes, serial: int | None, address: bytes) -> bool:
@@ -77,7 +75,7 @@ class Bell:
         """
         try:
             self._socket.sendto(
-                msgpack.packb([_NOTIFY, apex, serial, address]), _path(self._folder)
+                msgpack.packb([_NOTIFY, apex, serial, address]), path_in(self._folder, SOCKET)
             )
         except BlockingIOError:
             return False
@@ -100,20 +98,9 @@ def listen(data: Path) -> socket.socket:
     """
     folder = os.open(data, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(SOCKET, dir_fd=folder)
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        before = os.umask(0o777 & ~file_mode(data))
-        try:
-            sock.bind(_path(folder))
-        except OSError:
-            sock.close()
-            raise
-        finally:
-            os.umask(before)
+        return bound(data, folder, SOCKET)
     finally:
         os.close(folder)
-    return sock
 
 
 def rung(datagram: bytes) -> Rung | Heard | None:
@@ -131,7 +118,3 @@ def rung(datagram: bytes) -> Rung | Heard | None:
     if not isinstance(address, bytes) or len(address) not in (4, 16):
         return None
     return Rung(apex, serial, address)
-
-
-def _path(folder: int) -> str:
-    return f"/proc/self/fd/{folder}/{SOCKET}"

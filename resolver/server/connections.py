@@ -28,6 +28,7 @@ class Connection:
         peer: whom it counts for: the address, of IPv6 its /64.
         deadline: when it is ended, in seconds on trio's clock.
         own: octets that it takes by itself, as for TLS.
+        over_tls: it goes over TLS.
         held: octets kept for it: these, those of queries not answered yet and of answers not taken
             yet.
         counted: it is admitted and not told to end.
@@ -35,10 +36,23 @@ class Connection:
         scope: what its task runs in.
     """
 
-    __slots__ = ("address", "counted", "deadline", "held", "own", "peer", "scope", "unreleased")
+    __slots__ = (
+        "address",
+        "counted",
+        "deadline",
+        "held",
+        "over_tls",
+        "own",
+        "peer",
+        "scope",
+        "unreleased",
+    )
 
-    def __init__(self, address: bytes, deadline: float, own: int = 0) -> None:
+    def __init__(
+        self, address: bytes, deadline: float, own: int = 0, over_tls: bool = False
+    ) -> None:
         self.address = address
+        self.over_tls = over_tls
         self.peer = address if len(address) == 4 else address[:IPV6_PEER_OCTETS]
         self.deadline = deadline
         self.own = own

@@ -19,6 +19,7 @@ from csid.limits import MAX_FORWARDED, MAX_FORWARDED_OCTETS, MAX_MESSAGE_OCTETS
 
 SOCKET: Final = "update.sock"  # in the data directory; the process that writes listens there
 _STREAM: Final = 1
+_TLS: Final = 2
 _ASKED: Final = struct.Struct(">IIBB")
 _ANSWERED: Final = struct.Struct(">II")
 _LENGTH: Final = 4
@@ -35,12 +36,14 @@ class Question(NamedTuple):
     message: bytes
     address: bytes  # IP address of who asks, 4 or 16 octets
     stream: bool  # it came over TCP
+    tls: bool = False  # and over TLS
 
 
 def question(one: Question) -> bytes:
     """The frame of a question."""
     length = _ASKED.size - _LENGTH + len(one.address) + len(one.message)
-    head = _ASKED.pack(length, one.number, _STREAM * one.stream, len(one.address))
+    flags = _STREAM * one.stream | _TLS * one.tls
+    head = _ASKED.pack(length, one.number, flags, len(one.address))
     return head + one.address + one.message
 
 
@@ -55,7 +58,9 @@ def read_question(frame: bytes) -> Question:
         raise ValueError("no UPDATE that was handed on")
     end = head + frame[5]
     number = int.from_bytes(frame[:4], "big")
-    return Question(number, frame[end:], frame[head:end], bool(frame[4] & _STREAM))
+    flags = frame[4]
+    message, address = frame[end:], frame[head:end]
+    return Question(number, message, address, bool(flags & _STREAM), bool(flags & _TLS))
 
 
 def answer(number: int, message: bytes) -> bytes:
@@ -90,12 +95,20 @@ class Pending(Generic[Who]):
         """Whether no more may be handed on now."""
         return len(self._waiting) >= MAX_FORWARDED or self.octets >= MAX_FORWARDED_OCTETS
 
-    def add(self, who: Who, message: bytes, address: bytes, stream: bool, now: float) -> bytes:
+    def add(
+        self,
+        who: Who,
+        message: bytes,
+        address: bytes,
+        stream: bool,
+        now: float,
+        tls: bool = False,
+    ) -> bytes:
         """The frame to send for a message; ``who`` is given back with its answer."""
         self._last = (self._last + 1) % 2**32
         self._waiting[self._last] = _Waiting(who, len(message), now)
         self.octets += len(message)
-        return question(Question(self._last, message, address, stream))
+        return question(Question(self._last, message, address, stream, tls))
 
     def receive(self, octets: bytes) -> Iterator[tuple[Who, bytes]]:
         """The answers that are whole with what was just read.

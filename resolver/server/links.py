@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from csid.errors import CsidError
 from resolver.server.socket_stream import SocketStream
+from resolver.server.sources import family_of, source_fault
 from resolver.sync.actions import Where
 from resolver.sync.tls import CA, OPPORTUNISTIC, PIN
 
@@ -164,9 +165,12 @@ class Link:
                 self._stream = await self._strict()
 
     async def _dial(self) -> trio.SocketStream:
+        host, port, _, source = self.where
         try:
-            return await trio.open_tcp_stream(self.where.host, self.where.port)
+            return await trio.open_tcp_stream(host, port, local_address=source or None)
         except OSError as error:
+            if fault := source_fault(source, host):
+                raise LinkError(fault) from None
             cause: BaseException = error.__cause__ or error
             while isinstance(cause, BaseExceptionGroup):
                 cause = cause.exceptions[0]
@@ -178,13 +182,22 @@ class Link:
         self._stream = SocketStream(sock)
 
     async def _datagram_socket(self) -> socket.socket:
+        host, port, _, source = self.where
+        if fault := source_fault(source, host):
+            raise LinkError(fault)
         found = await trio.socket.getaddrinfo(
-            self.where.host, self.where.port, type=socket.SOCK_DGRAM
+            host, port, family_of(source) if source else 0, socket.SOCK_DGRAM
         )
         family, kind, protocol, _, address = found[0]
         sock = socket.socket(family, kind, protocol)
-        sock.setblocking(False)
-        sock.connect(address)
+        try:
+            sock.setblocking(False)
+            if source:
+                sock.bind((source, 0))
+            sock.connect(address)
+        except BaseException:
+            sock.close()
+            raise
         return sock
 
     async def _handshake(

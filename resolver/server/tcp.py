@@ -105,6 +105,7 @@ class TcpServer:
     ) -> None:
         self._shared = shared or open_inherited(None)
         self._store = store
+        self._answerer = answerer
         self._answer = answerer.answer
         self._special = special
         self._forward = forward
@@ -184,8 +185,9 @@ class TcpServer:
             address: the peer's IP address, 4 or 16 octets.
         """
         self._now = trio.current_time()
-        own = TLS_OCTETS if isinstance(stream, TlsStream) else 0
-        connection = Connection(address, self._now + IDLE_SECONDS, own)
+        over_tls = isinstance(stream, TlsStream)
+        own = TLS_OCTETS if over_tls else 0
+        connection = Connection(address, self._now + IDLE_SECONDS, own, over_tls)
         self._conversing += 1
         try:
             async with stream:
@@ -255,7 +257,8 @@ class TcpServer:
         if isinstance(left, Forward):
             assert self._special is not None
             connection.deadline = self._now + FORWARD_SECONDS + SWEEP_SECONDS
-            answer = await self._forward(left.packet, connection.address)
+            answer = await self._forward(left.packet, connection.address, connection.over_tls)
+            self._answerer.over_tls = connection.over_tls
             answer = answer or self._special.unreachable(left, now)
             await self._send(connection, stream, answer)
             return
@@ -273,6 +276,7 @@ class TcpServer:
         what is to be done before the others that are pending.
         """
         now, address, answer = int(time.time()), connection.address, self._answer
+        self._answerer.over_tls = connection.over_tls
         left: Transfer | Forward | None = None
         special = self._special
 

@@ -13,14 +13,15 @@ import trio
 from csid.limits import FORWARD_SECONDS
 from resolver.server.forwarded import Pending
 from resolver.server.forwarding import connect
+from resolver.server.socket_stream import SocketStream
 
 # The writer's answer to an UPDATE from an IP address; None if it gives none.
-Forwarding = Callable[[bytes, bytes], Awaitable["bytes | None"]]
+Forwarding = Callable[[bytes, bytes, bool], Awaitable["bytes | None"]]
 
 _READ_OCTETS: Final = 65_536
 
 
-async def nobody_writes(_message: bytes, _address: bytes) -> bytes | None:
+async def nobody_writes(_message: bytes, _address: bytes, _tls: bool) -> bytes | None:
     """Where no UPDATE can be carried out."""
     return None
 
@@ -39,37 +40,49 @@ class _Link:
     """One connection to the writer, which many share."""
 
     def __init__(self, sock: socket.socket) -> None:
-        self.stream = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
         self.pending: Pending[_Asker] = Pending()
-        self.turn = trio.Lock()  # to send
         self.is_broken = False
+        self._sock = sock
+        self._stream = SocketStream(sock)
+        self._turn = trio.Lock()  # to send
 
     async def hear(self) -> None:
         """Give answers to those who await them, to the end of the connection."""
         with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError, ValueError):
-            while octets := await self.stream.receive_some(_READ_OCTETS):
+            while octets := await self._stream.receive_some(_READ_OCTETS):
                 for asker, message in self.pending.receive(octets):
                     asker.answer = message
                     asker.is_over.set()
-        await self.end()
+        self.end()
 
     async def send(self, frame: bytes) -> bool:
-        """Send a frame whole, whatever becomes of who asks; whether that could be done."""
+        """Send a frame whole, whatever becomes of who asks; whether that could be done. Nobody else
+        has a turn meanwhile, where the kernel takes it at once.
+        """
         with trio.move_on_after(FORWARD_SECONDS) as scope:
             scope.shield = True
             with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
-                async with self.turn:
-                    await self.stream.send_all(frame)
+                try:
+                    self._turn.acquire_nowait()
+                except trio.WouldBlock:
+                    await self._turn.acquire()
+                try:
+                    await self._stream.send_all(frame)
+                finally:
+                    self._turn.release()
                 return True
-        await self.end()
+        self.end()
         return False
 
-    async def end(self) -> None:
+    def end(self) -> None:
         """Nobody awaits anything from it any more."""
+        if self.is_broken:
+            return
         self.is_broken = True
         for asker in self.pending.give_up():
             asker.is_over.set()
-        await trio.aclose_forcefully(self.stream)
+        trio.lowlevel.notify_closing(self._sock)
+        self._sock.close()
 
 
 class TcpForwarder:
@@ -83,18 +96,18 @@ class TcpForwarder:
         self._data = data
         self._link: _Link | None = None
 
-    async def forward(self, message: bytes, address: bytes) -> bytes | None:
+    async def forward(self, message: bytes, address: bytes, tls: bool) -> bytes | None:
         """As `Forwarding` says."""
         link = self._linked()
         if link is None or link.pending.is_full:
             return None
         asker = _Asker()
-        frame = link.pending.add(asker, message, address, True, trio.current_time())
+        frame = link.pending.add(asker, message, address, True, trio.current_time(), tls)
         with trio.move_on_after(FORWARD_SECONDS):
             if await link.send(frame):
                 await asker.is_over.wait()
             return asker.answer
-        await link.end()  # whoever does not answer this one answers none
+        link.end()  # whoever does not answer this one answers none
         return None
 
     def _linked(self) -> _Link | None:

@@ -11,13 +11,11 @@ It frees the reader slots of processes that died, for itself and all others.
 
 from __future__ import annotations
 
-import argparse
 import resource
 import signal
 import socket
 import ssl
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import trio
@@ -26,6 +24,7 @@ from csid.errors import CsidError, StoreError
 from csid.limits import MAX_TCP_CONNECTIONS
 from resolver.answer.edns import OptWriter
 from resolver.answer.process import Answerer
+from resolver.server import child_options
 from resolver.server.bell import Bell
 from resolver.server.counters import open_inherited
 from resolver.server.credentials import context
@@ -87,14 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve TCP on inherited sockets until ended by a signal."""
     for number in _IGNORED_AT_FIRST:
         signal.signal(number, signal.SIG_IGN)
-    parser = argparse.ArgumentParser(
-        prog="resolver.server.tcp_process", description=__doc__.partition("\n")[0]
-    )
-    parser.add_argument("--data", type=Path, required=True, help="the data directory")
-    parser.add_argument("--fd", type=int, action="append", required=True, help="a listening socket")
-    parser.add_argument("--nsid", default="", help="the name this server gives when asked")
-    parser.add_argument("--ready-fd", type=int, help="takes one octet when the server answers")
-    parser.add_argument("--counters-fd", type=int, help="memory of resolver.server.counters")
+    parser = child_options.parser("resolver.server.tcp_process", __doc__)
     parser.add_argument("--tls", type=int, default=0, help="of the sockets, the last, for TLS")
     parser.add_argument("--credentials-fd", type=int, action="append", help="what TLS shows")
     options = parser.parse_args(arguments)

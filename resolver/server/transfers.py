@@ -37,6 +37,7 @@ from resolver.store.environment import Store
 from resolver.store.read import ReadTransaction
 from resolver.sync.transfer import outgoing
 from resolver.sync.transfer.outgoing import Request
+from resolver.sync.tsig import Signer, room
 
 _MEMORY_OCTETS = 2 * TRANSFER_PART_OCTETS  # of one transfer: a part being sent and the next one
 
@@ -183,16 +184,18 @@ def _sealer(request: Request) -> Callable[[bytes], bytes]:
     """
     if request.key is None:
         return lambda part: part
-    sign = outgoing.sealer(request)
+    signer, more = Signer(request.key, request.mac), room(request.key)
 
     def seal(part: bytes) -> bytes:
         now = int(time.time())
-        pieces: list[bytes] = []
+        view = memoryview(part)
+        pieces: list[bytes | memoryview] = []
         at = 0
         while at < len(part):
-            end = at + 2 + int.from_bytes(part[at : at + 2], "big")
-            message = sign(part[at + 2 : end], now)
-            pieces += (len(message).to_bytes(2, "big"), message)
+            size = int.from_bytes(part[at : at + 2], "big")
+            end = at + 2 + size
+            pieces.append((size + more).to_bytes(2, "big"))
+            pieces += signer.pieces(view[at + 2 : end], now)
             at = end
         return b"".join(pieces)
 

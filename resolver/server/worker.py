@@ -13,12 +13,12 @@ import socket
 import struct
 import sys
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 from csid.errors import CsidError
 from resolver.answer.edns import OptWriter
 from resolver.answer.process import Answerer
+from resolver.server import child_options
 from resolver.server.bell import Bell
 from resolver.server.counters import open_inherited
 from resolver.server.datagrams import send_later
@@ -38,13 +38,7 @@ _PATIENCE_US: Final = 500_000
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="resolver.server.worker", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--fd", type=int, required=True, help="bound UDP socket")
-    parser.add_argument("--ready-fd", type=int, help="gets one octet once we answer")
-    parser.add_argument("--counters-fd", type=int, help="memory of resolver.server.counters")
-    parser.add_argument("--nsid", default="", help="server name given to those who ask (RFC 5001)")
-    arguments = parser.parse_args()
+    arguments = child_options.parser("resolver.server.worker", __doc__).parse_args()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
     try:
         run(arguments)
@@ -62,7 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
         OSError: the socket is of no more use.
     """
     counters = open_inherited(arguments.counters_fd)
-    sock = socket.socket(fileno=arguments.fd)
+    sock = socket.socket(fileno=arguments.fd[0])
     sock.setblocking(True)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, _PATIENCE_US))
     store = Store.open(arguments.data)

@@ -44,6 +44,7 @@ from resolver.store.access import (
     sole_maker,
 )
 from resolver.store.build_locks import Claims
+from resolver.store.commits import Commits
 from resolver.store.errors import plain
 from resolver.store.meta import DATABASES, SYNC_DATABASES, Content, check, fill, taken
 from resolver.store.read import ReadTransaction
@@ -112,6 +113,7 @@ class Store:
         self._is_writable = not environment.flags()["readonly"]
         self._claims = Claims(path)
         self._lock = WriteLock(path)
+        self._commits = Commits(path) if self._is_writable else None
         self.patience = WRITE_WAIT_SECONDS
         self._databases: dict[bytes, Any] = {}
         # The zones of the moment last seen, with the number of its transaction: one reference, so
@@ -314,6 +316,8 @@ class Store:
                 txn.abort()
                 return
             txn.commit()
+            if self._commits is not None:
+                self._commits.tell()
             if watch is not None:
                 watch.committed(reached)
 
@@ -365,13 +369,6 @@ class Store:
             gone = txn.sweep(doomed, most)
             return Swept(gone, len(doomed) - gone)
 
-    def last_commit(self) -> int:
-        """The number of the last commit, by whomever, that a moment begun now shows. LMDB itself
-        tells of one earlier: while the disk is still waited for, readers do not see it.
-        """
-        with self.moment() as txn:
-            return int(txn.id())
-
     def check_readers(self) -> int:
         """Free the reader slots of processes that died; returns how many."""
         with _plain_errors(self.path):
@@ -398,6 +395,8 @@ class Store:
         """End the use of the directory."""
         self._claims.close()
         self._lock.close()
+        if self._commits is not None:
+            self._commits.close()
         self._environment.close()
 
     def __enter__(self) -> Store:

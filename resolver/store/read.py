@@ -56,6 +56,7 @@ class ReadTransaction:
         self._databases = databases
         self._tree = databases[b"tree"]
         self._apexes = databases[b"apexes"]
+        self._tables: dict[bytes, Table] = {}
         self.snapshot = snapshot
 
     def zones(self, prefix: bytes = b"") -> Iterator[Held]:
@@ -124,8 +125,12 @@ class ReadTransaction:
 
     def table(self, name: bytes) -> Table:
         """A table that `Store.open_tables` was told of; one that was never made is empty."""
-        database = self._databases.get(name)
-        return EMPTY if database is None else Table(self._txn, database)
+        table = self._tables.get(name)
+        if table is None:
+            database = self._databases.get(name)
+            table = EMPTY if database is None else Table(self._txn, database)
+            self._tables[name] = table
+        return table
 
 
 def _entry(apex: bytes, value: bytes) -> ZoneEntry:

@@ -26,16 +26,19 @@ def keyring(moment: Moment, now: int) -> Keyring:
     return find
 
 
-def may(moment: Moment, apex: bytes, right: Right, address: bytes, key: bytes) -> bool:
+def may(
+    moment: Moment, apex: bytes, right: Right, address: bytes, key: bytes, tls: bool = False
+) -> bool:
     """Whether somebody has a right.
 
     Args:
         apex: canonical key of the zone's apex.
         address: IP address it comes from, 4 or 16 octets.
         key: name in wire form, lower case, of the key that has signed it; empty if none has.
+        tls: it came over TLS.
     """
     rights = rights_of(moment, apex)
-    if any(fits(subject, address, key) for subject in getattr(rights, right)):
+    if any(fits(subject, address, key, tls) for subject in getattr(rights, right)):
         return True
     if right != "notify":
         return False
@@ -43,9 +46,9 @@ def may(moment: Moment, apex: bytes, right: Right, address: bytes, key: bytes) -
     return follow is not None and any(_is(one, address, key) for one in follow.primaries)
 
 
-def fits(subject: Subject, address: bytes, key: bytes) -> bool:
+def fits(subject: Subject, address: bytes, key: bytes, tls: bool = False) -> bool:
     """Whether somebody is whom a right was given; arguments as those of `may`."""
-    if subject.key and subject.key != key:
+    if (subject.key and subject.key != key) or (subject.tls and not tls):
         return False
     network = subject.network
     if not network:

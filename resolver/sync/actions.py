@@ -23,6 +23,7 @@ class Where(NamedTuple):
     host: str
     port: int
     tls: str = ""  # as `Target.tls`
+    source: str = ""  # as `Target.source`
 
     def __str__(self) -> str:
         return str(Address(self.host, self.port))
@@ -67,6 +68,7 @@ class Transfer(NamedTuple):
     key: Key | None
     full: bool  # ask for the whole zone, whatever is held
     forced: bool  # and take it, whatever serial it has
+    tls: bool = False  # it goes over TLS
 
 
 class Answered(NamedTuple):

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from csid.limits import EDNS_UDP_OCTETS, HEADER_OCTETS
+from csid.limits import EDNS_UDP_OCTETS, HEADER_OCTETS, PADDED_QUERY_OCTETS
 from csid.protocol import OPT, OPTION_EXPIRE
+from resolver.answer.edns import padded
 from resolver.sync import states, timers
 from resolver.sync.settings import Moment, follow_of
 from resolver.sync.wire import behind_name
@@ -20,6 +21,16 @@ _OPT: Final = OPT.to_bytes(2, "big")
 QUERY_OPT: Final = (
     b"\0" + _OPT + EDNS_UDP_OCTETS.to_bytes(2, "big") + bytes(4) + b"\0\4" + (_OPTION + b"\0\0")
 )
+
+
+def pad(query: bytes, reserved: int) -> bytes:
+    """A query that ends with QUERY_OPT, padded for TLS (RFC 7830, RFC 8467 section 4.1).
+
+    Args:
+        reserved: octets of the signature that it gets.
+    """
+    opt = padded(QUERY_OPT, len(query) + reserved, PADDED_QUERY_OCTETS)
+    return query[: -len(QUERY_OPT)] + opt
 
 
 def left(moment: Moment, apex: bytes, now: int) -> int | None:

@@ -42,7 +42,7 @@ from resolver.answer.source import Source
 from resolver.store.apexes import EXPIRED, NOT_READY
 from resolver.store.read import ReadTransaction
 from resolver.sync import expire, notify, tsig
-from resolver.sync.access import keyring, may
+from resolver.sync.access import Right, keyring, may
 from resolver.sync.settings import follow_of, key_row
 from resolver.sync.transfer.outgoing import Request
 from resolver.sync.wire import serial_at
@@ -178,7 +178,7 @@ class Front:
         zone = moment.snapshot.zone_of(apex)
         if zone is None or zone.apex != apex:
             return self._say(reply, NOTAUTH, EDE_NOT_AUTHORITATIVE, now)
-        if not may(moment, apex, "transfer", reply.address, _name(signed)):
+        if not self._may(moment, "transfer", reply, _name(signed)):
             return self._say(reply, REFUSED, EDE_PROHIBITED, now)
         if zone.flags:
             return self._say(reply, SERVFAIL, _NOT_SERVED[zone.flags], now)
@@ -194,6 +194,7 @@ class Front:
                 reply.stream,
                 self._opt.write(reply, now) if reply.edns else b"",
                 min(reply.udp_octets, EDNS_UDP_OCTETS),
+                reply.pads and self._answerer.over_tls,
             )
         )
 
@@ -206,7 +207,7 @@ class Front:
         apex = reply.key
         if follow_of(moment, apex) is None:
             return self._say(reply, NOTAUTH, EDE_NOT_AUTHORITATIVE, now)
-        if not may(moment, apex, "notify", reply.address, _name(signed)):
+        if not self._may(moment, "notify", reply, _name(signed)):
             return self._say(reply, REFUSED, EDE_PROHIBITED, now)
         if not self._ring(apex, told.serial, reply.address):
             return self._say(reply, SERVFAIL, -1, now)  # to be told again later
@@ -231,9 +232,13 @@ class Front:
         is_ours = zone is not None and zone.apex == apex and follow_of(moment, apex) is None
         if not is_ours:
             return self._say(reply, NOTAUTH, EDE_NOT_AUTHORITATIVE, now)
-        if not may(moment, apex, "update", reply.address, key):
+        if not self._may(moment, "update", reply, key):
             return self._say(reply, REFUSED, EDE_PROHIBITED, now)
         return Forward(packet, reply)
+
+    def _may(self, moment: ReadTransaction, right: Right, reply: Reply, key: bytes) -> bool:
+        """Whether who asks has a right to the zone asked about."""
+        return may(moment, reply.key, right, reply.address, key, self._answerer.over_tls)
 
     def _say(self, reply: Reply, rcode: int, ede: int, now: int) -> bytes:
         reply.rcode, reply.ede = rcode, ede

@@ -73,7 +73,8 @@ class Zone:
         self.apex = apex
         self.origin = names.wire_of_key(apex)
         self.primaries = primaries
-        self.left = list(range(len(primaries)))
+        first = state.primary % len(primaries) if primaries else 0
+        self.left = [*range(first, len(primaries)), *range(first)]
         self.at = 0
         self.state = state
         self.soa = soa
@@ -97,14 +98,20 @@ class Zone:
 
 
 class Queue:
-    """Zones in the order in which they come; those that were notified of, before the others."""
+    """Zones in the order in which they come; those that were notified of, before the others.
+
+    Attributes:
+        count: of them.
+    """
 
     def __init__(self) -> None:
+        self.count = 0
         self._urgent: deque[Zone] = deque()
         self._others: deque[Zone] = deque()
 
     def add(self, zone: Zone, first: bool = False) -> None:
         """Add a zone behind those like it, or before all."""
+        self.count += 1
         if first:
             self._urgent.appendleft(zone)
         else:
@@ -112,6 +119,7 @@ class Queue:
 
     def take(self) -> Zone:
         """The next zone, which is no longer in it."""
+        self.count -= 1
         return (self._urgent or self._others).popleft()
 
     def drain(self) -> list[Zone]:
@@ -119,10 +127,8 @@ class Queue:
         zones = [*self._urgent, *self._others]
         self._urgent.clear()
         self._others.clear()
+        self.count = 0
         return zones
-
-    def __len__(self) -> int:
-        return len(self._urgent) + len(self._others)
 
 
 class Notice:

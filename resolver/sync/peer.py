@@ -9,15 +9,15 @@ next primary at once meanwhile, notices and errands wait.
 from __future__ import annotations
 
 from collections import deque
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 from csid.protocol import NOERROR, SERVFAIL
-from resolver.sync import checks, notify
+from resolver.sync import checks, expire, notify
 from resolver.sync.actions import Answered, Errand, Open, Present, Send, Shut, Transfer, Where
 from resolver.sync.job import Asked, Line, Notice, Queue, Sending, Zone
 from resolver.sync.settings import Target
-from resolver.sync.tsig import Key, TsigError, Verifier, sign
+from resolver.sync.tsig import Key, TsigError, Verifier, room, sign
 
 if TYPE_CHECKING:
     from resolver.sync.engine import Engine
@@ -85,7 +85,7 @@ class Peer:
     def take(self, present: Present, zone: Zone, first: bool = False) -> bool:
         """Ask for a zone's SOA, or have it transferred; False if too much waits already."""
         queue = self._transfers if zone.is_wanted else self._checks
-        if len(queue) >= self._limits.queue and not zone.is_urgent:
+        if queue.count >= self._limits.queue and not zone.is_urgent:
             return False
         queue.add(zone, first)
         self.drive(present)
@@ -122,7 +122,7 @@ class Peer:
 
     def _drive_questions(self, present: Present) -> None:
         errand = self._errands and self._carried is None
-        if not (self._ready or errand or self._checks):
+        if not (self._ready or errand or self._checks.count):
             return
         line = self._control
         if line is None:
@@ -136,16 +136,16 @@ class Peer:
                 elif self._errands and self._carried is None:
                     self._carried = self._errands.popleft()
                     self._ask(present, line, self._carried, self._asked)
-                elif self._checks:
+                elif self._checks.count:
                     self._ask(present, line, self._checks.take(), self._asked)
                 else:
                     break
 
     def _drive_transfers(self, present: Present) -> None:
-        while self._transfers and self.busy < self._limits.transfers_per_server:
+        while self._transfers.count and self.busy < self._limits.transfers_per_server:
             if not self._spare:
                 if self._opening < min(
-                    len(self._transfers), self._limits.transfers_per_server - self.busy
+                    self._transfers.count, self._limits.transfers_per_server - self.busy
                 ):
                     self._opening += 1
                     self._open(is_transfer=True)
@@ -190,6 +190,9 @@ class Peer:
             if key is None:
                 self._unanswered(present, what, engine.key_fault(target_key))
                 return
+        if self.where.tls and isinstance(what, Zone):
+            message = expire.pad(message, room(key) if key else 0)
+        if key is not None:
             message, mac = sign(message, key, present.unix)
         until = present.steady + self._limits.answer
         asked[identity] = Asked(what, key, mac, until)
@@ -222,7 +225,7 @@ class Peer:
         elif reason:
             self._unanswered(present, what, f"{self.where}: {reason}")
         elif isinstance(what, Zone):
-            self._engine.checked(present, self, what, message)
+            self._engine.looking.checked(present, self, what, message)
         elif isinstance(what, Notice):
             self._confirmed(present, what, message)
         else:
@@ -235,7 +238,7 @@ class Peer:
     def _unanswered(self, present: Present, what: Zone | Notice | Sending, reason: str) -> None:
         """A question has got no answer that says anything, for a reason of its own."""
         if isinstance(what, Zone):
-            self._engine.failed_at(present, what, reason)
+            self._engine.looking.failed_at(present, what, reason)
         elif isinstance(what, Notice):
             self._engine.telling.told(present, self, what, reason)
             self._drop_notice(what)
@@ -321,13 +324,16 @@ class Peer:
         key = engine.key(present, zone.key) if zone.key else None
         if zone.key and key is None:
             self._spare.append(line)
-            engine.failed_at(present, zone, engine.key_fault(zone.key))
+            engine.looking.failed_at(present, zone, engine.key_fault(zone.key))
             return
         line.zone = zone
         zone.begun = present.steady
         self.busy += 1
         engine.transferring += 1
-        engine.actions.append(Transfer(line.number, zone.apex, key, zone.is_full, zone.is_forced))
+        over_tls = bool(self.where.tls)
+        engine.actions.append(
+            Transfer(line.number, zone.apex, key, zone.is_full, zone.is_forced, over_tls)
+        )
 
     def transferred(self, present: Present, line: Line) -> None:
         """A transfer is through, and its connection is free again."""
@@ -457,7 +463,7 @@ class Peer:
             self._control = None
         self._give_up(present)
         for zone in zones:
-            self._engine.failed_at(present, zone, self.error)
+            self._engine.looking.failed_at(present, zone, self.error)
 
     def _give_up(self, present: Present) -> None:
         """Say of notices that they wait, and forget those that have waited for too long."""
@@ -503,6 +509,7 @@ class Peer:
             self._engine.forget(self)
 
 
+@lru_cache(4_096)
 def where_of(target: Target) -> Where:
     """How a target is reached."""
-    return Where(target.host, target.port, target.tls)
+    return Where(target.host, target.port, target.tls, target.source)

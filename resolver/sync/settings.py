@@ -17,6 +17,7 @@ Rows are read by one `get` each, whatever number of zones there is.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgpack
@@ -58,11 +59,14 @@ class KeyRow(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """Whom a right is given: who has an address of a network, or signs with a key, or both."""
+    """Whom a right is given: who has an address of a network, or signs with a key, or both; and
+    comes over TLS, if that is asked for.
+    """
 
     network: bytes = b""  # 4 or 16 octets, the host's part zero; empty: from anywhere
     length: int = 0  # of the network's prefix, in bits
     key: bytes = b""  # name of a key in wire form, lower case; empty: unsigned, too
+    tls: bool = False  # over TLS alone
 
 
 class Rights(NamedTuple):
@@ -80,6 +84,7 @@ class Target(NamedTuple):
     port: int
     key: bytes = b""  # name of the key to sign with, in wire form; empty: unsigned
     tls: str = ""  # empty: plain TCP; "opportunistic", "pin:<base64 SHA-256 of SPKI>", "ca:<name>"
+    source: str = ""  # IP address of this machine to send from; empty: whichever the kernel takes
 
 
 class Follow(NamedTuple):
@@ -170,7 +175,8 @@ def _follow(value: bytes) -> Follow:
     return Follow(_targets(primaries), *rest)
 
 
-def _targets(rows: Sequence[Any]) -> tuple[Target, ...]:
+@lru_cache(1_024)  # many zones follow the same servers
+def _targets(rows: tuple[Any, ...]) -> tuple[Target, ...]:
     return tuple(Target(*row) for row in rows)
 
 

@@ -9,6 +9,7 @@ its state (resolver/sync/states.py), so what is due is found without reading of 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from random import Random
 from struct import Struct
 from typing import Final, NamedTuple
@@ -49,10 +50,7 @@ class Soa(NamedTuple):
         """What is done: within bounds, and with time to notice a primary that is away before the
         zone expires (RFC 1912 section 2.2: expire is longer than refresh and retry).
         """
-        refresh = min(max(self.refresh, LEAST_REFRESH), MOST_REFRESH)
-        retry = min(max(self.retry, LEAST_RETRY), MOST_RETRY)
-        expire = min(max(self.expire, refresh + retry), MOST_EXPIRE + refresh + retry)
-        return Times(refresh, retry, expire)
+        return _times(self.refresh, self.retry, self.expire)
 
 
 class Times(NamedTuple):
@@ -61,6 +59,13 @@ class Times(NamedTuple):
     refresh: int
     retry: int
     expire: int
+
+
+@lru_cache(1_024)  # many zones say the same
+def _times(refresh: int, retry: int, expire: int) -> Times:
+    refresh = min(max(refresh, LEAST_REFRESH), MOST_REFRESH)
+    retry = min(max(retry, LEAST_RETRY), MOST_RETRY)
+    return Times(refresh, retry, min(max(expire, refresh + retry), MOST_EXPIRE + refresh + retry))
 
 
 def soa_in(blob: bytes) -> Soa | None:

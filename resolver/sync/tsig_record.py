@@ -17,7 +17,7 @@ _FIXED: Final = struct.Struct(">HHIH")  # type, class, TTL, octets of data
 _TWO: Final = struct.Struct(">HH")  # fudge, octets of the MAC; error, octets of other data
 _ENDING: Final = struct.Struct(">2sHH")  # original ID, error, octets of other data
 _ANY_CLASS: Final = struct.pack(">HI", CLASS_ANY, 0)  # and the TTL, as they are signed
-_MARK: Final = struct.pack(">HHI", TSIG, CLASS_ANY, 0)
+MARK: Final = struct.pack(">HHI", TSIG, CLASS_ANY, 0)
 
 
 class Record(NamedTuple):
@@ -79,7 +79,7 @@ def find(message: bytes, name: bytes) -> Record | None:
     """
     if len(message) < HEADER_OCTETS:
         raise ValueError("it is shorter than a header")
-    at = message.rfind(_MARK)
+    at = message.rfind(MARK)
     if at < 0 or not message[10] | message[11]:
         return None
     start = at - len(name)
@@ -137,5 +137,5 @@ def appended(message: bytes, name: bytes, data: bytes) -> bytes:
     """A message with a TSIG record behind it."""
     count = (message[10] << 8) + message[11] + 1
     head = message[:10] + count.to_bytes(2, "big")
-    tail = name + _MARK + len(data).to_bytes(2, "big") + data
+    tail = name + MARK + len(data).to_bytes(2, "big") + data
     return b"".join((head, memoryview(message)[HEADER_OCTETS:], tail))

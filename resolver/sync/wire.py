@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from csid.limits import MAX_NAME_OCTETS
+from csid.limits import HEADER_OCTETS, MAX_NAME_OCTETS
 from csid.protocol import CLASS_IN, SOA
 
 _SOA_IN: Final = SOA.to_bytes(2, "big") + CLASS_IN.to_bytes(2, "big")
+_TO_QUESTION: Final = b"\xc0\x0c"  # a pointer to the first name of a message
 
 
 def behind_name(message: bytes, at: int) -> int:
@@ -59,7 +60,11 @@ def serial_at(message: bytes, at: int, apex: bytes) -> int:
     Raises:
         IndexError, ValueError: the record is another one.
     """
-    owner, at = name_at(message, at)
+    first = message[HEADER_OCTETS : HEADER_OCTETS + len(apex)]
+    if message[at : at + 2] == _TO_QUESTION and first.lower() == apex:  # as nearly all do
+        owner, at = apex, at + 2
+    else:
+        owner, at = name_at(message, at)
     if owner != apex or message[at : at + 4] != _SOA_IN:
         raise ValueError("another record than the SOA of the zone")
     at = behind_name(message, behind_name(message, at + 10))

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
+from csid.errors import StoreError
+from registry import resume
+from tests.simulation.asking import BY
+from tests.simulation.ledger import Ledger
 from tests.simulation.machine import Machine
+from tests.simulation.prepared import REGIONS
 from tests.simulation.wires import Wires
 from tests.simulation.world import Life, World
 
-_OFFSETS: Final = (-1e5, -4e3, -200.0, -2.0, 2.0, 200.0, 4e3, 1e5)  # seconds
+_OFFSETS: Final = (-1e5, -4e3, -200.0, -2.0, 2.0, 200.0, 4e3, 1e5, 2e6)  # seconds
 _DOOMED_COMMITS: Final = 12
 _UNLUCKY_SHARE: Final = 0.4
 DOWN_SECONDS: Final = 20.0  # at most
@@ -17,16 +23,20 @@ _SYNC_DOWN_SECONDS: Final = 5.0
 _FULL_SECONDS: Final = 15.0
 _PARTED_SECONDS: Final = 25.0
 _WRONG_SECONDS: Final = 20.0  # of a clock
+_COPY_SECONDS: Final = 30.0  # at most, that a copy is old when it is put back
 
 
 class Faults:
     """Lets things go wrong."""
 
-    def __init__(self, world: World, wires: Wires, machines: Mapping[str, Machine]) -> None:
+    def __init__(
+        self, world: World, wires: Wires, machines: Mapping[str, Machine], ledger: Ledger
+    ) -> None:
         self._world = world
         self._random = world.random
         self._wires = wires
         self._machines = machines
+        self._ledger = ledger
         self._unlucky = world.random.choice(list(machines.values()))
         world.died = self._died
 
@@ -101,6 +111,32 @@ class Faults:
         machine.set_clock(offset)
         self._world.after(self._later(_WRONG_SECONDS), None, machine.set_clock, 0.0)
 
+    def _put_back(self) -> None:
+        """Let a node have an older copy of its data, in a while; not if cuts move, as what has come
+        to it or left it since, it knows nothing of.
+        """
+        machine = self._machines[self._random.choice((*REGIONS, "grid"))]
+        if machine.is_up and not self._ledger.has_moves:
+            machine.copy()
+            pause = self._later(_COPY_SECONDS)
+            self._world.after(pause, None, self._have_older, machine)
+
+    def _have_older(self, machine: Machine) -> None:
+        if self._ledger.has_moves:
+            return
+        self._ledger.put_back(machine)
+        self._world.after(self._later(_FULL_SECONDS), None, self._go_on, machine)
+
+    def _go_on(self, machine: Machine) -> None:
+        """Somebody says that a node may go on from the copy that it has."""
+
+        def go_on() -> None:
+            with suppress(StoreError):
+                machine.writing.unit(resume.GO_ON, (BY.told(), 0, b""))
+
+        if machine.is_up:
+            self._world.now_in(machine.life, go_on)
+
     def mend(self) -> None:
         """Nothing goes wrong from now on, and all run."""
         world, wires = self._world, self._wires
@@ -113,6 +149,7 @@ class Faults:
             one.set_clock(self._random.choice((-1.0, 0.0, 1.0)))
             self.start(one)
             one.start_sync()
+            self._go_on(one)
 
 
 _ALL: Final = (
@@ -123,4 +160,5 @@ _ALL: Final = (
     Faults._part,
     Faults._cut,
     Faults._set_clock,
+    Faults._put_back,
 )

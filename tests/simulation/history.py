@@ -8,18 +8,22 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from tests.simulation.bounds import narrow
 from tests.simulation.faults import Faults
 from tests.simulation.ledger import Ledger
 from tests.simulation.machine import Machine
+from tests.simulation.nation import Nation
+from tests.simulation.outcome import faults
 from tests.simulation.people import People
-from tests.simulation.prepared import HOSTS, directories
+from tests.simulation.prepared import HOSTS, REGIONS, directories
 from tests.simulation.wires import Wires
-from tests.simulation.world import World
+from tests.simulation.world import Broken, World
 
 STARTING_SECONDS: Final = 3.0
 BUSY_SECONDS: Final = 60.0  # in which people ask and things go wrong
 ASKED: Final = (15, 40)  # how often people ask: from, to
 FAULTS: Final = (0, 16)
+NATION_SHARE: Final = 0.3  # of what people ask, that is asked at the national node
 CLOSE_SHARE: Final = 0.7  # of what goes wrong, that does so soon after somebody has asked
 CLOSE_SECONDS: Final = 1.0
 # By which all must be well: longer than a zone is left alone after a failure (retry, 900 s), and
@@ -46,8 +50,11 @@ class History:
         self._ledger = Ledger(self.machines)
         for one in self.machines.values():
             one.committed = partial(self._ledger.committed, one)
-        self._faults = Faults(world, wires, self.machines)
+        self._faults = Faults(world, wires, self.machines, self._ledger)
         self._people = People(world, self.machines, self._ledger)
+        self._nation = Nation(world, self.machines, self._ledger)
+        for name in REGIONS:
+            self.machines[name].between = partial(self._people.assign, name)
 
     def run(self) -> None:
         """Let it all happen.
@@ -56,9 +63,9 @@ class History:
             Failure: something did not hold; the message says how to see it again.
         """
         try:
-            with self.world.clocks():
+            with self.world.clocks(), narrow(self.world.random):
                 self._go()
-        except Exception as error:
+        except (Exception, Broken) as error:
             lines = "\n".join(self.world.log[-_LOG_LINES:])
             raise Failure(
                 f"seed {self.seed}: {error!r:.2000}\n{lines}\n"
@@ -74,7 +81,8 @@ class History:
             world.after(random.random() * STARTING_SECONDS, None, self._faults.start, one)
         asked = [random.random() * BUSY_SECONDS for _ in range(random.randrange(*ASKED))]
         for at in asked:
-            world.after(at, None, self._people.do_something)
+            who = self._nation if world.chance(NATION_SHARE) else self._people
+            world.after(at, None, who.do_something)
         for _ in range(random.randrange(*FAULTS)):
             at = random.random() * BUSY_SECONDS
             if world.chance(CLOSE_SHARE):  # while what was asked for is under way
@@ -82,11 +90,11 @@ class History:
             world.after(min(at, BUSY_SECONDS), None, self._faults.happen)
         world.run(BUSY_SECONDS)
         self._faults.mend()
-        while faults := self._ledger.faults():
+        while next(faults(self._ledger), None) is not None:
             late = world.now >= BUSY_SECONDS + SETTLING_SECONDS
-            assert not late, "; ".join(faults)
-            self._people.reinstate()
-            self._people.decide()
+            assert not late, "; ".join(faults(self._ledger))
+            self._nation.mend()
+            self._people.find_again()
             world.run(world.now + LOOK_SECONDS)
         world.say("all", "is well")
 

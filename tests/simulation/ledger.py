@@ -1,4 +1,4 @@
-"""What must hold of a simulated network: at each commit, and once all is well again."""
+"""What was promised in a simulated network, and what must hold of it at each commit."""
 
 from __future__ import annotations
 
@@ -7,22 +7,27 @@ from hashlib import blake2b
 from typing import Final
 
 from csid import names
-from registry import audit
-from registry.rules.filing import read_receipt
-from registry.rules.requests import TakeReceipt
-from registry.signing.proofs import changes_of
+from registry.rules.filing import CUT_SEGMENTS, read_receipt, serial_of
+from registry.rules.requests import ApproveCut, FileCut, TakeReceipt
 from registry.sync.duties import filed
 from registry.tables import codec, log_entry, view
-from registry.tables.enums import FiledState, FilingState, State
-from registry.tables.rows import Filed
-from registry.tables.transaction import LOOKED, OWED, AuditStore, TransactionView
+from registry.tables.enums import CutState, FiledState, NodeState
+from registry.tables.naming import Names
+from registry.tables.transaction import TransactionView
+from registry.zones import others
+from resolver.store.apexes import EXPIRED, SERVED
 from resolver.store.read import Held, ReadTransaction
-from resolver.sync import feed, timers
-from resolver.sync.settings import follow_of
+from resolver.sync import timers
+from resolver.sync.settings import Follow, follow_of
 from tests.simulation.machine import Machine
+from tests.simulation.prepared import HOSTS, REGIONS
+from tests.simulation.world import hold
+from tests.support.books import SUFFIX
 
 ROOT: Final = "root"
-COPIES: Final = ("sum", "grid")  # who hold all cuts
+SUM: Final = "sum"
+_NAMED: Final = Names(SUFFIX)
+_NAME_AT: Final = {host: name for name, host in HOSTS.items()}
 
 
 class Ledger:
@@ -30,185 +35,186 @@ class Ledger:
 
     Attributes:
         acknowledged: the identifiers that were assigned, each with the machines that have said so.
+        has_moves: a cut was to move.
+        holders: the nodes whose cuts are, that are filed.
+        counts: what they were last told to have as their count, each with the machine that was.
     """
 
     def __init__(self, machines: Mapping[str, Machine]) -> None:
         self.machines = machines
         self.acknowledged: dict[str, set[str]] = {}
-        self._seen: dict[tuple[str, bytes], tuple[bytes, bytes]] = {}  # generation, apex's node
+        self.counts: dict[str, dict[str, int | None]] = {}
+        self._held: dict[tuple[str, bytes], tuple[Held, bytes]] = {}  # with the node of the apex
         self._serials: dict[tuple[str, bytes], int] = {}
-        self._versions: dict[tuple[str, bytes, int], bytes] = {}  # digest of what a primary had
+        self._digests: dict[tuple[str, bytes], bytes] = {}
+        self._versions: dict[tuple[str, bytes, int], bytes] = {}  # digest of what one had
+        self._leaves: dict[str, int] = {}
+        self.has_moves = False
+        self.holders: dict[str, str] = {}  # of cuts that are filed
+        self._lost: set[tuple[str, str]] = set()  # node and cut, whose zone an older copy has not
+
+    # -- what was said
+
+    def assigned(self, name: str, one: str) -> None:
+        """A node has assigned an identifier."""
+        self.acknowledged.setdefault(one, set()).add(name)
+        self.counts.get(one, {}).pop(name, None)
+
+    def changed(self, name: str, one: str, count: int | None) -> None:
+        """A node has given an identifier a count; None: nobody knows."""
+        self.counts.setdefault(one, {})[name] = count
+
+    def put_back(self, machine: Machine) -> None:
+        """A machine has an older copy of its data: what it said since, nobody can hold it to."""
+        name = machine.name
+        machine.put_back()
+        marks = {key: serial for key, serial in self._serials.items() if key[0] == name}
+        for key in marks:
+            del self._serials[key]
+            self._held.pop(key, None)
+        self._lost |= {(name, cut) for cut, holder in self.holders.items() if holder == name}
+        machine.start()
+        with machine.store.read() as read:
+            for key, serial in marks.items():  # its own zones go on beyond what they had
+                if primary_of(name, follow_of(read, key[1])) == name:
+                    self._serials[key] = serial
+            for one, holders in self.acknowledged.items():
+                self.counts.get(one, {}).pop(name, None)
+                if view.get_assignment(TransactionView(read), one) is None:
+                    holders.discard(name)
+
+    def lost_cuts(self) -> set[tuple[str, str]]:
+        """Cuts that are a node's, which has not their zones, each behind its node."""
+        self._lost = {
+            (name, cut)
+            for name, cut in self._lost
+            if self.holders.get(cut) == name and (name, _NAMED.key(cut)) not in self._held
+        }
+        return self._lost
 
     # -- at each commit
 
     def committed(self, machine: Machine) -> None:
-        """No serial has gone back, and a copy is what its primary was at that serial."""
+        """No serial has gone back, a copy is what its primary was at that serial, somebody answers
+        for each cut, and nothing was taken that must not be.
+        """
+        name, is_other = machine.name, False
         with machine.store.read() as read:
+            apexes = set()
             for zone in read.zones():
+                apexes.add(zone.apex)
                 blob = read.tree(zone.generation).get(b"")
-                if blob is None or self._seen.get((machine.name, zone.apex)) == (
-                    zone.generation,
-                    blob,
-                ):
-                    continue
-                self._seen[machine.name, zone.apex] = zone.generation, blob
-                self._look(machine, read, zone, blob)
+                if blob is not None and self._held.get((name, zone.apex)) != (zone, blob):
+                    self._held[name, zone.apex] = zone, blob
+                    is_other = True
+                    self._look(machine, read, zone, blob)
+            for key in [one for one in self._held if one[0] == name and one[1] not in apexes]:
+                is_other = True
+                del self._held[key]
+                self._serials.pop(key, None)
+            for leaf in self._new_leaves(name, read):
+                is_other = True
+                if name in REGIONS:
+                    self._is_fresh(read, leaf)
+                else:
+                    self._judge(name, read, leaf)
+        if is_other:
+            self._somebody_answers()
 
     def _look(self, machine: Machine, read: ReadTransaction, zone: Held, blob: bytes) -> None:
         soa = timers.soa_in(blob)
         assert soa is not None
-        text = f"{names.to_text(zone.origin)} at {machine.name}"
-        before = self._serials.get((machine.name, zone.apex))
-        assert before is None or soa.serial == before or timers.is_ahead(soa.serial, before), (
-            f"{text}: serial {before} went back to {soa.serial}"
-        )
-        self._serials[machine.name, zone.apex] = soa.serial
-        digest = _digest(read, zone)
-        follow = follow_of(read, zone.apex)
-        if follow is None:
-            known = self._versions.setdefault((machine.name, zone.apex, soa.serial), digest)
-            assert known == digest, f"{text}: changed, and has serial {soa.serial} as before"
-        else:
-            primary = follow.group or ROOT
-            known = self._versions.get((primary, zone.apex, soa.serial), b"")
-            assert known, f"{text}: serial {soa.serial}, which {primary} never had"
-            assert known == digest, f"{text}: is not what {primary} had with serial {soa.serial}"
-        if before != soa.serial:
-            machine.world.say(machine.name, f"{names.to_text(zone.origin)} has serial {soa.serial}")
+        name, apex, serial = machine.name, zone.apex, soa.serial
+        text = f"{names.to_text(zone.origin)} at {name}"
+        before = self._serials.get((name, apex))
+        is_on = before is None or serial == before or timers.is_ahead(serial, before)
+        hold(is_on, f"{text}: serial {before} went back to {serial}")
+        self._serials[name, apex] = serial
+        found = self._digests[name, apex] = digest(read, zone)
+        follow = follow_of(read, apex)
+        primary = primary_of(name, follow)
+        # What a primary had that has the cut no more came by way of the aggregate, and what was
+        # held before may come back.
+        sources = (name,) if primary == name else (primary, SUM, name)
+        known = {self._versions.get((one, apex, serial)) for one in sources} - {None}
+        is_new = not known and primary == name
+        hold(known or is_new, f"{text}: serial {serial}, which {primary} never had")
+        hold(found in known or is_new, f"{text}: is not what {primary} had with serial {serial}")
+        self._versions[name, apex, serial] = found
+        if before != serial:
+            machine.world.say(name, f"{names.to_text(zone.origin)} has serial {serial}")
 
-    # -- once all is well
+    def _new_leaves(self, name: str, read: ReadTransaction) -> Iterator[log_entry.LogEntry]:
+        seen = TransactionView(read)
+        size = seen.leaves()
+        for index in range(self._leaves.get(name, 0), size):
+            yield log_entry.decode(seen.leaf(index) or b"")
+        self._leaves[name] = size
 
-    def faults(self) -> list[str]:
-        """What is not as it has to be yet."""
-        with _reading(self.machines) as reads:
-            return [*self._copies(reads), *self._waiting(reads), *self._kept(reads)]
+    def _is_fresh(self, read: ReadTransaction, leaf: log_entry.LogEntry) -> None:
+        """A receipt is about what an identifier is, not about what it was before."""
+        if leaf.kind != TakeReceipt.kind or not read_receipt(leaf.to)[0]:
+            return
+        changed = serial_of(TransactionView(read).leaf(leaf.prev) or b"", leaf.on)
+        apex = _NAMED.key("/".join(leaf.on.split("/")[:CUT_SEGMENTS]))
+        seen = self._serials.get((SUM, apex))
+        # The aggregate may have let go of a cut that was withdrawn meanwhile.
+        is_fresh = None in (changed, seen) or not timers.is_ahead(changed or 0, seen or 0)
+        hold(is_fresh, f"{leaf.on}: changed with serial {changed}, receipt {leaf.to} of {seen}")
 
-    def _copies(self, reads: Mapping[str, ReadTransaction]) -> Iterator[str]:
-        """Zones that are not the same everywhere, or not where they should be."""
-        held = {
-            name: {zone.apex: (zone, _digest(read, zone)) for zone in read.zones()}
-            for name, read in reads.items()
-        }
-        for name, zones in held.items():
-            for apex, (zone, digest) in zones.items():
-                here = f"{names.to_text(zone.origin)} at {name}"
-                follow = follow_of(reads[name], apex)
-                primary = name if follow is None else follow.group or ROOT
-                if zone.flags:
-                    yield f"{here} is not served"
-                elif apex not in held[primary]:
-                    yield f"{here} follows {primary}, which has it not"
-                elif held[primary][apex][1] != digest:
-                    yield f"{here} is not as at {primary}"
-        for cut, state in _cut_filings(reads):
-            apex = names.key_of(names.from_text(_zone_name(cut)))
-            missing = [name for name in COPIES if apex not in held[name]]
-            if state is FilingState.FILED and missing:
-                yield f"{cut} is filed, and not held by {', '.join(missing)}"
+    def _judge(self, name: str, read: ReadTransaction, leaf: log_entry.LogEntry) -> None:
+        if name == SUM:
+            if leaf.kind == filed.RECEIPT:
+                row = codec.decode_filed(leaf.after)
+                if row.state is FiledState.TAKEN:
+                    other = others.node(read, _NAMED, row.node)
+                    hold(other is not None and other.state == "active", f"{leaf.on}: {row} taken")
+                    assert other is not None
+                    _within(other.scope, leaf.on, row.node)
+        elif name == ROOT and leaf.kind.startswith("cut.") and leaf.after:
+            cut, row_ = leaf.on, codec.decode_cut(leaf.after)
+            self.has_moves |= row_.moving is not None
+            node = view.get_node(TransactionView(read), row_.node)
+            if leaf.kind in (FileCut.kind, ApproveCut.kind):
+                hold(node is not None and node.state is NodeState.ACTIVE, f"{cut}: {row_} filed")
+                assert node is not None
+                _within(node.scope, cut, row_.node)
+            before = self.holders.pop(cut, row_.node)
+            if row_.state is CutState.FILED:
+                self.holders[cut] = row_.node
+                apex = _NAMED.key(cut)
+                if before != row_.node:
+                    there, here = (self._digests.get((one, apex)) for one in (before, row_.node))
+                    is_move = row_.moving is not None and row_.moving.to == row_.node
+                    hold(is_move, f"{cut} was of {before}: {row_}")
+                    hold(there == here, f"{cut} moved, and was not the same at both nodes")
 
-    def _waiting(self, reads: Mapping[str, ReadTransaction]) -> Iterator[str]:
-        """What is still to be said."""
-        for name, read in reads.items():
-            for table in (OWED, LOOKED):
-                count = sum(1 for _ in read.table(table).scan(b""))
-                if count:
-                    yield f"{name} has {count} rows in {table.decode()}"
-            if rows := len(list(feed.changes(read))):
-                yield f"{name} has {rows} changes that others are to be told of"
-        for cut, row in _cut_filings(reads):
-            if row in (FilingState.WANTED, FilingState.WAITING):
-                yield f"{cut} is {row.name.lower()}"
-
-    def _kept(self, reads: Mapping[str, ReadTransaction]) -> Iterator[str]:
-        """What was acknowledged and is not so."""
-        said = _said(reads["sum"])
-        for identifier, holders in self.acknowledged.items():
-            for name in holders:
-                yield from _kept(reads[name], name, identifier, said.get(identifier, []))
-        for identifier, rows in said.items():
-            takers = {row.node for row in rows if row.state is FiledState.TAKEN}
-            if len(takers) > 1:
-                yield f"{identifier} was taken of {', '.join(sorted(takers))}"
-
-
-def _kept(read: ReadTransaction, name: str, identifier: str, said: list[Filed]) -> Iterator[str]:
-    """What is wrong with one identifier at its node, whose receipts are all that were given."""
-    seen = TransactionView(read)
-    here = f"{identifier} at {name}"
-    row = view.get_assignment(seen, identifier)
-    if row is None:
-        yield f"{here}: is lost"
-        return
-    if row.state is State.FILING:
-        yield f"{here}: has no receipt"
-    numbers = []
-    answers = [change.leaf for change in changes_of(read, identifier)]
-    for leaf in answers:
-        if leaf.kind == TakeReceipt.kind:
-            numbers.append(read_receipt(leaf.to))
-    given = {one.leaf: one for one in said if one.node == name}
-    for number, status in numbers:
-        if number and (number not in given or given[number].status != status.number):
-            yield f"{here}: took receipt {number}, {status.number}, which was never given"
-    if row.state in (State.ACTIVE, State.SUSPENDED):
-        last = next((one for one in numbers if one[1].success), None)
-        if last is None:
-            yield f"{here}: is active by no receipt"
-        taken = [one.leaf for one in given.values() if one.state is FiledState.TAKEN]
-        if len(taken) != 1:
-            yield f"{here}: has {len(taken)} receipts of those that are taken: {taken}"
-    number = numbers[0][0] if numbers else 0
-    if row.state is State.REFUSED and number and said[-1].leaf != number:
-        yield f"{here}: is refused by receipt {number}, behind which came {said[-1].leaf}"
-    is_taken = bool(said) and said[-1].state is FiledState.TAKEN and said[-1].node == name
-    if row.state is State.RETIRED and is_taken:
-        yield f"{here}: is retired, and the national node holds it for active"
+    def _somebody_answers(self) -> None:
+        """Whoever has a cut has its zone, whole."""
+        for cut, holder in self.holders.items():
+            machine, held = self.machines[holder], self._held.get((holder, _NAMED.key(cut)))
+            flags = None if held is None else held[0].flags
+            is_late = flags == EXPIRED and machine.offset > 0
+            is_held = flags == SERVED or is_late or (holder, cut) in self._lost
+            hold(is_held, f"{cut} is delegated to {holder}, where its flags are {flags}")
 
 
-def _said(read: ReadTransaction) -> dict[str, list[Filed]]:
-    """All that the aggregate has said of identifiers, by its log."""
-    found: dict[str, list[Filed]] = {}
-    for index, data in enumerate(AuditStore(read).leaves()):
-        entry = log_entry.decode(data)
-        if entry.kind in (filed.RECEIPT, filed.END):
-            row = codec.decode_filed(entry.after)
-            assert row.leaf == index
-            found.setdefault(entry.on, []).append(row)
-    table = TransactionView(read)
-    for identifier, rows in found.items():
-        value = table.get(codec.FILED, identifier.encode("ascii"))
-        assert value is not None and codec.decode_filed(value) == rows[-1]
-    assert audit.Log(AuditStore(read)).size
-    return found
+def _within(scope: tuple[str, ...], name: str, node: str) -> None:
+    location = name.split("/")[2]
+    hold(location.startswith(scope), f"{name} lies outside the scope {scope} of {node}")
 
 
-def _cut_filings(reads: Mapping[str, ReadTransaction]) -> Iterator[tuple[str, FilingState]]:
-    for read in reads.values():
-        for key, value in TransactionView(read).scan(codec.FILINGS, b""):
-            yield key.decode("ascii"), codec.decode_cut_filing(value).state
+def primary_of(name: str, follow: Follow | None) -> str:
+    """Whose versions a zone of a machine has to be of: its own where it follows nobody."""
+    if follow is None or not (follow.primaries or follow.group):
+        return name
+    group = follow.group or _NAME_AT[follow.primaries[0].host]
+    return group if group in (*REGIONS, SUM, ROOT) else ROOT
 
 
-def _zone_name(cut: str) -> str:
-    return ".".join(reversed(cut.lower().split("/"))) + ".csid.internal."
-
-
-def _digest(read: ReadTransaction, zone: Held) -> bytes:
-    digest = blake2b(digest_size=16)
+def digest(read: ReadTransaction, zone: Held) -> bytes:
+    """A digest of all that a zone holds."""
+    found = blake2b(digest_size=16)
     for key, blob in read.nodes(zone.generation):
-        digest.update(len(key).to_bytes(2, "big") + len(blob).to_bytes(4, "big"))
-        digest.update(key + blob)
-    return digest.digest()
-
-
-class _reading:
-    """A moment of each machine."""
-
-    def __init__(self, machines: Mapping[str, Machine]) -> None:
-        self._opened = {name: one.store.read() for name, one in machines.items()}
-
-    def __enter__(self) -> dict[str, ReadTransaction]:
-        return {name: one.__enter__() for name, one in self._opened.items()}
-
-    def __exit__(self, *_: object) -> None:
-        for one in self._opened.values():
-            one.__exit__(None, None, None)
+        found.update(len(key).to_bytes(2, "big") + len(blob).to_bytes(4, "big") + key + blob)
+    return found.digest()

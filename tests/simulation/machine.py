@@ -21,7 +21,7 @@ from tests.simulation.wires import Wires
 from tests.simulation.world import Killed, Life, World
 from tests.simulation.writing import Writing
 
-SWEEP_SECONDS: Final = 5.0
+SWEEP_SECONDS: Final = 20.0
 INOTIFY_SECONDS: Final = 0.001  # after which a commit is seen
 
 
@@ -47,6 +47,7 @@ class Machine:
         life: of the processes that answer and write; `sync_life` of the one that syncs.
         offset: of its clock, seconds.
         committed: is called after each commit.
+        between: somebody asks for something, between two pieces of a unit.
         is_full: its disk.
         doomed: of how many commits from now it does not survive the next, and whether that one
             comes about.
@@ -70,7 +71,9 @@ class Machine:
         self.offset = 0.0
         self.is_full = False
         self.doomed: tuple[int, bool] | None = None
+        self._copy = b""
         self.committed: Callable[[], None] = lambda: None
+        self.between: Callable[[], None] = lambda: None
         wires.machines[host] = self
 
     @property
@@ -122,6 +125,19 @@ class Machine:
             self.world.is_dying = True  # nothing more is written
             self.synchronising.end()  # as the kernel takes back what it holds
             self.world.is_dying = False
+
+    # -- copies
+
+    def copy(self) -> None:
+        """Take a copy of its data."""
+        self._copy = (self.path / "data.mdb").read_bytes()
+
+    def put_back(self) -> None:
+        """Have the copy in place of what it has, and end."""
+        self.kill()
+        (self.path / "lock.mdb").unlink()
+        (self.path / "data.mdb").write_bytes(self._copy)
+        self.world.say(self.name, "has an older copy put back")
 
     def set_clock(self, offset: float) -> None:
         """Set the clock that people set, so many seconds from the right time."""

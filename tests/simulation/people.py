@@ -1,95 +1,53 @@
-"""What people ask of the nodes of a simulated network, by chance."""
+"""What people ask of the region nodes of a simulated network, by chance."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
-from csid.errors import StoreError
 from csid.identifier import Identifier
+from registry.rules.filing import CUT_SEGMENTS
 from registry.rules.lifecycle import Verb
-from registry.rules.requests import (
-    Advance,
-    ApproveCut,
-    Assign,
-    Body,
-    ChangeNode,
-    Import,
-    ReinstateNode,
-    RejectCut,
-    Request,
-    RequestFiling,
-    Retire,
-    SetFiling,
-    SuspendNode,
-    Update,
-)
+from registry.rules.requests import Advance, Assign, Body, Import, RequestFiling, Retire, Update
 from registry.rules.status import Status
 from registry.tables import codec, view
-from registry.tables.enums import CutState, FilingState, State
+from registry.tables.enums import FilingState, State
 from registry.tables.transaction import TransactionView
-from tests.simulation.ledger import Ledger
-from tests.simulation.machine import Machine
-from tests.simulation.prepared import MEMBERS, REGIONS
-from tests.simulation.world import World
-from tests.support.registering import ADMINISTRATOR, OTHER, OWNER, RECORD, identifier
+from tests.simulation.asking import Asking
+from tests.simulation.prepared import REGIONS
+from tests.support.registering import OTHER, OWNER, RECORD, identifier
 
 _LOCATIONS: Final = {"330106": 5, "330102": 3, "310101": 2, "110105": 1}  # with their weights
 _SERIALS: Final = [f"{n:04d}" for n in range(1, 7)]
-_TRIES: Final = 3  # of a request of which nobody knows what became of it
+
+_HURRIED_SHARE: Final = 0.3  # of identifiers that are taken back ...
+_HURRY_SECONDS: Final = 0.3  # ... so soon, and filed again so soon
 
 
-class People:
-    """Those who sit at the terminals."""
+class People(Asking):
+    """Those who sit at the terminals of the region nodes."""
 
-    def __init__(self, world: World, machines: Mapping[str, Machine], ledger: Ledger) -> None:
-        self._world = world
-        self._random = world.random
-        self._machines = machines
-        self._ledger = ledger
-        self._keys = 0
-
-    def ask(self, name: str, body: Body) -> Status | None:
-        """One request, put again under its key if nobody knows what became of it; None if that
-        stays so.
-        """
-        self._keys += 1
-        request = Request(ADMINISTRATOR, body, "", f"{self._keys}")
-        for _ in range(_TRIES):
-            status = self._put(name, request)
-            if status is not None:
-                return status
-        return None
-
-    def _put(self, name: str, request: Request) -> Status | None:
-        machine = self._machines[name]
-        found: list[Status] = []
-
-        def put() -> None:
-            try:
-                decision = machine.writing.ask(request)
-            except StoreError:
-                return
-            found.append(decision.status)
-            if decision.status is not Status.UNCHANGED:
-                said = f"{request.body.kind} {decision.subject}: {decision.status.name}"
-                self._world.say(name, said)
-
-        if machine.is_up:
-            self._world.now_in(machine.life, put)
-        return found[0] if found else None
-
-    # -- at a region node
-
-    def assign(self) -> None:
+    def assign(self, name: str = "") -> None:
         """Assign an identifier, some of them outside of the node's scope."""
         random = self._random
-        name = random.choice(REGIONS)
+        name = name or random.choice(REGIONS)
         [location] = random.choices(list(_LOCATIONS), list(_LOCATIONS.values()))
         wanted = identifier(random.choice(_SERIALS), random.choice((OWNER, OTHER)), location)
         body = random.choice((Assign, Import))(wanted, RECORD)
-        if self.ask(name, body) is Status.DONE:
-            self._ledger.acknowledged.setdefault(str(wanted), set()).add(name)
+        self.ask(name, body, partial(self._assigned, name, str(wanted)))
+
+    def _assigned(self, name: str, one: str, status: Status | None) -> None:
+        if status is Status.DONE:
+            self._ledger.assigned(name, one)
+            if self._world.chance(_HURRIED_SHARE):
+                pause = self._random.random() * _HURRY_SECONDS
+                self._world.after(pause, None, self._take_back, name, Identifier(*one.split("/")))
+
+    def _take_back(self, name: str, one: Identifier) -> None:
+        """Take an identifier back, perhaps change it, and file it again, as its receipt comes."""
+        self.ask(name, Advance(one, Verb.WITHDRAW))
+        pause = self._random.random() ** 2 * _HURRY_SECONDS
+        self._world.after(pause, None, self.ask, name, Advance(one, Verb.FILE))
 
     def assign_many(self) -> None:
         """Assign several, one right after the other."""
@@ -102,11 +60,19 @@ class People:
         known = sorted((holder, one) for one, holders in acknowledged for holder in holders)
         if known:
             name, text = self._random.choice(known)
+            if self._world.chance(0.2):  # it may be another's by now
+                name = self._random.choice(REGIONS)
             one = Identifier(*text.split("/"))
             verb = self._random.choice((Verb.FILE, Verb.WITHDRAW, Verb.SUSPEND, Verb.REINSTATE))
-            count = self._random.randrange(1, 9)
+            count = self._random.randrange(1, 1_000)
             bodies = {Update(one, (("count", count),)): 4, Advance(one, verb): 4, Retire(one): 2}
-            self.ask(name, self._random.choices(list(bodies), list(bodies.values()))[0])
+            body = self._random.choices(list(bodies), list(bodies.values()))[0]
+            then = partial(self._changed, name, text, count if isinstance(body, Update) else None)
+            self.ask(name, body, then)
+
+    def _changed(self, name: str, one: str, count: int | None, status: Status | None) -> None:
+        if status in (None, Status.DONE) and count is not None:
+            self._ledger.changed(name, one, None if status is None else count)
 
     def file_again(self) -> None:
         """Ask for cuts that were refused, and hand in what was taken back or refused with them."""
@@ -132,46 +98,30 @@ class People:
             for body in bodies:
                 self.ask(name, body)
 
-    # -- at the national node
+    def find_again(self) -> None:
+        """Ask for the cuts that are a node's, and that it takes for refused, or knows nothing of
+        since an older copy was put back; and for those that were withdrawn while something in them
+        waited.
+        """
+        wanted = {(holder, cut) for cut, holder in self._ledger.holders.items()}
+        for one, holders in self._ledger.acknowledged.items():
+            cut = "/".join(one.split("/")[:CUT_SEGMENTS])
+            wanted |= {(name, cut) for name in holders if self._state(name, one) is State.FILING}
+        for name, cut in sorted(wanted):
+            machine = self._machines[name]
+            if machine.is_up:
+                with machine.store.read() as read:
+                    row = view.get_cut_filing(TransactionView(read), cut)
+                if row is None or row.state is FilingState.REFUSED:
+                    self.ask(name, RequestFiling(cut))
 
-    def turn(self) -> None:
-        """Let cuts be filed by hand, or automatically."""
-        self.ask("root", SetFiling(self._random.choice(("manual", "automatic"))))
-
-    def decide(self) -> None:
-        """Approve or reject the cuts that wait."""
-        root = self._machines["root"]
-        if not root.is_up:
-            return
-        with root.store.read() as read:
-            rows = list(TransactionView(read).scan(codec.CUTS, b""))
-        for key, value in rows:
-            if codec.decode_cut(value).state is CutState.WAITING:
-                body = self._random.choice((ApproveCut, ApproveCut, RejectCut))
-                self.ask("root", body(key.decode("ascii")))
-
-    def suspend(self) -> None:
-        """Suspend a node for a while."""
-        name = self._random.choice(REGIONS)
-        self.ask("root", SuspendNode(name))
-        pause = self._random.random() * 30
-        self._world.after(pause, None, self.ask, "root", ReinstateNode(name))
-
-    def narrow(self) -> None:
-        """Let a node's scope be too narrow for a while, so that what it files is refused."""
-        name = self._random.choice(REGIONS)
-        self._set_scope(name, ("4",))
-        pause = self._random.random() * 30
-        self._world.after(pause, None, self._set_scope, name, MEMBERS[name][1])
-
-    def _set_scope(self, name: str, scope: tuple[str, ...]) -> None:
-        self.ask("root", ChangeNode(name, (("scope", scope),)))
-
-    def reinstate(self) -> None:
-        """Let all nodes be suspended no longer, and have their scope."""
-        for name in REGIONS:
-            self.ask("root", ReinstateNode(name))
-            self._set_scope(name, MEMBERS[name][1])
+    def _state(self, name: str, one: str) -> State | None:
+        machine = self._machines[name]
+        if not machine.is_up:
+            return None
+        with machine.store.read() as read:
+            row = view.get_assignment(TransactionView(read), one)
+        return None if row is None else row.state
 
     def do_something(self) -> None:
         """Any of these."""
@@ -184,8 +134,4 @@ _DONE: Final = {
     People.assign_many: 2,
     People.change: 5,
     People.file_again: 2,
-    People.turn: 1,
-    People.decide: 1,
-    People.suspend: 0.5,
-    People.narrow: 1,
 }

@@ -11,15 +11,19 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from csid import names
 from registry import deployment
 from registry.network import joining
 from registry.network.joining import Key, Membership
+from registry.network.receipt_seal import public_key
 from registry.rules.requests import AddNode, Request
 from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables.enums import NodeRole
 from registry.tables.node_keys import ALGORITHM, SECRET, derive
+from resolver.store import epochs
 from tests.simulation.world import World
 from tests.support.books import OWNERS, SUFFIX, accredit
 from tests.support.registering import ADMINISTRATOR
@@ -63,7 +67,8 @@ def _make(folder: Path) -> None:
     for name, (role, scope, _) in MEMBERS.items():
         key = Key(names.from_text(f"{name}-1."), ALGORITHM, derive(secret, name, 1))
         own = secret if role is NodeRole.AGGREGATE else b""
-        of = Membership(role, name, scope, ROOT, key, role is NodeRole.REGION, own)
+        is_region, receipts = role is NodeRole.REGION, public_key(secret)
+        of = Membership(role, name, scope, ROOT, key, is_region, own, receipts)
         joining.create(folder / name, SUFFIX, "0.EXAMPLE", of, _MAP_OCTETS)
         if of.registers:
             with Registry.alone(folder / name, sync=False) as registry:
@@ -72,10 +77,17 @@ def _make(folder: Path) -> None:
 
 @contextmanager
 def directories() -> Iterator[Path]:
-    """A folder with a fresh data directory for each machine, gone afterwards."""
+    """A folder with a fresh data directory for each machine, and with what these machines know of
+    how far their nodes got; gone afterwards.
+    """
     prepared = Path(_folder().name)
-    with tempfile.TemporaryDirectory(prefix="csid-history-", dir=memory()) as path:
+    with (
+        tempfile.TemporaryDirectory(prefix="csid-history-", dir=memory()) as path,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         folder = Path(path)
+        patch.setenv(epochs.FOLDER_VARIABLE, f"{folder / 'epochs'}")
+        patch.setattr(epochs, "_open", {})
         for name in HOSTS:
             shutil.copytree(prepared / name, folder / name)
         yield folder

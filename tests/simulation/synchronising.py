@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -19,9 +20,11 @@ from registry.sync.driver import (
     NEXT_SECONDS,
     RETRY_SECONDS,
 )
-from registry.sync.hooks import network_of
+from registry.sync.duties import handover
+from registry.sync.hooks import Network, Unit, network_of
 from registry.sync.roles import ROLES
 from registry.sync.syncing import Syncing
+from resolver.store.environment import Store
 from resolver.sync.actions import Answered, Open, Send, Shut, Transfer
 from resolver.sync.transfer.errors import TransferError
 from resolver.sync.transfer.fetch import Fetch
@@ -47,10 +50,19 @@ class Synchronising:
         self._batch_at = self._look_at = _NEVER
         store = machine.store
         chance = Random(world.random.random())
-        network = network_of(store, ROLES)
+        roles = [self._moves if adds is handover.adds else adds for adds in ROLES]
+        network = network_of(store, roles)
         self._sync = Syncing(store, network, chance, world.unix, lambda: world.now)
         world.soon(self._life, self._work)
         self._look_by(world.now)
+
+    def _moves(self, store: Store) -> Network:
+        """What moves of cuts add, whose units the writer of this machine carries out."""
+
+        def carry(_path: Path, unit: Unit) -> None:
+            self._machine.writing.carry(unit)
+
+        return handover.adds(store, carry, self._world.unix)
 
     def end(self) -> None:
         """The process is gone."""
@@ -87,6 +99,8 @@ class Synchronising:
         if at == self._look_at:  # else another one is due
             self._look_at = _NEVER
             looked = self._sync.look()
+            if looked.is_time:
+                self._world.soon(self._life, self._work)
             self._act()
             now = self._world.now
             self._look_by(now if looked.more else max(looked.wake, now))
@@ -108,7 +122,9 @@ class Synchronising:
                 else:
                     self._world.soon(self._life, self._answered, action)
         if self._sync.has_news and not self._is_writing:
-            at = self._world.now + (0.0 if self._sync.engine.is_urgent else COMMIT_SECONDS)
+            at = self._world.now + (
+                0.0 if self._sync.engine.looking.outcomes.are_urgent else COMMIT_SECONDS
+            )
             if at < self._batch_at:
                 self._batch_at = at
                 self._world.after(at - self._world.now, self._life, self._batch, at)

@@ -1,5 +1,17 @@
 """Histories of a whole network: an aggregate, region nodes and an industry node around a root.
 
+Simulated: people assign, change, take back and file again; cuts are filed by hand or not, rejected,
+withdrawn, and move between nodes, which may be taken back; nodes are suspended, get another scope
+and other keys; messages are late, lost, doubled; connections stall and break; nodes are parted,
+killed around any commit, have full disks, wrong clocks, and older copies put back. Bounds are
+narrow by chance (bounds.py). What holds at each commit is in ledger.py, what in the end in
+outcome.py.
+
+Not simulated: forged signatures (the matrix of tests/resolver); cuts of several depths; a withdrawn
+cut that another node files, or whose filing its node has not seen in the root zone yet; older
+copies of the national node, of the aggregate, and of nodes that cuts have moved from or to; the
+sockets and threads of `registry.sync.driver`.
+
 CSID_SEEDS=N runs the first N seeds, in place of the number below; CSID_SEED=N the history of that
 seed alone, and prints its whole log.
 """

@@ -18,6 +18,20 @@ EVENTS_MOST: Final = 200_000  # of one history: more is a circle
 _CALL_SECONDS: Final = 0.003  # at most, that pass between two looks at the steady clock
 
 
+class Broken(BaseException):
+    """Something does not hold: no handler of the program may keep it."""
+
+
+def hold(is_so: object, text: str) -> None:
+    """Let something hold.
+
+    Raises:
+        Broken: it does not.
+    """
+    if not is_so:
+        raise Broken(text)
+
+
 class Killed(BaseException):
     """A process ends here: no handler of its own may keep it."""
 

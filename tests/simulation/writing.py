@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _SLOW_SHARE: Final = 0.05  # of UPDATEs that wait so long ...
 _SLOW_SECONDS: Final = 15.0  # ... that who has asked may have given up
+_AWAY_SHARE: Final = 0.02  # of units for which a thread finds no writer
+_BETWEEN_SHARE: Final = 0.3  # of their pieces behind which somebody asks for something
 
 
 class Writing:
@@ -33,7 +35,6 @@ class Writing:
         self._machine = machine
         self._world = machine.world
         self._core = Core(machine.store, claims=claims())
-        machine.store.watch = None  # it looks after copies that are put back, and has files for it
         self._updates: deque[tuple[updates.Arrived, Callable[[bytes], None]]] = deque()
 
     def ask(self, request: Request) -> Decision:
@@ -63,13 +64,33 @@ class Writing:
         try:
             answers = updates.answers(self._core, [arrived for arrived, _ in taken], now)
         except StoreError as error:
-            answers = [updates.failed(arrived, error) for arrived, _ in taken]
+            answers = updates.failed(
+                self._core.store, [arrived for arrived, _ in taken], error, now
+            )
         for answer in answers:
             _, tell = self._updates.popleft()
             if answer.said:
                 self._world.say(self._machine.name, answer.said)
             self._world.soon(life, tell, answer.message)
         self._world.soon(life, self._update)
+
+    def carry(self, unit: Unit) -> None:
+        """Carry out a unit that a thread waits for; what else there is to write may come in between
+        its pieces.
+
+        Raises:
+            CsidError: the unit says so, or the writer is not there.
+        """
+        if self._machine.wires.goes_wrong(_AWAY_SHARE):
+            raise StoreError("the writer of this node is not there")
+        *args, cursor = unit.args
+        while cursor := self.unit(unit.name, [*args, cursor]):
+            if self._world.chance(_BETWEEN_SHARE):
+                self._machine.between()
+
+    def unit(self, name: str, args: Any) -> Any:
+        """Carry out a piece of a unit; what it returns."""
+        return units.perform(self._core, name, args)
 
     def perform(self, unit: Unit, asker: Life, done: Callable[[], None]) -> None:
         """Carry out a unit, a piece at a time, while the process lives that asks for it."""
@@ -80,7 +101,7 @@ class Writing:
             return
         pause = 0.001
         try:
-            cursor = units.perform(self._core, unit.name, [*unit.args[:-1], cursor])
+            cursor = self.unit(unit.name, [*unit.args[:-1], cursor])
         except CsidError:
             cursor, pause = unit.args[-1], RETRY_SECONDS
         else:

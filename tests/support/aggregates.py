@@ -15,6 +15,7 @@ from csid.protocol import NOERROR
 from registry.network.catalogs import NodePolicy
 from registry.network.joining import Key
 from registry.network.membership import RegisterWatch
+from registry.network.receipt_seal import public_key
 from registry.rules.requests import AddNode, Assign, Body, Request
 from registry.service import Registry
 from registry.sync.duties.filed import FiledWatch
@@ -179,12 +180,13 @@ def key_of(name: bytes) -> tsig.Key:
 def pair(folder: Path, bodies: Sequence[Body] = (ZHEJIANG, SUM)) -> Iterator[Pair]:
     """A region node and an aggregate that has the register of nodes."""
     key = Key(key_name("zhejiang", 1), ALGORITHM, derive(SECRET, "zhejiang", 1))
+    by = REGION._replace(key=key, receipt_key=public_key(SECRET))
     own = Key(key_name("sum", 1), ALGORITHM, derive(SECRET, "sum", 1))
     of = REGION._replace(
         role=NodeRole.AGGREGATE, name="sum", scope=(), registers=False, secret=SECRET, key=own
     )
     with (
-        joined(folder / "region", REGION._replace(key=key)) as region,
+        joined(folder / "region", by) as region,
         joined(folder / "aggregate", of) as aggregate,
     ):
         made = Pair(region, aggregate)

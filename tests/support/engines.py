@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -161,9 +162,9 @@ class World:
         raise AssertionError("it never comes to rest")
 
     def tell(self, name: str, *args: object) -> None:
-        """Call a method of the engine."""
+        """Call a method of the engine, or of a part of it (`looking.notice`)."""
         with self.store.read() as read:
-            getattr(self.engine, name)(Present(read, self.steady, self.unix), *args)
+            attrgetter(name)(self.engine)(Present(read, self.steady, self.unix), *args)
 
     def _do(self, action: object) -> None:
         if isinstance(action, Open):
@@ -212,7 +213,7 @@ class World:
 
     def _write(self) -> None:
         engine = self.engine
-        settled, done = engine.take_settled(), engine.telling.take_done_rows()
+        settled, done = engine.looking.outcomes.take(), engine.telling.take_done_rows()
         told = engine.telling.take_told()
         self.rows_of_peers.update(engine.take_peers())
         if not (settled or done or told):
@@ -225,4 +226,4 @@ class World:
             feed.remove(txn, done)
             for apex, rows in told.items():
                 states.put_told(txn, apex, list(rows.values()))
-        engine.wrote_settled(True)
+        engine.looking.outcomes.wrote(True)

@@ -4,22 +4,26 @@ processes would do, in any order, with messages that are lost, late or come twic
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import dns.message
+import pytest
 
 from csid import names
 from csid.errors import CsidError
+from csid.identifier import Identifier
 from csid.protocol import NS
-from registry import deployment, units
+from registry import deployment, resume, units
 from registry.network import joining
 from registry.network.catalogs import NodePolicy
 from registry.network.joining import Key, Membership
+from registry.network.receipt_seal import public_key
 from registry.rules.decision import Decision
-from registry.rules.requests import AddNode, Body, Request
+from registry.rules.requests import AddNode, Assign, Body, Request
 from registry.service import Registry
 from registry.sync.duties.handover import Handover
 from registry.sync.hooks import Duty, Network, network_of
@@ -33,7 +37,7 @@ from registry.zones import updates
 from resolver.answer import lookup
 from resolver.store import node
 from resolver.store.difference import serial_in
-from resolver.sync import access, tsig
+from resolver.sync import access, states, tsig
 from resolver.sync.actions import Errand
 from resolver.sync.catalog.members import Consumer
 from resolver.sync.settings import FOLLOWS, Target, follow_of, where
@@ -42,9 +46,10 @@ from resolver.sync.transfer.errors import TransferError
 from resolver.sync.transfer.fetch import Fetch, Together
 from tests.support.books import SUFFIX, accredit
 from tests.support.joined import core_of
-from tests.support.registering import ADMINISTRATOR, OTHER, OWNER
+from tests.support.registering import ADMINISTRATOR, OTHER, OWNER, RECORD
 
 NAMED = Names(SUFFIX)
+BY = ("test", "administrator", "", "", "")  # who asks, as a unit is told it
 HOSTS = {"root": "127.0.0.1", "sum": "127.0.0.2", "zhejiang": "127.0.0.3", "hangzhou": "127.0.0.4"}
 PORT = 5300
 
@@ -73,7 +78,8 @@ def make(path: Path, at: Mapping[str, tuple[str, int]]) -> None:
         key = Key(key_name(name, 1), "hmac-sha256", derive(secret, name, 1))
         is_region = role is NodeRole.REGION
         shared = b"" if is_region else secret
-        of = Membership(role, name, scope, at["root"], key, is_region, shared)
+        receipts = public_key(secret)
+        of = Membership(role, name, scope, at["root"], key, is_region, shared, receipts)
         joining.create(path / name, SUFFIX, "0.EXAMPLE", of, 1 << 28)
         if is_region:
             with Registry.open(path / name, writable=True, sync=False) as registry:
@@ -101,6 +107,31 @@ class World:
     def close(self) -> None:
         for one in self.at.values():
             one.close()
+
+    def begun(self, identifier: Identifier) -> None:
+        """An identifier of the node zhejiang is active, and its cut is filed."""
+        self.settle(2)
+        assert self.ask("zhejiang", Assign(identifier, RECORD)).status.success
+        self.settle(4)
+        assert self.holder() == "zhejiang"
+
+    def copy(self, name: str) -> Path:
+        """A copy of the data of a node, as it is now."""
+        path = self.at[name].store.path
+        return Path(shutil.copytree(path, path.with_name(f"{name}-{self.now}")))
+
+    def put_back(self, name: str, copy: Path) -> None:
+        """A copy in the place of the data of a node, which its administrator lets go on."""
+        path = self.at[name].store.path
+        self.at[name].close()
+        shutil.rmtree(path)
+        shutil.copytree(copy, path)
+        self.at[name] = Registry.open(path, writable=True, sync=False)
+        self.now += 1
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(time, "time", lambda: self.now)
+            assert resume.resume(self.at[name].store, [BY, 0, b""]).missing
+        self.restart(name)
 
     def ask(self, name: str, body: Body, reason: str = "test") -> Decision:
         return self.at[name].submit(Request(ADMINISTRATOR, body, reason))
@@ -171,7 +202,12 @@ class World:
                 return False
             consumer = Consumer(lambda: self.now, NodePolicy(SUFFIX))
             watch = Together((StillFollowed(), consumer, self.networks[name].watch))
-            fetch = Fetch(store, names.wire_of_key(apex), None, self.now, watch=watch)
+            with store.read() as held:
+                state = states.state_of(held, apex)
+                at = states.timer_key(0 if state is None else state.due, apex)
+                full = held.table(states.TIMERS).get(at) == states.FULL
+            wire = names.wire_of_key(apex)
+            fetch = Fetch(store, wire, None, self.now, full=full, watch=watch, forced=full)
             asked = dns.message.from_wire(fetch.request)
             serial = asked.authority[0][0].serial if asked.authority else None  # type: ignore[attr-defined]
             request = outgoing.Request(fetch.request, apex, serial, None, b"", True)
@@ -181,6 +217,10 @@ class World:
             except TransferError:
                 fetch.abandon()
                 return False
+        if state is not None:
+            good = state._replace(refreshed=self.now, due=self.now + 900)
+            with store.write() as txn:
+                states.settle(txn, [states.Settled(apex, state.due, good)])
         return True
 
     def errands(self, name: str, lose: bool = False, deaf: bool = False) -> None:

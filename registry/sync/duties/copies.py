@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from csid import names
+from csid.errors import CsidError
 from registry.authority import Territory, Walk, extras_in
+from registry.authority.finding import is_same
 from registry.network import handover_units as units
+from registry.rules.filing import is_before
+from registry.rules.handover import row_of
+from registry.rules.requests import Take
+from registry.tables import view
 from registry.tables.naming import Names
+from registry.tables.registered import node_of, quick_node_of
 from registry.tables.transaction import TransactionView
+from registry.zones import moving
 from registry.zones.founding import server_of
 from resolver.store import node
-from resolver.store.apexes import SERVED, split_zone_entry
+from resolver.store.apexes import EXPIRED, SERVED, split_zone_entry
 from resolver.store.difference import serial_in
 from resolver.store.read import ReadTransaction
+from resolver.sync import states
 from resolver.sync.settings import where
 
 Held = tuple[bytes, int]  # generation and serial
@@ -22,27 +31,59 @@ Node = tuple[bytes, bytes]  # key below the apex, blob
 
 def held(read: ReadTransaction, named: Names, cut: str) -> Held | None:
     """What is held of a cut; None unless that is whole and served."""
+    return _held(read, named, cut, (SERVED,))
+
+
+def _held(read: ReadTransaction, named: Names, cut: str, flags: Collection[int]) -> Held | None:
     value = read.table(b"apexes").get(where(named.key(cut)))
     if value is None:
         return None
     entry = split_zone_entry(value)
-    if entry.flags != SERVED:
+    if entry.flags not in flags:
         return None
     return entry.generation, serial_in(read.table(b"tree").get(entry.generation) or b"")
 
 
-def checked(read: ReadTransaction, named: Names, cut: str) -> Held | None:
-    """What is held of a cut, of which all can be taken. Looks at all of it.
+def is_current(read: ReadTransaction, named: Names, cut: str) -> bool:
+    """Whether the copy of a cut that has become this node's is what it took over, or later: not so
+    where this node's data was put back from an older copy.
+    """
+    found = _held(read, named, cut, (SERVED, EXPIRED))
+    last = moving.last_serial(read, named, cut)
+    if found is None or (last is not None and is_before(found[1], last)):
+        return False
+    state = states.state_of(read, named.key(cut))
+    lost = view.get_lost_row(TransactionView(read))
+    # Before that, others may have had more of this very node.
+    return lost is None or (state is not None and state.refreshed > lost.since)
+
+
+def check(read: ReadTransaction, named: Names, cut: str, copy: Held) -> None:
+    """Look at all that is held of a cut.
 
     Raises:
-        HandoverError: something cannot be taken.
+        HandoverError: something in it cannot be taken.
     """
-    found = held(read, named, cut)
     apex = named.key(cut)
     skip = len(names.key_of(named.wire))
-    for key, blob in read.nodes(found[0]) if found is not None else ():
-        units.body_of(named, (apex + key)[skip:], blob)
-    return found
+    for key, blob in read.nodes(copy[0]):
+        body = units.body_of(named, (apex + key)[skip:], blob)
+        if isinstance(body, Take):
+            _check_taken(named, body, blob)
+
+
+def _check_taken(named: Names, body: Take, blob: bytes) -> None:
+    """An identifier must have what the registry would write of it, no more and no less."""
+    try:
+        row = row_of(body, None)
+    except CsidError as error:
+        raise units.HandoverError(f"{body.identifier}: {error}") from None
+    if quick_node_of(named, row) == blob:
+        return
+    found = dict(node.rrsets_of(blob))
+    wanted = dict(node.rrsets_of(node_of(named, row)))
+    if not is_same(found, wanted):
+        raise units.HandoverError(f"{body.identifier} has other records than those of its registry")
 
 
 def own_names(read: ReadTransaction, named: Names, cut: str) -> tuple[int, int, bytes]:

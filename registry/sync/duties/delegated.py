@@ -11,12 +11,13 @@ from typing import Final
 
 from csid import names
 from registry.rules.decide import decide
-from registry.rules.requests import Actor, AnswerFiling, Request, Role
+from registry.rules.requests import Actor, AnswerFiling, MoveFiling, Request, Role
 from registry.tables import codec, view
 from registry.tables.enums import FilingState
 from registry.tables.naming import Names
+from registry.tables.resolution import is_own
 from registry.tables.transaction import LOOKED, TransactionView, append_leaves
-from registry.zones import founding
+from registry.zones import founding, moving
 from resolver.store.environment import Store
 from resolver.store.write import WriteTransaction
 
@@ -78,16 +79,28 @@ class DelegationWatch:
             return
         is_ours = founding.is_delegated_here(txn, seen, self._named, cut)
         if row.state is FilingState.REFUSED and is_ours:
-            self._write(txn, cut, FilingState.WANTED, _IS_OURS)  # asked for, it is confirmed
+            key = self._named.key(cut)
+            around = txn.snapshot.zone_of(key)
+            if not moving.holder(txn, self._named, cut) or (
+                around is not None and is_own(txn, around.apex)
+            ):
+                # Asked for, it is confirmed; else it has moved here, and is taken over (again).
+                self._write(txn, AnswerFiling(cut, FilingState.WANTED), _IS_OURS)
         elif row.state is FilingState.FILED and is_ours is False:
-            self._write(txn, cut, FilingState.REFUSED, _IS_GONE)
+            holder = moving.holder(txn, self._named, cut)
+            place = view.get_place(seen)
+            if holder and place is not None and holder != place.name:
+                # This node was put back from a copy that is older than the move: it leaves again.
+                self._write(txn, MoveFiling(cut, FilingState.MOVING, holder), "")
+            else:
+                self._write(txn, AnswerFiling(cut, FilingState.REFUSED), _IS_GONE)
 
-    def _write(self, txn: WriteTransaction, cut: str, state: FilingState, reason: str) -> None:
+    def _write(self, txn: WriteTransaction, body: AnswerFiling | MoveFiling, reason: str) -> None:
         seen = TransactionView(txn)
         root = view.get_root(seen)
         assert root is not None  # or nothing was filed
-        actor = Actor(root.key, Role.NODE, cut.partition("/")[0])
-        decision = decide(seen, Request(actor, AnswerFiling(cut, state), reason), self._now())
+        actor = Actor(root.key, Role.NODE, body.cut.partition("/")[0])
+        decision = decide(seen, Request(actor, body, reason), self._now())
         for table, key, value in decision.changes.rows:
             if value is None:
                 seen.table(table).delete(key)

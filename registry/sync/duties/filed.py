@@ -6,9 +6,11 @@ its leaf, so that anybody can be shown that it was given. What was said and not 
 node waits in the table of what is owed. All of it is written in the transaction that lets the zone
 be what its node has made it: nothing is said twice or forgotten, whoever is killed.
 
-What is in use already when it is first seen, as all is once a register was lost and is made anew,
-is entered as it is, so that its code is given to nobody else. What was taken and is gone, as after
-an older copy of a node was put back, may come back from the node that had it.
+What is in use already when its zone is first seen, as all is once a register was lost and is made
+anew, is entered as it is, so that its code is given to nobody else. What is in use later though it
+was never taken is examined as if it were filed, and its node is told if it is refused. What was
+taken and is gone, as after an older copy of a node was put back, may come back from the node that
+had it.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from csid.errors import ZoneError
 from csid.protocol import CSID
 from registry.network.examining import ACTIVE, FILING, examine
 from registry.network.owed import owed_to
+from registry.network.receipts import data_of
 from registry.rules.case import entry_writer
 from registry.rules.requests import Actor, Role
 from registry.rules.status import Status
@@ -60,7 +63,7 @@ _NUMBER: Final = 8  # octets
 # What the place at which a look through a zone has arrived begins with.
 _NAMES: Final = b"n"  # the last name follows
 _GONE: Final = b"g"  # the last identifier that was filed follows
-_FROM_THE_FIRST: Final = _NAMES
+_FIRST: Final = b"f"  # the same as names, as long as the zone is looked at for the first time
 # How the state stands in a record's octets: nowhere else can these be in canonical UTF-8.
 _ENDED: Final = b"\xa2st\xa7retired"
 _IN_USE: Final = (b"\xa2st\xa6active", b"\xa2st\xa9suspended")
@@ -88,27 +91,30 @@ class FiledWatch:
         if not self._concerns(txn, apex):
             return
         examination = Examination(txn, self._named, apex, self._now())
-        if examination.is_ready and not self._is_another(txn, apex):
+        place = self._begun(txn, apex) if examination.is_ready else _NAMES
+        if not place:
             examination.go_through(keys, examination.answered(keys))
         else:
-            txn.table(LOOKED).put(apex, _FROM_THE_FIRST)
+            txn.table(LOOKED).put(apex, place)
 
     def replaced(self, txn: WriteTransaction, apex: bytes) -> None:
         """Note that the whole zone is to be looked through."""
         if self._concerns(txn, apex):
-            self._is_another(txn, apex)
-            txn.table(LOOKED).put(apex, _FROM_THE_FIRST)
+            place = self._begun(txn, apex) or _NAMES
+            is_first = (txn.table(LOOKED).get(apex) or place).startswith(_FIRST)
+            txn.table(LOOKED).put(apex, _FIRST if is_first else place)
 
-    def _is_another(self, txn: WriteTransaction, apex: bytes) -> bool:
-        """Whether a zone is another node's than when it was looked at last, which is noted: what
-        still waits in it is to be answered to that one.
+    def _begun(self, txn: WriteTransaction, apex: bytes) -> bytes:
+        """Where to begin with a zone that is another node's than when it was looked at last, which
+        is noted: what still waits in it is to be answered to that one. Empty if it is the same.
         """
         follow = follow_of(txn, apex)
         name = b"" if follow is None else follow.group.encode()
-        if txn.table(LOOKED_FOR).get(apex) == name:
-            return False
+        before = txn.table(LOOKED_FOR).get(apex)
+        if before == name:
+            return b""
         txn.table(LOOKED_FOR).put(apex, name)
-        return True
+        return _FIRST if before is None else _NAMES
 
     def dropped(self, txn: WriteTransaction, apex: bytes) -> None:
         """A zone that went takes nothing back of what was said."""
@@ -120,6 +126,23 @@ class FiledWatch:
         follow = follow_of(txn, apex)
         is_below = apex.startswith(self._suffix) and len(apex) > len(self._suffix)
         return is_below and follow is not None and bool(follow.group)
+
+    def look_again(self, txn: WriteTransaction, start: bytes) -> bytes:
+        """Look once more at names that were answered and not seen since, those of the first zone at
+        or behind a name; returns where to go on, empty at the end.
+        """
+        answered = txn.table(ANSWERED)
+        row = answered.first(b"", start or b"\0")
+        if row is None:
+            return b""
+        zone = txn.snapshot.zone_of(self._suffix + _key(row[0]))
+        if zone is None or not self._concerns(txn, zone.apex):
+            answered.delete(row[0])  # its zone went
+            return row[0]
+        examination = Examination(txn, self._named, zone.apex, self._now())
+        if examination.is_ready:
+            examination.go_through((), examination.answered(()))
+        return examination.behind
 
     def look_on(self, txn: WriteTransaction) -> bool:
         """Look on at zones that came as a whole; whether there is more to be looked at now."""
@@ -157,7 +180,30 @@ def adds(store: Store) -> Network:
         with store.write() as txn:
             return watch.look_on(txn)
 
-    return Network([ReceiptDuty(suffix)], watch, [look_on])
+    duty = ReceiptDuty(suffix)
+    return Network([duty], watch, [look_on, Again(store, watch, duty)])
+
+
+class Again:
+    """Looks once more at what was answered and is not seen in the copies: a
+    `registry.sync.hooks.Work`, of one zone each time.
+    """
+
+    def __init__(self, store: Store, watch: FiledWatch, duty: ReceiptDuty) -> None:
+        self._store = store
+        self._watch = watch
+        self._duty = duty
+        self._start = b""  # the name to go on at
+
+    def __call__(self) -> bool:
+        if not self._duty.is_overdue:
+            return False
+        with self._store.write() as txn:
+            following = self._watch.look_again(txn, self._start)
+        self._start = following
+        if not following:
+            self._duty.looked_again()
+        return bool(following)
 
 
 class Examination:
@@ -169,6 +215,7 @@ class Examination:
     Attributes:
         is_ready: the node that the zone belongs to is in the copy of the register. As long as it is
             not, the register is behind the catalog, and nothing can be said.
+        behind: what is behind the names of its identifiers.
     """
 
     def __init__(self, txn: WriteTransaction, named: Names, apex: bytes, now: int) -> None:
@@ -189,11 +236,16 @@ class Examination:
         self._holder: Other | None = others.node(txn, named, self._name)
         self.is_ready = self._holder is not None
         cut = (apex[self._skip :]).replace(b"\0", b"/").upper()
+        self._owner = others.owner_state(txn, named, cut.partition(b"/")[0].decode("ascii"))
         self._cut = cut  # what the names of its identifiers begin with
+        self.behind = cut[:-1] + b"0"  # the octet behind /
         actor = Actor(self._name, Role.NODE, self._name)
-        self._writers = {
-            kind: entry_writer(actor, kind, now, "") for kind in (RECEIPT, END, GONE, MET)
+        self._entries = {
+            kind: entry_writer(actor, kind, now, "").alike(Status.DONE.number)
+            for kind in (RECEIPT, END, GONE, MET)
         }
+        self._is_first = False
+        self._are_answered = next(self._answered.scan(cut), None) is not None
         self._first = self._view.leaves()
         self._leaves: list[bytes] = []
 
@@ -202,26 +254,36 @@ class Examination:
         perhaps no longer there; returns where to go on, empty at the end.
         """
         phase, last = place[:1], place[1:]
-        if phase == _NAMES:
+        self._is_first = phase == _FIRST
+        if phase in (_NAMES, _FIRST):
             start = self._generation + (last + b"\0" if last else b"")
             rows = self._txn.table(b"tree").scan(self._generation, start)
-            keys = [key[len(self._generation) :] for key, _ in islice(rows, AT_ONCE)]
-            self.go_through(keys)
-            return _NAMES + keys[-1] if len(keys) == AT_ONCE else _GONE
+            found = list(islice(rows, AT_ONCE))
+            for stored, blob in found:
+                self._go_to(stored[len(self._generation) :], blob)
+            self._append()
+            end = found[-1][0][len(self._generation) :] if len(found) == AT_ONCE else b""
+            return phase + end if end else _GONE
         filed = self._filed.scan(self._cut, last + b"\0" if last else b"")
-        found = [name for name, _ in islice(filed, AT_ONCE)]
+        names_filed = [name for name, _ in islice(filed, AT_ONCE)]
         skip = len(self._apex) - self._skip
-        self.go_through(key for name in found if self._blob(key := _key(name)[skip:]) is None)
-        return _GONE + found[-1] if len(found) == AT_ONCE else b""
+        for name in names_filed:
+            if self._blob(key := _key(name)[skip:]) is None:
+                self._go_to(key, b"")
+        self._append()
+        return _GONE + names_filed[-1] if len(names_filed) == AT_ONCE else b""
 
     def go_through(self, keys: Iterable[bytes], again: Iterable[bytes] = ()) -> None:
         """Say of names (keys below the apex) what is to be said; of those to be looked at `again`,
         which have not changed, the same under the same number, unless that holds no more.
         """
         for key in keys:
-            self._go_to(key, again=False)
+            self._go_to(key, self._blob(key) or b"")
         for key in again:
-            self._go_to(key, again=True)
+            self._go_to(key, self._blob(key) or b"", again=True)
+        self._append()
+
+    def _append(self) -> None:
         append_leaves(self._txn, self._leaves, self._first + len(self._leaves))
 
     def answered(self, but: Collection[bytes]) -> list[bytes]:
@@ -233,31 +295,38 @@ class Examination:
         found = (_key(name)[skip:] for name, _ in islice(self._answered.scan(self._cut), AT_ONCE))
         return [key for key in found if key not in but]
 
-    def _go_to(self, key: bytes, again: bool) -> None:
+    def _go_to(self, key: bytes, blob: bytes, again: bool = False) -> None:
         below = (self._apex + key)[self._skip :]
         if below.count(0) == SEGMENTS and is_shaped(below):
             name = below[:-1].replace(b"\0", b"/").upper()
-            self._look(name, self._blob(key) or b"", again)
+            self._look(name, blob, again)
 
     def _look(self, name: bytes, blob: bytes, again: bool) -> None:
         """Look at an identifier, which has a node or none any more."""
         value = self._filed.get(name)
+        if self._are_answered:
+            self._answered.delete(name)
+        is_filing = FILING in blob
+        is_left = bool(blob) and not (is_filing or _is_over(blob))
+        if is_left and value is not None and codec.filed_state_of(value) is FiledState.TAKEN:
+            return  # it is in use, as was said: most are
         before = None if value is None else codec.decode_filed(value)
-        self._answered.delete(name)
-        if FILING not in blob:
+        is_in_use = not self._is_first and any(one in blob for one in _IN_USE)
+        is_refused = before is not None and before.state in (FiledState.REFUSED, FiledState.ENDED)
+        if not is_filing and not (is_in_use and is_refused):
             self._note(name, blob, before)
             return
         if before is not None and before.state is FiledState.TAKEN and before.node == self._name:
-            self._owe(before.leaf, name)  # once more, for what it is now
+            self._owe(before, name)  # once more, for what it is now
             return
-        refusal = examine(name.decode("ascii"), _record(blob), self._holder, before)
+        refusal = examine(name.decode("ascii"), _record(blob), self._holder, before, self._owner)
         state = FiledState.TAKEN if refusal is None else FiledState.REFUSED
         if before is not None and before.state is FiledState.ENDED:
             state = FiledState.ENDED  # whatever is asked, for ever
         status, detail = (Status.DONE, "") if refusal is None else refusal
-        if before is not None and (again or self._waits(before.leaf, name)):
+        if before is not None and (again or is_in_use or self._waits(before.leaf, name)):
             if (before.state, before.status) == (state, status.number):
-                self._owe(before.leaf, name)
+                self._owe(before, name)
                 return
             self._owed.delete(self._key(before.leaf))
         after = Filed(state, status.number, self._name, self._serial, detail, NO_LEAF, self._now)
@@ -266,7 +335,7 @@ class Examination:
     def _note(self, name: bytes, blob: bytes, before: Filed | None) -> None:
         """Note what has become of an identifier that does not wait for a receipt."""
         state = None if before is None else before.state
-        is_over = bool(blob) and (_ENDED in blob or bool(blob[0] & node.ALIAS))
+        is_over = _is_over(blob)
         if before is not None and state in _LIVING:
             if is_over:
                 self._write(END, name, before._replace(state=FiledState.ENDED), before)
@@ -279,34 +348,36 @@ class Examination:
         if is_over:
             self._write(MET, name, self._met(FiledState.ENDED), None)
         elif any(one in blob for one in _IN_USE):
-            holder = None if self._holder is None else self._holder._replace(state=ACTIVE)
-            refusal = examine(name.decode("ascii"), _record(blob), holder, None)
+            holder, owner = self._holder, self._owner
+            if self._is_first and holder is not None:  # it was taken before they were suspended
+                holder, owner = holder._replace(state=ACTIVE), ""
+            refusal = examine(name.decode("ascii"), _record(blob), holder, None, owner)
             after = self._met(FiledState.TAKEN)
             if refusal is not None:
                 after = after._replace(
                     state=FiledState.REFUSED, status=refusal[0].number, reason=refusal[1]
                 )
-            self._write(MET, name, after, before)
+            row = self._write(MET, name, after, before)
+            if refusal is not None and not self._is_first:
+                self._owe(row, name)
 
     def _met(self, state: FiledState) -> Filed:
         reason = _ENDED_BEFORE if state is FiledState.ENDED else _IN_USE_BEFORE
         status = Status.DONE.number
         return Filed(state, status, self._name, self._serial, reason, NO_LEAF, self._now)
 
-    def _write(self, kind: str, name: bytes, row: Filed, before: Filed | None) -> int:
-        """Write a row, and its leaf, whose index is returned."""
-        index = self._first + len(self._leaves)
-        value = codec.encode(row._replace(leaf=index))
+    def _write(self, kind: str, name: bytes, row: Filed, before: Filed | None) -> Filed:
+        """Write a row, and its leaf; returns the row, which says which that is."""
+        row = row._replace(leaf=self._first + len(self._leaves))
+        value = codec.encode(row)
         self._filed.put(name, value)
         prev = NO_LEAF if before is None else before.leaf
-        on = name.decode("ascii")
-        writer = self._writers[kind]
-        self._leaves.append(writer.entry(on, value, prev, "", Status.DONE.number))
-        return index
+        self._leaves.append(self._entries[kind](name.decode("ascii"), value, prev, ""))
+        return row
 
-    def _owe(self, number: int, name: bytes) -> None:
-        value = msgpack.packb([name.decode("ascii"), self._serial])
-        self._owed.put(self._key(number), value)
+    def _owe(self, row: Filed, name: bytes) -> None:
+        data = data_of(row.leaf, row.status, self._serial, row.since, row.reason)
+        self._owed.put(self._key(row.leaf), codec.encode((name.decode("ascii"), data)))
 
     def _waits(self, number: int, name: bytes) -> bool:
         """Whether a receipt is still to be sent."""
@@ -315,6 +386,11 @@ class Examination:
 
     def _key(self, number: int) -> bytes:
         return owed_to(self._name) + number.to_bytes(_NUMBER, "big")
+
+
+def _is_over(blob: bytes) -> bool:
+    """Whether a node says that its identifier has ended."""
+    return bool(blob) and (_ENDED in blob or bool(blob[0] & node.ALIAS))
 
 
 def _record(blob: bytes) -> bytes:

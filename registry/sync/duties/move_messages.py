@@ -19,10 +19,14 @@ _RR: Final = struct.Struct(">HHIH").pack
 
 def said(named: Names, move: Seen, text: str) -> bytes:
     """The UPDATE that adds a text to what the root zone says of a move; its ID is zero."""
-    data = text.encode()
     name = named.target(f"{network.MOVES}/{move.cut}")
-    rdata = bytes((len(data),)) + data
-    return _message(named, move, [node.rr(name, TXT, network.TTL, rdata)])
+    return _message(named, move, [node.rr(name, TXT, network.TTL, string(text))])
+
+
+def string(text: str) -> bytes:
+    """A text of at most 255 octets as a character string (RFC 1035 section 3.3)."""
+    data = text.encode()
+    return bytes((len(data),)) + data
 
 
 def asked(named: Names, move: Seen, server: bytes) -> bytes:

@@ -13,10 +13,11 @@ import msgpack
 from csid.address import Address
 from csid.protocol import NOERROR, RECEIPT
 from registry.network import membership, owed
+from registry.network.receipt_seal import Said, seal
 from registry.sync.hooks import Unit
-from registry.tables import codec
 from registry.tables.naming import Names
-from registry.tables.transaction import OWED, TransactionView
+from registry.tables.node_keys import SECRET
+from registry.tables.transaction import ANSWERED, OWED
 from registry.zones import others
 from registry.zones.others import Other
 from resolver.store import node
@@ -29,8 +30,9 @@ AT_ONCE: Final = 500  # receipts in one message ...
 MAX_OCTETS: Final = 64_000  # ... and of them, so that with all else it has less than 64 KiB
 TURN_SECONDS: Final = 15  # for an answer, before another address of the node is tried
 PAUSE_SECONDS: Final = 10  # after an answer other than that they are taken
+SEEN_SECONDS: Final = 10  # for the copy of a zone to show what has come of what was answered
 _PREFIX: Final = b"receipts/"  # of the names of errands
-_SUFFIX_AT: Final = b"\xc0\x0c"  # a pointer to the name of the zone
+_APEX: Final = b"\xc0\x0c"  # a pointer to the name of the zone
 _unpack: Final[Any] = msgpack.unpackb
 
 Row = tuple[bytes, bytes]
@@ -52,7 +54,12 @@ class Turn(NamedTuple):
 
 
 class ReceiptDuty:
-    """Sends the receipts of a data directory: a `registry.sync.hooks.Duty`."""
+    """Sends the receipts of a data directory: a `registry.sync.hooks.Duty`.
+
+    Attributes:
+        is_overdue: what was answered is not seen in the copies, and is to be looked at once more,
+            as `looked_again` then says.
+    """
 
     def __init__(self, suffix: str) -> None:
         self._named = Names(suffix)
@@ -61,6 +68,8 @@ class ReceiptDuty:
         self._again: dict[str, int] = {}  # nodes that are left alone, and until when
         self._older: set[str] = set()  # nodes that have the key before their present one
         self._wake: int | None = None
+        self._answered: int | None = None  # since when something is that is not seen
+        self.is_overdue = False
 
     def due(self, read: ReadTransaction, now: int, /) -> list[Errand]:
         """The next receipts for each node, those that are under way among them."""
@@ -68,11 +77,29 @@ class ReceiptDuty:
         self._again = {name: at for name, at in self._again.items() if now < at <= longest}
         self._wake = min(self._again.values(), default=None)
         self._forget(read, now)
+        self._await_copies(read, now)
         return [
             errand
             for name in _owing(read)
             if name not in self._again and (errand := self._errand(read, name, now)) is not None
         ]
+
+    def looked_again(self) -> None:
+        """What was overdue was looked at."""
+        self.is_overdue, self._answered = False, None
+
+    def _await_copies(self, read: ReadTransaction, now: int) -> None:
+        if self.is_overdue:
+            return
+        if read.table(ANSWERED).first(b"", b"\0") is None:
+            self._answered = None
+            return
+        if self._answered is None or now < self._answered:
+            self._answered = now
+        ends = self._answered + SEEN_SECONDS
+        self.is_overdue = ends <= now
+        if not self.is_overdue:
+            self._wake_at(ends)
 
     def _errand(self, read: ReadTransaction, name: str, now: int) -> Errand | None:
         other = others.node(read, self._named, name)
@@ -83,13 +110,11 @@ class ReceiptDuty:
         sent = self._sent.get(errand_name)
         if sent is not None:
             return sent.errand if sent.taken is None else None
-        age = 1 if name in self._older and other.generation > 1 else 0
-        key = membership.key_of(read, other, age)
+        older = membership.key_of(read, other, 1) if name in self._older else None
+        key = older or membership.key_of(read, other)
         if key is None:
             return None
-        rows, message = self._message(
-            TransactionView(read), read.table(OWED).scan(owed.owed_to(name))
-        )
+        rows, message = self._message(read, name)
         errand = Errand(errand_name, Target(address, other.port, key), message)
         self._sent[errand_name] = Sent(errand, rows)
         self._turns[name] = self._turns.get(name, Turn(0, now))._replace(since=now)
@@ -108,7 +133,10 @@ class ReceiptDuty:
             if owed.get(key) != value or not sent.taken <= now < ends:
                 del self._sent[errand_name]
             else:
-                self._wake = ends if self._wake is None else min(self._wake, ends)
+                self._wake_at(ends)
+
+    def _wake_at(self, moment: int) -> None:
+        self._wake = moment if self._wake is None else min(self._wake, moment)
 
     def _address(self, other: Other, now: int) -> str:
         """The address that a node is sent to: the next one while that before it does not answer."""
@@ -121,25 +149,32 @@ class ReceiptDuty:
         if not 0 <= now - turn.since < TURN_SECONDS:
             turn = self._turns[other.name] = Turn(turn.number + 1, now)
         ends = turn.since + TURN_SECONDS
-        self._wake = ends if self._wake is None else min(self._wake, ends)
+        self._wake_at(ends)
         return addresses[turn.number % len(addresses)]
 
-    def _message(self, seen: TransactionView, owed: Iterator[Row]) -> tuple[list[Row], bytes]:
-        """The UPDATE that has the first receipts, as many as have room; its ID is zero."""
+    def _message(self, read: ReadTransaction, name: str) -> tuple[list[Row], bytes]:
+        """The UPDATE that has the first receipts for a node, as many as have room, and their seal;
+        its ID is zero.
+        """
         rows: list[Row] = []
         records: list[bytes] = []
+        sealed: list[Said] = []
         octets = 0
-        for row in islice(owed, AT_ONCE):
-            record = _record(seen, *row)
+        for row in islice(read.table(OWED).scan(owed.owed_to(name)), AT_ONCE):
+            identifier, data = _unpack(row[1])
+            record = _record(identifier, data)
             octets += len(record)
             if octets > MAX_OCTETS:
                 break
             rows.append(row)
             records.append(record)
+            sealed.append((self._named.key(identifier), data))
+        secret = read.table(b"meta").get(SECRET) or b""
+        records.append(node.rr(_APEX, RECEIPT, 0, seal(secret, name, sealed)))
         return rows, request(self._named.wire, records)
 
     def wake(self) -> int | None:
-        """When the next node is tried again, or the next address of one, in Unix seconds."""
+        """When there may be more though nothing has changed, in Unix seconds."""
         return self._wake
 
     def answered(self, errand: Errand, answer: bytes, reason: str, now: int, /) -> Unit | None:
@@ -158,15 +193,11 @@ class ReceiptDuty:
         return None
 
 
-def _record(seen: TransactionView, key: bytes, value: bytes) -> bytes:
+def _record(name: str, data: bytes) -> bytes:
     """The record of a receipt that is owed."""
-    name, serial = _unpack(value)
-    said = codec.decode_filed(seen.get(codec.FILED, name.encode("ascii")) or b"")
-    number = int.from_bytes(key[-8:], "big")
-    data: bytes = msgpack.packb([number, said.status, serial, said.since, said.reason])
     labels = name.lower().split("/")[::-1]
     owner: bytes = "".join(f"{chr(len(label))}{label}" for label in labels).encode("ascii")
-    return node.rr(owner + _SUFFIX_AT, RECEIPT, 0, data)
+    return node.rr(owner + _APEX, RECEIPT, 0, data)
 
 
 def _errand_name(name: str, host: str, port: int) -> bytes:

@@ -80,6 +80,18 @@ class Policy:
                 return group, targets
         return next(iter(member.groups), ""), settings.primaries
 
+    def mark(self, follow: Follow) -> bytes:
+        """Under which the data of a member that goes is kept: its label alone, which stands for its
+        state in whatever catalog (RFC 9432 section 4.3.1).
+        """
+        return follow.member
+
+    def is_another(self, txn: WriteTransaction, zone: bytes, group: str) -> bool:
+        """Whether a zone whose group is another now is not the one that is held under its name, so
+        that their serials have nothing to do with each other.
+        """
+        return False
+
 
 POLICY: Final = Policy()
 
@@ -153,7 +165,7 @@ def _settle(
     old = (follow.catalog, follow.member)
     new = _heir(txn, old, listings, gone)
     if new is None:
-        _end(txn, zone, old, now)
+        _end(txn, zone, policy.mark(follow), now)
         return Step(REMOVED, zone)
     row = _row(txn, new, follow.since, policy)
     if row == follow:
@@ -162,7 +174,10 @@ def _settle(
     if new[1] != old[1]:  # sections 4.3.1 and 5.4: another label, another state
         _start(txn, zone, None)
         return Step(RESET, zone)
-    states.begin(txn, zone)
+    if row.group != follow.group and policy.is_another(txn, zone, row.group):
+        states.ask(txn, zone, full=True)
+    else:
+        states.begin(txn, zone)
     return Step(CHANGED if new == old else MOVED, zone)
 
 
@@ -191,12 +206,13 @@ def _begin(
         return None
     for listing in listings:
         if not policy.refuses(txn, zone, _member(txn, listing)):
-            txn.table(FOLLOWS).put(where(zone), pack(_row(txn, listing, now, policy)))
-            return Step(RETURNED if _start(txn, zone, _mark(listing)) else ADDED, zone)
+            row = _row(txn, listing, now, policy)
+            txn.table(FOLLOWS).put(where(zone), pack(row))
+            return Step(RETURNED if _start(txn, zone, policy.mark(row)) else ADDED, zone)
     return None
 
 
-def _end(txn: WriteTransaction, zone: bytes, held: Listing, now: int) -> None:
+def _end(txn: WriteTransaction, zone: bytes, mark: bytes, now: int) -> None:
     txn.table(FOLLOWS).delete(where(zone))
     states.end(txn, zone)
     entry = txn.table(b"apexes").get(APEX_PREFIX + zone)
@@ -205,7 +221,7 @@ def _end(txn: WriteTransaction, zone: bytes, held: Listing, now: int) -> None:
     if split_zone_entry(entry).flags == NOT_READY:
         txn.drop_zone(names.wire_of_key(zone))
     else:
-        parted.part(txn, names.wire_of_key(zone), _mark(held), now + KEPT_SECONDS)
+        parted.part(txn, names.wire_of_key(zone), mark, now + KEPT_SECONDS)
 
 
 def _start(txn: WriteTransaction, zone: bytes, mark: bytes | None) -> bool:
@@ -235,13 +251,6 @@ def _member(txn: WriteTransaction, listing: Listing) -> Member:
     value = txn.table(MEMBERS).get(identity(listing[0]) + listing[1])
     assert value is not None  # both tables are written together
     return unpacked(value)
-
-
-def _mark(listing: Listing) -> bytes:
-    """Under which the data of a member that went is kept: its label alone, which stands for its
-    state in whatever catalog (section 4.3.1).
-    """
-    return listing[1]
 
 
 def identity(apex: bytes) -> bytes:

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from csid import names
+from csid.errors import ZoneError
 from csid.limits import INTAKE_OCTETS, IXFR_NAMES, IXFR_RECORDS
 from csid.protocol import RRSIG
-from resolver.store.node import RRset, rrsets_of
+from resolver.store.entries import replaced
+from resolver.store.node import EMPTY, RRset, rrsets_of
 from resolver.store.update import ZoneUpdate
 from resolver.sync.transfer.unpack import Pieces
 from resolver.zonefile.canonical import folded
@@ -33,14 +35,15 @@ class _Set:
 
 
 _Name = dict[int, _Set]
+_Row = tuple[bool, bytes]  # whether records are added or taken away, and they as a node
 
 
 class Changes:
     """What is taken away and added, in its order."""
 
     def __init__(self) -> None:
-        self._rows: list[tuple[bool, bytes, bytes]] = []
-        self._names: set[bytes] = set()
+        self._names: dict[bytes, list[_Row]] = {}
+        self._count = 0  # of rows
         self._octets = 0
 
     def add(self, is_added: bool, pieces: Pieces) -> None:
@@ -50,11 +53,11 @@ class Changes:
             Unfit: they are more than one transaction shall change.
         """
         for key, blob in pieces.pieces:
-            self._rows.append((is_added, key, blob))
-            self._names.add(key)
+            self._names.setdefault(key, []).append((is_added, blob))
+        self._count += len(pieces.pieces)
         self._octets += pieces.octets
         if (
-            len(self._rows) > IXFR_RECORDS
+            self._count > IXFR_RECORDS
             or len(self._names) > IXFR_NAMES
             or self._octets > INTAKE_OCTETS
         ):
@@ -69,20 +72,11 @@ class Changes:
             Unfit: they do not go with what the zone holds.
             ZoneError: what they make cannot be held.
         """
-        held: dict[bytes, _Name] = {}
-        for is_added, key, blob in self._rows:
-            types = held.get(key)
-            if types is None:
-                types = held[key] = _read(update, key)
-            for rrtype, rrset in rrsets_of(blob):
-                change = _add if is_added else _remove
-                if not change(types, rrtype, rrset):
-                    owner = names.to_text(names.wire_of_key(update.apex + key))
-                    raise Unfit(
-                        f"a record of type {rrtype} is added at {owner} that is there already"
-                        if is_added
-                        else f"a record of type {rrtype} is taken away at {owner} that is not there"
-                    )
+        held = {
+            key: _changed(update, key, rows)
+            for key, rows in self._names.items()
+            if not _is_quick(update, key, rows)
+        }
         for key, types in held.items():
             update.set(
                 key,
@@ -92,7 +86,43 @@ class Changes:
                     if one.datas
                 },
             )
-        return held.keys()
+        return self._names.keys()
+
+
+def _is_quick(update: ZoneUpdate, key: bytes, rows: list[_Row]) -> bool:
+    """Change a name if it is the plain case, which most are: new, or whole RRsets in place of
+    others. Else nothing is changed.
+    """
+    *gone, (is_added, added) = rows
+    if not key or not is_added or len(gone) > 1 or (gone and gone[0][0]):
+        return False
+    held = update.blob(key)
+    if (held is None) == bool(gone):
+        return False
+    blob = replaced(held or EMPTY, gone[0][1] if gone else EMPTY, added)
+    if not blob:
+        return False
+    try:
+        update.put(key, blob)
+    except ZoneError:  # what is above says more than this name's own node
+        return False
+    return True
+
+
+def _changed(update: ZoneUpdate, key: bytes, rows: list[_Row]) -> _Name:
+    """What a name has by changes."""
+    types = _read(update, key)
+    for is_added, blob in rows:
+        for rrtype, rrset in rrsets_of(blob):
+            change = _add if is_added else _remove
+            if not change(types, rrtype, rrset):
+                owner = names.to_text(names.wire_of_key(update.apex + key))
+                raise Unfit(
+                    f"a record of type {rrtype} is added at {owner} that is there already"
+                    if is_added
+                    else f"a record of type {rrtype} is taken away at {owner} that is not there"
+                )
+    return types
 
 
 def _read(update: ZoneUpdate, key: bytes) -> _Name:

@@ -106,6 +106,7 @@ class Fetch:
         limits: Limits | None = None,
         forced: bool = False,
         examine: Examine = unexamined,
+        tls: bool = False,
     ) -> None:
         """Prepare the transfer of the zone at `origin` (wire form).
 
@@ -115,6 +116,7 @@ class Fetch:
             full: ask for the whole zone, whatever is held.
             forced: take a zone whose serial is not beyond the one held, too.
             examine: looks at the nodes of a whole zone before it is published; raises ZoneError.
+            tls: the connection goes over TLS, so that the request is padded.
 
         Raises:
             StoreError: the store cannot be read.
@@ -135,6 +137,8 @@ class Fetch:
         asked = None if full else soa
         self._incoming = Incoming(identity, self._origin, self._held, asked is None, forced, limits)
         self.request = _request(identity, self._origin, asked, with_opt=not full)
+        if tls and not full:
+            self.request = expire.pad(self.request, tsig.room(key) if key else 0)
         self._may_do_without = not full  # of EDNS, which old servers do not know
         self._expire: int | None = None
         self._verifier: tsig.Verifier | None = None

@@ -15,11 +15,13 @@ from typing import Final, NamedTuple
 from csid import names
 from csid.limits import HEADER_OCTETS, PLAIN_UDP_OCTETS
 from csid.protocol import SOA
+from resolver.answer.edns import padded
 from resolver.store import node
 from resolver.store.difference import with_serial
+from resolver.store.entries import beyond
 from resolver.store.journal import is_beyond
 from resolver.store.read import Held, ReadTransaction
-from resolver.sync.tsig import Key, Signer
+from resolver.sync.tsig import Key, Signer, room
 
 try:
     from resolver.sync.transfer.cpack import Packer as Packer
@@ -44,6 +46,7 @@ class Request(NamedTuple):
         stream: it was asked over TCP or TLS.
         opt: the OPT record of the answer's first message; empty if the query had none.
         octets: of the largest datagram that the asker takes.
+        pads: each message has an OPT record, with padding (RFC 7830; RFC 9103 section 7.9.1).
     """
 
     message: bytes
@@ -54,6 +57,7 @@ class Request(NamedTuple):
     stream: bool = True
     opt: bytes = b""
     octets: int = PLAIN_UDP_OCTETS
+    pads: bool = False
 
 
 def messages(request: Request, moment: ReadTransaction, now: int) -> Iterator[bytes]:
@@ -118,12 +122,15 @@ def answer_udp(request: Request, moment: ReadTransaction, now: int) -> bytes:
 
 
 def _with_opt(request: Request, made: Iterator[bytes]) -> Iterator[bytes]:
-    """Messages with the OPT record in the first one."""
+    """Messages with the OPT record in the first one; in all of them, if they are padded."""
     opt = request.opt
     if opt:
+        reserved = len(opt) + (room(request.key) if request.key else 0)
         for message in made:
-            yield message[:10] + b"\0\1" + message[HEADER_OCTETS:] + opt
-            break
+            own = padded(opt, len(message) + reserved) if request.pads else opt
+            yield message[:10] + b"\0\1" + message[HEADER_OCTETS:] + own
+            if not request.pads:
+                break
     yield from made
 
 
@@ -197,17 +204,7 @@ def _beside(present: bytes, before: bytes, is_new: bool, at_apex: bool) -> bytes
     that have come, or of those that are gone.
     """
     one, other = (present, before) if is_new else (before, present)
-    if len(one) <= len(node.EMPTY):
-        return node.EMPTY
-    others = dict(node.rrsets_of(other)) if other else {}
-    rrsets = {}
-    for rrtype, (ttl, rdatas) in node.rrsets_of(one):
-        if rrtype in others and others[rrtype].ttl == ttl:
-            known = set(others[rrtype].rdatas)
-            rdatas = [rdata for rdata in rdatas if rdata not in known]
-        if rdatas and not (at_apex and rrtype == SOA):
-            rrsets[rrtype] = node.RRset(ttl, rdatas)
-    return node.encode(rrsets)
+    return beyond(one or node.EMPTY, other or node.EMPTY, SOA if at_apex else 0)
 
 
 def _is_larger(held: Mapping[bytes, bytes], moment: ReadTransaction, zone: Held) -> bool:

@@ -196,3 +196,19 @@ def test_what_waits_or_was_refused_is_exported_and_restored_as_it_is(
         "filing",
         "refused",
     ]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--key", f"hebei-1:{KEY.partition(':')[2]}"), "is that of node hebei"),
+        (("--address", "192.0.2.1"), "the addresses of its register entry"),
+        (("--receipt-key", "AAAA"), "csid node key prints it"),
+    ],
+)
+def test_what_would_make_another_node_than_was_meant_is_refused(
+    tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    ran = run("init", "--role", "region", "--scope", "33", *JOIN, *words, "--data", tmp_path / "d")
+    assert ran.code == 2 and said in ran.err, ran
+    assert not (tmp_path / "d").exists()

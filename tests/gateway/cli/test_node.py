@@ -252,3 +252,19 @@ def test_what_is_not_filed_is_not_withdrawn(data: Path) -> None:
     assert "201 NOT_FOUND" in ran.err and CUT in ran.err
     (said,) = run("filing", "withdraw", CUT, "--json", "--data", data).json
     assert (said["status"], said["subject"]) == (201, CUT)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("node", "change", "zhejiang"), 2, "give --role, --scope, --address or --contact"),
+        (("node", "show", "nobody"), 1, "csid node list"),
+        (("filing", "show", CUT), 1, "csid filing list"),
+        (("filing", "status"), 0, "csid filing list"),
+    ],
+)
+def test_who_gets_it_wrong_is_told_what_to_do_next(
+    data: Path, words: tuple[str, ...], code: int, said: str
+) -> None:
+    ran = run(*words, "--data", data)
+    assert ran.code == code and said in ran.out + ran.err, ran

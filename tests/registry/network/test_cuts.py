@@ -295,7 +295,7 @@ def test_an_active_record_is_made_one_that_is_filed_or_left_to_who_reads_it(
     word, after, blob = as_filing(packed, node_of(record, packed, 7))
     if word:
         assert (word, after, blob) == ("filing", encode(filed), node_of(filed, after, 7))
-        assert as_active(after) == packed
+        assert as_active(after, blob) == (packed, node_of(record, packed, 7))
     else:
         assert "extra" in facts and after == packed
 

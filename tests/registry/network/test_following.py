@@ -13,6 +13,7 @@ from csid import names
 from csid.errors import ZoneError
 from csid.identifier import parse
 from registry.network.following import FOLLOW, REFRESH, UNFOLLOW
+from registry.network.targets import TargetError
 from registry.rules.decision import Decision
 from registry.rules.requests import Actor, AddOwner, Assign, Judgement, JudgeOwner, Request, Role
 from registry.service import Registry
@@ -87,7 +88,7 @@ def test_the_nodes_own_zone_does_not_follow(registry: Registry) -> None:
 
 
 def test_an_unknown_key_is_refused(registry: Registry) -> None:
-    with pytest.raises(ZoneError, match="no key of this name"):
+    with pytest.raises(TargetError, match="no key of this name"):
         follow(registry, targets=[Target("192.0.2.1", 53, names.from_text("k."))])
 
 

@@ -37,7 +37,7 @@ WEEK = 7 * 86_400
 
 
 def use(registry: Registry, *key: object, overlap: int = WEEK, root: tuple[object, ...] = ()):  # type: ignore[no-untyped-def]
-    return registry.perform(UNIT, (ASKED, *(key or (b"", "", b"")), overlap, root))
+    return registry.perform(UNIT, (ASKED, *(key or (b"", "", b"")), overlap, root, b""))
 
 
 def new_key(registry: Registry, overlap: int = WEEK) -> object:

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import NameOID
 
 from tests.registry.sync.test_servers import node, put
-from tests.support.peers import HOST, Bind, free_port, installed, running
+from tests.support.peers import HOST, Bind, Nsd, free_port, installed, running
 from tests.support.servers import serving
 from tests.support.syncing import (
     ORIGIN,
@@ -163,4 +163,30 @@ def test_bind_is_followed_over_tls(tmp_path: Path, certificates: Certificates) -
     data = node(tmp_path / "node")
     with running(Tls, folder, {ORIGIN: zone_text()}), serving(data) as server:
         follow(data, port, tls=f"pin:{certificates.pin}")
+        until(lambda: answer(server.port, f"www.{ORIGIN}") == "192.0.2.1")
+
+
+@pytest.mark.parametrize("how", ["pin:{pin}", "ca:{name}@{ca}"])
+def test_nsd_is_followed_over_tls(tmp_path: Path, certificates: Certificates, how: str) -> None:
+    if not installed(Nsd):
+        pytest.skip("nsd is not installed")
+    port = free_port()
+
+    class Tls(Nsd):
+        def configuration(self) -> str:
+            service = (
+                f"server:\n  ip-address: {HOST}@{port}\n  tls-port: {port}\n"
+                f'  tls-service-key: "{certificates.key}"\n'
+                f'  tls-service-pem: "{certificates.certificate}"\n'
+            )
+            key = f'key:\n  name: sync-key\n  algorithm: hmac-sha256\n  secret: "{SECRET_TEXT}"\n'
+            text = super().configuration().replace("server:\n", service, 1)
+            text = text.replace("zone:\n", f"{key}zone:\n", 1)
+            return text.replace('zone"\n', f'zone"\n  provide-xfr: {HOST} sync-key\n')
+
+    folder = tmp_path / "nsd"
+    folder.mkdir()
+    data = node(tmp_path / "node")
+    with running(Tls, folder, {ORIGIN: zone_text()}), serving(data) as server:
+        follow(data, port, tls=how.format(pin=certificates.pin, name=NAME, ca=certificates.ca))
         until(lambda: answer(server.port, f"www.{ORIGIN}") == "192.0.2.1")

@@ -20,6 +20,7 @@ from csid.protocol import NOERROR, REFUSED
 from csid.record import Record, encode
 from registry.network.examining import examine
 from registry.network.owed import owed_to
+from registry.network.receipts import data_of
 from registry.rules.lifecycle import Verb
 from registry.rules.requests import (
     TEXT_MAX,
@@ -33,7 +34,8 @@ from registry.rules.requests import (
 from registry.rules.status import Status
 from registry.service import Registry
 from registry.sync.duties import filed
-from registry.sync.duties.receipt_duty import PAUSE_SECONDS, TURN_SECONDS, ReceiptDuty
+from registry.sync.duties.filed import Again
+from registry.sync.duties.receipt_duty import PAUSE_SECONDS, SEEN_SECONDS, TURN_SECONDS, ReceiptDuty
 from registry.tables import codec, view
 from registry.tables.enums import FiledState, State
 from registry.tables.node_keys import key_name
@@ -219,6 +221,30 @@ def test_what_was_taken_back_and_filed_again_before_its_receipt_gets_it_once_mor
         assert both.send() == 1 and state(both.region, ONE) is State.FILING  # it was too old
         both.transfer(CUT)
         assert both.send() == 1 and state(both.region, ONE) is State.ACTIVE
+        assert is_sound(both.region) and is_sound(both.aggregate)
+
+
+def test_what_no_change_of_the_zone_shows_is_owed_once_more_after_a_while(tmp_path: Path) -> None:
+    with pair(tmp_path) as both:
+        both.begin(CUT)
+        assign(both, ONE)
+        both.transfer(CUT)
+        [errand] = both.due(1_000)
+        for verb in (Verb.WITHDRAW, Verb.FILE):
+            assert asked(both.region, Advance(ONE, verb)) is Status.DONE
+        both.transfer(CUT)  # before the answer, and in the copy nothing is changed of it
+        both.answered(errand, both.carry(errand), 1_000)
+        assert state(both.region, ONE) is State.FILING and both.owed() == 0  # it was too old
+        again = Again(both.aggregate.store, both.watch, both.duty)
+        assert both.due(1_001) == [] and both.duty.wake() == 1_001 + SEEN_SECONDS
+        assert not again() and both.owed() == 0
+        assert both.due(1_001 + SEEN_SECONDS) == [] and both.duty.wake() is None
+        while again():
+            pass
+        assert both.owed() == 1 and both.send() == 1
+        assert state(both.region, ONE) is State.ACTIVE
+        both.transfer(CUT)
+        assert both.due(2_000) == [] and both.duty.wake() is None
         assert is_sound(both.region) and is_sound(both.aggregate)
 
 
@@ -446,7 +472,8 @@ def known(both: Pair, one: Identifier) -> State | None:
 def carry_out(both: Pair, folder: Path, what: object, at: int = 0) -> None:
     """One thing that happens; what is not allowed just then changes nothing."""
     one = identifier(f"{at:04d}")
-    number = both.region.store.last_commit()
+    with both.region.store.moment() as txn:
+        number = int(txn.id())  # of the last commit
     bodies = {
         "assign": Assign(one, RECORD),
         "file": Advance(one, Verb.FILE),
@@ -538,7 +565,8 @@ def duty_of(both: Pair, count: int, reason: str = "", first: int = 0) -> None:
             row = Filed(FiledState.REFUSED, 403, "zhejiang", 1, reason, number, 1)
             table.put(name.encode("ascii"), codec.encode(row))
             key = owed_to("zhejiang") + number.to_bytes(8, "big")
-            txn.table(OWED).put(key, msgpack.packb([name, 1]))
+            data = data_of(number, row.status, row.serial, row.since, row.reason)
+            txn.table(OWED).put(key, msgpack.packb([name, data]))
 
 
 @pytest.mark.parametrize("reason", ["", "x" * TEXT_MAX, "超" * TEXT_MAX, "\U00020bb7" * TEXT_MAX])
@@ -553,7 +581,7 @@ def test_a_message_of_receipts_has_room_for_its_signature(tmp_path: Path, reason
             assert len(signed) <= 65_535
             update = dns.message.from_wire(errand.message)
             assert isinstance(update, dns.update.UpdateMessage)
-            sent.append(sum(len(rrset) for rrset in update.update))
+            sent.append(sum(len(rrset) for rrset in update.update) - 1)  # the seal
             both.answered(errand, response(errand, NOERROR))
         assert sum(sent) == 1_100 and max(sent) <= 500
         assert reason or len(sent) == 3

@@ -24,13 +24,13 @@ from registry.rules.requests import (
     Update,
 )
 from registry.rules.status import Status
-from registry.sync.duties import handover
+from registry.sync.duties import handover_steps
 from registry.tables.enums import FilingState, State
 from registry.tables.view import count_live, get_assignment, get_cut, get_cut_filing, get_gone
 from resolver.store.apexes import NOT_READY
 from resolver.sync.settings import Target
 from tests.support.books import ORIGIN
-from tests.support.moving import CUT, NAMED, NODES, World
+from tests.support.moving import BY, CUT, NAMED, NODES, World
 from tests.support.registering import OWNER, RECORD, identifier
 
 OLD, NEW = "zhejiang", "hangzhou"
@@ -40,10 +40,7 @@ SEEDS = range(40)
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
     of = World(tmp_path)
-    of.settle(2)
-    assert of.ask(OLD, Assign(identifier("0001"), RECORD)).status.success
-    of.settle(4)
-    assert of.holder() == OLD
+    of.begun(identifier("0001"))
     yield of
     of.close()
 
@@ -133,7 +130,7 @@ def test_after_the_time_of_the_delegation_the_old_copy_goes_and_never_is_assigne
     world.settle()
     assert state(world, OLD) is FilingState.LEAVING
     assert world.answers(OLD, str(identifier("0001"))) == "here"
-    world.now += handover.PART_SECONDS
+    world.now += handover_steps.PART_SECONDS
     world.settle(1)
     assert state(world, OLD) is FilingState.MOVED
     assert world.answers(OLD, str(identifier("0001"))) == "refers"
@@ -141,7 +138,7 @@ def test_after_the_time_of_the_delegation_the_old_copy_goes_and_never_is_assigne
     assert list(world.unsound()) == []
 
 
-@pytest.mark.parametrize("later", [0, handover.PART_SECONDS])
+@pytest.mark.parametrize("later", [0, handover_steps.PART_SECONDS])
 def test_a_cut_that_moves_back_has_its_history(world: World, later: int) -> None:
     assert world.ask("root", MoveCut(CUT, NEW)).status.success
     world.settle()
@@ -232,11 +229,10 @@ def test_nobody_comes_between_a_cut_and_its_new_node(world: World) -> None:
     world.transfers(OLD)
     world.works(OLD)
     origin = NAMED.target(CUT)
-    by = ("test", "administrator", "", "", "")
     with pytest.raises(ZoneError, match="迁出中 moving"):
-        world.at[OLD].perform(following.UNFOLLOW, (by, origin, False))
+        world.at[OLD].perform(following.UNFOLLOW, (BY, origin, False))
     with pytest.raises(ZoneError, match="迁出中 moving"):
-        world.at[OLD].perform(following.FOLLOW, (by, origin, [Target("127.0.0.9", 53)], True))
+        world.at[OLD].perform(following.FOLLOW, (BY, origin, [Target("127.0.0.9", 53)], True))
 
 
 def test_a_node_that_does_not_know_the_owner_says_so_and_takes_it_later(world: World) -> None:

@@ -41,6 +41,8 @@ def test_a_leaf_reads_back_as_it_was_written(
         after, actor.name, actor.owner, key, kind, "subject", actor.peer, prev, actor.role.value,
         tuple(serial), status.number, now, to, ttl, 2, why, year,
     )  # fmt: skip
+    alike = writer.alike(status.number, serial, ttl)("subject", after, prev, to)
+    assert alike == writer.entry("subject", after, prev, to, status.number, serial, ttl)
     alone = writer.entry("subject", after, -1, "", status.number, serial[:1], ttl)
     if serial:
         assert writer.first(status.number, serial[0], ttl)("subject", after) == alone

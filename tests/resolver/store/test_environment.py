@@ -570,28 +570,3 @@ def test_two_directories_are_told_apart(tmp_path: Path) -> None:
     assert ids[0] != ids[1] and {len(one) for one in ids} == {16}
     for store in made:
         store.close()
-
-
-COMMITS = """
-import sys
-from pathlib import Path
-from resolver.store.environment import Store
-with Store.open(Path(sys.argv[1]), writable=True) as store:
-    for _ in range(300):
-        with store.write() as txn:
-            txn.table(b"sync.states").put(b"\\1x", b"y")
-"""
-
-
-def test_a_moment_begun_after_the_last_commit_shows_it(tmp_path: Path) -> None:
-    with Store.open(make_data(tmp_path / "data")) as store:
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        command = [sys.executable, "-c", COMMITS, str(store.path)]
-        with subprocess.Popen(command, env=environment) as writer:
-            seen = set()
-            while writer.poll() is None:
-                seen.add(last := store.last_commit())
-                with store.moment() as txn:
-                    assert txn.id() >= last
-        assert writer.returncode == 0
-        assert len(seen) > 10

@@ -122,3 +122,10 @@ def test_a_zone_s_own_primaries_may_notify(
     assert may(moment, APEX, "notify", octets(address), key) == expected
     assert not may(moment, APEX, "transfer", octets(address), key)
     assert not may(moment, APEX, "update", octets(address), key)
+
+
+def test_a_right_over_tls_alone_is_none_over_anything_else() -> None:
+    subject = Subject(key=KEY, tls=True)
+    assert fits(subject, octets("192.0.2.1"), KEY, tls=True)
+    assert not fits(subject, octets("192.0.2.1"), KEY, tls=False)
+    assert not fits(subject, octets("192.0.2.1"), OTHER, tls=True)

@@ -78,7 +78,7 @@ def test_a_notice_overtakes_the_timer(world: World) -> None:
     world.follow("a.test.", A)
     world.go(1)
     peer.serials["a.test."] = 8
-    world.tell("notice", apex("a.test."), None, ADDRESS_A)
+    world.tell("looking.notice", apex("a.test."), None, ADDRESS_A)
     world.go()
     assert world.state("a.test.").serial == 8
 
@@ -89,8 +89,8 @@ def test_a_notice_of_what_is_held_asks_nobody(world: World) -> None:
     world.go(1)
     before = len(peer.asked)
     for serial in (7, 6):
-        world.tell("notice", apex("a.test."), serial, ADDRESS_A)
-    world.tell("notice", apex("b.test."), 9, ADDRESS_A)  # nobody follows it
+        world.tell("looking.notice", apex("a.test."), serial, ADDRESS_A)
+    world.tell("looking.notice", apex("b.test."), 9, ADDRESS_A)  # nobody follows it
     world.go()
     assert len(peer.asked) == before and world.transfers == ["a.test."]
 
@@ -100,7 +100,7 @@ def test_a_notice_during_a_transfer_is_not_lost(world: World) -> None:
     world.follow("a.test.", A)
     world.holds = True
     world.go()
-    world.tell("notice", apex("a.test."), 8, ADDRESS_A)
+    world.tell("looking.notice", apex("a.test."), 8, ADDRESS_A)
     world.holds = False
     world.carry_out(world.held.pop())
     peer.serials["a.test."] = 8
@@ -121,7 +121,7 @@ def test_a_primary_that_lags_behind_what_was_notified_leads_to_the_next(world: W
     world.follow("a.test.", A, B)
     world.go(1)
     world.peers[B].serials["a.test."] = 9
-    world.tell("notice", apex("a.test."), 9, b"")
+    world.tell("looking.notice", apex("a.test."), 9, b"")
     world.go()
     assert world.state("a.test.").serial == 9
 
@@ -179,7 +179,7 @@ def test_a_clock_that_jumps_expires_nothing_that_its_primary_confirms(world: Wor
     world.go(1)
     world.unix += 10_000_000
     with world.store.read():
-        world.engine.clock_moved()
+        world.engine.looking.clock_moved()
     world._turn()
     assert world.flags("a.test.") == SERVED
     assert world.state("a.test.").refreshed == world.unix
@@ -246,9 +246,9 @@ def test_a_kept_connection_that_the_server_closed_is_no_failure(world: World) ->
     world.peers[A] = peer = Peer({"a.test.": 7})
     world.follow("a.test.", A)
     world.go(1)
-    world.tell("notice", apex("a.test."), None, ADDRESS_A)
+    world.tell("looking.notice", apex("a.test."), None, ADDRESS_A)
     world.go(1)
-    world.tell("notice", apex("a.test."), None, ADDRESS_A)  # asked over the kept connection
+    world.tell("looking.notice", apex("a.test."), None, ADDRESS_A)  # asked over the kept connection
     peer.is_silent = True
     world.go()
     peer.is_silent = False
@@ -309,12 +309,12 @@ def test_questions_are_signed_and_answers_have_to_be(world: World) -> None:
     world.follow("a.test.", A, key=name)
     world.begin_at(int(time.time()))  # dnspython looks at the real clock
     world.go(1)
-    world.tell("notice", apex("a.test."), None, ADDRESS_A)
+    world.tell("looking.notice", apex("a.test."), None, ADDRESS_A)
     world.go(1)
     assert peer.asked and all(one.had_tsig for one in peer.asked)
     assert world.state("a.test.").failures == 0
     peer.serials["a.test."], peer.spoils = 9, True
-    world.tell("notice", apex("a.test."), None, ADDRESS_A)
+    world.tell("looking.notice", apex("a.test."), None, ADDRESS_A)
     world.go(1)
     assert world.state("a.test.").serial == 7
     assert "is wrong" in world.state("a.test.").error
@@ -328,7 +328,7 @@ def test_a_failure_while_a_success_is_still_to_be_written_is_tried_again_in_time
     world.go(1)
 
     def notice(serial: int) -> None:
-        world.tell("notice", apex("a.test."), serial, ADDRESS_A)
+        world.tell("looking.notice", apex("a.test."), serial, ADDRESS_A)
         while world.engine.actions:
             actions, world.engine.actions = world.engine.actions, []
             for action in actions:
@@ -336,12 +336,12 @@ def test_a_failure_while_a_success_is_still_to_be_written_is_tried_again_in_time
 
     peer.serials["a.test."] = 9
     notice(9)
-    written = world.engine.take_settled()  # and the disk is slow
+    written = world.engine.looking.outcomes.take()  # and the disk is slow
     peer.serials.clear()
     notice(11)
     with world.store.write() as txn:
         states.settle(txn, written)
-    world.engine.wrote_settled(True)
+    world.engine.looking.outcomes.wrote(True)
     world.go()
     state = world.state("a.test.")
     assert (state.serial, state.failures) == (9, 1)
@@ -571,11 +571,11 @@ def test_zones_in_hand_are_bounded_and_who_asks_for_one_does_not_wait(tmp_path: 
     for origin in origins:
         world.follow(origin, A)
     world.tell("look")
-    assert world.engine.in_hand == 8
-    world.tell("asked", apex(max(origins)))
-    assert world.engine.in_hand == 9
+    assert world.engine.looking.in_hand == 8
+    world.tell("looking.asked", apex(max(origins)))
+    assert world.engine.looking.in_hand == 9
     world.tell("look")
-    assert world.engine.in_hand == 9
+    assert world.engine.looking.in_hand == 9
     world.go()
     assert world.transfers[-1] != max(origins)
     assert sorted(world.transfers) == sorted(origins)
@@ -606,11 +606,11 @@ def test_only_what_is_due_is_read_at_the_start(world: World) -> None:
     reads: list[bytes] = []
     plain = states.state_of
 
-    import resolver.sync.engine as engine
+    import resolver.sync.looking as looking
 
-    engine.state_of = lambda moment, one: (reads.append(one), plain(moment, one))[1]  # type: ignore[attr-defined]
+    looking.state_of = lambda moment, one: (reads.append(one), plain(moment, one))[1]  # type: ignore[attr-defined]
     try:
         world.go(1)
     finally:
-        engine.state_of = plain  # type: ignore[attr-defined]
+        looking.state_of = plain  # type: ignore[attr-defined]
     assert set(reads) == {apex("a.test.")}

@@ -293,6 +293,29 @@ def test_a_message_left_out_or_put_in_breaks_the_next_signature() -> None:
             verifier.check(last, NOW)
 
 
+@pytest.mark.parametrize("owner", [b"\3KeY\7EXAMPLE\0", b"\3key\xc0\x0c"])
+def test_later_messages_may_write_the_name_of_the_key_otherwise(owner: bytes) -> None:
+    key = KEY._replace(name=names.from_text("key.example."))
+    verifier, signer = Verifier(key, MAC), Signer(key, MAC)
+    for _ in range(3):
+        wire = signer.sign(QUERY, NOW)
+        assert verifier.check(wire, NOW) == QUERY
+        wire = signer.sign(QUERY, NOW)
+        at = len(QUERY)
+        other = b"\xaa\xaa" + wire[2:at] + owner + wire[at + len(key.name) :]
+        assert verifier.check(other, NOW) == QUERY
+        assert verifier.whole
+
+
+def test_an_error_in_a_later_message_ends_the_stream() -> None:
+    """Its MAC is right: it covers only the times there (RFC 8945 section 5.3.1)."""
+    verifier, signer = Verifier(KEY, MAC), Signer(KEY, MAC)
+    verifier.check(signer.sign(QUERY, NOW), NOW)
+    wire = signer.sign(QUERY, NOW)
+    with pytest.raises(TsigError, match="the peer refuses"):
+        verifier.check(wire[:-4] + BADTIME.to_bytes(2, "big") + wire[-2:], NOW)
+
+
 def test_a_stream_is_held_to_the_time_in_each_message() -> None:
     plain = stream(1)[0]
     signer, verifier = Signer(KEY, MAC), Verifier(KEY, MAC)

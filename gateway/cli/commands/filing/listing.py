@@ -143,7 +143,11 @@ def run_show(args: argparse.Namespace) -> int:
         is_key = cut.isascii() and 0 < len(cut) < 200
         row = (get_cut(seen, cut) or get_past_cut(seen, cut)) if is_key else None
     if row is None:
-        output.complain(f"{cut}  {request.status_text(Status.NOT_FOUND)}")
+        output.complain(
+            f"{cut}  {request.status_text(Status.NOT_FOUND)}  it was never filed here; at the "
+            "national node csid filing list says what was, at others csid filing status what they "
+            "have asked for"
+        )
         return output.EXIT_BAD_INPUT
     if args.json:
         output.print_json(_as_json(cut, row))

@@ -9,9 +9,11 @@ from gateway.cli import options, output
 from gateway.cli.commands.filing.request import json_of
 from registry.network.status import CutStatus, Refused, status
 from registry.service import Registry
-from registry.tables.enums import FILING_WORDS
+from registry.tables.enums import FILING_WORDS, NodeRole
+from registry.tables.naming import Names
 from registry.tables.transaction import TransactionView
-from registry.tables.view import get_root
+from registry.tables.view import get_place, get_root
+from registry.zones import others
 
 
 def register(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
@@ -34,14 +36,25 @@ def run_status(args: argparse.Namespace) -> int:
         seen = TransactionView(read)
         root = get_root(seen)
         found = status(read, seen, args.all)
+        place = get_place(seen)
+        own = None if place is None else others.node(read, Names(place.suffix), place.name)
     if args.json:
         for one in found:
             output.print_json(_json_of(one))
         return output.EXIT_OK
     if root is None:
-        output.out.print("未设国家节点 this node files with nobody: no national node is set")
+        if place is not None and place.role is NodeRole.NATIONAL:
+            text = "本节点即国家节点 this is the national node: csid filing list has what is filed"
+        else:
+            text = "未设国家节点 this node files with nobody: no national node is set"
+        output.out.print(text, markup=False)
         return output.EXIT_OK
     output.out.print(f"国家节点 national node  {root.host}:{root.port}", markup=False)
+    if own is not None and own.state == "suspended":
+        text = (
+            "本节点已暂停 this node is suspended: nothing new is taken of it until it is reinstated"
+        )
+        output.out.print(text, markup=False)
     for one in found:
         output.out.print(_text_of(one), markup=False)
         for refusal in one.reasons:

@@ -14,8 +14,9 @@ from csid.protocol import AAAA, NS, A
 from gateway.cli import acting, options, output, request
 from gateway.cli.commands.node import show, use_key
 from gateway.cli.commands.node.show import ROLES
+from registry.network.receipt_seal import public_key
 from registry.rules.decision import Refusal
-from registry.rules.nodes import OVERLAP, known
+from registry.rules.nodes import OVERLAP, known, suffix_of
 from registry.rules.requests import (
     AddNode,
     Body,
@@ -135,7 +136,11 @@ def run_add(args: argparse.Namespace) -> int:
     """Register a node."""
     scope = _scope(args)
     if not scope and args.node_role != "aggregate":
-        raise NodeError(f"a node of role {args.node_role} needs its --scope")
+        raise NodeError(
+            f"a node of role {args.node_role} needs its --scope: how the "
+            f"{'industries' if args.node_role == 'industry' else 'locations'} begin that it files "
+            "for, such as 33"
+        )
     body = AddNode(args.name, args.node_role, scope, tuple(args.address), args.contact)
     return _with_key(args, body)
 
@@ -158,6 +163,8 @@ def run_change(args: argparse.Namespace) -> int:
         for name, value in given.items()
         if value is not None
     }
+    if not facts:
+        raise NodeError("what is to change? give --role, --scope, --address or --contact")
     return _ask(args, ChangeNode(args.name, facts_of(facts)))
 
 
@@ -195,7 +202,8 @@ def run_key(args: argparse.Namespace) -> int:
         raise NodeError(f"{actor.name} is {actor.role.value}; keys are for: administrator")
     with Registry.open(args.data) as registry:
         with registry.view() as seen:
-            node = known(seen, args.name.lower())
+            place = suffix_of(seen)
+            node = place if isinstance(place, Refusal) else known(seen, args.name.lower())
         if isinstance(node, Refusal):
             output.complain(f"{args.name}  {request.status_text(node.status)}  {node.detail}")
             return output.EXIT_BAD_INPUT
@@ -220,10 +228,13 @@ def _print_key(registry: Registry, args: argparse.Namespace, is_there: bool = Fa
     words += ["--name", name, *(word for one in node.scope for word in ("--scope", one))]
     words += ["--suffix", settings.suffix, "--handle-authority", settings.handle_authority]
     words += ["--root", str(address.parse(root, DNS_PORT)), "--key", key]
+    receipts: list[str] = []
     if node.role is NodeRole.AGGREGATE:
         words += ["--network-secret", base64.b64encode(secret).decode()]
-    command = shlex.join(words)
-    use = shlex.join(["csid", "node", "use-key", key, "--data", "DIR"])
+    else:
+        receipts = ["--receipt-key", base64.b64encode(public_key(secret)).decode()]
+    command = shlex.join([*words, *receipts])
+    use = shlex.join(["csid", "node", "use-key", key, *receipts, "--data", "DIR"])
     if args.json:
         output.print_json({"node": name, "key": key, "command": command, "use_key": use})
         return

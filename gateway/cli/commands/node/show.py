@@ -23,6 +23,7 @@ from registry.tables.view import View, get_node, get_node_use
 from registry.zones import others
 from resolver.store.read import ReadTransaction
 
+_UNLISTED: Final = "csid node list lists those in the register, at the national node"
 ROLES: Final = tuple(word for role, (word, _) in NODE_ROLE_WORDS.items() if role)
 LIST_LIMIT: Final = 100  # nodes, unless asked for more
 
@@ -51,7 +52,7 @@ def run_show(args: argparse.Namespace) -> int:
             use = get_node_use(seen, name) if node is not None else (0, 0)
         heard = hearing.last(read, name) if node is not None else 0
     if node is None:
-        output.complain(f"{name}  {request.status_text(Status.NODE_UNKNOWN)}")
+        output.complain(f"{name}  {request.status_text(Status.NODE_UNKNOWN)}  {_UNLISTED}")
         return output.EXIT_BAD_INPUT
     if args.json:
         output.print_json(_as_json(name, node, use, heard))

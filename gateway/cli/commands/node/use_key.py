@@ -37,6 +37,7 @@ def register(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
         metavar="NAME:ALGORITHM:BASE64",
         help="the key, or @FILE that has it 密钥 (the one there is)",
     )
+    joining.add_receipt_key(use)
     use.add_argument("--root", metavar="HOST:PORT", help="the national node 国家节点 (as it is)")
     use.add_argument(
         "--overlap",
@@ -54,18 +55,19 @@ def register(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
 
 def run_use_key(args: argparse.Namespace) -> int:
     """Have another key, follow another root, or both."""
-    if args.key is None and args.root is None:
+    if args.key is None and args.root is None and args.receipt_key is None:
         raise UseError(
             "what is to be another? give the key, as csid node rekey printed it at the national "
-            "node, or --root HOST:PORT"
+            "node, --receipt-key BASE64, or --root HOST:PORT"
         )
     key: tuple[bytes, str, bytes] = (b"", "", b"")
     if args.key is not None:
         key = joining.key_of(args.key, "KEY")
+    receipts = joining.receipt_key_of(args)
     place = address.parse(args.root, _DNS_PORT) if args.root is not None else ()
     asked = Asked(acting.actor_of(args), args.reason).told()
     with Registry.open(args.data, writable=True) as registry:
-        names = registry.perform(UNIT, (asked, *key, args.overlap, tuple(place)))
+        names = registry.perform(UNIT, (asked, *key, args.overlap, tuple(place), receipts))
         with registry.view() as seen:
             root = get_root(seen)
     assert root is not None  # or the unit had said so

@@ -49,6 +49,12 @@ def register(commands: options.Subparsers[argparse.ArgumentParser]) -> None:
             _OPTIONS[right], dest=right, nargs="+", action="extend", default=[], metavar=WHO,
             help=_HELP[right],
         )  # fmt: skip
+    allow.add_argument(
+        "--transport",
+        choices=("any", "tls"),
+        default="any",
+        help="these rights hold over TLS alone (RFC 9103) 仅限加密传输 (any)",
+    )
     allow.add_argument("--remove", action="store_true", help="take these rights 撤销授权")
     options.add_data(allow)
     options.add_json(allow)
@@ -61,7 +67,11 @@ def run_allow(args: argparse.Namespace) -> int:
     if bool(args.origin) == args.all:
         raise SubjectError("which zone? give ORIGIN, or --all")
     origin = b"" if args.all else names.from_text(args.origin.lower())
-    given = {right: [subject_of(text) for text in getattr(args, right)] for right in RIGHTS}
+    over_tls = args.transport == "tls"
+    given = {
+        right: [subject_of(text)._replace(tls=over_tls) for text in getattr(args, right)]
+        for right in RIGHTS
+    }
     if not any(given.values()):
         if args.remove:
             raise SubjectError("--remove: which right is taken from whom? give --transfer WHO, ...")
@@ -89,7 +99,7 @@ def run_allow(args: argparse.Namespace) -> int:
         return output.EXIT_OK
     verb = "撤销 taken from" if args.remove else "授予 given to"
     for right, number in changed.items():
-        who = ", ".join(map(subject_text, given[right]))
+        who = ", ".join(map(subject_text, given[right])) + (" over TLS" if over_tls else "")
         said = "" if number else " (无变化 unchanged)"
         output.out.print(f"{shown}: {right} {verb} {who}{said}", markup=False)
     return output.EXIT_OK
@@ -117,13 +127,16 @@ def _list(args: argparse.Namespace, origin: bytes) -> int:
     holds = general if own is None else own
     origin_of = _shown(b"" if own is None else origin)
     rows = [
-        (right, subject_text(one), origin_of) for right in RIGHTS for one in getattr(holds, right)
+        (right, subject_text(one), "tls" if one.tls else "any", origin_of)
+        for right in RIGHTS
+        for one in getattr(holds, right)
     ]
     if args.json:
-        for right, who, of in rows:
-            output.print_json({"origin": _shown(origin), "right": right, "who": who, "of": of})
+        for row in rows:
+            fields = ("right", "who", "transport", "of")
+            output.print_json({"origin": _shown(origin), **dict(zip(fields, row, strict=True))})
     else:
-        output.print_list(("权限 Right", "对象 Who", "来自 Of"), rows)
+        output.print_list(("权限 Right", "对象 Who", "传输 Transport", "来自 Of"), rows)
     return output.EXIT_OK
 
 

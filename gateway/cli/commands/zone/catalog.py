@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from csid import names
-from csid.address import parse
+from csid.address import Address
 from csid.errors import CsidError, ZoneError
 from gateway.cli import acting, options, output
+from gateway.cli.commands.zone.reach import add_reach, target
 from registry.network import catalogs
 from registry.service import Registry
 from registry.zones.asked import Asked
@@ -18,9 +19,8 @@ from resolver.store.build import build
 from resolver.store.read import ReadTransaction
 from resolver.sync.catalog import listing, members
 from resolver.sync.catalog.listing import Member
-from resolver.sync.settings import CATALOGS, catalog_of, follow_of
+from resolver.sync.settings import CATALOGS, Target, catalog_of, follow_of
 
-DNS_PORT: Final = 53
 NOWHERE: Final = "-"  # in place of a catalog: to none
 
 
@@ -84,13 +84,7 @@ def register(commands: options.Subparsers[argparse.ArgumentParser]) -> None:
         metavar="HOST[:PORT]",
         help="a primary of the catalog and its zones, repeatable 主服务器",
     )
-    consume.add_argument("--key", default="", metavar="NAME", help="sign with this key 密钥 (TSIG)")
-    consume.add_argument(
-        "--tls",
-        default="",
-        metavar="HOW",
-        help="over TLS, as csid zone follow has it 加密传输",
-    )
+    add_reach(consume)
     consume.add_argument(
         "--group",
         dest="groups",
@@ -208,16 +202,14 @@ def _make(registry: Registry, asked: tuple[str, ...], origin: bytes) -> None:
 def run_consume(args: argparse.Namespace) -> int:
     """Hold what a catalog lists."""
     origin = _wire(args.catalog)
-    key = _wire(args.key) if args.key else b""
-    primaries = [[*parse(text, DNS_PORT), key, args.tls] for text in args.primaries]
-    groups: dict[str, list[list[Any]]] = {}
+    primaries = [target(args, text) for text in args.primaries]
+    groups: dict[str, list[Target]] = {}
     for text in args.groups:
         group, is_there, rest = text.partition("=")
-        address, has_key, name = rest.partition(",")
+        address, _, name = rest.partition(",")
         if not is_there or not group:
             raise CatalogError(f"--group {text[:80]!r}: write GROUP=HOST:PORT, or ...,KEY behind")
-        own = _wire(name) if has_key and name else key
-        groups.setdefault(group, []).append([*parse(address, DNS_PORT), own, args.tls])
+        groups.setdefault(group, []).append(target(args, address, name))
     given = (_asked(args), origin, primaries, list(groups.items()))
     with Registry.open(args.data, writable=True) as registry:
         is_new = registry.perform(catalogs.CONSUME, given)
@@ -263,7 +255,7 @@ def _list_catalogs(args: argparse.Namespace, read: ReadTransaction) -> int:
         settings = catalog_of(read, apex)
         assert settings is not None
         fault = members.fault_of(read, apex)
-        primaries = [str(parse(f"{one.host}:{one.port}")) for one in settings.primaries]
+        primaries = [str(Address(one.host, one.port)) for one in settings.primaries]
         shown = names.to_text(names.wire_of_key(apex))
         if args.json:
             output.print_json({"catalog": shown, "primaries": primaries, "fault": fault})

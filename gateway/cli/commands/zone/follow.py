@@ -7,18 +7,14 @@ import time
 from typing import Any, Final
 
 from csid import names
-from csid.address import parse
-from csid.errors import CsidError
 from gateway.cli import acting, options, output
+from gateway.cli.commands.zone.reach import add_reach, target
 from registry.network.following import FOLLOW, REFRESH, UNFOLLOW
 from registry.service import Registry
 from registry.zones.asked import Asked
 from resolver.store.environment import Store
 from resolver.sync import states
-from resolver.sync.settings import Target
-from resolver.sync.tls import tls_fault
 
-DNS_PORT: Final = 53
 WAIT_SECONDS: Final = 10.0  # for what was asked to come about, before it is said that it has not
 _LOOK_SECONDS: Final = 0.05
 
@@ -41,14 +37,7 @@ def register(commands: options.Subparsers[argparse.ArgumentParser]) -> None:
         metavar="HOST[:PORT]",
         help="a primary 主服务器, repeatable: the next is asked where one cannot help",
     )
-    follow.add_argument("--key", default="", metavar="NAME", help="sign with this key 密钥 (TSIG)")
-    follow.add_argument(
-        "--tls",
-        default="",
-        metavar="HOW",
-        help="over TLS (RFC 9103): opportunistic, pin:<base64 of the SHA-256 of the public key>, "
-        "ca:<name>[@<file>] 加密传输",
-    )
+    add_reach(follow)
     follow.add_argument(
         "--no-zonemd",
         action="store_true",
@@ -91,24 +80,11 @@ def _add_change(parser: argparse.ArgumentParser) -> None:
     acting.add_actor(parser)
 
 
-def _targets(args: argparse.Namespace) -> list[Target]:
-    """The primaries.
-
-    Raises:
-        CsidError: one of them, or how it is reached, cannot be read.
-    """
-    if fault := tls_fault(args.tls):
-        raise CsidError(f"--tls: {fault}")
-    key = names.from_text(args.key.lower()) if args.key else b""
-    found = [parse(text, DNS_PORT) for text in args.primaries]
-    return [Target(host, port, key, args.tls) for host, port in found]
-
-
 def run_follow(args: argparse.Namespace) -> int:
     """Let a zone follow its primaries."""
     origin = names.from_text(args.origin.lower())
     asked = Asked(acting.actor_of(args), "").told()
-    targets = _targets(args)
+    targets = [target(args, text) for text in args.primaries]
     with Registry.open(args.data, writable=True) as registry:
         is_new = registry.perform(FOLLOW, (asked, origin, targets, not args.no_zonemd))
     shown = names.to_text(origin)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import argparse
-from typing import Final
 
 from csid import names
-from csid.address import Address, parse
+from csid.address import Address
 from csid.errors import CsidError
 from gateway.cli import acting, options, output
 from gateway.cli.commands.zone.allow import place_of
+from gateway.cli.commands.zone.reach import add_reach, target
 from registry.network.rights import NOTIFY
 from registry.service import Registry
 from registry.zones.asked import Asked
 from resolver.store.environment import Store
-from resolver.sync.settings import EVERYWHERE, Target, own_targets
-
-DNS_PORT: Final = 53
+from resolver.sync.settings import EVERYWHERE, own_targets
 
 
 class NotifyError(CsidError):
@@ -27,8 +25,8 @@ def register(commands: options.Subparsers[argparse.ArgumentParser]) -> None:
     """Add it to the group `zone`."""
     notify = commands.add_parser(
         "notify",
-        usage="csid zone notify (ORIGIN | --all) [HOST[:PORT]] [--key NAME] [--tls HOW] [--remove] "
-        "--data DIR ...",
+        usage="csid zone notify (ORIGIN | --all) [HOST[:PORT]] [--key NAME] [--tls HOW] "
+        "[--source ADDRESS] [--remove] --data DIR ...",
         help="servers to be notified of changes 变更通知对象",
         description="Have a server notified when a zone changes (NOTIFY, RFC 1996) 变更通知, or no "
         "longer with --remove. Without a server, those there are are listed. A zone that has "
@@ -38,14 +36,7 @@ def register(commands: options.Subparsers[argparse.ArgumentParser]) -> None:
     notify.add_argument(
         "--all", action="store_true", help="all zones that have no servers of their own 所有区"
     )
-    notify.add_argument("--key", default="", metavar="NAME", help="sign with this key 密钥 (TSIG)")
-    notify.add_argument(
-        "--tls",
-        default="",
-        metavar="HOW",
-        help="over TLS (RFC 9103): opportunistic, pin:<base64 of the SHA-256 of the public key>, "
-        "ca:<name>[@<file>] 加密传输",
-    )
+    add_reach(notify)
     notify.add_argument("--remove", action="store_true", help="notify it no longer 不再通知")
     options.add_data(notify)
     options.add_json(notify)
@@ -67,13 +58,11 @@ def run_notify(args: argparse.Namespace) -> int:
         if args.remove:
             raise NotifyError("--remove: which server? give HOST:PORT")
         return _list(args, origin)
-    host, port = parse(words[0], DNS_PORT)
-    key = names.from_text(args.key.lower()) if args.key else b""
-    target = Target(host, port, key, args.tls)
+    given = target(args, words[0])
     asked = Asked(acting.actor_of(args), "").told()
     with Registry.open(args.data, writable=True) as registry:
-        has_changed = registry.perform(NOTIFY, (asked, origin, target, args.remove))
-    shown, server = _shown(origin), str(Address(host, port))
+        has_changed = registry.perform(NOTIFY, (asked, origin, given, args.remove))
+    shown, server = _shown(origin), str(Address(given.host, given.port))
     if args.json:
         output.print_json({"origin": shown, "server": server, "changed": has_changed})
         return output.EXIT_OK
@@ -91,15 +80,21 @@ def _list(args: argparse.Namespace, origin: bytes) -> int:
             read.zone(origin)  # or it is said that there is none
     of = _shown(b"" if own is None else origin)
     rows = [
-        (str(Address(one.host, one.port)), names.to_text(one.key) if one.key else "", one.tls, of)
+        (
+            str(Address(one.host, one.port)),
+            names.to_text(one.key) if one.key else "",
+            one.tls,
+            one.source,
+            of,
+        )
         for one in (general if own is None else own)
     ]
     if args.json:
-        for server, key, tls, from_ in rows:
-            value = {"origin": _shown(origin), "server": server, "key": key, "tls": tls}
-            output.print_json(value | {"of": from_})
+        for row in rows:
+            fields = ("server", "key", "tls", "source", "of")
+            output.print_json({"origin": _shown(origin), **dict(zip(fields, row, strict=True))})
     else:
-        output.print_list(("服务器 Server", "密钥 Key", "TLS", "来自 Of"), rows)
+        output.print_list(("服务器 Server", "密钥 Key", "TLS", "源地址 Source", "来自 Of"), rows)
     return output.EXIT_OK
 
 

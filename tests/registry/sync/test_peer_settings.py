@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.registry.network.test_odd_zones import rows_at
+from tests.registry.sync.test_odd_zones import rows_at
 from tests.registry.sync.test_servers import node, put
 from tests.support.commands import run
 from tests.support.peers import HOST, Peer, free_port, installed, running
@@ -37,6 +37,7 @@ class Case(NamedTuple):
     at: str  # in its configuration, ...
     more: str  # ... before which there is this, too
     come: str = "IXFR"  # how a change comes
+    instead: bool = False  # in place of it
 
 
 OPTIONS = "  recursion no;"
@@ -44,6 +45,7 @@ IN_ZONE = "type primary; "
 TEMPLATE = "    semantic-checks"
 REMOTE = "    key: sync-key\nacl"
 PATTERN = "  notify: "
+ASKS = "  request-xfr: "
 PRIMARIES = [
     Case("gives no IXFR", "bind", OPTIONS, "  provide-ixfr no;\n", "AXFR"),
     Case("one record a message", "bind", OPTIONS, "  transfer-format one-answer;\n"),
@@ -66,6 +68,8 @@ SECONDARIES = [
     Case("verifies digests", "knot", TEMPLATE, "    zonemd-verify: on\n"),
     Case("signs", "knot", TEMPLATE, "    dnssec-signing: on\n"),
     Case("knows no EDNS", "knot", REMOTE, "    no-edns: on\n"),
+    Case("asks over UDP", "nsd", ASKS, f"{ASKS}UDP ", instead=True),
+    Case("asks for no IXFR", "nsd", ASKS, f"{ASKS}AXFR ", instead=True),
 ]
 
 
@@ -78,7 +82,7 @@ def made(case: Case, base: type[Peer]) -> type[Peer]:
         def configuration(self) -> str:
             text: str = super().configuration()
             assert case.at in text
-            return text.replace(case.at, f"{case.more}{case.at}", 1)
+            return text.replace(case.at, case.more + ("" if case.instead else case.at), 1)
 
     return Set
 

@@ -58,8 +58,8 @@ naptr NAPTR 1 2 "U" "E2U+sip" "!^.*$!sip:a@B.example!" .
 loc LOC 52 22 23.000 N 4 53 32.000 E -2.00m 0.00m 10000.00m 10.00m
 a.very.long.name.{".".join(3 * [50 * "l"])} TXT "long"
 """
-# What a primary cannot give: NSD sends messages without records for ever at one > 16 KiB;
-# PowerDNS knows no general form (RFC 3597) of types that it knows.
+# What a primary cannot give: NSD sends messages without records for ever at a record of more than
+# 16 KiB; PowerDNS knows no general form (RFC 3597) of types that it knows.
 BEYOND = {"nsd": ("one ",), "pdns": ("raw ",)}
 
 Rows = set[tuple[str, str, int, str]]
