@@ -29,11 +29,10 @@ from csid.record_csv import columns_of
 from gateway.sheets.registered import Registered
 from gateway.sheets.serials import GROUPS_MAX, Doubt, Widths
 from gateway.sheets.source import SheetSource, Source, TextSource, spill
+from gateway.sheets.written import HEAD_ROWS, HEADS_LEAST, known_heads
 from gateway.sheets.xlsx import Line
 from registry.bulk.csv_stream import Fault, TableError
 
-HEAD_ROWS: Final = 10  # the heads stand in one of these; titles may stand before
-HEADS_LEAST: Final = 2  # known ones, in a row that is taken for the heads
 REMARK: Final = "备注"  # head of a column that is for people
 RETURNED: Final = "退回"  # what heads begin with that a table of wrong rows has (`wrong`)
 EXAMPLE: Final = ("示例", "example")  # what the remark on a row begins with that is none
@@ -118,7 +117,7 @@ class _Writing:
 
     def run(self) -> None:
         given = self._source.lines()
-        heads, first = heads_of(given, isinstance(self._source, SheetSource))
+        heads, first = heads_of(given)
         self._place(heads)
         self._write(self._names)
         faults: list[Fault] = []
@@ -282,9 +281,9 @@ class _Writing:
         return _fault(number, [("serial", Broken("WIDTH", f"{serial}{expected}"))])
 
 
-def heads_of(given: Iterator[Line | Fault], is_sheet: bool) -> tuple[list[str], int]:
-    """The heads, and the row that they stand in: of a sheet, the first of those at its top in which
-    some are known, or else the first of all.
+def heads_of(given: Iterator[Line | Fault]) -> tuple[list[str], int]:
+    """The heads, and the row that they stand in: the first of those at the top in which some are
+    known, or else the first of all.
     """
     tops: list[Line] = []
     for one in given:
@@ -292,7 +291,7 @@ def heads_of(given: Iterator[Line | Fault], is_sheet: bool) -> tuple[list[str], 
             break
         tops.append(one)
         heads = _texts(one)
-        if not is_sheet or sum(column_named(head) is not None for head in heads) >= HEADS_LEAST:
+        if known_heads(list(map(column_named, heads))) >= HEADS_LEAST:
             return heads, one.number
     if not tops:
         raise TableError("the table is empty; its first line names the columns")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import codecs
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO, Final, NamedTuple
 
 from csid.columns import ID_COLUMN, column_named
 from registry.bulk.csv_stream import ENCODING, LINE_CHARACTERS_MAX, TableError
 
+HEAD_ROWS: Final = 10  # the heads stand in one of these; titles may stand before
+HEADS_LEAST: Final = 2  # known ones, in a row that is taken for the heads
 GB18030: Final = "gb18030"
 UTF_16: Final = "utf-16"
 _MARKS: Final = (
@@ -30,8 +32,9 @@ class Written(NamedTuple):
     Attributes:
         encoding: as Python calls it.
         delimiter: between cells.
-        is_direct: an import takes it as it is: it has whole identifiers, whose check characters
-            tell of damage, and no column that is not known.
+        is_direct: an import takes it as it is: its first line has the heads, it has whole
+            identifiers, whose check characters tell of damage, and no column that is not known. Or
+            there are no heads at all, which an import tells of.
     """
 
     encoding: str
@@ -61,13 +64,17 @@ def written(file: BinaryIO, encoding: str | None) -> Written:
         lines = codecs.getincrementaldecoder(encoding)("replace").decode(head).splitlines()
     except (LookupError, ValueError):
         return Written(encoding, ",", True)  # whoever reads it tells of it
-    heads = {one: _heads(lines[0] if lines else "", one) for one in _DELIMITERS}
-    delimiter = max(_DELIMITERS, key=lambda one: len(set(filter(None, heads[one]))))
-    columns = heads[delimiter]
-    is_direct = delimiter == "," and (
-        (ID_COLUMN in columns and None not in columns) or not any(columns)
-    )
-    return Written(encoding, delimiter, is_direct)
+    tops = {one: [_heads(line, one) for line in lines[:HEAD_ROWS]] for one in _DELIMITERS}
+    delimiter = max(_DELIMITERS, key=lambda one: max(map(known_heads, tops[one]), default=0))
+    first, *others = tops[delimiter] or [[]]
+    is_known = ID_COLUMN in first and None not in first
+    is_hopeless = not any(first) and not any(known_heads(one) >= HEADS_LEAST for one in others)
+    return Written(encoding, delimiter, delimiter == "," and (is_known or is_hopeless))
+
+
+def known_heads(columns: Sequence[str | None]) -> int:
+    """How many columns the heads of a line mean."""
+    return len(set(filter(None, columns)))
 
 
 def _heads(line: str, delimiter: str) -> list[str | None]:

@@ -16,7 +16,7 @@ from csid.columns import BY_NAME, column_named
 from csid.damage import KINDS
 from csid.record_csv import shielded, unshielded
 from gateway.sheets.prepare import RETURNED, heads_of
-from gateway.sheets.source import SheetSource, Source
+from gateway.sheets.source import Source
 from gateway.sheets.write import Mark, Sheet, number_of
 from gateway.sheets.xlsx import Line
 from registry.bulk.csv_stream import Fault, TableError
@@ -107,7 +107,7 @@ def write(path: Path, source: Source, faults: Iterator[Fault]) -> int:
         FileError: the file cannot be written.
     """
     given = source.lines()
-    heads, _ = heads_of(given, isinstance(source, SheetSource))
+    heads, _ = heads_of(given)
     kept = [n for n, head in enumerate(heads) if not head.startswith(RETURNED)]
     columns = [column_named(heads[n]) for n in kept]
     all_heads = [*(heads[n] for n in kept), *HEADS]

@@ -94,6 +94,16 @@ def test_text_in_every_encoding_that_a_spreadsheet_saves(
     assert (shown["record"]["name"], shown["record"]["valid_from"]) == ("西溪一号", "2026-01-05")
 
 
+@pytest.mark.parametrize("title", ["算力资源登记表,,,,,,,", "sep=,"])
+def test_text_with_a_title_above_its_heads(node: Node, tmp_path: Path, title: str) -> None:
+    file = tmp_path / "t.csv"
+    lines = [title, ",".join(SEGMENT_HEADS), ",".join(map(str, row("0001"))), "x"]
+    file.write_text("\n".join(lines), encoding="utf-8")
+    ran = node.run("import", file)
+    assert ran.code == 1 and names(node) == [str(identifier("0001"))]
+    assert "t.csv:4: row: has 1 cells, the header has 8" in ran.err
+
+
 DAMAGES: list[tuple[list[object], str]] = [
     (row(1.0, "a"), "as wide as its neighbours"),  # 0001 beside 0002
     (row("1.00E+05"), "scientific notation"),

@@ -67,6 +67,8 @@ def test_chinese_is_read_in_either_encoding(text: str) -> None:
         (b"owner,industry,location,type,class,serial,state\n", ",", False),
         (b"identifier,state,colour\n", ",", False),
         (b"identifier,state,\n", ",", False),
+        ("登记表,,\n标识,状态,名称\n".encode(), ",", False),
+        (b"sep=;\nidentifier;state\n", ";", False),
         (b"a,b\n", ",", True),  # whoever reads it says what is wrong
         (b"", ",", True),
         (b'"identifier', ",", True),
