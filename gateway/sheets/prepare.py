@@ -140,7 +140,7 @@ class _Writing:
 
     def _put_away(self) -> None:
         try:
-            self._ready.file.write(self._text.getvalue().encode("utf-8", "surrogatepass"))
+            self._ready.file.write(self._text.getvalue().encode())
             self._ready.file.flush()
         except OSError as error:
             raise StoreError(f"the table cannot be kept: {error.strerror}") from None
@@ -232,7 +232,14 @@ class _Writing:
         Args:
             first: the row of the heads.
         """
-        merged = _joined([(a, b) for a, b in self._source.seen.merged if b > first])
+        merged = _joined(
+            [
+                (one.top, one.bottom)
+                for one in self._source.seen.merged
+                if one.bottom > first
+                and any(one.left <= n + 1 <= one.right for n, _ in self._places)
+            ]
+        )
         if self._options.registered is None or not self._widths:
             self._strike_these(merged, {}, None)
             return
@@ -272,7 +279,7 @@ class _Writing:
     def _doubt(
         self, number: int, octets: bytes, doubts: dict[str, Doubt], registered: Registered
     ) -> Fault | None:
-        cells = next(csv.reader([octets.decode("utf-8", "surrogatepass")]))
+        cells = next(csv.reader([octets.decode()]))
         *place, serial = segments = [fold(cells[n]) for n in self._segments]
         doubt = doubts.get("/".join(place))
         if doubt is None or not serial or not doubt.of(serial) or registered.has(segments):

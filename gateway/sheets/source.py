@@ -17,7 +17,7 @@ from gateway.sheets.strings import Strings
 from gateway.sheets.workbook import Book, Sheet, book_of, looks_of
 from gateway.sheets.written import Written, written
 from gateway.sheets.xlsx import Line, Seen, lines
-from registry.bulk.csv_stream import TABLE_OCTETS_MAX, Fault, Table, TableError
+from registry.bulk.csv_stream import TABLE_OCTETS_MAX, Fault, Table, TableError, is_text
 
 STDIN: Final = "-"
 _ROWS: Final = 1_000  # of a text file, read at a time
@@ -58,7 +58,12 @@ class TextSource:
         table = Table(self.file, self.written.encoding, self.written.delimiter)
         yield Line(1, list(table.header))
         for rows, faults in table.groups(_ROWS):
-            both: list[Line | Fault] = [Line(number, list(cells)) for number, cells in rows]
+            both: list[Line | Fault] = [
+                Line(number, list(cells))
+                if all(map(is_text, cells))
+                else Fault(number, table.no_text)
+                for number, cells in rows
+            ]
             both += faults
             yield from sorted(both, key=itemgetter(0)) if faults else both
 

@@ -21,7 +21,8 @@ _ESCAPED: Final = re.compile("_x([0-9A-Fa-f]{4})_")  # a character XML cannot ho
 
 
 def _unescaped(match: re.Match[str]) -> str:
-    return chr(int(match[1], 16))
+    character = chr(int(match[1], 16))
+    return match[0] if "\ud800" <= character <= "\udfff" else character
 
 
 class Collector:
@@ -106,7 +107,7 @@ class Strings:
         if not 0 <= number < len(self):
             raise IndexError(number)
         octets = self._octets[self._ends[number] : self._ends[number + 1]]
-        return octets.decode("utf-8", "surrogatepass")
+        return octets.decode()
 
     def _read(self, package: Package, part: str) -> None:
         collector = Collector()
@@ -123,7 +124,7 @@ class Strings:
             nonlocal at, held
             collector.ends(tag)
             if tag == "si":
-                octets = collector.text.encode("utf-8", "surrogatepass")
+                octets = collector.text.encode()
                 at += len(octets)
                 held += len(octets)
                 waiting.append(octets)

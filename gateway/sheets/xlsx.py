@@ -21,6 +21,7 @@ ROWS_MAX: Final = 1_048_576  # of a sheet
 COLUMNS_MAX: Final = 256  # that may hold anything; a table has under 40
 NOTED_MAX: Final = 100_000  # hidden rows, and ranges of merged cells
 FORMULA: Final = "FORMULA"
+_LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 class Line(NamedTuple):
@@ -35,6 +36,15 @@ class Line(NamedTuple):
     cells: list[Cell]
 
 
+class Range(NamedTuple):
+    """A range of cells: its first and last row and its first and last column, from 1."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+
 @dataclass
 class Seen:
     """What a sheet has beside its cells, as far as it is read: the part behind the cells comes
@@ -43,12 +53,12 @@ class Seen:
     Attributes:
         hidden_rows: their numbers.
         hidden_columns: their numbers from 1, first and last of each range.
-        merged: the rows of ranges of cells that were merged, first and last.
+        merged: the ranges of cells that were merged.
     """
 
     hidden_rows: list[int] = field(default_factory=list)
     hidden_columns: list[tuple[int, int]] = field(default_factory=list)
-    merged: list[tuple[int, int]] = field(default_factory=list)
+    merged: list[Range] = field(default_factory=list)
 
 
 def lines(
@@ -218,11 +228,12 @@ class _Reader:
         return column
 
     def _merge(self, ref: str) -> None:
-        first, _, last = ref.partition(":")
-        rows = [_integer(place.lstrip("$ABCDEFGHIJKLMNOPQRSTUVWXYZ")) for place in (first, last)]
+        first, _, last = ref.replace("$", "").partition(":")
         if len(self._seen.merged) >= NOTED_MAX:
             raise TableError(f"the sheet has more than {NOTED_MAX:,} merged cells; unmerge them")
-        self._seen.merged.append((rows[0], rows[1] or rows[0]))
+        top, bottom = (_integer(one.lstrip(_LETTERS)) for one in (first, last or first))
+        left, right = map(self._column_of, (first, last or first))
+        self._seen.merged.append(Range(top, bottom, left, right))
 
 
 def _text(text: str) -> Cell:

@@ -94,6 +94,17 @@ def test_text_in_every_encoding_that_a_spreadsheet_saves(
     assert (shown["record"]["name"], shown["record"]["valid_from"]) == ("西溪一号", "2026-01-05")
 
 
+def test_a_line_that_is_no_text_is_told(node: Node, tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    lines = [",".join(SEGMENT_HEADS), *(",".join(map(str, row(f"000{n}", "池"))) for n in range(3))]
+    octets = "\n".join(lines).encode("gb18030")
+    file.write_bytes(
+        octets + b"\n" + ",".join(map(str, row("0009"))).encode("gb18030") + b"\xff\xff"
+    )
+    ran = node.run("import", file, "--encoding", "gb18030")
+    assert ran.code == 1 and "t.csv:5: the line is not gb18030" in ran.err and len(names(node)) == 3
+
+
 @pytest.mark.parametrize("title", ["算力资源登记表,,,,,,,", "sep=,"])
 def test_text_with_a_title_above_its_heads(node: Node, tmp_path: Path, title: str) -> None:
     file = tmp_path / "t.csv"
@@ -188,6 +199,7 @@ def test_merged_cells_hidden_rows_titles_and_other_sheets(node: Node, tmp_path: 
         active["A1"] = "算力资源登记表"
         active.merge_cells("A1:H1")
         active.merge_cells("A4:A5")
+        active.merge_cells("J3:J6")  # beside the table
         active.row_dimensions[6].hidden = True
         active.column_dimensions["H"].hidden = True
         active.parent.create_sheet("说明")["A1"] = "x"

@@ -100,7 +100,7 @@ def test_hidden_rows_hidden_columns_and_merged_cells_are_seen(tmp_path: Path) ->
     rows = [["1", "2", "3"]] * 5
     _, seen = read(sheet(tmp_path / "t.xlsx", rows, ["a", "b", "c"], change))
     assert seen.hidden_rows == [3] and seen.hidden_columns == [(2, 2)]
-    assert sorted(seen.merged) == [(2, 4), (7, 7)]
+    assert sorted(seen.merged) == [(2, 4, 1, 1), (7, 7, 1, 3)]
 
 
 def test_the_first_sheet_that_people_see_is_read_or_the_one_that_is_named(tmp_path: Path) -> None:
