@@ -98,8 +98,10 @@ KINDS: Final[Mapping[str, Kind]] = {
     ),
 }
 
-_ENDS: Final = " \t\r\n\v\f\u00a0\u2000-\u200b\u202f\u205f\u3000\ufeff"
-_AT_ENDS: Final = re.compile(f"^[{_ENDS}]+|[{_ENDS}]+$")
+# Blanks, some of which cannot be seen; none stands at an end of what somebody meant.
+_ENDS: Final = " \t\r\n\v\f\u00a0\u202f\u205f\u3000\ufeff" + "".join(
+    map(chr, range(0x2000, 0x200C))
+)
 _WIDE: Final = {code + 0xFEE0: code for code in range(0x21, 0x7F)}
 _BREAK: Final = re.compile("[\r\n\v\f\u0085\u2028\u2029]")
 _ERROR: Final = re.compile(
@@ -108,6 +110,8 @@ _ERROR: Final = re.compile(
     re.IGNORECASE,
 )
 _EXPONENT: Final = re.compile(r"-?\d+(?:\.\d+)?[Ee][+-]\d+|-?\d+\.\d+[Ee]\d+")
+_NUMBER_BEGINS: Final = frozenset("-0123456789")
+_DAMAGED_MAX: Final = 40  # characters of a number or a date, at most
 _GROUPS: Final = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _FRACTION: Final = re.compile(r"-?\d+\.\d+|\d{1,3}(?:,\d{3})+")
 _PERCENT: Final = re.compile(r"(\d{1,3}(?:\.\d{1,7})?)%")
@@ -166,12 +170,12 @@ def settled(column: Column, cell: Cell) -> Settled | Broken:
 
 
 def _text(column: Column, cell: str) -> Settled | Broken:
-    text = _AT_ENDS.sub("", cell)
-    if _ERROR.fullmatch(text):
+    text = cell.strip(_ENDS)
+    if text.startswith("#") and _ERROR.fullmatch(text):
         return Broken("ERROR", text)
     if column.name == "endpoints":
         text = " ".join(text.split())
-    elif _BREAK.search(text):
+    elif not text.isprintable() and _BREAK.search(text):
         return Broken("BREAK", text)
     found = _BY_FORM[column.form](column, text)
     if isinstance(found, Broken):
@@ -179,8 +183,12 @@ def _text(column: Column, cell: str) -> Settled | Broken:
     return Settled(found, found != cell)
 
 
+def _narrow(text: str) -> str:
+    return text if text.isascii() else text.translate(_WIDE)
+
+
 def _code(column: Column, text: str) -> str | Broken:
-    text = text.translate(_WIDE)
+    text = _narrow(text)
     if column.words is not None:
         text = column.words().get(folded(text), text)
     named = _NAMED.fullmatch(text) if column.names is not None else None
@@ -191,6 +199,8 @@ def _code(column: Column, text: str) -> str | Broken:
             return Broken("FILLED", f"{text} {name}")
     if text.isalnum() and text.isascii():
         return _digits(column, text)
+    if len(text) > _DAMAGED_MAX:
+        return text
     if _EXPONENT.fullmatch(text):
         return Broken("SCIENTIFIC", text)
     if _DATE.fullmatch(text):
@@ -219,7 +229,7 @@ def _is_owner(text: str) -> bool:
 
 
 def _figure(column: Column, text: str) -> str | Broken:
-    text = text.translate(_WIDE)
+    text = _narrow(text)
     percent = _PERCENT.fullmatch(text) if column.name == "green_share" else None
     if percent is not None:
         return _plain(Decimal(percent[1]) / 100)
@@ -231,7 +241,7 @@ def _figure(column: Column, text: str) -> str | Broken:
 
 
 def _day(_column: Column, text: str) -> str | Broken:
-    text = text.translate(_WIDE)
+    text = _narrow(text)
     match = _DAY.fullmatch(text)
     if match is None:
         return text
@@ -241,7 +251,8 @@ def _day(_column: Column, text: str) -> str | Broken:
 
 
 def _words(_column: Column, text: str) -> str | Broken:
-    return Broken("SCIENTIFIC", text) if _EXPONENT.fullmatch(text) else text
+    is_number = text[:1] in _NUMBER_BEGINS and _EXPONENT.fullmatch(text)
+    return Broken("SCIENTIFIC", text) if is_number else text
 
 
 _BY_FORM: Final = {

@@ -17,11 +17,20 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from csid.cells import Broken, Cell, Number
-from csid.columns import BY_NAME, COLUMNS, SEGMENT_COLUMNS, column_named, folded
+from csid.columns import (
+    BY_NAME,
+    COLUMNS,
+    ID_COLUMN,
+    SEGMENT_COLUMNS,
+    Column,
+    column_named,
+    folded,
+)
 from csid.damage import Settled, error_of, settled
 from csid.errors import RecordError, StoreError
 from csid.identifier import fold
@@ -40,6 +49,9 @@ _REMARKS: Final = frozenset(map(folded, (REMARK, "备注 remark", "remark", "rem
 _SHOWN: Final = 8  # of columns, rows and sheets that are named
 _ROWS_HELD: Final = 1_000
 _EMPTY: Final = b","
+_NOTHING: Final = Settled("")
+_ALWAYS_NEW: Final = frozenset({ID_COLUMN, "serial", "name", "endpoints"})
+_CELLS_KEPT: Final = 4_096  # of each other column
 
 Tell = Callable[[list[Fault]], None]
 
@@ -168,9 +180,9 @@ class _Writing:
             self._names = columns_of([name for _, name in named])
         except RecordError as error:
             raise TableError(f"{error}; the first line names the columns") from None
-        self._places = [(n, BY_NAME[name]) for n, name in named]
+        self._places = [(n, BY_NAME[name], _settler(BY_NAME[name])) for n, name in named]
         in_order = {name: n for n, name in enumerate(self._names)}
-        self._serial = next((n for n, column in self._places if column.name == "serial"), -1)
+        self._serial = next((n for n, column, _ in self._places if column.name == "serial"), -1)
         self._segments = [in_order[name] for name in SEGMENT_COLUMNS if name in in_order]
 
     def _row(self, line: Line) -> Fault | None:
@@ -183,11 +195,11 @@ class _Writing:
             return None
         texts: list[str] = []
         broken: list[tuple[str, Broken]] = []
-        for n, column in self._places:
-            found = settled(column, cells[n]) if n < len(cells) else Settled("")
+        for n, column, settle in self._places:
+            found = settle(cells[n]) if n < len(cells) else _NOTHING
             if isinstance(found, Broken):
                 broken.append((column.name, found))
-                found = Settled("")
+                found = _NOTHING
             texts.append(found.text)
             self._ready.mended += found.is_other
         stray = [*(n for n in self._unnamed if n < len(cells)), *range(self._width, len(cells))]
@@ -237,7 +249,7 @@ class _Writing:
                 (one.top, one.bottom)
                 for one in self._source.seen.merged
                 if one.bottom > first
-                and any(one.left <= n + 1 <= one.right for n, _ in self._places)
+                and any(one.left <= n + 1 <= one.right for n, *_ in self._places)
             ]
         )
         if self._options.registered is None or not self._widths:
@@ -286,6 +298,12 @@ class _Writing:
             return None
         expected = f" (pool: {', '.join(map(str, sorted(doubt.pools)))})" if doubt.pools else ""
         return _fault(number, [("serial", Broken("WIDTH", f"{serial}{expected}"))])
+
+
+def _settler(column: Column) -> Callable[[Cell], Settled | Broken]:
+    """What settles the cells of a column; it remembers some where they repeat."""
+    settle = partial(settled, column)
+    return settle if column.name in _ALWAYS_NEW else lru_cache(_CELLS_KEPT)(settle)
 
 
 def heads_of(given: Iterator[Line | Fault]) -> tuple[list[str], int]:
