@@ -13,40 +13,30 @@ import csv
 import io
 import os
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
-from difflib import get_close_matches
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from csid.cells import Broken, Cell, Number
 from csid.columns import (
-    BY_NAME,
-    COLUMNS,
     ID_COLUMN,
     SEGMENT_COLUMNS,
     Column,
-    column_named,
-    folded,
 )
 from csid.damage import Settled, error_of, settled
-from csid.errors import RecordError, StoreError
+from csid.errors import StoreError
 from csid.identifier import fold
-from csid.record_csv import columns_of
+from gateway.sheets.heads import EXAMPLE, heads_of, placed
+from gateway.sheets.notes import Counted, notes_of
 from gateway.sheets.registered import Registered
 from gateway.sheets.serials import GROUPS_MAX, Doubt, Widths
-from gateway.sheets.source import SheetSource, Source, TextSource, spill
-from gateway.sheets.written import HEAD_ROWS, HEADS_LEAST, known_heads
+from gateway.sheets.source import Source, TextSource, spill
 from gateway.sheets.xlsx import Line
 from registry.bulk.csv_stream import Fault, TableError
 
-REMARK: Final = "备注"  # head of a column that is for people
-RETURNED: Final = "退回"  # what heads begin with that a table of wrong rows has (`wrong`)
-EXAMPLE: Final = ("示例", "example")  # what the remark on a row begins with that is none
-_REMARKS: Final = frozenset(map(folded, (REMARK, "备注 remark", "remark", "remarks")))
-_SHOWN: Final = 8  # of columns, rows and sheets that are named
 _ROWS_HELD: Final = 1_000
 _EMPTY: Final = b","
 _NOTHING: Final = Settled("")
@@ -72,22 +62,11 @@ class Options:
 
 @dataclass
 class Prepared:
-    """A plain table in a file; and what was done to make it one, to be told.
-
-    Attributes:
-        mended: cells that were written another way.
-        numbers: serials that are numbers and have no format that keeps their zeros.
-        examples: rows that were left out as such.
-        ignored: heads of columns that were left out.
-    """
+    """A plain table in a file, its octets, and what should be told of it."""
 
     file: BinaryIO
-    size: int = 0
-    mended: int = 0
-    numbers: int = 0
-    examples: int = 0
-    ignored: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    size: int
+    notes: list[str]
 
 
 def prepared(
@@ -106,32 +85,40 @@ def prepared(
         TableError: the table as a whole cannot be read, or its heads are wrong.
         StoreError: there is no room for the plain table.
     """
-    ready = Prepared(spill(folder, stack))
-    _Writing(source, options, tell, ready).run()
-    ready.size = ready.file.seek(0, os.SEEK_END)
-    ready.file.seek(0)
-    ready.notes += _notes(source, ready)
-    return ready
+    file, counted = spill(folder, stack), Counted()
+    _Writing(source, options, tell, file, counted).run()
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    return Prepared(file, size, list(notes_of(source, counted)))
 
 
 class _Writing:
     """Makes the plain table."""
 
-    def __init__(self, source: Source, options: Options, tell: Tell, ready: Prepared) -> None:
+    def __init__(
+        self, source: Source, options: Options, tell: Tell, file: BinaryIO, counted: Counted
+    ) -> None:
         self._source = source
         self._options = options
         self._tell = tell
-        self._ready = ready
+        self._file = file
+        self._counted = counted
         self._widths = Widths()
         self._text = io.StringIO()
         self._write = csv.writer(self._text, lineterminator="\n").writerow
         self._through = 1  # lines of the plain table
+        self._segments: list[int] = []  # of the plain table's cells, which are the identifier's
 
     def run(self) -> None:
         given = self._source.lines()
         heads, first = heads_of(given)
-        self._place(heads)
-        self._write(self._names)
+        self._heads = placed(heads, self._options.ignores_unknown)
+        self._counted.ignored = self._heads.ignored
+        names = [column.name for _, column in self._heads.places]
+        self._settlers = [(n, column, _settler(column)) for n, column in self._heads.places]
+        if SEGMENT_COLUMNS[0] in names:
+            self._segments = [names.index(name) for name in SEGMENT_COLUMNS]
+        self._write(names)
         faults: list[Fault] = []
         for number, one in enumerate(given, 1):
             if isinstance(one, Fault):
@@ -152,66 +139,44 @@ class _Writing:
 
     def _put_away(self) -> None:
         try:
-            self._ready.file.write(self._text.getvalue().encode())
-            self._ready.file.flush()
+            self._file.write(self._text.getvalue().encode())
+            self._file.flush()
         except OSError as error:
             raise StoreError(f"the table cannot be kept: {error.strerror}") from None
         self._text.seek(0)
         self._text.truncate()
 
-    def _place(self, heads: list[str]) -> None:
-        """Find out which column each head is of."""
-        columns = [column_named(head) for head in heads]
-        self._width = len(heads)
-        self._remark = -1
-        self._unnamed = [n for n, head in enumerate(heads) if not head.strip()]
-        for number, head in enumerate(heads):
-            plain = folded(head)
-            if columns[number] is not None or number in self._unnamed:
-                continue
-            if plain in _REMARKS:
-                self._remark = number
-            elif not plain.startswith(RETURNED):
-                self._ready.ignored.append(head.strip())
-        if self._ready.ignored and not self._options.ignores_unknown:
-            raise TableError(_unknown(self._ready.ignored))
-        named = [(n, name) for n, name in enumerate(columns) if name is not None]
-        try:
-            self._names = columns_of([name for _, name in named])
-        except RecordError as error:
-            raise TableError(f"{error}; the first line names the columns") from None
-        self._places = [(n, BY_NAME[name], _settler(BY_NAME[name])) for n, name in named]
-        in_order = {name: n for n, name in enumerate(self._names)}
-        self._serial = next((n for n, column, _ in self._places if column.name == "serial"), -1)
-        self._segments = [in_order[name] for name in SEGMENT_COLUMNS if name in in_order]
-
     def _row(self, line: Line) -> Fault | None:
         """Write a row, or say why not."""
         number, cells = line
-        if isinstance(self._source, TextSource) and len(cells) != self._width:
-            return Fault(number, f"row: has {len(cells)} cells, the header has {self._width}")
+        if isinstance(self._source, TextSource) and len(cells) != self._heads.width:
+            return Fault(number, f"row: has {len(cells)} cells, the header has {self._heads.width}")
         if self._is_example(cells):
-            self._ready.examples += 1
+            self._counted.examples += 1
             return None
         texts: list[str] = []
         broken: list[tuple[str, Broken]] = []
-        for n, column, settle in self._places:
+        for n, column, settle in self._settlers:
             found = settle(cells[n]) if n < len(cells) else _NOTHING
             if isinstance(found, Broken):
                 broken.append((column.name, found))
                 found = _NOTHING
             texts.append(found.text)
-            self._ready.mended += found.is_other
-        stray = [*(n for n in self._unnamed if n < len(cells)), *range(self._width, len(cells))]
+            self._counted.mended += found.is_other
+        stray = [
+            *(n for n in self._heads.unnamed if n < len(cells)),
+            *range(self._heads.width, len(cells)),
+        ]
         for cell in (cells[n] for n in stray if cells[n]):
             broken.append(("", Broken("STRAY", cell if isinstance(cell, str) else cell.text)))
         if self._segments:
-            cell = cells[self._serial] if self._serial < len(cells) else ""
-            self._ready.numbers += isinstance(cell, Number) and not cell.digits
+            place = self._heads.places[self._segments[-1]][0]
+            cell = cells[place] if place < len(cells) else ""
+            self._counted.numbers += isinstance(cell, Number) and not cell.digits
         if self._segments and self._options.registered is not None:
             # Of a row that is not taken, too: its serial says how wide the others should be.
-            *place, serial = (texts[n] for n in self._segments)
-            self._note(place, serial)
+            *segments, serial = (texts[n] for n in self._segments)
+            self._note(segments, serial)
         if broken:
             return _fault(number, broken)
         if not any(texts):
@@ -222,9 +187,10 @@ class _Writing:
         return None
 
     def _is_example(self, cells: Sequence[Cell]) -> bool:
-        if not 0 <= self._remark < len(cells):
+        place = self._heads.remark
+        if place is None or place >= len(cells):
             return False
-        remark = cells[self._remark]
+        remark = cells[place]
         return isinstance(remark, str) and remark.strip().casefold().startswith(EXAMPLE)
 
     def _note(self, place: list[str], serial: str) -> None:
@@ -249,7 +215,7 @@ class _Writing:
                 (one.top, one.bottom)
                 for one in self._source.seen.merged
                 if one.bottom > first
-                and any(one.left <= n + 1 <= one.right for n, *_ in self._places)
+                and any(one.left <= n + 1 <= one.right for n, _ in self._heads.places)
             ]
         )
         if self._options.registered is None or not self._widths:
@@ -266,7 +232,7 @@ class _Writing:
     ) -> None:
         if not merged and not doubts:
             return
-        file, at = self._ready.file, 0
+        file, at = self._file, 0
         starts = [start for start, _ in merged]
         faults: list[Fault] = []
         file.seek(0)
@@ -306,43 +272,6 @@ def _settler(column: Column) -> Callable[[Cell], Settled | Broken]:
     return settle if column.name in _ALWAYS_NEW else lru_cache(_CELLS_KEPT)(settle)
 
 
-def heads_of(given: Iterator[Line | Fault]) -> tuple[list[str], int]:
-    """The heads, and the row that they stand in: the first of those at the top in which some are
-    known, or else the first of all.
-    """
-    tops: list[Line] = []
-    for one in given:
-        if isinstance(one, Fault) or one.number > HEAD_ROWS:
-            break
-        tops.append(one)
-        heads = _texts(one)
-        if known_heads(list(map(column_named, heads))) >= HEADS_LEAST:
-            return heads, one.number
-    if not tops:
-        raise TableError("the table is empty; its first line names the columns")
-    return _texts(tops[0]), tops[0].number
-
-
-def _texts(line: Line) -> list[str]:
-    return [cell if isinstance(cell, str) else cell.text for cell in line.cells]
-
-
-def _unknown(heads: Sequence[str]) -> str:
-    """What is said of columns that are not known."""
-    shown = []
-    for head in heads[:_SHOWN]:
-        near = get_close_matches(
-            head.casefold(), [*COLUMNS, *(one.head for one in BY_NAME.values())], 1
-        )
-        shown.append(f"{head[:40]!r}" + (f" (did you mean {near[0]}?)" if near else ""))
-    more = f" and {len(heads) - _SHOWN} more" if len(heads) > _SHOWN else ""
-    known = ", ".join(map(str, BY_NAME.values()))
-    return (
-        f"header: unknown column {', '.join(shown)}{more}; give --ignore-unknown to leave it out; "
-        f"known are {known}"
-    )
-
-
 def _fault(number: int, broken: Sequence[tuple[str, Broken]]) -> Fault:
     columns = ", ".join(dict.fromkeys(name for name, _ in broken if name))
     reason = "; ".join(str(error_of(name or "row", cell)) for name, cell in broken)
@@ -358,39 +287,3 @@ def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
         else:
             joined.append((first, last))
     return joined
-
-
-def _notes(source: Source, ready: Prepared) -> Iterator[str]:
-    """What whoever gave the table should know of it."""
-    if ready.ignored:
-        yield f"忽略的列 columns left out: {_some(ready.ignored)}"
-    if ready.mended:
-        yield (
-            f"已规整 {ready.mended:,} 个单元格 cells were written another way (spaces at the ends, "
-            "wide characters, dates, names of codes)"
-        )
-    if ready.numbers:
-        yield (
-            f"{ready.numbers:,} 个序号是数字而非文本 serials are numbers, not text: zeros before "
-            "them would be lost; compare them with their source"
-        )
-    if ready.examples:
-        yield f"跳过示例行 example rows left out: {ready.examples:,}"
-    if source.seen.hidden_rows:
-        yield (
-            f"隐藏的行也已读入 hidden rows were read too: {len(source.seen.hidden_rows):,} "
-            f"({_some(map(str, source.seen.hidden_rows))})"
-        )
-    if source.seen.hidden_columns:
-        shown = (f"{a}-{b}" if a != b else str(a) for a, b in source.seen.hidden_columns)
-        yield f"隐藏的列也已读入 hidden columns were read too: number {_some(shown)}"
-    if isinstance(source, SheetSource) and source.others:
-        yield (
-            f"只读取工作表 the sheet read is {source.sheet.name!r}; not read: "
-            f"{_some(map(repr, source.others))} (--sheet NAME)"
-        )
-
-
-def _some(texts: Iterable[str]) -> str:
-    shown = list(texts)
-    return ", ".join(shown[:_SHOWN]) + (", ..." if len(shown) > _SHOWN else "")

@@ -21,7 +21,7 @@ from csid.columns import (
     types,
 )
 from csid.fields import STATES
-from gateway.sheets.prepare import EXAMPLE, REMARK
+from gateway.sheets.heads import EXAMPLE, REMARK
 from gateway.sheets.write import AS_TEXT, SHEET, set_text
 
 LISTS: Final = "代码表 Codes"  # the hidden sheet that the lists stand on

@@ -14,6 +14,7 @@ from registry.bulk.csv_stream import TableError
 
 BOOK: Final = "xl/workbook.xml"
 SHEETS_MAX: Final = 1_000
+NAME_MAX: Final = 255  # characters of a name or a path; a spreadsheet allows 31 of a sheet's
 STYLES_MAX: Final = 65_536  # a spreadsheet allows 65,490
 
 Looks = list[tuple[Look, int]]  # of each style: what its numbers are shown as, with how many digits
@@ -55,7 +56,7 @@ def book_of(package: Package) -> Book:
         elif tag == "sheet" and len(found) < SHEETS_MAX:
             number = next((attributes[x] for x in attributes if x.endswith(":id")), "")
             seen = attributes.get("state", "visible") == "visible"
-            found.append((attributes.get("name", ""), number, seen))
+            found.append((attributes.get("name", "")[:NAME_MAX], number[:NAME_MAX], seen))
 
     _read(package, part, begins)
     parts = _targets(package, part)
@@ -117,8 +118,8 @@ def _targets(package: Package, part: str) -> dict[str, str]:
 
     def begins(tag: str, attributes: dict[str, str]) -> None:
         if tag == "Relationship" and len(found) < SHEETS_MAX:
-            target = posixpath.join("/", folder, attributes.get("Target", ""))
-            found[attributes.get("Id", "")] = posixpath.normpath(target).lstrip("/")
+            target = posixpath.join("/", folder, attributes.get("Target", "")[:NAME_MAX])
+            found[attributes.get("Id", "")[:NAME_MAX]] = posixpath.normpath(target).lstrip("/")
 
     if package.has(relations):
         _read(package, relations, begins)

@@ -15,7 +15,7 @@ from csid.cells import Broken, Cell
 from csid.columns import BY_NAME, column_named
 from csid.damage import KINDS
 from csid.record_csv import shielded, unshielded
-from gateway.sheets.prepare import RETURNED, heads_of
+from gateway.sheets.heads import RETURNED, heads_of
 from gateway.sheets.source import Source
 from gateway.sheets.write import Mark, Sheet, number_of
 from gateway.sheets.xlsx import Line

@@ -463,18 +463,26 @@ def test_a_template_needs_no_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.skipif(shutil.which("soffice") is None, reason="LibreOffice is not installed")
-@pytest.mark.parametrize("through", ["xlsx", "csv", "ods"])
+@pytest.mark.parametrize(
+    "forms",
+    [
+        ["xlsx"],
+        ["csv:Text - txt - csv (StarCalc):44,34,76"],  # commas, UTF-8
+        ["csv:Text - txt - csv (StarCalc):9,34,65535"],  # tabs, UTF-16
+        ["ods", "xlsx"],
+    ],
+)
 def test_a_sheet_that_another_program_has_saved_is_the_same(
-    filled: Node, copy: Node, tmp_path: Path, through: str
+    filled: Node, copy: Node, tmp_path: Path, forms: list[str]
 ) -> None:
     file = tmp_path / "all.xlsx"
     assert filled.run("export", "--output", file).code == 0
-    forms = [through] if through != "ods" else ["ods", "xlsx"]
     for form in forms:
-        folder = tmp_path / form
+        ending = form.partition(":")[0]
+        folder = tmp_path / ending
         words = ["soffice", "--headless", "--convert-to", form, "--outdir", folder, file]
         subprocess.run(words, check=True, capture_output=True, timeout=120)
-        file = folder / f"all.{form}"
+        file = folder / f"all.{ending}"
     done = copy.run("import", file, "--json").json[0]
     assert (done["added"], done["bad"]) == (6, 0)
     assert contents(copy) == contents(filled)
