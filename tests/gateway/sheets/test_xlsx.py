@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
+import tracemalloc
 import zipfile
 import zlib
 from datetime import date, datetime
@@ -239,6 +240,21 @@ def test_texts_and_numbers_without_end_are_kept_in_bounds(plain: Path) -> None:
     number, text = read(plain)[0][1][1]
     assert isinstance(number, Number) and len(number.text) < 1_000
     assert text == Broken("LONG", "x" * 40)
+
+
+def test_the_texts_of_a_file_are_not_held_in_memory(plain: Path) -> None:
+    texts = b"".join(b"<si><t>%0400d</t></si>" % n for n in range(50_000))  # 20 MB
+    octets = with_part(plain.read_bytes(), STRINGS_PART, lambda _: b"<sst>" + texts + b"</sst>")
+    octets = with_part(octets, SHEET_PART, lambda part: part.replace(b"<v>3</v>", b"<v>49999</v>"))
+    plain.write_bytes(octets)
+    del texts, octets
+    tracemalloc.start()
+    try:
+        rows, _ = read(plain)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert rows[1][1][1] == f"{49_999:0400}" and peak < 4_000_000
 
 
 def test_more_texts_than_are_taken(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
