@@ -109,26 +109,27 @@ _ERROR: Final = re.compile(
     r"UNKNOWN!|GETTING_DATA|引用!)|#{3,}",
     re.IGNORECASE,
 )
-_EXPONENT: Final = re.compile(r"-?\d+(?:\.\d+)?[Ee][+-]\d+|-?\d+\.\d+[Ee]\d+")
+_EXPONENT: Final = re.compile(r"-?\d+(?:\.\d+)?[Ee][+-]\d+|-?\d+\.\d+[Ee]\d+", re.ASCII)
 _NUMBER_BEGINS: Final = frozenset("-0123456789")
 _DAMAGED_MAX: Final = 40  # characters of a number or a date, at most
-_GROUPS: Final = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?")
-_FRACTION: Final = re.compile(r"-?\d+\.\d+|\d{1,3}(?:,\d{3})+")
-_PERCENT: Final = re.compile(r"(\d{1,3}(?:\.\d{1,7})?)%")
+_GROUPS: Final = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", re.ASCII)
+_FRACTION: Final = re.compile(r"-?\d+\.\d+|\d{1,3}(?:,\d{3})+", re.ASCII)
+_PERCENT: Final = re.compile(r"(\d{1,3}(?:\.\d{1,7})?)%", re.ASCII)
 _MONTHS: Final = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 _DATE: Final = re.compile(
     rf"\d{{1,4}}[-/.]\d{{1,2}}[-/.]\d{{1,4}}(?: \d.*)?|\d{{1,4}}/\d{{1,2}}|"
     rf"(?:\d{{2,4}}年)?\d{{1,2}}月(?:\d{{1,2}}日)?|"
     rf"\d{{1,4}}-(?:{_MONTHS})(?:-\d{{2,4}})?|(?:{_MONTHS})-\d{{1,4}}",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 _DAY: Final = re.compile(
     r"(\d{4})(?:-(\d{1,2})-(\d{1,2})|/(\d{1,2})/(\d{1,2})|\.(\d{1,2})\.(\d{1,2})|"
-    r"年(\d{1,2})月(\d{1,2})日)(?:[ T]0{1,2}:00(?::00)?)?"
+    r"年(\d{1,2})月(\d{1,2})日)(?:[ T]0{1,2}:00(?::00)?)?",
+    re.ASCII,
 )
-_DIGITS_OF_DAY: Final = re.compile(r"(\d{4})(\d{2})(\d{2})")
-_NAMED: Final = re.compile(r"([0-9A-Za-z]{3,6})[ \t　]+(\D+)")
-_ROUNDED: Final = re.compile(r"\d{15}0{3}")
+_DIGITS_OF_DAY: Final = re.compile(r"(\d{4})(\d{2})(\d{2})", re.ASCII)
+_NAMED: Final = re.compile(r"([0-9A-Za-z]{3,6})[ \t　]+(\D+)", re.ASCII)
+_ROUNDED: Final = re.compile(r"\d{15}0{3}", re.ASCII)
 
 
 class DamageError(RecordError):

@@ -243,11 +243,13 @@ def test_texts_and_numbers_without_end_are_kept_in_bounds(plain: Path) -> None:
 
 
 def test_the_texts_of_a_file_are_not_held_in_memory(plain: Path) -> None:
-    texts = b"".join(b"<si><t>%0400d</t></si>" % n for n in range(50_000))  # 20 MB
-    octets = with_part(plain.read_bytes(), STRINGS_PART, lambda _: b"<sst>" + texts + b"</sst>")
+    def many(_: bytes) -> bytes:
+        texts = (b"<si><t>%0400d</t></si>" % n for n in range(50_000))  # 20 MB
+        return b"<sst>" + b"".join(texts) + b"</sst>"
+
+    octets = with_part(plain.read_bytes(), STRINGS_PART, many)
     octets = with_part(octets, SHEET_PART, lambda part: part.replace(b"<v>3</v>", b"<v>49999</v>"))
     plain.write_bytes(octets)
-    del texts, octets
     tracemalloc.start()
     try:
         rows, _ = read(plain)
