@@ -7,6 +7,7 @@ The columns that say so have heads that begin with 退回; an import leaves them
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Final
@@ -88,8 +89,12 @@ def _english(reason: str, en: str) -> str:
     return reason[at:].partition("; ")[0] if at >= 0 else en
 
 
-def require_form(path: Path) -> None:
-    """Raise TableError unless a file of wrong rows can be written in the form its name says."""
+def require_usable(path: Path, table: str) -> None:
+    """Raise TableError unless wrong rows can be written in the form that the name of a file says,
+    and not over the table that they come from.
+    """
+    if os.path.realpath(path) == os.path.realpath(table):
+        raise TableError(f"{path}: is the table itself; give another name for the wrong rows")
     if path.suffix.lower() not in FORMS:
         raise TableError(f"{path}: the wrong rows are written as {' or '.join(FORMS)}")
 

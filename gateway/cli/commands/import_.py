@@ -92,7 +92,7 @@ def run_import(args: argparse.Namespace) -> int:
     if args.on and args.on > today:
         raise TableError(f"--on {args.on} lies ahead; expected {today} at the latest")
     if args.wrong is not None:
-        wrong.require_form(args.wrong)
+        wrong.require_usable(args.wrong, args.file)
     reading = Reading(args.on or today)
     folder = None if args.dry_run else args.data
     with (

@@ -321,6 +321,8 @@ def test_without_wrong_rows_no_file_of_them_is_made(node: Node, tmp_path: Path) 
     assert not (tmp_path / "w.xlsx").exists()
     refused = node.run("import", file, "--wrong", tmp_path / "w.txt")
     assert refused.code == 2 and ".csv or .xlsx" in refused.err
+    itself = node.run("import", file, "--wrong", tmp_path / "." / "t.xlsx")
+    assert itself.code == 2 and "is the table itself" in itself.err
 
 
 def test_wrong_rows_of_a_large_plain_table_come_back_as_well(node: Node, tmp_path: Path) -> None:
