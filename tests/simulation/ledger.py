@@ -46,6 +46,7 @@ class Ledger:
         self.counts: dict[str, dict[str, int | None]] = {}
         self._held: dict[tuple[str, bytes], tuple[Held, bytes]] = {}  # with the node of the apex
         self._serials: dict[tuple[str, bytes], int] = {}
+        self._own: set[tuple[str, bytes]] = set()  # of these, what was a node's own, and is lost
         self._digests: dict[tuple[str, bytes], bytes] = {}
         self._versions: dict[tuple[str, bytes, int], bytes] = {}  # digest of what one had
         self._leaves: dict[str, int] = {}
@@ -78,6 +79,7 @@ class Ledger:
             for key, serial in marks.items():  # its own zones go on beyond what they had
                 if primary_of(name, follow_of(read, key[1])) == name:
                     self._serials[key] = serial
+                    self._own.add(key)
             for one, holders in self.acknowledged.items():
                 self.counts.get(one, {}).pop(name, None)
                 if view.get_assignment(TransactionView(read), one) is None:
@@ -126,13 +128,16 @@ class Ledger:
         assert soa is not None
         name, apex, serial = machine.name, zone.apex, soa.serial
         text = f"{names.to_text(zone.origin)} at {name}"
+        primary = primary_of(name, follow_of(read, apex))
         before = self._serials.get((name, apex))
-        is_on = before is None or serial == before or timers.is_ahead(serial, before)
-        hold(is_on, f"{text}: serial {before} went back to {serial}")
-        self._serials[name, apex] = serial
+        # A node that has lost a zone of its own takes it from the aggregate, which need not have
+        # had the last of it; once it is its own again, it goes on beyond that.
+        if primary == name or (name, apex) not in self._own:
+            self._own.discard((name, apex))
+            is_on = before is None or serial == before or timers.is_ahead(serial, before)
+            hold(is_on, f"{text}: serial {before} went back to {serial}")
+            self._serials[name, apex] = serial
         found = self._digests[name, apex] = digest(read, zone)
-        follow = follow_of(read, apex)
-        primary = primary_of(name, follow)
         # What a primary had that has the cut no more came by way of the aggregate, and what was
         # held before may come back.
         sources = (name,) if primary == name else (primary, SUM, name)

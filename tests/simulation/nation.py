@@ -24,15 +24,12 @@ from registry.rules.requests import (
 )
 from registry.tables import codec, view
 from registry.tables.enums import CutState
-from registry.tables.naming import Names
 from registry.tables.node_keys import ALGORITHM, SECRET, derive, key_name
 from registry.tables.rows import Cut
 from registry.tables.transaction import TransactionView
-from registry.zones import founding
 from tests.simulation.asking import BY, Asking
 from tests.simulation.ledger import ROOT
 from tests.simulation.prepared import MEMBERS, REGIONS
-from tests.support.books import SUFFIX
 
 _OVERLAPS: Final = (0, 10, 60, 86_400)  # seconds for which a key and the next one hold
 ONLY_ONES: Final = "/310101"  # what a location ends with that lies in the scope of one node alone
@@ -101,25 +98,10 @@ class Nation(Asking):
 
     def withdraw(self) -> None:
         """Take back a cut that no other node may file: the serials of another's zone begin anew."""
-        cuts = [
-            (cut, row)
-            for cut, row in self._cuts()
-            if cut.endswith(ONLY_ONES) and self._is_seen(row.node, cut)
-        ]
+        cuts = [(cut, row) for cut, row in self._cuts() if cut.endswith(ONLY_ONES)]
         if cuts:
             cut, row = self._random.choice(cuts)
             self.ask(ROOT, WithdrawCut(cut, row.node))
-
-    def _is_seen(self, name: str, cut: str) -> bool:
-        """Whether a node has seen that a cut is delegated to it: what was filed and withdrawn
-        between two versions of its copy of the root zone, it takes for filed.
-        """
-        machine = self._machines[name]
-        if not machine.is_up:
-            return False
-        with machine.store.read() as read:
-            seen = TransactionView(read)
-            return founding.is_delegated_here(read, seen, Names(SUFFIX), cut) is True
 
     # -- keys
 
