@@ -15,6 +15,7 @@ from registry.tables.enums import CutState, FiledState, NodeState
 from registry.tables.naming import Names
 from registry.tables.transaction import TransactionView
 from registry.zones import others
+from resolver.store import node
 from resolver.store.apexes import EXPIRED, SERVED
 from resolver.store.read import Held, ReadTransaction
 from resolver.sync import timers
@@ -213,8 +214,21 @@ def primary_of(name: str, follow: Follow | None) -> str:
 
 
 def digest(read: ReadTransaction, zone: Held) -> bytes:
-    """A digest of all that a zone holds."""
+    """A digest of all that a zone holds; the records of an RRset have no order (RFC 2181 section
+    5), and those that differences bring stand behind those that were there (RFC 1995).
+    """
     found = blake2b(digest_size=16)
     for key, blob in read.nodes(zone.generation):
+        blob = _in_order(blob)
         found.update(len(key).to_bytes(2, "big") + len(blob).to_bytes(4, "big") + key + blob)
     return found.digest()
+
+
+def _in_order(blob: bytes) -> bytes:
+    """A node with the records of each RRset, and those that go with it, in order."""
+    rrsets, extras = {}, {}
+    for rrtype, (ttl, rdatas) in node.rrsets_of(blob):
+        beside = node.split_extra(node.extra_at(blob, node.find_entry(blob, rrtype)))
+        rrsets[rrtype] = node.RRset(ttl, sorted(rdatas))
+        extras[rrtype] = node.Extra(len(beside), b"".join(sorted(beside)))
+    return blob[:2] + node.encode(rrsets, extras=extras)[2:]
