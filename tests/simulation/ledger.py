@@ -74,6 +74,8 @@ class Ledger:
             del self._serials[key]
             self._held.pop(key, None)
         self._lost |= {(name, cut) for cut, holder in self.holders.items() if holder == name}
+        # Others are filed later: they wait, or were asked for by what is under way.
+        self._lost |= {(name, cut) for _, apex in marks if (cut := _cut_of(apex))}
         machine.start()
         with machine.store.read() as read:
             for key, serial in marks.items():  # its own zones go on beyond what they had
@@ -86,12 +88,8 @@ class Ledger:
 
     def lost_cuts(self) -> set[tuple[str, str]]:
         """Cuts that are a node's, which has not their zones, each behind its node."""
-        self._lost = {
-            (name, cut)
-            for name, cut in self._lost
-            if self.holders.get(cut) == name and (name, _NAMED.key(cut)) not in self._held
-        }
-        return self._lost
+        self._lost = {one for one in self._lost if (one[0], _NAMED.key(one[1])) not in self._held}
+        return {(name, cut) for name, cut in self._lost if self.holders.get(cut) == name}
 
     # -- at each commit
 
@@ -203,6 +201,13 @@ class Ledger:
 def _within(scope: tuple[str, ...], name: str, node: str) -> None:
     location = name.split("/")[2]
     hold(location.startswith(scope), f"{name} lies outside the scope {scope} of {node}")
+
+
+def _cut_of(apex: bytes) -> str:
+    """The cut whose zone has this apex; empty if it is another one's."""
+    below = apex[len(names.key_of(_NAMED.wire)) : -1]
+    is_cut = below.count(0) == CUT_SEGMENTS - 1
+    return below.replace(b"\0", b"/").decode("ascii").upper() if is_cut else ""
 
 
 def primary_of(name: str, follow: Follow | None) -> str:
