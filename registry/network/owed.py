@@ -1,4 +1,10 @@
-"""Receipts that are owed to other nodes, and what is written once they are taken."""
+"""Receipts that are owed to other nodes, and what is written once they are taken.
+
+A receipt says for which version of the zone it was given, and a node passes over one that is older
+than what it has filed since. So what has been answered is noted until the copy of its zone here
+shows what has come of it: with its next change, or, if there is none, after a while, when what is
+still to be filed is owed once more (`registry.sync.duties.filed`).
+"""
 
 from __future__ import annotations
 
@@ -18,8 +24,8 @@ _unpack: Final[Any] = msgpack.unpackb
 
 
 def sent(core: Core, args: Any) -> str:
-    """Forget what is owed no more: rows as they were when they were sent. What that has come to is
-    seen in the zone, if not yet, then with its next change.
+    """Forget what is owed no more: rows as they were when they were sent. What of it is not seen in
+    the copy of its zone yet is noted as answered.
     """
     rows, _cursor = args
     named = Names(core.suffix)

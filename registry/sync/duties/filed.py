@@ -127,6 +127,23 @@ class FiledWatch:
         is_below = apex.startswith(self._suffix) and len(apex) > len(self._suffix)
         return is_below and follow is not None and bool(follow.group)
 
+    def look_again(self, txn: WriteTransaction, start: bytes) -> bytes:
+        """Look once more at names that were answered and not seen since, those of the first zone at
+        or behind a name; returns where to go on, empty at the end.
+        """
+        answered = txn.table(ANSWERED)
+        row = answered.first(b"", start or b"\0")
+        if row is None:
+            return b""
+        zone = txn.snapshot.zone_of(self._suffix + _key(row[0]))
+        if zone is None or not self._concerns(txn, zone.apex):
+            answered.delete(row[0])  # its zone went
+            return row[0]
+        examination = Examination(txn, self._named, zone.apex, self._now())
+        if examination.is_ready:
+            examination.go_through((), examination.answered(()))
+        return examination.behind
+
     def look_on(self, txn: WriteTransaction) -> bool:
         """Look on at zones that came as a whole; whether there is more to be looked at now."""
         looked = txn.table(LOOKED)
@@ -163,7 +180,30 @@ def adds(store: Store) -> Network:
         with store.write() as txn:
             return watch.look_on(txn)
 
-    return Network([ReceiptDuty(suffix)], watch, [look_on])
+    duty = ReceiptDuty(suffix)
+    return Network([duty], watch, [look_on, Again(store, watch, duty)])
+
+
+class Again:
+    """Looks once more at what was answered and is not seen in the copies: a
+    `registry.sync.hooks.Work`, of one zone each time.
+    """
+
+    def __init__(self, store: Store, watch: FiledWatch, duty: ReceiptDuty) -> None:
+        self._store = store
+        self._watch = watch
+        self._duty = duty
+        self._start = b""  # the name to go on at
+
+    def __call__(self) -> bool:
+        if not self._duty.is_overdue:
+            return False
+        with self._store.write() as txn:
+            following = self._watch.look_again(txn, self._start)
+        self._start = following
+        if not following:
+            self._duty.looked_again()
+        return bool(following)
 
 
 class Examination:
@@ -175,6 +215,7 @@ class Examination:
     Attributes:
         is_ready: the node that the zone belongs to is in the copy of the register. As long as it is
             not, the register is behind the catalog, and nothing can be said.
+        behind: what is behind the names of its identifiers.
     """
 
     def __init__(self, txn: WriteTransaction, named: Names, apex: bytes, now: int) -> None:
@@ -197,6 +238,7 @@ class Examination:
         cut = (apex[self._skip :]).replace(b"\0", b"/").upper()
         self._owner = others.owner_state(txn, named, cut.partition(b"/")[0].decode("ascii"))
         self._cut = cut  # what the names of its identifiers begin with
+        self.behind = cut[:-1] + b"0"  # the octet behind /
         actor = Actor(self._name, Role.NODE, self._name)
         self._entries = {
             kind: entry_writer(actor, kind, now, "").alike(Status.DONE.number)

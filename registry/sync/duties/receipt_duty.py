@@ -17,7 +17,7 @@ from registry.network.receipt_seal import Said, seal
 from registry.sync.hooks import Unit
 from registry.tables.naming import Names
 from registry.tables.node_keys import SECRET
-from registry.tables.transaction import OWED
+from registry.tables.transaction import ANSWERED, OWED
 from registry.zones import others
 from registry.zones.others import Other
 from resolver.store import node
@@ -30,6 +30,7 @@ AT_ONCE: Final = 500  # receipts in one message ...
 MAX_OCTETS: Final = 64_000  # ... and of them, so that with all else it has less than 64 KiB
 TURN_SECONDS: Final = 15  # for an answer, before another address of the node is tried
 PAUSE_SECONDS: Final = 10  # after an answer other than that they are taken
+SEEN_SECONDS: Final = 10  # for the copy of a zone to show what has come of what was answered
 _PREFIX: Final = b"receipts/"  # of the names of errands
 _APEX: Final = b"\xc0\x0c"  # a pointer to the name of the zone
 _unpack: Final[Any] = msgpack.unpackb
@@ -53,7 +54,12 @@ class Turn(NamedTuple):
 
 
 class ReceiptDuty:
-    """Sends the receipts of a data directory: a `registry.sync.hooks.Duty`."""
+    """Sends the receipts of a data directory: a `registry.sync.hooks.Duty`.
+
+    Attributes:
+        is_overdue: what was answered is not seen in the copies, and is to be looked at once more,
+            as `looked_again` then says.
+    """
 
     def __init__(self, suffix: str) -> None:
         self._named = Names(suffix)
@@ -62,6 +68,8 @@ class ReceiptDuty:
         self._again: dict[str, int] = {}  # nodes that are left alone, and until when
         self._older: set[str] = set()  # nodes that have the key before their present one
         self._wake: int | None = None
+        self._answered: int | None = None  # since when something is that is not seen
+        self.is_overdue = False
 
     def due(self, read: ReadTransaction, now: int, /) -> list[Errand]:
         """The next receipts for each node, those that are under way among them."""
@@ -69,11 +77,29 @@ class ReceiptDuty:
         self._again = {name: at for name, at in self._again.items() if now < at <= longest}
         self._wake = min(self._again.values(), default=None)
         self._forget(read, now)
+        self._await_copies(read, now)
         return [
             errand
             for name in _owing(read)
             if name not in self._again and (errand := self._errand(read, name, now)) is not None
         ]
+
+    def looked_again(self) -> None:
+        """What was overdue was looked at."""
+        self.is_overdue, self._answered = False, None
+
+    def _await_copies(self, read: ReadTransaction, now: int) -> None:
+        if self.is_overdue:
+            return
+        if read.table(ANSWERED).first(b"", b"\0") is None:
+            self._answered = None
+            return
+        if self._answered is None or now < self._answered:
+            self._answered = now
+        ends = self._answered + SEEN_SECONDS
+        self.is_overdue = ends <= now
+        if not self.is_overdue:
+            self._wake_at(ends)
 
     def _errand(self, read: ReadTransaction, name: str, now: int) -> Errand | None:
         other = others.node(read, self._named, name)
@@ -107,7 +133,10 @@ class ReceiptDuty:
             if owed.get(key) != value or not sent.taken <= now < ends:
                 del self._sent[errand_name]
             else:
-                self._wake = ends if self._wake is None else min(self._wake, ends)
+                self._wake_at(ends)
+
+    def _wake_at(self, moment: int) -> None:
+        self._wake = moment if self._wake is None else min(self._wake, moment)
 
     def _address(self, other: Other, now: int) -> str:
         """The address that a node is sent to: the next one while that before it does not answer."""
@@ -120,7 +149,7 @@ class ReceiptDuty:
         if not 0 <= now - turn.since < TURN_SECONDS:
             turn = self._turns[other.name] = Turn(turn.number + 1, now)
         ends = turn.since + TURN_SECONDS
-        self._wake = ends if self._wake is None else min(self._wake, ends)
+        self._wake_at(ends)
         return addresses[turn.number % len(addresses)]
 
     def _message(self, read: ReadTransaction, name: str) -> tuple[list[Row], bytes]:
@@ -145,7 +174,7 @@ class ReceiptDuty:
         return rows, request(self._named.wire, records)
 
     def wake(self) -> int | None:
-        """When the next node is tried again, or the next address of one, in Unix seconds."""
+        """When there may be more though nothing has changed, in Unix seconds."""
         return self._wake
 
     def answered(self, errand: Errand, answer: bytes, reason: str, now: int, /) -> Unit | None:

@@ -34,7 +34,8 @@ from registry.rules.requests import (
 from registry.rules.status import Status
 from registry.service import Registry
 from registry.sync.duties import filed
-from registry.sync.duties.receipt_duty import PAUSE_SECONDS, TURN_SECONDS, ReceiptDuty
+from registry.sync.duties.filed import Again
+from registry.sync.duties.receipt_duty import PAUSE_SECONDS, SEEN_SECONDS, TURN_SECONDS, ReceiptDuty
 from registry.tables import codec, view
 from registry.tables.enums import FiledState, State
 from registry.tables.node_keys import key_name
@@ -220,6 +221,30 @@ def test_what_was_taken_back_and_filed_again_before_its_receipt_gets_it_once_mor
         assert both.send() == 1 and state(both.region, ONE) is State.FILING  # it was too old
         both.transfer(CUT)
         assert both.send() == 1 and state(both.region, ONE) is State.ACTIVE
+        assert is_sound(both.region) and is_sound(both.aggregate)
+
+
+def test_what_no_change_of_the_zone_shows_is_owed_once_more_after_a_while(tmp_path: Path) -> None:
+    with pair(tmp_path) as both:
+        both.begin(CUT)
+        assign(both, ONE)
+        both.transfer(CUT)
+        [errand] = both.due(1_000)
+        for verb in (Verb.WITHDRAW, Verb.FILE):
+            assert asked(both.region, Advance(ONE, verb)) is Status.DONE
+        both.transfer(CUT)  # before the answer, and in the copy nothing is changed of it
+        both.answered(errand, both.carry(errand), 1_000)
+        assert state(both.region, ONE) is State.FILING and both.owed() == 0  # it was too old
+        again = Again(both.aggregate.store, both.watch, both.duty)
+        assert both.due(1_001) == [] and both.duty.wake() == 1_001 + SEEN_SECONDS
+        assert not again() and both.owed() == 0
+        assert both.due(1_001 + SEEN_SECONDS) == [] and both.duty.wake() is None
+        while again():
+            pass
+        assert both.owed() == 1 and both.send() == 1
+        assert state(both.region, ONE) is State.ACTIVE
+        both.transfer(CUT)
+        assert both.due(2_000) == [] and both.duty.wake() is None
         assert is_sound(both.region) and is_sound(both.aggregate)
 
 
