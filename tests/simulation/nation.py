@@ -29,8 +29,9 @@ from registry.tables.node_keys import ALGORITHM, SECRET, derive, key_name
 from registry.tables.rows import Cut
 from registry.tables.transaction import TransactionView
 from registry.zones import founding
+from resolver.store.apexes import NOT_READY
 from tests.simulation.asking import BY, Asking
-from tests.simulation.ledger import ROOT
+from tests.simulation.ledger import ROOT, SUM
 from tests.simulation.prepared import MEMBERS, REGIONS
 from tests.support.books import SUFFIX
 
@@ -110,6 +111,23 @@ class Nation(Asking):
             cut, row = self._random.choice(cuts)
             self.ask(ROOT, WithdrawCut(cut, row.node))
 
+    def withdraw_lost(self) -> None:
+        """Take back the cuts that nobody has any more: a node lost them with its data, and is to
+        take them from the aggregate, as a move was kept from being done, which never had them.
+        """
+        for cut, row in self._cuts():
+            kept = row.moving is not None and row.moving.is_over and row.moving.source == row.node
+            if kept and not (self._has(row.node, cut) or self._has(SUM, cut)):
+                self.ask(ROOT, WithdrawCut(cut, row.node))
+
+    def _has(self, name: str, cut: str) -> bool:
+        """Whether a machine, if it runs, has the zone of a cut."""
+        machine = self._machines[name]
+        if not machine.is_up:
+            return True
+        with machine.store.read() as read:
+            return any(zone.flags != NOT_READY for zone in read.zones(Names(SUFFIX).key(cut)))
+
     def _is_seen(self, name: str, cut: str) -> bool:
         """Whether a node has seen that a cut is delegated to it: what was filed and withdrawn
         between two versions of its copy of the root zone, it takes for filed.
@@ -156,6 +174,7 @@ class Nation(Asking):
             self._set_scope(name, MEMBERS[name][1])
         self.decide()
         self.keep()
+        self.withdraw_lost()
 
     def do_something(self) -> None:
         """Any of these."""
