@@ -11,7 +11,7 @@ from registry.rules.filing import CUT_SEGMENTS, read_receipt, serial_of
 from registry.rules.requests import ApproveCut, FileCut, TakeReceipt
 from registry.sync.duties import filed
 from registry.tables import codec, log_entry, view
-from registry.tables.enums import CutState, FiledState, NodeState
+from registry.tables.enums import CutState, FiledState, NodeState, State
 from registry.tables.naming import Names
 from registry.tables.transaction import TransactionView
 from registry.zones import others
@@ -39,12 +39,15 @@ class Ledger:
         has_moves: a cut was to move.
         holders: the nodes whose cuts are, that are filed.
         counts: what they were last told to have as their count, each with the machine that was.
+        refused: machine and identifier behind the leaf by which an older copy has it as refused:
+            what it knows of what came of filing it again is lost.
     """
 
     def __init__(self, machines: Mapping[str, Machine]) -> None:
         self.machines = machines
         self.acknowledged: dict[str, set[str]] = {}
         self.counts: dict[str, dict[str, int | None]] = {}
+        self.refused: dict[tuple[str, str], int] = {}
         self._held: dict[tuple[str, bytes], tuple[Held, bytes]] = {}  # with the node of the apex
         self._serials: dict[tuple[str, bytes], int] = {}
         self._digests: dict[tuple[str, bytes], bytes] = {}
@@ -83,8 +86,11 @@ class Ledger:
                     self._serials[key] = serial
             for one, holders in self.acknowledged.items():
                 self.counts.get(one, {}).pop(name, None)
-                if view.get_assignment(TransactionView(read), one) is None:
+                row = view.get_assignment(TransactionView(read), one)
+                if row is None:
                     holders.discard(name)
+                elif row.state is State.REFUSED:
+                    self.refused[name, one] = row.leaf
 
     def lost_cuts(self) -> set[tuple[str, str]]:
         """Cuts that are a node's, which has not their zones, each behind its node."""

@@ -156,7 +156,8 @@ class Outcome:
             yield from _is_taken_once(here, name, said, chain)
         number = receipts[0][0] if receipts and leaves[0].kind == TakeReceipt.kind else 0
         refused = [one.leaf for kind, one in said if kind == filed.RECEIPT]
-        if row.state is State.REFUSED and number and refused[-1] != number:
+        is_older = self._ledger.refused.get((name, identifier)) == row.leaf
+        if row.state is State.REFUSED and number and refused[-1] != number and not is_older:
             yield f"{here}: is refused by receipt {number}, behind which came {refused[-1]}"
         is_taken = last is not None and last.state is FiledState.TAKEN and last.node == name
         cut = "/".join(identifier.split("/")[:CUT_SEGMENTS])
