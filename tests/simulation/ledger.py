@@ -41,12 +41,14 @@ class Ledger:
         counts: what they were last told to have as their count, each with the machine that was.
         refused: machine and identifier behind the leaf by which an older copy has it as refused:
             what it knows of what came of filing it again is lost.
+        lost_receipts: numbers that the aggregate gave and knows nothing of any more.
     """
 
     def __init__(self, machines: Mapping[str, Machine]) -> None:
         self.machines = machines
         self.acknowledged: dict[str, set[str]] = {}
         self.counts: dict[str, dict[str, int | None]] = {}
+        self.lost_receipts: set[int] = set()
         self.refused: dict[tuple[str, str], int] = {}
         self._held: dict[tuple[str, bytes], tuple[Held, bytes]] = {}  # with the node of the apex
         self._serials: dict[tuple[str, bytes], int] = {}
@@ -70,7 +72,7 @@ class Ledger:
 
     def put_back(self, machine: Machine) -> None:
         """A machine has an older copy of its data: what it said since, nobody can hold it to."""
-        name = machine.name
+        name, leaves = machine.name, self._leaves.get(machine.name, 0)
         machine.put_back()
         marks = {key: serial for key, serial in self._serials.items() if key[0] == name}
         for key in marks:
@@ -80,6 +82,8 @@ class Ledger:
         # Others are filed later: they wait, or were asked for by what is under way.
         self._lost |= {(name, cut) for _, apex in marks if (cut := _cut_of(apex))}
         machine.start()
+        if name == SUM:
+            self.lost_receipts |= set(range(self._leaves[name], leaves))
         with machine.store.read() as read:
             for key, serial in marks.items():  # its own zones go on beyond what they had
                 if primary_of(name, follow_of(read, key[1])) == name:
