@@ -33,6 +33,7 @@ from registry.tables.rows import NO_LEAF, ZoneRow
 from registry.zones import moving, places
 from registry.zones.asked import DROP, LOAD
 from registry.zones.founding import server_of
+from registry.zones.serials import behind
 from resolver.store import node
 from resolver.store.apexes import EXPIRED, SERVED, split_zone_entry
 from resolver.store.node import RRset
@@ -284,7 +285,7 @@ def own(core: Core, args: Any) -> str:
         states.end(txn, apex)
         zone.set(b"", apex_of(zone.rrsets(b""), server_of(batch.view, named)))
         missing = view.get_lost(batch.view)  # of what it may have had, and others have
-        zone.finish((serial + missing + 1) % 2**32 if missing else None, always=True)
+        zone.finish(behind(serial, missing) if missing else None, always=True)
         entry = txn.table(b"apexes").get(where(apex))
         if entry is not None and split_zone_entry(entry).flags == EXPIRED:
             txn.set_flags(origin, SERVED)

@@ -24,12 +24,15 @@ from registry.rules.requests import (
 )
 from registry.tables import codec, view
 from registry.tables.enums import CutState
+from registry.tables.naming import Names
 from registry.tables.node_keys import ALGORITHM, SECRET, derive, key_name
 from registry.tables.rows import Cut
 from registry.tables.transaction import TransactionView
+from resolver.store.apexes import NOT_READY
 from tests.simulation.asking import BY, Asking
-from tests.simulation.ledger import ROOT
+from tests.simulation.ledger import ROOT, SUM
 from tests.simulation.prepared import MEMBERS, REGIONS
+from tests.support.books import SUFFIX
 
 _OVERLAPS: Final = (0, 10, 60, 86_400)  # seconds for which a key and the next one hold
 ONLY_ONES: Final = "/310101"  # what a location ends with that lies in the scope of one node alone
@@ -103,6 +106,23 @@ class Nation(Asking):
             cut, row = self._random.choice(cuts)
             self.ask(ROOT, WithdrawCut(cut, row.node))
 
+    def withdraw_lost(self) -> None:
+        """Take back the cuts that nobody has any more: a node lost them with its data, and is to
+        take them from the aggregate, as a move was kept from being done, which never had them.
+        """
+        for cut, row in self._cuts():
+            kept = row.moving is not None and row.moving.is_over and row.moving.source == row.node
+            if kept and not (self._has(row.node, cut) or self._has(SUM, cut)):
+                self.ask(ROOT, WithdrawCut(cut, row.node))
+
+    def _has(self, name: str, cut: str) -> bool:
+        """Whether a machine, if it runs, has the zone of a cut."""
+        machine = self._machines[name]
+        if not machine.is_up:
+            return True
+        with machine.store.read() as read:
+            return any(zone.flags != NOT_READY for zone in read.zones(Names(SUFFIX).key(cut)))
+
     # -- keys
 
     def rekey(self) -> None:
@@ -138,6 +158,7 @@ class Nation(Asking):
             self._set_scope(name, MEMBERS[name][1])
         self.decide()
         self.keep()
+        self.withdraw_lost()
 
     def do_something(self) -> None:
         """Any of these."""

@@ -41,6 +41,7 @@ class Outcome:
         self._ledger = ledger
         self._reads = reads
         self._views = {name: TransactionView(read) for name, read in reads.items()}
+        self._given: set[int] = set()  # numbers of receipts
         self._filed = {cut: row.node for cut, row in self._cuts() if row.state is CutState.FILED}
 
     def faults(self) -> Iterator[str]:
@@ -109,6 +110,9 @@ class Outcome:
     def _kept(self) -> Iterator[str]:
         """What was acknowledged and is not so."""
         said = self._said()
+        self._given = {
+            one.leaf for rows in said.values() for kind, one in rows if _is_told(kind, one)
+        }
         holders = self._holders()
         for identifier, names in self._ledger.acknowledged.items():
             cut = "/".join(identifier.split("/")[:CUT_SEGMENTS])
@@ -147,16 +151,22 @@ class Outcome:
             yield f"{here}: has no receipt"
         leaves = [change.leaf for change in changes_of(self._reads[name], identifier)]
         receipts = [read_receipt(leaf.to) for leaf in leaves if leaf.kind == TakeReceipt.kind]
-        given = {one.leaf: one for kind, one in said if kind == filed.RECEIPT}
+        given = {one.leaf: one for kind, one in said if _is_told(kind, one)}
+        lost = self._ledger.lost_receipts
         for number, status in receipts:
-            if number and (number not in given or given[number].status != status.number):
+            if number in lost:
+                if number in self._given:
+                    yield f"{here}: has receipt {number}, which was given twice"
+            elif number and (number not in given or given[number].status != status.number):
                 yield f"{here}: took receipt {number}, {status.number}, which was never given"
         last = said[-1][1] if said else None
         if row.state in (State.ACTIVE, State.SUSPENDED):
             yield from _is_taken_once(here, name, said, chain)
         number = receipts[0][0] if receipts and leaves[0].kind == TakeReceipt.kind else 0
-        refused = [one.leaf for kind, one in said if kind == filed.RECEIPT]
-        if row.state is State.REFUSED and number and refused[-1] != number:
+        refused = [one.leaf for kind, one in said if _is_told(kind, one)]
+        is_older = self._ledger.refused.get((name, identifier)) == row.leaf
+        is_older |= number in lost
+        if row.state is State.REFUSED and number and refused[-1] != number and not is_older:
             yield f"{here}: is refused by receipt {number}, behind which came {refused[-1]}"
         is_taken = last is not None and last.state is FiledState.TAKEN and last.node == name
         cut = "/".join(identifier.split("/")[:CUT_SEGMENTS])
@@ -195,6 +205,11 @@ class Outcome:
             assert value is not None and codec.decode_filed(value) == rows[-1][1]
         assert audit.Log(AuditStore(read)).size
         return found
+
+
+def _is_told(kind: str, one: Filed) -> bool:
+    """Whether the node was told by a receipt: also of what is in use, and may not be."""
+    return kind == filed.RECEIPT or (kind == filed.MET and one.state is FiledState.REFUSED)
 
 
 def _is_taken_once(here: str, name: str, said: Said, chain: list[str]) -> Iterator[str]:
