@@ -87,7 +87,7 @@ class Ledger:
             self.lost_receipts |= set(range(self._leaves[name], leaves))
         with machine.store.read() as read:
             for key, serial in marks.items():  # its own zones go on beyond what they had
-                if primary_of(name, follow_of(read, key[1])) == name:
+                if name != SUM and primary_of(name, follow_of(read, key[1])) == name:
                     self._serials[key] = serial
                     self._own.add(key)
             for one, holders in self.acknowledged.items():

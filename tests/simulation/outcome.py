@@ -166,8 +166,8 @@ class Outcome:
         refused = [one.leaf for kind, one in said if _is_told(kind, one)]
         is_older = self._ledger.refused.get((name, identifier)) == row.leaf
         is_older |= number in lost
-        if row.state is State.REFUSED and number and refused[-1] != number and not is_older:
-            yield f"{here}: is refused by receipt {number}, behind which came {refused[-1]}"
+        if row.state is State.REFUSED and number and number not in refused and not is_older:
+            yield f"{here}: is refused by receipt {number}, given are {refused}"
         is_taken = last is not None and last.state is FiledState.TAKEN and last.node == name
         cut = "/".join(identifier.split("/")[:CUT_SEGMENTS])
         if row.state is State.RETIRED and is_taken and self._filed.get(cut) == name:
@@ -221,7 +221,7 @@ def _is_taken_once(here: str, name: str, said: Said, chain: list[str]) -> Iterat
         since.pop(0)
     takers = [one.node for one in since if one.state is FiledState.TAKEN]
     if not takers:
-        yield f"{here}: is active by no receipt"
+        yield f"{here}: is active by no receipt: {said}"
     if any(one == other for one, other in pairwise(takers)):
         yield f"{here}: has receipts of {', '.join(takers)}"
     rest = iter(chain)

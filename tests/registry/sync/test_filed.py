@@ -41,7 +41,7 @@ from registry.tables.enums import FiledState, State
 from registry.tables.node_keys import key_name
 from registry.tables.record_node import node_of
 from registry.tables.rows import NO_LEAF, Filed
-from registry.tables.transaction import ANSWERED, OWED, TransactionView
+from registry.tables.transaction import ANSWERED, LOOKED_FOR, OWED, TransactionView
 from registry.verify import Report
 from registry.zones.others import Other
 from resolver.sync import tsig
@@ -246,6 +246,25 @@ def test_what_no_change_of_the_zone_shows_is_owed_once_more_after_a_while(tmp_pa
         both.transfer(CUT)
         assert both.due(2_000) == [] and both.duty.wake() is None
         assert is_sound(both.region) and is_sound(both.aggregate)
+
+
+def test_what_was_taken_stands_where_the_register_is_made_anew_and_the_scope_is_narrower(
+    tmp_path: Path,
+) -> None:
+    with pair(tmp_path) as both:
+        both.begin(CUT)
+        assign(both, ONE)
+        both.transfer(CUT)
+        assert both.send() == 1 and state(both.region, ONE) is State.ACTIVE
+        both.register(tmp_path / "narrow", replace(ZHEJIANG, scope=("11",)), SUM)
+        with both.aggregate.store.write() as txn:  # as in a copy from before the zone was followed
+            for table in (txn.table(LOOKED_FOR), TransactionView(txn).table(codec.FILED)):
+                for key, _ in list(table.scan(b"")):
+                    table.delete(key)
+        both.transfer(CUT, full=True)
+        both.look()
+        found = both.filed(ONE)
+        assert found is not None and found.state is FiledState.TAKEN and both.owed() == 0
 
 
 def test_a_refusal_that_waits_is_withdrawn_if_the_identifier_is_taken_meanwhile(
