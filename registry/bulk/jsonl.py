@@ -101,6 +101,9 @@ class Restoration:
         identifier, record = entry.identifier, entry.record
         alias = str(entry.alias) if entry.alias else ""
         whole = Import(identifier, record, ttl=entry.ttl, alias=alias)
+        if entry.alias and record.state == "suspended":
+            # What is on hold leads to no other: it had the hold taken with it when it was moved.
+            return replace(whole, record=record.changed(state="active"), final=encode(record))
         if record.state != "retired" or identifier not in self._targets:
             return whole
         self._ended.append(whole)
