@@ -8,6 +8,8 @@ to do it in. It begins anew each hour, wherever it was when a writer ended.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from datetime import date
 from typing import Any, Final, NamedTuple
 
 from csid.identifier import Identifier
@@ -17,7 +19,7 @@ from registry.rules.case import day_of
 from registry.rules.decision import Decision
 from registry.rules.requests import Actor, Expire, Lapse, Request, Role
 from registry.rules.status import Status
-from registry.rules.validity import REASON, due
+from registry.rules.validity import REASON, VALID, Term, due, term_of
 from registry.tables import codec
 from registry.tables.enums import State
 from registry.tables.transaction import TransactionView
@@ -103,6 +105,18 @@ def some_due(seen: View, cursor: str, now: int) -> tuple[list[Due], str]:
         if kind is not None:
             found.append((name, kind))
     return found, ""
+
+
+def terms(seen: View, after: str, today: date) -> Iterator[tuple[str, Term]]:
+    """The identifiers behind one that are expiring, or have expired."""
+    rows = seen.scan(codec.ASSIGNMENTS, b"", after.encode("ascii", "replace"))
+    for key, value in rows:
+        if _UNTIL not in value:
+            continue
+        name = key.decode("ascii")
+        found = term_of(seen, name, codec.decode_assignment(value), today)
+        if found is not None and found.phase != VALID and name != after:
+            yield name, found
 
 
 class Walk:
