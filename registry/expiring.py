@@ -12,9 +12,11 @@ from collections.abc import Iterator
 from datetime import date
 from typing import Any, Final, NamedTuple
 
+from csid.errors import CsidError
 from csid.identifier import Identifier
 from csid.limits import COMMIT_SECONDS
 from registry.core import Core
+from registry.desk import decided
 from registry.rules.case import day_of
 from registry.rules.decision import Decision
 from registry.rules.requests import Actor, Expire, Lapse, Request, Role
@@ -69,20 +71,22 @@ def swept(core: Core, cursor: str, now: int) -> Swept:
         return Swept(following, 0, 0, 0)
     actor = Actor(ACTOR_NAME, Role.NODE, "", core.peer)
     until = time.monotonic() + COMMIT_SECONDS
-    decisions: list[Decision] = []
+    decisions: list[Decision | Exception] = []
     with core.desk.batch(core.store, now) as batch:
         for name, kind in found:
             if decisions and time.monotonic() >= until:
                 following = name
                 break
             body = kind(Identifier(*name.split("/")))
-            decision = batch.decide(Request(actor, body, REASON))
+            decision = decided(batch, Request(actor, body, REASON))
             decisions.append(decision)
-            counts[kind] += decision.status is Status.DONE
-            refused += not decision.status.success
+            is_decided = isinstance(decision, Decision)
+            counts[kind] += is_decided and decision.status is Status.DONE
+            refused += not is_decided or not decision.status.success
     for observe in core.stages.observe:
         for decision in decisions:
-            observe(decision)
+            if isinstance(decision, Decision):
+                observe(decision)
     return Swept(following, counts[Expire], counts[Lapse], refused)
 
 
@@ -101,7 +105,10 @@ def some_due(seen: View, cursor: str, now: int) -> tuple[list[Due], str]:
         if value[at : at + _DAY_OCTETS] >= day:
             continue
         name = key.decode("ascii")
-        kind = due(seen, name, codec.decode_assignment(value), today)
+        try:
+            kind = due(seen, name, codec.decode_assignment(value), today)
+        except (CsidError, ValueError, TypeError):  # damaged: a verification says so
+            continue
         if kind is not None:
             found.append((name, kind))
     return found, ""
@@ -124,7 +131,7 @@ class Walk:
 
     def __init__(self) -> None:
         self._cursor = ""
-        self._due = 0.0  # on the monotonic clock
+        self._due = self._next = 0.0  # on the monotonic clock: the next piece, the next walk
 
     def go_on(self, core: Core) -> None:
         """Do the next piece, if it is time for that.
@@ -133,13 +140,14 @@ class Walk:
             StoreError: as the store does; the piece is done again later.
         """
         now = time.monotonic()
+        if now < self._due:
+            return
         if not self._cursor:
-            if now < self._due:
-                return
-            self._due = now + WALK_SECONDS
+            self._next = now + WALK_SECONDS
         core.peer, core.process = "", 0
         self._cursor = swept(core, self._cursor, int(time.time())).cursor
+        self._due = 0.0 if self._cursor else self._next
 
-    def again(self, seconds: float) -> None:
-        """Begin anew after a while, as something failed."""
-        self._cursor, self._due = "", time.monotonic() + seconds
+    def wait(self, seconds: float) -> None:
+        """Go on after a while, as something failed."""
+        self._due = time.monotonic() + seconds

@@ -163,9 +163,9 @@ def _put_over(step: Step, agreed: bool) -> Effect:
     _require_verb(name, before, Verb.SUPERSEDE)
     new = identifier_of(entry.to)
     body = Move(identifier_of(name), new)
-    row = view.get_assignment(step.view, entry.to)
-    earlier = moves.earlier_of(row, body)
-    require(row is None or earlier is not None, f"{entry.to} is assigned already")
+    is_free = view.get_assignment(step.view, entry.to) is None
+    earlier = moves.earlier_of(step.view, body)
+    require(is_free or earlier is not None, f"{entry.to} is assigned already")
     pool = pool_of(step, new, minted=False) if earlier is None else None
     draft = Draft(step.view)
     deeper = moves.put_over(

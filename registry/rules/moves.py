@@ -83,7 +83,7 @@ def given_over(
     refusal = _may_go(case, old, before, is_kept and root is None)
     if refusal is not None:
         return refusal.about(old)
-    earlier = earlier_of(view.get_assignment(case.view, str(body.new)), body)
+    earlier = earlier_of(case.view, body)
     new = body.new if earlier is not None else _free(case, body)
     if isinstance(new, Refusal):
         return new.about(old)
@@ -104,12 +104,13 @@ def given_over(
     return case.done(old, rows, draft.tree, before.record, before.leaf, to=str(new))
 
 
-def earlier_of(row: Assignment | None, body: Move) -> Assignment | None:
+def earlier_of(seen: View, body: Move) -> Assignment | None:
     """The row of the new identifier, where the old one goes back to the owner it came from: then
-    it has its code again.
+    it has its code again. Not so where codes are filed: the national node takes none twice.
     """
-    is_back = row is not None and _leads(row, str(body.old)) and body.old.owner != body.new.owner
-    return row if is_back else None
+    row = view.get_assignment(seen, str(body.new))
+    is_back = _leads(row, str(body.old)) and body.old.owner != body.new.owner
+    return row if is_back and view.get_root(seen) is None else None
 
 
 def put_over(

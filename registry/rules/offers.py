@@ -114,8 +114,9 @@ def accept(case: Case, body: AcceptTransfer) -> Decision:
     except IdentifierError as error:
         return Decision(Status.BAD_VALUE, name, str(error))
     before = view.get_assignment(case.view, name)
-    if before is not None and (before.state, before.target) == (State.SUPERSEDED, str(new)):
-        return Decision(Status.UNCHANGED, str(new))
+    has_gone = before is not None and before.state is State.SUPERSEDED
+    if before is not None and has_gone and before.target.partition("/")[0] == new.owner:
+        return Decision(Status.UNCHANGED, before.target)
     if isinstance(row, Refusal):
         return row.about(name)
     if new.owner == body.identifier.owner:
@@ -127,7 +128,9 @@ def accept(case: Case, body: AcceptTransfer) -> Decision:
         return Decision(Status.CODE_WRONG, name, detail)
     actor = case.request.actor
     rows = marks.offer_rows(name, accepted(row, actor.name, actor.role.value, case.now))
-    return given_over(case, Move(body.identifier, new), False, rows, agreed=True)
+    # Where it went from here before, and the national node takes no code twice, it gets another.
+    move = Move(body.identifier, new, renumber=view.get_root(case.view) is not None)
+    return given_over(case, move, False, rows, agreed=True)
 
 
 def accepted(row: Offer, by: str, role: str, now: int) -> Offer:

@@ -148,10 +148,10 @@ class Keeper:
             self._walk.go_on(self._opened())
         except BusyError:
             self._sweep_due = now + SWEEP_SECONDS
-            self._walk.again(SWEEP_SECONDS)
+            self._walk.wait(SWEEP_SECONDS)
         except (AuditError, StoreError) as error:
             self._sweep_due = now + READERS_SECONDS
-            self._walk.again(READERS_SECONDS)
+            self._walk.wait(READERS_SECONDS)
             self._say(str(error))
 
     def _opened(self) -> Core:

@@ -54,11 +54,11 @@ def run_show(args: argparse.Namespace) -> int:
         with registry.store.read() as read:
             seen, name = TransactionView(read), str(identifier)
             row = get_assignment(seen, name)
-            receipt = last_receipt(read, name) if row is not None else None
-            around = None
+            receipt = around = None
             if row is not None:
-                term = term_of(seen, name, row, options.today())
                 history = changes_of(read, name)
+                receipt = last_receipt(history)
+                term = term_of(seen, name, row, options.today())
                 around = beside.of(seen, name, row, term, history, int(time.time()))
             try:
                 held = holding.find(read, identifier, settings.suffix)

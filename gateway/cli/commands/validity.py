@@ -35,7 +35,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         "validity",
         description="What becomes of identifiers at the end of the time for which they are valid "
         "有效期: some days before, they are expiring 即将到期; behind the last day they have "
-        "expired 已到期, which suspends them; if they are not renewed in some days of grace 宽限期, "
+        "expired 已到期, which suspends them; not renewed in some days of grace 宽限期, "
         "they end.",
     )
     actions = parser.add_subparsers(metavar="ACTION", required=True)

@@ -7,7 +7,23 @@ from pathlib import Path
 
 from tests.support.commands import Node
 from tests.support.inventory import FIRST, SECOND, THIRD
-from tests.support.registering import FOREIGN, identifier
+from tests.support.registering import FOREIGN, OTHER, identifier
+
+
+def test_what_was_moved_while_it_was_on_hold_is_restored_as_an_alias(
+    filled: Node, copy: Node, tmp_path: Path
+) -> None:
+    moved = filled.must("transfer", SECOND, "--to", OTHER)
+    file = tmp_path / "all.jsonl"
+    filled.must("export", "--output", file)
+    again = filled.run("restore", file, "--json")
+    assert (again.code, again.json[0]["done"], again.json[0]["refused"]) == (0, 0, 0)
+    for _ in range(2):
+        restored = copy.run("restore", file, "--json")
+        assert (restored.code, restored.json[0]["refused"]) == (0, 0)
+    assert restored.json[0]["done"] == 0
+    assert copy.state(moved) == "suspended"
+    assert copy.state(SECOND) == "superseded"
 
 
 def test_lines_that_are_wrong_are_told_and_the_others_go_in(copy: Node, tmp_path: Path) -> None:

@@ -248,6 +248,19 @@ def test_aliases_made_on_the_way_are_counted_when_it_goes_back() -> None:
     assert row(of).depth == 2  # TWO → THERE → ONE
 
 
+def test_where_codes_are_filed_it_goes_back_under_the_next_that_is_free() -> None:
+    of = filled()
+    root = Root("192.0.2.1", 53, "n1", True, 0, NOW)
+    of.view.put(codec.SETTINGS, codec.ROOT_KEY, codec.encode(root))
+    of.must(OfferTransfer(ONE, OTHER, b"", DAY))
+    of.must(AcceptTransfer(ONE, OTHER))
+    assert row(of, THERE).state is State.FILING
+    of.must(OfferTransfer(THERE, OWNER, b"", DAY))
+    back = of.must(AcceptTransfer(THERE, OWNER))
+    assert back.subject == str(identifier("0003"))  # 0001 has ended at the national node
+    assert of.ask(AcceptTransfer(THERE, OWNER)).status is Status.UNCHANGED
+
+
 def test_a_code_is_asked_for_and_only_its_digest_is_kept() -> None:
     of = filled()
     of.must(OfferTransfer(ONE, "", digest_of(ONE, "open sesame"), DAY))
