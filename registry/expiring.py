@@ -23,7 +23,7 @@ from registry.rules.requests import Actor, Expire, Lapse, Request, Role
 from registry.rules.status import Status
 from registry.rules.validity import REASON, VALID, Term, due, term_of
 from registry.tables import codec
-from registry.tables.enums import State
+from registry.tables.enums import LISTED
 from registry.tables.transaction import TransactionView
 from registry.tables.view import View
 from registry.writer.values import ValuesError
@@ -36,7 +36,6 @@ ACTOR_NAME: Final = "csid"
 _KEY_MAX: Final = 511
 _UNTIL: Final = b"\xa2vu\xaa"  # `valid_until` in the octets of a record; the day follows
 _DAY_OCTETS: Final = 10
-_MAY_BE_DUE: Final = frozenset({State.ACTIVE, State.SUSPENDED})
 
 Due = tuple[str, type[Expire | Lapse]]
 
@@ -100,7 +99,7 @@ def some_due(seen: View, cursor: str, now: int) -> tuple[list[Due], str]:
         if looked == ROWS or len(found) == AT_ONCE:
             return found, key.decode("ascii")
         at = value.find(_UNTIL) + len(_UNTIL)
-        if at < len(_UNTIL) or codec.state_of(value) not in _MAY_BE_DUE:
+        if at < len(_UNTIL) or codec.state_of(value) not in LISTED:
             continue
         if value[at : at + _DAY_OCTETS] >= day:
             continue

@@ -23,7 +23,7 @@ from registry.rules.requests import Expire, Lapse, Renew, Role, SetValidity
 from registry.rules.status import Status
 from registry.rules.transitions import held, turned
 from registry.tables import codec, view
-from registry.tables.enums import WORDS, State
+from registry.tables.enums import LISTED, WORDS, State
 from registry.tables.rows import Assignment, Expired, Validity
 from registry.tables.view import View
 
@@ -64,8 +64,8 @@ def later(day: date, days: int) -> date:
 
 
 def term_of(seen: View, name: str, row: Assignment, today: date) -> Term | None:
-    """`term` of an identifier that is registered; None of one that has ended, too."""
-    if row.state in (State.RETIRED, State.SUPERSEDED):
+    """`term` of an identifier that is registered; None of one that is not in use, too."""
+    if row.state not in LISTED:
         return None
     return term(row, view.get_expired(seen, name), view.get_validity(seen), today)
 

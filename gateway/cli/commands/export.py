@@ -14,10 +14,12 @@ from csid.fields import CELL_BREAK, FIELDS, PRECISIONS
 from csid.record import decode
 from csid.record_csv import ID_COLUMN, RECORD_COLUMNS, shielded
 from gateway.cli import conditions, options, output, progress
+from registry.bulk import jsonl
 from registry.service import Registry
 from registry.tables.enums import State
 from registry.tables.rows import DEFAULT_TTL
 from registry.tables.search import Found, find
+from registry.tables.view import View, get_locks
 from resolver.files import write_whole
 
 ROWS_PER_NOTE: Final = 1_000  # between two notes of how far it is
@@ -46,7 +48,7 @@ def run_export(args: argparse.Namespace) -> int:
     with Registry.open(args.data) as registry:
         query = conditions.query_of(args, registry.settings)
         with registry.view() as seen, _output(args.output) as file, progress.bar() as bar:
-            write = _WRITERS[form](file)
+            write = _WRITERS[form](file, seen)
             for found in find(seen, query):
                 if write(found):
                     written += 1
@@ -77,7 +79,7 @@ def _format(args: argparse.Namespace) -> str:
     return suffix if suffix in _WRITERS else "csv"
 
 
-def _as_csv(file: IO[str]) -> Write:
+def _as_csv(file: IO[str], _seen: View) -> Write:
     """Rows with the columns of schemas/record.md."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow((ID_COLUMN, *RECORD_COLUMNS))
@@ -96,8 +98,8 @@ def _as_csv(file: IO[str]) -> Write:
     return write
 
 
-def _as_jsonl(file: IO[str]) -> Write:
-    """A JSON object a line: id, record, TTL, and alias where another took its place."""
+def _as_jsonl(file: IO[str], seen: View) -> Write:
+    """A JSON object a line: id, record, TTL, alias where another took its place, and locks."""
 
     def write(found: Found) -> bool:
         value: dict[str, object] = {
@@ -107,13 +109,16 @@ def _as_jsonl(file: IO[str]) -> Write:
         }
         if found.row.state is State.SUPERSEDED:
             value["alias"] = found.row.target
+        locks = get_locks(seen, found.identifier)
+        if locks is not None and (locks.server or locks.owner):
+            value["locks"] = jsonl.locks_json(locks)
         file.write(json.dumps(value, ensure_ascii=False) + "\n")
         return True
 
     return write
 
 
-_WRITERS: Final[dict[str, Callable[[IO[str]], Write]]] = {"csv": _as_csv, "jsonl": _as_jsonl}
+_WRITERS: Final[dict[str, Callable[[IO[str], View], Write]]] = {"csv": _as_csv, "jsonl": _as_jsonl}
 
 
 def _output(path: Path | None) -> AbstractContextManager[IO[str]]:

@@ -26,6 +26,23 @@ def test_what_was_moved_while_it_was_on_hold_is_restored_as_an_alias(
     assert copy.state(SECOND) == "superseded"
 
 
+def test_locks_go_along_and_keep_nothing_from_being_restored(
+    filled: Node, copy: Node, tmp_path: Path
+) -> None:
+    filled.must("lock", "add", FIRST, SECOND)
+    filled.must("lock", "add", FIRST, "--lock", "renew", "--of", "owner")
+    file = tmp_path / "all.jsonl"
+    filled.must("export", "--output", file)
+    for _ in range(2):
+        assert copy.run("restore", file, "--json").json[0]["refused"] == 0
+    listed = [
+        [{**one, "since": ""} for one in node.run("lock", "list", "--json").json]
+        for node in (filled, copy)
+    ]
+    assert listed[0] == listed[1]
+    assert len(listed[0]) == 2
+
+
 def test_lines_that_are_wrong_are_told_and_the_others_go_in(copy: Node, tmp_path: Path) -> None:
     file = tmp_path / "some.jsonl"
     good = {"id": FIRST, "record": {"state": "active"}}

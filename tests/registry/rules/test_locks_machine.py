@@ -18,7 +18,7 @@ from registry.replay import Replay
 from registry.rules import validity
 from registry.rules.case import day_of
 from registry.rules.lifecycle import LIVE, Verb
-from registry.rules.locks import bits_of
+from registry.rules.locks import KEPT_HELD, bits_of
 from registry.rules.moves import moved
 from registry.rules.offers import digest_of
 from registry.rules.plan import AliasAll, RetireLocation, Transfer, steps
@@ -43,6 +43,7 @@ from registry.rules.requests import (
     Retire,
     Role,
     SetValidity,
+    TakeReceipt,
     Update,
 )
 from registry.rules.status import Status
@@ -151,6 +152,10 @@ class Locked(RuleBasedStateMachine):
             assert not bits & LockKind.RENEW
         if row.state is State.SUSPENDED and new.state is not State.SUSPENDED:
             ends = {"retire", "lapse", "import"} if new.state is State.RETIRED else set()
+            if new.state is State.REFUSED:
+                ends |= {"receipt"}
+                held = after.locks.get(name)
+                assert name in before.expired or (held and held.server & KEPT_HELD == KEPT_HELD)
             if name in before.expired:
                 ends |= {"renew"}
             elif actor is ADMINISTRATOR:
@@ -161,7 +166,7 @@ class Locked(RuleBasedStateMachine):
             else:
                 assert body.kind in ends, body
         if locks is not None and new.state in LIVE and now is not None:
-            if now.server != locks.server:
+            if now.server != locks.server and body.kind != "receipt":
                 assert actor is ADMINISTRATOR
                 assert body.kind in ("lock.add", "lock.remove")
             if now.owner != locks.owner:
@@ -231,6 +236,18 @@ class Locked(RuleBasedStateMachine):
     )
     def advance(self, code: Identifier, verb: Verb) -> None:
         self.ask(Advance(code, verb))
+
+    @rule(code=codes, own=st.booleans())
+    def refuse_and_file_again(self, code: Identifier, own: bool) -> None:
+        self.ask(TakeReceipt(code, 3, Status.OUT_OF_SCOPE.number), NODE)
+        row = view.get_assignment(self.book.view, str(code))
+        locks = view.get_locks(self.book.view, str(code))
+        if row is None or row.state is not State.REFUSED:
+            return
+        actor = REGISTRARS[code.owner] if own else ADMINISTRATOR
+        is_locked = locks is not None and (locks.server | locks.owner) & LockKind.UPDATE
+        status = self.ask(Advance(code, Verb.FILE), actor)
+        assert status is (Status.LOCKED if is_locked else Status.DONE)
 
     @rule(code=codes, own=st.booleans())
     def retire(self, code: Identifier, own: bool) -> None:
