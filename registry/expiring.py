@@ -79,9 +79,10 @@ def swept(core: Core, cursor: str, now: int) -> Swept:
             body = kind(Identifier(*name.split("/")))
             decision = decided(batch, Request(actor, body, REASON))
             decisions.append(decision)
-            is_decided = isinstance(decision, Decision)
-            counts[kind] += is_decided and decision.status is Status.DONE
-            refused += not is_decided or not decision.status.success
+            if isinstance(decision, Decision) and decision.status.success:
+                counts[kind] += decision.status is Status.DONE
+            else:
+                refused += 1
     for observe in core.stages.observe:
         for decision in decisions:
             if isinstance(decision, Decision):

@@ -71,7 +71,8 @@ class Draft:
 
     def _put(self, name: str, before: Assignment | None, after: Assignment) -> None:
         self._rows.append((codec.ASSIGNMENTS, name.encode("ascii"), codec.encode(after)))
-        self.tree.append(tree_change(name, after))
+        was_alias = before is not None and before.state is State.SUPERSEDED
+        self.tree.append(tree_change(name, after)._replace(was_alias=was_alias))
         old = before.state if before is not None else State.ACTIVE
         if old is not after.state:
             for state, value in ((old, None), (after.state, b"")):

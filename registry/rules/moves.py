@@ -108,9 +108,14 @@ def earlier_of(seen: View, body: Move) -> Assignment | None:
     """The row of the new identifier, where the old one goes back to the owner it came from: then
     it has its code again. Not so where codes are filed: the national node takes none twice.
     """
-    row = view.get_assignment(seen, str(body.new))
-    is_back = _leads(row, str(body.old)) and body.old.owner != body.new.owner
-    return row if is_back and view.get_root(seen) is None else None
+    old, new = body.old, body.new
+    row = view.get_assignment(seen, str(new))
+    is_other = (old.industry, old.location, old.type, old.capability, old.serial) != (
+        (new.industry, new.location, new.type, new.capability, new.serial)
+    )
+    if is_other or old.owner == new.owner or not _leads(row, str(old)):
+        return None
+    return row if view.get_root(seen) is None else None
 
 
 def put_over(
