@@ -264,7 +264,7 @@ def _freeze_cut(_seen: View, entry: LogEntry) -> Body:
 
 def _decline_cut(_seen: View, entry: LogEntry) -> Body:
     moving = _move_of(entry)
-    return DeclineCut(entry.on, moving.to, moving.number)
+    return DeclineCut(entry.on, entry.for_, moving.number)  # either of the two may have said so
 
 
 def _move_filing(_seen: View, entry: LogEntry) -> Body:
