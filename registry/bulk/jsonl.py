@@ -140,9 +140,6 @@ class Restoration:
             self._locks.append(AddLocks(identifier, locks, _WHOSE[whose]))
         alias = str(entry.alias) if entry.alias else ""
         whole = Import(identifier, record, ttl=entry.ttl, alias=alias)
-        if entry.alias and record.state == "suspended":
-            # What is on hold leads to no other: it had the hold taken with it when it was moved.
-            return replace(whole, record=record.changed(state="active"), final=encode(record))
         if record.state != "retired" or identifier not in self._targets:
             return whole
         self._ended.append(whole)
@@ -158,7 +155,7 @@ class Restoration:
             old = ready.pop()
             new = self.aliases[old]
             made.add(old)
-            yield Alias(old, new)
+            yield Alias(old, new, restored=True)
             leading[new] -= 1
             if not leading[new] and new in self.aliases:
                 ready.append(new)

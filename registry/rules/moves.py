@@ -18,7 +18,7 @@ from registry.rules.filed import begun
 from registry.rules.free import Serials
 from registry.rules.lifecycle import LIVE, Verb
 from registry.rules.locks import prohibited
-from registry.rules.requests import REFERENCE_MAX, Alias, AliasSubtree, Move, RetireLocation
+from registry.rules.requests import REFERENCE_MAX, Alias, AliasSubtree, Move, RetireLocation, Role
 from registry.rules.status import Status
 from registry.rules.transitions import held
 from registry.tables import codec, index, view
@@ -45,7 +45,9 @@ def alias(case: Case, body: Alias) -> Decision:
         return Decision(
             Status.TARGET_UNUSABLE, old, f"{new} is {found}; expected an identifier that lives"
         )
-    refusal = _may_go(case, old, before, is_kept=False) or _chain_holds(before)
+    # What it was on hold for is what a registry that is restored says of the past.
+    is_kept = body.restored and case.request.actor.role is Role.ADMINISTRATOR
+    refusal = _may_go(case, old, before, is_kept) or _chain_holds(before)
     if refusal is not None:
         return refusal.about(old)
     draft = Draft(case.view)

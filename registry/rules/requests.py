@@ -216,11 +216,14 @@ class Retire:
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """Let an identifier lead to another that is assigned."""
+    """Let an identifier lead to another that is assigned. ``restored``: as it did in a registry
+    that is restored, so also one that was on hold when it was moved.
+    """
 
     kind: ClassVar[str] = "alias"
     old: Identifier
     new: Identifier
+    restored: bool = field(default=False, compare=False, metadata=_ADDED)
 
 
 @dataclass(frozen=True, slots=True)

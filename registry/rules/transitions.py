@@ -85,7 +85,7 @@ def _says(row: Assignment, body: Import, packed: bytes) -> bool:
     if body.ttl not in (None, row.ttl):
         return False
     if row.state is State.SUPERSEDED:  # its row has the record that it had before
-        return row.record in (packed, body.final) and row.target == body.alias
+        return row.record == packed and row.target == body.alias
     return row.record in (packed, body.final)
 
 

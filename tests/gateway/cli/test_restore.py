@@ -5,15 +5,20 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.support.commands import Node
 from tests.support.inventory import FIRST, SECOND, THIRD
 from tests.support.registering import FOREIGN, OTHER, identifier
 
 
+@pytest.mark.parametrize("has_ended", [False, True])
 def test_what_was_moved_while_it_was_on_hold_is_restored_as_an_alias(
-    filled: Node, copy: Node, tmp_path: Path
+    filled: Node, copy: Node, tmp_path: Path, has_ended: bool
 ) -> None:
     moved = filled.must("transfer", SECOND, "--to", OTHER)
+    if has_ended:
+        filled.must("reinstate", moved)
     file = tmp_path / "all.jsonl"
     filled.must("export", "--output", file)
     again = filled.run("restore", file, "--json")
@@ -22,7 +27,7 @@ def test_what_was_moved_while_it_was_on_hold_is_restored_as_an_alias(
         restored = copy.run("restore", file, "--json")
         assert (restored.code, restored.json[0]["refused"]) == (0, 0)
     assert restored.json[0]["done"] == 0
-    assert copy.state(moved) == "suspended"
+    assert copy.state(moved) == ("active" if has_ended else "suspended")
     assert copy.state(SECOND) == "superseded"
 
 

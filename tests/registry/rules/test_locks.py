@@ -161,6 +161,7 @@ def test_what_is_on_hold_leads_to_nothing_that_is_not(actor: Actor) -> None:
     of = filled()
     of.must(Advance(ONE, Verb.SUSPEND))
     assert of.status(Alias(ONE, TWO), actor) is Status.STATE_PROHIBITS
+    assert of.status(Alias(ONE, TWO, restored=True), REGISTRAR) is Status.STATE_PROHIBITS
     assert of.status(OfferTransfer(ONE, OTHER, b"", DAY), actor) is Status.STATE_PROHIBITS
     of.must(Move(ONE, moved(ONE, location="330108")))
     assert row(of, moved(ONE, location="330108")).state is State.SUSPENDED
