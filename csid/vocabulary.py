@@ -83,6 +83,26 @@ FILED_STATES: Final[Mapping[str, str]] = {
     "ended": "已终止",
     "gone": "缺失",
 }
+# What a lock keeps from being done to an identifier.
+LOCKS: Final[Mapping[str, str]] = {
+    "update": "禁止变更",
+    "transfer": "禁止转移",
+    "retire": "禁止终止",
+    "renew": "禁止续期",
+}
+# Where the offer of an identifier to another owner is.
+OFFER_STATES: Final[Mapping[str, str]] = {
+    "open": "待接受",
+    "accepted": "已接受",
+    "cancelled": "已撤回",
+    "rejected": "已拒绝",
+}
+# Where an identifier is in the time for which it is valid.
+PHASES: Final[Mapping[str, str]] = {
+    "valid": "有效期内",
+    "expiring": "即将到期",
+    "expired": "已到期",
+}
 # In what capacity somebody acts.
 ROLES: Final[Mapping[str, str]] = {
     "administrator": "管理员",

@@ -60,7 +60,18 @@ _SAME: Final = Verdict(Status.UNCHANGED, "", True)
 _NO_RECORD: Final = Record.of_values({})
 # Rows of these tables are of one code each, or are only added to: nothing that is known of a place
 # depends on them.
-_OF_ONE_CODE: Final = frozenset({codec.ASSIGNMENTS, codec.BY_STATE, codec.PLACES, codec.REPLAYS})
+_OF_ONE_CODE: Final = frozenset(
+    {
+        codec.ASSIGNMENTS,
+        codec.BY_STATE,
+        codec.PLACES,
+        codec.REPLAYS,
+        codec.LOCKS,
+        codec.OFFERS,
+        codec.EXPIRED,
+        codec.CAME,
+    }
+)
 
 
 class _Owner:

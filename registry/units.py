@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from csid.errors import CsidError
-from registry import resume
+from registry import expiring, resume
 from registry.bulk import intake
 from registry.core import Core
 from registry.network import catalogs, filings, following, handover_units, owed, rekeying, rights
@@ -142,6 +142,7 @@ UNITS: Final[Mapping[str, Unit]] = {
     rekeying.UNIT: rekeying.use,
     "plan": plans.carry_on,
     "rows": intake.rows,
+    expiring.UNIT: expiring.sweep,
     filings.UNIT: filings.answer,
     "sweep": sweep,
     resume.GO_ON: go_on,

@@ -66,6 +66,9 @@ COMMANDS: Final = {
     ),
     "scope": Command("scope", "what the node assigns for 管辖范围", _HOLDERS),
     "filing": Command("filing.command", "what is filed with the national node 备案", _HOLDERS),
+    "validity": Command(
+        "validity", "what becomes of what is not valid any longer 有效期管理", _HOLDERS
+    ),
     "owner": Command("owner", "participants and their accreditation 参与主体与准入", _HOLDERS),
     "pool": Command("pool", "blocks of codes, and codes minted in them 资源池", _HOLDERS),
     "assign": Command("assign", "assign an identifier 赋码", _LIFE),
@@ -78,6 +81,8 @@ COMMANDS: Final = {
     "retire": Command("advance", "end an identifier for ever 终止", _LIFE),
     "alias": Command("alias", "let an identifier or a subtree lead to another 别名", _LIFE),
     "transfer": Command("transfer", "give identifiers to another owner 转移", _LIFE),
+    "lock": Command("lock", "keep things from being done to identifiers 加锁", _LIFE),
+    "renew": Command("validity", "let an identifier be valid for longer 续期", _LIFE),
     "location": Command(
         "location", "retire a location code and re-home what is there 位置代码停用", _LIFE
     ),

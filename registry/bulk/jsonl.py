@@ -1,11 +1,13 @@
 """JSON Lines of identifiers, as an export writes them, and the requests that restore their state.
 
-    {"id": "<identifier>", "record": {...}, "ttl": <seconds>, "alias": "<identifier>"}
+    {"id": "<identifier>", "record": {...}, "ttl": <seconds>, "alias": "<identifier>",
+     "locks": {"node": ["update", ...], "owner": [...]}}
 
-``ttl`` may be left out, for the default. ``alias`` is there where another took its place; the
-record is then the last one before that. An alias can only be made while both ends live, so
-identifiers come first, each alive if an alias leads to it; then the aliases, those that lead to
-another alias before it; at the end those that were kept alive for their aliases retire.
+``ttl`` may be left out, for the default; ``locks`` are there where there are some. ``alias`` is
+there where another took its place; the record is then the last one before that. An alias can only
+be made while both ends live, so identifiers come first, each alive if an alias leads to it; then
+the aliases, those that lead to another alias before it; then those that were kept alive for their
+aliases retire. Locks come last.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, BinaryIO, Final, NamedTuple
 
 from csid.errors import CsidError, IdentifierError, RecordError
@@ -21,21 +24,27 @@ from csid.identifier import Identifier, parse
 from csid.limits import MAX_TTL
 from csid.record import Record, encode
 from registry.bulk.csv_stream import Fault
-from registry.rules.requests import Alias, Body, Import
+from registry.rules.locks import kinds_in
+from registry.rules.requests import AddLocks, Alias, Body, Import
+from registry.tables.enums import LOCK_WORDS, LockKind
+from registry.tables.rows import Locks
 from resolver.files import bounded_lines
 
 LINE_OCTETS_MAX: Final = 1 << 16  # a record has at most 900 octets
-_MEMBERS: Final = frozenset({"id", "record", "ttl", "alias"})
+_MEMBERS: Final = frozenset({"id", "record", "ttl", "alias", "locks"})
+_WHOSE: Final = {"node": False, "owner": True}  # of locks: whether they are the owner's
+_LOCKS: Final = {word: kind for kind, (word, _) in LOCK_WORDS.items()}
 
 
 class Entry(NamedTuple):
-    """One line: an identifier, its record, and what took its place."""
+    """One line: an identifier, its record, what took its place, and its locks by whose they are."""
 
     line: int  # from 1
     identifier: Identifier
     record: Record
     alias: Identifier | None
     ttl: int | None = None  # seconds
+    locks: Mapping[str, tuple[LockKind, ...]] = MappingProxyType({})
 
 
 def read(file: BinaryIO, holding: bytes = b"") -> Iterator[Entry | Fault]:
@@ -61,7 +70,8 @@ def _entry(number: int, line: bytes) -> Entry:
     except (ValueError, RecursionError) as error:
         raise RecordError("line", f"is no JSON text: {error}") from None
     if not isinstance(value, dict) or not {"id", "record"} <= value.keys() <= _MEMBERS:
-        raise RecordError("line", 'expected {"id": ..., "record": ...} and perhaps "ttl", "alias"')
+        known = '{"id": ..., "record": ...} and perhaps "ttl", "alias", "locks"'
+        raise RecordError("line", f"expected {known}")
     if not isinstance(value["record"], dict):
         raise RecordError("record", "expected a JSON object")
     ttl = value.get("ttl")
@@ -69,7 +79,33 @@ def _entry(number: int, line: bytes) -> Entry:
         raise RecordError("ttl", f"expected seconds from 0 to {MAX_TTL}, given {str(ttl)[:40]}")
     alias = value.get("alias")
     identifier = _identifier(value["id"])
-    return Entry(number, identifier, Record(value["record"]), alias and _identifier(alias), ttl)
+    record, locks = Record(value["record"]), _locks(value.get("locks", {}))
+    return Entry(number, identifier, record, alias and _identifier(alias), ttl, locks)
+
+
+def locks_json(row: Locks) -> dict[str, list[str]]:
+    """Locks as a line says them."""
+    bits = {"node": row.server, "owner": row.owner}
+    return {
+        whose: [LOCK_WORDS[kind][0] for kind in kinds_in(held)]
+        for whose, held in bits.items()
+        if held
+    }
+
+
+def _locks(value: Any) -> dict[str, tuple[LockKind, ...]]:
+    """The inverse of `locks_json`."""
+    if not isinstance(value, dict) or not value.keys() <= _WHOSE.keys():
+        raise RecordError("locks", 'expected {"node": [...], "owner": [...]}')
+    found = {}
+    for whose, words in value.items():
+        if not isinstance(words, list) or not all(
+            isinstance(word, str) and word in _LOCKS for word in words
+        ):
+            raise RecordError("locks", f"expected a list of {', '.join(_LOCKS)}")
+        if words:
+            found[whose] = tuple(_LOCKS[word] for word in dict.fromkeys(words))
+    return found
 
 
 def _identifier(value: Any) -> Identifier:
@@ -92,6 +128,7 @@ class Restoration:
     circular: list[Identifier] = field(default_factory=list)
     _targets: frozenset[Identifier] = frozenset()
     _ended: list[Import] = field(default_factory=list)
+    _locks: list[AddLocks] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._targets = frozenset(self.aliases.values())
@@ -99,6 +136,8 @@ class Restoration:
     def begin(self, entry: Entry) -> Body:
         """The request for an identifier itself."""
         identifier, record = entry.identifier, entry.record
+        for whose, locks in entry.locks.items():
+            self._locks.append(AddLocks(identifier, locks, _WHOSE[whose]))
         alias = str(entry.alias) if entry.alias else ""
         whole = Import(identifier, record, ttl=entry.ttl, alias=alias)
         if record.state != "retired" or identifier not in self._targets:
@@ -108,7 +147,7 @@ class Restoration:
         return replace(whole, record=record.changed(**alive), final=encode(record))
 
     def finish(self) -> Iterator[Body]:
-        """The aliases, then what retires once it has them."""
+        """The aliases, then what retires once it has them, and the locks."""
         leading = Counter(self.aliases.values())
         ready = [old for old in self.aliases if not leading[old]]
         made = set[Identifier]()
@@ -116,9 +155,10 @@ class Restoration:
             old = ready.pop()
             new = self.aliases[old]
             made.add(old)
-            yield Alias(old, new)
+            yield Alias(old, new, restored=True)
             leading[new] -= 1
             if not leading[new] and new in self.aliases:
                 ready.append(new)
         self.circular += [old for old in self.aliases if old not in made]
         yield from self._ended
+        yield from self._locks

@@ -22,6 +22,7 @@ from registry.network.membership import aggregates
 from registry.rules.case import entry_writer
 from registry.rules.decision import Decision
 from registry.rules.filing import is_before
+from registry.rules.locks import cut_is_free
 from registry.rules.requests import Actor, Body, Leave, MoveFiling, Request, Role, Take, TakeSubtree
 from registry.rules.status import Status
 from registry.tables import codec, view
@@ -71,6 +72,7 @@ def freeze(core: Core, args: Any) -> str:
         txn = _txn(batch)
         if follow_of(txn, apex) is None:
             _require_whole(txn, apex, cut)
+            _require_unlocked(batch, cut)
         if _note(batch, key, cut, FilingState.MOVING, other).status is Status.DONE:
             row = Follow((), since=int(time.time()))
             txn.table(FOLLOWS).put(where(apex), pack(row))
@@ -83,6 +85,13 @@ def _require_whole(txn: WriteTransaction, apex: bytes, cut: str) -> None:
     if held != [apex]:
         found = ", ".join(names.to_text(names.wire_of_key(one)) for one in held[:3]) or "none"
         raise HandoverError(f"{cut} is not one zone of this node: it has {found}")
+
+
+def _require_unlocked(batch: Batch, cut: str) -> None:
+    """What is locked here would not be so at the other node."""
+    refusal = cut_is_free(batch.view, cut)
+    if refusal is not None:
+        raise HandoverError(refusal.detail)
 
 
 def thaw(core: Core, args: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -130,22 +130,17 @@ def _entered(seen: View, found: dict[str, CutStatus], around: dict[str, str], na
     return cut
 
 
-def last_receipt(read: ReadTransaction, identifier: str) -> Change | None:
-    """The receipt that an identifier got last; None if it got none.
-
-    Raises:
-        AuditError: a leaf is missing or no leaf of the registry.
+def last_receipt(history: Iterable[Change]) -> Change | None:
+    """The receipt that an identifier got last, by its changes, the last one first; None if it got
+    none.
     """
-    for change in changes_of(read, identifier):
-        if change.leaf.kind == TakeReceipt.kind:
-            return change
-    return None
+    return next((one for one in history if one.leaf.kind == TakeReceipt.kind), None)
 
 
 def refused(read: ReadTransaction, identifier: str) -> Refused | None:
     """Why an identifier was refused; None if no leaf says so."""
     try:
-        change = last_receipt(read, identifier)
+        change = last_receipt(changes_of(read, identifier))
     except audit.AuditError:
         return None
     if change is None:

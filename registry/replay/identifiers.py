@@ -9,15 +9,15 @@ import msgpack
 from csid.identifier import Identifier
 from csid.prefix import SEGMENTS
 from registry.replay.effect import Effect, ReplayFault, Step, require
-from registry.rules import serials
+from registry.rules import marks, moves, offers, serials
 from registry.rules.draft import Draft
-from registry.rules.filed import begun
-from registry.rules.filing import read_receipt
+from registry.rules.filing import HELD, held_rows, read_receipt
 from registry.rules.lifecycle import BIRTH, LIVE, TRANSITIONS, Verb, verb_between
+from registry.rules.requests import Move
 from registry.tables import view
-from registry.tables.enums import BY_WORD, LISTED, WORDS, State
+from registry.tables.enums import BY_WORD, LISTED, WORDS, OfferState, State
 from registry.tables.index import place_of
-from registry.tables.rows import NO_LEAF, Assignment, Pool, PoolUse
+from registry.tables.rows import NO_LEAF, Assignment, Expired, Pool, PoolUse
 
 _unpack: Final[Any] = msgpack.unpackb
 _ADVANCED: Final = frozenset(
@@ -84,7 +84,44 @@ def receipted(step: Step) -> Effect:
     is_due = before.state is State.FILING or (not status.success and before.state in LISTED)
     require(is_due, f"{name} is {_word(before.state)}: no receipt is due")
     require(state is wanted, f"its record is {_word(state)}, the receipt says {status.name}")
-    return _changed(step, name, before, state, target)._replace(to=step.entry.to)
+    effect = _changed(step, name, before, state, target)._replace(to=step.entry.to)
+    if not step.entry.to.endswith(f"/{HELD}"):
+        return effect
+    require(before.state is State.SUSPENDED, f"{name} is {_word(before.state)}, and not on hold")
+    rows = held_rows(step.view, name, step.leaf, step.entry.time)
+    return effect._replace(rows=(*effect.rows, *rows))
+
+
+def renewed(step: Step) -> Effect:
+    """Valid for longer; what had expired is in use again."""
+    name, before = _subject(step)
+    state, target = _said(step.entry.after)
+    expired = view.get_expired(step.view, name)
+    require(before.state in LIVE, f"{name} is {_word(before.state)}, which nothing changes")
+    wanted = TRANSITIONS[before.state, Verb.UPDATE if expired is None else Verb.RENEW]
+    require(state is wanted, f"{name} is {_word(before.state)}, not {_word(state)}")
+    return _changed(step, name, before, state, target)
+
+
+def expired(step: Step) -> Effect:
+    """Suspended, as its last day is over."""
+    name, before = _subject(step)
+    state, target = _said(step.entry.after)
+    require(state is State.SUSPENDED, f"its record is {_word(state)}")
+    _require_verb(name, before, Verb.EXPIRE)
+    effect = _changed(step, name, before, state, target)
+    row = marks.expired_row(name, Expired(step.leaf, step.entry.time))
+    return effect._replace(rows=(*effect.rows, row))
+
+
+def lapsed(step: Step) -> Effect:
+    """The end of what was not renewed in time."""
+    name, before = _subject(step)
+    state, target = _said(step.entry.after)
+    require(state is State.RETIRED, f"its record is {_word(state)}")
+    require(view.get_expired(step.view, name) is not None, f"{name} has not expired")
+    _require_verb(name, before, Verb.LAPSE)
+    return _changed(step, name, before, state, target)
 
 
 def aliased(step: Step) -> Effect:
@@ -97,28 +134,47 @@ def aliased(step: Step) -> Effect:
         raise ReplayFault(f"{new}, which it leads to, does not live")
     draft = Draft(step.view)
     draft.change(name, before, _superseded(step, before))
+    deeper = marks.came_deeper(step.view, new, before.depth + 1)
     if before.depth + 1 > target.depth:
         draft.deepen(identifier_of(new), target, before.depth + 1)
-    return Effect(draft.rows(), draft.tree, before.record, before.leaf, new)
+    return Effect((*draft.rows(), *deeper), draft.tree, before.record, before.leaf, new)
 
 
 def moved(step: Step) -> Effect:
     """A new identifier with the record of the old one, which leads to it."""
+    return _put_over(step, agreed=False)
+
+
+def accepted(step: Step) -> Effect:
+    """What was offered to another owner is taken."""
+    entry = step.entry
+    offer = view.get_offer(step.view, entry.on)
+    if offer is None or offer.state is not OfferState.OPEN:
+        raise ReplayFault(f"{entry.on} is not offered to anybody")
+    require(offer.to in ("", entry.to.partition("/")[0]), f"{entry.on} is offered to {offer.to}")
+    effect = _put_over(step, agreed=True)
+    rows = marks.offer_rows(entry.on, offers.accepted(offer, entry.by, entry.role, entry.time))
+    return effect._replace(rows=(*effect.rows, *rows))
+
+
+def _put_over(step: Step, agreed: bool) -> Effect:
     name, before = _subject(step)
     entry = step.entry
     _require_verb(name, before, Verb.SUPERSEDE)
-    new = _free(step, entry.to)
+    new = identifier_of(entry.to)
+    body = Move(identifier_of(name), new)
+    is_free = view.get_assignment(step.view, entry.to) is None
+    earlier = moves.earlier_of(step.view, body)
+    require(is_free or earlier is not None, f"{entry.to} is assigned already")
+    pool = pool_of(step, new, minted=False) if earlier is None else None
     draft = Draft(step.view)
-    draft.change(name, before, _superseded(step, before))
-    row = begun(before, view.get_root(step.view))._replace(
-        leaf=step.leaf,
-        since=entry.time,
-        changed=entry.time,
-        depth=before.depth + 1,
-        target="",
+    deeper = moves.put_over(
+        draft, step.view, name, before, new, earlier, step.leaf, entry.time, pool, agreed
     )
-    draft.enter(new, row, pool_of(step, new, minted=False))
-    return Effect(draft.rows(), draft.tree, before.record, before.leaf, entry.to)
+    if deeper is None:
+        raise ReplayFault(f"more aliases lead to {entry.to} than are followed")
+    rows = (*draft.rows(), *deeper)
+    return Effect(rows, draft.tree, before.record, before.leaf, entry.to)
 
 
 def _born(step: Step, states: frozenset[State], minted: bool) -> Effect:

@@ -7,7 +7,7 @@ from typing import Any, Final, get_origin, get_type_hints
 
 import msgpack
 
-from registry.replay import handover, identifiers, network, node, parties
+from registry.replay import agreed, handover, identifiers, network, node, parties
 from registry.replay.effect import Effect, ReplayFault, Step, require
 from registry.rules.status import Status
 from registry.tables import codec, log_entry
@@ -34,6 +34,16 @@ EFFECTS: Final[Mapping[str, Callable[[Step], Effect]]] = {
     "retire": identifiers.retired,
     "alias": identifiers.aliased,
     "move": identifiers.moved,
+    "lock.add": agreed.locked,
+    "lock.remove": agreed.locked,
+    "transfer.offer": agreed.offered,
+    "transfer.accept": identifiers.accepted,
+    "transfer.cancel": agreed.cancelled,
+    "transfer.reject": agreed.rejected,
+    "renew": identifiers.renewed,
+    "expire": identifiers.expired,
+    "lapse": identifiers.lapsed,
+    "validity.set": agreed.validity_set,
     "network.begin": network.begun,
     "network.add": network.node_changed,
     "network.change": network.node_changed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from csid.identifier import Identifier
+from registry.rules import marks
 from registry.rules.lifecycle import LIVE
 from registry.tables import codec, index, view
 from registry.tables.changes import Row, TreeChange, TreeKind
@@ -56,8 +57,12 @@ class Draft:
         self._put(name, None, row)
 
     def change(self, name: str, before: Assignment, after: Assignment) -> None:
-        """Change an identifier, and what the tree holds at it."""
+        """Change an identifier, what the tree holds at it, and what stands beside it."""
         self._put(name, before, after)
+        if before.state in LIVE and after.state not in LIVE:
+            self._rows += marks.ended(self._view, name)
+        elif before.state is State.SUSPENDED and after.state is not State.SUSPENDED:
+            self._rows += marks.released(self._view, name)
 
     def deepen(self, identifier: Identifier, before: Assignment, depth: int) -> None:
         """Note a longer chain of aliases that leads to an identifier."""
@@ -66,7 +71,8 @@ class Draft:
 
     def _put(self, name: str, before: Assignment | None, after: Assignment) -> None:
         self._rows.append((codec.ASSIGNMENTS, name.encode("ascii"), codec.encode(after)))
-        self.tree.append(tree_change(name, after))
+        was_alias = before is not None and before.state is State.SUPERSEDED
+        self.tree.append(tree_change(name, after)._replace(was_alias=was_alias))
         old = before.state if before is not None else State.ACTIVE
         if old is not after.state:
             for state, value in ((old, None), (after.state, b"")):

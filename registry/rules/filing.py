@@ -12,16 +12,20 @@ from csid.record import decode
 from registry.rules.case import Case
 from registry.rules.decision import Decision, Refusal
 from registry.rules.lifecycle import Verb
+from registry.rules.locks import KEPT_HELD
+from registry.rules.marks import lock_rows
 from registry.rules.requests import REFERENCE_MAX, AnswerFiling, RequestFiling, TakeReceipt
 from registry.rules.status import BY_NUMBER, Status
 from registry.rules.transitions import turned
 from registry.tables import codec, log_entry, view
 from registry.tables.changes import Row
 from registry.tables.enums import FILING_WORDS, LISTED, WORDS, FilingState, State
-from registry.tables.rows import NO_LEAF, Assignment, CutFiling, Root
+from registry.tables.rows import NO_LEAF, Assignment, CutFiling, Locks, Root
+from registry.tables.view import View
 
 CUT_SEGMENTS: Final = 3  # owner/industry/location: no cut lies deeper
 _HALF: Final = 2**31
+HELD: Final = "held"
 MOVES: Final = frozenset(
     {FilingState.MOVING, FilingState.LEAVING, FilingState.MOVED, FilingState.TAKING}
 )
@@ -66,12 +70,29 @@ def receipt(case: Case, body: TakeReceipt) -> Decision:
         return Decision(Status.STATE_PROHIBITS, name, detail)
     state = State.ACTIVE if taken.success else State.REFUSED
     record = decode(before.record).changed(state=WORDS[state].record)
-    return turned(case, name, before, verb, record, to=receipt_text(body.number, body.status))
+    is_held = before.state is State.SUSPENDED and view.get_expired(case.view, name) is None
+    beside = held_rows(case.view, name, case.leaf, case.now) if is_held else ()
+    text = receipt_text(body.number, body.status, is_held)
+    return turned(case, name, before, verb, record, to=text, beside=beside)
 
 
-def receipt_text(number: int, status: int) -> str:
-    """What the leaf of a receipt has as `to`: its number, and of a refusal the status behind it."""
-    return f"{number}" if BY_NUMBER[status].success else f"{number}/{status}"
+def held_rows(seen: View, name: str, leaf: int, now: int) -> list[Row]:
+    """The locks of an identifier that was on hold and was refused: filed again and taken, it would
+    be active, so the hold lives on in them.
+    """
+    row = view.get_locks(seen, name)
+    server = (0 if row is None else row.server) | KEPT_HELD
+    owner = 0 if row is None else row.owner
+    return lock_rows(name, Locks(server, owner, leaf, now))
+
+
+def receipt_text(number: int, status: int, is_held: bool = False) -> str:
+    """What the leaf of a receipt has as `to`: its number, of a refusal the status behind it, and
+    behind that, where the identifier was on hold, a word that says so.
+    """
+    if BY_NUMBER[status].success:
+        return f"{number}"
+    return f"{number}/{status}/{HELD}" if is_held else f"{number}/{status}"
 
 
 def read_receipt(text: str) -> tuple[int, Status]:
@@ -80,7 +101,7 @@ def read_receipt(text: str) -> tuple[int, Status]:
     Raises:
         ValueError, KeyError: it is none.
     """
-    number, _, status = text.partition("/")
+    number, _, status = text.removesuffix(f"/{HELD}").partition("/")
     return int(number), BY_NUMBER[int(status)] if status else Status.DONE
 
 

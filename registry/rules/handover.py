@@ -10,7 +10,7 @@ from typing import Final
 from csid import prefix
 from csid.errors import CsidError, IdentifierError
 from csid.record import Record, decode, encode
-from registry.rules import assignments, policy
+from registry.rules import assignments, marks, policy
 from registry.rules.case import Case, entry_writer
 from registry.rules.decision import Decision, Refusal
 from registry.rules.draft import Draft
@@ -98,6 +98,7 @@ def left(seen: View, name: str, before: Assignment, after: Assignment) -> list[R
     """The rows of an identifier that is this node's no more."""
     key = name.encode("ascii")
     rows: list[Row] = [(codec.ASSIGNMENTS, key, None), (codec.GONE, key, codec.encode(after))]
+    rows += marks.ended(seen, name)
     if before.state is not State.ACTIVE:
         rows.append((codec.BY_STATE, codec.state_key(WORDS[before.state].record, name), None))
     if before.state in LIVE:

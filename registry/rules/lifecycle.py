@@ -6,8 +6,11 @@
 
 What is in use though the national node never took it becomes refused, too.
 
+What is suspended because it has expired is renewed, or lapses (`registry.rules.validity`).
+
 Retired and superseded are final: the code is never given again and goes on resolving, to its
-tombstone or to the identifier that took its place.
+tombstone or to the identifier that took its place. Only what goes back to the owner that it came
+from lives again (`registry.rules.moves`).
 """
 
 from __future__ import annotations
@@ -35,6 +38,9 @@ class Verb(Enum):
     REINSTATE = "reinstate"
     UPDATE = "update"
     RETIRE = "retire"
+    EXPIRE = "expire"  # the time for which it was valid is over
+    RENEW = "renew"  # it is valid for longer, and in use again
+    LAPSE = "lapse"  # it was not renewed in time
     SUPERSEDE = "supersede"  # becomes an alias: alias, transfer, re-homing
 
 
@@ -53,6 +59,9 @@ TRANSITIONS: Final[Mapping[tuple[State, Verb], State]] = {
     (State.REFUSED, Verb.UPDATE): State.FILING,  # what is put right is filed again
     **{(state, Verb.RETIRE): State.RETIRED for state in LIVE},
     **{(state, Verb.SUPERSEDE): State.SUPERSEDED for state in LIVE},
+    (State.ACTIVE, Verb.EXPIRE): State.SUSPENDED,
+    (State.SUSPENDED, Verb.RENEW): State.ACTIVE,
+    (State.SUSPENDED, Verb.LAPSE): State.RETIRED,
 }
 
 

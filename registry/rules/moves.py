@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Final
 
@@ -10,20 +10,21 @@ from csid import prefix, scheme, segments
 from csid.errors import IdentifierError
 from csid.identifier import Identifier, fold, make
 from csid.limits import MAX_CHAIN
-from registry.rules import assignments, policy, serials
+from registry.rules import assignments, marks, policy, serials
 from registry.rules.case import Case
 from registry.rules.decision import Decision, Refusal
 from registry.rules.draft import Draft
 from registry.rules.filed import begun
 from registry.rules.free import Serials
 from registry.rules.lifecycle import LIVE, Verb
-from registry.rules.requests import REFERENCE_MAX, Alias, AliasSubtree, Move, RetireLocation
+from registry.rules.locks import prohibited
+from registry.rules.requests import REFERENCE_MAX, Alias, AliasSubtree, Move, RetireLocation, Role
 from registry.rules.status import Status
 from registry.rules.transitions import held
 from registry.tables import codec, index, view
-from registry.tables.changes import TreeChange, TreeKind
+from registry.tables.changes import Row, TreeChange, TreeKind
 from registry.tables.enums import WORDS, State
-from registry.tables.rows import NO_LEAF, Assignment, Redirect
+from registry.tables.rows import NO_LEAF, Assignment, Came, Pool, PoolUse, Redirect
 from registry.tables.view import View
 
 CLOSE_ROWS: Final = 5_000  # identifiers below a prefix looked at by one decision
@@ -44,18 +45,35 @@ def alias(case: Case, body: Alias) -> Decision:
         return Decision(
             Status.TARGET_UNUSABLE, old, f"{new} is {found}; expected an identifier that lives"
         )
-    refusal = _chain_holds(before)
+    # What it was on hold for is what a registry that is restored says of the past.
+    is_kept = body.restored and case.request.actor.role is Role.ADMINISTRATOR
+    refusal = _may_go(case, old, before, is_kept) or _chain_holds(before)
     if refusal is not None:
         return refusal.about(old)
     draft = Draft(case.view)
     draft.change(old, before, _superseded(case, before, new))
+    deeper = marks.came_deeper(case.view, new, before.depth + 1)
     if before.depth + 1 > target.depth:
         draft.deepen(body.new, target, before.depth + 1)
-    return case.done(old, draft.rows(), draft.tree, before.record, before.leaf, to=new)
+    rows = (*draft.rows(), *deeper)
+    return case.done(old, rows, draft.tree, before.record, before.leaf, to=new)
 
 
 def move(case: Case, body: Move) -> Decision:
     """A new identifier with the old one's record, and the old one leads to it."""
+    return given_over(case, body)
+
+
+def given_over(
+    case: Case, body: Move, is_kept: bool = True, beside: Sequence[Row] = (), agreed: bool = False
+) -> Decision:
+    """What a move comes to, whoever has asked for it and whoever has agreed.
+
+    Args:
+        is_kept: what is on hold may go, as it stays on hold.
+        beside: rows that go with it.
+        agreed: by both owners, so that the one it goes to may have it back the same way.
+    """
     old = str(body.old)
     if _leads(view.get_assignment(case.view, old), str(body.new)):
         return Decision(Status.UNCHANGED, str(body.new))
@@ -63,25 +81,83 @@ def move(case: Case, body: Move) -> Decision:
     if isinstance(before, Refusal):
         return before.about(old)
     root = view.get_root(case.view)
-    if root is not None and before.state is State.SUSPENDED:
-        # Its new code is to be filed, which would end the hold.
-        detail = "is suspended, and its new code would have to be filed; reinstate or retire it"
-        return Decision(Status.STATE_PROHIBITS, old, detail)
-    new = _free(case, body)
+    # Where its new code is to be filed, that would end the hold.
+    refusal = _may_go(case, old, before, is_kept and root is None)
+    if refusal is not None:
+        return refusal.about(old)
+    earlier = earlier_of(case.view, body)
+    new = body.new if earlier is not None else _free(case, body)
     if isinstance(new, Refusal):
         return new.about(old)
-    pool = assignments.pool_of(case, new)
+    pool = assignments.pool_of(case, new) if earlier is None else None
     more = new.owner != body.old.owner
-    refusal = _chain_holds(before) or assignments.may_have(case, new, pool, more)
+    refusal = assignments.may_have(case, new, pool, more)
+    if earlier is None:
+        refusal = _chain_holds(before) or refusal
     if refusal is not None:
         return refusal.about(old)
     draft = Draft(case.view)
-    draft.change(old, before, _superseded(case, before, str(new)))
-    row = begun(before, root)._replace(
-        leaf=case.leaf, since=case.now, changed=case.now, depth=before.depth + 1, target=""
+    deeper = put_over(
+        draft, case.view, old, before, new, earlier, case.leaf, case.now, pool, agreed
     )
-    draft.enter(new, row, pool)
-    return case.done(old, draft.rows(), draft.tree, before.record, before.leaf, to=str(new))
+    if deeper is None:
+        return _too_long(before.depth + 1).about(old)
+    rows = (*draft.rows(), *deeper, *beside)
+    return case.done(old, rows, draft.tree, before.record, before.leaf, to=str(new))
+
+
+def earlier_of(seen: View, body: Move) -> Assignment | None:
+    """The row of the new identifier, where the old one goes back to the owner it came from: then
+    it has its code again. Not so where codes are filed: the national node takes none twice.
+    """
+    old, new = body.old, body.new
+    row = view.get_assignment(seen, str(new))
+    is_other = (old.industry, old.location, old.type, old.capability, old.serial) != (
+        (new.industry, new.location, new.type, new.capability, new.serial)
+    )
+    if is_other or old.owner == new.owner or not _leads(row, str(old)):
+        return None
+    return row if view.get_root(seen) is None else None
+
+
+def put_over(
+    draft: Draft,
+    seen: View,
+    old: str,
+    before: Assignment,
+    new: Identifier,
+    earlier: Assignment | None,
+    leaf: int,
+    now: int,
+    pool: tuple[Pool, PoolUse] | None,
+    agreed: bool,
+) -> list[Row] | None:
+    """Enter in a draft that ``new`` has the record of ``old``, which leads to it; gives the rows
+    beside that, None if more aliases would lead to it than are followed.
+    """
+    name = str(new)
+    row = begun(before, view.get_root(seen))._replace(leaf=leaf, changed=now, target="")
+    rows = marks.carried(seen, old, name, leaf, now)
+    left = before._replace(state=State.SUPERSEDED, leaf=leaf, changed=now, target=name)
+    if earlier is None:
+        draft.change(old, before, left)
+        draft.enter(new, row._replace(since=now, depth=before.depth + 1), pool)
+        return [*rows, marks.came_row(name, Came(old, 0))] if agreed else rows
+    depths = marks.depths_back(seen, old, before.depth, name, earlier.depth)
+    if depths.new > MAX_CHAIN:
+        return None
+    draft.change(old, before, left._replace(depth=depths.old))
+    draft.change(name, earlier, row._replace(since=earlier.since, depth=depths.new))
+    return [*rows, marks.came_row(name, depths.came)]
+
+
+def _may_go(case: Case, name: str, before: Assignment, is_kept: bool) -> Refusal | None:
+    """Whether another identifier may take the place of this one. ``is_kept``: with its hold."""
+    refusal = prohibited(case, name, before, Verb.SUPERSEDE)
+    if refusal is not None or is_kept or before.state is not State.SUSPENDED:
+        return refusal
+    detail = "is suspended, and would be so no more; reinstate, renew or retire it"
+    return Refusal(Status.STATE_PROHIBITS, detail)
 
 
 def _leads(row: Assignment | None, new: str) -> bool:
@@ -94,11 +170,13 @@ def _superseded(case: Case, before: Assignment, new: str) -> Assignment:
 
 def _chain_holds(row: Assignment) -> Refusal | None:
     """Whether a resolver will follow the aliases that lead here one step further."""
-    if row.depth + 1 <= MAX_CHAIN:
-        return None
+    return None if row.depth + 1 <= MAX_CHAIN else _too_long(row.depth)
+
+
+def _too_long(depth: int) -> Refusal:
     return Refusal(
         Status.CHAIN_TOO_LONG,
-        f"{row.depth} aliases lead here one after the other, at most {MAX_CHAIN} are followed; "
+        f"{depth} aliases lead here one after the other, at most {MAX_CHAIN} are followed; "
         "keep this identifier",
     )
 

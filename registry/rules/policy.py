@@ -15,7 +15,9 @@ from registry.rules.decision import Refusal
 from registry.rules.lifecycle import BIRTH, Verb
 from registry.rules.participants import KINDS, Right, rights_of
 from registry.rules.requests import (
+    AcceptTransfer,
     Actor,
+    AddLocks,
     AddNode,
     AddOwner,
     AddPool,
@@ -26,8 +28,10 @@ from registry.rules.requests import (
     ApproveCut,
     Assign,
     Body,
+    CancelTransfer,
     ChangeNode,
     DeclineCut,
+    Expire,
     FileCut,
     FinishPlan,
     FreezeCut,
@@ -35,22 +39,28 @@ from registry.rules.requests import (
     IntroduceOwner,
     JudgeOwner,
     KeepCut,
+    Lapse,
     Leave,
     Mint,
     Move,
     MoveCut,
     MoveFiling,
+    OfferTransfer,
     QualifyOwner,
     ReinstateNode,
     RejectCut,
+    RejectTransfer,
     RekeyNode,
+    RemoveLocks,
     RemoveNode,
+    Renew,
     RequestFiling,
     Retire,
     RetireLocation,
     Role,
     SetFiling,
     SetScope,
+    SetValidity,
     SuspendNode,
     Take,
     TakeReceipt,
@@ -124,6 +134,16 @@ RULES: Final[Mapping[type[Body], Rule]] = {
     Alias: Rule(_REGISTRAR, lambda body: (body.old.owner, body.new.owner)),
     AliasSubtree: Rule(_ADMINISTRATOR),
     Move: Rule(_ADMINISTRATOR),
+    AddLocks: Rule(_REGISTRAR, _of_identifier),
+    RemoveLocks: Rule(_REGISTRAR, _of_identifier),
+    OfferTransfer: Rule(_REGISTRAR, _of_identifier),
+    AcceptTransfer: Rule(_REGISTRAR, lambda body: (fold(body.owner),)),
+    CancelTransfer: Rule(_REGISTRAR, _of_identifier),
+    RejectTransfer: Rule(_REGISTRAR, lambda body: (fold(body.owner),)),
+    Renew: Rule(_REGISTRAR, _of_identifier),
+    Expire: Rule(_NODE),
+    Lapse: Rule(_NODE),
+    SetValidity: Rule(_ADMINISTRATOR),
     RetireLocation: Rule(_ADMINISTRATOR),
     AddNode: Rule(_ADMINISTRATOR),
     ChangeNode: Rule(_ADMINISTRATOR),
@@ -151,11 +171,14 @@ RULES: Final[Mapping[type[Body], Rule]] = {
 }
 # The others are the node's own decisions: filing is answered, and a hold lifted, by the node. Where
 # there is a national node, it alone answers.
-REGISTRAR_VERBS: Final = frozenset({Verb.FILE, Verb.UPDATE, Verb.RETIRE, Verb.SUPERSEDE})
+REGISTRAR_VERBS: Final = frozenset(
+    {Verb.FILE, Verb.UPDATE, Verb.RETIRE, Verb.RENEW, Verb.SUPERSEDE}
+)
+_NODE_VERBS: Final = frozenset({Verb.REFUSE, Verb.EXPIRE, Verb.LAPSE})  # and nobody else's
 VERBS: Final[Mapping[Role, frozenset[Verb]]] = {
-    Role.ADMINISTRATOR: frozenset(set(Verb) - {Verb.REFUSE}),
+    Role.ADMINISTRATOR: frozenset(set(Verb) - _NODE_VERBS),
     Role.REGISTRAR: REGISTRAR_VERBS,
-    Role.NODE: frozenset({Verb.FILE, Verb.ACTIVATE, Verb.REFUSE}),
+    Role.NODE: _NODE_VERBS | {Verb.FILE, Verb.ACTIVATE},
 }
 
 
@@ -337,7 +360,7 @@ def verb_allowed(actor: Actor, verb: Verb) -> Refusal | None:
     """Whether an actor may lead an identifier of its own to another state."""
     if verb in VERBS.get(actor.role, ()):
         return None
-    return _role_may_not(actor, verb.value, _NODE if verb is Verb.REFUSE else _ADMINISTRATOR)
+    return _role_may_not(actor, verb.value, _NODE if verb in _NODE_VERBS else _ADMINISTRATOR)
 
 
 def answer_allowed(view: View, actor: Actor, verb: Verb) -> Refusal | None:

@@ -17,7 +17,7 @@ from csid.identifier import Identifier
 from csid.record import Record, encode
 from registry.rules.lifecycle import Verb
 from registry.rules.participants import Judgement
-from registry.tables.enums import FilingState, Kind
+from registry.tables.enums import FilingState, Kind, LockKind
 
 TEXT_MAX: Final = 200  # characters of a name, a contact or a reason
 ACTOR_MAX: Final = 64  # characters of an actor's name
@@ -216,11 +216,14 @@ class Retire:
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """Let an identifier lead to another that is assigned."""
+    """Let an identifier lead to another that is assigned. ``restored``: as it did in a registry
+    that is restored, so also one that was on hold when it was moved.
+    """
 
     kind: ClassVar[str] = "alias"
     old: Identifier
     new: Identifier
+    restored: bool = field(default=False, compare=False, metadata=_ADDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +246,106 @@ class Move:
     old: Identifier
     new: Identifier
     renumber: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AddLocks:
+    """Keep things from being done to an identifier. ``by_owner``: as its owner, whose locks he may
+    lift himself; else as the node.
+    """
+
+    kind: ClassVar[str] = "lock.add"
+    identifier: Identifier
+    locks: tuple[LockKind, ...]
+    by_owner: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveLocks:
+    """Lift locks of an identifier: the owner's (``by_owner``), or the node's."""
+
+    kind: ClassVar[str] = "lock.remove"
+    identifier: Identifier
+    locks: tuple[LockKind, ...]
+    by_owner: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OfferTransfer:
+    """Offer an identifier to another owner, or (``owner`` empty) to whoever says a code.
+
+    ``digest``: `offers.digest_of` the code; empty: none is asked for. ``seconds``: how long the
+    offer holds.
+    """
+
+    kind: ClassVar[str] = "transfer.offer"
+    identifier: Identifier
+    owner: str
+    digest: bytes
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptTransfer:
+    """Take an identifier that is offered to an owner; ``code`` as it was agreed, if it was."""
+
+    kind: ClassVar[str] = "transfer.accept"
+    identifier: Identifier
+    owner: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTransfer:
+    """Take an offer back."""
+
+    kind: ClassVar[str] = "transfer.cancel"
+    identifier: Identifier
+
+
+@dataclass(frozen=True, slots=True)
+class RejectTransfer:
+    """Turn down what is offered to an owner."""
+
+    kind: ClassVar[str] = "transfer.reject"
+    identifier: Identifier
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Renew:
+    """Let an identifier be valid until a later day (YYYY-MM-DD, that day among them)."""
+
+    kind: ClassVar[str] = "renew"
+    identifier: Identifier
+    until: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expire:
+    """Suspend an identifier of which the last day is over."""
+
+    kind: ClassVar[str] = "expire"
+    identifier: Identifier
+
+
+@dataclass(frozen=True, slots=True)
+class Lapse:
+    """End an identifier that has expired and was not renewed in time."""
+
+    kind: ClassVar[str] = "lapse"
+    identifier: Identifier
+
+
+@dataclass(frozen=True, slots=True)
+class SetValidity:
+    """How many days before the last one an identifier counts as expiring, and how many after it
+    may be renewed before it ends.
+    """
+
+    kind: ClassVar[str] = "validity.set"
+    expiring: int
+    grace: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -511,6 +614,16 @@ Body = (
     | Alias
     | AliasSubtree
     | Move
+    | AddLocks
+    | RemoveLocks
+    | OfferTransfer
+    | AcceptTransfer
+    | CancelTransfer
+    | RejectTransfer
+    | Renew
+    | Expire
+    | Lapse
+    | SetValidity
     | RetireLocation
     | AddNode
     | ChangeNode

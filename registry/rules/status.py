@@ -35,8 +35,15 @@ class Status(Enum):
     CHAIN_TOO_LONG = (207, False, 2306, "别名链过长", "the chain of aliases would be too long")
     CHANGED_SINCE = (208, False, 2304, "此后已被变更", "was changed since")
 
+    LOCKED = (209, False, 2304, "已加锁，不允许", "a lock prohibits this")
+    TRANSFER_PENDING = (210, False, 2300, "转移待接受", "offered to another owner already")
+    NO_TRANSFER = (211, False, 2301, "无待接受的转移", "no such offer is open")
+    NOT_RENEWABLE = (212, False, 2105, "不可续期", "cannot be renewed")
+
     ROLE_MAY_NOT = (300, False, 2201, "该角色无此权限", "this role may not do this")
     OWNER_NOT_YOURS = (301, False, 2201, "不属于本主体", "belongs to an owner you do not act for")
+
+    CODE_WRONG = (302, False, 2202, "授权码不正确", "the authorisation code is not right")
 
     OWNER_UNKNOWN = (400, False, 2303, "主体未登记", "the owner is not registered")
     NOT_ACCREDITED = (401, False, 2308, "主体未获准入或已暂停", "the owner is not accredited")

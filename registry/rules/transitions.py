@@ -5,6 +5,7 @@ Each finds what the identifier comes to; `turned` holds it to the rules, the sam
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from csid.record import Record, decode
@@ -15,6 +16,7 @@ from registry.rules.decision import Decision, Refusal
 from registry.rules.draft import Draft
 from registry.rules.filed import asked
 from registry.rules.lifecycle import LIVE, TRANSITIONS, Verb, verb_between
+from registry.rules.locks import prohibited
 from registry.rules.records import (
     ending_holds,
     fitting,
@@ -27,6 +29,7 @@ from registry.rules.records import (
 from registry.rules.requests import Advance, Import, Retire, Update
 from registry.rules.status import Status
 from registry.tables import view
+from registry.tables.changes import Row
 from registry.tables.enums import BY_WORD, WORDS, State
 from registry.tables.rows import Assignment
 
@@ -195,17 +198,22 @@ def turned(
     record: Record,
     ttl: int | None = None,
     to: str = "",
+    asked: Verb | None = None,
+    beside: Sequence[Row] = (),
 ) -> Decision:
     """What an identifier that is ``before`` comes to by a verb, with the record it then has.
 
     Every request that changes an identifier and leaves it one of its own ends here, so the same
     holds by all routes. ``ttl``: seconds, None as it is. ``to``: what the leaf says there.
+    ``asked``: what locks know it as, if not as the verb. ``beside``: rows that go with it.
     """
     state = TRANSITIONS[before.state, verb]
     is_filed = state is State.FILING and before.state is not state
     refusal = (
         policy.verb_allowed(case.request.actor, verb)
         or policy.cut_stays(case.view, name)
+        or prohibited(case, name, before, asked or verb, record.successor or "")
+        or _keeps_term(case, name, before, verb, record)
         or policy.answer_allowed(case.view, case.request.actor, verb)
         or (policy.cut_open(case.view, name.rpartition("/")[0]) if is_filed else None)
         or ttl_holds(ttl)
@@ -224,5 +232,17 @@ def turned(
         return Decision(Status.UNCHANGED, name)
     draft = Draft(case.view)
     draft.change(name, before, after._replace(leaf=case.leaf, changed=case.now))
-    decision = case.done(name, draft.rows(), draft.tree, after=packed, prev=before.leaf, to=to)
+    rows = (*draft.rows(), *beside)
+    decision = case.done(name, rows, draft.tree, after=packed, prev=before.leaf, to=to)
     return decision._replace(subject=name)
+
+
+def _keeps_term(
+    case: Case, name: str, before: Assignment, verb: Verb, record: Record
+) -> Refusal | None:
+    """Of what has expired, only a renewal changes until when it is valid."""
+    if verb is not Verb.UPDATE or view.get_expired(case.view, name) is None:
+        return None
+    if record.valid_until == decode(before.record).valid_until:
+        return None
+    return Refusal(Status.STATE_PROHIBITS, f"has expired: csid renew {name} --until DAY")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from registry import audit
 from registry.signing import kept
@@ -12,6 +13,8 @@ from registry.tables.log_entry import LogEntry
 from registry.tables.rows import NO_LEAF
 from registry.tables.transaction import AuditStore, TransactionView
 from resolver.store.read import ReadTransaction
+
+ACCEPTED: Final = "transfer.accept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +32,21 @@ def changes_of(read: ReadTransaction, subject: str) -> list[Change]:
         AuditError: a leaf is missing or no leaf of the registry.
     """
     log = audit.Log(AuditStore(read))
-    changes: list[Change] = []
-    for last in view.last_leaves(TransactionView(read), subject):
-        changes += _chain(log, last)
-    return sorted(changes, key=lambda change: -change.index)
+    seen = TransactionView(read)
+    changes = {one.index: one for one in _chains(log, view.last_leaves(seen, subject))}
+    # Who had offered what came by a transfer, the leaves about the code that it had then say.
+    olds = {one.leaf.on for one in changes.values() if one.leaf.kind == ACCEPTED} - {subject}
+    for old in olds:
+        row = view.get_offer(seen, old)
+        if row is not None:
+            changes |= {one.index: one for one in _chain(log, row.leaf)}
+    return sorted(changes.values(), key=lambda change: -change.index)
+
+
+def _chains(log: audit.Log, lasts: Iterable[int]) -> Iterator[Change]:
+    """The changes of several things."""
+    for last in lasts:
+        yield from _chain(log, last)
 
 
 def _chain(log: audit.Log, index: int) -> Iterator[Change]:

@@ -32,6 +32,7 @@ class TreeChange(NamedTuple):
     target: str = ""  # ALIAS: an identifier; SUBTREE: a prefix
     ttl: int = DEFAULT_TTL  # seconds
     rrsets: RRsets = ()  # NETWORK: all that the name has; none takes it away
+    was_alias: bool = False  # the registry's own alias stands there, and goes
 
 
 class ZoneChange(NamedTuple):

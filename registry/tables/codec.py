@@ -16,19 +16,24 @@ from registry.tables.enums import (
     Kind,
     NodeRole,
     NodeState,
+    OfferState,
     Standing,
     State,
 )
 from registry.tables.rows import (
     Assignment,
     AuditKey,
+    Came,
     Cut,
     CutFiling,
+    Expired,
     Filed,
     Filing,
+    Locks,
     Lost,
     Moving,
     Node,
+    Offer,
     Owner,
     Place,
     Pool,
@@ -37,6 +42,7 @@ from registry.tables.rows import (
     Replay,
     Root,
     Scope,
+    Validity,
     ZoneRow,
 )
 
@@ -58,6 +64,10 @@ CUT_INDEX: Final = "cut_index"
 FILINGS: Final = "filings"
 FILED: Final = "filed"
 GONE: Final = "gone"  # identifiers that have moved away with their cut
+LOCKS: Final = "locks"
+OFFERS: Final = "offers"
+EXPIRED: Final = "expired"
+CAME: Final = "came"
 TABLES: Final = (
     OWNERS,
     POOLS,
@@ -77,6 +87,10 @@ TABLES: Final = (
     FILINGS,
     FILED,
     GONE,
+    LOCKS,
+    OFFERS,
+    EXPIRED,
+    CAME,
 )
 # Kept by a replay alone: what updates have made of a zone since it was loaded, by the leaf of that
 # (8, big-endian) and the key of a name below the apex: [before, after, leaf]. Under FF and the
@@ -90,6 +104,7 @@ AUDIT_KEY: Final = b"audit-key"
 PLACE_KEY: Final = b"network"
 FILING_KEY: Final = b"filing"
 ROOT_KEY: Final = b"root"
+VALIDITY_KEY: Final = b"validity"
 INVENTORY_KEY: Final = b"inventory"  # there while imports bring their owners with them
 INVENTORY_UNDER_WAY: Final = b"\1"
 # A row is its fields in order, as a msgpack array; a count is an integer.
@@ -174,6 +189,10 @@ def state_key(word: str, identifier: str) -> bytes:
     return f"{word}/{identifier}".encode("ascii")
 
 
+LOCKED: Final = "locked"  # in BY_STATE: identifiers with a lock
+OFFERED: Final = "offered"  # in BY_STATE: identifiers with an offer that is open
+
+
 def replay_key(actor: str, key: str) -> bytes:
     """The key in REPLAYS of an idempotency key, which is the actor's own; a digest, being short."""
     return sha256(f"{actor}\0{key}".encode()).digest()
@@ -209,6 +228,32 @@ def state_of(assignment: bytes) -> State:
 def filed_state_of(filed: bytes) -> FiledState:
     """The state in a row of what was filed, the first field of its array."""
     return FiledState(filed[1])
+
+
+def decode_locks(value: bytes) -> Locks:
+    """The locks in a row."""
+    return Locks(*_unpack(value))
+
+
+def decode_offer(value: bytes) -> Offer:
+    """The offer in a row."""
+    state, *rest = _unpack(value)
+    return Offer(OfferState(state), *rest)
+
+
+def decode_expired(value: bytes) -> Expired:
+    """Since when an identifier has expired, in a row."""
+    return Expired(*_unpack(value))
+
+
+def decode_came(value: bytes) -> Came:
+    """Where an identifier came from, in a row."""
+    return Came(*_unpack(value))
+
+
+def decode_validity(value: bytes) -> Validity:
+    """How validity is kept, in a row."""
+    return Validity(*_unpack(value))
 
 
 def decode_redirect(value: bytes) -> Redirect:

@@ -9,8 +9,10 @@ from typing import Final, NamedTuple
 from csid.vocabulary import (
     CUT_STATES,
     FILING_STATES,
+    LOCKS,
     NODE_ROLES,
     NODE_STATES,
+    OFFER_STATES,
     STANDINGS,
     STATES,
 )
@@ -66,6 +68,52 @@ WORDS: Final[Mapping[State, Words]] = {
     State.SUPERSEDED: _words(State.SUPERSEDED, _LOCKED_EPP, _LOCKED_RDAP),
 }
 BY_WORD: Final[Mapping[str, State]] = {words.record: state for state, words in WORDS.items()}
+
+
+class LockKind(IntEnum):
+    """What a lock keeps from being done to an identifier; the numbers are stored, as bits."""
+
+    UPDATE = 1  # of its record, and its being filed or withdrawn
+    TRANSFER = 2  # its leading to another: transfer, alias, re-homing
+    RETIRE = 4
+    RENEW = 8
+
+
+# In options and JSON, and in Chinese.
+LOCK_WORDS: Final[Mapping[LockKind, tuple[str, str]]] = {
+    kind: (word, LOCKS[word]) for kind, word in ((kind, kind.name.lower()) for kind in LockKind)
+}
+# What is deleted in EPP (RFC 5731 section 2.3) retires here; RDAP has the same words (RFC 8056).
+_EPP_VERBS: Final = {
+    LockKind.UPDATE: "update",
+    LockKind.TRANSFER: "transfer",
+    LockKind.RETIRE: "delete",
+    LockKind.RENEW: "renew",
+}
+
+
+class OfferState(IntEnum):
+    """Where the offer of an identifier to another owner is; the numbers are stored."""
+
+    OPEN = 0
+    ACCEPTED = 1
+    CANCELLED = 2
+    REJECTED = 3
+
+
+OFFER_WORDS: Final = {one: (one.name.lower(), OFFER_STATES[one.name.lower()]) for one in OfferState}
+
+
+def locked_words(server: int, owner: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The locks of a node and of an owner (bits of `LockKind`) in EPP and in RDAP."""
+    found = [
+        (side, verb)
+        for side, bits in (("client", owner), ("server", server))
+        for kind, verb in _EPP_VERBS.items()
+        if bits & kind
+    ]
+    epp = tuple(f"{side}{verb.capitalize()}Prohibited" for side, verb in found)
+    return epp, tuple(f"{side} {verb} prohibited" for side, verb in found)
 
 
 class Kind(IntEnum):

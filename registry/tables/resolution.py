@@ -54,7 +54,8 @@ class Reach:
         outcome, blob, _ = lookup.find(snapshot, zone, key)
         if outcome in _COVERED:
             return f"{change.name} lies at or below a delegation or a DNAME; ask who serves it"
-        if outcome == lookup.EXACT and blob[0] & node.ALIAS and change.kind is not TreeKind.ALIAS:
+        is_alias = outcome == lookup.EXACT and bool(blob[0] & node.ALIAS)
+        if is_alias and change.kind is not TreeKind.ALIAS and not change.was_alias:
             return f"{change.name} is an alias (CNAME) in its zone, which has no other records"
         _, _, following = snapshot.floor(key)
         if change.kind is TreeKind.SUBTREE and following.startswith(key):
@@ -103,7 +104,18 @@ class ResolutionTree:
     def keep(self, changes: Iterable[TreeChange]) -> None:
         """Take over changes, to be written by `write`."""
         for change in changes:
-            self._kept[change.name] = change
+            self._kept[change.name] = self._behind(change)
+
+    def fault(self, change: TreeChange) -> str:
+        """Why a change cannot be made behind those that are kept, empty if it can."""
+        return self.reach.fault(self._behind(change))
+
+    def _behind(self, change: TreeChange) -> TreeChange:
+        """A change in the place of one that is kept: until it is written, the alias stands there
+        that the first one takes away.
+        """
+        kept = self._kept.get(change.name)
+        return change if kept is None or not kept.was_alias else change._replace(was_alias=True)
 
     def write(self) -> None:
         """Write what was kept, and give each changed zone its new serial and journal entry.
@@ -134,7 +146,11 @@ class ResolutionTree:
             update.set(below, rrsets)
             return
         if change.kind in (TreeKind.RECORD, TreeKind.TOMBSTONE):
-            update.put(below, blob_of(decode(change.record), change.ttl))
+            blob = blob_of(decode(change.record), change.ttl)
+            if change.was_alias:
+                update.set(below, dict(node.rrsets_of(blob)))
+            else:
+                update.put(below, blob)
             return
         leads_on = RRset(change.ttl, [self._names.target(change.target)])
         if change.kind is TreeKind.ALIAS:

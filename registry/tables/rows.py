@@ -11,6 +11,7 @@ from registry.tables.enums import (
     Kind,
     NodeRole,
     NodeState,
+    OfferState,
     Standing,
     State,
 )
@@ -67,6 +68,54 @@ class Assignment(NamedTuple):
     record: bytes  # canonical msgpack, as csid.record encodes it
     target: str  # what took its place: an identifier, or empty
     ttl: int = DEFAULT_TTL  # seconds, of what it resolves to; rows of version 1 do not say it
+
+
+class Locks(NamedTuple):
+    """What may not be done to an identifier, as bits of `LockKind`."""
+
+    server: int  # by the node
+    owner: int
+    leaf: int
+    since: int
+
+
+class Offer(NamedTuple):
+    """An identifier that its owner offers to another, or has offered."""
+
+    state: OfferState
+    to: str  # the other owner; empty: whoever has the code
+    digest: bytes  # SHA-256 of the code that is to be said; empty if there is none
+    until: int  # Unix seconds
+    by: str  # who has offered it
+    role: str
+    answered: str  # who has accepted, cancelled or rejected it; empty: nobody yet
+    answered_role: str
+    leaf: int  # of the offer, or of its end; that of an acceptance is the identifier's own
+    since: int
+    changed: int
+
+
+class Expired(NamedTuple):
+    """An identifier that is suspended because the time for which it was valid is over."""
+
+    leaf: int
+    since: int
+
+
+class Validity(NamedTuple):
+    """How the node keeps the time for which identifiers are valid, in days."""
+
+    expiring: int = 30  # before the end
+    grace: int = 30  # after it, in which it may be renewed
+    leaf: int = NO_LEAF
+    since: int = 0
+
+
+class Came(NamedTuple):
+    """Where an identifier came from by a transfer that both have agreed to, or by going back."""
+
+    source: str
+    depth: int  # steps of the longest chain of aliases that leads here by another way
 
 
 class Redirect(NamedTuple):

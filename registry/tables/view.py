@@ -15,11 +15,15 @@ from registry.tables.rows import (
     NO_LEAF,
     Assignment,
     AuditKey,
+    Came,
     Cut,
     CutFiling,
+    Expired,
     Filing,
+    Locks,
     Lost,
     Node,
+    Offer,
     Owner,
     Place,
     Pool,
@@ -28,6 +32,7 @@ from registry.tables.rows import (
     Replay,
     Root,
     Scope,
+    Validity,
     ZoneRow,
 )
 
@@ -110,6 +115,32 @@ def get_assignment(view: View, identifier: str) -> Assignment | None:
 def get_gone(view: View, identifier: str) -> Assignment | None:
     """What was registered of an identifier when it moved away with its cut."""
     return _found(view.get(codec.GONE, identifier.encode("ascii")), codec.decode_assignment)
+
+
+def get_locks(view: View, identifier: str) -> Locks | None:
+    """What may not be done to an identifier; None if it never had a lock."""
+    return _found(view.get(codec.LOCKS, identifier.encode("ascii")), codec.decode_locks)
+
+
+def get_offer(view: View, identifier: str) -> Offer | None:
+    """The last offer of an identifier to another owner."""
+    return _found(view.get(codec.OFFERS, identifier.encode("ascii")), codec.decode_offer)
+
+
+def get_expired(view: View, identifier: str) -> Expired | None:
+    """Since when an identifier is suspended as it has expired; None if it is not."""
+    return _found(view.get(codec.EXPIRED, identifier.encode("ascii")), codec.decode_expired)
+
+
+def get_came(view: View, identifier: str) -> Came | None:
+    """Where an identifier came from by a transfer that both have agreed to."""
+    return _found(view.get(codec.CAME, identifier.encode("ascii")), codec.decode_came)
+
+
+def get_validity(view: View) -> Validity:
+    """How validity is kept."""
+    value = view.get(codec.SETTINGS, codec.VALIDITY_KEY)
+    return Validity() if value is None else codec.decode_validity(value)
 
 
 def count_live(view: View, code: str) -> int:
@@ -269,12 +300,16 @@ def last_leaves(seen: View, subject: str) -> list[int]:
         return []
     assignment = get_assignment(seen, subject) or get_gone(seen, subject)
     if assignment is not None:
-        return [assignment.leaf]
+        beside = (get_locks(seen, subject), get_offer(seen, subject))
+        leaves = {assignment.leaf, *(row.leaf for row in beside if row is not None)}
+        return sorted(leaves, reverse=True)
     place = subject.rpartition("/")[0]
     if subject.casefold() == codec.SCOPE_KEY.decode():
         return [get_scope(seen).leaf]
     if subject.casefold() == codec.FILING_KEY.decode():
         return [get_filing(seen).leaf]
+    if subject.casefold() == codec.VALIDITY_KEY.decode():
+        return [get_validity(seen).leaf]
     found = (
         get_owner(seen, subject),
         get_location(seen, subject),

@@ -149,7 +149,7 @@ class WrittenVolume(TransactionView):
 
     def fault(self, change: TreeChange) -> str:
         """Why a change of the tree cannot be made, empty if it can."""
-        return self._tree.reach.fault(change)
+        return self._tree.fault(change)
 
     def keep(self, changes: Iterable[TreeChange]) -> None:
         """Take over changes of the tree, for `finish`."""

@@ -25,6 +25,9 @@ _LEAF_AT: Final = {  # which field of a row is the leaf of its last change
     codec.FILINGS: 4,
     codec.FILED: 5,
     codec.GONE: 1,
+    codec.LOCKS: 2,
+    codec.OFFERS: 8,
+    codec.EXPIRED: 0,
 }
 
 Row = tuple[bytes, bytes]

@@ -19,9 +19,11 @@ from registry.rules.cuts import MODES
 from registry.rules.decide import decide
 from registry.rules.filing import read_receipt
 from registry.rules.lifecycle import verb_between
+from registry.rules.locks import kinds_in
 from registry.rules.participants import STANDINGS
 from registry.rules.requests import (
     Actor,
+    AddLocks,
     AddNode,
     AddOwner,
     AddPool,
@@ -32,24 +34,31 @@ from registry.rules.requests import (
     ApproveCut,
     Assign,
     Body,
+    CancelTransfer,
     ChangeNode,
     DeclineCut,
+    Expire,
     FileCut,
     FreezeCut,
     Import,
     IntroduceOwner,
     JudgeOwner,
     KeepCut,
+    Lapse,
     Leave,
     Mint,
     Move,
     MoveCut,
     MoveFiling,
+    OfferTransfer,
     QualifyOwner,
     ReinstateNode,
     RejectCut,
+    RejectTransfer,
     RekeyNode,
+    RemoveLocks,
     RemoveNode,
+    Renew,
     Request,
     RequestFiling,
     Retire,
@@ -57,6 +66,7 @@ from registry.rules.requests import (
     Role,
     SetFiling,
     SetScope,
+    SetValidity,
     SuspendNode,
     Take,
     TakeReceipt,
@@ -70,7 +80,7 @@ from registry.tables import codec, log_entry, view
 from registry.tables.enums import BY_WORD, NODE_ROLE_WORDS
 from registry.tables.index import place_of
 from registry.tables.log_entry import LogEntry
-from registry.tables.rows import Moving
+from registry.tables.rows import NO_LEAF, Locks, Moving
 from registry.tables.view import View
 
 
@@ -128,6 +138,34 @@ def _advance(seen: View, entry: LogEntry) -> Body:
 
 def _retire(_seen: View, entry: LogEntry) -> Body:
     return Retire(parse(entry.on), decode(entry.after).successor or "")
+
+
+def _locks(seen: View, entry: LogEntry) -> Body:
+    before = view.get_locks(seen, entry.on) or Locks(0, 0, NO_LEAF, 0)
+    after = codec.decode_locks(entry.after)
+    by_owner = before.owner != after.owner
+    bits = before.owner ^ after.owner if by_owner else before.server ^ after.server
+    make = AddLocks if entry.kind == AddLocks.kind else RemoveLocks
+    return make(parse(entry.on), kinds_in(bits), by_owner)
+
+
+def _offer(_seen: View, entry: LogEntry) -> Body:
+    row = codec.decode_offer(entry.after)
+    return OfferTransfer(parse(entry.on), row.to, row.digest, row.until - entry.time)
+
+
+def _offered_to(seen: View, entry: LogEntry) -> str:
+    row = view.get_offer(seen, entry.on)
+    return "" if row is None else row.to
+
+
+def _renew(_seen: View, entry: LogEntry) -> Body:
+    return Renew(parse(entry.on), str(decode(entry.after).valid_until))
+
+
+def _set_validity(_seen: View, entry: LogEntry) -> Body:
+    row = codec.decode_validity(entry.after)
+    return SetValidity(row.expiring, row.grace)
 
 
 def _add_owner(_seen: View, entry: LogEntry) -> Body:
@@ -226,7 +264,7 @@ def _freeze_cut(_seen: View, entry: LogEntry) -> Body:
 
 def _decline_cut(_seen: View, entry: LogEntry) -> Body:
     moving = _move_of(entry)
-    return DeclineCut(entry.on, moving.to, moving.number)
+    return DeclineCut(entry.on, entry.for_, moving.number)  # either of the two may have said so
 
 
 def _move_filing(_seen: View, entry: LogEntry) -> Body:
@@ -258,6 +296,17 @@ _BODIES: Final[Mapping[str, Callable[[View, LogEntry], Any]]] = {
     Retire.kind: _retire,
     Alias.kind: lambda _, entry: Alias(parse(entry.on), parse(entry.to)),
     Move.kind: lambda _, entry: Move(parse(entry.on), parse(entry.to)),
+    AddLocks.kind: _locks,
+    RemoveLocks.kind: _locks,
+    OfferTransfer.kind: _offer,
+    CancelTransfer.kind: lambda _, entry: CancelTransfer(parse(entry.on)),
+    RejectTransfer.kind: lambda seen, entry: RejectTransfer(
+        parse(entry.on), _offered_to(seen, entry)
+    ),
+    Renew.kind: _renew,
+    Expire.kind: lambda _, entry: Expire(parse(entry.on)),
+    Lapse.kind: lambda _, entry: Lapse(parse(entry.on)),
+    SetValidity.kind: _set_validity,
     AliasSubtree.kind: lambda _, entry: AliasSubtree(entry.on, entry.to),
     TakeReceipt.kind: _take_receipt,
     RequestFiling.kind: lambda _, entry: RequestFiling(entry.on),

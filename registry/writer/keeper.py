@@ -10,7 +10,9 @@ from typing import Any, Final
 
 from csid.errors import BusyError, StoreError
 from registry import units
+from registry.audit import AuditError
 from registry.core import Core
+from registry.expiring import Walk
 from registry.network.claims import claims
 from registry.rules.requests import Request
 from registry.tables import transaction
@@ -48,6 +50,7 @@ class Keeper:
         self._due = 0.0  # when to look again for the place
         self._said = ""
         self._sweep_due = self._readers_due = 0.0
+        self._walk = Walk()
 
     # -- the place
 
@@ -127,8 +130,8 @@ class Keeper:
         return units.perform(core, name, args)
 
     def rest(self) -> None:
-        """Give up what nobody goes on with, remove what is doomed, and free the reader slots of
-        processes that died.
+        """Give up what nobody goes on with, remove what is doomed, free the reader slots of
+        processes that died, and see to what has expired.
         """
         if self._store is None:
             return
@@ -142,10 +145,13 @@ class Keeper:
             if now >= self._readers_due:
                 self._readers_due = now + READERS_SECONDS
                 self._store.check_readers()
+            self._walk.go_on(self._opened())
         except BusyError:
             self._sweep_due = now + SWEEP_SECONDS
-        except StoreError as error:
+            self._walk.wait(SWEEP_SECONDS)
+        except (AuditError, StoreError) as error:
             self._sweep_due = now + READERS_SECONDS
+            self._walk.wait(READERS_SECONDS)
             self._say(str(error))
 
     def _opened(self) -> Core:

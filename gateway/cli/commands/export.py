@@ -16,10 +16,12 @@ from csid.record import decode
 from csid.record_csv import ROW_COLUMNS, row_of, shielded
 from gateway.cli import conditions, options, output, progress
 from gateway.sheets.write import Sheet, number_of
+from registry.bulk import jsonl
 from registry.service import Registry
 from registry.tables.enums import State
 from registry.tables.rows import DEFAULT_TTL
 from registry.tables.search import Found, find
+from registry.tables.view import View, get_locks
 from resolver.files import write_whole
 
 ROWS_PER_NOTE: Final = 1_000  # between two notes of how far it is
@@ -57,7 +59,7 @@ def run_export(args: argparse.Namespace) -> int:
     with Registry.open(args.data) as registry:
         query = conditions.query_of(args, registry.settings)
         with registry.view() as seen, _output(args.output) as file, progress.bar() as bar:
-            with _WRITERS[form](file) as write:
+            with _WRITERS[form](file, seen) as write:
                 for found in find(seen, query):
                     if write(found):
                         written += 1
@@ -94,7 +96,7 @@ def _format(args: argparse.Namespace) -> str:
 
 
 @contextmanager
-def _as_csv(file: IO[str]) -> Iterator[Write]:
+def _as_csv(file: IO[str], _seen: View) -> Iterator[Write]:
     """Rows with the columns of schemas/record.md."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(ROW_COLUMNS)
@@ -109,7 +111,7 @@ def _as_csv(file: IO[str]) -> Iterator[Write]:
 
 
 @contextmanager
-def _as_xlsx(file: IO[str]) -> Iterator[Write]:
+def _as_xlsx(file: IO[str], _seen: View) -> Iterator[Write]:
     """The same rows as a sheet, with heads in Chinese and English."""
     heads = [str(BY_NAME[name]) for name in ROW_COLUMNS]
     sheet = Sheet(heads, [n for n, name in enumerate(ROW_COLUMNS) if name in _LONG])
@@ -136,8 +138,10 @@ def _cells(found: Found) -> list[str] | None:
 
 
 @contextmanager
-def _as_jsonl(file: IO[str]) -> Iterator[Write]:
-    """A JSON object a line: id, record, TTL, and alias where another took its place."""
+
+
+def _as_jsonl(file: IO[str], seen: View) -> Iterator[Write]:
+    """A JSON object a line: id, record, TTL, alias where another took its place, and locks."""
 
     def write(found: Found) -> bool:
         value: dict[str, object] = {
@@ -147,13 +151,16 @@ def _as_jsonl(file: IO[str]) -> Iterator[Write]:
         }
         if found.row.state is State.SUPERSEDED:
             value["alias"] = found.row.target
+        locks = get_locks(seen, found.identifier)
+        if locks is not None and (locks.server or locks.owner):
+            value["locks"] = jsonl.locks_json(locks)
         file.write(json.dumps(value, ensure_ascii=False) + "\n")
         return True
 
     yield write
 
 
-_WRITERS: Final[dict[str, Callable[[IO[str]], AbstractContextManager[Write]]]] = {
+_WRITERS: Final[dict[str, Callable[[IO[str], View], AbstractContextManager[Write]]]] = {
     "csv": _as_csv,
     "xlsx": _as_xlsx,
     "jsonl": _as_jsonl,

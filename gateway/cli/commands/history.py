@@ -10,10 +10,12 @@ from csid.errors import CsidError
 from csid.identifier import fold, parse
 from csid.record import Record, decode
 from gateway.cli import options, output, request, zone_diff
+from gateway.cli.commands import lock, transfer
 from registry.rules.filing import read_receipt
 from registry.rules.requests import TakeReceipt
 from registry.rules.status import Status
 from registry.service import Registry
+from registry.tables.codec import decode_locks, decode_offer
 from registry.tables.log_entry import LogEntry
 from registry.tables.rows import DEFAULT_TTL
 from resolver.store.environment import Settings
@@ -35,6 +37,16 @@ KINDS: Final = {
     "alias": "别名",
     "alias.subtree": "整体别名",
     "move": "迁移",
+    "lock.add": "加锁",
+    "lock.remove": "解锁",
+    "transfer.offer": "提出转移",
+    "transfer.accept": "接受转移",
+    "transfer.cancel": "撤回转移",
+    "transfer.reject": "拒绝转移",
+    "renew": "续期",
+    "expire": "到期",
+    "lapse": "逾期终止",
+    "validity.set": "有效期规则",
     "location.retire": "位置停用",
     "zone.update": "更新区",
     "receipt": "回执",
@@ -70,12 +82,18 @@ KINDS: Final = {
     "plan.finish": "批量办结",
     "audit.key": "日志密钥",
 }
+LOCKS: Final = frozenset({"lock.add", "lock.remove"})
+OFFERS: Final = frozenset({"transfer.offer", "transfer.cancel", "transfer.reject"})
 ON_IDENTIFIERS: Final = frozenset({"assign", "mint", "import", "update", "advance", "retire"}) | {
     "alias",
     "leave",
     "move",
     "receipt",
     "take",
+    "transfer.accept",
+    "renew",
+    "expire",
+    "lapse",
 }
 
 
@@ -120,6 +138,7 @@ def _line(index: int, leaf: LogEntry, subject: str) -> str:
         leaf.on if leaf.on != subject else "",
         _receipt(leaf) or (f"→ {leaf.to}" if leaf.to else ""),
         _state(leaf),
+        _beside(leaf),
         f"TTL {leaf.ttl}" if _record(leaf) and leaf.ttl != DEFAULT_TTL else "",
         f"{leaf.by} ({_capacity(leaf)})",
         leaf.why,
@@ -152,6 +171,26 @@ def _state(leaf: LogEntry) -> str:
     return "superseded" if leaf.to and leaf.kind != TakeReceipt.kind else record.state
 
 
+def _beside(leaf: LogEntry) -> str:
+    """What a change has made of the locks of an identifier, or of an offer."""
+    if leaf.kind in LOCKS and leaf.after:
+        row = decode_locks(leaf.after)
+        held = (("节点 node", row.server), ("主体 owner", row.owner))
+        return "; ".join(f"{whose}: {lock.words_of(bits)}" for whose, bits in held if bits) or "-"
+    if leaf.kind in OFFERS and leaf.after:
+        return f"→ {decode_offer(leaf.after).to or '凭授权码 by code'}"
+    return ""
+
+
+def _beside_json(leaf: LogEntry) -> dict[str, Any]:
+    """The same, for scripts; nothing where it is about neither."""
+    if leaf.kind in LOCKS and leaf.after:
+        return {"locks": lock.json_of(decode_locks(leaf.after))}
+    if leaf.kind in OFFERS and leaf.after:
+        return {"offer": transfer.json_of(decode_offer(leaf.after))}
+    return {}
+
+
 def _receipt(leaf: LogEntry) -> str:
     """The receipt that a change is, by its number, and what it refused it with."""
     if leaf.kind != TakeReceipt.kind:
@@ -174,6 +213,7 @@ def rows_of(index: int, leaf: LogEntry) -> list[tuple[str, str]]:
         ("事项 What", f"{KINDS.get(leaf.kind, '')} {leaf.kind}"),
         ("对象 On", leaf.on),
         ("回执 Receipt", _receipt(leaf)),
+        ("说明 Detail", _beside(leaf)),
         ("替代 To", "" if leaf.kind == TakeReceipt.kind else leaf.to),
         ("操作人 By", f"{leaf.by} ({_capacity(leaf)})"),
         ("进程 Peer", leaf.peer),
@@ -205,6 +245,7 @@ def json_of(index: int, leaf: LogEntry) -> dict[str, Any]:
         "peer": leaf.peer,
         "why": leaf.why,
         "status": leaf.status,
+        **_beside_json(leaf),
         "record": None if record is None else record.json(),
         "ttl": None if record is None else leaf.ttl,
         "records": list(zone_diff.lines(leaf)),

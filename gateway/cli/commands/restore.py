@@ -14,7 +14,7 @@ from gateway.cli import acting, options, output, progress, request
 from registry.bulk.csv_stream import TableError
 from registry.bulk.jsonl import Entry, Restoration, read
 from registry.rules.decision import Decision
-from registry.rules.requests import Alias, Body
+from registry.rules.requests import Body, Import
 from registry.rules.status import Status
 from registry.service import Registry
 
@@ -88,7 +88,8 @@ def run_restore(args: argparse.Namespace) -> int:
                         [
                             decision
                             for body, decision in zip(bodies, ask(bodies), strict=True)
-                            if isinstance(body, Alias) or decision.status is not Status.UNCHANGED
+                            if not isinstance(body, Import)
+                            or decision.status is not Status.UNCHANGED
                         ]
                     )
                     bar.show(octets, tally.note)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -17,12 +18,14 @@ from csid.errors import ZoneError
 from csid.explain import explain
 from csid.identifier import parse
 from csid.protocol import CSID
-from gateway.cli import options, output
+from gateway.cli import beside, options, output
+from gateway.cli.beside import Beside
 from gateway.cli.request import status_text
 from registry.network.status import last_receipt
 from registry.rules.filing import read_receipt
+from registry.rules.validity import term_of
 from registry.service import Registry
-from registry.signing.proofs import Change
+from registry.signing.proofs import Change, changes_of
 from registry.tables import holding
 from registry.tables.holding import Holding
 from registry.tables.rows import Assignment
@@ -49,20 +52,30 @@ def run_show(args: argparse.Namespace) -> int:
         settings = registry.settings
         identifier = parse(args.id, suffix=settings.suffix)
         with registry.store.read() as read:
-            row = get_assignment(TransactionView(read), str(identifier))
-            receipt = last_receipt(read, str(identifier)) if row is not None else None
+            seen, name = TransactionView(read), str(identifier)
+            row = get_assignment(seen, name)
+            receipt = around = None
+            if row is not None:
+                history = changes_of(read, name)
+                receipt = last_receipt(history)
+                term = term_of(seen, name, row, options.today())
+                around = beside.of(seen, name, row, term, history, int(time.time()))
             try:
                 held = holding.find(read, identifier, settings.suffix)
             except ZoneError as error:
                 output.complain(error)
                 return output.EXIT_BAD_INPUT
     show = _show_json if args.json else _show_table
-    show(held, row, receipt, settings)
+    show(held, row, receipt, around, settings)
     return output.EXIT_OK
 
 
 def _show_json(
-    held: Holding, row: Assignment | None, receipt: Change | None, settings: Settings
+    held: Holding,
+    row: Assignment | None,
+    receipt: Change | None,
+    around: Beside | None,
+    settings: Settings,
 ) -> None:
     identifier = held.identifier
     output.print_json(
@@ -74,6 +87,7 @@ def _show_json(
             "ttl": row.ttl if row else None,
             "leaf": row.leaf if row else None,
             "receipt": _receipt_json(receipt) if receipt else None,
+            **(beside.json_of(around) if around else {}),
             "record": held.record.json() if held.record else None,
             "rrsets": [
                 {"type": _type_text(rrtype), "ttl": ttl, "data": _texts(rrtype, rdatas)}
@@ -85,7 +99,11 @@ def _show_json(
 
 
 def _show_table(
-    held: Holding, row: Assignment | None, receipt: Change | None, settings: Settings
+    held: Holding,
+    row: Assignment | None,
+    receipt: Change | None,
+    around: Beside | None,
+    settings: Settings,
 ) -> None:
     identifier = held.identifier
     rows = [
@@ -96,6 +114,8 @@ def _show_table(
     ]
     if row is not None:
         rows += [("缓存时间 TTL", f"{row.ttl:,} s"), ("末次变更 Leaf", str(row.leaf))]
+    if around is not None:
+        rows += beside.rows_of(around)
     if receipt is not None:
         rows.append(("回执 Receipt", _receipt_text(receipt)))
     if held.record is not None:

@@ -49,6 +49,10 @@ TRIALS: dict[str, tuple[str, ...]] = {
     "retire": (LIVING,),
     "alias": (LIVING, HELD),
     "transfer": (LIVING, "--to", FOREIGN),
+    "lock add": (LIVING,),
+    "lock remove": (RESERVED,),
+    "renew": (LIVING, "--until", "2090-12-31"),
+    "validity set": ("--grace", "9"),
     "location retire": ("330106", "330108"),
     "import": ("table.csv",),
     "restore": ("lines.jsonl",),
@@ -100,6 +104,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
     for code, state in ((FILED, "filing"), (RESERVED, "reserved")):
         made.must("assign", code, "--state", state)
     made.must("suspend", HELD)
+    made.must("lock", "add", RESERVED, "--lock", "renew")
     (folder / "table.csv").write_text(f"identifier,state\n{IMPORTED},suspended\n")
     line = f'{{"id": "{IMPORTED}", "record": {{"state": "suspended"}}}}\n'
     (folder / "lines.jsonl").write_text(line)

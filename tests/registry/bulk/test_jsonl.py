@@ -14,22 +14,31 @@ from hypothesis import strategies as st
 from csid.identifier import Identifier
 from csid.record import decode
 from registry.bulk.csv_stream import Fault
-from registry.bulk.jsonl import Entry, Restoration, read
+from registry.bulk.jsonl import Entry, Restoration, locks_json, read
 from registry.rules.lifecycle import Verb
-from registry.rules.requests import Advance, Alias, Assign, Body, Retire
+from registry.rules.requests import AddLocks, Advance, Alias, Assign, Body, Retire
 from registry.rules.status import Status
-from registry.tables.enums import State
-from registry.tables.view import assignments
+from registry.tables.codec import LOCKS, decode_locks
+from registry.tables.enums import LockKind, State
+from registry.tables.view import assignments, get_locks
 from tests.support.pieces import Pieces
 from tests.support.registering import OTHER, OWNER, RECORD, Book, book, identifier
 
 CODES = [identifier(serial, owner) for serial in ("1", "2", "3", "4") for owner in (OWNER, OTHER)]
 codes = st.sampled_from(CODES)
+locks = st.lists(st.sampled_from(LockKind), min_size=1, max_size=2, unique=True).map(tuple)
 requests = st.one_of(
+    st.builds(AddLocks, codes, locks, st.booleans()),
     st.builds(Alias, codes, codes),
     st.builds(Retire, codes, st.sampled_from(["", str(CODES[0])])),
     st.builds(Advance, codes, st.sampled_from([Verb.SUSPEND, Verb.REINSTATE, Verb.FILE])),
 )
+
+
+def locked(kept: Book) -> dict[str, tuple[int, int]]:
+    """The locks of every identifier that has one."""
+    rows = ((key.decode(), decode_locks(value)) for key, value in kept.view.scan(LOCKS, b""))
+    return {name: row[:2] for name, row in rows if any(row[:2])}
 
 
 def contents(kept: Book) -> dict[str, tuple[State, bytes, str, int]]:
@@ -47,6 +56,9 @@ def lines(kept: Book) -> Iterator[bytes]:
         value = {"id": name, "record": decode(record).json()}
         if state is State.SUPERSEDED:
             value["alias"] = target
+        held = get_locks(kept.view, name)
+        if held is not None and (held.server or held.owner):
+            value["locks"] = locks_json(held)
         yield json.dumps(value).encode()
 
 
@@ -78,6 +90,7 @@ def test_a_restored_registry_says_the_same_and_again_nothing_changes(
     copy = book()
     assert all(status.success for status in restore(copy, written))
     assert contents(copy) == contents(original)
+    assert locked(copy) == locked(original)
     assert set(restore(copy, written)) <= {Status.UNCHANGED}
 
 
@@ -93,6 +106,10 @@ def test_a_restored_registry_says_the_same_and_again_nothing_changes(
         json.dumps({"id": str(CODES[0]), "record": []}).encode(),
         json.dumps({"id": str(CODES[0]), "record": {"state": "active"}, "z": 1}).encode(),
         json.dumps({"id": str(CODES[0]), "record": {"state": "active"}, "alias": "x"}).encode(),
+        json.dumps({"id": str(CODES[0]), "record": {"state": "active"}, "locks": 1}).encode(),
+        json.dumps(
+            {"id": str(CODES[0]), "record": {"state": "active"}, "locks": {"node": ["all"]}}
+        ).encode(),
         b'{"id": "' + b"x" * (1 << 16),
         b"\xff",
         b"[" * 60_000,

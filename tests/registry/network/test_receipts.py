@@ -40,6 +40,7 @@ from registry.rules.requests import (
 )
 from registry.rules.status import Status
 from registry.service import Registry
+from registry.signing.proofs import changes_of
 from registry.tables.enums import State
 from registry.tables.naming import Names
 from registry.tables.transaction import TransactionView
@@ -95,7 +96,7 @@ def test_a_refusal_stays_until_it_is_filed_again_and_old_receipts_change_nothing
         assert take(registry, refusal) == [Status.DONE]
         assert state(registry, ONE) is State.REFUSED
         with registry.store.read() as read:
-            found = last_receipt(read, str(ONE))
+            found = last_receipt(changes_of(read, str(ONE)))
             [cut] = status(read, TransactionView(read))
         assert found is not None and read_receipt(found.leaf.to) == (1, Status.OUT_OF_SCOPE)
         assert found.leaf.why == "不属该节点"

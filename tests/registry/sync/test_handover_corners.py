@@ -12,15 +12,19 @@ import pytest
 from csid import names
 from csid.protocol import REFUSED, SERVFAIL, TXT
 from registry.network import following, handover_units
+from registry.rules.lifecycle import Verb
 from registry.rules.participants import Judgement
 from registry.rules.requests import (
+    AddLocks,
     AddNode,
+    Advance,
     Assign,
     ChangeNode,
     JudgeOwner,
     KeepCut,
     MoveCut,
     ReinstateNode,
+    RemoveLocks,
     RemoveNode,
     RequestFiling,
     SetScope,
@@ -30,7 +34,7 @@ from registry.rules.requests import (
 from registry.rules.status import Status
 from registry.sync.duties import handover, handover_steps
 from registry.sync.duties.handover import Handover
-from registry.tables.enums import FilingState, State
+from registry.tables.enums import FilingState, LockKind, State
 from registry.tables.node_keys import key_name
 from registry.tables.rows import Moving
 from registry.tables.view import get_assignment, get_cut, get_cut_filing
@@ -457,6 +461,30 @@ def test_zones_that_are_in_the_way_are_told(world: World, name: str, path: str, 
     world.settle(4)
     assert world.holder() == OLD
     assert words in moving(world).why
+
+
+def test_a_cut_does_not_move_away_from_the_locks_in_it(world: World) -> None:
+    lock = AddLocks(FIRST, (LockKind.RETIRE,), False)
+    assert world.ask(OLD, lock).status is Status.DONE
+    assert world.ask("root", MoveCut(CUT, NEW)).status.success
+    world.settle(4)
+    assert world.holder() == OLD
+    assert f"{FIRST} in {CUT} is locked" in moving(world).why
+    lift = RemoveLocks(FIRST, (LockKind.RETIRE,), False)
+    assert world.ask(OLD, lift).status is Status.DONE
+    world.settle()
+    require_at(world, NEW, FIRST)
+
+
+def test_a_hold_moves_with_its_cut(world: World) -> None:
+    world.ask(OLD, Advance(FIRST, Verb.SUSPEND))
+    assert world.ask("root", MoveCut(CUT, NEW)).status.success
+    world.settle()
+    require_at(world, NEW, FIRST)
+    with world.at[NEW].view() as seen:
+        row = get_assignment(seen, str(FIRST))
+    assert row is not None
+    assert row.state is State.SUSPENDED
 
 
 def test_a_copy_below_the_cut_is_in_the_way_too(world: World) -> None:

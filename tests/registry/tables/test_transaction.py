@@ -17,7 +17,10 @@ from csid.protocol import CNAME, CSID, DNAME, NS, SOA, SVCB, TXT
 from registry.rules.decide import decide
 from registry.rules.decision import Decision
 from registry.rules.lifecycle import Verb
+from registry.rules.moves import moved
 from registry.rules.requests import (
+    AcceptTransfer,
+    AddLocks,
     AddPool,
     Advance,
     Alias,
@@ -27,6 +30,7 @@ from registry.rules.requests import (
     Import,
     Mint,
     Move,
+    OfferTransfer,
     Request,
     Retire,
     RetireLocation,
@@ -36,6 +40,7 @@ from registry.rules.requests import (
 from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables import codec, log_entry
+from registry.tables.enums import LockKind
 from registry.tables.rows import DEFAULT_TTL
 from resolver.answer import lookup
 from resolver.answer.edns import OptWriter
@@ -218,6 +223,24 @@ def _rows(registry: Registry) -> dict[str, dict[bytes, bytes]]:
         return {table: dict(seen.scan(table, b"")) for table in codec.TABLES}
 
 
+def test_what_goes_to_and_fro_and_changes_in_one_commit_resolves_as_it_ends(
+    registry: Registry,
+) -> None:
+    one, there = identifier("0001"), identifier("0001", OTHER)
+    status(registry, Assign(one, RECORD))
+    way = [Move(one, there), Move(there, one), Update(one, (("count", 5),))]
+    for body in (*way, *way):
+        assert status(registry, body).success
+    changed = Update(one, (("count", 6),))
+    for decision in registry.submit_all([Request(ADMINISTRATOR, x) for x in (*way[:2], changed)]):
+        assert decision.status is Status.DONE, decision
+    assert resolved(registry, str(one)) == RECORD.changed(count=6)
+    _, blob = node_of(registry, str(there))
+    assert CNAME in dict(node.rrsets_of(blob))
+    assert registry.verify().agrees
+    trees.check(registry.store)
+
+
 # -- the store and the same registry in memory come to the same
 
 codes = st.builds(
@@ -240,6 +263,10 @@ bodies = st.one_of(
     st.builds(Retire, codes),
     st.builds(Alias, codes, codes),
     st.builds(Move, codes, codes),
+    st.builds(lambda code, to: Move(code, moved(code, owner=to)), codes, st.sampled_from(OWNERS)),
+    st.builds(OfferTransfer, codes, st.sampled_from(OWNERS), st.just(b""), st.just(60)),
+    st.builds(AcceptTransfer, codes, st.sampled_from(OWNERS)),
+    st.builds(AddLocks, codes, st.just((LockKind.UPDATE,)), st.booleans()),
     st.just(Mint(POOL, RECORD)),
     st.just(AddPool(PLACE, CLASS, 3, 2, "0001", "0003")),
     st.builds(AliasSubtree, st.sampled_from(OWNERS), st.sampled_from(OWNERS)),
