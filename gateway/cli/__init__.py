@@ -65,6 +65,7 @@ COMMANDS: Final = {
     "scope": Command("scope", "what the node assigns for 管辖范围", _HOLDERS),
     "filing": Command("filing.command", "what is filed with the national node 备案", _HOLDERS),
     "owner": Command("owner", "participants and their accreditation 参与主体与准入", _HOLDERS),
+    "token": Command("token", "tokens for the HTTPS interface 令牌", _HOLDERS),
     "pool": Command("pool", "blocks of codes, and codes minted in them 资源池", _HOLDERS),
     "assign": Command("assign", "assign an identifier 赋码", _LIFE),
     "update": Command("update", "change the record of an identifier 变更记录", _LIFE),

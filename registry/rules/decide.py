@@ -23,6 +23,7 @@ from registry.rules import (
     policy,
     pools,
     texts,
+    tokens,
     transitions,
 )
 from registry.rules.case import Case
@@ -32,6 +33,7 @@ from registry.rules.requests import (
     AddNode,
     AddOwner,
     AddPool,
+    AddToken,
     Advance,
     Alias,
     AliasSubtree,
@@ -62,6 +64,7 @@ from registry.rules.requests import (
     RequestFiling,
     Retire,
     RetireLocation,
+    RevokeToken,
     SetFiling,
     SetScope,
     SuspendNode,
@@ -118,6 +121,8 @@ DECISIONS: Final[Mapping[type[Body], Callable[[Case, Any], Decision]]] = {
     Leave: handover.leave,
     Take: handover.take,
     TakeSubtree: handover.take_subtree,
+    AddToken: tokens.add,
+    RevokeToken: tokens.revoke,
     FinishPlan: lambda _case, body: Decision(Status.UNCHANGED, body.about[:REFERENCE_MAX]),
 }
 

@@ -19,6 +19,7 @@ from registry.rules.requests import (
     AddNode,
     AddOwner,
     AddPool,
+    AddToken,
     Advance,
     Alias,
     AliasSubtree,
@@ -48,6 +49,7 @@ from registry.rules.requests import (
     RequestFiling,
     Retire,
     RetireLocation,
+    RevokeToken,
     Role,
     SetFiling,
     SetScope,
@@ -147,6 +149,8 @@ RULES: Final[Mapping[type[Body], Rule]] = {
     Leave: Rule(_NODE),
     Take: Rule(_NODE),
     TakeSubtree: Rule(_NODE),
+    AddToken: Rule(_ADMINISTRATOR),
+    RevokeToken: Rule(_ADMINISTRATOR),
     FinishPlan: Rule(_REGISTRAR),
 }
 # The others are the node's own decisions: filing is answered, and a hold lifted, by the node. Where

@@ -25,6 +25,7 @@ _LEAF_AT: Final = {  # which field of a row is the leaf of its last change
     codec.FILINGS: 4,
     codec.FILED: 5,
     codec.GONE: 1,
+    codec.TOKENS: 6,
 }
 
 Row = tuple[bytes, bytes]
