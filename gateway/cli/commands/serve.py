@@ -12,12 +12,13 @@ from csid.address import Address
 from gateway.cli import options
 from gateway.configuration import values
 from gateway.configuration.load import load
-from gateway.configuration.sections import WORKERS_MAX, Serve, workers_here
+from gateway.configuration.sections import WORKERS_MAX, Http, Serve, workers_here
+from gateway.http.kind import kind_of, require_safe
 from registry.sync.kind import SYNC
 from registry.writer.kind import WRITER
 from resolver.server import supervisor
 from resolver.server.credentials import Credentials, CredentialsError
-from resolver.server.sockets import listen_address
+from resolver.server.sockets import bind_tls, listen_address
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -72,34 +73,42 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve; returns when ended by a signal."""
-    said = load(arguments.config).serve
+    configuration = load(arguments.config)
+    said = configuration.serve
     given = {
         option.name: value
         for option in fields(Serve)
         if (value := getattr(arguments, option.name)) is not None
     }
-    return _serve(arguments.data, replace(said, **given))
+    return _serve(arguments.data, replace(said, **given), configuration.http)
 
 
-def _serve(data: Path, said: Serve) -> int:
+def _serve(data: Path, said: Serve, http: Http) -> int:
+    require_safe(http)
     workers = said.workers or workers_here()
 
     def ready(bound: Sequence[Address]) -> None:
         where = " ".join(map(str, bound[: len(said.listen)]))
         if len(bound) > len(said.listen):
             where += " tls " + " ".join(map(str, bound[len(said.listen) :]))
+        if interfaces:
+            where += " http " + " ".join(str(one.address) for one in interfaces)
         count = f"{workers} worker{'s'[: workers != 1]}"
         with contextlib.suppress(OSError):  # whoever started it may not care
             print(f"ready: udp+tcp {where}, {count}, data {data}", flush=True)
 
     with contextlib.ExitStack() as opened:
+        interfaces = [bind_tls(address) for address in http.listen]
+        for one in interfaces:
+            opened.callback(one.close)
+        further = (kind_of(http, interfaces),) if interfaces else ()
         supervisor.serve(
             data,
             said.listen,
             workers,
             said.nsid,
             ready,
-            further=(WRITER, SYNC),
+            further=(WRITER, SYNC, *further),
             tls=_tls(said, opened),
         )
     return 0
