@@ -156,7 +156,7 @@ def show_proof(call: Call) -> Answer:
     try:
         return Answer(registry.prove(leaf).text(), media=PLAIN)
     except audit.NotCoveredError as error:
-        raise Problem(Fault.UNAVAILABLE, str(error)) from None
+        raise missing(name, str(error)) from None
 
 
 def show_filing(call: Call) -> Answer:
