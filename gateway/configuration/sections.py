@@ -106,6 +106,13 @@ class Http:
         "私钥",
         "/etc/csid/tls.key",
     )
+    public_url: str = option(
+        values.text,
+        "",
+        "what links in answers begin with, where others reach it by another name",
+        "对外网址",
+        "https://registry.example.cn",
+    )
     per_second: int = option(
         values.number(1, 1_000_000),
         20_000,

@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 from csid.identifier import fold
 from gateway.http import tokens
 from gateway.http.problems import Fault, Problem
+from gateway.visibility import Audience
 from registry.rules.policy import MAY_AUDIT
 from registry.rules.requests import (
     Actor,
@@ -20,6 +21,7 @@ from registry.rules.requests import (
     JudgeOwner,
     Mint,
     QualifyOwner,
+    RequestFiling,
     Retire,
     Role,
     Update,
@@ -52,6 +54,10 @@ class Caller(NamedTuple):
         """Whether it may see what is not for everybody of a name: who did what, and why."""
         own = self.actor.role is Role.REGISTRAR and name.partition("/")[0] == self.actor.owner
         return self.covers(name) and (self.audits or own)
+
+    def audience(self, name: str) -> Audience:
+        """What it sees of a name."""
+        return Audience.KNOWING if self.knows(name) else Audience.CALLER
 
     def require(self, names: Iterable[str]) -> None:
         """Refuse what the token does not reach.
@@ -118,6 +124,7 @@ _TOUCHED: Final[dict[type, Any]] = {
     Mint: lambda body: (fold(body.pool),),
     Alias: lambda body: (str(body.old), str(body.new)),
     AddPool: lambda body: (fold(body.place),),
+    RequestFiling: lambda body: (fold(body.cut),),
     AddOwner: _of_code,
     UpdateOwner: _of_code,
     JudgeOwner: _of_code,

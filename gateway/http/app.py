@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_address
 from typing import Any, Final
 
 import msgspec
@@ -25,7 +26,10 @@ from gateway.http.limits import Limits
 from gateway.http.problems import MEDIA_TYPE, Fault, Problem
 from gateway.http.routes import ROUTES
 from gateway.http.work import Work
+from gateway.rdap import objects
+from gateway.rdap.queries import LOOK_UPS, LookUp
 from registry.tables.transaction import TransactionView
+from resolver.server.connections import IPV6_PEER_OCTETS
 from resolver.server.counters import BATCHES, QUERIES, Counters
 from resolver.server.notices import Repeated
 
@@ -33,9 +37,11 @@ BODY_OCTETS: Final = 4 << 20
 BODY_SECONDS: Final = 20.0  # for all of a body to come
 LOOK_SECONDS: Final = 0.1  # between two looks for a change that is waited for
 THREADS: Final = 16
-AT_ONCE: Final = 32  # calls of one caller
+AT_ONCE: Final = 8  # calls of one caller
 FAILURES_PER_SECOND: Final = 5.0  # of one address that presents no token that holds
 FAILURES_BURST: Final = 50.0
+STRANGERS_PER_SECOND: Final = 50.0  # look-ups of one address over RDAP
+STRANGERS_BURST: Final = 500.0
 
 _DOCUMENT: Final = "/v1/openapi.json"
 _STATUS_FAULTS: Final = {404: Fault.NO_SUCH_PATH, 405: Fault.METHOD}
@@ -51,20 +57,30 @@ class Application:
         per_second: items that one caller may ask for in a second, for long.
         counters: calls and problems are counted there.
         complaints: of what is no caller's fault.
+        public: what links begin with; empty: what the caller has asked for.
 
     Attributes:
         asgi: for a server.
     """
 
     def __init__(
-        self, work: Work, per_second: float, counters: Counters, complaints: Repeated
+        self,
+        work: Work,
+        per_second: float,
+        counters: Counters,
+        complaints: Repeated,
+        public: str = "",
     ) -> None:
         self._work = work
         self._counters = counters
         self._complaints = complaints
         self._limits = Limits(per_second, 2 * per_second, AT_ONCE, time.monotonic)
         self._failures = Limits(FAILURES_PER_SECOND, FAILURES_BURST, AT_ONCE, time.monotonic)
-        self._pool = ThreadPoolExecutor(THREADS, "http")
+        self._strangers = Limits(STRANGERS_PER_SECOND, STRANGERS_BURST, AT_ONCE, time.monotonic)
+        self._public = public
+        # Apart, so that what waits for the writer holds nobody up who reads.
+        self._reading = ThreadPoolExecutor(THREADS, "reading")
+        self._writing = ThreadPoolExecutor(THREADS, "writing")
         self._document = _encode(openapi.document())
         self.asgi = Starlette(
             routes=[
@@ -72,6 +88,11 @@ class Application:
                 *(
                     PathRoute(_with_slashes(one.path), self._endpoint(one), methods=[one.method])
                     for one in ROUTES
+                ),
+                PathRoute("/rdap/help", self._show_help),
+                *(
+                    PathRoute(f"/rdap/{kind}/{{what:path}}", self._looking_up(look_up))
+                    for kind, look_up in LOOK_UPS.items()
                 ),
             ],
             exception_handlers={
@@ -81,11 +102,16 @@ class Application:
             },
         )
 
+        self.asgi.router.redirect_slashes = False  # a path is there, or not
+
     def close(self) -> None:
         """End the threads."""
-        self._pool.shutdown()
+        self._reading.shutdown()
+        self._writing.shutdown()
 
     def _endpoint(self, route: Route) -> Callable[[Request], Awaitable[Response]]:
+        pool = self._writing if route.writes else self._reading
+
         async def endpoint(request: Request) -> Response:
             self._counters[QUERIES] += 1
             who = self._caller(request)
@@ -95,13 +121,12 @@ class Application:
             try:
                 query = read_query(route, request.query_params.multi_items())
                 given = await _given(request) if route.writes else None
-                headers = {key.lower(): value for key, value in request.headers.items()}
-                call = Call(who, request.path_params, query, headers, given, self._work)
+                call = Call(who, request.path_params, query, _headers(request), given, self._work)
                 if query.get("wait"):
                     await self._change_after(query.get("since", 0), query["wait"])
                 loop = asyncio.get_running_loop()
-                answer = await loop.run_in_executor(self._pool, route.handle, call)
-                self._limits.take(name, answer.cost - 1)
+                answer = await loop.run_in_executor(pool, route.handle, call)
+                self._limits.charge(name, answer.cost - 1)
             finally:
                 self._limits.leave(name)
             return _response(answer)
@@ -109,21 +134,21 @@ class Application:
         return endpoint
 
     def _caller(self, request: Request) -> Caller:
-        """Who calls; whoever presents what does not hold again and again has to wait."""
-        address = request.client.host if request.client else ""
-        self._failures.take(address, 0)
+        """Who calls. Whoever presents again and again what does not hold has to wait; others at his
+        address, as behind one gateway, do not.
+        """
         try:
             with self._work.registry.store.read() as read:
                 header = request.headers.get("authorization")
                 return caller(TransactionView(read), header, int(time.time()))
         except Problem:
-            self._failures.take(address)
+            self._failures.take(_site(request))
             raise
 
     async def _change_after(self, since: int, seconds: int) -> None:
-        """Wait until the log has a leaf of this number, or the time is over."""
+        """Wait until the log goes on behind a leaf that is its next one, or the time is over."""
         until = time.monotonic() + seconds
-        while self._size() <= since and (left := until - time.monotonic()) > 0:
+        while self._size() == since and (left := until - time.monotonic()) > 0:
             await asyncio.sleep(min(LOOK_SECONDS, left))
 
     def _size(self) -> int:
@@ -132,6 +157,26 @@ class Application:
 
     async def _show_document(self, _: Request) -> Response:
         return Response(self._document, media_type=JSON)
+
+    async def _show_help(self, _: Request) -> Response:
+        return _rdap(objects.about())
+
+    def _looking_up(self, look_up: LookUp) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            self._counters[QUERIES] += 1
+            try:
+                self._strangers.take(_site(request))
+                who = self._caller(request) if "authorization" in request.headers else None
+                what, base = request.path_params["what"], self._public or str(request.base_url)
+                args = self._work.registry, what, who, base.rstrip("/")
+                loop = asyncio.get_running_loop()
+                return _rdap(await loop.run_in_executor(self._reading, look_up, *args))
+            except Problem as problem:
+                self._counters[BATCHES] += 1
+                said = objects.error(problem.http, problem.body["title"], str(problem))
+                return _rdap(said, problem.http, problem.headers)
+
+        return endpoint
 
     async def _problem(self, _: Request, error: Exception) -> Response:
         self._counters[BATCHES] += 1
@@ -150,6 +195,22 @@ class Application:
         return await self._problem(request, Problem(Fault.BROKEN, detail))
 
 
+def _headers(request: Request) -> dict[str, str]:
+    """Header fields by names in lower case; those that come many times as one (RFC 9110 5.3)."""
+    fields = request.headers
+    return {name: ", ".join(fields.getlist(name)) for name in fields}
+
+
+def _site(request: Request) -> str:
+    """Whom strangers are counted by: the address, of IPv6 its /64, in which a site has any."""
+    host = request.client.host if request.client else ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return ""
+    return host if address.version == 4 else address.packed[:IPV6_PEER_OCTETS].hex()
+
+
 async def _given(request: Request) -> Any:
     """The JSON of a body; None if there is none.
 
@@ -157,7 +218,7 @@ async def _given(request: Request) -> Any:
         Problem: it is too long, too slow, or no JSON.
     """
     length = request.headers.get("content-length", "0")
-    if not length.isdecimal() or int(length) > BODY_OCTETS:
+    if not length.isdecimal() or len(length) > 10 or int(length) > BODY_OCTETS:
         raise _too_long()
     octets = bytearray()
     try:
@@ -184,6 +245,12 @@ async def _given(request: Request) -> Any:
 
 
 _CLOSE: Final = {"Connection": "close"}
+
+
+def _rdap(said: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer that pages of others may read, too (RFC 7480 section 5.6)."""
+    anywhere = {"Access-Control-Allow-Origin": "*"}
+    return Response(_encode(said), status, anywhere | dict(headers or {}), objects.MEDIA_TYPE)
 
 
 def _too_long() -> Problem:

@@ -25,6 +25,7 @@ from registry.rules.requests import (
     JudgeOwner,
     Mint,
     QualifyOwner,
+    RequestFiling,
     Retire,
     Update,
     UpdateOwner,
@@ -151,7 +152,7 @@ def _update(given: Given) -> Body:
     facts = given["record"]
     if not facts and "ttl" not in given:
         raise Problem(Fault.VALUE, "record: nothing to change is given")
-    if facts.get("state", None) is not None:
+    if "state" in facts:
         raise Problem(Fault.VALUE, "record: a state is changed by its own operation, as suspend")
     return Update(
         _identifier(given),
@@ -287,5 +288,11 @@ QUALIFY_OWNER: Final = Operation(
     {"owner": Member(IDENTIFIER, True), "granted": Member(FLAG, True)},
     lambda given: QualifyOwner(fold(given["owner"]), given["granted"]),
     ("owner",),
+)
+REQUEST_FILING: Final = Operation(
+    Words("申请切分点备案", "ask the national node to delegate a cut to this node"),
+    {"cut": Member(IDENTIFIER, True)},
+    lambda given: RequestFiling(given["cut"]),
+    (),
 )
 JUDGEMENTS: Final = {one.value: _judge(one) for one in Judgement}

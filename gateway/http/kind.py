@@ -37,7 +37,7 @@ def require_safe(said: Http) -> None:
 
 def kind_of(said: Http, bound: Sequence[Bound]) -> Kind:
     """The kind of process, with the sockets it is to serve."""
-    options = ["--per-second", str(said.per_second)]
+    options = ["--per-second", str(said.per_second), "--public-url", said.public_url]
     if said.tls_cert is not None:
         key = said.tls_key or said.tls_cert
         options += ["--tls-cert", str(said.tls_cert.absolute()), "--tls-key", str(key.absolute())]

@@ -41,8 +41,8 @@ class Limits:
         self._clock = clock
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
 
-    def take(self, name: str, cost: float = 1.0) -> None:
-        """Take from a bucket, which may go below nothing by one call.
+    def take(self, name: str) -> None:
+        """Take one from a bucket.
 
         Raises:
             Problem: there is nothing left; it says when there will be.
@@ -55,7 +55,13 @@ class Limits:
                 f"more than {self._per_second:g} a second for long; ask again in {wait} s",
                 {"Retry-After": str(wait)},
             )
-        bucket.level -= cost
+        bucket.level -= 1
+
+    def charge(self, name: str, more: float) -> None:
+        """Take what a call has turned out to cost besides: the bucket may go below nothing by it,
+        and the next call waits.
+        """
+        self._filled(name).level -= more
 
     def enter(self, name: str) -> None:
         """Begin a call; `leave` ends it.

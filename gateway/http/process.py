@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import contextlib
 import gc
+import logging
 import os
 import signal
 import socket
@@ -72,6 +73,7 @@ async def run(options: argparse.Namespace) -> None:
     Raises:
         CsidError: the data directory cannot be read.
     """
+    logging.getLogger("_granian").disabled = True  # what there is to say, the process says
     complaints = Repeated()
     with contextlib.ExitStack() as opened:
         asker, listener = (socket.socket(fileno=fd) for fd in options.fd)
@@ -80,7 +82,9 @@ async def run(options: argparse.Namespace) -> None:
         work = Work(options.data, complaints)
         opened.callback(work.close)
         counters = open_inherited(options.counters_fd)
-        application = Application(work, options.per_second, counters, complaints)
+        application = Application(
+            work, options.per_second, counters, complaints, options.public_url
+        )
         opened.callback(application.close)
         server = Listening(
             listener, application, ssl_cert=options.tls_cert, ssl_key=options.tls_key
@@ -114,6 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tls-cert", type=Path, help="certificate with those of its issuers")
     parser.add_argument("--tls-key", type=Path, help="its private key")
     parser.add_argument("--per-second", type=float, required=True, help="items of one caller")
+    parser.add_argument("--public-url", default="", help="what links begin with")
     options = parser.parse_args(arguments)
     try:
         asyncio.run(run(options))

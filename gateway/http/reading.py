@@ -22,7 +22,7 @@ from registry.rules.participants import KIND_BY_WORD, KINDS
 from registry.rules.requests import Role
 from registry.rules.status import Status
 from registry.tables import codec, log_entry
-from registry.tables.enums import STANDING_WORDS
+from registry.tables.enums import STANDING_WORDS, WORDS
 from registry.tables.rows import Assignment
 from registry.tables.search import Query, page, read_query
 from registry.tables.transaction import TransactionView
@@ -31,6 +31,7 @@ from registry.tables.view import View, get_assignment, get_gone, get_owner, get_
 PAGE: Final = 100  # items, unless asked for more
 PAGE_MAX: Final = 1_000
 LEAVES_LOOKED_AT: Final = 5_000  # for one page of changes, most of which may be hidden
+FILINGS_COST: Final = 100  # all that waits is looked at
 WAIT_MAX: Final = 30  # seconds
 
 LIMIT: Final = Member({"type": "integer", "minimum": 1, "maximum": PAGE_MAX})
@@ -98,7 +99,10 @@ def show_identifier(call: Call) -> Answer:
     asked = call.headers.get("if-none-match", "")
     if tag in (one.strip().removeprefix("W/") for one in asked.split(",")):
         return Answer(None, 304, {"ETag": tag})
-    return Answer(shown.whole_identifier(name, row, registry.settings), headers={"ETag": tag})
+    return Answer(
+        shown.whole_identifier(name, row, registry.settings, call.caller.audience(name)),
+        headers={"ETag": tag},
+    )
 
 
 def find_identifiers(call: Call) -> Answer:
@@ -119,7 +123,10 @@ def find_identifiers(call: Call) -> Answer:
             found = page(seen, query, most, after)
     except IdentifierError as error:
         raise Problem(Fault.VALUE, str(error)) from None
-    items = [shown.identifier(one.identifier, one.row) for one in found.items]
+    items = [
+        shown.identifier(one.identifier, one.row, call.caller.audience(one.identifier))
+        for one in found.items
+    ]
     return Answer({"items": items, "next": found.after or None})
 
 
@@ -137,8 +144,8 @@ def show_history(call: Call) -> Answer:
     with call.work.registry.view() as seen:
         _row(seen, name)
     changes = call.work.registry.history(name)
-    is_whole = call.caller.knows(name)
-    return Answer({"items": [shown.change(one.index, one.leaf, is_whole) for one in changes]})
+    audience = call.caller.audience(name)
+    return Answer({"items": [shown.change(one.index, one.leaf, audience) for one in changes]})
 
 
 def show_proof(call: Call) -> Answer:
@@ -176,16 +183,24 @@ def show_filing(call: Call) -> Answer:
             "time": shown.moment(receipt.leaf.time),
             "leaf": receipt.index,
         }
-    state = shown.identifier(name, row)["state"]
+    state = WORDS[row.state].record
     return Answer({"identifier": name, "state": state, "receipt": said})
 
 
 def list_filings(call: Call) -> Answer:
-    """The cuts that are filed, and what waits below them, as far as the caller may know."""
+    """The cuts that are filed, and what waits below them, as far as the caller may know.
+
+    Raises:
+        Problem: it may know nothing of it.
+    """
+    if not call.caller.audits and call.caller.actor.role is not Role.REGISTRAR:
+        raise Problem(
+            Fault.FORBIDDEN, "what is filed is for registrars, of their owner, and who may audit"
+        )
     with call.work.registry.store.read() as read:
         found = status(read, TransactionView(read), every=True)
     items = list(shown.filings([one for one in found if call.caller.knows(one.cut)]))
-    return Answer({"items": items})
+    return Answer({"items": items}, cost=FILINGS_COST)
 
 
 def show_checkpoint(call: Call) -> Answer:
@@ -227,7 +242,7 @@ def show_owner(call: Call) -> Answer:
         row = get_owner(seen, code) if code.isascii() else None
     if row is None:
         raise missing(code[:40], "the owner is not registered")
-    return Answer(shown.owner(code, row, call.caller.knows(code)))
+    return Answer(shown.owner(code, row, call.caller.audience(code)))
 
 
 def list_owners(call: Call) -> Answer:
@@ -237,7 +252,7 @@ def list_owners(call: Call) -> Answer:
         raise Problem(Fault.VALUE, "after: expected an owner's code")
     with call.work.registry.view() as seen:
         found = list(islice(_owners(call, seen, after), most + 1))
-    items = [shown.owner(code, row, call.caller.knows(code)) for code, row in found[:most]]
+    items = [shown.owner(code, row, call.caller.audience(code)) for code, row in found[:most]]
     return Answer({"items": items, "next": found[most - 1][0] if len(found) > most else None})
 
 
@@ -252,19 +267,28 @@ def _owners(call: Call, seen: View, after: str) -> Iterator[tuple[str, Any]]:
 
 
 def list_changes(call: Call) -> Answer:
-    """The changes from a leaf on, in their order, those that the caller may know of."""
+    """The changes from a leaf on, in their order, those that the caller may know of.
+
+    Raises:
+        Problem: the log does not go so far.
+    """
     since, most = call.query.get("since", 0), call.query.get("limit", PAGE)
     items: list[dict[str, Any]] = []
     with call.work.registry.log() as log:
         size = log.size
-        at = min(since, size)
-        end = min(size, at + LEAVES_LOOKED_AT)
+        if since > size:
+            raise Problem(
+                Fault.VALUE,
+                f"since: the log has {size:,} leaves; it is another one, or an older copy was put "
+                "back: begin anew",
+            )
+        at, end = since, min(size, since + LEAVES_LOOKED_AT)
         for leaf in log.leaves(at, end):
             if len(items) == most:
                 break
             entry = log_entry.decode(leaf)
             is_whole = call.caller.knows(entry.on)
             if is_whole or (entry.kind in shown.ON_IDENTIFIERS and call.caller.covers(entry.on)):
-                items.append(shown.change(at, entry, is_whole))
+                items.append(shown.change(at, entry, call.caller.audience(entry.on)))
             at += 1
     return Answer({"items": items, "next": at, "size": size})

@@ -12,6 +12,7 @@ from gateway.http.bodies import (
     JUDGEMENTS,
     OPERATIONS,
     QUALIFY_OWNER,
+    REQUEST_FILING,
     STEPS,
     UPDATE_OWNER,
 )
@@ -172,6 +173,14 @@ ROUTES: Final[tuple[Route, ...]] = (
         Words("备案情况", "the cuts that are filed, and what waits below them"),
         reading.list_filings,
         answer="Filings",
+    ),
+    Route(
+        "POST",
+        "/v1/filing",
+        "requestFiling",
+        REQUEST_FILING.words,
+        writing.carrying_out(REQUEST_FILING),
+        REQUEST_FILING,
     ),
     Route(
         "GET",

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from csid.identifier import parse
 from csid.record import decode
+from gateway.visibility import Audience, visible
 from registry.network.status import CutStatus
 from registry.rules.decision import Decision
 from registry.rules.participants import KINDS
@@ -40,9 +41,9 @@ def moment(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
-def identifier(name: str, row: Assignment) -> dict[str, Any]:
+def identifier(name: str, row: Assignment, audience: Audience) -> dict[str, Any]:
     """An identifier as lists have it."""
-    return {
+    whole = {
         "identifier": name,
         "state": WORDS[row.state].record,
         "since": moment(row.since),
@@ -52,20 +53,24 @@ def identifier(name: str, row: Assignment) -> dict[str, Any]:
         "target": row.target or None,
         "record": decode(row.record).json(),
     }
+    return visible("identifier", whole, audience)
 
 
-def whole_identifier(name: str, row: Assignment, settings: Settings) -> dict[str, Any]:
+def whole_identifier(
+    name: str, row: Assignment, settings: Settings, audience: Audience
+) -> dict[str, Any]:
     """An identifier by itself, with its other names."""
     parsed = parse(name)
-    return identifier(name, row) | {
+    others = {
         "dns": parsed.to_dns_name(settings.suffix),
         "handle": parsed.to_handle(settings.handle_authority),
     }
+    return identifier(name, row, audience) | visible("identifier", others, audience)
 
 
-def owner(code: str, row: Owner, is_whole: bool) -> dict[str, Any]:
-    """An owner; whom to reach there, and how much it may have, is not for everybody."""
-    shown = {
+def owner(code: str, row: Owner, audience: Audience) -> dict[str, Any]:
+    """An owner."""
+    whole = {
         "owner": code,
         "name": row.name,
         "kinds": [KINDS[kind].word for kind in row.kinds],
@@ -73,8 +78,10 @@ def owner(code: str, row: Owner, is_whole: bool) -> dict[str, Any]:
         "qualified": row.qualified,
         "since": moment(row.since),
         "leaf": row.leaf,
+        "contact": row.contact,
+        "quota": row.quota,
     }
-    return shown | ({"contact": row.contact, "quota": row.quota} if is_whole else {})
+    return visible("owner", whole, audience)
 
 
 def pool(row: Pool, use: PoolUse) -> dict[str, Any]:
@@ -92,10 +99,10 @@ def pool(row: Pool, use: PoolUse) -> dict[str, Any]:
     }
 
 
-def change(index: int, entry: LogEntry, is_whole: bool) -> dict[str, Any]:
-    """A change, as its leaf has it; who made it and why is not for everybody."""
+def change(index: int, entry: LogEntry, audience: Audience) -> dict[str, Any]:
+    """A change, as its leaf has it."""
     on_identifier = entry.kind in ON_IDENTIFIERS
-    shown = {
+    whole = {
         "leaf": index,
         "kind": entry.kind,
         "subject": entry.on,
@@ -103,10 +110,6 @@ def change(index: int, entry: LogEntry, is_whole: bool) -> dict[str, Any]:
         "time": moment(entry.time),
         "record": decode(entry.after).json() if on_identifier and entry.after else None,
         "ttl": entry.ttl if on_identifier else None,
-    }
-    if not is_whole:
-        return shown
-    return shown | {
         "by": entry.by,
         "role": entry.role,
         "for": entry.for_ or None,
@@ -114,6 +117,7 @@ def change(index: int, entry: LogEntry, is_whole: bool) -> dict[str, Any]:
         "why": entry.why or None,
         "previous": entry.prev if entry.prev >= 0 else None,
     }
+    return visible("change", whole, audience)
 
 
 def filings(found: list[CutStatus]) -> Iterator[dict[str, Any]]:

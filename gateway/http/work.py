@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
@@ -16,6 +17,8 @@ from registry.service import Registry
 from registry.writer.client import Client, Pending, connected
 from resolver.server.notices import Repeated
 
+START_SECONDS: Final = 2.0  # for a writer to be there
+_PAUSE_SECONDS: Final = 0.05  # between two attempts to reach it
 _RETRY: Final = {"Retry-After": "1"}
 _UNASKED: Final = Problem(Fault.UNAVAILABLE, "not asked; ask again", _RETRY)
 
@@ -102,16 +105,28 @@ class Work:
         )
 
     def _connected(self) -> Client:
-        with self._lock:
-            if self._writer is None:
-                try:
-                    self._writer = connected(self._data)
-                except StoreError as error:
-                    self._complaints.tell(f"http: {error}")
-            if self._writer is None:
+        """The writer, waited for a moment where the node has just begun.
+
+        Raises:
+            Problem: there is none.
+        """
+        until = time.monotonic() + START_SECONDS
+        while True:
+            with self._lock:
+                if self._writer is None:
+                    self._connect()
+                if self._writer is not None:
+                    return self._writer
+            if time.monotonic() >= until:
                 raise Problem(
                     Fault.UNAVAILABLE,
                     "nothing is written at the moment, and nothing was done; ask again",
                     _RETRY,
                 )
-            return self._writer
+            time.sleep(_PAUSE_SECONDS)
+
+    def _connect(self) -> None:
+        try:
+            self._writer = connected(self._data)
+        except StoreError as error:
+            self._complaints.tell(f"http: {error}")

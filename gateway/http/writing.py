@@ -39,7 +39,8 @@ def request_of(
         Problem: it stands for none, or for one that the caller does not reach.
     """
     body = read(operation, given, besides)
-    call.caller.require(touched(body))
+    if call.caller.prefixes:
+        call.caller.require(touched(body))
     why = given.get(REASON, reason)
     if not isinstance(why, str):
         raise Problem(Fault.VALUE, "reason: expected a text")

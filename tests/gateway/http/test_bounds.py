@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -12,7 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from starlette.requests import Request
+from starlette.types import Message
 
+from gateway.http import app
 from gateway.http.limits import MOST_CALLERS, Limits
 from gateway.http.problems import Problem
 from gateway.http.process import HEAD_SECONDS
@@ -76,15 +80,19 @@ def test_it_ends_with_the_node_and_is_replaced_when_it_dies(interface: Interface
 def test_a_caller_has_a_rate_and_a_burst() -> None:
     now = 0.0
     limits = Limits(10, 20, 2, lambda: now)
-    limits.take("a", 15)
-    limits.take("a", 15)  # the last one may go below
+    limits.take("a")
+    limits.charge("a", 30)  # as of a batch: that goes below, and the next one waits
     with pytest.raises(Problem) as refused:
         limits.take("a")
     assert refused.value.http == 429
-    wait = float(refused.value.headers["Retry-After"])
     limits.take("b")
-    now = wait
+    now = float(refused.value.headers["Retry-After"])
     limits.take("a")
+    now += 60.0
+    for _ in range(20):
+        limits.take("a")
+    with pytest.raises(Problem):
+        limits.take("a")
 
 
 def test_a_caller_has_so_many_calls_at_a_time() -> None:
@@ -132,3 +140,31 @@ def test_one_caller_alone_has_to_wait(tmp_path: Path) -> None:
             codes = [stranger.get("/v1/owners").status_code for _ in range(80)]
         assert codes[0] == 401
         assert codes[-1] == 429
+        assert found.client("auditor").get(f"/v1/owners/{OWNER}").status_code == 200
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app, "BODY_SECONDS", 0.01)
+
+    async def receive() -> Message:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    asked = Request({"type": "http", "method": "POST", "headers": []}, receive)
+    with pytest.raises(Problem) as refused:
+        asyncio.run(app._given(asked))
+    assert refused.value.http == 408
+
+
+def test_a_body_is_read_no_further_than_it_is_taken() -> None:
+    parts = 0
+
+    async def receive() -> Message:
+        nonlocal parts
+        parts += 1
+        return {"type": "http.request", "body": bytes(1 << 20), "more_body": True}
+
+    asked = Request({"type": "http", "method": "POST", "headers": []}, receive)
+    with pytest.raises(Problem) as refused:
+        asyncio.run(app._given(asked))
+    assert (refused.value.http, parts) == (413, 5)

@@ -225,6 +225,8 @@ def test_changes_are_followed_from_where_one_was(
         at = answer["next"]
     assert [one["leaf"] for one in every] == list(range(at))
     assert office.get("/v1/changes", params={"since": at}).json()["items"] == []
+    beyond = office.get("/v1/changes", params={"since": at + 99, "wait": 30})
+    assert "an older copy" in beyond.json()["detail"]
     code = str(identifier("H001"))
     desk.post("/v1/identifiers", json={"identifier": code, "record": RECORD})
     (new,) = office.get("/v1/changes", params={"since": at, "wait": 20}).json()["items"]
@@ -279,6 +281,8 @@ def test_proofs_are_for_those_who_may_know(interface: Interface, desk: httpx.Cli
         (b"{", 400),
         (b"\xff", 400),
         (b"[" * 100_000, 400),
+        (b'{"identifier": "\\ud800"}', 400),
+        (b'{"identifier": "x", "ttl": 1e999}', 400),
         (b"[]", 422),
         (b"{}", 422),
         (b'{"identifier": 1}', 422),
@@ -301,8 +305,8 @@ def test_what_is_not_there_is_a_problem(desk: httpx.Client) -> None:
     assert desk.delete("/v1/identifiers").status_code == 405
     nobody = desk.get(f"/v1/identifiers/{identifier('9999')}")
     assert (nobody.status_code, nobody.json()["name"]) == (404, "NOT_FOUND")
-    wrong = desk.get("/v1/identifiers/what")
-    assert wrong.status_code == 422
+    for path in ("what", "%ff", "%00", "a" * 9_000):
+        assert desk.get(f"/v1/identifiers/{path}").status_code == 422
     text = desk.post("/v1/identifiers", content=b"{}", headers={"Content-Type": "text/plain"})
     assert text.status_code == 415
 
