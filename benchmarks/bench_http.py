@@ -1,7 +1,8 @@
-"""Registrations over HTTPS by one client on one connection that stays open: singly, and in batches.
+"""Registrations over HTTPS by one client, on a connection that stays open: singly, in batches.
 
-Run from the checkout: `python -m benchmarks.bench_http [--seconds N] [--rounds N] [--keep]`. Each is
-durable when it is answered. The two take turns; requests are made before their slice begins.
+Run from the checkout: `python -m benchmarks.bench_http [--seconds N] [--rounds N] [--keep]`.
+Each is durable when it is answered. The two take turns; requests are made before their slice
+begins. With the CPU time that the processes of the interface and of the writer took for one.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from benchmarks.bench_import import accredit, csid, owner_codes
+from benchmarks.processes import cpu_seconds, family
 from benchmarks.report import Report, number
 from benchmarks.server import CHECKOUT
 from csid.identifier import make
@@ -31,8 +34,17 @@ from registry.service import Registry
 
 ROUNDS = 5
 SINGLE, BATCHES = "singly", f"batches of {BATCH_MAX:,}"
+MODULES = {"interface": b"gateway.http.process", "writer": b"registry.writer.process"}
 RECORD = {"state": "active", "endpoints": ["https://a.cloud.example:8443"], "vcpu": 8}
 MADE_BEFORE = {SINGLE: 4_000, BATCHES: 40}  # bodies for a second
+
+
+class Slice(NamedTuple):
+    """What one slice came to: registrations a second, CPU µs of one."""
+
+    rate: float
+    interface_us: float
+    writer_us: float
 
 
 def registrations() -> Iterator[dict[str, object]]:
@@ -44,8 +56,8 @@ def registrations() -> Iterator[dict[str, object]]:
 
 
 @contextmanager
-def offered(data: Path, folder: Path) -> Iterator[tuple[str, int]]:
-    """A running node with its interface; gives host and port."""
+def offered(data: Path, folder: Path) -> Iterator[tuple[str, int, dict[str, int]]]:
+    """A running node with its interface; gives host, port, and who serves it."""
     words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
     words += [
         "-nodes",
@@ -67,8 +79,19 @@ def offered(data: Path, folder: Path) -> Iterator[tuple[str, int]]:
         assert serving.stdout is not None
         ready = serving.stdout.readline()
         host, _, port = ready.partition(" http ")[2].partition(",")[0].rpartition(":")
-        yield host, int(port)
+        yield host, int(port), found_in(serving.pid)
         serving.terminate()
+
+
+def found_in(server: int) -> dict[str, int]:
+    """The processes that registrations go through, by what they are."""
+    found: dict[str, int] = {}
+    until = time.monotonic() + 10
+    while len(found) < len(MODULES) and time.monotonic() < until:
+        for pid in family(server):
+            line = Path(f"/proc/{pid}/cmdline").read_bytes()
+            found |= {name: pid for name, module in MODULES.items() if module in line}
+    return found
 
 
 def slice_of(
@@ -77,8 +100,9 @@ def slice_of(
     kind: str,
     some: Iterator[dict[str, object]],
     seconds: float,
-) -> float:
-    """Registrations a second."""
+    pids: Mapping[str, int],
+) -> Slice:
+    """What a slice comes to."""
     path, size = ("/v1/identifiers", 1) if kind == SINGLE else ("/v1/batches", BATCH_MAX)
     bodies = []
     for _ in range(int(MADE_BEFORE[kind] * seconds)):
@@ -86,6 +110,7 @@ def slice_of(
         given = items[0] if size == 1 else {"items": [{"op": "assign", **one} for one in items]}
         bodies.append(json.dumps(given).encode())
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    before = [cpu_seconds([pid]) for pid in pids.values()]
     done, started = 0, time.perf_counter()
     for body in bodies:
         connection.request("POST", path, body, headers)
@@ -96,7 +121,9 @@ def slice_of(
         done += size
         if time.perf_counter() - started >= seconds:
             break
-    return done / (time.perf_counter() - started)
+    rate = done / (time.perf_counter() - started)
+    spent = [cpu_seconds([pid]) - one for pid, one in zip(pids.values(), before, strict=True)]
+    return Slice(rate, *(one / done * 1e6 for one in spent))
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -119,21 +146,32 @@ def main(words: Sequence[str] | None = None) -> None:
     add += ["--role", "administrator", "--data", str(data)]
     token = subprocess.run(add, cwd=CHECKOUT, check=True, capture_output=True, text=True).stdout
     some = registrations()
-    rates: dict[str, list[float]] = {SINGLE: [], BATCHES: []}
-    with offered(data, folder) as (host, port):
+    rates: dict[str, list[Slice]] = {SINGLE: [], BATCHES: []}
+    with offered(data, folder) as (host, port, pids):
         context = ssl.create_default_context(cafile=str(folder / "cert.pem"))
         connection = http.client.HTTPSConnection(host, port, context=context)
         for _ in range(options.rounds):
             for kind, found in rates.items():
                 connection.close()  # it has waited for longer than it may while bodies were made
-                found.append(slice_of(connection, token.strip(), kind, some, options.seconds))
+                found.append(slice_of(connection, token.strip(), kind, some, options.seconds, pids))
     shutil.rmtree(folder)
-    report.raw = dict(rates)
+    report.raw = {kind: [one._asdict() for one in found] for kind, found in rates.items()}
     rows = [
-        [kind, *(number(of(found), 0) for of in (median, min, max))]
+        [
+            kind,
+            *(number(of(one.rate for one in found), 0) for of in (median, min, max)),
+            *(number(median(column), 0) for column in list(zip(*found, strict=True))[1:]),
+        ]
         for kind, found in rates.items()
     ]
-    heads = ("registrations", "a second, median", "least", "most")
+    heads = (
+        "registrations",
+        "a second, median",
+        "least",
+        "most",
+        "CPU µs of the interface",
+        "CPU µs of the writer",
+    )
     report.add("registrations over HTTPS, one client", heads, rows)
     if options.keep:
         report.write()

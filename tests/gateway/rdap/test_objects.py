@@ -19,13 +19,14 @@ from tests.support.commands import Node
 from tests.support.interface import offered
 from tests.support.registering import OWNER, RECORD, book, identifier
 
-SETTINGS = Settings("csid.internal.", "0.EXAMPLE")
+SETTINGS = Settings("csid.internal.", "0.EXAMPLE", bytes(16), bytes(16))
 HOLDER = Owner((Kind.RESOURCE_PROVIDER,), Standing.ACCREDITED, "杭州", "noc@a.cn", 9, True, 7, 60)
 ONE = str(identifier())
 
 
 def row(state: State, **facts: object) -> Assignment:
-    record = encode(Record({"state": WORDS[state].record, **facts}))
+    ended = {"ended": "2026-01-01"} if state is State.RETIRED else {}
+    record = encode(Record({"state": WORDS[state].record, **ended, **facts}))
     return Assignment(state, 3, 60, 120, 0, record, "")
 
 
@@ -91,25 +92,28 @@ def test_everybody_may_ask(tmp_path: Path) -> None:
     node = Node(tmp_path / "node")
     node.accredit(OWNER)
     node.must("assign", ONE)
-    with offered(node, tmp_path, more='public-url = "https://r.example/"') as interface:
-        with interface.client() as anybody, interface.client("auditor") as auditor:
-            name = anybody.get(f"/rdap/domain/{ONE}").json()["ldhName"]
-            for form in (name, f"{name}.", ONE, ONE.lower()):
-                answer = anybody.get(f"/rdap/domain/{form}")
-                assert answer.status_code == 200, answer.text
-                assert answer.headers["Content-Type"] == objects.MEDIA_TYPE
-                assert answer.json()["handle"] == ONE
-                assert answer.json()["links"][0]["href"].startswith("https://r.example/rdap/")
-            assert "noc@a.cn" not in anybody.get(f"/rdap/entity/{OWNER}").text
-            assert "noc@a.cn" in auditor.get(f"/rdap/entity/{OWNER}").text
-            assert "domain/NAME" in anybody.get("/rdap/help").text
-            for path, status in (
-                (f"/rdap/domain/{identifier('9999')}", 404),
-                ("/rdap/entity/nobody", 404),
-                ("/rdap/entity/主体", 404),
-                ("/rdap/domain/what", 400),
-            ):
-                refused = anybody.get(path)
-                assert (refused.status_code, refused.json()["errorCode"]) == (status, status)
-            wrong = anybody.get(f"/rdap/entity/{OWNER}", headers={"Authorization": "Bearer x"})
-            assert wrong.status_code == 401
+    with (
+        offered(node, tmp_path, more='public-url = "https://r.example/"') as interface,
+        interface.client() as anybody,
+        interface.client("auditor") as auditor,
+    ):
+        name = anybody.get(f"/rdap/domain/{ONE}").json()["ldhName"]
+        for form in (name, f"{name}.", ONE, ONE.lower()):
+            answer = anybody.get(f"/rdap/domain/{form}")
+            assert answer.status_code == 200, answer.text
+            assert answer.headers["Content-Type"] == objects.MEDIA_TYPE
+            assert answer.json()["handle"] == ONE
+            assert answer.json()["links"][0]["href"].startswith("https://r.example/rdap/")
+        assert "noc@a.cn" not in anybody.get(f"/rdap/entity/{OWNER}").text
+        assert "noc@a.cn" in auditor.get(f"/rdap/entity/{OWNER}").text
+        assert "domain/NAME" in anybody.get("/rdap/help").text
+        for path, status in (
+            (f"/rdap/domain/{identifier('9999')}", 404),
+            ("/rdap/entity/nobody", 404),
+            ("/rdap/entity/主体", 404),
+            ("/rdap/domain/what", 400),
+        ):
+            refused = anybody.get(path)
+            assert (refused.status_code, refused.json()["errorCode"]) == (status, status)
+        wrong = anybody.get(f"/rdap/entity/{OWNER}", headers={"Authorization": "Bearer x"})
+        assert wrong.status_code == 401
