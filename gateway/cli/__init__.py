@@ -70,6 +70,7 @@ COMMANDS: Final = {
         "validity", "what becomes of what is not valid any longer 有效期管理", _HOLDERS
     ),
     "owner": Command("owner", "participants and their accreditation 参与主体与准入", _HOLDERS),
+    "token": Command("token", "tokens for the HTTPS interface 令牌", _HOLDERS),
     "pool": Command("pool", "blocks of codes, and codes minted in them 资源池", _HOLDERS),
     "assign": Command("assign", "assign an identifier 赋码", _LIFE),
     "update": Command("update", "change the record of an identifier 变更记录", _LIFE),

@@ -84,6 +84,46 @@ class Serve:
 
 
 @dataclass(frozen=True, slots=True)
+class Http:
+    """`[http]`: the registry over HTTPS."""
+
+    listen: tuple[Address, ...] = option(
+        values.several(values.listener),
+        (),
+        "where to listen; without tls-cert on this machine alone",
+        "监听地址",
+        ("127.0.0.1:8443",),
+    )
+    tls_cert: Path | None = option(
+        values.path,
+        None,
+        "certificate with those of its issuers (PEM)",
+        "证书",
+        "/etc/csid/tls.pem",
+    )
+    tls_key: Path | None = option(
+        values.path,
+        None,
+        "its private key (PEM), if the certificate's file has none",
+        "私钥",
+        "/etc/csid/tls.key",
+    )
+    public_url: str = option(
+        values.text,
+        "",
+        "what links in answers begin with, where others reach it by another name",
+        "对外网址",
+        "https://registry.example.cn",
+    )
+    per_second: int = option(
+        values.number(1, 1_000_000),
+        20_000,
+        "requests, and items of batches, that one token may ask for in a second",
+        "每个令牌每秒请求数",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class ActorSection:
     """`[[actor]]`: who acts, by what the operating system says of a process that asks."""
 
@@ -185,6 +225,7 @@ class Configuration:
 
     node: Node = field(default_factory=Node)
     serve: Serve = field(default_factory=Serve)
+    http: Http = field(default_factory=Http)
     actor: tuple[ActorSection, ...] = ()
     log: Log = field(default_factory=Log)
     rate_limit: RateLimit = field(default_factory=RateLimit)

@@ -71,6 +71,8 @@ EFFECTS: Final[Mapping[str, Callable[[Step], Effect]]] = {
     "leave": handover.left,
     "take": handover.taken,
     "take.subtree": handover.subtree_taken,
+    "token.add": parties.token_added,
+    "token.revoke": parties.token_revoked,
     "zone.load": node.zone_changed,
     "zone.drop": node.zone_changed,
     "zone.update": node.zone_updated,

@@ -10,7 +10,7 @@ from registry.rules.participants import STANDINGS
 from registry.tables import codec, view
 from registry.tables.changes import TreeChange, TreeKind
 from registry.tables.enums import FilingState, Standing
-from registry.tables.rows import NO_LEAF, CutFiling, Owner, Pool, Redirect
+from registry.tables.rows import NO_LEAF, CutFiling, Owner, Pool, Redirect, Token
 
 
 def owner_added(step: Step) -> Effect:
@@ -111,6 +111,36 @@ def pool_added(step: Step) -> Effect:
     row = codec.encode(Pool(*pool[:5], step.leaf, pool.since))
     use = pools.passed_over(pool, view.get_lost(step.view))
     return Effect(((codec.POOLS, codec.pool_key(pool), row), *use), after=row)
+
+
+def token_added(step: Step) -> Effect:
+    """A token that holds from here on."""
+    name = _token_name(step)
+    require(view.get_token(step.view, name) is None, f"{step.entry.on} is there already")
+    token = codec.decode_token(step.entry.after)
+    require(not token.revoked, "a token that begins revoked")
+    require(token.since == step.entry.time, "its row is not of its own time")
+    return _of_token(step, name, token, NO_LEAF)
+
+
+def token_revoked(step: Step) -> Effect:
+    """A token that holds no more."""
+    name = _token_name(step)
+    before = view.get_token(step.view, name)
+    require(before is not None, f"{step.entry.on} is not there")
+    assert before is not None
+    require(not before.revoked, f"{step.entry.on} is revoked already")
+    return _of_token(step, name, before._replace(revoked=True), before.leaf)
+
+
+def _token_name(step: Step) -> str:
+    require(step.entry.on.startswith(view.TOKEN_SUBJECT), "is about no token")
+    return step.entry.on.removeprefix(view.TOKEN_SUBJECT)
+
+
+def _of_token(step: Step, name: str, token: Token, prev: int) -> Effect:
+    row = codec.encode(token._replace(leaf=step.leaf))
+    return Effect(((codec.TOKENS, name.encode("ascii"), row),), after=row, prev=prev)
 
 
 def filing_asked(step: Step) -> Effect:

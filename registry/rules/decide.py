@@ -25,6 +25,7 @@ from registry.rules import (
     policy,
     pools,
     texts,
+    tokens,
     transitions,
     validity,
 )
@@ -37,6 +38,7 @@ from registry.rules.requests import (
     AddNode,
     AddOwner,
     AddPool,
+    AddToken,
     Advance,
     Alias,
     AliasSubtree,
@@ -74,6 +76,7 @@ from registry.rules.requests import (
     RequestFiling,
     Retire,
     RetireLocation,
+    RevokeToken,
     SetFiling,
     SetScope,
     SetValidity,
@@ -141,6 +144,8 @@ DECISIONS: Final[Mapping[type[Body], Callable[[Case, Any], Decision]]] = {
     Leave: handover.leave,
     Take: handover.take,
     TakeSubtree: handover.take_subtree,
+    AddToken: tokens.add,
+    RevokeToken: tokens.revoke,
     FinishPlan: lambda _case, body: Decision(Status.UNCHANGED, body.about[:REFERENCE_MAX]),
 }
 

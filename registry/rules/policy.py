@@ -21,6 +21,7 @@ from registry.rules.requests import (
     AddNode,
     AddOwner,
     AddPool,
+    AddToken,
     Advance,
     Alias,
     AliasSubtree,
@@ -57,6 +58,7 @@ from registry.rules.requests import (
     RequestFiling,
     Retire,
     RetireLocation,
+    RevokeToken,
     Role,
     SetFiling,
     SetScope,
@@ -167,6 +169,8 @@ RULES: Final[Mapping[type[Body], Rule]] = {
     Leave: Rule(_NODE),
     Take: Rule(_NODE),
     TakeSubtree: Rule(_NODE),
+    AddToken: Rule(_ADMINISTRATOR),
+    RevokeToken: Rule(_ADMINISTRATOR),
     FinishPlan: Rule(_REGISTRAR),
 }
 # The others are the node's own decisions: filing is answered, and a hold lifted, by the node. Where

@@ -588,6 +588,30 @@ class TakeSubtree:
 
 
 @dataclass(frozen=True, slots=True)
+class AddToken:
+    """Let whoever has a secret act over HTTPS: ``digest`` is its SHA-256. ``role`` is a word of
+    `Role`, ``owner`` the one that a registrar acts for. All that it touches lies at or below one of
+    ``prefixes``; none is no limit. ``until``: Unix seconds, 0 for no end.
+    """
+
+    kind: ClassVar[str] = "token.add"
+    name: str
+    digest: bytes
+    role: str
+    owner: str
+    prefixes: tuple[str, ...]
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeToken:
+    """Let a token hold no more, for ever."""
+
+    kind: ClassVar[str] = "token.revoke"
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class FinishPlan:
     """Note under an idempotency key that all of a plan was done: `plan.finish` makes it."""
 
@@ -647,6 +671,8 @@ Body = (
     | Leave
     | Take
     | TakeSubtree
+    | AddToken
+    | RevokeToken
     | FinishPlan
 )
 

@@ -42,6 +42,7 @@ from registry.tables.rows import (
     Replay,
     Root,
     Scope,
+    Token,
     Validity,
     ZoneRow,
 )
@@ -63,6 +64,7 @@ PAST_CUTS: Final = "past_cuts"  # that were rejected or withdrawn
 CUT_INDEX: Final = "cut_index"
 FILINGS: Final = "filings"
 FILED: Final = "filed"
+TOKENS: Final = "tokens"
 GONE: Final = "gone"  # identifiers that have moved away with their cut
 LOCKS: Final = "locks"
 OFFERS: Final = "offers"
@@ -91,6 +93,7 @@ TABLES: Final = (
     OFFERS,
     EXPIRED,
     CAME,
+    TOKENS,
 )
 # Kept by a replay alone: what updates have made of a zone since it was loaded, by the leaf of that
 # (8, big-endian) and the key of a name below the apex: [before, after, leaf]. Under FF and the
@@ -337,6 +340,11 @@ def decode_node_use(value: bytes | None) -> tuple[int, int]:
         return 0, 0
     waiting, filed = _unpack(value)
     return int(waiting), int(filed)
+
+
+def decode_token(value: bytes) -> Token:
+    """The token in a row."""
+    return Token(*_unpack(value))
 
 
 def decode_root(value: bytes) -> Root:

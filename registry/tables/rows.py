@@ -218,6 +218,19 @@ class Filed(NamedTuple):
     since: int
 
 
+class Token(NamedTuple):
+    """A token that a system presents at the HTTPS interface. Its name is the key of the row."""
+
+    digest: bytes  # SHA-256 of the secret; the secret is nowhere
+    role: str  # a word of `Role`
+    owner: str  # that a registrar acts for
+    prefixes: tuple[str, ...]  # whole segments that all it touches lies at or below; none: no limit
+    until: int  # Unix seconds, when it holds no more; 0: it has no end
+    revoked: bool
+    leaf: int
+    since: int
+
+
 class Filing(NamedTuple):
     """How the national node files cuts."""
 

@@ -32,11 +32,13 @@ from registry.tables.rows import (
     Replay,
     Root,
     Scope,
+    Token,
     Validity,
     ZoneRow,
 )
 
 CUT_SEGMENTS: Final = 3  # owner/industry/location: no cut lies deeper
+TOKEN_SUBJECT: Final = "token/"  # what leaves about tokens are about, before the name
 _KEY_MAX: Final = 511  # octets that a store takes as a key
 
 T = TypeVar("T")
@@ -230,6 +232,11 @@ def get_cut_filing(view: View, cut: str) -> CutFiling | None:
     return _found(view.get(codec.FILINGS, cut.encode("ascii")), codec.decode_cut_filing)
 
 
+def get_token(view: View, name: str) -> Token | None:
+    """A token by its name."""
+    return _found(view.get(codec.TOKENS, name.encode("ascii")), codec.decode_token)
+
+
 def cut_moving_to(view: View, node: str) -> str:
     """A cut that is on its way to a node; empty if there is none. Looks at all that are."""
     head = codec.moving_key("", is_over=False)
@@ -303,6 +310,9 @@ def last_leaves(seen: View, subject: str) -> list[int]:
         beside = (get_locks(seen, subject), get_offer(seen, subject))
         leaves = {assignment.leaf, *(row.leaf for row in beside if row is not None)}
         return sorted(leaves, reverse=True)
+    if subject.casefold().startswith(TOKEN_SUBJECT):
+        token = get_token(seen, subject.casefold().removeprefix(TOKEN_SUBJECT))
+        return [] if token is None else [token.leaf]
     place = subject.rpartition("/")[0]
     if subject.casefold() == codec.SCOPE_KEY.decode():
         return [get_scope(seen).leaf]

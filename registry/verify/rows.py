@@ -28,6 +28,7 @@ _LEAF_AT: Final = {  # which field of a row is the leaf of its last change
     codec.LOCKS: 2,
     codec.OFFERS: 8,
     codec.EXPIRED: 0,
+    codec.TOKENS: 6,
 }
 
 Row = tuple[bytes, bytes]

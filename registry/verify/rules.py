@@ -27,6 +27,7 @@ from registry.rules.requests import (
     AddNode,
     AddOwner,
     AddPool,
+    AddToken,
     Advance,
     Alias,
     AliasSubtree,
@@ -63,6 +64,7 @@ from registry.rules.requests import (
     RequestFiling,
     Retire,
     RetireLocation,
+    RevokeToken,
     Role,
     SetFiling,
     SetScope,
@@ -81,7 +83,7 @@ from registry.tables.enums import BY_WORD, NODE_ROLE_WORDS
 from registry.tables.index import place_of
 from registry.tables.log_entry import LogEntry
 from registry.tables.rows import NO_LEAF, Locks, Moving
-from registry.tables.view import View
+from registry.tables.view import TOKEN_SUBJECT, View
 
 
 def judge(seen: View, leaf: bytes) -> str | None:
@@ -276,6 +278,12 @@ def _take(_seen: View, entry: LogEntry) -> Body:
     return Take(parse(entry.on), entry.after, entry.to, entry.ttl)
 
 
+def _add_token(_seen: View, entry: LogEntry) -> Body:
+    token = codec.decode_token(entry.after)
+    name = entry.on.removeprefix(TOKEN_SUBJECT)
+    return AddToken(name, token.digest, token.role, token.owner, token.prefixes, token.until)
+
+
 def _withdraw_cut(_seen: View, entry: LogEntry) -> Body:
     return WithdrawCut(entry.on, codec.decode_cut(entry.after).node)
 
@@ -330,5 +338,7 @@ _BODIES: Final[Mapping[str, Callable[[View, LogEntry], Any]]] = {
     Leave.kind: lambda _, entry: Leave(parse(entry.on)),
     Take.kind: _take,
     TakeSubtree.kind: lambda _, entry: TakeSubtree(entry.on, entry.to),
+    AddToken.kind: _add_token,
+    RevokeToken.kind: lambda _, entry: RevokeToken(entry.on.removeprefix(TOKEN_SUBJECT)),
     RetireLocation.kind: lambda _, entry: RetireLocation(entry.on, entry.to),
 }

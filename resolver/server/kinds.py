@@ -40,6 +40,7 @@ class Kind(NamedTuple):
     shares: Callable[[Sequence[Bound]], Iterator[Share]]  # one process for each
     counted: tuple[str, str] = ("queries", "batches")  # what its counters are of
     vital: bool = True
+    options: tuple[str, ...] = ()  # of its own, besides those of the server
 
 
 def _udp_sockets(bound: Sequence[Bound]) -> Iterator[Share]:
@@ -87,6 +88,7 @@ def children_of(
                 [
                     *options,
                     *added.get(kind.name, ()),
+                    *kind.options,
                     *(_tls_options(share.tls, credentials) if share.tls else ()),
                 ],
                 [sock.fileno() for sock in share.sockets],

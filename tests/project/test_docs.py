@@ -16,6 +16,7 @@ from tests.support.commands import Ran, run
 from tests.support.servers import CHECKOUT
 
 TOURS = ("registry.md", "operations.md", "catalogs.md", "network.md", "filing.md", "sheets.md")
+TOURS = ("registry.md", "operations.md", "catalogs.md", "network.md", "filing.md", "http.md")
 ANYTHING = "..."
 
 

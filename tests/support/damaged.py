@@ -15,6 +15,7 @@ from registry.rules.lifecycle import Verb
 from registry.rules.plan import MintAll
 from registry.rules.requests import (
     AddPool,
+    AddToken,
     Advance,
     Alias,
     AliasSubtree,
@@ -80,6 +81,7 @@ def _fill(registry: Registry) -> None:
     steps = [
         SetScope(("33", "11")),
         AddPool(PLACE, CLASS, 20),
+        AddToken("desk", bytes(32), "auditor", "", (), 0),
         Mint(POOL, RECORD),
         Assign(identifier("0100"), here),
         Assign(identifier("0101"), RECORD.changed(state="reserved")),

@@ -138,8 +138,6 @@ def _cells(found: Found) -> list[str] | None:
 
 
 @contextmanager
-
-
 def _as_jsonl(file: IO[str], seen: View) -> Iterator[Write]:
     """A JSON object a line: id, record, TTL, alias where another took its place, and locks."""
 

@@ -79,6 +79,8 @@ KINDS: Final = {
     "cut.decline": "迁移受阻",
     "node.migrate": "升级数据",
     "node.resume": "由备份继续",
+    "token.add": "登记令牌",
+    "token.revoke": "撤销令牌",
     "plan.finish": "批量办结",
     "audit.key": "日志密钥",
 }

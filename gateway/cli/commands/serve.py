@@ -14,13 +14,14 @@ from gateway.cli import options
 from gateway.cli.version import version
 from gateway.configuration import values
 from gateway.configuration.load import load
-from gateway.configuration.sections import WORKERS_MAX, Configuration, Serve, workers_here
+from gateway.configuration.sections import WORKERS_MAX, Configuration, Http, Serve, workers_here
+from gateway.http.kind import kind_of, require_safe
 from registry.sync.kind import SYNC
 from registry.writer.kind import WRITER
 from resolver.server import notices, rate_limit, supervisor, tap
 from resolver.server.credentials import Credentials, CredentialsError
 from resolver.server.kinds import TCP_SERVER, UDP_WORKER
-from resolver.server.sockets import listen_address
+from resolver.server.sockets import bind_tls, listen_address
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -83,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
         if (value := getattr(arguments, option.name)) is not None
     }
     said = replace(found.serve, **given)
-    return _serve(arguments.data, said, _added(found, said.nsid))
+    return _serve(arguments.data, said, found.http, _added(found, said.nsid))
 
 
 def _added(found: Configuration, nsid: str) -> dict[str, list[str]]:
@@ -101,25 +102,32 @@ def _added(found: Configuration, nsid: str) -> dict[str, list[str]]:
     return added
 
 
-def _serve(data: Path, said: Serve, added: Mapping[str, Sequence[str]]) -> int:
+def _serve(data: Path, said: Serve, http: Http, added: Mapping[str, Sequence[str]]) -> int:
+    require_safe(http)
     workers = said.workers or workers_here()
 
     def ready(bound: Sequence[Address]) -> None:
         where = " ".join(map(str, bound[: len(said.listen)]))
         if len(bound) > len(said.listen):
             where += " tls " + " ".join(map(str, bound[len(said.listen) :]))
+        if interfaces:
+            where += " http " + " ".join(str(one.address) for one in interfaces)
         count = f"{workers} worker{'s'[: workers != 1]}"
         with contextlib.suppress(OSError):  # whoever started it may not care
             print(f"ready: udp+tcp {where}, {count}, data {data}", flush=True)
 
     with contextlib.ExitStack() as opened:
+        interfaces = [bind_tls(address) for address in http.listen]
+        for one in interfaces:
+            opened.callback(one.close)
+        further = (kind_of(http, interfaces),) if interfaces else ()
         supervisor.serve(
             data,
             said.listen,
             workers,
             said.nsid,
             ready,
-            further=(WRITER, SYNC),
+            further=(WRITER, SYNC, *further),
             tls=_tls(said, opened),
             software=version(),
             added=added,

@@ -36,6 +36,8 @@ TRIALS: dict[str, tuple[str, ...]] = {
     "owner reinstate": (OTHER,),
     "owner end": ("91110000802100433B",),
     "owner qualify": (FOREIGN,),
+    "token add": ("desk", "--role", "read-only"),
+    "token revoke": ("panel",),
     "scope set": ("--location", "33"),
     "pool add": (PLACE, "--class", CLASS, "--count", "5"),
     "pool mint": (f"{PLACE}/{CLASS}", "--number", "2"),
@@ -98,6 +100,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
     made.must(
         "owner", "add", "91110000802100433B", "--kind", "resource", "--name", "n", "--contact", "c"
     )
+    made.must("token", "add", "panel", "--role", "read-only")
     made.must("pool", "add", PLACE, "--class", CLASS, "--count", 50)
     for code, state in ((LIVING, "active"), (HELD, "active"), (IMPORTED, "active")):
         made.must("assign", code, "--state", state)

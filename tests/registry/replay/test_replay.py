@@ -16,6 +16,7 @@ from registry.rules.lifecycle import Verb
 from registry.rules.participants import Judgement
 from registry.rules.requests import (
     AddPool,
+    AddToken,
     Advance,
     Alias,
     AliasSubtree,
@@ -28,6 +29,7 @@ from registry.rules.requests import (
     QualifyOwner,
     Retire,
     RetireLocation,
+    RevokeToken,
     SetScope,
     UpdateOwner,
 )
@@ -102,6 +104,8 @@ def everything() -> Book:
     of.must(QualifyOwner(OWNER, True))
     of.must(SetScope(("33", "11")))
     of.must(SetScope())
+    of.must(AddToken("desk", bytes(32), "registrar", OWNER, (PLACE,), 0))
+    of.must(RevokeToken("desk"))
     of.must(AddPool(PLACE, CLASS, 10))
     of.ask(Mint(POOL, RECORD), key="order")
     of.must(Assign(identifier("0004"), RECORD.changed(state="reserved")))
@@ -164,6 +168,8 @@ def test_each_kind_of_request_is_replayed() -> None:
         ("alias", {"to": str(identifier("0999"))}, "does not live"),
         ("owner.add", {"on": FOREIGN}, "is there already"),
         ("owner.judge", {"on": "X"}, "is not there"),
+        ("token.add", {"on": "desk"}, "is about no token"),
+        ("token.revoke", {"on": "token/other"}, "is not there"),
         ("pool.add", {"on": f"{POOL}/0001-0009"}, "its row is that of pool"),
         ("location.retire", {"to": "330110"}, "after"),
         ("mint", {"key": bytes(40)}, "a key of 40 octets"),

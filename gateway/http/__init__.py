@@ -1,0 +1,1 @@
+"""The registry over HTTPS: what service centres and schedulers of other organisations use."""

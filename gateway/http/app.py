@@ -1,0 +1,270 @@
+"""The application: routes of the table on starlette. Who calls is known before a body is read.
+
+The loop only takes in and hands out; what reads or writes the registry does so in threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_address
+from typing import Any, Final
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route as PathRoute
+
+from gateway.http import openapi
+from gateway.http.actors import Caller, caller
+from gateway.http.calls import JSON, Answer, Call, Route, read_query
+from gateway.http.limits import Limits
+from gateway.http.problems import MEDIA_TYPE, Fault, Problem
+from gateway.http.routes import ROUTES
+from gateway.http.work import Work
+from gateway.rdap import objects
+from gateway.rdap.queries import LOOK_UPS, LookUp
+from registry.tables.transaction import TransactionView
+from resolver.server.connections import IPV6_PEER_OCTETS
+from resolver.server.counters import BATCHES, QUERIES, Counters
+from resolver.server.notices import Repeated
+
+BODY_OCTETS: Final = 4 << 20
+BODY_SECONDS: Final = 20.0  # for all of a body to come
+LOOK_SECONDS: Final = 0.1  # between two looks for a change that is waited for
+THREADS: Final = 16
+AT_ONCE: Final = 8  # calls of one caller
+FAILURES_PER_SECOND: Final = 5.0  # of one address that presents no token that holds
+FAILURES_BURST: Final = 50.0
+STRANGERS_PER_SECOND: Final = 50.0  # look-ups of one address over RDAP
+STRANGERS_BURST: Final = 500.0
+
+_DOCUMENT: Final = "/v1/openapi.json"
+_STATUS_FAULTS: Final = {404: Fault.NO_SUCH_PATH, 405: Fault.METHOD}
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder().decode
+
+
+class Application:
+    """What answers calls.
+
+    Args:
+        work: the registry.
+        per_second: items that one caller may ask for in a second, for long.
+        counters: calls and problems are counted there.
+        complaints: of what is no caller's fault.
+        public: what links begin with; empty: what the caller has asked for.
+
+    Attributes:
+        asgi: for a server.
+    """
+
+    def __init__(
+        self,
+        work: Work,
+        per_second: float,
+        counters: Counters,
+        complaints: Repeated,
+        public: str = "",
+    ) -> None:
+        self._work = work
+        self._counters = counters
+        self._complaints = complaints
+        self._limits = Limits(per_second, 2 * per_second, AT_ONCE, time.monotonic)
+        self._failures = Limits(FAILURES_PER_SECOND, FAILURES_BURST, AT_ONCE, time.monotonic)
+        self._strangers = Limits(STRANGERS_PER_SECOND, STRANGERS_BURST, AT_ONCE, time.monotonic)
+        self._public = public
+        # Apart, so that what waits for the writer holds nobody up who reads.
+        self._reading = ThreadPoolExecutor(THREADS, "reading")
+        self._writing = ThreadPoolExecutor(THREADS, "writing")
+        self._document = _encode(openapi.document())
+        self.asgi = Starlette(
+            routes=[
+                PathRoute(_DOCUMENT, self._show_document),
+                *(
+                    PathRoute(_with_slashes(one.path), self._endpoint(one), methods=[one.method])
+                    for one in ROUTES
+                ),
+                PathRoute("/rdap/help", self._show_help),
+                *(
+                    PathRoute(f"/rdap/{kind}/{{what:path}}", self._looking_up(look_up))
+                    for kind, look_up in LOOK_UPS.items()
+                ),
+            ],
+            exception_handlers={
+                Problem: self._problem,
+                HTTPException: self._http_problem,
+                Exception: self._broken,
+            },
+        )
+
+        self.asgi.router.redirect_slashes = False  # a path is there, or not
+
+    def close(self) -> None:
+        """End the threads."""
+        self._reading.shutdown()
+        self._writing.shutdown()
+
+    def _endpoint(self, route: Route) -> Callable[[Request], Awaitable[Response]]:
+        pool = self._writing if route.writes else self._reading
+
+        async def endpoint(request: Request) -> Response:
+            self._counters[QUERIES] += 1
+            who = self._caller(request)
+            name = who.actor.name
+            self._limits.take(name)
+            self._limits.enter(name)
+            try:
+                query = read_query(route, request.query_params.multi_items())
+                given = await _given(request) if route.writes else None
+                call = Call(who, request.path_params, query, _headers(request), given, self._work)
+                if query.get("wait"):
+                    await self._change_after(query.get("since", 0), query["wait"])
+                loop = asyncio.get_running_loop()
+                answer = await loop.run_in_executor(pool, route.handle, call)
+                self._limits.charge(name, answer.cost - 1)
+            finally:
+                self._limits.leave(name)
+            return _response(answer)
+
+        return endpoint
+
+    def _caller(self, request: Request) -> Caller:
+        """Who calls. Whoever presents again and again what does not hold has to wait; others at his
+        address, as behind one gateway, do not.
+        """
+        try:
+            with self._work.registry.store.read() as read:
+                header = request.headers.get("authorization")
+                return caller(TransactionView(read), header, int(time.time()))
+        except Problem:
+            self._failures.take(_site(request))
+            raise
+
+    async def _change_after(self, since: int, seconds: int) -> None:
+        """Wait until the log goes on behind a leaf that is its next one, or the time is over."""
+        until = time.monotonic() + seconds
+        while self._size() == since and (left := until - time.monotonic()) > 0:
+            await asyncio.sleep(min(LOOK_SECONDS, left))
+
+    def _size(self) -> int:
+        with self._work.registry.view() as seen:
+            return seen.leaves()
+
+    async def _show_document(self, _: Request) -> Response:
+        return Response(self._document, media_type=JSON)
+
+    async def _show_help(self, _: Request) -> Response:
+        return _rdap(objects.about())
+
+    def _looking_up(self, look_up: LookUp) -> Callable[[Request], Awaitable[Response]]:
+        async def endpoint(request: Request) -> Response:
+            self._counters[QUERIES] += 1
+            try:
+                self._strangers.take(_site(request))
+                who = self._caller(request) if "authorization" in request.headers else None
+                what, base = request.path_params["what"], self._public or str(request.base_url)
+                args = self._work.registry, what, who, base.rstrip("/")
+                loop = asyncio.get_running_loop()
+                return _rdap(await loop.run_in_executor(self._reading, look_up, *args))
+            except Problem as problem:
+                self._counters[BATCHES] += 1
+                said = objects.error(problem.http, problem.body["title"], str(problem))
+                return _rdap(said, problem.http, problem.headers)
+
+        return endpoint
+
+    async def _problem(self, _: Request, error: Exception) -> Response:
+        self._counters[BATCHES] += 1
+        assert isinstance(error, Problem)
+        return Response(_encode(error.body), error.http, error.headers, MEDIA_TYPE)
+
+    async def _http_problem(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        fault = _STATUS_FAULTS.get(error.status_code, Fault.MALFORMED)
+        detail = f"{request.method[:20]} {request.url.path[:200]}; {_DOCUMENT} says what there is"
+        return await self._problem(request, Problem(fault, detail, dict(error.headers or {})))
+
+    async def _broken(self, request: Request, error: Exception) -> Response:
+        self._complaints.tell(f"http: {request.method[:20]}: {error!r}")
+        detail = "whether anything was done is not known; ask again under the same Idempotency-Key"
+        return await self._problem(request, Problem(Fault.BROKEN, detail))
+
+
+def _headers(request: Request) -> dict[str, str]:
+    """Header fields by names in lower case; those that come many times as one (RFC 9110 5.3)."""
+    fields = request.headers
+    return {name: ", ".join(fields.getlist(name)) for name in fields}
+
+
+def _site(request: Request) -> str:
+    """Whom strangers are counted by: the address, of IPv6 its /64, in which a site has any."""
+    host = request.client.host if request.client else ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return ""
+    return host if address.version == 4 else address.packed[:IPV6_PEER_OCTETS].hex()
+
+
+async def _given(request: Request) -> Any:
+    """The JSON of a body; None if there is none.
+
+    Raises:
+        Problem: it is too long, too slow, or no JSON.
+    """
+    length = request.headers.get("content-length", "0")
+    if not length.isdecimal() or len(length) > 10 or int(length) > BODY_OCTETS:
+        raise _too_long()
+    octets = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for part in request.stream():
+                octets += part
+                if len(octets) > BODY_OCTETS:
+                    raise _too_long()
+    except TimeoutError:
+        raise Problem(
+            Fault.TOO_SLOW, f"the body did not come within {BODY_SECONDS:.0f} s", _CLOSE
+        ) from None
+    except ClientDisconnect:
+        raise Problem(Fault.MALFORMED, "the body ended before its end") from None
+    if not octets:
+        return None
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media != JSON:
+        raise Problem(Fault.MEDIA, f"expected Content-Type {JSON}, given {media[:80]!r}")
+    try:
+        return _decode(octets)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Problem(Fault.MALFORMED, f"no JSON: {error}") from None
+
+
+_CLOSE: Final = {"Connection": "close"}
+
+
+def _rdap(said: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """An answer that pages of others may read, too (RFC 7480 section 5.6)."""
+    anywhere = {"Access-Control-Allow-Origin": "*"}
+    return Response(_encode(said), status, anywhere | dict(headers or {}), objects.MEDIA_TYPE)
+
+
+def _too_long() -> Problem:
+    detail = f"at most {BODY_OCTETS:,} octets are taken; part it into several"
+    return Problem(Fault.LENGTH, detail, _CLOSE)
+
+
+def _response(answer: Answer) -> Response:
+    if answer.status == 304:
+        return Response(status_code=304, headers=answer.headers)
+    octets = answer.body.encode() if isinstance(answer.body, str) else _encode(answer.body)
+    return Response(octets, answer.status, answer.headers, answer.media)
+
+
+def _with_slashes(path: str) -> str:
+    """A path as starlette has it: an identifier has slashes, written as such or as %2F."""
+    return path.replace("{identifier}", "{identifier:path}")

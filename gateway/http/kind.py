@@ -1,0 +1,57 @@
+"""The interface as one more kind of process of a server: one for each address it listens on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Final
+
+from csid.errors import CsidError
+from gateway.configuration.sections import Http
+from registry.writer.kind import one_pair
+from resolver.server.kinds import Kind, Share
+from resolver.server.sockets import Bound
+
+_LOOPBACK: Final = ("127.", "::1")
+
+
+class InterfaceError(CsidError):
+    """The interface cannot be offered as configured."""
+
+
+def require_safe(said: Http) -> None:
+    """Refuse to offer it so that tokens would be read on the way.
+
+    Raises:
+        InterfaceError: it is configured to listen for others without TLS.
+    """
+    if said.tls_key is not None and said.tls_cert is None:
+        raise InterfaceError("[http] tls-key without tls-cert: say where the certificate is")
+    for address in said.listen:
+        if said.tls_cert is None and not address.host.startswith(_LOOPBACK):
+            raise InterfaceError(
+                f"[http] listen {address}: tokens would be sent in the clear; give tls-cert, or "
+                "listen on 127.0.0.1 behind a server that ends TLS"
+            )
+
+
+def kind_of(said: Http, bound: Sequence[Bound]) -> Kind:
+    """The kind of process, with the sockets it is to serve."""
+    options = ["--per-second", str(said.per_second), "--public-url", said.public_url]
+    if said.tls_cert is not None:
+        key = said.tls_key or said.tls_cert
+        options += ["--tls-cert", str(said.tls_cert.absolute()), "--tls-key", str(key.absolute())]
+    return Kind(
+        "HTTP server",
+        "gateway.http.process",
+        partial(_shares, bound),
+        counted=("calls", "problems"),
+        vital=False,
+        options=tuple(options),
+    )
+
+
+def _shares(bound: Sequence[Bound], _: Sequence[Bound]) -> Iterator[Share]:
+    for one in bound:
+        for share in one_pair([]):
+            yield Share(f" of {one.address}", [*share.sockets, one.tcp], share.asker)

@@ -1,0 +1,156 @@
+"""Rows of the registry in JSON, as the interface shows them. Times are ISO 8601 in UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from csid.identifier import parse
+from csid.record import decode
+from gateway.visibility import Audience, visible
+from registry.network.status import CutStatus
+from registry.rules.decision import Decision
+from registry.rules.participants import KINDS
+from registry.rules.status import Status
+from registry.tables.enums import FILING_WORDS, STANDING_WORDS, WORDS
+from registry.tables.log_entry import LogEntry
+from registry.tables.rows import Assignment, Owner, Pool, PoolUse
+from resolver.store.environment import Settings
+
+# Kinds of leaves whose `after` is a record.
+ON_IDENTIFIERS: Final = frozenset(
+    {
+        "assign",
+        "mint",
+        "import",
+        "update",
+        "advance",
+        "retire",
+        "alias",
+        "move",
+        "leave",
+        "take",
+        "receipt",
+    }
+)
+
+
+def moment(seconds: int) -> str:
+    """A time in Unix seconds as ISO 8601 has it."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+def identifier(name: str, row: Assignment, audience: Audience) -> dict[str, Any]:
+    """An identifier as lists have it."""
+    whole = {
+        "identifier": name,
+        "state": WORDS[row.state].record,
+        "since": moment(row.since),
+        "changed": moment(row.changed),
+        "leaf": row.leaf,
+        "ttl": row.ttl,
+        "target": row.target or None,
+        "record": decode(row.record).json(),
+    }
+    return visible("identifier", whole, audience)
+
+
+def whole_identifier(
+    name: str, row: Assignment, settings: Settings, audience: Audience
+) -> dict[str, Any]:
+    """An identifier by itself, with its other names."""
+    parsed = parse(name)
+    others = {
+        "dns": parsed.to_dns_name(settings.suffix),
+        "handle": parsed.to_handle(settings.handle_authority),
+    }
+    return identifier(name, row, audience) | visible("identifier", others, audience)
+
+
+def owner(code: str, row: Owner, audience: Audience) -> dict[str, Any]:
+    """An owner."""
+    whole = {
+        "owner": code,
+        "name": row.name,
+        "kinds": [KINDS[kind].word for kind in row.kinds],
+        "standing": STANDING_WORDS[row.standing][0],
+        "qualified": row.qualified,
+        "since": moment(row.since),
+        "leaf": row.leaf,
+        "contact": row.contact,
+        "quota": row.quota,
+    }
+    return visible("owner", whole, audience)
+
+
+def pool(row: Pool, use: PoolUse) -> dict[str, Any]:
+    """A pool, and how far it is used."""
+    return {
+        "pool": row.code,
+        "place": row.place,
+        "class": row.capability,
+        "first": row.first,
+        "last": row.last,
+        "quota": row.quota,
+        "assigned": use.assigned,
+        "since": moment(row.since),
+        "leaf": row.leaf,
+    }
+
+
+def change(index: int, entry: LogEntry, audience: Audience) -> dict[str, Any]:
+    """A change, as its leaf has it."""
+    on_identifier = entry.kind in ON_IDENTIFIERS
+    whole = {
+        "leaf": index,
+        "kind": entry.kind,
+        "subject": entry.on,
+        "to": entry.to or None,
+        "time": moment(entry.time),
+        "record": decode(entry.after).json() if on_identifier and entry.after else None,
+        "ttl": entry.ttl if on_identifier else None,
+        "by": entry.by,
+        "role": entry.role,
+        "for": entry.for_ or None,
+        "peer": entry.peer or None,
+        "why": entry.why or None,
+        "previous": entry.prev if entry.prev >= 0 else None,
+    }
+    return visible("change", whole, audience)
+
+
+def filings(found: list[CutStatus]) -> Iterator[dict[str, Any]]:
+    """What is filed with the national node, cut by cut."""
+    for one in found:
+        yield {
+            "cut": one.cut,
+            "state": FILING_WORDS[one.row.state][0] if one.row is not None else None,
+            "reason": one.row.reason or None if one.row is not None else None,
+            "node": one.row.node or None if one.row is not None else None,
+            "waiting": one.waiting,
+            "oldest": moment(one.oldest) if one.oldest else None,
+            "refused": one.refused,
+            "refusals": [
+                {
+                    "identifier": refusal.identifier,
+                    "receipt": refusal.receipt,
+                    "code": refusal.status.number,
+                    "name": refusal.status.name,
+                    "reason": refusal.reason,
+                }
+                for refusal in one.reasons
+            ],
+        }
+
+
+def outcome(decision: Decision) -> dict[str, Any]:
+    """What became of a request that was carried out."""
+    return {"status": 200, "subject": decision.subject, **_OUTCOMES[decision.status]}
+
+
+_OUTCOMES: Final[Mapping[Status, dict[str, Any]]] = {
+    status: {"code": status.number, "name": status.name, "zh": status.zh, "en": status.en}
+    for status in Status
+    if status.success
+}
