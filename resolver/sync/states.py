@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import msgpack
 
-from resolver.sync.settings import STATES, TIMERS, Moment, pack, where
+from resolver.sync.settings import STATES, TIMERS, Moment, follow_of, pack, where
 from resolver.sync.timers import AGAIN, AT_ONCE, FULL, timer_key
 
 _TOLD: Final = b"\x01"
@@ -155,6 +155,8 @@ def settle(moment: Moment, settled: Iterable[Settled]) -> None:
     table, timers = moment.table(STATES), moment.table(TIMERS)
     packed = msgpack.Packer().pack  # one for all: each takes as long to make as to use
     for apex, taken, state, _ in settled:
+        if state is None and follow_of(moment, apex) is not None:
+            continue  # it follows again meanwhile, and is to be looked at
         if not timers.delete(timer_key(taken, apex)):
             # It follows nobody any more, or another look was asked for.
             held = state_of(moment, apex)

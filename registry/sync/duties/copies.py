@@ -44,7 +44,7 @@ def _held(read: ReadTransaction, named: Names, cut: str, flags: Collection[int])
     return entry.generation, serial_in(read.table(b"tree").get(entry.generation) or b"")
 
 
-def is_current(read: ReadTransaction, named: Names, cut: str) -> bool:
+def is_current(read: ReadTransaction, named: Names, cut: str, now: float) -> bool:
     """Whether the copy of a cut that has become this node's is what it took over, or later: not so
     where this node's data was put back from an older copy.
     """
@@ -54,8 +54,11 @@ def is_current(read: ReadTransaction, named: Names, cut: str) -> bool:
         return False
     state = states.state_of(read, named.key(cut))
     lost = view.get_lost_row(TransactionView(read))
-    # Before that, others may have had more of this very node.
-    return lost is None or (state is not None and state.refreshed > lost.since)
+    # Before that, others may have had more of this very node. A time that is to come is one of a
+    # clock that was set back since, and so are those of looks before that.
+    if lost is None or state is None:
+        return lost is None
+    return state.refreshed > lost.since if lost.since <= now else state.refreshed <= now
 
 
 def check(read: ReadTransaction, named: Names, cut: str, copy: Held) -> None:

@@ -120,7 +120,7 @@ def _next(
             return Unit(units.PART, [key, cut, ""]) if is_over else Unit(ASK, [key])
         return None
     if holder == own:
-        if copies.is_current(read, named, cut):
+        if copies.is_current(read, named, cut, now):
             return Unit(units.OWN, [key])
         if not moving.is_withdrawn(read, named, cut):
             return Unit(ASK, [key])

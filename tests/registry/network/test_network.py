@@ -297,8 +297,10 @@ def waits(node: Member) -> int:
 
 
 def kill_sync(node: Member) -> None:
-    assert node.server is not None
-    [pid] = node.server.workers("registry.sync.process")
+    server = node.server
+    assert server is not None
+    eventually("it runs", lambda: bool(server.workers("registry.sync.process")))
+    [pid] = server.workers("registry.sync.process")
     os.kill(pid, signal.SIGKILL)
     eventually("it is gone", lambda: not alive(pid))
 

@@ -656,3 +656,17 @@ def test_only_what_is_due_is_read_at_the_start(world: World) -> None:
     finally:
         looking.state_of = plain  # type: ignore[attr-defined]
     assert set(reads) == {apex("a.test.")}
+
+
+def test_a_zone_that_follows_again_is_not_forgotten_by_a_look_from_before(tmp_path: Path) -> None:
+    world = World(tmp_path / "data")
+    apex = names.key_of(names.from_text("again.test."))
+    with world.store.write() as txn:
+        txn.table(FOLLOWS).put(where(apex), pack(Follow((Target(*A),))))
+        states.begin(txn, apex)
+        # A look that began when it followed nobody found just that.
+        states.settle(txn, [states.Settled(apex, states.AT_ONCE, None)])
+        assert states.state_of(txn, apex) is not None
+        txn.table(FOLLOWS).delete(where(apex))
+        states.settle(txn, [states.Settled(apex, states.AT_ONCE, None)])
+        assert states.state_of(txn, apex) is None
