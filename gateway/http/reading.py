@@ -21,6 +21,7 @@ from registry.rules.filing import read_receipt
 from registry.rules.participants import KIND_BY_WORD, KINDS
 from registry.rules.requests import Role
 from registry.rules.status import Status
+from registry.signing.proofs import changes_of
 from registry.tables import codec, log_entry
 from registry.tables.enums import STANDING_WORDS, WORDS
 from registry.tables.rows import Assignment
