@@ -29,10 +29,10 @@ from registry.sync.duties.handover import Handover
 from registry.sync.hooks import Duty, Network, network_of
 from registry.sync.roles import ROLES
 from registry.sync.transfers import StillFollowed
-from registry.tables.enums import NODE_ROLE_WORDS, NodeRole
+from registry.tables.enums import NODE_ROLE_WORDS, FilingState, NodeRole
 from registry.tables.naming import Names
 from registry.tables.node_keys import SECRET, derive, key_name
-from registry.tables.view import get_assignment
+from registry.tables.view import get_assignment, get_cut_filing
 from registry.zones import updates
 from resolver.answer import lookup
 from resolver.store import node
@@ -266,6 +266,20 @@ class World:
                 self.errands(name)
 
     # -- what is to hold
+
+    def step(self, *names: str) -> None:
+        """Some seconds pass, and nodes do what there is to be done then, one after the other."""
+        self.now += 3
+        for name in names:
+            self.transfers(name)
+            self.works(name)
+            self.errands(name)
+
+    def state(self, name: str) -> FilingState | None:
+        """Where the filing of the cut is at a node; None if nothing is known of it there."""
+        with self.at[name].view() as seen:
+            row = get_cut_filing(seen, CUT)
+        return None if row is None else row.state
 
     def holder(self) -> str:
         """The node that the root zone delegates the cut to."""

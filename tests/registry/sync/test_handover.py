@@ -26,7 +26,7 @@ from registry.rules.requests import (
 from registry.rules.status import Status
 from registry.sync.duties import handover_steps
 from registry.tables.enums import FilingState, State
-from registry.tables.view import count_live, get_assignment, get_cut, get_cut_filing, get_gone
+from registry.tables.view import count_live, get_assignment, get_cut, get_gone
 from resolver.store.apexes import NOT_READY
 from resolver.sync.settings import Target
 from tests.support.books import ORIGIN
@@ -49,16 +49,10 @@ def names_of(*numbers: int) -> list[Identifier]:
     return [identifier(f"{number:04}") for number in numbers]
 
 
-def state(world: World, name: str) -> FilingState | None:
-    with world.at[name].view() as seen:
-        row = get_cut_filing(seen, CUT)
-    return None if row is None else row.state
-
-
 def require_moved(world: World, whole: list[Identifier]) -> None:
     """All is at the new node, once, and the copies are equal."""
     assert world.holder() == NEW
-    assert state(world, NEW) is FilingState.FILED
+    assert world.state(NEW) is FilingState.FILED
     for one in map(str, whole):
         assert world.is_registered(NEW, one)
         assert not world.is_registered(OLD, one)
@@ -114,7 +108,7 @@ def test_what_waits_for_its_receipt_gets_it_at_the_new_node(world: World) -> Non
     assert world.ask("root", MoveCut(CUT, NEW)).status.success
     world.transfers(OLD)
     world.works(OLD)  # it changes nothing more, with one that waits
-    assert state(world, OLD) is FilingState.MOVING
+    assert world.state(OLD) is FilingState.MOVING
     world.settle()
     require_moved(world, [identifier("0001"), waiting])
     with world.at[NEW].view() as seen:
@@ -128,11 +122,11 @@ def test_after_the_time_of_the_delegation_the_old_copy_goes_and_never_is_assigne
 ) -> None:
     assert world.ask("root", MoveCut(CUT, NEW)).status.success
     world.settle()
-    assert state(world, OLD) is FilingState.LEAVING
+    assert world.state(OLD) is FilingState.LEAVING
     assert world.answers(OLD, str(identifier("0001"))) == "here"
     world.now += handover_steps.PART_SECONDS
     world.settle(1)
-    assert state(world, OLD) is FilingState.MOVED
+    assert world.state(OLD) is FilingState.MOVED
     assert world.answers(OLD, str(identifier("0001"))) == "refers"
     assert world.ask(OLD, Assign(identifier("0001"), RECORD)).status is Status.CUT_MOVES
     assert list(world.unsound()) == []
@@ -148,7 +142,7 @@ def test_a_cut_that_moves_back_has_its_history(world: World, later: int) -> None
     assert world.ask("root", MoveCut(CUT, OLD)).status.success
     world.settle(16)
     assert world.holder() == OLD
-    assert state(world, OLD) is FilingState.FILED
+    assert world.state(OLD) is FilingState.FILED
     for one in names_of(1, 2):
         assert world.is_registered(OLD, str(one))
         assert not world.is_registered(NEW, str(one))
@@ -170,7 +164,7 @@ def test_a_move_that_is_taken_back_leaves_all_as_it_was(world: World) -> None:
     assert world.ask("root", KeepCut(CUT)).status.success
     world.settle(4)
     assert world.holder() == OLD
-    assert state(world, OLD) is FilingState.FILED
+    assert world.state(OLD) is FilingState.FILED
     assert world.nodes(OLD) == before
     assert world.answers(NEW, str(identifier("0001"))) == "refers"
     assert world.ask(OLD, Assign(identifier("0002"), RECORD)).status.success
@@ -305,12 +299,12 @@ def test_without_a_copy_of_the_root_zone_nothing_is_given_up(world: World) -> No
         if world.holder() == NEW:
             break
     assert world.holder() == NEW
-    assert state(world, NEW) is FilingState.TAKING  # it has not seen that it has the cut
+    assert world.state(NEW) is FilingState.TAKING  # it has not seen that it has the cut
     with world.at[NEW].store.write() as txn:
         txn.drop_zone(ORIGIN)
         txn.set_flags(ORIGIN, NOT_READY)
     world.works(NEW)
-    assert state(world, NEW) is FilingState.TAKING
+    assert world.state(NEW) is FilingState.TAKING
     world.settle()
     require_moved(world, [identifier("0001")])
 

@@ -61,12 +61,6 @@ def world(tmp_path: Path) -> Iterator[World]:
     of.close()
 
 
-def state(world: World, name: str) -> FilingState | None:
-    with world.at[name].view() as seen:
-        row = get_cut_filing(seen, CUT)
-    return None if row is None else row.state
-
-
 def other(world: World, name: str) -> str:
     """Which node the row of the cut names."""
     with world.at[name].view() as seen:
@@ -82,26 +76,18 @@ def moving(world: World) -> Moving:
     return row.moving
 
 
-def step(world: World, *names: str) -> None:
-    world.now += 3
-    for name in names:
-        world.transfers(name)
-        world.works(name)
-        world.errands(name)
-
-
 def until_taking(world: World) -> None:
     """The new node has a copy of all that there is."""
     assert world.ask("root", MoveCut(CUT, NEW)).status.success
-    while state(world, NEW) is not FilingState.TAKING or world.serial(NEW) is None:
-        step(world, OLD, "sum")
+    while world.state(NEW) is not FilingState.TAKING or world.serial(NEW) is None:
+        world.step(OLD, "sum")
         world.transfers(NEW)
         world.works(NEW)
 
 
 def require_at(world: World, name: str, *whole: object) -> None:
     assert world.holder() == name
-    assert state(world, name) is FilingState.FILED
+    assert world.state(name) is FilingState.FILED
     for one in map(str, whole):
         assert world.is_registered(name, one)
         assert world.answers(name, one) == "here"
@@ -124,7 +110,7 @@ def test_what_is_late_of_one_move_does_not_undo_the_next(world: World) -> None:
         world.transfers(name)
     world.at[OLD].perform(handover_units.THAW, [key, CUT, ""])
     world.at[NEW].perform(handover_units.GIVE_UP, ["hangzhou-1.", CUT, OLD, ""])
-    assert (state(world, OLD), state(world, NEW)) == (FilingState.MOVING, FilingState.TAKING)
+    assert (world.state(OLD), world.state(NEW)) == (FilingState.MOVING, FilingState.TAKING)
     world.settle()
     require_at(world, NEW, FIRST)
     world.at[NEW].perform(handover_units.GIVE_UP, ["hangzhou-1.", CUT, OLD, ""])
@@ -137,7 +123,7 @@ def test_a_new_node_that_has_the_cut_does_not_give_it_up(world: World) -> None:
     assert world.holder() == NEW
     world.transfers(NEW)
     world.at[NEW].perform(handover_units.GIVE_UP, ["hangzhou-1.", CUT, OLD, ""])
-    assert state(world, NEW) is FilingState.TAKING
+    assert world.state(NEW) is FilingState.TAKING
     world.settle()
     require_at(world, NEW, FIRST)
 
@@ -148,7 +134,7 @@ def test_an_old_node_whose_cut_is_gone_does_not_go_on_with_it(world: World) -> N
     assert world.holder() == NEW
     world.transfers(OLD)
     world.at[OLD].perform(handover_units.THAW, ["zhejiang-1.", CUT, ""])
-    assert state(world, OLD) is FilingState.MOVING
+    assert world.state(OLD) is FilingState.MOVING
     world.settle()
     require_at(world, NEW, FIRST)
 
@@ -157,12 +143,12 @@ def test_another_node_is_named_once_the_cut_moves_there_instead(world: World) ->
     body = AddNode("ningbo", "region", ("33",), ("127.0.0.5:5300",))
     assert world.ask("root", body).status.success
     assert world.ask("root", MoveCut(CUT, "ningbo")).status.success
-    step(world, OLD)
+    world.step(OLD)
     assert other(world, OLD) == "ningbo"
     assert world.ask("root", KeepCut(CUT)).status.success
     assert world.ask("root", MoveCut(CUT, NEW)).status.success
-    step(world, OLD)
-    assert (state(world, OLD), other(world, OLD)) == (FilingState.MOVING, NEW)
+    world.step(OLD)
+    assert (world.state(OLD), other(world, OLD)) == (FilingState.MOVING, NEW)
     world.settle()
     require_at(world, NEW, FIRST)
     assert other(world, OLD) == NEW
@@ -172,10 +158,10 @@ def test_what_holds_a_move_up_no_more_is_said_no_more(world: World) -> None:
     assert world.ask(NEW, JudgeOwner(OWNER, Judgement.SUSPEND)).status.success
     assert world.ask("root", MoveCut(CUT, NEW)).status.success
     for _ in range(3):
-        step(world, NEW)
+        world.step(NEW)
     assert "not accredited" in moving(world).why
     assert world.ask(NEW, JudgeOwner(OWNER, Judgement.REINSTATE)).status.success
-    step(world, NEW)
+    world.step(NEW)
     assert moving(world) == Moving(moving(world).number, OLD, NEW)
     world.settle()
     require_at(world, NEW, FIRST)
@@ -184,15 +170,15 @@ def test_what_holds_a_move_up_no_more_is_said_no_more(world: World) -> None:
 def test_the_last_aggregate_that_goes_in_between_is_missed_in_words(world: World) -> None:
     assert world.ask(OLD, Assign(SECOND, RECORD)).status.success
     assert world.ask("root", MoveCut(CUT, NEW)).status.success
-    step(world, OLD)
+    world.step(OLD)
     world.transfers(NEW)
     world.works(NEW)  # it follows, and has nothing yet
-    assert state(world, NEW) is FilingState.TAKING
+    assert world.state(NEW) is FilingState.TAKING
     assert world.ask("root", RemoveNode("sum")).status.success
-    step(world, NEW)
+    world.step(NEW)
     assert moving(world).why == handover_units.NO_AGGREGATE
     assert world.ask("root", KeepCut(CUT)).status.success
-    step(world, OLD, NEW)
+    world.step(OLD, NEW)
     require_at(world, OLD, FIRST, SECOND)
 
 
@@ -200,7 +186,7 @@ def test_a_node_that_is_suspended_takes_the_cut_once_it_is_no_more(world: World)
     until_taking(world)
     assert world.ask("root", SuspendNode(NEW)).status.success
     for _ in range(3):
-        step(world, NEW)
+        world.step(NEW)
     assert world.holder() == OLD
     assert "413 NODE_SUSPENDED" in moving(world).why
     assert world.ask("root", RemoveNode(NEW)).status is Status.NODE_HAS_CUTS  # it would stay so
@@ -227,21 +213,21 @@ def test_a_cut_that_nobody_has_any_more_is_filed_anew_where_it_was(
     world.settle()
     world.now += handover_steps.PART_SECONDS
     world.settle(2)
-    assert state(world, OLD) is FilingState.MOVED
+    assert world.state(OLD) is FilingState.MOVED
     refused = world.ask(OLD, RequestFiling(CUT))
     assert refused.status is Status.OUT_OF_SCOPE
     assert "is delegated to hangzhou.nodes" in refused.detail
     assert world.ask("root", WithdrawCut(CUT, NEW)).status.success
     for _ in range(2):
-        step(world, *(["sum"] if is_seen else []), OLD, NEW)
+        world.step(*(["sum"] if is_seen else []), OLD, NEW)
     decision = world.ask(OLD, Assign(SECOND, RECORD))
     assert decision.status is Status.CUT_MOVES
     assert f"csid filing request {CUT}" in decision.detail
     assert world.ask(OLD, RequestFiling(CUT)).status.success
-    step(world, OLD)
+    world.step(OLD)
     world.settle(4)
     assert world.holder() == OLD
-    assert state(world, OLD) is FilingState.FILED
+    assert world.state(OLD) is FilingState.FILED
     assert world.ask(OLD, Assign(SECOND, RECORD)).status.success
     world.settle(4)
     with world.at[OLD].view() as seen:
@@ -261,8 +247,8 @@ def test_a_cut_that_is_withdrawn_right_after_the_switch_is_taken_over_all_the_sa
     assert world.holder() == NEW
     assert world.ask("root", WithdrawCut(CUT, NEW)).status.success
     for name in (first, "sum", OLD, NEW, "sum", OLD, NEW):
-        step(world, name)
-    assert state(world, NEW) is FilingState.REFUSED
+        world.step(name)
+    assert world.state(NEW) is FilingState.REFUSED
     assert world.is_registered(NEW, str(FIRST)) and not world.is_registered(OLD, str(FIRST))
     assert list(world.unsound()) == []
     assert world.ask(NEW, RequestFiling(CUT)).status.success
@@ -280,8 +266,8 @@ def test_a_cut_is_given_up_that_was_withdrawn_and_is_not_here(world: World) -> N
         txn.set_flags(NAMED.target(CUT), NOT_READY)  # it has yet to come
     assert world.ask("root", WithdrawCut(CUT, NEW)).status.success
     for _ in range(3):
-        step(world, "sum", NEW)
-    assert state(world, NEW) is FilingState.MOVED
+        world.step("sum", NEW)
+    assert world.state(NEW) is FilingState.MOVED
 
 
 def test_a_clock_that_is_set_back_puts_nothing_off(world: World) -> None:
@@ -309,7 +295,7 @@ def test_one_that_cannot_go_on_is_told_and_tried_again(world: World) -> None:
     with pytest.raises(handover.HandoverError, match=f"{CUT}, which moves: {FIRST}.* no record"):
         while duty.work():
             pass
-    assert state(world, NEW) is FilingState.TAKING
+    assert world.state(NEW) is FilingState.TAKING
     assert duty.wake() is not None
     assert not duty.work()  # it rests
     with world.at[NEW].store.write() as txn:
@@ -331,7 +317,7 @@ def test_what_no_registry_has_written_is_found_before_the_switch(world: World) -
             update.finish()
     assert world.ask("root", MoveCut(CUT, NEW)).status.success
     for _ in range(6):
-        step(world, OLD, "sum", NEW)
+        world.step(OLD, "sum", NEW)
     assert world.holder() == OLD
     assert moving(world).why == f"{FIRST} has other records than those of its registry"
     world.restart(NEW)
@@ -347,11 +333,11 @@ def test_a_copy_is_kept_up_to_date_and_goes_while_the_cut_moves_on(world: World)
     assert world.ask(NEW, Assign(SECOND, RECORD)).status.success
     assert world.ask("root", MoveCut(CUT, "ningbo")).status.success
     world.settle(4)
-    assert state(world, OLD) is FilingState.LEAVING
+    assert world.state(OLD) is FilingState.LEAVING
     assert world.answers(OLD, str(SECOND)) == "here"
     world.now += handover_steps.PART_SECONDS
-    step(world, OLD)
-    assert state(world, OLD) is FilingState.MOVED
+    world.step(OLD)
+    assert world.state(OLD) is FilingState.MOVED
 
 
 def root_comes(world: World, name: str) -> None:
@@ -362,10 +348,10 @@ def root_comes(world: World, name: str) -> None:
 def test_a_copy_that_was_good_for_one_move_is_not_for_the_next(world: World) -> None:
     until_taking(world)
     assert world.ask("root", KeepCut(CUT)).status.success
-    step(world, OLD)
+    world.step(OLD)
     assert world.ask(OLD, Assign(SECOND, RECORD)).status.success
     assert world.ask("root", MoveCut(CUT, NEW)).status.success
-    step(world, OLD)
+    world.step(OLD)
     assert moving(world).serial is not None
     root_comes(world, NEW)
     world.errands(NEW)
@@ -384,7 +370,7 @@ def test_no_less_is_taken_over_than_what_was_asked_for(world: World) -> None:
         txn.update(NAMED.target(CUT)).finish(serial - 1, always=True)
     root_comes(world, NEW)
     world.works(NEW)
-    assert state(world, NEW) is FilingState.TAKING
+    assert world.state(NEW) is FilingState.TAKING
     world.settle()
     require_at(world, NEW, FIRST)
 
@@ -422,7 +408,7 @@ def test_a_reason_that_changes_while_it_is_said_is_said_again(world: World) -> N
     assert world.ask(NEW, SetScope(("11",))).status.success
     world.works(NEW)
     duty.answered(errand, answer, "", world.now)
-    step(world, NEW)
+    world.step(NEW)
     assert "this node assigns for 11" in moving(world).why
 
 
@@ -431,7 +417,7 @@ def test_a_copy_comes_from_where_the_aggregate_is_now(world: World) -> None:
     world.settle()
     body = ChangeNode("sum", (("addresses", ("127.0.0.9:5300",)),))
     assert world.ask("root", body).status.success
-    step(world, OLD)
+    world.step(OLD)
     with world.at[OLD].store.read() as read:
         follow = follow_of(read, NAMED.key(CUT))
     assert follow is not None
@@ -506,7 +492,7 @@ def test_nothing_is_taken_over_that_has_changed_since_it_was_looked_at(world: Wo
     with pytest.raises(handover.HandoverError, match=f"has serial {serial} by now"):
         args = ["hangzhou-1.", CUT, serial - 1, 0, bytes(32), ""]
         world.at[NEW].perform(handover_units.OWN, args)
-    assert state(world, NEW) is FilingState.TAKING
+    assert world.state(NEW) is FilingState.TAKING
 
 
 def test_a_copy_goes_only_where_the_cut_has_left(world: World) -> None:

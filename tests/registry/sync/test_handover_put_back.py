@@ -14,7 +14,7 @@ from registry.rules.status import Status
 from registry.sync.duties import handover
 from registry.tables.enums import FilingState
 from registry.tables.node_keys import key_name
-from registry.tables.view import get_assignment, get_cut_filing
+from registry.tables.view import get_assignment
 from registry.zones import founding
 from registry.zones.serials import is_ahead
 from resolver.sync.settings import Target
@@ -34,20 +34,6 @@ def world(tmp_path: Path) -> Iterator[World]:
     of.close()
 
 
-def state(world: World, name: str) -> FilingState | None:
-    with world.at[name].view() as seen:
-        row = get_cut_filing(seen, CUT)
-    return None if row is None else row.state
-
-
-def step(world: World, *names: str) -> None:
-    world.now += 3
-    for name in names:
-        world.transfers(name)
-        world.works(name)
-        world.errands(name)
-
-
 def moved(world: World) -> None:
     """The cut has moved, and goes on at the new node."""
     assert world.ask("root", MoveCut(CUT, NEW)).status.success
@@ -58,7 +44,7 @@ def moved(world: World) -> None:
 
 def require_at_new(world: World, *whole: object) -> None:
     assert world.holder() == NEW
-    assert state(world, NEW) is FilingState.FILED
+    assert world.state(NEW) is FilingState.FILED
     for one in map(str, whole):
         assert world.is_registered(NEW, one)
         assert not world.is_registered(OLD, one)
@@ -99,8 +85,8 @@ def test_its_serial_passes_the_end_without_being_zero(
 
 def test_a_new_node_from_the_middle_of_the_move_takes_what_it_has_given_since(world: World) -> None:
     assert world.ask("root", MoveCut(CUT, NEW)).status.success
-    while state(world, NEW) is not FilingState.TAKING or world.serial(NEW) is None:
-        step(world, OLD, "sum", NEW)
+    while world.state(NEW) is not FilingState.TAKING or world.serial(NEW) is None:
+        world.step(OLD, "sum", NEW)
     copy = world.copy(NEW)
     world.settle()
     assert world.ask(NEW, Assign(SECOND, RECORD)).status.success
@@ -108,7 +94,7 @@ def test_a_new_node_from_the_middle_of_the_move_takes_what_it_has_given_since(wo
     world.put_back(NEW, copy)
     world.transfer(NEW, names.key_of(ORIGIN), Target(HOSTS["root"], PORT, key_name(NEW, 1)))
     world.works(NEW)
-    assert state(world, NEW) is FilingState.TAKING  # until it has seen what others have
+    assert world.state(NEW) is FilingState.TAKING  # until it has seen what others have
     world.settle()
     require_at_new(world, FIRST, SECOND)
 
@@ -149,7 +135,7 @@ def test_an_old_node_from_before_the_move_leaves_again(world: World) -> None:
     world.put_back(OLD, copy)
     assert world.is_registered(OLD, str(FIRST))
     world.settle()
-    assert state(world, OLD) is FilingState.LEAVING
+    assert world.state(OLD) is FilingState.LEAVING
     assert world.ask(OLD, Assign(THIRD, RECORD)).status is Status.CUT_MOVES
     assert world.nodes(OLD) == world.nodes(NEW)  # it answers from a copy that is up to date
     require_at_new(world, FIRST, SECOND)
@@ -161,9 +147,9 @@ def test_what_an_old_node_has_given_since_it_was_put_back_moves_with_the_rest(
     """It had said which serial was the last, and goes on from one before that."""
     copy = world.copy(OLD)
     assert world.ask("root", MoveCut(CUT, NEW)).status.success
-    while state(world, OLD) is not FilingState.MOVING:
-        step(world, OLD)
-    step(world, OLD)
+    while world.state(OLD) is not FilingState.MOVING:
+        world.step(OLD)
+    world.step(OLD)
     world.put_back(OLD, copy)
     assert world.ask(OLD, Assign(SECOND, RECORD)).status.success  # it has not heard of the move
     world.settle()
@@ -173,12 +159,12 @@ def test_what_an_old_node_has_given_since_it_was_put_back_moves_with_the_rest(
 def test_a_move_that_was_taken_back_is_none_to_catch_up_with(world: World) -> None:
     copy = world.copy(OLD)
     assert world.ask("root", MoveCut(CUT, NEW)).status.success
-    step(world, OLD)
+    world.step(OLD)
     assert world.ask("root", KeepCut(CUT)).status.success
     world.settle(4)
     world.put_back(OLD, copy)
     world.settle(4)
-    assert state(world, OLD) is FilingState.FILED
+    assert world.state(OLD) is FilingState.FILED
     assert world.ask(OLD, Assign(SECOND, RECORD)).status.success
     with world.at[OLD].view() as seen:
         assert get_assignment(seen, str(FIRST)) is not None
@@ -186,13 +172,13 @@ def test_a_move_that_was_taken_back_is_none_to_catch_up_with(world: World) -> No
 
 def test_a_new_node_that_once_gave_the_cut_up_takes_all_over_again(world: World) -> None:
     assert world.ask("root", MoveCut(CUT, NEW)).status.success
-    step(world, OLD, "sum")
+    world.step(OLD, "sum")
     world.transfers(NEW)
     world.works(NEW)
-    assert state(world, NEW) is FilingState.TAKING
+    assert world.state(NEW) is FilingState.TAKING
     assert world.ask("root", KeepCut(CUT)).status.success
     world.settle(4)
-    assert state(world, NEW) is FilingState.MOVED
+    assert world.state(NEW) is FilingState.MOVED
     copy = world.copy(NEW)
     moved(world)
     world.put_back(NEW, copy)
@@ -205,8 +191,8 @@ def test_a_clock_that_is_set_back_does_not_hide_what_is_missing(world: World) ->
     moved(world)
     world.put_back(NEW, copy)
     world.works(NEW)
-    assert state(world, NEW) is None
+    assert world.state(NEW) is None
     world.now -= 86_400
     world.transfers(NEW)
     world.works(NEW)
-    assert state(world, NEW) is FilingState.TAKING
+    assert world.state(NEW) is FilingState.TAKING
