@@ -55,6 +55,8 @@ COMMANDS: Final = {
     "serve": Command("serve", "answer over UDP and TCP 启动解析服务", _NODE, lasts=True),
     "config": Command("config", "the configuration file 配置文件", _NODE),
     "completion": Command("completion", "completions for a shell 命令行补全", _NODE),
+    "backup": Command("backup", "copy all of a node while it runs 备份", _NODE),
+    "restore-node": Command("restore_node", "make a node anew from a backup 由备份重建", _NODE),
     "migrate": Command("migrate", "bring older data up to date 升级数据目录", _NODE),
     "zone": Command("zone.command", "load, dump, list and drop zones 区数据管理", _NODE),
     "sync": Command("sync", "zones between servers 区同步状态", _NODE),
