@@ -91,15 +91,7 @@ class Opener:
         """
         if manifest.sealing is Sealing.NONE:
             return file
-        pyrage = _pyrage()
-        keys = self._keys(manifest, name)
-        try:
-            pyrage.decrypt_io(file, out, keys)
-        except (pyrage.DecryptError, OSError) as error:
-            raise BackupError(
-                f"{name}: cannot be decrypted with what was given: it is for another key, or was "
-                f"altered or cut off ({error})"
-            ) from None
+        _decrypt(self._keys(manifest, name), name, file, out)
         out.seek(0)
         return out
 
@@ -123,6 +115,29 @@ class Opener:
             raise BackupError(
                 f"{name}: the passphrase is not the one that it was encrypted under"
             ) from None
+
+
+def decrypt(identities: Iterable[str], name: str, file: BinaryIO, out: BinaryIO) -> None:
+    """Decrypt a file of age.
+
+    Args:
+        name: of the file, for errors.
+
+    Raises:
+        BackupError: none of the identities opens it, or it was altered.
+    """
+    _decrypt([_identity(text) for text in identities], name, file, out)
+
+
+def _decrypt(keys: list[Any], name: str, file: BinaryIO, out: BinaryIO) -> None:
+    pyrage = _pyrage()
+    try:
+        pyrage.decrypt_io(file, out, keys)
+    except (pyrage.DecryptError, OSError) as error:
+        raise BackupError(
+            f"{name}: cannot be decrypted with what was given: it is for another key, or was "
+            f"altered or cut off ({error})"
+        ) from None
 
 
 def to_recipients(texts: Iterable[str]) -> Sealer:
