@@ -95,7 +95,7 @@ def folder_whole(path: Path) -> Iterator[Path]:
     """
     target = Path(os.path.realpath(path))
     try:
-        if target.exists() and any(target.iterdir()):
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise FileExistsError
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=target.parent))
@@ -108,7 +108,7 @@ def folder_whole(path: Path) -> Iterator[Path]:
             _sync(target.parent)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
-    except (FileExistsError, NotADirectoryError):
+    except FileExistsError:
         raise FileError(f"{path}: is there already and is not written over") from None
     except OSError as error:
         raise FileError(f"{path}: cannot be written: {error.strerror or error}") from None

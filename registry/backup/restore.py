@@ -112,6 +112,7 @@ def restore(
     """Make a data directory from a backup.
 
     Args:
+        given: as `of_file` or `of_stream` gives it.
         path: of the new directory: free, or an empty folder.
         keys: of the log, that somebody vouches for, where the directory is given.
         despite_faults: also if verification finds something, where there is nothing better.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
@@ -26,8 +27,8 @@ from registry.service import Registry
 STDOUT: Final = "-"
 
 
-class NoFolderError(CsidError):
-    """Nobody says where the backup is to go."""
+class UnclearError(CsidError):
+    """What is asked for cannot be done so."""
 
 
 def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
@@ -89,10 +90,10 @@ def run_backup(args: argparse.Namespace) -> int:
     configured = load(args.config).backup
     to = args.to or (str(configured.to) if configured.to is not None else "")
     if not to:
-        raise NoFolderError("where to? Give a folder, or - for stdout, or to under [backup]")
+        raise UnclearError("where to? Give a folder, or - for stdout, or to under [backup]")
     full_every = configured.full_every if args.full_every is None else args.full_every
     if not 1 <= full_every <= BACKUPS_MAX:
-        raise NoFolderError(f"--full-every {full_every}: expected a number from 1 to {BACKUPS_MAX}")
+        raise UnclearError(f"--full-every {full_every}: expected a number from 1 to {BACKUPS_MAX}")
     sealer = _sealer(args)
     with Registry.open(args.data) as registry:
         if to == STDOUT:
@@ -124,7 +125,7 @@ def _sealer(args: argparse.Namespace) -> Sealer:
 def _stdout() -> BinaryIO:
     """Stdout for octets, unless somebody would have to look at them."""
     if os.isatty(sys.stdout.fileno()):
-        raise NoFolderError("a backup is not for a terminal: send it to a file or a program")
+        raise UnclearError("a backup is not for a terminal: send it to a file or a program")
     return sys.stdout.buffer
 
 
@@ -145,7 +146,7 @@ def _say(args: argparse.Namespace, taken: Taken, to: str) -> None:
             "removed": [path.name for path in taken.gone],
         }
         if to == STDOUT:
-            output.err.print_json(data=value)
+            output.err.print(json.dumps(value), markup=False)
         else:
             output.print_json(value)
         return
