@@ -96,7 +96,7 @@ def folder_whole(path: Path) -> Iterator[Path]:
     target = Path(os.path.realpath(path))
     try:
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise FileExistsError
+            raise FileError(f"{path}: is there already and is not written over")
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=target.parent))
         try:
@@ -108,8 +108,6 @@ def folder_whole(path: Path) -> Iterator[Path]:
             _sync(target.parent)
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
-    except FileExistsError:
-        raise FileError(f"{path}: is there already and is not written over") from None
     except OSError as error:
         raise FileError(f"{path}: cannot be written: {error.strerror or error}") from None
 

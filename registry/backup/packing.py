@@ -74,13 +74,7 @@ class Unpacked:
         Raises:
             BackupError: it is cut off, or was altered.
         """
-        try:
-            found = self._file.read(octets)
-        except (EOFError, OSError, zlib.error) as error:
-            raise BackupError(
-                f"{self._name}: is cut off or was altered ({error}); take another copy of it, or "
-                "another backup"
-            ) from None
+        found = self._some(octets)
         if len(found) != octets:
             raise BackupError(f"{self._name}: is cut off; take another copy of it, or another one")
         return found
@@ -91,9 +85,14 @@ class Unpacked:
         Raises:
             BackupError: something does.
         """
-        try:
-            more = self._file.read(1)
-        except (EOFError, OSError, zlib.error):
-            more = b"?"
-        if more:
+        if self._some(1):
             raise BackupError(f"{self._name}: goes on behind its end: it was altered")
+
+    def _some(self, octets: int) -> bytes:
+        try:
+            return self._file.read(octets)
+        except (EOFError, OSError, zlib.error) as error:
+            raise BackupError(
+                f"{self._name}: is cut off or was altered ({error}); take another copy of it, or "
+                "another backup"
+            ) from None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -18,21 +21,24 @@ NO_KEY: Final = Opener()
 
 def held(data: Path) -> Tables:
     """All that a data directory holds, but the mark that it was restored."""
-    with lmdb.open(str(data), readonly=True, max_dbs=64, lock=False) as environment:
-        with environment.begin() as txn:
-            names = [bytes(name) for name, _ in txn.cursor()]
-        found: Tables = {}
-        for name in names:
-            database = environment.open_db(name, create=False)
-            with environment.begin(db=database) as txn:
-                found[name] = {bytes(key): bytes(value) for key, value in txn.cursor()}
+    with tempfile.TemporaryDirectory() as folder:
+        # Of a file of its own, as this process may have the directory open.
+        copy = shutil.copy(data / "data.mdb", folder)
+        with lmdb.open(copy, subdir=False, readonly=True, max_dbs=64, lock=False) as environment:
+            with environment.begin() as txn:
+                names = [bytes(name) for name, _ in txn.cursor()]
+            found: Tables = {}
+            for name in names:
+                database = environment.open_db(name, create=False)
+                with environment.begin(db=database) as txn:
+                    found[name] = {bytes(key): bytes(value) for key, value in txn.cursor()}
     found[b"meta"].pop(RESTORED, None)
     return found
 
 
-def back_up(data: Path, folder: Path, sealer: Sealer = OPEN, every: int = 1_000) -> Taken:
-    """One backup into a folder."""
-    with Store.open(data) as store:
+def back_up(data: Path | Store, folder: Path, sealer: Sealer = OPEN, every: int = 1_000) -> Taken:
+    """One backup of a directory, or of a store that is open, into a folder."""
+    with nullcontext(data) if isinstance(data, Store) else Store.open(data) as store:
         return to_folder(store, folder, sealer, every)
 
 

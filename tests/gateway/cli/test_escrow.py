@@ -85,7 +85,9 @@ def compare(node: Node, folder: Path) -> None:
         id: (one["record"], one["ttl"]) for id, one in listed.items()
     }
     owners = {id: one["standing"] for (word, id), one in found.items() if word == "owner"}
-    assert owners == {one["owner"]: one["standing"] for one in node.run("owner", "list", "--json").json}
+    assert owners == {
+        one["owner"]: one["standing"] for one in node.run("owner", "list", "--json").json
+    }
     pools = {id for word, id in found if word == "pool"}
     assert pools == {one["pool"] for one in node.run("pool", "list", "--json").json}
 
@@ -275,10 +277,14 @@ def test_what_is_encrypted_is_verified_without_being_read_and_read_with_the_iden
     ran = verified(node, folder)
     assert (ran.code, ran.json[0]["unread"]) == (0, 1)
     key = node.data / "audit-key.pem.pub"
-    read = run("escrow", "verify", folder, "--key", key, "--identity", tmp_path / "identity", "--json")
+    read = run(
+        "escrow", "verify", folder, "--key", key, "--identity", tmp_path / "identity", "--json"
+    )
     assert (read.code, read.json[0]["unread"]) == (0, 0)
     (tmp_path / "other").write_text(str(pyrage.x25519.Identity.generate()))
-    wrong = run("escrow", "verify", folder, "--key", key, "--identity", tmp_path / "other", "--json")
+    wrong = run(
+        "escrow", "verify", folder, "--key", key, "--identity", tmp_path / "other", "--json"
+    )
     assert (wrong.code, "cannot be decrypted" in wrong.json[0]["faults"][0]["reason"]) == (1, True)
 
 

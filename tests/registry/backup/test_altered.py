@@ -162,17 +162,19 @@ def test_a_difference_needs_the_very_backup_that_it_stands_on(node: Path, tmp_pa
     aside = full.rename(tmp_path / "aside")
     with pytest.raises(BackupError, match="is not in"):
         made_of(shelf / second.manifest.name, tmp_path / "new")
-    with opened(tmp_path / "other") as _:
-        other = back_up(tmp_path / "other", tmp_path / "others")
+    with opened(tmp_path / "other") as registry:
+        other = back_up(registry.store, tmp_path / "others")
     shutil.copy(tmp_path / "others" / other.manifest.name, full)
     with pytest.raises(BackupError, match="is not the backup that"):
         made_of(shelf / second.manifest.name, tmp_path / "new")
     full.unlink()
     aside.rename(full)
     made_of(shelf / second.manifest.name, tmp_path / "new")
-    with (shelf / second.manifest.name).open("rb") as file:
-        with pytest.raises(BackupError, match="put both into one folder"):
-            restore(of_stream(file), tmp_path / "newer", NO_KEY)
+    with (
+        (shelf / second.manifest.name).open("rb") as file,
+        pytest.raises(BackupError, match="put both into one folder"),
+    ):
+        restore(of_stream(file), tmp_path / "newer", NO_KEY)
 
 
 def test_a_folder_with_backups_of_several_nodes_asks_which(node: Path, tmp_path: Path) -> None:

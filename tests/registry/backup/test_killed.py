@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from itertools import count
 from pathlib import Path
-from threading import Event, Thread
+from threading import Thread
 
 import pytest
 
@@ -32,28 +32,29 @@ def node(tmp_path: Path) -> Path:
     return tmp_path / "node"
 
 
+def write_for_ever(say: Say, data: Path) -> None:
+    """Says the number of each identifier once it is durable."""
+    with Registry.open(data, writable=True) as registry:
+        for number in count(ROWS):
+            assert ask(registry, Assign(identifier(f"{number:04}"), RECORD)).status.success
+            say(f"{number}")
+
+
 def test_a_backup_is_one_moment_of_a_node_that_is_written_to(node: Path, tmp_path: Path) -> None:
-    ended, given = Event(), []
-
-    def write() -> None:
-        with Registry.open(node, writable=True, sync=False) as registry:
-            for number in count(ROWS):
-                if ended.is_set():
-                    return
-                assert ask(registry, Assign(identifier(f"{number:04}"), RECORD)).status.success
-                given.append(number)
-
-    writer = Thread(target=write)
-    writer.start()
+    writer = start(write_for_ever, node)
+    given = [int(writer.said.readline())]
+    listening = Thread(target=lambda: given.extend(map(int, writer.said)))
+    listening.start()
     try:
         known, taken = [], []
         for _ in range(4):
             known.append(len(given))
             taken.append(back_up(node, tmp_path / "shelf"))
     finally:
-        ended.set()
-        writer.join()
-    assert len(given) > known[-1]
+        writer.process.kill()
+        listening.join()
+        writer.process.join()
+    assert len(given) > known[-1] > 0
     for number, (backup, before) in enumerate(zip(taken, known, strict=True)):
         new = tmp_path / f"new{number}"
         restored = made_of(tmp_path / "shelf" / backup.manifest.name, new)

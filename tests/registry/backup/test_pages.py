@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import tempfile
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
 
 import pytest
 from hypothesis import given
@@ -24,11 +26,13 @@ pages_of = st.lists(
 )
 
 
-def kept(pages: list[bytes]) -> tempfile._TemporaryFileWrapper[bytes]:
-    file = tempfile.NamedTemporaryFile()
-    file.write(b"".join(pages))
-    file.flush()
-    return file
+@contextmanager
+def kept(pages: list[bytes]) -> Iterator[BinaryIO]:
+    """A file of them."""
+    with tempfile.TemporaryFile() as file:
+        file.write(b"".join(pages))
+        file.flush()
+        yield file
 
 
 @given(pages_of, pages_of)
@@ -36,13 +40,13 @@ def test_the_later_copy_follows_from_the_earlier_and_the_difference(
     before: list[bytes], after: list[bytes]
 ) -> None:
     with kept(before) as old, kept(after) as new:
-        known, own = (b"".join(digests(file.file, PAGE, b"key")) for file in (old, new))
+        known, own = (b"".join(digests(file, PAGE, b"key")) for file in (old, new))
         found = places(known, own)
         named = {page[8:] for page in before}
         assert [one < 0 for one in found] == [page[8:] not in named for page in after]
-        records = b"".join(packed(difference(new.file, PAGE, found)))
+        records = b"".join(packed(difference(new, PAGE, found)))
         content, made = Unpacked(io.BytesIO(records), "difference"), io.BytesIO()
-        put_together(content.read, PAGE, len(after), old.file, made)
+        put_together(content.read, PAGE, len(after), old, made)
         content.end()
         assert made.getvalue() == b"".join(after)
 
@@ -50,7 +54,7 @@ def test_the_later_copy_follows_from_the_earlier_and_the_difference(
 @given(pages_of)
 def test_nobody_without_the_key_knows_a_page_by_its_digest(pages: list[bytes]) -> None:
     with kept(pages) as file:
-        one, other = (b"".join(digests(file.file, PAGE, key)) for key in (b"one", b"other"))
+        one, other = (b"".join(digests(file, PAGE, key)) for key in (b"one", b"other"))
     assert len(one) == len(pages) * DIGEST_OCTETS
     assert not pages or one != other
 
@@ -71,7 +75,7 @@ def test_what_is_no_record_is_refused(records: bytes) -> None:
         put_together(content.read, PAGE, 1, io.BytesIO(bytes(PAGE)), io.BytesIO())
 
 
-def test_content_that_goes_on_is_refused(tmp_path: Path) -> None:
+def test_content_that_goes_on_is_refused() -> None:
     content = Unpacked(io.BytesIO(b"".join(packed([b"all", b"more"]))), "altered")
     assert content.read(3) == b"all"
     with pytest.raises(BackupError, match="goes on"):

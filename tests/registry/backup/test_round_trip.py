@@ -32,7 +32,7 @@ code = st.sampled_from(CODES)
 # Some of it is refused, as it comes; what is refused changes nothing.
 bodies: st.SearchStrategy[Body] = st.one_of(
     st.builds(Assign, code, st.just(RECORD)),
-    st.builds(Update, code, st.just({"count": 9})),
+    st.builds(Update, code, st.just((("count", 9),))),
     st.builds(Advance, code, st.sampled_from([Verb.SUSPEND, Verb.REINSTATE])),
     st.builds(Retire, code),
     st.just(AddPool(PLACE, "H61M07A1", 20)),
@@ -54,7 +54,7 @@ def test_each_backup_of_a_row_of_them_is_the_node_of_its_moment(work: list[Body 
                 if step is not BACKUP:
                     ask(registry, step)
                     continue
-                taken = back_up(place / "node", place / "shelf")
+                taken = back_up(registry.store, place / "shelf")
                 moments.append((taken, held(place / "node")))
         assert moments[0][0].manifest.kind is Kind.FULL
         for number, (taken, before) in enumerate(moments):
@@ -68,9 +68,9 @@ def test_a_difference_is_small_and_stands_on_the_backup_before(tmp_path: Path) -
     with opened(tmp_path / "node") as registry:
         for number in range(600):
             ask(registry, Assign(identifier(f"{number:04}"), RECORD))
-        first = back_up(tmp_path / "node", tmp_path / "shelf")
+        first = back_up(registry.store, tmp_path / "shelf")
         ask(registry, Assign(identifier("9000"), RECORD))
-        second = back_up(tmp_path / "node", tmp_path / "shelf")
+        second = back_up(registry.store, tmp_path / "shelf")
     assert second.manifest.kind is Kind.DIFFERENCE
     assert second.manifest.base is not None
     assert second.manifest.base.name == first.manifest.name
