@@ -34,6 +34,7 @@ from registry.writer.client import Pending, connected
 QUIET_SECONDS = 10.0  # without a backup, before
 SETTLE_SECONDS = 2.0  # of writing, that do not count
 CALM_SECONDS = 3.0  # between two backups
+IN_FLIGHT = 512  # asked at most before the first is answered; what is due later waits longer
 
 
 class Span(NamedTuple):
@@ -72,7 +73,9 @@ def write(data: Path, rate: float) -> None:
     goes_on = True
     while goes_on or asked:
         goes_on = goes_on and sys.stdin.buffer.read(1) != b""
-        while goes_on and (due := begun + sent / rate) <= time.monotonic():
+        while (
+            goes_on and len(asked) < IN_FLIGHT and (due := begun + sent / rate) <= time.monotonic()
+        ):
             asked.append((due, writer.ask([following()])))
             sent += 1
         if not asked:
