@@ -3,9 +3,11 @@
 take.py      one moment of the data to a folder or a stream
 shelf.py     the backups in a folder
 restore.py   a new node from a backup, looked through
+background.py   what others are not to wait for
 manifest.py, pages.py, packing.py, sealing.py    the form (schemas/backup.md)
 """
 
+from registry.backup.background import in_background
 from registry.backup.errors import BackupError
 from registry.backup.manifest import Kind, Manifest, Sealing
 from registry.backup.restore import FaultyError, Restored, newest, of_file, of_stream, restore
@@ -30,6 +32,7 @@ __all__ = [
     "Sealing",
     "Taken",
     "identities_in",
+    "in_background",
     "newest",
     "of_file",
     "of_stream",

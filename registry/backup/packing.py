@@ -10,7 +10,6 @@ import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import get_native_id
 from typing import BinaryIO, Final
 
 from registry.backup.errors import BackupError
@@ -18,13 +17,12 @@ from registry.backup.errors import BackupError
 PIECE_OCTETS: Final = 4 << 20  # deflated at a time
 _GZIP: Final = 31  # window bits
 _LEVEL: Final = 1
-_NICE: Final = 10
 
 
 def packed(records: Iterable[bytes]) -> Iterator[bytes]:
     """Records, deflated."""
     threads = len(os.sched_getaffinity(0))
-    with ThreadPoolExecutor(threads, initializer=_step_back) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         waiting: deque[Future[bytes]] = deque()
         for piece in _pieces(records):
             waiting.append(pool.submit(_deflated, piece))
@@ -32,11 +30,6 @@ def packed(records: Iterable[bytes]) -> Iterator[bytes]:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
-
-
-def _step_back() -> None:
-    """Let this thread run when others do not want to."""
-    os.setpriority(os.PRIO_PROCESS, get_native_id(), _NICE)
 
 
 def _pieces(records: Iterable[bytes]) -> Iterator[bytes]:

@@ -16,6 +16,7 @@ from gateway.configuration.sections import BACKUPS_MAX
 from registry.backup import (
     Sealer,
     Taken,
+    in_background,
     passphrase_in,
     to_folder,
     to_passphrase,
@@ -97,11 +98,12 @@ def run_backup(args: argparse.Namespace) -> int:
     sealer = _sealer(args)
     with Registry.open(args.data) as registry:
         if to == STDOUT:
-            taken = to_stream(registry.store, _stdout(), sealer)
+            out = _stdout()
+            taken = in_background(lambda: to_stream(registry.store, out, sealer))
         else:
             keep = configured.keep if args.keep is None else args.keep
             every = 1 if args.full else full_every
-            taken = to_folder(registry.store, Path(to), sealer, every, keep)
+            taken = in_background(lambda: to_folder(registry.store, Path(to), sealer, every, keep))
     if to != STDOUT or args.json:
         _say(args, taken, to)
     return output.EXIT_OK

@@ -8,7 +8,7 @@ from pathlib import Path
 from gateway.cli import acting, options, output
 from gateway.cli.commands.audit.files import KEY_FILE, VERIFIER_SUFFIX, verifiers_of
 from gateway.cli.commands.audit.keys import KeyFiles
-from registry.backup import Opener, Sealer, identities_in, to_recipients
+from registry.backup import Opener, Sealer, identities_in, in_background, to_recipients
 from registry.escrow import Deposited, Report, deposit, verify
 from registry.service import Registry
 
@@ -99,7 +99,7 @@ def run_deposit(args: argparse.Namespace) -> int:
     with Registry.open(args.data) as registry:
         key = KeyFiles(args.data, args.key).signing(registry)
         every = 1 if args.full else args.full_every
-        made = deposit(registry.store, args.folder, key, sealer, every)
+        made = in_background(lambda: deposit(registry.store, args.folder, key, sealer, every))
     _say(args, made)
     return output.EXIT_OK
 
