@@ -27,7 +27,7 @@ from registry.tables.carried import parts
 from registry.tables.changes import Row
 from registry.tables.enums import NodeRole
 from registry.tables.log_entry import EntryWriter
-from registry.tables.rollback import RollbackWatch
+from registry.tables.rollback import RESTORED, RollbackWatch
 from registry.tables.rows import NO_LEAF, Lost
 from registry.tables.transaction import AuditStore, TransactionView, append_leaves, write_rows
 from registry.zones.asked import Asked
@@ -45,9 +45,10 @@ _NODE_OCTETS: Final = 16
 class Resumed(NamedTuple):
     """What going on has come to."""
 
-    missing: int  # leaves, at most; 0: nothing was to be done
+    missing: int  # leaves, at most
     pools: int  # that go on further
     size: int  # leaves of the log from now on
+    restored: bool = False  # it was a backup that was restored
 
 
 def resume(store: Store, args: Any, peer: str = "") -> Resumed:
@@ -74,8 +75,9 @@ def resume(store: Store, args: Any, peer: str = "") -> Resumed:
                 f"the first {size:,} leaves of the audit log are not those of the checkpoint: this "
                 "is no older copy, but a log that was changed, or another one; verify it"
             )
-        missing = max(watch.at_most(txn), size - log.size)
-        if missing <= 0:
+        missing = max(watch.at_most(txn), size - log.size, 0)
+        restored = txn.table(b"meta").get(RESTORED) is not None
+        if not missing and not restored:
             return Resumed(0, 0, log.size)
         now = int(time.time())
         seen = TransactionView(txn)
@@ -98,7 +100,8 @@ def resume(store: Store, args: Any, peer: str = "") -> Resumed:
         end = log.size + len(leaves)
         append_leaves(txn, leaves, end)
         _pass_serials(txn, missing)
-    return Resumed(missing, len(pools), end)
+        txn.table(b"meta").delete(RESTORED)
+    return Resumed(missing, len(pools), end, restored)
 
 
 def _gives_numbers(seen: TransactionView) -> bool:
@@ -155,5 +158,6 @@ def renew_node(store: Store, args: Any, peer: str = "") -> bytes:
     settings = store.settings()
     with store.write(watched=False) as txn:
         txn.table(b"meta").put(b"node", node)
+        txn.table(b"meta").delete(RESTORED)
         note_node(txn, settings.suffix, settings.handle_authority, asked, int(time.time()))
     return node

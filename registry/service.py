@@ -36,7 +36,7 @@ from registry.signing.proofs import Change, changes_of, prove
 from registry.signing.publish import Published, publish
 from registry.signing.sign import SET_KEY, sign
 from registry.tables import transaction
-from registry.tables.rollback import RollbackWatch
+from registry.tables.rollback import RESTORED, RollbackWatch
 from registry.tables.transaction import TransactionView
 from registry.tables.volume import TriedVolume
 from registry.verify import Progress, Report, in_silence, indexes, verify
@@ -291,6 +291,14 @@ class Registry:
         """
         with self.store.read() as read:
             return RollbackWatch(self.store.path).missing(read)
+
+    def restored(self) -> int | None:
+        """How many leaves the backup had that this directory was restored from, until somebody has
+        said how to go on: nothing is written to it. None where none was.
+        """
+        with self.store.read() as read:
+            value = read.table(b"meta").get(RESTORED)
+            return None if value is None else int(value)
 
     # -- the audit log
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import shutil
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
@@ -81,6 +83,36 @@ def _named_at_end(target: Path, mode: int, new: bool, sync: bool) -> Iterator[Te
 
 
 @contextmanager
+def folder_whole(path: Path) -> Iterator[Path]:
+    """A folder to fill, which takes its name at the end, when all of it is on the disk; after any
+    error there is nothing of it. Its user alone may look into it.
+
+    Args:
+        path: where it is to appear: free, or an empty folder.
+
+    Raises:
+        FileError: it cannot be made, or something is there already.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
+            raise FileError(f"{path}: is there already and is not written over")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=target.parent))
+        try:
+            yield unfinished
+            for one in unfinished.iterdir():
+                _sync(one)
+            _sync(unfinished)
+            unfinished.replace(target)
+            _sync(target.parent)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+@contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Wait until nobody else holds a folder so, and hold it while the context lasts.
 
@@ -127,9 +159,9 @@ def sync_all() -> None:
     os.sync()
 
 
-def _sync(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _sync(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:

@@ -31,7 +31,8 @@ def _page(parser: argparse.ArgumentParser, name: str, purpose: str) -> str:
     page.manual = "csid"
     lines = str(page).splitlines()
     # The program's own name has a space where that of a page has none, and no purpose behind it.
-    lines[0] = lines[0].replace(parser.prog.upper(), name.upper(), 1)
+    own = parser.prog.upper().replace("-", "\\-")
+    lines[0] = lines[0].replace(own, name.upper(), 1)
     at = lines.index(".SH NAME") + 1
     lines[at] = f"{name} \\- {purpose}"
     return "\n".join(lines) + "\n"

@@ -20,6 +20,7 @@ from resolver.server import log_lines
 
 WORKERS_MAX: Final = 256  # processes per address
 ID_MAX: Final = 2**32 - 2  # of a user or a group
+BACKUPS_MAX: Final = 1_000  # that may stand on each other
 
 
 def option(reader: Reader[Any], default: Any, en: str, zh: str, example: Any = None) -> Any:
@@ -218,6 +219,38 @@ class Dnstap:
 
 
 @dataclass(frozen=True, slots=True)
+class Backup:
+    """`[backup]`: what csid backup does where nothing else is said."""
+
+    to: Path | None = option(
+        values.path, None, "the folder for backups", "备份目录", "/var/backups/csid"
+    )
+    keep: int = option(
+        values.number(0, BACKUPS_MAX), 0, "how many backups are kept (0: all)", "保留份数", 30
+    )
+    full_every: int = option(
+        values.number(1, BACKUPS_MAX),
+        7,
+        "of so many backups one is full, the others are differences",
+        "每几份一次全量",
+    )
+    recipients: tuple[str, ...] = option(
+        values.several(values.text),
+        (),
+        "encrypt to these keys of age or SSH; each opens it",
+        "加密接收方",
+        ("age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p",),
+    )
+    passphrase_file: Path | None = option(
+        values.path,
+        None,
+        "encrypt under the passphrase in the first line of this file",
+        "口令文件",
+        "/etc/csid/backup.passphrase",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Configuration:
     """All sections. Names of sections and options in the file have hyphens where these have
     underscores; `[[actor]]` may stand there many times.
@@ -230,6 +263,7 @@ class Configuration:
     log: Log = field(default_factory=Log)
     rate_limit: RateLimit = field(default_factory=RateLimit)
     dnstap: Dnstap = field(default_factory=Dnstap)
+    backup: Backup = field(default_factory=Backup)
 
 
 def workers_here() -> int:

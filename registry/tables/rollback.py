@@ -1,4 +1,5 @@
-"""An older copy in the place of the data directory is not written to until somebody says so.
+"""An older copy in the place of the data directory is not written to until somebody says so; nor is
+one that was restored from a backup, which says so itself (`RESTORED`), on whatever machine.
 
 How far a registry has got is the number of its leaves, with those that were lost in roll-backs
 before and have nothing in their place: it never goes back, unless the directory does. This machine
@@ -18,6 +19,8 @@ from resolver.store.epochs import Epoch, epoch_of
 from resolver.store.read import ReadTransaction
 from resolver.store.write import WriteTransaction
 
+# In `meta`, until somebody says how to go on: the leaves that the backup had, in decimal.
+RESTORED: Final = b"restored"
 _SETTINGS: Final = f"registry.{codec.SETTINGS}".encode("ascii")
 
 
@@ -38,6 +41,17 @@ class RollbackWatch:
         """Refuse to write where leaves are missing."""
         now = reached(txn)
         missing = self._missing(txn, now)
+        restored = txn.table(b"meta").get(RESTORED)
+        if restored is not None and not missing:
+            raise RolledBack(
+                f"{self._path}: was restored from a backup with {int(restored):,} leaves, and "
+                "nobody has said yet what came after it. Nothing is written, so that no code is "
+                "given twice. Make sure that the node it is a copy of runs nowhere else, and go on "
+                "from the newest checkpoint that is known: csid audit resume --checkpoint FILE "
+                f"--data {self._path}; or, if nothing came after it: csid audit resume --accept "
+                f"--data {self._path}; or, if this copy is to be another node: csid audit resume "
+                f"--new-node --data {self._path}"
+            )
         if missing:
             raise RolledBack(
                 f"{self._path}: its audit log lacks {missing:,} of the leaves that this machine "

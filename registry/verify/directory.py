@@ -12,6 +12,7 @@ from csid import names
 from csid.protocol import NS, SOA
 from registry.tables import codec, log_entry
 from registry.tables.node_keys import SECRET
+from registry.tables.rollback import RESTORED
 from registry.verify.report import Fault, Report
 from registry.verify.rows import reason_of, text
 from resolver.store import node, parted
@@ -29,7 +30,8 @@ LAST: Final = b"generation"
 _SECRET: Final = b"cookie-secret"
 # As the leaf has them; the last only where the directory has it.
 _SETTINGS: Final = (b"suffix", b"handle", _SECRET, b"node", b"created", SECRET)
-_PASSING: Final = (b"kind", b"schema", LAST)  # judged by whoever opens it, and here apart
+# Judged by whoever opens it, and here apart; the last goes when somebody says how to go on.
+_PASSING: Final = (b"kind", b"schema", LAST, RESTORED)
 
 
 def check(read: ReadTransaction, report: Report) -> list[Held]:

@@ -25,7 +25,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple
 
 import lmdb
 
@@ -45,6 +45,7 @@ from resolver.store.access import (
 )
 from resolver.store.build_locks import Claims
 from resolver.store.commits import Commits
+from resolver.store.copying import copied
 from resolver.store.errors import plain
 from resolver.store.meta import DATABASES, SYNC_DATABASES, Content, check, fill, taken
 from resolver.store.read import ReadTransaction
@@ -290,6 +291,42 @@ class Store:
     def reading(self, txn: Any) -> ReadTransaction:
         """What a transaction from `moment` sees, to be read in order."""
         return ReadTransaction(txn, self._databases, self.snapshot_in(txn))
+
+    @property
+    def page_octets(self) -> int:
+        """Octets of a page of the data file."""
+        return int(self._environment.stat()["psize"])
+
+    @contextmanager
+    def copied(self) -> Iterator[tuple[Store, BinaryIO]]:
+        """One moment of the store as a store of its own, to be read, and the file that it is in.
+
+        Nobody who writes waits for it; it is compact, has no name, and is gone when the context
+        ends (`resolver.store.copying`).
+
+        Raises:
+            StoreError: there is no room for it beside the data.
+        """
+
+        def copy(descriptor: int) -> None:
+            with _plain_errors(self.path):
+                self._environment.copyfd(descriptor, compact=True)
+
+        with copied(self.path, copy) as file:
+            with _plain_errors(self.path):
+                environment = lmdb.open(
+                    f"/proc/self/fd/{file.fileno()}",
+                    subdir=False,
+                    readonly=True,
+                    lock=False,
+                    max_dbs=64,
+                )
+            store = Store(self.path, environment)
+            try:
+                store._open_databases()
+                yield store, file
+            finally:
+                store.close()
 
     @contextmanager
     def write(self, keep: bool = True, watched: bool = True) -> Iterator[WriteTransaction]:

@@ -148,7 +148,7 @@ def test_a_second_roll_back_is_noticed_as_well(node: Node) -> None:
     given += [node.must("assign", f"{PLACE}/{CLASS}") for _ in range(2)]
     put_back(node, backup)
     # 5 were lost the first time, then come the leaf that says so and 2 more.
-    assert node.run("audit", "resume", "--json").json == [{"missing": 8}]
+    assert node.run("audit", "resume", "--json").json == [{"missing": 8, "restored": False}]
     node.must("audit", "resume", "--accept")
     assert node.must("assign", f"{PLACE}/{CLASS}") not in given
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from csid.errors import FileError
-from resolver.files import PRIVATE, write_whole
+from resolver.files import PRIVATE, folder_whole, write_whole
 
 
 def names(folder: Path) -> list[str]:
@@ -107,3 +107,34 @@ def test_where_nothing_can_be_written_is_told(
         file.write("x")
     assert str(caught.value) == f"{path}: cannot be written: {why}"
     assert names(tmp_path) == []
+
+
+def test_a_folder_has_its_name_only_when_all_of_it_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "below" / "folder"
+    with folder_whole(path) as folder:
+        (folder / "a").write_text("a")
+        assert not path.exists()
+    assert names(path) == ["a"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    assert names(path.parent) == ["folder"]
+
+
+def test_after_an_error_there_is_nothing_of_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), folder_whole(tmp_path / "folder") as folder:
+        (folder / "a").write_text("half")
+        raise ZeroDivisionError
+    assert names(tmp_path) == []
+
+
+def test_a_folder_takes_the_place_of_an_empty_one_alone(tmp_path: Path) -> None:
+    path, file = tmp_path / "folder", tmp_path / "file"
+    path.mkdir()
+    with folder_whole(path) as folder:
+        (folder / "a").write_text("a")
+    file.write_text("somebody's")
+    for taken in (path, file):
+        with pytest.raises(FileError, match="is there already"), folder_whole(taken):
+            raise AssertionError
+    with pytest.raises(FileError, match="cannot be written"), folder_whole(file / "folder"):
+        raise AssertionError
+    assert names(tmp_path) == ["file", "folder"]

@@ -21,9 +21,9 @@ def register(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
         help="go on from an older copy of the data 由备份恢复后继续",
         description="Say what is missing in a data directory that was put back from an older "
         "copy, and let it be written to again 由备份恢复后继续: each pool goes on as many serials "
-        "further as leaves are missing, so that no code is given twice. Exit code: 0 nothing is "
-        "missing, or it goes on; 1 leaves are missing and nothing was said to do; 2 could not be "
-        "done.",
+        "further as leaves are missing, so that no code is given twice. The same for one that csid "
+        "restore-node has made. Exit code: 0 nothing is missing, or it goes on; 1 leaves are "
+        "missing, or may be, and nothing was said to do; 2 could not be done.",
     )
     options.add_data(resume)
     said = resume.add_mutually_exclusive_group()
@@ -42,6 +42,13 @@ def register(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
         metavar="FILE",
         help="the newest checkpoint that is known anywhere, to go on behind it 最新检查点",
     )
+    resume.add_argument(
+        "--lost",
+        type=options.count,
+        default=0,
+        metavar="N",
+        help="at most so many changes came after the copy, where nobody knows it better 至多缺失",
+    )
     add_keys(resume)
     resume.add_argument("--reason", default="", metavar="TEXT", help="why; kept for ever 事由")
     options.add_json(resume)
@@ -52,14 +59,18 @@ def register(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
 def run_resume(args: argparse.Namespace) -> int:
     """Say what is missing, or go on; exit 1 if something is missing and nothing was said."""
     asked = Asked(acting.actor_of(args), args.reason).told()
-    does = args.accept or args.new_node or args.checkpoint
+    does = args.accept or args.new_node or args.checkpoint or args.lost
     with Registry.open(args.data, writable=bool(does)) as registry:
         if args.new_node:
             node = registry.perform(RENEW, asked)
             return _say_node(args, node)
         if not does:
-            return _say_missing(args, registry.missing())
+            return _say_missing(args, registry.missing(), registry.restored())
         point = _checkpoint(args, registry)
+        with registry.log() as log:
+            lost = log.size + args.lost if args.lost else 0
+        if lost > point.size:
+            point = Checkpoint("", lost, b"")
         given = (asked, point.size, point.root)
         return _say_resumed(args, Resumed(*registry.perform(GO_ON, given)))
 
@@ -73,9 +84,15 @@ def _checkpoint(args: argparse.Namespace, registry: Registry) -> Checkpoint:
     return opened(text_of(args.checkpoint), args, registry.keys())
 
 
-def _say_missing(args: argparse.Namespace, missing: int) -> int:
+def _say_missing(args: argparse.Namespace, missing: int, restored: int | None) -> int:
     if args.json:
-        output.print_json({"missing": missing})
+        output.print_json({"missing": missing, "restored": restored is not None})
+    elif restored is not None and not missing:
+        output.complain(
+            f"{args.data}: 由备份恢复，尚未说明如何继续 was restored from a backup with "
+            f"{restored:,} leaves; what came after it is not known on this machine. Give "
+            "--checkpoint, --lost, --accept or --new-node"
+        )
     elif missing:
         output.complain(
             f"{args.data}: 缺少 {missing:,} 条 leaves are missing: it is an older copy than this "
@@ -84,13 +101,13 @@ def _say_missing(args: argparse.Namespace, missing: int) -> int:
         )
     else:
         output.out.print("不缺 nothing is missing that this machine has seen", markup=False)
-    return output.EXIT_BAD_INPUT if missing else output.EXIT_OK
+    return output.EXIT_OK if restored is None and not missing else output.EXIT_BAD_INPUT
 
 
 def _say_resumed(args: argparse.Namespace, resumed: Resumed) -> int:
     if args.json:
         output.print_json(resumed._asdict())
-    elif resumed.missing:
+    elif resumed.missing or resumed.restored:
         output.out.print(
             f"继续 goes on without {resumed.missing:,} 条 leaves, {resumed.pools:,} 个资源池 pools "
             f"passed over as many codes; log {resumed.size:,}",
