@@ -10,9 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from csid.address import Address
-from csid.errors import CsidError
+from csid import address, names
+from csid.address import Address, AddressError
+from csid.errors import CsidError, DomainNameError
 from csid.limits import MAX_NSID_OCTETS
+from resolver.client.settings import DEFAULT_PORT
 from resolver.server.sockets import ListenError, listen_address
 
 T = TypeVar("T")
@@ -52,6 +54,23 @@ def listener(value: Any) -> Address:
         raise ValueError(
             "an IP address with a port, such as 127.0.0.1:5300 or [::1]:5300"
         ) from None
+
+
+def server(value: Any) -> Address:
+    """Whom to ask: a host and a port."""
+    try:
+        return address.parse(text(value), DEFAULT_PORT)
+    except (AddressError, ValueError):
+        raise ValueError("a host with a port, such as 127.0.0.1:5300 or ns.example:53") from None
+
+
+def domain(value: Any) -> str:
+    """A domain name."""
+    try:
+        names.from_text(text(value))
+    except DomainNameError as error:
+        raise ValueError(f"a domain name: {error}") from None
+    return str(value)
 
 
 def nsid(value: Any) -> str:
