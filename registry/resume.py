@@ -4,6 +4,9 @@ Between the copy and now, codes were given that the registry does not know of. T
 missing say how many at most, so each pool goes on so many serials further, and each zone of the
 registry so many serials, for secondaries that have seen the ones that are lost. It is all in leaves
 of kind `node.resume`, so that a replay gives the same rows.
+
+The national node and its aggregate number by their leaves what others have from them: receipts,
+filings, moves of cuts. There so many leaves without rows follow, and no number is given twice.
 """
 
 from __future__ import annotations
@@ -22,8 +25,9 @@ from registry.rules.status import Status
 from registry.tables import codec, view
 from registry.tables.carried import parts
 from registry.tables.changes import Row
+from registry.tables.enums import NodeRole
 from registry.tables.log_entry import EntryWriter
-from registry.tables.rollback import RollbackWatch, lost
+from registry.tables.rollback import RollbackWatch
 from registry.tables.rows import NO_LEAF, Lost
 from registry.tables.transaction import AuditStore, TransactionView, append_leaves, write_rows
 from registry.zones.asked import Asked
@@ -76,8 +80,9 @@ def resume(store: Store, args: Any, peer: str = "") -> Resumed:
         now = int(time.time())
         seen = TransactionView(txn)
         pools = list(_pools_passed_on(seen, missing))
-        before = lost(seen.get(codec.SETTINGS, codec.LOST_KEY))
-        row = codec.encode(Lost(before + missing, log.size, now))
+        before = view.get_lost_row(seen) or Lost(0, NO_LEAF, now)
+        filled = missing if _gives_numbers(seen) else 0
+        row = codec.encode(Lost(before.leaves + missing, log.size, now, before.filled + filled))
         rows: list[Row] = [*pools, (codec.SETTINGS, codec.LOST_KEY, row)]
         node = txn.table(b"meta").get(b"node") or b""
         writer = EntryWriter(
@@ -86,12 +91,20 @@ def resume(store: Store, args: Any, peer: str = "") -> Resumed:
         leaves = [
             writer.entry(node.hex(), part, NO_LEAF, "", Status.DONE.number) for part in parts(rows)
         ]
+        [nothing] = parts(())
+        leaves += [writer.entry(node.hex(), nothing, NO_LEAF, "", Status.DONE.number)] * filled
         for table, key, value in rows:
             write_rows(seen.table(table), [(key, value)])
         end = log.size + len(leaves)
         append_leaves(txn, leaves, end)
         _pass_serials(txn, missing)
     return Resumed(missing, len(pools), end)
+
+
+def _gives_numbers(seen: TransactionView) -> bool:
+    """Whether other nodes are given numbers of leaves."""
+    place = view.get_place(seen)
+    return place is not None and place.role in (NodeRole.NATIONAL, NodeRole.AGGREGATE)
 
 
 def _pools_passed_on(seen: TransactionView, missing: int) -> Iterator[Row]:

@@ -84,6 +84,7 @@ COMMANDS: Final = {
     "resolve": Command("resolve", "ask a server for an identifier 解析标识", _READ),
     "history": Command("history", "each change, when, by whom and why 变更历史", _READ),
     "audit": Command("audit.command", "sign, verify and prove the log of all changes 审计", _READ),
+    "template": Command("template", "an empty sheet for registrations 登记表模板", _BULK),
     "import": Command("import_", "take in identifiers from a table 批量导入", _BULK),
     "export": Command("export", "write identifiers to a table or JSON Lines 导出", _BULK),
     "restore": Command("restore", "take in what was exported as JSON Lines 恢复", _BULK),

@@ -114,7 +114,7 @@ class Network:
                 start = head + after[len(begin) :].rstrip(b"\0").replace(b"\0", b"/").upper()
             for key, _ in self._view.scan(codec.CUT_INDEX, head, start):
                 cut = key[len(head) :].decode("ascii")
-                row = get_cut(self._view, cut)
+                row = get_cut(self._view, cut) or get_past_cut(self._view, cut)
                 if row is not None:
                     yield from self._keyed(network.moving_names(cut, row), row.leaf)
 
@@ -179,7 +179,9 @@ class Network:
         if any(top.startswith(key[len(above) :]) for top in _TOPS):
             return True
         if key.startswith((above + _MOVED, above + _MOVES)):
-            return cut_below(self._view, self.path_of(key).partition("/")[2]) is not None
+            prefix = self.path_of(key).partition("/")[2]
+            moved = self._view.scan(codec.CUT_INDEX, codec.moving_key(f"{prefix}/", is_over=True))
+            return cut_below(self._view, prefix) is not None or next(moved, None) is not None
         path = self.path_of(key)
         return bool(path) and path.isascii() and cut_below(self._view, path) is not None
 

@@ -41,10 +41,20 @@ class TableError(CsidError):
 
 
 class Fault(NamedTuple):
-    """A row that is not taken, and why."""
+    """A row that is not taken, and why.
 
-    line: int  # from 1
+    Attributes:
+        line: from 1.
+        reason: in words.
+        column: that is at fault, or the segment of the identifier; empty if none is.
+        kind: the name of the status the row was refused with, or of what has become of the table on
+            its way (`gateway.sheets.damage`); empty for what is said of no row but this.
+    """
+
+    line: int
     reason: str
+    column: str = ""
+    kind: str = ""
 
 
 class Table:
@@ -55,8 +65,8 @@ class Table:
         octets: how many octets of the file have been taken so far.
     """
 
-    def __init__(self, file: Readable, encoding: str = ENCODING) -> None:
-        """Read the header.
+    def __init__(self, file: Readable, encoding: str = ENCODING, delimiter: str = ",") -> None:
+        """Read the header; `delimiter` stands between cells.
 
         Raises:
             TableError: there is none, or it is not in this encoding.
@@ -65,6 +75,7 @@ class Table:
         self._file = file
         self._decoder = io.IncrementalNewlineDecoder(_decoder(encoding), translate=True)
         self._encoding = encoding
+        self._delimiter = delimiter
         # Finds out whether a table said to be in another encoding is UTF-8 all the same.
         is_utf = encoding.lower().startswith("utf")
         self._other = None if is_utf else codecs.getincrementaldecoder("utf-8")()
@@ -124,7 +135,7 @@ class Table:
 
     def _rows(self, lines: list[str], first: int) -> tuple[list[Row], list[Fault]]:
         try:
-            cells = list(csv.reader(lines, strict=True))
+            cells = list(csv.reader(lines, strict=True, delimiter=self._delimiter))
         except csv.Error:
             return self._rows_one_by_one(lines, first)
         if len(cells) != len(lines) or max(map(len, lines)) > LINE_CHARACTERS_MAX:
@@ -153,7 +164,7 @@ class Table:
         if not is_text(line):
             raise ValueError(self.no_text)
         try:
-            return next(csv.reader([line], strict=True), [])
+            return next(csv.reader([line], strict=True, delimiter=self._delimiter), [])
         except csv.Error as error:
             raise ValueError(
                 f'no row of a CSV table ({error}); a quote " inside a cell is doubled, and a cell '

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import msgpack
 
-from csid.errors import CsidError, RecordError
+from csid.errors import CsidError, IdentifierError, RecordError
 from csid.record import Record, encode
 from csid.record_csv import row_reader
 from registry.bulk.csv_stream import Fault, Table, TableError, is_text
@@ -84,7 +84,8 @@ def parts(
                 name, packed = read(cells)
             except CsidError as error:
                 is_readable = all(map(is_text, cells))
-                faults.append(Fault(line, str(error) if is_readable else table.no_text))
+                reason = str(error) if is_readable else table.no_text
+                faults.append(Fault(line, reason, _column(error), getattr(error, "kind", "")))
             else:
                 rows.append((name, line, packed))
         rows.sort()
@@ -92,10 +93,17 @@ def parts(
         yield Part(rows, faults, table.octets)
 
 
+def _column(error: CsidError) -> str:
+    """The column that is at fault, or the segment of the identifier."""
+    if isinstance(error, RecordError):
+        return error.field
+    return error.segment if isinstance(error, IdentifierError) else ""
+
+
 def _reader(table: Table, reading: Reading) -> Callable[[list[str]], tuple[str, bytes]]:
     """What makes the name and the record of a row; it raises CsidError if the row is wrong."""
     try:
-        read = row_reader(table.header, reading.on)
+        read = row_reader(table.header, reading.on, mends=True)
     except RecordError as error:
         raise TableError(f"line 1: {error}; the first line names the columns") from None
 

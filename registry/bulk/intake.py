@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import msgpack
 
+from registry.bulk.csv_stream import Fault
 from registry.bulk.entries import Group
 from registry.core import Core, own_peer
 from registry.desk import Batch
@@ -22,6 +23,7 @@ from registry.rules.status import Status
 from registry.tables import view
 
 UNIT_SECONDS: Final = 0.02  # of work on rows; what is left then is for the next unit
+TWICE: Final = "TWICE"  # kind of fault: another row says otherwise of the same identifier
 _REASON: Final = "first inventory 首次清点"
 _KEEP_ONE: Final = "with another record; keep one"
 _unpack: Final[Any] = msgpack.unpackb
@@ -68,7 +70,7 @@ class Done(NamedTuple):
         added: were assigned.
         changed: had another record or TTL before.
         unchanged: say what is known already.
-        faults: line and reason of those not taken, in the order of the lines.
+        faults: those not taken, in the order of the lines.
         stands: the last row that does.
     """
 
@@ -76,7 +78,7 @@ class Done(NamedTuple):
     added: int
     changed: int
     unchanged: int
-    faults: list[tuple[int, str]]
+    faults: list[Fault]
     stands: tuple[str, int, bytes]
 
 
@@ -109,7 +111,7 @@ def take(batch: Batch, task: Task, peer: str, clock: Callable[[], float], given:
     _introduce(batch, actor, task.reason, {at.partition("/")[0] for at, *_ in groups})
     party = batch.party(actor, Import, task.reason, task.year, task.ttl)
     added = changed = unchanged = 0
-    faults: list[tuple[int, str]] = []
+    faults: list[Fault] = []
     standing, stood, said = task.stands
     through = 0
     for at, *columns in groups:
@@ -123,7 +125,8 @@ def take(batch: Batch, task: Task, peer: str, clock: Callable[[], float], given:
                 if packed == said:
                     unchanged += 1
                 else:
-                    faults.append((line, f"{name}: stands on line {stood} already, {_KEEP_ONE}"))
+                    reason = f"{name}: stands on line {stood} already, {_KEEP_ONE}"
+                    faults.append(Fault(line, reason, kind=TWICE))
                 continue
             verdict = batch.row(party, at, spec, word, packed, blob)
             status = verdict.status
@@ -136,7 +139,8 @@ def take(batch: Batch, task: Task, peer: str, clock: Callable[[], float], given:
             elif status is Status.UNCHANGED:
                 unchanged += 1
             else:
-                faults.append((line, f"{name}: {status.zh} {verdict.detail or status.en}"))
+                reason = f"{name}: {status.zh} {verdict.detail or status.en}"
+                faults.append(Fault(line, reason, kind=status.name))
                 name = ""
             if name:
                 standing, stood, said = name, line, packed

@@ -11,7 +11,7 @@ import os
 from operator import le
 from typing import Final
 
-from csid.record_csv import ALIASES, ID_COLUMN
+from csid.columns import ID_COLUMN, column_named
 from registry.bulk.csv_stream import BLOCK_OCTETS, GROUP_OCTETS_MAX, TABLE_OCTETS_MAX
 
 _OWNER_CHARACTERS: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -73,4 +73,4 @@ def parts_by_owner(file: int, least: int, most: int, most_lines: int) -> list[in
 
 def _begins_with_identifier(header: bytes) -> bool:
     first = header.removeprefix(_MARK).partition(b",")[0].decode("utf-8", "replace").strip()
-    return ALIASES.get(first, first) == ID_COLUMN
+    return column_named(first) == ID_COLUMN

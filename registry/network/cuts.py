@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from csid import names
 from csid.protocol import AAAA, ANY, CLASS_IN, DS, NOERROR, NS, REFUSED, TXT, A
 from registry.desk import Batch
-from registry.network import seen
+from registry.network import seen, unseen
 from registry.rules.cut_draft import is_within
 from registry.rules.cut_moves import may_switch
 from registry.rules.decision import Decision
@@ -29,6 +29,7 @@ from registry.tables.view import get_cut
 from registry.zones.updates import Result
 from resolver.store.node import RRset
 from resolver.store.update import ZoneUpdate
+from resolver.sync import timers
 from resolver.sync.settings import key_row
 from resolver.sync.update import effect
 from resolver.sync.update.message import Record
@@ -99,7 +100,14 @@ class Cuts:
         for observe in core.stages.observe:
             for decision in decisions:
                 observe(decision)
-        return Result(REFUSED, waiting) if waiting else Result(NOERROR)
+        return Result(REFUSED, waiting) if waiting else _done(core, asked)
+
+
+def _done(core: Any, asked: effect.Asked) -> Result:
+    """All was done; nothing else was written in between."""
+    with core.store.read() as read:
+        soa = timers.soa_of(read, asked.apex)
+    return Result(NOERROR, unseen.said(soa.serial) if soa is not None else "")
 
 
 class _Undone(Exception):

@@ -15,6 +15,7 @@ from csid.identifier import Identifier
 from csid.limits import COMMIT_SECONDS
 from registry.core import Core
 from registry.desk import Batch
+from registry.network import unseen
 from registry.network.receipts import shown
 from registry.rules.filing import read_receipt
 from registry.rules.lifecycle import Verb
@@ -22,7 +23,9 @@ from registry.rules.requests import Actor, Advance, AnswerFiling, Body, Request,
 from registry.rules.status import Status
 from registry.tables import codec, log_entry, view
 from registry.tables.enums import WORDS, FilingState, State
+from registry.tables.naming import Names
 from registry.tables.view import View
+from resolver.store.write import WriteTransaction
 
 UNIT: Final = "filing.answer"
 STEPS_AT_ONCE: Final = 200  # identifiers found before the time is looked at
@@ -41,7 +44,8 @@ def answer(core: Core, args: Any) -> str:
     key, cut, number, reason, cursor = args
     state = FilingState(number)
     actor = Actor(key, Role.NODE, cut.partition("/")[0], core.peer)  # whose identifiers they are
-    reason = shown(reason)
+    serial = unseen.serial_in(reason) if state is FilingState.FILED else None
+    reason = shown(reason) if serial is None else ""
     until = time.monotonic() + COMMIT_SECONDS
     with core.desk.batch(core.store, int(time.time())) as batch:
         while True:
@@ -56,6 +60,10 @@ def answer(core: Core, args: Any) -> str:
             if time.monotonic() >= until:
                 return cursor
         batch.decide(Request(actor, AnswerFiling(cut, state), reason))
+        if serial is not None:
+            txn = batch.volume.txn
+            assert isinstance(txn, WriteTransaction)
+            unseen.note(txn, Names(core.suffix), cut, serial)
     return ""
 
 

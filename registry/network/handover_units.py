@@ -17,10 +17,11 @@ from csid.limits import COMMIT_SECONDS
 from csid.protocol import CNAME, CSID, DNAME, NS, SOA, ZONEMD
 from registry.core import Core
 from registry.desk import Batch
-from registry.network import catalogs
+from registry.network import catalogs, unseen
 from registry.network.membership import aggregates
 from registry.rules.case import entry_writer
 from registry.rules.decision import Decision
+from registry.rules.filing import is_before
 from registry.rules.requests import Actor, Body, Leave, MoveFiling, Request, Role, Take, TakeSubtree
 from registry.rules.status import Status
 from registry.tables import codec, view
@@ -32,11 +33,12 @@ from registry.tables.rows import NO_LEAF, ZoneRow
 from registry.zones import moving, places
 from registry.zones.asked import DROP, LOAD
 from registry.zones.founding import server_of
+from registry.zones.serials import behind
 from resolver.store import node
 from resolver.store.apexes import EXPIRED, SERVED, split_zone_entry
 from resolver.store.node import RRset
 from resolver.store.write import WriteTransaction
-from resolver.sync import states
+from resolver.sync import states, timers
 from resolver.sync.settings import FOLLOWS, Follow, follow_of, pack, where
 from resolver.sync.wire import behind_name
 
@@ -179,12 +181,24 @@ def give_up(core: Core, args: Any) -> str:
     with core.desk.batch(core.store, int(time.time())) as batch:
         txn, own = _txn(batch), _own_name(batch)
         move = moving.move_of(txn, named, cut)
-        comes = moving.holder(txn, named, cut) == own or (move is not None and move.to == own)
+        is_own = moving.holder(txn, named, cut) == own
+        comes = is_own or (move is not None and move.to == own)
+        if is_own and moving.is_withdrawn(txn, named, cut):
+            comes = _is_whole(txn, named, cut)
         if _state(batch, cut) is FilingState.TAKING and not comes:
             _note(batch, key, cut, FilingState.MOVED, other)
             _drop(txn, named.key(cut))
     catalogs.offer(core, named.target(cut))
     return ""
+
+
+def _is_whole(txn: WriteTransaction, named: Names, cut: str) -> bool:
+    """Whether a copy of a cut that has moved is all that was to come."""
+    entry = txn.table(b"apexes").get(where(named.key(cut)))
+    last = moving.last_serial(txn, named, cut)
+    if entry is None or split_zone_entry(entry).flags not in (SERVED, EXPIRED):
+        return False
+    return last is None or not is_before(txn.update(named.target(cut)).serial(), last)
 
 
 def take(core: Core, args: Any) -> bytes | str:
@@ -271,13 +285,16 @@ def own(core: Core, args: Any) -> str:
         states.end(txn, apex)
         zone.set(b"", apex_of(zone.rrsets(b""), server_of(batch.view, named)))
         missing = view.get_lost(batch.view)  # of what it may have had, and others have
-        zone.finish((serial + missing + 1) % 2**32 if missing else None, always=True)
+        zone.finish(behind(serial, missing) if missing else None, always=True)
         entry = txn.table(b"apexes").get(where(apex))
         if entry is not None and split_zone_entry(entry).flags == EXPIRED:
             txn.set_flags(origin, SERVED)
         row = ZoneRow(zone.serial(), count, digest, NO_LEAF, int(time.time()), True)
         _note_zone(batch, _actor(key, cut), LOAD, names.to_text(origin), row)
         _note(batch, key, cut, FilingState.FILED, "")
+        soa = timers.soa_of(txn, names.key_of(named.wire))
+        if soa is not None:  # it may have been withdrawn, of which there would be no other sign
+            unseen.note(txn, named, cut, soa.serial)
     return ""
 
 

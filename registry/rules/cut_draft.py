@@ -26,12 +26,13 @@ def changed(
     rows: list[Row] = [(codec.CUTS, key, row if live else None)]
     if not live or get_past_cut(seen, cut) is not None:
         rows.append((codec.PAST_CUTS, key, None if live else row))
-    old = _index(suffix, cut, before)
+    was = before or get_past_cut(seen, cut)
+    old = _index(suffix, cut, was)
     new = _index(suffix, cut, after)
     rows += [(codec.CUT_INDEX, one, None) for one in sorted(old.keys() - new.keys())]
     rows += [(codec.CUT_INDEX, one, new[one]) for one in sorted(new.keys() - old.keys())]
     rows += _counts(seen, before, after)
-    tree = network.changes(_names(suffix, cut, before), _names(suffix, cut, after))
+    tree = network.changes(_names(suffix, cut, was), _names(suffix, cut, after))
     return rows, tree
 
 
@@ -48,7 +49,8 @@ def _names(suffix: Names, cut: str, row: Cut | None) -> list[network.Named]:
 def _index(suffix: Names, cut: str, row: Cut | None) -> dict[bytes, bytes]:
     """The rows of CUT_INDEX about a cut."""
     if row is None or row.state not in LIVE:
-        return {}
+        is_said = row is not None and bool(network.moving_names(cut, row))
+        return {codec.moving_key(cut, is_over=True): b""} if is_said else {}
     key = cut.encode("ascii")
     found = {codec.of_node(row.node) + key: b""}
     for place in leads(suffix, cut, row):

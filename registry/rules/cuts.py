@@ -185,7 +185,6 @@ def withdraw(case: Case, body: WithdrawCut) -> Decision:
         back = f"csid filing move {cut} --cancel"
         detail = f"{cut} moves to node {last.moving.to}; {back} takes that back"
         return Decision(Status.CUT_MOVES, cut, detail)
-    row = last._replace(
-        state=CutState.WITHDRAWN, reason=case.request.reason, leaf=case.leaf, moving=None
-    )
+    # Whose it is by its last move stays said: that one may have yet to take over what is in it.
+    row = last._replace(state=CutState.WITHDRAWN, reason=case.request.reason, leaf=case.leaf)
     return written(case, suffix, cut, before, row, last.leaf)

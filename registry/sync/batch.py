@@ -15,7 +15,7 @@ from resolver.store import parted
 from resolver.store.environment import Store
 from resolver.sync import feed, states
 from resolver.sync.actions import Where
-from resolver.sync.settings import targets_of
+from resolver.sync.settings import follow_of, targets_of
 
 PARTED_AT_ONCE: Final = 100  # zones that nobody lists any more, whose data goes with one commit
 
@@ -35,7 +35,8 @@ def write(store: Store, batch: Batch) -> None:
     with store.write() as txn:
         states.settle(txn, batch.settled)
         for one in batch.settled:
-            if one.flag is not None:
+            # One that became this node's own meanwhile answers for itself, whatever was looked for.
+            if one.flag is not None and follow_of(txn, one.apex) is not None:
                 with suppress(ZoneError):  # it is not held any more
                     txn.set_flags(names.wire_of_key(one.apex), one.flag)
         feed.remove(txn, batch.rows, batch.passed)

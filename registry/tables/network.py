@@ -11,7 +11,8 @@ suffix of the network, and in its catalog zone (RFC 9432).
     CUT.moves.SUFFIX              TXT       "v=1" "move=number" "from=…" "to=…"; "serial=…" once the
                                             node that it leaves changes nothing in it any more
     CUT.moved.SUFFIX              TXT       "v=1" "move=number" "node=…": who has it since its last
-                                            move was done, or taken back; "serial=…" as above
+                                            move was done, or taken back; "serial=…" as above;
+                                            "state=withdrawn" if it was since then
     OWNER.owners.SUFFIX           TXT       "v=1" "state=suspended", or ended: nothing new of it
                                             is taken; of other owners there is no name
 
@@ -40,7 +41,15 @@ from registry.tables.enums import (
 )
 from registry.tables.naming import Names
 from registry.tables.rows import Cut, Node, Owner
-from registry.tables.view import View, cut_above, get_cut, get_node, get_owner, get_place
+from registry.tables.view import (
+    View,
+    cut_above,
+    get_cut,
+    get_node,
+    get_owner,
+    get_past_cut,
+    get_place,
+)
 from resolver.sync.catalog import listing
 
 TTL: Final = 3_600  # seconds, of all of them
@@ -49,6 +58,7 @@ CATALOG: Final = "_catalog"
 MOVES: Final = "moves"
 MOVED: Final = "moved"
 OWNERS: Final = "owners"
+WITHDRAWN: Final = "state=withdrawn"  # said of a cut that had moved
 _STOPPED: Final = (Standing.SUSPENDED, Standing.ENDED)
 _SERVICE: Final = "_tcp/_sync"
 _MEMBERS: Final = f"{CATALOG}/zones"
@@ -114,13 +124,17 @@ def text_of(texts: Iterable[str]) -> bytes:
 
 
 def moving_names(cut: str, row: Cut) -> list[Named]:
-    """What the root zone says of a move of a cut, while it lasts or since."""
+    """What the root zone says of a move of a cut, while it lasts or since: also once it has been
+    withdrawn, until it is filed anew.
+    """
     moving = row.moving
-    if moving is None or row.state is not CutState.FILED:
+    if moving is None or row.state not in (CutState.FILED, CutState.WITHDRAWN):
         return []
     place, said = MOVES, [f"from={moving.source}", f"to={moving.to}"]
     if moving.is_over:
         place, said = MOVED, [f"node={row.node}"]
+    if row.state is CutState.WITHDRAWN:
+        said.append(WITHDRAWN)
     texts = [text_of(("v=1", f"move={moving.number}", *said))]
     if moving.serial is not None:
         texts.append(text_of([f"serial={moving.serial}"]))
@@ -190,7 +204,8 @@ def wanted_at(view: View, suffix: Names, path: str) -> RRsets | None:
         return dict(node_names(suffix, name, node)).get(folded, ()) if node is not None else ()
     if folded.partition("/")[0] in (MOVES, MOVED):
         cut = path.partition("/")[2].upper()
-        moved = get_cut(view, cut) if cut and cut.isascii() else None
+        is_any = bool(cut) and cut.isascii()
+        moved = get_cut(view, cut) or get_past_cut(view, cut) if is_any else None
         found_at = dict(moving_names(cut, moved)) if moved is not None else {}
         return {one.lower(): rrsets for one, rrsets in found_at.items()}.get(folded, ())
     if folded.partition("/")[0] == OWNERS:

@@ -1,8 +1,8 @@
 """An older copy in the place of the data directory is not written to until somebody says so.
 
 How far a registry has got is the number of its leaves, with those that were lost in roll-backs
-before: it never goes back, unless the directory does. This machine remembers it
-(`resolver.store.epochs`).
+before and have nothing in their place: it never goes back, unless the directory does. This machine
+remembers it (`resolver.store.epochs`).
 """
 
 from __future__ import annotations
@@ -84,9 +84,8 @@ class RollbackWatch:
 
 def reached(txn: ReadTransaction | WriteTransaction) -> int:
     """How far a registry has got: its leaves, and those that are lost."""
-    return audit.Log(AuditStore(txn)).size + lost(txn.table(_SETTINGS).get(codec.LOST_KEY))
-
-
-def lost(row: bytes | None) -> int:
-    """How many leaves all roll-backs together have cost, by the row of the settings."""
-    return 0 if row is None else codec.decode_lost(row).leaves
+    size, row = audit.Log(AuditStore(txn)).size, txn.table(_SETTINGS).get(codec.LOST_KEY)
+    if row is None:
+        return size
+    lost = codec.decode_lost(row)
+    return size + lost.leaves - lost.filled

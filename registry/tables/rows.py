@@ -102,6 +102,7 @@ class Lost(NamedTuple):
     leaves: int  # at most
     leaf: int  # of the last one
     since: int
+    filled: int = 0  # of the leaves, in whose place others without rows stand in the log
 
 
 class AuditKey(NamedTuple):

@@ -4,6 +4,7 @@ CUT.moves.SUFFIX   TXT   "v=1" "move=number" "from=node" "to=node"     while it 
                          "serial=number"     the last of the cut's zone, once nobody changes it
 CUT.moved.SUFFIX   TXT   "v=1" "move=number" "node=node"   who has it, since its last move is over
                          "serial=number"     the first of its zone that this one has, if it was done
+                         "state=withdrawn"   it was, since then
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final, NamedTuple
 from csid import names
 from csid.protocol import TXT
 from registry.tables.naming import Names
-from registry.tables.network import text_of
+from registry.tables.network import WITHDRAWN, text_of
 from registry.tables.registered import begins_shaped
 from registry.zones import others, places
 from resolver.store import node as nodes_of
@@ -22,6 +23,7 @@ from resolver.store.apexes import NOT_READY
 
 MOVES: Final = b"moves\0"
 MOVED: Final = b"moved\0"
+_WITHDRAWN: Final = text_of([WITHDRAWN])
 
 
 class Seen(NamedTuple):
@@ -84,7 +86,9 @@ def last_serial(txn: places.Txn, named: Names, cut: str) -> int | None:
 
 
 def held_by(txn: places.Txn, named: Names, node: str) -> Iterator[str]:
-    """The cuts whose last move is over, and that are a node's. Looks at all that have moved."""
+    """The cuts whose last move is over, and that are a node's by that. Looks at all that have
+    moved.
+    """
     generation, _ = moment(txn, named)
     if not generation:
         return
@@ -92,8 +96,13 @@ def held_by(txn: places.Txn, named: Names, node: str) -> Iterator[str]:
     wanted = text_of([f"node={node}"])
     for stored, blob in txn.table(b"tree").scan(prefix):
         below = stored[len(prefix) :]
-        if wanted in blob and begins_shaped(below):
+        if wanted in blob and _WITHDRAWN not in blob and begins_shaped(below):
             yield _cut(below)
+
+
+def is_withdrawn(txn: places.Txn, named: Names, cut: str) -> bool:
+    """Whether a cut was withdrawn, after its last move was over."""
+    return _over(txn, named, cut).get("state", "") == "withdrawn"
 
 
 def _over(txn: places.Txn, named: Names, cut: str) -> dict[str, str]:

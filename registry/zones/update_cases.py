@@ -6,7 +6,7 @@ from ipaddress import ip_address
 from typing import Any, Final, NamedTuple, Protocol
 
 from csid import names
-from csid.protocol import SERVFAIL
+from csid.protocol import NOERROR, SERVFAIL
 from registry.tables.log_entry import EntryWriter
 from registry.zones.asked import UPDATE, Asked
 from registry.zones.replays import Replays
@@ -119,7 +119,7 @@ class Case:
             response = self.signed.message[:2] + response[2:]
             response, _ = tsig.sign(response, self.signed.key, now, self.signed.mac)
             response = message[:2] + response[2:]
-        if not result.text:
+        if not result.text or result.rcode == NOERROR:
             return Answer(response)
         zone = names.to_text(self.asked.origin) if self.asked is not None else "a zone"
         return Answer(response, f"UPDATE of {zone} by {self.who}: {result.text}")

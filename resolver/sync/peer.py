@@ -16,7 +16,7 @@ from csid.protocol import NOERROR, SERVFAIL
 from resolver.sync import checks, expire, notify
 from resolver.sync.actions import Answered, Errand, Open, Present, Send, Shut, Transfer, Where
 from resolver.sync.job import Asked, Line, Notice, Queue, Sending, Zone
-from resolver.sync.settings import Target
+from resolver.sync.settings import Target, targets_of
 from resolver.sync.tsig import Key, TsigError, Verifier, room, sign
 
 if TYPE_CHECKING:
@@ -177,7 +177,8 @@ class Peer:
             message = identity.to_bytes(2, "big") + what.errand.message[2:]
         else:
             soa = engine.soa_record(present, what.apex)
-            if soa is None:  # the zone is gone
+            # None: the zone is gone.
+            if soa is None or (what.failures and not self._is_still_told(present, what)):
                 self._drop_notice(what)
                 return
             what.sent = soa.serial
@@ -218,11 +219,7 @@ class Peer:
                 message = Verifier(one.key, one.mac).check(message, present.unix)
             except TsigError as error:
                 reason = str(error)
-        if reason and isinstance(what, Notice):
-            # Anybody may have said so, or the clocks differ for a while: it is no answer.
-            self._engine.telling.told(present, self, what, f"{self.where}: {reason}")
-            self._not_now(present, what)
-        elif reason:
+        if reason:  # anybody may have said so, or the clocks differ for a while: it is no answer
             self._unanswered(present, what, f"{self.where}: {reason}")
         elif isinstance(what, Zone):
             self._engine.looking.checked(present, self, what, message)
@@ -240,11 +237,22 @@ class Peer:
         if isinstance(what, Zone):
             self._engine.looking.failed_at(present, what, reason)
         elif isinstance(what, Notice):
+            # It is owed, though: by then it may be signed by another key.
             self._engine.telling.told(present, self, what, reason)
-            self._drop_notice(what)
+            self._not_now(present, what)
         else:
             self._carried = None
             self._engine.actions.append(Answered(what.errand, b"", reason))
+
+    def _is_still_told(self, present: Present, notice: Notice) -> bool:
+        """Whether it is to be told of a zone still, which it was not at first: from now on by the
+        key that it is to be told by since.
+        """
+        for target in targets_of(present.moment, notice.apex):
+            if where_of(target) == self.where:
+                notice.key = target.key
+                return True
+        return False
 
     def _confirmed(self, present: Present, notice: Notice, message: bytes) -> None:
         """Any answer ends the retries (RFC 1996 section 4.7), but one that says "not now"."""

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from csid.columns import ALIASES, COLUMNS, RECORD_COLUMNS
 from csid.errors import CsidError, IdentifierError, RecordError
 from csid.fields import FIELDS, TEXT_MAX
 from csid.identifier import Identifier
 from csid.record import Record
-from csid.record_csv import ALIASES, COLUMNS, RECORD_COLUMNS, row_reader, shielded
+from csid.record_csv import row_reader, shielded
 
 ON = date(2026, 1, 31)
 ID = "X00000000000000015/0000/640502/GCV/G15M05X6-7-K0"

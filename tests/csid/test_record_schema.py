@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from csid.columns import ALIASES
 from csid.errors import RecordError
 from csid.fields import FIELDS
 from csid.record import Record
-from csid.record_csv import ALIASES
 from tests.support.records import FULL, SUCCESSOR, facts, refusal
 from tests.support.servers import CHECKOUT
 

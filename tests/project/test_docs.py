@@ -15,7 +15,7 @@ from tests.support import version_1
 from tests.support.commands import Ran, run
 from tests.support.servers import CHECKOUT
 
-TOURS = ("registry.md", "operations.md", "catalogs.md", "network.md", "filing.md")
+TOURS = ("registry.md", "operations.md", "catalogs.md", "network.md", "filing.md", "sheets.md")
 ANYTHING = "..."
 
 

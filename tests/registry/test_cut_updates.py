@@ -20,7 +20,7 @@ import pytest
 
 from registry import deployment
 from registry.core import Core
-from registry.network import seen
+from registry.network import seen, unseen
 from registry.network.claims import claims
 from registry.rules.decision import Decision
 from registry.rules.requests import (
@@ -88,7 +88,10 @@ def change(core: Core, *steps: tuple[str, ...], key: str = "zhejiang-1") -> str:
     message.use_tsig(ring, key)
     packet = message.to_wire(max_size=65_535)
     answer = updates.answer(core, packet, updating.HERE, True, int(time.time()))
-    return updating.told(dns.message.from_wire(answer, keyring=ring, request_mac=message.mac))
+    told = updating.told(dns.message.from_wire(answer, keyring=ring, request_mac=message.mac))
+    # What was done says as of which serial (registry/network/unseen.py).
+    code, _, words = told.partition(" ")
+    return code if code == "NOERROR" and unseen.serial_in(words) is not None else told
 
 
 def filed(core: Core) -> dict[str, list[str]]:

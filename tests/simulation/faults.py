@@ -9,7 +9,7 @@ from typing import Final
 from csid.errors import StoreError
 from registry import resume
 from tests.simulation.asking import BY
-from tests.simulation.ledger import Ledger
+from tests.simulation.ledger import SUM, Ledger
 from tests.simulation.machine import Machine
 from tests.simulation.prepared import REGIONS
 from tests.simulation.wires import Wires
@@ -115,7 +115,7 @@ class Faults:
         """Let a node have an older copy of its data, in a while; not if cuts move, as what has come
         to it or left it since, it knows nothing of.
         """
-        machine = self._machines[self._random.choice((*REGIONS, "grid"))]
+        machine = self._machines[self._random.choice((*REGIONS, "grid", SUM))]
         if machine.is_up and not self._ledger.has_moves:
             machine.copy()
             pause = self._later(_COPY_SECONDS)

@@ -11,10 +11,11 @@ from registry.rules.filing import CUT_SEGMENTS, read_receipt, serial_of
 from registry.rules.requests import ApproveCut, FileCut, TakeReceipt
 from registry.sync.duties import filed
 from registry.tables import codec, log_entry, view
-from registry.tables.enums import CutState, FiledState, NodeState
+from registry.tables.enums import CutState, FiledState, NodeState, State
 from registry.tables.naming import Names
 from registry.tables.transaction import TransactionView
 from registry.zones import others
+from resolver.store import node
 from resolver.store.apexes import EXPIRED, SERVED
 from resolver.store.read import Held, ReadTransaction
 from resolver.sync import timers
@@ -38,14 +39,20 @@ class Ledger:
         has_moves: a cut was to move.
         holders: the nodes whose cuts are, that are filed.
         counts: what they were last told to have as their count, each with the machine that was.
+        refused: machine and identifier behind the leaf by which an older copy has it as refused:
+            what it knows of what came of filing it again is lost.
+        lost_receipts: numbers that the aggregate gave and knows nothing of any more.
     """
 
     def __init__(self, machines: Mapping[str, Machine]) -> None:
         self.machines = machines
         self.acknowledged: dict[str, set[str]] = {}
         self.counts: dict[str, dict[str, int | None]] = {}
+        self.lost_receipts: set[int] = set()
+        self.refused: dict[tuple[str, str], int] = {}
         self._held: dict[tuple[str, bytes], tuple[Held, bytes]] = {}  # with the node of the apex
         self._serials: dict[tuple[str, bytes], int] = {}
+        self._own: set[tuple[str, bytes]] = set()  # of these, what was a node's own, and is lost
         self._digests: dict[tuple[str, bytes], bytes] = {}
         self._versions: dict[tuple[str, bytes, int], bytes] = {}  # digest of what one had
         self._leaves: dict[str, int] = {}
@@ -66,31 +73,35 @@ class Ledger:
 
     def put_back(self, machine: Machine) -> None:
         """A machine has an older copy of its data: what it said since, nobody can hold it to."""
-        name = machine.name
+        name, leaves = machine.name, self._leaves.get(machine.name, 0)
         machine.put_back()
         marks = {key: serial for key, serial in self._serials.items() if key[0] == name}
         for key in marks:
             del self._serials[key]
             self._held.pop(key, None)
         self._lost |= {(name, cut) for cut, holder in self.holders.items() if holder == name}
+        # Others are filed later: they wait, or were asked for by what is under way.
+        self._lost |= {(name, cut) for _, apex in marks if (cut := _cut_of(apex))}
         machine.start()
+        if name == SUM:
+            self.lost_receipts |= set(range(self._leaves[name], leaves))
         with machine.store.read() as read:
             for key, serial in marks.items():  # its own zones go on beyond what they had
-                if primary_of(name, follow_of(read, key[1])) == name:
+                if name != SUM and primary_of(name, follow_of(read, key[1])) == name:
                     self._serials[key] = serial
+                    self._own.add(key)
             for one, holders in self.acknowledged.items():
                 self.counts.get(one, {}).pop(name, None)
-                if view.get_assignment(TransactionView(read), one) is None:
+                row = view.get_assignment(TransactionView(read), one)
+                if row is None:
                     holders.discard(name)
+                elif row.state is State.REFUSED:
+                    self.refused[name, one] = row.leaf
 
     def lost_cuts(self) -> set[tuple[str, str]]:
         """Cuts that are a node's, which has not their zones, each behind its node."""
-        self._lost = {
-            (name, cut)
-            for name, cut in self._lost
-            if self.holders.get(cut) == name and (name, _NAMED.key(cut)) not in self._held
-        }
-        return self._lost
+        self._lost = {one for one in self._lost if (one[0], _NAMED.key(one[1])) not in self._held}
+        return {(name, cut) for name, cut in self._lost if self.holders.get(cut) == name}
 
     # -- at each commit
 
@@ -126,13 +137,16 @@ class Ledger:
         assert soa is not None
         name, apex, serial = machine.name, zone.apex, soa.serial
         text = f"{names.to_text(zone.origin)} at {name}"
+        primary = primary_of(name, follow_of(read, apex))
         before = self._serials.get((name, apex))
-        is_on = before is None or serial == before or timers.is_ahead(serial, before)
-        hold(is_on, f"{text}: serial {before} went back to {serial}")
-        self._serials[name, apex] = serial
+        # A node that has lost a zone of its own takes it from the aggregate, which need not have
+        # had the last of it; once it is its own again, it goes on beyond that.
+        if primary == name or (name, apex) not in self._own:
+            self._own.discard((name, apex))
+            is_on = before is None or serial == before or timers.is_ahead(serial, before)
+            hold(is_on, f"{text}: serial {before} went back to {serial}")
+            self._serials[name, apex] = serial
         found = self._digests[name, apex] = digest(read, zone)
-        follow = follow_of(read, apex)
-        primary = primary_of(name, follow)
         # What a primary had that has the cut no more came by way of the aggregate, and what was
         # held before may come back.
         sources = (name,) if primary == name else (primary, SUM, name)
@@ -204,6 +218,13 @@ def _within(scope: tuple[str, ...], name: str, node: str) -> None:
     hold(location.startswith(scope), f"{name} lies outside the scope {scope} of {node}")
 
 
+def _cut_of(apex: bytes) -> str:
+    """The cut whose zone has this apex; empty if it is another one's."""
+    below = apex[len(names.key_of(_NAMED.wire)) : -1]
+    is_cut = below.count(0) == CUT_SEGMENTS - 1
+    return below.replace(b"\0", b"/").decode("ascii").upper() if is_cut else ""
+
+
 def primary_of(name: str, follow: Follow | None) -> str:
     """Whose versions a zone of a machine has to be of: its own where it follows nobody."""
     if follow is None or not (follow.primaries or follow.group):
@@ -213,8 +234,21 @@ def primary_of(name: str, follow: Follow | None) -> str:
 
 
 def digest(read: ReadTransaction, zone: Held) -> bytes:
-    """A digest of all that a zone holds."""
+    """A digest of all that a zone holds; the records of an RRset have no order (RFC 2181 section
+    5), and those that differences bring stand behind those that were there (RFC 1995).
+    """
     found = blake2b(digest_size=16)
     for key, blob in read.nodes(zone.generation):
+        blob = _in_order(blob)
         found.update(len(key).to_bytes(2, "big") + len(blob).to_bytes(4, "big") + key + blob)
     return found.digest()
+
+
+def _in_order(blob: bytes) -> bytes:
+    """A node with the records of each RRset, and those that go with it, in order."""
+    rrsets, extras = {}, {}
+    for rrtype, (ttl, rdatas) in node.rrsets_of(blob):
+        beside = node.split_extra(node.extra_at(blob, node.find_entry(blob, rrtype)))
+        rrsets[rrtype] = node.RRset(ttl, sorted(rdatas))
+        extras[rrtype] = node.Extra(len(beside), b"".join(sorted(beside)))
+    return blob[:2] + node.encode(rrsets, extras=extras)[2:]

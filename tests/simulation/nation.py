@@ -28,9 +28,9 @@ from registry.tables.naming import Names
 from registry.tables.node_keys import ALGORITHM, SECRET, derive, key_name
 from registry.tables.rows import Cut
 from registry.tables.transaction import TransactionView
-from registry.zones import founding
+from resolver.store.apexes import NOT_READY
 from tests.simulation.asking import BY, Asking
-from tests.simulation.ledger import ROOT
+from tests.simulation.ledger import ROOT, SUM
 from tests.simulation.prepared import MEMBERS, REGIONS
 from tests.support.books import SUFFIX
 
@@ -101,25 +101,27 @@ class Nation(Asking):
 
     def withdraw(self) -> None:
         """Take back a cut that no other node may file: the serials of another's zone begin anew."""
-        cuts = [
-            (cut, row)
-            for cut, row in self._cuts()
-            if cut.endswith(ONLY_ONES) and self._is_seen(row.node, cut)
-        ]
+        cuts = [(cut, row) for cut, row in self._cuts() if cut.endswith(ONLY_ONES)]
         if cuts:
             cut, row = self._random.choice(cuts)
             self.ask(ROOT, WithdrawCut(cut, row.node))
 
-    def _is_seen(self, name: str, cut: str) -> bool:
-        """Whether a node has seen that a cut is delegated to it: what was filed and withdrawn
-        between two versions of its copy of the root zone, it takes for filed.
+    def withdraw_lost(self) -> None:
+        """Take back the cuts that nobody has any more: a node lost them with its data, and is to
+        take them from the aggregate, as a move was kept from being done, which never had them.
         """
+        for cut, row in self._cuts():
+            kept = row.moving is not None and row.moving.is_over and row.moving.source == row.node
+            if kept and not (self._has(row.node, cut) or self._has(SUM, cut)):
+                self.ask(ROOT, WithdrawCut(cut, row.node))
+
+    def _has(self, name: str, cut: str) -> bool:
+        """Whether a machine, if it runs, has the zone of a cut."""
         machine = self._machines[name]
         if not machine.is_up:
-            return False
+            return True
         with machine.store.read() as read:
-            seen = TransactionView(read)
-            return founding.is_delegated_here(read, seen, Names(SUFFIX), cut) is True
+            return any(zone.flags != NOT_READY for zone in read.zones(Names(SUFFIX).key(cut)))
 
     # -- keys
 
@@ -156,6 +158,7 @@ class Nation(Asking):
             self._set_scope(name, MEMBERS[name][1])
         self.decide()
         self.keep()
+        self.withdraw_lost()
 
     def do_something(self) -> None:
         """Any of these."""

@@ -41,6 +41,7 @@ class Outcome:
         self._ledger = ledger
         self._reads = reads
         self._views = {name: TransactionView(read) for name, read in reads.items()}
+        self._given: set[int] = set()  # numbers of receipts
         self._filed = {cut: row.node for cut, row in self._cuts() if row.state is CutState.FILED}
 
     def faults(self) -> Iterator[str]:
@@ -109,6 +110,9 @@ class Outcome:
     def _kept(self) -> Iterator[str]:
         """What was acknowledged and is not so."""
         said = self._said()
+        self._given = {
+            one.leaf for rows in said.values() for kind, one in rows if _is_told(kind, one)
+        }
         holders = self._holders()
         for identifier, names in self._ledger.acknowledged.items():
             cut = "/".join(identifier.split("/")[:CUT_SEGMENTS])
@@ -147,17 +151,23 @@ class Outcome:
             yield f"{here}: has no receipt"
         leaves = [change.leaf for change in changes_of(self._reads[name], identifier)]
         receipts = [read_receipt(leaf.to) for leaf in leaves if leaf.kind == TakeReceipt.kind]
-        given = {one.leaf: one for kind, one in said if kind == filed.RECEIPT}
+        given = {one.leaf: one for kind, one in said if _is_told(kind, one)}
+        lost = self._ledger.lost_receipts
         for number, status in receipts:
-            if number and (number not in given or given[number].status != status.number):
+            if number in lost:
+                if number in self._given:
+                    yield f"{here}: has receipt {number}, which was given twice"
+            elif number and (number not in given or given[number].status != status.number):
                 yield f"{here}: took receipt {number}, {status.number}, which was never given"
         last = said[-1][1] if said else None
         if row.state in (State.ACTIVE, State.SUSPENDED):
             yield from _is_taken_once(here, name, said, chain)
         number = receipts[0][0] if receipts and leaves[0].kind == TakeReceipt.kind else 0
-        refused = [one.leaf for kind, one in said if kind == filed.RECEIPT]
-        if row.state is State.REFUSED and number and refused[-1] != number:
-            yield f"{here}: is refused by receipt {number}, behind which came {refused[-1]}"
+        refused = [one.leaf for kind, one in said if _is_told(kind, one)]
+        is_older = self._ledger.refused.get((name, identifier)) == row.leaf
+        is_older |= number in lost
+        if row.state is State.REFUSED and number and number not in refused and not is_older:
+            yield f"{here}: is refused by receipt {number}, given are {refused}"
         is_taken = last is not None and last.state is FiledState.TAKEN and last.node == name
         cut = "/".join(identifier.split("/")[:CUT_SEGMENTS])
         if row.state is State.RETIRED and is_taken and self._filed.get(cut) == name:
@@ -197,6 +207,11 @@ class Outcome:
         return found
 
 
+def _is_told(kind: str, one: Filed) -> bool:
+    """Whether the node was told by a receipt: also of what is in use, and may not be."""
+    return kind == filed.RECEIPT or (kind == filed.MET and one.state is FiledState.REFUSED)
+
+
 def _is_taken_once(here: str, name: str, said: Said, chain: list[str]) -> Iterator[str]:
     """What is wrong with the receipts of an identifier that is active: exactly one says that it is
     taken of each node that had its cut while it waited, and of nobody else.
@@ -206,7 +221,7 @@ def _is_taken_once(here: str, name: str, said: Said, chain: list[str]) -> Iterat
         since.pop(0)
     takers = [one.node for one in since if one.state is FiledState.TAKEN]
     if not takers:
-        yield f"{here}: is active by no receipt"
+        yield f"{here}: is active by no receipt: {said}"
     if any(one == other for one, other in pairwise(takers)):
         yield f"{here}: has receipts of {', '.join(takers)}"
     rest = iter(chain)

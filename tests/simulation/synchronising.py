@@ -229,7 +229,9 @@ class Synchronising:
 
     def _ended(self, one: Connection, fetch: Fetch, failed: Exception | None) -> None:
         if failed is not None:
-            self._world.say(self._machine.name, f"transfer: {failed}")
+            # Another run has another folder and, in it, nodes of other names.
+            said = str(failed).partition(str(self._machine.store.path))
+            self._world.say(self._machine.name, f"transfer: {said[0] or 'nothing is written here'}")
             self._drop(one.number)
         elif fetch.result is not None and fetch.result.kind != "CURRENT":
             self._world.say(self._machine.name, f"{fetch.result.kind} to {fetch.result.serial}")

@@ -9,8 +9,8 @@ outcome.py.
 
 Not simulated: forged signatures (the matrix of tests/resolver); cuts of several depths; a withdrawn
 cut that another node files, or whose filing its node has not seen in the root zone yet; older
-copies of the national node, of the aggregate, and of nodes that cuts have moved from or to; the
-sockets and threads of `registry.sync.driver`.
+copies of the national node, and of any once a cut was to move; the sockets and threads of
+`registry.sync.driver`.
 
 CSID_SEEDS=N runs the first N seeds, in place of the number below; CSID_SEED=N the history of that
 seed alone, and prints its whole log.

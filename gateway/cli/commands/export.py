@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Final
 
-from csid.fields import CELL_BREAK, FIELDS, PRECISIONS
+from csid.columns import BY_NAME, ID_COLUMN, Form
+from csid.errors import CsidError
 from csid.record import decode
-from csid.record_csv import ID_COLUMN, RECORD_COLUMNS, shielded
+from csid.record_csv import ROW_COLUMNS, row_of, shielded
 from gateway.cli import conditions, options, output, progress
+from gateway.sheets.write import Sheet, number_of
 from registry.service import Registry
 from registry.tables.enums import State
 from registry.tables.rows import DEFAULT_TTL
@@ -23,6 +25,15 @@ from resolver.files import write_whole
 ROWS_PER_NOTE: Final = 1_000  # between two notes of how far it is
 
 Write = Callable[[Found], bool]  # whether the form can hold it
+_LONG: Final = frozenset({ID_COLUMN, "name", "endpoints", "reason", "successor"})
+# Columns whose cells are numbers for a spreadsheet, too; a price is kept as it is written.
+_NUMBERS: Final = tuple(
+    BY_NAME[name].form is Form.NUMBER and name != "price" for name in ROW_COLUMNS
+)
+
+
+class ExportError(CsidError):
+    """What was asked for cannot be written so."""
 
 
 def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
@@ -46,57 +57,86 @@ def run_export(args: argparse.Namespace) -> int:
     with Registry.open(args.data) as registry:
         query = conditions.query_of(args, registry.settings)
         with registry.view() as seen, _output(args.output) as file, progress.bar() as bar:
-            write = _WRITERS[form](file)
-            for found in find(seen, query):
-                if write(found):
-                    written += 1
-                    other_ttl += found.row.ttl != DEFAULT_TTL
-                else:
-                    left += 1
-                if written % ROWS_PER_NOTE == 0 and args.output:
-                    bar.show(written, f"{written:,}")
+            with _WRITERS[form](file) as write:
+                for found in find(seen, query):
+                    if write(found):
+                        written += 1
+                        other_ttl += found.row.ttl != DEFAULT_TTL
+                    else:
+                        left += 1
+                    if written % ROWS_PER_NOTE == 0 and args.output:
+                        bar.show(written, f"{written:,}")
             file.flush()  # nothing is said to be exported that is not
     output.err.print(f"导出 exported {written:,}", markup=False)
-    if other_ttl and form == "csv":
+    name = form.upper()
+    if other_ttl and form != "jsonl":
         output.complain(
-            f"{other_ttl:,} 条的缓存时间未写入 CSV have a TTL of their own, which a table does not "
-            "hold; --format jsonl has it"
+            f"{other_ttl:,} 条的缓存时间未写入 {name} have a TTL of their own, which a table does "
+            "not hold; --format jsonl has it"
         )
     if left:
         output.complain(
-            f"{left:,} 条无法写入 CSV cannot be written as CSV (aliases, and records with keys "
-            "of a newer version); --format jsonl has them"
+            f"{left:,} 条无法写入 {name} cannot be written as {name} (aliases, and records with "
+            "keys of a newer version); --format jsonl has them"
         )
     return output.EXIT_BAD_INPUT if left else output.EXIT_OK
 
 
 def _format(args: argparse.Namespace) -> str:
     if args.format:
-        return str(args.format)
-    suffix = args.output.suffix.removeprefix(".") if args.output else ""
-    return suffix if suffix in _WRITERS else "csv"
+        form = str(args.format)
+    else:
+        suffix = args.output.suffix.removeprefix(".").lower() if args.output else ""
+        form = suffix if suffix in _WRITERS else "csv"
+    if form == "xlsx" and args.output is None:
+        raise ExportError("a sheet is not for the screen; give --output FILE.xlsx")
+    return form
 
 
-def _as_csv(file: IO[str]) -> Write:
+@contextmanager
+def _as_csv(file: IO[str]) -> Iterator[Write]:
     """Rows with the columns of schemas/record.md."""
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow((ID_COLUMN, *RECORD_COLUMNS))
+    writer.writerow(ROW_COLUMNS)
 
     def write(found: Found) -> bool:
-        record = decode(found.row.record)
-        # A record never says superseded: read back, it would stand for an identifier that lives.
-        if found.row.state is State.SUPERSEDED or record.extra:
-            return False
-        texts = {f.key: f.form.show(record.values[f.key]) for f in FIELDS if f.key in record.values}
-        flops = texts.pop("fl", CELL_BREAK * (len(PRECISIONS) - 1)).split(CELL_BREAK)
-        cells = (texts.get(field.key, "") for field in FIELDS if field.key != "fl")
-        writer.writerow(map(shielded, (found.identifier, *cells, *flops)))
-        return True
+        cells = _cells(found)
+        if cells is not None:
+            writer.writerow(map(shielded, cells))
+        return cells is not None
 
-    return write
+    yield write
 
 
-def _as_jsonl(file: IO[str]) -> Write:
+@contextmanager
+def _as_xlsx(file: IO[str]) -> Iterator[Write]:
+    """The same rows as a sheet, with heads in Chinese and English."""
+    heads = [str(BY_NAME[name]) for name in ROW_COLUMNS]
+    sheet = Sheet(heads, [n for n, name in enumerate(ROW_COLUMNS) if name in _LONG])
+
+    def write(found: Found) -> bool:
+        cells = _cells(found)
+        if cells is not None:
+            both = zip(cells, _NUMBERS, strict=True)
+            sheet.append(
+                number_of(text) if is_number else shielded(text) for text, is_number in both
+            )
+        return cells is not None
+
+    yield write
+    sheet.save(file.buffer)  # type: ignore[attr-defined]
+
+
+def _cells(found: Found) -> list[str] | None:
+    """The texts of a row, None where a table cannot hold it."""
+    # A record never says superseded: read back, it would stand for an identifier that lives.
+    if found.row.state is State.SUPERSEDED:
+        return None
+    return row_of(found.identifier, decode(found.row.record))
+
+
+@contextmanager
+def _as_jsonl(file: IO[str]) -> Iterator[Write]:
     """A JSON object a line: id, record, TTL, and alias where another took its place."""
 
     def write(found: Found) -> bool:
@@ -110,10 +150,14 @@ def _as_jsonl(file: IO[str]) -> Write:
         file.write(json.dumps(value, ensure_ascii=False) + "\n")
         return True
 
-    return write
+    yield write
 
 
-_WRITERS: Final[dict[str, Callable[[IO[str]], Write]]] = {"csv": _as_csv, "jsonl": _as_jsonl}
+_WRITERS: Final[dict[str, Callable[[IO[str]], AbstractContextManager[Write]]]] = {
+    "csv": _as_csv,
+    "xlsx": _as_xlsx,
+    "jsonl": _as_jsonl,
+}
 
 
 def _output(path: Path | None) -> AbstractContextManager[IO[str]]:

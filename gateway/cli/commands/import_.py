@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO, Final
 
 from gateway.cli import acting, options, output, progress, request
+from gateway.sheets import prepare, registered, source, wrong
 from registry.bulk.csv_stream import ENCODING, Fault, TableError
 from registry.bulk.entries import Reading
 from registry.bulk.importer import Import, Tally, Trial
@@ -27,12 +27,13 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     """Add `csid import`."""
     parser = subparsers.add_parser(
         "import",
-        description="Take in identifiers with their records from a CSV table 批量导入; "
-        "schemas/record.md has its columns. Every row is held to the rules of the registry; those "
-        "that may go in do, owners must be registered and accredited before. Exit code: 0 all rows "
-        "are in, 1 some were not taken, 2 could not be done.",
+        description="Take in identifiers with their records from a table 批量导入, a sheet (.xlsx) "
+        "or CSV; csid template makes one, docs/sheets.md tells of it. What a spreadsheet has "
+        "destroyed is found before anything is written. Every row is held to the rules of the "
+        "registry; those that may go in do, owners must be registered and accredited before. Exit "
+        "code: 0 all rows are in, 1 some were not taken, 2 could not be done.",
     )
-    parser.add_argument("file", metavar="FILE.csv", help="the table 表格; - is stdin")
+    parser.add_argument("file", metavar="FILE", help="the table 表格 (.xlsx, .csv); - is stdin")
     options.add_data(parser)
     parser.add_argument(
         "--on",
@@ -47,10 +48,29 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         metavar="SECONDS",
         help="of the names; without it new ones have 300, and others keep theirs 生存时间",
     )
-    parser.add_argument("--encoding", help="of the table 编码 (utf-8), such as gb18030")
+    parser.add_argument(
+        "--encoding",
+        help="of a CSV table 编码 (found out: UTF-8, UTF-16 with a mark, GB 18030)",
+    )
+    parser.add_argument("--sheet", metavar="NAME", help="of a workbook 工作表 (the first)")
+    parser.add_argument(
+        "--ignore-unknown", action="store_true", help="leave out unknown columns 忽略未知列"
+    )
+    parser.add_argument(
+        "--serials-as-written",
+        action="store_true",
+        help="take serials whose widths differ from their neighbours' or pool's 序号位数照原样",
+    )
     parser.add_argument("--dry-run", action="store_true", help="check all, keep nothing 试运行")
     parser.add_argument(
         "--errors", type=Path, metavar="FILE", help="write every wrong row there, one a line"
+    )
+    parser.add_argument(
+        "--wrong",
+        type=Path,
+        metavar="FILE",
+        help="write the wrong rows there, .xlsx or .csv, with why and what to do, to be mended and "
+        "imported again 退回表",
     )
     parser.add_argument(
         "--no-sync",
@@ -71,15 +91,16 @@ def run_import(args: argparse.Namespace) -> int:
     today = options.today()
     if args.on and args.on > today:
         raise TableError(f"--on {args.on} lies ahead; expected {today} at the latest")
+    if args.wrong is not None:
+        wrong.require_usable(args.wrong, args.file)
     reading = Reading(args.on or today)
+    folder = None if args.dry_run else args.data
     with (
         Registry.open(args.data, writable=not args.dry_run, sync=not args.no_sync) as registry,
-        _opened(args.file) as (file, size),
-        _Faults(args) as faults,
-        SortedTable(
-            file, reading, size, None if args.dry_run else args.data, args.encoding or ENCODING
-        ) as table,
+        ExitStack() as stack,
     ):
+        given = source.opened(args.file, args.encoding, args.sheet, folder, stack)
+        faults = stack.enter_context(_Faults(args, given))
         trial = Trial(registry.store, registry.stages.check)
         work = Import(
             trial.perform if args.dry_run else registry.perform,
@@ -89,6 +110,8 @@ def run_import(args: argparse.Namespace) -> int:
             args.ttl,
         )
         try:
+            file, size, encoding = _plain(args, given, registry, work.tally, faults, stack)
+            table = stack.enter_context(SortedTable(file, reading, size, folder, encoding))
             if not args.dry_run:
                 while registry.perform("sweep"):  # what a killed load has left
                     pass
@@ -98,40 +121,82 @@ def run_import(args: argparse.Namespace) -> int:
                     rate = work.tally.rows / (time.monotonic() - started)
                     bar.show(work.tally.octets, f"{work.tally.rows:,} 行 rows, {rate:,.0f}/s")
         finally:
-            _report(args, work.tally, faults.shown, time.monotonic() - started)
+            _report(args, work.tally, faults, time.monotonic() - started)
     return output.EXIT_BAD_INPUT if work.tally.bad else output.EXIT_OK
+
+
+def _plain(
+    args: argparse.Namespace,
+    given: source.TextSource | source.SheetSource,
+    registry: Registry,
+    tally: Tally,
+    faults: _Faults,
+    stack: ExitStack,
+) -> tuple[BinaryIO, int, str]:
+    """The table that the import reads, its octets and its encoding: the one that was given, or what
+    it comes to when it has been examined.
+    """
+    if isinstance(given, source.TextSource) and given.written.is_direct:
+        return given.file, given.size, given.written.encoding
+
+    def tell(found: list[Fault]) -> None:
+        tally.bad += len(found)
+        faults.tell(found)
+
+    @contextmanager
+    def look() -> Iterator[registered.Registered]:
+        with registry.view() as seen:
+            yield registered.Registered(seen)
+
+    how = prepare.Options(args.ignore_unknown, None if args.serials_as_written else look)
+    with progress.bar() as bar:
+        bar.show(0, f"检查表格 examining {args.file}")
+        ready = prepare.prepared(given, how, tell, None if args.dry_run else args.data, stack)
+    faults.notes = ready.notes
+    if not args.json:
+        for note in ready.notes:
+            output.err.print(note, markup=False)
+    return ready.file, ready.size, ENCODING
 
 
 class _Faults:
     """The rows that were not taken: some are shown as they are found, all are written to --errors
-    at the end, in the order of their lines.
+    and --wrong at the end, in the order of their lines.
     """
 
-    def __init__(self, args: argparse.Namespace) -> None:
+    def __init__(self, args: argparse.Namespace, given: source.Source) -> None:
         self.shown: list[Fault] = []
+        self.notes: list[str] = []  # of the table, for whoever gave it
         self._file: str = args.file
+        self._given = given
         self._is_quiet: bool = args.json
         self._path: Path | None = args.errors
+        self._wrong: Path | None = args.wrong
         self._held: list[Fault] = []
         self._runs: list[list[Block]] = []
         self._end = 0
+        self._stack = ExitStack()
 
     def __enter__(self) -> _Faults:
-        if self._path is not None:
+        for path in filter(None, (self._path, self._wrong)):
             try:
-                self._errors = self._path.open("w", encoding="utf-8", errors="backslashreplace")
-                self._spill = TemporaryFile(dir=self._path.parent)
+                self._spill = self._stack.enter_context(TemporaryFile(dir=path.parent))
+                if path == self._path:
+                    self._errors = self._stack.enter_context(
+                        path.open("w", encoding="utf-8", errors="backslashreplace")
+                    )
             except OSError as error:
-                raise TableError(f"{self._path}: cannot be written: {error.strerror}") from None
+                raise TableError(f"{path}: cannot be written: {error.strerror}") from None
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._path is None:
-            return
-        with self._errors, self._spill:
-            self._put_away()
-            for some in merged([read_run(self._spill.fileno(), run) for run in self._runs]):
-                self._errors.writelines(f"{self._text(Fault(*fault))}\n" for fault in some)
+        with self._stack:
+            if self._path is not None:
+                self._errors.writelines(f"{self._text(fault)}\n" for fault in self._all())
+            if self._wrong is not None and self.shown:
+                written = wrong.write(self._wrong, self._given, self._all())
+                if not self._is_quiet:
+                    output.err.print(f"退回 wrong rows written: {written:,}  {self._wrong}")
 
     def tell(self, faults: Sequence[Fault]) -> None:
         """Take in more of them."""
@@ -139,7 +204,7 @@ class _Faults:
             self.shown.append(fault)
             if not self._is_quiet:
                 output.complain(self._text(fault))
-        if self._path is not None:
+        if self._path is not None or self._wrong is not None:
             self._held += faults
             if len(self._held) >= FAULTS_HELD:
                 self._put_away()
@@ -151,12 +216,19 @@ class _Faults:
             self._end = sum(blocks[-1])
             self._runs.append(blocks)
 
+    def _all(self) -> Iterator[Fault]:
+        """All of them, in the order of their lines."""
+        self._put_away()
+        for some in merged([read_run(self._spill.fileno(), run) for run in self._runs]):
+            yield from (Fault(*fault) for fault in some)
+
     def _text(self, fault: Fault) -> str:
         return f"{self._file}:{fault.line}: {fault.reason}"
 
 
-def _report(args: argparse.Namespace, tally: Tally, shown: Sequence[Fault], seconds: float) -> None:
+def _report(args: argparse.Namespace, tally: Tally, faults: _Faults, seconds: float) -> None:
     """Say what an import has done, to its end or up to where it was stopped."""
+    shown = faults.shown
     if args.json:
         output.print_json(
             {
@@ -168,11 +240,13 @@ def _report(args: argparse.Namespace, tally: Tally, shown: Sequence[Fault], seco
                 "dry_run": args.dry_run,
                 "seconds": round(seconds, 3),
                 "errors": [fault._asdict() for fault in shown],
+                "notes": faults.notes,
             }
         )
         return
     if tally.bad > len(shown):
-        hint = f"all are in {args.errors}" if args.errors else "--errors FILE keeps all"
+        kept = args.errors or args.wrong
+        hint = f"all are in {kept}" if kept else "--errors FILE or --wrong FILE keeps all"
         output.complain(f"... {tally.bad - len(shown):,} more wrong rows; {hint}")
     output.out.print(
         f"{request.trial_text(args)}"
@@ -181,18 +255,3 @@ def _report(args: argparse.Namespace, tally: Tally, shown: Sequence[Fault], seco
         f"{seconds:.1f} s, {tally.rows / max(seconds, 1e-9):,.0f}/s",
         markup=False,
     )
-
-
-@contextmanager
-def _opened(name: str) -> Iterator[tuple[BinaryIO, int | None]]:
-    """A table to be read, and its octets if that can be known."""
-    if name == "-":
-        yield sys.stdin.buffer, None
-        return
-    path = Path(name)
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise TableError(f"{name}: cannot be read: {error.strerror}") from None
-    with file:
-        yield file, path.stat().st_size if path.is_file() else None

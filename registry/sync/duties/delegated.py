@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Final
 
 from csid import names
+from registry.network import unseen
 from registry.rules.decide import decide
 from registry.rules.requests import Actor, AnswerFiling, MoveFiling, Request, Role
 from registry.tables import codec, view
@@ -19,6 +20,7 @@ from registry.tables.resolution import is_own
 from registry.tables.transaction import LOOKED, TransactionView, append_leaves
 from registry.zones import founding, moving
 from resolver.store.environment import Store
+from resolver.store.read import ReadTransaction
 from resolver.store.write import WriteTransaction
 
 AT_ONCE: Final = 1_000  # cuts looked at in one transaction
@@ -54,8 +56,15 @@ class DelegationWatch:
     def dropped(self, txn: WriteTransaction, apex: bytes) -> None:
         """Nothing: cuts are as they were known last."""
 
+    def has_more(self, read: ReadTransaction) -> bool:
+        """Whether there are cuts to be looked at."""
+        is_left = read.table(LOOKED).get(self._apex) is not None
+        return is_left or any(unseen.due(read, self._named, AT_ONCE))
+
     def look_on(self, txn: WriteTransaction) -> bool:
         """Look on at cuts; whether there are more."""
+        for unsure in list(unseen.due(txn, self._named, AT_ONCE)):
+            self._look(txn, unsure.encode("ascii"))
         looked = txn.table(LOOKED)
         place = looked.get(self._apex)
         if place is None:
@@ -74,7 +83,9 @@ class DelegationWatch:
     def _look(self, txn: WriteTransaction, key: bytes) -> None:
         seen = TransactionView(txn)
         cut = key.decode("ascii", "replace")
-        row = view.get_cut_filing(seen, cut) if key and cut.isascii() else None
+        if not cut or not cut.isascii() or unseen.is_unseen(txn, self._named, cut):
+            return
+        row = view.get_cut_filing(seen, cut)
         if row is None or row.state not in (FilingState.FILED, FilingState.REFUSED):
             return
         is_ours = founding.is_delegated_here(txn, seen, self._named, cut)
@@ -115,7 +126,7 @@ def work_of(store: Store, watch: DelegationWatch) -> Callable[[], bool]:
 
     def look_on() -> bool:
         with store.read() as read:
-            if read.table(LOOKED).first(b"", b"\0") is None:
+            if not watch.has_more(read):
                 return False
         with store.write() as txn:
             return watch.look_on(txn)

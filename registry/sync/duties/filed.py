@@ -349,8 +349,10 @@ class Examination:
             self._write(MET, name, self._met(FiledState.ENDED), None)
         elif any(one in blob for one in _IN_USE):
             holder, owner = self._holder, self._owner
-            if self._is_first and holder is not None:  # it was taken before they were suspended
-                holder, owner = holder._replace(state=ACTIVE), ""
+            if self._is_first and holder is not None:
+                # It was taken before they were suspended, or the node's scope was narrowed; that
+                # of a new cut was looked at when it was filed.
+                holder, owner = holder._replace(state=ACTIVE, scope=()), ""
             refusal = examine(name.decode("ascii"), _record(blob), holder, None, owner)
             after = self._met(FiledState.TAKEN)
             if refusal is not None:

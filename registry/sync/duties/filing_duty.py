@@ -16,7 +16,7 @@ from dns.exception import DNSException
 
 from csid import names
 from csid.protocol import NOERROR, NS, REFUSED
-from registry.network import filings
+from registry.network import filings, unseen
 from registry.network.catalogs import NodePolicy
 from registry.network.membership import RegisterWatch
 from registry.sync.duties.delegated import DelegationWatch, work_of
@@ -54,6 +54,7 @@ class FilingDuty:
         self._named = Names(suffix)
         self._again: dict[str, int] = {}  # cuts that rest, and until when
         self._asked: Target | None = None  # whom, and by which key
+        self._look: int | None = None  # when there is work: a cut that the root zone lacks
 
     def due(self, read: ReadTransaction, now: int, /) -> list[Errand]:
         """What is to be asked now; what is asked already may be among it."""
@@ -65,6 +66,7 @@ class FilingDuty:
         if target != self._asked:  # another may say otherwise
             self._asked, self._again = target, {}
         server = server_of(seen, self._named)
+        self._look = now + 1 if any(unseen.due(read, self._named, AT_ONCE)) else None
         longest = now + max(PAUSE_SECONDS.values())  # else the clock was set back
         self._again = {cut: at for cut, at in self._again.items() if now < at <= longest}
         return [
@@ -80,8 +82,9 @@ class FilingDuty:
         return islice((cut for cut in cuts if cut not in self._again), AT_ONCE)
 
     def wake(self) -> int | None:
-        """When the next cut has rested, in Unix seconds."""
-        return min(self._again.values(), default=None)
+        """When the next cut has rested, or is to be looked at by work, in Unix seconds."""
+        times = [*self._again.values(), *([] if self._look is None else [self._look])]
+        return min(times, default=None)
 
     def answered(self, errand: Errand, answer: bytes, reason: str, now: int, /) -> Unit | None:
         """The unit that writes what the national node has said to a cut, and what follows."""

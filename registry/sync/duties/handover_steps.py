@@ -120,7 +120,12 @@ def _next(
             return Unit(units.PART, [key, cut, ""]) if is_over else Unit(ASK, [key])
         return None
     if holder == own:
-        return Unit(units.OWN if copies.is_current(read, named, cut) else ASK, [key])
+        if copies.is_current(read, named, cut):
+            return Unit(units.OWN, [key])
+        if not moving.is_withdrawn(read, named, cut):
+            return Unit(ASK, [key])
+        # Nobody has it any more from whom it could be had.
+        return Unit(units.GIVE_UP, [key, cut, row.node, ""])
     if move is None or move.to != own:
         return Unit(units.GIVE_UP, [key, cut, holder or row.node, ""])
     if move.source != row.node:

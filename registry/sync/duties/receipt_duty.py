@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Container, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgpack
@@ -28,6 +27,7 @@ from resolver.sync.update.message import request
 
 AT_ONCE: Final = 500  # receipts in one message ...
 MAX_OCTETS: Final = 64_000  # ... and of them, so that with all else it has less than 64 KiB
+LANES: Final = 2  # messages for a node: while one is carried out there, the next is made
 TURN_SECONDS: Final = 15  # for an answer, before another address of the node is tried
 PAUSE_SECONDS: Final = 10  # after an answer other than that they are taken
 SEEN_SECONDS: Final = 10  # for the copy of a zone to show what has come of what was answered
@@ -43,6 +43,8 @@ class Sent(NamedTuple):
 
     errand: Errand
     rows: list[Row]
+    is_full: bool  # there may be more for the node
+    is_older: bool  # under the key before its present one
     taken: int | None = None  # by the node, Unix seconds; the rows go with the unit of the answer
 
 
@@ -81,7 +83,8 @@ class ReceiptDuty:
         return [
             errand
             for name in _owing(read)
-            if name not in self._again and (errand := self._errand(read, name, now)) is not None
+            if name not in self._again
+            for errand in self._errands(read, name, now)
         ]
 
     def looked_again(self) -> None:
@@ -101,24 +104,44 @@ class ReceiptDuty:
         if not self.is_overdue:
             self._wake_at(ends)
 
-    def _errand(self, read: ReadTransaction, name: str, now: int) -> Errand | None:
+    def _errands(self, read: ReadTransaction, name: str, now: int) -> Iterator[Errand]:
+        """The messages for a node that are under way, and those that may be."""
         other = others.node(read, self._named, name)
         if other is None or not other.addresses:
-            return None
-        address = self._address(other, now)
-        errand_name = _errand_name(name, address, other.port)
-        sent = self._sent.get(errand_name)
-        if sent is not None:
-            return sent.errand if sent.taken is None else None
-        older = membership.key_of(read, other, 1) if name in self._older else None
+            return
+        target = Target(self._address(other, now), other.port)
+        lanes = _lanes(name, target.host, target.port)
+        is_full = True  # the message of the lane before
+        for lane in lanes:
+            sent = self._sent.get(lane)
+            if sent is None and is_full:
+                sent = self._begin(read, other, target, lanes, lane)
+                if sent is not None:
+                    self._turns[name] = self._turns.get(name, Turn(0, now))._replace(since=now)
+            if sent is not None and sent.taken is None:
+                yield sent.errand
+            is_full = sent is not None and sent.is_full
+
+    def _begin(
+        self,
+        read: ReadTransaction,
+        other: Other,
+        target: Target,
+        lanes: Sequence[bytes],
+        lane: bytes,
+    ) -> Sent | None:
+        """Make the next message for a node; None if there is nothing that is not under way."""
+        older = membership.key_of(read, other, 1) if other.name in self._older else None
         key = older or membership.key_of(read, other)
         if key is None:
             return None
-        rows, message = self._message(read, name)
-        errand = Errand(errand_name, Target(address, other.port, key), message)
-        self._sent[errand_name] = Sent(errand, rows)
-        self._turns[name] = self._turns.get(name, Turn(0, now))._replace(since=now)
-        return errand
+        under_way = {row for one in lanes if one in self._sent for row in self._sent[one].rows}
+        rows, message, is_full = self._message(read, other.name, under_way)
+        if not rows:
+            return None
+        errand = Errand(lane, target._replace(key=key), message)
+        sent = self._sent[lane] = Sent(errand, rows, is_full, other.name in self._older)
+        return sent
 
     def _forget(self, read: ReadTransaction, now: int) -> None:
         """Let go of what was taken once the unit of the answer is done: its first row is not there
@@ -143,8 +166,9 @@ class ReceiptDuty:
         addresses = other.addresses
         turn = self._turns.get(other.name, Turn(0, now))
         address = addresses[turn.number % len(addresses)]
-        sent = self._sent.get(_errand_name(other.name, address, other.port))
-        if len(addresses) == 1 or sent is None or sent.taken is not None:
+        lanes = _lanes(other.name, address, other.port)
+        waits = any(one in self._sent and self._sent[one].taken is None for one in lanes)
+        if len(addresses) == 1 or not waits:
             return address
         if not 0 <= now - turn.since < TURN_SECONDS:
             turn = self._turns[other.name] = Turn(turn.number + 1, now)
@@ -152,26 +176,31 @@ class ReceiptDuty:
         self._wake_at(ends)
         return addresses[turn.number % len(addresses)]
 
-    def _message(self, read: ReadTransaction, name: str) -> tuple[list[Row], bytes]:
-        """The UPDATE that has the first receipts for a node, as many as have room, and their seal;
-        its ID is zero.
+    def _message(
+        self, read: ReadTransaction, name: str, under_way: Container[Row]
+    ) -> tuple[list[Row], bytes, bool]:
+        """The UPDATE that has the first receipts for a node that are not under way, as many as have
+        room, and their seal; its ID is zero. Behind it, whether there may be more.
         """
         rows: list[Row] = []
         records: list[bytes] = []
         sealed: list[Said] = []
         octets = 0
-        for row in islice(read.table(OWED).scan(owed.owed_to(name)), AT_ONCE):
+        waiting = (row for row in read.table(OWED).scan(owed.owed_to(name)) if row not in under_way)
+        is_full = False
+        for row in waiting:
             identifier, data = _unpack(row[1])
             record = _record(identifier, data)
             octets += len(record)
-            if octets > MAX_OCTETS:
+            is_full = octets > MAX_OCTETS or len(rows) == AT_ONCE
+            if is_full:
                 break
             rows.append(row)
             records.append(record)
             sealed.append((self._named.key(identifier), data))
         secret = read.table(b"meta").get(SECRET) or b""
         records.append(node.rr(_APEX, RECEIPT, 0, seal(secret, name, sealed)))
-        return rows, request(self._named.wire, records)
+        return rows, request(self._named.wire, records), is_full
 
     def wake(self) -> int | None:
         """When there may be more though nothing has changed, in Unix seconds."""
@@ -186,6 +215,8 @@ class ReceiptDuty:
         if answer and answer[3] & 15 == NOERROR:
             self._sent[errand.name] = sent._replace(taken=now)
             return Unit(owed.UNIT, [[list(row) for row in sent.rows], ""])
+        if sent.is_older != (name in self._older):
+            return None  # another one has told of that key
         if name in self._older:  # neither key was taken
             self._again[name] = now + PAUSE_SECONDS
             self._wake = min(self._again.values())
@@ -200,8 +231,10 @@ def _record(name: str, data: bytes) -> bytes:
     return node.rr(owner + _APEX, RECEIPT, 0, data)
 
 
-def _errand_name(name: str, host: str, port: int) -> bytes:
-    return _PREFIX + f"{name}/{Address(host, port)}".encode("ascii")
+def _lanes(name: str, host: str, port: int) -> list[bytes]:
+    """The names of the errands to an address of a node."""
+    first = _PREFIX + f"{name}/{Address(host, port)}".encode("ascii")
+    return [first, *(b"%s %d" % (first, lane) for lane in range(2, LANES + 1))]
 
 
 def _node_of(errand_name: bytes) -> str:

@@ -27,7 +27,7 @@ URI = "https://a.example:8443"
 def test_every_command_is_listed_and_explains_itself(command: str) -> None:
     listed = run("--help")
     assert listed.code == 0
-    assert f"  {command:9}  {COMMANDS[command].purpose}" in listed.lines
+    assert f"  {command:{max(map(len, COMMANDS))}}  {COMMANDS[command].purpose}" in listed.lines
     told = run(command, "--help")
     assert told.code == 0
     assert told.out.startswith(f"usage: csid {command} ")

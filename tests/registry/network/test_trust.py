@@ -99,7 +99,7 @@ class Signer(NamedTuple):
 
 def said(store: Store, core: Core, wire: bytes, by: Signer, secret: bytes) -> str:
     """What a message gets that is signed with a key, by the door of the answer path first, as it
-    comes to a server: `transfer`, or a response code, and the number of the status behind it.
+    comes to a server: `transfer`, or a response code, and the status behind it if it is refused.
     """
     now = by.at or int(time.time()) + by.later
     name, _, generation = by.key.rpartition("-")
@@ -125,7 +125,7 @@ def said(store: Store, core: Core, wire: bytes, by: Signer, secret: bytes) -> st
         answer = updates.answer(core, packet, updating.HERE, True, now)
     assert answer is not None
     told = updating.told(dns.message.from_wire(answer, keyring=False))
-    return " ".join(told.split()[:2])
+    return " ".join(told.split()[: 1 if told.startswith("NOERROR") else 2])
 
 
 def query(name: str, rrtype: str) -> bytes:

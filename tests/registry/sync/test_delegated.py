@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 
 from csid import names
+from registry.network import unseen
 from registry.network.filings import UNIT
 from registry.rules.requests import Assign, Body, FileCut, RequestFiling, WithdrawCut
 from registry.rules.status import Status
 from registry.service import Registry
 from registry.sync.duties.filing_duty import FilingDuty, adds
 from registry.tables.enums import FilingState
+from registry.tables.naming import Names
+from resolver.store.difference import serial_in
 from tests.registry.network.test_cuts import (
     CUT,
     ZHEJIANG,
@@ -97,6 +100,44 @@ def test_a_cut_with_other_name_servers_is_left_as_it_is(tmp_path: Path) -> None:
         answered(registry, FilingState.FILED)
         transferred(registry, tmp_path / "root", ELSEWHERE, whole=True)
         assert cut_state(registry) is FilingState.FILED
+
+
+@pytest.mark.parametrize("is_answer_late", [True, False])
+def test_what_was_filed_and_withdrawn_between_two_versions_of_the_copy_is_found(
+    tmp_path: Path, is_answer_late: bool
+) -> None:
+    with joined(tmp_path / "data") as registry:
+        network = adds(registry.store)
+        follow_root(registry, national(tmp_path / "before", [ZHEJIANG, ANYWHERE]))
+        assert ask(registry, Assign(identifier("0100"), RECORD)).status is Status.DONE
+        nodes = national(
+            tmp_path / "after", [ZHEJIANG, ANYWHERE, FILE, WithdrawCut(CUT, "zhejiang")]
+        )
+        filed = serial_in(nodes[0][1]) - 1
+
+        def transfer() -> None:
+            follow_root(registry, nodes)
+            with registry.store.write() as txn:  # the difference has no name of the cut
+                network.watch.changed(txn, APEX, [b"", b"www\0"])
+
+        if is_answer_late:
+            transfer()
+        answered(registry, FilingState.FILED, unseen.said(filed))
+        assert cut_state(registry) is FilingState.FILED
+        if not is_answer_late:
+            assert not any(work() for work in network.works)  # the copy is older, and says nothing
+            assert cut_state(registry) is FilingState.FILED
+            transfer()
+        [duty] = network.duties
+        with registry.store.read() as read:
+            duty.due(read, 1)
+        assert duty.wake() == 2  # when there is work
+        while any(work() for work in network.works):
+            pass
+        assert cut_state(registry) is FilingState.REFUSED
+        with registry.store.read() as read:
+            assert not list(unseen.due(read, Names(SUFFIX), 1))
+        assert is_sound(registry)
 
 
 def test_cuts_without_number_are_looked_at_in_pieces(

@@ -34,8 +34,9 @@ from registry.tables.enums import FilingState, State
 from registry.tables.node_keys import key_name
 from registry.tables.rows import Moving
 from registry.tables.view import get_assignment, get_cut, get_cut_filing
+from registry.zones import moving as moves
 from registry.zones.first import first_zone
-from resolver.store.apexes import EXPIRED
+from resolver.store.apexes import EXPIRED, NOT_READY
 from resolver.store.build import build
 from resolver.store.node import RRset
 from resolver.sync.settings import Target, follow_of
@@ -245,6 +246,38 @@ def test_a_cut_that_nobody_has_any_more_is_filed_anew_where_it_was(
     assert row.state is State.ACTIVE
     assert world.nodes("sum") == world.nodes(OLD)
     assert list(world.unsound()) == []
+
+
+@pytest.mark.parametrize("first", [OLD, NEW])
+def test_a_cut_that_is_withdrawn_right_after_the_switch_is_taken_over_all_the_same(
+    world: World, first: str
+) -> None:
+    until_taking(world)
+    world.errands(NEW)
+    assert world.holder() == NEW
+    assert world.ask("root", WithdrawCut(CUT, NEW)).status.success
+    for name in (first, "sum", OLD, NEW, "sum", OLD, NEW):
+        step(world, name)
+    assert state(world, NEW) is FilingState.REFUSED
+    assert world.is_registered(NEW, str(FIRST)) and not world.is_registered(OLD, str(FIRST))
+    assert list(world.unsound()) == []
+    assert world.ask(NEW, RequestFiling(CUT)).status.success
+    world.settle(4)
+    require_at(world, NEW, FIRST)
+    with world.at["root"].store.read() as read:
+        assert moves.holder(read, NAMED, CUT) == ""  # what was said of the move is over with it
+
+
+def test_a_cut_is_given_up_that_was_withdrawn_and_is_not_here(world: World) -> None:
+    until_taking(world)
+    world.errands(NEW)
+    with world.at[NEW].store.write() as txn:
+        txn.drop_zone(NAMED.target(CUT))
+        txn.set_flags(NAMED.target(CUT), NOT_READY)  # it has yet to come
+    assert world.ask("root", WithdrawCut(CUT, NEW)).status.success
+    for _ in range(3):
+        step(world, "sum", NEW)
+    assert state(world, NEW) is FilingState.MOVED
 
 
 def test_a_clock_that_is_set_back_puts_nothing_off(world: World) -> None:

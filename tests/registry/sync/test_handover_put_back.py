@@ -15,6 +15,8 @@ from registry.sync.duties import handover
 from registry.tables.enums import FilingState
 from registry.tables.node_keys import key_name
 from registry.tables.view import get_assignment, get_cut_filing
+from registry.zones import founding
+from registry.zones.serials import is_ahead
 from resolver.sync.settings import Target
 from tests.support.books import ORIGIN
 from tests.support.moving import CUT, HOSTS, PORT, World
@@ -77,6 +79,22 @@ def test_a_new_node_from_before_the_move_takes_all_over_again(world: World) -> N
     assert world.ask(NEW, Assign(THIRD, RECORD)).status.success
     world.settle(4)
     require_at_new(world, FIRST, SECOND, THIRD)
+
+
+@pytest.mark.parametrize("first", range(2**32 - 15, 2**32 - 9))
+def test_its_serial_passes_the_end_without_being_zero(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: int
+) -> None:
+    monkeypatch.setattr(founding, "SERIAL", first)
+    world = World(tmp_path)
+    world.begun(FIRST)
+    copy = world.copy(NEW)
+    moved(world)
+    before = world.serial("sum") or 0
+    world.put_back(NEW, copy)
+    world.settle()
+    assert world.serial(NEW) and is_ahead(world.serial(NEW) or 0, before)
+    world.close()
 
 
 def test_a_new_node_from_the_middle_of_the_move_takes_what_it_has_given_since(world: World) -> None:

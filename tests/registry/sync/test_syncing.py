@@ -9,15 +9,18 @@ from random import Random
 import pytest
 
 from csid import names
-from registry.sync.batch import write
+from registry.sync.batch import Batch, write
 from registry.sync.hooks import Network
 from registry.sync.syncing import Syncing
+from resolver.store.apexes import EXPIRED, SERVED
 from resolver.store.environment import Store
 from resolver.sync import states
 from resolver.sync.settings import FOLLOWS, Follow, Target, pack, where
+from tests.support.books import SUFFIX
 from tests.support.servers import make_data
 
 APEX = names.key_of(names.from_text("a.test."))
+OWN = names.key_of(names.from_text(SUFFIX))
 START = 1_800_000_000
 
 
@@ -90,3 +93,20 @@ def test_what_was_put_off_by_a_clock_that_was_ahead_is_done_once_it_is_set(store
     look(sync, store)
     assert failures() > before + 1
     sync.close()
+
+
+def test_a_zone_that_is_this_nodes_own_by_now_does_not_expire(store: Store) -> None:
+    with store.write() as txn:
+        txn.table(FOLLOWS).put(where(OWN), pack(Follow((Target("192.0.2.1", 53),))))
+        states.begin(txn, OWN)
+    with store.read() as read:
+        assert read.zone(names.wire_of_key(OWN)).flags == SERVED
+        state = states.state_of(read, OWN)
+    assert state is not None
+    expired = Batch([states.Settled(OWN, state.due, state, EXPIRED)], [], None, {}, [], [])
+    with store.write() as txn:  # as when a cut has moved here, which is looked for still
+        txn.table(FOLLOWS).delete(where(OWN))
+        states.end(txn, OWN)
+    write(store, expired)
+    with store.read() as read:
+        assert read.zone(names.wire_of_key(OWN)).flags == SERVED

@@ -450,6 +450,48 @@ def test_a_notice_whose_answer_does_not_verify_is_sent_again(world: World) -> No
         assert [one.serial for one in states.told_of(read, apex("a.test."))] == [1]
 
 
+@pytest.mark.parametrize("is_first_there", [True, False])
+def test_a_notice_outlives_the_key_it_was_to_be_signed_with(
+    world: World, is_first_there: bool
+) -> None:
+    first, second = names.from_text("k-1."), names.from_text("k-2.")
+    place = where(apex("a.test."))
+    with world.store.write() as txn:
+        if is_first_there:  # else it was removed before anything could be sent
+            txn.table(KEYS).put(first, pack(KeyRow("hmac-sha256", b"s" * 32)))
+        txn.table(TARGETS).put(place, pack([Target(*A, first)]))
+    keys = {
+        dns.name.from_text(one): dns.tsig.Key(one, b"s" * 32, "hmac-sha256")
+        for one in ("k-1.", "k-2.")
+    }
+    peer = world.peers[A] = Peer(keys=keys, spoils=True)
+    world.begin_at(int(time.time()))
+    world.put("a.test.", 1)
+    world.go(4)
+    with world.store.write() as txn:
+        txn.table(KEYS).delete(first)
+    world.go(20)  # for a while it has no key at all
+    with world.store.write() as txn:
+        txn.table(KEYS).put(second, pack(KeyRow("hmac-sha256", b"s" * 32)))
+        txn.table(TARGETS).put(place, pack([Target(*A, second)]))
+    peer.spoils = False
+    world.go(60)
+    assert str(peer.asked[-1].keyname) == "k-2."
+    with world.store.read() as read:
+        assert [one.serial for one in states.told_of(read, apex("a.test."))] == [1]
+
+
+def test_who_is_to_be_told_no_more_is_not_told_again(world: World) -> None:
+    world.peers[A] = peer = Peer(code=dns.rcode.SERVFAIL)
+    world.notify("a.test.", A)
+    world.put("a.test.", 1)
+    world.go(4)
+    count = len(peer.asked)
+    world.notify("a.test.", B)
+    world.go(100)
+    assert len(peer.asked) == count and not world.rows()
+
+
 def test_a_server_is_behind_until_it_has_confirmed_what_no_row_says_any_more(world: World) -> None:
     world.peers[A] = peer = Peer(is_up=False)
     world.notify("a.test.", A)
