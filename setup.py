@@ -51,7 +51,21 @@ ENGINE = [
     "resolver/sync/looking.py",
     "resolver/sync/engine.py",
 ]
-GROUPS = {"csid": ANSWER_PATH, "csid_zones": ZONE_FILES, "csid_engine": ENGINE}
+# What the client does for each question.
+CLIENT = [
+    "csid/client/wire.py",
+    "csid/client/memory.py",
+    "csid/client/servers.py",
+    "csid/client/session.py",
+    "csid/client/answer.py",
+    "csid/client/asking.py",
+]
+GROUPS = {
+    "csid": ANSWER_PATH,
+    "csid_zones": ZONE_FILES,
+    "csid_engine": ENGINE,
+    "csid_client": CLIENT,
+}
 # Loops over octets and the batch I/O, beside their forms in plain Python.
 LOOPS = [
     "csid/coctets.pyx",

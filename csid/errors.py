@@ -60,3 +60,15 @@ class BusyError(StoreError):
 
 class FileError(CsidError):
     """A file that was named and cannot be read or written as asked; the message begins with it."""
+
+
+class ResolutionError(CsidError):
+    """No server says whether the identifier exists; what it is may be known a moment later."""
+
+
+class UnreachableError(ResolutionError):
+    """No answer to be believed came in time: nobody listens, all are silent, or the way is cut."""
+
+
+class RefusedError(ResolutionError):
+    """A server answers, and says neither what is at the name nor that nothing is."""

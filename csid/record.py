@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar, overload
 
@@ -23,14 +24,18 @@ import msgpack
 from csid import endpoint
 from csid.endpoint import Endpoint
 from csid.errors import RecordError
-from csid.fields import BY_KEY, BY_NAME, check_together, hidden_in, plain_number
+from csid.fields import BY_KEY, BY_NAME, FIELDS, check_together, hidden_in, plain_number
 
 RECORD_OCTETS_MAX: Final = 900  # leaves room for header, name, EDNS and cookie in 1232 octets
 EXTRA_DEPTH_MAX: Final = 4  # maps and arrays inside one another in the value of an unknown key
 ITEMS_MAX: Final = 64  # entries of any one map or array
 
 _EXTRA_KEY = re.compile(r"[a-z][a-z0-9_-]{0,15}")
+_CHECKS: Final = {field.key: field.form.check for field in FIELDS}
 _pack: Callable[[object], bytes] = msgpack.Packer().pack
+_unpack: Callable[[bytes], dict[str, object]] = partial(
+    msgpack.unpackb, use_list=False, max_map_len=ITEMS_MAX, max_array_len=ITEMS_MAX
+)
 T = TypeVar("T")
 
 
@@ -187,17 +192,19 @@ def decode(packed: bytes) -> Record:
     """
     if len(packed) > RECORD_OCTETS_MAX:
         raise RecordError("record", f"has {len(packed)} octets, at most {RECORD_OCTETS_MAX} taken")
-    values: dict[str, object] = {}
-    for key, value in _unpacked(packed).items():
-        field = BY_KEY.get(key)
-        if field is None:
-            values |= _checked_extra({key: value})
-            continue
-        try:
-            values[key] = field.form.check(value)
-        except ValueError as error:
-            raise RecordError(field.name, str(error)) from None
-    check_together(values)
+    try:
+        # Bytes that are those of their own values are canonical: nothing in them is given twice.
+        values = _checked(_unpack(packed))
+        if _pack(values) == packed and [*values] == sorted(values):
+            return Record.of_values(values)
+    except (RecordError, ValueError, AttributeError, RecursionError, msgpack.UnpackException):
+        pass
+    return _decoded_with_care(packed)
+
+
+def _decoded_with_care(packed: bytes) -> Record:
+    """As `decode`, looking at each pair: what is wrong is told of the first that is."""
+    values = _checked(_unpacked(packed))
     for key, after in zip(values, list(values)[1:], strict=False):
         if key > after:
             raise RecordError("record", f"key {after!r} stands behind {key!r}; keys ascend")
@@ -205,6 +212,26 @@ def decode(packed: bytes) -> Record:
     if _pack(values) != packed:
         raise RecordError("record", "not in canonical form: a value has a longer form than needed")
     return Record.of_values(values)
+
+
+def _checked(unpacked: dict[str, object]) -> dict[str, object]:
+    """The values of a map, each by its field, and all of them together.
+
+    Raises:
+        RecordError: one is wrong.
+    """
+    values: dict[str, object] = {}
+    for key, value in unpacked.items():
+        check = _CHECKS.get(key)
+        if check is None:
+            values |= _checked_extra({key: value})
+            continue
+        try:
+            values[key] = check(value)
+        except ValueError as error:
+            raise RecordError(BY_KEY[key].name, str(error)) from None
+    check_together(values)
+    return values
 
 
 def _unpacked(packed: bytes) -> dict[str, object]:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol, TypeVar
 
+from csid import codes
+
 DEFAULT = "v1"
 
 
@@ -146,9 +148,8 @@ def run_end(text: str, offset: int, part: Part) -> int:
 def load(name: str = DEFAULT) -> Scheme:
     """Read ``schemas/scheme-<name>.toml``; FileNotFoundError where there is no such scheme."""
     import tomllib
-    from importlib.resources import files
 
-    text = files("schemas").joinpath(f"scheme-{name}.toml").read_text(encoding="utf-8")
+    text = (codes.FOLDER / f"scheme-{name}.toml").read_text(encoding="utf-8")
     return _scheme(tomllib.loads(text))
 
 

@@ -41,7 +41,7 @@ from examples.demo.nodes import (
     Servers,
 )
 from examples.demo.terminal import DemoError, csid, heading, interrupt, quietly, show, table, until
-from resolver import client
+from resolver.client.walking import walk
 
 TABLE: Final = Path(__file__).parents[1] / "china_regions.csv"
 FILING: Final = (ZHEJIANG, BEIJING)  # those with resources of their own
@@ -253,7 +253,7 @@ def _resolve(port: int, shown: dict[Node, str]) -> None:
 def _is_active(identifier: str, node: Node, port: int) -> bool:
     """Whether an identifier is found from a node by following referrals."""
     name = parse(identifier).to_dns_name()
-    found = client.walk(name, [Address(node.host, port)], scheme.load().dns_suffix).found
+    found = walk(name, [Address(node.host, port)], scheme.load().dns_suffix).found
     return found is not None and found.record is not None and found.record.state == "active"
 
 

@@ -9,7 +9,6 @@ is imported, so that `csid serve` starts fast.
 from __future__ import annotations
 
 import argparse
-import difflib
 import importlib
 import io
 import itertools
@@ -243,6 +242,8 @@ def _refuse(word: str) -> NoReturn:
     """
     if word in COMMANDS:
         raise argparse.ArgumentTypeError(f"{word} comes first: csid {word} ...")
+    import difflib  # which no right command needs
+
     near = difflib.get_close_matches(word, COMMANDS, n=1)
     hint = f"did you mean {near[0]}?" if near else "csid --help lists them"
     raise argparse.ArgumentTypeError(f"there is no command {word[:40]!r}; {hint}")

@@ -10,6 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from csid.limits import MAX_TTL
+from gateway.cli.basic import Subparsers as Subparsers
+from gateway.cli.basic import add_config as add_config
+from gateway.cli.basic import add_identifier as add_identifier
+from gateway.cli.basic import add_json as add_json
 from registry.rules.case import day_of
 from registry.tables.rows import DEFAULT_TTL
 
@@ -17,8 +21,6 @@ COUNT_MAX: Final = 999_999_999_999  # more than there can be of anything
 
 _UNITS: Final = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _PERIOD: Final = re.compile(r"([0-9]{1,9})([smhd]?)")
-
-Subparsers = argparse._SubParsersAction  # what argparse gives no public name
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
@@ -33,28 +35,6 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     )
     add_config(parser)
     parser.set_defaults(needs_data=True)
-
-
-def add_config(parser: argparse.ArgumentParser) -> None:
-    """Add --config."""
-    parser.add_argument(
-        "--config",
-        type=Path,
-        metavar="FILE",
-        help="the configuration 配置文件 ($CSID_CONFIG, or /etc/csid/csid.toml)",
-    )
-
-
-def add_json(parser: argparse.ArgumentParser) -> None:
-    """Add --json."""
-    parser.add_argument(
-        "--json", action="store_true", help="print JSON, one value a line 输出 JSON"
-    )
-
-
-def add_identifier(parser: argparse.ArgumentParser) -> None:
-    """Add ID."""
-    parser.add_argument("id", metavar="ID", help="identifier, DNS name or Handle 标识")
 
 
 def add_ttl(parser: argparse.ArgumentParser, otherwise: str = str(DEFAULT_TTL)) -> None:

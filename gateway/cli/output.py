@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from typing import IO, Any, Final, TypeVar
+from typing import IO, Final, TypeVar
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -17,10 +16,11 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from csid.explain import Row
-from csid.fields import BY_KEY, PRECISIONS, show_number
-from csid.record import Record
-from csid.vocabulary import FIELDS, STATES
 from gateway.cli.escape import one_line
+from gateway.cli.plain import facts_of as facts_of
+from gateway.cli.plain import print_facts as print_facts
+from gateway.cli.plain import print_json as print_json
+from gateway.cli.plain import state_text as state_text
 from registry.rules.case import CHINA
 
 T = TypeVar("T")
@@ -35,13 +35,6 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 def complain(message: object) -> None:
     """Print one error line on stderr."""
     err.print(f"csid: {one_line(str(message))}", markup=False, style="red")
-
-
-def print_json(value: Any) -> None:
-    """Print one JSON value on a line of its own, so that streams of them are JSON Lines."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    is_ascii = not encoding.lower().startswith("utf")  # others read it as UTF-8 (RFC 8259)
-    sys.stdout.write(json.dumps(value, ensure_ascii=is_ascii, default=str) + "\n")
 
 
 def for_data() -> IO[str]:
@@ -113,45 +106,6 @@ def take(found: Iterator[T], limit: int) -> tuple[list[T], bool]:
 def note_more(last: str) -> None:
     """Say that there is another page, and how to get it."""
     err.print(f"还有更多 there are more: --after {last}, or --limit 0 for all", markup=False)
-
-
-# -- facts
-
-
-def facts_of(record: Record) -> Iterator[tuple[str, str]]:
-    """(label, value) of every fact declared, in the order of FIELDS; unknown keys come last."""
-    shown = {
-        field.name: field.form.show(record.values[key])
-        for key, field in BY_KEY.items()
-        if key in record.values and key != "fl"
-    }
-    for letter, number in record.gflops.items():
-        shown[PRECISIONS[letter]] = show_number(number)
-    shown["state"] = state_text(record.state)
-    if record.price is not None:  # the three come together
-        del shown["currency"], shown["price_unit"]
-        shown["price"] = f"{record.price} {record.currency} / {record.price_unit}"
-    for name, label in FIELDS.items():
-        if name == "endpoints":
-            for endpoint in record.endpoints:
-                yield str(label), "  ".join((endpoint.uri, *endpoint.addresses))
-        elif name in shown:
-            yield str(label), shown[name]
-    for key, value in record.extra.items():
-        yield key, str(value)
-
-
-def print_facts(rows: Sequence[tuple[str, str]]) -> None:
-    """Print labels and values in two columns; no value is folded, so that it can be copied."""
-    width = max(cell_len(label) for label, _ in rows)
-    for label, value in rows:
-        padding = " " * (width - cell_len(label) + 2)
-        out.print(Text.assemble((label, "cyan"), padding, value))
-
-
-def state_text(state: str) -> str:
-    """A state in both languages."""
-    return f"{STATES[state]} {state}"
 
 
 def moment(seconds: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -40,6 +39,8 @@ class Parser(argparse.ArgumentParser):
             given, known = choice[1], re.findall(r"'([^']*)'", choice[2])
         else:
             return ""
+        import difflib  # which no right command needs
+
         near = difflib.get_close_matches(given, known, n=1, cutoff=0.7)
         return f"; did you mean {near[0]}?" if near else ""
 

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, get_args, get_type_hints
 
 from gateway.configuration import sections
+from gateway.configuration.places import DEFAULT_FILE as DEFAULT_FILE
+from gateway.configuration.places import file_here
 from gateway.configuration.sections import Configuration
 from gateway.configuration.values import ConfigurationError
 
-FILE_VARIABLE: Final = "CSID_CONFIG"
 DATA_VARIABLE: Final = "CSID_DATA"
-DEFAULT_FILE: Final = Path("/etc/csid/csid.toml")
 OCTETS_MAX: Final = 1 << 20  # of a file
 
 S = TypeVar("S")
@@ -36,9 +36,7 @@ def load(file: Path | None = None, environ: Mapping[str, str] = os.environ) -> C
     Raises:
         ConfigurationError: the file cannot be read, or says what cannot be.
     """
-    chosen = file or (Path(environ[FILE_VARIABLE]) if environ.get(FILE_VARIABLE) else None)
-    if chosen is None and DEFAULT_FILE.exists():
-        chosen = DEFAULT_FILE
+    chosen = file_here(file, environ)
     found = Configuration() if chosen is None else parse(_read(chosen), str(chosen))
     if environ.get(DATA_VARIABLE):
         found = replace(found, node=replace(found.node, data=Path(environ[DATA_VARIABLE])))

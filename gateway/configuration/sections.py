@@ -16,6 +16,7 @@ from csid.address import Address
 from csid.vocabulary import Words
 from gateway.configuration import values
 from gateway.configuration.values import Reader
+from resolver.client.settings import DEFAULTS, REMEMBERED_MAX, SECONDS_MAX
 from resolver.server import log_lines
 
 WORKERS_MAX: Final = 256  # processes per address
@@ -251,6 +252,33 @@ class Backup:
 
 
 @dataclass(frozen=True, slots=True)
+class Client:
+    """`[client]`: whom `csid resolve` and programs ask."""
+
+    servers: tuple[Address, ...] = option(
+        values.several(values.server),
+        DEFAULTS.servers,
+        "whom to ask; the one that answers fastest is asked first",
+        "解析服务器",
+    )
+    suffix: str | None = option(
+        values.domain, None, "DNS suffix of the deployment", "域名后缀", "csid.internal."
+    )
+    timeout: int = option(
+        values.number(1, int(SECONDS_MAX), "seconds"),
+        int(DEFAULTS.timeout),
+        "seconds for an answer, all attempts and servers together",
+        "超时（秒）",
+    )
+    cache: int = option(
+        values.number(0, REMEMBERED_MAX),
+        DEFAULTS.cache,
+        "answers that a program remembers until their TTL ends",
+        "缓存条数",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Configuration:
     """All sections. Names of sections and options in the file have hyphens where these have
     underscores; `[[actor]]` may stand there many times.
@@ -264,6 +292,7 @@ class Configuration:
     rate_limit: RateLimit = field(default_factory=RateLimit)
     dnstap: Dnstap = field(default_factory=Dnstap)
     backup: Backup = field(default_factory=Backup)
+    client: Client = field(default_factory=Client)
 
 
 def workers_here() -> int:

@@ -12,9 +12,11 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, TypeVar
 
-from csid.address import Address
-from csid.errors import CsidError
+from csid import address, names
+from csid.address import Address, AddressError
+from csid.errors import CsidError, DomainNameError
 from csid.limits import MAX_NSID_OCTETS
+from resolver.client.settings import DEFAULT_PORT
 from resolver.server import tap_frames
 from resolver.server.sockets import ListenError, listen_address
 
@@ -77,6 +79,23 @@ def dnstap(value: Any) -> str:
     if scheme == tap_frames.UNIX and len(os.fsencode(path)) > tap_frames.MAX_PATH_OCTETS:
         raise ValueError(f"a path of at most {tap_frames.MAX_PATH_OCTETS} octets, as sockets have")
     return said
+
+
+def server(value: Any) -> Address:
+    """Whom to ask: a host and a port."""
+    try:
+        return address.parse(text(value), DEFAULT_PORT)
+    except (AddressError, ValueError):
+        raise ValueError("a host with a port, such as 127.0.0.1:5300 or ns.example:53") from None
+
+
+def domain(value: Any) -> str:
+    """A domain name."""
+    try:
+        names.from_text(text(value))
+    except DomainNameError as error:
+        raise ValueError(f"a domain name: {error}") from None
+    return str(value)
 
 
 def nsid(value: Any) -> str:

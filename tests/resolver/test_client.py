@@ -3,54 +3,45 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
-import struct
 import subprocess
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
-import dns.edns
 import dns.flags
 import dns.message
-import dns.rcode
-import dns.rrset
 import pytest
 
+import csid
 from csid.address import Address
-from csid.errors import CsidError
-from csid.identifier import parse
+from csid.client.answer import Answer, Authority
+from csid.errors import RefusedError, ResolutionError, UnreachableError
+from csid.identifier import Identifier, make, parse
 from csid.protocol import CSID, SOA
 from csid.record import Record, encode
 from gateway.cli import main
-from resolver import client
-from resolver.client import AskError
+from resolver.client.blocking import Client
+from resolver.client.settings import Settings
+from resolver.client.walking import ask
+from tests.support.fake_server import PATIENCE, fake_server
 from tests.support.identifiers import PRINTED
 from tests.support.peers import free_port
 from tests.support.records import FULL
+from tests.support.servers import CHECKOUT, eventually, make_data, run, serving
 from tests.support.servers import Server as RunningServer
-from tests.support.servers import eventually, make_data, run, serving
 
-PATIENCE = 10.0  # seconds
 POOL, BARE, MOVED, ABSENT = map(parse, PRINTED)
-LARGE = Record(
-    {
-        "state": "active",
-        "name": "大" * 60,
-        "endpoints": [f"https://h{n}.example/{'x' * 60}" for n in range(8)],
-    }
-)
+ALIAS = make(POOL.owner, "6450", "330106", "ACV", "H60M07A1", "ALIAS")
+ACTIVE = make(POOL.owner, "6450", "330106", "ACV", "H60M07A1", "ACTIVE")
+CUT = make(POOL.owner, "6450", "330106", "SCP", "H60M07A1", "CUT")
 NAME = POOL.to_dns_name()
-SECRET = 8  # octets of a client cookie
-
-# What a fake server does with a query: the datagrams, or the stream messages, it sends back.
-Behaviour = Callable[[dns.message.Message, int], list[bytes]]
 
 
 def zone_text() -> str:
-    record = encode(Record(FULL))
+    record, active = encode(Record(FULL)), encode(Record({"state": "active"}))
     moved_to = POOL.to_dns_name()
     return f"""\
 $TTL 300
@@ -58,10 +49,11 @@ $TTL 300
   NS ns
 ns A 192.0.2.53
 {POOL.to_dns_name()} TYPE65347 \\# {len(record)} {record.hex()}
+{ACTIVE.to_dns_name()} TYPE65347 \\# {len(active)} {active.hex()}
 {BARE.to_dns_name()} TXT "no record"
 {MOVED.to_dns_name()} CNAME {moved_to}
-alias CNAME outside.example.
-elsewhere NS ns.elsewhere
+{ALIAS.to_dns_name()} CNAME outside.example.
+{CUT.to_dns_name().partition(".")[2]} NS ns.elsewhere.csid.internal.
 ns.elsewhere A 192.0.2.54
 """
 
@@ -77,13 +69,22 @@ def at(server: RunningServer) -> str:
     return f"127.0.0.1:{server.port}"
 
 
+def one(identifier: str | Identifier, server: Address, over_tcp: bool = False) -> Answer:
+    """What a client with one server says."""
+    with Client(Settings((server,))) as client:
+        return client.resolve(identifier, over_tcp=over_tcp)
+
+
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_an_identifier_resolves_over_both_transports(server: RunningServer, transport: str) -> None:
-    found = client.resolve(NAME, Address("127.0.0.1", server.port), transport == "tcp")
+    where = Address("127.0.0.1", server.port)
+    found = one(POOL, where, transport == "tcp")
     assert found.record == Record(FULL)
-    assert found.reply.transport == transport
-    assert (found.rcode, found.ttl, found.canonical) == ("NOERROR", 300, NAME)
-    assert 0 < found.reply.seconds < 1
+    assert found.transport == transport
+    assert (found.rcode, found.exists, found.ttl, found.alias_of) == ("NOERROR", True, 300, None)
+    assert (found.identifier, found.state, found.is_active) == (POOL, "retired", False)
+    assert found.authority == Authority(where, True, None)
+    assert 0 < found.seconds < 1
 
 
 @pytest.mark.parametrize("form", [str(POOL), str(POOL).lower(), NAME, POOL.to_handle()])
@@ -101,7 +102,7 @@ def test_every_form_of_an_identifier_is_taken(
 def test_the_table_says_it_in_both_languages(
     server: RunningServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("CSID_SERVER", at(server))
+    monkeypatch.setenv("CSID_SERVERS", at(server))
     assert main(["resolve", str(POOL), "--tcp"]) == 0
     printed = capsys.readouterr().out
     for text in (
@@ -166,163 +167,116 @@ def test_what_cannot_be_asked_gives_exit_code_2_and_one_line(server: RunningServ
 
 
 def test_a_referral_names_whom_to_ask(server: RunningServer) -> None:
-    with pytest.raises(AskError, match=r"refers to ns\.elsewhere\.csid\.internal\."):
-        client.resolve("a.elsewhere.csid.internal.", Address("127.0.0.1", server.port))
+    with pytest.raises(RefusedError, match=r"refers to ns\.elsewhere\.csid\.internal\."):
+        one(CUT, Address("127.0.0.1", server.port))
 
 
 def test_an_alias_to_a_name_not_held_is_no_statement_about_it(server: RunningServer) -> None:
-    with pytest.raises(AskError, match=r"does not hold outside\.example\."):
-        client.resolve("alias.csid.internal.", Address("127.0.0.1", server.port))
+    with pytest.raises(RefusedError, match=r"does not hold outside\.example\."):
+        one(ALIAS, Address("127.0.0.1", server.port))
 
 
-@contextmanager
-def fake_server(behaviour: Behaviour) -> Iterator[Address]:
-    """A server on UDP and TCP that sends back just what the behaviour says."""
-    tcp = socket.create_server(("127.0.0.1", 0))
-    port = tcp.getsockname()[1]
-    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    udp.bind(("127.0.0.1", port))
-
-    def over_udp() -> None:
-        while True:
-            octets, peer = udp.recvfrom(65_535)
-            if not octets:
-                return
-            for datagram in behaviour(dns.message.from_wire(octets), socket.IPPROTO_UDP):
-                udp.sendto(datagram, peer)
-
-    def over_tcp() -> None:
-        while True:
-            sock, _ = tcp.accept()
-            with sock:
-                head = sock.recv(2, socket.MSG_WAITALL)
-                if not head:
-                    return
-                octets = sock.recv(struct.unpack(">H", head)[0], socket.MSG_WAITALL)
-                for message in behaviour(dns.message.from_wire(octets), socket.IPPROTO_TCP):
-                    sock.sendall(len(message).to_bytes(2, "big") + message)
-
-    threads = [threading.Thread(target=target, daemon=True) for target in (over_udp, over_tcp)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield Address("127.0.0.1", port)
-    finally:
-        udp.sendto(b"", ("127.0.0.1", port))
-        socket.create_connection(("127.0.0.1", port)).close()
-        for thread in threads:
-            thread.join(PATIENCE)
-        udp.close()
-        tcp.close()
+MANY = f"{POOL}\n\n# none\n{BARE}\r\n\ufeffnonsense\n{ABSENT}"
 
 
-def good_answer(query: dns.message.Message, record: Record = LARGE) -> dns.message.Message:
-    answer = dns.message.make_response(query)
-    answer.flags |= dns.flags.AA
-    rdata = encode(record)
-    answer.answer.append(
-        dns.rrset.from_text(
-            query.question[0].name, 60, "IN", "TYPE65347", rf"\# {len(rdata)} {rdata.hex()}"
-        )
+def resolved(words: list[str], text: str) -> subprocess.CompletedProcess[str]:
+    """`csid resolve -`, given a text."""
+    return subprocess.run(
+        [sys.executable, "-m", "gateway.cli", "resolve", "-", *words],
+        input=text,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+        timeout=PATIENCE,
     )
-    return answer
 
 
-def truncated(query: dns.message.Message) -> bytes:
-    answer = dns.message.make_response(query)
-    answer.flags |= dns.flags.TC
-    return answer.to_wire()
+def test_many_on_standard_input_each_have_a_line(server: RunningServer) -> None:
+    done = resolved(["--server", at(server)], MANY)
+    assert (done.returncode, done.stderr) == (2, "")
+    assert [line.split("\t")[:2] for line in done.stdout.splitlines()] == [
+        [str(POOL), "retired"],
+        [str(BARE), "no-record"],
+        ["nonsense", "error"],
+        [str(ABSENT), "absent"],
+    ]
+    uris = done.stdout.splitlines()[0].split("\t")[2]
+    assert uris == "https://a.example:8443/v1 grpcs://b.example:443"
+    as_json = resolved(["--server", at(server), "--json"], MANY)
+    first, second, third, fourth = map(json.loads, as_json.stdout.splitlines())
+    assert first["record"] == Record(FULL).json()
+    assert [one["identifier"] for one in (first, second, third, fourth)] == [
+        str(POOL),
+        str(BARE),
+        "nonsense",
+        str(ABSENT),
+    ]
+    assert [one["rcode"] for one in (first, second, fourth)] == ["NOERROR", "NOERROR", "NXDOMAIN"]
+    assert "expected 5 segments" in third["error"]
 
 
-def with_cookie(message: dns.message.Message, cookie: bytes) -> bytes:
-    message.use_edns(0, options=[dns.edns.CookieOption(cookie, b"12345678")])
-    return message.to_wire()
+def test_what_comes_in_pieces_is_answered_piece_by_piece(server: RunningServer) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gateway.cli", "resolve", "-", "--server", at(server)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+    )
+    assert process.stdin is not None and process.stdout is not None
+    for identifier in (POOL, ABSENT):
+        process.stdin.write(f"{identifier}\n")
+        process.stdin.flush()
+        assert process.stdout.readline().startswith(str(identifier))  # before the next is given
+    process.stdin.close()
+    assert process.wait(PATIENCE) == 1
 
 
-def cookie_of(query: dns.message.Message) -> bytes:
-    octets: bytes = query.options[0].to_wire()
-    return octets[:SECRET]
+def test_a_line_without_end_is_refused() -> None:
+    done = resolved([], "x" * 200_000)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "expected one identifier a line" in done.stderr
 
 
-def test_a_truncated_answer_is_fetched_over_tcp() -> None:
-    def behaviour(query: dns.message.Message, protocol: int) -> list[bytes]:
-        if protocol == socket.IPPROTO_UDP:
-            return [truncated(query)]
-        return [good_answer(query).to_wire()]
-
-    with fake_server(behaviour) as server:
-        found = client.resolve(NAME, server)
-    assert found.record == LARGE
-    assert found.reply.transport == "tcp"
-
-
-def test_only_the_answer_to_this_query_is_believed() -> None:
-    """Before the right answer come others: junk, another id, another question, another cookie."""
-
-    def behaviour(query: dns.message.Message, protocol: int) -> list[bytes]:
-        forged = Record({"state": "active", "name": "forged"})
-        other_id = good_answer(query, forged)
-        other_id.id ^= 1
-        other_question = good_answer(
-            dns.message.make_query("other.csid.internal.", "TYPE65347", id=query.id), forged
-        )
-        return [
-            b"",
-            b"junk",
-            query.to_wire(),
-            other_id.to_wire(),
-            other_question.to_wire(),
-            with_cookie(good_answer(query, forged), b"87654321"),
-            with_cookie(good_answer(query), cookie_of(query)),
-        ]
-
-    with fake_server(behaviour) as server:
-        assert client.resolve(NAME, server).record == LARGE
+@pytest.mark.parametrize(
+    ("texts", "code"),
+    [
+        ([POOL], 3),
+        ([ACTIVE], 0),
+        ([BARE], 1),
+        ([ACTIVE, POOL], 3),
+        ([POOL, ABSENT], 1),
+        ([ABSENT, "nonsense", POOL], 2),
+    ],
+)
+def test_who_requires_an_active_one_has_an_exit_code_for_it(
+    server: RunningServer, texts: list[object], code: int
+) -> None:
+    words = ["--server", at(server), "--require-active"]
+    assert resolved(words, "".join(f"{text}\n" for text in texts)).returncode == code
+    if len(texts) == 1:
+        assert main(["resolve", str(texts[0]), *words]) == code
+        assert main(["resolve", str(texts[0]), "--root", at(server), "--require-active"]) == code
 
 
-def test_a_lost_datagram_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "UDP_SECONDS", (0.05, 0.05, PATIENCE))
-    asked: list[int] = []
-
-    def behaviour(query: dns.message.Message, protocol: int) -> list[bytes]:
-        asked.append(query.id)
-        return [good_answer(query).to_wire()] if len(asked) == 3 else []
-
-    with fake_server(behaviour) as server:
-        assert client.resolve(NAME, server).record == LARGE
-    assert len(asked) == 3
-
-
-def test_silence_ends_in_an_error_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "UDP_SECONDS", (0.05, 0.05))
-    monkeypatch.setattr(client, "TCP_SECONDS", 0.1)
-    for over_tcp in (False, True):
-        # Over TCP the fake server closes without an answer.
-        with fake_server(lambda query, protocol: []) as server, pytest.raises(AskError):
-            client.resolve(NAME, server, over_tcp)
-
-
-def test_an_answer_that_is_no_record_is_an_error() -> None:
-    def behaviour(query: dns.message.Message, protocol: int) -> list[bytes]:
-        answer = dns.message.make_response(query)
-        answer.flags |= dns.flags.AA
-        answer.answer.append(
-            dns.rrset.from_text(query.question[0].name, 60, "IN", "TYPE65347", r"\# 2 ffff")
-        )
-        return [answer.to_wire()]
-
-    with fake_server(behaviour) as server, pytest.raises(CsidError):
-        client.resolve(NAME, server)
-
-
-def test_a_server_that_fails_is_told_by_its_code() -> None:
-    def behaviour(query: dns.message.Message, protocol: int) -> list[bytes]:
-        answer = dns.message.make_response(query)
-        answer.set_rcode(dns.rcode.SERVFAIL)
-        return [answer.to_wire()]
-
-    with fake_server(behaviour) as server, pytest.raises(AskError, match="SERVFAIL"):
-        client.resolve(NAME, server)
+def test_the_configuration_says_whom_to_ask(
+    server: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "csid.toml"
+    file.write_text(f'[client]\nservers = ["127.0.0.1:1", "{at(server)}"]\ntimeout = 7\n')
+    assert main(["resolve", str(POOL), "--config", str(file)]) == 0
+    monkeypatch.setenv("CSID_CONFIG", str(file))
+    with csid.Client(cache=0) as client:
+        assert client.settings.timeout == 7.0
+        assert client.resolve(POOL).state == "retired"
+    monkeypatch.setenv("CSID_SERVERS", "127.0.0.1:1")
+    with (
+        csid.Client() as client,
+        pytest.raises(UnreachableError, match=r"127\.0\.0\.1:1: no server"),
+    ):
+        client.resolve(POOL)
+    with csid.Client(at(server)) as client:
+        assert client.resolve(POOL).state == "retired"
 
 
 def test_commands_are_listed_and_unknown_ones_refused() -> None:
@@ -389,8 +343,8 @@ stub-zone:
 
 def answers(server: Address) -> bool:
     try:
-        client.ask("csid.internal.", SOA, server)
-    except AskError:
+        ask("csid.internal.", SOA, server)
+    except ResolutionError:
         return False
     return True
 
@@ -403,7 +357,7 @@ def test_a_query_asks_for_recursion() -> None:
         return [dns.message.make_response(query).to_wire()]
 
     with fake_server(answer) as where:
-        client.ask(NAME, CSID, where)
+        ask(NAME, CSID, where)
     assert asked == [True]
 
 
@@ -413,9 +367,8 @@ def test_a_resolver_gives_what_the_server_behind_it_has(
 ) -> None:
     behind = Address("127.0.0.1", server.port)
     for identifier in (POOL, BARE, MOVED, ABSENT):
-        name = identifier.to_dns_name()
-        direct = client.resolve(name, behind, over_tcp)
-        through = client.resolve(name, resolver, over_tcp)
-        assert through[:4] == direct[:4]
-        assert through.reply.message.flags & dns.flags.RA
-        assert not through.reply.message.flags & dns.flags.AA
+        direct = one(identifier, behind, over_tcp)
+        through = one(identifier, resolver, over_tcp)
+        assert (through[:3], through.alias_of) == (direct[:3], direct.alias_of)
+        assert direct.ttl - 10 <= through.ttl <= direct.ttl  # it remembers, and counts down
+        assert through.authority == Authority(resolver, False, direct.authority.zone)

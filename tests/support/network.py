@@ -14,7 +14,7 @@ from pathlib import Path
 from csid.address import Address
 from csid.identifier import Identifier
 from csid.record import Record
-from resolver import client
+from resolver.client.walking import walk
 from tests.support.books import SUFFIX
 from tests.support.commands import Ran, run
 from tests.support.registering import OTHER, OWNER
@@ -69,7 +69,7 @@ class Member:
     def record(self, identifier: Identifier) -> Record | None:
         """What is found of an identifier from here by following referrals."""
         name = identifier.to_dns_name()
-        found = client.walk(name, [Address(self.host, self.port)], SUFFIX).found
+        found = walk(name, [Address(self.host, self.port)], SUFFIX).found
         return None if found is None else found.record
 
     def state(self, identifier: Identifier) -> str:

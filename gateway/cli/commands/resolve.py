@@ -1,41 +1,66 @@
-"""`csid resolve`: ask a server for the record of an identifier."""
+"""`csid resolve`: ask a server for the records of identifiers."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from typing import Final
+import sys
+from collections.abc import Iterator
+from typing import Any, Final
 
-import dns.rdatatype
+from csid.client.answer import Answer, Result
+from csid.errors import CsidError
+from csid.identifier import Identifier
+from gateway import client
+from gateway.cli import basic, plain
+from gateway.cli.escape import one_line
+from resolver.client.settings import SERVERS_VARIABLE
 
-from csid import address, scheme
-from csid.identifier import Identifier, parse
-from gateway.cli import options, output
-from resolver import client
-from resolver.client import AskError, Resolution
-from resolver.walk import Step
-
-DEFAULT_SERVER: Final = "127.0.0.1:5300"
-
-_TRACE_HEADS: Final = ("步骤 Step", "服务器 Server", "毫秒 ms", "问 Asked", "答 Said")
+MANY: Final = "-"  # in place of an identifier: they come from standard input
+_LINE_MAX: Final = 65_536  # octets without an end of line; more is no list of identifiers
+_READ_OCTETS: Final = 65_536
 
 EXIT_RESOLVED: Final = 0
 EXIT_ABSENT: Final = 1  # the server says that there is no such identifier, or no record at it
+EXIT_ERROR: Final = 2  # it could not be asked, or is no identifier
+EXIT_NOT_ACTIVE: Final = 3  # with --require-active: it is there and not to be used
+_GRAVITY: Final = (EXIT_RESOLVED, EXIT_NOT_ACTIVE, EXIT_ABSENT, EXIT_ERROR)  # of many the worst
 
 
-def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
+class InputError(CsidError):
+    """Standard input is no list of identifiers."""
+
+
+def register(subparsers: basic.Subparsers[argparse.ArgumentParser]) -> None:
     """Add `csid resolve`."""
     parser = subparsers.add_parser(
         "resolve",
-        description="Ask a server for the record of an identifier 解析标识. Exit code: 0 resolved, "
-        "1 no such identifier or no record, 2 could not be asked.",
+        description="Ask a server for the record of an identifier, or of many on standard input, "
+        "one a line 解析标识. Exit code: 0 resolved, 1 no such identifier or no record, 2 could "
+        "not be asked, 3 not active (with --require-active); of many the worst: 2, 1, 3, 0.",
     )
-    options.add_identifier(parser)
+    parser.add_argument(
+        "id",
+        metavar="ID",
+        help="identifier, DNS name or Handle; - for those on standard input 标识",
+    )
     parser.add_argument(
         "--server",
-        default=os.environ.get("CSID_SERVER", DEFAULT_SERVER),
+        action="append",
         metavar="HOST:PORT",
-        help=f"whom to ask 解析服务器 (default: CSID_SERVER, or {DEFAULT_SERVER})",
+        help="whom to ask 解析服务器; several may be given, the fastest is asked first "
+        f"(${SERVERS_VARIABLE}, or as the configuration has it; 127.0.0.1:5300)",
+    )
+    parser.add_argument(
+        "--require-active",
+        action="store_true",
+        help="exit code 3 if the resource is not in state active 要求在用",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        metavar="SECONDS",
+        help="for an answer, all attempts and servers together 超时 (5)",
     )
     parser.add_argument(
         "--root",
@@ -54,122 +79,142 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         "nodes the one in the node register)",
     )
     parser.add_argument("--tcp", action="store_true", help="ask over TCP at once 使用 TCP")
-    options.add_json(parser)
+    basic.add_json(parser)
     parser.add_argument(
         "--suffix", metavar="NAME", help="DNS suffix of the deployment 域名后缀 (csid.internal.)"
     )
+    basic.add_config(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask and print; the exit code says what came of it."""
-    identifier = parse(arguments.id, suffix=arguments.suffix)
-    if arguments.root:
-        return _run_from_root(arguments, identifier)
-    if arguments.trace or arguments.referred_port is not None:
-        raise AskError("--trace and --referred-port go with --root HOST:PORT")
-    server = address.parse(arguments.server, client.DEFAULT_PORT)
-    name = identifier.to_dns_name(arguments.suffix)
-    found = client.resolve(name, server, arguments.tcp)
-    show = _print_json if arguments.json else _print_table
-    show(identifier, found, server)
-    return EXIT_RESOLVED if found.record is not None else EXIT_ABSENT
+    if arguments.root or arguments.trace or arguments.referred_port is not None:
+        from gateway.cli import walking  # and with it dnspython and rich
 
-
-def _run_from_root(arguments: argparse.Namespace, identifier: Identifier) -> int:
-    """Walk from the root and print; what was walked is shown even if it leads nowhere."""
-    roots = [address.parse(one, client.DEFAULT_PORT) for one in arguments.root]
-    suffix = arguments.suffix or scheme.load().dns_suffix
-    name = identifier.to_dns_name(arguments.suffix)
-    walked = client.walk(name, roots, suffix, arguments.referred_port, arguments.tcp)
+        return walking.run(arguments)
+    with client.Client(
+        arguments.server,
+        suffix=arguments.suffix,
+        timeout=arguments.timeout,
+        config=arguments.config,
+    ) as asking:
+        if arguments.id == MANY:
+            return _run_many(arguments, asking)
+        (result,) = asking.resolve_many((arguments.id,), over_tcp=arguments.tcp)
+    suffix = asking.settings.suffix
     if arguments.json:
-        trace = [_step_json(step) for step in walked.steps] if arguments.trace else None
-        if walked.found is not None:
-            _print_json(identifier, walked.found, walked.server, trace)
-        else:
-            value = {"identifier": str(identifier), "name": name, "error": str(walked.error)}
-            output.print_json(value | ({} if trace is None else {"trace": trace}))
+        _print_json(result, suffix)
+    answer = result.require()
+    if not arguments.json:
+        print_table(answer, suffix, str(answer.authority.server))
+    return exit_code(answer, arguments.require_active)
+
+
+def exit_code(answer: Answer, require_active: bool) -> int:
+    """What the exit code of one answer is."""
+    if answer.record is None:
+        return EXIT_ABSENT
+    return EXIT_NOT_ACTIVE if require_active and not answer.is_active else EXIT_RESOLVED
+
+
+def _run_many(arguments: argparse.Namespace, asking: client.Client) -> int:
+    """Resolve what standard input has, as it comes; each has a line of its own, in order."""
+    worst = EXIT_RESOLVED
+    suffix = asking.settings.suffix
+    show = _print_json if arguments.json else _many_line
+    for texts in _batches(sys.stdin.fileno()):
+        for result in asking.resolve_each(texts, over_tcp=arguments.tcp):
+            answer = result.answer
+            code = EXIT_ERROR
+            if answer is not None:
+                code = exit_code(answer, arguments.require_active)
+            worst = max(worst, code, key=_GRAVITY.index)
+            show(result, suffix)
+        sys.stdout.flush()
+    return worst
+
+
+def _batches(file: int) -> Iterator[list[str]]:
+    """The lines that have come, as soon as they have; empty ones and comments (#) are left out."""
+    rest = b""
+    while octets := os.read(file, _READ_OCTETS):
+        *lines, rest = (rest + octets).split(b"\n")
+        if len(rest) > _LINE_MAX:
+            raise InputError(
+                f"standard input has a line of over {_LINE_MAX:,} octets; expected one identifier "
+                "a line"
+            )
+        yield _texts(lines)
+    yield _texts([rest])
+
+
+def _texts(lines: list[bytes]) -> list[str]:
+    texts = [line.decode("utf-8", "replace").strip(" \t\r\ufeff") for line in lines]
+    return [text for text in texts if text and not text.startswith("#")]
+
+
+def _print_json(result: Result, suffix: str | None) -> None:
+    if result.answer is not None:
+        plain.print_json(json_of(result.answer, suffix))
     else:
-        if arguments.trace:
-            output.print_list(_TRACE_HEADS, map(_step_row, enumerate(walked.steps, start=1)))
-        if walked.found is not None:
-            _print_table(identifier, walked.found, walked.server)
-    if walked.found is None:
-        assert walked.error is not None
-        raise walked.error
-    return EXIT_RESOLVED if walked.found.record is not None else EXIT_ABSENT
+        plain.print_json({"identifier": str(result.given), "error": str(result.error)})
 
 
-def _step_row(numbered: tuple[int, Step]) -> tuple[str, ...]:
-    number, step = numbered
-    question = step.question
-    return (
-        f"{'  ' * step.depth}{number}",
-        str(question.server),
-        f"{step.milliseconds:.1f}",
-        f"{question.name} {dns.rdatatype.to_text(dns.rdatatype.RdataType(question.rrtype))}",
-        step.said,
-    )
+def _many_line(result: Result, suffix: str | None) -> None:
+    """Identifier, what came of it, endpoints or why not; with tabs between, for cut and awk."""
+    answer = result.answer
+    if answer is None:
+        columns = (str(result.given), "error", str(result.error))
+    elif answer.record is None:
+        columns = (str(answer.identifier), "absent" if not answer.exists else "no-record", "")
+    else:
+        uris = " ".join(endpoint.uri for endpoint in answer.endpoints)
+        columns = (str(answer.identifier), answer.record.state, uris)
+    sys.stdout.write("\t".join(map(one_line, columns)) + "\n")
 
 
-def _step_json(step: Step) -> dict[str, object]:
-    question = step.question
-    name = question.server.name
-    return {
-        "server": str(question.server.address),
-        "server_name": None if name is None else str(name),
-        "name": str(question.name),
-        "type": dns.rdatatype.to_text(dns.rdatatype.RdataType(question.rrtype)),
-        "depth": step.depth,
-        "milliseconds": round(step.milliseconds, 3),
-        "outcome": step.outcome,
-        "said": step.said,
+def json_of(answer: Answer, suffix: str | None) -> dict[str, Any]:
+    """An answer as JSON."""
+    value: dict[str, Any] = {
+        "identifier": str(answer.identifier),
+        "name": answer.identifier.to_dns_name(suffix),
+        "rcode": answer.rcode,
+        "ttl": answer.ttl,
+    }
+    if answer.alias_of is not None:
+        value["alias_of"] = answer.alias_of
+    if answer.record is not None:
+        value["record"] = answer.record.json()
+    return value | {
+        "server": str(answer.authority.server),
+        "authoritative": answer.authority.is_authoritative,
+        "transport": answer.transport,
+        "milliseconds": round(answer.seconds * 1000, 3),
+        "octets": answer.octets,
     }
 
 
-def _print_json(
-    identifier: Identifier,
-    found: Resolution,
-    server: object,
-    trace: list[dict[str, object]] | None = None,
-) -> None:
-    value: dict[str, object] = {
-        "identifier": str(identifier),
-        "name": found.name,
-        "rcode": found.rcode,
-        "ttl": found.ttl,
-    }
-    if found.canonical != found.name:
-        value["alias_of"] = found.canonical
-    if found.record is not None:
-        value["record"] = found.record.json()
-    value |= {
-        "server": str(server),
-        "transport": found.reply.transport,
-        "milliseconds": round(found.reply.seconds * 1000, 3),
-        "octets": found.reply.octets,
-    }
-    if trace is not None:
-        value["trace"] = trace
-    output.print_json(value)
-
-
-def _print_table(identifier: Identifier, found: Resolution, server: object) -> None:
-    reply = found.reply
-    rows = [("标识 Identifier", str(identifier)), ("域名 DNS name", found.name)]
-    if found.canonical != found.name:
-        rows.append(("别名指向 Alias of", found.canonical))
-    if found.record is not None:
-        rows += output.facts_of(found.record)
-    elif found.rcode == "NXDOMAIN":
+def print_table(answer: Answer, suffix: str | None, server: str) -> None:
+    """Print an answer for people."""
+    identifier: Identifier = answer.identifier
+    rows = [
+        ("标识 Identifier", str(identifier)),
+        ("域名 DNS name", identifier.to_dns_name(suffix)),
+    ]
+    if answer.alias_of is not None:
+        rows.append(("别名指向 Alias of", answer.alias_of))
+    if answer.record is not None:
+        rows += plain.facts_of(answer.record)
+    elif not answer.exists:
         rows.append(("结果 Result", "标识不存在 no such identifier (NXDOMAIN)"))
     else:
         rows.append(("结果 Result", "无记录 the name exists and holds no record"))
-    rows.append(("生存时间 TTL", f"{found.ttl} s"))
+    rows.append(("生存时间 TTL", f"{answer.ttl} s"))
     rows.append(
         (
             "应答 Answer",
-            f"{reply.seconds * 1000:.1f} ms, {reply.octets} octets, {reply.transport} {server}",
+            f"{answer.seconds * 1000:.1f} ms, {answer.octets} octets, {answer.transport} {server}",
         )
     )
-    output.print_facts(rows)
+    plain.print_facts(rows)

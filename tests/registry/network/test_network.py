@@ -22,7 +22,8 @@ from registry.service import Registry
 from registry.tables.log_entry import decode
 from registry.tables.naming import Names
 from registry.zones import others
-from resolver import client
+from resolver.client.blocking import Client
+from resolver.client.settings import Settings
 from resolver.store.environment import Store
 from tests.support.network import FILED_SECONDS, Member, Network
 from tests.support.peers import HOST, Bind, Knot, Peer, free_port, installed, running
@@ -188,7 +189,8 @@ def direct(at: Member, identifier: Identifier) -> str:
     """The state that a server itself answers with; empty if it has none."""
     server = Address(at.host, at.port)
     try:
-        found = client.resolve(identifier.to_dns_name(), server).record
+        with Client(Settings((server,))) as client:
+            found = client.resolve(identifier).record
     except CsidError:
         return ""
     return "" if found is None else found.state

@@ -1,0 +1,96 @@
+"""`csid resolve --root`: from the root to the record of an identifier, step by step."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Final
+
+import dns.rdatatype
+
+from csid import address, scheme
+from csid.client.answer import Answer, Authority
+from csid.errors import CsidError
+from csid.identifier import Identifier, parse
+from gateway.cli import output
+from gateway.cli.commands import resolve
+from resolver.client.settings import DEFAULT_PORT
+from resolver.client.walking import Found, walk
+from resolver.walk import Step
+
+_TRACE_HEADS: Final = ("步骤 Step", "服务器 Server", "毫秒 ms", "问 Asked", "答 Said")
+
+
+class OptionsError(CsidError):
+    """Options that do not go together."""
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Walk from the root and print; what was walked is shown even if it leads nowhere."""
+    if not arguments.root:
+        raise OptionsError("--trace and --referred-port go with --root HOST:PORT")
+    if arguments.server or arguments.id == resolve.MANY:
+        raise OptionsError("--root goes with one identifier, and without --server")
+    identifier = parse(arguments.id, suffix=arguments.suffix)
+    roots = [address.parse(one, DEFAULT_PORT) for one in arguments.root]
+    suffix = arguments.suffix or scheme.load().dns_suffix
+    name = identifier.to_dns_name(arguments.suffix)
+    walked = walk(name, roots, suffix, arguments.referred_port, arguments.tcp)
+    answer = None if walked.found is None else _answer(identifier, name, walked.found)
+    if arguments.json:
+        trace = {"trace": list(map(_step_json, walked.steps))} if arguments.trace else {}
+        if answer is None:
+            value = {"identifier": str(identifier), "name": name, "error": str(walked.error)}
+        else:
+            assert walked.found is not None
+            value = resolve.json_of(answer, arguments.suffix) | {"server": str(walked.found.server)}
+        output.print_json(value | trace)
+    elif arguments.trace:
+        output.print_list(_TRACE_HEADS, map(_step_row, enumerate(walked.steps, start=1)))
+    if answer is None:
+        assert walked.error is not None
+        raise walked.error
+    assert walked.found is not None
+    if not arguments.json:
+        resolve.print_table(answer, arguments.suffix, str(walked.found.server))
+    return resolve.exit_code(answer, arguments.require_active)
+
+
+def _answer(identifier: Identifier, name: str, found: Found) -> Answer:
+    return Answer(
+        identifier,
+        found.record,
+        found.rcode == "NOERROR",
+        found.ttl,
+        None if found.canonical == name else found.canonical,
+        Authority(found.server.address, True, None),
+        found.reply.transport,
+        found.reply.seconds,
+        found.reply.octets,
+    )
+
+
+def _step_row(numbered: tuple[int, Step]) -> tuple[str, ...]:
+    number, step = numbered
+    question = step.question
+    return (
+        f"{'  ' * step.depth}{number}",
+        str(question.server),
+        f"{step.milliseconds:.1f}",
+        f"{question.name} {dns.rdatatype.to_text(dns.rdatatype.RdataType(question.rrtype))}",
+        step.said,
+    )
+
+
+def _step_json(step: Step) -> dict[str, object]:
+    question = step.question
+    name = question.server.name
+    return {
+        "server": str(question.server.address),
+        "server_name": None if name is None else str(name),
+        "name": str(question.name),
+        "type": dns.rdatatype.to_text(dns.rdatatype.RdataType(question.rrtype)),
+        "depth": step.depth,
+        "milliseconds": round(step.milliseconds, 3),
+        "outcome": step.outcome,
+        "said": step.said,
+    }
