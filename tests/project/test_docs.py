@@ -15,8 +15,15 @@ from tests.support import version_1
 from tests.support.commands import Ran, run
 from tests.support.servers import CHECKOUT
 
-TOURS = ("registry.md", "operations.md", "catalogs.md", "network.md", "filing.md", "sheets.md")
-TOURS = ("registry.md", "operations.md", "catalogs.md", "network.md", "filing.md", "http.md")
+TOURS = (
+    "registry.md",
+    "operations.md",
+    "catalogs.md",
+    "network.md",
+    "filing.md",
+    "sheets.md",
+    "http.md",
+)
 ANYTHING = "..."
 
 
