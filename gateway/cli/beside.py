@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from csid.moments import iso
 from gateway.cli import output
 from gateway.cli.commands import lock, transfer, validity
 from registry.rules.offers import is_open
@@ -136,6 +137,6 @@ def _agreed_json(agreed: Agreed) -> dict[str, Any]:
         "by": made.by,
         "as": made.role,
         "reason": made.why,
-        "time": output.moment(made.time),
+        "time": iso(made.time),
         "leaf": agreed.made.index,
     }

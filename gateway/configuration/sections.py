@@ -1,6 +1,6 @@
 """The sections of the configuration: each option with its reader, its default and what it is for.
 
-An option that is not given is what its field has as default. `example.toml` shows all of them; a
+An option that is not given is what its field has as default. `show.example` shows all of them; a
 test holds the two to each other.
 """
 

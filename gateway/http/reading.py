@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from csid.errors import IdentifierError
 from csid.identifier import fold, parse
+from csid.moments import iso
 from csid.vocabulary import STANDINGS, STATES
 from gateway.http import shown
 from gateway.http.bodies import IDENTIFIER, TEXT, Member
@@ -181,7 +182,7 @@ def show_filing(call: Call) -> Answer:
             "code": answer.number,
             "name": answer.name,
             "reason": receipt.leaf.why or None,
-            "time": shown.moment(receipt.leaf.time),
+            "time": iso(receipt.leaf.time),
             "leaf": receipt.index,
         }
     state = WORDS[row.state].record

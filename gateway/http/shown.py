@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from csid.identifier import parse
+from csid.moments import iso, iso_or_none
 from csid.record import decode
 from gateway.visibility import Audience, visible
 from registry.network.status import CutStatus
@@ -36,18 +36,13 @@ ON_IDENTIFIERS: Final = frozenset(
 )
 
 
-def moment(seconds: int) -> str:
-    """A time in Unix seconds as ISO 8601 has it."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
-
-
 def identifier(name: str, row: Assignment, audience: Audience) -> dict[str, Any]:
     """An identifier as lists have it."""
     whole = {
         "identifier": name,
         "state": WORDS[row.state].record,
-        "since": moment(row.since),
-        "changed": moment(row.changed),
+        "since": iso(row.since),
+        "changed": iso(row.changed),
         "leaf": row.leaf,
         "ttl": row.ttl,
         "target": row.target or None,
@@ -76,7 +71,7 @@ def owner(code: str, row: Owner, audience: Audience) -> dict[str, Any]:
         "kinds": [KINDS[kind].word for kind in row.kinds],
         "standing": STANDING_WORDS[row.standing][0],
         "qualified": row.qualified,
-        "since": moment(row.since),
+        "since": iso(row.since),
         "leaf": row.leaf,
         "contact": row.contact,
         "quota": row.quota,
@@ -94,7 +89,7 @@ def pool(row: Pool, use: PoolUse) -> dict[str, Any]:
         "last": row.last,
         "quota": row.quota,
         "assigned": use.assigned,
-        "since": moment(row.since),
+        "since": iso(row.since),
         "leaf": row.leaf,
     }
 
@@ -107,7 +102,7 @@ def change(index: int, entry: LogEntry, audience: Audience) -> dict[str, Any]:
         "kind": entry.kind,
         "subject": entry.on,
         "to": entry.to or None,
-        "time": moment(entry.time),
+        "time": iso(entry.time),
         "record": decode(entry.after).json() if on_identifier and entry.after else None,
         "ttl": entry.ttl if on_identifier else None,
         "by": entry.by,
@@ -129,7 +124,7 @@ def filings(found: list[CutStatus]) -> Iterator[dict[str, Any]]:
             "reason": one.row.reason or None if one.row is not None else None,
             "node": one.row.node or None if one.row is not None else None,
             "waiting": one.waiting,
-            "oldest": moment(one.oldest) if one.oldest else None,
+            "oldest": iso_or_none(one.oldest),
             "refused": one.refused,
             "refusals": [
                 {

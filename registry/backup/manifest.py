@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 from hashlib import sha256
 from typing import Any, BinaryIO, Final
 
+from csid.moments import iso, stamp
 from registry.backup.errors import BackupError
 
 MAGIC: Final = b"csid backup 1\n"
@@ -25,7 +27,6 @@ PAGE_MIN: Final = 512  # octets, of LMDB
 PAGE_MAX: Final = 1 << 16
 PAGES_MAX: Final = 1 << 32
 _HEX_LINE: Final = 65  # octets of a digest and its newline
-_TIME: Final = "%Y%m%dT%H%M%S.%fZ"
 _HEX: Final = re.compile(r"[0-9a-f]{64}")
 _NODE: Final = re.compile(r"[0-9a-f]{32}")
 FILE_NAME: Final = re.compile(r"audit-key\.pem[0-9A-Za-z.]{0,20}")
@@ -108,7 +109,7 @@ class Manifest:
     @property
     def name(self) -> str:
         """The name of its file: when, which node, and how far its log had got."""
-        moment = datetime.fromisoformat(self.time).strftime(_TIME)
+        moment = stamp(self.time)
         return f"{moment}-{self.node[:8]}-{self.size}-{self.root[:8]}.{self.kind.value}"
 
     @property
@@ -202,4 +203,4 @@ def _require(found: Manifest) -> None:
 
 def now() -> str:
     """This moment, as manifests have it."""
-    return datetime.now(UTC).isoformat(timespec="microseconds")
+    return iso(time.time(), "microseconds")

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -15,6 +14,7 @@ from typing import Final, NamedTuple
 from csid.errors import FileError
 from registry.audit import AuditError, Log, SigningKey
 from registry.backup import Sealer, Sealing
+from registry.backup.manifest import now
 from registry.backup.packing import packed
 from registry.backup.sealing import Writes
 from registry.escrow import statement
@@ -67,7 +67,7 @@ def deposit(
         StoreError: there is no room for a copy of the data.
         FileError: the folder cannot be written to.
     """
-    time = datetime.now(UTC).isoformat(timespec="microseconds")
+    time = now()
     with alone_in(folder), store.copied() as (copy, _):
         open_tables(copy)
         settings = copy.settings()

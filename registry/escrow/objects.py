@@ -7,9 +7,9 @@ told from the rows themselves.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
+from csid.moments import iso
 from csid.record import decode
 from registry.rules.participants import KINDS
 from registry.tables import codec
@@ -51,7 +51,7 @@ def _owner(key: str, value: bytes) -> tuple[int, Object]:
         "contact": row.contact,
         "quota": row.quota,
         "qualified": row.qualified,
-        "since": moment(row.since),
+        "since": iso(row.since),
     }
     return row.leaf, said
 
@@ -65,7 +65,7 @@ def _pool(_key: str, value: bytes) -> tuple[int, Object]:
         "first": row.first,
         "last": row.last,
         "quota": row.quota,
-        "since": moment(row.since),
+        "since": iso(row.since),
     }
     return row.leaf, said
 
@@ -78,15 +78,15 @@ def _identifier(key: str, value: bytes) -> tuple[int, Object]:
         "record": decode(row.record).json(),
         "ttl": row.ttl,
         "alias": row.target or None,
-        "since": moment(row.since),
-        "changed": moment(row.changed),
+        "since": iso(row.since),
+        "changed": iso(row.changed),
     }
     return row.leaf, said
 
 
 def _redirect(key: str, value: bytes) -> tuple[int, Object]:
     row = codec.decode_redirect(value)
-    return row.leaf, {"id": key, "new": row.new, "since": moment(row.since)}
+    return row.leaf, {"id": key, "new": row.new, "since": iso(row.since)}
 
 
 def _node(key: str, value: bytes) -> tuple[int, Object]:
@@ -98,7 +98,7 @@ def _node(key: str, value: bytes) -> tuple[int, Object]:
         "addresses": [{"address": address, "port": port} for address, port in row.addresses],
         "contact": row.contact,
         "state": NODE_STATE_WORDS[row.state][0],
-        "since": moment(row.since),
+        "since": iso(row.since),
     }
     return row.leaf, said
 
@@ -110,7 +110,7 @@ def _cut(key: str, value: bytes) -> tuple[int, Object]:
         "state": CUT_STATE_WORDS[row.state][0],
         "node": row.node,
         "reason": row.reason or None,
-        "since": moment(row.since),
+        "since": iso(row.since),
     }
     return row.leaf, said
 
@@ -148,8 +148,3 @@ def objects(view: View, since: int) -> Iterator[Object]:
                 leaf, said = one.read(key.decode("ascii"), value)
                 if leaf >= since:
                     yield {"object": one.word, "leaf": leaf, "id": said["id"], "deleted": True}
-
-
-def moment(seconds: int) -> str:
-    """A time as ISO 8601 has it, UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat()

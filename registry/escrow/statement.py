@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from csid.errors import FileError
+from csid.moments import stamp
 from registry.audit import NoteError, SigningKey, VerifierKey
 from registry.audit.note import MAX_NOTE, Note, sign_note
 from registry.escrow.errors import EscrowError
 
 SUFFIX: Final = ".deposit"
 HEADER: Final = "csid escrow deposit 1"
-_TIME: Final = "%Y%m%dT%H%M%S.%fZ"
 _HEX: Final = re.compile(r"[0-9a-f]{64}")
 _CONTENT: Final = re.compile(r"[0-9A-Za-z.\-]{1,200}\.jsonl\.gz(\.age)?")
 
@@ -84,7 +84,7 @@ class Statement:
 
 def name_of(time: str, node: str, size: int, kind: Kind) -> str:
     """The name of a deposit: when, whose, and how far the log had got."""
-    moment = datetime.fromisoformat(time).strftime(_TIME)
+    moment = stamp(time)
     return f"{moment}-{node[:8]}-{size}-{kind.value}"
 
 

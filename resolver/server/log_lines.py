@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
+
+from csid.moments import iso
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 MAX_LINE_OCTETS: Final = 4_096  # PIPE_BUF: what a pipe that is writable takes whole (pipe(7))
@@ -20,6 +21,7 @@ OUTPUT: Final = "output"  # the event of a line that is no notice of ours
 _END: Final = 1 << 36  # seconds since 1970, behind which there is no date
 _MARK: Final = b"\x1e"  # as a JSON text sequence has it (RFC 7464); no line of others begins so
 _CONTROLS: Final = {code: f"\\x{code:02x}" for code in (*range(32), 127)} | {10: " "}
+_DELETE: Final = {0x7F: "\\u007f"}  # the one control that JSON leaves as it is
 
 Render = Callable[["Notice"], str]
 
@@ -52,12 +54,12 @@ def plain(notice: Notice) -> str:
 def text(notice: Notice) -> str:
     said = notice.message.translate(_CONTROLS)
     values = "".join(f" {key}={_value(value)}" for key, value in notice.values.items())
-    when, process = _moment(notice.time), notice.process.replace(" ", "-")
+    when, process = iso(notice.time, "milliseconds"), notice.process.replace(" ", "-")
     return f"{when} {notice.level} {process} {notice.event}: {said}{values}"
 
 
 def as_json(notice: Notice) -> str:
-    fields = notice._asdict() | {"time": _moment(notice.time)} | dict(notice.values)
+    fields = notice._asdict() | {"time": iso(notice.time, "milliseconds")} | dict(notice.values)
     del fields["values"]
     return json.dumps(fields, ensure_ascii=False)
 
@@ -104,11 +106,7 @@ def _encoded(said: str) -> bytes:
     return said.encode("utf-8", "backslashreplace") + b"\n"
 
 
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-
-
 def _value(value: object) -> str:
     said = str(value)
     is_word = bool(said) and said.isprintable() and not set(said) & set(' ="\\')
-    return said if is_word else json.dumps(said, ensure_ascii=False)
+    return said if is_word else json.dumps(said, ensure_ascii=False).translate(_DELETE)

@@ -104,7 +104,7 @@ def test_a_running_node_answers_from_an_older_copy_and_its_writer_writes_nothing
     with serving(node.data) as server:
         refused = node.run("assign", f"{PLACE}/{CLASS}")
         assert (refused.code, "lacks 2 of the leaves" in refused.err) == (2, True), refused
-        first = node.run("list", PLACE, "--json").json[0]["id"]
+        first = node.run("list", PLACE, "--json").json[0]["identifier"]
         asked = run("resolve", first, "--server", f"127.0.0.1:{server.port}")
         assert (asked.code, first in asked.out) == (0, True)
         node.must("audit", "resume", "--accept")
@@ -121,7 +121,7 @@ def test_a_code_of_a_commit_that_nobody_noted_is_not_given_again(node: Node) -> 
     backup = backed_up(node)
     node.must("assign", f"{PLACE}/{CLASS}")
     all_said(start(assign_and_die, node.data))
-    given = {one["id"] for one in node.run("list", PLACE, "--json").json}
+    given = {one["identifier"] for one in node.run("list", PLACE, "--json").json}
     assert len(given) == 3
     put_back(node, backup)
     node.must("audit", "resume", "--accept")

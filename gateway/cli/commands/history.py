@@ -8,6 +8,7 @@ from typing import Any, Final
 from csid import names
 from csid.errors import CsidError
 from csid.identifier import fold, parse
+from csid.moments import iso
 from csid.record import Record, decode
 from gateway.cli import options, output, request, zone_diff
 from gateway.cli.commands import lock, transfer
@@ -236,8 +237,7 @@ def json_of(index: int, leaf: LogEntry) -> dict[str, Any]:
     record = _record(leaf)
     return {
         "leaf": index,
-        "time": leaf.time,
-        "when": output.moment(leaf.time),
+        "time": iso(leaf.time),
         "kind": leaf.kind,
         "on": leaf.on,
         "to": leaf.to,

@@ -92,7 +92,7 @@ def run_check(args: argparse.Namespace) -> int:
             continue
         good += 1
         if args.json:
-            output.print_json({"given": text, "ok": True, "id": str(identifier)})
+            output.print_json({"given": text, "ok": True, "identifier": str(identifier)})
     if not args.json:
         output.out.print(f"{good} valid, {bad} bad  有效 {good}，无效 {bad}")
     return output.EXIT_BAD_INPUT if bad else output.EXIT_OK
@@ -136,7 +136,7 @@ def _shown(text: str) -> str:
 
 def _forms(identifier: Identifier, suffix: str | None) -> dict[str, Any]:
     return {
-        "id": str(identifier),
+        "identifier": str(identifier),
         "dns": identifier.to_dns_name(suffix),
         "handle": identifier.to_handle(),
     }

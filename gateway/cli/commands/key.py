@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from csid import names
 from csid.errors import CsidError
+from csid.moments import iso_or_none
 from gateway.cli import acting, options, output
 from gateway.cli.hidden import hide
 from registry.network.rights import ADD_KEY, REMOVE_KEY
@@ -161,7 +162,8 @@ def run_add(args: argparse.Namespace) -> int:
         )
     text = base64.b64encode(secret).decode()
     if args.json:
-        value: dict[str, Any] = {"key": shown, "algorithm": algorithm, "until": args.until}
+        value: dict[str, Any] = {"key": shown, "algorithm": algorithm}
+        value["until"] = iso_or_none(args.until)
         value["outcome"] = "added" if is_new else "unchanged"
         output.print_json(value | ({"secret": text} if is_made else {}))
         return output.EXIT_OK
@@ -214,7 +216,8 @@ def run_list(args: argparse.Namespace) -> int:
 
 def _shown(row: KeyRow) -> dict[str, Any]:
     """What may be shown of a key."""
-    return {name: value for name, value in row._asdict().items() if name != "secret"}
+    shown = {name: value for name, value in row._asdict().items() if name != "secret"}
+    return shown | {"since": iso_or_none(row.since), "until": iso_or_none(row.until)}
 
 
 def _time(seconds: int) -> str:

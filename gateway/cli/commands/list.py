@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import compress, islice
 from typing import Any, Final
 
+from csid.moments import iso
 from csid.record import decode
 from gateway.cli import conditions, options, output
 from registry.service import Registry
@@ -101,10 +102,10 @@ def _cells(found: Found) -> tuple[str, ...]:
 def _json_of(found: Found) -> dict[str, Any]:
     row = found.row
     value = {
-        "id": found.identifier,
+        "identifier": found.identifier,
         "state": WORDS[row.state].record,
-        "since": row.since,
-        "changed": row.changed,
+        "since": iso(row.since),
+        "changed": iso(row.changed),
         "record": decode(row.record).json(),
     }
     return value | ({"target": row.target} if row.target else {})

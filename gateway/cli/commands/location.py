@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from csid.moments import iso
 from gateway.cli import options, output, request
 from registry.rules.requests import RetireLocation
 from registry.service import Registry
@@ -51,7 +52,7 @@ def run_list(args: argparse.Namespace) -> int:
         ]
     if args.json:
         for old, redirect in found:
-            output.print_json({"old": old, "new": redirect.new, "since": redirect.since})
+            output.print_json({"old": old, "new": redirect.new, "since": iso(redirect.since)})
     else:
         output.print_list(
             ("原位置 Old", "新位置 New", "停用时间 Since"),

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any, Final
 
 from csid.identifier import parse
+from csid.moments import iso
 from gateway.cli import acting, options, output, request
 from registry.rules.decision import Decision
 from registry.rules.locks import kinds_in
@@ -138,5 +139,5 @@ def json_of(row: Locks) -> dict[str, Any]:
         "node": [LOCK_WORDS[kind][0] for kind in kinds_in(row.server)],
         "owner": [LOCK_WORDS[kind][0] for kind in kinds_in(row.owner)],
         "epp": list(locked_words(row.server, row.owner)[0]),
-        "since": output.moment(row.since),
+        "since": iso(row.since),
     }

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from csid.identifier import fold
+from csid.moments import iso
 from csid.vocabulary import STANDINGS
 from gateway.cli import options, output, request
 from registry.rules.participants import KIND_BY_WORD, KINDS, Judgement
@@ -215,5 +216,5 @@ def _as_json(code: str, owner: Owner) -> dict[str, Any]:
         "standing": STANDING_WORDS[owner.standing][0],
         "qualified": owner.qualified,
         "quota": owner.quota,
-        "since": owner.since,
+        "since": iso(owner.since),
     }

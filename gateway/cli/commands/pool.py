@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from csid.errors import CsidError
 from csid.identifier import fold
+from csid.moments import iso
 from gateway.cli import options, output, record_options, request
 from registry.rules import pools, serials
 from registry.rules.decision import Refusal
@@ -208,5 +209,5 @@ def _as_json(pool: Pool, use: PoolUse) -> dict[str, Any]:
         "codes": _codes(pool),
         "quota": pool.quota,
         "assigned": use.assigned,
-        "since": pool.since,
+        "since": iso(pool.since),
     }

@@ -17,6 +17,7 @@ from csid import names
 from csid.errors import ZoneError
 from csid.explain import explain
 from csid.identifier import parse
+from csid.moments import iso
 from csid.protocol import CSID
 from gateway.cli import beside, options, output
 from gateway.cli.beside import Beside
@@ -80,7 +81,7 @@ def _show_json(
     identifier = held.identifier
     output.print_json(
         {
-            "id": str(identifier),
+            "identifier": str(identifier),
             "dns": identifier.to_dns_name(settings.suffix),
             "handle": identifier.to_handle(settings.handle_authority),
             "zone": names.to_text(held.origin),
@@ -143,7 +144,7 @@ def _receipt_json(receipt: Change) -> dict[str, Any]:
         "status": status.number,
         "name": status.name,
         "reason": receipt.leaf.why,
-        "time": receipt.leaf.time,
+        "time": iso(receipt.leaf.time),
         "leaf": receipt.index,
     }
 

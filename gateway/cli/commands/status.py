@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final
 
+from csid.moments import iso_or_none
 from gateway.cli import options, output
 from gateway.metrics.samples import TCP, by_transport
 from gateway.status.gather import Status, status
@@ -72,10 +73,10 @@ def _json_of(found: Status) -> dict[str, Any]:
     """The same with times as ISO 8601 has them."""
     server, log, filing = found["server"], found["log"], found["filing"]
     return found | {
-        "time": _moment(found["time"]),
-        "server": server and server | {"started": _moment(server["started"])},
-        "log": log | {one: _moment(log[one]) for one in ("covered_at", "uncovered_since")},
-        "filing": filing and filing | {"oldest": _moment(filing["oldest"])},
+        "time": iso_or_none(found["time"]),
+        "server": server and server | {"started": iso_or_none(server["started"])},
+        "log": log | {one: iso_or_none(log[one]) for one in ("covered_at", "uncovered_since")},
+        "filing": filing and filing | {"oldest": iso_or_none(filing["oldest"])},
     }
 
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from csid import names
+from csid.moments import iso_or_none
 from gateway.cli import options, output
 from gateway.status.followed import apexes, state_of
 from resolver.store.apexes import NOT_READY, split_zone_entry
@@ -20,6 +21,7 @@ from resolver.sync.timers import soa_of
 
 LIMIT: Final = 50
 WATCH_SECONDS: Final = 1.0
+_MOMENTS: Final = ("refreshed", "expires", "next", "transferred", "at", "since")
 _WORDS: Final = {
     "current": "最新 current",
     "behind": "落后 behind",
@@ -83,7 +85,7 @@ def _show(store: Store, args: argparse.Namespace) -> int:
             rows, is_more = output.take(found, args.limit)
     if args.json:
         for row in rows:
-            output.print_json(row)
+            output.print_json(_json_of(row))
     else:
         _print(rows, is_one=args.origin is not None)
     if is_more:
@@ -115,10 +117,10 @@ def _row(read: ReadTransaction, apex: bytes, now: int) -> dict[str, Any]:
         "primaries": follow.servers,
         "there": state.there,
         "lag_seconds": now - state.refreshed if state.refreshed else None,
-        "refreshed": _moment(state.refreshed),
-        "expires": _moment(state.expires),
-        "next": _moment(max(state.due, now)),
-        "transferred": _moment(state.changed),
+        "refreshed": state.refreshed,
+        "expires": state.expires,
+        "next": max(state.due, now),
+        "transferred": state.changed,
         "kind": state.kind,
         "octets": state.octets,
         "milliseconds": state.milliseconds,
@@ -142,18 +144,24 @@ def _notified(read: ReadTransaction, apex: bytes, serial: int | None) -> list[di
         row = {
             "server": f"{target.host}:{target.port}",
             "serial": one.serial,
-            "at": _moment(one.at),
+            "at": one.at,
             "is_current": serial is not None and one.serial == serial,
             "error": one.error,
         }
         peer = away.get(f"{target.host}:{target.port}")
         if peer is not None and peer.failures:
-            row |= {"error": peer.error, "since": _moment(peer.since)}
+            row |= {"error": peer.error, "since": peer.since}
         rows.append(row)
     return rows
 
 
-def _moment(seconds: int) -> str | None:
+def _json_of(row: dict[str, Any]) -> dict[str, Any]:
+    """The same with moments as programs read them."""
+    said = row | {"notified": list(map(_json_of, row["notified"]))} if "notified" in row else row
+    return said | {name: iso_or_none(said[name]) for name in _MOMENTS if name in said}
+
+
+def _moment(seconds: int | None) -> str | None:
     return output.moment(seconds) if seconds else None
 
 
@@ -177,9 +185,9 @@ def _print(rows: list[dict[str, Any]], is_one: bool) -> None:
                 _WORDS[row["state"]],
                 row["serial"],
                 row.get("there"),
-                row.get("refreshed"),
+                _moment(row.get("refreshed")),
                 _transfer(row),
-                row.get("next"),
+                _moment(row.get("next")),
                 _counted(row["notified"]),
                 row["error"] or next(filter(None, (one["error"] for one in row["notified"])), ""),
             )
@@ -207,17 +215,17 @@ def _print_one(row: dict[str, Any]) -> None:
         ("序列号 serial", row["serial"]),
         ("主服务器 primaries", row.get("primaries")),
         ("主方序列号 serial there", row.get("there")),
-        ("最近确认 confirmed", row.get("refreshed")),
-        ("过期时间 expires", row.get("expires")),
-        ("最近传输 transferred", row.get("transferred")),
+        ("最近确认 confirmed", _moment(row.get("refreshed"))),
+        ("过期时间 expires", _moment(row.get("expires"))),
+        ("最近传输 transferred", _moment(row.get("transferred"))),
         ("传输 transfer", _transfer(row)),
-        ("下次 next look", row.get("next")),
+        ("下次 next look", _moment(row.get("next"))),
         ("连续失败 failures", row.get("failures")),
         ("错误 error", row["error"]),
     ]
     for one in row["notified"]:
         said = f"serial {one['serial']}" if one["serial"] is not None else "未确认 not confirmed"
-        said += f", {one['at']}" if one["at"] else ""
+        said += f", {_moment(one['at'])}" if one["at"] else ""
         said += f", {one['error']}" if one["error"] else ""
         facts.append(("通知 notified", f"{one['server']}: {said}"))
     output.print_facts([(label, str(value)) for label, value in facts if value not in (None, "")])

@@ -6,6 +6,7 @@ import argparse
 import time
 from typing import Any, Final
 
+from csid.moments import iso, iso_or_none
 from csid.vocabulary import ROLES
 from gateway.cli import options, output, request
 from gateway.http.tokens import make
@@ -129,8 +130,8 @@ def _as_json(name: str, token: Token) -> dict[str, Any]:
         "role": token.role,
         "owner": token.owner,
         "prefixes": list(token.prefixes),
-        "until": token.until,
+        "until": iso_or_none(token.until),
         "revoked": token.revoked,
         "leaf": token.leaf,
-        "since": token.since,
+        "since": iso(token.since),
     }

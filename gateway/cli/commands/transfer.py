@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from csid.errors import CsidError
 from csid.identifier import Identifier, fold, parse
+from csid.moments import iso
 from csid.prefix import is_whole_identifier
 from gateway.cli import acting, options, output, request
 from registry.rules.moves import moved
@@ -197,13 +198,13 @@ def json_of(row: Offer) -> dict[str, Any]:
         "state": OFFER_WORDS[row.state][0],
         "to": row.to or None,
         "by_code": bool(row.digest),
-        "until": output.moment(row.until),
+        "until": iso(row.until),
         "offered_by": row.by,
         "offered_as": row.role,
-        "offered": output.moment(row.since),
+        "offered": iso(row.since),
         "answered_by": row.answered or None,
         "answered_as": row.answered_role or None,
-        "changed": output.moment(row.changed),
+        "changed": iso(row.changed),
     }
 
 

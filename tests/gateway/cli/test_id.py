@@ -45,7 +45,7 @@ def test_explain_takes_every_form_and_prints_json(form: object, capsys: Capture)
     assert callable(form)
     assert run("explain", form(parse(FIRST)), "--json") == 0
     printed = json.loads(capsys.readouterr().out)
-    assert printed["id"] == FIRST
+    assert printed["identifier"] == FIRST
     assert printed["dns"].endswith(".91330106673959654p.csid.internal.")
     assert {"segment": "spec", "part": "memory", "code": "07"}.items() <= next(
         meaning for meaning in printed["meanings"] if meaning["part"] == "memory"
@@ -86,7 +86,7 @@ def test_check_reads_stdin(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(octets)))
     assert run("check", "-", "--json") == 1
     good, bad = map(json.loads, capsys.readouterr().out.splitlines())
-    assert good == {"given": FIRST, "ok": True, "id": FIRST}
+    assert good == {"given": FIRST, "ok": True, "identifier": FIRST}
     assert (bad["ok"], bad["segment"], bad["position"]) == (False, "identifier", 0)
 
 
@@ -110,7 +110,7 @@ def test_make_prints_the_identifier(capsys: Capture) -> None:
     assert run(*make_words()) == 0
     assert capsys.readouterr().out == f"{FIRST}\n"
     assert run(*make_words(), "--json") == 0
-    assert json.loads(capsys.readouterr().out)["id"] == FIRST
+    assert json.loads(capsys.readouterr().out)["identifier"] == FIRST
 
 
 def test_make_refuses_a_wrong_segment(capsys: Capture) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -64,9 +65,10 @@ def test_the_list_is_in_order_and_bounded(listed: Path) -> None:
 def test_the_list_for_scripts(listed: Path) -> None:
     ran = run("list", OWNER + "/6450/110108/GCV/G09M04R8-2", "--data", listed, "--json")
     listed = json.loads(ran.out)
-    assert listed.pop("changed") >= listed.pop("since") > 0
+    since, changed = (datetime.fromisoformat(listed.pop(one)) for one in ("since", "changed"))
+    assert since.tzinfo is not None and changed >= since
     assert listed == {
-        "id": identifier(2, "6450", "110108"),
+        "identifier": identifier(2, "6450", "110108"),
         "state": "active",
         "record": {"state": "active"},
     }
@@ -87,7 +89,7 @@ def test_output_to_a_closed_pipe_is_no_error(listed: Path) -> None:
 
 def found(node: Node, *words: str) -> list[str]:
     """The identifiers that a list has."""
-    return [one["id"] for one in node.run("list", *words, "--json").json]
+    return [one["identifier"] for one in node.run("list", *words, "--json").json]
 
 
 def test_a_list_takes_a_prefix_of_any_segment_and_attributes(filled: Node) -> None:

@@ -27,7 +27,7 @@ from tests.support.sheets import SEGMENT_HEADS, row, sheet, table
 
 def names(node: Node) -> list[str]:
     """The identifiers of a node."""
-    return [one["id"] for one in node.run("list", "--json", "--limit", "0").json]
+    return [one["identifier"] for one in node.run("list", "--json", "--limit", "0").json]
 
 
 def contents(node: Node) -> dict[str, bytes]:

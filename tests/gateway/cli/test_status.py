@@ -93,7 +93,7 @@ def test_a_directory_without_a_registry_is_told_of(tmp_path: Path) -> None:
 
 def test_an_identifier_that_does_not_resolve_is_seen(filled: Node) -> None:
     """Taken out of the tree behind the registry's back."""
-    identifier = filled.run("list", "--json", "--limit", "1").json[0]["id"]
+    identifier = filled.run("list", "--json", "--limit", "1").json[0]["identifier"]
     with Store.open(filled.data, writable=True) as store, store.write() as txn:
         name = parse(identifier).to_dns_name(store.settings().suffix)
         key = names.key_of(names.from_text(name.lower()))

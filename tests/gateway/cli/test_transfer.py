@@ -24,7 +24,7 @@ def test_an_identifier_or_all_below_a_prefix_goes_to_another_owner(node: Node) -
     done = node.run("transfer", f"{OWNER}/6450", "--to", OTHER, "--json")
     assert (done.code, done.json[0]["done"]) == (0, 2)
     moved = node.run("list", OTHER, "--json").json
-    assert [one["id"] for one in moved] == [
+    assert [one["identifier"] for one in moved] == [
         str(identifier(serial, OTHER)) for serial in ("0001", "0002", "0003")
     ]
     unknown = node.run("transfer", OTHER, "--to", "X00000000000000015", "--json")

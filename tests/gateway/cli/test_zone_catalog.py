@@ -138,7 +138,7 @@ def test_a_zone_that_is_dropped_is_held_if_a_catalog_lists_it(node: Node) -> Non
 
 def test_no_catalog_takes_zones_in_which_identifiers_lie(filled: Node) -> None:
     ran = filled.run("list", "--json", "--limit", "1")
-    owner = ran.json[0]["id"].split("/")[0].lower()
+    owner = ran.json[0]["identifier"].split("/")[0].lower()
     consumed(filled, f"{owner}.csid.internal.", "csid.internal.", "x0.csid.internal.")
     states = states_of(filled)
     assert states[f"{owner}.csid.internal."] == "passed over"

@@ -220,8 +220,8 @@ def test_what_was_said_is_listed_at_the_aggregate_alone(tmp_path: Path) -> None:
         copy(aggregate, node)
     making.close()
     first, second = run("filing", "receipts", "--json", "--data", path).json
-    assert (first["id"], first["state"], first["node"]) == (str(ONE), "taken", "zhejiang")
-    assert (second["id"], second["state"]) == (str(TWO), "ended")
+    assert (first["identifier"], first["state"], first["node"]) == (str(ONE), "taken", "zhejiang")
+    assert (second["identifier"], second["state"]) == (str(TWO), "ended")
     words = ("filing", "receipts", str(ONE)[:25], "--state", "ended", "--node", "zhejiang")
     (only,) = run(*words, "--json", "--data", path).json
     assert only == second

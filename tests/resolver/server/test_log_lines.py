@@ -69,7 +69,7 @@ def test_text_shows_its_parts_in_order() -> None:
         0.5, "error", "UDP worker 1", "killed", "it\nis killed", {"pid": 7, "why": "a b"}
     )
     assert log_lines.text(notice) == (
-        '1970-01-01T00:00:00.500+00:00 error UDP-worker-1 killed: it is killed pid=7 why="a b"'
+        '1970-01-01T00:00:00.500Z error UDP-worker-1 killed: it is killed pid=7 why="a b"'
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from csid import names
 from csid.identifier import fold
+from csid.moments import iso
 from csid.vocabulary import CUT_STATES
 from gateway.cli import options, output, request
 from registry.network import territory
@@ -201,7 +202,7 @@ def _as_json(cut: str, row: Cut) -> dict[str, Any]:
         "servers": [{"name": name, "addresses": found} for name, found in _servers(row)],
         "ds": [one.hex() for one in row.ds],
         "reason": row.reason,
-        "since": row.since,
+        "since": iso(row.since),
         "move": _move_json(row),
     }
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from csid.identifier import fold
+from csid.moments import iso
 from csid.vocabulary import FILED_STATES
 from gateway.cli import options, output, request
 from registry.rules.status import BY_NUMBER, Status
@@ -90,12 +91,12 @@ def _as_row(name: str, row: Filed) -> tuple[object, ...]:
 
 def _as_json(name: str, row: Filed) -> dict[str, Any]:
     return {
-        "id": name,
+        "identifier": name,
         "node": row.node,
         "state": _word(row),
         "receipt": row.leaf,
         "status": row.status,
         "reason": row.reason,
         "serial": row.serial,
-        "since": row.since,
+        "since": iso(row.since),
     }

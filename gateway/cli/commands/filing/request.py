@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Final
 
+from csid.moments import iso
 from gateway.cli import options, output, request
 from registry.rules.requests import RequestFiling
 from registry.service import Registry
@@ -94,6 +95,6 @@ def json_of(cut: str, row: CutFiling) -> dict[str, object]:
         "state": FILING_WORDS[row.state][0],
         "reason": row.reason,
         "node": row.node or None,
-        "since": row.since,
-        "changed": row.changed,
+        "since": iso(row.since),
+        "changed": iso(row.changed),
     }

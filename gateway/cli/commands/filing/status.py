@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from csid.moments import iso_or_none
 from gateway.cli import options, output
 from gateway.cli.commands.filing.request import json_of
 from registry.network.status import CutStatus, Refused, status
@@ -89,7 +90,7 @@ def _json_of(one: CutStatus) -> dict[str, Any]:
     filing = {"cut": one.cut, "state": None} if one.row is None else json_of(one.cut, one.row)
     return filing | {
         "waiting": one.waiting,
-        "oldest": one.oldest or None,
+        "oldest": iso_or_none(one.oldest),
         "refused": one.refused,
         "refusals": [refusal_json(refusal) for refusal in one.reasons],
     }
@@ -98,7 +99,7 @@ def _json_of(one: CutStatus) -> dict[str, Any]:
 def refusal_json(one: Refused) -> dict[str, Any]:
     """The same for scripts."""
     return {
-        "id": one.identifier,
+        "identifier": one.identifier,
         "receipt": one.receipt,
         "status": one.status.number,
         "name": one.status.name,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from csid import address
+from csid.moments import iso, iso_or_none
 from csid.vocabulary import NODE_ROLES, NODE_STATES
 from gateway.cli import options, output, request
 from registry.network import seen as hearing
@@ -188,9 +189,9 @@ def _as_json(name: str, node: Node, use: tuple[int, int], heard: int) -> dict[st
         "contact": node.contact,
         "state": NODE_STATE_WORDS[node.state][0],
         "generation": node.generation,
-        "previous_key_until": node.until or None,
+        "previous_key_until": iso_or_none(node.until),
         "waiting": use[0],
         "filed": use[1],
-        "last_seen": heard or None,
-        "since": node.since,
+        "last_seen": iso_or_none(heard),
+        "since": iso(node.since),
     }
