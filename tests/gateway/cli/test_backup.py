@@ -10,7 +10,7 @@ from pathlib import Path
 import pyrage
 import pytest
 
-from gateway.configuration import load
+from gateway.configuration import places
 from tests.support.commands import Node, Ran, run
 from tests.support.registering import CLASS, OWNER, PLACE
 from tests.support.servers import serving
@@ -177,7 +177,7 @@ def test_the_configuration_says_where_to_and_for_whom(
         f'[backup]\nto = "{shelf}"\nkeep = 2\nfull-every = 1\n'
         f'recipients = ["{identity.to_public()}"]\n'
     )
-    monkeypatch.setenv(load.FILE_VARIABLE, str(tmp_path / "csid.toml"))
+    monkeypatch.setenv(places.FILE_VARIABLE, str(tmp_path / "csid.toml"))
     for _ in range(3):
         (told,) = node.run("backup", "--json").json
     assert (told["kind"], told["encryption"], len(told["removed"])) == ("full", "age", 1)
