@@ -34,14 +34,19 @@ class Started(NamedTuple):
 def start(work: Callable[..., None], *given: object) -> Started:
     """Run `work(say, *given)`, a function of a module, in a process of its own."""
     reader, writer = _FORKING.Pipe(duplex=False)
-    process = _FORKING.Process(target=_run, args=(work, writer, *given))
+    here = dict(os.environ)  # the server that forks has that of the first test which used it
+    process = _FORKING.Process(target=_run, args=(work, writer, here, *given))
     process.start()
     writer.close()
     with reader:
         return Started(process, os.fdopen(os.dup(reader.fileno()), "rb"))
 
 
-def _run(work: Callable[..., None], writer: Connection, *given: object) -> None:
+def _run(
+    work: Callable[..., None], writer: Connection, environment: dict[str, str], *given: object
+) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
     work(lambda line: os.write(writer.fileno(), f"{line}\n".encode()), *given)
 
 
