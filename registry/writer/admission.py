@@ -1,0 +1,57 @@
+"""Who a node takes those for who ask its writer: by the owner of its data and by its configuration
+(`registry.rules.acting`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Final
+
+from registry.rules.acting import Asker, Known, asker_of
+from registry.rules.requests import Role
+
+ROOT: Final = 0
+
+
+class Admission:
+    """Tells who asks.
+
+    Args:
+        data: the data directory; whose it is may change.
+        known: the actors of the configuration.
+        trusted: users beside root and the owner of the data who may do all by hand.
+    """
+
+    def __init__(
+        self, data: Path, known: Sequence[Known] = (), trusted: Collection[int] = ()
+    ) -> None:
+        self._data = data
+        self._known = known
+        self._trusted = {ROOT, *trusted}
+
+    def asker(self, uid: int, gid: int, groups: Collection[int]) -> Asker:
+        """Who a process of a user and groups is."""
+        return asker_of(uid, gid, {gid, *groups}, self._known, self._trusted | self._owner())
+
+    def own(self) -> Asker:
+        """Who this process is."""
+        return self.asker(os.geteuid(), os.getegid(), os.getgroups())
+
+    def _owner(self) -> set[int]:
+        try:
+            return {self._data.stat().st_uid}
+        except OSError:  # there is none yet: whoever makes it owns it
+            return {os.geteuid()}
+
+
+def packed(known: Sequence[Known]) -> str:
+    """As an option of a process has it, for `unpacked`."""
+    return json.dumps([[one.name, one.role.value, *one[2:]] for one in known])
+
+
+def unpacked(text: str) -> tuple[Known, ...]:
+    """What `packed` has made."""
+    return tuple(Known(name, Role(role), *rest) for name, role, *rest in json.loads(text))
