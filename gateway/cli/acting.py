@@ -11,7 +11,8 @@ from csid.errors import CsidError
 from csid.identifier import fold
 from csid.vocabulary import ROLES
 from gateway.configuration.places import file_here
-from registry.rules.acting import Known
+from registry.core import own_peer
+from registry.rules.acting import Asker, Known
 from registry.rules.policy import MAY_AUDIT
 from registry.rules.requests import Actor, Role
 from registry.writer.admission import Admission
@@ -55,7 +56,10 @@ def actor_of(args: argparse.Namespace) -> Actor:
         ActorError: it is nobody, in no role there is, or a registrar of no owner.
         ActingError: it is not to act so.
     """
-    asker = Admission(args.data, _configured(args)).own()
+    if getattr(args, "dry_run", False):
+        asker = Asker(own_peer())  # what would come of it if somebody did it, for anybody to ask
+    else:
+        asker = Admission(args.data, _configured(args)).own()
     known = asker.known
     name = args.actor or os.environ.get(ACTOR_VARIABLE) or (known.name if known else _login())
     own_role = known.role.value if known else DEFAULT_ROLE

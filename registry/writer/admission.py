@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Collection, Sequence
@@ -20,13 +21,13 @@ class Admission:
     """Tells who asks.
 
     Args:
-        data: the data directory; whose it is may change.
+        data: the data directory; whose it is may change. None: what is asked for needs none.
         known: the actors of the configuration.
         trusted: users beside root and the owner of the data who may do all by hand.
     """
 
     def __init__(
-        self, data: Path, known: Sequence[Known] = (), trusted: Collection[int] = ()
+        self, data: Path | None, known: Sequence[Known] = (), trusted: Collection[int] = ()
     ) -> None:
         self._data = data
         self._known = known
@@ -41,10 +42,10 @@ class Admission:
         return self.asker(os.geteuid(), os.getegid(), os.getgroups())
 
     def _owner(self) -> set[int]:
-        try:
-            return {self._data.stat().st_uid}
-        except OSError:  # there is none yet: whoever makes it owns it
-            return {os.geteuid()}
+        with contextlib.suppress(OSError):
+            if self._data is not None:
+                return {self._data.stat().st_uid}
+        return {os.geteuid()}  # of one that is yet to be made
 
 
 def packed(known: Sequence[Known]) -> str:
