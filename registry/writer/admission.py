@@ -23,19 +23,22 @@ class Admission:
     Args:
         data: the data directory; whose it is may change. None: what is asked for needs none.
         known: the actors of the configuration.
-        trusted: users beside root and the owner of the data who may do all by hand.
+        node: users as whom the node's own processes run, which act for others: callers over HTTPS,
+            nodes of the network. They are believed whatever the configuration says of them.
     """
 
     def __init__(
-        self, data: Path | None, known: Sequence[Known] = (), trusted: Collection[int] = ()
+        self, data: Path | None, known: Sequence[Known] = (), node: Collection[int] = ()
     ) -> None:
         self._data = data
         self._known = known
-        self._trusted = {ROOT, *trusted}
+        self._node = node
 
     def asker(self, uid: int, gid: int, groups: Collection[int]) -> Asker:
         """Who a process of a user and groups is."""
-        return asker_of(uid, gid, {gid, *groups}, self._known, self._trusted | self._owner())
+        if uid in self._node:
+            return Asker(f"{uid}/{gid}")
+        return asker_of(uid, gid, {gid, *groups}, self._known, {ROOT, *self._owner()})
 
     def own(self) -> Asker:
         """Who this process is."""
