@@ -133,9 +133,9 @@ _REGISTER: Final[Mapping[str, Mapping[FiledState | None, tuple[FiledState, ...]]
         _GONE: _SAID,
         _ENDED: (_ENDED,),
     },
-    "filed.end": {_TAKEN: (_ENDED,), _GONE: (_ENDED,)},
+    "filed.end": {_TAKEN: (_ENDED,), _GONE: (_ENDED,), _REFUSED: (_ENDED,)},
     "filed.gone": {_TAKEN: (_GONE,)},
-    "filed.met": {None: (*_SAID, _ENDED), _GONE: _SAID},
+    "filed.met": {None: (*_SAID, _ENDED), _GONE: _SAID, _REFUSED: _SAID},
 }
 
 
@@ -150,7 +150,10 @@ def filed(step: Step) -> Effect:
     state = None if before is None else before.state
     held = f"{entry.kind} leads from {state!r} to no {after.state!r}"
     require(after.state in steps.get(state, ()), held)
-    row = codec.encode(after)
+    is_refused = before is not None and before.state is _REFUSED and not before.taker
+    is_receipt = entry.kind == "filed.receipt"
+    require(is_receipt or not is_refused, f"{entry.kind} of what was never taken")
+    row = codec.encode_filed(after)
     prev = NO_LEAF if before is None else before.leaf
     return Effect(((codec.FILED, key, row),), after=row, prev=prev)
 

@@ -58,7 +58,7 @@ def _index(suffix: Names, cut: str, row: Cut | None) -> dict[bytes, bytes]:
     if row.state is CutState.WAITING:
         found[codec.waiting_key(cut)] = b""
     else:
-        found[codec.member_key(network.member_label(suffix, cut))] = key
+        found[codec.member_key(network.member_label(suffix, cut, row))] = key
     if row.moving is not None:
         found[codec.moving_key(cut, row.moving.is_over)] = b""
     return found

@@ -206,11 +206,6 @@ def state_of(assignment: bytes) -> State:
     return State(assignment[1])
 
 
-def filed_state_of(filed: bytes) -> FiledState:
-    """The state in a row of what was filed, the first field of its array."""
-    return FiledState(filed[1])
-
-
 def decode_redirect(value: bytes) -> Redirect:
     """The redirect in a row."""
     return Redirect(*_unpack(value))
@@ -268,6 +263,11 @@ def decode_filed(value: bytes) -> Filed:
     return Filed(FiledState(state), *rest)
 
 
+def encode_filed(filed: Filed) -> bytes:
+    """The row of what was said of an identifier."""
+    return encode(filed if filed.tenure or filed.taker else filed[:-2])
+
+
 def decode_node(value: bytes) -> Node:
     """The node of the network in a row."""
     role, scope, addresses, contact, state, *rest = _unpack(value)
@@ -282,8 +282,8 @@ def decode_cut(value: bytes) -> Cut:
 
 
 def encode_cut(cut: Cut) -> bytes:
-    """The row of a cut; one that never moved says nothing of that."""
-    return encode(cut if cut.moving is not None else cut[:-1])
+    """The row of a cut; one of version 1 says nothing of moves and tenures."""
+    return encode(cut if cut.moving is not None or cut.tenure else cut[:-2])
 
 
 def decode_node_use(value: bytes | None) -> tuple[int, int]:

@@ -161,11 +161,13 @@ def _by_labels(item: tuple[str, object]) -> list[str]:
     return item[0].lower().split("/")
 
 
-def member_label(suffix: Names, cut: str) -> str:
-    """The label of a cut in the catalog zone: it follows from its name alone, so that a cut keeps
-    it when it moves to another node, or comes back (RFC 9432 section 5.4).
+def member_label(suffix: Names, cut: str, row: Cut) -> str:
+    """The label of a cut in the catalog zone. A cut keeps it when it moves to another node, or is
+    filed again by its own; that of another, who makes a zone of its own there, is another, so that
+    nobody takes the one for the other (RFC 9432 sections 5.4 and 5.6).
     """
-    return listing.label_for(suffix.key(cut)).decode("ascii")
+    began = b"" if not row.tenure else b"%d" % row.tenure
+    return listing.label_for(suffix.key(cut) + began).decode("ascii")
 
 
 def member_names(suffix: Names, cut: str, row: Cut) -> list[Named]:
@@ -174,7 +176,7 @@ def member_names(suffix: Names, cut: str, row: Cut) -> list[Named]:
     """
     if row.state is not CutState.FILED:
         return []
-    member = f"{_MEMBERS}/{member_label(suffix, cut)}"
+    member = f"{_MEMBERS}/{member_label(suffix, cut, row)}"
     group = row.node.encode("ascii")
     return [
         (member, ((PTR, (suffix.target(cut),)),)),

@@ -167,6 +167,8 @@ class Filed(NamedTuple):
     reason: str  # of a refusal
     leaf: int
     since: int
+    taker: str = ""  # the node that it was taken of before; of what was refused or has ended since
+    tenure: int = 0  # number of that in which it was taken (`registry.network.tenures`)
 
 
 class Filing(NamedTuple):
@@ -214,3 +216,4 @@ class Cut(NamedTuple):
     leaf: int
     since: int
     moving: Moving | None = None  # its last move
+    tenure: int = 0  # Unix seconds when it was first filed by who has it, or who that had it from

@@ -32,6 +32,8 @@ ANSWERED: Final = b"registry.answered"
 LOOKED: Final = b"registry.looked"
 # For whom a zone was looked through last: origin -> the name of the node whose it was.
 LOOKED_FOR: Final = b"registry.looked_for"
+# The tenures of cuts, as an aggregate has seen them (registry/network/tenures.py).
+TENURES: Final = b"registry.tenures"
 _TABLES: Final = {table: f"registry.{table}".encode("ascii") for table in codec.TABLES}
 
 ALL_TABLES: Final = (
@@ -43,6 +45,7 @@ ALL_TABLES: Final = (
     ANSWERED,
     LOOKED,
     LOOKED_FOR,
+    TENURES,
 )
 
 _LEAF: Final = b"l"  # what the keys of leaves begin with

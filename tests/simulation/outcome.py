@@ -160,7 +160,11 @@ class Outcome:
             elif number and (number not in given or given[number].status != status.number):
                 yield f"{here}: took receipt {number}, {status.number}, which was never given"
         last = said[-1][1] if said else None
-        if row.state in (State.ACTIVE, State.SUSPENDED):
+        # What the aggregate has lost of a cut that is the node's no more, it cannot see again.
+        cut = "/".join(identifier.split("/")[:CUT_SEGMENTS])
+        is_its = self._filed.get(cut) == name
+        is_unseen = bool(receipts) and receipts[0][0] in lost and not is_its
+        if row.state in (State.ACTIVE, State.SUSPENDED) and not is_unseen:
             yield from _is_taken_once(here, name, said, chain)
         number = receipts[0][0] if receipts and leaves[0].kind == TakeReceipt.kind else 0
         refused = [one.leaf for kind, one in said if _is_told(kind, one)]
@@ -169,8 +173,7 @@ class Outcome:
         if row.state is State.REFUSED and number and number not in refused and not is_older:
             yield f"{here}: is refused by receipt {number}, given are {refused}"
         is_taken = last is not None and last.state is FiledState.TAKEN and last.node == name
-        cut = "/".join(identifier.split("/")[:CUT_SEGMENTS])
-        if row.state is State.RETIRED and is_taken and self._filed.get(cut) == name:
+        if row.state is State.RETIRED and is_taken and is_its:
             yield f"{here}: is retired, and the national node holds it for active"
         changes = [leaf.kind for leaf in leaves if leaf.kind in (Take.kind, Update.kind)]
         count = self._ledger.counts.get(identifier, {}).get(name)

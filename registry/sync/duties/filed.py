@@ -25,7 +25,8 @@ import msgpack
 from csid import names
 from csid.errors import ZoneError
 from csid.protocol import CSID
-from registry.network.examining import ACTIVE, FILING, examine
+from registry.network import tenures
+from registry.network.examining import ACTIVE, FILING, LOST, claimed, examine, taker_of
 from registry.network.owed import owed_to
 from registry.network.receipts import data_of
 from registry.rules.case import entry_writer
@@ -244,6 +245,9 @@ class Examination:
             kind: entry_writer(actor, kind, now, "").alike(Status.DONE.number)
             for kind in (RECEIPT, END, GONE, MET)
         }
+        # What a follow has as its member is the label that the catalog lists the cut under.
+        label = b"" if follow is None else follow.member
+        self._tenure = tenures.noted(txn, cut[:-1], label, self._name)
         self._is_first = False
         self._are_answered = next(self._answered.scan(cut), None) is not None
         self._first = self._view.leaves()
@@ -308,29 +312,72 @@ class Examination:
             self._answered.delete(name)
         is_filing = FILING in blob
         is_left = bool(blob) and not (is_filing or _is_over(blob))
-        if is_left and value is not None and codec.filed_state_of(value) is FiledState.TAKEN:
-            return  # it is in use, as was said: most are
         before = None if value is None else codec.decode_filed(value)
-        is_in_use = not self._is_first and any(one in blob for one in _IN_USE)
-        is_refused = before is not None and before.state in (FiledState.REFUSED, FiledState.ENDED)
+        is_own = before is None or self._is_own(before)
+        if is_left and is_own and before is not None and before.state is FiledState.TAKEN:
+            return  # it is in use, as was said: most are
+        claim = claimed(before, is_own)
+        is_in_use = (not self._is_first or not is_own) and any(one in blob for one in _IN_USE)
+        is_refused = before is not None and (claim or self._is_refused_here(before))
         if not is_filing and not (is_in_use and is_refused):
-            self._note(name, blob, before)
+            if is_own:  # what another does in its place says nothing of it
+                self._note(name, blob, None if before is None else self._back(before))
             return
-        if before is not None and before.state is FiledState.TAKEN and before.node == self._name:
+        is_taken = before is not None and before.state is FiledState.TAKEN and not claim
+        if before is not None and is_taken and before.node == self._name:
             self._owe(before, name)  # once more, for what it is now
             return
-        refusal = examine(name.decode("ascii"), _record(blob), self._holder, before, self._owner)
+        refusal = claim or examine(name.decode("ascii"), _record(blob), self._holder, self._owner)
         state = FiledState.TAKEN if refusal is None else FiledState.REFUSED
         if before is not None and before.state is FiledState.ENDED:
             state = FiledState.ENDED  # whatever is asked, for ever
         status, detail = (Status.DONE, "") if refusal is None else refusal
         if before is not None and (again or is_in_use or self._waits(before.leaf, name)):
-            if (before.state, before.status) == (state, status.number):
+            said = (before.state, before.status, before.node)
+            if said == (state, status.number, self._name):
                 self._owe(before, name)
                 return
             self._owed.delete(self._key(before.leaf))
         after = Filed(state, status.number, self._name, self._serial, detail, NO_LEAF, self._now)
+        after = self._of_whom(after, before)
         self._owe(self._write(RECEIPT, name, after, before), name)
+
+    def _is_own(self, before: Filed) -> bool:
+        """Whether what was taken, if anything was, is what the node of the zone has: it is the one
+        that took it, or has it by moves of its cut.
+        """
+        taker = taker_of(before)
+        if not taker or before.state is FiledState.ENDED:
+            return True
+        if before.tenure == LOST or before.state is FiledState.GONE:
+            return taker == self._name
+        is_its = before.tenure == self._tenure
+        return is_its or tenures.holder(self._txn, before.tenure) == self._name
+
+    def _is_refused_here(self, before: Filed) -> bool:
+        """Whether it was refused, and not to another of what is this node's."""
+        is_refused = before.state is FiledState.REFUSED
+        return is_refused and (before.node == self._name or not before.taker)
+
+    def _back(self, before: Filed) -> Filed:
+        """What was taken and refused since, to its node or to another that had the cut meanwhile:
+        as if it had been gone.
+        """
+        if before.state is not FiledState.REFUSED or not before.taker:
+            return before
+        return before._replace(
+            state=FiledState.GONE, status=Status.DONE.number, node=self._name, reason="", taker=""
+        )
+
+    def _of_whom(self, after: Filed, before: Filed | None) -> Filed:
+        """A row that says of whom it was taken, and in which tenure, if it was."""
+        if after.state is FiledState.TAKEN:
+            return after._replace(tenure=self._tenure)
+        taker = "" if before is None else taker_of(before)
+        if before is None or not taker:
+            return after
+        is_lost = before.state is FiledState.GONE
+        return after._replace(taker=taker, tenure=LOST if is_lost else before.tenure)
 
     def _note(self, name: bytes, blob: bytes, before: Filed | None) -> None:
         """Note what has become of an identifier that does not wait for a receipt."""
@@ -341,7 +388,8 @@ class Examination:
                 self._write(END, name, before._replace(state=FiledState.ENDED), before)
                 return
             if not blob and state is FiledState.TAKEN:
-                self._write(GONE, name, before._replace(state=FiledState.GONE), before)
+                row = before._replace(state=FiledState.GONE, node=self._name)
+                self._write(GONE, name, row, before)
                 return
         if state not in (None, FiledState.GONE):
             return
@@ -353,7 +401,7 @@ class Examination:
                 # It was taken before they were suspended, or the node's scope was narrowed; that
                 # of a new cut was looked at when it was filed.
                 holder, owner = holder._replace(state=ACTIVE, scope=()), ""
-            refusal = examine(name.decode("ascii"), _record(blob), holder, None, owner)
+            refusal = examine(name.decode("ascii"), _record(blob), holder, owner)
             after = self._met(FiledState.TAKEN)
             if refusal is not None:
                 after = after._replace(
@@ -366,12 +414,13 @@ class Examination:
     def _met(self, state: FiledState) -> Filed:
         reason = _ENDED_BEFORE if state is FiledState.ENDED else _IN_USE_BEFORE
         status = Status.DONE.number
-        return Filed(state, status, self._name, self._serial, reason, NO_LEAF, self._now)
+        met = Filed(state, status, self._name, self._serial, reason, NO_LEAF, self._now)
+        return met._replace(tenure=self._tenure)
 
     def _write(self, kind: str, name: bytes, row: Filed, before: Filed | None) -> Filed:
         """Write a row, and its leaf; returns the row, which says which that is."""
         row = row._replace(leaf=self._first + len(self._leaves))
-        value = codec.encode(row)
+        value = codec.encode_filed(row)
         self._filed.put(name, value)
         prev = NO_LEAF if before is None else before.leaf
         self._leaves.append(self._entries[kind](name.decode("ascii"), value, prev, ""))

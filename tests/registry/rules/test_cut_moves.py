@@ -99,7 +99,7 @@ def test_the_cut_is_the_new_nodes_in_one_decision_and_only_once_it_is_frozen() -
     changes = said(of, "anywhere", FileCut(CUT, "anywhere")).changes
     assert [change.name for change in changes.tree] == [
         CUT,
-        f"_catalog/zones/{network.member_label(NAMED, CUT)}/group",
+        f"_catalog/zones/{network.member_label(NAMED, CUT, row(of))}/group",
         f"moved/{CUT}",
         f"moves/{CUT}",
     ]
