@@ -35,6 +35,7 @@ from registry.zones.serials import behind
 from resolver.store.environment import Store
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.write import WriteTransaction
+from resolver.sync import states
 from resolver.sync.settings import follow_of
 
 GO_ON: Final = "node.resume"  # unit, and kind of its leaves
@@ -98,6 +99,9 @@ def resume(store: Store, args: Any, peer: str = "") -> Resumed:
         end = log.size + len(leaves)
         append_leaves(txn, leaves, end)
         _pass_serials(txn, missing)
+        # What others have told since the copy was made, they do not tell again.
+        for apex, _ in list(states.states(txn)):
+            states.ask(txn, apex)
     return Resumed(missing, len(pools), end)
 
 

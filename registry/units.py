@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from csid import names
 from csid.errors import CsidError
 from registry import resume
 from registry.bulk import intake
@@ -41,7 +42,9 @@ def sweep(core: Core, _args: Any) -> int:
 
 def go_on(core: Core, args: Any) -> resume.Resumed:
     """Go on from an older copy (`registry.resume`)."""
-    return resume.resume(core.store, args, core.peer)
+    resumed = resume.resume(core.store, args, core.peer)
+    following.ring(core, names.key_of(names.from_text(core.suffix)))
+    return resumed
 
 
 def renew_node(core: Core, args: Any) -> bytes:
