@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from csid.errors import CsidError
-from csid.identifier import parse
+from csid.identifier import default_parser, parse
 from csid.record import decode
 from registry.network.receipts import shown
 from registry.rules.decision import Refusal
@@ -17,6 +17,39 @@ from registry.zones.others import Other
 ACTIVE: Final = "active"
 # How the state stands in a record's octets: nowhere else can these be in canonical UTF-8.
 FILING: Final = b"\xa2st\xa6filing"
+
+
+class Examiner:
+    """Examines identifiers of one zone, for as long as nothing about its node and owner changes.
+
+    Where one was taken, all that is said of its owner, industry, location and type, and of the
+    node, holds for the next one beside it: only what is its own is looked at then. Whatever is not
+    plainly in order is examined as a whole, which says what is wrong.
+
+    Args:
+        holder, owner: as `examine` has them.
+    """
+
+    def __init__(self, holder: Other | None, owner: str) -> None:
+        self._holder = holder
+        self._owner = owner
+        self._places: set[str] = set()  # where one was taken, each ended by /
+        self._is_beside = default_parser().is_beside
+
+    def examine(self, name: str, record: bytes, before: Filed | None) -> Refusal | None:
+        """What `examine` says."""
+        at = name.rfind("/") + 1
+        if before is None and name[:at] in self._places and self._is_beside(name, at):
+            try:
+                decode(record)
+            except CsidError:
+                pass
+            else:
+                return None
+        refusal = examine(name, record, self._holder, before, self._owner)
+        if refusal is None:
+            self._places.add(name[:at])
+        return refusal
 
 
 def examine(

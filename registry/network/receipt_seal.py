@@ -56,6 +56,6 @@ def _private(secret: bytes) -> Ed25519PrivateKey:
 
 def _octets(node: str, receipts: Iterable[Said]) -> bytes:
     parts = [_LABEL, node.encode("ascii"), b"\0"]
-    for said in receipts:
-        parts += (part for octets in said for part in (len(octets).to_bytes(2, "big"), octets))
+    for name, data in receipts:
+        parts += (len(name).to_bytes(2, "big"), name, len(data).to_bytes(2, "big"), data)
     return b"".join(parts)

@@ -55,6 +55,26 @@ class Turn(NamedTuple):
     since: int  # Unix seconds
 
 
+class _Named:
+    """The names of identifiers as one message has them; most lie beside the one before."""
+
+    def __init__(self, named: Names) -> None:
+        self._named = named
+        self._place = ""
+        self._key = self._owner = b""
+
+    def of(self, identifier: str) -> tuple[bytes, bytes]:
+        """The canonical key, and the wire form with the end compressed."""
+        place, _, spec = identifier.lower().rpartition("/")
+        if place != self._place:
+            labels = place.encode("ascii").split(b"/")[::-1]
+            self._owner = b"".join(bytes((len(label),)) + label for label in labels) + _APEX
+            self._key = self._named.key(place)
+            self._place = place
+        last = spec.encode("ascii")
+        return self._key + last + b"\0", bytes((len(last),)) + last + self._owner
+
+
 class ReceiptDuty:
     """Sends the receipts of a data directory: a `registry.sync.hooks.Duty`.
 
@@ -186,18 +206,20 @@ class ReceiptDuty:
         records: list[bytes] = []
         sealed: list[Said] = []
         octets = 0
+        named = _Named(self._named)
         waiting = (row for row in read.table(OWED).scan(owed.owed_to(name)) if row not in under_way)
         is_full = False
         for row in waiting:
             identifier, data = _unpack(row[1])
-            record = _record(identifier, data)
+            key, owner = named.of(identifier)
+            record = node.rr(owner, RECEIPT, 0, data)
             octets += len(record)
             is_full = octets > MAX_OCTETS or len(rows) == AT_ONCE
             if is_full:
                 break
             rows.append(row)
             records.append(record)
-            sealed.append((self._named.key(identifier), data))
+            sealed.append((key, data))
         secret = read.table(b"meta").get(SECRET) or b""
         records.append(node.rr(_APEX, RECEIPT, 0, seal(secret, name, sealed)))
         return rows, request(self._named.wire, records), is_full
@@ -222,13 +244,6 @@ class ReceiptDuty:
             self._wake = min(self._again.values())
         self._older ^= {name}
         return None
-
-
-def _record(name: str, data: bytes) -> bytes:
-    """The record of a receipt that is owed."""
-    labels = name.lower().split("/")[::-1]
-    owner: bytes = "".join(f"{chr(len(label))}{label}" for label in labels).encode("ascii")
-    return node.rr(owner + _APEX, RECEIPT, 0, data)
 
 
 def _lanes(name: str, host: str, port: int) -> list[bytes]:
