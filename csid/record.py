@@ -189,11 +189,11 @@ def decode(packed: bytes) -> Record:
     Raises:
         RecordError: the bytes are too many, no map, not canonical, or a field is wrong.
     """
-    values = _quickly(packed)
-    return Record.of_values(_thoroughly(packed) if values is None else values)
+    values = quickly(packed)
+    return Record.of_values(thoroughly(packed) if values is None else values)
 
 
-def _quickly(packed: bytes) -> dict[str, object] | None:
+def quickly(packed: bytes) -> dict[str, object] | None:
     """The map of a record, as most are: of known fields alone; None if it is no such map, or none.
 
     Values are looked up among those that were found good. Where they only equal one (True and 1,
@@ -202,9 +202,7 @@ def _quickly(packed: bytes) -> dict[str, object] | None:
     if len(packed) > RECORD_OCTETS_MAX:
         return None
     try:
-        values = _unpack(
-            packed, use_list=False, max_map_len=ITEMS_MAX, max_array_len=ITEMS_MAX
-        )
+        values = _unpack(packed, use_list=False, max_map_len=ITEMS_MAX, max_array_len=ITEMS_MAX)
         checked = {key: _CHECKS[key](value) for key, value in values.items()}
         check_together(checked)
     except Exception:  # whatever the octets lead to; the other way says what is wrong
@@ -225,8 +223,12 @@ _CHECKS: Final = {
 }
 
 
-def _thoroughly(packed: bytes) -> dict[str, object]:
-    """The map of a record, whatever it holds; or what is wrong with it."""
+def thoroughly(packed: bytes) -> dict[str, object]:
+    """The map of a record, whatever it holds.
+
+    Raises:
+        RecordError: as `decode`.
+    """
     if len(packed) > RECORD_OCTETS_MAX:
         raise RecordError("record", f"has {len(packed)} octets, at most {RECORD_OCTETS_MAX} taken")
     values: dict[str, object] = {}

@@ -12,6 +12,7 @@ node has the public half alone. It follows from the secret of the network, as al
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import sha256
 from hmac import digest
 from typing import Final
@@ -50,6 +51,7 @@ def is_sealed(key: bytes, node: str, receipts: Iterable[Said], seals: list[bytes
     return True
 
 
+@lru_cache(1)
 def _private(secret: bytes) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(digest(secret, b"receipts", sha256))
 

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgpack
@@ -155,7 +155,8 @@ class ReceiptDuty:
         key = older or membership.key_of(read, other)
         if key is None:
             return None
-        under_way = {row for one in lanes if one in self._sent for row in self._sent[one].rows}
+        [other_lane] = [one for one in lanes if one != lane]  # what is under way is in that
+        under_way = dict(self._sent[other_lane].rows) if other_lane in self._sent else {}
         rows, message, is_full = self._message(read, other.name, under_way)
         if not rows:
             return None
@@ -197,7 +198,7 @@ class ReceiptDuty:
         return addresses[turn.number % len(addresses)]
 
     def _message(
-        self, read: ReadTransaction, name: str, under_way: Container[Row]
+        self, read: ReadTransaction, name: str, under_way: Mapping[bytes, bytes]
     ) -> tuple[list[Row], bytes, bool]:
         """The UPDATE that has the first receipts for a node that are not under way, as many as have
         room, and their seal; its ID is zero. Behind it, whether there may be more.
@@ -207,9 +208,10 @@ class ReceiptDuty:
         sealed: list[Said] = []
         octets = 0
         named = _Named(self._named)
-        waiting = (row for row in read.table(OWED).scan(owed.owed_to(name)) if row not in under_way)
         is_full = False
-        for row in waiting:
+        for row in read.table(OWED).scan(owed.owed_to(name)):
+            if under_way.get(row[0]) == row[1]:
+                continue
             identifier, data = _unpack(row[1])
             key, owner = named.of(identifier)
             record = node.rr(owner, RECEIPT, 0, data)
@@ -236,7 +238,7 @@ class ReceiptDuty:
         sent = self._sent.pop(errand.name)
         if answer and answer[3] & 15 == NOERROR:
             self._sent[errand.name] = sent._replace(taken=now)
-            return Unit(owed.UNIT, [[list(row) for row in sent.rows], ""])
+            return Unit(owed.UNIT, [sent.rows, ""])
         if sent.is_older != (name in self._older):
             return None  # another one has told of that key
         if name in self._older:  # neither key was taken
