@@ -94,7 +94,7 @@ class FiledWatch:
         examination = Examination(txn, self._named, apex, self._now())
         place = self._begun(txn, apex) if examination.is_ready else _NAMES
         if not place:
-            examination.go_through(keys, examination.answered(keys))
+            examination.go_through(keys, examination.answered(keys, txn.asked))
         else:
             txn.table(LOOKED).put(apex, place)
 
@@ -295,13 +295,19 @@ class Examination:
         self._filed.put_many(self._rows)
         self._owed.put_many(self._owing)
 
-    def answered(self, but: Collection[bytes]) -> list[bytes]:
+    def answered(self, but: Collection[bytes], asked: int = 0) -> list[bytes]:
         """The keys, but for these, of some that their node has had a receipt for, and that were to
         be filed nevertheless: a change from one version to another says nothing of what was
-        refused, or taken back, and filed again in between.
+        refused, or taken back, and filed again in between. It says nothing either of what was
+        answered after it was `asked` for (`WriteTransaction.asked`): the next one will.
         """
         skip = len(self._apex) - self._skip
-        found = (_key(name)[skip:] for name, _ in islice(self._answered.scan(self._cut), AT_ONCE))
+        rows = islice(self._answered.scan(self._cut), AT_ONCE)
+        found = (
+            _key(name)[skip:]
+            for name, number in rows
+            if not asked or int.from_bytes(number, "big") <= asked
+        )
         return [key for key in found if key not in but]
 
     def _go_to(self, key: bytes, blob: bytes, again: bool = False) -> None:
