@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from csid.errors import CsidError
-from csid.identifier import parse
+from csid.identifier import default_parser, parse
 from csid.record import decode
 from registry.network.receipts import shown
 from registry.rules.decision import Refusal
@@ -43,6 +43,39 @@ def claimed(before: Filed | None, is_own: bool) -> Refusal | None:
     else:
         how = "which had its cut then"
     return Refusal(Status.NEVER_AGAIN, f"was taken before, of node {taker}, {how}")
+
+
+class Examiner:
+    """Examines identifiers of one zone, for as long as nothing about its node and owner changes.
+
+    Where one was taken, all that is said of its owner, industry, location and type, and of the
+    node, holds for the next one beside it: only what is its own is looked at then. Whatever is not
+    plainly in order is examined as a whole, which says what is wrong.
+
+    Args:
+        holder, owner: as `examine` has them.
+    """
+
+    def __init__(self, holder: Other | None, owner: str) -> None:
+        self._holder = holder
+        self._owner = owner
+        self._places: set[str] = set()  # where one was taken, each ended by /
+        self._is_beside = default_parser().is_beside
+
+    def examine(self, name: str, record: bytes) -> Refusal | None:
+        """What `examine` says."""
+        at = name.rfind("/") + 1
+        if name[:at] in self._places and self._is_beside(name, at):
+            try:
+                decode(record)
+            except CsidError:
+                pass
+            else:
+                return None
+        refusal = examine(name, record, self._holder, self._owner)
+        if refusal is None:
+            self._places.add(name[:at])
+        return refusal
 
 
 def examine(name: str, record: bytes, holder: Other | None, owner: str = "") -> Refusal | None:

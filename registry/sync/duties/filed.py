@@ -26,7 +26,15 @@ from csid import names
 from csid.errors import ZoneError
 from csid.protocol import CSID
 from registry.network import tenures
-from registry.network.examining import ACTIVE, FILING, LOST, claimed, examine, taker_of
+from registry.network.examining import (
+    ACTIVE,
+    FILING,
+    LOST,
+    Examiner,
+    claimed,
+    examine,
+    taker_of,
+)
 from registry.network.owed import owed_to
 from registry.network.receipts import data_of
 from registry.rules.case import entry_writer
@@ -94,7 +102,7 @@ class FiledWatch:
         examination = Examination(txn, self._named, apex, self._now())
         place = self._begun(txn, apex) if examination.is_ready else _NAMES
         if not place:
-            examination.go_through(keys, examination.answered(keys))
+            examination.go_through(keys, examination.answered(keys, txn.asked))
         else:
             txn.table(LOOKED).put(apex, place)
 
@@ -234,10 +242,13 @@ class Examination:
         self._skip = len(names.key_of(named.wire))
         follow = follow_of(txn, apex)
         self._name = "" if follow is None else follow.group
+        self._owed_to = owed_to(self._name)
+        self._above = apex[self._skip :]
         self._holder: Other | None = others.node(txn, named, self._name)
         self.is_ready = self._holder is not None
-        cut = (apex[self._skip :]).replace(b"\0", b"/").upper()
+        cut = self._above.replace(b"\0", b"/").upper()
         self._owner = others.owner_state(txn, named, cut.partition(b"/")[0].decode("ascii"))
+        self._examiner = Examiner(self._holder, self._owner)
         self._cut = cut  # what the names of its identifiers begin with
         self.behind = cut[:-1] + b"0"  # the octet behind /
         actor = Actor(self._name, Role.NODE, self._name)
@@ -252,6 +263,9 @@ class Examination:
         self._are_answered = next(self._answered.scan(cut), None) is not None
         self._first = self._view.leaves()
         self._leaves: list[bytes] = []
+        # What `_append` writes: no name is looked at twice until then.
+        self._rows: list[tuple[bytes, bytes]] = []
+        self._owing: list[tuple[bytes, bytes]] = []
 
     def go_on(self, place: bytes) -> bytes:
         """Go through some names of the whole zone, then through those that were filed in it and are
@@ -289,18 +303,26 @@ class Examination:
 
     def _append(self) -> None:
         append_leaves(self._txn, self._leaves, self._first + len(self._leaves))
+        self._filed.put_many(self._rows)
+        self._owed.put_many(self._owing)
 
-    def answered(self, but: Collection[bytes]) -> list[bytes]:
+    def answered(self, but: Collection[bytes], asked: int = 0) -> list[bytes]:
         """The keys, but for these, of some that their node has had a receipt for, and that were to
         be filed nevertheless: a change from one version to another says nothing of what was
-        refused, or taken back, and filed again in between.
+        refused, or taken back, and filed again in between. It says nothing either of what was
+        answered after it was `asked` for (`WriteTransaction.asked`): the next one will.
         """
         skip = len(self._apex) - self._skip
-        found = (_key(name)[skip:] for name, _ in islice(self._answered.scan(self._cut), AT_ONCE))
+        rows = islice(self._answered.scan(self._cut), AT_ONCE)
+        found = (
+            _key(name)[skip:]
+            for name, number in rows
+            if not asked or int.from_bytes(number, "big") <= asked
+        )
         return [key for key in found if key not in but]
 
     def _go_to(self, key: bytes, blob: bytes, again: bool = False) -> None:
-        below = (self._apex + key)[self._skip :]
+        below = self._above + key
         if below.count(0) == SEGMENTS and is_shaped(below):
             name = below[:-1].replace(b"\0", b"/").upper()
             self._look(name, blob, again)
@@ -311,36 +333,56 @@ class Examination:
         if self._are_answered:
             self._answered.delete(name)
         is_filing = FILING in blob
+        if value is None:
+            if is_filing:
+                self._say(name, blob, None)
+            else:
+                self._note(name, blob, None)
+            return
+        before = codec.decode_filed(value)
+        is_own = self._is_own(before)
         is_left = bool(blob) and not (is_filing or _is_over(blob))
-        before = None if value is None else codec.decode_filed(value)
-        is_own = before is None or self._is_own(before)
-        if is_left and is_own and before is not None and before.state is FiledState.TAKEN:
+        if is_left and is_own and before.state is FiledState.TAKEN:
             return  # it is in use, as was said: most are
         claim = claimed(before, is_own)
         is_in_use = (not self._is_first or not is_own) and any(one in blob for one in _IN_USE)
-        is_refused = before is not None and (claim or self._is_refused_here(before))
+        is_refused = claim is not None or self._is_refused_here(before)
         if not is_filing and not (is_in_use and is_refused):
             if is_own:  # what another does in its place says nothing of it
-                self._note(name, blob, None if before is None else self._back(before))
-            return
-        is_taken = before is not None and before.state is FiledState.TAKEN and not claim
-        if before is not None and is_taken and before.node == self._name:
-            self._owe(before, name)  # once more, for what it is now
-            return
-        refusal = claim or examine(name.decode("ascii"), _record(blob), self._holder, self._owner)
+                self._note(name, blob, self._back(before))
+        elif before.state is FiledState.TAKEN and before.node == self._name and claim is None:
+            self._owe(before, name.decode("ascii"))  # once more, for what it is now
+        else:
+            self._say(name, blob, before, claim, again or is_in_use)
+
+    def _say(
+        self,
+        name: bytes,
+        blob: bytes,
+        before: Filed | None,
+        claim: Refusal | None = None,
+        again: bool = False,
+    ) -> None:
+        """Take an identifier, or refuse it, at once if its code is claimed; `again`, if what was
+        said before holds, that.
+        """
+        text = name.decode("ascii")
+        refusal = claim or self._examiner.examine(text, _record(blob))
         state = FiledState.TAKEN if refusal is None else FiledState.REFUSED
         if before is not None and before.state is FiledState.ENDED:
             state = FiledState.ENDED  # whatever is asked, for ever
         status, detail = (Status.DONE, "") if refusal is None else refusal
-        if before is not None and (again or is_in_use or self._waits(before.leaf, name)):
+        if before is not None and (again or self._waits(before.leaf, name)):
             said = (before.state, before.status, before.node)
             if said == (state, status.number, self._name):
-                self._owe(before, name)
+                self._owe(before, text)
                 return
             self._owed.delete(self._key(before.leaf))
-        after = Filed(state, status.number, self._name, self._serial, detail, NO_LEAF, self._now)
+        leaf = self._first + len(self._leaves)
+        after = Filed(state, status.number, self._name, self._serial, detail, leaf, self._now)
         after = self._of_whom(after, before)
-        self._owe(self._write(RECEIPT, name, after, before), name)
+        self._write(RECEIPT, text, after, before)
+        self._owe(after, text)
 
     def _is_own(self, before: Filed) -> bool:
         """Whether what was taken, if anything was, is what the node of the zone has: it is the one
@@ -381,35 +423,36 @@ class Examination:
 
     def _note(self, name: bytes, blob: bytes, before: Filed | None) -> None:
         """Note what has become of an identifier that does not wait for a receipt."""
+        text = name.decode("ascii")
         state = None if before is None else before.state
         is_over = _is_over(blob)
         if before is not None and state in _LIVING:
             if is_over:
-                self._write(END, name, before._replace(state=FiledState.ENDED), before)
+                self._change(END, text, before._replace(state=FiledState.ENDED), before)
                 return
             if not blob and state is FiledState.TAKEN:
                 row = before._replace(state=FiledState.GONE, node=self._name)
-                self._write(GONE, name, row, before)
+                self._change(GONE, text, row, before)
                 return
         if state not in (None, FiledState.GONE):
             return
         if is_over:
-            self._write(MET, name, self._met(FiledState.ENDED), None)
+            self._change(MET, text, self._met(FiledState.ENDED), None)
         elif any(one in blob for one in _IN_USE):
             holder, owner = self._holder, self._owner
             if self._is_first and holder is not None:
                 # It was taken before they were suspended, or the node's scope was narrowed; that
                 # of a new cut was looked at when it was filed.
                 holder, owner = holder._replace(state=ACTIVE, scope=()), ""
-            refusal = examine(name.decode("ascii"), _record(blob), holder, owner)
+            refusal = examine(text, _record(blob), holder, owner)
             after = self._met(FiledState.TAKEN)
             if refusal is not None:
                 after = after._replace(
                     state=FiledState.REFUSED, status=refusal[0].number, reason=refusal[1]
                 )
-            row = self._write(MET, name, after, before)
+            row = self._change(MET, text, after, before)
             if refusal is not None and not self._is_first:
-                self._owe(row, name)
+                self._owe(row, text)
 
     def _met(self, state: FiledState) -> Filed:
         reason = _ENDED_BEFORE if state is FiledState.ENDED else _IN_USE_BEFORE
@@ -417,18 +460,22 @@ class Examination:
         met = Filed(state, status, self._name, self._serial, reason, NO_LEAF, self._now)
         return met._replace(tenure=self._tenure)
 
-    def _write(self, kind: str, name: bytes, row: Filed, before: Filed | None) -> Filed:
-        """Write a row, and its leaf; returns the row, which says which that is."""
+    def _change(self, kind: str, name: str, row: Filed, before: Filed | None) -> Filed:
+        """Write a row under the number of its leaf; returns it so."""
         row = row._replace(leaf=self._first + len(self._leaves))
-        value = codec.encode_filed(row)
-        self._filed.put(name, value)
-        prev = NO_LEAF if before is None else before.leaf
-        self._leaves.append(self._entries[kind](name.decode("ascii"), value, prev, ""))
+        self._write(kind, name, row, before)
         return row
 
-    def _owe(self, row: Filed, name: bytes) -> None:
+    def _write(self, kind: str, name: str, row: Filed, before: Filed | None) -> None:
+        """Write a row, which has the number of the next leaf, and this leaf."""
+        value = codec.encode_filed(row)
+        self._rows.append((name.encode("ascii"), value))
+        prev = NO_LEAF if before is None else before.leaf
+        self._leaves.append(self._entries[kind](name, value, prev, ""))
+
+    def _owe(self, row: Filed, name: str) -> None:
         data = data_of(row.leaf, row.status, self._serial, row.since, row.reason)
-        self._owed.put(self._key(row.leaf), codec.encode((name.decode("ascii"), data)))
+        self._owing.append((self._key(row.leaf), codec.encode((name, data))))
 
     def _waits(self, number: int, name: bytes) -> bool:
         """Whether a receipt is still to be sent."""
@@ -436,7 +483,7 @@ class Examination:
         return value is not None and _unpack(value)[0].encode() == name
 
     def _key(self, number: int) -> bytes:
-        return owed_to(self._name) + number.to_bytes(_NUMBER, "big")
+        return self._owed_to + number.to_bytes(_NUMBER, "big")
 
 
 def _is_over(blob: bytes) -> bool:

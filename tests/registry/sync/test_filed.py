@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -263,6 +264,27 @@ def test_what_no_change_of_the_zone_shows_is_owed_once_more_after_a_while(tmp_pa
         assert state(both.region, ONE) is State.ACTIVE
         both.transfer(CUT)
         assert both.due(2_000) == [] and both.duty.wake() is None
+        assert is_sound(both.region) and is_sound(both.aggregate)
+
+
+def test_a_transfer_that_was_asked_for_before_an_answer_has_nothing_owed_once_more(
+    tmp_path: Path,
+) -> None:
+    with pair(tmp_path) as both:
+        both.begin(CUT)
+        assign(both, ONE)
+        both.transfer(CUT)
+        assign(both, TWO)
+        fetch = both.fetch(CUT)
+        messages = both.messages(CUT, fetch)
+        assert both.send() == 1 and state(both.region, ONE) is State.ACTIVE
+        for message in messages:  # which say nothing of that yet
+            fetch.receive(message, int(time.time()))
+        assert both.owed() == 1 and both.send() == 1 and state(both.region, TWO) is State.ACTIVE
+        both.transfer(CUT)
+        assert both.owed() == 0
+        with both.aggregate.store.read() as read:
+            assert read.table(ANSWERED).entries() == 0
         assert is_sound(both.region) and is_sound(both.aggregate)
 
 
