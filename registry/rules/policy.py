@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 from csid.codes import divisions
 from csid.identifier import fold
 from csid.prefix import ancestors
+from registry.rules.case import day_of
 from registry.rules.decision import Refusal
 from registry.rules.lifecycle import BIRTH, Verb
 from registry.rules.participants import KINDS, Right, rights_of
@@ -23,11 +24,14 @@ from registry.rules.requests import (
     Alias,
     AliasSubtree,
     AnswerFiling,
+    AnswerHold,
     ApproveCut,
+    AskHold,
     Assign,
     Body,
     ChangeNode,
     DeclineCut,
+    EndHold,
     FileCut,
     FinishPlan,
     FreezeCut,
@@ -36,10 +40,12 @@ from registry.rules.requests import (
     JudgeOwner,
     KeepCut,
     Leave,
+    LiftHold,
     Mint,
     Move,
     MoveCut,
     MoveFiling,
+    NoteHold,
     QualifyOwner,
     ReinstateNode,
     RejectCut,
@@ -50,6 +56,7 @@ from registry.rules.requests import (
     RetireLocation,
     Role,
     SetFiling,
+    SetHold,
     SetScope,
     SuspendNode,
     Take,
@@ -61,7 +68,7 @@ from registry.rules.requests import (
 )
 from registry.rules.status import Status
 from registry.tables.enums import STANDING_WORDS, WORDS, CutState, FilingState, State
-from registry.tables.rows import Owner, Pool, PoolUse
+from registry.tables.rows import Hold, Owner, Pool, PoolUse
 from registry.tables.view import (
     View,
     count_live,
@@ -72,6 +79,7 @@ from registry.tables.view import (
     get_root,
     get_scope,
     get_subtree,
+    hold_over,
 )
 
 Owners = tuple[str, ...]
@@ -90,6 +98,9 @@ _AWAY: Final = {
     "filing request {0} asks for it again",
     FilingState.TAKING: "{} is being taken over from node {}: ask again in a while",
 }
+# What nobody here does to what is held. It may end.
+_NOT_HELD: Final = frozenset({Verb.SUSPEND, Verb.REINSTATE, Verb.UPDATE})
+_RELEASES: Final = "who holds it releases it, or the national node does"
 # Reading the registry is for every role; the audit commands ask this before they read.
 MAY_AUDIT: Final = frozenset({Role.ADMINISTRATOR, Role.AUDITOR})
 
@@ -144,6 +155,12 @@ RULES: Final[Mapping[type[Body], Rule]] = {
     RequestFiling: Rule(_REGISTRAR, lambda body: (fold(body.cut).partition("/")[0],)),
     AnswerFiling: Rule(_NODE),
     MoveFiling: Rule(_NODE),
+    SetHold: Rule(_FOR_NODE, lambda body: (body.node,)),
+    LiftHold: Rule(_FOR_NODE, lambda body: (body.node,)),
+    NoteHold: Rule(_NODE),
+    AskHold: Rule(_ADMINISTRATOR),
+    EndHold: Rule(_ADMINISTRATOR),
+    AnswerHold: Rule(_NODE),
     Leave: Rule(_NODE),
     Take: Rule(_NODE),
     TakeSubtree: Rule(_NODE),
@@ -155,7 +172,9 @@ REGISTRAR_VERBS: Final = frozenset({Verb.FILE, Verb.UPDATE, Verb.RETIRE, Verb.SU
 VERBS: Final[Mapping[Role, frozenset[Verb]]] = {
     Role.ADMINISTRATOR: frozenset(set(Verb) - {Verb.REFUSE}),
     Role.REGISTRAR: REGISTRAR_VERBS,
-    Role.NODE: frozenset({Verb.FILE, Verb.ACTIVATE, Verb.REFUSE}),
+    Role.NODE: frozenset(
+        {Verb.FILE, Verb.ACTIVATE, Verb.REFUSE, Verb.SUSPEND, Verb.REINSTATE}  # by a hold
+    ),
 }
 
 
@@ -242,6 +261,7 @@ def place_open(view: View, place: str, year: int) -> Refusal | None:
         location_open(view, location, year)
         or _subtree_open(view, place)
         or _is_ours(view, place)
+        or place_free(view, place)
         or cut_open(view, place)
     )
 
@@ -295,6 +315,34 @@ def cut_stays(view: View, name: str) -> Refusal | None:
     """
     refusal = cut_open(view, name.rpartition("/")[0])
     return refusal if refusal is not None and refusal.status is Status.CUT_MOVES else None
+
+
+def place_free(view: View, place: str) -> Refusal | None:
+    """Whether nobody holds a place, where there is a national node: nothing new is given in it."""
+    found = hold_over(view, place) if get_root(view) is not None else None
+    return None if found is None else held_by(*found)
+
+
+def not_held(view: View, actor: Actor, name: str, verb: Verb) -> Refusal | None:
+    """Whether nobody holds an identifier that somebody here would change so."""
+    if verb not in _NOT_HELD or actor.role is Role.NODE or get_root(view) is None:
+        return None
+    found = hold_over(view, name)
+    return None if found is None else held_by(*found)
+
+
+def held_by(target: str, hold: Hold) -> Refusal:
+    """What is said of something that is held."""
+    return Refusal(Status.HELD, f"{target} is held {holders_text(hold)}; {_RELEASES}")
+
+
+def holders_text(hold: Hold) -> str:
+    """Who holds something, since when and why."""
+    return ", and ".join(
+        f"by {f'region node {one.node}' if one.node else 'the national node'} since "
+        f"{day_of(one.since).isoformat()}: {one.reason}"
+        for one in hold.by
+    )
 
 
 def _is_ours(view: View, place: str) -> Refusal | None:
