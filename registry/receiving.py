@@ -78,15 +78,14 @@ class Receiver:
 
     def take(self, given: Receipt) -> Decision:
         """What becomes of an identifier by a receipt."""
-        is_plain = not self._is_any_held
-        if is_plain and given.status == Status.DONE.number and given.number >= 0:
+        held = hold_over(self._batch.view, given.identifier) if self._is_any_held else None
+        if held is None and given.status == Status.DONE.number and given.number >= 0:
             decision = self._take_plainly(given)
             if decision is not None:
                 return decision
         identifier = Identifier(*given.identifier.split("/"))
         body = TakeReceipt(identifier, given.number, given.status, given.serial)
         decision = self._batch.decide(Request(self._actor, body, given.reason))
-        held = hold_over(self._batch.view, given.identifier) if self._is_any_held else None
         if held is not None and decision.status is Status.DONE:  # it was taken before that
             reason = holders_text(held[1])[:TEXT_MAX]
             actor = self._actor

@@ -20,7 +20,12 @@ FILING: Final = b"\xa2st\xa6filing"
 
 
 def examine(
-    name: str, record: bytes, holder: Other | None, before: Filed | None, owner: str = ""
+    name: str,
+    record: bytes,
+    holder: Other | None,
+    before: Filed | None,
+    owner: str = "",
+    held: str = "",
 ) -> Refusal | None:
     """Why an identifier is not taken; None if it is.
 
@@ -30,6 +35,7 @@ def examine(
         holder: the node whose zone it is in, as the register of nodes has it.
         before: what was said of it before.
         owner: its state at the national node, if that is one in which nothing new is taken.
+        held: by whom, since when and why, if anybody holds it.
     """
     if before is not None and before.state is FiledState.ENDED:
         return Refusal(
@@ -46,6 +52,8 @@ def examine(
     if owner:
         detail = f"owner {name.partition('/')[0]} is {owner} at the national node"
         return Refusal(Status.NOT_ACCREDITED, detail)
+    if held:
+        return Refusal(Status.HELD, shown(held))
     try:
         identifier = parse(name)
         decode(record)

@@ -1,4 +1,4 @@
-"""Holds (监管暂停): what the supervising authority of a territory suspends in the cut of another node.
+"""Holds (监管暂停): what the authority of a territory suspends in the cut of another node.
 
 The national node sets and lifts them, as a region node or its own people ask; the node that has the
 cut notes them and suspends what is held; the region node keeps what it has asked for.

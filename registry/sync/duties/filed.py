@@ -29,6 +29,8 @@ from registry.network.examining import ACTIVE, FILING, examine
 from registry.network.owed import owed_to
 from registry.network.receipts import data_of
 from registry.rules.case import entry_writer
+from registry.rules.decision import Refusal
+from registry.rules.policy import holders_text
 from registry.rules.requests import Actor, Role
 from registry.rules.status import Status
 from registry.sync.duties.receipt_duty import ReceiptDuty
@@ -46,7 +48,7 @@ from registry.tables.transaction import (
     TransactionView,
     append_leaves,
 )
-from registry.zones import others
+from registry.zones import held, others
 from registry.zones.others import Other
 from resolver.store import node
 from resolver.store.difference import serial_in
@@ -237,6 +239,11 @@ class Examination:
         self.is_ready = self._holder is not None
         cut = (apex[self._skip :]).replace(b"\0", b"/").upper()
         self._owner = others.owner_state(txn, named, cut.partition(b"/")[0].decode("ascii"))
+        self._is_held = (  # perhaps, something in it or all
+            held.over(txn, named, cut[:-1].decode("ascii")) is not None
+            or next(held.all_of(txn, named, cut[:-1].decode("ascii")), None) is not None
+        )
+        self._named = named
         self._cut = cut  # what the names of its identifiers begin with
         self.behind = cut[:-1] + b"0"  # the octet behind /
         actor = Actor(self._name, Role.NODE, self._name)
@@ -319,7 +326,7 @@ class Examination:
         if before is not None and before.state is FiledState.TAKEN and before.node == self._name:
             self._owe(before, name)  # once more, for what it is now
             return
-        refusal = examine(name.decode("ascii"), _record(blob), self._holder, before, self._owner)
+        refusal = self._examine(name, blob, self._holder, before, self._owner)
         state = FiledState.TAKEN if refusal is None else FiledState.REFUSED
         if before is not None and before.state is FiledState.ENDED:
             state = FiledState.ENDED  # whatever is asked, for ever
@@ -348,12 +355,12 @@ class Examination:
         if is_over:
             self._write(MET, name, self._met(FiledState.ENDED), None)
         elif any(one in blob for one in _IN_USE):
-            holder, owner = self._holder, self._owner
+            holder, owner, is_held = self._holder, self._owner, self._is_held
             if self._is_first and holder is not None:
                 # It was taken before they were suspended, or the node's scope was narrowed; that
                 # of a new cut was looked at when it was filed.
-                holder, owner = holder._replace(state=ACTIVE, scope=()), ""
-            refusal = examine(name.decode("ascii"), _record(blob), holder, None, owner)
+                holder, owner, is_held = holder._replace(state=ACTIVE, scope=()), "", False
+            refusal = self._examine(name, blob, holder, None, owner, is_held)
             after = self._met(FiledState.TAKEN)
             if refusal is not None:
                 after = after._replace(
@@ -362,6 +369,21 @@ class Examination:
             row = self._write(MET, name, after, before)
             if refusal is not None and not self._is_first:
                 self._owe(row, name)
+
+    def _examine(
+        self,
+        name: bytes,
+        blob: bytes,
+        holder: Other | None,
+        before: Filed | None,
+        owner: str,
+        is_held: bool = True,
+    ) -> Refusal | None:
+        """Why an identifier is not taken, if it is not."""
+        text = name.decode("ascii")
+        found = held.over(self._txn, self._named, text) if is_held and self._is_held else None
+        why = "" if found is None else f"{found.target} is held {holders_text(found.hold)}"
+        return examine(text, _record(blob), holder, before, owner, why)
 
     def _met(self, state: FiledState) -> Filed:
         reason = _ENDED_BEFORE if state is FiledState.ENDED else _IN_USE_BEFORE
