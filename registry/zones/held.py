@@ -5,8 +5,8 @@ TARGET.holds.SUFFIX     TXT     "v=1" "since=…" Unix seconds "node=…" "why=�
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, NamedTuple
 
 from csid import names
 from csid.prefix import ancestors
@@ -29,6 +29,15 @@ class Seen(NamedTuple):
 
     target: str
     hold: Hold
+
+    def json(self) -> dict[str, object]:
+        """It for scripts."""
+        return {"target": self.target, "by": by_json(self.hold)}
+
+
+def by_json(hold: Hold) -> list[dict[str, Any]]:
+    """Who holds something, for scripts; the national node has no name."""
+    return [{"node": one.node or None, "since": one.since, "reason": one.reason} for one in hold.by]
 
 
 def at(txn: places.Txn, named: Names, target: str) -> Hold | None:
@@ -94,8 +103,13 @@ def _octets(text: str) -> bytes:
 
 def _read(blob: bytes | None) -> Hold | None:
     rrset = dict(node.rrsets_of(blob)).get(TXT) if blob else None
+    return None if rrset is None else hold_of(rrset.rdatas)
+
+
+def hold_of(rdatas: Iterable[bytes]) -> Hold | None:
+    """Who holds something, by the data of its TXT records; None if nobody does."""
     found = []
-    for rdata in rrset.rdatas if rrset is not None else ():
+    for rdata in rdatas:
         said = dict(text.partition("=")[::2] for text in strings_of(rdata))
         since = said.get("since", "")
         is_number = since.isascii() and since.isdecimal() and len(since) < 12

@@ -80,6 +80,7 @@ def register(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
         "that asked for it also what waits or was refused 列出监管暂停.",
     )
     holds.add_argument("prefix", metavar="PREFIX", nargs="?", default="", help="all if left out")
+    holds.add_argument("--node", default="", metavar="NAME", help="by this node 节点")
     options.add_page(holds, LIST_LIMIT, "TARGET")
     options.add_data(holds)
     holds.set_defaults(run=run_holds)
@@ -154,7 +155,9 @@ def run_holds(args: argparse.Namespace) -> int:
             )
             return output.EXIT_BAD_INPUT
         rows = _rows(read, seen, named, fold(args.prefix), fold(args.after))
-        found, more = output.take(rows, args.limit)
+        by = args.node.lower()
+        of_node = (row for row in rows if by in ("", row.holder.node))
+        found, more = output.take(of_node, args.limit)
     if args.json:
         for row in found:
             output.print_json(_as_json(row))
