@@ -56,7 +56,7 @@ STEPS_AT_ONCE: Final = 200  # identifiers or holds found before the time is look
 _RELEASED: Final = "nobody holds it any more"
 RELEASED: Final = "the national node has released it, or the cut was withdrawn"
 # A cut in these states has nothing of this node's to be suspended.
-_NOT_OURS: Final = (FilingState.REFUSED, FilingState.LEAVING, FilingState.MOVED)
+_NOT_OURS: Final = (FilingState.LEAVING, FilingState.MOVED)
 # In these nothing is changed in it, and what is to be done waits.
 _AT_REST: Final = (FilingState.MOVING, FilingState.TAKING)
 
@@ -184,7 +184,11 @@ class Following:
         if asked is not None and place is not None:
             is_ours = hold is not None and any(one.node == place.name for one in hold.by)
             self._settle(target, asked, is_ours)
-        is_here = hold is not None and filing_state(seen, target) is not None
+        # What was held in a cut that was withdrawn is not so any more.
+        is_here = hold is not None and filing_state(seen, target) not in (
+            None,
+            FilingState.REFUSED,
+        )
         body = NoteHold(target, hold.by if hold is not None and is_here else ())
         decision = self._batch.decide(Request(Actor(self._key, Role.NODE, "", self._peer), body))
         return decision.status is Status.DONE

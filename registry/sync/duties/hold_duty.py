@@ -167,6 +167,7 @@ class HoldWork:
         self._store = store
         self._carry = carry
         self._named = Names(store.settings().suffix)
+        self._is_new = True  # begun, and all holds were not looked at yet
 
     def __call__(self) -> bool:
         """Do some of it; whether there may be more that can be done now."""
@@ -174,9 +175,13 @@ class HoldWork:
             seen = TransactionView(read)
             root = view.get_root(seen)
             found = list(islice(self._due(read, seen), AT_ONCE))
+            is_first = self._is_new and held.is_told(read, self._named)
+            if is_first:  # as another version may have left them
+                found.insert(0, (hold_units.ALL, b""))
         for row, value in found if root is not None else ():
             assert root is not None
             self._carry(self._store.path, Unit(hold_units.FOLLOW, [root.key, row, value, ""]))
+        self._is_new &= not is_first
         return bool(found)
 
     def _due(self, read: ReadTransaction, seen: View) -> Iterator[tuple[bytes, bytes]]:
