@@ -196,7 +196,7 @@ class Following:
     def _settle(self, target: str, asked: AskedHold, is_ours: bool) -> None:
         """Write what the copy says of a hold that this node has asked for."""
         if asked.state is HoldState.SENT and is_ours:
-            state, why = HoldState.HELD, ""
+            state, why = HoldState.HELD, asked.why
         elif asked.state in (HoldState.SENT, HoldState.HELD) and not is_ours:
             state, why = HoldState.RELEASED, RELEASED
         else:

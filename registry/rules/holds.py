@@ -52,7 +52,7 @@ ANSWERS: Final = frozenset(
         (HoldState.SENT, HoldState.RELEASED),
         (HoldState.HELD, HoldState.RELEASED),
         (HoldState.RELEASING, HoldState.RELEASED),
-        (HoldState.RELEASING, HoldState.HELD),  # it may not be released, for some reason
+        (HoldState.RELEASING, HoldState.SENT),  # it may not be released: what is there stays
     }
 )
 # In these there is something to be done, so they are found by state.
@@ -252,8 +252,9 @@ def end_hold(case: Case, body: EndHold) -> Decision:
     if before is not None and before.state in (HoldState.RELEASING, HoldState.RELEASED):
         return Decision(Status.UNCHANGED, target)
     since = case.now if before is None else before.since
+    serial = 0 if before is None else before.serial
     reason = case.request.reason
-    row = AskedHold(HoldState.RELEASING, reason, "", 0, since, case.now, case.leaf)
+    row = AskedHold(HoldState.RELEASING, reason, "", serial, since, case.now, case.leaf)
     return _noted(case, target, before, row)
 
 

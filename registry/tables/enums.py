@@ -151,7 +151,7 @@ class HoldState(IntEnum):
     """Where a hold is, at the region node that asks for it; the numbers are stored."""
 
     WANTED = 0  # to be sent to the national node
-    SENT = 1  # the national node has set it, and the copy of the root zone is to show it
+    SENT = 1  # the national node has answered, and the copy of the root zone is to show it
     HELD = 2
     RELEASING = 3  # that it ends is to be sent
     RELEASED = 4  # by this node, by the national node, or with the cut, which was withdrawn

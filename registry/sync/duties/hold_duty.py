@@ -44,7 +44,7 @@ LOOK_SECONDS: Final = 2  # between looks at what waits for the copy, or for a cu
 # What is asked for by the state that a hold is in, and what follows: where it is done, where not.
 _VERBS: Final = {
     HoldState.WANTED: ("set", HoldState.SENT, HoldState.REFUSED),
-    HoldState.RELEASING: ("lift", HoldState.RELEASED, HoldState.HELD),
+    HoldState.RELEASING: ("lift", HoldState.RELEASED, HoldState.SENT),
 }
 _BY_VERB: Final = {verb: (done, refused) for verb, done, refused in _VERBS.values()}
 _PREFIX: Final = "hold/"  # of the names of errands: verb, leaf of the row and what is held follow
@@ -95,6 +95,14 @@ class HoldDuty:
         serial = serial_in(text)
         key, why = names.to_text(errand.target.key), text if serial is None else ""
         return Unit(hold_units.ANSWER, [key, target, int(state), int(leaf), serial or 0, why, ""])
+
+
+def _is_any(read: ReadTransaction, named: Names) -> bool:
+    """Whether anything is held, or was asked for."""
+    seen = TransactionView(read)
+    tables = (codec.HOLDS, codec.ASKED_HOLDS)
+    is_known = any(next(seen.scan(table, b""), None) is not None for table in tables)
+    return is_known or held.is_any(read, named)
 
 
 def _asked(seen: View, state: HoldState) -> Iterator[tuple[str, AskedHold]]:
@@ -176,7 +184,7 @@ class HoldWork:
             root = view.get_root(seen)
             found = list(islice(self._due(read, seen), AT_ONCE))
             is_first = self._is_new and held.is_told(read, self._named)
-            if is_first:  # as another version may have left them
+            if is_first and _is_any(read, self._named):  # as another version may have left them
                 found.insert(0, (hold_units.ALL, b""))
         for row, value in found if root is not None else ():
             assert root is not None

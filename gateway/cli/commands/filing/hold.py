@@ -128,7 +128,7 @@ def _ask(args: argparse.Namespace, national: Body, elsewhere: Body) -> int:
 def _is_refused(row: AskedHold, body: Body) -> bool:
     """Whether what was asked for is not done, and will not be."""
     return row.state is HoldState.REFUSED or (
-        isinstance(body, EndHold) and row.state is HoldState.HELD
+        isinstance(body, EndHold) and row.state in (HoldState.SENT, HoldState.HELD)
     )
 
 
@@ -147,7 +147,8 @@ def run_holds(args: argparse.Namespace) -> int:
     """List what is held, and what was asked for."""
     with Registry.open(args.data) as registry, registry.store.read() as read:
         seen, named = TransactionView(read), Names(registry.settings.suffix)
-        if not held.is_told(read, named):
+        is_asked = next(seen.scan(codec.ASKED_HOLDS, b""), None) is not None
+        if not held.is_told(read, named) and not is_asked:
             output.complain(
                 f"{request.status_text(Status.NOT_NATIONAL)}  holds are listed at the national "
                 "node, and at nodes that follow its root zone, which is not here (yet): csid sync "
