@@ -11,6 +11,7 @@ from typing import Final
 
 from csid import prefix
 from csid.errors import IdentifierError
+from registry.rules import policy
 from registry.rules.case import Case
 from registry.rules.cut_rules import able
 from registry.rules.decision import Decision, Refusal
@@ -102,6 +103,8 @@ def lift_hold(case: Case, body: LiftHold) -> Decision:
     rest = tuple(one for one in by if name and one.node != name)
     if rest == by:
         detail = f"nothing is held at {target}" + (f" by node {name}" if name else "")
+        if before is not None:
+            detail += f"; it is held {policy.holders_text(before)}"
         return Decision(Status.UNCHANGED, target, detail)
     return _held(case, target, before, rest)
 

@@ -27,7 +27,7 @@ from registry.rules.requests import AddNode, Assign, Body, Request
 from registry.service import Registry
 from registry.sync.duties.handover import Handover
 from registry.sync.duties.hold_duty import HoldWork
-from registry.sync.hooks import Duty, Network, network_of
+from registry.sync.hooks import Duty, Network, Work, network_of
 from registry.sync.roles import ROLES
 from registry.sync.transfers import StillFollowed
 from registry.tables.enums import NODE_ROLE_WORDS, FilingState, NodeRole

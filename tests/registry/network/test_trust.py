@@ -291,6 +291,35 @@ def test_a_filing_that_comes_again_does_not_undo_what_came_after_it(core: Core) 
     assert OTHERS not in "".join(updating.text(core.store, SUFFIX))
 
 
+def test_a_hold_that_comes_again_does_not_undo_its_release(core: Core) -> None:
+    wire, now = NATIONAL["hold"](core), int(time.time())
+    for again in (wire, NATIONAL["release"](core), wire):
+        assert ask(core, again, Signer(at=now)) == "NOERROR"
+    assert HELD not in "".join(updating.text(core.store, SUFFIX))
+
+
+def test_what_is_no_hold_sets_none(core: Core) -> None:
+    top = f"holds.{SUFFIX}"
+    for name, *given in (
+        (top, "1", "TXT", '"why=x"'),
+        (f"www.{top}", "1", "TXT", '"why=x"'),
+        (f"x.{HELD}", "1", "TXT", '"why=x"'),
+        (HELD, "1", "A", "192.0.2.1"),
+        (HELD, "1", "TXT", '"v=1" "why=x"'),
+        (HELD, "1", "TXT", '"why="'),
+        (HELD, "1", "NS", HOST),
+    ):
+        got = ask(core, update(SUFFIX, ("add", name, *given)), Signer())
+        assert got.split()[0] in ("FORMERR", "REFUSED"), (name, given, got)
+    both = update(
+        SUFFIX,
+        ("add", HELD, "1", "TXT", '"why=x"'),
+        ("add", HELD.replace("330107", "110105"), "1", "TXT", '"why=x"'),
+    )
+    assert ask(core, both, Signer()) == "REFUSED 414"  # all of it, or nothing
+    assert top not in "".join(updating.text(core.store, SUFFIX))
+
+
 # -- its aggregate
 
 AGGREGATED: Final[dict[str, bytes]] = {
