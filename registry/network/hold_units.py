@@ -199,6 +199,8 @@ class Following:
             state, why = HoldState.HELD, asked.why
         elif asked.state in (HoldState.SENT, HoldState.HELD) and not is_ours:
             state, why = HoldState.RELEASED, RELEASED
+        elif asked.state is HoldState.RELEASED and is_ours:  # what was sent earlier came later
+            state, why = HoldState.RELEASING, asked.why
         else:
             return
         if held.is_told(self._txn, self._named, asked.serial):

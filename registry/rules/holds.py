@@ -53,6 +53,7 @@ ANSWERS: Final = frozenset(
         (HoldState.SENT, HoldState.RELEASED),
         (HoldState.HELD, HoldState.RELEASED),
         (HoldState.RELEASING, HoldState.RELEASED),
+        (HoldState.RELEASED, HoldState.RELEASING),  # it was set once more, by what came late
         (HoldState.RELEASING, HoldState.SENT),  # it may not be released: what is there stays
     }
 )

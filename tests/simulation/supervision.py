@@ -70,7 +70,8 @@ def faults(views: Mapping[str, TransactionView]) -> Iterator[str]:
         for key, value in seen.scan(codec.ASKED_HOLDS, b""):
             target, asked = key.decode("ascii"), codec.decode_asked_hold(value)
             is_held = any(one.node == name for one in held.get(target, ()))
-            if asked.state in OPEN or (asked.state is HoldState.HELD and not is_held):
+            wanted = {HoldState.HELD: True, HoldState.RELEASED: False}.get(asked.state, is_held)
+            if asked.state in OPEN or is_held is not wanted:
                 yield f"the hold of {target} is {asked.state.name.lower()} at {name}"
         for key, value in seen.scan(codec.ASSIGNMENTS, b""):
             one, row = key.decode("ascii"), codec.decode_assignment(value)

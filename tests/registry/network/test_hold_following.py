@@ -17,9 +17,12 @@ from registry.receiving import Receipt
 from registry.rules.lifecycle import Verb
 from registry.rules.requests import (
     Actor,
+    AddNode,
     Advance,
+    AskHold,
     Assign,
     Body,
+    EndHold,
     FileCut,
     MoveFiling,
     Request,
@@ -33,17 +36,17 @@ from registry.service import Registry
 from registry.sync.duties.hold_duty import HoldWatch, HoldWork
 from registry.sync.hooks import Unit
 from registry.tables import codec
-from registry.tables.enums import FilingState, State
+from registry.tables.enums import FilingState, HoldState, State
+from registry.tables.rows import AskedHold
 from registry.tables.transaction import LOOKED, TransactionView
-from registry.tables.view import get_assignment
+from registry.tables.view import get_asked_hold, get_assignment
 from tests.registry.network.test_receipts import serial_at, take
 from tests.support.aggregates import SUM, ZHEJIANG, Pair, pair
 from tests.support.books import ORIGIN, SUFFIX, ask, status
 from tests.support.joined import follow_root, joined, national
-from tests.support.registering import OWNER, RECORD, identifier
+from tests.support.registering import OTHER, OWNER, RECORD, identifier
 
 CUT = f"{OWNER}/6450/330106"
-ANYWHERE = "anywhere"
 
 
 class Holder:
@@ -99,8 +102,17 @@ class Holder:
         take(self.registry, given)
 
 
-def root_of(path: Path, steps: list[Body]) -> list[tuple[bytes, bytes]]:
-    return national(path, steps)
+def root_of(path: Path, steps: list[Body], *by_nodes: SetHold) -> list[tuple[bytes, bytes]]:
+    """The root zone of a national node that was asked this, at last by nodes."""
+    nodes = national(path, steps)
+    if not by_nodes:
+        return nodes
+    with Registry.open(path, writable=True, sync=False) as registry:
+        for body in by_nodes:
+            actor = Actor(body.node, Role.NODE, body.node)
+            assert registry.submit(Request(actor, body, "why")).status is Status.DONE
+        with registry.store.read() as read:
+            return list(read.nodes(read.zone(ORIGIN).generation))
 
 
 @pytest.fixture
@@ -232,6 +244,48 @@ def test_nothing_is_changed_in_a_cut_that_moves_until_it_does_no_more(node: Hold
     while node.work():
         pass
     assert node.state(one) is State.SUSPENDED
+
+
+# -- the region node that asks
+
+
+def test_what_a_region_has_released_and_is_set_once_more_is_released_again(node: Holder) -> None:
+    place = f"{OTHER}/6440/330106"
+    registry = node.registry
+
+    def asked() -> AskedHold:
+        with registry.view() as seen:
+            row = get_asked_hold(seen, place)
+        assert row is not None
+        return row
+
+    def answered(state: HoldState) -> None:
+        args = ["zhejiang-1.", place, int(state), asked().leaf, 0, "", ""]
+        registry.perform(hold_units.ANSWER, args)
+
+    grid = AddNode("grid", "industry", ("64",), ("127.0.0.5:5305",))
+    filed = [ZHEJIANG, SUM, grid, FileCut(place, "grid")]
+    free = root_of(node.folder / "free", filed)
+    held = root_of(node.folder / "held", filed, SetHold(place, "zhejiang"))
+
+    def shown(nodes: list[tuple[bytes, bytes]]) -> HoldState:
+        follow_root(registry, nodes)
+        with registry.store.write() as txn:
+            HoldWatch(SUFFIX).replaced(txn, names.key_of(ORIGIN))
+        while node.work():
+            pass
+        return asked().state
+
+    assert ask(registry, AskHold(place)).status is Status.DONE
+    answered(HoldState.SENT)
+    assert shown(held) is HoldState.HELD
+    assert shown(free) is HoldState.RELEASED and "released" in asked().why
+    assert shown(held) is HoldState.RELEASING
+    answered(HoldState.SENT)  # it may not be released
+    assert shown(held) is HoldState.HELD
+    assert ask(registry, EndHold(place)).status is Status.DONE
+    answered(HoldState.RELEASED)
+    assert shown(free) is HoldState.RELEASED
 
 
 # -- the national node's examination
