@@ -19,8 +19,8 @@ from registry.rules.case import entry_writer
 from registry.rules.decision import Decision
 from registry.rules.filed import as_active
 from registry.rules.filing import is_before, serial_of
+from registry.rules.held import holders_text
 from registry.rules.lifecycle import Verb
-from registry.rules.policy import holders_text
 from registry.rules.requests import TEXT_MAX, Actor, Advance, Request, TakeReceipt
 from registry.rules.status import Status
 from registry.tables import codec

@@ -24,9 +24,9 @@ from registry.core import Core
 from registry.desk import Batch
 from registry.network.receipts import shown
 from registry.rules.filing import read_receipt
+from registry.rules.held import holders_text
 from registry.rules.holds import is_by_hold
 from registry.rules.lifecycle import Verb
-from registry.rules.policy import holders_text
 from registry.rules.requests import (
     TEXT_MAX,
     Actor,

@@ -11,10 +11,10 @@ from typing import Final
 
 from csid import prefix
 from csid.errors import IdentifierError
-from registry.rules import policy
 from registry.rules.case import Case
 from registry.rules.cut_rules import able
 from registry.rules.decision import Decision, Refusal
+from registry.rules.held import holders_text
 from registry.rules.nodes import suffix_of
 from registry.rules.requests import (
     REFERENCE_MAX,
@@ -105,7 +105,7 @@ def lift_hold(case: Case, body: LiftHold) -> Decision:
     if rest == by:
         detail = f"nothing is held at {target}" + (f" by node {name}" if name else "")
         if before is not None:
-            detail += f"; it is held {policy.holders_text(before)}"
+            detail += f"; it is held {holders_text(before)}"
         return Decision(Status.UNCHANGED, target, detail)
     return _held(case, target, before, rest)
 

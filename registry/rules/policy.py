@@ -11,8 +11,8 @@ from typing import Any, Final, NamedTuple
 from csid.codes import divisions
 from csid.identifier import fold
 from csid.prefix import ancestors
-from registry.rules.case import day_of
 from registry.rules.decision import Refusal
+from registry.rules.held import place_free
 from registry.rules.lifecycle import BIRTH, Verb
 from registry.rules.participants import KINDS, Right, rights_of
 from registry.rules.requests import (
@@ -68,7 +68,7 @@ from registry.rules.requests import (
 )
 from registry.rules.status import Status
 from registry.tables.enums import STANDING_WORDS, WORDS, CutState, FilingState, State
-from registry.tables.rows import Hold, Owner, Pool, PoolUse
+from registry.tables.rows import Owner, Pool, PoolUse
 from registry.tables.view import (
     View,
     count_live,
@@ -79,7 +79,6 @@ from registry.tables.view import (
     get_root,
     get_scope,
     get_subtree,
-    hold_over,
 )
 
 Owners = tuple[str, ...]
@@ -98,9 +97,6 @@ _AWAY: Final = {
     "filing request {0} asks for it again",
     FilingState.TAKING: "{} is being taken over from node {}: ask again in a while",
 }
-# What nobody here does to what is held. It may end.
-_NOT_HELD: Final = frozenset({Verb.SUSPEND, Verb.REINSTATE, Verb.UPDATE})
-_RELEASES: Final = "who holds it releases it, or the national node does"
 # Reading the registry is for every role; the audit commands ask this before they read.
 MAY_AUDIT: Final = frozenset({Role.ADMINISTRATOR, Role.AUDITOR})
 
@@ -315,34 +311,6 @@ def cut_stays(view: View, name: str) -> Refusal | None:
     """
     refusal = cut_open(view, name.rpartition("/")[0])
     return refusal if refusal is not None and refusal.status is Status.CUT_MOVES else None
-
-
-def place_free(view: View, place: str) -> Refusal | None:
-    """Whether nobody holds a place, where there is a national node: nothing new is given in it."""
-    found = hold_over(view, place) if get_root(view) is not None else None
-    return None if found is None else held_by(*found)
-
-
-def not_held(view: View, actor: Actor, name: str, verb: Verb) -> Refusal | None:
-    """Whether nobody holds an identifier that somebody here would change so."""
-    if verb not in _NOT_HELD or actor.role is Role.NODE or get_root(view) is None:
-        return None
-    found = hold_over(view, name)
-    return None if found is None else held_by(*found)
-
-
-def held_by(target: str, hold: Hold) -> Refusal:
-    """What is said of something that is held."""
-    return Refusal(Status.HELD, f"{target} is held {holders_text(hold)}; {_RELEASES}")
-
-
-def holders_text(hold: Hold) -> str:
-    """Who holds something, since when and why."""
-    return ", and ".join(
-        f"by {f'region node {one.node}' if one.node else 'the national node'} since "
-        f"{day_of(one.since).isoformat()}: {one.reason}"
-        for one in hold.by
-    )
 
 
 def _is_ours(view: View, place: str) -> Refusal | None:

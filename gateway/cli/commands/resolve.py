@@ -11,7 +11,7 @@ import dns.rdatatype
 from csid import address, names, scheme
 from csid.identifier import Identifier, parse
 from gateway.cli import options, output
-from registry.rules.policy import holders_text
+from registry.rules.held import holders_text
 from registry.zones.held import Seen, hold_of
 from resolver import client
 from resolver.client import AskError, Resolution

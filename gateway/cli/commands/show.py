@@ -21,7 +21,7 @@ from gateway.cli import options, output
 from gateway.cli.request import status_text
 from registry.network.status import last_receipt
 from registry.rules.filing import read_receipt
-from registry.rules.policy import holders_text
+from registry.rules.held import holders_text
 from registry.service import Registry
 from registry.signing.proofs import Change
 from registry.tables import holding

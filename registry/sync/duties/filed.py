@@ -30,7 +30,7 @@ from registry.network.owed import owed_to
 from registry.network.receipts import data_of
 from registry.rules.case import entry_writer
 from registry.rules.decision import Refusal
-from registry.rules.policy import holders_text
+from registry.rules.held import holders_text
 from registry.rules.requests import Actor, Role
 from registry.rules.status import Status
 from registry.sync.duties.receipt_duty import ReceiptDuty

@@ -13,7 +13,7 @@ from csid.vocabulary import CUT_STATES
 from gateway.cli import options, output, request
 from registry.network import territory
 from registry.rules.cut_moves import is_moving
-from registry.rules.policy import holders_text
+from registry.rules.held import holders_text
 from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables import codec
