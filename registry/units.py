@@ -17,7 +17,16 @@ from csid.errors import CsidError
 from registry import resume
 from registry.bulk import intake
 from registry.core import Core
-from registry.network import catalogs, filings, following, handover_units, owed, rekeying, rights
+from registry.network import (
+    catalogs,
+    filings,
+    following,
+    handover_units,
+    hold_units,
+    owed,
+    rekeying,
+    rights,
+)
 from registry.signing import keys, sign
 from registry.verify import indexes
 from registry.writer import plans
@@ -146,6 +155,8 @@ UNITS: Final[Mapping[str, Unit]] = {
     "plan": plans.carry_on,
     "rows": intake.rows,
     filings.UNIT: filings.answer,
+    hold_units.ANSWER: hold_units.answer,
+    hold_units.FOLLOW: hold_units.follow,
     "sweep": sweep,
     resume.GO_ON: go_on,
     resume.RENEW: renew_node,

@@ -62,23 +62,25 @@ class Examiner:
         self._places: set[str] = set()  # where one was taken, each ended by /
         self._is_beside = default_parser().is_beside
 
-    def examine(self, name: str, record: bytes) -> Refusal | None:
+    def examine(self, name: str, record: bytes, held: str = "") -> Refusal | None:
         """What `examine` says."""
         at = name.rfind("/") + 1
-        if name[:at] in self._places and self._is_beside(name, at):
+        if not held and name[:at] in self._places and self._is_beside(name, at):
             try:
                 decode(record)
             except CsidError:
                 pass
             else:
                 return None
-        refusal = examine(name, record, self._holder, self._owner)
+        refusal = examine(name, record, self._holder, self._owner, held)
         if refusal is None:
             self._places.add(name[:at])
         return refusal
 
 
-def examine(name: str, record: bytes, holder: Other | None, owner: str = "") -> Refusal | None:
+def examine(
+    name: str, record: bytes, holder: Other | None, owner: str = "", held: str = ""
+) -> Refusal | None:
     """Why an identifier whose code is not claimed is not taken; None if it is.
 
     Args:
@@ -86,6 +88,7 @@ def examine(name: str, record: bytes, holder: Other | None, owner: str = "") -> 
         record: that it resolves to, canonical msgpack.
         holder: the node whose zone it is in, as the register of nodes has it.
         owner: its state at the national node, if that is one in which nothing new is taken.
+        held: by whom, since when and why, if anybody holds it.
     """
     if holder is None:
         return Refusal(Status.NOT_FOUND, "its node is not in the register of nodes")
@@ -94,6 +97,8 @@ def examine(name: str, record: bytes, holder: Other | None, owner: str = "") -> 
     if owner:
         detail = f"owner {name.partition('/')[0]} is {owner} at the national node"
         return Refusal(Status.NOT_ACCREDITED, detail)
+    if held:
+        return Refusal(Status.HELD, shown(held))
     try:
         identifier = parse(name)
         decode(record)

@@ -12,6 +12,7 @@ from csid.codes import divisions
 from csid.identifier import fold
 from csid.prefix import ancestors
 from registry.rules.decision import Refusal
+from registry.rules.held import place_free
 from registry.rules.lifecycle import BIRTH, Verb
 from registry.rules.participants import KINDS, Right, rights_of
 from registry.rules.requests import (
@@ -23,11 +24,14 @@ from registry.rules.requests import (
     Alias,
     AliasSubtree,
     AnswerFiling,
+    AnswerHold,
     ApproveCut,
+    AskHold,
     Assign,
     Body,
     ChangeNode,
     DeclineCut,
+    EndHold,
     FileCut,
     FinishPlan,
     FreezeCut,
@@ -36,10 +40,12 @@ from registry.rules.requests import (
     JudgeOwner,
     KeepCut,
     Leave,
+    LiftHold,
     Mint,
     Move,
     MoveCut,
     MoveFiling,
+    NoteHold,
     QualifyOwner,
     ReinstateNode,
     RejectCut,
@@ -50,6 +56,7 @@ from registry.rules.requests import (
     RetireLocation,
     Role,
     SetFiling,
+    SetHold,
     SetScope,
     SuspendNode,
     Take,
@@ -144,6 +151,12 @@ RULES: Final[Mapping[type[Body], Rule]] = {
     RequestFiling: Rule(_REGISTRAR, lambda body: (fold(body.cut).partition("/")[0],)),
     AnswerFiling: Rule(_NODE),
     MoveFiling: Rule(_NODE),
+    SetHold: Rule(_FOR_NODE, lambda body: (body.node,)),
+    LiftHold: Rule(_FOR_NODE, lambda body: (body.node,)),
+    NoteHold: Rule(_NODE),
+    AskHold: Rule(_ADMINISTRATOR),
+    EndHold: Rule(_ADMINISTRATOR),
+    AnswerHold: Rule(_NODE),
     Leave: Rule(_NODE),
     Take: Rule(_NODE),
     TakeSubtree: Rule(_NODE),
@@ -155,7 +168,9 @@ REGISTRAR_VERBS: Final = frozenset({Verb.FILE, Verb.UPDATE, Verb.RETIRE, Verb.SU
 VERBS: Final[Mapping[Role, frozenset[Verb]]] = {
     Role.ADMINISTRATOR: frozenset(set(Verb) - {Verb.REFUSE}),
     Role.REGISTRAR: REGISTRAR_VERBS,
-    Role.NODE: frozenset({Verb.FILE, Verb.ACTIVATE, Verb.REFUSE}),
+    Role.NODE: frozenset(
+        {Verb.FILE, Verb.ACTIVATE, Verb.REFUSE, Verb.SUSPEND, Verb.REINSTATE}  # by a hold
+    ),
 }
 
 
@@ -242,6 +257,7 @@ def place_open(view: View, place: str, year: int) -> Refusal | None:
         location_open(view, location, year)
         or _subtree_open(view, place)
         or _is_ours(view, place)
+        or place_free(view, place)
         or cut_open(view, place)
     )
 

@@ -13,6 +13,7 @@ from registry.tables.enums import (
     CutState,
     FiledState,
     FilingState,
+    HoldState,
     Kind,
     NodeRole,
     NodeState,
@@ -20,12 +21,15 @@ from registry.tables.enums import (
     State,
 )
 from registry.tables.rows import (
+    AskedHold,
     Assignment,
     AuditKey,
     Cut,
     CutFiling,
     Filed,
     Filing,
+    Hold,
+    Holder,
     Lost,
     Moving,
     Node,
@@ -58,6 +62,8 @@ CUT_INDEX: Final = "cut_index"
 FILINGS: Final = "filings"
 FILED: Final = "filed"
 GONE: Final = "gone"  # identifiers that have moved away with their cut
+HOLDS: Final = "holds"  # what is held, at the national node and where it concerns the node
+ASKED_HOLDS: Final = "asked_holds"
 TABLES: Final = (
     OWNERS,
     POOLS,
@@ -77,6 +83,8 @@ TABLES: Final = (
     FILINGS,
     FILED,
     GONE,
+    HOLDS,
+    ASKED_HOLDS,
 )
 # Kept by a replay alone: what updates have made of a zone since it was loaded, by the leaf of that
 # (8, big-endian) and the key of a name below the apex: [before, after, leaf]. Under FF and the
@@ -308,3 +316,15 @@ def decode_cut_filing(value: bytes) -> CutFiling:
 def encode_cut_filing(filing: CutFiling) -> bytes:
     """The row of the filing of a cut."""
     return encode(filing if filing.node else filing[:-1])
+
+
+def decode_hold(value: bytes) -> Hold:
+    """Who holds something, in a row."""
+    by, leaf = _unpack(value)
+    return Hold(tuple(Holder(*one) for one in by), leaf)
+
+
+def decode_asked_hold(value: bytes) -> AskedHold:
+    """A hold that was asked for, in a row."""
+    state, *rest = _unpack(value)
+    return AskedHold(HoldState(state), *rest)

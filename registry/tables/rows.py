@@ -8,6 +8,7 @@ from registry.tables.enums import (
     CutState,
     FiledState,
     FilingState,
+    HoldState,
     Kind,
     NodeRole,
     NodeState,
@@ -155,6 +156,33 @@ class CutFiling(NamedTuple):
     changed: int
     leaf: int
     node: str = ""  # of a cut that moves, the other node
+
+
+class Holder(NamedTuple):
+    """Who holds something (监管暂停): the supervising authority of its territory."""
+
+    node: str  # empty: the national node
+    since: int
+    reason: str
+
+
+class Hold(NamedTuple):
+    """A prefix or identifier that is held, by one or more; it is the key of the row."""
+
+    by: tuple[Holder, ...]
+    leaf: int
+
+
+class AskedHold(NamedTuple):
+    """A hold that this node has asked the national node for. What it holds is the key."""
+
+    state: HoldState
+    reason: str
+    why: str  # the national node's words
+    serial: int  # of the root zone, when it was set
+    since: int  # wanted
+    changed: int
+    leaf: int
 
 
 class Filed(NamedTuple):

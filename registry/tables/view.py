@@ -13,11 +13,13 @@ from csid.prefix import ancestors
 from registry.tables import codec
 from registry.tables.rows import (
     NO_LEAF,
+    AskedHold,
     Assignment,
     AuditKey,
     Cut,
     CutFiling,
     Filing,
+    Hold,
     Lost,
     Node,
     Owner,
@@ -110,6 +112,33 @@ def get_assignment(view: View, identifier: str) -> Assignment | None:
 def get_gone(view: View, identifier: str) -> Assignment | None:
     """What was registered of an identifier when it moved away with its cut."""
     return _found(view.get(codec.GONE, identifier.encode("ascii")), codec.decode_assignment)
+
+
+def get_hold(view: View, target: str) -> Hold | None:
+    """Who holds exactly this prefix or identifier."""
+    return _found(view.get(codec.HOLDS, target.encode("ascii")), codec.decode_hold)
+
+
+def hold_over(view: View, name: str) -> tuple[str, Hold] | None:
+    """What is held of a prefix or identifier: the topmost hold at or above it, and where it is."""
+    for target in ancestors(name):
+        hold = get_hold(view, target)
+        if hold is not None:
+            return target, hold
+    return None
+
+
+def holds_in(view: View, prefix: str) -> Iterator[str]:
+    """What is held at or below a prefix, in order."""
+    if get_hold(view, prefix) is not None:
+        yield prefix
+    for key, _ in view.scan(codec.HOLDS, f"{prefix}/".encode("ascii")):
+        yield key.decode("ascii")
+
+
+def get_asked_hold(view: View, target: str) -> AskedHold | None:
+    """A hold that this node has asked for."""
+    return _found(view.get(codec.ASKED_HOLDS, target.encode("ascii")), codec.decode_asked_hold)
 
 
 def count_live(view: View, code: str) -> int:
@@ -281,6 +310,8 @@ def last_leaves(seen: View, subject: str) -> list[int]:
         get_subtree(seen, subject),
         get_zone(seen, subject),
         get_cut_filing(seen, subject),
+        get_hold(seen, subject),
+        get_asked_hold(seen, subject),
         get_node(seen, subject.lower()),
         get_cut(seen, subject) or get_past_cut(seen, subject),
         *(pool for pool in _pools_under(seen, place) if pool.code == subject),

@@ -25,6 +25,8 @@ _LEAF_AT: Final = {  # which field of a row is the leaf of its last change
     codec.FILINGS: 4,
     codec.FILED: 5,
     codec.GONE: 1,
+    codec.HOLDS: 1,
+    codec.ASKED_HOLDS: 6,
 }
 
 Row = tuple[bytes, bytes]

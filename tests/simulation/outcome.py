@@ -22,6 +22,7 @@ from registry.tables.transaction import LOOKED, OWED, AuditStore, TransactionVie
 from resolver.store.read import ReadTransaction
 from resolver.sync import feed
 from resolver.sync.settings import follow_of
+from tests.simulation import supervision
 from tests.simulation.ledger import ROOT, SUM, Ledger, digest, primary_of
 from tests.simulation.prepared import REGIONS
 from tests.support.books import SUFFIX
@@ -49,6 +50,7 @@ class Outcome:
         yield from self._waiting()
         yield from self._kept()
         yield from self._copies()
+        yield from supervision.faults(self._views)
 
     def _waiting(self) -> Iterator[str]:
         """What is still to be said or done."""

@@ -8,9 +8,11 @@ from typing import Final
 
 import dns.rdatatype
 
-from csid import address, scheme
+from csid import address, names, scheme
 from csid.identifier import Identifier, parse
 from gateway.cli import options, output
+from registry.rules.held import holders_text
+from registry.zones.held import Seen, hold_of
 from resolver import client
 from resolver.client import AskError, Resolution
 from resolver.walk import Step
@@ -71,8 +73,9 @@ def run(arguments: argparse.Namespace) -> int:
     server = address.parse(arguments.server, client.DEFAULT_PORT)
     name = identifier.to_dns_name(arguments.suffix)
     found = client.resolve(name, server, arguments.tcp)
+    held = _held_by(found, server, arguments)
     show = _print_json if arguments.json else _print_table
-    show(identifier, found, server)
+    show(identifier, found, server, held)
     return EXIT_RESOLVED if found.record is not None else EXIT_ABSENT
 
 
@@ -85,7 +88,8 @@ def _run_from_root(arguments: argparse.Namespace, identifier: Identifier) -> int
     if arguments.json:
         trace = [_step_json(step) for step in walked.steps] if arguments.trace else None
         if walked.found is not None:
-            _print_json(identifier, walked.found, walked.server, trace)
+            held = _held_by(walked.found, roots[0], arguments)
+            _print_json(identifier, walked.found, walked.server, held, trace)
         else:
             value = {"identifier": str(identifier), "name": name, "error": str(walked.error)}
             output.print_json(value | ({} if trace is None else {"trace": trace}))
@@ -93,11 +97,37 @@ def _run_from_root(arguments: argparse.Namespace, identifier: Identifier) -> int
         if arguments.trace:
             output.print_list(_TRACE_HEADS, map(_step_row, enumerate(walked.steps, start=1)))
         if walked.found is not None:
-            _print_table(identifier, walked.found, walked.server)
+            held = _held_by(walked.found, roots[0], arguments)
+            _print_table(identifier, walked.found, walked.server, held)
     if walked.found is None:
         assert walked.error is not None
         raise walked.error
     return EXIT_RESOLVED if walked.found.record is not None else EXIT_ABSENT
+
+
+def _held_by(
+    found: Resolution, server: address.Address, arguments: argparse.Namespace
+) -> list[Seen]:
+    """What the root zone says, as a server has it, of who holds an identifier that is suspended:
+    nothing if it cannot be asked, or nobody does.
+    """
+    if found.record is None or found.record.state != "suspended":
+        return []
+    suffix = names.to_text(names.from_text(arguments.suffix or scheme.load().dns_suffix))
+    labels = found.canonical.removesuffix(suffix).rstrip(".").split(".")
+    held: list[Seen] = []
+    for depth in range(len(labels), 0, -1):
+        above = labels[depth - 1 :]
+        try:
+            asked = f"{'.'.join(above)}.holds.{suffix}"
+            reply = client.ask(asked, dns.rdatatype.TXT, server, arguments.tcp)
+        except AskError:
+            return held
+        answer = [one for one in reply.message.answer if one.rdtype == dns.rdatatype.TXT]
+        hold = hold_of([one.to_wire() or b"" for rrset in answer for one in rrset])
+        if hold is not None:
+            held.append(Seen("/".join(reversed(above)).upper(), hold))
+    return held
 
 
 def _step_row(numbered: tuple[int, Step]) -> tuple[str, ...]:
@@ -131,6 +161,7 @@ def _print_json(
     identifier: Identifier,
     found: Resolution,
     server: object,
+    held: list[Seen],
     trace: list[dict[str, object]] | None = None,
 ) -> None:
     value: dict[str, object] = {
@@ -143,6 +174,8 @@ def _print_json(
         value["alias_of"] = found.canonical
     if found.record is not None:
         value["record"] = found.record.json()
+    if held:
+        value["held"] = [one.json() for one in held]
     value |= {
         "server": str(server),
         "transport": found.reply.transport,
@@ -154,13 +187,16 @@ def _print_json(
     output.print_json(value)
 
 
-def _print_table(identifier: Identifier, found: Resolution, server: object) -> None:
+def _print_table(
+    identifier: Identifier, found: Resolution, server: object, held: list[Seen]
+) -> None:
     reply = found.reply
     rows = [("标识 Identifier", str(identifier)), ("域名 DNS name", found.name)]
     if found.canonical != found.name:
         rows.append(("别名指向 Alias of", found.canonical))
     if found.record is not None:
         rows += output.facts_of(found.record)
+        rows += [("监管暂停 Held", f"{one.target} {holders_text(one.hold)}") for one in held]
     elif found.rcode == "NXDOMAIN":
         rows.append(("结果 Result", "标识不存在 no such identifier (NXDOMAIN)"))
     else:

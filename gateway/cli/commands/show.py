@@ -21,13 +21,17 @@ from gateway.cli import options, output
 from gateway.cli.request import status_text
 from registry.network.status import last_receipt
 from registry.rules.filing import read_receipt
+from registry.rules.held import holders_text
 from registry.service import Registry
 from registry.signing.proofs import Change
 from registry.tables import holding
 from registry.tables.holding import Holding
+from registry.tables.naming import Names
 from registry.tables.rows import Assignment
 from registry.tables.transaction import TransactionView
 from registry.tables.view import get_assignment
+from registry.zones import held as holds
+from registry.zones.held import Seen
 from resolver.store.environment import Settings
 
 
@@ -50,6 +54,7 @@ def run_show(args: argparse.Namespace) -> int:
         identifier = parse(args.id, suffix=settings.suffix)
         with registry.store.read() as read:
             row = get_assignment(TransactionView(read), str(identifier))
+            over = holds.over(read, Names(settings.suffix), str(identifier))
             receipt = last_receipt(read, str(identifier)) if row is not None else None
             try:
                 held = holding.find(read, identifier, settings.suffix)
@@ -57,12 +62,16 @@ def run_show(args: argparse.Namespace) -> int:
                 output.complain(error)
                 return output.EXIT_BAD_INPUT
     show = _show_json if args.json else _show_table
-    show(held, row, receipt, settings)
+    show(held, row, receipt, over, settings)
     return output.EXIT_OK
 
 
 def _show_json(
-    held: Holding, row: Assignment | None, receipt: Change | None, settings: Settings
+    held: Holding,
+    row: Assignment | None,
+    receipt: Change | None,
+    over: Seen | None,
+    settings: Settings,
 ) -> None:
     identifier = held.identifier
     output.print_json(
@@ -74,6 +83,7 @@ def _show_json(
             "ttl": row.ttl if row else None,
             "leaf": row.leaf if row else None,
             "receipt": _receipt_json(receipt) if receipt else None,
+            "held": over.json() if over else None,
             "record": held.record.json() if held.record else None,
             "rrsets": [
                 {"type": _type_text(rrtype), "ttl": ttl, "data": _texts(rrtype, rdatas)}
@@ -85,7 +95,11 @@ def _show_json(
 
 
 def _show_table(
-    held: Holding, row: Assignment | None, receipt: Change | None, settings: Settings
+    held: Holding,
+    row: Assignment | None,
+    receipt: Change | None,
+    over: Seen | None,
+    settings: Settings,
 ) -> None:
     identifier = held.identifier
     rows = [
@@ -98,6 +112,8 @@ def _show_table(
         rows += [("缓存时间 TTL", f"{row.ttl:,} s"), ("末次变更 Leaf", str(row.leaf))]
     if receipt is not None:
         rows.append(("回执 Receipt", _receipt_text(receipt)))
+    if over is not None:
+        rows.append(("监管暂停 Held", f"{over.target} {holders_text(over.hold)}"))
     if held.record is not None:
         rows += output.facts_of(held.record)
     for rrtype, (ttl, rdatas) in held.rrsets.items():

@@ -38,6 +38,8 @@ from registry.network.examining import (
 from registry.network.owed import owed_to
 from registry.network.receipts import data_of
 from registry.rules.case import entry_writer
+from registry.rules.decision import Refusal
+from registry.rules.held import holders_text
 from registry.rules.requests import Actor, Role
 from registry.rules.status import Status
 from registry.sync.duties.receipt_duty import ReceiptDuty
@@ -55,7 +57,7 @@ from registry.tables.transaction import (
     TransactionView,
     append_leaves,
 )
-from registry.zones import others
+from registry.zones import held, others
 from registry.zones.others import Other
 from resolver.store import node
 from resolver.store.difference import serial_in
@@ -249,6 +251,12 @@ class Examination:
         cut = self._above.replace(b"\0", b"/").upper()
         self._owner = others.owner_state(txn, named, cut.partition(b"/")[0].decode("ascii"))
         self._examiner = Examiner(self._holder, self._owner)
+        place = cut[:-1].decode("ascii")
+        self._is_held = (  # perhaps, something in it or all
+            held.over(txn, named, place) is not None
+            or next(held.all_of(txn, named, place), None) is not None
+        )
+        self._named = named
         self._cut = cut  # what the names of its identifiers begin with
         self.behind = cut[:-1] + b"0"  # the octet behind /
         actor = Actor(self._name, Role.NODE, self._name)
@@ -367,7 +375,7 @@ class Examination:
         said before holds, that.
         """
         text = name.decode("ascii")
-        refusal = claim or self._examiner.examine(text, _record(blob))
+        refusal = claim or self._examiner.examine(text, _record(blob), self._held(text))
         state = FiledState.TAKEN if refusal is None else FiledState.REFUSED
         if before is not None and before.state is FiledState.ENDED:
             state = FiledState.ENDED  # whatever is asked, for ever
@@ -439,12 +447,13 @@ class Examination:
         if is_over:
             self._change(MET, text, self._met(FiledState.ENDED), None)
         elif any(one in blob for one in _IN_USE):
-            holder, owner = self._holder, self._owner
+            holder, owner, is_held = self._holder, self._owner, self._is_held
             if self._is_first and holder is not None:
                 # It was taken before they were suspended, or the node's scope was narrowed; that
                 # of a new cut was looked at when it was filed.
-                holder, owner = holder._replace(state=ACTIVE, scope=()), ""
-            refusal = examine(text, _record(blob), holder, owner)
+                holder, owner, is_held = holder._replace(state=ACTIVE, scope=()), "", False
+            why = self._held(text) if is_held else ""
+            refusal = examine(text, _record(blob), holder, owner, why)
             after = self._met(FiledState.TAKEN)
             if refusal is not None:
                 after = after._replace(
@@ -453,6 +462,11 @@ class Examination:
             row = self._change(MET, text, after, before)
             if refusal is not None and not self._is_first:
                 self._owe(row, text)
+
+    def _held(self, text: str) -> str:
+        """By whom an identifier is held, since when and why; empty if nobody does."""
+        found = held.over(self._txn, self._named, text) if self._is_held else None
+        return "" if found is None else f"{found.target} is held {holders_text(found.hold)}"
 
     def _met(self, state: FiledState) -> Filed:
         reason = _ENDED_BEFORE if state is FiledState.ENDED else _IN_USE_BEFORE
