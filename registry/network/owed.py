@@ -3,7 +3,7 @@
 A receipt says for which version of the zone it was given, and a node passes over one that is older
 than what it has filed since. So what has been answered is noted until the copy of its zone here
 shows what has come of it: with its next change, or, if there is none, after a while, when what is
-still to be filed is owed once more (`registry.sync.duties.filed`).
+still to be filed is owed once more (`registry.sync.duties.examination`).
 """
 
 from __future__ import annotations

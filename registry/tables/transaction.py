@@ -29,7 +29,7 @@ OWED: Final = b"registry.owed"
 # transaction in which that was written (8), or empty in older rows.
 ANSWERED: Final = b"registry.answered"
 # Zones that are to be looked through for identifiers to be filed: canonical key of the apex ->
-# where that has arrived (registry/sync/duties/filed.py).
+# where that has arrived (registry/sync/duties/examination.py).
 LOOKED: Final = b"registry.looked"
 # For whom a zone was looked through last: origin -> the name of the node whose it was.
 LOOKED_FOR: Final = b"registry.looked_for"

@@ -16,7 +16,7 @@ from registry.network import filings, handover_units, hold_units
 from registry.sync import syncing, walks
 from registry.sync.duties import (
     delegated,
-    filed,
+    examination,
     filing_duty,
     handover_steps,
     hold_duty,
@@ -29,7 +29,7 @@ from resolver.sync.transfer import intake
 PART_SECONDS: Final = 60  # for which a node answers for a cut that it had
 _NARROW: Final[tuple[tuple[ModuleType, str, Any], ...]] = (
     (delegated, "AT_ONCE", 1),
-    (filed, "AT_ONCE", 2),
+    (examination, "AT_ONCE", 2),
     (filing_duty, "AT_ONCE", 1),
     (filings, "STEPS_AT_ONCE", 1),
     (handover_units, "AT_ONCE", 2),

@@ -9,7 +9,7 @@ from typing import Final
 from csid import names
 from registry.rules.filing import CUT_SEGMENTS, read_receipt, serial_of
 from registry.rules.requests import ApproveCut, FileCut, TakeReceipt
-from registry.sync.duties import filed
+from registry.sync.duties import examination
 from registry.tables import codec, log_entry, view
 from registry.tables.enums import CutState, FiledState, NodeState, State
 from registry.tables.naming import Names
@@ -192,7 +192,7 @@ class Ledger:
 
     def _judge(self, name: str, read: ReadTransaction, leaf: log_entry.LogEntry) -> None:
         if name == SUM:
-            if leaf.kind == filed.RECEIPT:
+            if leaf.kind == examination.RECEIPT:
                 row = codec.decode_filed(leaf.after)
                 if row.state is FiledState.TAKEN:
                     other = others.node(read, _NAMED, row.node)

@@ -13,7 +13,7 @@ from registry.rules.cut_moves import is_moving
 from registry.rules.filing import CUT_SEGMENTS, read_receipt
 from registry.rules.requests import Take, TakeReceipt, Update
 from registry.signing.proofs import changes_of
-from registry.sync.duties import filed
+from registry.sync.duties import examination
 from registry.tables import codec, log_entry, view
 from registry.tables.enums import UNDER_WAY, CutState, FiledState, FilingState, State
 from registry.tables.naming import Names
@@ -29,7 +29,7 @@ from tests.support.books import SUFFIX
 
 _COPIES: Final = (SUM, "grid")  # who hold all cuts
 _NAMED: Final = Names(SUFFIX)
-_SAID: Final = (filed.RECEIPT, filed.END, filed.GONE, filed.MET)
+_SAID: Final = (examination.RECEIPT, examination.END, examination.GONE, examination.MET)
 _OPEN: Final = (FilingState.WANTED, FilingState.WAITING, *UNDER_WAY)
 
 Said = list[tuple[str, Filed]]  # what the aggregate has said, with the kind of each leaf
@@ -214,14 +214,16 @@ class Outcome:
 
 def _is_told(kind: str, one: Filed) -> bool:
     """Whether the node was told by a receipt: also of what is in use, and may not be."""
-    return kind == filed.RECEIPT or (kind == filed.MET and one.state is FiledState.REFUSED)
+    return kind == examination.RECEIPT or (
+        kind == examination.MET and one.state is FiledState.REFUSED
+    )
 
 
 def _is_taken_once(here: str, name: str, said: Said, chain: list[str]) -> Iterator[str]:
     """What is wrong with the receipts of an identifier that is active: exactly one says that it is
     taken of each node that had its cut while it waited, and of nobody else.
     """
-    since = [one for kind, one in said if kind != filed.END]
+    since = [one for kind, one in said if kind != examination.END]
     while any(one.state is FiledState.GONE for one in since):
         since.pop(0)
     takers = [one.node for one in since if one.state is FiledState.TAKEN]

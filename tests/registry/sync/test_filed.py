@@ -39,8 +39,8 @@ from registry.rules.requests import (
 )
 from registry.rules.status import Status
 from registry.service import Registry
-from registry.sync.duties import filed
-from registry.sync.duties.filed import Again
+from registry.sync.duties import examination
+from registry.sync.duties.filed import Again, FiledWatch
 from registry.sync.duties.receipt_duty import PAUSE_SECONDS, SEEN_SECONDS, TURN_SECONDS, ReceiptDuty
 from registry.tables import codec, view
 from registry.tables.enums import FiledState, State
@@ -504,7 +504,7 @@ def test_a_zone_whose_node_is_not_in_the_register_yet_is_looked_at_once_it_is(
 def test_a_whole_zone_is_looked_through_in_pieces_whoever_is_killed_between(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filed, "AT_ONCE", 2)
+    monkeypatch.setattr(examination, "AT_ONCE", 2)
     many = [identifier(f"{n:04d}") for n in range(11)]
     with pair(tmp_path) as both:
         both.begin(CUT)
@@ -513,7 +513,7 @@ def test_a_whole_zone_is_looked_through_in_pieces_whoever_is_killed_between(
         pieces = 0
         while both.look(most=1):
             pieces += 1
-            both.watch = filed.FiledWatch("csid.internal.", lambda: 5)  # as a new process has it
+            both.watch = FiledWatch("csid.internal.", lambda: 5)  # as a new process has it
         assert pieces >= 6 and both.owed() == len(many)
         assert len({said.leaf for one in many if (said := both.filed(one))}) == len(many)
         both.send()
@@ -524,7 +524,7 @@ def test_a_whole_zone_is_looked_through_in_pieces_whoever_is_killed_between(
 def test_changes_that_come_while_a_zone_is_looked_through_are_looked_at_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filed, "AT_ONCE", 3)
+    monkeypatch.setattr(examination, "AT_ONCE", 3)
     many = [identifier(f"{n:04d}") for n in range(0, 20, 2)]
     with pair(tmp_path) as both:
         both.begin(CUT)
@@ -549,7 +549,7 @@ def test_changes_that_come_while_a_zone_is_looked_through_are_looked_at_too(
 def test_a_zone_that_comes_anew_while_it_is_looked_through_is_begun_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filed, "AT_ONCE", 3)
+    monkeypatch.setattr(examination, "AT_ONCE", 3)
     many = [identifier(f"{n:04d}") for n in range(2, 12)]
     with pair(tmp_path) as both:
         both.begin(CUT)
