@@ -133,7 +133,7 @@ def test_what_is_not_the_regions_is_refused_in_words(network: Network) -> None:
         (f"{OWNER}/6440/110105", "NODE_SCOPE", "supervises 33 only"),
         (f"{OWNER}/6440", "NODE_SCOPE", "supervises 33 only"),
         (f"{OWNER}/6450/330106", "STATE_PROHIBITS", "csid suspend"),
-        (f"{OWNER}/6441/330106", "NOT_FOUND", "no cut is filed"),
+        (f"{OWNER}/6440/330110", "NOT_FOUND", "no cut is filed"),
     ):
         ran = network.zhejiang.run("filing", "hold", target, *WHY, *WAIT)
         assert ran.code == 1 and status in ran.err and text in ran.err, ran
