@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from csid.check import mod1271_36_check
 from csid.errors import IdentifierError
 from csid.identifier import Identifier, default_parser, make, parse
 from csid.record import Record, encode
@@ -58,6 +59,7 @@ def names(draw: st.DrawFn) -> str:
     return name
 
 
+CODES = st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=2, max_size=2)  # of chips
 filings = st.tuples(names(), st.sampled_from(RECORDS), st.none() | st.sampled_from(BEFORE))
 
 
@@ -86,8 +88,14 @@ def test_a_specification_is_read_beside_another_as_it_is_in_whole(
     text = str(one)
     at = text.rfind("/") + 1
     fitting = str(make(*text.split("/")[:4], other.capability, other.serial))
+    unknown = checked(text[:at], f"{other.capability[:6]}{data.draw(CODES)}-{other.serial}-")
     given_spec = data.draw(
-        st.sampled_from((text[at:], fitting[at:], other.spec, other.spec + "0", other.spec.lower()))
+        st.sampled_from(
+            (
+                *(text[at:], fitting[at:], unknown, text[at:].replace("-", "--", 1)),
+                *(other.spec, other.spec + "0", other.spec.lower()),
+            )
+        )
     )
     if data.draw(st.booleans()):
         place = data.draw(st.integers(0, len(given_spec) - 1))
@@ -95,6 +103,11 @@ def test_a_specification_is_read_beside_another_as_it_is_in_whole(
         given_spec = given_spec[:place] + wrong + given_spec[place + 1 :]
     whole = text[:at] + given_spec
     assert default_parser().is_beside(whole, at) == is_canonical(whole)
+
+
+def checked(place: str, spec: str) -> str:
+    """A specification with the check characters that hold."""
+    return spec + mod1271_36_check((place + spec).replace("/", "").replace("-", ""))
 
 
 def is_canonical(text: str) -> bool:
