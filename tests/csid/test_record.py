@@ -131,8 +131,13 @@ def octets_of_records(draw: st.DrawFn) -> bytes:
         some = [True, 1, 1.0, 0, 0.0, -0.0, 8.0, None, "x", b"x", [], ["x"], {}, {"H": True}]
         values[key] = draw(st.sampled_from(some))  # type: ignore[index]
     rows = list(values.items())
-    if draw(st.booleans()):
-        rows = draw(st.permutations([*rows, draw(st.sampled_from(rows))]))
+    for change in draw(st.lists(st.sampled_from(("less", "twice", "in disorder")), max_size=2)):
+        if change == "less" and len(rows) > 1:
+            rows.remove(draw(st.sampled_from(rows)))
+        elif change == "twice":
+            rows.append(draw(st.sampled_from(rows)))
+        else:
+            rows = draw(st.permutations(rows))
     packed = bytearray((0x80 | len(rows),) if len(rows) < 16 else (0xDE, 0, len(rows)))
     for row in rows:
         packed += b"".join(map(msgpack.packb, row))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from csid.check import mod1271_36_check
 from csid.errors import IdentifierError
 from csid.identifier import Identifier, default_parser, make, parse
 from csid.record import Record, encode
@@ -50,7 +51,8 @@ def names(draw: st.DrawFn) -> str:
     return name
 
 
-filings = st.tuples(names(), st.sampled_from(RECORDS))
+CODES = st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=2, max_size=2)  # of chips
+filings = st.tuples(names(), st.sampled_from(RECORDS), st.sampled_from(("", "", "it is held")))
 
 
 @given(
@@ -58,14 +60,15 @@ filings = st.tuples(names(), st.sampled_from(RECORDS))
     st.sampled_from(("", "", "suspended", "ended")),
     st.lists(filings, min_size=2, max_size=12),
 )
-@example(HOLDER, "", [(one, RECORDS[0]) for one in GOOD])
-@example(HOLDER, "", [(GOOD[0], one) for one in RECORDS])
+@example(HOLDER, "", [(one, RECORDS[0], "") for one in GOOD])
+@example(HOLDER, "", [(GOOD[0], one, "") for one in RECORDS])
 def test_what_is_beside_others_is_examined_as_if_it_were_alone(
-    holder: Other | None, owner: str, given_filings: list[tuple[str, bytes]]
+    holder: Other | None, owner: str, given_filings: list[tuple[str, bytes, str]]
 ) -> None:
     examiner = Examiner(holder, owner)
-    for name, record in given_filings:
-        assert examiner.examine(name, record) == examine(name, record, holder, owner)
+    for name, record, held in given_filings:
+        alone = examine(name, record, holder, owner, held)
+        assert examiner.examine(name, record, held) == alone
 
 
 @given(identifiers(), identifiers(), st.data())
@@ -76,8 +79,14 @@ def test_a_specification_is_read_beside_another_as_it_is_in_whole(
     text = str(one)
     at = text.rfind("/") + 1
     fitting = str(make(*text.split("/")[:4], other.capability, other.serial))
+    unknown = checked(text[:at], f"{other.capability[:6]}{data.draw(CODES)}-{other.serial}-")
     given_spec = data.draw(
-        st.sampled_from((text[at:], fitting[at:], other.spec, other.spec + "0", other.spec.lower()))
+        st.sampled_from(
+            (
+                *(text[at:], fitting[at:], unknown, text[at:].replace("-", "--", 1)),
+                *(other.spec, other.spec + "0", other.spec.lower()),
+            )
+        )
     )
     if data.draw(st.booleans()):
         place = data.draw(st.integers(0, len(given_spec) - 1))
@@ -85,6 +94,11 @@ def test_a_specification_is_read_beside_another_as_it_is_in_whole(
         given_spec = given_spec[:place] + wrong + given_spec[place + 1 :]
     whole = text[:at] + given_spec
     assert default_parser().is_beside(whole, at) == is_canonical(whole)
+
+
+def checked(place: str, spec: str) -> str:
+    """A specification with the check characters that hold."""
+    return spec + mod1271_36_check((place + spec).replace("/", "").replace("-", ""))
 
 
 def is_canonical(text: str) -> bool:
