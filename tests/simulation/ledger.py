@@ -181,6 +181,8 @@ class Ledger:
         # The aggregate may have let go of a cut that was withdrawn, and have that of another.
         is_fresh = None in (changed, seen) or not timers.is_ahead(changed or 0, seen or 0)
         is_fresh |= self._primary_at_sum(apex) != name
+        # It may be one that an aggregate, which was put back since, had sent before.
+        is_fresh |= read_receipt(leaf.to)[0] in self.lost_receipts
         hold(is_fresh, f"{leaf.on}: changed with serial {changed}, receipt {leaf.to} of {seen}")
 
     def _primary_at_sum(self, apex: bytes) -> str:
