@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from typing import IO, Final, TypeVar
+from typing import IO, Any, Final, TypeVar
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -16,24 +16,43 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from csid.explain import Row
+from gateway.cli import errors
 from gateway.cli.escape import one_line
 from gateway.cli.plain import facts_of as facts_of
 from gateway.cli.plain import print_facts as print_facts
 from gateway.cli.plain import print_json as print_json
 from gateway.cli.plain import state_text as state_text
 from registry.rules.case import CHINA
+from registry.rules.decision import Decision
 
 T = TypeVar("T")
 
 EXIT_OK: Final = 0
 EXIT_BAD_INPUT: Final = 1  # some of the input was wrong; what was right has been done
 
+
+class Beside(Console):
+    """The console of what is said beside a result; with --json it is JSON as well."""
+
+    def print(self, *texts: Any, **how: Any) -> None:
+        """Print what is given."""
+        if errors.are_json() and texts and isinstance(texts[0], str):
+            errors.print_note(texts[0])
+        else:
+            super().print(*texts, **how)
+
+
 out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+err = Beside(stderr=True, highlight=False, soft_wrap=True)
 
 
-def complain(message: object) -> None:
-    """Print one error line on stderr."""
+def complain(message: object, decision: Decision | None = None) -> None:
+    """Print one error on stderr: a line or, with --json, an object, which tells the refusal that it
+    is by ``decision``.
+    """
+    if errors.are_json():
+        errors.print_error(message, decision)
+        return
     err.print(f"csid: {one_line(str(message))}", markup=False, style="red")
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NoReturn
 
+from gateway.cli import errors
 from gateway.cli.escape import one_line
 
 if TYPE_CHECKING:
@@ -26,7 +27,11 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and end."""
-        super().error(one_line(message + self._meant(message)))
+        meant = self._meant(message)
+        if errors.are_json():
+            errors.print_error(message + meant, hint=meant.removeprefix("; "))
+            self.exit(2)
+        super().error(one_line(message + meant))
 
     def print_help(self, file: SupportsWrite[str] | None = None) -> None:
         """Print it; argparse's own passes over errors."""

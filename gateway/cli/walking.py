@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         trace = {"trace": list(map(_step_json, walked.steps))} if arguments.trace else {}
         if answer is None:
-            value = {"identifier": str(identifier), "name": name, "error": str(walked.error)}
+            value = {"identifier": str(identifier), "dns": name, "error": str(walked.error)}
         else:
             assert walked.found is not None
             value = resolve.json_of(answer, arguments.suffix, held) | {

@@ -200,10 +200,10 @@ def json_of(row: Offer) -> dict[str, Any]:
         "by_code": bool(row.digest),
         "until": iso(row.until),
         "offered_by": row.by,
-        "offered_as": row.role,
+        "offered_role": row.role,
         "offered": iso(row.since),
         "answered_by": row.answered or None,
-        "answered_as": row.answered_role or None,
+        "answered_role": row.answered_role or None,
         "changed": iso(row.changed),
     }
 

@@ -109,7 +109,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
     made.must("suspend", HELD)
     made.must("lock", "add", RESERVED, "--lock", "renew")
     (folder / "table.csv").write_text(f"identifier,state\n{IMPORTED},suspended\n")
-    line = f'{{"id": "{IMPORTED}", "record": {{"state": "suspended"}}}}\n'
+    line = f'{{"identifier": "{IMPORTED}", "record": {{"state": "suspended"}}}}\n'
     (folder / "lines.jsonl").write_text(line)
     (folder / "far.zone").write_text(ZONE)
     assert made.run("zone", "load", folder / "far.zone").code == 0

@@ -1,11 +1,6 @@
-"""The JSON of all commands: one name for one thing, and moments that say their zone."""
+"""The JSON of commands that list: held against the schema of each by `run` itself."""
 
 from __future__ import annotations
-
-import re
-from collections.abc import Iterator
-from datetime import datetime
-from typing import Any
 
 import pytest
 
@@ -13,23 +8,6 @@ from tests.support.commands import Node, run
 from tests.support.registering import OTHER, OWNER
 
 PLACE = f"{OWNER}/6450/330106/ACV"
-DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")  # the last one that something is valid
-MOMENTS = {
-    "changed",
-    "covered_at",
-    "expires",
-    "last_seen",
-    "offered",
-    "oldest",
-    "previous_key_until",
-    "refreshed",
-    "since",
-    "started",
-    "time",
-    "transferred",
-    "uncovered_since",
-    "until",
-}
 
 
 @pytest.fixture(scope="module")
@@ -47,17 +25,6 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
     made.must("key", "add", "one.key.", "--until", "2090-01-01")
     made.must("zone", "follow", "example.test.", "--from", "192.0.2.1")
     return made
-
-
-def values(found: Any) -> Iterator[tuple[str, Any]]:
-    """All members of all objects in a JSON value."""
-    if isinstance(found, dict):
-        for name, value in found.items():
-            yield name, value
-            yield from values(value)
-    elif isinstance(found, list):
-        for one in found:
-            yield from values(one)
 
 
 @pytest.mark.parametrize(
@@ -78,12 +45,6 @@ def values(found: Any) -> Iterator[tuple[str, Any]]:
         ("status",),
     ],
 )
-def test_an_identifier_is_called_so_and_moments_have_a_zone(node: Node, words: list[str]) -> None:
+def test_what_is_listed_has_its_shape(node: Node, words: tuple[str, ...]) -> None:
     asked = run if words[0] == "id" else node.run
-    ran = asked(*words, "--json")
-    said = list(values(ran.json))
-    assert said, ran
-    assert "id" not in dict(said)
-    for name, value in said:
-        if name in MOMENTS and value is not None and not DAY.fullmatch(value):
-            assert datetime.fromisoformat(value).tzinfo is not None, (name, value)
+    assert asked(*words, "--json").json
