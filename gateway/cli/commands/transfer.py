@@ -120,6 +120,8 @@ def run_offer(args: argparse.Namespace) -> int:
     if args.json:
         more = {"dry_run": True} if args.dry_run else {}
         output.print_json(request.json_of(decision) | more | ({"code": code} if is_made else {}))
+        if not decision.status.success:
+            request.complain_of(decision)
     else:
         request.show(args, decision)
         if is_made:

@@ -157,6 +157,16 @@ def test_a_dry_run_writes_nothing_and_does_not_wait_for_who_writes(
 
 
 @pytest.mark.parametrize("words", OFFERED)
+def test_a_dry_run_says_that_it_is_one_to_scripts(
+    node: Node, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(node.data.parent)
+    ran = node.run(*words.split(), *TRIALS[words], "--dry-run", "--json")
+    assert ran.code == 0, ran
+    assert ran.json[-1]["dry_run"] is True
+
+
+@pytest.mark.parametrize("words", OFFERED)
 def test_a_dry_run_needs_no_right_to_write(
     node: Node, words: str, open_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
