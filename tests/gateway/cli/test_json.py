@@ -55,7 +55,10 @@ ALONE = (
     ("zone", "catalog", "stop", "its.catalog."),
     ("zone", "unfollow", "example.test."),
     ("id", "check", FIRST),
-    ("id", "make", OWNER, "6450", "330106", "ACV", CLASS, "0001"),
+    (
+        *("id", "make", "--owner", OWNER, "--industry", "6450", "--location", "330106"),
+        *("--type", "ACV", "--spec", CLASS, "--serial", "0001"),
+    ),
     ("audit", "verify"),
     ("audit", "resume"),
     ("backup", "copies"),
