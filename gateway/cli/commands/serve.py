@@ -13,10 +13,12 @@ from csid.address import Address
 from gateway.cli import options
 from gateway.cli.version import version
 from gateway.configuration import values
+from gateway.configuration.actors import known
 from gateway.configuration.load import load
 from gateway.configuration.sections import WORKERS_MAX, Configuration, Http, Serve, workers_here
 from gateway.http.kind import kind_of, require_safe
 from registry.sync.kind import SYNC
+from registry.writer import admission
 from registry.writer.kind import WRITER
 from resolver.server import notices, rate_limit, supervisor, tap
 from resolver.server.credentials import Credentials, CredentialsError
@@ -88,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _added(found: Configuration, nsid: str) -> dict[str, list[str]]:
-    """Further options of the processes that answer, by their kind."""
+    """Further options of processes, by their kind."""
     added: dict[str, list[str]] = {UDP_WORKER: [], TCP_SERVER: []}
     limit, dnstap = found.rate_limit, found.dnstap
     if limit.per_second:
@@ -99,6 +101,8 @@ def _added(found: Configuration, nsid: str) -> dict[str, list[str]]:
         told = tap.Told(dnstap.to, dnstap.queries, dnstap.answers, identity, f"csid {version()}")
         for options_of in added.values():
             options_of += ["--dnstap", tap.packed(told)]
+    if found.actor:
+        added[WRITER.name] = ["--actors", admission.packed(known(found))]
     return added
 
 
