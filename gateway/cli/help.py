@@ -49,7 +49,7 @@ class HelpFormatter(argparse.HelpFormatter):
             usage = shown(usage)
         # argparse breaks lines by characters, and far to the right: it is asked for one.
         width, self._width = self._width, sys.maxsize
-        line = super()._format_usage(usage, *others, "").rstrip()
+        line = super()._format_usage(usage, others[0], others[1], "").rstrip()
         self._width = width
         lines = [said]
         for number, part in enumerate(_USAGE_PART.findall(line)):

@@ -30,7 +30,6 @@ EXIT_OK: Final = 0
 EXIT_BAD_INPUT: Final = 1  # some of the input was wrong; what was right has been done
 
 
-
 class Spoken(Console):
     """A console whose texts are put into the language of who reads them."""
 

@@ -16,7 +16,11 @@ from gateway.language.choose import OPTION
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
-GENERAL: Final = ("--data", "--config", OPTION)  # options that may stand before the command as behind it
+GENERAL: Final = (
+    "--data",
+    "--config",
+    OPTION,
+)  # options that may stand before the command as behind it
 
 _UNKNOWN_OPTION: Final = re.compile(r"unrecognized arguments: (?:[^-]\S* )*(-[^\s=]+)")
 _UNKNOWN_CHOICE: Final = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")

