@@ -210,8 +210,8 @@ def _parser(first: Sequence[str]) -> Parser:
 def _bare() -> Parser:
     return Parser(
         prog="csid",
-        usage="csid [--config FILE] [--data DIR] [--lang LANG] COMMAND ... | csid --version (csid COMMAND --help "
-        "says more)",
+        usage="csid [--config FILE] [--data DIR] [--lang LANG] COMMAND ... | csid --version "
+        "(csid COMMAND --help says more)",
         description="Compute identifiers: assign, store, resolve. 算力标识",
         epilog=_listing(),
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -24,9 +24,9 @@ from gateway.http.actors import Caller, caller
 from gateway.http.calls import JSON, Answer, Call, Route, read_query
 from gateway.http.limits import Limits
 from gateway.http.problems import MEDIA_TYPE, Fault, Problem
-from gateway.language.choose import preferred
 from gateway.http.routes import ROUTES
 from gateway.http.work import Work
+from gateway.language.choose import preferred
 from gateway.rdap import objects
 from gateway.rdap.queries import LOOK_UPS, LookUp
 from registry.tables.transaction import TransactionView

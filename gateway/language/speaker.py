@@ -74,16 +74,16 @@ class Speaker:
         yield text, 0
         stripped = text.strip()
         if stripped != text:
-            said, ours = self._said(stripped, seen, depth)
-            yield text.replace(stripped, said, 1), ours
+            inner, ours = self._said(stripped, seen, depth)
+            yield text.replace(stripped, inner, 1), ours
         for key, template in self._candidates(text):
             parts = template.match(text)
             if parts is not None:
-                said_parts = {name: self._said(part, seen, depth) for name, part in parts.items()}
-                ours = template.weight + sum(count for _, count in said_parts.values())
-                texts = {name: said for name, (said, _) in said_parts.items()}
+                said = {name: self._said(part, seen, depth) for name, part in parts.items()}
+                ours = template.weight + sum(count for _, count in said.values())
+                texts = {name: one for name, (one, _) in said.items()}
                 yield filled(self._texts[key], texts), ours
-        # Words of a text are ours one by one where it is in both languages, else whoever's they are.
+        # Single words are ours where a text is in both languages, else whoever's they are.
         for joint in _JOINTS if _CHINESE.search(text) else _JOINTS[:-1]:
             left, mark, right = text.partition(joint)
             if mark:

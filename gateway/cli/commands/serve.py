@@ -16,8 +16,8 @@ from gateway.configuration import values
 from gateway.configuration.actors import known
 from gateway.configuration.load import load
 from gateway.configuration.sections import WORKERS_MAX, Configuration, Http, Serve, workers_here
-from gateway.language import shown
 from gateway.http.kind import kind_of, require_safe
+from gateway.language import shown
 from registry.sync.kind import SYNC
 from registry.writer import admission
 from registry.writer.kind import WRITER
