@@ -9,7 +9,8 @@ import sys
 from typing import Any, Final
 
 from gateway.language import known, shown
-from gateway.language.wrap import columns, wrapped
+from gateway.language.width import columns
+from gateway.language.wrap import wrapped
 
 WIDTH_MOST: Final = 100  # columns; longer lines are hard to read
 WIDTH_LEAST: Final = 40
@@ -59,7 +60,7 @@ class HelpFormatter(argparse.HelpFormatter):
         return "\n".join(lines) + "\n\n"
 
 
-class RawHelpFormatter(HelpFormatter):
+class RawHelpFormatter(HelpFormatter, argparse.RawDescriptionHelpFormatter):
     """The same for texts that are broken into lines already."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:

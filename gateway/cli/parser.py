@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from gateway.cli.escape import one_line
-from gateway.cli.help import HelpFormatter, RawHelpFormatter
 from gateway.language import LANGUAGES, shown
 from gateway.language.choose import OPTION
 
@@ -32,8 +31,6 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, *given: Any, **options: Any) -> None:
-        is_raw = options.get("formatter_class") is argparse.RawDescriptionHelpFormatter
-        options["formatter_class"] = RawHelpFormatter if is_raw else HelpFormatter
         super().__init__(*given, **options)
         # Which language it is has been found out before (gateway.language.choose).
         self.add_argument(
@@ -48,6 +45,22 @@ class Parser(argparse.ArgumentParser):
         said = one_line(shown(message + self._meant(message)))
         self.print_usage(sys.stderr)
         self.exit(2, f"{self.prog}: {shown('error: ')}{said}\n")
+
+    def format_help(self) -> str:
+        """Help in the language, within the columns of the terminal."""
+        self._use_own_formatter()
+        return super().format_help()
+
+    def format_usage(self) -> str:
+        """The same of its first lines."""
+        self._use_own_formatter()
+        return super().format_usage()
+
+    def _use_own_formatter(self) -> None:
+        from gateway.cli.help import HelpFormatter, RawHelpFormatter  # which few commands need
+
+        is_raw = self.formatter_class in (argparse.RawDescriptionHelpFormatter, RawHelpFormatter)
+        self.formatter_class = RawHelpFormatter if is_raw else HelpFormatter
 
     def print_help(self, file: SupportsWrite[str] | None = None) -> None:
         """Print it; argparse's own passes over errors."""

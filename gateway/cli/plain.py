@@ -12,7 +12,7 @@ from csid.fields import BY_KEY, PRECISIONS, show_number
 from csid.record import Record
 from csid.vocabulary import FIELDS, STATES
 from gateway.language import shown, words
-from gateway.language.wrap import columns
+from gateway.language.width import columns
 
 _CYAN: Final = "\x1b[36m{}\x1b[0m"
 

@@ -5,9 +5,10 @@ by a break without a space.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from typing import Final
+
+from gateway.language.width import columns
 
 _NOT_FIRST: Final = "，。、；：？！）”』」》…·"  # what begins no line
 _NOT_LAST: Final = "（“『「《"  # what ends none
@@ -16,11 +17,6 @@ _WIDE: Final = "[\u2e80-\u9fff\uff00-\uffef“”…·]"
 _UNITS: Final = re.compile(
     f" +|[{_NOT_LAST}]*{_WIDE}[{_NOT_FIRST}]*|(?:(?!{_WIDE})[^ ])+[{_NOT_FIRST}]*"
 )
-
-
-def columns(text: str) -> int:
-    """How many columns of a terminal a text takes (Unicode Standard Annex 11)."""
-    return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)
 
 
 def wrapped(text: str, width: int) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.cli import whole_parser
 from gateway.language import speak
-from gateway.language.wrap import columns
+from gateway.language.width import columns
 from tests.support.commands import Node, run
 from tests.support.registering import OWNER, identifier
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.language.wrap import columns, wrapped
+from gateway.language.width import columns
+from gateway.language.wrap import wrapped
 
 NEVER_FIRST = set("，。、；：）”")
 
