@@ -1,6 +1,7 @@
 """Who acts: who a process is to the operating system, and not what it says of itself.
 
-root, and whose the data are        may do all of it by hand: is believed, whoever it says acts
+root, and whose the data are        may do all of it by hand: is believed, whoever it says acts,
+                                    unless the configuration says who it is
 whom the node's configuration has   acts as it says there; in the name of others only if it may,
                                     and then both are written down
 anybody else                        is nobody

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.rules.acting import OWN, ActingError, Asker, Known, asker_of
 from registry.rules.requests import Actor, Role
-from registry.writer.admission import packed, unpacked
+from registry.writer.admission import Admission, packed, unpacked
 from tests.support.registering import OTHER, OWNER
 
 ZHANG = Known("张三", Role.REGISTRAR, OWNER, 1000, None, False)
@@ -76,6 +78,16 @@ def test_the_configuration_goes_before_whose_the_data_are() -> None:
     only = Known("root", Role.READER, "", 0, None, False)
     with pytest.raises(ActingError):
         asker_of(0, 0, {0}, (only,), OWNS).actor("root", "administrator", "")
+
+
+def test_processes_of_the_node_itself_are_believed_whatever_the_configuration_says(
+    tmp_path: Path,
+) -> None:
+    only = Known("service", Role.READER, "", 900, None, False)
+    asked = Admission(tmp_path, (only,), {900}).asker(900, 900, ())
+    assert asked.actor("zhejiang", "node", "zhejiang").peer == "900/900"
+    with pytest.raises(ActingError):
+        Admission(tmp_path, (only,)).asker(900, 900, ()).actor("zhejiang", "node", "zhejiang")
 
 
 def test_a_role_that_there_is_not_is_none() -> None:
