@@ -32,7 +32,7 @@ def known(said: Texts, language: str) -> dict[str, str]:
     """What needs no translation of anybody: text -> the same in the language."""
     is_chinese = language == "zh"
     found = {}
-    for en, zh in (*said.pairs.items(), *said.words):
+    for en, zh in (*said.pairs.items(), *sorted(said.words)):
         if HOLE.search(en):
             continue
         mine = zh if is_chinese else en
@@ -101,10 +101,22 @@ def po(catalog: Catalog) -> bytes:
     return head + file.getvalue()
 
 
+class _Compiled(Catalog):
+    """A catalogue whose head says its encoding, and neither when nor by what it was made."""
+
+    @property
+    def mime_headers(self) -> list[tuple[str, str]]:
+        return [("Content-Type", "text/plain; charset=utf-8")]
+
+
 def mo(language: str, packed: bytes) -> bytes:
-    """What a .po file holds, as a .mo file has it."""
+    """What a .po file holds, as a .mo file has it: the same octets whenever it is made."""
+    compiled = _Compiled(locale=language, fuzzy=False)
+    for message in read_po(io.BytesIO(packed), locale=language):
+        if message.id:
+            compiled[message.id] = message
     file = io.BytesIO()
-    write_mo(file, read_po(io.BytesIO(packed), locale=language))
+    write_mo(file, compiled)
     return file.getvalue()
 
 
