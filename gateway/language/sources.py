@@ -25,6 +25,7 @@ CHINESE: Final = re.compile("[\u3001-\u303f\u4e00-\u9fff\uff00-\uffef]")
 _LETTERS: Final = re.compile("[A-Za-z]{2}|[\u4e00-\u9fff]")
 LATIN: Final = re.compile("[A-Za-z]{2}")
 _HOLE: Final = re.compile(r"\{(\w*)(?:![rs])?(?::[^{}]*)?\}")
+_NAME: Final = re.compile("[a-z0-9]+_[a-z0-9_]+")  # of a column, or a member of JSON
 _PROSE: Final = re.compile(r"[A-Za-z]{2,}\W{0,3} \W{0,2}[a-z]")  # two words
 _BESIDE_HOLE: Final = re.compile(r"[a-z]{3}")
 # Calls whose texts are for programs, or for those who read the sources.
@@ -67,6 +68,11 @@ def texts() -> Texts:
                 found.setdefault(text, set()).add(str(path.relative_to(ROOT)))
             pairs |= reader.pairs
             words |= reader.words
+    uses = Counter(pairs.values())
+    for en, zh in list(pairs.items()):
+        if uses[zh] > 1:  # what is one in Chinese and several things in English needs more words
+            del pairs[en]
+            found |= dict.fromkeys((en, f"{zh} {en}", f"{en} {zh}"), {"in both"})
     for text in others.texts():
         found.setdefault(text, set()).add("Python")
     for text in (*NOT_TEXTS.read_text(encoding="utf-8").splitlines(), *pairs, *pairs.values()):
@@ -202,7 +208,8 @@ def is_chinese(text: str) -> bool:
 
 def is_english(text: str) -> bool:
     """Whether a text is one without Chinese."""
-    return not CHINESE.search(text) and bool(LATIN.search(_HOLE.sub("", text)))
+    bare = _HOLE.sub("", text)
+    return not CHINESE.search(text) and bool(LATIN.search(bare)) and not _NAME.fullmatch(bare)
 
 
 def _reads_as_words(text: str) -> bool:
