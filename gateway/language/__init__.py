@@ -47,6 +47,11 @@ def speaker_of(language: str) -> Speaker:
     return Speaker(language)
 
 
+def term(zh: str, en: str) -> str:
+    """The same where English is what is shown to who reads both."""
+    return zh if _spoken == "zh" else en
+
+
 def words(zh: str, en: str) -> str:
     """What is known in both languages, as it is shown."""
     return {"zh": zh, "en": en}.get(_spoken, f"{zh} {en}")

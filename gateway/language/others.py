@@ -1,4 +1,6 @@
-"""Texts for people that are not ours: of argparse and of the operating system."""
+"""Texts for people that stand in no source of ours as such: of argparse and of the operating
+system, and those that are put together of a number and of what is counted.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +30,20 @@ _ARGPARSE: Final = (
     "the following arguments are required: {names}",
     "unrecognized arguments: {words}",
 )
+_COUNTED: Final = (
+    "{number} checkpoints",
+    "{number} identifier",
+    "{number} journals",
+    "{number} leaves",
+    "{number} leaves decided again",
+    "{number} location",
+    "{number} names",
+    "{number} owner",
+    "{number} pool",
+    "{number} rows",
+    "{number} zones",
+)
+_NAMED: Final = ("nothing", "option", "section")
 _ERRORS: Final = (
     errno.EACCES,
     errno.EADDRINUSE,
@@ -60,5 +76,5 @@ _ERRORS: Final = (
 
 def texts() -> Iterator[str]:
     """Each as it may be told, with holes as in our own."""
-    yield from _ARGPARSE
+    yield from (*_ARGPARSE, *_COUNTED, *_NAMED)
     yield from map(os.strerror, _ERRORS)

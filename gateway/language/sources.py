@@ -72,7 +72,7 @@ def texts() -> Texts:
     for en, zh in list(pairs.items()):
         if uses[zh] > 1:  # what is one in Chinese and several things in English needs more words
             del pairs[en]
-            found |= dict.fromkeys((en, f"{zh} {en}", f"{en} {zh}"), {"in both"})
+            found |= {one: {"in both"} for one in (en, f"{zh} {en}", f"{en} {zh}")}
     for text in others.texts():
         found.setdefault(text, set()).add("Python")
     for text in (*NOT_TEXTS.read_text(encoding="utf-8").splitlines(), *pairs, *pairs.values()):

@@ -22,9 +22,13 @@ DOMAIN: Final = "csid"
 _TEXT_MAX: Final = 4_000  # characters; strangers choose some, and what is longer stays as it is
 _DEPTH_MAX: Final = 12  # of texts within texts
 _LOOKS_MAX: Final = 400  # at parts of a text
+_HOLE_WEIGHT: Final = (
+    2  # that what was filled in lies where it belongs counts as so many characters
+)
 _REMEMBERED: Final = 4_096  # texts; tables say the same again and again
 # What stands between texts that are put together, and the same in Chinese.
-_JOINTS: Final = ("\n", "  ", ": ", "; ", ". ", ", ", " (", ")", " ")
+_BETWEEN: Final = "  "
+_JOINTS: Final = ("\n", _BETWEEN, ": ", "; ", ". ", ", ", " (", ")", " ")
 _WIDE: Final = {": ": "：", "; ": "；", ". ": "。", ", ": "，", " (": "（", ")": "）"}
 _CHINESE: Final = re.compile("[\u3001-\u303f\u4e00-\u9fff\uff00-\uffef]")
 
@@ -76,11 +80,18 @@ class Speaker:
         if stripped != text:
             inner, ours = self._said(stripped, seen, depth)
             yield text.replace(stripped, inner, 1), ours
+        is_row = _BETWEEN in text.strip()  # of several texts side by side
         for key, template in self._candidates(text):
+            if is_row and _BETWEEN not in key:
+                continue
             parts = template.match(text)
             if parts is not None:
                 said = {name: self._said(part, seen, depth) for name, part in parts.items()}
-                ours = template.weight + sum(count for _, count in said.values())
+                ours = (
+                    template.weight
+                    + _HOLE_WEIGHT * len(parts)
+                    + sum(count for _, count in said.values())
+                )
                 texts = {name: one for name, (one, _) in said.items()}
                 yield filled(self._texts[key], texts), ours
         # Single words are ours where a text is in both languages, else whoever's they are.
@@ -93,6 +104,12 @@ class Speaker:
                     yield before[0] + tail, before[1] + len(mark + right)
                 after = self._said(right, seen, depth)
                 yield self._joined(before[0], mark, after[0]), before[1] + after[1]
+        zh, _, rest = text.partition(" ")
+        en, _, rest = rest.partition(" ")
+        known = self._texts.get(f"{zh} {en}")
+        if known is not None:  # a word in both languages, and more behind it
+            after = self._said(rest, seen, depth)
+            yield f"{known} {after[0]}", len(zh) + len(en) + after[1]
 
     @cached_property
     def _by_word(self) -> dict[str, list[tuple[str, Template]]]:

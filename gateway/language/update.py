@@ -16,6 +16,7 @@ from babel.messages import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from csid.vocabulary import STATES
 from gateway.language.sources import CHINESE, LATIN, Texts, texts
 from gateway.language.speaker import DOMAIN, LOCALE
 from gateway.language.template import HOLE
@@ -24,6 +25,8 @@ _HEAD: Final = re.compile(
     "([\u3001-\u303f\u4e00-\u9fff\uff00-\uffef]+) ([A-Za-z][A-Za-z ,'/]*)|"
     "([A-Za-z][A-Za-z ]*) ([\u3001-\u303f\u4e00-\u9fff\uff00-\uffef]+)$"
 )
+# A hole that says in English what the one beside it says in Chinese, or the other way round.
+_TWICE: Final = re.compile(r"\{(?:record|word)\} (?=\{zh\})|(?<=\{zh\}) \{word\}| \(\{zh\}\)")
 _SENTENCES: Final = re.compile(" ?[\u3001-\u303f\u4e00-\u9fff\uff00-\uffef]+(?=\\s|$|[.,:;()])")
 WIDTH: Final = 98
 
@@ -32,7 +35,8 @@ def known(said: Texts, language: str) -> dict[str, str]:
     """What needs no translation of anybody: text -> the same in the language."""
     is_chinese = language == "zh"
     found = {}
-    for en, zh in (*said.pairs.items(), *sorted(said.words)):
+    words = sorted(said.words, key=lambda word: (word[0] not in STATES, word))
+    for en, zh in (*said.pairs.items(), *words):
         if HOLE.search(en):
             continue
         mine = zh if is_chinese else en
@@ -48,7 +52,7 @@ def known(said: Texts, language: str) -> dict[str, str]:
         if is_chinese and not LATIN.search(HOLE.sub("", text)):
             found[text] = text
         if not is_chinese and not CHINESE.search(text) and HOLE.search(text):
-            found[text] = text
+            found[text] = _TWICE.sub("", text)
         head = _HEAD.fullmatch(text)
         if head is not None:
             zh, en = (head[1], head[2]) if head[1] else (head[4], head[3])

@@ -10,9 +10,10 @@ from csid.errors import CsidError
 from csid.identifier import fold, parse
 from csid.moments import iso
 from csid.record import Record, decode
+from csid.vocabulary import STATES
 from gateway.cli import options, output, request, zone_diff
 from gateway.cli.commands import lock, transfer
-from gateway.language import shown
+from gateway.language import shown, term
 from registry.rules.filing import read_receipt
 from registry.rules.requests import TakeReceipt
 from registry.rules.status import Status
@@ -178,7 +179,8 @@ def _state(leaf: LogEntry) -> str:
     record = _record(leaf)
     if record is None:
         return ""
-    return "superseded" if leaf.to and leaf.kind != TakeReceipt.kind else record.state
+    state = "superseded" if leaf.to and leaf.kind != TakeReceipt.kind else record.state
+    return term(STATES[state], state)
 
 
 def _beside(leaf: LogEntry) -> str:

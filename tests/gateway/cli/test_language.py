@@ -114,6 +114,18 @@ def test_what_the_registry_says_is_told_in_the_language(node: Node) -> None:
     assert re.search(r"^状态 State +有效 active$", shown, re.MULTILINE)
 
 
+def test_the_example_of_the_configuration_is_in_the_language() -> None:
+    in_chinese = run("config", "show", "--example", "--lang", "zh").out
+    in_english = run("config", "show", "--example", "--lang", "en").out
+    options = [
+        [line.lstrip("# ").partition(" =")[0] for line in text.splitlines() if " = " in line]
+        for text in (in_chinese, in_english)
+    ]
+    assert options[0] == options[1]
+    assert "# 数据目录\n" in in_chinese
+    assert "# the data directory\n" in in_english
+
+
 def test_json_is_the_same_in_every_language(node: Node) -> None:
     asked = ("owner", "show", OWNER, "--data", node.data, "--json")
     assert run(*asked, "--lang", "zh").out == run(*asked, "--lang", "en").out == run(*asked).out

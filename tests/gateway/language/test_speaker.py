@@ -68,6 +68,14 @@ SAID = [
         "/a b/c：无法读取：没有该文件或目录",
         None,
     ),
+    (
+        "csid: 9133/6450  203 STATE_PROHIBITS 当前状态不允许 its state does not allow this  "
+        "is reserved 预留; suspend does not follow from that",
+        "csid: 9133/6450  203 STATE_PROHIBITS 当前状态不允许  为预留；不能由此 suspend",
+        "csid: 9133/6450  203 STATE_PROHIBITS its state does not allow this  "
+        "is reserved; suspend does not follow from that",
+    ),
+    ("待报 wanted 2026-11-26 19:12", "待报 2026-11-26 19:12", "wanted 2026-11-26 19:12"),
     ("有效 active", "有效", "active"),
     ("接入地址 Endpoint", "接入地址", "Endpoint"),
     ("Fujian node operations", "Fujian node operations", None),
