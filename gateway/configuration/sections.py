@@ -83,6 +83,13 @@ class Serve:
         2,
     )
     nsid: str = option(values.nsid, "", "name of this server (RFC 5001)", "服务器名称", "ns1.zj")
+    user: str = option(
+        values.text,
+        "",
+        "once all sockets are there, be this user and no longer root",
+        "绑定端口后切换到的用户",
+        "csid",
+    )
 
 
 @dataclass(frozen=True, slots=True)
