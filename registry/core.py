@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass, field
 
 from registry.desk import Desk
+from registry.rules.acting import OWN, Asker
 from registry.tables.rollback import RollbackWatch
 from registry.zones.replays import Replays
 from registry.zones.updates import Claim, Result
@@ -18,15 +19,15 @@ from resolver.store.environment import Store
 class Core:
     """A store that is open for writing, with the tables of the registry.
 
-    ``peer`` is the process that the unit at hand is carried out for, as `Actor.peer` has it; empty
-    if it is this one; ``process`` is its number, 0 if it is this one or cannot be known. At
+    ``asker`` is the process that the unit at hand is carried out for; ``process`` is its number, 0
+    if it is this one or cannot be known. At
     ``desk`` all requests are decided, and UPDATEs by ``claims`` where one of them takes them;
     ``replays`` has what those that were signed got.
     """
 
     store: Store
     stages: Stages = NO_STAGES
-    peer: str = ""
+    asker: Asker = OWN
     process: int = 0
     claims: list[Claim] = field(default_factory=list)
     replays: Replays[Result] = field(default_factory=Replays)

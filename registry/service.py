@@ -26,6 +26,7 @@ from registry.core import Core, own_peer
 from registry.desk import Desk
 from registry.network.claims import claims
 from registry.rules import plan
+from registry.rules.acting import Asker
 from registry.rules.decision import Decision
 from registry.rules.plan import Plan
 from registry.rules.requests import Actor, Request
@@ -157,7 +158,9 @@ class Registry:
         """As `open`, whether a node runs or not: this process writes by itself."""
         store = Store.open(data, writable, sync=sync)
         transaction.open_tables(store)
-        return cls(store, Writer(Core(store, stages, own_peer(), claims=claims())), sync, stages)
+        return cls(
+            store, Writer(Core(store, stages, Asker(own_peer()), claims=claims())), sync, stages
+        )
 
     @property
     def settings(self) -> Settings:

@@ -41,17 +41,17 @@ def sweep(core: Core, _args: Any) -> int:
 
 def go_on(core: Core, args: Any) -> resume.Resumed:
     """Go on from an older copy (`registry.resume`)."""
-    return resume.resume(core.store, args, core.peer)
+    return resume.resume(core.store, args, core.asker)
 
 
 def renew_node(core: Core, args: Any) -> bytes:
     """Make a copy a node of its own (`registry.resume`)."""
-    return resume.renew_node(core.store, args, core.peer)
+    return resume.renew_node(core.store, args, core.asker)
 
 
 def set_key(core: Core, args: Any) -> int:
     """Put a key of the audit log in force (`registry.signing.keys`)."""
-    return keys.set_key(core.store, args, core.peer)
+    return keys.set_key(core.store, args, core.asker)
 
 
 def checkpoint(core: Core, args: Any) -> bool:
@@ -81,13 +81,13 @@ def zones_since(core: Core, _args: Any) -> int:
 def load_zones(core: Core, args: Any) -> list[Any]:
     """Publish small zones."""
     asked, mode, since, zones = args
-    return list(core.zones.load(Asked.of(asked, core.peer), Mode(mode), since, zones))
+    return list(core.zones.load(Asked.of(asked, core.asker), Mode(mode), since, zones))
 
 
 def begin_zone(core: Core, args: Any) -> bytes:
     """Begin a large zone."""
     asked, origin, since = args
-    return core.zones.begin(Asked.of(asked, core.peer), origin, since, core.process)
+    return core.zones.begin(Asked.of(asked, core.asker), origin, since, core.process)
 
 
 def put_nodes(core: Core, args: Any) -> int:
@@ -103,7 +103,7 @@ def check_zone(core: Core, generation: Any) -> tuple[bool, int, list[str]]:
 def publish_zone(core: Core, args: Any) -> tuple[Any, ...]:
     """Publish a zone that was begun and looked at."""
     generation, asked, mode = args
-    return core.zones.publish(generation, Asked.of(asked, core.peer), Mode(mode))
+    return core.zones.publish(generation, Asked.of(asked, core.asker), Mode(mode))
 
 
 def abandon_zone(core: Core, generation: Any) -> None:
@@ -114,7 +114,7 @@ def abandon_zone(core: Core, generation: Any) -> None:
 def drop_zone(core: Core, args: Any) -> tuple[Any, ...]:
     """Look on at a zone that is to be dropped, and drop it."""
     asked, origin = args
-    answer = core.zones.drop(Asked.of(asked, core.peer), origin)
+    answer = core.zones.drop(Asked.of(asked, core.asker), origin)
     if answer.outcome == DROPPED:
         catalogs.offer(core, origin)
     return answer
@@ -123,7 +123,7 @@ def drop_zone(core: Core, args: Any) -> tuple[Any, ...]:
 def set_digest(core: Core, args: Any) -> int:
     """Put in the digest of a zone."""
     asked, *digest = args
-    return digests.put(core, Asked.of(asked, core.peer), *digest)
+    return digests.put(core, Asked.of(asked, core.asker), *digest)
 
 
 def unfollow(core: Core, args: Any) -> bool:

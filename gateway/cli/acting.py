@@ -10,9 +10,12 @@ from typing import Final
 from csid.errors import CsidError
 from csid.identifier import fold
 from csid.vocabulary import ROLES
+from gateway.configuration.places import file_here
 from registry.core import own_peer
+from registry.rules.acting import Asker, Known
 from registry.rules.policy import MAY_AUDIT
 from registry.rules.requests import Actor, Role
+from registry.writer.admission import Admission
 
 ACTOR_VARIABLE: Final = "CSID_ACTOR"
 ROLE_VARIABLE: Final = "CSID_ROLE"
@@ -46,25 +49,44 @@ def add_actor(parser: argparse.ArgumentParser, role_option: str = "--role") -> N
 
 
 def actor_of(args: argparse.Namespace) -> Actor:
-    """Who is acting, as options and environment say.
+    """Who is acting: whom the configuration knows this process as, or as options and environment
+    say, where it is one that may say so (`registry.rules.acting`).
 
     Raises:
         ActorError: it is nobody, in no role there is, or a registrar of no owner.
+        ActingError: it is not to act so.
     """
-    name = args.actor or os.environ.get(ACTOR_VARIABLE) or _login()
-    word = args.role or os.environ.get(ROLE_VARIABLE) or DEFAULT_ROLE
+    if getattr(args, "dry_run", False):
+        asker = Asker(own_peer())  # what would come of it if somebody did it, for anybody to ask
+    else:
+        asker = Admission(args.data, _configured(args)).own()
+    known = asker.known
+    name = args.actor or os.environ.get(ACTOR_VARIABLE) or (known.name if known else _login())
+    own_role = known.role.value if known else DEFAULT_ROLE
+    word = args.role or os.environ.get(ROLE_VARIABLE) or own_role
     if word not in ROLES:
         raise ActorError(
             f"${ROLE_VARIABLE}: {word[:40]!r} is no role; use one of {', '.join(ROLES)}"
         )
     role = Role(word)
-    peer = own_peer()  # the writer of a running node asks the kernel for it
-    owner = args.acting_for or os.environ.get(OWNER_VARIABLE) or ""
+    owner = args.acting_for or os.environ.get(OWNER_VARIABLE) or (known.owner if known else "")
     if role is not Role.REGISTRAR:
-        return Actor(name, role, peer=peer)
-    if not owner:
+        owner = ""
+    elif not owner:
         raise ActorError("a registrar acts for an owner: give its code with --owner")
-    return Actor(name, role, fold(owner), peer)
+    # The writer of a running node looks at it once more, by what the kernel says.
+    return asker.actor(name, role.value, fold(owner))
+
+
+def _configured(args: argparse.Namespace) -> tuple[Known, ...]:
+    """The actors of the configuration; where there is none, nothing is loaded for it."""
+    file = file_here(getattr(args, "config", None), os.environ)
+    if file is None:
+        return ()
+    from gateway.configuration.actors import known
+    from gateway.configuration.load import load
+
+    return known(load(file))
 
 
 def require_auditor(args: argparse.Namespace) -> None:

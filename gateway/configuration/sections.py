@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from csid.address import Address
-from csid.vocabulary import Words
+from csid.vocabulary import ROLES, Words
 from gateway.configuration import values
 from gateway.configuration.values import Reader
 from resolver.client.settings import DEFAULTS, REMEMBERED_MAX, SECONDS_MAX
@@ -21,6 +21,7 @@ from resolver.server import log_lines
 
 WORKERS_MAX: Final = 256  # processes per address
 ID_MAX: Final = 2**32 - 2  # of a user or a group
+REGISTRAR: Final = "registrar"  # the role that has an owner
 BACKUPS_MAX: Final = 1_000  # that may stand on each other
 
 
@@ -134,27 +135,37 @@ class Http:
 
 @dataclass(frozen=True, slots=True)
 class ActorSection:
-    """`[[actor]]`: who acts, by what the operating system says of a process that asks."""
+    """`[[actor]]`: who acts, by user and group of who asks; the first that is meant counts."""
 
-    name: str = option(values.text, "", "under which name it is written down", "姓名", "张三")
+    name: str = option(values.actor, "", "under which name it is written down", "姓名", "张三")
     uid: int | None = option(
         values.number(0, ID_MAX), None, "user id of the process", "用户号", 1000
     )
     gid: int | None = option(
-        values.number(0, ID_MAX), None, "group id of the process", "组号", 1000
+        values.number(0, ID_MAX),
+        None,
+        "a group that the process is in; with uid both have to be so",
+        "组号",
+        1000,
     )
-    role: str = option(
-        values.word("administrator", "registrar", "auditor", "read-only"),
-        "read-only",
-        "in what capacity",
-        "角色",
-    )
+    role: str = option(values.word(*ROLES), "read-only", "in what capacity", "角色", REGISTRAR)
     owner: str = option(
-        values.text, "", "the owner that a registrar acts for", "所代表主体", "91330106609120272F"
+        values.owner, "", "the owner that a registrar acts for", "所代表主体", "91330106673959654P"
     )
     acts_for_others: bool = option(
-        values.flag, False, "whether it is believed when it says who acts", "可否代他人操作"
+        values.flag,
+        False,
+        "whether it is believed when it says who acts; both are written down",
+        "可否代他人操作",
     )
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("a name, under which it is written down")
+        if self.uid is None and self.gid is None:
+            raise ValueError("uid or gid, or both")
+        if (self.role == REGISTRAR) != bool(self.owner):
+            raise ValueError("owner for a registrar, and for nobody else")
 
 
 @dataclass(frozen=True, slots=True)

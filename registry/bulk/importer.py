@@ -22,6 +22,7 @@ from registry.bulk.intake import NOTHING_STANDS, Done, Task, take
 from registry.bulk.sorting import SortedTable
 from registry.core import own_peer
 from registry.desk import Desk
+from registry.rules.acting import Asker
 from registry.rules.requests import Actor
 from registry.tables.rows import DEFAULT_TTL
 from registry.tables.volume import TriedVolume
@@ -151,7 +152,7 @@ class Trial:
         with self._store.read() as read:
             volume = TriedVolume(read, self._suffix, self._before)
             batch = Desk(self._suffix, self._check).begin(volume, int(time.time()))
-            done = take(batch, Task(*args), own_peer(), time.monotonic, [])
+            done = take(batch, Task(*args), Asker(own_peer()), time.monotonic, [])
             batch.write()
         self._before = volume
         return done

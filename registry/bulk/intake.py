@@ -14,11 +14,12 @@ import msgpack
 
 from registry.bulk.csv_stream import Fault
 from registry.bulk.entries import Group
-from registry.core import Core, own_peer
+from registry.core import Core
 from registry.desk import Batch
+from registry.rules.acting import Asker
 from registry.rules.decision import Decision
 from registry.rules.owners import takes_owners
-from registry.rules.requests import Actor, Import, IntroduceOwner, Request, Role
+from registry.rules.requests import Actor, Import, IntroduceOwner, Request
 from registry.rules.status import Status
 from registry.tables import view
 
@@ -93,20 +94,22 @@ def rows(core: Core, args: Any) -> Done:
     """
     given: list[str] = []
     with core.desk.batch(core.store, int(time.time())) as batch:
-        done = take(batch, Task(*args), core.peer or own_peer(), time.monotonic, given)
+        done = take(batch, Task(*args), core.asker, time.monotonic, given)
     for observe in core.stages.observe:
         for name in given:
             observe(Decision(Status.DONE, name))
     return done
 
 
-def take(batch: Batch, task: Task, peer: str, clock: Callable[[], float], given: list[str]) -> Done:
+def take(
+    batch: Batch, task: Task, asker: Asker, clock: Callable[[], float], given: list[str]
+) -> Done:
     """Decide on the rows of a task that a process asks for; ``given`` gets the identifiers that
     are other than before.
     """
     deadline = clock() + UNIT_SECONDS
     by, role, owner = task.actor
-    actor = Actor(by, Role(role), owner, peer)
+    actor = asker.actor(by, role, owner)
     groups: list[Group] = _unpack(task.rows)
     _introduce(batch, actor, task.reason, {at.partition("/")[0] for at, *_ in groups})
     party = batch.party(actor, Import, task.reason, task.year, task.ttl)

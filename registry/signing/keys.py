@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from registry.audit import AuditError, KeyChain, KeyStatement, Log, SigningKey
 from registry.audit.succession import NO_KEY_BEFORE, sign_statement
+from registry.rules.acting import OWN, Asker
 from registry.rules.policy import MAY_AUDIT
-from registry.rules.requests import ACTOR_MAX, TEXT_MAX, Actor, Role
+from registry.rules.requests import ACTOR_MAX, TEXT_MAX, Actor
 from registry.rules.status import Status
 from registry.rules.texts import text_fault
 from registry.signing import kept
@@ -47,16 +49,18 @@ class Told(NamedTuple):
         }
 
     @classmethod
-    def of(cls, args: Any, peer: str = "") -> Told:
-        """What was packed, by somebody who may ask this. ``peer`` is what the writer knows of who
-        asks; empty in the command's own process, which knows as much itself.
+    def of(cls, args: Any, asker: Asker = OWN) -> Told:
+        """What was packed, by somebody who may ask this. ``asker`` is what the writer knows of who
+        asks; the command's own process knows as much itself.
 
         Raises:
             AuditError: it is malformed, or the role may not.
         """
         try:
             name, role, owner, own = args["actor"]
-            told = cls(args["note"], Actor(name, Role(role), owner, peer or own), args["reason"])
+            actor = asker.actor(name, role, owner)
+            actor = replace(actor, peer=actor.peer or own)
+            told = cls(args["note"], actor, args["reason"])
             "".join((told.note, name, owner, own, told.reason))  # all of them text
         except (TypeError, KeyError, ValueError):
             raise AuditError(
@@ -148,7 +152,7 @@ def propose(
     return sign_statement(statement, new, old)
 
 
-def set_key(store: Store, args: Any, peer: str) -> int:
+def set_key(store: Store, args: Any, asker: Asker) -> int:
     """Unit `audit.key`: put a key in force by its statement; the index of its leaf.
 
     Asked again with the same statement, it says so again.
@@ -156,7 +160,7 @@ def set_key(store: Store, args: Any, peer: str) -> int:
     Raises:
         AuditError: the role may not, or the statement does not hold here: nothing is changed.
     """
-    told = Told.of(args, peer)
+    told = Told.of(args, asker)
     with store.write() as txn:
         seen = TransactionView(txn)
         before = view.get_audit_key(seen)

@@ -25,6 +25,9 @@ UPDATES: Final = forwarded.SOCKET
 LOCK: Final = "listener.lock"  # holds the number of the process whose child has the lock
 BACKLOG: Final = 1_024  # connections that the kernel completes before they are accepted
 _CREDENTIALS: Final = struct.Struct("3i")  # pid, uid, gid (unix(7), SO_PEERCRED)
+MOST_GROUPS: Final = 256  # as many as getsockopt of Python has room for
+_PEER_GROUPS: Final = 59  # SO_PEERGROUPS, which the module of Python does not have
+_GROUP: Final = struct.Struct("I")
 _SECONDS: Final = struct.Struct("ll")  # and microseconds, of SO_RCVTIMEO and SO_SNDTIMEO
 
 
@@ -113,10 +116,16 @@ def connect(data: Path, seconds: float) -> socket.socket | None:
     return sock
 
 
-def peer_of(sock: socket.socket) -> str:
-    """Who is at the other end, as `Actor.peer` has it."""
+def credentials_of(sock: socket.socket) -> tuple[int, int, tuple[int, ...]]:
+    """User, group and further groups of who is at the other end; none of these of a process that is
+    in more than MOST_GROUPS.
+    """
     _, user, group = _credentials_of(sock)
-    return f"{user}/{group}"
+    try:
+        octets = sock.getsockopt(socket.SOL_SOCKET, _PEER_GROUPS, _GROUP.size * MOST_GROUPS)
+    except OSError:
+        return user, group, ()
+    return user, group, tuple(one for (one,) in _GROUP.iter_unpack(octets))
 
 
 def process_of(sock: socket.socket) -> int:

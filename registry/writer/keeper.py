@@ -14,10 +14,12 @@ from registry.audit import AuditError
 from registry.core import Core
 from registry.expiring import Walk
 from registry.network.claims import claims
+from registry.rules.acting import Asker, Known
 from registry.rules.requests import Request
 from registry.tables import transaction
 from registry.writer import protocol
 from registry.writer.address import UPDATES, Place
+from registry.writer.admission import Admission
 from registry.writer.commit import Outcomes, commit
 from registry.writer.server import Server
 from registry.zones import updates
@@ -39,10 +41,14 @@ class Keeper:
         data: the directory.
         counters: requests and commits are counted there.
         most: connections at a time.
+        known: the actors of the configuration.
     """
 
-    def __init__(self, data: Path, counters: Counters, most: int) -> None:
-        self.server = Server(self, counters, most)
+    def __init__(
+        self, data: Path, counters: Counters, most: int, known: Sequence[Known] = ()
+    ) -> None:
+        # The other processes of the node are of this user.
+        self.server = Server(self, counters, most, Admission(data, known, {os.geteuid()}))
         self._data = data
         self._place: Place | None = None
         self._store: Store | None = None
@@ -123,10 +129,10 @@ class Keeper:
         assert self._store is not None
         return updates.failed(self._store, waiting, error, int(time.time()))
 
-    def perform(self, peer: str, name: str, args: Any) -> Any:
-        """Carry out one unit for a peer."""
+    def perform(self, asker: Asker, name: str, args: Any) -> Any:
+        """Carry out one unit for somebody."""
         core = self._opened()
-        core.peer, core.process = peer, self.server.process
+        core.asker, core.process = asker, self.server.process
         return units.perform(core, name, args)
 
     def rest(self) -> None:

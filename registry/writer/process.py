@@ -25,6 +25,7 @@ from typing import Final
 
 from csid.errors import CsidError
 from csid.limits import MAX_WRITER_CONNECTIONS
+from registry.writer.admission import unpacked
 from registry.writer.keeper import Keeper
 from resolver.server import child_options
 from resolver.server.counters import open_inherited
@@ -38,7 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write until SIGTERM."""
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
-    options = child_options.parser("registry.writer.process", __doc__).parse_args(arguments)
+    parser = child_options.parser("registry.writer.process", __doc__)
+    parser.add_argument(
+        "--actors", default="[]", help="as registry.writer.admission.packed has them"
+    )
+    options = parser.parse_args(arguments)
     try:
         run(options)
     except (CsidError, OSError) as error:
@@ -53,7 +58,8 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         StoreError: the data directory can no longer be used.
     """
-    keeper = Keeper(options.data, open_inherited(options.counters_fd), _most_connections())
+    counters, known = open_inherited(options.counters_fd), unpacked(options.actors)
+    keeper = Keeper(options.data, counters, _most_connections(), known)
     server = keeper.server
     asker = socket.socket(fileno=options.fd[0])
     asker.setblocking(False)

@@ -29,8 +29,11 @@ from csid.limits import (
     UPDATES_PER_COMMIT,
     WRITER_STALL_SECONDS,
 )
+from registry.rules.acting import Asker
 from registry.rules.requests import Request
 from registry.writer import protocol
+from registry.writer.address import credentials_of
+from registry.writer.admission import Admission
 from registry.writer.commit import Outcomes
 from registry.writer.connection import Connection, UpdateConnection
 from registry.writer.values import ValuesError, read_request
@@ -66,8 +69,8 @@ class Work(Protocol):
         """As `registry.zones.updates.failed`."""
         ...
 
-    def perform(self, peer: str, name: str, args: Any) -> Any:
-        """Carry out one unit for a peer."""
+    def perform(self, asker: Asker, name: str, args: Any) -> Any:
+        """Carry out one unit for somebody."""
         ...
 
     def rest(self) -> None:
@@ -103,13 +106,15 @@ class Server:
         work: what is done for them.
         counters: requests and commits are counted there.
         most: connections at a time.
+        admission: tells who they are.
 
     Attributes:
         process: which the unit at hand is carried out for.
     """
 
-    def __init__(self, work: Work, counters: Counters, most: int) -> None:
+    def __init__(self, work: Work, counters: Counters, most: int, admission: Admission) -> None:
         self._work = work
+        self._admission = admission
         self._hello = b""
         self._counters = counters
         self._most = most
@@ -225,7 +230,7 @@ class Server:
             self._answer(connection, protocol.frame(number, protocol.PONG))
         else:
             try:
-                requests = [read_request(one, connection.peer) for one in rest[0]]
+                requests = [read_request(one, connection.asker) for one in rest[0]]
                 if len(requests) > REQUESTS_PER_FRAME:
                     raise ValuesError(f"at most {REQUESTS_PER_FRAME} requests are taken at a time")
             except Exception as error:
@@ -254,7 +259,7 @@ class Server:
                 sock.close()  # they will come again
                 return
             sock.setblocking(False)
-            connection = kind(sock, time.monotonic())
+            connection = kind(sock, time.monotonic(), self._admission.asker(*credentials_of(sock)))
             self._connections[sock.fileno()] = connection
             connection.watched = _READABLE
             self._epoll.register(sock, _READABLE)
@@ -278,7 +283,8 @@ class Server:
 
     def _complain(self, connection: Connection, what: str) -> None:
         """Drop a connection, and say why."""
-        self._complaints.tell(f"writer: a connection of {connection.peer} (user/group) {what}")
+        peer = connection.asker.peer
+        self._complaints.tell(f"writer: a connection of {peer} (user/group) {what}")
         self._drop(connection)
 
     def _look(self, resting: bool) -> None:
@@ -362,7 +368,7 @@ class Server:
             return
         try:
             self.process = unit.connection.process
-            result = self._work.perform(unit.connection.peer, unit.name, unit.args)
+            result = self._work.perform(unit.connection.asker, unit.name, unit.args)
             self._busy_since = None
             frame = protocol.frame(unit.number, protocol.RESULT, result)
         except Exception as error:

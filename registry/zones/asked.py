@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from csid.errors import ZoneError
+from registry.rules.acting import OWN, Asker
 from registry.rules.requests import ACTOR_MAX, TEXT_MAX, Actor, Role
 from registry.rules.status import Status
 from registry.rules.texts import text_fault
@@ -26,15 +28,17 @@ class Asked(NamedTuple):
     reason: str
 
     @classmethod
-    def of(cls, given: Any, peer: str = "") -> Asked:
-        """What a command gave, as `told` has it. ``peer`` is what the writer knows of who asks;
-        empty in the command's own process, which knows as much itself.
+    def of(cls, given: Any, asker: Asker = OWN) -> Asked:
+        """What a command gave, as `told` has it. ``asker`` is what the writer knows of who asks;
+        the command's own process knows as much itself.
 
         Raises:
             ZoneError: the role may not, or a text may not be kept.
+            ActingError: it may not ask in this name.
         """
         name, role, owner, own, reason = given
-        actor = Actor(name, Role(role), owner, peer or own)
+        actor = asker.actor(name, role, owner)
+        actor = replace(actor, peer=actor.peer or own)
         refusal = (
             text_fault("the actor's name", name, ACTOR_MAX)
             or text_fault("the actor's owner", owner, ACTOR_MAX, 0)

@@ -14,10 +14,12 @@ from csid.address import Address
 from gateway.cli import options
 from gateway.cli.version import version
 from gateway.configuration import values
+from gateway.configuration.actors import known
 from gateway.configuration.load import load
 from gateway.configuration.sections import WORKERS_MAX, Configuration, Serve, workers_here
 from gateway.http.kind import HTTP_SERVER, kind_of, options_of, require_safe
 from registry.sync.kind import SYNC
+from registry.writer import admission
 from registry.writer.kind import WRITER
 from resolver.server import notices, privileges, rate_limit, service_manager, supervisor, tap
 from resolver.server.credentials import Credentials, CredentialsError
@@ -174,6 +176,8 @@ def _settings(found: Configuration) -> Settings:
         told = tap.Told(dnstap.to, dnstap.queries, dnstap.answers, identity, f"csid {version()}")
         for options_of_kind in added.values():
             options_of_kind += ["--dnstap", tap.packed(told)]
+    if found.actor:
+        added[WRITER.name] = ["--actors", admission.packed(known(found))]
     added[HTTP_SERVER] = options_of(found.http)
     return Settings(found.serve.nsid, added)
 
