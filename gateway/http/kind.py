@@ -12,6 +12,7 @@ from registry.writer.kind import one_pair
 from resolver.server.kinds import Kind, Share
 from resolver.server.sockets import Bound
 
+NAME: Final = "http"  # in the line that says where a server listens
 HTTP_SERVER: Final = "HTTP server"
 _LOOPBACK: Final = ("127.", "::1")
 

@@ -42,6 +42,7 @@ class Kind(NamedTuple):
     counted: tuple[str, str] = ("queries", "batches")  # what its counters are of
     vital: bool = True
     options: tuple[str, ...] = ()  # of its own, besides those of the server
+    inherited: tuple[int, ...] = ()  # descriptors besides those of its share
 
 
 def _udp_sockets(bound: Sequence[Bound]) -> Iterator[Share]:
@@ -126,7 +127,7 @@ def children_of(
             selector,
             kind.counted,
             kind.vital,
-            credentials if share.tls else (),
+            (*kind.inherited, *(credentials if share.tls else ())),
             kind.name,
         )
         for kind in (*KINDS, *further)

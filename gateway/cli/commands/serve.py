@@ -4,35 +4,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import socket
 from collections.abc import Sequence
-from dataclasses import fields, replace
 from pathlib import Path
-from typing import Final
 
 from csid.address import Address
 from gateway.cli import options
+from gateway.cli.serving import Serving
 from gateway.cli.version import version
 from gateway.configuration import values
-from gateway.configuration.actors import known
-from gateway.configuration.load import load
-from gateway.configuration.sections import WORKERS_MAX, Configuration, Serve, workers_here
-from gateway.http.kind import HTTP_SERVER, kind_of, options_of, require_safe
-from registry.sync.kind import SYNC
-from registry.writer import admission
-from registry.writer.kind import WRITER
-from resolver.server import notices, privileges, rate_limit, service_manager, supervisor, tap
-from resolver.server.credentials import Credentials, CredentialsError
-from resolver.server.kinds import TCP_SERVER, UDP_WORKER, Settings
-from resolver.server.service_manager import ServiceManager
-from resolver.server.sockets import bind_tls, listen_address
-
-# What is bound or given up once, at the start.
-_FIXED: Final = {
-    "node": ("data",),
-    "serve": ("listen", "listen_tls", "workers", "user"),
-    "http": ("listen",),
-}
+from gateway.configuration.sections import WORKERS_MAX, Serve, workers_here
+from resolver.server import privileges, service_manager, supervisor
+from resolver.server.sockets import listen_address
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -97,120 +79,39 @@ def run(arguments: argparse.Namespace) -> int:
     manager = service_manager.manager_here()
     with contextlib.ExitStack() as opened:
         opened.callback(manager.close)
-        return _serve(arguments, manager, opened)
+        serving = opened.enter_context(contextlib.closing(Serving(arguments)))
+        said = serving.found.serve
+        user = privileges.account(said.user) if said.user else None
+        workers = said.workers or workers_here()
 
+        def ready(bound: Sequence[Address]) -> None:
+            plain, tls = bound[: len(said.listen)], bound[len(said.listen) :]
+            where = {"udp+tcp": plain, "tls": tls} | serving.interfaces()
+            listed = " ".join(
+                f"{name} {' '.join(map(str, at))}" for name, at in where.items() if at
+            )
+            count = f"{workers} worker{'s'[: workers != 1]}"
+            with contextlib.suppress(OSError):  # whoever started it may not care
+                print(f"ready: {listed}, {count}, data {arguments.data}", flush=True)
 
-def _serve(
-    arguments: argparse.Namespace, manager: ServiceManager, opened: contextlib.ExitStack
-) -> int:
-    found = _found(arguments)
-    said = found.serve
-    user = privileges.account(said.user) if said.user else None
-    workers = said.workers or workers_here()
+        def all_bound() -> None:
+            if user is not None:
+                privileges.become(user, arguments.data)
 
-    def ready(bound: Sequence[Address]) -> None:
-        where = " ".join(map(str, bound[: len(said.listen)]))
-        if len(bound) > len(said.listen):
-            where += " tls " + " ".join(map(str, bound[len(said.listen) :]))
-        if interfaces:
-            where += " http " + " ".join(str(one.address) for one in interfaces)
-        count = f"{workers} worker{'s'[: workers != 1]}"
-        with contextlib.suppress(OSError):  # whoever started it may not care
-            print(f"ready: udp+tcp {where}, {count}, data {arguments.data}", flush=True)
-
-    def reread() -> Settings:
-        now = _found(arguments)
-        _tell_fixed(found, now)
-        if credentials is not None and now.serve.tls_cert is not None:
-            credentials.name(*_files(now.serve))
-        return _settings(now)
-
-    def all_bound() -> None:
-        if user is not None:
-            privileges.become(user, arguments.data)
-
-    interfaces = [bind_tls(address) for address in found.http.listen]
-    for one in interfaces:
-        opened.callback(one.close)
-    credentials = _credentials(said)
-    if credentials is not None:
-        opened.callback(credentials.close)
-    supervisor.serve(
-        arguments.data,
-        said.listen,
-        workers,
-        _settings(found),
-        ready,
-        further=(WRITER, SYNC, *([kind_of(interfaces)] if interfaces else [])),
-        tls=(said.listen_tls, credentials) if credentials is not None else None,
-        software=version(),
-        reread=reread,
-        manager=manager,
-        all_bound=all_bound,
-    )
-    return 0
-
-
-def _found(arguments: argparse.Namespace) -> Configuration:
-    """What holds here; what the command line says goes before the file."""
-    found = load(arguments.config)
-    require_safe(found.http)
-    given = {
-        option.name: value
-        for option in fields(Serve)
-        if (value := getattr(arguments, option.name)) is not None
-    }
-    notices.log_as(found.log.format, found.log.level)
-    return replace(found, serve=replace(found.serve, **given))
-
-
-def _settings(found: Configuration) -> Settings:
-    """What the processes are told."""
-    added: dict[str, list[str]] = {UDP_WORKER: [], TCP_SERVER: []}
-    limit, dnstap = found.rate_limit, found.dnstap
-    if limit.per_second:
-        limits = rate_limit.Limits(**{one.name: getattr(limit, one.name) for one in fields(limit)})
-        added[UDP_WORKER] += ["--rate-limit", rate_limit.packed(limits)]
-    if dnstap.to:
-        identity = found.serve.nsid or socket.gethostname()
-        told = tap.Told(dnstap.to, dnstap.queries, dnstap.answers, identity, f"csid {version()}")
-        for options_of_kind in added.values():
-            options_of_kind += ["--dnstap", tap.packed(told)]
-    if found.actor:
-        added[WRITER.name] = ["--actors", admission.packed(known(found))]
-    added[HTTP_SERVER] = options_of(found.http)
-    return Settings(found.serve.nsid, added)
-
-
-def _tell_fixed(found: Configuration, now: Configuration) -> None:
-    """Say which options have changed that hold from the next start on."""
-    changed = [
-        f"[{section}] {name.replace('_', '-')}"
-        for section, names in _FIXED.items()
-        for name in names
-        if getattr(getattr(found, section), name) != getattr(getattr(now, section), name)
-    ]
-    if changed:
-        notices.tell(
-            f"{', '.join(changed)}: changed, and will hold when the server is started again",
-            event="configuration",
+        supervisor.serve(
+            arguments.data,
+            said.listen,
+            workers,
+            serving.settings(),
+            ready,
+            further=serving.kinds(),
+            tls=(said.listen_tls, serving.credentials) if serving.credentials else None,
+            software=version(),
+            reread=serving.reread,
+            manager=manager,
+            all_bound=all_bound,
         )
-
-
-def _credentials(said: Serve) -> Credentials | None:
-    """What is to be shown over TLS; None if nobody is listened to over TLS."""
-    if not said.listen_tls:
-        if said.tls_cert or said.tls_key or said.tls_client_ca:
-            raise CredentialsError("certificates without --listen-tls: say where they are shown")
-        return None
-    return Credentials(*_files(said))
-
-
-def _files(said: Serve) -> tuple[Path, Path, Path | None]:
-    """The files of certificate, key and authorities."""
-    if not said.tls_cert:
-        raise CredentialsError("--listen-tls needs --tls-cert, and --tls-key if that has no key")
-    return said.tls_cert, said.tls_key or said.tls_cert, said.tls_client_ca
+    return 0
 
 
 def _workers(text: str) -> int:
