@@ -12,11 +12,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from csid import names
 from csid.errors import CsidError
 from registry import expiring, resume
 from registry.bulk import intake
 from registry.core import Core
-from registry.network import catalogs, filings, following, handover_units, owed, rekeying, rights
+from registry.network import (
+    catalogs,
+    filings,
+    following,
+    handover_units,
+    hold_units,
+    owed,
+    rekeying,
+    rights,
+)
 from registry.signing import keys, sign
 from registry.verify import indexes
 from registry.writer import plans
@@ -41,7 +51,9 @@ def sweep(core: Core, _args: Any) -> int:
 
 def go_on(core: Core, args: Any) -> resume.Resumed:
     """Go on from an older copy (`registry.resume`)."""
-    return resume.resume(core.store, args, core.asker)
+    resumed = resume.resume(core.store, args, core.asker)
+    following.ring(core, names.key_of(names.from_text(core.suffix)))
+    return resumed
 
 
 def renew_node(core: Core, args: Any) -> bytes:
@@ -144,6 +156,8 @@ UNITS: Final[Mapping[str, Unit]] = {
     "rows": intake.rows,
     expiring.UNIT: expiring.sweep,
     filings.UNIT: filings.answer,
+    hold_units.ANSWER: hold_units.answer,
+    hold_units.FOLLOW: hold_units.follow,
     "sweep": sweep,
     resume.GO_ON: go_on,
     resume.RENEW: renew_node,
