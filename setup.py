@@ -76,8 +76,6 @@ LOOPS = [
     "resolver/sync/transfer/cpack.pyx",
     "resolver/sync/transfer/cunpack.pyx",
 ]
-# What it takes to compile; dnspython, for mypyc to know what the zone reader is given by it.
-COMPILERS = ["mypy>=1.15", "cython>=3.1", "dnspython>=2.6"]
 PURE = bool(os.environ.get("CSID_PURE"))
 
 
@@ -110,6 +108,5 @@ BUILT = {"build_ext", "bdist_wheel", "editable_wheel"} & set(sys.argv)
 
 setup(
     ext_modules=extensions() if BUILT and not PURE else [],
-    setup_requires=[] if PURE else COMPILERS,
     options={"build_ext": {"parallel": os.cpu_count()}},
 )
