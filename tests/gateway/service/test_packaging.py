@@ -22,11 +22,13 @@ import pytest
 from gateway.configuration import load
 from gateway.packaging import files
 from gateway.packaging.__main__ import main
+from resolver.client.settings import SERVERS_VARIABLE
 from tests.support.listening_manager import listening
 from tests.support.opened import opened
 from tests.support.servers import CHECKOUT, PATIENCE, eventually, make_data
 
 PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN = 65, 1  # prctl(2), Linux 6.3
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 MODULE = [sys.executable, "-m", "gateway.cli"]
 
 
@@ -76,6 +78,7 @@ def test_systemd_knows_every_word_of_the_unit(root: Path) -> None:
     assert said == []
 
 
+@as_root
 def test_user_and_folders_are_made_as_the_unit_needs_them(root: Path, tmp_path: Path) -> None:
     there = tmp_path / "root"
     shutil.copytree(root, there)
@@ -86,11 +89,10 @@ def test_user_and_folders_are_made_as_the_unit_needs_them(root: Path, tmp_path: 
     said = dict(settings((there / "usr/lib/systemd/system/csid.service").read_text()))
     assert (said["User"], said["Group"]) == (name, name)
     assert f"/var/lib/{said['StateDirectory']}" == home
-    if os.geteuid() == 0:
-        words = [f"--root={there}", "--create", "csid.conf"]
-        subprocess.run([program("systemd-tmpfiles"), *words], check=True)
-        state = (there / "var/lib/csid").stat()
-        assert (state.st_uid, state.st_gid, state.st_mode & 0o777) == (int(uid), int(gid), 0o750)
+    words = [f"--root={there}", "--create", "csid.conf"]
+    subprocess.run([program("systemd-tmpfiles"), *words], check=True)
+    state = (there / "var/lib/csid").stat()
+    assert (state.st_uid, state.st_gid, state.st_mode & 0o777) == (int(uid), int(gid), 0o750)
 
 
 def test_the_configuration_to_begin_with_can_be_used(root: Path) -> None:
@@ -125,7 +127,7 @@ def confined() -> None:
     libc.prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@as_root
 def test_the_commands_of_the_unit_start_reload_and_end_a_node(
     root: Path, open_folder: Path
 ) -> None:
@@ -212,10 +214,14 @@ def test_the_image_runs_as_nobody_in_particular_and_asks_itself(tmp_path: Path) 
         "PYTHONPATH": str(CHECKOUT),
         "CSID_DATA": str(data),
     }
-    check = ["sh", "-c", said["HEALTHCHECK"].partition(" CMD ")[2]]
-    assert subprocess.run(check, env=environment).returncode == 1  # nobody answers
+    line = said["HEALTHCHECK"].partition(" CMD ")[2]
+
+    def code(port: int) -> int:
+        asked = environment | {SERVERS_VARIABLE: f"127.0.0.1:{port}"}
+        return subprocess.run(["sh", "-c", line], env=asked).returncode
+
     process = subprocess.Popen(
-        [*command[:-1], "127.0.0.1:5300", "--workers", "1"],
+        [*command[:-1], "127.0.0.1:0", "--workers", "1"],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -223,9 +229,10 @@ def test_the_image_runs_as_nobody_in_particular_and_asks_itself(tmp_path: Path) 
     )
     try:
         assert process.stdout is not None
-        assert process.stdout.readline().startswith("ready")
-        eventually("it is well", lambda: subprocess.run(check, env=environment).returncode == 0)
+        port = int(process.stdout.readline().split()[2].rstrip(",").rpartition(":")[2])
+        eventually("it is well", lambda: code(port) == 0)
     finally:
         process.terminate()
         assert process.wait(PATIENCE) == 0
         process.communicate()
+    assert code(port) == 1  # nobody answers
