@@ -20,7 +20,7 @@ from gateway.configuration.sections import Configuration, Serve
 from gateway.configuration.values import ConfigurationError
 from gateway.http import kind as http
 from gateway.metrics import kind as metrics
-from registry.network import configured
+from registry.network import wanted
 from registry.sync.kind import SYNC
 from registry.writer import admission
 from registry.writer.kind import WRITER
@@ -127,14 +127,14 @@ class Serving:
         notices.log_as(found.log.format, found.log.level)
         return replace(found, serve=replace(found.serve, **given))
 
-    def _remember(self, between: configured.Configured) -> None:
+    def _remember(self, between: wanted.Configured) -> None:
         """Have it in the memory that writers inherit from now on; those that are there keep what
         they have.
         """
         fd = os.memfd_create("csid-configured", os.MFD_CLOEXEC)
         try:
             with open(fd, "wb", closefd=False) as file:
-                file.write(configured.packed(between))
+                file.write(wanted.packed(between))
             os.dup2(fd, self._memory, inheritable=False)
         finally:
             os.close(fd)
@@ -172,9 +172,9 @@ def _tell_fixed(found: Configuration, now: Configuration) -> None:
         )
 
 
-def _tell_left(before: configured.Configured, now: configured.Configured) -> None:
+def _tell_left(before: wanted.Configured, now: wanted.Configured) -> None:
     """Say what is in the configuration no longer, which takes nothing away."""
-    for what in configured.missing(before, now):
+    for what in wanted.missing(before, now):
         notices.tell(
             f"{what}: no longer in the configuration; what is there of it stays, and is for "
             "commands from now on",

@@ -11,7 +11,7 @@ from csid import names
 from csid.address import Address
 from gateway.configuration.sections import Configuration, KeySection, ZoneSection
 from gateway.configuration.values import ALL, ConfigurationError
-from registry.network.configured import Configured, Key, Zone
+from registry.network.wanted import Configured, Key, Zone
 from resolver.sync.settings import Subject, Target
 from resolver.sync.subjects import subject_of
 

@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-import msgpack
-
 from csid import names
 from csid.errors import BusyError, CsidError
 from registry.network.following import FOLLOW
 from registry.network.rights import ADD_KEY, ALLOW, NOTIFY, REMOVE_KEY
+from registry.network.wanted import ALL, Configured, Key, Zone, shown
 from registry.rules.requests import Actor, Role
 from registry.tables.node_keys import own_keys
 from registry.tables.transaction import TransactionView
@@ -31,8 +30,6 @@ from resolver.sync.settings import (
     TARGETS,
     KeyRow,
     Rights,
-    Subject,
-    Target,
     follow_of,
     key_row,
     own_rights,
@@ -42,35 +39,6 @@ from resolver.sync.settings import (
 from resolver.sync.settings import RIGHTS as RIGHTS_TABLE
 
 ACTOR: Final = Actor("csid.toml", Role.ADMINISTRATOR, "", "")
-_ALL: Final = "--all"
-
-
-class Key(NamedTuple):
-    """A key that is to be there."""
-
-    name: bytes  # in wire form, lower case
-    algorithm: str
-    secret: bytes
-
-    def __repr__(self) -> str:
-        return f"Key({self.name!r}, {self.algorithm})"
-
-
-class Zone(NamedTuple):
-    """What a zone is to be; None: as commands have it."""
-
-    origin: bytes  # in wire form, lower case; empty: all zones without settings of their own
-    primaries: tuple[Target, ...] | None = None
-    zonemd: bool = True
-    rights: tuple[tuple[Subject, ...] | None, ...] = (None, None, None)  # in the order of KINDS
-    targets: tuple[Target, ...] | None = None
-
-
-class Configured(NamedTuple):
-    """All that a configuration says of keys and zones."""
-
-    keys: tuple[Key, ...] = ()
-    zones: tuple[Zone, ...] = ()
 
 
 class Step(NamedTuple):
@@ -79,34 +47,6 @@ class Step(NamedTuple):
     what: str  # for people
     unit: str
     args: tuple[Any, ...]  # behind who asks
-
-
-def packed(configured: Configured) -> bytes:
-    """In octets, for `unpacked`; it has the secrets."""
-    octets: bytes = msgpack.packb(configured)
-    return octets
-
-
-def unpacked(octets: bytes) -> Configured:
-    """What `packed` has made; nothing for nothing."""
-    if not octets:
-        return Configured()
-    keys, zones = msgpack.unpackb(octets, use_list=False)
-    return Configured(tuple(Key(*one) for one in keys), tuple(_zone(*one) for one in zones))
-
-
-def _zone(origin: bytes, primaries: Any, zonemd: bool, rights: Any, targets: Any) -> Zone:
-    return Zone(
-        origin,
-        _each(Target, primaries),
-        zonemd,
-        tuple(_each(Subject, of) for of in rights),
-        _each(Target, targets),
-    )
-
-
-def _each(kind: Any, rows: Any) -> Any:
-    return None if rows is None else tuple(kind(*row) for row in rows)
 
 
 # -- what is to be done
@@ -130,19 +70,19 @@ def _own(read: ReadTransaction) -> frozenset[bytes]:
 
 
 def _of_key(read: ReadTransaction, key: Key) -> Iterator[Step]:
-    shown = names.to_text(key.name)
+    name = names.to_text(key.name)
     row = key_row(read, key.name)
     if row is not None and not row.node:
         if row._replace(since=0) == KeyRow(key.algorithm, key.secret):
             return
         if (row.algorithm, row.secret) != (key.algorithm, key.secret):
-            yield Step(f"key {shown} takes the place of another", REMOVE_KEY, (key.name, True))
-    yield Step(f"key {shown}", ADD_KEY, (key.name, key.algorithm, key.secret, 0))
+            yield Step(f"key {name} takes the place of another", REMOVE_KEY, (key.name, True))
+    yield Step(f"key {name}", ADD_KEY, (key.name, key.algorithm, key.secret, 0))
 
 
 def _of_zone(read: ReadTransaction, zone: Zone, ours: frozenset[bytes]) -> Iterator[Step]:
     origin = zone.origin
-    shown = _shown(origin)
+    name = shown(origin)
     apex = names.key_of(origin) if origin else b""
     place = where(apex) if origin else EVERYWHERE
     if zone.primaries is not None:
@@ -150,7 +90,7 @@ def _of_zone(read: ReadTransaction, zone: Zone, ours: frozenset[bytes]) -> Itera
         if follow is None or (follow.primaries, follow.zonemd) != (zone.primaries, zone.zonemd):
             servers = ", ".join(f"{one.host}:{one.port}" for one in zone.primaries)
             args = (origin, zone.primaries, zone.zonemd)
-            yield Step(f"zone {shown} follows {servers}", FOLLOW, args)
+            yield Step(f"zone {name} follows {servers}", FOLLOW, args)
     rights = own_rights(read, place) or Rights()
     for kind, before, wanted in zip(KINDS, rights, zone.rights, strict=True):
         if wanted is None:
@@ -163,22 +103,22 @@ def _of_zone(read: ReadTransaction, zone: Zone, ours: frozenset[bytes]) -> Itera
         # Whoever is given a right first keeps others from falling back to those of all zones.
         if new:
             yield Step(
-                f"zone {shown}: {kind} for {len(new)} more", ALLOW, (origin, kind, new, False)
+                f"zone {name}: {kind} for {len(new)} more", ALLOW, (origin, kind, new, False)
             )
         if gone:
             yield Step(
-                f"zone {shown}: {kind} for {len(gone)} less", ALLOW, (origin, kind, gone, True)
+                f"zone {name}: {kind} for {len(gone)} less", ALLOW, (origin, kind, gone, True)
             )
     if zone.targets is not None:
         told = own_targets(read, place) or ()
         places = {one[:2] for one in zone.targets}
         for one in zone.targets:
             if one not in told:
-                said = f"zone {shown}: {one.host}:{one.port} is notified"
+                said = f"zone {name}: {one.host}:{one.port} is notified"
                 yield Step(said, NOTIFY, (origin, one, False))
         for one in told:
             if one[:2] not in places and one.key not in ours:
-                said = f"zone {shown}: {one.host}:{one.port} is notified no longer"
+                said = f"zone {name}: {one.host}:{one.port} is notified no longer"
                 yield Step(said, NOTIFY, (origin, one, True))
 
 
@@ -212,23 +152,12 @@ def by_commands(read: ReadTransaction, configured: Configured) -> Iterator[str]:
             yield f"zone {_name(key)}: {len(told)} notified"
 
 
-def missing(before: Configured, now: Configured) -> Iterator[str]:
-    """Keys and zones that were configured and are so no longer, in words."""
-    keys, zones = {key.name for key in now.keys}, {zone.origin for zone in now.zones}
-    yield from (f"key {names.to_text(key.name)}" for key in before.keys if key.name not in keys)
-    yield from (f"zone {_shown(zone.origin)}" for zone in before.zones if zone.origin not in zones)
-
-
 def _place(origin: bytes) -> bytes:
     return where(names.key_of(origin)) if origin else EVERYWHERE
 
 
 def _name(place: bytes) -> str:
-    return _ALL if place == EVERYWHERE else names.to_text(names.wire_of_key(place[1:]))
-
-
-def _shown(origin: bytes) -> str:
-    return names.to_text(origin) if origin else _ALL
+    return ALL if place == EVERYWHERE else names.to_text(names.wire_of_key(place[1:]))
 
 
 # -- doing it

@@ -16,7 +16,7 @@ from registry.core import Core
 from registry.expiring import Walk
 from registry.network import configured
 from registry.network.claims import claims
-from registry.network.configured import Configured
+from registry.network.wanted import Configured
 from registry.rules.acting import OWN, Asker, Known
 from registry.rules.requests import Request
 from registry.tables import transaction

@@ -25,7 +25,7 @@ from typing import Final
 
 from csid.errors import CsidError
 from csid.limits import MAX_WRITER_CONNECTIONS
-from registry.network import configured
+from registry.network import wanted
 from registry.writer import admission
 from registry.writer.keeper import Keeper
 from resolver.server import child_options
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--actors", default="[]", help="as registry.writer.admission.packed has them"
     )
     parser.add_argument(
-        "--configured-fd", type=int, help="memory with what registry.network.configured.packed gave"
+        "--configured-fd", type=int, help="memory with what registry.network.wanted.packed gave"
     )
     options = parser.parse_args(arguments)
     try:
@@ -83,12 +83,12 @@ def run(options: argparse.Namespace) -> None:
     keeper.close()
 
 
-def _configured(fd: int | None) -> configured.Configured | None:
+def _configured(fd: int | None) -> wanted.Configured | None:
     """What the configuration says of keys and zones."""
     if fd is None:
         return None
     # Where others have read to, who have inherited it as well, says nothing.
-    return configured.unpacked(os.pread(fd, os.fstat(fd).st_size, 0))
+    return wanted.unpacked(os.pread(fd, os.fstat(fd).st_size, 0))
 
 
 def _answer(asker: socket.socket) -> None:

@@ -13,7 +13,8 @@ from gateway.configuration.contradictions import contradictions
 from gateway.configuration.load import load
 from gateway.configuration.show import example, shown
 from gateway.configuration.values import ConfigurationError
-from registry.network.configured import Configured, by_commands, steps
+from registry.network.configured import by_commands, steps
+from registry.network.wanted import Configured
 from resolver.store.access import has_data
 from resolver.store.environment import Store
 

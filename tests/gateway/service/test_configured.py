@@ -10,8 +10,8 @@ import pytest
 from csid import names
 from gateway.configuration.between import configured_of
 from gateway.configuration.load import parse
-from registry.network import configured
-from registry.network.configured import by_commands, packed, steps, unpacked
+from registry.network.configured import by_commands, steps
+from registry.network.wanted import Configured, packed, unpacked
 from registry.tables.transaction import open_tables
 from resolver.store.environment import Store
 from resolver.sync.settings import (
@@ -189,7 +189,7 @@ def test_contradictions_are_refused_before_anything_is_served(node: Node) -> Non
 def test_what_is_packed_is_unpacked(node: Node) -> None:
     wanted = configured_of(parse(node.file.read_bytes(), ""))
     assert unpacked(packed(wanted)) == wanted
-    assert unpacked(b"") == configured.Configured()
+    assert unpacked(b"") == Configured()
     assert SECRET not in repr(wanted)
     with Store.open(node.data) as store:
         open_tables(store)
