@@ -10,6 +10,7 @@ from csid.errors import CsidError
 from gateway.configuration.between import configured_of
 from gateway.configuration.sections import Configuration
 from gateway.configuration.values import ALL
+from gateway.http.kind import require_safe
 from resolver.sync.subjects import subject_of
 
 
@@ -45,13 +46,15 @@ def _listeners(found: Configuration) -> Iterator[str]:
 
 
 def _certificates(found: Configuration) -> Iterator[str]:
-    serve, http = found.serve, found.http
+    serve = found.serve
     if serve.listen_tls and not serve.tls_cert:
         yield "[serve] listen-tls without tls-cert: say where the certificate is"
     if not serve.listen_tls and (serve.tls_cert or serve.tls_key or serve.tls_client_ca):
         yield "[serve] certificates without listen-tls: say where they are shown"
-    if http.tls_key and not http.tls_cert:
-        yield "[http] tls-key without tls-cert: say where the certificate is"
+    try:
+        require_safe(found.http)
+    except CsidError as error:
+        yield str(error)
 
 
 def of_keys_and_zones(found: Configuration) -> Iterator[str]:

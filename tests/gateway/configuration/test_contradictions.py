@@ -19,6 +19,7 @@ SECRET = "c2VjcmV0IG9mIHR3byBzZXJ2ZXJzIG9mIGEgdGVzdC4="
         ('[serve]\nlisten-tls = "127.0.0.1:853"', "[serve] listen-tls without tls-cert"),
         ('[serve]\ntls-cert = "a.pem"', "[serve] certificates without listen-tls"),
         ('[http]\ntls-key = "a.pem"', "[http] tls-key without tls-cert"),
+        ('[http]\nlisten = "192.0.2.1:443"', "tokens would be sent in the clear"),
         (
             '[serve]\nlisten = "127.0.0.1:53"\n[metrics]\nlisten = "127.0.0.1:53"',
             "[serve] listen and [metrics] listen: 127.0.0.1:53 is named 2 times",
