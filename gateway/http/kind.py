@@ -12,6 +12,8 @@ from registry.writer.kind import one_pair
 from resolver.server.kinds import Kind, Share
 from resolver.server.sockets import Bound
 
+NAME: Final = "http"  # in the line that says where a server listens
+HTTP_SERVER: Final = "HTTP server"
 _LOOPBACK: Final = ("127.", "::1")
 
 
@@ -35,19 +37,23 @@ def require_safe(said: Http) -> None:
             )
 
 
-def kind_of(said: Http, bound: Sequence[Bound]) -> Kind:
-    """The kind of process, with the sockets it is to serve."""
+def options_of(said: Http) -> list[str]:
+    """What the processes are told."""
     options = ["--per-second", str(said.per_second), "--public-url", said.public_url]
     if said.tls_cert is not None:
         key = said.tls_key or said.tls_cert
         options += ["--tls-cert", str(said.tls_cert.absolute()), "--tls-key", str(key.absolute())]
+    return options
+
+
+def kind_of(bound: Sequence[Bound]) -> Kind:
+    """The kind of process, with the sockets it is to serve."""
     return Kind(
-        "HTTP server",
+        HTTP_SERVER,
         "gateway.http.process",
         partial(_shares, bound),
         counted=("calls", "problems"),
         vital=False,
-        options=tuple(options),
     )
 
 

@@ -25,7 +25,8 @@ from typing import Final
 
 from csid.errors import CsidError
 from csid.limits import MAX_WRITER_CONNECTIONS
-from registry.writer.admission import unpacked
+from registry.network import wanted
+from registry.writer import admission
 from registry.writer.keeper import Keeper
 from resolver.server import child_options
 from resolver.server.counters import open_inherited
@@ -43,6 +44,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--actors", default="[]", help="as registry.writer.admission.packed has them"
     )
+    parser.add_argument(
+        "--configured-fd", type=int, help="memory with what registry.network.wanted.packed gave"
+    )
     options = parser.parse_args(arguments)
     try:
         run(options)
@@ -58,8 +62,10 @@ def run(options: argparse.Namespace) -> None:
     Raises:
         StoreError: the data directory can no longer be used.
     """
-    counters, known = open_inherited(options.counters_fd), unpacked(options.actors)
-    keeper = Keeper(options.data, counters, _most_connections(), known)
+    counters, known = open_inherited(options.counters_fd), admission.unpacked(options.actors)
+    keeper = Keeper(
+        options.data, counters, _most_connections(), known, _configured(options.configured_fd)
+    )
     server = keeper.server
     asker = socket.socket(fileno=options.fd[0])
     asker.setblocking(False)
@@ -75,6 +81,14 @@ def run(options: argparse.Namespace) -> None:
     gc.freeze()  # what is there now stays; looking through it again and again takes time
     server.run(keeper.look)
     keeper.close()
+
+
+def _configured(fd: int | None) -> wanted.Configured | None:
+    """What the configuration says of keys and zones."""
+    if fd is None:
+        return None
+    # Where others have read to, who have inherited it as well, says nothing.
+    return wanted.unpacked(os.pread(fd, os.fstat(fd).st_size, 0))
 
 
 def _answer(asker: socket.socket) -> None:
