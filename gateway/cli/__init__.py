@@ -20,6 +20,8 @@ from typing import Final, NamedTuple, NoReturn
 
 from csid.errors import CsidError
 from gateway.cli.parser import Parser, in_order
+from gateway.language import shown, speak
+from gateway.language.choose import language_of
 from resolver.server.signals import ignore_meaningless
 
 EXIT_ERROR: Final = 2  # the command could not be carried out at all
@@ -110,6 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ignore_meaningless()
     _let_all_texts_out()
     try:
+        speak(language_of(words, os.environ))
         code = _run(words)
         sys.stdout.flush()
     except CsidError as error:
@@ -207,8 +210,8 @@ def _parser(first: Sequence[str]) -> Parser:
 def _bare() -> Parser:
     return Parser(
         prog="csid",
-        usage="csid [--config FILE] [--data DIR] COMMAND ... | csid --version (csid COMMAND --help "
-        "says more)",
+        usage="csid [--config FILE] [--data DIR] [--lang LANG] COMMAND ... | csid --version "
+        "(csid COMMAND --help says more)",
         description="Compute identifiers: assign, store, resolve. 算力标识",
         epilog=_listing(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -228,8 +231,8 @@ def _listing() -> str:
     width = max(map(len, COMMANDS))
     lines = []
     for group, commands in itertools.groupby(COMMANDS.items(), lambda one: one[1].group):
-        lines.append(f"{group}:")
-        lines += [f"  {name:{width}}  {command.purpose}" for name, command in commands]
+        lines.append(f"{shown(group)}:")
+        lines += [f"  {name:{width}}  {shown(command.purpose)}" for name, command in commands]
         lines.append("")
     return "\n".join(lines)
 

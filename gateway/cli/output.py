@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from typing import IO, Final, TypeVar
+from typing import IO, Any, Final, TypeVar
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -21,6 +21,7 @@ from gateway.cli.plain import facts_of as facts_of
 from gateway.cli.plain import print_facts as print_facts
 from gateway.cli.plain import print_json as print_json
 from gateway.cli.plain import state_text as state_text
+from gateway.language import BOTH, shown, spoken
 from registry.rules.case import CHINA
 
 T = TypeVar("T")
@@ -28,13 +29,22 @@ T = TypeVar("T")
 EXIT_OK: Final = 0
 EXIT_BAD_INPUT: Final = 1  # some of the input was wrong; what was right has been done
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+class Spoken(Console):
+    """A console whose texts are put into the language of who reads them."""
+
+    def print(self, *texts: Any, **how: Any) -> None:
+        """Print what is given; of that, texts as `shown` has them."""
+        super().print(*(shown(one) if isinstance(one, str) else one for one in texts), **how)
+
+
+out = Spoken(highlight=False, soft_wrap=True)
+err = Spoken(stderr=True, highlight=False, soft_wrap=True)
 
 
 def complain(message: object) -> None:
     """Print one error line on stderr."""
-    err.print(f"csid: {one_line(str(message))}", markup=False, style="red")
+    err.print(f"csid: {one_line(shown(str(message)))}", markup=False, style="red")
 
 
 def for_data() -> IO[str]:
@@ -50,20 +60,25 @@ def for_data() -> IO[str]:
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
     """Print rows under column heads; colours appear on a terminal only."""
     table = Table(
-        *(Column(column, overflow="fold") for column in columns),
-        title=title or None,
+        *(Column(shown(column), overflow="fold") for column in columns),
+        title=shown(title) or None,
         title_justify="left",
     )
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*("" if cell is None else shown(str(cell)) for cell in row))
     out.print(table)
 
 
 def print_meanings(rows: Iterable[Row], title: str = "") -> None:
     """Print what each part of an identifier means; parts of a segment are indented."""
+    heads = {"zh": "含义", "en": "Meaning"}
+    languages = [one for one in heads if spoken() in (one, BOTH)]
     print_table(
-        ("代码 Code", "含义", "Meaning"),
-        ((f"  {one.code}" if one.part else one.code, one.zh, one.en) for one in rows),
+        ("代码 Code", *(heads[one] for one in languages)),
+        (
+            (f"  {row.code}" if row.part else row.code, *(getattr(row, one) for one in languages))
+            for row in rows
+        ),
         title,
     )
 
@@ -72,9 +87,10 @@ def print_list(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     """Print rows under column heads. A code, in the first column, is never folded, so that it can
     be copied; off a terminal nothing is, and each row is a line.
     """
-    texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    columns = [shown(column) for column in columns]
+    texts = [["" if cell is None else shown(str(cell)) for cell in row] for row in rows]
     if not out.is_terminal:
-        _print_lines([list(columns), *texts])
+        _print_lines([columns, *texts])
         return
     first, *others = columns
     table = Table(

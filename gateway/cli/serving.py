@@ -19,6 +19,7 @@ from gateway.configuration.load import load
 from gateway.configuration.sections import Configuration, Serve
 from gateway.configuration.values import ConfigurationError
 from gateway.http import kind as http
+from gateway.language import shown
 from gateway.metrics import kind as metrics
 from registry.network import wanted
 from registry.sync.kind import SYNC
@@ -124,7 +125,9 @@ class Serving:
             for option in fields(Serve)
             if (value := getattr(self._arguments, option.name)) is not None
         }
-        notices.log_as(found.log.format, found.log.level)
+        # What programs read is always the same.
+        say = str if found.log.format == "json" else shown
+        notices.log_as(found.log.format, found.log.level, say)
         return replace(found, serve=replace(found.serve, **given))
 
     def _remember(self, between: wanted.Configured) -> None:

@@ -26,6 +26,7 @@ from gateway.http.limits import Limits
 from gateway.http.problems import MEDIA_TYPE, Fault, Problem
 from gateway.http.routes import ROUTES
 from gateway.http.work import Work
+from gateway.language.choose import preferred
 from gateway.rdap import objects
 from gateway.rdap.queries import LOOK_UPS, LookUp
 from registry.tables.transaction import TransactionView
@@ -178,10 +179,11 @@ class Application:
 
         return endpoint
 
-    async def _problem(self, _: Request, error: Exception) -> Response:
+    async def _problem(self, request: Request, error: Exception) -> Response:
         self._counters[BATCHES] += 1
         assert isinstance(error, Problem)
-        return Response(_encode(error.body), error.http, error.headers, MEDIA_TYPE)
+        said = error.in_language(preferred(request.headers.get("accept-language", "")))
+        return Response(_encode(said.body), said.http, said.headers, MEDIA_TYPE)
 
     async def _http_problem(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

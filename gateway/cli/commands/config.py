@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from gateway import language
 from gateway.cli import options, output
 from gateway.configuration.between import configured_of
 from gateway.configuration.contradictions import contradictions
@@ -57,7 +58,7 @@ def run_check(args: argparse.Namespace) -> int:
         output.complain(one)
     if wrong:
         raise ConfigurationError(wrong[-1])
-    print("the configuration can be used 配置有效")
+    print(language.shown("the configuration can be used 配置有效"))
     data = args.data or found.node.data
     if data is not None and has_data(data):
         _compare(data, configured_of(found))

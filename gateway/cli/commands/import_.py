@@ -46,7 +46,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         "--ttl",
         type=options.ttl,
         metavar="SECONDS",
-        help="of the names; without it new ones have 300, and others keep theirs 生存时间",
+        help="of the names; without it new ones have 300, and others keep theirs 缓存时间",
     )
     parser.add_argument(
         "--encoding",

@@ -300,6 +300,18 @@ def test_what_is_no_request_is_a_problem(desk: httpx.Client, body: bytes, status
     assert problem["title"] and problem["title_zh"] and problem["detail"]
 
 
+def test_a_problem_is_told_in_the_language_that_is_asked_for(desk: httpx.Client) -> None:
+    body = {"identifier": 1}
+    chinese = desk.post("/v1/identifiers", json=body, headers={"Accept-Language": "zh-CN,en;q=0.5"})
+    english = desk.post("/v1/identifiers", json=body, headers={"Accept-Language": "en"})
+    assert "应为" in chinese.json()["detail"]
+    assert chinese.headers["Content-Language"] == "zh"
+    assert "expected" in english.json()["detail"]
+    assert "Content-Language" not in english.headers
+    same = ("type", "status", "title", "title_zh")
+    assert [chinese.json()[one] for one in same] == [english.json()[one] for one in same]
+
+
 def test_what_is_not_there_is_a_problem(desk: httpx.Client) -> None:
     assert desk.get("/v2/identifiers").json()["type"] == "urn:csid:problem:no-such-path"
     assert desk.delete("/v1/identifiers").status_code == 405

@@ -13,7 +13,7 @@ from registry.zones.asked import Asked
 from resolver.store.environment import Store
 from resolver.sync.access import RIGHTS
 from resolver.sync.settings import EVERYWHERE, Rights, Subject, own_rights, where
-from resolver.sync.subjects import WHO, SubjectError, subject_of, subject_text
+from resolver.sync.subjects import SubjectError, subject_of, subject_text
 
 _HELP: Final = {
     "transfer": "may transfer the zone 允许传送",
@@ -29,8 +29,9 @@ def register(commands: options.Subparsers[argparse.ArgumentParser]) -> None:
         "allow",
         help="who may transfer, update, notify 授权传送、更新与通知",
         description="Give rights to a zone 授权, or take them with --remove: to an address or "
-        "network, to who signs with a key, or to both in one. Without rights to give, those "
-        "there are are listed. A zone that has rights of its own has none of those of --all.",
+        "network, to who signs with a key, or to both in one (WHO is ADDRESS[/LEN], KEY or "
+        "ADDRESS+KEY). Without rights to give, those there are are listed. A zone that has rights "
+        "of its own has none of those of --all.",
     )
     allow.add_argument("origin", nargs="?", metavar="ORIGIN", help="name of the zone 区名")
     allow.add_argument(
@@ -40,7 +41,7 @@ def register(commands: options.Subparsers[argparse.ArgumentParser]) -> None:
     )
     for right in RIGHTS:
         allow.add_argument(
-            _OPTIONS[right], dest=right, nargs="+", action="extend", default=[], metavar=WHO,
+            _OPTIONS[right], dest=right, nargs="+", action="extend", default=[], metavar="WHO",
             help=_HELP[right],
         )  # fmt: skip
     allow.add_argument(
