@@ -17,6 +17,8 @@ PROGRAM: Final = "/usr/bin/csid"
 DATA: Final = "/var/lib/csid/node"  # beside it lies what the user csid has seen of nodes
 _SAMPLES: Final = {  # files of this package
     "csid.service": "usr/lib/systemd/system/csid.service",
+    "csid-escrow.service": "usr/lib/systemd/system/csid-escrow.service",
+    "csid-escrow.timer": "usr/lib/systemd/system/csid-escrow.timer",
     "csid.sysusers": "usr/lib/sysusers.d/csid.conf",
     "csid.tmpfiles": "usr/lib/tmpfiles.d/csid.conf",
 }

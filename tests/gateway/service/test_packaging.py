@@ -56,24 +56,26 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_the_unit_gives_little_to_who_breaks_in(root: Path) -> None:
-    unit = root / "usr/lib/systemd/system/csid.service"
+@pytest.mark.parametrize("name", ["csid.service", "csid-escrow.service"])
+def test_the_unit_gives_little_to_who_breaks_in(root: Path, name: str) -> None:
+    unit = root / "usr/lib/systemd/system" / name
     words = ["security", "--offline=true", "--threshold=20", str(unit)]  # of 100
     looked = subprocess.run([program("systemd-analyze"), *words], capture_output=True, text=True)
-    found = re.search(r"Overall exposure level for csid\.service: ([0-9.]+)", looked.stdout)
+    found = re.search(rf"Overall exposure level for {name}: ([0-9.]+)", looked.stdout)
     assert found is not None, looked
     assert float(found[1]) <= 2.0
     assert looked.returncode == 0
 
 
-def test_systemd_knows_every_word_of_the_unit(root: Path) -> None:
-    unit = root / "usr/lib/systemd/system/csid.service"
+@pytest.mark.parametrize("name", ["csid.service", "csid-escrow.service", "csid-escrow.timer"])
+def test_systemd_knows_every_word_of_the_unit(root: Path, name: str) -> None:
+    unit = root / "usr/lib/systemd/system" / name
     words = ["verify", "--man=no", "--recursive-errors=no", str(unit)]
     looked = subprocess.run([program("systemd-analyze"), *words], capture_output=True, text=True)
     said = [
         line
         for line in (looked.stdout + looked.stderr).splitlines()
-        if "csid.service" in line and "/usr/bin/csid is not executable" not in line
+        if name in line and "/usr/bin/csid is not executable" not in line
     ]
     assert said == []
 
@@ -119,6 +121,28 @@ def test_the_unit_names_the_program_where_it_is(tmp_path: Path) -> None:
         "/opt/csid/bin/csid",
         "/bin/kill",
     ]
+
+
+def test_what_is_registered_is_deposited_by_the_command_of_its_unit(
+    root: Path, tmp_path: Path
+) -> None:
+    data = make_data(tmp_path / "data")
+    assert (
+        subprocess.run([*MODULE, "audit", "key", "--new", "tests", "--data", data]).returncode == 0
+    )
+    file = tmp_path / "csid.toml"
+    file.write_text(f'[node]\ndata = "{data}"\n')
+    said = dict(settings((root / "usr/lib/systemd/system/csid-escrow.service").read_text()))
+    line = said["ExecStart"].replace("/etc/csid/csid.toml", str(file))
+    folder = tmp_path / "escrow"
+    folder.mkdir()
+    words = shlex.split(line.replace(said["ConditionPathIsDirectory"], str(folder)))
+    for count in (1, 2):
+        assert words[0] == files.PROGRAM
+        subprocess.run([*MODULE, *words[1:]], check=True)
+        assert len(list(folder.glob("*.deposit"))) == count
+    key = data / "audit-key.pem.pub"
+    subprocess.run([*MODULE, "escrow", "verify", folder, "--key", key], check=True)
 
 
 def confined() -> None:
