@@ -1,4 +1,4 @@
-"""What nodes tell the national node by UPDATEs (RFC 2136) of names of the root zone beside the cuts,
+"""What nodes tell the national node by UPDATEs (RFC 2136) of names beside the cuts in the root zone,
 such as those of moves and holds: what all of these have in common.
 """
 
