@@ -17,6 +17,7 @@ from csid.identifier import Identifier
 from csid.limits import COMMIT_SECONDS
 from registry.core import Core
 from registry.desk import decided
+from registry.rules.acting import trusted
 from registry.rules.case import day_of
 from registry.rules.decision import Decision
 from registry.rules.requests import Actor, Expire, Lapse, Request, Role
@@ -144,7 +145,7 @@ class Walk:
             return
         if not self._cursor:
             self._next = now + WALK_SECONDS
-        core.peer, core.process = "", 0
+        core.by, core.process = trusted(), 0
         self._cursor = swept(core, self._cursor, int(time.time())).cursor
         self._due = 0.0 if self._cursor else self._next
 

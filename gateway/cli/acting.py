@@ -1,23 +1,28 @@
-"""Who is acting: the options of the commands, the environment, and the login."""
+"""Who is acting: what this process is to the node, and what options and environment claim."""
 
 from __future__ import annotations
 
 import argparse
-import getpass
+import contextlib
 import os
+from dataclasses import replace
 from typing import Final
 
 from csid.errors import CsidError
 from csid.identifier import fold
 from csid.vocabulary import ROLES
-from registry.core import own_peer
+from gateway.acting import known_here
+from registry.core import acting_here
+from registry.rules.acting import Identity
 from registry.rules.policy import MAY_AUDIT
 from registry.rules.requests import Actor, Role
+from registry.service import Registry
+from registry.units import WHOAMI
+from registry.writer import client
 
 ACTOR_VARIABLE: Final = "CSID_ACTOR"
 ROLE_VARIABLE: Final = "CSID_ROLE"
 OWNER_VARIABLE: Final = "CSID_OWNER"
-DEFAULT_ROLE: Final = Role.ADMINISTRATOR.value
 
 
 class ActorError(CsidError):
@@ -26,15 +31,17 @@ class ActorError(CsidError):
 
 def add_actor(parser: argparse.ArgumentParser, role_option: str = "--role") -> None:
     """Add --as, --role and --owner; the second under another name where a node has a role."""
-    group = parser.add_argument_group("who is acting 操作人")
-    group.add_argument(
-        "--as", dest="actor", metavar="NAME", help=f"name 姓名 (${ACTOR_VARIABLE}, or the login)"
+    group = parser.add_argument_group(
+        "who is acting 操作人",
+        "Otherwise the user of this process, as csid whoami shows it; for those who may act for "
+        "others. 代他人操作",
     )
+    group.add_argument("--as", dest="actor", metavar="NAME", help=f"name 姓名 (${ACTOR_VARIABLE})")
     group.add_argument(
         role_option,
         dest="role",
         choices=tuple(ROLES),
-        help=f"in what capacity 角色 (${ROLE_VARIABLE}, or {DEFAULT_ROLE}): "
+        help=f"in what capacity 角色 (${ROLE_VARIABLE}): "
         + ", ".join(f"{word} {zh}" for word, zh in ROLES.items()),
     )
     group.add_argument(
@@ -46,41 +53,72 @@ def add_actor(parser: argparse.ArgumentParser, role_option: str = "--role") -> N
 
 
 def actor_of(args: argparse.Namespace) -> Actor:
-    """Who is acting, as options and environment say.
+    """Who is acting: what this process is to the node, or whom it may act for, as options and
+    environment claim. The writer of the running node says so, else what is configured here.
 
     Raises:
-        ActorError: it is nobody, in no role there is, or a registrar of no owner.
+        ActingError: it is nobody here, or may not act for that one.
+        ActorError: that is in no role there is, or a registrar of no owner.
     """
-    name = args.actor or os.environ.get(ACTOR_VARIABLE) or _login()
-    word = args.role or os.environ.get(ROLE_VARIABLE) or DEFAULT_ROLE
-    if word not in ROLES:
-        raise ActorError(
-            f"${ROLE_VARIABLE}: {word[:40]!r} is no role; use one of {', '.join(ROLES)}"
-        )
-    role = Role(word)
-    peer = own_peer()  # the writer of a running node asks the kernel for it
-    owner = args.acting_for or os.environ.get(OWNER_VARIABLE) or ""
-    if role is not Role.REGISTRAR:
-        return Actor(name, role, peer=peer)
-    if not owner:
-        raise ActorError("a registrar acts for an owner: give its code with --owner")
-    return Actor(name, role, fold(owner), peer)
+    if not hasattr(args, "acts_as"):
+        is_tried = getattr(args, "dry_run", False)  # which asks no writer
+        args.acts_as = _actor_here(args) if is_tried else _whole(identity_of(args).actor)
+    actor: Actor = args.acts_as
+    return actor
 
 
 def require_auditor(args: argparse.Namespace) -> None:
     """Refuse who may not look into the audit log.
 
     Raises:
-        ActorError: the role may not.
+        ActingError, ActorError: as `actor_of`, by what is configured here; or the role may not.
     """
-    actor = actor_of(args)
+    actor = _actor_here(args)
     if actor.role not in MAY_AUDIT:
         allowed = ", ".join(sorted(role.value for role in MAY_AUDIT))
         raise ActorError(f"{actor.name} is {actor.role.value}; the audit log is for: {allowed}")
 
 
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a user id without a name
-        raise ActorError("nobody is logged in by name: say who is acting with --as NAME") from None
+def open_for_writing(args: argparse.Namespace, sync: bool = True) -> Registry:
+    """The registry that --data names, for writing as whoever is configured."""
+    return Registry.open(args.data, True, sync, known_here(args.config))
+
+
+def identity_of(args: argparse.Namespace) -> Identity:
+    """Who this process is, and whom it acts as, as the writer of the running node says, or, where
+    none runs, what is configured here.
+
+    Raises:
+        ActingError, ActorError: as `actor_of`.
+    """
+    writer = client.connected(args.data)
+    if writer is None:
+        return acting_here(args.data, known_here(args.config)).identity(*_claim(args))
+    with contextlib.closing(writer):
+        return Identity.of(writer.perform(WHOAMI, _claim(args)))
+
+
+def _actor_here(args: argparse.Namespace) -> Actor:
+    by = acting_here(args.data, known_here(args.config))
+    return _whole(by.actor(*_claim(args)))
+
+
+def _claim(args: argparse.Namespace) -> tuple[str, str, str]:
+    """Name, role and owner, as options and environment say; empty where they say nothing."""
+    word = args.role or os.environ.get(ROLE_VARIABLE) or ""
+    if word and word not in ROLES:
+        raise ActorError(
+            f"${ROLE_VARIABLE}: {word[:40]!r} is no role; use one of {', '.join(ROLES)}"
+        )
+    owner = args.acting_for or os.environ.get(OWNER_VARIABLE) or ""
+    if word and word != Role.REGISTRAR.value:
+        owner = ""
+    return args.actor or os.environ.get(ACTOR_VARIABLE) or "", word, fold(owner)
+
+
+def _whole(actor: Actor) -> Actor:
+    if actor.role is Role.REGISTRAR and not actor.owner:
+        raise ActorError("a registrar acts for an owner: give its code with --owner")
+    if actor.role is not Role.REGISTRAR and actor.owner:
+        return replace(actor, owner="")
+    return actor

@@ -21,6 +21,7 @@ from resolver.server import log_lines
 
 WORKERS_MAX: Final = 256  # processes per address
 ID_MAX: Final = 2**32 - 2  # of a user or a group
+ACTING_ROLES: Final = ("administrator", "registrar", "auditor", "read-only")
 BACKUPS_MAX: Final = 1_000  # that may stand on each other
 
 
@@ -35,6 +36,13 @@ class Node:
     """`[node]`: the data directory."""
 
     data: Path | None = option(values.path, None, "the data directory", "数据目录", "/var/lib/csid")
+    group: str = option(
+        values.text,
+        "",
+        "a group whose members may ask the running node; what each may do is for [[actor]] to say",
+        "可向运行中的节点提出请求的用户组",
+        "csid",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,15 +137,21 @@ class Http:
 class ActorSection:
     """`[[actor]]`: who acts, by what the operating system says of a process that asks."""
 
-    name: str = option(values.text, "", "under which name it is written down", "姓名", "张三")
+    name: str = option(
+        values.text, "", "under which name it is written down (or the user's)", "姓名", "张三"
+    )
+    user: str = option(values.text, "", "the user whose processes it is", "用户", "zhang")
     uid: int | None = option(
-        values.number(0, ID_MAX), None, "user id of the process", "用户号", 1000
+        values.number(0, ID_MAX), None, "or its number, in place of its name", "用户号", 1000
+    )
+    group: str = option(
+        values.text, "", "or a group, whose users each act under their own name", "用户组", "csid"
     )
     gid: int | None = option(
-        values.number(0, ID_MAX), None, "group id of the process", "组号", 1000
+        values.number(0, ID_MAX), None, "or its number, in place of its name", "组号", 1000
     )
     role: str = option(
-        values.word("administrator", "registrar", "auditor", "read-only"),
+        values.word(*ACTING_ROLES),
         "read-only",
         "in what capacity",
         "角色",
@@ -145,8 +159,12 @@ class ActorSection:
     owner: str = option(
         values.text, "", "the owner that a registrar acts for", "所代表主体", "91330106609120272F"
     )
-    acts_for_others: bool = option(
-        values.flag, False, "whether it is believed when it says who acts", "可否代他人操作"
+    acts_for: tuple[str, ...] = option(
+        values.several(values.word(*ACTING_ROLES)),
+        (),
+        "in which roles it is believed when it says that it acts for others",
+        "可代他人行使的角色",
+        ("registrar",),
     )
 
 

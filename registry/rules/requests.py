@@ -53,8 +53,8 @@ class Actor:
     """Who asks; ``owner`` is the one that a registrar acts for, of a node its name, empty for every
     other role.
 
-    ``name`` and ``role`` are what somebody says of himself; ``peer`` is what the operating system
-    says: "UID/GID" of the process that asked.
+    Made of a process and its claim by `acting.py` alone. ``peer`` is what the operating system says
+    of the process: "UID/GID", and who it truly is where it acts for another.
     """
 
     name: str

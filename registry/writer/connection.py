@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from csid.limits import MAX_IN_FLIGHT, WRITER_ANSWER_OCTETS, WRITER_READ_OCTETS
+from registry.rules.acting import Acting
 from registry.writer import protocol
-from registry.writer.address import peer_of, process_of
+from registry.writer.address import process_of
 from registry.writer.protocol import Frames, ProtocolError
 from resolver.server import forwarded
 
@@ -18,7 +19,7 @@ class Connection:
 
     Attributes:
         sock: the socket, which never makes us wait.
-        peer: who is at the other end, as `Actor.peer` has it.
+        by: how the process at the other end acts.
         in_flight: asked and not answered.
         out: what it is to be told.
         ended: nothing more is taken from it; it is closed once all is answered.
@@ -32,20 +33,20 @@ class Connection:
         "_broken",
         "_frames",
         "_greeted",
+        "by",
         "counted",
         "ended",
         "in_flight",
         "out",
-        "peer",
         "process",
         "since",
         "sock",
         "watched",
     )
 
-    def __init__(self, sock: socket.socket, now: float) -> None:
+    def __init__(self, sock: socket.socket, now: float, by: Acting) -> None:
         self.sock = sock
-        self.peer = peer_of(sock)
+        self.by = by
         self.process = process_of(sock)
         self.in_flight = 0
         self.counted = 0

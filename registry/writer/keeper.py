@@ -11,9 +11,10 @@ from typing import Any, Final
 from csid.errors import BusyError, StoreError
 from registry import units
 from registry.audit import AuditError
-from registry.core import Core
+from registry.core import Core, keeper_of, login_of
 from registry.expiring import Walk
 from registry.network.claims import claims
+from registry.rules.acting import Acting, Known, Peer
 from registry.rules.requests import Request
 from registry.tables import transaction
 from registry.writer import protocol
@@ -32,6 +33,26 @@ SWEEP_SECONDS: Final = 5.0  # between two looks for what is doomed
 READERS_SECONDS: Final = 60.0  # between two looks for reader slots of processes that died
 
 
+class Actors:
+    """Who may ask, as the configuration says; here, that it says nothing.
+
+    Attributes:
+        group: whose members may connect, besides who owns the data directory.
+    """
+
+    group: int | None = None
+
+    def known(self) -> Sequence[Known]:
+        """Those that are configured; the same tuple until that changes."""
+        return ()
+
+    def look(self) -> None:
+        """Called in each turn: see now and then whether the configuration has changed."""
+
+
+NO_ACTORS: Final = Actors()
+
+
 class Keeper:
     """Writes one data directory, once nobody else does.
 
@@ -39,11 +60,15 @@ class Keeper:
         data: the directory.
         counters: requests and commits are counted there.
         most: connections at a time.
+        actors: who may ask.
     """
 
-    def __init__(self, data: Path, counters: Counters, most: int) -> None:
+    def __init__(
+        self, data: Path, counters: Counters, most: int, actors: Actors = NO_ACTORS
+    ) -> None:
         self.server = Server(self, counters, most)
         self._data = data
+        self._actors = actors
         self._place: Place | None = None
         self._store: Store | None = None
         self._core: Core | None = None
@@ -56,6 +81,7 @@ class Keeper:
 
     def look(self) -> float:
         """Listen, if that can be done now; in how many seconds to look again."""
+        self._actors.look()
         if self._store is None and (now := time.monotonic()) >= self._due:
             try:
                 listens = self._begin()
@@ -86,7 +112,8 @@ class Keeper:
         if identity(self._data) != found:
             raise StoreError("another directory was put in its place just now")
         self._sweep_due = self._readers_due = time.monotonic() + SWEEP_SECONDS
-        self.server.listen(self._place.listen(), protocol.hello(found.data))
+        listener = self._place.listen(group=self._actors.group)
+        self.server.listen(listener, protocol.hello(found.data))
         self.server.listen_for_updates(self._place.listen(UPDATES))
         return True
 
@@ -123,11 +150,15 @@ class Keeper:
         assert self._store is not None
         return updates.failed(self._store, waiting, error, int(time.time()))
 
-    def perform(self, peer: str, name: str, args: Any) -> Any:
-        """Carry out one unit for a peer."""
+    def perform(self, by: Acting, name: str, args: Any) -> Any:
+        """Carry out one unit for a process."""
         core = self._opened()
-        core.peer, core.process = peer, self.server.process
+        core.by, core.process = by, self.server.process
         return units.perform(core, name, args)
+
+    def acting(self, peer: Peer) -> Acting:
+        """How a process acts that has connected."""
+        return Acting(peer, keeper_of(self._data), self._actors.known, login_of)
 
     def rest(self) -> None:
         """Give up what nobody goes on with, remove what is doomed, free the reader slots of

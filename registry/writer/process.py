@@ -25,7 +25,7 @@ from typing import Final
 
 from csid.errors import CsidError
 from csid.limits import MAX_WRITER_CONNECTIONS
-from registry.writer.keeper import Keeper
+from registry.writer.keeper import NO_ACTORS, Actors, Keeper
 from resolver.server import child_options
 from resolver.server.counters import open_inherited
 from resolver.server.notices import tell
@@ -35,25 +35,35 @@ _IGNORED: Final = (signal.SIGHUP, signal.SIGUSR1, signal.SIGINT)  # the supervis
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write until SIGTERM."""
+    """Write until SIGTERM; who may ask is not configured."""
+    return serve(child_options.parser("registry.writer.process", __doc__).parse_args(arguments))
+
+
+def serve(options: argparse.Namespace, actors: Actors = NO_ACTORS) -> int:
+    """Write until SIGTERM; the exit code.
+
+    Args:
+        options: of every process of a server.
+        actors: who may ask.
+    """
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
-    options = child_options.parser("registry.writer.process", __doc__).parse_args(arguments)
     try:
-        run(options)
+        run(options, actors)
     except (CsidError, OSError) as error:
         tell(f"writer: {error}", "error", "ended")
         return 1
     return 0
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace, actors: Actors) -> None:
     """Write until SIGTERM.
 
     Raises:
         StoreError: the data directory can no longer be used.
     """
-    keeper = Keeper(options.data, open_inherited(options.counters_fd), _most_connections())
+    counters = open_inherited(options.counters_fd)
+    keeper = Keeper(options.data, counters, _most_connections(), actors)
     server = keeper.server
     asker = socket.socket(fileno=options.fd[0])
     asker.setblocking(False)

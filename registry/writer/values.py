@@ -18,11 +18,12 @@ from csid import record
 from csid.errors import CsidError
 from csid.identifier import Identifier, parse
 from csid.record import RECORD_OCTETS_MAX, Record
+from registry.rules.acting import Acting
 from registry.rules.decide import DECISIONS
 from registry.rules.plan import Plan
-from registry.rules.requests import Actor, Body, Request, Role
+from registry.rules.requests import Actor, Body, Request
 
-_KEPT: Final = 4_096  # actors and records that were read last: most requests have those of others
+_KEPT: Final = 4_096  # records that were read last: most requests have those of others
 
 
 class ValuesError(CsidError):
@@ -41,10 +42,11 @@ def pack_request(request: Request) -> list[object]:
     return [*pack_actor(request.actor), request.reason, request.key, *pack(request.body)]
 
 
-def read_request(values: object, peer: str) -> Request:
-    """The request in plain values, of a process that the operating system knows as ``peer``.
+def read_request(values: object, by: Acting) -> Request:
+    """The request in plain values, asked by a process.
 
     Raises:
+        ActingError: that is nobody here, or not who it says.
         ValuesError: it is none.
     """
     if type(values) is not tuple or len(values) < 6:
@@ -53,7 +55,7 @@ def read_request(values: object, peer: str) -> Request:
     for text in (name, role, owner, reason, key):
         if type(text) is not str:
             raise ValuesError(f"expected text, given {type(text).__name__}")
-    return Request(_actor(name, role, owner, peer), read(what, _BODIES), reason, key)
+    return Request(_actor(by, name, role, owner), read(what, _BODIES), reason, key)
 
 
 def pack_actor(actor: Actor) -> list[object]:
@@ -61,21 +63,21 @@ def pack_actor(actor: Actor) -> list[object]:
     return [actor.name, actor.role.value, actor.owner]
 
 
-def read_actor(values: object, peer: str) -> Actor:
-    """The actor in plain values.
+def read_actor(values: object, by: Acting) -> Actor:
+    """The actor that a process is, or acts for as plain values say.
 
     Raises:
-        ValuesError: it is none.
+        ActingError: that is nobody here, or not who it says.
+        ValuesError: they are none.
     """
     if type(values) is not tuple or len(values) != 3 or {*map(type, values)} != {str}:
         raise ValuesError("expected an actor: name, role, owner")
-    return _actor(*values, peer)
+    return _actor(by, *values)
 
 
-@lru_cache(_KEPT)
-def _actor(name: str, role: str, owner: str, peer: str) -> Actor:
+def _actor(by: Acting, name: str, role: str, owner: str) -> Actor:
     try:
-        return Actor(name, Role(role), owner, peer)
+        return by.actor(name, role, owner)
     except ValueError:
         raise ValuesError(f"{role[:40]!r} is no role") from None
 

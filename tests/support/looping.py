@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from registry.rules.acting import Acting, Peer, nothing_said
 from registry.rules.decision import Decision
 from registry.rules.requests import Assign, Request
 from registry.rules.status import Status
@@ -49,7 +50,10 @@ class Work:
             for requests in waiting
         ]
 
-    def perform(self, peer: str, name: str, args: Any) -> Any:
+    def acting(self, peer: Peer) -> Acting:
+        return Acting(peer, peer.uid, nothing_said, lambda _: "us")
+
+    def perform(self, by: Acting, name: str, args: Any) -> Any:
         self.log.append(name)
         return self.units[name](args)
 

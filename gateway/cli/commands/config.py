@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from gateway import acting
 from gateway.cli import options
 from gateway.configuration.load import load
 from gateway.configuration.show import example, shown
@@ -40,7 +41,10 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 
 def run_check(args: argparse.Namespace) -> int:
     """Read it; errors tell what is wrong."""
-    load(args.config)
+    found = load(args.config)
+    acting.known_of(found)
+    if found.node.group:
+        acting.group_id(found.node.group, "[node] group")
     print("the configuration can be used 配置有效")
     return 0
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 
 from csid.address import Address
+from gateway.acting import known_of
 from gateway.cli import options
 from gateway.cli.version import version
 from gateway.configuration import values
 from gateway.configuration.load import load
+from gateway.configuration.places import DEFAULT_FILE, file_here
 from gateway.configuration.sections import WORKERS_MAX, Configuration, Http, Serve, workers_here
 from gateway.http.kind import kind_of, require_safe
+from gateway.writing import kind_of as writer_of
 from registry.sync.kind import SYNC
-from registry.writer.kind import WRITER
 from resolver.server import notices, rate_limit, supervisor, tap
 from resolver.server.credentials import Credentials, CredentialsError
 from resolver.server.kinds import TCP_SERVER, UDP_WORKER
@@ -84,7 +87,9 @@ def run(arguments: argparse.Namespace) -> int:
         if (value := getattr(arguments, option.name)) is not None
     }
     said = replace(found.serve, **given)
-    return _serve(arguments.data, said, found.http, _added(found, said.nsid))
+    known_of(found)  # so that what is wrong there is told at once
+    file = file_here(arguments.config, os.environ) or DEFAULT_FILE
+    return _serve(arguments.data, said, found.http, _added(found, said.nsid), file)
 
 
 def _added(found: Configuration, nsid: str) -> dict[str, list[str]]:
@@ -102,7 +107,9 @@ def _added(found: Configuration, nsid: str) -> dict[str, list[str]]:
     return added
 
 
-def _serve(data: Path, said: Serve, http: Http, added: Mapping[str, Sequence[str]]) -> int:
+def _serve(
+    data: Path, said: Serve, http: Http, added: Mapping[str, Sequence[str]], file: Path
+) -> int:
     require_safe(http)
     workers = said.workers or workers_here()
 
@@ -127,7 +134,7 @@ def _serve(data: Path, said: Serve, http: Http, added: Mapping[str, Sequence[str
             workers,
             said.nsid,
             ready,
-            further=(WRITER, SYNC, *further),
+            further=(writer_of(file), SYNC, *further),
             tls=_tls(said, opened),
             software=version(),
             added=added,

@@ -1,0 +1,162 @@
+"""Who may act, as the configuration has it, for the rules (`registry.rules.acting`)."""
+
+from __future__ import annotations
+
+import contextlib
+import grp
+import pwd
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from csid.errors import CsidError, IdentifierError
+from csid.identifier import fold
+from gateway.configuration.load import load
+from gateway.configuration.sections import ActorSection, Configuration
+from gateway.configuration.values import ConfigurationError
+from registry.rules.acting import Known
+from registry.rules.requests import ACTOR_MAX, Role
+from registry.rules.texts import text_fault
+from registry.writer.keeper import Actors
+from resolver.server.notices import tell
+
+LOOK_SECONDS: Final = 1.0  # between two looks whether the file has changed
+
+
+def known_of(found: Configuration) -> tuple[Known, ...]:
+    """Those that the configuration knows by user or group.
+
+    Raises:
+        ConfigurationError: an actor is not said as a whole, or is none of this machine.
+    """
+    made = [_known(one, f"[[actor]] number {at}") for at, one in enumerate(found.actor, start=1)]
+    seen: dict[tuple[int | None, int | None], int] = {}
+    for at, one in enumerate(made, start=1):
+        before = seen.setdefault((one.uid, one.gid), at)
+        if before != at:
+            raise ConfigurationError(
+                f"[[actor]] number {at}: is the user or group of number {before}: which of the two "
+                "acts? Leave one out"
+            )
+    return tuple(made)
+
+
+def _known(said: ActorSection, where: str) -> Known:
+    ways = [said.user != "", said.uid is not None, said.group != "", said.gid is not None]
+    if sum(ways) != 1:
+        raise ConfigurationError(
+            f"{where}: expected one of user, uid, group, gid, to tell whose processes it is; given "
+            f"are {sum(ways) or 'none'}"
+        )
+    role = Role(said.role)
+    if role is Role.REGISTRAR and not said.owner:
+        raise ConfigurationError(
+            f'{where}: a registrar acts for an owner: give its code, owner = "CODE"'
+        )
+    if role is not Role.REGISTRAR and said.owner:
+        raise ConfigurationError(f"{where}: owner is for a registrar; it is {said.role}")
+    fault = text_fault("name", said.name, ACTOR_MAX, 0)
+    if fault is not None:
+        raise ConfigurationError(f"{where}: {fault.detail}")
+    try:
+        owner = fold(said.owner) if said.owner else ""
+    except IdentifierError as error:
+        raise ConfigurationError(f"{where} owner: {error}") from None
+    acts_for = frozenset(map(Role, said.acts_for))
+    uid = _uid(said.user, where) if said.user else said.uid
+    gid = group_id(said.group, where) if said.group else said.gid
+    return Known(said.name, role, owner, acts_for, uid, gid)
+
+
+def _uid(name: str, where: str) -> int:
+    try:
+        return pwd.getpwnam(name).pw_uid
+    except KeyError:
+        raise ConfigurationError(f"{where}: there is no user {name[:40]!r} here") from None
+
+
+def group_id(name: str, where: str) -> int:
+    """The number of a group.
+
+    Raises:
+        ConfigurationError: there is none of this name on this machine.
+    """
+    try:
+        return grp.getgrnam(name).gr_gid
+    except KeyError:
+        raise ConfigurationError(f"{where}: there is no group {name[:40]!r} here") from None
+
+
+def known_here(file: Path | None) -> Callable[[], Sequence[Known]]:
+    """Those that the configuration of a command knows, read when they are first asked for.
+
+    Args:
+        file: as `load` takes it.
+    """
+    kept: list[tuple[Known, ...]] = []
+
+    def known() -> Sequence[Known]:
+        if not kept:
+            kept.append(known_of(load(file)))
+        return kept[0]
+
+    return known
+
+
+class ConfiguredActors(Actors):
+    """Those that a file knows, read again when it has changed. As long as it says what cannot be,
+    or is gone, what it said before holds.
+
+    Args:
+        file: of the configuration; it need not be there yet.
+        clock: seconds, from any beginning.
+
+    Raises:
+        ConfigurationError: the file is there, and says what cannot be.
+    """
+
+    def __init__(self, file: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._file = file
+        self._clock = clock
+        self._due = 0.0
+        self._stamp: tuple[int, ...] = ()
+        self._known: tuple[Known, ...] = ()
+        self._stamp = self._stamp_now()
+        if self._stamp:
+            self._read()
+
+    def known(self) -> Sequence[Known]:
+        """Those that are configured."""
+        return self._known
+
+    def look(self) -> None:
+        """See now and then whether the file has changed."""
+        now = self._clock()
+        if now < self._due:
+            return
+        self._due = now + LOOK_SECONDS
+        stamp = self._stamp_now()
+        if stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            if not stamp:
+                raise ConfigurationError(f"{self._file}: is gone")
+            self._read()
+        except CsidError as error:
+            tell(f"{error}; who may act stays as it was", "error", "actors")
+        else:
+            tell(f"{self._file}: {len(self._known)} actors are known now", "info", "actors")
+
+    def _read(self) -> None:
+        found = load(self._file)
+        known = known_of(found)
+        group = group_id(found.node.group, "[node] group") if found.node.group else None
+        self._known, self.group = known, group
+
+    def _stamp_now(self) -> tuple[int, ...]:
+        with contextlib.suppress(OSError):
+            found = self._file.stat()
+            return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+        return ()
