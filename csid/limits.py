@@ -24,6 +24,7 @@ MAX_CHAIN_OCTETS: Final = 4_500  # of aliases in an answer; behind them any RRse
 COMPRESSED_OCTETS: Final = 4_096  # of answer and authority; larger ones are not made to fit
 PADDED_OCTETS: Final = 468  # answers over TLS are padded to multiples of it (RFC 8467 section 4.1)
 PADDED_QUERY_OCTETS: Final = 128  # and so are queries
+MAX_ACTOR_CHARACTERS: Final = 64  # of the name of who acts
 MAX_NSID_OCTETS: Final = 128  # so that the longest question with all options fits 512 octets
 MAX_OPTIONS: Final = 32  # EDNS options read from one OPT record
 

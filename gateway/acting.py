@@ -10,14 +10,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from csid.errors import CsidError, IdentifierError
-from csid.identifier import fold
+from csid.errors import CsidError
 from gateway.configuration.load import load
 from gateway.configuration.sections import ActorSection, Configuration
 from gateway.configuration.values import ConfigurationError
 from registry.rules.acting import Known
-from registry.rules.requests import ACTOR_MAX, Role
-from registry.rules.texts import text_fault
+from registry.rules.requests import Role
 from registry.writer.keeper import Actors
 from resolver.server.notices import tell
 
@@ -28,7 +26,8 @@ def known_of(found: Configuration) -> tuple[Known, ...]:
     """Those that the configuration knows by user or group.
 
     Raises:
-        ConfigurationError: an actor is not said as a whole, or is none of this machine.
+        ConfigurationError: an actor is not said as a whole, is none of this machine, or stands there
+            twice.
     """
     made = [_known(one, f"[[actor]] number {at}") for at, one in enumerate(found.actor, start=1)]
     seen: dict[tuple[int | None, int | None], int] = {}
@@ -43,30 +42,15 @@ def known_of(found: Configuration) -> tuple[Known, ...]:
 
 
 def _known(said: ActorSection, where: str) -> Known:
-    ways = [said.user != "", said.uid is not None, said.group != "", said.gid is not None]
-    if sum(ways) != 1:
+    ways = (said.user, said.group, said.uid is not None, said.gid is not None)
+    if sum(map(bool, ways)) != 1:
         raise ConfigurationError(
-            f"{where}: expected one of user, uid, group, gid, to tell whose processes it is; given "
-            f"are {sum(ways) or 'none'}"
+            f"{where}: expected one of user, uid, group, gid, to tell whose processes it is"
         )
-    role = Role(said.role)
-    if role is Role.REGISTRAR and not said.owner:
-        raise ConfigurationError(
-            f'{where}: a registrar acts for an owner: give its code, owner = "CODE"'
-        )
-    if role is not Role.REGISTRAR and said.owner:
-        raise ConfigurationError(f"{where}: owner is for a registrar; it is {said.role}")
-    fault = text_fault("name", said.name, ACTOR_MAX, 0)
-    if fault is not None:
-        raise ConfigurationError(f"{where}: {fault.detail}")
-    try:
-        owner = fold(said.owner) if said.owner else ""
-    except IdentifierError as error:
-        raise ConfigurationError(f"{where} owner: {error}") from None
-    acts_for = frozenset(map(Role, said.acts_for))
     uid = _uid(said.user, where) if said.user else said.uid
     gid = group_id(said.group, where) if said.group else said.gid
-    return Known(said.name, role, owner, acts_for, uid, gid)
+    acts_for = frozenset(map(Role, said.acts_for))
+    return Known(said.name, Role(said.role), said.owner, acts_for, uid, gid)
 
 
 def _uid(name: str, where: str) -> int:

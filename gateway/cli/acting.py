@@ -13,7 +13,7 @@ from csid.identifier import fold
 from csid.vocabulary import ROLES
 from gateway.acting import known_here
 from registry.core import acting_here
-from registry.rules.acting import Identity
+from registry.rules.acting import ActingError, Identity, trusted
 from registry.rules.policy import MAY_AUDIT
 from registry.rules.requests import Actor, Role
 from registry.service import Registry
@@ -61,10 +61,18 @@ def actor_of(args: argparse.Namespace) -> Actor:
         ActorError: that is in no role there is, or a registrar of no owner.
     """
     if not hasattr(args, "acts_as"):
-        is_tried = getattr(args, "dry_run", False)  # which asks no writer
-        args.acts_as = _actor_here(args) if is_tried else _whole(identity_of(args).actor)
+        is_tried = getattr(args, "dry_run", False)
+        args.acts_as = _whole(_tried_as(args) if is_tried else identity_of(args).actor)
     actor: Actor = args.acts_as
     return actor
+
+
+def _tried_as(args: argparse.Namespace) -> Actor:
+    """Whom a dry run is as: what would come of it, for anybody to ask."""
+    try:
+        return _actor_here(args)
+    except ActingError:
+        return trusted().actor(*_claim(args))
 
 
 def require_auditor(args: argparse.Namespace) -> None:

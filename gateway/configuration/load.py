@@ -98,7 +98,10 @@ def _section(kind: type[S], said: Any, where: str) -> S:
         except ValueError as error:
             shown = str(value)[:80]
             raise ConfigurationError(f"{where} {name}: {shown!r}: expected {error}") from None
-    return kind(**found)
+    try:
+        return kind(**found)
+    except ValueError as error:
+        raise ConfigurationError(f"{where}: expected {error}") from None
 
 
 def _require_known(said: Table, known: Iterable[str], where: str, what: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from csid.address import Address
-from csid.vocabulary import Words
+from csid.vocabulary import ROLES, Words
 from gateway.configuration import values
 from gateway.configuration.values import Reader
 from resolver.client.settings import DEFAULTS, REMEMBERED_MAX, SECONDS_MAX
@@ -21,7 +21,7 @@ from resolver.server import log_lines
 
 WORKERS_MAX: Final = 256  # processes per address
 ID_MAX: Final = 2**32 - 2  # of a user or a group
-ACTING_ROLES: Final = ("administrator", "registrar", "auditor", "read-only")
+REGISTRAR: Final = "registrar"  # the role that has an owner
 BACKUPS_MAX: Final = 1_000  # that may stand on each other
 
 
@@ -138,7 +138,7 @@ class ActorSection:
     """`[[actor]]`: who acts, by what the operating system says of a process that asks."""
 
     name: str = option(
-        values.text, "", "under which name it is written down (or the user's)", "姓名", "张三"
+        values.actor, "", "under which name it is written down (or the user's)", "姓名", "张三"
     )
     user: str = option(values.text, "", "the user whose processes it is", "用户", "zhang")
     uid: int | None = option(
@@ -151,21 +151,25 @@ class ActorSection:
         values.number(0, ID_MAX), None, "or its number, in place of its name", "组号", 1000
     )
     role: str = option(
-        values.word(*ACTING_ROLES),
+        values.word(*ROLES),
         "read-only",
         "in what capacity",
         "角色",
     )
     owner: str = option(
-        values.text, "", "the owner that a registrar acts for", "所代表主体", "91330106609120272F"
+        values.owner, "", "the owner that a registrar acts for", "所代表主体", "91330106673959654P"
     )
     acts_for: tuple[str, ...] = option(
-        values.several(values.word(*ACTING_ROLES)),
+        values.several(values.word(*ROLES)),
         (),
         "in which roles it is believed when it says that it acts for others",
         "可代他人行使的角色",
-        ("registrar",),
+        (REGISTRAR,),
     )
+
+    def __post_init__(self) -> None:
+        if (self.role == REGISTRAR) != bool(self.owner):
+            raise ValueError('owner = "CODE" for a registrar, and for nobody else')
 
 
 @dataclass(frozen=True, slots=True)

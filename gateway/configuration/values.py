@@ -12,10 +12,12 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, TypeVar
 
-from csid import address, names
+from csid import address, names, scheme, segments
 from csid.address import Address, AddressError
-from csid.errors import CsidError, DomainNameError
-from csid.limits import MAX_NSID_OCTETS
+from csid.errors import CsidError, DomainNameError, IdentifierError
+from csid.fields import hidden_in
+from csid.identifier import fold
+from csid.limits import MAX_ACTOR_CHARACTERS, MAX_NSID_OCTETS
 from resolver.client.settings import DEFAULT_PORT
 from resolver.server import tap_frames
 from resolver.server.sockets import ListenError, listen_address
@@ -96,6 +98,27 @@ def domain(value: Any) -> str:
     except DomainNameError as error:
         raise ValueError(f"a domain name: {error}") from None
     return str(value)
+
+
+def actor(value: Any) -> str:
+    """Who acts, by name; empty: nothing is said."""
+    said = text(value)
+    if said.isspace() or len(said) > MAX_ACTOR_CHARACTERS or hidden_in(said):
+        raise ValueError(
+            f"a name of at most {MAX_ACTOR_CHARACTERS} characters, all of which can be seen"
+        )
+    return said
+
+
+def owner(value: Any) -> str:
+    """The code of an owner; empty: none is said."""
+    code = fold(text(value))
+    try:
+        if code:
+            segments.require(scheme.load().segment("owner"), code)
+    except IdentifierError as error:
+        raise ValueError(f"the code of an owner: {error}") from None
+    return code
 
 
 def nsid(value: Any) -> str:

@@ -14,13 +14,14 @@ from typing import Any, ClassVar, Final
 import msgpack
 
 from csid.identifier import Identifier
+from csid.limits import MAX_ACTOR_CHARACTERS
 from csid.record import Record, encode
 from registry.rules.lifecycle import Verb
 from registry.rules.participants import Judgement
 from registry.tables.enums import FilingState, Kind, LockKind
 
 TEXT_MAX: Final = 200  # characters of a name, a contact or a reason
-ACTOR_MAX: Final = 64  # characters of an actor's name
+ACTOR_MAX: Final = MAX_ACTOR_CHARACTERS
 KEY_MAX: Final = 128  # characters of an idempotency key
 REFERENCE_MAX: Final = 200  # characters of a prefix or pool code before it is looked at
 

@@ -98,7 +98,8 @@ def read_query(
             )
         parts[name] = max(wanted, begun, key=len)
     for name, part in parts.items():
-        if part and not part.replace("-", "" if name == "spec" else "-").isalnum():
+        bare = part.replace("-", "" if name == "spec" else "-")
+        if part and not (bare.isascii() and bare.isalnum()):
             raise IdentifierError(name, 0, f"{part!r} begins no {name}; expected 0-9 A-Z")
     return Query(
         **parts,
@@ -148,7 +149,8 @@ def find(seen: View, query: Query, after: str = "") -> Iterator[Found]:
     """
     cursor = fold(after)
     beyond = _matching(query)
-    if cursor and (cursor.count("/") != len(SEGMENTS) - 1 or beyond(cursor)):
+    is_whole = cursor.isascii() and cursor.count("/") == len(SEGMENTS) - 1
+    if cursor and (not is_whole or beyond(cursor)):
         raise IdentifierError(
             "identifier", 0, f"{after[:80]!r} is not what this search finds; nothing comes after it"
         )

@@ -80,6 +80,22 @@ def test_what_is_no_prefix_is_refused(listed: Path, prefix: str) -> None:
     assert (ran.code, ran.out) == (2, "") and ran.err
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--type", "ø"), "begins no type"),
+        (("--industry", "٦٤"), "begins no industry"),
+        (("--location", "é3"), "begins no location"),
+        (("--after", "ø/6450/330106/ACV/H60M07A1-0001-FY"), "nothing comes after it"),
+    ],
+)
+def test_letters_that_no_code_has_are_refused(
+    listed: Path, words: tuple[str, str], told: str
+) -> None:
+    ran = run("list", *words, "--data", listed)
+    assert (ran.code, ran.out, told in ran.err) == (2, "", True), ran
+
+
 def test_output_to_a_closed_pipe_is_no_error(listed: Path) -> None:
     words = f"{sys.executable} -m gateway.cli list --data {listed} | head -1"
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}

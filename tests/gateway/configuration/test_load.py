@@ -69,7 +69,10 @@ def test_what_is_shown_is_read_as_it_was(serve: Serve, node: Node) -> None:
         ("[node]\ndata = 1\n", "[node] data: '1': expected a path"),
         ("serve = 1\n", "[serve]: expected a section"),
         ("[actor]\nuid = 1\n", "actor: may come many times: write [[actor]]"),
-        ("[[actor]]\n[[actor]]\nrole = 'king'\n", "[[actor]] number 2 role: 'king': expected one"),
+        (
+            "[[actor]]\nname = 'a'\nuid = 1\n[[actor]]\nrole = 'king'\n",
+            "[[actor]] number 2 role: 'king': expected one",
+        ),
         ("[[node]]\n", "[node]: expected a section"),
         ("[serve\n", "no TOML: "),
         ("[serve]\nlisten_tls = []\n", "listen_tls: no such option; did you mean listen-tls?"),
