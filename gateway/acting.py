@@ -26,8 +26,8 @@ def known_of(found: Configuration) -> tuple[Known, ...]:
     """Those that the configuration knows by user or group.
 
     Raises:
-        ConfigurationError: an actor is not said as a whole, is none of this machine, or stands there
-            twice.
+        ConfigurationError: an actor is not said as a whole, stands there twice, or is none of this
+            machine.
     """
     made = [_known(one, f"[[actor]] number {at}") for at, one in enumerate(found.actor, start=1)]
     seen: dict[tuple[int | None, int | None], int] = {}

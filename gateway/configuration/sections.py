@@ -150,12 +150,7 @@ class ActorSection:
     gid: int | None = option(
         values.number(0, ID_MAX), None, "or its number, in place of its name", "组号", 1000
     )
-    role: str = option(
-        values.word(*ROLES),
-        "read-only",
-        "in what capacity",
-        "角色",
-    )
+    role: str = option(values.word(*ROLES), "read-only", "in what capacity", "角色", REGISTRAR)
     owner: str = option(
         values.owner, "", "the owner that a registrar acts for", "所代表主体", "91330106673959654P"
     )
