@@ -6,7 +6,7 @@ import contextlib
 import grp
 import pwd
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -29,24 +29,40 @@ def known_of(found: Configuration) -> tuple[Known, ...]:
         ConfigurationError: an actor is not said as a whole, stands there twice, or is none of this
             machine.
     """
-    made = [_known(one, f"[[actor]] number {at}") for at, one in enumerate(found.actor, start=1)]
-    seen: dict[tuple[int | None, int | None], int] = {}
-    for at, one in enumerate(made, start=1):
-        before = seen.setdefault((one.uid, one.gid), at)
-        if before != at:
-            raise ConfigurationError(
-                f"[[actor]] number {at}: is the user or group of number {before}: which of the two "
-                "acts? Leave one out"
-            )
-    return tuple(made)
+    return _all_known(found)[0]
+
+
+def _all_known(found: Configuration) -> tuple[tuple[Known, ...], dict[str, Known]]:
+    """Those who are known by user or group, and those who are by a name of a certificate."""
+    processes: list[Known] = []
+    certificates: dict[str, Known] = {}
+    seen: dict[object, int] = {}
+    for at, said in enumerate(found.actor, start=1):
+        one = _known(said, f"[[actor]] number {at}")
+        marks: list[object] = [*said.certificate]
+        if one.uid is not None or one.gid is not None:
+            processes.append(one)
+            marks.append((one.uid, one.gid))
+        for mark in marks:
+            before = seen.setdefault(mark, at)
+            if before != at:
+                raise ConfigurationError(
+                    f"[[actor]] number {at}: is the user, group or certificate of number {before}: "
+                    "which of the two acts? Leave one out"
+                )
+        certificates |= dict.fromkeys(said.certificate, one)
+    return tuple(processes), certificates
 
 
 def _known(said: ActorSection, where: str) -> Known:
     ways = (said.user, said.group, said.uid is not None, said.gid is not None)
-    if sum(map(bool, ways)) != 1:
+    if sum(map(bool, ways)) > 1 or not (any(ways) or said.certificate):
         raise ConfigurationError(
-            f"{where}: expected one of user, uid, group, gid, to tell whose processes it is"
+            f"{where}: expected one of user, uid, group, gid, to tell whose processes it is, or a "
+            "certificate, or both"
         )
+    if said.certificate and not said.name:
+        raise ConfigurationError(f"{where}: a certificate names no user: give a name")
     uid = _uid(said.user, where) if said.user else said.uid
     gid = group_id(said.group, where) if said.group else said.gid
     acts_for = frozenset(map(Role, said.acts_for))
@@ -106,6 +122,7 @@ class ConfiguredActors(Actors):
         self._due = 0.0
         self._stamp: tuple[int, ...] = ()
         self._known: tuple[Known, ...] = ()
+        self._certificates: Mapping[str, Known] = {}
         self._stamp = self._stamp_now()
         if self._stamp:
             self._read()
@@ -113,6 +130,10 @@ class ConfiguredActors(Actors):
     def known(self) -> Sequence[Known]:
         """Those that are configured."""
         return self._known
+
+    def holder(self, names: Sequence[str]) -> Known | None:
+        """Whose a certificate is, by what it may be named by; the first name that is known."""
+        return next((found for one in names if (found := self._certificates.get(one))), None)
 
     def look(self) -> None:
         """See now and then whether the file has changed."""
@@ -135,9 +156,9 @@ class ConfiguredActors(Actors):
 
     def _read(self) -> None:
         found = load(self._file)
-        known = known_of(found)
+        known, certificates = _all_known(found)
         group = group_id(found.node.group, "[node] group") if found.node.group else None
-        self._known, self.group = known, group
+        self._known, self.group, self._certificates = known, group, certificates
 
     def _stamp_now(self) -> tuple[int, ...]:
         with contextlib.suppress(OSError):

@@ -118,6 +118,19 @@ class Http:
         "私钥",
         "/etc/csid/tls.key",
     )
+    client_ca: Path | None = option(
+        values.path,
+        None,
+        "authorities of the certificates that clients may show in place of a token (PEM)",
+        "客户端证书的签发机构",
+        "/etc/csid/clients.pem",
+    )
+    per_address: int = option(
+        values.number(1, 100_000),
+        64,
+        "connections over TLS at a time from one address (of IPv6 a /64)",
+        "每个地址的连接数",
+    )
     public_url: str = option(
         values.text,
         "",
@@ -128,8 +141,8 @@ class Http:
     per_second: int = option(
         values.number(1, 1_000_000),
         20_000,
-        "requests, and items of batches, that one token may ask for in a second",
-        "每个令牌每秒请求数",
+        "requests, and items of batches, that one token or certificate may ask for in a second",
+        "每个令牌或证书每秒请求数",
     )
 
 
@@ -149,6 +162,13 @@ class ActorSection:
     )
     gid: int | None = option(
         values.number(0, ID_MAX), None, "or its number, in place of its name", "组号", 1000
+    )
+    certificate: tuple[str, ...] = option(
+        values.several(values.certificate),
+        (),
+        "or, over HTTPS, a certificate of [http] client-ca: its sha256: digest or a name in it",
+        "客户端证书",
+        ("dns:scheduler.example.cn",),
     )
     role: str = option(values.word(*ROLES), "read-only", "in what capacity", "角色", REGISTRAR)
     owner: str = option(

@@ -7,10 +7,11 @@ A reader takes the value that stands in the file and returns it as the program h
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from csid import address, names, scheme, segments
 from csid.address import Address, AddressError
@@ -24,6 +25,9 @@ from resolver.server.sockets import ListenError, listen_address
 
 T = TypeVar("T")
 Reader = Callable[[Any], T]
+
+
+DIGEST: Final = re.compile(r"([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}")
 
 
 class ConfigurationError(CsidError):
@@ -119,6 +123,22 @@ def owner(value: Any) -> str:
     except IdentifierError as error:
         raise ValueError(f"the code of an owner: {error}") from None
     return code
+
+
+def certificate(value: Any) -> str:
+    """By what a client's certificate is known."""
+    said = text(value)
+    kind, _, rest = said.partition(":")
+    if kind == "sha256" and DIGEST.fullmatch(rest):
+        return f"{kind}:{rest.replace(':', '').lower()}"
+    if kind in ("uri", "email", "subject") and rest:
+        return said
+    if kind == "dns" and rest:
+        return said.lower()
+    raise ValueError(
+        "sha256: and 64 hexadecimal digits, or a name in it such as dns:a.example.cn, uri:…, "
+        "email:…, subject:CN=a,O=b"
+    )
 
 
 def nsid(value: Any) -> str:

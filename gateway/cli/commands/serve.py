@@ -127,7 +127,7 @@ def _serve(
         interfaces = [bind_tls(address) for address in http.listen]
         for one in interfaces:
             opened.callback(one.close)
-        further = (kind_of(http, interfaces),) if interfaces else ()
+        further = (kind_of(http, interfaces, file),) if interfaces else ()
         supervisor.serve(
             data,
             said.listen,
