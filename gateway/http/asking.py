@@ -33,6 +33,10 @@ class _Answers(asyncio.Protocol):
         self.waiting: dict[int, asyncio.Future[tuple[Any, ...]]] = {}
         self.is_open = True
         self._frames = frames
+        self._transport: asyncio.BaseTransport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -52,6 +56,8 @@ class _Answers(asyncio.Protocol):
 
     def _end(self, error: Exception) -> None:
         self.is_open = False
+        if self._transport is not None:
+            self._transport.close()
         left, self.waiting = self.waiting, {}
         for future in left.values():
             if not future.done():

@@ -5,15 +5,16 @@ and with what a client's certificate says of its holder.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import ssl
 from collections import Counter
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 from cryptography import x509
-from cryptography.hazmat.primitives.hashes import SHA256
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
@@ -149,16 +150,15 @@ def names_of(certificate: bytes) -> tuple[str, ...]:
     """What a certificate in DER may be named by in `[[actor]] certificate`: its digest, its
     alternative names, its subject (RFC 4514).
     """
-    read = x509.load_der_x509_certificate(certificate)
-    found = [f"sha256:{read.fingerprint(SHA256()).hex()}"]
-    try:
+    found = [f"sha256:{sha256(certificate).hexdigest()}"]
+    with contextlib.suppress(ValueError, x509.ExtensionNotFound):  # it is odd, or names none
+        read = x509.load_der_x509_certificate(certificate)
+        found.append(f"subject:{read.subject.rfc4514_string()}")
         names = read.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, ValueError):
-        names = x509.SubjectAlternativeName([])
-    found += [f"dns:{one.lower()}" for one in names.get_values_for_type(x509.DNSName)]
-    found += [f"uri:{one}" for one in names.get_values_for_type(x509.UniformResourceIdentifier)]
-    found += [f"email:{one}" for one in names.get_values_for_type(x509.RFC822Name)]
-    return (*found, f"subject:{read.subject.rfc4514_string()}")
+        found += [f"dns:{one.lower()}" for one in names.get_values_for_type(x509.DNSName)]
+        found += [f"uri:{one}" for one in names.get_values_for_type(x509.UniformResourceIdentifier)]
+        found += [f"email:{one}" for one in names.get_values_for_type(x509.RFC822Name)]
+    return tuple(found)
 
 
 def context_of(certificate: Path, key: Path, client_ca: Path | None) -> ssl.SSLContext:
