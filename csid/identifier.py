@@ -106,6 +106,7 @@ class Parser:
         self._location_holds = self._remembering(self._location, _OTHERS_REMEMBERED)
         self._type_holds = self._remembering(self._type, _OTHERS_REMEMBERED)
         self._spec_tables = _fixed_tables(self._spec)
+        self._match_spec = re.compile("|".join(form.pattern for form in self._spec.forms)).fullmatch
 
     def parse(self, text: str, on: date | None = None, suffix: str | None = None) -> Identifier:
         """Return the identifier written in ``text``: identifier, DNS name or Handle.
@@ -151,6 +152,18 @@ class Parser:
         body = self.scheme.checked_text(unchecked)[:-2]
         spec = parts[4][:-2] + check.CHECK_OF[self.scheme.check](body)
         return Identifier(parts[0], parts[1], parts[2], parts[3], spec)
+
+    def is_beside(self, text: str, at: int) -> bool:
+        """Whether a text is a valid and canonical identifier, given that what stands before ``at``,
+        where its specification begins, is the beginning of one that is.
+        """
+        spec = text[at:]
+        if self._match_spec(spec) is None:
+            return False
+        for place, table in self._spec_tables:
+            if spec[place] not in table:
+                return False
+        return self._check_holds(self.scheme.checked_text(text))
 
     def _read(self, text: str, year: int) -> Identifier | None:
         """Return the identifier if ``text`` is valid and canonical: the path of a bulk import."""

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar, overload
 
@@ -30,12 +30,12 @@ RECORD_OCTETS_MAX: Final = 900  # leaves room for header, name, EDNS and cookie 
 EXTRA_DEPTH_MAX: Final = 4  # maps and arrays inside one another in the value of an unknown key
 ITEMS_MAX: Final = 64  # entries of any one map or array
 
+_OWN_KEYS: Final = ("ep", "fl", "nm", "re")  # of values that few records share, or no key of a dict
+_REMEMBERED: Final = 1_024  # values of any other field, and ways in which keys follow each other
 _EXTRA_KEY = re.compile(r"[a-z][a-z0-9_-]{0,15}")
 _CHECKS: Final = {field.key: field.form.check for field in FIELDS}
 _pack: Callable[[object], bytes] = msgpack.Packer().pack
-_unpack: Callable[[bytes], dict[str, object]] = partial(
-    msgpack.unpackb, use_list=False, max_map_len=ITEMS_MAX, max_array_len=ITEMS_MAX
-)
+_unpack: Callable[..., Any] = msgpack.unpackb
 T = TypeVar("T")
 
 
@@ -190,20 +190,48 @@ def decode(packed: bytes) -> Record:
     Raises:
         RecordError: the bytes are too many, no map, not canonical, or a field is wrong.
     """
+    values = quickly(packed)
+    return Record.of_values(thoroughly(packed) if values is None else values)
+
+
+def quickly(packed: bytes) -> dict[str, object] | None:
+    """The map of a record, as most are: of known fields alone; None if it is no such map, or none.
+
+    Values are looked up among those that were found good. Where they only equal one (True and 1,
+    8.0 and 8), or a key is given twice, what they are packed to differs from what came.
+    """
+    if len(packed) > RECORD_OCTETS_MAX:
+        return None
+    try:
+        values = _unpack(packed, use_list=False, max_map_len=ITEMS_MAX, max_array_len=ITEMS_MAX)
+        checked = {key: _QUICK_CHECKS[key](value) for key, value in values.items()}
+        check_together(checked)
+    except Exception:  # whatever the octets lead to; the other way says what is wrong
+        return None
+    return checked if _ascend(tuple(checked)) and _pack(checked) == packed else None
+
+
+@lru_cache(_REMEMBERED)
+def _ascend(keys: tuple[str, ...]) -> bool:
+    return list(keys) == sorted(keys)
+
+
+_QUICK_CHECKS: Final = {
+    field.key: field.form.check
+    if field.key in _OWN_KEYS
+    else lru_cache(_REMEMBERED)(field.form.check)
+    for field in FIELDS
+}
+
+
+def thoroughly(packed: bytes) -> dict[str, object]:
+    """The map of a record, whatever it holds.
+
+    Raises:
+        RecordError: as `decode`.
+    """
     if len(packed) > RECORD_OCTETS_MAX:
         raise RecordError("record", f"has {len(packed)} octets, at most {RECORD_OCTETS_MAX} taken")
-    try:
-        # Bytes that are those of their own values are canonical: nothing in them is given twice.
-        values = _checked(_unpack(packed))
-        if _pack(values) == packed and [*values] == sorted(values):
-            return Record.of_values(values)
-    except (RecordError, ValueError, AttributeError, RecursionError, msgpack.UnpackException):
-        pass
-    return _decoded_with_care(packed)
-
-
-def _decoded_with_care(packed: bytes) -> Record:
-    """As `decode`, looking at each pair: what is wrong is told of the first that is."""
     values = _checked(_unpacked(packed))
     for key, after in zip(values, list(values)[1:], strict=False):
         if key > after:
@@ -211,7 +239,7 @@ def _decoded_with_care(packed: bytes) -> Record:
     # One comparison for every remaining way to write the same values with other bytes.
     if _pack(values) != packed:
         raise RecordError("record", "not in canonical form: a value has a longer form than needed")
-    return Record.of_values(values)
+    return values
 
 
 def _checked(unpacked: dict[str, object]) -> dict[str, object]:
@@ -236,7 +264,7 @@ def _checked(unpacked: dict[str, object]) -> dict[str, object]:
 
 def _unpacked(packed: bytes) -> dict[str, object]:
     try:
-        values = msgpack.unpackb(
+        values = _unpack(
             packed,
             use_list=False,
             object_pairs_hook=_map_of_pairs,

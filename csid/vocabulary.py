@@ -76,6 +76,15 @@ FILING_STATES: Final[Mapping[str, str]] = {
     "moved": "已迁出",
     "taking": "迁入中",
 }
+# Where a hold is that a region node has asked the national node for (监管暂停).
+HOLD_STATES: Final[Mapping[str, str]] = {
+    "wanted": "待报",
+    "sent": "已受理",
+    "held": "监管暂停",
+    "releasing": "待解除",
+    "released": "已解除",
+    "refused": "未通过",
+}
 # What the national node has said of an identifier that was filed (备案库).
 FILED_STATES: Final[Mapping[str, str]] = {
     "taken": "已备案",

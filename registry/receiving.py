@@ -19,10 +19,13 @@ from registry.rules.case import entry_writer
 from registry.rules.decision import Decision
 from registry.rules.filed import as_active
 from registry.rules.filing import is_before, serial_of
-from registry.rules.requests import Actor, Request, TakeReceipt
+from registry.rules.held import holders_text
+from registry.rules.lifecycle import Verb
+from registry.rules.requests import TEXT_MAX, Actor, Advance, Request, TakeReceipt
 from registry.rules.status import Status
 from registry.tables import codec
 from registry.tables.enums import WORDS, State
+from registry.tables.view import hold_over
 from registry.tables.volume import Site
 from resolver.store.node import EMPTY, bare
 
@@ -69,19 +72,26 @@ class Receiver:
         self._batch = batch
         self._actor = actor
         self._now = now
+        self._is_any_held = next(batch.view.scan(codec.HOLDS, b""), None) is not None
         self._tree = batch.volume.txn.table(b"tree")
         self._places: dict[tuple[str, int, str], _Place | None] = {}  # by place, TTL, reason
 
     def take(self, given: Receipt) -> Decision:
         """What becomes of an identifier by a receipt."""
-        if given.status == Status.DONE.number and given.number >= 0:
+        held = hold_over(self._batch.view, given.identifier) if self._is_any_held else None
+        if held is None and given.status == Status.DONE.number and given.number >= 0:
             decision = self._take_plainly(given)
             if decision is not None:
                 return decision
-        body = TakeReceipt(
-            Identifier(*given.identifier.split("/")), given.number, given.status, given.serial
-        )
-        return self._batch.decide(Request(self._actor, body, given.reason))
+        identifier = Identifier(*given.identifier.split("/"))
+        body = TakeReceipt(identifier, given.number, given.status, given.serial)
+        decision = self._batch.decide(Request(self._actor, body, given.reason))
+        if held is not None and decision.status is Status.DONE:  # it was taken before that
+            reason = holders_text(held[1])[:TEXT_MAX]
+            actor = self._actor
+            follows = Actor(actor.name, actor.role, identifier.owner, actor.peer)
+            self._batch.decide(Request(follows, Advance(identifier, Verb.SUSPEND), reason))
+        return decision
 
     def _take_plainly(self, given: Receipt) -> Decision | None:
         """The short way; None where it does not lead on, and nothing was changed."""

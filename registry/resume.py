@@ -36,6 +36,7 @@ from registry.zones.serials import behind
 from resolver.store.environment import Store
 from resolver.store.seek import APEX_PREFIX
 from resolver.store.write import WriteTransaction
+from resolver.sync import states
 from resolver.sync.settings import follow_of
 
 GO_ON: Final = "node.resume"  # unit, and kind of its leaves
@@ -102,6 +103,9 @@ def resume(store: Store, args: Any, by: Acting | None = None) -> Resumed:
         append_leaves(txn, leaves, end)
         _pass_serials(txn, missing)
         txn.table(b"meta").delete(RESTORED)
+        # What others have told since the copy was made, they do not tell again.
+        for apex, _ in list(states.states(txn)):
+            states.ask(txn, apex)
     return Resumed(missing, len(pools), end, restored)
 
 

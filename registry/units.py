@@ -12,11 +12,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from csid import names
 from csid.errors import CsidError
 from registry import expiring, resume
 from registry.bulk import intake
 from registry.core import Core
-from registry.network import catalogs, filings, following, handover_units, owed, rekeying, rights
+from registry.network import (
+    catalogs,
+    filings,
+    following,
+    handover_units,
+    hold_units,
+    owed,
+    rekeying,
+    rights,
+)
 from registry.rules.requests import Role
 from registry.signing import keys, sign
 from registry.verify import indexes
@@ -42,7 +52,9 @@ def sweep(core: Core, _args: Any) -> int:
 
 def go_on(core: Core, args: Any) -> resume.Resumed:
     """Go on from an older copy (`registry.resume`)."""
-    return resume.resume(core.store, args, core.by)
+    resumed = resume.resume(core.store, args, core.by)
+    following.ring(core, names.key_of(names.from_text(core.suffix)))
+    return resumed
 
 
 def renew_node(core: Core, args: Any) -> bytes:
@@ -153,6 +165,8 @@ UNITS: Final[Mapping[str, Unit]] = {
     "rows": intake.rows,
     expiring.UNIT: expiring.sweep,
     filings.UNIT: filings.answer,
+    hold_units.ANSWER: hold_units.answer,
+    hold_units.FOLLOW: hold_units.follow,
     "sweep": sweep,
     resume.GO_ON: go_on,
     resume.RENEW: renew_node,
@@ -213,6 +227,8 @@ FOR: Final[Mapping[str, Role]] = {
             handover_units.GIVE_UP,
             handover_units.TAKE,
             handover_units.OWN,
+            hold_units.ANSWER,
+            hold_units.FOLLOW,
         ),
         Role.NODE,
     ),

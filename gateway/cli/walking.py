@@ -11,7 +11,7 @@ from csid import address, scheme
 from csid.client.answer import Answer, Authority
 from csid.errors import CsidError
 from csid.identifier import Identifier, parse
-from gateway.cli import output
+from gateway.cli import output, supervising
 from gateway.cli.commands import resolve
 from resolver.client.settings import DEFAULT_PORT
 from resolver.client.walking import Found, walk
@@ -36,13 +36,18 @@ def run(arguments: argparse.Namespace) -> int:
     name = identifier.to_dns_name(arguments.suffix)
     walked = walk(name, roots, suffix, arguments.referred_port, arguments.tcp)
     answer = None if walked.found is None else _answer(identifier, name, walked.found)
+    held = []
+    if answer is not None and answer.record is not None and answer.record.state == "suspended":
+        held = supervising.held_by(answer, arguments.suffix, arguments.tcp, roots[0])
     if arguments.json:
         trace = {"trace": list(map(_step_json, walked.steps))} if arguments.trace else {}
         if answer is None:
             value = {"identifier": str(identifier), "name": name, "error": str(walked.error)}
         else:
             assert walked.found is not None
-            value = resolve.json_of(answer, arguments.suffix) | {"server": str(walked.found.server)}
+            value = resolve.json_of(answer, arguments.suffix, held) | {
+                "server": str(walked.found.server)
+            }
         output.print_json(value | trace)
     elif arguments.trace:
         output.print_list(_TRACE_HEADS, map(_step_row, enumerate(walked.steps, start=1)))
@@ -51,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise walked.error
     assert walked.found is not None
     if not arguments.json:
-        resolve.print_table(answer, arguments.suffix, str(walked.found.server))
+        resolve.print_table(answer, arguments.suffix, str(walked.found.server), held)
     return resolve.exit_code(answer, arguments.require_active)
 
 

@@ -18,6 +18,7 @@ from registry.tables.view import (
     cut_above,
     cut_below,
     get_cut,
+    get_hold,
     get_node,
     get_owner,
     get_past_cut,
@@ -28,7 +29,8 @@ _NODES: Final = f"{network.NODES}\0".encode("ascii")
 _MOVES: Final = f"{network.MOVES}\0".encode("ascii")
 _MOVED: Final = f"{network.MOVED}\0".encode("ascii")
 _OWNERS: Final = f"{network.OWNERS}\0".encode("ascii")
-_TOPS: Final = (_MOVED, _MOVES, _NODES, _OWNERS)  # below which no other name may be
+_HOLDS: Final = f"{network.HOLDS}\0".encode("ascii")
+_TOPS: Final = (_HOLDS, _MOVED, _MOVES, _NODES, _OWNERS)  # below which no other name may be
 CATALOG: Final = f"{network.CATALOG}\0".encode("ascii")
 _MEMBERS: Final = CATALOG + b"zones\0"
 _BY_KEY: Final = attrgetter("key")
@@ -66,6 +68,7 @@ class Network:
                 self._moves(after),
                 self._nodes(after),
                 self._owners(after),
+                self._holds(after),
                 key=_BY_KEY,
             )
         elif self.is_catalog:
@@ -129,6 +132,17 @@ class Network:
             code, owner = key.decode("ascii"), codec.decode_owner(value)
             yield from self._keyed(network.owner_names(code, owner), owner.leaf)
 
+    def _holds(self, after: bytes | None) -> Iterator[Wanted]:
+        begin = self._territory.above + _HOLDS
+        start = b""
+        if after is not None and after > begin:
+            if not after.startswith(begin):
+                return
+            start = after[len(begin) :].rstrip(b"\0").replace(b"\0", b"/").upper()
+        for key, value in self._view.scan(codec.HOLDS, b"", start):
+            hold = codec.decode_hold(value)
+            yield from self._keyed(network.hold_names(key.decode("ascii"), hold), hold.leaf)
+
     def _members(self, after: bytes | None) -> Iterator[Wanted]:
         start = b""
         begin = _MEMBERS[len(CATALOG) :]
@@ -178,6 +192,9 @@ class Network:
             return self.is_root and above.startswith(key)
         if any(top.startswith(key[len(above) :]) for top in _TOPS):
             return True
+        if key.startswith(above + _HOLDS):
+            below = self.path_of(key).partition("/")[2].upper().encode("ascii", "replace")
+            return next(self._view.scan(codec.HOLDS, below + b"/"), None) is not None
         if key.startswith((above + _MOVED, above + _MOVES)):
             prefix = self.path_of(key).partition("/")[2]
             moved = self._view.scan(codec.CUT_INDEX, codec.moving_key(f"{prefix}/", is_over=True))
@@ -197,6 +214,9 @@ class Network:
         if key.startswith(self._territory.above + _OWNERS):
             owner = get_owner(self._view, labels[1].upper()) if labels[1:] else None
             return owner is not None and owner.leaf >= since
+        if key.startswith(self._territory.above + _HOLDS):
+            hold = get_hold(self._view, "/".join(labels[1:]).upper()) if labels[1:] else None
+            return hold is not None and hold.leaf >= since
         if key.startswith((self._territory.above + _MOVED, self._territory.above + _MOVES)):
             labels = labels[1:]
         for end in range(1, min(len(labels), CUT_SEGMENTS) + 1):

@@ -161,6 +161,8 @@ class Walk:
             if last is None and not self._territory.within:
                 yield self._finding(Fault.NODE, b"", "the zone has no nodes")
             return
+        if key and not key.endswith(b"\0"):
+            yield self._finding(Fault.NODE, key, "its key ends within a label")
         above = key[: key.rfind(b"\0", 0, -1) + 1]
         if key != self._territory.within if last is None else not last.startswith(above):
             yield self._finding(Fault.NODE, key, "there is no node above it")

@@ -17,9 +17,8 @@ from registry.network.following import ring
 from registry.network.targets import checked_all
 from registry.tables import codec
 from registry.tables.naming import Names
-from registry.tables.network import CATALOG
 from registry.tables.transaction import TransactionView
-from registry.zones import moving, places, updates
+from registry.zones import places, updates
 from registry.zones.asked import Asked
 from resolver.store.apexes import NOT_READY
 from resolver.store.seek import APEX_PREFIX
@@ -69,20 +68,6 @@ class NodePolicy(holding.Policy):
     ) -> tuple[str, tuple[Target, ...]]:
         found = membership.template(txn, self._named, apex, member)
         return super().template(txn, apex, member) if found is None else found
-
-    def mark(self, follow: Follow) -> bytes:
-        """Of a cut with the node that it was of: another makes a zone of its own there."""
-        if follow.catalog != self._named.key(CATALOG):
-            return super().mark(follow)
-        return follow.member + b"\0" + follow.group.encode()
-
-    def is_another(self, txn: WriteTransaction, zone: bytes, group: str) -> bool:
-        """A cut is the same at another node only if it has moved there."""
-        suffix = names.key_of(self._named.wire)
-        if not zone.startswith(suffix):
-            return False
-        cut = zone[len(suffix) : -1].replace(b"\0", b"/").decode("ascii", "replace").upper()
-        return not cut.isascii() or moving.holder(txn, self._named, cut) != group
 
 
 def produce(core: Core, args: Any) -> int:

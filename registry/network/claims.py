@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from registry.network import receipts
 from registry.network.cuts import Cuts
+from registry.network.holds import Holds
 from registry.network.moves import Moves
 from registry.zones.updates import Claim
 
@@ -12,4 +13,4 @@ def claims() -> list[Claim]:
     """The claims of a writer (`registry.zones.updates`): those of the national node, and those of
     all others; each looks by itself whether it has anything to do with one.
     """
-    return [Cuts(), Moves(), receipts.Claim()]
+    return [Cuts(), Moves(), Holds(), receipts.Claim()]

@@ -3,7 +3,7 @@
 A receipt says for which version of the zone it was given, and a node passes over one that is older
 than what it has filed since. So what has been answered is noted until the copy of its zone here
 shows what has come of it: with its next change, or, if there is none, after a while, when what is
-still to be filed is owed once more (`registry.sync.duties.filed`).
+still to be filed is owed once more (`registry.sync.duties.examination`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from resolver.answer import lookup
 from resolver.store.write import WriteTransaction
 
 UNIT: Final = "receipts.sent"
+_NUMBER: Final = 8  # octets
 _unpack: Final[Any] = msgpack.unpackb
 
 
@@ -30,13 +31,14 @@ def sent(core: Core, args: Any) -> str:
     rows, _cursor = args
     named = Names(core.suffix)
     with core.store.write() as txn:
+        number = txn.number.to_bytes(_NUMBER, "big")
         owed = txn.table(OWED)
         for key, value in rows:
             if owed.get(key) == value:  # else it is to be sent again, for what was changed
                 owed.delete(key)
                 name = _unpack(value)[0]
                 if _is_filing(txn, named, name):
-                    txn.table(ANSWERED).put(name.encode("ascii"), b"")
+                    txn.table(ANSWERED).put(name.encode("ascii"), number)
     return ""
 
 

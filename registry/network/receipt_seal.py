@@ -12,6 +12,7 @@ node has the public half alone. It follows from the secret of the network, as al
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import sha256
 from hmac import digest
 from typing import Final
@@ -50,12 +51,13 @@ def is_sealed(key: bytes, node: str, receipts: Iterable[Said], seals: list[bytes
     return True
 
 
+@lru_cache(1)
 def _private(secret: bytes) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(digest(secret, b"receipts", sha256))
 
 
 def _octets(node: str, receipts: Iterable[Said]) -> bytes:
     parts = [_LABEL, node.encode("ascii"), b"\0"]
-    for said in receipts:
-        parts += (part for octets in said for part in (len(octets).to_bytes(2, "big"), octets))
+    for name, data in receipts:
+        parts += (len(name).to_bytes(2, "big"), name, len(data).to_bytes(2, "big"), data)
     return b"".join(parts)

@@ -8,7 +8,7 @@ seal     at the name of the zone, see `receipt_seal`
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgpack
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from registry.core import Core
 
 SERIALS: Final = 2**32
+_pack: Final[Callable[[object], bytes]] = msgpack.Packer().pack
 _UNSEALED: Final = (
     "these receipts are not sealed by the national node (the key that this node knows it by is "
     "another: csid node key prints it there, csid node use-key --receipt-key takes it here)"
@@ -99,8 +100,7 @@ class Claim:
 
 def data_of(number: int, status: int, serial: int, time: int, reason: str) -> bytes:
     """The data of the record of a receipt."""
-    data: bytes = msgpack.packb([number, status, serial, time, reason])
-    return data
+    return _pack((number, status, serial, time, reason))
 
 
 def record_of(named: Names, receipt: Receipt, time: int) -> Record:

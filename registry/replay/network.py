@@ -8,12 +8,21 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from registry.replay.effect import Effect, ReplayFault, Step, require
+from registry.rules import holds
 from registry.rules.cut_draft import LIVE, changed
 from registry.tables import codec, network
-from registry.tables.enums import CutState, FiledState, NodeRole, NodeState
+from registry.tables.enums import CutState, FiledState, HoldState, NodeRole, NodeState
 from registry.tables.naming import Names
 from registry.tables.rows import NO_LEAF, Cut, Filing, Node
-from registry.tables.view import get_cut, get_filing, get_node, get_past_cut, get_place
+from registry.tables.view import (
+    get_asked_hold,
+    get_cut,
+    get_filing,
+    get_hold,
+    get_node,
+    get_past_cut,
+    get_place,
+)
 
 _BORN: Final = Node(NodeRole.REGION, (), (), "", NodeState.REMOVED, 0, 0, NO_LEAF, 0)
 
@@ -133,9 +142,9 @@ _REGISTER: Final[Mapping[str, Mapping[FiledState | None, tuple[FiledState, ...]]
         _GONE: _SAID,
         _ENDED: (_ENDED,),
     },
-    "filed.end": {_TAKEN: (_ENDED,), _GONE: (_ENDED,)},
+    "filed.end": {_TAKEN: (_ENDED,), _GONE: (_ENDED,), _REFUSED: (_ENDED,)},
     "filed.gone": {_TAKEN: (_GONE,)},
-    "filed.met": {None: (*_SAID, _ENDED), _GONE: _SAID},
+    "filed.met": {None: (*_SAID, _ENDED), _GONE: _SAID, _REFUSED: _SAID},
 }
 
 
@@ -150,9 +159,42 @@ def filed(step: Step) -> Effect:
     state = None if before is None else before.state
     held = f"{entry.kind} leads from {state!r} to no {after.state!r}"
     require(after.state in steps.get(state, ()), held)
-    row = codec.encode(after)
+    is_refused = before is not None and before.state is _REFUSED and not before.taker
+    is_receipt = entry.kind == "filed.receipt"
+    require(is_receipt or not is_refused, f"{entry.kind} of what was never taken")
+    row = codec.encode_filed(after)
     prev = NO_LEAF if before is None else before.leaf
     return Effect(((codec.FILED, key, row),), after=row, prev=prev)
+
+
+def hold_changed(step: Step) -> Effect:
+    """Who holds something: as the national node has set it, or a node has noted it."""
+    entry = step.entry
+    before = get_hold(step.view, entry.on)
+    after = codec.decode_hold(entry.after)._replace(leaf=step.leaf)
+    require(after.by != (() if before is None else before.by), "changes nothing of the hold")
+    prev = NO_LEAF if before is None else before.leaf
+    if entry.kind == "hold.note":
+        return Effect(holds.rows_of(entry.on, after), after=codec.encode(after), prev=prev)
+    _suffix(step)
+    rows, tree = holds.changed(entry.on, before, after)
+    return Effect(rows, tree, codec.encode(after), prev)
+
+
+def hold_asked(step: Step) -> Effect:
+    """A hold that this node asks for, and what has become of it."""
+    entry = step.entry
+    before = get_asked_hold(step.view, entry.on)
+    after = codec.decode_asked_hold(entry.after)._replace(leaf=step.leaf)
+    if entry.kind == "hold.answer":
+        state = None if before is None else before.state
+        require((state, after.state) in holds.ANSWERS, "no answer leads there")
+    else:
+        wanted = HoldState.WANTED if entry.kind == "hold.ask" else HoldState.RELEASING
+        require(after.state is wanted, f"{entry.kind} does not lead there")
+    rows = holds.asked_rows(entry.on, before, after)
+    prev = NO_LEAF if before is None else before.leaf
+    return Effect(rows, after=codec.encode(after), prev=prev)
 
 
 def _suffix(step: Step) -> Names:

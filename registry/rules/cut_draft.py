@@ -7,7 +7,7 @@ from registry.tables.changes import Row, TreeChange
 from registry.tables.enums import CutState
 from registry.tables.naming import Names
 from registry.tables.rows import Cut
-from registry.tables.view import View, get_node_use, get_past_cut
+from registry.tables.view import View, get_hold, get_node_use, get_past_cut, holds_in
 
 LIVE = (CutState.WAITING, CutState.FILED)
 
@@ -33,6 +33,11 @@ def changed(
     rows += [(codec.CUT_INDEX, one, new[one]) for one in sorted(new.keys() - old.keys())]
     rows += _counts(seen, before, after)
     tree = network.changes(_names(suffix, cut, was), _names(suffix, cut, after))
+    if after.state is CutState.WITHDRAWN:  # what is held in it goes with it
+        for target in list(holds_in(seen, cut)):
+            rows.append((codec.HOLDS, target.encode("ascii"), None))
+            held = get_hold(seen, target)
+            tree += network.changes(network.hold_names(target, held) if held else [], [])
     return rows, tree
 
 
@@ -58,7 +63,7 @@ def _index(suffix: Names, cut: str, row: Cut | None) -> dict[bytes, bytes]:
     if row.state is CutState.WAITING:
         found[codec.waiting_key(cut)] = b""
     else:
-        found[codec.member_key(network.member_label(suffix, cut))] = key
+        found[codec.member_key(network.member_label(suffix, cut, row))] = key
     if row.moving is not None:
         found[codec.moving_key(cut, row.moving.is_over)] = b""
     return found

@@ -91,6 +91,7 @@ def file(case: Case, body: FileCut) -> Decision:
         case.leaf,
         before.since if before is not None else case.now,
         before.moving if before is not None else None,
+        _tenure(last, name, case.now),
     )
     if before is not None and before[:4] == row[:4]:
         return Decision(Status.UNCHANGED, cut)
@@ -107,6 +108,15 @@ def file(case: Case, body: FileCut) -> Decision:
     if refusal is not None:
         return refusal.about(cut)
     return written(case, suffix, cut, before, row, last.leaf if last is not None else NO_LEAF)
+
+
+def _tenure(last: Cut | None, name: str, now: int) -> int:
+    """Since when a cut is held by the node that files it now: as before if it had it last, with
+    what it had in it; it begins anew with any other, after a withdrawal.
+    """
+    if last is None:
+        return now
+    return last.tenure if last.node == name else max(now, last.tenure + 1)
 
 
 def approve(case: Case, body: ApproveCut) -> Decision:

@@ -60,6 +60,9 @@ def receipt(case: Case, body: TakeReceipt) -> Decision:
         return Decision(Status.BAD_VALUE, name, detail)
     if is_stale(case, name, before, body.serial):
         return Decision(Status.UNCHANGED, name, "it was changed since the national node saw it")
+    if taken is Status.HELD and view.hold_over(case.view, name) is None:
+        # By now it is released, or is to be known here yet: the national node looks once more.
+        return Decision(Status.UNCHANGED, name, "nobody holds it, as far as is known here")
     verb = Verb.ACTIVATE if taken.success else Verb.REFUSE
     is_due = before.state is State.FILING or (not taken.success and before.state in LISTED)
     if not is_due:

@@ -12,6 +12,7 @@ from csid.codes import divisions
 from csid.identifier import fold
 from csid.prefix import ancestors
 from registry.rules.decision import Refusal
+from registry.rules.held import place_free
 from registry.rules.lifecycle import BIRTH, Verb
 from registry.rules.participants import KINDS, Right, rights_of
 from registry.rules.requests import (
@@ -26,12 +27,15 @@ from registry.rules.requests import (
     Alias,
     AliasSubtree,
     AnswerFiling,
+    AnswerHold,
     ApproveCut,
+    AskHold,
     Assign,
     Body,
     CancelTransfer,
     ChangeNode,
     DeclineCut,
+    EndHold,
     Expire,
     FileCut,
     FinishPlan,
@@ -42,10 +46,12 @@ from registry.rules.requests import (
     KeepCut,
     Lapse,
     Leave,
+    LiftHold,
     Mint,
     Move,
     MoveCut,
     MoveFiling,
+    NoteHold,
     OfferTransfer,
     QualifyOwner,
     ReinstateNode,
@@ -61,6 +67,7 @@ from registry.rules.requests import (
     RevokeToken,
     Role,
     SetFiling,
+    SetHold,
     SetScope,
     SetValidity,
     SuspendNode,
@@ -166,6 +173,12 @@ RULES: Final[Mapping[type[Body], Rule]] = {
     RequestFiling: Rule(_REGISTRAR, lambda body: (fold(body.cut).partition("/")[0],)),
     AnswerFiling: Rule(_NODE),
     MoveFiling: Rule(_NODE),
+    SetHold: Rule(_FOR_NODE, lambda body: (body.node,)),
+    LiftHold: Rule(_FOR_NODE, lambda body: (body.node,)),
+    NoteHold: Rule(_NODE),
+    AskHold: Rule(_ADMINISTRATOR),
+    EndHold: Rule(_ADMINISTRATOR),
+    AnswerHold: Rule(_NODE),
     Leave: Rule(_NODE),
     Take: Rule(_NODE),
     TakeSubtree: Rule(_NODE),
@@ -182,7 +195,7 @@ _NODE_VERBS: Final = frozenset({Verb.REFUSE, Verb.EXPIRE, Verb.LAPSE})  # and no
 VERBS: Final[Mapping[Role, frozenset[Verb]]] = {
     Role.ADMINISTRATOR: frozenset(set(Verb) - _NODE_VERBS),
     Role.REGISTRAR: REGISTRAR_VERBS,
-    Role.NODE: _NODE_VERBS | {Verb.FILE, Verb.ACTIVATE},
+    Role.NODE: _NODE_VERBS | {Verb.FILE, Verb.ACTIVATE, Verb.REFUSE, Verb.SUSPEND, Verb.REINSTATE},
 }
 
 
@@ -269,6 +282,7 @@ def place_open(view: View, place: str, year: int) -> Refusal | None:
         location_open(view, location, year)
         or _subtree_open(view, place)
         or _is_ours(view, place)
+        or place_free(view, place)
         or cut_open(view, place)
     )
 

@@ -18,7 +18,7 @@ from csid.limits import MAX_ACTOR_CHARACTERS
 from csid.record import Record, encode
 from registry.rules.lifecycle import Verb
 from registry.rules.participants import Judgement
-from registry.tables.enums import FilingState, Kind, LockKind
+from registry.tables.enums import FilingState, HoldState, Kind, LockKind
 
 TEXT_MAX: Final = 200  # characters of a name, a contact or a reason
 ACTOR_MAX: Final = MAX_ACTOR_CHARACTERS
@@ -559,6 +559,70 @@ class MoveFiling:
 
 
 @dataclass(frozen=True, slots=True)
+class SetHold:
+    """Hold a prefix or identifier that lies in a cut of another node (监管暂停), for the request's
+    reason. ``node``: the region node that does; empty: the national node itself.
+    """
+
+    kind: ClassVar[str] = "hold.set"
+    target: str
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class LiftHold:
+    """End the hold of a node; an administrator of the national node with no ``node`` all of it."""
+
+    kind: ClassVar[str] = "hold.lift"
+    target: str
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoteHold:
+    """Note who holds something of this node's, as the root zone says: node, Unix seconds since
+    when, reason of each; nobody any more if empty.
+    """
+
+    kind: ClassVar[str] = "hold.note"
+    target: str
+    by: tuple[tuple[str, int, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AskHold:
+    """Have the national node hold a prefix or identifier, as the authority of its territory, for
+    the request's reason.
+    """
+
+    kind: ClassVar[str] = "hold.ask"
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndHold:
+    """Have the national node release what this node holds."""
+
+    kind: ClassVar[str] = "hold.end"
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerHold:
+    """Take what has become of a hold that was asked for; the reason is the request's.
+
+    ``leaf``: of the row that it is about, if it is still that one. ``serial``: of the root zone
+    since which it is set.
+    """
+
+    kind: ClassVar[str] = "hold.answer"
+    target: str
+    state: HoldState
+    leaf: int
+    serial: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Leave:
     """An identifier whose cut is another node's now is this one's no more."""
 
@@ -669,6 +733,12 @@ Body = (
     | RequestFiling
     | AnswerFiling
     | MoveFiling
+    | SetHold
+    | LiftHold
+    | NoteHold
+    | AskHold
+    | EndHold
+    | AnswerHold
     | Leave
     | Take
     | TakeSubtree

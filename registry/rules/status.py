@@ -72,6 +72,7 @@ class Status(Enum):
     DELEGATED = (423, False, 2308, "已委派给其他节点", "it is delegated to another node")
     WAITING_QUOTA = (424, False, 2308, "待审备案过多", "too many filings of the node wait")
     CUT_MOVES = (425, False, 2304, "切分点迁移中或已迁出", "the cut moves between nodes")
+    HELD = (426, False, 2304, "监管暂停中", "it is held by its supervising authority")
     NOT_FILED = (430, False, 2308, "所在切分点备案未通过", "the cut around it was not filed")
 
     BAD_VALUE = (500, False, 2005, "取值不合规", "a value is not well-formed")

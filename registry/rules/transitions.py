@@ -15,6 +15,7 @@ from registry.rules.case import Case
 from registry.rules.decision import Decision, Refusal
 from registry.rules.draft import Draft
 from registry.rules.filed import asked
+from registry.rules.held import not_held
 from registry.rules.lifecycle import LIVE, TRANSITIONS, Verb, verb_between
 from registry.rules.locks import prohibited
 from registry.rules.records import (
@@ -143,7 +144,9 @@ def advance(case: Case, body: Advance) -> Decision:
         return Decision(Status.BAD_VALUE, name, detail)
     present = view.get_assignment(case.view, name)
     if present is not None and _reached(present.state, body.verb):
-        return Decision(Status.UNCHANGED, name)
+        # What a hold has suspended is not so for this node's own people: it ends with that.
+        refusal = not_held(case.view, case.request.actor, name, body.verb)
+        return Decision(Status.UNCHANGED, name) if refusal is None else refusal.about(name)
     before = held(case, name, body.verb)
     if isinstance(before, Refusal):
         return before.about(name)
@@ -213,6 +216,7 @@ def turned(
         policy.verb_allowed(case.request.actor, verb)
         or policy.cut_stays(case.view, name)
         or prohibited(case, name, before, asked or verb, record.successor or "")
+        or not_held(case.view, case.request.actor, name, verb)
         or _keeps_term(case, name, before, verb, record)
         or policy.answer_allowed(case.view, case.request.actor, verb)
         or (policy.cut_open(case.view, name.rpartition("/")[0]) if is_filed else None)

@@ -7,7 +7,7 @@ from typing import Final
 
 from registry.network.catalogs import NodePolicy
 from registry.network.membership import RegisterWatch
-from registry.sync.duties import filed, filing_duty, handover
+from registry.sync.duties import filed, filing_duty, handover, hold_duty
 from registry.sync.hooks import Adds, Network
 from registry.tables import transaction, view
 from registry.tables.transaction import TransactionView
@@ -26,4 +26,10 @@ def register(store: Store) -> Network:
 
 
 # The register is looked at before what it decides on.
-ROLES: Final[tuple[Adds, ...]] = (register, filing_duty.adds, handover.adds, filed.adds)
+ROLES: Final[tuple[Adds, ...]] = (
+    register,
+    filing_duty.adds,
+    handover.adds,
+    hold_duty.adds,
+    filed.adds,
+)

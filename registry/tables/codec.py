@@ -13,6 +13,7 @@ from registry.tables.enums import (
     CutState,
     FiledState,
     FilingState,
+    HoldState,
     Kind,
     NodeRole,
     NodeState,
@@ -21,6 +22,7 @@ from registry.tables.enums import (
     State,
 )
 from registry.tables.rows import (
+    AskedHold,
     Assignment,
     AuditKey,
     Came,
@@ -29,6 +31,8 @@ from registry.tables.rows import (
     Expired,
     Filed,
     Filing,
+    Hold,
+    Holder,
     Locks,
     Lost,
     Moving,
@@ -70,6 +74,8 @@ LOCKS: Final = "locks"
 OFFERS: Final = "offers"
 EXPIRED: Final = "expired"
 CAME: Final = "came"
+HOLDS: Final = "holds"  # what is held, at the national node and where it concerns the node
+ASKED_HOLDS: Final = "asked_holds"
 TABLES: Final = (
     OWNERS,
     POOLS,
@@ -94,6 +100,8 @@ TABLES: Final = (
     EXPIRED,
     CAME,
     TOKENS,
+    HOLDS,
+    ASKED_HOLDS,
 )
 # Kept by a replay alone: what updates have made of a zone since it was loaded, by the leaf of that
 # (8, big-endian) and the key of a name below the apex: [before, after, leaf]. Under FF and the
@@ -228,11 +236,6 @@ def state_of(assignment: bytes) -> State:
     return State(assignment[1])
 
 
-def filed_state_of(filed: bytes) -> FiledState:
-    """The state in a row of what was filed, the first field of its array."""
-    return FiledState(filed[1])
-
-
 def decode_locks(value: bytes) -> Locks:
     """The locks in a row."""
     return Locks(*_unpack(value))
@@ -316,6 +319,11 @@ def decode_filed(value: bytes) -> Filed:
     return Filed(FiledState(state), *rest)
 
 
+def encode_filed(filed: Filed) -> bytes:
+    """The row of what was said of an identifier."""
+    return encode(filed if filed.tenure or filed.taker else filed[:-2])
+
+
 def decode_node(value: bytes) -> Node:
     """The node of the network in a row."""
     role, scope, addresses, contact, state, *rest = _unpack(value)
@@ -330,8 +338,8 @@ def decode_cut(value: bytes) -> Cut:
 
 
 def encode_cut(cut: Cut) -> bytes:
-    """The row of a cut; one that never moved says nothing of that."""
-    return encode(cut if cut.moving is not None else cut[:-1])
+    """The row of a cut; one of version 1 says nothing of moves and tenures."""
+    return encode(cut if cut.moving is not None or cut.tenure else cut[:-2])
 
 
 def decode_node_use(value: bytes | None) -> tuple[int, int]:
@@ -361,3 +369,15 @@ def decode_cut_filing(value: bytes) -> CutFiling:
 def encode_cut_filing(filing: CutFiling) -> bytes:
     """The row of the filing of a cut."""
     return encode(filing if filing.node else filing[:-1])
+
+
+def decode_hold(value: bytes) -> Hold:
+    """Who holds something, in a row."""
+    by, leaf = _unpack(value)
+    return Hold(tuple(Holder(*one) for one in by), leaf)
+
+
+def decode_asked_hold(value: bytes) -> AskedHold:
+    """A hold that was asked for, in a row."""
+    state, *rest = _unpack(value)
+    return AskedHold(HoldState(state), *rest)

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from csid.vocabulary import (
     CUT_STATES,
     FILING_STATES,
+    HOLD_STATES,
     LOCKS,
     NODE_ROLES,
     NODE_STATES,
@@ -194,6 +195,17 @@ class FilingState(IntEnum):
 UNDER_WAY: Final = (FilingState.MOVING, FilingState.LEAVING, FilingState.TAKING)
 
 
+class HoldState(IntEnum):
+    """Where a hold is, at the region node that asks for it; the numbers are stored."""
+
+    WANTED = 0  # to be sent to the national node
+    SENT = 1  # the national node has answered, and the copy of the root zone is to show it
+    HELD = 2
+    RELEASING = 3  # that it ends is to be sent
+    RELEASED = 4  # by this node, by the national node, or with the cut, which was withdrawn
+    REFUSED = 5
+
+
 class FiledState(IntEnum):
     """What the national node has said of an identifier; the numbers are stored."""
 
@@ -207,4 +219,8 @@ class FiledState(IntEnum):
 FILING_WORDS: Final[Mapping[FilingState, tuple[str, str]]] = {
     state: (word, FILING_STATES[word])
     for state, word in ((state, state.name.lower()) for state in FilingState)
+}
+HOLD_WORDS: Final[Mapping[HoldState, tuple[str, str]]] = {
+    state: (word, HOLD_STATES[word])
+    for state, word in ((state, state.name.lower()) for state in HoldState)
 }

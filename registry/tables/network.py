@@ -15,6 +15,8 @@ suffix of the network, and in its catalog zone (RFC 9432).
                                             "state=withdrawn" if it was since then
     OWNER.owners.SUFFIX           TXT       "v=1" "state=suspended", or ended: nothing new of it
                                             is taken; of other owners there is no name
+    TARGET.holds.SUFFIX           TXT       "v=1" "since=…" Unix seconds "node=…" "why=…": what that
+                                            node holds, the national one if it says none; one each
 
 A *path* is a name below the suffix as `TreeChange` has it: its labels, the topmost first, with /
 between them, in lower case but for cuts.
@@ -40,11 +42,12 @@ from registry.tables.enums import (
     Standing,
 )
 from registry.tables.naming import Names
-from registry.tables.rows import Cut, Node, Owner
+from registry.tables.rows import Cut, Hold, Node, Owner
 from registry.tables.view import (
     View,
     cut_above,
     get_cut,
+    get_hold,
     get_node,
     get_owner,
     get_past_cut,
@@ -58,6 +61,7 @@ CATALOG: Final = "_catalog"
 MOVES: Final = "moves"
 MOVED: Final = "moved"
 OWNERS: Final = "owners"
+HOLDS: Final = "holds"
 WITHDRAWN: Final = "state=withdrawn"  # said of a cut that had moved
 _STOPPED: Final = (Standing.SUSPENDED, Standing.ENDED)
 _SERVICE: Final = "_tcp/_sync"
@@ -118,9 +122,25 @@ def owner_names(code: str, owner: Owner) -> list[Named]:
     return [(f"{OWNERS}/{code}", ((TXT, (text,)),))]
 
 
+def hold_names(target: str, hold: Hold) -> list[Named]:
+    """What the root zone says of what is held: none unless somebody holds it."""
+    texts = [
+        text_of(
+            (
+                "v=1",
+                f"since={one.since}",
+                *([f"node={one.node}"] if one.node else []),
+                f"why={one.reason}",
+            )
+        )
+        for one in hold.by
+    ]
+    return [(f"{HOLDS}/{target}", ((TXT, tuple(sorted(texts))),))] if texts else []
+
+
 def text_of(texts: Iterable[str]) -> bytes:
-    """The data of a TXT record with these strings."""
-    return b"".join(bytes((len(one),)) + one.encode("ascii") for one in texts)
+    """The data of a TXT record with these strings, of at most 255 octets each."""
+    return b"".join(bytes((len(one),)) + one for one in (text.encode() for text in texts))
 
 
 def moving_names(cut: str, row: Cut) -> list[Named]:
@@ -161,11 +181,13 @@ def _by_labels(item: tuple[str, object]) -> list[str]:
     return item[0].lower().split("/")
 
 
-def member_label(suffix: Names, cut: str) -> str:
-    """The label of a cut in the catalog zone: it follows from its name alone, so that a cut keeps
-    it when it moves to another node, or comes back (RFC 9432 section 5.4).
+def member_label(suffix: Names, cut: str, row: Cut) -> str:
+    """The label of a cut in the catalog zone. A cut keeps it when it moves to another node, or is
+    filed again by its own; that of another, who makes a zone of its own there, is another, so that
+    nobody takes the one for the other (RFC 9432 sections 5.4 and 5.6).
     """
-    return listing.label_for(suffix.key(cut)).decode("ascii")
+    began = b"" if not row.tenure else b"%d" % row.tenure
+    return listing.label_for(suffix.key(cut) + began).decode("ascii")
 
 
 def member_names(suffix: Names, cut: str, row: Cut) -> list[Named]:
@@ -174,7 +196,7 @@ def member_names(suffix: Names, cut: str, row: Cut) -> list[Named]:
     """
     if row.state is not CutState.FILED:
         return []
-    member = f"{_MEMBERS}/{member_label(suffix, cut)}"
+    member = f"{_MEMBERS}/{member_label(suffix, cut, row)}"
     group = row.node.encode("ascii")
     return [
         (member, ((PTR, (suffix.target(cut),)),)),
@@ -213,6 +235,10 @@ def wanted_at(view: View, suffix: Names, path: str) -> RRsets | None:
         owner = get_owner(view, code) if code and code.isascii() else None
         said = dict(owner_names(code, owner)) if owner is not None else {}
         return said.get(f"{OWNERS}/{code}", ())
+    if folded.partition("/")[0] == HOLDS:
+        target = path.partition("/")[2].upper()
+        held = get_hold(view, target) if target and target.isascii() else None
+        return dict(hold_names(target, held)).get(f"{HOLDS}/{target}", ()) if held else ()
     if folded == _MEMBERS:
         return ()
     if folded.startswith(f"{_MEMBERS}/"):
@@ -249,6 +275,8 @@ def paths_of(suffix: Names, kind: str, subject: str, row: bytes) -> list[str]:
         return [path for path, _ in node_names(suffix, subject, codec.decode_node(row))]
     if kind == "owner.judge":
         return [f"{OWNERS}/{subject}"]
+    if kind in ("hold.set", "hold.lift"):
+        return [f"{HOLDS}/{subject}"]
     if not kind.startswith("cut."):
         return []
     cut = codec.decode_cut(row)._replace(state=CutState.FILED)

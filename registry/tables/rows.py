@@ -8,6 +8,7 @@ from registry.tables.enums import (
     CutState,
     FiledState,
     FilingState,
+    HoldState,
     Kind,
     NodeRole,
     NodeState,
@@ -206,6 +207,33 @@ class CutFiling(NamedTuple):
     node: str = ""  # of a cut that moves, the other node
 
 
+class Holder(NamedTuple):
+    """Who holds something (监管暂停): the supervising authority of its territory."""
+
+    node: str  # empty: the national node
+    since: int
+    reason: str
+
+
+class Hold(NamedTuple):
+    """A prefix or identifier that is held, by one or more; it is the key of the row."""
+
+    by: tuple[Holder, ...]
+    leaf: int
+
+
+class AskedHold(NamedTuple):
+    """A hold that this node has asked the national node for. What it holds is the key."""
+
+    state: HoldState
+    reason: str
+    why: str  # the national node's words
+    serial: int  # of the root zone, when it was set
+    since: int  # wanted
+    changed: int
+    leaf: int
+
+
 class Filed(NamedTuple):
     """What the national node has said of an identifier. Its receipt has the number ``leaf``."""
 
@@ -216,6 +244,8 @@ class Filed(NamedTuple):
     reason: str  # of a refusal
     leaf: int
     since: int
+    taker: str = ""  # the node that it was taken of before; of what was refused or has ended since
+    tenure: int = 0  # number of that in which it was taken (`registry.network.tenures`)
 
 
 class Token(NamedTuple):
@@ -276,3 +306,4 @@ class Cut(NamedTuple):
     leaf: int
     since: int
     moving: Moving | None = None  # its last move
+    tenure: int = 0  # Unix seconds when it was first filed by who has it, or who that had it from

@@ -25,13 +25,16 @@ CHECKPOINTS: Final = b"registry.checkpoints"  # size(8) key id(4) -> a signed ch
 # Receipts that are to be sent: node 00 number(8) -> msgpack [identifier, serial].
 OWED: Final = b"registry.owed"
 # Identifiers whose receipt was taken by their node while the copy here said that they are still to
-# be filed; a change of their zone will say what has become of them. identifier -> empty.
+# be filed; a change of their zone will say what has become of them. identifier -> the number of the
+# transaction in which that was written (8), or empty in older rows.
 ANSWERED: Final = b"registry.answered"
 # Zones that are to be looked through for identifiers to be filed: canonical key of the apex ->
-# where that has arrived (registry/sync/duties/filed.py).
+# where that has arrived (registry/sync/duties/examination.py).
 LOOKED: Final = b"registry.looked"
 # For whom a zone was looked through last: origin -> the name of the node whose it was.
 LOOKED_FOR: Final = b"registry.looked_for"
+# The tenures of cuts, as an aggregate has seen them (registry/network/tenures.py).
+TENURES: Final = b"registry.tenures"
 _TABLES: Final = {table: f"registry.{table}".encode("ascii") for table in codec.TABLES}
 
 ALL_TABLES: Final = (
@@ -43,6 +46,7 @@ ALL_TABLES: Final = (
     ANSWERED,
     LOOKED,
     LOOKED_FOR,
+    TENURES,
 )
 
 _LEAF: Final = b"l"  # what the keys of leaves begin with

@@ -13,6 +13,7 @@ from csid.prefix import ancestors
 from registry.tables import codec
 from registry.tables.rows import (
     NO_LEAF,
+    AskedHold,
     Assignment,
     AuditKey,
     Came,
@@ -20,6 +21,7 @@ from registry.tables.rows import (
     CutFiling,
     Expired,
     Filing,
+    Hold,
     Locks,
     Lost,
     Node,
@@ -143,6 +145,33 @@ def get_validity(view: View) -> Validity:
     """How validity is kept."""
     value = view.get(codec.SETTINGS, codec.VALIDITY_KEY)
     return Validity() if value is None else codec.decode_validity(value)
+
+
+def get_hold(view: View, target: str) -> Hold | None:
+    """Who holds exactly this prefix or identifier."""
+    return _found(view.get(codec.HOLDS, target.encode("ascii")), codec.decode_hold)
+
+
+def hold_over(view: View, name: str) -> tuple[str, Hold] | None:
+    """What is held of a prefix or identifier: the topmost hold at or above it, and where it is."""
+    for target in ancestors(name):
+        hold = get_hold(view, target)
+        if hold is not None:
+            return target, hold
+    return None
+
+
+def holds_in(view: View, prefix: str) -> Iterator[str]:
+    """What is held at or below a prefix, in order."""
+    if get_hold(view, prefix) is not None:
+        yield prefix
+    for key, _ in view.scan(codec.HOLDS, f"{prefix}/".encode("ascii")):
+        yield key.decode("ascii")
+
+
+def get_asked_hold(view: View, target: str) -> AskedHold | None:
+    """A hold that this node has asked for."""
+    return _found(view.get(codec.ASKED_HOLDS, target.encode("ascii")), codec.decode_asked_hold)
 
 
 def count_live(view: View, code: str) -> int:
@@ -326,6 +355,8 @@ def last_leaves(seen: View, subject: str) -> list[int]:
         get_subtree(seen, subject),
         get_zone(seen, subject),
         get_cut_filing(seen, subject),
+        get_hold(seen, subject),
+        get_asked_hold(seen, subject),
         get_node(seen, subject.lower()),
         get_cut(seen, subject) or get_past_cut(seen, subject),
         *(pool for pool in _pools_under(seen, place) if pool.code == subject),

@@ -29,6 +29,8 @@ _LEAF_AT: Final = {  # which field of a row is the leaf of its last change
     codec.OFFERS: 8,
     codec.EXPIRED: 0,
     codec.TOKENS: 6,
+    codec.HOLDS: 1,
+    codec.ASKED_HOLDS: 6,
 }
 
 Row = tuple[bytes, bytes]

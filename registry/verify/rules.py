@@ -32,12 +32,15 @@ from registry.rules.requests import (
     Alias,
     AliasSubtree,
     AnswerFiling,
+    AnswerHold,
     ApproveCut,
+    AskHold,
     Assign,
     Body,
     CancelTransfer,
     ChangeNode,
     DeclineCut,
+    EndHold,
     Expire,
     FileCut,
     FreezeCut,
@@ -47,10 +50,12 @@ from registry.rules.requests import (
     KeepCut,
     Lapse,
     Leave,
+    LiftHold,
     Mint,
     Move,
     MoveCut,
     MoveFiling,
+    NoteHold,
     OfferTransfer,
     QualifyOwner,
     ReinstateNode,
@@ -67,6 +72,7 @@ from registry.rules.requests import (
     RevokeToken,
     Role,
     SetFiling,
+    SetHold,
     SetScope,
     SetValidity,
     SuspendNode,
@@ -274,6 +280,27 @@ def _move_filing(_seen: View, entry: LogEntry) -> Body:
     return MoveFiling(entry.on, row.state, row.node)
 
 
+def _set_hold(seen: View, entry: LogEntry) -> Body:
+    before = view.get_hold(seen, entry.on)
+    new = set(codec.decode_hold(entry.after).by) - set(before.by if before is not None else ())
+    [one] = new
+    return SetHold(entry.on, one.node)
+
+
+def _lift_hold(seen: View, entry: LogEntry) -> Body:
+    before = view.get_hold(seen, entry.on)
+    rest = codec.decode_hold(entry.after).by
+    gone = set(before.by if before is not None else ()) - set(rest)
+    is_all = not rest and entry.role == Role.ADMINISTRATOR.value
+    return LiftHold(entry.on, "" if is_all else next(iter(gone)).node)
+
+
+def _answer_hold(seen: View, entry: LogEntry) -> Body:
+    row = codec.decode_asked_hold(entry.after)
+    before = view.get_asked_hold(seen, entry.on)
+    return AnswerHold(entry.on, row.state, before.leaf if before is not None else -1, row.serial)
+
+
 def _take(_seen: View, entry: LogEntry) -> Body:
     return Take(parse(entry.on), entry.after, entry.to, entry.ttl)
 
@@ -335,6 +362,12 @@ _BODIES: Final[Mapping[str, Callable[[View, LogEntry], Any]]] = {
     FreezeCut.kind: _freeze_cut,
     DeclineCut.kind: _decline_cut,
     MoveFiling.kind: _move_filing,
+    SetHold.kind: _set_hold,
+    LiftHold.kind: _lift_hold,
+    NoteHold.kind: lambda _, entry: NoteHold(entry.on, codec.decode_hold(entry.after).by),
+    AskHold.kind: lambda _, entry: AskHold(entry.on),
+    EndHold.kind: lambda _, entry: EndHold(entry.on),
+    AnswerHold.kind: _answer_hold,
     Leave.kind: lambda _, entry: Leave(parse(entry.on)),
     Take.kind: _take,
     TakeSubtree.kind: lambda _, entry: TakeSubtree(entry.on, entry.to),

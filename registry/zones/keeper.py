@@ -31,7 +31,7 @@ from resolver.store.write import WriteTransaction
 
 LEAVES_MAX: Final = 300  # whose names are carried over in one transaction
 _OF_CUT: Final = frozenset({NS, DS, A, AAAA, TXT, SRV, PTR})  # what the network has at its names
-_OF_NETWORK: Final = ("network.", "cut.", "owner.judge")  # kinds of leaves
+_OF_NETWORK: Final = ("network.", "cut.", "owner.judge", "hold.set", "hold.lift")  # kinds of leaves
 _TOPS: Final = node.CUT | node.REDIRECT
 
 

@@ -59,6 +59,11 @@ class ReadTransaction:
         self._tables: dict[bytes, Table] = {}
         self.snapshot = snapshot
 
+    @property
+    def number(self) -> int:
+        """The number of the last transaction that was committed before this moment."""
+        return int(self._txn.id())
+
     def zones(self, prefix: bytes = b"") -> Iterator[Held]:
         """The zones whose apex key begins with `prefix`, in canonical order."""
         for key, value in _range(self._txn.cursor(self._apexes), APEX_PREFIX + prefix):

@@ -168,6 +168,17 @@ class ZoneUpdate:
         assert old is not None
         if old[1] or old[0]:
             raise ZoneError(self._text(key), f"is {_kind(old)}, which has no other records")
+        return self._exchange(key, old, blob)
+
+    def exchange(self, key: bytes, old: bytes, blob: bytes) -> int:
+        """`put` in place of the node that is known to be there, which has neither flags nor cover:
+        what is above the name is known by that.
+        """
+        if self._unsettled:
+            return self.put(key, blob)
+        return self._exchange(key, old, blob)
+
+    def _exchange(self, key: bytes, old: bytes, blob: bytes) -> int:
         if old == blob or node.bare(old) == blob:
             return UNCHANGED
         self._tree.put(key, blob)

@@ -43,11 +43,16 @@ class WriteTransaction:
     Args:
         txn: an LMDB transaction on the tree.
         now: Unix seconds, noted in journals; 0 if that is not known.
+
+    Attributes:
+        asked: where it ends a transfer, the number of the last transaction before that was asked
+            for: the primary had by then what was known of it here at that moment. 0: it ends none.
     """
 
     def __init__(self, txn: Any, databases: Mapping[bytes, Any], now: int = 0) -> None:
         self._txn = txn
         self._now = now
+        self.asked = 0
         self._seen: Snapshot | None = None  # made when first needed, stale once apexes change
         self._databases = databases
         self._tree = databases[b"tree"]

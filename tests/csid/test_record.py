@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from csid.errors import RecordError
 from csid.fields import BY_KEY, FIELDS
-from csid.record import RECORD_OCTETS_MAX, Record, decode, encode
+from csid.record import RECORD_OCTETS_MAX, Record, decode, encode, quickly, thoroughly
 from tests.support.records import FULL, facts, refusal
 
 # ---- the canonical map ----
@@ -116,6 +117,58 @@ def test_unknown_keys_are_kept_in_their_place() -> None:
 )
 def test_an_unknown_key_cannot_carry_anything_but_canonical_json(value: object) -> None:
     refusal(decode, msgpack.packb({"st": "active", "zz": value}))
+
+
+# ---- the quick way ----
+
+
+@st.composite
+def octets_of_records(draw: st.DrawFn) -> bytes:
+    """Octets that are, or nearly are, those of a record."""
+    values = dict(Record(draw(facts)).values)
+    if draw(st.booleans()):
+        key = draw(st.sampled_from([*BY_KEY, "zz", "Q", b"st", 7]))
+        some = [True, 1, 1.0, 0, 0.0, -0.0, 8.0, None, "x", b"x", [], ["x"], {}, {"H": True}]
+        values[key] = draw(st.sampled_from(some))  # type: ignore[index]
+    rows = list(values.items())
+    for change in draw(st.lists(st.sampled_from(("less", "twice", "in disorder")), max_size=2)):
+        if change == "less" and len(rows) > 1:
+            rows.remove(draw(st.sampled_from(rows)))
+        elif change == "twice":
+            rows.append(draw(st.sampled_from(rows)))
+        else:
+            rows = draw(st.permutations(rows))
+    packed = bytearray((0x80 | len(rows),) if len(rows) < 16 else (0xDE, 0, len(rows)))
+    for row in rows:
+        packed += b"".join(map(msgpack.packb, row))
+    for _ in range(draw(st.integers(0, 2))):
+        packed[draw(st.integers(0, len(packed) - 1))] = draw(st.integers(0, 255))
+    return bytes(packed)
+
+
+@given(st.lists(octets_of_records(), min_size=1, max_size=4))
+def test_records_are_read_to_the_same_by_the_quick_way_and_by_the_thorough_one(
+    given_octets: list[bytes],
+) -> None:
+    """Whatever was remembered of others."""
+    for packed in given_octets:
+        assert said_of(lambda one: decode(one).values, packed) == said_of(thoroughly, packed)
+
+
+def said_of(read: Callable[[bytes], dict[str, object]], packed: bytes) -> object:
+    """The map with the types of all its values, or the words of the refusal."""
+    try:
+        return repr(read(packed))
+    except RecordError as error:
+        return error.field, str(error)
+
+
+@given(facts)
+def test_records_of_known_fields_are_read_by_the_quick_way(stated: dict[str, Any]) -> None:
+    stated.pop("extra", None)
+    packed = msgpack.packb(Record(stated).values)
+    if len(packed) <= RECORD_OCTETS_MAX:
+        assert quickly(packed) == Record(stated).values
 
 
 # ---- refusals ----

@@ -34,6 +34,7 @@ from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables.network import member_label, text_of
 from registry.tables.node_keys import SECRET, derive, key_name
+from registry.tables.rows import Cut
 from registry.tables.view import get_cut
 from resolver.store.node import rrsets_of
 from resolver.sync import settings as sync
@@ -85,6 +86,14 @@ def held(registry: Registry, path: str) -> dict[int, list[bytes]]:
         zone = read.zone(names.wire_of_key(apex))
         blob = read.tree(zone.generation).get(key[len(apex) :])
         return {} if blob is None else {one: sorted(rrset[1]) for one, rrset in rrsets_of(blob)}
+
+
+def row(registry: Registry) -> Cut:
+    """The row of the cut."""
+    with registry.view() as seen:
+        found = get_cut(seen, CUT)
+    assert found is not None
+    return found
 
 
 def require_sound(registry: Registry) -> None:
@@ -163,7 +172,7 @@ def test_a_cut_is_delegated_and_a_member_in_one_transaction(registry: Registry) 
         before = [read.summary(zone).serial for zone in read.zones()]
     must(registry, filing(CUT))
     assert held(registry, CUT) == {NS: [NAMED.target("nodes/zhejiang")]}
-    member = f"_catalog/zones/{member_label(NAMED, CUT)}"
+    member = f"_catalog/zones/{member_label(NAMED, CUT, row(registry))}"
     assert held(registry, member) == {PTR: [NAMED.target(CUT)]}
     assert held(registry, f"{member}/group") == {TXT: [b"\x08zhejiang"]}
     with registry.store.read() as read:
@@ -171,10 +180,7 @@ def test_a_cut_is_delegated_and_a_member_in_one_transaction(registry: Registry) 
     require_sound(registry)
     must(registry, AGGREGATE, MoveCut(CUT, "anywhere"))
     assert held(registry, CUT) == {NS: [NAMED.target("nodes/zhejiang")]}
-    with registry.view() as seen:
-        row = get_cut(seen, CUT)
-    assert row is not None
-    number = row.leaf
+    number = row(registry).leaf
     noted = text_of(["v=1", f"move={number}", "from=zhejiang", "to=anywhere"])
     assert held(registry, f"moves/{CUT}") == {TXT: [noted]}
     require_sound(registry)

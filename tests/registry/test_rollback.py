@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from csid import names
 from registry.rules.requests import SetScope
 from registry.service import Registry
 from registry.tables.naming import Names
@@ -17,6 +18,8 @@ from registry.tables.transaction import TransactionView, append_leaves
 from resolver.store import epochs
 from resolver.store.difference import serial_in
 from resolver.store.environment import Store
+from resolver.sync import states
+from resolver.sync.timers import AT_ONCE
 from tests.support.books import ORIGIN, SUFFIX, ask
 from tests.support.commands import Node, run
 from tests.support.joined import follow_root, joined, national
@@ -250,13 +253,18 @@ def test_a_zone_that_follows_another_server_keeps_the_serial_it_has_from_there(
     data, backup = tmp_path / "data", tmp_path / "backup"
     with joined(data) as registry:
         follow_root(registry, national(tmp_path / "root", []))
-    serial = serial_of(data, ORIGIN)
+    serial, apex = serial_of(data, ORIGIN), names.key_of(ORIGIN)
+    with Store.open(data, writable=True) as store, store.write() as txn:
+        states.settle(txn, [states.Settled(apex, AT_ONCE, states.StateRow(due=2**31))])
     shutil.copytree(data, backup)
     assert run("assign", f"{PLACE}/{CLASS}-A001", "--data", data).code == 0
     shutil.rmtree(data)
     shutil.copytree(backup, data)
     assert run("audit", "resume", "--accept", "--reason", "x", "--data", data).code == 0
     assert serial_of(data, ORIGIN) == serial
+    with Store.open(data) as store, store.read() as read:
+        state = states.state_of(read, apex)
+    assert state is not None and state.due < 2**31  # what its primary said since is asked for
     assert run("audit", "verify", "--data", data).code == 0
 
 

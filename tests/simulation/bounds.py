@@ -12,9 +12,16 @@ from typing import Any, Final
 
 import pytest
 
-from registry.network import filings, handover_units
+from registry.network import filings, handover_units, hold_units
 from registry.sync import syncing, walks
-from registry.sync.duties import delegated, filed, filing_duty, handover_steps, receipt_duty
+from registry.sync.duties import (
+    delegated,
+    examination,
+    filing_duty,
+    handover_steps,
+    hold_duty,
+    receipt_duty,
+)
 from registry.zones import founding
 from resolver.sync.catalog import members
 from resolver.sync.transfer import intake
@@ -22,7 +29,7 @@ from resolver.sync.transfer import intake
 PART_SECONDS: Final = 60  # for which a node answers for a cut that it had
 _NARROW: Final[tuple[tuple[ModuleType, str, Any], ...]] = (
     (delegated, "AT_ONCE", 1),
-    (filed, "AT_ONCE", 2),
+    (examination, "AT_ONCE", 2),
     (filing_duty, "AT_ONCE", 1),
     (filings, "STEPS_AT_ONCE", 1),
     (handover_units, "AT_ONCE", 2),
@@ -42,6 +49,8 @@ def narrow(random: Random) -> Iterator[None]:
     """Let some of the bounds be narrow."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(handover_steps, "PART_SECONDS", PART_SECONDS)
+        patch.setattr(hold_units, "STEPS_AT_ONCE", 1)
+        patch.setattr(hold_duty, "AT_ONCE", 2)
         for module, name, value in _NARROW:
             if random.random() < 0.5:
                 patch.setattr(module, name, value)

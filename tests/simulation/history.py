@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from tests.simulation import supervision
 from tests.simulation.bounds import narrow
 from tests.simulation.faults import Faults
 from tests.simulation.ledger import Ledger
@@ -16,6 +17,7 @@ from tests.simulation.nation import Nation
 from tests.simulation.outcome import faults
 from tests.simulation.people import People
 from tests.simulation.prepared import HOSTS, REGIONS, directories
+from tests.simulation.supervision import Supervision
 from tests.simulation.wires import Wires
 from tests.simulation.world import Broken, World
 
@@ -24,6 +26,7 @@ BUSY_SECONDS: Final = 60.0  # in which people ask and things go wrong
 ASKED: Final = (15, 40)  # how often people ask: from, to
 FAULTS: Final = (0, 16)
 NATION_SHARE: Final = 0.3  # of what people ask, that is asked at the national node
+SUPERVISED: Final = 3  # one of how many histories has holds
 CLOSE_SHARE: Final = 0.7  # of what goes wrong, that does so soon after somebody has asked
 CLOSE_SECONDS: Final = 1.0
 # By which all must be well: longer than a zone is left alone after a failure (retry, 900 s), and
@@ -53,6 +56,7 @@ class History:
         self._faults = Faults(world, wires, self.machines, self._ledger)
         self._people = People(world, self.machines, self._ledger)
         self._nation = Nation(world, self.machines, self._ledger)
+        self._supervision = Supervision(world, self.machines, self._ledger)
         for name in REGIONS:
             self.machines[name].between = partial(self._people.assign, name)
 
@@ -83,6 +87,10 @@ class History:
         for at in asked:
             who = self._nation if world.chance(NATION_SHARE) else self._people
             world.after(at, None, who.do_something)
+        if self.seed % SUPERVISED == 1:
+            for _ in range(random.randrange(*supervision.ASKED)):
+                at = random.random() * BUSY_SECONDS
+                world.after(at, None, self._supervision.do_something)
         for _ in range(random.randrange(*FAULTS)):
             at = random.random() * BUSY_SECONDS
             if world.chance(CLOSE_SHARE):  # while what was asked for is under way

@@ -9,7 +9,7 @@ from typing import Final
 from csid import names
 from registry.rules.filing import CUT_SEGMENTS, read_receipt, serial_of
 from registry.rules.requests import ApproveCut, FileCut, TakeReceipt
-from registry.sync.duties import filed
+from registry.sync.duties import examination
 from registry.tables import codec, log_entry, view
 from registry.tables.enums import CutState, FiledState, NodeState, State
 from registry.tables.naming import Names
@@ -52,6 +52,7 @@ class Ledger:
         self.refused: dict[tuple[str, str], int] = {}
         self._held: dict[tuple[str, bytes], tuple[Held, bytes]] = {}  # with the node of the apex
         self._serials: dict[tuple[str, bytes], int] = {}
+        self._labels: dict[tuple[str, bytes], bytes] = {}  # under which a catalog lists it
         self._own: set[tuple[str, bytes]] = set()  # of these, what was a node's own, and is lost
         self._digests: dict[tuple[str, bytes], bytes] = {}
         self._versions: dict[tuple[str, bytes, int], bytes] = {}  # digest of what one had
@@ -126,7 +127,7 @@ class Ledger:
             for leaf in self._new_leaves(name, read):
                 is_other = True
                 if name in REGIONS:
-                    self._is_fresh(read, leaf)
+                    self._is_fresh(name, read, leaf)
                 else:
                     self._judge(name, read, leaf)
         if is_other:
@@ -137,7 +138,12 @@ class Ledger:
         assert soa is not None
         name, apex, serial = machine.name, zone.apex, soa.serial
         text = f"{names.to_text(zone.origin)} at {name}"
-        primary = primary_of(name, follow_of(read, apex))
+        follow = follow_of(read, apex)
+        primary = primary_of(name, follow)
+        label = follow.member if follow is not None else b""
+        if self._labels.get((name, apex), label) != label:
+            self._serials.pop((name, apex), None)  # it is another's, who made it anew
+        self._labels[name, apex] = label
         before = self._serials.get((name, apex))
         # A node that has lost a zone of its own takes it from the aggregate, which need not have
         # had the last of it; once it is its own again, it goes on beyond that.
@@ -165,20 +171,30 @@ class Ledger:
             yield log_entry.decode(seen.leaf(index) or b"")
         self._leaves[name] = size
 
-    def _is_fresh(self, read: ReadTransaction, leaf: log_entry.LogEntry) -> None:
+    def _is_fresh(self, name: str, read: ReadTransaction, leaf: log_entry.LogEntry) -> None:
         """A receipt is about what an identifier is, not about what it was before."""
         if leaf.kind != TakeReceipt.kind or not read_receipt(leaf.to)[0]:
             return
         changed = serial_of(TransactionView(read).leaf(leaf.prev) or b"", leaf.on)
         apex = _NAMED.key("/".join(leaf.on.split("/")[:CUT_SEGMENTS]))
         seen = self._serials.get((SUM, apex))
-        # The aggregate may have let go of a cut that was withdrawn meanwhile.
+        # The aggregate may have let go of a cut that was withdrawn, and have that of another.
         is_fresh = None in (changed, seen) or not timers.is_ahead(changed or 0, seen or 0)
+        is_fresh |= self._primary_at_sum(apex) != name
+        # It may be one that an aggregate, which was put back since, had sent before.
+        is_fresh |= read_receipt(leaf.to)[0] in self.lost_receipts
         hold(is_fresh, f"{leaf.on}: changed with serial {changed}, receipt {leaf.to} of {seen}")
+
+    def _primary_at_sum(self, apex: bytes) -> str:
+        machine = self.machines[SUM]
+        if not machine.is_up:
+            return ""
+        with machine.store.read() as read:
+            return primary_of(SUM, follow_of(read, apex))
 
     def _judge(self, name: str, read: ReadTransaction, leaf: log_entry.LogEntry) -> None:
         if name == SUM:
-            if leaf.kind == filed.RECEIPT:
+            if leaf.kind == examination.RECEIPT:
                 row = codec.decode_filed(leaf.after)
                 if row.state is FiledState.TAKEN:
                     other = others.node(read, _NAMED, row.node)

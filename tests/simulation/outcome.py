@@ -13,7 +13,7 @@ from registry.rules.cut_moves import is_moving
 from registry.rules.filing import CUT_SEGMENTS, read_receipt
 from registry.rules.requests import Take, TakeReceipt, Update
 from registry.signing.proofs import changes_of
-from registry.sync.duties import filed
+from registry.sync.duties import examination
 from registry.tables import codec, log_entry, view
 from registry.tables.enums import UNDER_WAY, CutState, FiledState, FilingState, State
 from registry.tables.naming import Names
@@ -22,13 +22,14 @@ from registry.tables.transaction import LOOKED, OWED, AuditStore, TransactionVie
 from resolver.store.read import ReadTransaction
 from resolver.sync import feed
 from resolver.sync.settings import follow_of
+from tests.simulation import supervision
 from tests.simulation.ledger import ROOT, SUM, Ledger, digest, primary_of
 from tests.simulation.prepared import REGIONS
 from tests.support.books import SUFFIX
 
 _COPIES: Final = (SUM, "grid")  # who hold all cuts
 _NAMED: Final = Names(SUFFIX)
-_SAID: Final = (filed.RECEIPT, filed.END, filed.GONE, filed.MET)
+_SAID: Final = (examination.RECEIPT, examination.END, examination.GONE, examination.MET)
 _OPEN: Final = (FilingState.WANTED, FilingState.WAITING, *UNDER_WAY)
 
 Said = list[tuple[str, Filed]]  # what the aggregate has said, with the kind of each leaf
@@ -49,6 +50,7 @@ class Outcome:
         yield from self._waiting()
         yield from self._kept()
         yield from self._copies()
+        yield from supervision.faults(self._views)
 
     def _waiting(self) -> Iterator[str]:
         """What is still to be said or done."""
@@ -160,7 +162,11 @@ class Outcome:
             elif number and (number not in given or given[number].status != status.number):
                 yield f"{here}: took receipt {number}, {status.number}, which was never given"
         last = said[-1][1] if said else None
-        if row.state in (State.ACTIVE, State.SUSPENDED):
+        # What the aggregate has lost of a cut that is the node's no more, it cannot see again.
+        cut = "/".join(identifier.split("/")[:CUT_SEGMENTS])
+        is_its = self._filed.get(cut) == name
+        is_unseen = bool(receipts) and receipts[0][0] in lost and not is_its
+        if row.state in (State.ACTIVE, State.SUSPENDED) and not is_unseen:
             yield from _is_taken_once(here, name, said, chain)
         number = receipts[0][0] if receipts and leaves[0].kind == TakeReceipt.kind else 0
         refused = [one.leaf for kind, one in said if _is_told(kind, one)]
@@ -169,8 +175,7 @@ class Outcome:
         if row.state is State.REFUSED and number and number not in refused and not is_older:
             yield f"{here}: is refused by receipt {number}, given are {refused}"
         is_taken = last is not None and last.state is FiledState.TAKEN and last.node == name
-        cut = "/".join(identifier.split("/")[:CUT_SEGMENTS])
-        if row.state is State.RETIRED and is_taken and self._filed.get(cut) == name:
+        if row.state is State.RETIRED and is_taken and is_its:
             yield f"{here}: is retired, and the national node holds it for active"
         changes = [leaf.kind for leaf in leaves if leaf.kind in (Take.kind, Update.kind)]
         count = self._ledger.counts.get(identifier, {}).get(name)
@@ -209,14 +214,16 @@ class Outcome:
 
 def _is_told(kind: str, one: Filed) -> bool:
     """Whether the node was told by a receipt: also of what is in use, and may not be."""
-    return kind == filed.RECEIPT or (kind == filed.MET and one.state is FiledState.REFUSED)
+    return kind == examination.RECEIPT or (
+        kind == examination.MET and one.state is FiledState.REFUSED
+    )
 
 
 def _is_taken_once(here: str, name: str, said: Said, chain: list[str]) -> Iterator[str]:
     """What is wrong with the receipts of an identifier that is active: exactly one says that it is
     taken of each node that had its cut while it waited, and of nobody else.
     """
-    since = [one for kind, one in said if kind != filed.END]
+    since = [one for kind, one in said if kind != examination.END]
     while any(one.state is FiledState.GONE for one in since):
         since.pop(0)
     takers = [one.node for one in since if one.state is FiledState.TAKEN]

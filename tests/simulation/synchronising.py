@@ -20,7 +20,7 @@ from registry.sync.driver import (
     NEXT_SECONDS,
     RETRY_SECONDS,
 )
-from registry.sync.duties import handover
+from registry.sync.duties import handover, hold_duty
 from registry.sync.hooks import Network, Unit, network_of
 from registry.sync.roles import ROLES
 from registry.sync.syncing import Syncing
@@ -50,7 +50,8 @@ class Synchronising:
         self._batch_at = self._look_at = _NEVER
         store = machine.store
         chance = Random(world.random.random())
-        roles = [self._moves if adds is handover.adds else adds for adds in ROLES]
+        carried = {handover.adds: self._moves, hold_duty.adds: self._holds}
+        roles = [carried.get(adds, adds) for adds in ROLES]
         network = network_of(store, roles)
         self._sync = Syncing(store, network, chance, world.unix, lambda: world.now)
         world.soon(self._life, self._work)
@@ -63,6 +64,10 @@ class Synchronising:
             self._machine.writing.carry(unit)
 
         return handover.adds(store, carry, self._world.unix)
+
+    def _holds(self, store: Store) -> Network:
+        """What holds add, the same way."""
+        return hold_duty.adds(store, lambda _path, unit: self._machine.writing.carry(unit))
 
     def end(self) -> None:
         """The process is gone."""

@@ -1,7 +1,8 @@
 """Histories of a whole network: an aggregate, region nodes and an industry node around a root.
 
 Simulated: people assign, change, take back and file again; cuts are filed by hand or not, rejected,
-withdrawn, and move between nodes, which may be taken back; nodes are suspended, get another scope
+withdrawn, and move between nodes, which may be taken back; region nodes hold what lies in each
+other's cuts, and release it; nodes are suspended, get another scope
 and other keys; messages are late, lost, doubled; connections stall and break; nodes are parted,
 killed around any commit, have full disks, wrong clocks, and older copies put back. Bounds are
 narrow by chance (bounds.py). What holds at each commit is in ledger.py, what in the end in

@@ -29,7 +29,7 @@ from registry.tables.transaction import OWED, TransactionView
 from registry.zones import updates
 from resolver.sync import tsig
 from resolver.sync.actions import Errand
-from resolver.sync.settings import FOLLOWS, Follow, Target, pack, where
+from resolver.sync.settings import FOLLOWS, Follow, Target, follow_of, pack, where
 from resolver.sync.timers import soa_of
 from resolver.sync.transfer import outgoing
 from resolver.sync.transfer.fetch import Fetch
@@ -68,11 +68,17 @@ class Pair:
         with self.aggregate.store.write() as txn:
             register.replaced(txn, names.key_of(ORIGIN))
 
-    def follow(self, cut: str, node: str = "zhejiang") -> None:
-        """Let the aggregate follow the zone of a cut, as one of a node."""
+    def follow(self, cut: str, node: str = "zhejiang", label: bytes = b"label") -> None:
+        """Let the aggregate follow the zone of a cut, as one of a node, listed under a label."""
         with self.aggregate.store.write() as txn:
-            row = Follow((TRANSFERRED,), b"catalog", b"label", node)
+            row = Follow((TRANSFERRED,), b"catalog", label, node)
             txn.table(FOLLOWS).put(where(NAMED.key(cut)), pack(row))
+
+    def label(self, cut: str) -> bytes:
+        """Under which label the aggregate follows a cut; empty if it does not."""
+        with self.aggregate.store.read() as read:
+            follow = follow_of(read, NAMED.key(cut))
+        return b"" if follow is None else follow.member
 
     def begin(self, cut: str) -> None:
         """Let a cut be followed whose zone is so large that changes of it come as such: of some

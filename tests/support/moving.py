@@ -26,7 +26,8 @@ from registry.rules.decision import Decision
 from registry.rules.requests import AddNode, Assign, Body, Request
 from registry.service import Registry
 from registry.sync.duties.handover import Handover
-from registry.sync.hooks import Duty, Network, network_of
+from registry.sync.duties.hold_duty import HoldWork
+from registry.sync.hooks import Duty, Network, Work, network_of
 from registry.sync.roles import ROLES
 from registry.sync.transfers import StillFollowed
 from registry.tables.enums import NODE_ROLE_WORDS, FilingState, NodeRole
@@ -141,13 +142,18 @@ class World:
         made = network_of(self.at[name].store, ROLES)
         own = [one for one in made.duties if isinstance(one, Handover)]
         duties: list[Duty] = [one for one in made.duties if not isinstance(one, Handover)]
-        works = [one for one in made.works if getattr(one, "__self__", None) not in own]
+        works: list[Work] = [
+            one
+            for one in made.works
+            if getattr(one, "__self__", None) not in own and not isinstance(one, HoldWork)
+        ]
         if own:
             handover = Handover(
                 self.at[name].store, lambda _, unit: self.carry(name, unit), lambda: self.now
             )
             duties.append(handover)
             works.append(handover.work)
+            works.append(HoldWork(self.at[name].store, lambda _, unit: self.carry(name, unit)))
         self.networks[name] = Network(duties, made.watch, works)
 
     def carry(self, name: str, unit: Any) -> None:

@@ -8,7 +8,7 @@ import re
 import shlex
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from csid.address import Address
@@ -111,13 +111,13 @@ class Network:
         self.join(self.hebei, "region", "--scope", "13")
         accredit(self.zhejiang)
 
-    def join(self, node: Member, role: str, *words: str) -> None:
-        """Register a node, and make it as the register says."""
+    def join(self, node: Member, role: str, *words: str, init: Sequence[str] = ()) -> None:
+        """Register a node, and make it as the register says, with more words of `csid init`."""
         at = ("--address", f"{node.host}:{node.port}")
         root = ("--root", f"{self.national.host}:{self.national.port}")
         said = self.national.must("node", "add", node.name, "--role", role, *words, *at, *root)
         line = next(one for one in said.splitlines() if one.startswith("csid init "))
-        ran = run(*shlex.split(line.replace("DIR", str(node.data)))[1:])
+        ran = run(*shlex.split(line.replace("DIR", str(node.data)))[1:], *init)
         assert ran.code == 0, ran
         found = re.search(r"--key (\S+)", line)
         assert found is not None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from csid.client.answer import Answer, Result
 from csid.errors import CsidError
@@ -15,6 +15,9 @@ from gateway import client
 from gateway.cli import basic, plain
 from gateway.cli.escape import one_line
 from resolver.client.settings import SERVERS_VARIABLE
+
+if TYPE_CHECKING:
+    from registry.zones.held import Seen
 
 MANY: Final = "-"  # in place of an identifier: they come from standard input
 _LINE_MAX: Final = 65_536  # octets without an end of line; more is no list of identifiers
@@ -103,12 +106,22 @@ def run(arguments: argparse.Namespace) -> int:
             return _run_many(arguments, asking)
         (result,) = asking.resolve_many((arguments.id,), over_tcp=arguments.tcp)
     suffix = asking.settings.suffix
+    held = [] if result.answer is None else held_by(result.answer, arguments, suffix)
     if arguments.json:
-        _print_json(result, suffix)
+        _print_json(result, suffix, held)
     answer = result.require()
     if not arguments.json:
-        print_table(answer, suffix, str(answer.authority.server))
+        print_table(answer, suffix, str(answer.authority.server), held)
     return exit_code(answer, arguments.require_active)
+
+
+def held_by(answer: Answer, arguments: argparse.Namespace, suffix: str | None) -> list[Seen]:
+    """Who holds an identifier that is suspended (`gateway.cli.supervising`)."""
+    if answer.record is None or answer.record.state != "suspended":
+        return []
+    from gateway.cli import supervising  # and with it dnspython
+
+    return supervising.held_by(answer, suffix, arguments.tcp)
 
 
 def exit_code(answer: Answer, require_active: bool) -> int:
@@ -154,9 +167,9 @@ def _texts(lines: list[bytes]) -> list[str]:
     return [text for text in texts if text and not text.startswith("#")]
 
 
-def _print_json(result: Result, suffix: str | None) -> None:
+def _print_json(result: Result, suffix: str | None, held: Sequence[Seen] = ()) -> None:
     if result.answer is not None:
-        plain.print_json(json_of(result.answer, suffix))
+        plain.print_json(json_of(result.answer, suffix, held))
     else:
         plain.print_json({"identifier": str(result.given), "error": str(result.error)})
 
@@ -174,7 +187,7 @@ def _many_line(result: Result, suffix: str | None) -> None:
     sys.stdout.write("\t".join(map(one_line, columns)) + "\n")
 
 
-def json_of(answer: Answer, suffix: str | None) -> dict[str, Any]:
+def json_of(answer: Answer, suffix: str | None, held: Sequence[Seen] = ()) -> dict[str, Any]:
     """An answer as JSON."""
     value: dict[str, Any] = {
         "identifier": str(answer.identifier),
@@ -186,6 +199,8 @@ def json_of(answer: Answer, suffix: str | None) -> dict[str, Any]:
         value["alias_of"] = answer.alias_of
     if answer.record is not None:
         value["record"] = answer.record.json()
+    if held:
+        value["held"] = [one.json() for one in held]
     return value | {
         "server": str(answer.authority.server),
         "authoritative": answer.authority.is_authoritative,
@@ -195,7 +210,7 @@ def json_of(answer: Answer, suffix: str | None) -> dict[str, Any]:
     }
 
 
-def print_table(answer: Answer, suffix: str | None, server: str) -> None:
+def print_table(answer: Answer, suffix: str | None, server: str, held: Sequence[Seen] = ()) -> None:
     """Print an answer for people."""
     identifier: Identifier = answer.identifier
     rows = [
@@ -206,6 +221,10 @@ def print_table(answer: Answer, suffix: str | None, server: str) -> None:
         rows.append(("别名指向 Alias of", answer.alias_of))
     if answer.record is not None:
         rows += plain.facts_of(answer.record)
+        if held:
+            from gateway.cli import supervising
+
+            rows += [("监管暂停 Held", supervising.text_of(one)) for one in held]
     elif not answer.exists:
         rows.append(("结果 Result", "标识不存在 no such identifier (NXDOMAIN)"))
     else:

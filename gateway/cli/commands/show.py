@@ -24,14 +24,18 @@ from gateway.cli.beside import Beside
 from gateway.cli.request import status_text
 from registry.network.status import last_receipt
 from registry.rules.filing import read_receipt
+from registry.rules.held import holders_text
 from registry.rules.validity import term_of
 from registry.service import Registry
 from registry.signing.proofs import Change, changes_of
 from registry.tables import holding
 from registry.tables.holding import Holding
+from registry.tables.naming import Names
 from registry.tables.rows import Assignment
 from registry.tables.transaction import TransactionView
 from registry.tables.view import get_assignment
+from registry.zones import held as holds
+from registry.zones.held import Seen
 from resolver.store.environment import Settings
 
 
@@ -55,6 +59,7 @@ def run_show(args: argparse.Namespace) -> int:
         with registry.store.read() as read:
             seen, name = TransactionView(read), str(identifier)
             row = get_assignment(seen, name)
+            over = holds.over(read, Names(settings.suffix), name)
             receipt = around = None
             if row is not None:
                 history = changes_of(read, name)
@@ -67,7 +72,7 @@ def run_show(args: argparse.Namespace) -> int:
                 output.complain(error)
                 return output.EXIT_BAD_INPUT
     show = _show_json if args.json else _show_table
-    show(held, row, receipt, around, settings)
+    show(held, row, receipt, around, over, settings)
     return output.EXIT_OK
 
 
@@ -76,6 +81,7 @@ def _show_json(
     row: Assignment | None,
     receipt: Change | None,
     around: Beside | None,
+    over: Seen | None,
     settings: Settings,
 ) -> None:
     identifier = held.identifier
@@ -89,6 +95,7 @@ def _show_json(
             "leaf": row.leaf if row else None,
             "receipt": _receipt_json(receipt) if receipt else None,
             **(beside.json_of(around) if around else {}),
+            "held": over.json() if over else None,
             "record": held.record.json() if held.record else None,
             "rrsets": [
                 {"type": _type_text(rrtype), "ttl": ttl, "data": _texts(rrtype, rdatas)}
@@ -104,6 +111,7 @@ def _show_table(
     row: Assignment | None,
     receipt: Change | None,
     around: Beside | None,
+    over: Seen | None,
     settings: Settings,
 ) -> None:
     identifier = held.identifier
@@ -119,6 +127,8 @@ def _show_table(
         rows += beside.rows_of(around)
     if receipt is not None:
         rows.append(("回执 Receipt", _receipt_text(receipt)))
+    if over is not None:
+        rows.append(("监管暂停 Held", f"{over.target} {holders_text(over.hold)}"))
     if held.record is not None:
         rows += output.facts_of(held.record)
     for rrtype, (ttl, rdatas) in held.rrsets.items():

@@ -16,61 +16,25 @@ had it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable
-from itertools import islice
-from typing import Any, Final
-
-import msgpack
+from collections.abc import Callable, Collection
 
 from csid import names
 from csid.errors import ZoneError
-from csid.protocol import CSID
-from registry.network.examining import ACTIVE, FILING, examine
-from registry.network.owed import owed_to
-from registry.network.receipts import data_of
-from registry.rules.case import entry_writer
-from registry.rules.requests import Actor, Role
-from registry.rules.status import Status
+from registry.sync.duties.examination import FIRST, NAMES, Examination, key_of
 from registry.sync.duties.receipt_duty import ReceiptDuty
 from registry.sync.hooks import Network
-from registry.tables import codec, transaction, view
-from registry.tables.enums import FiledState, NodeRole
+from registry.tables import transaction, view
+from registry.tables.enums import NodeRole
 from registry.tables.naming import Names
-from registry.tables.registered import SEGMENTS, is_shaped
-from registry.tables.rows import NO_LEAF, Filed
 from registry.tables.transaction import (
     ANSWERED,
     LOOKED,
     LOOKED_FOR,
-    OWED,
     TransactionView,
-    append_leaves,
 )
-from registry.zones import others
-from registry.zones.others import Other
-from resolver.store import node
-from resolver.store.difference import serial_in
 from resolver.store.environment import Store
 from resolver.store.write import WriteTransaction
 from resolver.sync.settings import follow_of
-
-RECEIPT: Final = "filed.receipt"
-END: Final = "filed.end"
-GONE: Final = "filed.gone"
-MET: Final = "filed.met"
-AT_ONCE: Final = 2_000  # nodes of a whole zone looked at in one transaction
-_NUMBER: Final = 8  # octets
-# What the place at which a look through a zone has arrived begins with.
-_NAMES: Final = b"n"  # the last name follows
-_GONE: Final = b"g"  # the last identifier that was filed follows
-_FIRST: Final = b"f"  # the same as names, as long as the zone is looked at for the first time
-# How the state stands in a record's octets: nowhere else can these be in canonical UTF-8.
-_ENDED: Final = b"\xa2st\xa7retired"
-_IN_USE: Final = (b"\xa2st\xa6active", b"\xa2st\xa9suspended")
-_IN_USE_BEFORE: Final = "was in use when it was first seen"
-_ENDED_BEFORE: Final = "had ended when it was first seen"
-_LIVING: Final = (FiledState.TAKEN, FiledState.GONE)
-_unpack: Final[Any] = msgpack.unpackb
 
 
 class FiledWatch:
@@ -91,18 +55,18 @@ class FiledWatch:
         if not self._concerns(txn, apex):
             return
         examination = Examination(txn, self._named, apex, self._now())
-        place = self._begun(txn, apex) if examination.is_ready else _NAMES
+        place = self._begun(txn, apex) if examination.is_ready else NAMES
         if not place:
-            examination.go_through(keys, examination.answered(keys))
+            examination.go_through(keys, examination.answered(keys, txn.asked))
         else:
             txn.table(LOOKED).put(apex, place)
 
     def replaced(self, txn: WriteTransaction, apex: bytes) -> None:
         """Note that the whole zone is to be looked through."""
         if self._concerns(txn, apex):
-            place = self._begun(txn, apex) or _NAMES
-            is_first = (txn.table(LOOKED).get(apex) or place).startswith(_FIRST)
-            txn.table(LOOKED).put(apex, _FIRST if is_first else place)
+            place = self._begun(txn, apex) or NAMES
+            is_first = (txn.table(LOOKED).get(apex) or place).startswith(FIRST)
+            txn.table(LOOKED).put(apex, FIRST if is_first else place)
 
     def _begun(self, txn: WriteTransaction, apex: bytes) -> bytes:
         """Where to begin with a zone that is another node's than when it was looked at last, which
@@ -114,7 +78,7 @@ class FiledWatch:
         if before == name:
             return b""
         txn.table(LOOKED_FOR).put(apex, name)
-        return _FIRST if before is None else _NAMES
+        return FIRST if before is None else NAMES
 
     def dropped(self, txn: WriteTransaction, apex: bytes) -> None:
         """A zone that went takes nothing back of what was said."""
@@ -135,7 +99,7 @@ class FiledWatch:
         row = answered.first(b"", start or b"\0")
         if row is None:
             return b""
-        zone = txn.snapshot.zone_of(self._suffix + _key(row[0]))
+        zone = txn.snapshot.zone_of(self._suffix + key_of(row[0]))
         if zone is None or not self._concerns(txn, zone.apex):
             answered.delete(row[0])  # its zone went
             return row[0]
@@ -204,202 +168,3 @@ class Again:
         if not following:
             self._duty.looked_again()
         return bool(following)
-
-
-class Examination:
-    """Examines names of one zone inside a transaction.
-
-    Raises:
-        ZoneError: it is not held.
-
-    Attributes:
-        is_ready: the node that the zone belongs to is in the copy of the register. As long as it is
-            not, the register is behind the catalog, and nothing can be said.
-        behind: what is behind the names of its identifiers.
-    """
-
-    def __init__(self, txn: WriteTransaction, named: Names, apex: bytes, now: int) -> None:
-        self._txn = txn
-        self._view = TransactionView(txn)
-        self._filed = self._view.table(codec.FILED)
-        self._owed = txn.table(OWED)
-        self._answered = txn.table(ANSWERED)
-        self._apex = apex
-        self._now = now
-        update = txn.update(names.wire_of_key(apex))
-        self._generation = update.generation
-        self._blob = update.blob
-        self._serial = serial_in(update.blob(b"") or b"")
-        self._skip = len(names.key_of(named.wire))
-        follow = follow_of(txn, apex)
-        self._name = "" if follow is None else follow.group
-        self._holder: Other | None = others.node(txn, named, self._name)
-        self.is_ready = self._holder is not None
-        cut = (apex[self._skip :]).replace(b"\0", b"/").upper()
-        self._owner = others.owner_state(txn, named, cut.partition(b"/")[0].decode("ascii"))
-        self._cut = cut  # what the names of its identifiers begin with
-        self.behind = cut[:-1] + b"0"  # the octet behind /
-        actor = Actor(self._name, Role.NODE, self._name)
-        self._entries = {
-            kind: entry_writer(actor, kind, now, "").alike(Status.DONE.number)
-            for kind in (RECEIPT, END, GONE, MET)
-        }
-        self._is_first = False
-        self._are_answered = next(self._answered.scan(cut), None) is not None
-        self._first = self._view.leaves()
-        self._leaves: list[bytes] = []
-
-    def go_on(self, place: bytes) -> bytes:
-        """Go through some names of the whole zone, then through those that were filed in it and are
-        perhaps no longer there; returns where to go on, empty at the end.
-        """
-        phase, last = place[:1], place[1:]
-        self._is_first = phase == _FIRST
-        if phase in (_NAMES, _FIRST):
-            start = self._generation + (last + b"\0" if last else b"")
-            rows = self._txn.table(b"tree").scan(self._generation, start)
-            found = list(islice(rows, AT_ONCE))
-            for stored, blob in found:
-                self._go_to(stored[len(self._generation) :], blob)
-            self._append()
-            end = found[-1][0][len(self._generation) :] if len(found) == AT_ONCE else b""
-            return phase + end if end else _GONE
-        filed = self._filed.scan(self._cut, last + b"\0" if last else b"")
-        names_filed = [name for name, _ in islice(filed, AT_ONCE)]
-        skip = len(self._apex) - self._skip
-        for name in names_filed:
-            if self._blob(key := _key(name)[skip:]) is None:
-                self._go_to(key, b"")
-        self._append()
-        return _GONE + names_filed[-1] if len(names_filed) == AT_ONCE else b""
-
-    def go_through(self, keys: Iterable[bytes], again: Iterable[bytes] = ()) -> None:
-        """Say of names (keys below the apex) what is to be said; of those to be looked at `again`,
-        which have not changed, the same under the same number, unless that holds no more.
-        """
-        for key in keys:
-            self._go_to(key, self._blob(key) or b"")
-        for key in again:
-            self._go_to(key, self._blob(key) or b"", again=True)
-        self._append()
-
-    def _append(self) -> None:
-        append_leaves(self._txn, self._leaves, self._first + len(self._leaves))
-
-    def answered(self, but: Collection[bytes]) -> list[bytes]:
-        """The keys, but for these, of some that their node has had a receipt for, and that were to
-        be filed nevertheless: a change from one version to another says nothing of what was
-        refused, or taken back, and filed again in between.
-        """
-        skip = len(self._apex) - self._skip
-        found = (_key(name)[skip:] for name, _ in islice(self._answered.scan(self._cut), AT_ONCE))
-        return [key for key in found if key not in but]
-
-    def _go_to(self, key: bytes, blob: bytes, again: bool = False) -> None:
-        below = (self._apex + key)[self._skip :]
-        if below.count(0) == SEGMENTS and is_shaped(below):
-            name = below[:-1].replace(b"\0", b"/").upper()
-            self._look(name, blob, again)
-
-    def _look(self, name: bytes, blob: bytes, again: bool) -> None:
-        """Look at an identifier, which has a node or none any more."""
-        value = self._filed.get(name)
-        if self._are_answered:
-            self._answered.delete(name)
-        is_filing = FILING in blob
-        is_left = bool(blob) and not (is_filing or _is_over(blob))
-        if is_left and value is not None and codec.filed_state_of(value) is FiledState.TAKEN:
-            return  # it is in use, as was said: most are
-        before = None if value is None else codec.decode_filed(value)
-        is_in_use = not self._is_first and any(one in blob for one in _IN_USE)
-        is_refused = before is not None and before.state in (FiledState.REFUSED, FiledState.ENDED)
-        if not is_filing and not (is_in_use and is_refused):
-            self._note(name, blob, before)
-            return
-        if before is not None and before.state is FiledState.TAKEN and before.node == self._name:
-            self._owe(before, name)  # once more, for what it is now
-            return
-        refusal = examine(name.decode("ascii"), _record(blob), self._holder, before, self._owner)
-        state = FiledState.TAKEN if refusal is None else FiledState.REFUSED
-        if before is not None and before.state is FiledState.ENDED:
-            state = FiledState.ENDED  # whatever is asked, for ever
-        status, detail = (Status.DONE, "") if refusal is None else refusal
-        if before is not None and (again or is_in_use or self._waits(before.leaf, name)):
-            if (before.state, before.status) == (state, status.number):
-                self._owe(before, name)
-                return
-            self._owed.delete(self._key(before.leaf))
-        after = Filed(state, status.number, self._name, self._serial, detail, NO_LEAF, self._now)
-        self._owe(self._write(RECEIPT, name, after, before), name)
-
-    def _note(self, name: bytes, blob: bytes, before: Filed | None) -> None:
-        """Note what has become of an identifier that does not wait for a receipt."""
-        state = None if before is None else before.state
-        is_over = _is_over(blob)
-        if before is not None and state in _LIVING:
-            if is_over:
-                self._write(END, name, before._replace(state=FiledState.ENDED), before)
-                return
-            if not blob and state is FiledState.TAKEN:
-                self._write(GONE, name, before._replace(state=FiledState.GONE), before)
-                return
-        if state not in (None, FiledState.GONE):
-            return
-        if is_over:
-            self._write(MET, name, self._met(FiledState.ENDED), None)
-        elif any(one in blob for one in _IN_USE):
-            holder, owner = self._holder, self._owner
-            if self._is_first and holder is not None:
-                # It was taken before they were suspended, or the node's scope was narrowed; that
-                # of a new cut was looked at when it was filed.
-                holder, owner = holder._replace(state=ACTIVE, scope=()), ""
-            refusal = examine(name.decode("ascii"), _record(blob), holder, None, owner)
-            after = self._met(FiledState.TAKEN)
-            if refusal is not None:
-                after = after._replace(
-                    state=FiledState.REFUSED, status=refusal[0].number, reason=refusal[1]
-                )
-            row = self._write(MET, name, after, before)
-            if refusal is not None and not self._is_first:
-                self._owe(row, name)
-
-    def _met(self, state: FiledState) -> Filed:
-        reason = _ENDED_BEFORE if state is FiledState.ENDED else _IN_USE_BEFORE
-        status = Status.DONE.number
-        return Filed(state, status, self._name, self._serial, reason, NO_LEAF, self._now)
-
-    def _write(self, kind: str, name: bytes, row: Filed, before: Filed | None) -> Filed:
-        """Write a row, and its leaf; returns the row, which says which that is."""
-        row = row._replace(leaf=self._first + len(self._leaves))
-        value = codec.encode(row)
-        self._filed.put(name, value)
-        prev = NO_LEAF if before is None else before.leaf
-        self._leaves.append(self._entries[kind](name.decode("ascii"), value, prev, ""))
-        return row
-
-    def _owe(self, row: Filed, name: bytes) -> None:
-        data = data_of(row.leaf, row.status, self._serial, row.since, row.reason)
-        self._owed.put(self._key(row.leaf), codec.encode((name.decode("ascii"), data)))
-
-    def _waits(self, number: int, name: bytes) -> bool:
-        """Whether a receipt is still to be sent."""
-        value = self._owed.get(self._key(number))
-        return value is not None and _unpack(value)[0].encode() == name
-
-    def _key(self, number: int) -> bytes:
-        return owed_to(self._name) + number.to_bytes(_NUMBER, "big")
-
-
-def _is_over(blob: bytes) -> bool:
-    """Whether a node says that its identifier has ended."""
-    return bool(blob) and (_ENDED in blob or bool(blob[0] & node.ALIAS))
-
-
-def _record(blob: bytes) -> bytes:
-    at = node.find_entry(blob, CSID)
-    return node.first_rdata(node.records_at(blob, at)) if at else b""
-
-
-def _key(name: bytes) -> bytes:
-    """The canonical key of an identifier below the suffix."""
-    return name.lower().replace(b"/", b"\0") + b"\0"

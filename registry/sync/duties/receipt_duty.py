@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgpack
@@ -53,6 +53,26 @@ class Turn(NamedTuple):
 
     number: int
     since: int  # Unix seconds
+
+
+class _Named:
+    """The names of identifiers as one message has them; most lie beside the one before."""
+
+    def __init__(self, named: Names) -> None:
+        self._named = named
+        self._place = ""
+        self._key = self._owner = b""
+
+    def of(self, identifier: str) -> tuple[bytes, bytes]:
+        """The canonical key, and the wire form with the end compressed."""
+        place, _, spec = identifier.lower().rpartition("/")
+        if place != self._place:
+            labels = place.encode("ascii").split(b"/")[::-1]
+            self._owner = b"".join(bytes((len(label),)) + label for label in labels) + _APEX
+            self._key = self._named.key(place)
+            self._place = place
+        last = spec.encode("ascii")
+        return self._key + last + b"\0", bytes((len(last),)) + last + self._owner
 
 
 class ReceiptDuty:
@@ -135,7 +155,8 @@ class ReceiptDuty:
         key = older or membership.key_of(read, other)
         if key is None:
             return None
-        under_way = {row for one in lanes if one in self._sent for row in self._sent[one].rows}
+        [other_lane] = [one for one in lanes if one != lane]  # what is under way is in that
+        under_way = dict(self._sent[other_lane].rows) if other_lane in self._sent else {}
         rows, message, is_full = self._message(read, other.name, under_way)
         if not rows:
             return None
@@ -177,7 +198,7 @@ class ReceiptDuty:
         return addresses[turn.number % len(addresses)]
 
     def _message(
-        self, read: ReadTransaction, name: str, under_way: Container[Row]
+        self, read: ReadTransaction, name: str, under_way: Mapping[bytes, bytes]
     ) -> tuple[list[Row], bytes, bool]:
         """The UPDATE that has the first receipts for a node that are not under way, as many as have
         room, and their seal; its ID is zero. Behind it, whether there may be more.
@@ -186,18 +207,21 @@ class ReceiptDuty:
         records: list[bytes] = []
         sealed: list[Said] = []
         octets = 0
-        waiting = (row for row in read.table(OWED).scan(owed.owed_to(name)) if row not in under_way)
+        named = _Named(self._named)
         is_full = False
-        for row in waiting:
+        for row in read.table(OWED).scan(owed.owed_to(name)):
+            if under_way.get(row[0]) == row[1]:
+                continue
             identifier, data = _unpack(row[1])
-            record = _record(identifier, data)
+            key, owner = named.of(identifier)
+            record = node.rr(owner, RECEIPT, 0, data)
             octets += len(record)
             is_full = octets > MAX_OCTETS or len(rows) == AT_ONCE
             if is_full:
                 break
             rows.append(row)
             records.append(record)
-            sealed.append((self._named.key(identifier), data))
+            sealed.append((key, data))
         secret = read.table(b"meta").get(SECRET) or b""
         records.append(node.rr(_APEX, RECEIPT, 0, seal(secret, name, sealed)))
         return rows, request(self._named.wire, records), is_full
@@ -214,7 +238,7 @@ class ReceiptDuty:
         sent = self._sent.pop(errand.name)
         if answer and answer[3] & 15 == NOERROR:
             self._sent[errand.name] = sent._replace(taken=now)
-            return Unit(owed.UNIT, [[list(row) for row in sent.rows], ""])
+            return Unit(owed.UNIT, [sent.rows, ""])
         if sent.is_older != (name in self._older):
             return None  # another one has told of that key
         if name in self._older:  # neither key was taken
@@ -222,13 +246,6 @@ class ReceiptDuty:
             self._wake = min(self._again.values())
         self._older ^= {name}
         return None
-
-
-def _record(name: str, data: bytes) -> bytes:
-    """The record of a receipt that is owed."""
-    labels = name.lower().split("/")[::-1]
-    owner: bytes = "".join(f"{chr(len(label))}{label}" for label in labels).encode("ascii")
-    return node.rr(owner + _APEX, RECEIPT, 0, data)
 
 
 def _lanes(name: str, host: str, port: int) -> list[bytes]:

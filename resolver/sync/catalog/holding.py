@@ -80,18 +80,6 @@ class Policy:
                 return group, targets
         return next(iter(member.groups), ""), settings.primaries
 
-    def mark(self, follow: Follow) -> bytes:
-        """Under which the data of a member that goes is kept: its label alone, which stands for its
-        state in whatever catalog (RFC 9432 section 4.3.1).
-        """
-        return follow.member
-
-    def is_another(self, txn: WriteTransaction, zone: bytes, group: str) -> bool:
-        """Whether a zone whose group is another now is not the one that is held under its name, so
-        that their serials have nothing to do with each other.
-        """
-        return False
-
 
 POLICY: Final = Policy()
 
@@ -165,7 +153,7 @@ def _settle(
     old = (follow.catalog, follow.member)
     new = _heir(txn, old, listings, gone)
     if new is None:
-        _end(txn, zone, policy.mark(follow), now)
+        _end(txn, zone, follow.member, now)
         return Step(REMOVED, zone)
     row = _row(txn, new, follow.since, policy)
     if row == follow:
@@ -174,10 +162,7 @@ def _settle(
     if new[1] != old[1]:  # sections 4.3.1 and 5.4: another label, another state
         _start(txn, zone, None)
         return Step(RESET, zone)
-    if row.group != follow.group and policy.is_another(txn, zone, row.group):
-        states.ask(txn, zone, full=True)
-    else:
-        states.begin(txn, zone)
+    states.begin(txn, zone)
     return Step(CHANGED if new == old else MOVED, zone)
 
 
@@ -208,7 +193,7 @@ def _begin(
         if not policy.refuses(txn, zone, _member(txn, listing)):
             row = _row(txn, listing, now, policy)
             txn.table(FOLLOWS).put(where(zone), pack(row))
-            return Step(RETURNED if _start(txn, zone, policy.mark(row)) else ADDED, zone)
+            return Step(RETURNED if _start(txn, zone, row.member) else ADDED, zone)
     return None
 
 

@@ -102,6 +102,9 @@ def _is_quick(update: ZoneUpdate, key: bytes, rows: list[_Row]) -> bool:
     blob = replaced(held or EMPTY, gone[0][1] if gone else EMPTY, added)
     if not blob:
         return False
+    if held is not None:
+        update.exchange(key, held, blob)
+        return True
     try:
         update.put(key, blob)
     except ZoneError:  # what is above says more than this name's own node

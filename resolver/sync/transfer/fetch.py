@@ -149,6 +149,7 @@ class Fetch:
     def _soa(self) -> node.RRset | None:
         """The SOA of the zone as it is held; None if there is none."""
         with self._store.read() as read:
+            self._asked = read.number
             try:
                 held = read.zone(self._origin)
             except ZoneError:
@@ -256,6 +257,7 @@ class Fetch:
                     )
                 keys = changes.make(update)
                 update.finish(self._incoming.serial)
+                txn.asked = self._asked
                 self._watch.changed(txn, self._apex, keys)
         except ZoneError as error:
             raise Unfit(str(error)) from None

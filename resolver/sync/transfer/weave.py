@@ -16,10 +16,10 @@ from typing import Final
 from csid import names
 from csid.errors import ZoneError
 from csid.limits import MAX_RRSET_OCTETS, MAX_RRSET_RECORDS, MAX_TYPES_PER_NAME
-from csid.protocol import CNAME, DNAME, NS, SOA
+from csid.protocol import AAAA, CNAME, DNAME, NS, SOA, A
 from resolver.store import node
 from resolver.store.build import BESIDE_CNAME, RECORD_OCTETS, SINGLE, Node, depth_of, missing_above
-from resolver.store.extras import extras_of, hosts_in, is_wildcard, names_hosts
+from resolver.store.extras import extras_of, hosts_in, is_wildcard, leads_inside, names_hosts
 from resolver.store.held import RRsets
 from resolver.store.node import RRset
 from resolver.sync.transfer.unpack import Piece, Pieces
@@ -99,6 +99,7 @@ class Weaver:
         self.octets = 0
         self.wildcards = 0
         self._top = apex
+        self._tail = names.wire_of_key(apex)
         self._key = b""  # of the name whose records come at the moment
         self._blob = b""  # its node; empty: there is none
         self._types: Types | None = None  # what it has in place of the node, if it is several
@@ -188,7 +189,7 @@ class Weaver:
         if not covers and blob[0] & _TOPS:
             cover = 1 + depth_of(key)
             covers.append((key, cover))
-        if names_hosts(blob):
+        if leads_inside(self._tail, blob) or (_has_address(blob) and names_hosts(blob)):
             blob = self._with_own(key, blob, cover)
         if cover:
             blob = node.with_cover(blob, cover)
@@ -223,6 +224,11 @@ class _Alone:
 
     def encloses(self, key: bytes, /) -> bool:
         return self._key.startswith(key)
+
+
+def _has_address(blob: bytes) -> bool:
+    """Whether a name may lead to itself, as the owner of a service, and so need its own records."""
+    return node.find_entry(blob, A) != 0 or node.find_entry(blob, AAAA) != 0
 
 
 def check_apex(origin: bytes, blob: bytes) -> None:

@@ -19,7 +19,7 @@ from registry.tables.view import get_assignment
 from resolver.store.environment import Store
 from tests.support import trees
 from tests.support.books import accredit
-from tests.support.commands import as_nobody, run
+from tests.support.commands import NOBODY, as_nobody, run
 from tests.support.registering import OWNER
 from tests.support.servers import CHECKOUT
 from tests.support.tables import identifier, table
@@ -146,8 +146,10 @@ def test_who_may_not_write_is_told(tmp_path: Path, data: Path) -> None:
         file.chmod(0o444)
     (data / "lock.mdb").chmod(0o660)  # where who reads writes its slot
     file = table(tmp_path / "t.csv", f"{identifier(1)},active,,")
+    known = tmp_path / "csid.toml"  # somebody who may act, but not write here
+    known.write_text(f'[[actor]]\nname = "张三"\nuid = {NOBODY}\nrole = "administrator"\n')
     with as_nobody():
-        ran = run("import", file, "--data", data)
+        ran = run("import", file, "--data", data, "--config", known)
         assert ran.code == 2 and "ermission" in ran.err and ran.err.count("\n") == 1
         assert run("list", "--data", data).code == 0
 

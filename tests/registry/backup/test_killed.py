@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from itertools import count
 from pathlib import Path
 from threading import Thread
@@ -16,7 +17,7 @@ from registry.service import Registry
 from registry.tables import view
 from resolver.files import UNFINISHED
 from tests.support.books import ask, opened
-from tests.support.killed import Say, finished, killed_after, start
+from tests.support.killed import PATIENCE, Say, finished, killed_after, start
 from tests.support.registering import RECORD, identifier
 from tests.support.shelves import back_up, held, made_of
 
@@ -50,6 +51,9 @@ def test_a_backup_is_one_moment_of_a_node_that_is_written_to(node: Path, tmp_pat
         for _ in range(4):
             known.append(len(given))
             taken.append(back_up(node, tmp_path / "shelf"))
+        until = time.monotonic() + PATIENCE  # on a busy machine few are written meanwhile
+        while len(given) <= known[-1] and time.monotonic() < until:
+            time.sleep(0.01)
     finally:
         writer.process.kill()
         listening.join()

@@ -76,13 +76,15 @@ from tests.support.aggregates import SECRET as NETWORK_SECRET
 from tests.support.aggregates import ZHEJIANG as MEMBER
 from tests.support.books import ORIGIN, accredit, resolved, status
 from tests.support.joined import core_of
-from tests.support.networking import AGGREGATE, ANYWHERE, BEIJING, CUT, SUFFIX, ZHEJIANG
+from tests.support.networking import AGGREGATE, ANYWHERE, BEIJING, CUT, GRID, SUFFIX, ZHEJIANG
 from tests.support.registering import ADMINISTRATOR, OTHER, OWNER, RECORD, identifier
 
 OVERLAP: Final = 3_600  # seconds
 NAME: Final = f"330106.6450.{OWNER}.{SUFFIX}".lower()
 MOVING: Final = f"330109.6450.{OWNER}.{SUFFIX}".lower()
 OTHERS: Final = f"330108.6450.{OWNER}.{SUFFIX}".lower()
+OF_GRID: Final = f"330107.6450.{OWNER}.{SUFFIX}".lower()  # an industry node's
+HELD: Final = OF_GRID.replace(SUFFIX, f"holds.{SUFFIX}")
 HOST: Final = f"zhejiang.nodes.{SUFFIX}"
 OPT: Final = OptWriter(bytes(16))
 
@@ -160,11 +162,13 @@ def core(tmp_path: Path) -> Iterator[Core]:
         accredit(registry, OWNER, OTHER)
     core = updating.core(data)
     core.claims = claims()
-    for each in (ZHEJIANG, BEIJING, ANYWHERE, AGGREGATE):
+    for each in (ZHEJIANG, BEIJING, ANYWHERE, GRID, AGGREGATE):
         submit(core, each)
     for name in (NAME, MOVING):
         wire = update(SUFFIX, ("add", name, "3600", "NS", HOST))
         assert ask(core, wire, Signer()) == "NOERROR"
+    wire = update(SUFFIX, ("add", OF_GRID, "3600", "NS", f"grid.nodes.{SUFFIX}"))
+    assert ask(core, wire, Signer("grid-1")) == "NOERROR"
     submit(core, MoveCut(f"{OWNER}/6450/330109", "anywhere"))
     yield core
     assert updating.verified(core.store).faults == []
@@ -205,6 +209,8 @@ NATIONAL: Final[dict[str, Callable[[Core], bytes]]] = {
     "file": cut("add", OTHERS),
     "take back": cut("delete", NAME),
     "move": freeze,
+    "hold": lambda _: update(SUFFIX, ("add", HELD, "3600", "TXT", '"why=under review"')),
+    "release": lambda _: update(SUFFIX, ("delete", HELD, "TXT")),
     "another name": lambda _: update(SUFFIX, ("add", f"www.{SUFFIX}", "1", "A", "192.0.2.1")),
     "the register": lambda _: update(SUFFIX, ("delete", HOST)),
     "root zone": lambda _: query(SUFFIX, "AXFR"),
@@ -213,7 +219,8 @@ NATIONAL: Final[dict[str, Callable[[Core], bytes]]] = {
     "query": lambda _: query(SUFFIX, "SOA"),
     "notice": lambda _: notice(SUFFIX),
 }
-CHANGE: Final = ("file", "take back", "move")
+CHANGE: Final = ("file", "take back", "move", "hold", "release")
+IDLE: Final = ("another's key", "an industry node's key")  # that release nothing, as they hold none
 READ: Final = ("root zone", "catalog", "changes")  # a node may look on, whatever its state
 NEVER: Final = {"another name": "REFUSED", "the register": "REFUSED", "notice": "NOTAUTH"}
 ACTIVE: Final = {
@@ -222,9 +229,14 @@ ACTIVE: Final = {
     **NEVER,
 }
 # It may say its part of a move, so that its cuts can be given to another.
-SUSPENDED: Final = ACTIVE | {"file": "REFUSED 413", "take back": "REFUSED 413"}
+SUSPENDED: Final = ACTIVE | dict.fromkeys(("file", "take back", "hold", "release"), "REFUSED 413")
 UNKNOWN: Final = dict.fromkeys(ACTIVE, "NOTAUTH")
-FOREIGN: Final = ACTIVE | {"file": "REFUSED 414", "take back": "REFUSED 417", "move": "REFUSED 417"}
+FOREIGN: Final = ACTIVE | {
+    "file": "REFUSED 414",
+    "take back": "REFUSED 417",
+    "move": "REFUSED 417",
+    "hold": "REFUSED 414",
+}
 # What was done to the nodes, who signs, and what each route gets.
 NATIONAL_CASES: Final[dict[str, tuple[tuple[Body, ...], Signer, dict[str, str]]]] = {
     "active": ((), Signer(), ACTIVE),
@@ -247,6 +259,9 @@ NATIONAL_CASES: Final[dict[str, tuple[tuple[Body, ...], Signer, dict[str, str]]]
     "another's key, in its scope": (
         (), Signer("anywhere-1"), ACTIVE | {"take back": "REFUSED 417", "move": "REFUSED 417"},
     ),
+    "an industry node's key": (
+        (), Signer("grid-1"), FOREIGN | {"file": "NOERROR"},
+    ),
     "removed": ((RemoveNode("beijing"),), Signer("beijing-1"), UNKNOWN),
     "removed and back": (
         (RemoveNode("beijing"), BEIJING), Signer("beijing-1"), UNKNOWN,
@@ -264,7 +279,8 @@ def test_what_a_node_gets_of_the_national_one(core: Core, case: str) -> None:
         got = ask(core, wire(core), by)
         assert got.startswith(wanted[route]), (route, got)
         has_changed = updating.text(core.store, SUFFIX) != before
-        assert has_changed == (got == "NOERROR" and route in CHANGE), route
+        is_idle = route == "release" and case in IDLE
+        assert has_changed == (got == "NOERROR" and route in CHANGE and not is_idle), route
 
 
 def test_a_filing_that_comes_again_does_not_undo_what_came_after_it(core: Core) -> None:
@@ -273,6 +289,35 @@ def test_a_filing_that_comes_again_does_not_undo_what_came_after_it(core: Core) 
     for again in (wire, update(SUFFIX, ("delete", OTHERS, "NS")), wire):
         assert ask(core, again, Signer(at=now)) == "NOERROR"
     assert OTHERS not in "".join(updating.text(core.store, SUFFIX))
+
+
+def test_a_hold_that_comes_again_does_not_undo_its_release(core: Core) -> None:
+    wire, now = NATIONAL["hold"](core), int(time.time())
+    for again in (wire, NATIONAL["release"](core), wire):
+        assert ask(core, again, Signer(at=now)) == "NOERROR"
+    assert HELD not in "".join(updating.text(core.store, SUFFIX))
+
+
+def test_what_is_no_hold_sets_none(core: Core) -> None:
+    top = f"holds.{SUFFIX}"
+    for name, *given in (
+        (top, "1", "TXT", '"why=x"'),
+        (f"www.{top}", "1", "TXT", '"why=x"'),
+        (f"x.{HELD}", "1", "TXT", '"why=x"'),
+        (HELD, "1", "A", "192.0.2.1"),
+        (HELD, "1", "TXT", '"v=1" "why=x"'),
+        (HELD, "1", "TXT", '"why="'),
+        (HELD, "1", "NS", HOST),
+    ):
+        got = ask(core, update(SUFFIX, ("add", name, *given)), Signer())
+        assert got.split()[0] in ("FORMERR", "REFUSED"), (name, given, got)
+    both = update(
+        SUFFIX,
+        ("add", HELD, "1", "TXT", '"why=x"'),
+        ("add", HELD.replace("330107", "110105"), "1", "TXT", '"why=x"'),
+    )
+    assert ask(core, both, Signer()) == "REFUSED 414"  # all of it, or nothing
+    assert top not in "".join(updating.text(core.store, SUFFIX))
 
 
 # -- its aggregate

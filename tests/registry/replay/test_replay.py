@@ -127,8 +127,8 @@ def test_each_kind_of_request_is_replayed() -> None:
     assert rows_of(replayed(of.leaves)) == rows_of(of.view)
     kinds = {leaf.kind for leaf in of.log}
     # The machine has updates; the end of a plan changes nothing, it is remembered alone; what is
-    # between this node and the national one is in test_filing.py, test_cuts.py and
-    # test_handover.py.
+    # between this node and the national one is in test_filing.py, test_cuts.py,
+    # test_handover.py and test_holds.py.
     others = {"update", "plan.finish", "receipt", "filing.request", "filing.answer"} | {
         "filing.move",
         "leave",
@@ -138,7 +138,9 @@ def test_each_kind_of_request_is_replayed() -> None:
     # These are in test_locks_machine.py, which replays them.
     others |= {"lock.add", "lock.remove", "renew", "expire", "lapse", "validity.set"}
     others |= {f"transfer.{word}" for word in ("offer", "accept", "cancel", "reject")}
-    national = {kind for kind in EFFECTS if kind.startswith(("network.", "cut.", "filing.mode"))}
+    national = {
+        kind for kind in EFFECTS if kind.startswith(("network.", "cut.", "hold.", "filing.mode"))
+    }
     assert {body.kind for body in DECISIONS} - kinds - national == others
     assert {body.kind for body in DECISIONS} - {"plan.finish"} <= set(EFFECTS)
 

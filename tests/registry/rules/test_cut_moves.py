@@ -99,7 +99,7 @@ def test_the_cut_is_the_new_nodes_in_one_decision_and_only_once_it_is_frozen() -
     changes = said(of, "anywhere", FileCut(CUT, "anywhere")).changes
     assert [change.name for change in changes.tree] == [
         CUT,
-        f"_catalog/zones/{network.member_label(NAMED, CUT)}/group",
+        f"_catalog/zones/{network.member_label(NAMED, CUT, row(of))}/group",
         f"moved/{CUT}",
         f"moves/{CUT}",
     ]
@@ -160,13 +160,13 @@ def test_a_suspended_node_may_give_a_cut_away_but_not_take_one() -> None:
     assert said(of, "anywhere", FileCut(CUT, "anywhere")).status is Status.NODE_SUSPENDED
 
 
-def test_a_row_of_a_cut_that_never_moved_is_as_ever() -> None:
+def test_rows_of_cuts_of_all_versions_are_read_and_written_as_they_are() -> None:
     of = country()
-    value = of.view.get(codec.CUTS, CUT.encode())
-    assert value is not None
-    assert len(codec.fields(value)) == 8
-    assert codec.encode_cut(codec.decode_cut(value)) == value
+    found = row(of)
     frozen(of)
+    first = found._replace(tenure=0)
+    assert len(codec.fields(codec.encode_cut(first))) == 8
+    for one in (first, found, row(of)):
+        assert codec.decode_cut(codec.encode_cut(one)) == one
     value = of.view.get(codec.CUTS, CUT.encode())
-    assert value is not None
-    assert codec.encode_cut(codec.decode_cut(value)) == value
+    assert value is not None and codec.encode_cut(row(of)) == value

@@ -271,6 +271,27 @@ def test_what_was_rejected_can_be_withdrawn_and_filed_anew() -> None:
     assert get_past_cut(of.view, CUT) is None
 
 
+def test_a_cut_is_listed_as_another_where_another_node_files_it_after_a_withdrawal() -> None:
+    of = country()
+    of.must(filing(CUT))
+    first = label_of(of)
+    of.must(WithdrawCut(CUT, "zhejiang"))
+    of.must(filing(CUT))
+    assert label_of(of) == first
+    of.must(WithdrawCut(CUT, "zhejiang"))
+    of.must(filing(CUT, "anywhere"))
+    second = label_of(of)
+    of.must(WithdrawCut(CUT, "anywhere"))
+    of.must(filing(CUT))
+    assert len({first, second, label_of(of)}) == 3  # though all of it was in the same second
+
+
+def label_of(of: Book) -> str:
+    row = get_cut(of.view, CUT)
+    assert row is not None
+    return network.member_label(NAMED, CUT, row)
+
+
 def test_a_suspended_node_keeps_its_cuts_and_gets_no_others() -> None:
     of = country()
     of.must(filing(CUT))

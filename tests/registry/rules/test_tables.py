@@ -85,6 +85,7 @@ STATUS_NUMBERS = {
     423: "DELEGATED",
     424: "WAITING_QUOTA",
     425: "CUT_MOVES",
+    426: "HELD",
     430: "NOT_FILED",
     500: "BAD_VALUE",
     501: "BAD_RANGE",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,12 +21,15 @@ from csid.errors import CsidError
 from csid.identifier import Identifier
 from csid.protocol import NOERROR, REFUSED
 from csid.record import Record, encode
-from registry.network.examining import examine
+from registry.network.examining import claimed, examine
+from registry.network.joining import Key
 from registry.network.owed import owed_to
+from registry.network.receipt_seal import public_key
 from registry.network.receipts import data_of
 from registry.rules.lifecycle import Verb
 from registry.rules.requests import (
     TEXT_MAX,
+    AddNode,
     Advance,
     Alias,
     Assign,
@@ -33,12 +39,12 @@ from registry.rules.requests import (
 )
 from registry.rules.status import Status
 from registry.service import Registry
-from registry.sync.duties import filed
-from registry.sync.duties.filed import Again
+from registry.sync.duties import examination
+from registry.sync.duties.filed import Again, FiledWatch
 from registry.sync.duties.receipt_duty import PAUSE_SECONDS, SEEN_SECONDS, TURN_SECONDS, ReceiptDuty
 from registry.tables import codec, view
 from registry.tables.enums import FiledState, State
-from registry.tables.node_keys import key_name
+from registry.tables.node_keys import ALGORITHM, derive, key_name
 from registry.tables.record_node import node_of
 from registry.tables.rows import NO_LEAF, Filed
 from registry.tables.transaction import ANSWERED, LOOKED_FOR, OWED, TransactionView
@@ -48,61 +54,74 @@ from resolver.sync import tsig
 from resolver.sync.actions import Errand
 from tests.registry.network.test_cuts import is_sound, state
 from tests.support import damaged
-from tests.support.aggregates import NAMED, SUM, ZHEJIANG, Pair, key_of, pair
+from tests.support.aggregates import NAMED, SECRET, SUM, ZHEJIANG, Pair, key_of, pair
 from tests.support.books import ask
 from tests.support.books import status as asked
+from tests.support.joined import REGION, joined
 from tests.support.registering import OWNER, RECORD, identifier
 
 CUT = f"{OWNER}/6450/330106"
-ONE, TWO, THREE = (identifier(f"000{n}") for n in (1, 2, 3))
+ONE, TWO, THREE, FOUR = (identifier(f"000{n}") for n in (1, 2, 3, 4))
 FILING = encode(RECORD.changed(state="filing"))
 HOLDER = Other("zhejiang", "region", ("33",), "active", ("127.0.0.3",), 5303, 1)
 GRID = HOLDER._replace(name="grid", role="industry", scope=("64",))
-TAKEN = Filed(FiledState.TAKEN, 100, "zhejiang", 7, "", NO_LEAF, 1)
+TAKEN = Filed(FiledState.TAKEN, 100, "zhejiang", 7, "", NO_LEAF, 1, tenure=1)
 
 
 # -- examining
 
 
 @pytest.mark.parametrize(
-    ("name", "record", "holder", "before", "status", "said"),
+    ("name", "record", "holder", "status", "said"),
     [
-        (str(ONE), FILING, HOLDER, None, None, ""),
-        (str(ONE), FILING, HOLDER, TAKEN, None, ""),
-        (str(ONE), FILING, HOLDER._replace(scope=()), None, None, ""),
-        (str(ONE), FILING, HOLDER._replace(scope=("11", "3301")), None, None, ""),
-        (str(ONE), FILING, GRID, None, None, ""),
-        (
-            str(ONE),
-            FILING,
-            HOLDER,
-            TAKEN._replace(state=FiledState.ENDED, node="beijing"),
-            Status.NEVER_AGAIN,
-            "beijing",
-        ),
-        (str(ONE), FILING, None, None, Status.NOT_FOUND, "register"),
+        (str(ONE), FILING, HOLDER, None, ""),
+        (str(ONE), FILING, HOLDER._replace(scope=()), None, ""),
+        (str(ONE), FILING, HOLDER._replace(scope=("11", "3301")), None, ""),
+        (str(ONE), FILING, GRID, None, ""),
+        (str(ONE), FILING, None, Status.NOT_FOUND, "register"),
         (
             str(ONE),
             FILING,
             HOLDER._replace(state="suspended"),
-            None,
             Status.POLICY_PROHIBITS,
             "suspended",
         ),
-        (str(ONE)[:-1] + "0", FILING, HOLDER, None, Status.BAD_VALUE, "check"),
-        (str(ONE), b"", HOLDER, None, Status.BAD_VALUE, ""),
-        (str(ONE), b"\x81\xa2st\xa6filing\0", HOLDER, None, Status.BAD_VALUE, ""),
-        (str(ONE), FILING, HOLDER._replace(scope=("11",)), None, Status.OUT_OF_SCOPE, "330106"),
-        (str(ONE), FILING, GRID._replace(scope=("44",)), None, Status.OUT_OF_SCOPE, "6450"),
+        (str(ONE)[:-1] + "0", FILING, HOLDER, Status.BAD_VALUE, "check"),
+        (str(ONE), b"", HOLDER, Status.BAD_VALUE, ""),
+        (str(ONE), b"\x81\xa2st\xa6filing\0", HOLDER, Status.BAD_VALUE, ""),
+        (str(ONE), FILING, HOLDER._replace(scope=("11",)), Status.OUT_OF_SCOPE, "330106"),
+        (str(ONE), FILING, GRID._replace(scope=("44",)), Status.OUT_OF_SCOPE, "6450"),
     ],
 )
 def test_what_the_national_node_takes_and_why_it_refuses_the_rest(
-    name: str, record: bytes, holder: Other | None, before: Filed | None, status: object, said: str
+    name: str, record: bytes, holder: Other | None, status: object, said: str
 ) -> None:
-    refusal = examine(name, record, holder, before)
+    refusal = examine(name, record, holder)
     assert (refusal is None) is (status is None), refusal
     if refusal is not None:
         assert refusal.status is status and said in refusal.detail
+
+
+@pytest.mark.parametrize(
+    ("before", "is_own", "said"),
+    [
+        (None, True, ""),
+        (TAKEN, True, ""),
+        (TAKEN, False, "of node zhejiang, which had its cut then"),
+        (TAKEN._replace(state=FiledState.GONE), True, ""),
+        (TAKEN._replace(state=FiledState.GONE, tenure=0), False, "zhejiang, which has lost it"),
+        (TAKEN._replace(state=FiledState.ENDED), True, "of node zhejiang, and has ended"),
+        (TAKEN._replace(state=FiledState.ENDED, node="east", taker="zhejiang"), True, "zhejiang"),
+        (TAKEN._replace(state=FiledState.REFUSED), True, ""),
+        (TAKEN._replace(state=FiledState.REFUSED, node="east", taker="zhejiang"), True, ""),
+        (TAKEN._replace(state=FiledState.REFUSED, node="east", taker="zhejiang"), False, "had"),
+    ],
+)
+def test_a_code_that_was_taken_is_no_others(before: Filed | None, is_own: bool, said: str) -> None:
+    refusal = claimed(before, is_own)
+    assert (refusal is None) is (not said), refusal
+    if refusal is not None:
+        assert refusal.status is Status.NEVER_AGAIN and said in refusal.detail
 
 
 # -- over real transactions
@@ -248,6 +267,27 @@ def test_what_no_change_of_the_zone_shows_is_owed_once_more_after_a_while(tmp_pa
         assert is_sound(both.region) and is_sound(both.aggregate)
 
 
+def test_a_transfer_that_was_asked_for_before_an_answer_has_nothing_owed_once_more(
+    tmp_path: Path,
+) -> None:
+    with pair(tmp_path) as both:
+        both.begin(CUT)
+        assign(both, ONE)
+        both.transfer(CUT)
+        assign(both, TWO)
+        fetch = both.fetch(CUT)
+        messages = both.messages(CUT, fetch)
+        assert both.send() == 1 and state(both.region, ONE) is State.ACTIVE
+        for message in messages:  # which say nothing of that yet
+            fetch.receive(message, int(time.time()))
+        assert both.owed() == 1 and both.send() == 1 and state(both.region, TWO) is State.ACTIVE
+        both.transfer(CUT)
+        assert both.owed() == 0
+        with both.aggregate.store.read() as read:
+            assert read.table(ANSWERED).entries() == 0
+        assert is_sound(both.region) and is_sound(both.aggregate)
+
+
 def test_what_was_taken_stands_where_the_register_is_made_anew_and_the_scope_is_narrower(
     tmp_path: Path,
 ) -> None:
@@ -332,6 +372,103 @@ def test_what_is_gone_may_come_back_from_the_node_that_had_it(tmp_path: Path, fu
         assert is_sound(both.aggregate)
 
 
+EAST = AddNode("east", "region", ("3301",), ("127.0.0.4:5304",))
+
+
+@contextmanager
+def other(both: Pair, folder: Path) -> Iterator[Pair]:
+    """The aggregate with another region node, `east`."""
+    key = Key(key_name("east", 1), ALGORITHM, derive(SECRET, "east", 1))
+    of = REGION._replace(name="east", key=key, receipt_key=public_key(SECRET))
+    with joined(folder, of) as region:
+        made = Pair(region, both.aggregate)
+        made.watch, made.duty = both.watch, both.duty
+        yield made
+
+
+def handed(both: Pair, node: str, label: bytes) -> None:
+    """Let the aggregate have the cut as another node's, as the catalog lists it now."""
+    apex = NAMED.key(CUT)
+    with both.aggregate.store.write() as txn:
+        txn.drop_zone(names.wire_of_key(apex))
+        if both.label(CUT) != label:
+            both.watch.dropped(txn, apex)
+    both.follow(CUT, node, label)
+    both.transfer(CUT, full=True)
+    both.look()
+
+
+def test_what_a_node_had_taken_is_no_others_that_files_its_cut_after_it(tmp_path: Path) -> None:
+    with pair(tmp_path, (ZHEJIANG, EAST, SUM)) as both, other(both, tmp_path / "east") as east:
+        both.begin(CUT)
+        assign(both, ONE, TWO, THREE)
+        both.transfer(CUT, full=True)
+        both.look()
+        both.send()
+        both.transfer(CUT)
+        assign(east, ONE, TWO, FOUR)
+        handed(east, "east", b"anew")
+        assert east.send() == 1
+        assert [state(east.region, one) for one in (ONE, TWO, FOUR)] == [
+            State.REFUSED,
+            State.REFUSED,
+            State.ACTIVE,
+        ]
+        said = east.filed(ONE)
+        assert said is not None and said.status == Status.NEVER_AGAIN.number
+        assert said.reason == "was taken before, of node zhejiang, which had its cut then"
+        east.transfer(CUT)
+        assert asked(east.region, Advance(ONE, Verb.FILE)) is Status.DONE  # and once more
+        east.transfer(CUT)
+        assert east.send() == 1 and state(east.region, ONE) is State.REFUSED
+        put(east, TWO, RECORD.changed(state="active"))  # nor by going ahead without
+        east.transfer(CUT)
+        said = east.filed(TWO)
+        assert said is not None and (said.state, said.node) == (FiledState.REFUSED, "east")
+        three = east.filed(THREE)
+        assert three is not None and (three.state, three.node) == (FiledState.TAKEN, "zhejiang")
+        east.send()
+        # Its own node has it as ever, once it has the cut again, and then by a move the other one.
+        assert asked(both.region, Retire(THREE)) is Status.DONE
+        handed(both, "zhejiang", b"label")
+        assert both.owed() == 0
+        for one, wanted in ((ONE, FiledState.TAKEN), (TWO, FiledState.TAKEN)):
+            back = both.filed(one)
+            assert back is not None and (back.state, back.node) == (wanted, "zhejiang")
+        ended = both.filed(THREE)
+        assert ended is not None and ended.state is FiledState.ENDED
+        four = both.filed(FOUR)
+        assert four is not None and (four.state, four.node) == (FiledState.TAKEN, "east")
+        assign(both, FOUR)
+        both.transfer(CUT)
+        both.send()
+        assert state(both.region, FOUR) is State.REFUSED
+        assert is_sound(both.aggregate)
+
+
+def test_what_has_moved_is_its_new_nodes(tmp_path: Path) -> None:
+    with pair(tmp_path, (ZHEJIANG, EAST, SUM)) as both, other(both, tmp_path / "east") as east:
+        both.begin(CUT)
+        assign(both, ONE, TWO)
+        both.transfer(CUT, full=True)
+        both.look()
+        both.send()
+        both.transfer(CUT)
+        assign(east, ONE)  # stands for what came to it with the cut
+        put(east, TWO, RECORD.changed(state="active"))
+        handed(east, "east", b"label")
+        assert east.send() == 1 and state(east.region, ONE) is State.ACTIVE
+        one, two = east.filed(ONE), east.filed(TWO)
+        assert one is not None and (one.state, one.node) == (FiledState.TAKEN, "east")
+        assert two is not None and two.state is FiledState.TAKEN
+        # And stays so when it files the cut anew, after others had it.
+        handed(both, "zhejiang", b"anew")
+        handed(east, "east", b"once more")
+        back = east.filed(TWO)
+        assert back is not None and (back.state, back.node) == (FiledState.TAKEN, "east")
+        assert is_sound(both.aggregate)
+
+
 def put(both: Pair, one: Identifier, record: Record | None) -> None:
     """Let the region node have a record at an identifier's name behind its registry's back."""
     apex = NAMED.key(CUT)
@@ -367,7 +504,7 @@ def test_a_zone_whose_node_is_not_in_the_register_yet_is_looked_at_once_it_is(
 def test_a_whole_zone_is_looked_through_in_pieces_whoever_is_killed_between(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filed, "AT_ONCE", 2)
+    monkeypatch.setattr(examination, "AT_ONCE", 2)
     many = [identifier(f"{n:04d}") for n in range(11)]
     with pair(tmp_path) as both:
         both.begin(CUT)
@@ -376,7 +513,7 @@ def test_a_whole_zone_is_looked_through_in_pieces_whoever_is_killed_between(
         pieces = 0
         while both.look(most=1):
             pieces += 1
-            both.watch = filed.FiledWatch("csid.internal.", lambda: 5)  # as a new process has it
+            both.watch = FiledWatch("csid.internal.", lambda: 5)  # as a new process has it
         assert pieces >= 6 and both.owed() == len(many)
         assert len({said.leaf for one in many if (said := both.filed(one))}) == len(many)
         both.send()
@@ -387,7 +524,7 @@ def test_a_whole_zone_is_looked_through_in_pieces_whoever_is_killed_between(
 def test_changes_that_come_while_a_zone_is_looked_through_are_looked_at_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filed, "AT_ONCE", 3)
+    monkeypatch.setattr(examination, "AT_ONCE", 3)
     many = [identifier(f"{n:04d}") for n in range(0, 20, 2)]
     with pair(tmp_path) as both:
         both.begin(CUT)
@@ -412,7 +549,7 @@ def test_changes_that_come_while_a_zone_is_looked_through_are_looked_at_too(
 def test_a_zone_that_comes_anew_while_it_is_looked_through_is_begun_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(filed, "AT_ONCE", 3)
+    monkeypatch.setattr(examination, "AT_ONCE", 3)
     many = [identifier(f"{n:04d}") for n in range(2, 12)]
     with pair(tmp_path) as both:
         both.begin(CUT)

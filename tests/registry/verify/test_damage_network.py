@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -32,6 +33,7 @@ from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables.enums import FilingState
 from registry.verify import Report, Verdict
+from resolver.store import node
 from tests.support import damaged
 from tests.support.books import OWNERS, SUFFIX, accredit, ask
 from tests.support.joined import core_of, joined
@@ -181,3 +183,22 @@ def test_each_damage_of_a_region_node_is_found(region: Path, table: str) -> None
     if table.startswith("sync."):
         missed = [one for one in missed if not one.startswith(("twice", "last octet"))]
     assert missed == []
+
+
+def test_a_key_that_ends_within_a_label_is_found(national: Path) -> None:
+    """Though an empty node there has, by its octets, something below it."""
+    with damaged.table(national, b"tree") as rows:
+        held = rows.all()
+    beneath = [
+        (below[: len(above) + 1], blob)
+        for (above, blob), (below, _) in pairwise(held)
+        if below.startswith(above) and len(blob) == len(node.EMPTY)
+    ]
+    assert beneath
+    for key, blob in beneath:
+        with damaged.table(national, b"tree") as rows:
+            rows.put(key, blob)
+        report = verified(national)
+        assert report is not None and report.verdict is Verdict.NOT_SOUND, key
+        with damaged.table(national, b"tree") as rows:
+            rows.delete(key)

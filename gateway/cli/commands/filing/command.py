@@ -6,9 +6,9 @@ import argparse
 from typing import Final
 
 from gateway.cli import options
-from gateway.cli.commands.filing import decide, listing, receipts, request, status
+from gateway.cli.commands.filing import decide, hold, listing, receipts, request, status
 
-VERBS: Final = (request, status, listing, decide, receipts)
+VERBS: Final = (request, status, listing, decide, hold, receipts)
 
 
 def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:

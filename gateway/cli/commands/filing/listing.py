@@ -14,15 +14,17 @@ from csid.vocabulary import CUT_STATES
 from gateway.cli import options, output, request
 from registry.network import territory
 from registry.rules.cut_moves import is_moving
+from registry.rules.held import holders_text
 from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables import codec
 from registry.tables.enums import CUT_STATE_WORDS, CutState
 from registry.tables.naming import Names
 from registry.tables.network import is_national
-from registry.tables.rows import Cut
+from registry.tables.rows import Cut, Hold
 from registry.tables.transaction import TransactionView
-from registry.tables.view import View, get_cut, get_filing, get_past_cut
+from registry.tables.view import View, get_cut, get_filing, get_hold, get_past_cut
+from registry.zones import held as holds
 from resolver.store.read import ReadTransaction
 
 LIST_LIMIT: Final = 100  # cuts, unless asked for more
@@ -60,15 +62,22 @@ def run_list(args: argparse.Namespace) -> int:
         if not is_national(seen):
             return _list_copy(args, read, Names(registry.settings.suffix))
         found, more = output.take(_matching(seen, args), args.limit)
+        held = {cut: get_hold(seen, cut) for cut, _ in found}
         mode = "manual 人工" if get_filing(seen).is_manual else "automatic 自动"
     if args.json:
         for cut, row in found:
-            output.print_json(_as_json(cut, row))
+            output.print_json(_as_json(cut, row) | {"held": _held_json(held[cut])})
     else:
         output.print_list(
-            ("切分点 Cut", "节点 Node", "状态 State", "备案号 Filing", "时间 Since", "事由 Why"),
             (
-                (cut, row.node, _state(row), row.number, output.moment(row.since), _why(row))
+                *("切分点 Cut", "节点 Node", "状态 State", "备案号 Filing", "时间 Since"),
+                *("事由 Why", "监管暂停 Held by"),
+            ),
+            (
+                (
+                    *(cut, row.node, _state(row), row.number, output.moment(row.since)),
+                    *(_why(row), _held_text(held[cut])),
+                )
                 for cut, row in found
             ),
         )
@@ -94,13 +103,20 @@ def _list_copy(args: argparse.Namespace, read: ReadTransaction, named: Names) ->
     of_node = (one for one in rows if wanted in ("", one.node))
     is_filed = args.state in (None, CUT_STATE_WORDS[CutState.FILED][0])
     found, more = output.take(of_node if is_filed else iter(()), args.limit)
+    held = {one.cut: holds.at(read, named, one.cut) for one in found}
     if args.json:
         for one in found:
-            output.print_json({"cut": one.cut, "node": one.node, "servers": list(one.servers)})
+            output.print_json(
+                {"cut": one.cut, "node": one.node, "servers": list(one.servers)}
+                | {"held": _held_json(held[one.cut])}
+            )
     else:
         output.print_list(
-            ("切分点 Cut", "节点 Node", "名称服务器 Servers"),
-            ((one.cut, one.node, " ".join(one.servers)) for one in found),
+            ("切分点 Cut", "节点 Node", "名称服务器 Servers", "监管暂停 Held by"),
+            (
+                (one.cut, one.node, " ".join(one.servers), _held_text(held[one.cut]))
+                for one in found
+            ),
         )
         output.err.print(_OF_COPY, markup=False)
     if more:
@@ -143,6 +159,7 @@ def run_show(args: argparse.Namespace) -> int:
     with Registry.open(args.data) as registry, registry.view() as seen:
         is_key = cut.isascii() and 0 < len(cut) < 200
         row = (get_cut(seen, cut) or get_past_cut(seen, cut)) if is_key else None
+        hold = get_hold(seen, cut) if is_key else None
     if row is None:
         output.complain(
             f"{cut}  {request.status_text(Status.NOT_FOUND)}  it was never filed here; at the "
@@ -151,7 +168,7 @@ def run_show(args: argparse.Namespace) -> int:
         )
         return output.EXIT_BAD_INPUT
     if args.json:
-        output.print_json(_as_json(cut, row))
+        output.print_json(_as_json(cut, row) | {"held": _held_json(hold)})
         return output.EXIT_OK
     rows = [
         ("切分点 Cut", cut),
@@ -162,9 +179,18 @@ def run_show(args: argparse.Namespace) -> int:
         *(("DS", one.hex()) for one in row.ds),
         ("迁移 Move" if is_moving(row) else "事由 Why", _why(row)),
         ("时间 Since", output.moment(row.since)),
+        ("监管暂停 Held", holders_text(hold) if hold is not None else ""),
     ]
     output.print_facts([one for one in rows if one[1]])
     return output.EXIT_OK
+
+
+def _held_text(hold: Hold | None) -> str:
+    return " ".join(one.node or "national" for one in hold.by) if hold is not None else ""
+
+
+def _held_json(hold: Hold | None) -> list[dict[str, Any]]:
+    return [] if hold is None else holds.by_json(hold)
 
 
 def _state(row: Cut) -> str:
