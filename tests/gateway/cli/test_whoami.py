@@ -180,4 +180,4 @@ def test_two_actors_are_not_the_same_user(tmp_path: Path) -> None:
     file.write_text("[[actor]]\nuid = 1\n[[actor]]\nuid = 1\n")
     ran = run("config", "check", "--config", file)
     assert ran.code == 2
-    assert "[[actor]] number 2: is the user or group of number 1" in ran.err
+    assert "[[actor]] number 2: is the user, group or certificate of number 1" in ran.err

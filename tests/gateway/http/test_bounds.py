@@ -124,6 +124,28 @@ def test_it_ends_with_the_node_and_is_replaced_when_it_dies(interface: Interface
         assert interface.server.stop() == 0
 
 
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_a_writer_that_ends_keeps_nobody_from_registering(
+    interface: Interface, end: signal.Signals
+) -> None:
+    with interface.client("registrar", "--for-owner", OWNER) as client:
+        for number in range(4):  # once the interface is connected to it, too
+            body = {"identifier": str(identifier(f"A01{number}"))}
+            assert client.post("/v1/identifiers", json=body).status_code == 201
+        (pid,) = interface.server.workers("gateway.writing")
+        os.kill(pid, end)
+        body = {"identifier": str(identifier("A020"))}
+        key = {"Idempotency-Key": "once"}
+
+        def registered() -> bool:
+            answer = client.post("/v1/identifiers", json=body, headers=key)
+            assert answer.status_code in (200, 201, 503), answer.text
+            return answer.status_code != 503
+
+        eventually("the next writer has it", registered)
+        assert client.get(f"/v1/identifiers/{body['identifier']}").status_code == 200
+
+
 def test_a_caller_has_a_rate_and_a_burst() -> None:
     now = 0.0
     limits = Limits(10, 20, 2, lambda: now)
