@@ -13,8 +13,7 @@ from pathlib import Path
 from csid.errors import CsidError
 from gateway.acting import ConfiguredActors
 from registry.writer.kind import WRITER
-from registry.writer.process import serve
-from resolver.server import child_options
+from registry.writer.process import parser_of, serve
 from resolver.server.kinds import Kind
 from resolver.server.notices import tell
 
@@ -26,7 +25,7 @@ def kind_of(file: Path) -> Kind:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write until SIGTERM."""
-    parser = child_options.parser("gateway.writing", __doc__)
+    parser = parser_of("gateway.writing")
     parser.add_argument("--config", type=Path, required=True, help="the configuration")
     options = parser.parse_args(arguments)
     try:

@@ -91,6 +91,13 @@ class Serve:
         2,
     )
     nsid: str = option(values.nsid, "", "name of this server (RFC 5001)", "服务器名称", "ns1.zj")
+    user: str = option(
+        values.text,
+        "",
+        "once all sockets are there, be this user and no longer root",
+        "绑定端口后切换到的用户",
+        "csid",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +264,107 @@ class Dnstap:
 
 
 @dataclass(frozen=True, slots=True)
+class Metrics:
+    """`[metrics]`: the state of the node for Prometheus, at /metrics of a port of its own."""
+
+    listen: tuple[Address, ...] = option(
+        values.several(values.listener),
+        (),
+        "where to listen over HTTP; whoever reaches it may read",
+        "监听地址",
+        ("127.0.0.1:9053",),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class KeySection:
+    """`[[key]]`: a secret shared with another server, as csid key add has it."""
+
+    name: str = option(
+        values.domain, "", "its name, the same at both ends", "密钥名", "k1.example."
+    )
+    algorithm: str = option(values.algorithm, "hmac-sha256", "its algorithm", "算法")
+    secret_file: Path | None = option(
+        values.path,
+        None,
+        "the secret in base64, the first line of this file",
+        "密钥文件",
+        "/etc/csid/k1.key",
+    )
+
+    def __post_init__(self) -> None:
+        if not self.name or self.secret_file is None:
+            raise ValueError("name and secret-file")
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneSection:
+    """`[[zone]]`: a zone between servers, as csid zone follow, allow and notify have it."""
+
+    origin: str = option(
+        values.zone,
+        "",
+        "its name; * for all without settings of their own",
+        "区名",
+        "example.test.",
+    )
+    follow: tuple[Address, ...] | None = option(
+        values.several(values.primary),
+        None,
+        "hold it as a secondary of these primaries",
+        "主服务器",
+        ("192.0.2.1:53",),
+    )
+    zonemd: bool = option(values.flag, True, "take it only if its digest is right", "校验区摘要")
+    transfer: tuple[str, ...] | None = option(
+        values.several(values.subject),
+        None,
+        "who may transfer it, these and nobody else",
+        "允许传送",
+        ("192.0.2.0/24", "k1.example."),
+    )
+    update: tuple[str, ...] | None = option(
+        values.several(values.subject),
+        None,
+        "who may change it by UPDATE",
+        "允许动态更新",
+        ("192.0.2.7+k1.example.",),
+    )
+    notify_from: tuple[str, ...] | None = option(
+        values.several(values.subject),
+        None,
+        "who may say that it has changed, beside its primaries",
+        "允许通知",
+        ("192.0.2.1",),
+    )
+    transport: str = option(
+        values.word("any", "tls"), "any", "over what these rights hold", "传输方式"
+    )
+    notify: tuple[Address, ...] | None = option(
+        values.several(values.primary),
+        None,
+        "servers that are notified when it changes",
+        "变更通知对象",
+        ("192.0.2.2:53",),
+    )
+    key: str = option(
+        values.domain, "", "sign what is asked and told with this key", "签名密钥", "k1.example."
+    )
+    tls: str = option(
+        values.reached, "", "over TLS: opportunistic, pin:… or ca:…", "加密传输", "opportunistic"
+    )
+    source: str = option(
+        values.source, "", "send from this address of this machine", "源地址", "192.0.2.53"
+    )
+
+    def __post_init__(self) -> None:
+        if not self.origin:
+            raise ValueError("origin, the name of the zone")
+        if self.origin == values.ALL and self.follow is not None:
+            raise ValueError("follow with the name of one zone")
+
+
+@dataclass(frozen=True, slots=True)
 class Backup:
     """`[backup]`: what csid backup does where nothing else is said."""
 
@@ -318,7 +426,7 @@ class Client:
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """All sections. Names of sections and options in the file have hyphens where these have
-    underscores; `[[actor]]` may stand there many times.
+    underscores; `[[actor]]`, `[[key]]` and `[[zone]]` may stand there many times.
     """
 
     node: Node = field(default_factory=Node)
@@ -328,6 +436,9 @@ class Configuration:
     log: Log = field(default_factory=Log)
     rate_limit: RateLimit = field(default_factory=RateLimit)
     dnstap: Dnstap = field(default_factory=Dnstap)
+    metrics: Metrics = field(default_factory=Metrics)
+    key: tuple[KeySection, ...] = ()
+    zone: tuple[ZoneSection, ...] = ()
     backup: Backup = field(default_factory=Backup)
     client: Client = field(default_factory=Client)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import Field, fields
+from types import MappingProxyType
 from typing import Any, Final, get_args, get_type_hints
 
 from gateway.configuration import sections
@@ -25,8 +26,12 @@ def shown(found: Configuration) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def example() -> str:
-    """A file with every option as a comment, its default or an example, and what it is for."""
+def example(said: Mapping[tuple[str, str], Any] = MappingProxyType({})) -> str:
+    """A file with every option as a comment, its default or an example, and what it is for.
+
+    Args:
+        said: by section and option, as `Configuration` names them, those that are no comment.
+    """
     lines = [
         "# Configuration of a node 节点配置: /etc/csid/csid.toml, $CSID_CONFIG or --config FILE.",
         "# What stands here as a comment is the default, or an example where there is none.",
@@ -42,7 +47,10 @@ def example() -> str:
         ]
         for option in fields(section):
             words = option.metadata["words"]
-            lines += [f"# {words.en} {words.zh}", f"# {_line(option, _exemplary(option))}"]
+            line = f"# {_line(option, _exemplary(option))}"
+            if (name, option.name) in said:
+                line = _line(option, said[name, option.name])
+            lines += [f"# {words.en} {words.zh}", line]
     return "\n".join(lines) + "\n"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -22,6 +22,12 @@ from csid.limits import MAX_ACTOR_CHARACTERS, MAX_NSID_OCTETS
 from resolver.client.settings import DEFAULT_PORT
 from resolver.server import tap_frames
 from resolver.server.sockets import ListenError, listen_address
+from resolver.sync.subjects import subject_of, subject_text
+from resolver.sync.tls import tls_fault
+from resolver.sync.tsig import ALGORITHMS, algorithm_fault
+
+ALL: Final = "*"  # in place of a zone's name
+DNS_PORT: Final = 53
 
 T = TypeVar("T")
 Reader = Callable[[Any], T]
@@ -93,6 +99,53 @@ def server(value: Any) -> Address:
         return address.parse(text(value), DEFAULT_PORT)
     except (AddressError, ValueError):
         raise ValueError("a host with a port, such as 127.0.0.1:5300 or ns.example:53") from None
+
+
+def primary(value: Any) -> Address:
+    """Another server of zones: a host and a port."""
+    try:
+        return address.parse(text(value), DNS_PORT)
+    except (AddressError, ValueError):
+        raise ValueError("a host with a port, such as 192.0.2.1 or ns.example:53") from None
+
+
+def subject(value: Any) -> str:
+    """Whom a right is given."""
+    try:
+        return subject_text(subject_of(text(value)))
+    except CsidError:
+        raise ValueError(
+            "an address, a network, a key, or an address and a key: 192.0.2.0/24, k1.example., "
+            "192.0.2.1+k1.example."
+        ) from None
+
+
+def algorithm(value: Any) -> str:
+    """An algorithm of TSIG."""
+    name = text(value).lower().rstrip(".")
+    if algorithm_fault(name):
+        raise ValueError("an algorithm of TSIG: " + ", ".join(ALGORITHMS))
+    return name
+
+
+def reached(value: Any) -> str:
+    """How a server is reached over TLS."""
+    if fault := tls_fault(text(value)):
+        raise ValueError(fault)
+    return str(value)
+
+
+def source(value: Any) -> str:
+    """An address of this machine."""
+    try:
+        return str(ip_address(text(value))) if value else ""
+    except ValueError:
+        raise ValueError("an IP address of this machine") from None
+
+
+def zone(value: Any) -> str:
+    """The name of a zone; ALL for those without settings of their own."""
+    return ALL if value == ALL else domain(value)
 
 
 def domain(value: Any) -> str:

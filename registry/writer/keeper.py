@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,8 +14,10 @@ from registry import units
 from registry.audit import AuditError
 from registry.core import Core, keeper_of, login_of
 from registry.expiring import Walk
+from registry.network import configured
 from registry.network.claims import claims
-from registry.rules.acting import Acting, Known, Peer
+from registry.network.wanted import Configured
+from registry.rules.acting import Acting, Known, Peer, trusted
 from registry.rules.requests import Request
 from registry.tables import transaction
 from registry.writer import protocol
@@ -61,11 +64,19 @@ class Keeper:
         counters: requests and commits are counted there.
         most: connections at a time.
         actors: who may ask.
+        configured: what the configuration says of keys and zones, which is done once this one
+            writes.
     """
 
     def __init__(
-        self, data: Path, counters: Counters, most: int, actors: Actors = NO_ACTORS
+        self,
+        data: Path,
+        counters: Counters,
+        most: int,
+        actors: Actors = NO_ACTORS,
+        configured: Configured | None = None,
     ) -> None:
+        self._configured = configured  # None: it is done
         self.server = Server(self, counters, most)
         self._data = data
         self._actors = actors
@@ -94,6 +105,7 @@ class Keeper:
                 self._say(f"served without a writer, as it cannot be written: {error}")
             else:
                 self._due = now + (RETRY_SECONDS if listens else STANDBY_SECONDS)
+                self._configure()
         return RETRY_SECONDS if self._store is not None else self._due - time.monotonic()
 
     def _begin(self) -> bool:
@@ -160,12 +172,33 @@ class Keeper:
         """How a process acts that has connected."""
         return Acting(peer, keeper_of(self._data), self._actors.known, login_of)
 
+    def _configure(self) -> None:
+        """Have keys and zones be as they are configured, unless that is done; if others write for
+        too long, it goes on at the next rest.
+        """
+        if self._configured is None or self._store is None:
+            return
+        try:
+            do = partial(self.perform, trusted())
+            for step, fault in configured.apply(self._store, do, self._configured):
+                if fault:
+                    said = f"{step.what}: as configured, but not done: {fault}"
+                    tell(said, "error", "configuration")
+                else:
+                    tell(f"{step.what}: as configured", "info", "configuration")
+            self._configured = None
+        except BusyError:
+            pass
+        except StoreError as error:
+            self._say(str(error))
+
     def rest(self) -> None:
         """Give up what nobody goes on with, remove what is doomed, free the reader slots of
         processes that died, and see to what has expired.
         """
         if self._store is None:
             return
+        self._configure()
         now = time.monotonic()
         try:
             if now >= self._sweep_due:

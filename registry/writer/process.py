@@ -25,6 +25,7 @@ from typing import Final
 
 from csid.errors import CsidError
 from csid.limits import MAX_WRITER_CONNECTIONS
+from registry.network import wanted
 from registry.writer.keeper import NO_ACTORS, Actors, Keeper
 from resolver.server import child_options
 from resolver.server.counters import open_inherited
@@ -36,14 +37,23 @@ _IGNORED: Final = (signal.SIGHUP, signal.SIGUSR1, signal.SIGINT)  # the supervis
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write until SIGTERM; who may ask is not configured."""
-    return serve(child_options.parser("registry.writer.process", __doc__).parse_args(arguments))
+    return serve(parser_of("registry.writer.process").parse_args(arguments))
+
+
+def parser_of(module: str) -> argparse.ArgumentParser:
+    """A parser with the options of a writer, for the module that runs one."""
+    parser = child_options.parser(module, __doc__)
+    parser.add_argument(
+        "--configured-fd", type=int, help="memory with what registry.network.wanted.packed gave"
+    )
+    return parser
 
 
 def serve(options: argparse.Namespace, actors: Actors = NO_ACTORS) -> int:
     """Write until SIGTERM; the exit code.
 
     Args:
-        options: of every process of a server.
+        options: of `parser_of`.
         actors: who may ask.
     """
     for number in _IGNORED:
@@ -63,7 +73,8 @@ def run(options: argparse.Namespace, actors: Actors) -> None:
         StoreError: the data directory can no longer be used.
     """
     counters = open_inherited(options.counters_fd)
-    keeper = Keeper(options.data, counters, _most_connections(), actors)
+    configured = _configured(options.configured_fd)
+    keeper = Keeper(options.data, counters, _most_connections(), actors, configured)
     server = keeper.server
     asker = socket.socket(fileno=options.fd[0])
     asker.setblocking(False)
@@ -79,6 +90,14 @@ def run(options: argparse.Namespace, actors: Actors) -> None:
     gc.freeze()  # what is there now stays; looking through it again and again takes time
     server.run(keeper.look)
     keeper.close()
+
+
+def _configured(fd: int | None) -> wanted.Configured | None:
+    """What the configuration says of keys and zones."""
+    if fd is None:
+        return None
+    # Where others have read to, who have inherited it as well, says nothing.
+    return wanted.unpacked(os.pread(fd, os.fstat(fd).st_size, 0))
 
 
 def _answer(asker: socket.socket) -> None:

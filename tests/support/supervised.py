@@ -29,6 +29,7 @@ import json, resource, sys
 from pathlib import Path
 from csid.errors import CsidError
 from resolver.server import kinds
+from resolver.server.kinds import Settings
 from gateway.writing import kind_of
 from resolver.server.child import Timing
 from resolver.server.notices import tell
@@ -44,7 +45,7 @@ def ready(bound):
 try:
     listen = [listen_address(one) for one in listen]
     further = [kind_of(Path(data, "none.toml"))] if writer else []
-    serve(Path(data), listen, workers, "", ready, Timing(*timing), further)
+    serve(Path(data), listen, workers, Settings(), ready, Timing(*timing), further)
 except CsidError as error:
     tell(str(error))
     sys.exit(2)

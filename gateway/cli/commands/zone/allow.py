@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
 from typing import Final
 
 from csid import names
-from csid.errors import CsidError
 from gateway.cli import acting, options, output
 from registry.network.rights import ALLOW
 from registry.zones.asked import Asked
 from resolver.store.environment import Store
 from resolver.sync.access import RIGHTS
 from resolver.sync.settings import EVERYWHERE, Rights, Subject, own_rights, where
+from resolver.sync.subjects import WHO, SubjectError, subject_of, subject_text
 
-WHO: Final = "ADDRESS[/LEN]|KEY|ADDRESS+KEY"
 _HELP: Final = {
     "transfer": "may transfer the zone 允许传送",
     "update": "may change it by UPDATE (RFC 2136) 允许动态更新",
     "notify": "may say that it has changed, beside its primaries 允许通知",
 }
 _OPTIONS: Final = {right: f"--{right}" for right in RIGHTS} | {"notify": "--notify-from"}
-
-
-class SubjectError(CsidError):
-    """It was not said as it must be who is given a right."""
 
 
 def register(commands: options.Subparsers[argparse.ArgumentParser]) -> None:
@@ -146,42 +140,3 @@ def place_of(origin: bytes) -> bytes:
 
 def _shown(origin: bytes) -> str:
     return names.to_text(origin) if origin else "--all"
-
-
-def subject_of(text: str) -> Subject:
-    """Whom a text means.
-
-    Raises:
-        CsidError: nobody.
-    """
-    first, plus, key = text.partition("+")
-    found = _network(first)
-    if found is None and not plus:
-        return Subject(key=names.from_text(first.lower()))
-    if found is None or (plus and not key):
-        raise SubjectError(f"{text!r:.80}: expected {WHO}")
-    packed, length = found
-    return Subject(packed, length, names.from_text(key.lower()) if plus else b"")
-
-
-def _network(text: str) -> tuple[bytes, int] | None:
-    """A network as octets and length; None if it must be the name of a key."""
-    try:
-        network = ipaddress.ip_network(text)
-    except ValueError as error:
-        if "/" in text or ":" in text:
-            raise SubjectError(f"{text!r:.80} is no network: {error}") from None
-        return None
-    return network.network_address.packed, network.prefixlen
-
-
-def subject_text(subject: Subject) -> str:
-    """The inverse of `subject_of`."""
-    parts = []
-    if subject.network:
-        address = ipaddress.ip_address(subject.network)
-        is_host = subject.length == 8 * len(subject.network)
-        parts.append(f"{address}" if is_host else f"{address}/{subject.length}")
-    if subject.key:
-        parts.append(names.to_text(subject.key))
-    return "+".join(parts)
