@@ -57,6 +57,7 @@ COMMANDS: Final = {
     "status": Command("status", "what the node is doing, what is not well 节点状态", _NODE),
     "metrics": Command("metrics", "its state for Prometheus 监控指标", _NODE),
     "config": Command("config", "the configuration file 配置文件", _NODE),
+    "whoami": Command("whoami", "as whom one acts here 当前操作人", _NODE),
     "completion": Command("completion", "completions for a shell 命令行补全", _NODE),
     "backup": Command("backup", "copy all of a node while it runs 备份", _NODE),
     "restore-node": Command("restore_node", "make a node anew from a backup 由备份重建", _NODE),

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Final
 
 from csid.address import Address
+from gateway import writing
+from gateway.acting import known_of
 from gateway.cli.version import version
-from gateway.configuration.actors import known
 from gateway.configuration.between import configured_of
 from gateway.configuration.contradictions import of_keys_and_zones
 from gateway.configuration.load import load
+from gateway.configuration.places import DEFAULT_FILE, file_here
 from gateway.configuration.sections import Configuration, Serve
 from gateway.configuration.values import ConfigurationError
 from gateway.http import kind as http
@@ -23,8 +25,6 @@ from gateway.language import shown
 from gateway.metrics import kind as metrics
 from registry.network import wanted
 from registry.sync.kind import SYNC
-from registry.writer import admission
-from registry.writer.kind import WRITER
 from resolver.server import notices, rate_limit, tap
 from resolver.server.credentials import Credentials, CredentialsError
 from resolver.server.kinds import TCP_SERVER, UDP_WORKER, Kind, Settings
@@ -53,6 +53,7 @@ class Serving:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._arguments = arguments
+        self._file = file_here(arguments.config, os.environ) or DEFAULT_FILE
         self.found = self._now = self._read()
         self._between = configured_of(self.found)
         # It has secrets, which a command line would show to everybody.
@@ -88,7 +89,9 @@ class Serving:
     def kinds(self) -> Sequence[Kind]:
         """The kinds of process besides those that answer queries."""
         fd = self._memory
-        found = [WRITER._replace(options=("--configured-fd", str(fd)), inherited=(fd,)), SYNC]
+        writer = writing.kind_of(self._file)
+        options = (*writer.options, "--configured-fd", str(fd))
+        found = [writer._replace(options=options, inherited=(fd,)), SYNC]
         if self._bound[http.NAME]:
             found.append(http.kind_of(self._bound[http.NAME]))
         if self._bound[metrics.NAME]:
@@ -97,7 +100,7 @@ class Serving:
 
     def settings(self) -> Settings:
         """What the processes are told."""
-        return _settings(self._now)
+        return _settings(self._now, self._file)
 
     def reread(self) -> Settings:
         """Read the configuration again, and say what of it does not hold yet.
@@ -118,6 +121,7 @@ class Serving:
     def _read(self) -> Configuration:
         found = load(self._arguments.config)
         http.require_safe(found.http)
+        known_of(found)  # so that what is wrong there is told at once
         if wrong := list(of_keys_and_zones(found)):
             raise ConfigurationError("; ".join(wrong))
         given = {
@@ -143,7 +147,7 @@ class Serving:
             os.close(fd)
 
 
-def _settings(found: Configuration) -> Settings:
+def _settings(found: Configuration, file: Path) -> Settings:
     added: dict[str, list[str]] = {UDP_WORKER: [], TCP_SERVER: []}
     limit, dnstap = found.rate_limit, found.dnstap
     if limit.per_second:
@@ -154,9 +158,7 @@ def _settings(found: Configuration) -> Settings:
         told = tap.Told(dnstap.to, dnstap.queries, dnstap.answers, identity, f"csid {version()}")
         for options in added.values():
             options += ["--dnstap", tap.packed(told)]
-    if found.actor:
-        added[WRITER.name] = ["--actors", admission.packed(known(found))]
-    added[http.HTTP_SERVER] = http.options_of(found.http)
+    added[http.HTTP_SERVER] = http.options_of(found.http, file)
     return Settings(found.serve.nsid, added)
 
 

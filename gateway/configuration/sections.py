@@ -36,6 +36,13 @@ class Node:
     """`[node]`: the data directory."""
 
     data: Path | None = option(values.path, None, "the data directory", "数据目录", "/var/lib/csid")
+    group: str = option(
+        values.text,
+        "",
+        "a group whose members may ask the running node; what each may do is for [[actor]] to say",
+        "可向运行中的节点提出请求的用户组",
+        "csid",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +125,19 @@ class Http:
         "私钥",
         "/etc/csid/tls.key",
     )
+    client_ca: Path | None = option(
+        values.path,
+        None,
+        "authorities of the certificates that clients may show in place of a token (PEM)",
+        "客户端证书的签发机构",
+        "/etc/csid/clients.pem",
+    )
+    per_address: int = option(
+        values.number(1, 100_000),
+        64,
+        "connections over TLS at a time from one address (of IPv6 a /64)",
+        "每个地址的连接数",
+    )
     public_url: str = option(
         values.text,
         "",
@@ -128,44 +148,50 @@ class Http:
     per_second: int = option(
         values.number(1, 1_000_000),
         20_000,
-        "requests, and items of batches, that one token may ask for in a second",
-        "每个令牌每秒请求数",
+        "requests, and items of batches, that one token or certificate may ask for in a second",
+        "每个令牌或证书每秒请求数",
     )
 
 
 @dataclass(frozen=True, slots=True)
 class ActorSection:
-    """`[[actor]]`: who acts, by user and group of who asks; the first that is meant counts."""
+    """`[[actor]]`: who acts, by what the operating system says of a process that asks."""
 
-    name: str = option(values.actor, "", "under which name it is written down", "姓名", "张三")
+    name: str = option(
+        values.actor, "", "under which name it is written down (or the user's)", "姓名", "张三"
+    )
+    user: str = option(values.text, "", "the user whose processes it is", "用户", "zhang")
     uid: int | None = option(
-        values.number(0, ID_MAX), None, "user id of the process", "用户号", 1000
+        values.number(0, ID_MAX), None, "or its number, in place of its name", "用户号", 1000
+    )
+    group: str = option(
+        values.text, "", "or a group, whose users each act under their own name", "用户组", "csid"
     )
     gid: int | None = option(
-        values.number(0, ID_MAX),
-        None,
-        "a group that the process is in; with uid both have to be so",
-        "组号",
-        1000,
+        values.number(0, ID_MAX), None, "or its number, in place of its name", "组号", 1000
+    )
+    certificate: tuple[str, ...] = option(
+        values.several(values.certificate),
+        (),
+        "or, over HTTPS, a certificate of [http] client-ca: its sha256: digest or a name in it",
+        "客户端证书",
+        ("dns:scheduler.example.cn",),
     )
     role: str = option(values.word(*ROLES), "read-only", "in what capacity", "角色", REGISTRAR)
     owner: str = option(
         values.owner, "", "the owner that a registrar acts for", "所代表主体", "91330106673959654P"
     )
-    acts_for_others: bool = option(
-        values.flag,
-        False,
-        "whether it is believed when it says who acts; both are written down",
-        "可否代他人操作",
+    acts_for: tuple[str, ...] = option(
+        values.several(values.word(*ROLES)),
+        (),
+        "in which roles it is believed when it says that it acts for others",
+        "可代他人行使的角色",
+        (REGISTRAR,),
     )
 
     def __post_init__(self) -> None:
-        if not self.name:
-            raise ValueError("a name, under which it is written down")
-        if self.uid is None and self.gid is None:
-            raise ValueError("uid or gid, or both")
         if (self.role == REGISTRAR) != bool(self.owner):
-            raise ValueError("owner for a registrar, and for nobody else")
+            raise ValueError('owner = "CODE" for a registrar, and for nobody else')
 
 
 @dataclass(frozen=True, slots=True)

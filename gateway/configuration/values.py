@@ -7,6 +7,7 @@ A reader takes the value that stands in the file and returns it as the program h
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
@@ -30,6 +31,9 @@ DNS_PORT: Final = 53
 
 T = TypeVar("T")
 Reader = Callable[[Any], T]
+
+
+DIGEST: Final = re.compile(r"([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}")
 
 
 class ConfigurationError(CsidError):
@@ -154,22 +158,40 @@ def domain(value: Any) -> str:
 
 
 def actor(value: Any) -> str:
-    """Who acts, by name."""
-    if not text(value).strip() or len(value) > MAX_ACTOR_CHARACTERS or hidden_in(value):
+    """Who acts, by name; empty: nothing is said."""
+    said = text(value)
+    if said.isspace() or len(said) > MAX_ACTOR_CHARACTERS or hidden_in(said):
         raise ValueError(
             f"a name of at most {MAX_ACTOR_CHARACTERS} characters, all of which can be seen"
         )
-    return str(value)
+    return said
 
 
 def owner(value: Any) -> str:
-    """The code of an owner."""
+    """The code of an owner; empty: none is said."""
     code = fold(text(value))
     try:
-        segments.require(scheme.load().segment("owner"), code)
+        if code:
+            segments.require(scheme.load().segment("owner"), code)
     except IdentifierError as error:
         raise ValueError(f"the code of an owner: {error}") from None
     return code
+
+
+def certificate(value: Any) -> str:
+    """By what a client's certificate is known."""
+    said = text(value)
+    kind, _, rest = said.partition(":")
+    if kind == "sha256" and DIGEST.fullmatch(rest):
+        return f"{kind}:{rest.replace(':', '').lower()}"
+    if kind in ("uri", "email", "subject") and rest:
+        return said
+    if kind == "dns" and rest:
+        return said.lower()
+    raise ValueError(
+        "sha256: and 64 hexadecimal digits, or a name in it such as dns:a.example.cn, uri:…, "
+        "email:…, subject:CN=a,O=b"
+    )
 
 
 def nsid(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from csid.errors import CsidError
@@ -29,6 +30,8 @@ def require_safe(said: Http) -> None:
     """
     if said.tls_key is not None and said.tls_cert is None:
         raise InterfaceError("[http] tls-key without tls-cert: say where the certificate is")
+    if said.client_ca is not None and said.tls_cert is None:
+        raise InterfaceError("[http] client-ca without tls-cert: certificates are shown over TLS")
     for address in said.listen:
         if said.tls_cert is None and not address.host.startswith(_LOOPBACK):
             raise InterfaceError(
@@ -37,9 +40,12 @@ def require_safe(said: Http) -> None:
             )
 
 
-def options_of(said: Http) -> list[str]:
-    """What the processes are told."""
+def options_of(said: Http, file: Path) -> list[str]:
+    """What the processes are told; ``file``: of the configuration."""
     options = ["--per-second", str(said.per_second), "--public-url", said.public_url]
+    options += ["--per-address", str(said.per_address), "--config", str(file.absolute())]
+    if said.client_ca is not None:
+        options += ["--client-ca", str(said.client_ca.absolute())]
     if said.tls_cert is not None:
         key = said.tls_key or said.tls_cert
         options += ["--tls-cert", str(said.tls_cert.absolute()), "--tls-key", str(key.absolute())]

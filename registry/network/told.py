@@ -1,5 +1,5 @@
-"""What nodes tell the national node by UPDATEs (RFC 2136) of names beside the cuts in the root zone,
-such as those of moves and holds: what all of these have in common.
+"""What nodes tell the national node by UPDATEs (RFC 2136) of the root zone, beside the cuts: of moves
+and holds. What these have in common.
 """
 
 from __future__ import annotations

@@ -12,17 +12,16 @@ from typing import Any, Final
 from csid.errors import BusyError, StoreError
 from registry import units
 from registry.audit import AuditError
-from registry.core import Core
+from registry.core import Core, keeper_of, login_of
 from registry.expiring import Walk
 from registry.network import configured
 from registry.network.claims import claims
 from registry.network.wanted import Configured
-from registry.rules.acting import OWN, Asker, Known
+from registry.rules.acting import Acting, Known, Peer, trusted
 from registry.rules.requests import Request
 from registry.tables import transaction
 from registry.writer import protocol
 from registry.writer.address import UPDATES, Place
-from registry.writer.admission import Admission
 from registry.writer.commit import Outcomes, commit
 from registry.writer.server import Server
 from registry.zones import updates
@@ -37,6 +36,26 @@ SWEEP_SECONDS: Final = 5.0  # between two looks for what is doomed
 READERS_SECONDS: Final = 60.0  # between two looks for reader slots of processes that died
 
 
+class Actors:
+    """Who may ask, as the configuration says; here, that it says nothing.
+
+    Attributes:
+        group: whose members may connect, besides who owns the data directory.
+    """
+
+    group: int | None = None
+
+    def known(self) -> Sequence[Known]:
+        """Those that are configured; the same tuple until that changes."""
+        return ()
+
+    def look(self) -> None:
+        """Called in each turn: see now and then whether the configuration has changed."""
+
+
+NO_ACTORS: Final = Actors()
+
+
 class Keeper:
     """Writes one data directory, once nobody else does.
 
@@ -44,8 +63,9 @@ class Keeper:
         data: the directory.
         counters: requests and commits are counted there.
         most: connections at a time.
-        known: the actors of the configuration.
-        configured: what it says of keys and zones, which is done once this one writes.
+        actors: who may ask.
+        configured: what the configuration says of keys and zones, which is done once this one
+            writes.
     """
 
     def __init__(
@@ -53,13 +73,13 @@ class Keeper:
         data: Path,
         counters: Counters,
         most: int,
-        known: Sequence[Known] = (),
+        actors: Actors = NO_ACTORS,
         configured: Configured | None = None,
     ) -> None:
         self._configured = configured  # None: it is done
-        # The other processes of the node are of this user.
-        self.server = Server(self, counters, most, Admission(data, known, {os.geteuid()}))
+        self.server = Server(self, counters, most)
         self._data = data
+        self._actors = actors
         self._place: Place | None = None
         self._store: Store | None = None
         self._core: Core | None = None
@@ -72,6 +92,7 @@ class Keeper:
 
     def look(self) -> float:
         """Listen, if that can be done now; in how many seconds to look again."""
+        self._actors.look()
         if self._store is None and (now := time.monotonic()) >= self._due:
             try:
                 listens = self._begin()
@@ -103,7 +124,8 @@ class Keeper:
         if identity(self._data) != found:
             raise StoreError("another directory was put in its place just now")
         self._sweep_due = self._readers_due = time.monotonic() + SWEEP_SECONDS
-        self.server.listen(self._place.listen(), protocol.hello(found.data))
+        listener = self._place.listen(group=self._actors.group)
+        self.server.listen(listener, protocol.hello(found.data))
         self.server.listen_for_updates(self._place.listen(UPDATES))
         return True
 
@@ -140,11 +162,15 @@ class Keeper:
         assert self._store is not None
         return updates.failed(self._store, waiting, error, int(time.time()))
 
-    def perform(self, asker: Asker, name: str, args: Any) -> Any:
-        """Carry out one unit for somebody."""
+    def perform(self, by: Acting, name: str, args: Any) -> Any:
+        """Carry out one unit for a process."""
         core = self._opened()
-        core.asker, core.process = asker, self.server.process
+        core.by, core.process = by, self.server.process
         return units.perform(core, name, args)
+
+    def acting(self, peer: Peer) -> Acting:
+        """How a process acts that has connected."""
+        return Acting(peer, keeper_of(self._data), self._actors.known, login_of)
 
     def _configure(self) -> None:
         """Have keys and zones be as they are configured, unless that is done; if others write for
@@ -153,7 +179,7 @@ class Keeper:
         if self._configured is None or self._store is None:
             return
         try:
-            do = partial(self.perform, OWN)
+            do = partial(self.perform, trusted())
             for step, fault in configured.apply(self._store, do, self._configured):
                 if fault:
                     said = f"{step.what}: as configured, but not done: {fault}"

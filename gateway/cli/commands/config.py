@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway import language
+from gateway.acting import group_id, known_of
 from gateway.cli import options, output
 from gateway.configuration.between import configured_of
 from gateway.configuration.contradictions import contradictions
@@ -53,6 +54,9 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 def run_check(args: argparse.Namespace) -> int:
     """Read it; errors tell what is wrong."""
     found = load(args.config)
+    known_of(found)
+    if found.node.group:
+        group_id(found.node.group, "[node] group")
     wrong = list(contradictions(found))
     for one in wrong[:-1]:
         output.complain(one)

@@ -8,7 +8,6 @@ from typing import Final
 from csid import names
 from gateway.cli import acting, options, output
 from registry.network.rights import ALLOW
-from registry.service import Registry
 from registry.zones.asked import Asked
 from resolver.store.environment import Store
 from resolver.sync.access import RIGHTS
@@ -73,7 +72,7 @@ def run_allow(args: argparse.Namespace) -> int:
         return _list(args, origin)
     asked = Asked(acting.actor_of(args), "").told()
     place = place_of(origin)
-    with Registry.open(args.data, writable=True) as registry:
+    with acting.open_for_writing(args) as registry:
         with registry.store.read() as read:
             had_own = own_rights(read, place) is not None
         changed = {
