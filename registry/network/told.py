@@ -1,5 +1,5 @@
-"""What nodes tell the national node by UPDATEs (RFC 2136) of the root zone, beside the cuts: of moves
-and holds. What these have in common.
+"""What nodes tell the national node of moves and holds by UPDATEs (RFC 2136) of the root zone: what
+these have in common.
 """
 
 from __future__ import annotations
