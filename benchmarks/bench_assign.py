@@ -178,7 +178,7 @@ def node(data: Path) -> Iterator[int]:
     with subprocess.Popen(words, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as serving:
         assert serving.stdout is not None
         serving.stdout.readline()  # it is ready
-        module = b"registry.writer.process"
+        module = b"gateway.writing"
         pids = family(serving.pid)
         (writer,) = (p for p in pids if module in Path(f"/proc/{p}/cmdline").read_bytes())
         yield writer

@@ -34,7 +34,7 @@ from registry.service import Registry
 
 ROUNDS = 5
 SINGLE, BATCHES = "singly", f"batches of {BATCH_MAX:,}"
-MODULES = {"interface": b"gateway.http.process", "writer": b"registry.writer.process"}
+MODULES = {"interface": b"gateway.http.process", "writer": b"gateway.writing"}
 RECORD = {"state": "active", "endpoints": ["https://a.cloud.example:8443"], "vcpu": 8}
 MADE_BEFORE = {SINGLE: 4_000, BATCHES: 40}  # bodies for a second
 

@@ -17,6 +17,7 @@ from csid import scheme, segments
 from csid.cells import Broken, Cell, Day, Look, Number
 from csid.columns import Column, Form, folded
 from csid.errors import IdentifierError, RecordError
+from csid.vocabulary import Words
 
 EXACT_DIGITS: Final = 15  # that a spreadsheet keeps of a number
 
@@ -29,36 +30,46 @@ class Kind(NamedTuple):
     do_zh: str
     do_en: str
 
+    @property
+    def said(self) -> Words:
+        """What happened."""
+        return Words(self.zh, self.en)
 
-_AS_TEXT: Final = "将该列单元格格式设为“文本”，按原始资料重新填写"
-_AS_TEXT_EN: Final = "format the column as text and enter the code again from its source"
+    @property
+    def advice(self) -> Words:
+        """What to do."""
+        return Words(self.do_zh, self.do_en)
+
+
+_AS_TEXT: Final = Words(
+    "将该列单元格格式设为“文本”，按原始资料重新填写",
+    "format the column as text and enter the code again from its source",
+)
 KINDS: Final[Mapping[str, Kind]] = {
-    "ZEROS": Kind(
-        "位数不足，前导零已丢失", "too few digits: leading zeros are lost", _AS_TEXT, _AS_TEXT_EN
-    ),
+    "ZEROS": Kind("位数不足，前导零已丢失", "too few digits: leading zeros are lost", *_AS_TEXT),
     "WIDTH": Kind(
         "序号位数与同类序号或资源池不一致，前导零可能已丢失",
         "the serial is not as wide as its neighbours' or its pool's: leading zeros may be lost",
-        f"{_AS_TEXT}；序号确实如此的，加 --serials-as-written 导入",
-        f"{_AS_TEXT_EN}; if the serials are meant so, import with --serials-as-written",
+        "将该列单元格格式设为“文本”，按原始资料重新填写；"
+        "序号确实如此的，加 --serials-as-written 导入",
+        "format the column as text and enter the code again from its source; if the serials are "
+        "meant so, import with --serials-as-written",
     ),
     "SCIENTIFIC": Kind(
-        "已变为科学记数法", "has become a power of ten (scientific notation)", _AS_TEXT, _AS_TEXT_EN
+        "已变为科学记数法", "has become a power of ten (scientific notation)", *_AS_TEXT
     ),
     "ROUNDED": Kind(
         "超过 15 位的数字已被舍入",
         "digits behind the fifteenth were rounded away",
-        _AS_TEXT,
-        _AS_TEXT_EN,
+        *_AS_TEXT,
     ),
-    "DATE": Kind("已变为日期", "has become a date", _AS_TEXT, _AS_TEXT_EN),
+    "DATE": Kind("已变为日期", "has become a date", *_AS_TEXT),
     "NUMBER": Kind(
         "已变为带小数或分节的数",
         "has become a number with a fraction or groups",
-        _AS_TEXT,
-        _AS_TEXT_EN,
+        *_AS_TEXT,
     ),
-    "BOOLEAN": Kind("已变为逻辑值", "has become a logical value", _AS_TEXT, _AS_TEXT_EN),
+    "BOOLEAN": Kind("已变为逻辑值", "has become a logical value", *_AS_TEXT),
     "NO_DATE": Kind(
         "是数字而不是日期",
         "is a number where a date belongs",
@@ -143,7 +154,7 @@ class DamageError(RecordError):
 def error_of(column: str, cell: Broken) -> DamageError:
     """What is told of a spoilt cell."""
     kind = KINDS[cell.kind]
-    reason = f"{kind.zh} {kind.en}, given {cell.text[:40]!r}; {kind.do_zh} {kind.do_en}"
+    reason = f"{kind.said}, given {cell.text[:40]!r}; {kind.advice}"
     return DamageError(column, cell.kind, reason)
 
 

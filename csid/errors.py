@@ -24,8 +24,8 @@ class IdentifierError(CsidError):
         self.segment = segment
         self.position = position
         self.reason = reason
-        where = f"{segment}, position {position}" if position else segment
-        super().__init__(f"{where}: {reason}")
+        place = f"{segment}, position {position}: " if position else f"{segment}: "
+        super().__init__(place + reason)
 
 
 class RecordError(CsidError):

@@ -17,7 +17,7 @@ from csid.identifier import Identifier
 from csid.limits import COMMIT_SECONDS
 from registry.core import Core
 from registry.desk import decided
-from registry.rules.acting import OWN
+from registry.rules.acting import trusted
 from registry.rules.case import day_of
 from registry.rules.decision import Decision
 from registry.rules.requests import Actor, Expire, Lapse, Request, Role
@@ -69,7 +69,7 @@ def swept(core: Core, cursor: str, now: int) -> Swept:
     refused = 0
     if not found:
         return Swept(following, 0, 0, 0)
-    actor = Actor(ACTOR_NAME, Role.NODE, "", core.asker.peer)
+    actor = Actor(ACTOR_NAME, Role.NODE, "", core.peer)
     until = time.monotonic() + COMMIT_SECONDS
     decisions: list[Decision | Exception] = []
     with core.desk.batch(core.store, now) as batch:
@@ -145,7 +145,7 @@ class Walk:
             return
         if not self._cursor:
             self._next = now + WALK_SECONDS
-        core.asker, core.process = OWN, 0
+        core.by, core.process = trusted(), 0
         self._cursor = swept(core, self._cursor, int(time.time())).cursor
         self._due = 0.0 if self._cursor else self._next
 

@@ -21,7 +21,7 @@ from registry import audit
 from registry.audit import AuditError
 from registry.deployment import note_node
 from registry.rules import serials
-from registry.rules.acting import OWN, Asker
+from registry.rules.acting import Acting
 from registry.rules.status import Status
 from registry.tables import codec, view
 from registry.tables.carried import parts
@@ -53,21 +53,21 @@ class Resumed(NamedTuple):
     restored: bool = False  # it was a backup that was restored
 
 
-def resume(store: Store, args: Any, asker: Asker = OWN) -> Resumed:
+def resume(store: Store, args: Any, by: Acting | None = None) -> Resumed:
     """A unit (`registry.units`): go on from here.
 
     Args:
         store: open for writing.
         args: who asks (`Asked.told`), and size and root of the newest checkpoint known, whose
             signature was looked at; 0 and empty without one.
-        asker: as the writer knows who asks.
+        by: who asks, as the writer knows; None: as it says.
 
     Raises:
         AuditError: the log is not that of the checkpoint.
         ZoneError: the role may not.
     """
     given, size, root = args
-    asked = Asked.of(given, asker)
+    asked = Asked.of(given, by)
     actor = asked.actor
     watch = RollbackWatch(store.path)
     with store.write(watched=False) as txn:
@@ -144,13 +144,13 @@ def _pass_serials(txn: WriteTransaction, missing: int) -> None:
         update.finish(behind(update.serial(), missing), always=True)
 
 
-def renew_node(store: Store, args: Any, asker: Asker = OWN) -> bytes:
+def renew_node(store: Store, args: Any, by: Acting | None = None) -> bytes:
     """A unit: make this copy another node, which is not compared with the first any more.
 
     Args:
         store: open for writing.
         args: who asks (`Asked.told`).
-        asker: as the writer knows who asks.
+        by: who asks, as the writer knows; None: as it says.
 
     Returns:
         The node's new id.
@@ -158,7 +158,7 @@ def renew_node(store: Store, args: Any, asker: Asker = OWN) -> bytes:
     Raises:
         ZoneError: the role may not.
     """
-    asked = Asked.of(args, asker)
+    asked = Asked.of(args, by)
     node = secrets.token_bytes(_NODE_OCTETS)
     settings = store.settings()
     with store.write(watched=False) as txn:

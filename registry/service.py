@@ -22,11 +22,11 @@ from typing import Any, Final, Protocol
 from csid.limits import REQUESTS_PER_FRAME
 from registry import audit
 from registry.audit.checkpoint import Checkpoint
-from registry.core import Core, own_peer
+from registry.core import Core, acting_here
 from registry.desk import Desk
 from registry.network.claims import claims
 from registry.rules import plan
-from registry.rules.acting import Asker
+from registry.rules.acting import Known, nothing_said
 from registry.rules.decision import Decision
 from registry.rules.plan import Plan
 from registry.rules.requests import Actor, Request
@@ -106,21 +106,32 @@ class Registry:
     """An open registry. Made with `open`; a context manager that closes it.
 
     Attributes:
-        store: the store it is in, for reading.
         writer: what carries out requests.
     """
 
     def __init__(
-        self, store: Store, writer: Writing, sync: bool = True, stages: Stages = NO_STAGES
+        self,
+        store: Store | Callable[[], Store],
+        writer: Writing,
+        sync: bool = True,
+        stages: Stages = NO_STAGES,
     ) -> None:
-        """Over an open store, which `close` closes; ``stages`` are what plugins add."""
+        """Over an open store, which `close` closes, or one that is opened when it is first read:
+        whoever may ask the writer need not be able to read. ``stages`` are what plugins add.
+        """
         self.stages = stages
-        self.store = store
+        self._store = store
         self._sync = sync
         self.writer = writer
 
     @classmethod
-    def open(cls, data: Path, writable: bool = False, sync: bool = True) -> Registry:
+    def open(
+        cls,
+        data: Path,
+        writable: bool = False,
+        sync: bool = True,
+        known: Callable[[], Sequence[Known]] = nothing_said,
+    ) -> Registry:
         """Open the registry of a data directory.
 
         Args:
@@ -131,6 +142,8 @@ class Registry:
                 the program still loses nothing; a crash of the machine may lose or spoil the
                 whole directory. For loads that can be run again from the beginning. The writer of
                 a running node waits nevertheless.
+            known: who may act where this process writes by itself (`registry.rules.acting`). The
+                writer of a running node has it from the configuration that it was started with.
 
         Raises:
             StoreError: the directory is missing, foreign, or may not be used so; or the writer of
@@ -138,14 +151,8 @@ class Registry:
         """
         writer = client.connected(data) if writable else None
         if writer is None:
-            return cls.alone(data, writable, sync)
-        try:
-            store = Store.open(data)
-        except BaseException:
-            writer.close()
-            raise
-        transaction.open_tables(store)
-        return cls(store, writer)
+            return cls.alone(data, writable, sync, known=known)
+        return cls(lambda: _opened(data), writer)
 
     @classmethod
     def alone(
@@ -154,13 +161,24 @@ class Registry:
         writable: bool = True,
         sync: bool = True,
         stages: Stages = NO_STAGES,
+        known: Callable[[], Sequence[Known]] = nothing_said,
     ) -> Registry:
         """As `open`, whether a node runs or not: this process writes by itself."""
         store = Store.open(data, writable, sync=sync)
         transaction.open_tables(store)
-        return cls(
-            store, Writer(Core(store, stages, Asker(own_peer()), claims=claims())), sync, stages
-        )
+        by = acting_here(data, known)
+        return cls(store, Writer(Core(store, stages, by, claims=claims())), sync, stages)
+
+    @property
+    def store(self) -> Store:
+        """The store it is in, for reading.
+
+        Raises:
+            StoreError: it cannot be opened.
+        """
+        if not isinstance(self._store, Store):
+            self._store = self._store()
+        return self._store
 
     @property
     def settings(self) -> Settings:
@@ -174,7 +192,8 @@ class Registry:
             if not self._sync:
                 self.store.sync()
         finally:
-            self.store.close()
+            if isinstance(self._store, Store):
+                self._store.close()
 
     def __enter__(self) -> Registry:
         return self
@@ -411,3 +430,9 @@ class Registry:
         """
         with self.store.read() as read:
             return verify(read, keys, checkpoints, progress, by_rules)
+
+
+def _opened(data: Path) -> Store:
+    store = Store.open(data)
+    transaction.open_tables(store)
+    return store

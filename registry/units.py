@@ -27,6 +27,7 @@ from registry.network import (
     rekeying,
     rights,
 )
+from registry.rules.requests import Role
 from registry.signing import keys, sign
 from registry.verify import indexes
 from registry.writer import plans
@@ -51,29 +52,29 @@ def sweep(core: Core, _args: Any) -> int:
 
 def go_on(core: Core, args: Any) -> resume.Resumed:
     """Go on from an older copy (`registry.resume`)."""
-    resumed = resume.resume(core.store, args, core.asker)
+    resumed = resume.resume(core.store, args, core.by)
     following.ring(core, names.key_of(names.from_text(core.suffix)))
     return resumed
 
 
 def renew_node(core: Core, args: Any) -> bytes:
     """Make a copy a node of its own (`registry.resume`)."""
-    return resume.renew_node(core.store, args, core.asker)
+    return resume.renew_node(core.store, args, core.by)
 
 
 def set_key(core: Core, args: Any) -> int:
     """Put a key of the audit log in force (`registry.signing.keys`)."""
-    return keys.set_key(core.store, args, core.asker)
+    return keys.set_key(core.store, args, core.by)
 
 
 def checkpoint(core: Core, args: Any) -> bool:
     """Keep a signed checkpoint (`registry.signing.sign`)."""
-    return sign.keep(core.store, args)
+    return sign.keep(core.store, args, core.by)
 
 
 def mend_indexes(core: Core, args: Any) -> bool:
     """Write rows of indexes that were wrong (`registry.verify.indexes`)."""
-    return indexes.mend(core.store, args)
+    return indexes.mend(core.store, args, core.by)
 
 
 def doom_strays(core: Core, _args: Any) -> int:
@@ -93,13 +94,13 @@ def zones_since(core: Core, _args: Any) -> int:
 def load_zones(core: Core, args: Any) -> list[Any]:
     """Publish small zones."""
     asked, mode, since, zones = args
-    return list(core.zones.load(Asked.of(asked, core.asker), Mode(mode), since, zones))
+    return list(core.zones.load(Asked.of(asked, core.by), Mode(mode), since, zones))
 
 
 def begin_zone(core: Core, args: Any) -> bytes:
     """Begin a large zone."""
     asked, origin, since = args
-    return core.zones.begin(Asked.of(asked, core.asker), origin, since, core.process)
+    return core.zones.begin(Asked.of(asked, core.by), origin, since, core.process)
 
 
 def put_nodes(core: Core, args: Any) -> int:
@@ -115,7 +116,7 @@ def check_zone(core: Core, generation: Any) -> tuple[bool, int, list[str]]:
 def publish_zone(core: Core, args: Any) -> tuple[Any, ...]:
     """Publish a zone that was begun and looked at."""
     generation, asked, mode = args
-    return core.zones.publish(generation, Asked.of(asked, core.asker), Mode(mode))
+    return core.zones.publish(generation, Asked.of(asked, core.by), Mode(mode))
 
 
 def abandon_zone(core: Core, generation: Any) -> None:
@@ -126,7 +127,7 @@ def abandon_zone(core: Core, generation: Any) -> None:
 def drop_zone(core: Core, args: Any) -> tuple[Any, ...]:
     """Look on at a zone that is to be dropped, and drop it."""
     asked, origin = args
-    answer = core.zones.drop(Asked.of(asked, core.asker), origin)
+    answer = core.zones.drop(Asked.of(asked, core.by), origin)
     if answer.outcome == DROPPED:
         catalogs.offer(core, origin)
     return answer
@@ -135,7 +136,7 @@ def drop_zone(core: Core, args: Any) -> tuple[Any, ...]:
 def set_digest(core: Core, args: Any) -> int:
     """Put in the digest of a zone."""
     asked, *digest = args
-    return digests.put(core, Asked.of(asked, core.asker), *digest)
+    return digests.put(core, Asked.of(asked, core.by), *digest)
 
 
 def unfollow(core: Core, args: Any) -> bool:
@@ -146,7 +147,15 @@ def unfollow(core: Core, args: Any) -> bool:
     return is_held
 
 
+def whoami(core: Core, args: Any) -> list[object]:
+    """Who the process is that asks, and whom it acts as by what it claims (`Identity.told`)."""
+    name, role, owner = args
+    return core.by.identity(name, role, owner).told()
+
+
+WHOAMI: Final = "whoami"
 UNITS: Final[Mapping[str, Unit]] = {
+    WHOAMI: whoami,
     rights.ADD_KEY: rights.add_key,
     rights.REMOVE_KEY: rights.remove_key,
     rights.ALLOW: rights.allow,
@@ -192,13 +201,51 @@ UNITS: Final[Mapping[str, Unit]] = {
 }
 
 
+# Whom units are for that are not told who asks. The others ask `Core.by` themselves, but for those
+# that are for all who may act here.
+FOR: Final[Mapping[str, Role]] = {
+    **dict.fromkeys(
+        (
+            "zone.nodes",
+            "zone.check",
+            "zone.abandon",
+            "zone.strays",
+            expiring.UNIT,
+            following.REFRESH,
+        ),
+        Role.ADMINISTRATOR,
+    ),
+    **dict.fromkeys(
+        (
+            filings.UNIT,
+            owed.UNIT,
+            handover_units.FREEZE,
+            handover_units.THAW,
+            handover_units.LEAVE,
+            handover_units.PART,
+            handover_units.BEGIN,
+            handover_units.GIVE_UP,
+            handover_units.TAKE,
+            handover_units.OWN,
+            hold_units.ANSWER,
+            hold_units.FOLLOW,
+        ),
+        Role.NODE,
+    ),
+}
+
+
 def perform(core: Core, name: str, args: Any = None) -> Any:
     """Carry one unit out here.
 
     Raises:
+        ActingError: it is not for whoever asks.
         CsidError: as the unit says; nothing of it was done.
     """
     unit = UNITS.get(name)
     if unit is None:
         raise UnitError(f"{name[:40]!r} is nothing that this version of csid does")
+    core.by.actor()  # is it anybody?
+    if name in FOR:
+        core.by.require(FOR[name], name)
     return unit(core, args)

@@ -15,6 +15,8 @@ from hypothesis import HealthCheck, settings
 # processes that they start.
 _STATE = tempfile.TemporaryDirectory(prefix="csid-state-")
 os.environ["CSID_STATE"] = _STATE.name
+# Texts are those that are shown where nobody asks for a language, whatever this machine speaks.
+os.environ["CSID_LANG"] = "both"
 
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("default")

@@ -241,7 +241,9 @@ def _resolve(port: int, shown: dict[Node, str]) -> None:
         where = ("--root", f"{ROOT.host}:{port}", "--trace")
         csid("resolve", identifier, *where, says=f"udp {node.name}.nodes.")
     csid("resolve", shown[ZHEJIANG], "--root", f"{BEIJING.host}:{port}", "--trace")
-    csid("resolve", shown[BEIJING], "--server", f"{INTERNET.host}:{port}")
+    words = ("resolve", shown[BEIJING], "--server", f"{INTERNET.host}:{port}")
+    until("the industry node holds it", lambda: quietly(*words)[0] == 0)
+    csid(*words)
     for identifier in shown.values():
         for node in NODES:
             what = f"{identifier} resolves by way of {node.name}"

@@ -21,6 +21,8 @@ from typing import Final, NamedTuple, NoReturn
 from csid.errors import CsidError
 from gateway.cli import errors
 from gateway.cli.parser import Parser, in_order
+from gateway.language import shown, speak
+from gateway.language.choose import language_of
 from resolver.server.signals import ignore_meaningless
 
 EXIT_ERROR: Final = 2  # the command could not be carried out at all
@@ -56,6 +58,7 @@ COMMANDS: Final = {
     "status": Command("status", "what the node is doing, what is not well 节点状态", _NODE),
     "metrics": Command("metrics", "its state for Prometheus 监控指标", _NODE),
     "config": Command("config", "the configuration file 配置文件", _NODE),
+    "whoami": Command("whoami", "as whom one acts here 当前操作人", _NODE),
     "completion": Command("completion", "completions for a shell 命令行补全", _NODE),
     "backup": Command("backup", "copy all of a node while it runs 备份", _NODE),
     "restore-node": Command("restore_node", "make a node anew from a backup 由备份重建", _NODE),
@@ -112,6 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _let_all_texts_out()
     errors.choose_form(words)
     try:
+        speak(language_of(words, os.environ))
         code = _run(words)
         sys.stdout.flush()
     except CsidError as error:
@@ -209,8 +213,8 @@ def _parser(first: Sequence[str]) -> Parser:
 def _bare() -> Parser:
     return Parser(
         prog="csid",
-        usage="csid [--config FILE] [--data DIR] COMMAND ... | csid --version (csid COMMAND --help "
-        "says more)",
+        usage="csid [--config FILE] [--data DIR] [--lang LANG] COMMAND ... | csid --version "
+        "(csid COMMAND --help says more)",
         description="Compute identifiers: assign, store, resolve. 算力标识",
         epilog=_listing(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -230,8 +234,8 @@ def _listing() -> str:
     width = max(map(len, COMMANDS))
     lines = []
     for group, commands in itertools.groupby(COMMANDS.items(), lambda one: one[1].group):
-        lines.append(f"{group}:")
-        lines += [f"  {name:{width}}  {command.purpose}" for name, command in commands]
+        lines.append(f"{shown(group)}:")
+        lines += [f"  {name:{width}}  {shown(command.purpose)}" for name, command in commands]
         lines.append("")
     return "\n".join(lines)
 

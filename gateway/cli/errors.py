@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from gateway.cli import plain
+from gateway.language import shown
 
 if TYPE_CHECKING:
     from registry.rules.decision import Decision
@@ -50,7 +51,7 @@ def print_error(message: object, decision: Decision | None = None, hint: str = "
         hint: what is to be done, or was meant.
     """
     error: dict[str, Any] = {
-        "message": str(message),
+        "message": shown(str(message)),
         "status": None,
         "name": None,
         "subject": getattr(message, "where", None),
@@ -59,12 +60,12 @@ def print_error(message: object, decision: Decision | None = None, hint: str = "
     if decision is not None:
         error["status"], error["name"] = decision.status.number, decision.status.name
         error["subject"], error["detail"] = decision.subject or None, decision.detail or None
-    _print({"error": error | ({"hint": hint} if hint else {})})
+    _print({"error": error | ({"hint": shown(hint)} if hint else {})})
 
 
 def print_note(message: str) -> None:
     """Print as JSON what is no error, and not what was asked for either."""
-    _print({"note": {"message": message.strip()}})
+    _print({"note": {"message": shown(message).strip()}})
 
 
 def _print(value: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from gateway.cli.plain import facts_of as facts_of
 from gateway.cli.plain import print_facts as print_facts
 from gateway.cli.plain import print_json as print_json
 from gateway.cli.plain import state_text as state_text
+from gateway.language import BOTH, shown, spoken
 from registry.rules.case import CHINA
 from registry.rules.decision import Decision
 
@@ -31,7 +32,15 @@ EXIT_OK: Final = 0
 EXIT_BAD_INPUT: Final = 1  # some of the input was wrong; what was right has been done
 
 
-class Beside(Console):
+class Spoken(Console):
+    """A console whose texts are put into the language of who reads them."""
+
+    def print(self, *texts: Any, **how: Any) -> None:
+        """Print what is given; of that, texts as `shown` has them."""
+        super().print(*(shown(one) if isinstance(one, str) else one for one in texts), **how)
+
+
+class Beside(Spoken):
     """The console of what is said beside a result; with --json it is JSON as well."""
 
     def print(self, *texts: Any, **how: Any) -> None:
@@ -42,7 +51,7 @@ class Beside(Console):
             super().print(*texts, **how)
 
 
-out = Console(highlight=False, soft_wrap=True)
+out = Spoken(highlight=False, soft_wrap=True)
 err = Beside(stderr=True, highlight=False, soft_wrap=True)
 
 
@@ -53,7 +62,7 @@ def complain(message: object, decision: Decision | None = None) -> None:
     if errors.are_json():
         errors.print_error(message, decision)
         return
-    err.print(f"csid: {one_line(str(message))}", markup=False, style="red")
+    err.print(f"csid: {one_line(shown(str(message)))}", markup=False, style="red")
 
 
 def for_data() -> IO[str]:
@@ -69,20 +78,25 @@ def for_data() -> IO[str]:
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
     """Print rows under column heads; colours appear on a terminal only."""
     table = Table(
-        *(Column(column, overflow="fold") for column in columns),
-        title=title or None,
+        *(Column(shown(column), overflow="fold") for column in columns),
+        title=shown(title) or None,
         title_justify="left",
     )
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*("" if cell is None else shown(str(cell)) for cell in row))
     out.print(table)
 
 
 def print_meanings(rows: Iterable[Row], title: str = "") -> None:
     """Print what each part of an identifier means; parts of a segment are indented."""
+    heads = {"zh": "含义", "en": "Meaning"}
+    languages = [one for one in heads if spoken() in (one, BOTH)]
     print_table(
-        ("代码 Code", "含义", "Meaning"),
-        ((f"  {one.code}" if one.part else one.code, one.zh, one.en) for one in rows),
+        ("代码 Code", *(heads[one] for one in languages)),
+        (
+            (f"  {row.code}" if row.part else row.code, *(getattr(row, one) for one in languages))
+            for row in rows
+        ),
         title,
     )
 
@@ -91,9 +105,10 @@ def print_list(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
     """Print rows under column heads. A code, in the first column, is never folded, so that it can
     be copied; off a terminal nothing is, and each row is a line.
     """
-    texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    columns = [shown(column) for column in columns]
+    texts = [["" if cell is None else shown(str(cell)) for cell in row] for row in rows]
     if not out.is_terminal:
-        _print_lines([list(columns), *texts])
+        _print_lines([columns, *texts])
         return
     first, *others = columns
     table = Table(

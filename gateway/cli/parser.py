@@ -6,15 +6,21 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from gateway.cli import errors
 from gateway.cli.escape import one_line
+from gateway.language import LANGUAGES, shown
+from gateway.language.choose import OPTION
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
-GENERAL: Final = ("--data", "--config")  # options that may stand before the command as behind it
+GENERAL: Final = (
+    "--data",
+    "--config",
+    OPTION,
+)  # options that may stand before the command as behind it
 
 _UNKNOWN_OPTION: Final = re.compile(r"unrecognized arguments: (?:[^-]\S* )*(-[^\s=]+)")
 _UNKNOWN_CHOICE: Final = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
@@ -25,13 +31,41 @@ class Parser(argparse.ArgumentParser):
     wrong in one line.
     """
 
+    def __init__(self, *given: Any, **options: Any) -> None:
+        super().__init__(*given, **options)
+        # Which language it is has been found out before (gateway.language.choose).
+        self.add_argument(
+            OPTION,
+            choices=LANGUAGES,
+            default=argparse.SUPPRESS,
+            help="language of texts 语言 ($CSID_LANG, or as the locale has it)",
+        )
+
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and end."""
         meant = self._meant(message)
         if errors.are_json():
             errors.print_error(message + meant, hint=meant.removeprefix("; "))
             self.exit(2)
-        super().error(one_line(message + meant))
+        said = one_line(shown(message + meant))
+        self.print_usage(sys.stderr)
+        self.exit(2, f"{self.prog}: {shown('error: ')}{said}\n")
+
+    def format_help(self) -> str:
+        """Help in the language, within the columns of the terminal."""
+        self._use_own_formatter()
+        return super().format_help()
+
+    def format_usage(self) -> str:
+        """The same of its first lines."""
+        self._use_own_formatter()
+        return super().format_usage()
+
+    def _use_own_formatter(self) -> None:
+        from gateway.cli.help import HelpFormatter, RawHelpFormatter  # which few commands need
+
+        is_raw = self.formatter_class in (argparse.RawDescriptionHelpFormatter, RawHelpFormatter)
+        self.formatter_class = RawHelpFormatter if is_raw else HelpFormatter
 
     def print_help(self, file: SupportsWrite[str] | None = None) -> None:
         """Print it; argparse's own passes over errors."""

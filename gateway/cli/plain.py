@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import IO, Any, Final
 
 from csid.fields import BY_KEY, PRECISIONS, show_number
 from csid.record import Record
 from csid.vocabulary import FIELDS, STATES
+from gateway.language import shown, words
+from gateway.language.width import columns
 
 _CYAN: Final = "\x1b[36m{}\x1b[0m"
 
@@ -28,42 +29,38 @@ def print_json(value: Any, file: IO[str] | None = None) -> None:
 
 def facts_of(record: Record) -> Iterator[tuple[str, str]]:
     """(label, value) of every fact declared, in the order of FIELDS; unknown keys come last."""
-    shown = {
+    said = {
         field.name: field.form.show(record.values[key])
         for key, field in BY_KEY.items()
         if key in record.values and key != "fl"
     }
     for letter, number in record.gflops.items():
-        shown[PRECISIONS[letter]] = show_number(number)
-    shown["state"] = state_text(record.state)
+        said[PRECISIONS[letter]] = show_number(number)
+    said["state"] = state_text(record.state)
     if record.price is not None:  # the three come together
-        del shown["currency"], shown["price_unit"]
-        shown["price"] = f"{record.price} {record.currency} / {record.price_unit}"
+        del said["currency"], said["price_unit"]
+        said["price"] = f"{record.price} {record.currency} / {record.price_unit}"
     for name, label in FIELDS.items():
         if name == "endpoints":
             for endpoint in record.endpoints:
                 yield str(label), "  ".join((endpoint.uri, *endpoint.addresses))
-        elif name in shown:
-            yield str(label), shown[name]
+        elif name in said:
+            yield str(label), said[name]
     for key, value in record.extra.items():
         yield key, str(value)
 
 
 def print_facts(rows: Sequence[tuple[str, str]]) -> None:
     """Print labels and values in two columns; no value is folded, so that it can be copied."""
+    rows = [(shown(label), shown(value)) for label, value in rows]
     width = max(columns(label) for label, _ in rows)
     has_colour = sys.stdout.isatty() and "NO_COLOR" not in os.environ
     for label, value in rows:
         padding = " " * (width - columns(label) + 2)
-        shown = _CYAN.format(label) if has_colour else label
-        sys.stdout.write(f"{shown}{padding}{value}\n")
-
-
-def columns(text: str) -> int:
-    """How many columns of a terminal a text takes (Unicode Standard Annex 11)."""
-    return sum(2 if unicodedata.east_asian_width(one) in "WF" else 1 for one in text)
+        head = _CYAN.format(label) if has_colour else label
+        sys.stdout.write(f"{head}{padding}{value}\n")
 
 
 def state_text(state: str) -> str:
-    """A state in both languages."""
-    return f"{STATES[state]} {state}"
+    """A state in the language of who reads it."""
+    return words(STATES[state], state)

@@ -15,6 +15,7 @@ from rich.progress import (
 )
 
 from gateway.cli import output
+from gateway.language import shown
 
 
 class Bar:
@@ -35,7 +36,7 @@ class Bar:
 
     def show(self, done: int, note: str = "") -> None:
         """Show how much is done, and a note beside the bar."""
-        self._progress.update(self._task, completed=done, note=note)
+        self._progress.update(self._task, completed=done, note=shown(note))
 
 
 @contextmanager

@@ -24,7 +24,7 @@ OPTIONS: Final = {
     "vcpu": "",
     "memory_gib": "",
     "bandwidth_gbps": "",
-    "fabric": " between the chips",
+    "fabric": ", between the chips",
     "price": ", with --currency and --price-unit",
     "currency": ", ISO 4217",
     "price_unit": ", such as hour",

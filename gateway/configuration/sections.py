@@ -36,6 +36,13 @@ class Node:
     """`[node]`: the data directory."""
 
     data: Path | None = option(values.path, None, "the data directory", "数据目录", "/var/lib/csid")
+    group: str = option(
+        values.text,
+        "",
+        "a group whose members may ask the running node; what each may do is for [[actor]] to say",
+        "可向运行中的节点提出请求的用户组",
+        "csid",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +91,13 @@ class Serve:
         2,
     )
     nsid: str = option(values.nsid, "", "name of this server (RFC 5001)", "服务器名称", "ns1.zj")
+    user: str = option(
+        values.text,
+        "",
+        "once all sockets are there, be this user and no longer root",
+        "绑定端口后切换到的用户",
+        "csid",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +125,19 @@ class Http:
         "私钥",
         "/etc/csid/tls.key",
     )
+    client_ca: Path | None = option(
+        values.path,
+        None,
+        "authorities of the certificates that clients may show in place of a token (PEM)",
+        "客户端证书的签发机构",
+        "/etc/csid/clients.pem",
+    )
+    per_address: int = option(
+        values.number(1, 100_000),
+        64,
+        "connections over TLS at a time from one address (of IPv6 a /64)",
+        "每个地址的连接数",
+    )
     public_url: str = option(
         values.text,
         "",
@@ -121,44 +148,50 @@ class Http:
     per_second: int = option(
         values.number(1, 1_000_000),
         20_000,
-        "requests, and items of batches, that one token may ask for in a second",
-        "每个令牌每秒请求数",
+        "requests, and items of batches, that one token or certificate may ask for in a second",
+        "每个令牌或证书每秒请求数",
     )
 
 
 @dataclass(frozen=True, slots=True)
 class ActorSection:
-    """`[[actor]]`: who acts, by user and group of who asks; the first that is meant counts."""
+    """`[[actor]]`: who acts, by what the operating system says of a process that asks."""
 
-    name: str = option(values.actor, "", "under which name it is written down", "姓名", "张三")
+    name: str = option(
+        values.actor, "", "under which name it is written down (or the user's)", "姓名", "张三"
+    )
+    user: str = option(values.text, "", "the user whose processes it is", "用户", "zhang")
     uid: int | None = option(
-        values.number(0, ID_MAX), None, "user id of the process", "用户号", 1000
+        values.number(0, ID_MAX), None, "or its number, in place of its name", "用户号", 1000
+    )
+    group: str = option(
+        values.text, "", "or a group, whose users each act under their own name", "用户组", "csid"
     )
     gid: int | None = option(
-        values.number(0, ID_MAX),
-        None,
-        "a group that the process is in; with uid both have to be so",
-        "组号",
-        1000,
+        values.number(0, ID_MAX), None, "or its number, in place of its name", "组号", 1000
+    )
+    certificate: tuple[str, ...] = option(
+        values.several(values.certificate),
+        (),
+        "or, over HTTPS, a certificate of [http] client-ca: its sha256: digest or a name in it",
+        "客户端证书",
+        ("dns:scheduler.example.cn",),
     )
     role: str = option(values.word(*ROLES), "read-only", "in what capacity", "角色", REGISTRAR)
     owner: str = option(
         values.owner, "", "the owner that a registrar acts for", "所代表主体", "91330106673959654P"
     )
-    acts_for_others: bool = option(
-        values.flag,
-        False,
-        "whether it is believed when it says who acts; both are written down",
-        "可否代他人操作",
+    acts_for: tuple[str, ...] = option(
+        values.several(values.word(*ROLES)),
+        (),
+        "in which roles it is believed when it says that it acts for others",
+        "可代他人行使的角色",
+        (REGISTRAR,),
     )
 
     def __post_init__(self) -> None:
-        if not self.name:
-            raise ValueError("a name, under which it is written down")
-        if self.uid is None and self.gid is None:
-            raise ValueError("uid or gid, or both")
         if (self.role == REGISTRAR) != bool(self.owner):
-            raise ValueError("owner for a registrar, and for nobody else")
+            raise ValueError('owner = "CODE" for a registrar, and for nobody else')
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +264,107 @@ class Dnstap:
 
 
 @dataclass(frozen=True, slots=True)
+class Metrics:
+    """`[metrics]`: the state of the node for Prometheus, at /metrics of a port of its own."""
+
+    listen: tuple[Address, ...] = option(
+        values.several(values.listener),
+        (),
+        "where to listen over HTTP; whoever reaches it may read",
+        "监听地址",
+        ("127.0.0.1:9053",),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class KeySection:
+    """`[[key]]`: a secret shared with another server, as csid key add has it."""
+
+    name: str = option(
+        values.domain, "", "its name, the same at both ends", "密钥名", "k1.example."
+    )
+    algorithm: str = option(values.algorithm, "hmac-sha256", "its algorithm", "算法")
+    secret_file: Path | None = option(
+        values.path,
+        None,
+        "the secret in base64, the first line of this file",
+        "密钥文件",
+        "/etc/csid/k1.key",
+    )
+
+    def __post_init__(self) -> None:
+        if not self.name or self.secret_file is None:
+            raise ValueError("name and secret-file")
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneSection:
+    """`[[zone]]`: a zone between servers, as csid zone follow, allow and notify have it."""
+
+    origin: str = option(
+        values.zone,
+        "",
+        "its name; * for all without settings of their own",
+        "区名",
+        "example.test.",
+    )
+    follow: tuple[Address, ...] | None = option(
+        values.several(values.primary),
+        None,
+        "hold it as a secondary of these primaries",
+        "主服务器",
+        ("192.0.2.1:53",),
+    )
+    zonemd: bool = option(values.flag, True, "take it only if its digest is right", "校验区摘要")
+    transfer: tuple[str, ...] | None = option(
+        values.several(values.subject),
+        None,
+        "who may transfer it, these and nobody else",
+        "允许传送",
+        ("192.0.2.0/24", "k1.example."),
+    )
+    update: tuple[str, ...] | None = option(
+        values.several(values.subject),
+        None,
+        "who may change it by UPDATE",
+        "允许动态更新",
+        ("192.0.2.7+k1.example.",),
+    )
+    notify_from: tuple[str, ...] | None = option(
+        values.several(values.subject),
+        None,
+        "who may say that it has changed, beside its primaries",
+        "允许通知",
+        ("192.0.2.1",),
+    )
+    transport: str = option(
+        values.word("any", "tls"), "any", "over what these rights hold", "传输方式"
+    )
+    notify: tuple[Address, ...] | None = option(
+        values.several(values.primary),
+        None,
+        "servers that are notified when it changes",
+        "变更通知对象",
+        ("192.0.2.2:53",),
+    )
+    key: str = option(
+        values.domain, "", "sign what is asked and told with this key", "签名密钥", "k1.example."
+    )
+    tls: str = option(
+        values.reached, "", "over TLS: opportunistic, pin:… or ca:…", "加密传输", "opportunistic"
+    )
+    source: str = option(
+        values.source, "", "send from this address of this machine", "源地址", "192.0.2.53"
+    )
+
+    def __post_init__(self) -> None:
+        if not self.origin:
+            raise ValueError("origin, the name of the zone")
+        if self.origin == values.ALL and self.follow is not None:
+            raise ValueError("follow with the name of one zone")
+
+
+@dataclass(frozen=True, slots=True)
 class Backup:
     """`[backup]`: what csid backup does where nothing else is said."""
 
@@ -292,7 +426,7 @@ class Client:
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """All sections. Names of sections and options in the file have hyphens where these have
-    underscores; `[[actor]]` may stand there many times.
+    underscores; `[[actor]]`, `[[key]]` and `[[zone]]` may stand there many times.
     """
 
     node: Node = field(default_factory=Node)
@@ -302,6 +436,9 @@ class Configuration:
     log: Log = field(default_factory=Log)
     rate_limit: RateLimit = field(default_factory=RateLimit)
     dnstap: Dnstap = field(default_factory=Dnstap)
+    metrics: Metrics = field(default_factory=Metrics)
+    key: tuple[KeySection, ...] = ()
+    zone: tuple[ZoneSection, ...] = ()
     backup: Backup = field(default_factory=Backup)
     client: Client = field(default_factory=Client)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import Field, fields
+from types import MappingProxyType
 from typing import Any, Final, get_args, get_type_hints
 
+from gateway import language
 from gateway.configuration import sections
 from gateway.configuration.sections import Configuration
 
@@ -25,25 +27,38 @@ def shown(found: Configuration) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def example() -> str:
-    """A file with every option as a comment, its default or an example, and what it is for."""
-    lines = [
+def example(said: Mapping[tuple[str, str], Any] = MappingProxyType({})) -> str:
+    """A file with every option as a comment, its default or an example, and what it is for.
+
+    Args:
+        said: by section and option, as `Configuration` names them, those that are no comment.
+    """
+    heads = [
         "# Configuration of a node 节点配置: /etc/csid/csid.toml, $CSID_CONFIG or --config FILE.",
         "# What stands here as a comment is the default, or an example where there is none.",
         "# csid config check tells whether a file can be used, csid config show what holds.",
     ]
+    lines = [language.shown(head) for head in heads]
     for name, kind in _KINDS.items():
         of_many = get_args(kind)
         section = of_many[0] if of_many else kind
         head = f"[[{name}]]" if of_many else f"[{_hyphens(name)}]"
         lines += [
             "",
-            f"{'# ' if of_many else ''}{head}  # {(section.__doc__ or '').partition(': ')[2]}",
+            f"{'# ' if of_many else ''}{head}  # {_purpose(section)}",
         ]
         for option in fields(section):
             words = option.metadata["words"]
-            lines += [f"# {words.en} {words.zh}", f"# {_line(option, _exemplary(option))}"]
+            line = f"# {_line(option, _exemplary(option))}"
+            if (name, option.name) in said:
+                line = _line(option, said[name, option.name])
+            lines += [f"# {language.shown(f'{words.en} {words.zh}')}", line]
     return "\n".join(lines) + "\n"
+
+
+def _purpose(section: type) -> str:
+    """What a section is for: its docstring behind the head."""
+    return language.shown((section.__doc__ or "").partition(": ")[2])
 
 
 def _exemplary(option: Field[Any]) -> Any:

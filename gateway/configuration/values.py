@@ -7,10 +7,11 @@ A reader takes the value that stands in the file and returns it as the program h
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from csid import address, names, scheme, segments
 from csid.address import Address, AddressError
@@ -21,9 +22,18 @@ from csid.limits import MAX_ACTOR_CHARACTERS, MAX_NSID_OCTETS
 from resolver.client.settings import DEFAULT_PORT
 from resolver.server import tap_frames
 from resolver.server.sockets import ListenError, listen_address
+from resolver.sync.subjects import subject_of, subject_text
+from resolver.sync.tls import tls_fault
+from resolver.sync.tsig import ALGORITHMS, algorithm_fault
+
+ALL: Final = "*"  # in place of a zone's name
+DNS_PORT: Final = 53
 
 T = TypeVar("T")
 Reader = Callable[[Any], T]
+
+
+DIGEST: Final = re.compile(r"([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}")
 
 
 class ConfigurationError(CsidError):
@@ -91,6 +101,53 @@ def server(value: Any) -> Address:
         raise ValueError("a host with a port, such as 127.0.0.1:5300 or ns.example:53") from None
 
 
+def primary(value: Any) -> Address:
+    """Another server of zones: a host and a port."""
+    try:
+        return address.parse(text(value), DNS_PORT)
+    except (AddressError, ValueError):
+        raise ValueError("a host with a port, such as 192.0.2.1 or ns.example:53") from None
+
+
+def subject(value: Any) -> str:
+    """Whom a right is given."""
+    try:
+        return subject_text(subject_of(text(value)))
+    except CsidError:
+        raise ValueError(
+            "an address, a network, a key, or an address and a key: 192.0.2.0/24, k1.example., "
+            "192.0.2.1+k1.example."
+        ) from None
+
+
+def algorithm(value: Any) -> str:
+    """An algorithm of TSIG."""
+    name = text(value).lower().rstrip(".")
+    if algorithm_fault(name):
+        raise ValueError("an algorithm of TSIG: " + ", ".join(ALGORITHMS))
+    return name
+
+
+def reached(value: Any) -> str:
+    """How a server is reached over TLS."""
+    if fault := tls_fault(text(value)):
+        raise ValueError(fault)
+    return str(value)
+
+
+def source(value: Any) -> str:
+    """An address of this machine."""
+    try:
+        return str(ip_address(text(value))) if value else ""
+    except ValueError:
+        raise ValueError("an IP address of this machine") from None
+
+
+def zone(value: Any) -> str:
+    """The name of a zone; ALL for those without settings of their own."""
+    return ALL if value == ALL else domain(value)
+
+
 def domain(value: Any) -> str:
     """A domain name."""
     try:
@@ -101,22 +158,40 @@ def domain(value: Any) -> str:
 
 
 def actor(value: Any) -> str:
-    """Who acts, by name."""
-    if not text(value).strip() or len(value) > MAX_ACTOR_CHARACTERS or hidden_in(value):
+    """Who acts, by name; empty: nothing is said."""
+    said = text(value)
+    if said.isspace() or len(said) > MAX_ACTOR_CHARACTERS or hidden_in(said):
         raise ValueError(
             f"a name of at most {MAX_ACTOR_CHARACTERS} characters, all of which can be seen"
         )
-    return str(value)
+    return said
 
 
 def owner(value: Any) -> str:
-    """The code of an owner."""
+    """The code of an owner; empty: none is said."""
     code = fold(text(value))
     try:
-        segments.require(scheme.load().segment("owner"), code)
+        if code:
+            segments.require(scheme.load().segment("owner"), code)
     except IdentifierError as error:
         raise ValueError(f"the code of an owner: {error}") from None
     return code
+
+
+def certificate(value: Any) -> str:
+    """By what a client's certificate is known."""
+    said = text(value)
+    kind, _, rest = said.partition(":")
+    if kind == "sha256" and DIGEST.fullmatch(rest):
+        return f"{kind}:{rest.replace(':', '').lower()}"
+    if kind in ("uri", "email", "subject") and rest:
+        return said
+    if kind == "dns" and rest:
+        return said.lower()
+    raise ValueError(
+        "sha256: and 64 hexadecimal digits, or a name in it such as dns:a.example.cn, uri:…, "
+        "email:…, subject:CN=a,O=b"
+    )
 
 
 def nsid(value: Any) -> str:

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from csid.identifier import fold
+from gateway.acting import ConfiguredActors
 from gateway.http import tokens
 from gateway.http.problems import Fault, Problem
 from gateway.visibility import Audience
 from registry.rules.policy import MAY_AUDIT
 from registry.rules.requests import (
+    AcceptTransfer,
     Actor,
+    AddLocks,
     AddOwner,
     AddPool,
     Advance,
     Alias,
     Assign,
     Body,
+    CancelTransfer,
     JudgeOwner,
     Mint,
+    OfferTransfer,
     QualifyOwner,
+    RejectTransfer,
+    RemoveLocks,
+    Renew,
     RequestFiling,
     Retire,
     Role,
@@ -74,6 +82,38 @@ class Caller(NamedTuple):
                 )
 
 
+class Certificates:
+    """Who shows a certificate.
+
+    Args:
+        actors: whom the configuration knows; None: nobody by a certificate.
+    """
+
+    def __init__(self, actors: ConfiguredActors | None) -> None:
+        self._actors = actors
+
+    def caller(self, names: Sequence[str]) -> Caller:
+        """Whose certificate it is, by what it may be named by.
+
+        Raises:
+            Problem: nobody's.
+        """
+        if self._actors is not None:
+            self._actors.look()
+            known = self._actors.holder(names)
+            if known is not None:
+                return Caller(Actor(known.name, known.role, known.owner))
+        raise Problem(
+            Fault.UNAUTHENTICATED,
+            f"no [[actor]] of the node's configuration has the certificate that was shown: its "
+            f"names are {', '.join(names)[:800]}",
+            CHALLENGE,
+        )
+
+
+NO_CERTIFICATES: Final = Certificates(None)
+
+
 def caller(seen: View, header: str | None, now: int) -> Caller:
     """Who presents a token (RFC 6750 section 2.1).
 
@@ -95,7 +135,7 @@ def caller(seen: View, header: str | None, now: int) -> Caller:
     raise Problem(
         Fault.UNAUTHENTICATED,
         "expected Authorization: Bearer with a token that csid token add has made, that was not "
-        "revoked and has not ended",
+        "revoked and has not ended, or a certificate that [[actor]] of the node names",
         CHALLENGE,
     )
 
@@ -116,11 +156,24 @@ def _of_identifier(body: Any) -> tuple[str, ...]:
     return (str(body.identifier),)
 
 
+def _moved(body: Any) -> tuple[str, ...]:
+    at = str(body.identifier).split("/")
+    return ("/".join((fold(body.owner), *at[1:-1])),)
+
+
 _TOUCHED: Final[dict[type, Any]] = {
     Assign: _of_identifier,
     Update: _of_identifier,
     Advance: _of_identifier,
     Retire: _of_identifier,
+    AddLocks: _of_identifier,
+    RemoveLocks: _of_identifier,
+    OfferTransfer: _of_identifier,
+    CancelTransfer: _of_identifier,
+    # Where it would come to lie; where it lies is the other owner's.
+    AcceptTransfer: _moved,
+    RejectTransfer: _moved,
+    Renew: _of_identifier,
     Mint: lambda body: (fold(body.pool),),
     Alias: lambda body: (str(body.old), str(body.new)),
     AddPool: lambda body: (fold(body.place),),

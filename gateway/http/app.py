@@ -9,7 +9,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from ipaddress import ip_address
 from typing import Any, Final
 
 import msgspec
@@ -19,17 +18,21 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route as PathRoute
 
+from csid.errors import CsidError
 from gateway.http import openapi
-from gateway.http.actors import Caller, caller
-from gateway.http.calls import JSON, Answer, Call, Route, read_query
+from gateway.http.actors import NO_CERTIFICATES, Caller, Certificates, caller
+from gateway.http.asking import Asking, NotBegun
+from gateway.http.calls import JSON, Answer, Call, Carrying, Route, read_query
+from gateway.http.connections import CERTIFICATE
 from gateway.http.limits import Limits
 from gateway.http.problems import MEDIA_TYPE, Fault, Problem
 from gateway.http.routes import ROUTES
+from gateway.http.site import site_of
 from gateway.http.work import Work
+from gateway.language.choose import preferred
 from gateway.rdap import objects
 from gateway.rdap.queries import LOOK_UPS, LookUp
 from registry.tables.transaction import TransactionView
-from resolver.server.connections import IPV6_PEER_OCTETS
 from resolver.server.counters import BATCHES, QUERIES, Counters
 from resolver.server.notices import Repeated
 
@@ -58,6 +61,7 @@ class Application:
         counters: calls and problems are counted there.
         complaints: of what is no caller's fault.
         public: what links begin with; empty: what the caller has asked for.
+        certificates: who calls without a token.
 
     Attributes:
         asgi: for a server.
@@ -70,7 +74,10 @@ class Application:
         counters: Counters,
         complaints: Repeated,
         public: str = "",
+        certificates: Certificates = NO_CERTIFICATES,
     ) -> None:
+        self._certificates = certificates
+        self._asking = Asking(work.greet)
         self._work = work
         self._counters = counters
         self._complaints = complaints
@@ -105,13 +112,12 @@ class Application:
         self.asgi.router.redirect_slashes = False  # a path is there, or not
 
     def close(self) -> None:
-        """End the threads."""
+        """End the threads, and what is asked."""
+        self._asking.close()
         self._reading.shutdown()
         self._writing.shutdown()
 
     def _endpoint(self, route: Route) -> Callable[[Request], Awaitable[Response]]:
-        pool = self._writing if route.writes else self._reading
-
         async def endpoint(request: Request) -> Response:
             self._counters[QUERIES] += 1
             who = self._caller(request)
@@ -124,8 +130,7 @@ class Application:
                 call = Call(who, request.path_params, query, _headers(request), given, self._work)
                 if query.get("wait"):
                     await self._change_after(query.get("since", 0), query["wait"])
-                loop = asyncio.get_running_loop()
-                answer = await loop.run_in_executor(pool, route.handle, call)
+                answer = await self._answer(route, call)
                 self._limits.charge(name, answer.cost - 1)
             finally:
                 self._limits.leave(name)
@@ -133,13 +138,34 @@ class Application:
 
         return endpoint
 
+    async def _answer(self, route: Route, call: Call) -> Answer:
+        loop = asyncio.get_running_loop()
+        if route.lasts or not route.writes:
+            pool = self._writing if route.writes else self._reading
+            answer = await loop.run_in_executor(pool, route.handle, call)
+            assert isinstance(answer, Answer)
+            return answer
+        carrying = route.handle(call)
+        assert isinstance(carrying, Carrying)
+        try:
+            decision = await self._asking.submit(carrying.request)
+        except NotBegun:
+            submit, request = self._work.submit, carrying.request
+            decision = await loop.run_in_executor(self._writing, submit, request)
+        except CsidError as error:
+            raise self._work.unknown(error) from None
+        return carrying.answer(decision)
+
     def _caller(self, request: Request) -> Caller:
-        """Who calls. Whoever presents again and again what does not hold has to wait; others at his
-        address, as behind one gateway, do not.
+        """Who calls: by a token, else by the certificate that was shown. Whoever presents again and
+        again what does not hold has to wait; others at his address, as behind one gateway, do not.
         """
         try:
+            header = request.headers.get("authorization")
+            shown = request.scope.get("extensions", {}).get(CERTIFICATE)
+            if header is None and shown is not None:
+                return self._certificates.caller(shown)
             with self._work.registry.store.read() as read:
-                header = request.headers.get("authorization")
                 return caller(TransactionView(read), header, int(time.time()))
         except Problem:
             self._failures.take(_site(request))
@@ -166,7 +192,9 @@ class Application:
             self._counters[QUERIES] += 1
             try:
                 self._strangers.take(_site(request))
-                who = self._caller(request) if "authorization" in request.headers else None
+                says = "authorization" in request.headers
+                says |= CERTIFICATE in request.scope.get("extensions", {})
+                who = self._caller(request) if says else None
                 what, base = request.path_params["what"], self._public or str(request.base_url)
                 args = self._work.registry, what, who, base.rstrip("/")
                 loop = asyncio.get_running_loop()
@@ -178,10 +206,11 @@ class Application:
 
         return endpoint
 
-    async def _problem(self, _: Request, error: Exception) -> Response:
+    async def _problem(self, request: Request, error: Exception) -> Response:
         self._counters[BATCHES] += 1
         assert isinstance(error, Problem)
-        return Response(_encode(error.body), error.http, error.headers, MEDIA_TYPE)
+        said = error.in_language(preferred(request.headers.get("accept-language", "")))
+        return Response(_encode(said.body), said.http, said.headers, MEDIA_TYPE)
 
     async def _http_problem(self, request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -197,18 +226,14 @@ class Application:
 
 def _headers(request: Request) -> dict[str, str]:
     """Header fields by names in lower case; those that come many times as one (RFC 9110 5.3)."""
-    fields = request.headers
-    return {name: ", ".join(fields.getlist(name)) for name in fields}
+    found: dict[str, str] = {}
+    for name, value in request.headers.items():
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
 
 
 def _site(request: Request) -> str:
-    """Whom strangers are counted by: the address, of IPv6 its /64, in which a site has any."""
-    host = request.client.host if request.client else ""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return ""
-    return host if address.version == 4 else address.packed[:IPV6_PEER_OCTETS].hex()
+    return site_of(request.client.host if request.client else "")
 
 
 async def _given(request: Request) -> Any:

@@ -11,26 +11,39 @@ from typing import Any, Final, NamedTuple
 from csid.errors import IdentifierError, RecordError
 from csid.identifier import Identifier, fold, parse
 from csid.record import Record
-from csid.vocabulary import Words
+from csid.vocabulary import LOCKS, Words
 from gateway.http.problems import Fault, Problem
 from registry.rules.lifecycle import Verb
+from registry.rules.offers import SECONDS_MAX, digest_of
 from registry.rules.participants import KIND_BY_WORD, Judgement
 from registry.rules.requests import (
+    AcceptTransfer,
+    AddLocks,
     AddOwner,
     AddPool,
     Advance,
     Alias,
     Assign,
     Body,
+    CancelTransfer,
     JudgeOwner,
     Mint,
+    OfferTransfer,
     QualifyOwner,
+    RejectTransfer,
+    RemoveLocks,
+    Renew,
     RequestFiling,
     Retire,
     Update,
     UpdateOwner,
     facts_of,
 )
+from registry.tables.enums import LockKind
+
+OF_OWNER, OF_NODE = "owner", "node"  # whose a lock is
+DAY: Final = 86_400
+OFFER_DAYS: Final = 14  # that an offer holds, unless it says how many
 
 Given = Mapping[str, Any]
 
@@ -148,6 +161,23 @@ def _advance(verb: Verb) -> Callable[[Given], Body]:
     return lambda given: Advance(_identifier(given), verb)
 
 
+def _lock(kind: type[AddLocks] | type[RemoveLocks]) -> Callable[[Given], Body]:
+    """The owner's locks, which he lifts himself, unless the node's are meant."""
+
+    def make(given: Given) -> Body:
+        locks = tuple(LockKind[word.upper()] for word in dict.fromkeys(given["locks"]))
+        return kind(_identifier(given), locks, given.get("of", OF_OWNER) == OF_OWNER)
+
+    return make
+
+
+def _offer(given: Given) -> Body:
+    identifier, code = _identifier(given), given.get("code", "")
+    digest = digest_of(identifier, code) if code else b""
+    seconds = given.get("days", OFFER_DAYS) * DAY
+    return OfferTransfer(identifier, fold(given.get("owner", "")), digest, seconds)
+
+
 def _update(given: Given) -> Body:
     facts = given["record"]
     if not facts and "ttl" not in given:
@@ -201,6 +231,20 @@ def _judge(judgement: Judgement) -> Operation:
 
 
 _ID: Final = {"identifier": Member(IDENTIFIER, True)}
+_TO_OWNER: Final = {**_ID, "owner": Member(IDENTIFIER, True)}
+_LOCK: Final = {
+    **_ID,
+    "locks": Member(
+        {
+            "type": "array",
+            "items": {"type": "string", "enum": list(LOCKS)},
+            "minItems": 1,
+            "maxItems": len(LOCKS),
+        },
+        True,
+    ),
+    "of": Member({"type": "string", "enum": [OF_OWNER, OF_NODE]}),
+}
 _TTL: Final = Member({"type": "integer", "minimum": 0, "maximum": 2**31 - 1})
 # On identifiers: those of a batch, too.
 OPERATIONS: Final[Mapping[str, Operation]] = {
@@ -241,6 +285,40 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         Words("别名", "let an identifier lead to another"),
         {**_ID, "to": Member(IDENTIFIER, True)},
         lambda given: Alias(_identifier(given), _identifier(given, "to")),
+    ),
+    "lock": Operation(Words("加锁", "keep things from being done"), _LOCK, _lock(AddLocks)),
+    "unlock": Operation(Words("解锁", "lift locks"), _LOCK, _lock(RemoveLocks)),
+    "offer": Operation(
+        Words("提出转移", "offer to another owner, to whoever says a code, or both"),
+        {
+            **_ID,
+            "owner": Member({"type": "string", "maxLength": 40}),
+            "code": Member({"type": "string", "minLength": 16, "maxLength": 100}),
+            "days": Member({"type": "integer", "minimum": 1, "maximum": SECONDS_MAX // DAY}),
+        },
+        _offer,
+    ),
+    "accept": Operation(
+        Words("接受转移", "take what is offered to an owner"),
+        {**_TO_OWNER, "code": Member({"type": "string", "maxLength": 100})},
+        lambda given: AcceptTransfer(
+            _identifier(given), fold(given["owner"]), given.get("code", "")
+        ),
+    ),
+    "reject": Operation(
+        Words("拒绝转移", "turn down what is offered to an owner"),
+        _TO_OWNER,
+        lambda given: RejectTransfer(_identifier(given), fold(given["owner"])),
+    ),
+    "cancel": Operation(
+        Words("撤销转移", "take an offer back"),
+        _ID,
+        lambda given: CancelTransfer(_identifier(given)),
+    ),
+    "renew": Operation(
+        Words("续期", "let it be valid until a later day"),
+        {**_ID, "until": Member({"type": "string", "format": "date", "maxLength": 10}, True)},
+        lambda given: Renew(_identifier(given), given["until"]),
     ),
 }
 STEPS: Final = tuple(name for name in OPERATIONS if name not in ("assign", "mint", "update"))

@@ -12,7 +12,8 @@ from gateway.http.actors import Caller
 from gateway.http.bodies import Member, Operation, require
 from gateway.http.problems import Fault, Problem
 from gateway.http.work import Work
-from registry.rules.requests import KEY_MAX
+from registry.rules.decision import Decision
+from registry.rules.requests import KEY_MAX, Request
 
 JSON: Final = "application/json"
 TEXT: Final = "text/plain; charset=utf-8"
@@ -40,6 +41,13 @@ class Answer:
     cost: int = 1
 
 
+class Carrying(NamedTuple):
+    """One request of the registry that a call comes to, and what is said once it is decided."""
+
+    request: Request
+    answer: Callable[[Decision], Answer]
+
+
 class Route(NamedTuple):
     """One row of the table of routes, of which the document is made, too.
 
@@ -51,14 +59,15 @@ class Route(NamedTuple):
         answer: the name of the schema of what is said.
         status: of what is said, where all is well.
         conditional: `If-Match` is looked at.
-        is_open: no token is needed.
+        lasts: it takes its time, so that a thread does it; one that changes something and does not
+            gives `Carrying`.
     """
 
     method: str
     path: str
     name: str
     words: Words
-    handle: Callable[[Call], Answer]
+    handle: Callable[[Call], Answer | Carrying]
     operation: Operation | None = None
     schema: str = ""
     query: Mapping[str, Member] = {}
@@ -66,7 +75,7 @@ class Route(NamedTuple):
     status: int = 200
     media: str = JSON
     conditional: bool = False
-    is_open: bool = False
+    lasts: bool = False
 
     @property
     def writes(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from csid.errors import CsidError
@@ -12,6 +13,8 @@ from registry.writer.kind import one_pair
 from resolver.server.kinds import Kind, Share
 from resolver.server.sockets import Bound
 
+NAME: Final = "http"  # in the line that says where a server listens
+HTTP_SERVER: Final = "HTTP server"
 _LOOPBACK: Final = ("127.", "::1")
 
 
@@ -27,6 +30,8 @@ def require_safe(said: Http) -> None:
     """
     if said.tls_key is not None and said.tls_cert is None:
         raise InterfaceError("[http] tls-key without tls-cert: say where the certificate is")
+    if said.client_ca is not None and said.tls_cert is None:
+        raise InterfaceError("[http] client-ca without tls-cert: certificates are shown over TLS")
     for address in said.listen:
         if said.tls_cert is None and not address.host.startswith(_LOOPBACK):
             raise InterfaceError(
@@ -35,19 +40,26 @@ def require_safe(said: Http) -> None:
             )
 
 
-def kind_of(said: Http, bound: Sequence[Bound]) -> Kind:
-    """The kind of process, with the sockets it is to serve."""
+def options_of(said: Http, file: Path) -> list[str]:
+    """What the processes are told; ``file``: of the configuration."""
     options = ["--per-second", str(said.per_second), "--public-url", said.public_url]
+    options += ["--per-address", str(said.per_address), "--config", str(file.absolute())]
+    if said.client_ca is not None:
+        options += ["--client-ca", str(said.client_ca.absolute())]
     if said.tls_cert is not None:
         key = said.tls_key or said.tls_cert
         options += ["--tls-cert", str(said.tls_cert.absolute()), "--tls-key", str(key.absolute())]
+    return options
+
+
+def kind_of(bound: Sequence[Bound]) -> Kind:
+    """The kind of process, with the sockets it is to serve."""
     return Kind(
-        "HTTP server",
+        HTTP_SERVER,
         "gateway.http.process",
         partial(_shares, bound),
         counted=("calls", "problems"),
         vital=False,
-        options=tuple(options),
     )
 
 

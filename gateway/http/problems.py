@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, Final
 
+from gateway.language import speaker_of
 from registry.rules.decision import Decision
 from registry.rules.status import Status
 
@@ -86,6 +87,13 @@ class Problem(Exception):
         made.body = refusal(decision)
         made.http = http_status(decision.status)
         return made
+
+    def in_language(self, language: str) -> Problem:
+        """The same with its detail in a language, of which there are `zh` and `en`."""
+        if language == "zh":
+            self.body["detail"] = speaker_of(language).say(self.body["detail"])
+            self.headers["Content-Language"] = language
+        return self
 
 
 def http_status(status: Status) -> int:

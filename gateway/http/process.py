@@ -3,8 +3,7 @@
 Started by the supervisor of `csid serve`, which asks over the first socket whether it answers; the
 second one listens. On SIGTERM it answers what was asked, and ends.
 
-HTTP/1.1 alone: where a server finds out by the first octets which version is spoken, one that sends
-none is waited for without end.
+HTTP/1.1 alone (docs/decisions/0021).
 """
 
 from __future__ import annotations
@@ -13,21 +12,22 @@ import argparse
 import asyncio
 import contextlib
 import gc
-import logging
 import os
 import signal
 import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from granian._granian import SocketHolder
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.server.embed import Server
+import uvloop
+from uvicorn.config import Config
+from uvicorn.server import ServerState
 
 from csid.errors import CsidError
+from gateway.acting import ConfiguredActors
+from gateway.http import connections
+from gateway.http.actors import Certificates
 from gateway.http.app import Application
 from gateway.http.work import Work
 from resolver.server import child_options
@@ -35,67 +35,71 @@ from resolver.server.counters import open_inherited
 from resolver.server.notices import Repeated, tell
 from resolver.server.sockets import BACKLOG
 
-HEAD_SECONDS: Final = 10  # for a head, and between two calls of a connection
-HEAD_OCTETS: Final = 65_536
-CONNECTIONS: Final = 4_096
 END_SECONDS: Final = 5  # for calls that are under way
 _IGNORED: Final = (signal.SIGHUP, signal.SIGUSR1, signal.SIGINT)  # the supervisor's to handle
-
-
-class Listening(Server):
-    """granian on a socket that is there already."""
-
-    def __init__(self, sock: socket.socket, application: Application, **options: Any) -> None:
-        super().__init__(
-            target=application.asgi,
-            interface=Interfaces.ASGINL,
-            http=HTTPModes.http1,
-            http1_settings=HTTP1Settings(
-                header_read_timeout=1_000 * HEAD_SECONDS, max_buffer_size=HEAD_OCTETS
-            ),
-            backpressure=CONNECTIONS,
-            websockets=False,
-            log_enabled=False,
-            **options,
-        )
-        self.workers_kill_timeout = END_SECONDS
-        self._sock = sock
-
-    def _init_shared_socket(self) -> None:
-        # Its stubs say nothing of how one is made: descriptor, whether it is a local one, backlog.
-        holder: Any = SocketHolder
-        self._shd = holder(self._sock.fileno(), False, BACKLOG)
 
 
 async def run(options: argparse.Namespace) -> None:
     """Serve until SIGTERM.
 
     Raises:
-        CsidError: the data directory cannot be read.
+        CsidError: the data directory cannot be read, or the configuration says what cannot be.
+        OSError: a certificate cannot be read.
     """
-    logging.getLogger("_granian").disabled = True  # what there is to say, the process says
+    connections.quiet()
     complaints = Repeated()
+    tls = None
+    if options.tls_cert is not None:
+        key = options.tls_key or options.tls_cert
+        tls = connections.context_of(options.tls_cert, key, options.client_ca)
     with contextlib.ExitStack() as opened:
         asker, listener = (socket.socket(fileno=fd) for fd in options.fd)
         for sock in (asker, listener):
             sock.setblocking(False)
         work = Work(options.data, complaints)
         opened.callback(work.close)
-        counters = open_inherited(options.counters_fd)
         application = Application(
-            work, options.per_second, counters, complaints, options.public_url
+            work,
+            options.per_second,
+            open_inherited(options.counters_fd),
+            complaints,
+            options.public_url,
+            Certificates(ConfiguredActors(options.config) if options.client_ca else None),
         )
         opened.callback(application.close)
-        server = Listening(
-            listener, application, ssl_cert=options.tls_cert, ssl_key=options.tls_key
-        )
         loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
         loop.add_reader(asker, _answer, asker)
-        loop.add_signal_handler(signal.SIGTERM, server.stop)
-        serving = loop.create_task(server.serve())
+        loop.add_signal_handler(signal.SIGTERM, ended.set)
+        config = Config(
+            application.asgi,
+            http=connections.Connection,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=connections.HEAD_SECONDS,
+        )
+        config.load()
+        state = ServerState()
+        # Behind a server that ends TLS, all come from its address.
+        places = connections.Places(options.per_address if tls is not None else None)
+        server = await loop.create_server(
+            lambda: connections.Connection(config, state, places),
+            sock=listener,
+            backlog=BACKLOG,
+            ssl=tls,
+            ssl_handshake_timeout=connections.HEAD_SECONDS if tls is not None else None,
+        )
         loop.call_soon(_tell_ready, options.ready_fd)
         gc.freeze()  # what is there now stays
-        await serving
+        await ended.wait()
+        server.close()
+        for one in list(state.connections):
+            one.shutdown()
+        if state.tasks:
+            await asyncio.wait(list(state.tasks), timeout=END_SECONDS)
 
 
 def _tell_ready(fd: int | None) -> None:
@@ -117,11 +121,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = child_options.parser("gateway.http.process", __doc__)
     parser.add_argument("--tls-cert", type=Path, help="certificate with those of its issuers")
     parser.add_argument("--tls-key", type=Path, help="its private key")
+    parser.add_argument("--client-ca", type=Path, help="authorities of clients' certificates")
+    parser.add_argument("--config", type=Path, help="the configuration, for whose they are")
+    parser.add_argument("--per-address", type=int, default=64, help="connections of one address")
     parser.add_argument("--per-second", type=float, required=True, help="items of one caller")
     parser.add_argument("--public-url", default="", help="what links begin with")
     options = parser.parse_args(arguments)
     try:
-        asyncio.run(run(options))
+        uvloop.run(run(options))
     except (CsidError, OSError) as error:
         tell(f"http: {error}")
         return 1

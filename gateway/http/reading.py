@@ -64,16 +64,25 @@ CHANGES: Final[Mapping[str, Member]] = {
 }
 
 
-def named(call: Call) -> str:
+def spelled(call: Call) -> str:
     """The identifier in the path of a call, in canonical form.
+
+    Raises:
+        Problem: it is none.
+    """
+    try:
+        return str(parse(call.path["identifier"], suffix=call.work.registry.settings.suffix))
+    except IdentifierError as error:
+        raise Problem(Fault.VALUE, str(error)) from None
+
+
+def named(call: Call) -> str:
+    """As `spelled`, of one to be looked at.
 
     Raises:
         Problem: it is none, or lies where the caller does not reach.
     """
-    try:
-        name = str(parse(call.path["identifier"], suffix=call.work.registry.settings.suffix))
-    except IdentifierError as error:
-        raise Problem(Fault.VALUE, str(error)) from None
+    name = spelled(call)
     call.caller.require((name,))
     return name
 

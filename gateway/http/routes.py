@@ -48,6 +48,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         writing.batch,
         schema="Batch",
         answer="BatchResults",
+        lasts=True,
     ),
     # What stands below an identifier comes before it, as that has slashes itself.
     *(

@@ -14,7 +14,7 @@ from gateway.http.problems import Fault, Problem
 from registry.rules.decision import Decision
 from registry.rules.requests import Request
 from registry.service import Registry
-from registry.writer.client import Client, Pending, connected
+from registry.writer.client import Client, Greeted, Pending, connected, greeted
 from resolver.server.notices import Repeated
 
 START_SECONDS: Final = 2.0  # for a writer to be there
@@ -44,6 +44,10 @@ class Work:
             self._writer.close()
         self.registry.close()
 
+    def greet(self) -> Greeted | None:
+        """A connection to the writer, None if there is none; it may wait, as `greeted` does."""
+        return greeted(self._data)
+
     def submit(self, request: Request) -> Decision:
         """Decide on a request and carry it out; returns once it is durable.
 
@@ -54,7 +58,7 @@ class Work:
         try:
             return writer.submit((request,))[0]
         except CsidError as error:
-            raise self._unknown(error) from None
+            raise self.unknown(error) from None
 
     def submit_all(self, count: int, make: Callable[[int], Request]) -> list[Decision | Problem]:
         """The same of many, of which those before are decided while the next are made; for each
@@ -82,17 +86,17 @@ class Work:
                 if requests:
                     asked.append((places, writer.ask(requests)))
         except CsidError as error:  # of those that are asked already, the answers are still read
-            outcomes += [self._unknown(error)] * (count - len(outcomes))
+            outcomes += [self.unknown(error)] * (count - len(outcomes))
         for places, pending in asked:
             try:
                 decisions: Sequence[Decision | Problem] = writer.decisions(pending)
             except CsidError as error:
-                decisions = [self._unknown(error)] * len(places)
+                decisions = [self.unknown(error)] * len(places)
             for place, decision in zip(places, decisions, strict=True):
                 outcomes[place] = decision
         return outcomes
 
-    def _unknown(self, error: CsidError) -> Problem:
+    def unknown(self, error: CsidError) -> Problem:
         """What is said where the writer could not be asked, or has not answered. Its own words name
         paths of this machine.
         """

@@ -9,9 +9,10 @@ from urllib.parse import quote
 from gateway.http import shown
 from gateway.http.actors import touched
 from gateway.http.bodies import OPERATIONS, Operation, read
-from gateway.http.calls import Answer, Call, key_of, leaf_of
+from gateway.http.calls import Answer, Call, Carrying, key_of, leaf_of
 from gateway.http.problems import Fault, Problem, refusal
-from gateway.http.reading import named
+from gateway.http.reading import spelled
+from registry.rules.decision import Decision
 from registry.rules.requests import KEY_MAX, Request
 from registry.rules.status import Status
 
@@ -47,44 +48,47 @@ def request_of(
     return Request(call.caller.actor, body, why, key)
 
 
-def _done(call: Call, operation: Operation, given: Any, place: str = "") -> Answer:
-    """What comes of one request; ``place``: what it makes is found below it."""
-    decision = call.work.submit(request_of(call, operation, given, key_of(call.headers)))
-    if not decision.status.success:
-        raise Problem.of(decision)
-    answer = Answer(shown.outcome(decision))
-    if place and decision.status is Status.DONE:
-        answer.status = answer.body["status"] = 201
-        answer.headers["Location"] = f"{place}/{quote(decision.subject, safe='')}"
-    return answer
+def _carrying(call: Call, operation: Operation, given: Any, place: str = "") -> Carrying:
+    """One operation; ``place``: what it makes is found below it."""
+
+    def answer(decision: Decision) -> Answer:
+        if not decision.status.success:
+            raise Problem.of(decision)
+        made = Answer(shown.outcome(decision))
+        if place and decision.status is Status.DONE:
+            made.status = made.body["status"] = 201
+            made.headers["Location"] = f"{place}/{quote(decision.subject, safe='')}"
+        return made
+
+    return Carrying(request_of(call, operation, given, key_of(call.headers)), answer)
 
 
-def carrying_out(operation: Operation, place: str = "") -> Callable[[Call], Answer]:
+def carrying_out(operation: Operation, place: str = "") -> Callable[[Call], Carrying]:
     """A route that carries one operation out."""
 
-    def handle(call: Call) -> Answer:
+    def handle(call: Call) -> Carrying:
         leaf_of(call.headers, is_looked_at=False)
-        return _done(call, operation, _with_path(call, operation), place)
+        return _carrying(call, operation, _with_path(call, operation), place)
 
     return handle
 
 
-def register(call: Call) -> Answer:
+def register(call: Call) -> Carrying:
     """Assign an identifier that is chosen, or the next one of a pool."""
     leaf_of(call.headers, is_looked_at=False)
     is_minted = isinstance(call.given, dict) and "pool" in call.given
     operation = OPERATIONS["mint" if is_minted else "assign"]
-    return _done(call, operation, call.given, "/v1/identifiers")
+    return _carrying(call, operation, call.given, "/v1/identifiers")
 
 
-def update(call: Call) -> Answer:
+def update(call: Call) -> Carrying:
     """Change facts of a record, unless it was changed since it was seen."""
     operation = OPERATIONS["update"]
     given = _with_path(call, operation)
     leaf = leaf_of(call.headers, is_looked_at=True)
     if leaf is not None and given.setdefault("unless_changed_since", leaf) != leaf:
         raise Problem(Fault.VALUE, "unless_changed_since: If-Match says another leaf")
-    return _done(call, operation, given)
+    return _carrying(call, operation, given)
 
 
 def _with_path(call: Call, operation: Operation) -> dict[str, Any]:
@@ -96,7 +100,8 @@ def _with_path(call: Call, operation: Operation) -> dict[str, Any]:
         if name in given:
             raise Problem(Fault.VALUE, f"{name}: stands in the path, so leave it out here")
     said = {
-        name: named(call) if name == "identifier" else call.path[name] for name in operation.subject
+        name: spelled(call) if name == "identifier" else call.path[name]
+        for name in operation.subject
     }
     return {**given, **said}
 
@@ -125,12 +130,12 @@ def batch(call: Call) -> Answer:
             raise Problem(Fault.VALUE, "key: expected a text")
         return request_of(call, operation, item, key, reason, _OF_ITEMS)
 
-    results = []
+    results: list[Any] = []
     for outcome in call.work.submit_all(len(items), make):
         if isinstance(outcome, Problem):
             results.append(outcome.body)
         elif outcome.status.success:
-            results.append(shown.outcome(outcome))
+            results.append(shown.packed_outcome(outcome))
         else:
             results.append(refusal(outcome))
     return Answer({"items": results}, cost=len(items))

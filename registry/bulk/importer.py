@@ -20,10 +20,8 @@ from registry.bulk.csv_stream import Fault
 from registry.bulk.entries import Unit
 from registry.bulk.intake import NOTHING_STANDS, Done, Task, take
 from registry.bulk.sorting import SortedTable
-from registry.core import own_peer
 from registry.desk import Desk
-from registry.rules.acting import Asker
-from registry.rules.requests import Actor
+from registry.rules.requests import Actor, Role
 from registry.tables.rows import DEFAULT_TTL
 from registry.tables.volume import TriedVolume
 from resolver.answer.source import Check
@@ -152,7 +150,9 @@ class Trial:
         with self._store.read() as read:
             volume = TriedVolume(read, self._suffix, self._before)
             batch = Desk(self._suffix, self._check).begin(volume, int(time.time()))
-            done = take(batch, Task(*args), Asker(own_peer()), time.monotonic, [])
+            task = Task(*args)
+            name, role, owner = task.actor
+            done = take(batch, task, Actor(name, Role(role), owner), time.monotonic, [])
             batch.write()
         self._before = volume
         return done

@@ -12,22 +12,30 @@ from typing import Any, Final, NamedTuple
 
 import msgpack
 
+from csid import record
+from csid.errors import CsidError
+from csid.identifier import parse
 from registry.bulk.csv_stream import Fault
 from registry.bulk.entries import Group
 from registry.core import Core
 from registry.desk import Batch
-from registry.rules.acting import Asker
 from registry.rules.decision import Decision
 from registry.rules.owners import takes_owners
-from registry.rules.requests import Actor, Import, IntroduceOwner, Request
+from registry.rules.requests import Actor, Import, IntroduceOwner, Request, Role
 from registry.rules.status import Status
 from registry.tables import view
+from registry.tables.record_node import node_of
+from registry.tables.rows import DEFAULT_TTL
 
 UNIT_SECONDS: Final = 0.02  # of work on rows; what is left then is for the next unit
 TWICE: Final = "TWICE"  # kind of fault: another row says otherwise of the same identifier
 _REASON: Final = "first inventory 首次清点"
 _KEEP_ONE: Final = "with another record; keep one"
 _unpack: Final[Any] = msgpack.unpackb
+
+
+class RowsError(CsidError):
+    """Rows that are not what this program makes of a table."""
 
 
 class Stands(NamedTuple):
@@ -86,30 +94,58 @@ class Done(NamedTuple):
 def rows(core: Core, args: Any) -> Done:
     """The unit: decide on rows and commit them, for UNIT_SECONDS at most.
 
-    Whoever may ask for units may open the store: that the rows are well-formed is believed, what
+    That the rows are well-formed is believed of administrators, as they may write any zone. What
     the registry says about them is looked at here.
 
     Raises:
+        ActingError: who asks is not who it says.
+        RowsError: rows are not as `registry.bulk.entries` makes them.
         StoreError: the store is full or fails: nothing of the unit was done.
     """
     given: list[str] = []
+    task = Task(*args)
+    actor = core.by.actor(*task.actor)
+    own = core.by.own
+    if own.role is not Role.ADMINISTRATOR and Role.ADMINISTRATOR not in own.acts_for:
+        _require_ours(_unpack(task.rows), DEFAULT_TTL if task.ttl is None else task.ttl)
     with core.desk.batch(core.store, int(time.time())) as batch:
-        done = take(batch, Task(*args), core.asker, time.monotonic, given)
+        done = take(batch, task, actor, time.monotonic, given)
     for observe in core.stages.observe:
         for name in given:
             observe(Decision(Status.DONE, name))
     return done
 
 
-def take(
-    batch: Batch, task: Task, asker: Asker, clock: Callable[[], float], given: list[str]
-) -> Done:
-    """Decide on the rows of a task that a process asks for; ``given`` gets the identifiers that
-    are other than before.
+def _require_ours(groups: list[Group], ttl: int) -> None:
+    """Make sure that rows are what a record of an identifier comes to, and nothing else.
+
+    Raises:
+        RowsError: one is not.
     """
+    for at, *columns in groups:
+        for spec, line, word, blob, size in zip(*columns, strict=True):
+            name, packed = f"{at}/{spec}", blob[-size:]
+            try:
+                found = record.decode(packed)
+                is_ours = (
+                    str(parse(name)) == name
+                    and found.state == word
+                    and node_of(found, packed, ttl) == blob
+                )
+            except (CsidError, TypeError, ValueError) as error:
+                raise RowsError(f"line {line}: {name[:120]}: {error}") from None
+            if not is_ours:
+                raise RowsError(
+                    f"line {line}: {name[:120]}: is not what its record comes to here; use the "
+                    "csid that the node runs"
+                )
+
+
+def take(
+    batch: Batch, task: Task, actor: Actor, clock: Callable[[], float], given: list[str]
+) -> Done:
+    """Decide on the rows of a task; ``given`` gets the identifiers that are other than before."""
     deadline = clock() + UNIT_SECONDS
-    by, role, owner = task.actor
-    actor = asker.actor(by, role, owner)
     groups: list[Group] = _unpack(task.rows)
     _introduce(batch, actor, task.reason, {at.partition("/")[0] for at, *_ in groups})
     party = batch.party(actor, Import, task.reason, task.year, task.ttl)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import shutil
 import time
@@ -32,19 +34,24 @@ from registry.verify.ledger import TABLES, Ledger
 from registry.verify.rows import text as key_text
 from registry.zones.asked import Asked
 from registry.zones.small import serial_held
+from resolver.store.access import open_shared
 from resolver.store.apexes import GENERATION_OCTETS
 from resolver.store.environment import Store, scratch
 from resolver.store.extras import hosts_in, names_hosts
 from resolver.store.migration import (
     FOLDER,
+    LOCK,
     Change,
     OldData,
     copy,
     discard,
     is_kept,
     made_octets,
+    note_ready,
+    ready,
     sole_use,
     swap,
+    wait_for_others,
 )
 from resolver.store.read import ReadTransaction
 from resolver.store.scratch import Scratch
@@ -79,9 +86,19 @@ class Migrated(NamedTuple):
     kept: Path | None = None  # where the old data is; None where nothing was done
 
 
-def migrate(data: Path, asked: Asked, progress: Progress, keep: bool = True) -> Migrated:
+def migrate(
+    data: Path,
+    asked: Asked,
+    progress: Progress,
+    keep: bool = True,
+    waiting: Callable[[str], None] | None = None,
+) -> Migrated:
     """Migrate a directory of version 1, or go on with it; with ``keep`` False only look whether it
     can be: nothing is written or locked then.
+
+    Args:
+        waiting: others may have it open, and answer from it until all is ready but the swap; then
+            this is told of each process that is waited for. None: nobody may.
 
     Raises:
         MigrationError: the old data is not what its log says.
@@ -97,12 +114,35 @@ def migrate(data: Path, asked: Asked, progress: Progress, keep: bool = True) -> 
         if keep:
             discard(data)  # what one left that was killed at its end
         return Migrated()
+    if waiting is not None:
+        _prepare(data, asked, progress, waiting)
     with sole_use(data):
         with OldData(data, alone=True) as old:
             if old.version() != OLD:  # another has just done it
                 return Migrated()
-            migrated = _Migration(data, old, progress).make(asked)
+            note = ready(data, old.mark())
+            if note is not None:
+                migrated = Migrated(*json.loads(note))
+            else:
+                migrated = _Migration(data, old, progress).make(asked)
         return migrated._replace(kept=swap(data, OLD))
+
+
+def _prepare(data: Path, asked: Asked, progress: Progress, waiting: Callable[[str], None]) -> None:
+    """Make the new data beside the old while others answer from these and nobody writes, until they
+    have ended. Who writes between this and the swap is noticed there.
+    """
+    with contextlib.ExitStack() as opened:
+        fd = open_shared(data / LOCK)
+        opened.callback(os.close, fd)
+        before = (data / "data.mdb").stat().st_ino
+        old = opened.enter_context(OldData(data, alone=False, holding=True))
+        if (data / "data.mdb").stat().st_ino != before or old.version() != OLD:
+            return  # another has just done it
+        if ready(data, old.mark()) is None:
+            migrated = _Migration(data, old, progress).make(asked)
+            note_ready(data, old.mark(), json.dumps(migrated[:-1]))
+        wait_for_others(fd, waiting)
 
 
 class _Faults:

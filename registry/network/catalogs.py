@@ -82,7 +82,7 @@ def produce(core: Core, args: Any) -> int:
         ZoneError: there is no such catalog, or a zone is not listed in it.
     """
     asked, origin, changes = args
-    by = Asked.of(asked, core.asker)
+    by = Asked.of(asked, core.by)
 
     def work(zone: Zone) -> None:
         listing.check_version(zone.blob)
@@ -119,7 +119,7 @@ def consume(core: Core, args: Any) -> bool:
         TargetError: a primary cannot be asked so.
     """
     asked, origin, rows, group_rows = args
-    Asked.of(asked, core.asker)
+    Asked.of(asked, core.by)
     origin = origin.lower()
     apex = names.key_of(origin)
     now = int(time.time())
@@ -171,7 +171,7 @@ def stop(core: Core, args: Any) -> tuple[int, bool]:
         ZoneError: it is not consumed here.
     """
     asked, origin = args
-    Asked.of(asked, core.asker)
+    Asked.of(asked, core.by)
     origin = origin.lower()
     apex = names.key_of(origin)
     with core.store.write() as txn:

@@ -43,8 +43,7 @@ def answer(core: Core, args: Any) -> str:
     """
     key, cut, number, reason, cursor = args
     state = FilingState(number)
-    owner = cut.partition("/")[0]  # whose identifiers they are
-    actor = Actor(key, Role.NODE, owner, core.asker.peer)
+    actor = Actor(key, Role.NODE, cut.partition("/")[0], core.peer)  # whose identifiers they are
     serial = unseen.serial_in(reason) if state is FilingState.FILED else None
     reason = shown(reason) if serial is None else ""
     until = time.monotonic() + COMMIT_SECONDS

@@ -53,7 +53,7 @@ def follow(core: Core, args: Any) -> bool:
     """
     asked, origin, rows, zonemd = args
     origin = origin.lower()
-    Asked.of(asked, core.asker)
+    Asked.of(asked, core.by)
     apex = names.key_of(origin)
     with core.store.write() as txn:
         primaries = checked_all(txn, rows)
@@ -98,7 +98,7 @@ def unfollow(core: Core, args: Any) -> bool:
         ZoneError: it follows nobody, or its data may not be kept.
     """
     asked, origin, keep = args
-    Asked.of(asked, core.asker)
+    Asked.of(asked, core.by)
     origin = origin.lower()
     shown = names.to_text(origin)
     apex = names.key_of(origin)

@@ -69,7 +69,7 @@ def answer(core: Core, args: Any) -> str:
             was sent, serial of the root zone, reason, and nothing.
     """
     key, target, number, leaf, serial, reason, _ = args
-    actor = Actor(key, Role.NODE, "", core.asker.peer)
+    actor = Actor(key, Role.NODE, "", core.peer)
     body = AnswerHold(target, HoldState(number), leaf, serial)
     with core.desk.batch(core.store, int(time.time())) as batch:
         batch.decide(Request(actor, body, shown(reason)))
@@ -124,7 +124,7 @@ class Following:
         self._batch = batch
         self._txn = txn
         self._named = Names(core.suffix)
-        self._peer = core.asker.peer
+        self._peer = core.peer
         self._key = key
 
     def all(self, row: bytes, value: bytes, cursor: list[str]) -> list[str] | None:

@@ -152,7 +152,7 @@ def take(core: Core, key: str, given: Sequence[Receipt], now: int) -> list[Decis
     Raises:
         StoreError: the store is full or fails: nothing was done.
     """
-    actor = Actor(key, Role.NODE, "", core.asker.peer)
+    actor = Actor(key, Role.NODE, "", core.peer)
     with core.desk.batch(core.store, now) as batch:
         receiver = Receiver(batch, actor, now)
         decisions = [receiver.take(one) for one in given]

@@ -68,7 +68,7 @@ def use(core: Core, args: Any) -> list[str]:
         RekeyError: it is in no network, or the key is another's; nothing was done.
     """
     told, name, algorithm, secret, overlap, place, receipt_key = args
-    asked = Asked.of(told, core.asker)
+    asked = Asked.of(told, core.by)
     now = int(time.time())
     with core.store.write() as txn:
         seen = TransactionView(txn)

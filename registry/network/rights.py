@@ -78,7 +78,7 @@ def add_key(core: Core, args: Any) -> bool:
         SettingError: it is none that can be used, or another one of this name is there.
     """
     asked, name, algorithm, secret, until = args
-    Asked.of(asked, core.asker)
+    Asked.of(asked, core.by)
     name = checked_key(name, algorithm, secret)
     shown = names.to_text(name)
     if not isinstance(until, int) or not 0 <= until < 1 << 48:
@@ -141,7 +141,7 @@ def remove_key(core: Core, args: Any) -> list[str]:
         SettingError: there is none, or it is a node's.
     """
     asked, name, always = args
-    Asked.of(asked, core.asker)
+    Asked.of(asked, core.by)
     name = _checked_name(name)
     with core.store.write() as txn:
         row = _known_key(txn, name)
@@ -203,7 +203,7 @@ def allow(core: Core, args: Any) -> int:
         SettingError: there is no such zone, right or key.
     """
     asked, origin, kind, rows, is_taken = args
-    Asked.of(asked, core.asker)
+    Asked.of(asked, core.by)
     if kind not in KINDS:
         raise SettingError(f"{kind!r:.40} is no right; one of {', '.join(KINDS)}")
     subjects = [_checked_subject(Subject(*row)) for row in rows]
@@ -276,7 +276,7 @@ def notify(core: Core, args: Any) -> bool:
         TargetError: the server cannot be reached so.
     """
     asked, origin, row, is_taken = args
-    Asked.of(asked, core.asker)
+    Asked.of(asked, core.by)
     with core.store.write() as txn:
         target = Target(*row) if is_taken else checked(txn, row)
         place = _place(txn, origin, must_be_held=not is_taken)

@@ -54,8 +54,8 @@ class Actor:
     """Who asks; ``owner`` is the one that a registrar acts for, of a node its name, empty for every
     other role.
 
-    ``peer`` is what the operating system says: "UID/GID" of the process that asked, and behind it
-    who that is, where it acts for somebody else (`registry.rules.acting`).
+    Made of a process and its claim by `acting.py` alone. ``peer`` is what the operating system says
+    of the process: "UID/GID", and who it truly is where it acts for another.
     """
 
     name: str

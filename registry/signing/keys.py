@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from registry.audit import AuditError, KeyChain, KeyStatement, Log, SigningKey
 from registry.audit.succession import NO_KEY_BEFORE, sign_statement
-from registry.rules.acting import OWN, Asker
+from registry.rules.acting import Acting
 from registry.rules.policy import MAY_AUDIT
 from registry.rules.requests import ACTOR_MAX, TEXT_MAX, Actor
 from registry.rules.status import Status
@@ -49,26 +48,24 @@ class Told(NamedTuple):
         }
 
     @classmethod
-    def of(cls, args: Any, asker: Asker = OWN) -> Told:
-        """What was packed, by somebody who may ask this. ``asker`` is what the writer knows of who
-        asks; the command's own process knows as much itself.
+    def of(cls, args: Any, by: Acting) -> Told:
+        """What was packed, by somebody who may ask this.
 
         Raises:
+            ActingError: it is somebody else.
             AuditError: it is malformed, or the role may not.
         """
         try:
-            name, role, owner, own = args["actor"]
-            actor = asker.actor(name, role, owner)
-            actor = replace(actor, peer=actor.peer or own)
-            told = cls(args["note"], actor, args["reason"])
-            "".join((told.note, name, owner, own, told.reason))  # all of them text
+            name, role, owner, _ = args["actor"]
+            told = cls(args["note"], by.actor(name, role, owner), args["reason"])
+            "".join((told.note, name, owner, told.reason))  # all of them text
         except (TypeError, KeyError, ValueError):
             raise AuditError(
                 "expected note, actor (name, role, owner, peer) and reason, as text"
             ) from None
         if told.actor.role not in MAY_AUDIT:
             allowed = ", ".join(sorted(one.value for one in MAY_AUDIT))
-            raise AuditError(f"{name} is {role}; the audit log is for: {allowed}")
+            raise AuditError(f"{name} is {told.actor.role.value}; the audit log is for: {allowed}")
         fault = (
             text_fault("the actor's name", name, ACTOR_MAX)
             or text_fault("the actor's owner", owner, ACTOR_MAX, 0)
@@ -152,7 +149,7 @@ def propose(
     return sign_statement(statement, new, old)
 
 
-def set_key(store: Store, args: Any, asker: Asker) -> int:
+def set_key(store: Store, args: Any, by: Acting) -> int:
     """Unit `audit.key`: put a key in force by its statement; the index of its leaf.
 
     Asked again with the same statement, it says so again.
@@ -160,7 +157,7 @@ def set_key(store: Store, args: Any, asker: Asker) -> int:
     Raises:
         AuditError: the role may not, or the statement does not hold here: nothing is changed.
     """
-    told = Told.of(args, asker)
+    told = Told.of(args, by)
     with store.write() as txn:
         seen = TransactionView(txn)
         before = view.get_audit_key(seen)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from registry.audit import AuditError, Fault, KeyChain, Log, SigningKey, VerifierKey
 from registry.audit.verify import MAX_FAULTS
+from registry.rules.acting import Acting
 from registry.rules.requests import Actor
 from registry.signing import kept
 from registry.signing.keys import Told, chain_of, propose, stray_keys
@@ -59,14 +60,14 @@ def _checkpoint(read: ReadTransaction, chain: KeyChain, key: SigningKey) -> str:
     return Log(AuditStore(read)).checkpoint(key, previous)
 
 
-def keep(store: Store, args: Any) -> bool:
+def keep(store: Store, args: Any, by: Acting) -> bool:
     """Unit `checkpoint`: keep a signed checkpoint. False if a larger log was signed meanwhile.
 
     Raises:
         AuditError: the role may not; or it is not signed by the key in force at its size, is no
             checkpoint of this log, or the last one kept does not hold: nothing is kept.
     """
-    told = Told.of(args)
+    told = Told.of(args, by)
     with store.write() as txn:
         chain = chain_of(txn)
         point = chain.open(told.note)

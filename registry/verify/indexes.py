@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from csid.errors import CsidError
 from registry import audit
+from registry.rules.acting import Acting
 from registry.rules.requests import Actor, Role
 from registry.tables.transaction import AuditStore, TransactionView, write_rows
 from registry.tables.view import View
@@ -81,15 +82,19 @@ def _wrong(held: View, wanted: View) -> Iterator[Wrong]:
             yield name, key, value
 
 
-def mend(store: Store, args: Any) -> bool:
+def mend(store: Store, args: Any, by: Acting) -> bool:
     """Unit: write rows of indexes. False if the log is another by now, so that they may be stale.
 
     Raises:
+        ActingError: who asks is not who it says.
         RebuildError: the role may not, or a row is none of an index.
     """
     name, role, size, root, rows = args
-    if role != Role.ADMINISTRATOR.value:
-        raise RebuildError(f"{name} is {role}; indexes are for: {Role.ADMINISTRATOR.value}")
+    actor = by.actor(name, role)
+    if actor.role is not Role.ADMINISTRATOR:
+        raise RebuildError(
+            f"{actor.name} is {actor.role.value}; indexes are for: {Role.ADMINISTRATOR.value}"
+        )
     for table, _, _ in rows:
         if table not in INDEXES:
             raise RebuildError(f"{table!r} is no index: its rows follow from the log alone")

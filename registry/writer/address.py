@@ -12,11 +12,14 @@ import contextlib
 import fcntl
 import os
 import socket
+import stat
 import struct
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from registry.rules.acting import Peer
 from resolver.server import forwarded
 from resolver.store.access import file_mode, open_shared
 
@@ -25,9 +28,8 @@ UPDATES: Final = forwarded.SOCKET
 LOCK: Final = "listener.lock"  # holds the number of the process whose child has the lock
 BACKLOG: Final = 1_024  # connections that the kernel completes before they are accepted
 _CREDENTIALS: Final = struct.Struct("3i")  # pid, uid, gid (unix(7), SO_PEERCRED)
-MOST_GROUPS: Final = 256  # as many as getsockopt of Python has room for
-_PEER_GROUPS: Final = 59  # SO_PEERGROUPS, which the module of Python does not have
-_GROUP: Final = struct.Struct("I")
+_PEER_GROUPS: Final = 59  # SO_PEERGROUPS (asm-generic/socket.h), which Python has no name for
+_GROUPS_OCTETS: Final = 1_024  # 256 groups: the most that Python takes
 _SECONDS: Final = struct.Struct("ll")  # and microseconds, of SO_RCVTIMEO and SO_SNDTIMEO
 
 
@@ -60,11 +62,14 @@ class Place:
         text = os.pread(self._lock, 20, 0)
         return int(text) if text.isdigit() else 0
 
-    def listen(self, name: str = SOCKET) -> socket.socket:
+    def listen(self, name: str = SOCKET, group: int | None = None) -> socket.socket:
         """Listen, at SOCKET or UPDATES; for the one who has the place.
 
+        Args:
+            group: whose members may connect besides, for which they may pass through the directory.
+
         Raises:
-            OSError: the directory cannot be written.
+            OSError: the directory cannot be written, or the group is none of ours to let in.
         """
         self._remove(name)
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
@@ -76,8 +81,24 @@ class Place:
             raise
         finally:
             os.umask(before)
+        try:
+            if group is not None:
+                self._let_in(name, group)
+        except OSError:
+            sock.close()
+            raise
         sock.listen(BACKLOG)
         return sock
+
+    def _let_in(self, name: str, group: int) -> None:
+        """Let a group connect. A directory with the set-group-ID bit has a group of its own."""
+        folder, sock = (Path(_path(self._folder, one)) for one in (".", name))
+        mode = folder.stat().st_mode
+        if not mode & stat.S_ISGID:
+            os.chown(folder, -1, group)
+            folder.chmod(stat.S_IMODE(mode) | stat.S_IXGRP)
+        os.chown(sock, -1, group)
+        sock.chmod(0o660)
 
     def leave(self) -> None:
         """Give the place up, or wait for it no longer; what listens is to be closed before."""
@@ -116,16 +137,25 @@ def connect(data: Path, seconds: float) -> socket.socket | None:
     return sock
 
 
-def credentials_of(sock: socket.socket) -> tuple[int, int, tuple[int, ...]]:
-    """User, group and further groups of who is at the other end; none of these of a process that is
-    in more than MOST_GROUPS.
+def peer_of(sock: socket.socket) -> Peer:
+    """Who is at the other end, as it was when it connected. Processes of the node are those of the
+    same user that this one's parent has started, as it has this one.
     """
-    _, user, group = _credentials_of(sock)
+    process, user, group = _credentials_of(sock)
+    groups = array("I")
+    with contextlib.suppress(OSError):  # of somebody with more, none count but the first
+        groups.frombytes(sock.getsockopt(socket.SOL_SOCKET, _PEER_GROUPS, _GROUPS_OCTETS))
+    is_node = user == os.geteuid() and process > 0 and _parent_of(process) == os.getppid()
+    return Peer(user, group, frozenset(groups), is_node)
+
+
+def _parent_of(process: int) -> int:
+    """The parent of a process; 0 if it is gone."""
     try:
-        octets = sock.getsockopt(socket.SOL_SOCKET, _PEER_GROUPS, _GROUP.size * MOST_GROUPS)
+        status = Path(f"/proc/{process}/stat").read_text("ascii", "replace")
     except OSError:
-        return user, group, ()
-    return user, group, tuple(one for (one,) in _GROUP.iter_unpack(octets))
+        return 0
+    return int(status.rpartition(")")[2].split()[1])
 
 
 def process_of(sock: socket.socket) -> int:

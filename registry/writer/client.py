@@ -26,6 +26,7 @@ ANSWER_SECONDS: Final = 30.0  # for an answer
 NEXT_SECONDS: Final = 10.0  # for the next writer, once one has ended
 _PAUSE_SECONDS: Final = 0.02  # between two attempts to reach it
 
+Greeted = tuple[socket.socket, Frames]
 _AGAIN: Final = "ask again under the same --key, or look at csid history first"
 
 
@@ -151,7 +152,7 @@ class Client:
         """Connect to the writer that has followed; with the lock held."""
         until = time.monotonic() + NEXT_SECONDS
         while time.monotonic() < until:
-            found = _greeted(self._data)
+            found = greeted(self._data)
             if found is not None:
                 self._sock, self._frames = found
                 return
@@ -261,12 +262,17 @@ def connected(data: Path) -> Client | None:
     Raises:
         StoreError: there is one that does not answer, or is of another version.
     """
-    found = _greeted(data)
+    found = greeted(data)
     return None if found is None else Client(data, *found)
 
 
-def _greeted(data: Path) -> tuple[socket.socket, Frames] | None:
-    """A connection on which both sides have said hello, and what was read of it beyond."""
+def greeted(data: Path) -> Greeted | None:
+    """A connection on which both sides have said hello, and what was read of it beyond; None if no
+    node runs.
+
+    Raises:
+        StoreError: as `connected`.
+    """
     until = time.monotonic() + ANSWER_SECONDS
     while time.monotonic() < until:
         try:

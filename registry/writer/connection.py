@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from csid.limits import MAX_IN_FLIGHT, WRITER_ANSWER_OCTETS, WRITER_READ_OCTETS
-from registry.rules.acting import Asker
+from registry.rules.acting import Acting
 from registry.writer import protocol
 from registry.writer.address import process_of
 from registry.writer.protocol import Frames, ProtocolError
@@ -19,7 +19,7 @@ class Connection:
 
     Attributes:
         sock: the socket, which never makes us wait.
-        asker: who is at the other end.
+        by: how the process at the other end acts.
         in_flight: asked and not answered.
         out: what it is to be told.
         ended: nothing more is taken from it; it is closed once all is answered.
@@ -33,7 +33,7 @@ class Connection:
         "_broken",
         "_frames",
         "_greeted",
-        "asker",
+        "by",
         "counted",
         "ended",
         "in_flight",
@@ -44,9 +44,9 @@ class Connection:
         "watched",
     )
 
-    def __init__(self, sock: socket.socket, now: float, asker: Asker) -> None:
+    def __init__(self, sock: socket.socket, now: float, by: Acting) -> None:
         self.sock = sock
-        self.asker = asker
+        self.by = by
         self.process = process_of(sock)
         self.in_flight = 0
         self.counted = 0

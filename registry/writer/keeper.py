@@ -5,21 +5,23 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from csid.errors import BusyError, StoreError
 from registry import units
 from registry.audit import AuditError
-from registry.core import Core
+from registry.core import Core, keeper_of, login_of
 from registry.expiring import Walk
+from registry.network import configured
 from registry.network.claims import claims
-from registry.rules.acting import Asker, Known
+from registry.network.wanted import Configured
+from registry.rules.acting import Acting, Known, Peer, trusted
 from registry.rules.requests import Request
 from registry.tables import transaction
 from registry.writer import protocol
 from registry.writer.address import UPDATES, Place
-from registry.writer.admission import Admission
 from registry.writer.commit import Outcomes, commit
 from registry.writer.server import Server
 from registry.zones import updates
@@ -34,6 +36,26 @@ SWEEP_SECONDS: Final = 5.0  # between two looks for what is doomed
 READERS_SECONDS: Final = 60.0  # between two looks for reader slots of processes that died
 
 
+class Actors:
+    """Who may ask, as the configuration says; here, that it says nothing.
+
+    Attributes:
+        group: whose members may connect, besides who owns the data directory.
+    """
+
+    group: int | None = None
+
+    def known(self) -> Sequence[Known]:
+        """Those that are configured; the same tuple until that changes."""
+        return ()
+
+    def look(self) -> None:
+        """Called in each turn: see now and then whether the configuration has changed."""
+
+
+NO_ACTORS: Final = Actors()
+
+
 class Keeper:
     """Writes one data directory, once nobody else does.
 
@@ -41,15 +63,23 @@ class Keeper:
         data: the directory.
         counters: requests and commits are counted there.
         most: connections at a time.
-        known: the actors of the configuration.
+        actors: who may ask.
+        configured: what the configuration says of keys and zones, which is done once this one
+            writes.
     """
 
     def __init__(
-        self, data: Path, counters: Counters, most: int, known: Sequence[Known] = ()
+        self,
+        data: Path,
+        counters: Counters,
+        most: int,
+        actors: Actors = NO_ACTORS,
+        configured: Configured | None = None,
     ) -> None:
-        # The other processes of the node are of this user.
-        self.server = Server(self, counters, most, Admission(data, known, {os.geteuid()}))
+        self._configured = configured  # None: it is done
+        self.server = Server(self, counters, most)
         self._data = data
+        self._actors = actors
         self._place: Place | None = None
         self._store: Store | None = None
         self._core: Core | None = None
@@ -62,6 +92,7 @@ class Keeper:
 
     def look(self) -> float:
         """Listen, if that can be done now; in how many seconds to look again."""
+        self._actors.look()
         if self._store is None and (now := time.monotonic()) >= self._due:
             try:
                 listens = self._begin()
@@ -74,6 +105,7 @@ class Keeper:
                 self._say(f"served without a writer, as it cannot be written: {error}")
             else:
                 self._due = now + (RETRY_SECONDS if listens else STANDBY_SECONDS)
+                self._configure()
         return RETRY_SECONDS if self._store is not None else self._due - time.monotonic()
 
     def _begin(self) -> bool:
@@ -92,7 +124,8 @@ class Keeper:
         if identity(self._data) != found:
             raise StoreError("another directory was put in its place just now")
         self._sweep_due = self._readers_due = time.monotonic() + SWEEP_SECONDS
-        self.server.listen(self._place.listen(), protocol.hello(found.data))
+        listener = self._place.listen(group=self._actors.group)
+        self.server.listen(listener, protocol.hello(found.data))
         self.server.listen_for_updates(self._place.listen(UPDATES))
         return True
 
@@ -129,11 +162,35 @@ class Keeper:
         assert self._store is not None
         return updates.failed(self._store, waiting, error, int(time.time()))
 
-    def perform(self, asker: Asker, name: str, args: Any) -> Any:
-        """Carry out one unit for somebody."""
+    def perform(self, by: Acting, name: str, args: Any) -> Any:
+        """Carry out one unit for a process."""
         core = self._opened()
-        core.asker, core.process = asker, self.server.process
+        core.by, core.process = by, self.server.process
         return units.perform(core, name, args)
+
+    def acting(self, peer: Peer) -> Acting:
+        """How a process acts that has connected."""
+        return Acting(peer, keeper_of(self._data), self._actors.known, login_of)
+
+    def _configure(self) -> None:
+        """Have keys and zones be as they are configured, unless that is done; if others write for
+        too long, it goes on at the next rest.
+        """
+        if self._configured is None or self._store is None:
+            return
+        try:
+            do = partial(self.perform, trusted())
+            for step, fault in configured.apply(self._store, do, self._configured):
+                if fault:
+                    said = f"{step.what}: as configured, but not done: {fault}"
+                    tell(said, "error", "configuration")
+                else:
+                    tell(f"{step.what}: as configured", "info", "configuration")
+            self._configured = None
+        except BusyError:
+            pass
+        except StoreError as error:
+            self._say(str(error))
 
     def rest(self) -> None:
         """Give up what nobody goes on with, remove what is doomed, free the reader slots of
@@ -141,6 +198,7 @@ class Keeper:
         """
         if self._store is None:
             return
+        self._configure()
         now = time.monotonic()
         try:
             if now >= self._sweep_due:

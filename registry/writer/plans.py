@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from csid.limits import COMMIT_SECONDS
 from registry.core import Core
 from registry.rules import plan
-from registry.rules.acting import Asker
+from registry.rules.acting import Acting
 from registry.rules.decision import Decision
 from registry.rules.plan import MintAll, Plan
 from registry.rules.requests import Actor, Request
@@ -82,7 +82,7 @@ def carry_on(core: Core, args: Any) -> list[object]:
         ValuesError: the arguments are none.
         IdentifierError: a prefix, an owner or a location of the plan is malformed.
     """
-    task, cursor = _read(args, core.asker)
+    task, cursor = _read(args, core.by)
     until = time.monotonic() + COMMIT_SECONDS
     with core.desk.batch(core.store, int(time.time())) as batch:
         piece = task.advance(batch.view, batch.decide, cursor, until)
@@ -100,14 +100,14 @@ def piece_of(result: Any) -> Piece:
     return Piece(decisions, cursor, stopped)
 
 
-def _read(args: Any, asker: Asker) -> tuple[Task, str]:
+def _read(args: Any, by: Acting) -> tuple[Task, str]:
     if not isinstance(args, list | tuple) or len(args) != 5:
         raise ValuesError("expected a plan, who asks, why, its key, and where it goes on")
     work, actor, reason, key, cursor = args
     for text in (reason, key, cursor):
         if type(text) is not str:
             raise ValuesError(f"expected text, given {type(text).__name__}")
-    task = Task(read_plan(tuple(work)), read_actor(tuple(actor), asker), reason, key)
+    task = Task(read_plan(tuple(work)), read_actor(tuple(actor), by), reason, key)
     if cursor and isinstance(task.work, MintAll) and not _NUMBER.fullmatch(cursor):
         raise ValuesError("expected the number of the code to go on with")
     return task, cursor

@@ -25,8 +25,8 @@ from typing import Final
 
 from csid.errors import CsidError
 from csid.limits import MAX_WRITER_CONNECTIONS
-from registry.writer.admission import unpacked
-from registry.writer.keeper import Keeper
+from registry.network import wanted
+from registry.writer.keeper import NO_ACTORS, Actors, Keeper
 from resolver.server import child_options
 from resolver.server.counters import open_inherited
 from resolver.server.notices import tell
@@ -36,30 +36,45 @@ _IGNORED: Final = (signal.SIGHUP, signal.SIGUSR1, signal.SIGINT)  # the supervis
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write until SIGTERM."""
+    """Write until SIGTERM; who may ask is not configured."""
+    return serve(parser_of("registry.writer.process").parse_args(arguments))
+
+
+def parser_of(module: str) -> argparse.ArgumentParser:
+    """A parser with the options of a writer, for the module that runs one."""
+    parser = child_options.parser(module, __doc__)
+    parser.add_argument(
+        "--configured-fd", type=int, help="memory with what registry.network.wanted.packed gave"
+    )
+    return parser
+
+
+def serve(options: argparse.Namespace, actors: Actors = NO_ACTORS) -> int:
+    """Write until SIGTERM; the exit code.
+
+    Args:
+        options: of `parser_of`.
+        actors: who may ask.
+    """
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
-    parser = child_options.parser("registry.writer.process", __doc__)
-    parser.add_argument(
-        "--actors", default="[]", help="as registry.writer.admission.packed has them"
-    )
-    options = parser.parse_args(arguments)
     try:
-        run(options)
+        run(options, actors)
     except (CsidError, OSError) as error:
         tell(f"writer: {error}", "error", "ended")
         return 1
     return 0
 
 
-def run(options: argparse.Namespace) -> None:
+def run(options: argparse.Namespace, actors: Actors) -> None:
     """Write until SIGTERM.
 
     Raises:
         StoreError: the data directory can no longer be used.
     """
-    counters, known = open_inherited(options.counters_fd), unpacked(options.actors)
-    keeper = Keeper(options.data, counters, _most_connections(), known)
+    counters = open_inherited(options.counters_fd)
+    configured = _configured(options.configured_fd)
+    keeper = Keeper(options.data, counters, _most_connections(), actors, configured)
     server = keeper.server
     asker = socket.socket(fileno=options.fd[0])
     asker.setblocking(False)
@@ -75,6 +90,14 @@ def run(options: argparse.Namespace) -> None:
     gc.freeze()  # what is there now stays; looking through it again and again takes time
     server.run(keeper.look)
     keeper.close()
+
+
+def _configured(fd: int | None) -> wanted.Configured | None:
+    """What the configuration says of keys and zones."""
+    if fd is None:
+        return None
+    # Where others have read to, who have inherited it as well, says nothing.
+    return wanted.unpacked(os.pread(fd, os.fstat(fd).st_size, 0))
 
 
 def _answer(asker: socket.socket) -> None:

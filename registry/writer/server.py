@@ -29,11 +29,10 @@ from csid.limits import (
     UPDATES_PER_COMMIT,
     WRITER_STALL_SECONDS,
 )
-from registry.rules.acting import Asker
+from registry.rules.acting import Acting, Peer
 from registry.rules.requests import Request
 from registry.writer import protocol
-from registry.writer.address import credentials_of
-from registry.writer.admission import Admission
+from registry.writer.address import peer_of
 from registry.writer.commit import Outcomes
 from registry.writer.connection import Connection, UpdateConnection
 from registry.writer.values import ValuesError, read_request
@@ -69,8 +68,12 @@ class Work(Protocol):
         """As `registry.zones.updates.failed`."""
         ...
 
-    def perform(self, asker: Asker, name: str, args: Any) -> Any:
-        """Carry out one unit for somebody."""
+    def perform(self, by: Acting, name: str, args: Any) -> Any:
+        """Carry out one unit for a process."""
+        ...
+
+    def acting(self, peer: Peer) -> Acting:
+        """How a process acts that has connected."""
         ...
 
     def rest(self) -> None:
@@ -106,15 +109,13 @@ class Server:
         work: what is done for them.
         counters: requests and commits are counted there.
         most: connections at a time.
-        admission: tells who they are.
 
     Attributes:
         process: which the unit at hand is carried out for.
     """
 
-    def __init__(self, work: Work, counters: Counters, most: int, admission: Admission) -> None:
+    def __init__(self, work: Work, counters: Counters, most: int) -> None:
         self._work = work
-        self._admission = admission
         self._hello = b""
         self._counters = counters
         self._most = most
@@ -230,7 +231,7 @@ class Server:
             self._answer(connection, protocol.frame(number, protocol.PONG))
         else:
             try:
-                requests = [read_request(one, connection.asker) for one in rest[0]]
+                requests = [read_request(one, connection.by) for one in rest[0]]
                 if len(requests) > REQUESTS_PER_FRAME:
                     raise ValuesError(f"at most {REQUESTS_PER_FRAME} requests are taken at a time")
             except Exception as error:
@@ -258,8 +259,12 @@ class Server:
             if len(self._connections) >= self._most and not self._make_room():
                 sock.close()  # they will come again
                 return
+            by = self._work.acting(peer_of(sock))
+            if kind is UpdateConnection and not by.is_of_node:
+                sock.close()
+                continue
             sock.setblocking(False)
-            connection = kind(sock, time.monotonic(), self._admission.asker(*credentials_of(sock)))
+            connection = kind(sock, time.monotonic(), by)
             self._connections[sock.fileno()] = connection
             connection.watched = _READABLE
             self._epoll.register(sock, _READABLE)
@@ -283,8 +288,7 @@ class Server:
 
     def _complain(self, connection: Connection, what: str) -> None:
         """Drop a connection, and say why."""
-        peer = connection.asker.peer
-        self._complaints.tell(f"writer: a connection of {peer} (user/group) {what}")
+        self._complaints.tell(f"writer: a connection of {connection.by.label} (user/group) {what}")
         self._drop(connection)
 
     def _look(self, resting: bool) -> None:
@@ -368,7 +372,7 @@ class Server:
             return
         try:
             self.process = unit.connection.process
-            result = self._work.perform(unit.connection.asker, unit.name, unit.args)
+            result = self._work.perform(unit.connection.by, unit.name, unit.args)
             self._busy_since = None
             frame = protocol.frame(unit.number, protocol.RESULT, result)
         except Exception as error:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from threading import Lock
 from typing import Any, Final
 
@@ -56,6 +57,7 @@ class Writer:
 
     def __init__(self, core: Core) -> None:
         self._core = core
+        self._by = core.by
         self._lock = Lock()  # over the two below
         self._waiting: deque[_Ticket] = deque()
         self._is_led = False
@@ -67,9 +69,10 @@ class Writer:
         that is durable. A refused one does not keep the others from being done.
 
         Raises:
+            ActingError: this process is nobody here, or not who it says.
             StoreError: the store is full or fails, or was opened for reading: nothing was changed.
         """
-        ticket = _Ticket(requests)
+        ticket = _Ticket([self._acted(request) for request in requests])
         with self._lock:
             self._waiting.append(ticket)
             ticket.leads = not self._is_led
@@ -83,6 +86,12 @@ class Writer:
         if ticket.leads:
             self._lead()
         return ticket.result()
+
+    def _acted(self, request: Request) -> Request:
+        """A request, by the actor that this process is or acts for."""
+        said = request.actor
+        actor = self._by.actor(said.name, said.role.value, said.owner)
+        return request if actor == said else replace(request, actor=actor)
 
     def perform(self, name: str, args: Any) -> Any:
         """Carry out one unit (`registry.units`).

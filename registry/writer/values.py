@@ -18,7 +18,7 @@ from csid import record
 from csid.errors import CsidError
 from csid.identifier import Identifier, parse
 from csid.record import RECORD_OCTETS_MAX, Record
-from registry.rules.acting import Asker
+from registry.rules.acting import Acting
 from registry.rules.decide import DECISIONS
 from registry.rules.plan import Plan
 from registry.rules.requests import Actor, Body, Request
@@ -42,12 +42,12 @@ def pack_request(request: Request) -> list[object]:
     return [*pack_actor(request.actor), request.reason, request.key, *pack(request.body)]
 
 
-def read_request(values: object, asker: Asker) -> Request:
-    """The request in plain values, of a process.
+def read_request(values: object, by: Acting) -> Request:
+    """The request in plain values, asked by a process.
 
     Raises:
+        ActingError: that is nobody here, or not who it says.
         ValuesError: it is none.
-        ActingError: it may not ask in this name.
     """
     if type(values) is not tuple or len(values) < 6:
         raise ValuesError("expected a request: who asks, why, under which key, and what for")
@@ -55,7 +55,7 @@ def read_request(values: object, asker: Asker) -> Request:
     for text in (name, role, owner, reason, key):
         if type(text) is not str:
             raise ValuesError(f"expected text, given {type(text).__name__}")
-    return Request(_actor(asker, name, role, owner), read(what, _BODIES), reason, key)
+    return Request(_actor(by, name, role, owner), read(what, _BODIES), reason, key)
 
 
 def pack_actor(actor: Actor) -> list[object]:
@@ -63,21 +63,21 @@ def pack_actor(actor: Actor) -> list[object]:
     return [actor.name, actor.role.value, actor.owner]
 
 
-def read_actor(values: object, asker: Asker) -> Actor:
-    """The actor in plain values, of a process.
+def read_actor(values: object, by: Acting) -> Actor:
+    """The actor that a process is, or acts for as plain values say.
 
     Raises:
-        ValuesError: it is none.
-        ActingError: it may not ask in this name.
+        ActingError: that is nobody here, or not who it says.
+        ValuesError: they are none.
     """
     if type(values) is not tuple or len(values) != 3 or {*map(type, values)} != {str}:
         raise ValuesError("expected an actor: name, role, owner")
-    return _actor(asker, *values)
+    return _actor(by, *values)
 
 
-def _actor(asker: Asker, name: str, role: str, owner: str) -> Actor:
+def _actor(by: Acting, name: str, role: str, owner: str) -> Actor:
     try:
-        return asker.actor(name, role, owner)
+        return by.actor(name, role, owner)
     except ValueError:
         raise ValuesError(f"{role[:40]!r} is no role") from None
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from csid.errors import ZoneError
-from registry.rules.acting import OWN, Asker
+from registry.rules.acting import Acting
 from registry.rules.requests import ACTOR_MAX, TEXT_MAX, Actor, Role
 from registry.rules.status import Status
 from registry.rules.texts import text_fault
@@ -28,17 +27,19 @@ class Asked(NamedTuple):
     reason: str
 
     @classmethod
-    def of(cls, given: Any, asker: Asker = OWN) -> Asked:
-        """What a command gave, as `told` has it. ``asker`` is what the writer knows of who asks;
-        the command's own process knows as much itself.
+    def of(cls, given: Any, by: Acting | None = None) -> Asked:
+        """What a command gave, as `told` has it. ``by`` is what the writer knows of who asks; None
+        in the command's own process, which knows as much itself.
 
         Raises:
+            ActingError: it is somebody else.
             ZoneError: the role may not, or a text may not be kept.
-            ActingError: it may not ask in this name.
         """
         name, role, owner, own, reason = given
-        actor = asker.actor(name, role, owner)
-        actor = replace(actor, peer=actor.peer or own)
+        if by is None:
+            actor = Actor(name, Role(role), owner, own)
+        else:
+            actor = by.actor(name, role, owner)
         refusal = (
             text_fault("the actor's name", name, ACTOR_MAX)
             or text_fault("the actor's owner", owner, ACTOR_MAX, 0)
@@ -47,7 +48,7 @@ class Asked(NamedTuple):
         if refusal is not None:
             raise ZoneError(name[:ACTOR_MAX], refusal.detail)
         if actor.role is not Role.ADMINISTRATOR:
-            raise ZoneError(name, f"is {role}; this is for: {Role.ADMINISTRATOR.value}")
+            raise ZoneError(name, f"is {actor.role.value}; this is for: {Role.ADMINISTRATOR.value}")
         return cls(actor, reason)
 
     def told(self) -> tuple[str, ...]:

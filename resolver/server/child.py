@@ -10,7 +10,7 @@ import selectors
 import signal
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from csid.errors import CsidError
@@ -49,12 +49,15 @@ class Child:
         process: the one that serves, or is starting to.
         successor: the one that is to take its place once it is ready.
         due: when it is to be started, on the monotonic clock in seconds; None while it runs.
+
+    Args:
+        argv: gives its command line, which may be another one each time it is started.
     """
 
     def __init__(
         self,
         name: str,
-        argv: Sequence[str],
+        argv: Callable[[], Sequence[str]],
         sockets: Sequence[socket.socket],
         asker: Asker,
         timing: Timing,
@@ -223,7 +226,7 @@ class Child:
         tell(message, "error", event, name=self.name, pid=pid)
 
     def _new_process(self) -> Process:
-        return Process(self.name, self._argv, self._fds, self._selector)
+        return Process(self.name, self._argv(), self._fds, self._selector)
 
     def _take(self, process: Process | None) -> None:
         self.process = process

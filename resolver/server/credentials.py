@@ -36,9 +36,7 @@ class Credentials:
     """
 
     def __init__(self, certificate: Path, key: Path, client_ca: Path | None = None) -> None:
-        self._files: list[tuple[Path, ...]] = [(certificate, key)]
-        if client_ca is not None:
-            self._files.append((client_ca,))
+        self._files = _files(certificate, key, client_ca)
         self._fds: list[int] = []
         try:
             self.refresh()
@@ -79,6 +77,20 @@ class Credentials:
             for fd in made:
                 os.close(fd)
 
+    def name(self, certificate: Path, key: Path, client_ca: Path | None = None) -> None:
+        """Read them from these files from the next `refresh` on.
+
+        Raises:
+            CredentialsError: a client is to show a certificate from now on, or no longer.
+        """
+        files = _files(certificate, key, client_ca)
+        if len(files) != len(self._files):
+            raise CredentialsError(
+                "whether clients must show a certificate cannot be changed while it runs; start "
+                "the server again"
+            )
+        self._files = files
+
     def close(self) -> None:
         """Forget them."""
         for fd in self._fds:
@@ -113,6 +125,10 @@ def context(fds: Sequence[int]) -> ssl.SSLContext:
             ) from None
         made.verify_mode = ssl.CERT_REQUIRED
     return made
+
+
+def _files(certificate: Path, key: Path, client_ca: Path | None) -> list[tuple[Path, ...]]:
+    return [(certificate, key), *([(client_ca,)] if client_ca is not None else [])]
 
 
 def _no_password() -> bytes:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import selectors
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from resolver.server.asking import Asker, SeveralAskers, TcpAsker, reachable, udp_askers
@@ -41,6 +42,7 @@ class Kind(NamedTuple):
     counted: tuple[str, str] = ("queries", "batches")  # what its counters are of
     vital: bool = True
     options: tuple[str, ...] = ()  # of its own, besides those of the server
+    inherited: tuple[int, ...] = ()  # descriptors besides those of its share
 
 
 def _udp_sockets(bound: Sequence[Bound]) -> Iterator[Share]:
@@ -64,42 +66,68 @@ KINDS: Final = (
 )
 
 
-NOTHING_ADDED: Final[Mapping[str, Sequence[str]]] = {}
+class Settings(NamedTuple):
+    """What a server may be told anew while it runs; a process has it from its start on."""
+
+    nsid: str = ""  # the name the server gives when asked (RFC 5001)
+    added: Mapping[str, Sequence[str]] = {}  # further options by the name of the kind
+
+
+class Told:
+    """The settings that processes are started with."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.now = self.before = settings
+
+    def anew(self, settings: Settings) -> None:
+        """Start processes with others from now on."""
+        self.now = settings
+
+    def settle(self) -> None:
+        """All processes run with these."""
+        self.before = self.now
+
+    def undo(self) -> None:
+        """Processes cannot be started with these: go back to the former."""
+        self.now = self.before
 
 
 def children_of(
     bound: Sequence[Bound],
-    options: Sequence[str],
+    data: Path,
+    told: Told,
     timing: Timing,
     selector: selectors.BaseSelector,
     further: Sequence[Kind] = (),
     credentials: Sequence[int] = (),
-    added: Mapping[str, Sequence[str]] = NOTHING_ADDED,
 ) -> list[Child]:
     """All processes of a server on some sockets, none of them started yet; those of `further` kinds
-    behind the others. `credentials` are those of `Credentials.fds`; `added`, further options by the
-    name of the kind.
+    behind the others. `credentials` are those of `Credentials.fds`.
     """
+
+    def command_of(kind: Kind, share: Share) -> Callable[[], list[str]]:
+        fds = [sock.fileno() for sock in share.sockets]
+        tls = _tls_options(share.tls, credentials) if share.tls else []
+
+        def words() -> list[str]:
+            nsid, added = told.now
+            named = ["--nsid", nsid] if nsid else []
+            options = ["--data", str(data), *named, *added.get(kind.name, ())]
+            return command(kind.module, [*options, *kind.options, *tls], fds)
+
+        return words
+
     return [
         Child(
             kind.name + share.name,
-            command(
-                kind.module,
-                [
-                    *options,
-                    *added.get(kind.name, ()),
-                    *kind.options,
-                    *(_tls_options(share.tls, credentials) if share.tls else ()),
-                ],
-                [sock.fileno() for sock in share.sockets],
-            ),
+            command_of(kind, share),
             share.sockets,
             share.asker,
             timing,
             selector,
             kind.counted,
             kind.vital,
-            credentials if share.tls else (),
+            (*kind.inherited, *(credentials if share.tls else ())),
             kind.name,
         )
         for kind in (*KINDS, *further)

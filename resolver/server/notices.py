@@ -24,6 +24,7 @@ PAUSE_SECONDS: Final = 1.0  # between two lines about what strangers can bring a
 
 _render: Render = log_lines.handed_over if os.environ.get(HANDED_OVER) else log_lines.plain
 _least = 0  # of LEVELS
+_say: Callable[[str], str] = str
 
 
 class Repeated:
@@ -78,16 +79,18 @@ def relay(line: bytes, process: str) -> None:
     _write(log_lines.read(line, process, time.time()))
 
 
-def log_as(form: str, least: str) -> None:
-    """Say all in a form, one of `log_lines.RENDERS`, but for what is below a level."""
-    global _render, _least
-    _render, _least = log_lines.RENDERS[form], LEVELS.index(least)
+def log_as(form: str, least: str, say: Callable[[str], str] = str) -> None:
+    """Say all in a form, one of `log_lines.RENDERS`, but for what is below a level; ``say`` puts a
+    message into the language of who reads it.
+    """
+    global _render, _least, _say
+    _render, _least, _say = log_lines.RENDERS[form], LEVELS.index(least), say
 
 
 def _write(notice: Notice) -> None:
     if LEVELS.index(notice.level) < _least:
         return
-    line = log_lines.line_of(_render, notice)
+    line = log_lines.line_of(_render, notice._replace(message=_say(notice.message)))
     watch = select.poll()
     try:
         watch.register(STDERR, select.POLLOUT)

@@ -8,8 +8,8 @@ environment; their sockets stay open here, so that a query that comes while one 
 for the next and is not lost.
 
     SIGTERM, SIGINT  end everything
-    SIGHUP           open the data directory anew, and read certificates again: each process is
-                     followed by a new one, which answers before the old one ends
+    SIGHUP           open the data directory anew, and read configuration and certificates again:
+                     each process is followed by a new one, which answers before the old one ends
     SIGUSR1          say on stderr what each process has done; passed on to the processes
 
 No other signal has a meaning, and none of them ends the server.
@@ -32,7 +32,7 @@ import selectors
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -42,9 +42,10 @@ from resolver.server import control
 from resolver.server.child import Child, StartError, Timing, end_of
 from resolver.server.credentials import Credentials
 from resolver.server.directory import Directory
-from resolver.server.kinds import NOTHING_ADDED, Kind, children_of
+from resolver.server.kinds import Kind, Settings, Told, children_of
 from resolver.server.notices import keep_standard_descriptors, tell
 from resolver.server.process import Process
+from resolver.server.service_manager import ServiceManager
 from resolver.server.signals import MEANINGLESS
 from resolver.server.sockets import Bound, bind, bind_tls
 
@@ -59,33 +60,39 @@ class Supervisor:
     Args:
         directory: the data directory.
         bound: the sockets, one entry per listen address; nobody reads from them yet.
-        nsid: the name the server gives when asked (RFC 5001).
         timing: how long things may take.
         further: kinds of process besides those that answer queries.
         credentials: what is shown over TLS; read again with SIGHUP.
         software: the version of the program, for whoever asks.
-        added: further options of the processes of a kind, by its name.
+        settings: what the processes are told.
+        reread: gives the settings anew when SIGHUP asks for it; raises CsidError if it cannot.
+        manager: whom to tell how far the server is.
     """
 
     def __init__(
         self,
         directory: Directory,
         bound: Sequence[Bound],
-        nsid: str,
+        settings: Settings,
         timing: Timing,
         further: Sequence[Kind] = (),
         credentials: Credentials | None = None,
         software: str = "",
-        added: Mapping[str, Sequence[str]] = NOTHING_ADDED,
+        reread: Callable[[], Settings] | None = None,
+        manager: ServiceManager | None = None,
     ) -> None:
         self._software = software
-        options = ["--data", str(directory.path), *(["--nsid", nsid] if nsid else [])]
+        self._told = Told(settings)
+        self._reread = reread or (lambda: settings)
+        self._manager = manager or ServiceManager()
         self._directory = directory
         self._timing = timing
         self._selector = selectors.DefaultSelector()
         self._credentials = credentials
         fds = () if credentials is None else credentials.fds
-        self._children = children_of(bound, options, timing, self._selector, further, fds, added)
+        self._children = children_of(
+            bound, directory.path, self._told, timing, self._selector, further, fds
+        )
         self._signals: set[int] = set()
         self._started = False
         self._begun = time.monotonic()
@@ -120,10 +127,11 @@ class Supervisor:
             if now >= look_due:
                 self._look()
                 look_due = now + self._timing.look_seconds
+            self._manager.alive(now)
             for child in self._due(now):
                 child.start()
             self._reopen()
-            self._wait(look_due)
+            self._wait(min(look_due, self._manager.due))
             for child in self._children:
                 child.reap()
             self._leave()
@@ -133,18 +141,23 @@ class Supervisor:
                     child.settle()
                 self._directory.opened()
                 ready()
+                self._manager.ready(self._status())
 
     def _obey(self) -> None:
         """Do what signals have asked for."""
+        # Each is forgotten before it is obeyed, for it may come again meanwhile.
+        self._signals.discard(signal.SIGCHLD)
         if signal.SIGHUP in self._signals and self._started:
+            self._signals.discard(signal.SIGHUP)
             tell(f"SIGHUP: opening {self._directory.path} anew", "info", "reopening")
+            self._manager.reloading()
             self._refresh()
             self._begin_reopening()
         if signal.SIGUSR1 in self._signals:
+            self._signals.discard(signal.SIGUSR1)
             for child in self._children:
                 tell(child.report(), "info", "report")
                 child.send(signal.SIGUSR1)
-        self._signals -= {signal.SIGHUP, signal.SIGUSR1, signal.SIGCHLD}
 
     def snapshot(self) -> control.Snapshot:
         """What the server is doing, for `control.py`; `started` is in seconds since 1970."""
@@ -161,12 +174,25 @@ class Supervisor:
         }
 
     def _refresh(self) -> None:
-        """Read again what is shown over TLS, for the processes that are to be started."""
+        """Read again what the processes that are to be started are told, and show over TLS."""
+        try:
+            self._told.anew(self._reread())
+        except CsidError as error:
+            tell(f"{error}; what was read before holds on", "error", "configuration")
         if self._credentials is not None:
             try:
                 self._credentials.refresh()
             except CsidError as error:
                 tell(f"{error}; what was read before is shown on", "error", "credentials")
+
+    def _status(self) -> str:
+        """How the server is, in one line."""
+        answering = sum(child.ready for child in self._children)
+        gone = ", which is gone" if self._directory.gone else ""
+        return (
+            f"{answering} of {len(self._children)} processes answer; data "
+            f"{self._directory.path}{gone}"
+        )
 
     def _look(self) -> None:
         """See whether the processes answer, and what stands at the path of the data directory."""
@@ -178,6 +204,8 @@ class Supervisor:
                 raise StartError(f"{child.name} could not be started within {waited:.3g} s")
         path = self._directory.path
         another = self._directory.look()
+        if self._started:
+            self._manager.status(self._status())
         if not self._directory.gone:
             self._control.look(path)
         if self._directory.gone and not any(child.process for child in self._children):
@@ -212,6 +240,8 @@ class Supervisor:
                 said = f"{self._directory.path}: all processes have opened it anew"
                 tell(said, "info", "reopened")
                 self._directory.opened()
+                self._told.settle()
+                self._manager.reloaded(self._status())
 
     def _has_followed(self, child: Child) -> bool:
         """Whether a child's successor has just taken its place."""
@@ -236,6 +266,8 @@ class Supervisor:
             )
             child.give_up_successor()
             self._reopening.clear()
+            self._told.undo()
+            self._manager.reloaded(f"not opened anew; {self._status()}")
             self._next_attempt = time.monotonic() + self._timing.max_delay
         return False
 
@@ -278,6 +310,7 @@ class Supervisor:
 
     def _end(self) -> None:
         """End all processes: kindly, and after a while without asking."""
+        self._manager.stopping()
         for child in self._children:
             self._dismiss(child.process, self._timing.end_seconds)
             self._dismiss(child.give_up_successor(), self._timing.end_seconds)
@@ -297,27 +330,32 @@ def serve(
     data: Path,
     addresses: Sequence[Address],
     workers: int,
-    nsid: str,
+    settings: Settings,
     ready: Callable[[Sequence[Address]], None],
     timing: Timing = _DEFAULT_TIMING,
     further: Sequence[Kind] = (),
     tls: tuple[Sequence[Address], Credentials] | None = None,
     software: str = "",
-    added: Mapping[str, Sequence[str]] = NOTHING_ADDED,
+    reread: Callable[[], Settings] | None = None,
+    manager: ServiceManager | None = None,
+    all_bound: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve a data directory until SIGTERM or SIGINT.
 
     Args:
         addresses: where to listen, UDP and TCP alike.
         workers: UDP processes per address.
-        nsid: the name the server gives when asked (RFC 5001); empty for none.
+        settings: what the processes are told.
         ready: called once all processes answer, with the addresses as they were bound, those for
             TLS behind the others.
         timing: how long things may take.
         further: kinds of process besides those that answer queries.
         tls: where to listen for TLS, and what is shown there.
         software: the version of the program, for whoever asks (`resolver.server.control`).
-        added: further options of the processes of a kind, by its name.
+        reread: gives the settings anew when SIGHUP asks for it; raises CsidError if it cannot.
+        manager: whom to tell how far the server is.
+        all_bound: called when all sockets are there, before the data are opened by anybody; gives
+            up what rights that took.
 
     Raises:
         CsidError: the data directory or an address cannot be used, or a process did not start.
@@ -336,8 +374,9 @@ def serve(
             bound.append(bind_tls(address))
             opened.callback(bound[-1].close)
         credentials = tls[1] if tls else None
+        all_bound()
         supervisor = Supervisor(
-            directory, bound, nsid, timing, further, credentials, software, added
+            directory, bound, settings, timing, further, credentials, software, reread, manager
         )
         supervisor.run(lambda: ready([one.address for one in bound]))
 

@@ -3,7 +3,11 @@
     DIR/data.mdb               the old data until the one rename that ends it, then the new
     DIR/migrating/data.mdb     the new data while it is made: table by table, in the order of keys
     DIR/migrating/source       what it is made of: file and last transaction of the old data
+    DIR/migrating/ready        the same, once it is whole; behind it what the migration came to
     DIR/data.version-1.mdb     the old data afterwards
+
+It is made while nobody else has the old data open, or while others answer from them and nobody
+writes (`OldData` that is holding them); its place it takes when nobody has them open.
 
 Whoever is killed on the way leaves the old data as it was. Given again, copying goes on behind the
 last row that was committed, or begins anew if the old data was changed in between.
@@ -16,6 +20,7 @@ import os
 import shutil
 import stat
 import struct
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -31,9 +36,11 @@ from resolver.store.meta import DATABASES, MAGIC
 
 FOLDER: Final = "migrating"
 OCTETS_PER_COMMIT: Final = 32 << 20  # of keys and values; what is dirty lies in memory until then
+WAIT_SECONDS: Final = 0.05  # between two looks for others that have old data open
 _MARK: Final = "source"
+_READY: Final = "ready"
 _DATA: Final = "data.mdb"
-_LOCK: Final = "lock.mdb"
+LOCK: Final = "lock.mdb"
 _FLOCK: Final = struct.Struct("hhqqi")  # type, whence, start, length, process id: fcntl(2)
 
 Row = tuple[bytes, bytes]
@@ -57,9 +64,9 @@ def sole_use(path: Path) -> Iterator[None]:
     with opening(path, alone=True):
         # LMDB's own lock: who has the directory open keeps the first octet of this file locked.
         try:
-            fd = open_shared(path / _LOCK)
+            fd = open_shared(path / LOCK)
         except OSError as error:
-            raise StoreError(f"{path / _LOCK}: cannot be opened: {error.strerror}") from None
+            raise StoreError(f"{path / LOCK}: cannot be opened: {error.strerror}") from None
         try:
             try:
                 fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1)
@@ -75,9 +82,35 @@ def sole_use(path: Path) -> Iterator[None]:
 
 def _holder(fd: int) -> str:
     """The process that has a data directory open, by a descriptor of its lock file."""
+    kind, pid = _lock_there(fd)
+    return str(pid) if kind != fcntl.F_UNLCK and pid > 0 else "(in another container)"
+
+
+def _lock_there(fd: int) -> tuple[int, int]:
+    """The kind of lock that another process has on the first octet, and the process."""
     asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 1, 0)
     kind, *_, pid = _FLOCK.unpack(fcntl.fcntl(fd, fcntl.F_GETLK, asked)[: _FLOCK.size])
-    return str(pid) if kind != fcntl.F_UNLCK and pid > 0 else "(in another container)"
+    return kind, pid
+
+
+def wait_for_others(fd: int, tell: Callable[[str], None]) -> None:
+    """Wait until no other process has a data directory open.
+
+    Args:
+        fd: of its lock file. To close it ends what this process has locked there, so it is kept
+            open until the data are closed.
+        tell: told of each process that is waited for, once.
+    """
+    told = ""
+    while _is_held(fd):
+        if (holder := _holder(fd)) != told:
+            told = holder
+            tell(holder)
+        time.sleep(WAIT_SECONDS)
+
+
+def _is_held(fd: int) -> bool:
+    return _lock_there(fd)[0] != fcntl.F_UNLCK
 
 
 class OldData:
@@ -86,21 +119,22 @@ class OldData:
     Args:
         path: the data directory.
         alone: it is in `sole_use`, so no lock is taken.
+        holding: nobody else writes them meanwhile: who would, waits.
     """
 
-    def __init__(self, path: Path, alone: bool) -> None:
+    def __init__(self, path: Path, alone: bool, holding: bool = False) -> None:
         self._path = path
         try:
             with nullcontext() if alone else opening(path):
                 self._environment = lmdb.open(
                     os.fspath(path),
                     map_size=0,  # that of the file
-                    readonly=True,
+                    readonly=not holding,
                     create=False,
                     max_dbs=64,
                     lock=not alone,
                 )
-            self._txn = self._environment.begin()
+            self._txn = self._environment.begin(write=holding)
             self._databases = {
                 bytes(name): self._environment.open_db(name, txn=self._txn, create=False)
                 for name, _ in self._txn.cursor()
@@ -294,6 +328,21 @@ def is_kept(path: Path, version: str) -> bool:
             f"move it away first"
         )
     return True
+
+
+def note_ready(path: Path, mark: str, note: str) -> None:
+    """New data are made whole of just these old data; ``note`` is what is to be known of that."""
+    with write_whole(path / FOLDER / _READY) as file:
+        file.write(f"{mark}{note}")
+
+
+def ready(path: Path, mark: str) -> str | None:
+    """What `note_ready` was told of new data made of these old data; None if there are none."""
+    with suppress(FileNotFoundError):
+        found = (path / FOLDER / _READY).read_text("utf-8")
+        if found.startswith(mark):
+            return found.removeprefix(mark)
+    return None
 
 
 def made_octets(path: Path) -> int:

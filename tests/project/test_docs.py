@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +25,7 @@ TOURS = (
     "filing.md",
     "sheets.md",
     "http.md",
+    "service.md",
 )
 ANYTHING = "..."
 
@@ -50,7 +53,10 @@ def done(command: str) -> Ran:
     program, *words = shlex.split(command, comments=True)
     if program == "csid":
         return run(*words)
-    ended = subprocess.run([program, *words], capture_output=True, text=True)
+    if program == "python":
+        program = sys.executable
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    ended = subprocess.run([program, *words], capture_output=True, text=True, env=environment)
     return Ran(ended.returncode, ended.stdout, ended.stderr)
 
 

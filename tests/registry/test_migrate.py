@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import shutil
 import signal
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import lmdb
@@ -30,6 +32,7 @@ from tests.support import version_1
 from tests.support.commands import Node
 from tests.support.killed import Say, all_said, finished, killed_after, moments, start
 from tests.support.registering import CLASS, OTHER, OWNER, PLACE, identifier
+from tests.support.servers import alive
 
 ASKED = Asked(Actor("li", Role.ADMINISTRATOR), "")
 FACTS = "--endpoint", "https://gw.a.example.cn:8443"
@@ -207,6 +210,105 @@ def test_a_directory_that_is_open_is_not_migrated(old: Node) -> None:
         "lock.mdb",
     ]
     assert old.run("migrate").code == 0
+
+
+def write_late(say: Say, data: Path) -> None:
+    """Have a directory open as a command of version 1 has, and write to it as soon as one may."""
+    with lmdb.open(str(data), max_dbs=32) as environment:
+        say("open")
+        database = environment.open_db(b"tree")
+        (_, key, blob), *_ = (
+            row
+            for row in version_1.rows()
+            if row[0] == b"tree" and row[1][7] == 2 and len(row[1]) > 8
+        )
+        with environment.begin(write=True, db=database) as txn:
+            say("writes")
+            txn.put(key[:8] + b"new\0", blob)
+
+
+def migrate_beside(say: Say, data: Path) -> None:
+    """Migrate while others have it open; say how far that is."""
+    migrate(
+        data,
+        ASKED,
+        lambda what, done, _: say(f"{what} {done}"),
+        waiting=lambda process: say(f"waits {process}"),
+    )
+
+
+def until(said: Iterable[bytes], word: str) -> str:
+    """The next line that begins with a word."""
+    return next(line.decode() for line in said if line.startswith(word.encode())).rstrip()
+
+
+def test_it_is_migrated_while_others_answer_from_it(old: Node) -> None:
+    before = records_of_old(old.data)
+    user = start(be_open, old.data)
+    assert user.said.readline() == b"open\n"
+    beside = start(migrate_beside, old.data)
+    try:
+        # Here the old server answers on, from the old data, which are in use until it ends.
+        assert until(beside.said, "waits") == f"waits {user.process.pid}"
+        with OldData(old.data, alone=False) as found:
+            assert found.version() == "1"
+        assert alive(user.process.pid)
+    finally:
+        user.process.kill()
+        all_said(user)
+    finished(beside)
+    assert records_of(old.data) == before
+    assert_sound(old.data)
+    assert not (old.data / "migrating").exists()
+
+
+def test_nobody_writes_while_it_waits_and_nothing_that_is_written_is_lost(old: Node) -> None:
+    user = start(be_open, old.data)
+    assert user.said.readline() == b"open\n"
+    beside = start(migrate_beside, old.data)
+    until(beside.said, "waits")
+    writer = start(write_late, old.data)
+    assert writer.said.readline() == b"open\n"
+    user.process.kill()
+    all_said(user)
+    # The writer is waited for as well, and its turn does not come: it is ended, as it should be.
+    assert not select.select([writer.said], [], [], 0.3)[0]
+    assert alive(beside.process.pid)
+    beside.process.kill()
+    all_said(beside)
+    assert until(writer.said, "writes") == "writes"
+    all_said(writer)
+    before = records_of_old(old.data)
+    finished(start(migrate_beside, old.data))  # what was made ready is of other data: made anew
+    assert records_of(old.data) == before
+
+
+def test_what_is_ready_is_not_made_again(old: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = records_of_old(old.data)
+    user = start(be_open, old.data)
+    assert user.said.readline() == b"open\n"
+    beside = start(migrate_beside, old.data)
+    until(beside.said, "waits")
+    for process in (beside, user):
+        process.process.kill()
+        all_said(process)
+    monkeypatch.setattr(run, "_Migration", None)
+    assert old.must("migrate", "--json")
+    assert records_of(old.data) == before
+    assert_sound(old.data)
+
+
+def test_the_command_says_whom_it_waits_for(old: Node) -> None:
+    user = start(be_open, old.data)
+    assert user.said.readline() == b"open\n"
+    ending = threading.Timer(1.0, user.process.kill)
+    ending.start()
+    ran = old.run("migrate", "--while-serving")
+    ending.join()
+    all_said(user)
+    assert ran.code == 0
+    assert f"as soon as process {user.process.pid} has ended" in ran.err
+    assert_sound(old.data)
 
 
 def use_alone(say: Say, data: Path) -> None:

@@ -48,12 +48,12 @@ class Interface:
 @contextlib.contextmanager
 def offered(node: Node, folder: Path, tls: bool = False, more: str = "") -> Iterator[Interface]:
     """A node that runs, with its interface on a free port; ``more``: lines of the section."""
-    lines = ["[http]", 'listen = "127.0.0.1:0"', more]
+    lines = ["[http]", 'listen = "127.0.0.1:0"']
     shown = None
     if tls:
         shown, key = certificate(folder, "interface")
         lines += [f'tls-cert = "{shown}"', f'tls-key = "{key}"']
     file = folder / "csid.toml"
-    file.write_text("\n".join(lines))
+    file.write_text("\n".join([*lines, more]))
     with serving(node.data, "--config", str(file)) as server:
         yield Interface(node, server, shown)

@@ -10,13 +10,12 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from registry.rules.acting import Asker
+from registry.rules.acting import Acting, Peer, nothing_said
 from registry.rules.decision import Decision
 from registry.rules.requests import Assign, Request
 from registry.rules.status import Status
 from registry.writer import protocol
 from registry.writer.address import Place, connect
-from registry.writer.admission import Admission
 from registry.writer.commit import Outcomes
 from registry.writer.protocol import Frames
 from registry.writer.server import Server
@@ -51,7 +50,10 @@ class Work:
             for requests in waiting
         ]
 
-    def perform(self, asker: Asker, name: str, args: Any) -> Any:
+    def acting(self, peer: Peer) -> Acting:
+        return Acting(peer, peer.uid, nothing_said, lambda _: "us")
+
+    def perform(self, by: Acting, name: str, args: Any) -> Any:
         self.log.append(name)
         return self.units[name](args)
 
@@ -68,7 +70,7 @@ def looping(folder: Path, work: Work, most: int = 64) -> Iterator[Server]:
     place = Place(folder)
     assert place.taken()
     counters = memoryview(bytearray(64)).cast("Q")
-    server = Server(work, counters, most, Admission(folder))
+    server = Server(work, counters, most)
     server.listen(place.listen(), protocol.hello(found.data))
     thread = Thread(target=server.run, args=(lambda: 0.01,))
     thread.start()

@@ -29,7 +29,8 @@ import json, resource, sys
 from pathlib import Path
 from csid.errors import CsidError
 from resolver.server import kinds
-from registry.writer.kind import WRITER
+from resolver.server.kinds import Settings
+from gateway.writing import kind_of
 from resolver.server.child import Timing
 from resolver.server.notices import tell
 from resolver.server.sockets import listen_address
@@ -43,8 +44,8 @@ def ready(bound):
     print("ready: udp+tcp", *bound, sep=" ", end=",\\n", flush=True)
 try:
     listen = [listen_address(one) for one in listen]
-    further = [WRITER] if writer else []
-    serve(Path(data), listen, workers, "", ready, Timing(*timing), further)
+    further = [kind_of(Path(data, "none.toml"))] if writer else []
+    serve(Path(data), listen, workers, Settings(), ready, Timing(*timing), further)
 except CsidError as error:
     tell(str(error))
     sys.exit(2)

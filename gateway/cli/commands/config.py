@@ -7,9 +7,18 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from gateway.cli import options
+from gateway import language
+from gateway.acting import group_id, known_of
+from gateway.cli import options, output
+from gateway.configuration.between import configured_of
+from gateway.configuration.contradictions import contradictions
 from gateway.configuration.load import load
 from gateway.configuration.show import example, shown
+from gateway.configuration.values import ConfigurationError
+from registry.network.configured import by_commands, steps
+from registry.network.wanted import Configured
+from resolver.store.access import has_data
+from resolver.store.environment import Store
 
 
 def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
@@ -19,9 +28,13 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     check = actions.add_parser(
         "check",
         help="tell whether it can be used 校验",
-        description="Tell whether the configuration can be used; exits with 2 if it cannot. 校验",
+        description="Tell whether the configuration can be used 校验: each option, and all of them "
+        "together. Where its data directory is there, also what a server will change of keys and "
+        "zones when it reads it, and what commands have made of them, which stays. Exit code: 0 it "
+        "can be used, 2 it cannot.",
     )
     options.add_config(check)
+    check.add_argument("--data", type=Path, help=argparse.SUPPRESS)
     check.set_defaults(run=run_check)
     show = actions.add_parser(
         "show",
@@ -40,9 +53,29 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 
 def run_check(args: argparse.Namespace) -> int:
     """Read it; errors tell what is wrong."""
-    load(args.config)
-    print("the configuration can be used 配置有效")
-    return 0
+    found = load(args.config)
+    known_of(found)
+    if found.node.group:
+        group_id(found.node.group, "[node] group")
+    wrong = list(contradictions(found))
+    for one in wrong[:-1]:
+        output.complain(one)
+    if wrong:
+        raise ConfigurationError(wrong[-1])
+    print(language.shown("the configuration can be used 配置有效"))
+    data = args.data or found.node.data
+    if data is not None and has_data(data):
+        _compare(data, configured_of(found))
+    return output.EXIT_OK
+
+
+def _compare(data: Path, wanted: Configured) -> None:
+    """Tell how the keys and zones of a data directory stand to those of the configuration."""
+    with Store.open(data) as store, store.read() as read:
+        for step in steps(read, wanted):
+            output.out.print(f"尚未生效 not yet, with SIGHUP: {step.what}", markup=False)
+        for what in by_commands(read, wanted):
+            output.out.print(f"由命令设置 by a command, stays: {what}", markup=False)
 
 
 def run_show(args: argparse.Namespace) -> int:

@@ -10,8 +10,10 @@ from csid.errors import CsidError
 from csid.identifier import fold, parse
 from csid.moments import iso
 from csid.record import Record, decode
+from csid.vocabulary import STATES
 from gateway.cli import options, output, request, zone_diff
 from gateway.cli.commands import lock, transfer
+from gateway.language import shown, term
 from registry.rules.decision import Decision
 from registry.rules.filing import read_receipt
 from registry.rules.requests import TakeReceipt
@@ -133,9 +135,9 @@ def run_history(args: argparse.Namespace) -> int:
             output.print_json(json_of(change.index, change.leaf))
         return output.EXIT_OK
     for change in changes:
-        print(_line(change.index, change.leaf, subject))
+        print(shown(_line(change.index, change.leaf, subject)))
         for one in zone_diff.shown(change.leaf):
-            print(f"    {one}")
+            print(f"    {shown(one)}")
     return output.EXIT_OK
 
 
@@ -178,7 +180,8 @@ def _state(leaf: LogEntry) -> str:
     record = _record(leaf)
     if record is None:
         return ""
-    return "superseded" if leaf.to and leaf.kind != TakeReceipt.kind else record.state
+    state = "superseded" if leaf.to and leaf.kind != TakeReceipt.kind else record.state
+    return term(STATES[state], state)
 
 
 def _beside(leaf: LogEntry) -> str:

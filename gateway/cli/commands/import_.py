@@ -46,7 +46,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         "--ttl",
         type=options.ttl,
         metavar="SECONDS",
-        help="of the names; without it new ones have 300, and others keep theirs 生存时间",
+        help="of the names; without it new ones have 300, and others keep theirs 缓存时间",
     )
     parser.add_argument(
         "--encoding",
@@ -95,8 +95,13 @@ def run_import(args: argparse.Namespace) -> int:
         wrong.require_usable(args.wrong, args.file)
     reading = Reading(args.on or today)
     folder = None if args.dry_run else args.data
+    opened = (
+        Registry.open(args.data)
+        if args.dry_run
+        else acting.open_for_writing(args, sync=not args.no_sync)
+    )
     with (
-        Registry.open(args.data, writable=not args.dry_run, sync=not args.no_sync) as registry,
+        opened as registry,
         ExitStack() as stack,
     ):
         given = source.opened(args.file, args.encoding, args.sheet, folder, stack)

@@ -17,7 +17,6 @@ from gateway.cli import acting, options, output
 from gateway.cli.hidden import hide
 from registry.network.rights import ADD_KEY, REMOVE_KEY
 from registry.rules.case import CHINA
-from registry.service import Registry
 from registry.zones.asked import Asked
 from resolver.store.environment import Store
 from resolver.sync.settings import KEYS, KeyRow, key_row
@@ -151,7 +150,7 @@ def run_add(args: argparse.Namespace) -> int:
     is_made = not secret
     secret = secret or secrets.token_bytes(full)
     asked = Asked(acting.actor_of(args), "").told()
-    with Registry.open(args.data, writable=True) as registry:
+    with acting.open_for_writing(args) as registry:
         is_new = registry.perform(ADD_KEY, (asked, name, algorithm, secret, args.until))
     shown = names.to_text(name)
     if not is_made and len(secret) < full:
@@ -228,7 +227,7 @@ def run_remove(args: argparse.Namespace) -> int:
     """Remove a key; exit code 1 if it is kept, for something names it."""
     name = names.from_text(args.name.lower())
     asked = Asked(acting.actor_of(args), "").told()
-    with Registry.open(args.data, writable=True) as registry:
+    with acting.open_for_writing(args) as registry:
         uses = registry.perform(REMOVE_KEY, (asked, name, args.force))
     shown = names.to_text(name)
     if args.json:

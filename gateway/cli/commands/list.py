@@ -10,6 +10,7 @@ from typing import Any, Final
 from csid.moments import iso
 from csid.record import decode
 from gateway.cli import conditions, options, output
+from gateway.language import shown
 from registry.service import Registry
 from registry.tables.enums import WORDS
 from registry.tables.search import Found, find
@@ -75,7 +76,7 @@ def _print_json(found: Iterator[Found]) -> None:
 
 def _print_lines(found: Iterator[Found]) -> None:
     for one in found:
-        print("  ".join(filter(None, _cells(one))))
+        print("  ".join(map(shown, filter(None, _cells(one)))))
 
 
 def _print_table(found: Iterator[Found]) -> None:

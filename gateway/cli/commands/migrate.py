@@ -16,8 +16,9 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         description="Bring a data directory of schema version 1 up to version 2 升级数据目录. The "
         "new data is made beside the old and takes its place at the end; the old file is kept. "
         "Interrupted or killed, it leaves the old data as it was, and given again it goes on. "
-        "Nobody else may use the directory meanwhile. Exit code: 0 it is up to date; 1 the old "
-        "data is not what its audit log says, nothing was migrated; 2 could not be done.",
+        "Nobody else may use the directory meanwhile, unless --while-serving is given. Exit code: "
+        "0 it is up to date; 1 the old data is not what its audit log says, nothing was migrated; "
+        "2 could not be done.",
     )
     options.add_data(parser)
     parser.add_argument("--reason", default="", metavar="TEXT", help="why; kept for ever 事由")
@@ -25,6 +26,12 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         "--dry-run",
         action="store_true",
         help="only look whether it can be done; the directory may be in use 试运行",
+    )
+    parser.add_argument(
+        "--while-serving",
+        action="store_true",
+        help="while an older csid serve answers from it, and nobody writes; when all is ready, "
+        "wait for it to be ended 服务期间升级",
     )
     options.add_json(parser)
     acting.add_actor(parser)
@@ -41,7 +48,20 @@ def run_migrate(args: argparse.Namespace) -> int:
                 bar.expect(whole)
                 bar.show(done, f"{done:,}/{whole:,} {what}")
 
-            migrated = migrate(args.data, asked, on_progress, keep=not args.dry_run)
+            def on_wait(process: str) -> None:
+                output.err.print(
+                    f"新数据已就绪 the new data is ready; it takes its place as soon as process "
+                    f"{process} has ended: end csid serve now, and start the new one behind this",
+                    markup=False,
+                )
+
+            migrated = migrate(
+                args.data,
+                asked,
+                on_progress,
+                keep=not args.dry_run,
+                waiting=on_wait if args.while_serving else None,
+            )
     except KeyboardInterrupt:
         output.complain(
             "已中断 interrupted: the old data is in use as before; give it again to go on"

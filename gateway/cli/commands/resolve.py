@@ -229,7 +229,7 @@ def print_table(answer: Answer, suffix: str | None, server: str, held: Sequence[
         rows.append(("结果 Result", "标识不存在 no such identifier (NXDOMAIN)"))
     else:
         rows.append(("结果 Result", "无记录 the name exists and holds no record"))
-    rows.append(("生存时间 TTL", f"{answer.ttl} s"))
+    rows.append(("缓存时间 TTL", f"{answer.ttl} s"))
     rows.append(
         (
             "应答 Answer",

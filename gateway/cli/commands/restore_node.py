@@ -64,6 +64,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         help="also if verification finds something, where there is nothing better 有误亦恢复",
     )
     options.add_json(parser)
+    options.add_config(parser)
     acting.add_actor(parser)
     parser.set_defaults(run=run_restore_node)
 

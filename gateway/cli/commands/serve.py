@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import socket
-from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Sequence
 from pathlib import Path
 
 from csid.address import Address
 from gateway.cli import options
+from gateway.cli.serving import Serving
 from gateway.cli.version import version
 from gateway.configuration import values
-from gateway.configuration.actors import known
-from gateway.configuration.load import load
-from gateway.configuration.sections import WORKERS_MAX, Configuration, Http, Serve, workers_here
-from gateway.http.kind import kind_of, require_safe
-from registry.sync.kind import SYNC
-from registry.writer import admission
-from registry.writer.kind import WRITER
-from resolver.server import notices, rate_limit, supervisor, tap
-from resolver.server.credentials import Credentials, CredentialsError
-from resolver.server.kinds import TCP_SERVER, UDP_WORKER
-from resolver.server.sockets import bind_tls, listen_address
+from gateway.configuration.sections import WORKERS_MAX, Serve, workers_here
+from resolver.server import privileges, service_manager, supervisor
+from resolver.server.sockets import listen_address
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -32,7 +23,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "serve",
         help="answer over UDP and TCP 启动解析服务",
         description="Answer over UDP and TCP until SIGTERM or Ctrl-C. SIGHUP opens the data "
-        "directory anew, SIGUSR1 prints what each process has done. 启动解析服务",
+        "directory anew and reads configuration and certificates again, SIGUSR1 prints what each "
+        "process has done. Exit code: 0 it was told to end, 2 it could not start, or not go on. "
+        "启动解析服务",
     )
     options.add_data(parser)
     parser.add_argument(
@@ -72,84 +65,53 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="N",
         help="UDP processes per address 每个地址的工作进程数 (one per core)",
     )
+    parser.add_argument(
+        "--user",
+        metavar="NAME",
+        help="once all sockets are there, be this user and no longer root 绑定端口后切换到的用户",
+    )
     parser.add_argument("--nsid", type=_nsid, metavar="TEXT", help="name of this server (RFC 5001)")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve; returns when ended by a signal."""
-    found = load(arguments.config)
-    notices.log_as(found.log.format, found.log.level)
-    given = {
-        option.name: value
-        for option in fields(Serve)
-        if (value := getattr(arguments, option.name)) is not None
-    }
-    said = replace(found.serve, **given)
-    return _serve(arguments.data, said, found.http, _added(found, said.nsid))
-
-
-def _added(found: Configuration, nsid: str) -> dict[str, list[str]]:
-    """Further options of processes, by their kind."""
-    added: dict[str, list[str]] = {UDP_WORKER: [], TCP_SERVER: []}
-    limit, dnstap = found.rate_limit, found.dnstap
-    if limit.per_second:
-        limits = rate_limit.Limits(**{one.name: getattr(limit, one.name) for one in fields(limit)})
-        added[UDP_WORKER] += ["--rate-limit", rate_limit.packed(limits)]
-    if dnstap.to:
-        identity = nsid or socket.gethostname()
-        told = tap.Told(dnstap.to, dnstap.queries, dnstap.answers, identity, f"csid {version()}")
-        for options_of in added.values():
-            options_of += ["--dnstap", tap.packed(told)]
-    if found.actor:
-        added[WRITER.name] = ["--actors", admission.packed(known(found))]
-    return added
-
-
-def _serve(data: Path, said: Serve, http: Http, added: Mapping[str, Sequence[str]]) -> int:
-    require_safe(http)
-    workers = said.workers or workers_here()
-
-    def ready(bound: Sequence[Address]) -> None:
-        where = " ".join(map(str, bound[: len(said.listen)]))
-        if len(bound) > len(said.listen):
-            where += " tls " + " ".join(map(str, bound[len(said.listen) :]))
-        if interfaces:
-            where += " http " + " ".join(str(one.address) for one in interfaces)
-        count = f"{workers} worker{'s'[: workers != 1]}"
-        with contextlib.suppress(OSError):  # whoever started it may not care
-            print(f"ready: udp+tcp {where}, {count}, data {data}", flush=True)
-
+    manager = service_manager.manager_here()
     with contextlib.ExitStack() as opened:
-        interfaces = [bind_tls(address) for address in http.listen]
-        for one in interfaces:
-            opened.callback(one.close)
-        further = (kind_of(http, interfaces),) if interfaces else ()
+        opened.callback(manager.close)
+        serving = opened.enter_context(contextlib.closing(Serving(arguments)))
+        said = serving.found.serve
+        user = privileges.account(said.user) if said.user else None
+        workers = said.workers or workers_here()
+
+        def ready(bound: Sequence[Address]) -> None:
+            plain, tls = bound[: len(said.listen)], bound[len(said.listen) :]
+            where = {"udp+tcp": plain, "tls": tls} | serving.interfaces()
+            listed = " ".join(
+                f"{name} {' '.join(map(str, at))}" for name, at in where.items() if at
+            )
+            count = f"{workers} worker{'s'[: workers != 1]}"
+            with contextlib.suppress(OSError):  # whoever started it may not care
+                print(f"ready: {listed}, {count}, data {arguments.data}", flush=True)
+
+        def all_bound() -> None:
+            if user is not None:
+                privileges.become(user, arguments.data)
+
         supervisor.serve(
-            data,
+            arguments.data,
             said.listen,
             workers,
-            said.nsid,
+            serving.settings(),
             ready,
-            further=(WRITER, SYNC, *further),
-            tls=_tls(said, opened),
+            further=serving.kinds(),
+            tls=(said.listen_tls, serving.credentials) if serving.credentials else None,
             software=version(),
-            added=added,
+            reread=serving.reread,
+            manager=manager,
+            all_bound=all_bound,
         )
     return 0
-
-
-def _tls(said: Serve, opened: contextlib.ExitStack) -> tuple[Sequence[Address], Credentials] | None:
-    """Where to listen for TLS, and what to show there."""
-    if not said.listen_tls:
-        if said.tls_cert or said.tls_key or said.tls_client_ca:
-            raise CredentialsError("certificates without --listen-tls: say where they are shown")
-        return None
-    if not said.tls_cert:
-        raise CredentialsError("--listen-tls needs --tls-cert, and --tls-key if that has no key")
-    credentials = Credentials(said.tls_cert, said.tls_key or said.tls_cert, said.tls_client_ca)
-    opened.callback(credentials.close)
-    return said.listen_tls, credentials
 
 
 def _workers(text: str) -> int:

@@ -48,8 +48,8 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
         "transfer",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Give identifiers to another owner 转移. Each gets a new identifier, to which "
-        "the old one leads;\ngiven back, it has its old one again.\n\n"
+        description="Give identifiers to another owner 转移. Each gets a new identifier, to which\n"
+        "the old one leads; given back, it has its old one again.\n\n"
         "  csid transfer ID|PREFIX --to OWNER   an administrator alone 管理员直接转移;\n"
         "                                       interrupted, it goes on when given again\n"
         "  csid transfer offer ID --to OWNER    its owner offers it 提出\n"

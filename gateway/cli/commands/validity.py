@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from csid.identifier import parse
 from csid.vocabulary import PHASES
-from gateway.cli import options, output, request
+from gateway.cli import acting, options, output, request
 from registry.expiring import UNIT, Swept, terms
 from registry.rules.requests import Renew, SetValidity
 from registry.rules.validity import EXPIRED, EXPIRING, Term
@@ -125,7 +125,7 @@ def run_list(args: argparse.Namespace) -> int:
 def run_sweep(args: argparse.Namespace) -> int:
     """Carry out what is due."""
     total = Swept("", 0, 0, 0)
-    with Registry.open(args.data, writable=True) as registry:
+    with acting.open_for_writing(args) as registry:
         while True:
             piece = Swept(*registry.perform(UNIT, total.cursor))
             total = Swept(piece.cursor, *(a + b for a, b in zip(total[1:], piece[1:], strict=True)))

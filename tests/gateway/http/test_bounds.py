@@ -12,20 +12,23 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
 from gateway.http import app
+from gateway.http.connections import HEAD_SECONDS
 from gateway.http.limits import MOST_CALLERS, Limits
 from gateway.http.problems import Problem
-from gateway.http.process import HEAD_SECONDS
 from tests.support.commands import Node
 from tests.support.interface import Interface, offered
 from tests.support.registering import OWNER, identifier
 from tests.support.servers import eventually
 
+PLACES = 5
 MARGIN = 5.0  # seconds, on a busy machine
+LONG_HEAD = b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 100_000
 HEADS = (b"", b"G", b"GET /v1/openapi.json HTTP/1.1\r\nHost: x\r\nX: ")
 
 
@@ -33,7 +36,7 @@ HEADS = (b"", b"G", b"GET /v1/openapi.json HTTP/1.1\r\nHost: x\r\nX: ")
 def interface(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Interface]:
     node = Node(tmp_path / "node")
     node.accredit(OWNER)
-    with offered(node, tmp_path, tls=request.param) as found:
+    with offered(node, tmp_path, tls=request.param, more=f"per-address = {PLACES}") as found:
         yield found
 
 
@@ -64,6 +67,50 @@ def test_who_is_slow_with_a_head_is_left_and_others_are_served(interface: Interf
         assert time.monotonic() - began < HEAD_SECONDS + MARGIN
 
 
+@pytest.mark.parametrize(
+    ("octets", "status"),
+    [
+        (LONG_HEAD, b"431"),
+        (b"hello\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n", b"400"),
+    ],
+)
+def test_what_is_no_head_is_a_problem_and_the_end(
+    interface: Interface, octets: bytes, status: bytes
+) -> None:
+    with contextlib.ExitStack() as opened:
+        sock = connected(interface, opened)
+        sock.sendall(octets)
+        said = b""
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            while part := sock.recv(65_536):
+                said += part
+    assert said.split(b" ", 2)[1] == status
+    assert b"application/problem+json" in said
+
+
+def test_an_address_has_so_many_connections_over_tls_alone(interface: Interface) -> None:
+    with contextlib.ExitStack() as opened:
+        socks = [connected(interface, opened) for _ in range(PLACES)]
+        if interface.certificate is None:
+            with interface.client("read-only") as client:  # behind a server that ends TLS
+                assert client.get(f"/v1/owners/{OWNER}").status_code == 200
+            return
+        for sock in socks:
+            sock.sendall(b"GET /rdap/help HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert sock.recv(20).startswith(b"HTTP/1.1 200")
+        with interface.client() as client, pytest.raises(httpx.TransportError):
+            client.get("/rdap/help")
+        socks[0].close()
+        eventually("there is room again", lambda: can_ask(interface))
+
+
+def can_ask(interface: Interface) -> bool:
+    with interface.client() as client, contextlib.suppress(httpx.TransportError):
+        return client.get("/rdap/help").status_code == 200
+    return False
+
+
 def test_it_ends_with_the_node_and_is_replaced_when_it_dies(interface: Interface) -> None:
     (pid,) = interface.server.workers("gateway.http.process")
     with interface.client("registrar", "--for-owner", OWNER) as client:
@@ -75,6 +122,28 @@ def test_it_ends_with_the_node_and_is_replaced_when_it_dies(interface: Interface
         body = {"identifier": str(identifier("A001"))}
         assert client.post("/v1/identifiers", json=body).status_code == 201
         assert interface.server.stop() == 0
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_a_writer_that_ends_keeps_nobody_from_registering(
+    interface: Interface, end: signal.Signals
+) -> None:
+    with interface.client("registrar", "--for-owner", OWNER) as client:
+        for number in range(4):  # once the interface is connected to it, too
+            body = {"identifier": str(identifier(f"A01{number}"))}
+            assert client.post("/v1/identifiers", json=body).status_code == 201
+        (pid,) = interface.server.workers("gateway.writing")
+        os.kill(pid, end)
+        body = {"identifier": str(identifier("A020"))}
+        key = {"Idempotency-Key": "once"}
+
+        def registered() -> bool:
+            answer = client.post("/v1/identifiers", json=body, headers=key)
+            assert answer.status_code in (200, 201, 503), answer.text
+            return answer.status_code != 503
+
+        eventually("the next writer has it", registered)
+        assert client.get(f"/v1/identifiers/{body['identifier']}").status_code == 200
 
 
 def test_a_caller_has_a_rate_and_a_burst() -> None:

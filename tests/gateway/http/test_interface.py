@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from gateway.http.shown import ON_IDENTIFIERS
 from registry.audit import VerifierKey, check
+from registry.replay.leaves import EFFECTS
 from tests.support.commands import Node
 from tests.support.interface import Interface, offered
 from tests.support.registering import CLASS, OTHER, OWNER, PLACE, POOL, identifier
@@ -171,6 +173,49 @@ def test_a_life(desk: httpx.Client, office: httpx.Client) -> None:
     assert desk.get(f"{path}/filing").json()["receipt"] is None
 
 
+def test_owners_agree_on_a_transfer_and_lock_and_renew(
+    interface: Interface, desk: httpx.Client
+) -> None:
+    code = str(identifier("B077"))
+    at = f"/v1/identifiers/{code}"
+    assert desk.post("/v1/identifiers", json={"identifier": code}).status_code == 201
+    since = desk.get("/v1/changes", params={"limit": 1}).json()["size"]
+    locked = desk.post(f"{at}/lock", json={"locks": ["transfer"], "reason": "抵押"})
+    assert locked.status_code == 200, locked.text
+    offer = {"owner": OTHER, "code": "a code of 16 characters", "days": 2}
+    assert desk.post(f"{at}/offer", json=offer).status_code == 409
+    lifted = desk.post(f"{at}/unlock", json={"locks": ["transfer"], "of": "node"})
+    assert lifted.status_code == 403  # the node's are not the owner's to lift
+    assert desk.post(f"{at}/unlock", json={"locks": ["transfer"]}).status_code == 200
+    for until, status in (("2099-01-01", 200), ("2099-02-30", 422), ("gestern", 422)):
+        renewed = desk.post(f"{at}/renew", json={"until": until})
+        assert renewed.status_code == status, renewed.text
+    assert desk.post(f"{at}/offer", json=offer).status_code == 200
+    assert desk.post(f"{at}/cancel", json={}).status_code == 200
+    assert desk.post(f"{at}/offer", json=offer).status_code == 200
+    taken = {"owner": OTHER, "code": offer["code"]}
+    prefixes = ("--prefix", f"{OTHER}/6450/330106")
+    with interface.client("registrar", "--for-owner", OTHER, *prefixes) as other:
+        assert other.post(f"{at}/accept", json={**taken, "code": "?"}).status_code in (403, 409)
+        assert other.post(f"{at}/reject", json={"owner": OWNER}).status_code == 403
+        accepted = other.post(f"{at}/accept", json=taken)
+        assert accepted.status_code == 200, accepted.text
+        assert accepted.json()["subject"].startswith(f"{OTHER}/")
+    with interface.client("read-only") as reader:
+        page = reader.get("/v1/changes", params={"since": since, "limit": 100}).json()
+    kinds = [one["kind"] for one in page["items"] if one["subject"] == code]
+    assert kinds == ["renew", "transfer.accept"]  # what everybody may follow
+
+
+def test_the_feed_has_every_change_that_has_a_record() -> None:
+    of_identifiers = {
+        kind
+        for kind, step in EFFECTS.items()
+        if step.__module__ in ("registry.replay.identifiers", "registry.replay.handover")
+    }
+    assert of_identifiers - {"filing.move", "take.subtree"} == ON_IDENTIFIERS
+
+
 def test_a_batch_has_a_result_for_each_item(desk: httpx.Client) -> None:
     codes = [str(identifier(f"F{number:03}")) for number in range(450)]
     items: list[object] = [{"op": "assign", "identifier": code} for code in codes]
@@ -298,6 +343,18 @@ def test_what_is_no_request_is_a_problem(desk: httpx.Client, body: bytes, status
     problem = answer.json()
     assert problem["status"] == status
     assert problem["title"] and problem["title_zh"] and problem["detail"]
+
+
+def test_a_problem_is_told_in_the_language_that_is_asked_for(desk: httpx.Client) -> None:
+    body = {"identifier": 1}
+    chinese = desk.post("/v1/identifiers", json=body, headers={"Accept-Language": "zh-CN,en;q=0.5"})
+    english = desk.post("/v1/identifiers", json=body, headers={"Accept-Language": "en"})
+    assert "应为" in chinese.json()["detail"]
+    assert chinese.headers["Content-Language"] == "zh"
+    assert "expected" in english.json()["detail"]
+    assert "Content-Language" not in english.headers
+    same = ("type", "status", "title", "title_zh")
+    assert [chinese.json()[one] for one in same] == [english.json()[one] for one in same]
 
 
 def test_what_is_not_there_is_a_problem(desk: httpx.Client) -> None:

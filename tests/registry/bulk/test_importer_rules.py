@@ -16,7 +16,6 @@ from csid.protocol import CNAME
 from registry.bulk import intake
 from registry.bulk.csv_stream import Fault
 from registry.bulk.importer import Import, Tally
-from registry.rules.acting import OWN
 from registry.rules.requests import AddPool, Assign, Retire, UpdateOwner
 from registry.rules.status import Status
 from registry.service import Registry
@@ -27,6 +26,7 @@ from tests.support import trees
 from tests.support.books import ORIGIN, SUFFIX, ask, create, opened, resolved, serial
 from tests.support.importing import READING, desk_of, run_through, work_on
 from tests.support.registering import (
+    ADMINISTRATOR,
     AUDITOR,
     CLASS,
     FOREIGN,
@@ -192,7 +192,7 @@ def test_a_unit_that_was_undone_is_undone_in_memory_too(registry: Registry) -> N
                 pytest.raises(KeyError),
                 desk_of(registry).batch(registry.store, 1_780_000_000) as batch,
             ):
-                intake.take(batch, intake.Task(*args), OWN, time.monotonic, [])
+                intake.take(batch, intake.Task(*args), ADMINISTRATOR, time.monotonic, [])
                 raise KeyError
         return registry.perform(name, args)
 

@@ -1,112 +1,197 @@
-"""Who acts: the operating system and the configuration say so, and not who asks."""
+"""Who acts: the one rule, over everything that can be said of a process, configured and claimed."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.rules.acting import OWN, ActingError, Asker, Known, asker_of
+from registry.rules.acting import (
+    ROLES,
+    Acting,
+    ActingError,
+    Claim,
+    Identity,
+    Known,
+    Peer,
+    actor_of,
+    true_actor,
+)
+from registry.rules.decision import Refusal
 from registry.rules.requests import Actor, Role
-from registry.writer.admission import Admission, packed, unpacked
+from registry.rules.status import Status
 from tests.support.registering import OTHER, OWNER
 
-ZHANG = Known("张三", Role.REGISTRAR, OWNER, 1000, None, False)
-DESK = Known("desk", Role.AUDITOR, "", None, 50, True)
-BOTH = Known("both", Role.ADMINISTRATOR, "", 1001, 50, False)
-KNOWN = (ZHANG, BOTH, DESK)
-OWNS = {0, 70}  # root, and whose the data are
+KEEPER, ZHANG, LI, STRANGER = 900, 1_001, 1_002, 1_003
+STAFF, CLERKS = 50, 60
+LOGINS = {0: "root", KEEPER: "csid", ZHANG: "zhang", LI: "li"}
 
 
-def asker(uid: int, *groups: int) -> Asker:
-    return asker_of(uid, groups[0] if groups else uid, set(groups), KNOWN, OWNS)
+NOTHING = Claim()
 
 
-@pytest.mark.parametrize("uid", sorted(OWNS))
-@pytest.mark.parametrize("role", Role)
-def test_root_and_whose_the_data_are_may_act_for_all(uid: int, role: Role) -> None:
-    actor = asker(uid).actor("王", role.value, "")
-    assert actor == Actor("王", role, "", f"{uid}/{uid}")
+def login(uid: int) -> str:
+    return LOGINS.get(uid, "")
 
 
-def test_whom_nobody_knows_is_nobody() -> None:
-    with pytest.raises(ActingError, match="user/group 1002/7 is nobody here"):
-        asker(1002, 7).actor("王", "read-only", "")
+def peer(uid: int, *groups: int) -> Peer:
+    return Peer(uid, uid, frozenset(groups))
 
 
-def test_who_is_known_acts_as_the_configuration_says() -> None:
-    assert asker(1000).actor("张三", "registrar", OWNER) == Actor(
-        "张三", Role.REGISTRAR, OWNER, "1000/1000"
-    )
+ADMINISTRATOR = Known("张三", Role.ADMINISTRATOR, uid=ZHANG)
+PORTAL = Known("门户", Role.READER, acts_for=frozenset({Role.REGISTRAR}), uid=LI)
+OF_GROUP = Known("", Role.AUDITOR, gid=STAFF)
+ONE_OWNER = Known("代办", Role.REGISTRAR, OWNER, frozenset({Role.REGISTRAR}), gid=CLERKS)
+KNOWN = (OF_GROUP, ADMINISTRATOR, PORTAL, ONE_OWNER)
+
+
+def decided(who: Peer, claim: Claim = NOTHING, known: tuple[Known, ...] = KNOWN) -> Actor | Refusal:
+    return actor_of(who, known, KEEPER, claim, login)
 
 
 @pytest.mark.parametrize(
-    "claim",
+    ("who", "claim", "expected"),
     [
-        ("张三", "administrator", ""),
-        ("张三", "node", ""),
-        ("张三", "registrar", OTHER),
-        ("张三", "registrar", ""),
-        ("李四", "registrar", OWNER),
+        # Without a claim: the user before the groups, then the first group that is named.
+        (peer(ZHANG, STAFF), Claim(), Actor("张三", Role.ADMINISTRATOR, "", "1001/1001")),
+        (peer(LI), Claim(), Actor("门户", Role.READER, "", "1002/1002")),
+        (peer(STRANGER, STAFF), Claim(), Actor("uid 1003", Role.AUDITOR, "", "1003/1003")),
+        (Peer(KEEPER, STAFF), Claim(), Actor("csid", Role.AUDITOR, "", "900/50")),
+        (peer(STRANGER, CLERKS), Claim(), Actor("代办", Role.REGISTRAR, OWNER, "1003/1003")),
+        # What one is may be said.
+        (peer(ZHANG), Claim("张三"), Actor("张三", Role.ADMINISTRATOR, "", "1001/1001")),
+        (peer(LI), Claim("", Role.READER), Actor("门户", Role.READER, "", "1002/1002")),
+        # Another is believed where that is configured, and stands beside the true one.
+        (
+            peer(LI),
+            Claim("王", Role.REGISTRAR, OTHER),
+            Actor("王", Role.REGISTRAR, OTHER, "1002/1002 门户"),
+        ),
+        (
+            peer(STRANGER, CLERKS),
+            Claim("王"),
+            Actor("王", Role.REGISTRAR, OWNER, "1003/1003 代办"),
+        ),
+        # Else it is refused.
+        (peer(ZHANG), Claim("王"), Status.ROLE_MAY_NOT),
+        (peer(ZHANG), Claim("", Role.REGISTRAR, OWNER), Status.ROLE_MAY_NOT),
+        (peer(LI), Claim("王"), Status.ROLE_MAY_NOT),
+        (peer(LI), Claim("王", Role.ADMINISTRATOR), Status.ROLE_MAY_NOT),
+        (peer(LI), Claim("", Role.NODE, OWNER), Status.ROLE_MAY_NOT),
+        (peer(STRANGER, CLERKS), Claim("王", Role.REGISTRAR, OTHER), Status.OWNER_NOT_YOURS),
+        (peer(STRANGER, CLERKS), Claim("", None, OTHER), Status.OWNER_NOT_YOURS),
+        # Nobody, also root and who owns the directory, where others are configured.
+        (peer(STRANGER), Claim(), Status.ROLE_MAY_NOT),
+        (peer(0), Claim("root", Role.ADMINISTRATOR), Status.ROLE_MAY_NOT),
+        (peer(KEEPER), Claim(), Status.ROLE_MAY_NOT),
+        # A process of the node hands on what others have asked.
+        (
+            Peer(KEEPER, KEEPER, is_node=True),
+            Claim("token/a", Role.REGISTRAR, OWNER),
+            Actor("token/a", Role.REGISTRAR, OWNER, "900/900"),
+        ),
+        (
+            Peer(KEEPER, KEEPER, is_node=True),
+            Claim("zj", Role.NODE, OWNER),
+            Actor("zj", Role.NODE, OWNER, "900/900"),
+        ),
     ],
 )
-def test_a_claim_is_refused_of_who_does_not_act_for_others(claim: tuple[str, str, str]) -> None:
-    with pytest.raises(ActingError, match="acts for others only if"):
-        asker(1000).actor(*claim)
-
-
-def test_a_claim_of_who_acts_for_others_is_written_down_beside_the_true_name() -> None:
-    actor = asker(9, 8, 50).actor("王", "registrar", OWNER)
-    assert actor == Actor("王", Role.REGISTRAR, OWNER, "9/8 desk")
-    assert asker(9, 50).actor("desk", "auditor", "").peer == "9/50"
-
-
-def test_nobody_acts_for_a_node_of_the_network() -> None:
-    with pytest.raises(ActingError):
-        asker(9, 50).actor("node", "node", "")
-
-
-def test_where_user_and_group_are_named_both_have_to_be_so() -> None:
-    assert asker(1001, 50).actor("both", "administrator", "").name == "both"
-    with pytest.raises(ActingError, match="nobody"):
-        asker(1001, 51).actor("both", "administrator", "")
-
-
-def test_the_configuration_goes_before_whose_the_data_are() -> None:
-    only = Known("root", Role.READER, "", 0, None, False)
-    with pytest.raises(ActingError):
-        asker_of(0, 0, {0}, (only,), OWNS).actor("root", "administrator", "")
-
-
-def test_processes_of_the_node_itself_are_believed_whatever_the_configuration_says(
-    tmp_path: Path,
+def test_who_acts_where_actors_are_configured(
+    who: Peer, claim: Claim, expected: Actor | Status
 ) -> None:
-    only = Known("service", Role.READER, "", 900, None, False)
-    asked = Admission(tmp_path, (only,), {900}).asker(900, 900, ())
-    assert asked.actor("zhejiang", "node", "zhejiang").peer == "900/900"
-    with pytest.raises(ActingError):
-        Admission(tmp_path, (only,)).asker(900, 900, ()).actor("zhejiang", "node", "zhejiang")
+    found = decided(who, claim)
+    assert (found.status if isinstance(found, Refusal) else found) == expected
 
 
-def test_a_role_that_there_is_not_is_none() -> None:
-    with pytest.raises(ValueError, match="king"):
-        OWN.actor("王", "king", "")
+@pytest.mark.parametrize("uid", [0, KEEPER])
+def test_without_a_configuration_the_owner_and_root_may_act_for_others(uid: int) -> None:
+    own = Actor(LOGINS[uid], Role.ADMINISTRATOR, "", f"{uid}/{uid}")
+    assert decided(peer(uid), known=()) == own
+    for role in Role:
+        claimed = decided(peer(uid), Claim("王", role, OWNER), ())
+        assert claimed == Actor("王", role, OWNER, f"{uid}/{uid}")
 
 
-@given(
-    st.lists(
-        st.builds(
-            Known,
-            st.text(),
-            st.sampled_from(Role),
-            st.text(),
-            st.none() | st.integers(0, 2**32),
-            st.none() | st.integers(0, 2**32),
-            st.booleans(),
-        )
-    )
+@pytest.mark.parametrize(
+    "claim", [Claim(), Claim("root", Role.ADMINISTRATOR), Claim("", Role.NODE)]
 )
-def test_actors_get_to_the_process_as_they_are(known: list[Known]) -> None:
-    assert unpacked(packed(known)) == tuple(known)
+def test_anybody_else_is_nobody_and_reads_what_to_write(claim: Claim) -> None:
+    refusal = decided(peer(ZHANG), claim, ())
+    assert isinstance(refusal, Refusal)
+    for word in ("user id 1001 (zhang)", "[[actor]]", 'user = "zhang"', str(KEEPER)):
+        assert word in refusal.detail
+    nameless = decided(peer(STRANGER), claim)
+    assert isinstance(nameless, Refusal) and "uid = 1003" in nameless.detail
+
+
+UIDS, GIDS = st.sampled_from([0, KEEPER, ZHANG, LI, STRANGER]), st.sampled_from([STAFF, CLERKS, 0])
+OWNERS, NAMES = st.sampled_from(["", OWNER, OTHER]), st.sampled_from(["", "张三", "王", "csid"])
+PEERS = st.builds(Peer, UIDS, GIDS, st.frozensets(GIDS), st.booleans())
+CLAIMS = st.builds(Claim, NAMES, st.none() | st.sampled_from(Role), OWNERS)
+
+
+@st.composite
+def some_known(draw: st.DrawFn) -> Known:
+    role = draw(st.sampled_from(sorted(ROLES, key=str)))
+    owner = draw(st.sampled_from([OWNER, OTHER])) if role is Role.REGISTRAR else ""
+    uid = draw(st.none() | UIDS)
+    gid = draw(GIDS) if uid is None else None
+    acts_for = draw(st.frozensets(st.sampled_from(sorted(ROLES, key=str))))
+    return Known(draw(NAMES), role, owner, acts_for, uid, gid)
+
+
+KNOWNS = st.lists(some_known(), max_size=5).map(tuple)
+
+
+@given(PEERS, KNOWNS, CLAIMS)
+def test_nobody_becomes_more_than_is_configured(
+    who: Peer, known: tuple[Known, ...], claim: Claim
+) -> None:
+    own = true_actor(who, known, KEEPER, login)
+    found = actor_of(who, known, KEEPER, claim, login)
+    if own is None:
+        assert isinstance(found, Refusal) and not who.is_node
+        assert known or who.uid not in (0, KEEPER)
+        return
+    if isinstance(found, Refusal):
+        assert claim != NOTHING
+        return
+    is_own = (found.name, found.role, found.owner) == (own.name, own.role, own.owner)
+    assert found.peer.startswith(f"{who.uid}/{who.gid}")
+    for said, got in zip(claim, (found.name, found.role, found.owner), strict=True):
+        assert not said or said == got
+    if not is_own:
+        assert found.role in own.acts_for
+        assert own.role is not Role.REGISTRAR or found.owner == own.owner
+        assert (own.name in found.peer) == (bool(known) and not who.is_node)
+    assert found.role is not Role.NODE or who.is_node or not known
+
+
+@given(PEERS, KNOWNS, CLAIMS)
+def test_who_claims_to_be_what_was_said_is_that_again(
+    who: Peer, known: tuple[Known, ...], claim: Claim
+) -> None:
+    """Commands ask as whom they act, and then ask as that one."""
+    found = actor_of(who, known, KEEPER, claim, login)
+    if isinstance(found, Actor):
+        again = Claim(found.name, found.role, found.owner)
+        assert actor_of(who, known, KEEPER, again, login) == found
+
+
+def test_what_is_configured_anew_holds_for_those_who_are_connected() -> None:
+    known: tuple[Known, ...] = KNOWN
+    by = Acting(peer(ZHANG), KEEPER, lambda: known, login)
+    assert by.actor("张三", "administrator") == by.actor()
+    known = (PORTAL,)
+    with pytest.raises(ActingError, match="is nobody here"):
+        by.actor("张三", "administrator")
+    known = KNOWN
+    assert by.actor().name == "张三"
+
+
+def test_an_identity_arrives_as_it_was_told() -> None:
+    by = Acting(peer(LI), KEEPER, lambda: KNOWN, login)
+    found = by.identity("王", "registrar", OWNER)
+    assert Identity.of(found.told()) == found
+    assert (found.own.name, found.acts_for, found.is_configured) == ("门户", ("registrar",), True)

@@ -17,7 +17,7 @@ from tests.support.peers import HOST, free_port
 from tests.support.servers import Server, serving
 from tests.support.syncing import KEYRING, ORIGIN, answer, follow, notify, state, until, zone_text
 
-SYNC, WRITER = "registry.sync.process", "registry.writer.process"
+SYNC, WRITER = "registry.sync.process", "gateway.writing"
 MANY = "".join(f"n{number} TXT {200 * 'x'}\n" for number in range(20_000))
 TIMES = "2 1 600"  # refresh, retry, expire
 

@@ -48,7 +48,7 @@ from tests.support.supervised import HASTY, supervised
 
 KILLS: Final = int(os.environ.get("CSID_KILLS", "24"))
 ROUNDS_PER_DIRECTORY: Final = 8  # so that looking through it all stays quick
-WRITER: Final = "registry.writer.process"
+WRITER: Final = "gateway.writing"
 MOST_LINES: Final = 30  # said by a process before it is killed
 
 

@@ -40,7 +40,7 @@ from tests.support.registering import (
 from tests.support.servers import PATIENCE, Server, eventually, run, serving
 from tests.support.supervised import HASTY, supervised
 
-WRITER = "registry.writer.process"
+WRITER = "gateway.writing"
 US = f"{os.geteuid()}/{os.getegid()}"
 CLIENTS = 16
 EACH = 25

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from csid import errors
 from csid.errors import CsidError, IdentifierError, StoreError, ZoneError
 from csid.limits import MAX_FRAME_OCTETS
-from registry.rules.acting import OWN
+from registry.rules.acting import trusted
 from registry.rules.decision import Decision
 from registry.rules.requests import Assign, Request
 from registry.rules.status import Status
@@ -89,7 +89,7 @@ def test_octets_of_a_command_line_that_are_no_text_get_to_the_rules_that_refuse_
     reason = os.fsdecode(b"\xe4\xff")
     request = Request(ADMINISTRATOR, Assign(identifier(), RECORD), reason)
     _, _, requests = whole(protocol.requests(1, [request]))
-    assert read_request(requests[0], OWN).reason == reason
+    assert read_request(requests[0], trusted()).reason == reason
 
 
 def test_decisions_arrive_as_they_were_made() -> None:

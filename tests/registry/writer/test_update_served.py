@@ -31,7 +31,7 @@ from tests.support.servers import Server, eventually
 from tests.support.supervised import supervised
 
 HOST = "127.0.0.1"
-WRITER = "registry.writer.process"
+WRITER = "gateway.writing"
 SECRET = dns.tsigkeyring.to_text(updating.RING)[updating.KEY][1]
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from csid.identifier import Identifier
 from csid.record import RECORD_OCTETS_MAX, Record
-from registry.rules.acting import OWN, Asker
+from registry.rules.acting import trusted
 from registry.rules.decide import DECISIONS
 from registry.rules.plan import Plan
 from registry.rules.requests import Actor, Assign, Body, Request, Role
@@ -26,7 +26,6 @@ from registry.writer.values import (
 from tests.support.registering import ADMINISTRATOR, OTHER, RECORD, identifier
 
 PEER = "1000/100"
-ASKER = Asker(PEER)
 IDENTIFIERS = [identifier(), identifier("0002"), identifier("ZZZZ", OTHER)]
 RECORDS = [
     RECORD,
@@ -69,14 +68,14 @@ def sent(values: object) -> Any:
 @given(
     st.builds(
         Request,
-        st.builds(Actor, st.text(), st.sampled_from(Role), st.text(), st.just(PEER)),
+        st.builds(Actor, st.text(min_size=1), st.sampled_from(Role), st.text(), st.just(PEER)),
         st.one_of([made(kind) for kind in DECISIONS]),
         st.text(),
         st.text(),
     )
 )
 def test_a_request_of_every_kind_arrives_as_it_was_asked(request: Request) -> None:
-    assert read_request(sent(pack_request(request)), ASKER) == request
+    assert read_request(sent(pack_request(request)), trusted(PEER)) == request
 
 
 @given(st.one_of([made(kind) for kind in get_args(Plan)]))
@@ -86,14 +85,14 @@ def test_a_plan_of_every_kind_arrives_as_it_was_asked(plan: Any) -> None:
 
 def test_who_asks_is_what_the_kernel_says() -> None:
     claims = Request(Actor("li", Role.ADMINISTRATOR, peer="0/0"), Assign(identifier(), RECORD))
-    assert read_request(sent(pack_request(claims)), ASKER).actor.peer == PEER
+    assert read_request(sent(pack_request(claims)), trusted(PEER)).actor.peer == PEER
 
 
 def test_a_record_that_is_too_large_gets_to_the_rules_that_refuse_it() -> None:
     large = RECORDS[2]
     assert len(msgpack.packb(large.values)) > RECORD_OCTETS_MAX
     request = Request(ADMINISTRATOR, Assign(identifier(), large))
-    body: Any = read_request(sent(pack_request(request)), OWN).body
+    body: Any = read_request(sent(pack_request(request)), trusted()).body
     assert body.record == large
 
 
@@ -129,12 +128,12 @@ def _with(place: int, value: object) -> list[object]:
 )
 def test_what_is_no_request_is_refused_in_words(values: object) -> None:
     with pytest.raises(ValuesError):
-        read_request(sent(values), ASKER)
+        read_request(sent(values), trusted())
 
 
 @given(st.recursive(PLAIN | st.binary(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)))
 def test_whatever_is_sent_is_a_request_or_refused(values: object) -> None:
-    for read in (lambda v: read_request(v, ASKER), read_plan):
+    for read in (lambda v: read_request(v, trusted()), read_plan):
         try:
             read_ = read(sent(values))
         except ValuesError:
@@ -148,7 +147,7 @@ def test_whatever_a_body_is_filled_with_is_a_request_or_refused(
 ) -> None:
     filled = ["li", "administrator", "", "why", "", kind.__name__, *values]
     try:
-        request = read_request(sent(filled), ASKER)
+        request = read_request(sent(filled), trusted())
     except ValuesError:
         return
     assert type(request.body) is kind

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from resolver.server import notices
+from resolver.server import log_lines, notices
 from resolver.server.log_lines import MAX_LINE_OCTETS
 from resolver.server.notices import Repeated, relay, tell
 from tests.support.servers import CHECKOUT
@@ -35,6 +35,18 @@ def test_what_happens_again_and_again_is_told_seldom(
         "csid: damaged",
         "csid: damaged (and 999 times more before)",
     ]
+
+
+def test_notices_are_put_into_the_language_of_who_reads_them(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    try:
+        notices.log_as("text", "info", lambda said: said.replace("damaged", "已损坏"))
+        notices.tell("damaged", zone="damaged")
+    finally:
+        notices._render, notices._least, notices._say = log_lines.plain, 0, str
+    told = capfd.readouterr().err
+    assert ": 已损坏 zone=damaged" in told
 
 
 def test_without_stderr_nothing_else_takes_its_place() -> None:

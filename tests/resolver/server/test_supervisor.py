@@ -165,7 +165,9 @@ def test_an_idle_server_and_a_flooded_one_are_left_alone(data: Path) -> None:
 def test_a_process_that_is_never_ready_is_killed_and_ends_the_server(data: Path) -> None:
     selector = selectors.DefaultSelector()
     timing = HASTY._replace(start_seconds=0.1)
-    child = Child("slow", ["/bin/sh", "-c", "exec sleep 60"], [], Silent(), timing, selector)
+    child = Child(
+        "slow", lambda: ["/bin/sh", "-c", "exec sleep 60"], [], Silent(), timing, selector
+    )
     child.start()
     time.sleep(0.2)
     child.look()
@@ -224,7 +226,7 @@ def test_an_empty_datagram_of_a_stranger_is_seen_to_wait() -> None:
 def test_delays_double_and_the_reason_is_told() -> None:
     child = Child(
         "one that fails",
-        ["/bin/sh", "-c", "echo first >&2; echo 'csid: the reason' >&2; exit 3"],
+        lambda: ["/bin/sh", "-c", "echo first >&2; echo 'csid: the reason' >&2; exit 3"],
         [],
         Silent(),
         HASTY._replace(steady_seconds=5.0, first_delay=0.2, max_delay=1.0, most_failures=6),
@@ -245,7 +247,9 @@ def test_delays_double_and_the_reason_is_told() -> None:
 
 
 def test_without_room_for_a_process_the_server_waits_and_does_not_end() -> None:
-    child = Child("none", ["/no/such/program"], [], Silent(), HASTY, selectors.DefaultSelector())
+    child = Child(
+        "none", lambda: ["/no/such/program"], [], Silent(), HASTY, selectors.DefaultSelector()
+    )
     open_before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(2 * HASTY.most_failures):
         child.start()

@@ -15,7 +15,6 @@ from gateway.cli.commands.audit.files import (
     verifiers_of,
 )
 from gateway.cli.commands.audit.keys import KeyFiles
-from registry.service import Registry
 
 
 def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
@@ -88,7 +87,7 @@ def run_key(args: argparse.Namespace) -> int:
     files = KeyFiles(args.data, args.key)
     if args.new is not None or args.rotate is not None:
         actor = acting.actor_of(args)
-        with Registry.open(args.data, writable=True) as registry:
+        with acting.open_for_writing(args) as registry:
             if args.new is not None:
                 files.make(registry, args.new, actor, args.reason)
             else:
@@ -102,7 +101,7 @@ def run_checkpoint(args: argparse.Namespace) -> int:
     """Sign the log as it stands."""
     acting.require_auditor(args)
     files = KeyFiles(args.data, args.key)
-    with Registry.open(args.data, writable=True) as registry:
+    with acting.open_for_writing(args) as registry:
         key = files.signing(registry)
         note = registry.checkpoint(key, acting.actor_of(args), args.reason)
     give(note, args.output)

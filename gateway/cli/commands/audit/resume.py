@@ -60,7 +60,7 @@ def run_resume(args: argparse.Namespace) -> int:
     """Say what is missing, or go on; exit 1 if something is missing and nothing was said."""
     asked = Asked(acting.actor_of(args), args.reason).told()
     does = args.accept or args.new_node or args.checkpoint or args.lost
-    with Registry.open(args.data, writable=bool(does)) as registry:
+    with acting.open_for_writing(args) if does else Registry.open(args.data) as registry:
         if args.new_node:
             node = registry.perform(RENEW, asked)
             return _say_node(args, node)

@@ -86,7 +86,7 @@ def _chain(registry: Registry) -> KeyChain:
 def run_rebuild(args: argparse.Namespace) -> int:
     """Make the indexes right."""
     actor = acting.actor_of(args)
-    with Registry.open(args.data, writable=True) as registry, _told() as told:
+    with acting.open_for_writing(args) as registry, _told() as told:
         mended = registry.rebuild_indexes(actor, told)
     output.out.print(f"已重建 rows made right: {mended:,}", markup=False)
     return output.EXIT_OK

@@ -10,7 +10,6 @@ from csid.errors import CsidError
 from gateway.cli import acting, joining, options, output
 from registry.network.rekeying import UNIT
 from registry.rules.nodes import OVERLAP
-from registry.service import Registry
 from registry.tables.view import get_root
 from registry.zones.asked import Asked
 
@@ -66,7 +65,7 @@ def run_use_key(args: argparse.Namespace) -> int:
     receipts = joining.receipt_key_of(args)
     place = address.parse(args.root, _DNS_PORT) if args.root is not None else ()
     asked = Asked(acting.actor_of(args), args.reason).told()
-    with Registry.open(args.data, writable=True) as registry:
+    with acting.open_for_writing(args) as registry:
         names = registry.perform(UNIT, (asked, *key, args.overlap, tuple(place), receipts))
         with registry.view() as seen:
             root = get_root(seen)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
 from typing import Final
 
 from csid import names
-from csid.errors import CsidError
 from gateway.cli import acting, options, output
 from registry.network.rights import ALLOW
-from registry.service import Registry
 from registry.zones.asked import Asked
 from resolver.store.environment import Store
 from resolver.sync.access import RIGHTS
 from resolver.sync.settings import EVERYWHERE, Rights, Subject, own_rights, where
+from resolver.sync.subjects import SubjectError, subject_of, subject_text
 
-WHO: Final = "ADDRESS[/LEN]|KEY|ADDRESS+KEY"
 _HELP: Final = {
     "transfer": "may transfer the zone 允许传送",
     "update": "may change it by UPDATE (RFC 2136) 允许动态更新",
@@ -25,18 +22,15 @@ _HELP: Final = {
 _OPTIONS: Final = {right: f"--{right}" for right in RIGHTS} | {"notify": "--notify-from"}
 
 
-class SubjectError(CsidError):
-    """It was not said as it must be who is given a right."""
-
-
 def register(commands: options.Subparsers[argparse.ArgumentParser]) -> None:
     """Add it to the group `zone`."""
     allow = commands.add_parser(
         "allow",
         help="who may transfer, update, notify 授权传送、更新与通知",
         description="Give rights to a zone 授权, or take them with --remove: to an address or "
-        "network, to who signs with a key, or to both in one. Without rights to give, those "
-        "there are are listed. A zone that has rights of its own has none of those of --all.",
+        "network, to who signs with a key, or to both in one (WHO is ADDRESS[/LEN], KEY or "
+        "ADDRESS+KEY). Without rights to give, those there are are listed. A zone that has rights "
+        "of its own has none of those of --all.",
     )
     allow.add_argument("origin", nargs="?", metavar="ORIGIN", help="name of the zone 区名")
     allow.add_argument(
@@ -46,7 +40,7 @@ def register(commands: options.Subparsers[argparse.ArgumentParser]) -> None:
     )
     for right in RIGHTS:
         allow.add_argument(
-            _OPTIONS[right], dest=right, nargs="+", action="extend", default=[], metavar=WHO,
+            _OPTIONS[right], dest=right, nargs="+", action="extend", default=[], metavar="WHO",
             help=_HELP[right],
         )  # fmt: skip
     allow.add_argument(
@@ -78,7 +72,7 @@ def run_allow(args: argparse.Namespace) -> int:
         return _list(args, origin)
     asked = Asked(acting.actor_of(args), "").told()
     place = place_of(origin)
-    with Registry.open(args.data, writable=True) as registry:
+    with acting.open_for_writing(args) as registry:
         with registry.store.read() as read:
             had_own = own_rights(read, place) is not None
         changed = {
@@ -154,42 +148,3 @@ def _shown(origin: bytes) -> str:
 def _origin_json(origin: bytes) -> str | None:
     """For scripts: None for all zones."""
     return names.to_text(origin) if origin else None
-
-
-def subject_of(text: str) -> Subject:
-    """Whom a text means.
-
-    Raises:
-        CsidError: nobody.
-    """
-    first, plus, key = text.partition("+")
-    found = _network(first)
-    if found is None and not plus:
-        return Subject(key=names.from_text(first.lower()))
-    if found is None or (plus and not key):
-        raise SubjectError(f"{text!r:.80}: expected {WHO}")
-    packed, length = found
-    return Subject(packed, length, names.from_text(key.lower()) if plus else b"")
-
-
-def _network(text: str) -> tuple[bytes, int] | None:
-    """A network as octets and length; None if it must be the name of a key."""
-    try:
-        network = ipaddress.ip_network(text)
-    except ValueError as error:
-        if "/" in text or ":" in text:
-            raise SubjectError(f"{text!r:.80} is no network: {error}") from None
-        return None
-    return network.network_address.packed, network.prefixlen
-
-
-def subject_text(subject: Subject) -> str:
-    """The inverse of `subject_of`."""
-    parts = []
-    if subject.network:
-        address = ipaddress.ip_address(subject.network)
-        is_host = subject.length == 8 * len(subject.network)
-        parts.append(f"{address}" if is_host else f"{address}/{subject.length}")
-    if subject.key:
-        parts.append(names.to_text(subject.key))
-    return "+".join(parts)

@@ -137,7 +137,7 @@ def run_produce(args: argparse.Namespace) -> int:
     origin = _wire(args.catalog)
     asked = _asked(args)
     shown = names.to_text(origin)
-    with Registry.open(args.data, writable=True) as registry:
+    with acting.open_for_writing(args) as registry:
         with registry.store.read() as read:
             is_new = not _is_held(read, origin)
             changes = [] if is_new else list(_changes(args, _labels(read, origin, args)))
@@ -211,7 +211,7 @@ def run_consume(args: argparse.Namespace) -> int:
             raise CatalogError(f"--group {text[:80]!r}: write GROUP=HOST:PORT, or ...,KEY behind")
         groups.setdefault(group, []).append(target(args, address, name))
     given = (_asked(args), origin, primaries, list(groups.items()))
-    with Registry.open(args.data, writable=True) as registry:
+    with acting.open_for_writing(args) as registry:
         is_new = registry.perform(catalogs.CONSUME, given)
     shown = names.to_text(origin)
     if args.json:
@@ -224,7 +224,7 @@ def run_consume(args: argparse.Namespace) -> int:
 def run_stop(args: argparse.Namespace) -> int:
     """Hold a catalog and its members no longer."""
     origin = _wire(args.catalog)
-    with Registry.open(args.data, writable=True) as registry:
+    with acting.open_for_writing(args) as registry:
         gone, is_open = 0, True
         while is_open:
             count, is_open = registry.perform(catalogs.STOP, (_asked(args), origin))

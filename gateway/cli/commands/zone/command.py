@@ -126,7 +126,7 @@ def _asked(args: argparse.Namespace) -> tuple[str, ...]:
 
 
 def _opened(args: argparse.Namespace) -> Registry:
-    return Registry.open(args.data, writable=not args.dry_run)
+    return Registry.open(args.data) if args.dry_run else acting.open_for_writing(args)
 
 
 def _performer(registry: Registry, args: argparse.Namespace) -> Callable[[str, Any], Any]:

@@ -10,7 +10,6 @@ from csid import names
 from gateway.cli import acting, options, output
 from gateway.cli.commands.zone.reach import add_reach, target
 from registry.network.following import FOLLOW, REFRESH, UNFOLLOW
-from registry.service import Registry
 from registry.zones.asked import Asked
 from resolver.store.environment import Store
 from resolver.sync import states
@@ -85,7 +84,7 @@ def run_follow(args: argparse.Namespace) -> int:
     origin = names.from_text(args.origin.lower())
     asked = Asked(acting.actor_of(args), "").told()
     targets = [target(args, text) for text in args.primaries]
-    with Registry.open(args.data, writable=True) as registry:
+    with acting.open_for_writing(args) as registry:
         is_new = registry.perform(FOLLOW, (asked, origin, targets, not args.no_zonemd))
     shown = names.to_text(origin)
     if args.json:
@@ -103,7 +102,7 @@ def run_unfollow(args: argparse.Namespace) -> int:
     """Let a zone follow nobody."""
     origin = names.from_text(args.origin.lower())
     asked = Asked(acting.actor_of(args), "").told()
-    with Registry.open(args.data, writable=True) as registry:
+    with acting.open_for_writing(args) as registry:
         is_held = registry.perform(UNFOLLOW, (asked, origin, args.keep))
         while registry.perform("sweep", None):
             pass
@@ -119,7 +118,7 @@ def run_unfollow(args: argparse.Namespace) -> int:
 def run_refresh(args: argparse.Namespace) -> int:
     """Have a zone looked at; exit code 1 if it could not be brought up to date in time."""
     origin = names.from_text(args.origin.lower())
-    with Registry.open(args.data, writable=True) as registry:
+    with acting.open_for_writing(args) as registry:
         registry.perform(REFRESH, (origin, args.full))
         state = _awaited(registry.store, names.key_of(origin))
     shown = names.to_text(origin)

@@ -11,7 +11,6 @@ from gateway.cli import acting, options, output
 from gateway.cli.commands.zone.allow import place_of
 from gateway.cli.commands.zone.reach import add_reach, target
 from registry.network.rights import NOTIFY
-from registry.service import Registry
 from registry.zones.asked import Asked
 from resolver.store.environment import Store
 from resolver.sync.settings import EVERYWHERE, own_targets
@@ -60,7 +59,7 @@ def run_notify(args: argparse.Namespace) -> int:
         return _list(args, origin)
     given = target(args, words[0])
     asked = Asked(acting.actor_of(args), "").told()
-    with Registry.open(args.data, writable=True) as registry:
+    with acting.open_for_writing(args) as registry:
         has_changed = registry.perform(NOTIFY, (asked, origin, given, args.remove))
     shown, server = _shown(origin), str(Address(given.host, given.port))
     if args.json:

@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     asked = Asked(acting.actor_of(args), args.reason).told()
     Asked.of(asked)
     hashes = [] if args.remove else [HASH_NAMES[one] for one in args.hashes or [DEFAULT_HASH]]
-    with Registry.open(args.data, writable=True) as registry:
+    with acting.open_for_writing(args) as registry:
         for _ in range(ATTEMPTS):
             with registry.store.read() as read:
                 serial, rrset = digests.made(read, origin, hashes)

@@ -1,0 +1,1 @@
+"""What an installation needs besides the program: units, users, folders, images, packages."""
