@@ -95,8 +95,8 @@ def _list(args: argparse.Namespace, origin: bytes) -> int:
             fields = ("server", "key", "tls", "source")
             output.print_json(places | dict(zip(fields, row, strict=True)))
     else:
-        heads = ("服务器 Server", "密钥 Key", "TLS", "源地址 Source", "来自 Of")
-        output.print_list(heads, ((*row, _shown(of)) for row in rows))
+        shown = [(*row, _shown(of)) for row in rows]
+        output.print_list(("服务器 Server", "密钥 Key", "TLS", "源地址 Source", "来自 Of"), shown)
     return output.EXIT_OK
 
 
