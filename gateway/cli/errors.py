@@ -9,7 +9,6 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from gateway.cli import plain
 from gateway.language import shown
 
 if TYPE_CHECKING:
@@ -69,4 +68,6 @@ def print_note(message: str) -> None:
 
 
 def _print(value: dict[str, Any]) -> None:
-    plain.print_json(value, sys.stderr)
+    from gateway.cli.plain import print_json  # which a right `csid serve` needs not
+
+    print_json(value, sys.stderr)

@@ -114,6 +114,13 @@ def test_without_json_it_is_text_even_after_one_with(node: Node) -> None:
     assert node.run("suspend", FIRST).err.startswith(f"csid: {FIRST}  201 NOT_FOUND")
 
 
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_message_is_in_the_language_that_is_asked_for(node: Node, language: str) -> None:
+    (error,) = errors(node.run("suspend", FIRST, "--json", "--lang", language))
+    assert error["message"].isascii() == (language == "en")
+    assert error["name"] == "NOT_FOUND"
+
+
 def test_notes_are_objects_as_well(node: Node) -> None:
     for owner in (OWNER, OTHER):
         node.accredit(owner)
