@@ -19,6 +19,7 @@ from contextlib import suppress
 from typing import Final, NamedTuple, NoReturn
 
 from csid.errors import CsidError
+from gateway.cli import errors
 from gateway.cli.parser import Parser, in_order
 from gateway.language import shown, speak
 from gateway.language.choose import language_of
@@ -112,12 +113,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if words and words[0] in COMMANDS and COMMANDS[words[0]].lasts:
         ignore_meaningless()
     _let_all_texts_out()
+    errors.choose_form(words)
     try:
         speak(language_of(words, os.environ))
         code = _run(words)
         sys.stdout.flush()
     except CsidError as error:
-        return _failed(str(error))
+        return _failed(error)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
@@ -165,7 +167,7 @@ def _let_all_texts_out() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
-def _failed(message: str) -> int:
+def _failed(message: object) -> int:
     from gateway.cli.output import complain  # imports rich, which `csid serve` does without
 
     with suppress(OSError):  # nobody can be told

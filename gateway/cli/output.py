@@ -16,6 +16,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from csid.explain import Row
+from gateway.cli import errors
 from gateway.cli.escape import one_line
 from gateway.cli.plain import facts_of as facts_of
 from gateway.cli.plain import print_facts as print_facts
@@ -23,6 +24,7 @@ from gateway.cli.plain import print_json as print_json
 from gateway.cli.plain import state_text as state_text
 from gateway.language import BOTH, shown, spoken
 from registry.rules.case import CHINA
+from registry.rules.decision import Decision
 
 T = TypeVar("T")
 
@@ -38,12 +40,28 @@ class Spoken(Console):
         super().print(*(shown(one) if isinstance(one, str) else one for one in texts), **how)
 
 
+class Beside(Spoken):
+    """The console of what is said beside a result; with --json it is JSON as well."""
+
+    def print(self, *texts: Any, **how: Any) -> None:
+        """Print what is given."""
+        if errors.are_json() and texts and isinstance(texts[0], str):
+            errors.print_note(texts[0])
+        else:
+            super().print(*texts, **how)
+
+
 out = Spoken(highlight=False, soft_wrap=True)
-err = Spoken(stderr=True, highlight=False, soft_wrap=True)
+err = Beside(stderr=True, highlight=False, soft_wrap=True)
 
 
-def complain(message: object) -> None:
-    """Print one error line on stderr."""
+def complain(message: object, decision: Decision | None = None) -> None:
+    """Print one error on stderr: a line or, with --json, an object, which tells the refusal that it
+    is by ``decision``.
+    """
+    if errors.are_json():
+        errors.print_error(message, decision)
+        return
     err.print(f"csid: {one_line(shown(str(message)))}", markup=False, style="red")
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from gateway.cli import errors
 from gateway.cli.escape import one_line
 from gateway.language import LANGUAGES, shown
 from gateway.language.choose import OPTION
@@ -42,7 +43,11 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong, and end."""
-        said = one_line(shown(message + self._meant(message)))
+        meant = self._meant(message)
+        if errors.are_json():
+            errors.print_error(message + meant, hint=meant.removeprefix("; "))
+            self.exit(2)
+        said = one_line(shown(message + meant))
         self.print_usage(sys.stderr)
         self.exit(2, f"{self.prog}: {shown('error: ')}{said}\n")
 

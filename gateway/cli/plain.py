@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from csid.fields import BY_KEY, PRECISIONS, show_number
 from csid.record import Record
@@ -17,11 +17,14 @@ from gateway.language.width import columns
 _CYAN: Final = "\x1b[36m{}\x1b[0m"
 
 
-def print_json(value: Any) -> None:
-    """Print one JSON value on a line of its own, so that streams of them are JSON Lines."""
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+def print_json(value: Any, file: IO[str] | None = None) -> None:
+    """Print one JSON value on a line of its own, so that streams of them are JSON Lines; to stdout
+    unless another file is given.
+    """
+    file = file or sys.stdout
+    encoding = getattr(file, "encoding", None) or "utf-8"
     is_ascii = not encoding.lower().startswith("utf")  # others read it as UTF-8 (RFC 8259)
-    sys.stdout.write(json.dumps(value, ensure_ascii=is_ascii, default=str) + "\n")
+    file.write(json.dumps(value, ensure_ascii=is_ascii, default=str) + "\n")
 
 
 def facts_of(record: Record) -> Iterator[tuple[str, str]]:

@@ -71,14 +71,21 @@ def show(args: argparse.Namespace, decision: Decision, bare: bool = False) -> No
     """Show what came of a request; ``bare`` as of `carry_out`."""
     if args.json:
         output.print_json(json_of(decision) | ({"dry_run": True} if args.dry_run else {}))
-    elif not decision.status.success:
-        output.complain(text_of(decision))
+    if not decision.status.success:
+        complain_of(decision)
+    elif args.json:
+        return
     elif not bare:
         output.out.print(f"{trial_text(args)}{text_of(decision)}", markup=False)
     else:
         print(decision.subject)
         if args.dry_run or decision.status is not Status.DONE:
             output.err.print(f"{trial_text(args)}{text_of(decision)}", markup=False)
+
+
+def complain_of(decision: Decision) -> None:
+    """Say what was refused, and why."""
+    output.complain(text_of(decision), decision)
 
 
 def trial_text(args: argparse.Namespace) -> str:
@@ -222,14 +229,14 @@ def _show_outcome(outcome: Outcome, args: argparse.Namespace, out: Console) -> N
             "refusals": [json_of(one) for one in outcome.refusals],
         }
         output.print_json(value | ({"dry_run": True} if args.dry_run else {}))
-        return
     # A pool that is used up says so once for each code that it did not give.
-    lines = list(dict.fromkeys(map(text_of, outcome.refusals)))
-    for line in lines[:REFUSALS_SHOWN]:
-        output.complain(line)
-    if len(lines) > REFUSALS_SHOWN or outcome.refused > len(outcome.refusals):
+    refusals = list({text_of(one): one for one in outcome.refusals}.values())
+    for one in refusals[:REFUSALS_SHOWN]:
+        complain_of(one)
+    if len(refusals) > REFUSALS_SHOWN or outcome.refused > len(outcome.refusals):
         output.complain("... 还有未办理的 more were refused; --json shows more of them")
-    print_totals(args, outcome.done, outcome.unchanged, outcome.refused, out)
+    if not args.json:
+        print_totals(args, outcome.done, outcome.unchanged, outcome.refused, out)
 
 
 def print_totals(

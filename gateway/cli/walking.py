@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Final
+from typing import Any, Final
 
 import dns.rdatatype
 
@@ -15,7 +15,7 @@ from gateway.cli import output, supervising
 from gateway.cli.commands import resolve
 from resolver.client.settings import DEFAULT_PORT
 from resolver.client.walking import Found, walk
-from resolver.walk import Step
+from resolver.walk import Server, Step
 
 _TRACE_HEADS: Final = ("步骤 Step", "服务器 Server", "毫秒 ms", "问 Asked", "答 Said")
 
@@ -42,12 +42,15 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         trace = {"trace": list(map(_step_json, walked.steps))} if arguments.trace else {}
         if answer is None:
-            value = {"identifier": str(identifier), "name": name, "error": str(walked.error)}
+            value: dict[str, Any] = {
+                "identifier": str(identifier),
+                "dns": name,
+                "error": str(walked.error),
+            }
         else:
             assert walked.found is not None
-            value = resolve.json_of(answer, arguments.suffix, held) | {
-                "server": str(walked.found.server)
-            }
+            by_name = {"server_name": _name(walked.found.server)}
+            value = resolve.json_of(answer, arguments.suffix, held) | by_name
         output.print_json(value | trace)
     elif arguments.trace:
         output.print_list(_TRACE_HEADS, map(_step_row, enumerate(walked.steps, start=1)))
@@ -86,12 +89,15 @@ def _step_row(numbered: tuple[int, Step]) -> tuple[str, ...]:
     )
 
 
+def _name(server: Server) -> str | None:
+    return None if server.name is None else str(server.name)
+
+
 def _step_json(step: Step) -> dict[str, object]:
     question = step.question
-    name = question.server.name
     return {
         "server": str(question.server.address),
-        "server_name": None if name is None else str(name),
+        "server_name": _name(question.server),
         "name": str(question.name),
         "type": dns.rdatatype.to_text(dns.rdatatype.RdataType(question.rrtype)),
         "depth": step.depth,

@@ -1,6 +1,6 @@
 """JSON Lines of identifiers, as an export writes them, and the requests that restore their state.
 
-    {"id": "<identifier>", "record": {...}, "ttl": <seconds>, "alias": "<identifier>",
+    {"identifier": "<identifier>", "record": {...}, "ttl": <seconds>, "alias": "<identifier>",
      "locks": {"node": ["update", ...], "owner": [...]}}
 
 ``ttl`` may be left out, for the default; ``locks`` are there where there are some. ``alias`` is
@@ -31,7 +31,8 @@ from registry.tables.rows import Locks
 from resolver.files import bounded_lines
 
 LINE_OCTETS_MAX: Final = 1 << 16  # a record has at most 900 octets
-_MEMBERS: Final = frozenset({"id", "record", "ttl", "alias", "locks"})
+_MEMBERS: Final = frozenset({"identifier", "record", "ttl", "alias", "locks"})
+_FORMERLY: Final = "id"  # what older versions wrote in the place of "identifier"
 _WHOSE: Final = {"node": False, "owner": True}  # of locks: whether they are the owner's
 _LOCKS: Final = {word: kind for kind, (word, _) in LOCK_WORDS.items()}
 
@@ -69,8 +70,10 @@ def _entry(number: int, line: bytes) -> Entry:
         value = json.loads(line)
     except (ValueError, RecursionError) as error:
         raise RecordError("line", f"is no JSON text: {error}") from None
-    if not isinstance(value, dict) or not {"id", "record"} <= value.keys() <= _MEMBERS:
-        known = '{"id": ..., "record": ...} and perhaps "ttl", "alias", "locks"'
+    if isinstance(value, dict) and "identifier" not in value and _FORMERLY in value:
+        value["identifier"] = value.pop(_FORMERLY)
+    if not isinstance(value, dict) or not {"identifier", "record"} <= value.keys() <= _MEMBERS:
+        known = '{"identifier": ..., "record": ...} and perhaps "ttl", "alias", "locks"'
         raise RecordError("line", f"expected {known}")
     if not isinstance(value["record"], dict):
         raise RecordError("record", "expected a JSON object")
@@ -78,7 +81,7 @@ def _entry(number: int, line: bytes) -> Entry:
     if ttl is not None and not (type(ttl) is int and 0 <= ttl <= MAX_TTL):
         raise RecordError("ttl", f"expected seconds from 0 to {MAX_TTL}, given {str(ttl)[:40]}")
     alias = value.get("alias")
-    identifier = _identifier(value["id"])
+    identifier = _identifier(value["identifier"])
     record, locks = Record(value["record"]), _locks(value.get("locks", {}))
     return Entry(number, identifier, record, alias and _identifier(alias), ttl, locks)
 

@@ -26,12 +26,14 @@ from gateway.cli import main
 from resolver.client.blocking import Client
 from resolver.client.settings import Settings
 from resolver.client.walking import ask
+from tests.support import commands
 from tests.support.fake_server import PATIENCE, fake_server
 from tests.support.identifiers import PRINTED
 from tests.support.peers import free_port
 from tests.support.records import FULL
 from tests.support.servers import CHECKOUT, eventually, make_data, run, serving
 from tests.support.servers import Server as RunningServer
+from tests.support.shapes import require_shape
 
 POOL, BARE, MOVED, ABSENT = map(parse, PRINTED)
 ALIAS = make(POOL.owner, "6450", "330106", "ACV", "H60M07A1", "ALIAS")
@@ -88,11 +90,8 @@ def test_an_identifier_resolves_over_both_transports(server: RunningServer, tran
 
 
 @pytest.mark.parametrize("form", [str(POOL), str(POOL).lower(), NAME, POOL.to_handle()])
-def test_every_form_of_an_identifier_is_taken(
-    server: RunningServer, form: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["resolve", form, "--server", at(server), "--json"]) == 0
-    printed = json.loads(capsys.readouterr().out)
+def test_every_form_of_an_identifier_is_taken(server: RunningServer, form: str) -> None:
+    (printed,) = commands.run("resolve", form, "--server", at(server), "--json").json
     assert printed["identifier"] == str(POOL)
     assert printed["record"] == Record(FULL).json()
     assert printed["ttl"] == 300
@@ -121,10 +120,9 @@ def test_the_table_says_it_in_both_languages(
 
 
 def test_an_alias_leads_to_its_record_and_is_told(
-    server: RunningServer, capsys: pytest.CaptureFixture[str]
+    server: RunningServer,
 ) -> None:
-    assert main(["resolve", str(MOVED), "--server", at(server), "--json"]) == 0
-    printed = json.loads(capsys.readouterr().out)
+    (printed,) = commands.run("resolve", MOVED, "--server", at(server), "--json").json
     assert printed["alias_of"] == NAME
     assert printed["record"] == Record(FULL).json()
 
@@ -143,8 +141,8 @@ def test_what_is_not_there_gives_exit_code_1(
     arguments = ["resolve", str(identifier), "--server", at(server)]
     assert main(arguments) == 1
     assert words in capsys.readouterr().out
-    assert main([*arguments, "--json"]) == 1
-    assert json.loads(capsys.readouterr().out)["rcode"] == rcode
+    ran = commands.run(*arguments, "--json")
+    assert (ran.code, ran.json[0]["rcode"]) == (1, rcode)
 
 
 def test_what_cannot_be_asked_gives_exit_code_2_and_one_line(server: RunningServer) -> None:
@@ -203,6 +201,7 @@ def test_many_on_standard_input_each_have_a_line(server: RunningServer) -> None:
     uris = done.stdout.splitlines()[0].split("\t")[2]
     assert uris == "https://a.example:8443/v1 grpcs://b.example:443"
     as_json = resolved(["--server", at(server), "--json"], MANY)
+    require_shape(["resolve", "-", "--json"], 2, as_json.stdout, as_json.stderr)
     first, second, third, fourth = map(json.loads, as_json.stdout.splitlines())
     assert first["record"] == Record(FULL).json()
     assert [one["identifier"] for one in (first, second, third, fourth)] == [

@@ -13,6 +13,7 @@ from csid.identifier import parse
 from csid.record import Record, encode
 from gateway.cli import main
 from resolver.store.environment import Store
+from tests.support import commands
 from tests.support.identifiers import PRINTED
 from tests.support.peers import HOST, Bind, Knot, Nsd, Peer, free_port, installed, running
 from tests.support.records import FULL
@@ -101,12 +102,13 @@ def resolve(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
     return code, capsys.readouterr().out
 
 
-def test_an_identifier_is_walked_to(net: Net, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out = resolve(capsys, str(POOL), "--root", net.root, "--trace", "--json")
-    found = json.loads(out)
-    assert code == 0
+def test_an_identifier_is_walked_to(net: Net) -> None:
+    ran = commands.run("resolve", POOL, "--root", net.root, "--trace", "--json")
+    (found,) = ran.json
+    assert ran.code == 0
     assert found["record"] == LARGE
-    assert found["server"] == f"ns.far.{SECOND} ({PLACE_HOST}:{net.port})"
+    assert found["server"] == f"{PLACE_HOST}:{net.port}"
+    assert found["server_name"] == f"ns.far.{SECOND}"
     servers = [step["server"].split(":")[0] for step in found["trace"]]
     walked = [host for host in servers if host != DEAD_HOST]
     said = [step for step in found["trace"] if step["outcome"] != "no answer"]

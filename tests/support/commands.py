@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from gateway.cli import main
+from tests.support.shapes import require_shape
 
 NOBODY = 65_534  # user id
 
@@ -37,15 +38,17 @@ class Ran(NamedTuple):
 
 
 def run(*words: object) -> Ran:
-    """One command."""
+    """One command; with --json, what it prints is held against its schema."""
+    texts = [str(word) for word in words]
     with (
         contextlib.redirect_stdout(io.StringIO()) as out,
         contextlib.redirect_stderr(io.StringIO()) as err,
     ):
         try:
-            code = main([str(word) for word in words])
+            code = main(texts)
         except SystemExit as ended:  # argparse
             code = int(ended.code or 0)
+    require_shape(texts, code, out.getvalue(), err.getvalue())
     return Ran(code, out.getvalue(), err.getvalue())
 
 

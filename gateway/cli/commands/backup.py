@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
@@ -148,7 +147,7 @@ def _say(args: argparse.Namespace, taken: Taken, to: str) -> None:
             "removed": [path.name for path in taken.gone],
         }
         if to == STDOUT:
-            output.err.print(json.dumps(value), markup=False)
+            output.print_json(value, sys.stderr)  # stdout is the backup
         else:
             output.print_json(value)
         return

@@ -143,13 +143,14 @@ def _tell(args: argparse.Namespace, report: Report) -> None:
                 "sound": not report.faults,
                 "deposits": len(report.deposits),
                 "unread": report.unread,
-                "last": last and {"id": last.id, "time": last.time, "size": last.size},
+                "last": last and {"deposit": last.id, "time": last.time, "size": last.size},
                 "faults": [{"where": one.where, "reason": one.reason} for one in report.faults],
             }
         )
-        return
     for fault in report.faults:
         output.complain(fault)
+    if args.json:
+        return
     word = "不一致 NOT SOUND" if report.faults else "完好 sound"
     reached = f"; the last as of {last.time}, {last.size:,} 条 leaves" if last else ""
     output.out.print(f"{word}: {len(report.deposits)} 份 deposits{reached}", markup=False)

@@ -139,11 +139,11 @@ def _cells(found: Found) -> list[str] | None:
 
 @contextmanager
 def _as_jsonl(file: IO[str], seen: View) -> Iterator[Write]:
-    """A JSON object a line: id, record, TTL, alias where another took its place, and locks."""
+    """A JSON object a line: identifier, record, TTL; alias, where another took its place; locks."""
 
     def write(found: Found) -> bool:
         value: dict[str, object] = {
-            "id": found.identifier,
+            "identifier": found.identifier,
             "record": decode(found.row.record).json(),
             "ttl": found.row.ttl,
         }

@@ -14,6 +14,7 @@ from csid.vocabulary import STATES
 from gateway.cli import options, output, request, zone_diff
 from gateway.cli.commands import lock, transfer
 from gateway.language import shown, term
+from registry.rules.decision import Decision
 from registry.rules.filing import read_receipt
 from registry.rules.requests import TakeReceipt
 from registry.rules.status import Status
@@ -127,7 +128,7 @@ def run_history(args: argparse.Namespace) -> int:
         subject = subject_of(args.subject, registry.settings)
         changes = registry.history(subject)[::-1]
     if not changes:
-        output.complain(f"{subject}  {request.status_text(Status.NOT_FOUND)}")
+        request.complain_of(Decision(Status.NOT_FOUND, subject))
         return output.EXIT_BAD_INPUT
     if args.json:
         for change in changes:
@@ -248,13 +249,13 @@ def json_of(index: int, leaf: LogEntry) -> dict[str, Any]:
         "leaf": index,
         "time": iso(leaf.time),
         "kind": leaf.kind,
-        "on": leaf.on,
+        "subject": leaf.on,
         "to": leaf.to,
         "by": leaf.by,
         "role": leaf.role,
         "for": leaf.for_,
         "peer": leaf.peer,
-        "why": leaf.why,
+        "reason": leaf.why,
         "status": leaf.status,
         **_beside_json(leaf),
         "record": None if record is None else record.json(),

@@ -87,8 +87,7 @@ def run_check(args: argparse.Namespace) -> int:
             if args.json:
                 fault = {"segment": error.segment, "position": error.position}
                 output.print_json({"given": text, "ok": False, **fault, "reason": error.reason})
-            else:
-                output.complain(f"{_shown(text)}: {error}")
+            output.complain(f"{_shown(text)}: {error}")
             continue
         good += 1
         if args.json:

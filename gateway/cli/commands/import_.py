@@ -207,8 +207,7 @@ class _Faults:
         """Take in more of them."""
         for fault in faults[: max(0, FAULTS_SHOWN - len(self.shown))]:
             self.shown.append(fault)
-            if not self._is_quiet:
-                output.complain(self._text(fault))
+            output.complain(self._text(fault))
         if self._path is not None or self._wrong is not None:
             self._held += faults
             if len(self._held) >= FAULTS_HELD:
@@ -234,6 +233,10 @@ class _Faults:
 def _report(args: argparse.Namespace, tally: Tally, faults: _Faults, seconds: float) -> None:
     """Say what an import has done, to its end or up to where it was stopped."""
     shown = faults.shown
+    if tally.bad > len(shown):
+        kept = args.errors or args.wrong
+        hint = f"all are in {kept}" if kept else "--errors FILE or --wrong FILE keeps all"
+        output.complain(f"... {tally.bad - len(shown):,} more wrong rows; {hint}")
     if args.json:
         output.print_json(
             {
@@ -249,10 +252,6 @@ def _report(args: argparse.Namespace, tally: Tally, faults: _Faults, seconds: fl
             }
         )
         return
-    if tally.bad > len(shown):
-        kept = args.errors or args.wrong
-        hint = f"all are in {kept}" if kept else "--errors FILE or --wrong FILE keeps all"
-        output.complain(f"... {tally.bad - len(shown):,} more wrong rows; {hint}")
     output.out.print(
         f"{request.trial_text(args)}"
         f"{tally.rows:,} 行 rows: 新增 added {tally.added:,}, 变更 changed {tally.changed:,}, "

@@ -234,11 +234,11 @@ def run_remove(args: argparse.Namespace) -> int:
         output.print_json(
             {"key": shown, "outcome": "kept" if uses else "removed", "named_by": list(uses)}
         )
-    elif uses:
+    if uses:
         output.complain(
             f"{shown}: 仍被引用 is still named by {'; '.join(uses)}; take it from there first, or "
             "give --force"
         )
-    else:
+    elif not args.json:
         output.out.print(f"{shown} 已删除 removed", markup=False)
     return output.EXIT_BAD_INPUT if uses else output.EXIT_OK

@@ -10,6 +10,7 @@ from csid.identifier import fold
 from csid.moments import iso
 from csid.vocabulary import STANDINGS
 from gateway.cli import options, output, request
+from registry.rules.decision import Decision
 from registry.rules.participants import KIND_BY_WORD, KINDS, Judgement
 from registry.rules.requests import (
     AddOwner,
@@ -145,7 +146,7 @@ def run_show(args: argparse.Namespace) -> int:
         owner = get_owner(seen, code) if code.isascii() else None
         live = count_live(seen, code) if owner else 0
     if owner is None:
-        output.complain(f"{code}  {request.status_text(Status.OWNER_UNKNOWN)}")
+        request.complain_of(Decision(Status.OWNER_UNKNOWN, code))
         return output.EXIT_BAD_INPUT
     if args.json:
         output.print_json(_as_json(code, owner) | {"live": live})

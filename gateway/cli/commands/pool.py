@@ -127,7 +127,7 @@ def _print(subjects: Iterable[str]) -> None:
 
 def _print_json(subjects: Iterable[str]) -> None:
     for subject in subjects:
-        output.print_json({"subject": subject})
+        output.print_json({"identifier": subject})
 
 
 def _left(registry: Registry, text: str) -> int:

@@ -191,7 +191,7 @@ def json_of(answer: Answer, suffix: str | None, held: Sequence[Seen] = ()) -> di
     """An answer as JSON."""
     value: dict[str, Any] = {
         "identifier": str(answer.identifier),
-        "name": answer.identifier.to_dns_name(suffix),
+        "dns": answer.identifier.to_dns_name(suffix),
         "rcode": answer.rcode,
         "ttl": answer.ttl,
     }

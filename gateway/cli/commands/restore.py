@@ -139,10 +139,10 @@ def _show(args: argparse.Namespace, tally: _Tally) -> int:
             "errors": tally.shown,
         }
         output.print_json(value)
-    else:
-        for line in tally.shown:
-            output.complain(line)
-        if tally.refused > len(tally.shown):
-            output.complain(f"... 另有 {tally.refused - len(tally.shown):,} 行未办理 more lines")
+    for line in tally.shown:
+        output.complain(line)
+    if tally.refused > len(tally.shown):
+        output.complain(f"... 另有 {tally.refused - len(tally.shown):,} 行未办理 more lines")
+    if not args.json:
         request.print_totals(args, tally.done, tally.unchanged, tally.refused, output.out)
     return output.EXIT_BAD_INPUT if tally.refused else output.EXIT_OK

@@ -125,9 +125,10 @@ def _say(args: argparse.Namespace, made: Restored) -> None:
                 "faults": [str(fault) for fault in report.faults],
             }
         )
-        return
     for fault in report.faults:
         output.complain(fault)
+    if args.json:
+        return
     lines = (
         f"已重建 {args.data} is node {manifest.node} as of {manifest.time}: {report.size:,} 条 "
         f"leaves, root {report.root.hex()}; {report.verdict.value}",

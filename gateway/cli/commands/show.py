@@ -90,7 +90,7 @@ def _show_json(
             "identifier": str(identifier),
             "dns": identifier.to_dns_name(settings.suffix),
             "handle": identifier.to_handle(settings.handle_authority),
-            "zone": names.to_text(held.origin),
+            "origin": names.to_text(held.origin),
             "ttl": row.ttl if row else None,
             "leaf": row.leaf if row else None,
             "receipt": _receipt_json(receipt) if receipt else None,

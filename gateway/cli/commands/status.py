@@ -72,12 +72,19 @@ def _show(args: argparse.Namespace) -> int:
 def _json_of(found: Status) -> dict[str, Any]:
     """The same with times as ISO 8601 has them."""
     server, log, filing = found["server"], found["log"], found["filing"]
-    return found | {
+    others = {name: value for name, value in found.items() if name != "name"}
+    return others | {
         "time": iso_or_none(found["time"]),
-        "server": server and server | {"started": iso_or_none(server["started"])},
+        "node": found["name"] or None,
+        "server": server and _server_json(server),
         "log": log | {one: iso_or_none(log[one]) for one in ("covered_at", "uncovered_since")},
         "filing": filing and filing | {"oldest": iso_or_none(filing["oldest"])},
     }
+
+
+def _server_json(server: dict[str, Any]) -> dict[str, Any]:
+    listen = [{"address": address, "tls": tls} for address, tls in server["listen"]]
+    return server | {"started": iso_or_none(server["started"]), "listen": listen}
 
 
 def _print(found: Status) -> None:

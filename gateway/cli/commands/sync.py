@@ -158,6 +158,8 @@ def _notified(read: ReadTransaction, apex: bytes, serial: int | None) -> list[di
 def _json_of(row: dict[str, Any]) -> dict[str, Any]:
     """The same with moments as programs read them."""
     said = row | {"notified": list(map(_json_of, row["notified"]))} if "notified" in row else row
+    if "primaries" in said:
+        said = said | {"primaries": said["primaries"].split(" or ")}
     return said | {name: iso_or_none(said[name]) for name in _MOMENTS if name in said}
 
 

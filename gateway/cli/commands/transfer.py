@@ -120,6 +120,8 @@ def run_offer(args: argparse.Namespace) -> int:
     if args.json:
         more = {"dry_run": True} if args.dry_run else {}
         output.print_json(request.json_of(decision) | more | ({"code": code} if is_made else {}))
+        if not decision.status.success:
+            request.complain_of(decision)
     else:
         request.show(args, decision)
         if is_made:
@@ -200,10 +202,10 @@ def json_of(row: Offer) -> dict[str, Any]:
         "by_code": bool(row.digest),
         "until": iso(row.until),
         "offered_by": row.by,
-        "offered_as": row.role,
+        "offered_role": row.role,
         "offered": iso(row.since),
         "answered_by": row.answered or None,
-        "answered_as": row.answered_role or None,
+        "answered_role": row.answered_role or None,
         "changed": iso(row.changed),
     }
 

@@ -71,7 +71,7 @@ def test_a_proof_is_judged_with_the_key_alone(node: Node, tmp_path: Path) -> Non
     assert second in elsewhere.stdout
     (told,) = run("audit", "check", file, "--key", verifier(node), "--json").json
     assert told["holds"]
-    assert (told["change"]["on"], told["change"]["why"]) == (second, "首批")
+    assert (told["change"]["subject"], told["change"]["reason"]) == (second, "首批")
 
 
 def test_any_change_of_anything_is_proved(node: Node, tmp_path: Path) -> None:

@@ -181,8 +181,8 @@ def test_an_auditor_makes_keys_and_is_in_the_log(tmp_path: Path) -> None:
     node.must("audit", "prove", "--leaf", BORN, "--output", proof)
     (told,) = run("audit", "check", proof, "--key", keys(node)[0], "--json").json
     change = told["change"]
-    assert (change["kind"], change["on"], change["by"]) == ("audit.key", NAME, "审计")
-    assert (change["role"], change["why"]) == ("auditor", "启用")
+    assert (change["kind"], change["subject"], change["by"]) == ("audit.key", NAME, "审计")
+    assert (change["role"], change["reason"]) == ("auditor", "启用")
 
 
 def test_the_writer_of_a_running_node_keeps_what_the_command_signs(tmp_path: Path) -> None:

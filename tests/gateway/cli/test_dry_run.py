@@ -109,7 +109,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
     made.must("suspend", HELD)
     made.must("lock", "add", RESERVED, "--lock", "renew")
     (folder / "table.csv").write_text(f"identifier,state\n{IMPORTED},suspended\n")
-    line = f'{{"id": "{IMPORTED}", "record": {{"state": "suspended"}}}}\n'
+    line = f'{{"identifier": "{IMPORTED}", "record": {{"state": "suspended"}}}}\n'
     (folder / "lines.jsonl").write_text(line)
     (folder / "far.zone").write_text(ZONE)
     assert made.run("zone", "load", folder / "far.zone").code == 0
@@ -154,6 +154,16 @@ def test_a_dry_run_writes_nothing_and_does_not_wait_for_who_writes(
     assert writer.process.is_alive(), "it waited for the write lock"
     assert ran.code == 0, ran
     assert contents(node.data) == before
+
+
+@pytest.mark.parametrize("words", OFFERED)
+def test_a_dry_run_says_that_it_is_one_to_scripts(
+    node: Node, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(node.data.parent)
+    ran = node.run(*words.split(), *TRIALS[words], "--dry-run", "--json")
+    assert ran.code == 0, ran
+    assert ran.json[-1]["dry_run"] is True
 
 
 @pytest.mark.parametrize("words", OFFERED)

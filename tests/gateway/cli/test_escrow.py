@@ -73,7 +73,7 @@ def put_together(folder: Path) -> dict[tuple[str, str], Any]:
 
 
 def exported(node: Node) -> dict[str, Any]:
-    return {one["id"]: one for one in node.run("export", "--format", "jsonl").json}
+    return {one["identifier"]: one for one in node.run("export", "--format", "jsonl").json}
 
 
 def compare(node: Node, folder: Path) -> None:

@@ -61,11 +61,11 @@ def test_json_lines_carry_aliases_and_what_a_table_cannot(
     file = tmp_path / "all.jsonl"
     assert filled.run("export", "--output", file).code == 0
     values = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
-    assert {one["id"]: one.get("alias") for one in values if "alias" in one} == {
+    assert {one["identifier"]: one.get("alias") for one in values if "alias" in one} == {
         FIRST: SECOND,
         SECOND: moved,
     }
-    assert code in {one["id"] for one in values}
+    assert code in {one["identifier"] for one in values}
 
     trial = copy.run("restore", file, "--dry-run")
     assert (trial.code, contents(copy)) == (0, {})

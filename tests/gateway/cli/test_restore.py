@@ -50,13 +50,16 @@ def test_locks_go_along_and_keep_nothing_from_being_restored(
 
 def test_lines_that_are_wrong_are_told_and_the_others_go_in(copy: Node, tmp_path: Path) -> None:
     file = tmp_path / "some.jsonl"
-    good = {"id": FIRST, "record": {"state": "active"}}
+    good = {"identifier": FIRST, "record": {"state": "active"}}
     circle = [
-        {"id": SECOND, "record": {"state": "active"}, "alias": THIRD},
-        {"id": THIRD, "record": {"state": "active"}, "alias": SECOND},
+        {"identifier": SECOND, "record": {"state": "active"}, "alias": THIRD},
+        {"identifier": THIRD, "record": {"state": "active"}, "alias": SECOND},
     ]
-    foreign = {"id": str(identifier(owner=FOREIGN)), "record": {"state": "active"}}
-    lines = [json.dumps(one) for one in (good, *circle, foreign, {"id": 1}, [], {"id": FIRST})]
+    foreign = {"identifier": str(identifier(owner=FOREIGN)), "record": {"state": "active"}}
+    lines = [
+        json.dumps(one)
+        for one in (good, *circle, foreign, {"identifier": 1}, [], {"identifier": FIRST})
+    ]
     file.write_text("\n".join([*lines, "no json", "", "[" * 9_999]), encoding="utf-8")
     ran = copy.run("restore", file, "--json")
     assert ran.code == 1

@@ -36,7 +36,7 @@ def test_an_identifier_is_shown_with_all_that_is_held(tmp_path: Path, data: Path
         ):
             assert word in ran.out
     shown = json.loads(run("show", one, "--data", data, "--json").out)
-    assert shown["zone"] == SUFFIX
+    assert shown["origin"] == SUFFIX
     assert shown["record"] == {
         "endpoints": ["https://a.example:8443"],
         "name": "池",

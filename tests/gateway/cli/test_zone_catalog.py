@@ -19,12 +19,12 @@ CATALOG = "catalog.example."
 def listed(node: Node, catalog: str = CATALOG) -> list[tuple[str, list[str], str]]:
     ran = node.run("zone", "catalog", "list", catalog, "--json")
     assert ran.code == 0, ran.err
-    return [(one["zone"], one["groups"], one["coo"]) for one in ran.json]
+    return [(one["origin"], one["groups"], one["coo"]) for one in ran.json]
 
 
 def labels(node: Node) -> dict[str, str]:
     ran = node.run("zone", "catalog", "list", CATALOG, "--json")
-    return {one["zone"]: one["label"] for one in ran.json}
+    return {one["origin"]: one["label"] for one in ran.json}
 
 
 def produce(node: Node, *words: str, code: int = 0, catalog: str = CATALOG) -> str:
@@ -122,7 +122,7 @@ def consumed(node: Node, *zones: str) -> None:
 
 def states_of(node: Node) -> dict[str, str]:
     ran = node.run("zone", "catalog", "list", CATALOG, "--json")
-    return {one["zone"]: one["state"].split(":")[0] for one in ran.json}
+    return {one["origin"]: one["state"].split(":")[0] for one in ran.json}
 
 
 def test_a_zone_that_is_dropped_is_held_if_a_catalog_lists_it(node: Node) -> None:

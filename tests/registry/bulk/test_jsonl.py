@@ -53,7 +53,7 @@ def contents(kept: Book) -> dict[str, tuple[State, bytes, str, int]]:
 def lines(kept: Book) -> Iterator[bytes]:
     """A registry as lines."""
     for name, (state, record, target, _) in contents(kept).items():
-        value = {"id": name, "record": decode(record).json()}
+        value = {"identifier": name, "record": decode(record).json()}
         if state is State.SUPERSEDED:
             value["alias"] = target
         held = get_locks(kept.view, name)
@@ -99,30 +99,44 @@ def test_a_restored_registry_says_the_same_and_again_nothing_changes(
     [
         b"{",
         b"[1]",
-        b'{"id": "x"}',
-        b'{"id": 7, "record": {}}',
-        b'{"id": "x", "record": {"state": "active"}}',
-        json.dumps({"id": str(CODES[0]), "record": {"state": "lost"}}).encode(),
-        json.dumps({"id": str(CODES[0]), "record": []}).encode(),
-        json.dumps({"id": str(CODES[0]), "record": {"state": "active"}, "z": 1}).encode(),
-        json.dumps({"id": str(CODES[0]), "record": {"state": "active"}, "alias": "x"}).encode(),
-        json.dumps({"id": str(CODES[0]), "record": {"state": "active"}, "locks": 1}).encode(),
+        b'{"identifier": "x"}',
+        b'{"identifier": 7, "record": {}}',
+        b'{"identifier": "x", "record": {"state": "active"}}',
+        json.dumps({"identifier": str(CODES[0]), "record": {"state": "lost"}}).encode(),
+        json.dumps({"identifier": str(CODES[0]), "record": []}).encode(),
+        json.dumps({"identifier": str(CODES[0]), "record": {"state": "active"}, "z": 1}).encode(),
         json.dumps(
-            {"id": str(CODES[0]), "record": {"state": "active"}, "locks": {"node": ["all"]}}
+            {"identifier": str(CODES[0]), "record": {"state": "active"}, "alias": "x"}
         ).encode(),
-        b'{"id": "' + b"x" * (1 << 16),
+        json.dumps(
+            {"identifier": str(CODES[0]), "record": {"state": "active"}, "locks": 1}
+        ).encode(),
+        json.dumps(
+            {"identifier": str(CODES[0]), "record": {"state": "active"}, "locks": {"node": ["all"]}}
+        ).encode(),
+        b'{"identifier": "' + b"x" * (1 << 16),
         b"\xff",
         b"[" * 60_000,
     ],
 )
 def test_a_line_that_is_wrong_is_told_with_its_number(line: bytes) -> None:
-    good = json.dumps({"id": str(CODES[0]), "record": {"state": "active"}}).encode()
+    good = json.dumps({"identifier": str(CODES[0]), "record": {"state": "active"}}).encode()
     first, fault, last = read(io.BytesIO(b"\n".join([good, b"", line, good])))
     assert isinstance(first, Entry)
     assert isinstance(last, Entry)
     assert not isinstance(fault, Entry)
     assert (fault.line, last.line) == (3, 4)
     assert fault.reason
+
+
+def test_lines_of_older_versions_are_read() -> None:
+    lines = (
+        json.dumps({name: str(CODES[0]), "record": {"state": "active"}}).encode()
+        for name in ("id", "identifier")
+    )
+    old, new = read(io.BytesIO(b"\n".join(lines)))
+    assert isinstance(old, Entry) and isinstance(new, Entry)
+    assert old == new._replace(line=1)
 
 
 def test_aliases_that_run_in_a_circle_are_named() -> None:
@@ -134,7 +148,7 @@ def test_aliases_that_run_in_a_circle_are_named() -> None:
 
 
 def test_a_long_line_takes_no_memory() -> None:
-    good = json.dumps({"id": str(CODES[0]), "record": {"state": "active"}}).encode()
+    good = json.dumps({"identifier": str(CODES[0]), "record": {"state": "active"}}).encode()
     file = io.BufferedReader(Pieces([good + b"\n", *[b"x" * 1_000_000] * 100, b"\n", good]))
     tracemalloc.start()
     first, fault, last = read(file)

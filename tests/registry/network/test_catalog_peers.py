@@ -277,7 +277,7 @@ def consume(node: Node, port: int, *words: str) -> None:
 
 def listed(node: Node) -> dict[str, str]:
     ran = node.run("zone", "catalog", "list", CATALOG, "--json")
-    return {one["zone"]: one["state"] for one in ran.json}
+    return {one["origin"]: one["state"] for one in ran.json}
 
 
 def reload(peer: Peer, configuration: str | None = None) -> None:

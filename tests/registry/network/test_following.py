@@ -167,7 +167,7 @@ def test_commands_follow_and_tell(data: Path) -> None:
     followed = run("zone", "follow", ORIGIN, "--from", "192.0.2.1", "--data", data, "--json")
     assert followed.json == [{"origin": ORIGIN, "outcome": "followed"}]
     (row,) = run("sync", "status", "--data", data, "--json").json
-    assert (row["origin"], row["state"], row["primaries"]) == (ORIGIN, "waiting", "192.0.2.1:53")
+    assert (row["origin"], row["state"], row["primaries"]) == (ORIGIN, "waiting", ["192.0.2.1:53"])
     assert run("sync", "status", ORIGIN, "--data", data).code == 1
     unfollowed = run("zone", "unfollow", ORIGIN, "--data", data, "--json")
     assert unfollowed.json == [{"origin": ORIGIN, "outcome": "dropped"}]

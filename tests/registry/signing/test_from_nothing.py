@@ -353,7 +353,7 @@ def test_growth_is_proved_between_all_checkpoints_and_judged_from_nothing(
             judged = run("audit", "check", proof, "--key", public, "--old", files[0], "--json")
             (told,) = judged.json
             assert (told["holds"], told["old"], told["size"]) == (True, int(old), int(new))
-            assert (told["origin"], told["newest_key"]) == (point.origin, new == names[-1])
+            assert (told["log"], told["newest_key"]) == (point.origin, new == names[-1])
             if old != new:
                 ran = run("audit", "check", proof, "--key", public, "--old", files[1])
                 assert (ran.code, ran.out) == (1, "")

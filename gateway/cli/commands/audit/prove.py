@@ -253,7 +253,7 @@ def _judge_change(text: str, keys: list[VerifierKey]) -> Judged:
     change = log_entry.decode(checked.leaf)
     point = checked.checkpoint
     signer = _Signer.of(text, keys)
-    told = {"origin": point.origin, "size": point.size, **signer.json()}
+    told = {"log": point.origin, "size": point.size, **signer.json()}
     return told | {"change": history.json_of(checked.index, change)}, [
         *_rows_of(point),
         signer.row(),
@@ -269,7 +269,7 @@ def _judge_growth(text: str, old: str | None, keys: list[VerifierKey]) -> Judged
     before = KeyChain().open(text_of(old), keys)
     point = check_growth(text, before, *keys)
     signer = _Signer.of(text, keys)
-    told = {"origin": point.origin, "old": before.size, "size": point.size, **signer.json()}
+    told = {"log": point.origin, "old": before.size, "size": point.size, **signer.json()}
     rows = [("此前 Before", f"{before.size:,} 条 changes"), *_rows_of(point), signer.row()]
     return told, rows
 

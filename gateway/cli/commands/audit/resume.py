@@ -87,7 +87,7 @@ def _checkpoint(args: argparse.Namespace, registry: Registry) -> Checkpoint:
 def _say_missing(args: argparse.Namespace, missing: int, restored: int | None) -> int:
     if args.json:
         output.print_json({"missing": missing, "restored": restored is not None})
-    elif restored is not None and not missing:
+    if restored is not None and not missing:
         output.complain(
             f"{args.data}: 由备份恢复，尚未说明如何继续 was restored from a backup with "
             f"{restored:,} leaves; what came after it is not known on this machine. Give "
@@ -99,7 +99,7 @@ def _say_missing(args: argparse.Namespace, missing: int, restored: int | None) -
             "machine has seen. Put the newer data back, or give --accept, --checkpoint or "
             "--new-node"
         )
-    else:
+    elif not args.json:
         output.out.print("不缺 nothing is missing that this machine has seen", markup=False)
     return output.EXIT_OK if restored is None and not missing else output.EXIT_BAD_INPUT
 

@@ -69,7 +69,8 @@ def run_verify(args: argparse.Namespace) -> int:
         report = registry.verify(keys, points, told, args.rules)
     if args.json:
         output.print_json(_json(report))
-    else:
+    _complain(report)
+    if not args.json:
         _print(report, bool(keys))
     return output.EXIT_BAD_INPUT if report.faults else output.EXIT_OK
 
@@ -97,7 +98,7 @@ def _json(report: Report) -> dict[str, object]:
         "sound": report.verdict is Verdict.SOUND,
         "size": report.size,
         "root": report.root.hex(),
-        "signatures": "checked" if report.signed else "not checked",
+        "signed": bool(report.signed),
         "keys": report.signed,
         "faults": [asdict(fault) for fault in report.faults],
         "further_faults": report.more,
@@ -107,11 +108,14 @@ def _json(report: Report) -> dict[str, object]:
     }
 
 
-def _print(report: Report, has_keys: bool) -> None:
+def _complain(report: Report) -> None:
     for fault in report.faults:
         output.complain(fault)
     if report.more:
         output.complain(f"另有 and {report.more:,} 处 further faults")
+
+
+def _print(report: Report, has_keys: bool) -> None:
     looked_at = ", ".join(f"{number:,} {what}" for what, number in report.looked_at.items())
     lines = [
         f"{WORDS[report.verdict]}: {report.size:,} 条 changes, root {report.root.hex()}",

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from csid.identifier import fold
+from csid.moments import iso
 from csid.vocabulary import HOLD_STATES
 from gateway.cli import options, output, request
+from registry.rules.decision import Decision
 from registry.rules.requests import AskHold, Body, EndHold, LiftHold, SetHold
 from registry.rules.status import Status
 from registry.service import Registry
@@ -149,11 +151,11 @@ def run_holds(args: argparse.Namespace) -> int:
         seen, named = TransactionView(read), Names(registry.settings.suffix)
         is_asked = next(seen.scan(codec.ASKED_HOLDS, b""), None) is not None
         if not held.is_told(read, named) and not is_asked:
-            output.complain(
-                f"{request.status_text(Status.NOT_NATIONAL)}  holds are listed at the national "
-                "node, and at nodes that follow its root zone, which is not here (yet): csid sync "
-                "status"
+            detail = (
+                "holds are listed at the national node, and at nodes that follow its root zone, "
+                "which is not here (yet): csid sync status"
             )
+            request.complain_of(Decision(Status.NOT_NATIONAL, "", detail))
             return output.EXIT_BAD_INPUT
         rows = _rows(read, seen, named, fold(args.prefix), fold(args.after))
         by = args.node.lower()
@@ -214,8 +216,8 @@ def _asked_json(target: str, row: AskedHold) -> dict[str, Any]:
     word = HOLD_WORDS[row.state][0]
     return {"target": target, "state": word, "reason": row.reason} | {
         "answer": row.why,
-        "since": row.since,
-        "changed": row.changed,
+        "since": iso(row.since),
+        "changed": iso(row.changed),
     }
 
 
@@ -224,7 +226,7 @@ def _as_json(row: Row) -> dict[str, Any]:
         "target": row.target,
         "state": row.state,
         "node": row.holder.node or None,
-        "since": row.holder.since,
+        "since": iso(row.holder.since),
         "reason": row.holder.reason,
         "answer": row.why,
     }

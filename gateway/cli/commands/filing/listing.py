@@ -14,6 +14,7 @@ from csid.vocabulary import CUT_STATES
 from gateway.cli import options, output, request
 from registry.network import territory
 from registry.rules.cut_moves import is_moving
+from registry.rules.decision import Decision
 from registry.rules.held import holders_text
 from registry.rules.status import Status
 from registry.service import Registry
@@ -93,11 +94,11 @@ def _list_copy(args: argparse.Namespace, read: ReadTransaction, named: Names) ->
     """
     rows = territory.cuts(read, named, fold(args.prefix), fold(args.after))
     if rows is None:
-        refusal = Status.NOT_NATIONAL
-        output.complain(
-            f"{request.status_text(refusal)}  cuts are listed at the national node, and at nodes "
-            "that follow its root zone, which is not here (yet): csid sync status"
+        detail = (
+            "cuts are listed at the national node, and at nodes that follow its root zone, which "
+            "is not here (yet): csid sync status"
         )
+        request.complain_of(Decision(Status.NOT_NATIONAL, "", detail))
         return output.EXIT_BAD_INPUT
     wanted = args.node.lower()
     of_node = (one for one in rows if wanted in ("", one.node))
@@ -107,7 +108,11 @@ def _list_copy(args: argparse.Namespace, read: ReadTransaction, named: Names) ->
     if args.json:
         for one in found:
             output.print_json(
-                {"cut": one.cut, "node": one.node, "servers": list(one.servers)}
+                {
+                    "cut": one.cut,
+                    "node": one.node,
+                    "servers": [{"name": name} for name in one.servers],
+                }
                 | {"held": _held_json(held[one.cut])}
             )
     else:
@@ -161,11 +166,11 @@ def run_show(args: argparse.Namespace) -> int:
         row = (get_cut(seen, cut) or get_past_cut(seen, cut)) if is_key else None
         hold = get_hold(seen, cut) if is_key else None
     if row is None:
-        output.complain(
-            f"{cut}  {request.status_text(Status.NOT_FOUND)}  it was never filed here; at the "
-            "national node csid filing list says what was, at others csid filing status what they "
-            "have asked for"
+        detail = (
+            "it was never filed here; at the national node csid filing list says what was, at "
+            "others csid filing status what they have asked for"
         )
+        request.complain_of(Decision(Status.NOT_FOUND, cut, detail))
         return output.EXIT_BAD_INPUT
     if args.json:
         output.print_json(_as_json(cut, row) | {"held": _held_json(hold)})

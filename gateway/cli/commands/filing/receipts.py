@@ -10,6 +10,7 @@ from csid.identifier import fold
 from csid.moments import iso
 from csid.vocabulary import FILED_STATES
 from gateway.cli import options, output, request
+from registry.rules.decision import Decision
 from registry.rules.status import BY_NUMBER, Status
 from registry.service import Registry
 from registry.tables import codec
@@ -43,10 +44,11 @@ def run_receipts(args: argparse.Namespace) -> int:
         is_here = place is not None and place.role is NodeRole.AGGREGATE
         found, more = output.take(_matching(seen, args), args.limit)
     if not is_here:
-        output.complain(
-            f"{request.status_text(Status.NOT_NATIONAL)}  what was filed is kept at the aggregate "
-            "of the national node; csid filing status says what waits here"
+        detail = (
+            "what was filed is kept at the aggregate of the national node; csid filing status says "
+            "what waits here"
         )
+        request.complain_of(Decision(Status.NOT_NATIONAL, "", detail))
         return output.EXIT_BAD_INPUT
     if args.json:
         for name, row in found:

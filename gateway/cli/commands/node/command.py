@@ -15,7 +15,7 @@ from gateway.cli import acting, options, output, request
 from gateway.cli.commands.node import show, use_key
 from gateway.cli.commands.node.show import ROLES
 from registry.network.receipt_seal import public_key
-from registry.rules.decision import Refusal
+from registry.rules.decision import Decision, Refusal
 from registry.rules.nodes import OVERLAP, known, suffix_of
 from registry.rules.requests import (
     AddNode,
@@ -205,7 +205,7 @@ def run_key(args: argparse.Namespace) -> int:
             place = suffix_of(seen)
             node = place if isinstance(place, Refusal) else known(seen, args.name.lower())
         if isinstance(node, Refusal):
-            output.complain(f"{args.name}  {request.status_text(node.status)}  {node.detail}")
+            request.complain_of(Decision(node.status, args.name, node.detail))
             return output.EXIT_BAD_INPUT
         _print_key(registry, args)
     return output.EXIT_OK

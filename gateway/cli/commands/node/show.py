@@ -12,6 +12,7 @@ from csid.moments import iso, iso_or_none
 from csid.vocabulary import NODE_ROLES, NODE_STATES
 from gateway.cli import options, output, request
 from registry.network import seen as hearing
+from registry.rules.decision import Decision
 from registry.rules.status import Status
 from registry.service import Registry
 from registry.tables import codec
@@ -53,7 +54,7 @@ def run_show(args: argparse.Namespace) -> int:
             use = get_node_use(seen, name) if node is not None else (0, 0)
         heard = hearing.last(read, name) if node is not None else 0
     if node is None:
-        output.complain(f"{name}  {request.status_text(Status.NODE_UNKNOWN)}  {_UNLISTED}")
+        request.complain_of(Decision(Status.NODE_UNKNOWN, name, _UNLISTED))
         return output.EXIT_BAD_INPUT
     if args.json:
         output.print_json(_as_json(name, node, use, heard))
@@ -118,10 +119,11 @@ def _list_copy(args: argparse.Namespace, read: ReadTransaction, named: Names) ->
         and args.state in (None, one.state)
     ]
     if not rows and next(others.nodes(read, named), None) is None:
-        output.complain(
-            f"{request.status_text(Status.NOT_NATIONAL)}  nodes are listed at the national node, "
-            "and at nodes that follow its root zone, which is not here (yet): csid sync status"
+        detail = (
+            "nodes are listed at the national node, and at nodes that follow its root zone, which "
+            "is not here (yet): csid sync status"
         )
+        request.complain_of(Decision(Status.NOT_NATIONAL, "", detail))
         return output.EXIT_BAD_INPUT
     found, more = output.take(iter(rows), args.limit)
     if args.json:

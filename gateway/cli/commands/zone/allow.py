@@ -89,7 +89,7 @@ def run_allow(args: argparse.Namespace) -> int:
         _note(f"{names.to_text(origin)}: from now on {said}")
     shown = _shown(origin)
     if args.json:
-        output.print_json({"origin": shown, "changed": changed})
+        output.print_json({"origin": _origin_json(origin), "changed": changed})
         return output.EXIT_OK
     verb = "撤销 taken from" if args.remove else "授予 given to"
     for right, number in changed.items():
@@ -119,18 +119,20 @@ def _list(args: argparse.Namespace, origin: bytes) -> int:
         if origin and own is None:
             read.zone(origin)  # or it is said that there is none
     holds = general if own is None else own
-    origin_of = _shown(b"" if own is None else origin)
+    of = b"" if own is None else origin
     rows = [
-        (right, subject_text(one), "tls" if one.tls else "any", origin_of)
+        (right, subject_text(one), "tls" if one.tls else "any")
         for right in RIGHTS
         for one in getattr(holds, right)
     ]
     if args.json:
+        places = {"origin": _origin_json(origin), "of": _origin_json(of)}
         for row in rows:
-            fields = ("right", "who", "transport", "of")
-            output.print_json({"origin": _shown(origin), **dict(zip(fields, row, strict=True))})
+            fields = ("right", "who", "transport")
+            output.print_json(places | dict(zip(fields, row, strict=True)))
     else:
-        output.print_list(("权限 Right", "对象 Who", "传输 Transport", "来自 Of"), rows)
+        heads = ("权限 Right", "对象 Who", "传输 Transport", "来自 Of")
+        output.print_list(heads, ((*row, _shown(of)) for row in rows))
     return output.EXIT_OK
 
 
@@ -141,3 +143,8 @@ def place_of(origin: bytes) -> bytes:
 
 def _shown(origin: bytes) -> str:
     return names.to_text(origin) if origin else "--all"
+
+
+def _origin_json(origin: bytes) -> str | None:
+    """For scripts: None for all zones."""
+    return names.to_text(origin) if origin else None

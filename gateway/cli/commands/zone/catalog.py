@@ -280,7 +280,7 @@ def _list_members(args: argparse.Namespace, read: ReadTransaction, origin: bytes
         coo = names.to_text(names.wire_of_key(member.coo)) if member.coo else ""
         state = _state(read, apex, label, member) if is_consumed else ""
         if args.json:
-            value = {"zone": zone, "label": at, "groups": member.groups, "coo": coo}
+            value = {"origin": zone, "label": at, "groups": member.groups, "coo": coo}
             output.print_json(value | ({"state": state} if is_consumed else {}))
         rows.append((zone, at, ", ".join(member.groups), coo, state))
     if not args.json:

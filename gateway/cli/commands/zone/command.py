@@ -214,7 +214,6 @@ def _tell_refused(args: argparse.Namespace, refused: Refused) -> None:
         output.print_json(
             {"file": refused.path, "outcome": "refused", "said": refused.reason.splitlines()}
         )
-        return
     for line in refused.reason.splitlines():
         output.complain(line)
 
@@ -297,9 +296,9 @@ def run_drop(args: argparse.Namespace) -> int:
     if args.json:
         value = {"origin": shown, "outcome": outcome, "serial": serial, "said": said}
         output.print_json(value | ({"dry_run": True} if args.dry_run else {}))
-    elif outcome == "refused":
+    if outcome == "refused":
         output.complain(f"{shown}: {'; '.join(said)}")
-    else:
+    elif not args.json:
         for line in said:
             output.err.print(f"csid: warning: {line}", markup=False, style="yellow")
         output.out.print(f"{trial_text(args)}{shown} 已删除 dropped", markup=False)
@@ -355,6 +354,8 @@ def _tell_rebuilt(args: argparse.Namespace, made: rebuild.Remake, answer: Any) -
             "said": [*made.remarks, *said],
         }
         output.print_json(value | ({"dry_run": True} if args.dry_run else {}))
+        if outcome == "refused":
+            output.complain(f"{origin}: not rebuilt 未重建")
         return
     for line in findings[:FINDINGS_SHOWN]:
         output.err.print(f"csid: {origin}: {line}", markup=False)

@@ -130,14 +130,14 @@ def run_refresh(args: argparse.Namespace) -> int:
         if state is not None:
             value |= {"serial": state.serial, "error": state.error}
         output.print_json(value)
-    elif is_open or state is None:
+    if is_open or state is None:
         output.complain(
             f"{shown}: not done after {WAIT_SECONDS:.0f} s 尚未完成; it is done as soon as csid "
             "serve runs and a primary answers"
         )
     elif state.failures:
         output.complain(f"{shown}: {state.error}")
-    else:
+    elif not args.json:
         output.out.print(f"{shown} serial {state.serial} 已是最新 is up to date", markup=False)
     return output.EXIT_OK if is_good else output.EXIT_BAD_INPUT
 

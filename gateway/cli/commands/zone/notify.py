@@ -63,7 +63,9 @@ def run_notify(args: argparse.Namespace) -> int:
         has_changed = registry.perform(NOTIFY, (asked, origin, given, args.remove))
     shown, server = _shown(origin), str(Address(given.host, given.port))
     if args.json:
-        output.print_json({"origin": shown, "server": server, "changed": has_changed})
+        output.print_json(
+            {"origin": _origin_json(origin), "server": server, "changed": has_changed}
+        )
         return output.EXIT_OK
     verb = "不再通知 is no longer notified" if args.remove else "将被通知 is notified"
     said = "" if has_changed else " (无变化 unchanged)"
@@ -77,25 +79,31 @@ def _list(args: argparse.Namespace, origin: bytes) -> int:
         general = own_targets(read, EVERYWHERE) or ()
         if origin and own is None:
             read.zone(origin)  # or it is said that there is none
-    of = _shown(b"" if own is None else origin)
+    of = b"" if own is None else origin
     rows = [
         (
             str(Address(one.host, one.port)),
             names.to_text(one.key) if one.key else "",
             one.tls,
             one.source,
-            of,
         )
         for one in (general if own is None else own)
     ]
     if args.json:
+        places = {"origin": _origin_json(origin), "of": _origin_json(of)}
         for row in rows:
-            fields = ("server", "key", "tls", "source", "of")
-            output.print_json({"origin": _shown(origin), **dict(zip(fields, row, strict=True))})
+            fields = ("server", "key", "tls", "source")
+            output.print_json(places | dict(zip(fields, row, strict=True)))
     else:
-        output.print_list(("服务器 Server", "密钥 Key", "TLS", "源地址 Source", "来自 Of"), rows)
+        shown = [(*row, _shown(of)) for row in rows]
+        output.print_list(("服务器 Server", "密钥 Key", "TLS", "源地址 Source", "来自 Of"), shown)
     return output.EXIT_OK
 
 
 def _shown(origin: bytes) -> str:
     return names.to_text(origin) if origin else "--all"
+
+
+def _origin_json(origin: bytes) -> str | None:
+    """For scripts: None for all zones."""
+    return names.to_text(origin) if origin else None

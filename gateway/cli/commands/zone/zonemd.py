@@ -86,8 +86,8 @@ def _verify(args: argparse.Namespace, origin: bytes) -> int:
     shown = names.to_text(origin)
     if args.json:
         output.print_json({"origin": shown, **verdict._asdict()})
-    elif verdict.outcome == WRONG:
+    if verdict.outcome == WRONG:
         output.complain(f"{shown}: {_SAID[WRONG]}: {verdict.reason}")
-    else:
+    elif not args.json:
         output.out.print(f"{shown} {_SAID[verdict.outcome]}", markup=False)
     return output.EXIT_BAD_INPUT if verdict.outcome == WRONG else output.EXIT_OK
