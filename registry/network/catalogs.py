@@ -17,7 +17,7 @@ from registry.network.following import ring
 from registry.network.targets import checked_all
 from registry.tables import codec
 from registry.tables.naming import Names
-from registry.tables.transaction import TransactionView
+from registry.tables.transaction import LOOKED, LOOKED_FOR, TransactionView
 from registry.zones import places, updates
 from registry.zones.asked import Asked
 from resolver.store.apexes import NOT_READY
@@ -42,6 +42,7 @@ from resolver.sync.update.tentative import Zone
 PRODUCE: Final = "zone.catalog.produce"
 CONSUME: Final = "zone.catalog.consume"
 STOP: Final = "zone.catalog.stop"
+NOBODY: Final = b"\0"  # for whom a zone was looked through that went since
 
 
 class NodePolicy(holding.Policy):
@@ -68,6 +69,12 @@ class NodePolicy(holding.Policy):
     ) -> tuple[str, tuple[Target, ...]]:
         found = membership.template(txn, self._named, apex, member)
         return super().template(txn, apex, member) if found is None else found
+
+    def gone(self, txn: WriteTransaction, zone: bytes) -> None:
+        """All of it is to be looked through once it is there again, by an aggregate."""
+        txn.table(LOOKED).delete(zone)
+        if txn.table(LOOKED_FOR).get(zone) is not None:
+            txn.table(LOOKED_FOR).put(zone, NOBODY)
 
 
 def produce(core: Core, args: Any) -> int:

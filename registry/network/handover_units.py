@@ -39,7 +39,7 @@ from resolver.store import node
 from resolver.store.apexes import EXPIRED, SERVED, split_zone_entry
 from resolver.store.node import RRset
 from resolver.store.write import WriteTransaction
-from resolver.sync import states, timers
+from resolver.sync import states
 from resolver.sync.settings import FOLLOWS, Follow, follow_of, pack, where
 from resolver.sync.wire import behind_name
 
@@ -106,6 +106,7 @@ def thaw(core: Core, args: Any) -> str:
         is_back &= moving.move_of(txn, named, cut) is None
         if _state(batch, cut) is FilingState.MOVING and is_back:
             _note(batch, key, cut, FilingState.FILED, "")
+            unseen.note_now(txn, named, cut)
             txn.table(FOLLOWS).delete(where(named.key(cut)))
     return ""
 
@@ -301,9 +302,7 @@ def own(core: Core, args: Any) -> str:
         row = ZoneRow(zone.serial(), count, digest, NO_LEAF, int(time.time()), True)
         _note_zone(batch, _actor(key, cut), LOAD, names.to_text(origin), row)
         _note(batch, key, cut, FilingState.FILED, "")
-        soa = timers.soa_of(txn, names.key_of(named.wire))
-        if soa is not None:  # it may have been withdrawn, of which there would be no other sign
-            unseen.note(txn, named, cut, soa.serial)
+        unseen.note_now(txn, named, cut)
     return ""
 
 

@@ -40,6 +40,15 @@ def note(txn: WriteTransaction, named: Names, cut: str, serial: int) -> None:
         txn.table(LOOKED).put(_PREFIX + cut.encode("ascii"), serial.to_bytes(4, "big"))
 
 
+def note_now(txn: WriteTransaction, named: Names, cut: str) -> None:
+    """A cut counts as filed by what the copy of the root zone says of its move. It may have been
+    withdrawn since, of which there would be no other sign, so that is looked at next.
+    """
+    soa = timers.soa_of(txn, names.key_of(named.wire))
+    if soa is not None:
+        note(txn, named, cut, soa.serial)
+
+
 def is_unseen(txn: WriteTransaction, named: Names, cut: str) -> bool:
     """Whether the copy of the root zone is older than the filing of a cut, so that it says nothing
     of it; that it is not so is found once.

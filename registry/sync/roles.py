@@ -7,7 +7,7 @@ from typing import Final
 
 from registry.network.catalogs import NodePolicy
 from registry.network.membership import RegisterWatch
-from registry.sync.duties import filed, filing_duty, handover, hold_duty
+from registry.sync.duties import filed, filing_duty, handover, hold_duty, leftovers
 from registry.sync.hooks import Adds, Network
 from registry.tables import transaction, view
 from registry.tables.transaction import TransactionView
@@ -31,5 +31,6 @@ ROLES: Final[tuple[Adds, ...]] = (
     filing_duty.adds,
     handover.adds,
     hold_duty.adds,
+    leftovers.adds,
     filed.adds,
 )

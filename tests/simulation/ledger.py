@@ -150,6 +150,8 @@ class Ledger:
         if primary == name or (name, apex) not in self._own:
             self._own.discard((name, apex))
             is_on = before is None or serial == before or timers.is_ahead(serial, before)
+            # What it had may be what another node had before, of whom its source had not heard.
+            is_on |= self._is_leftover(name, primary, apex, before)
             hold(is_on, f"{text}: serial {before} went back to {serial}")
             self._serials[name, apex] = serial
         found = self._digests[name, apex] = digest(read, zone)
@@ -163,6 +165,12 @@ class Ledger:
         self._versions[name, apex, serial] = found
         if before != serial:
             machine.world.say(name, f"{names.to_text(zone.origin)} has serial {serial}")
+
+    def _is_leftover(self, name: str, primary: str, apex: bytes, serial: int | None) -> bool:
+        """Whether the last version of a copy is none that its primary ever had."""
+        if primary == name or serial is None:
+            return False
+        return self._versions.get((primary, apex, serial)) != self._digests.get((name, apex))
 
     def _new_leaves(self, name: str, read: ReadTransaction) -> Iterator[log_entry.LogEntry]:
         seen = TransactionView(read)
@@ -224,7 +232,7 @@ class Ledger:
         for cut, holder in self.holders.items():
             machine, held = self.machines[holder], self._held.get((holder, _NAMED.key(cut)))
             flags = None if held is None else held[0].flags
-            is_late = flags == EXPIRED and machine.offset > 0
+            is_late = flags == EXPIRED and machine.was_ahead
             is_held = flags == SERVED or is_late or (holder, cut) in self._lost
             hold(is_held, f"{cut} is delegated to {holder}, where its flags are {flags}")
 

@@ -46,6 +46,7 @@ class Machine:
     Attributes:
         life: of the processes that answer and write; `sync_life` of the one that syncs.
         offset: of its clock, seconds.
+        was_ahead: it was ahead at some time, so that what it holds may have expired.
         committed: is called after each commit.
         between: somebody asks for something, between two pieces of a unit.
         is_full: its disk.
@@ -69,6 +70,7 @@ class Machine:
         self.sync_life = Life(f"{name}/sync")
         self.life.is_alive = self.sync_life.is_alive = False
         self.offset = 0.0
+        self.was_ahead = False
         self.is_full = False
         self.doomed: tuple[int, bool] | None = None
         self._copy = b""
@@ -142,6 +144,7 @@ class Machine:
     def set_clock(self, offset: float) -> None:
         """Set the clock that people set, so many seconds from the right time."""
         self.offset = self.life.offset = self.sync_life.offset = offset
+        self.was_ahead |= offset > 0
 
     # -- the disk
 

@@ -43,6 +43,7 @@ class Outcome:
         self._reads = reads
         self._views = {name: TransactionView(read) for name, read in reads.items()}
         self._given: set[int] = set()  # numbers of receipts
+        self._withdrawn: set[tuple[str, str]] = set()  # cut, node
         self._filed = {cut: row.node for cut, row in self._cuts() if row.state is CutState.FILED}
 
     def faults(self) -> Iterator[str]:
@@ -137,6 +138,10 @@ class Outcome:
             yield from self._is_as_said(name, identifier, said, chain)
         elif view.get_gone(seen, identifier) is None:
             yield f"{identifier} at {name}: is lost"
+        elif self._is_handed_on(name, identifier):
+            # Known (decision 17): it was cut off while its cut was withdrawn, filed by another and
+            # moved there or back, and takes that for a move from itself.
+            return
         elif view.get_assignment(self._views[chain[-1]], identifier) is None:
             yield f"{identifier} at {name}: has moved, and is not at {chain[-1]}"
         elif chain[-1] not in self._ledger.acknowledged[identifier]:
@@ -183,6 +188,11 @@ class Outcome:
         if changes[:1] == [Update.kind] and count not in (None, has):
             yield f"{here}: was given count {count}, and has {has}"
 
+    def _is_handed_on(self, name: str, identifier: str) -> bool:
+        """Whether the cut of an identifier was withdrawn from a node and is another's since."""
+        cut = "/".join(identifier.split("/")[:CUT_SEGMENTS])
+        return (cut, name) in self._withdrawn and self._filed.get(cut) != name
+
     def _holders(self) -> dict[str, list[str]]:
         """The nodes that had each cut, one after the other, by the log of the national node."""
         found: dict[str, list[str]] = {}
@@ -191,6 +201,8 @@ class Outcome:
             if entry.kind.startswith("cut.") and entry.after:
                 row = codec.decode_cut(entry.after)
                 chain = found.setdefault(entry.on, [])
+                if row.state is CutState.WITHDRAWN:
+                    self._withdrawn.add((entry.on, row.node))
                 if row.state is CutState.FILED and chain[-1:] != [row.node]:
                     chain.append(row.node)
         return found
@@ -226,7 +238,12 @@ def _is_taken_once(here: str, name: str, said: Said, chain: list[str]) -> Iterat
     since = [one for kind, one in said if kind != examination.END]
     while any(one.state is FiledState.GONE for one in since):
         since.pop(0)
-    takers = [one.node for one in since if one.state is FiledState.TAKEN]
+    takers: list[str] = []
+    for before, one in zip([None, *since], since, strict=False):
+        # Back from a refusal to another, who had the cut meanwhile, it needs no receipt.
+        is_back = before is not None and before.state is FiledState.REFUSED and bool(before.taker)
+        if one.state is FiledState.TAKEN and not (is_back and takers[-1:] == [one.node]):
+            takers.append(one.node)
     if not takers:
         yield f"{here}: is active by no receipt: {said}"
     if any(one == other for one, other in pairwise(takers)):

@@ -104,9 +104,9 @@ class People(Asking):
         waited.
         """
         wanted = {(holder, cut) for cut, holder in self._ledger.holders.items()}
-        for one, holders in self._ledger.acknowledged.items():
+        for one in self._ledger.acknowledged:
             cut = "/".join(one.split("/")[:CUT_SEGMENTS])
-            wanted |= {(name, cut) for name in holders if self._state(name, one) is State.FILING}
+            wanted |= {(name, cut) for name in REGIONS if self._state(name, one) is State.FILING}
         for name, cut in sorted(wanted):
             machine = self._machines[name]
             if machine.is_up:

@@ -19,7 +19,6 @@ import time
 from collections.abc import Callable, Collection
 
 from csid import names
-from csid.errors import ZoneError
 from registry.sync.duties.examination import FIRST, NAMES, Examination, key_of
 from registry.sync.duties.receipt_duty import ReceiptDuty
 from registry.sync.hooks import Network
@@ -32,6 +31,7 @@ from registry.tables.transaction import (
     LOOKED_FOR,
     TransactionView,
 )
+from resolver.store.apexes import NOT_READY
 from resolver.store.environment import Store
 from resolver.store.write import WriteTransaction
 from resolver.sync.settings import follow_of
@@ -100,7 +100,8 @@ class FiledWatch:
         if row is None:
             return b""
         zone = txn.snapshot.zone_of(self._suffix + key_of(row[0]))
-        if zone is None or not self._concerns(txn, zone.apex):
+        is_there = zone is not None and zone.flags != NOT_READY
+        if zone is None or not is_there or not self._concerns(txn, zone.apex):
             answered.delete(row[0])  # its zone went
             return row[0]
         examination = Examination(txn, self._named, zone.apex, self._now())
@@ -112,11 +113,11 @@ class FiledWatch:
         """Look on at zones that came as a whole; whether there is more to be looked at now."""
         looked = txn.table(LOOKED)
         for apex, place in looked.scan(b""):
-            try:
-                examination = Examination(txn, self._named, apex, self._now())
-            except ZoneError:  # it went meanwhile
-                looked.delete(apex)
+            zone = txn.snapshot.zone_of(apex)
+            if zone is None or zone.apex != apex or zone.flags == NOT_READY:
+                looked.delete(apex)  # it went meanwhile, and is looked at once it is there again
                 return True
+            examination = Examination(txn, self._named, apex, self._now())
             if examination.is_ready:
                 following = examination.go_on(place)
                 if following:

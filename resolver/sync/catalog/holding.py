@@ -80,6 +80,9 @@ class Policy:
                 return group, targets
         return next(iter(member.groups), ""), settings.primaries
 
+    def gone(self, txn: WriteTransaction, zone: bytes) -> None:
+        """The data of a zone is held no longer, if it was; it may come back, or another may."""
+
 
 POLICY: Final = Policy()
 
@@ -154,6 +157,7 @@ def _settle(
     new = _heir(txn, old, listings, gone)
     if new is None:
         _end(txn, zone, follow.member, now)
+        policy.gone(txn, zone)
         return Step(REMOVED, zone)
     row = _row(txn, new, follow.since, policy)
     if row == follow:
@@ -161,6 +165,7 @@ def _settle(
     txn.table(FOLLOWS).put(where(zone), pack(row))
     if new[1] != old[1]:  # sections 4.3.1 and 5.4: another label, another state
         _start(txn, zone, None)
+        policy.gone(txn, zone)
         return Step(RESET, zone)
     states.begin(txn, zone)
     return Step(CHANGED if new == old else MOVED, zone)
