@@ -90,7 +90,7 @@ def file(case: Case, body: FileCut) -> Decision:
         "",
         case.leaf,
         before.since if before is not None else case.now,
-        before.moving if before is not None else None,
+        last.moving if last is not None and last.node == name else None,
         _tenure(last, name, case.now),
     )
     if before is not None and before[:4] == row[:4]:

@@ -145,15 +145,15 @@ def text_of(texts: Iterable[str]) -> bytes:
 
 def moving_names(cut: str, row: Cut) -> list[Named]:
     """What the root zone says of a move of a cut, while it lasts or since: also once it has been
-    withdrawn, until it is filed anew.
+    withdrawn, until another node asks for it.
     """
     moving = row.moving
-    if moving is None or row.state not in (CutState.FILED, CutState.WITHDRAWN):
+    if moving is None or not (row.state is CutState.FILED or moving.is_over):
         return []
     place, said = MOVES, [f"from={moving.source}", f"to={moving.to}"]
     if moving.is_over:
         place, said = MOVED, [f"node={row.node}"]
-    if row.state is CutState.WITHDRAWN:
+    if row.state is not CutState.FILED:
         said.append(WITHDRAWN)
     texts = [text_of(("v=1", f"move={moving.number}", *said))]
     if moving.serial is not None:

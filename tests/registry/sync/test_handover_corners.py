@@ -255,7 +255,8 @@ def test_a_cut_that_is_withdrawn_right_after_the_switch_is_taken_over_all_the_sa
     world.settle(4)
     require_at(world, NEW, FIRST)
     with world.at["root"].store.read() as read:
-        assert moves.holder(read, NAMED, CUT) == ""  # what was said of the move is over with it
+        assert moves.holder(read, NAMED, CUT) == NEW  # who may not have heard of it learns it still
+        assert not moves.is_withdrawn(read, NAMED, CUT)
 
 
 def test_a_cut_is_given_up_that_was_withdrawn_and_is_not_here(world: World) -> None:
