@@ -61,7 +61,9 @@ class HelpFormatter(argparse.HelpFormatter):
 
 
 class RawHelpFormatter(HelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """The same for texts that are broken into lines already."""
+    """The same for texts that are broken into lines already, those that are."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if "\n" not in text:
+            return super()._fill_text(text, width, indent)
         return "\n".join(indent + line for line in known(text).splitlines())
