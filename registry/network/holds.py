@@ -12,15 +12,15 @@ from typing import Any, Final
 from csid import names
 from csid.protocol import ANY, CLASS_IN, FORMERR, NOERROR, REFUSED, TXT
 from registry.desk import Batch
-from registry.network import seen
+from registry.network import told
 from registry.network.cuts import text_of
 from registry.network.receipts import shown
+from registry.network.told import Undone
 from registry.rules.decision import Decision
 from registry.rules.requests import Actor, LiftHold, Request, Role, SetHold
 from registry.tables import network
 from registry.tables.naming import Names
 from registry.tables.registered import begins_shaped, is_shaped
-from registry.tables.transaction import TransactionView
 from registry.zones import others
 from registry.zones.held import HOLDS
 from registry.zones.updates import Result
@@ -52,13 +52,7 @@ class Holds:
 
     def takes(self, core: Any, asked: effect.Asked) -> bool:
         """Whether an UPDATE is about holds alone."""
-        suffix = names.key_of(names.from_text(core.suffix))
-        if asked.apex != suffix or not asked.changes:
-            return False
-        if not all(record.key.startswith(suffix + HOLDS) for record in asked.changes):
-            return False
-        with core.store.read() as read:
-            return network.is_national(TransactionView(read))
+        return told.concerns(core, asked, HOLDS)
 
     def carry_out(
         self, core: Any, asked: effect.Asked, key: bytes, address: bytes, now: int
@@ -71,17 +65,15 @@ class Holds:
             return Result(REFUSED, "region nodes alone hold something, under their keys")
         if len(asked.changes) > MOST:
             return Result(REFUSED, f"{len(asked.changes)} holds, at most {MOST} are taken")
-        with core.store.write() as txn:
-            seen.note(txn, row.node, now)
-            if rcode := effect.check(txn.update(asked.origin), asked):
-                return Result(rcode)
+        if rcode := told.begun(core, asked, row.node, now):
+            return Result(rcode)
         actor = Actor(row.node, Role.NODE, row.node)
         decisions = []
         try:
             with core.desk.batch(core.store, now) as batch:
                 for record in asked.changes:
                     decisions.append(_carry_out(batch, suffix, actor, record))
-        except _Undone as undone:
+        except Undone as undone:
             return undone.result
         for observe in core.stages.observe:
             for decision in decisions:
@@ -94,12 +86,6 @@ class Holds:
         return Result(NOERROR, said(soa.serial) if soa is not None else "")
 
 
-class _Undone(Exception):
-    def __init__(self, result: Result) -> None:
-        super().__init__(result.text)
-        self.result = result
-
-
 def _carry_out(batch: Batch, suffix: Names, actor: Actor, record: Record) -> Decision:
     below = record.key[len(names.key_of(suffix.wire)) + len(HOLDS) :]
     is_add = record.rrclass == CLASS_IN
@@ -110,7 +96,7 @@ def _carry_out(batch: Batch, suffix: Names, actor: Actor, record: Record) -> Dec
         wanted = (
             f"expected at TARGET.{network.HOLDS} a TXT record {WHY}TEXT, or to take its TXT out"
         )
-        raise _Undone(Result(FORMERR, wanted))
+        raise Undone(Result(FORMERR, wanted))
     target = below[:-1].replace(b"\0", b"/").decode("ascii").upper()
     if is_add:
         reason = shown(text.removeprefix(WHY))
@@ -118,5 +104,5 @@ def _carry_out(batch: Batch, suffix: Names, actor: Actor, record: Record) -> Dec
     else:
         decision = batch.decide(Request(actor, LiftHold(target, actor.owner)))
     if not decision.status.success:
-        raise _Undone(Result(REFUSED, text_of(decision)))
+        raise Undone(Result(REFUSED, text_of(decision)))
     return decision

@@ -11,14 +11,14 @@ from typing import Any, Final
 from csid import names
 from csid.protocol import CLASS_IN, FORMERR, NOERROR, REFUSED, TXT
 from registry.desk import Batch
-from registry.network import seen
+from registry.network import told
 from registry.network.cuts import text_of
 from registry.network.receipts import shown
+from registry.network.told import Undone
 from registry.rules.requests import Actor, DeclineCut, FreezeCut, Request, Role
 from registry.tables import network
 from registry.tables.naming import Names
 from registry.tables.registered import begins_shaped
-from registry.tables.transaction import TransactionView
 from registry.tables.view import get_cut
 from registry.zones import others
 from registry.zones.moving import MOVES
@@ -35,14 +35,7 @@ class Moves:
 
     def takes(self, core: Any, asked: effect.Asked) -> bool:
         """Whether an UPDATE is about moves alone."""
-        suffix = names.key_of(names.from_text(core.suffix))
-        top = suffix + MOVES
-        if asked.apex != suffix or not asked.changes:
-            return False
-        if not all(record.key.startswith(top) for record in asked.changes):
-            return False
-        with core.store.read() as read:
-            return network.is_national(TransactionView(read))
+        return told.concerns(core, asked, MOVES)
 
     def carry_out(
         self, core: Any, asked: effect.Asked, key: bytes, address: bytes, now: int
@@ -61,24 +54,16 @@ class Moves:
         if any(record.key not in bound for record in asked.changes):
             text = "expected as prerequisite the TXT records of the move that it is about"
             return Result(REFUSED, text)
-        with core.store.write() as txn:
-            seen.note(txn, row.node, now)
-            if rcode := effect.check(txn.update(asked.origin), asked):
-                return Result(rcode)
+        if rcode := told.begun(core, asked, row.node, now):
+            return Result(rcode)
         actor = Actor(row.node, Role.NODE, row.node)
         try:
             with core.desk.batch(core.store, now) as batch:
                 for record in asked.changes:
                     _carry_out(batch, suffix, actor, record)
-        except _Undone as undone:
+        except Undone as undone:
             return undone.result
         return Result(NOERROR)
-
-
-class _Undone(Exception):
-    def __init__(self, result: Result) -> None:
-        super().__init__(result.text)
-        self.result = result
 
 
 def _carry_out(batch: Batch, suffix: Names, actor: Actor, record: Record) -> None:
@@ -88,7 +73,7 @@ def _carry_out(batch: Batch, suffix: Names, actor: Actor, record: Record) -> Non
     is_add = record.rrtype == TXT and record.rrclass == CLASS_IN
     if not is_add or not begins_shaped(below) or verb not in ("serial", "why"):
         text = f"expected one TXT record at CUT.{network.MOVES}, serial=NUMBER or why=TEXT"
-        raise _Undone(Result(FORMERR, text))
+        raise Undone(Result(FORMERR, text))
     cut = below[:-1].replace(b"\0", b"/").decode("ascii").upper()
     row = get_cut(batch.view, cut)
     number = row.moving.number if row is not None and row.moving is not None else -1
@@ -98,6 +83,6 @@ def _carry_out(batch: Batch, suffix: Names, actor: Actor, record: Record) -> Non
         body = FreezeCut(cut, actor.owner, number, int(value))
         decision = batch.decide(Request(actor, body))
     else:
-        raise _Undone(Result(FORMERR, f"serial {value[:20]!r}: expected a number"))
+        raise Undone(Result(FORMERR, f"serial {value[:20]!r}: expected a number"))
     if not decision.status.success:
-        raise _Undone(Result(REFUSED, text_of(decision)))
+        raise Undone(Result(REFUSED, text_of(decision)))
