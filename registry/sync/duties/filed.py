@@ -100,8 +100,7 @@ class FiledWatch:
         if row is None:
             return b""
         zone = txn.snapshot.zone_of(self._suffix + key_of(row[0]))
-        is_there = zone is not None and zone.flags != NOT_READY
-        if zone is None or not is_there or not self._concerns(txn, zone.apex):
+        if zone is None or zone.flags == NOT_READY or not self._concerns(txn, zone.apex):
             answered.delete(row[0])  # its zone went
             return row[0]
         examination = Examination(txn, self._named, zone.apex, self._now())

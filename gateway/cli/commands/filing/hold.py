@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -11,6 +10,7 @@ from csid.identifier import fold
 from csid.moments import iso
 from csid.vocabulary import HOLD_STATES
 from gateway.cli import options, output, request
+from gateway.cli.commands.filing.waiting import answered, without_answer
 from registry.rules.decision import Decision
 from registry.rules.requests import AskHold, Body, EndHold, LiftHold, SetHold
 from registry.rules.status import Status
@@ -26,8 +26,6 @@ from registry.zones import held
 from resolver.store.read import ReadTransaction
 
 LIST_LIMIT: Final = 100  # holds, unless asked for more
-POLL_SECONDS: Final = 0.1
-EXIT_NO_ANSWER: Final = 2
 _TARGET: Final = "CUT, a prefix in it, or an identifier 切分点、前缀或标识"
 _HELD: Final = HOLD_WORDS[HoldState.HELD][0]
 # How it ends, by what was asked for.
@@ -109,7 +107,12 @@ def _ask(args: argparse.Namespace, national: Body, elsewhere: Body) -> int:
                 output.err.print(decision.detail, markup=False)
             request.show(args, decision)
             return output.EXIT_OK if decision.status.success else output.EXIT_BAD_INPUT
-        row = _answered(registry, decision.subject, args.wait)
+        row = answered(
+            registry,
+            lambda seen: get_asked_hold(seen, decision.subject),
+            lambda row: row.state in _ENDS,
+            args.wait,
+        )
     if row is None:  # another key was given before: nothing is known of it
         request.show(args, decision)
         return output.EXIT_OK
@@ -120,11 +123,7 @@ def _ask(args: argparse.Namespace, national: Body, elsewhere: Body) -> int:
         out.print(_text_of(decision.subject, row), markup=False)
     if row.state in _ENDS or not args.wait:
         return output.EXIT_BAD_INPUT if _is_refused(row, elsewhere) else output.EXIT_OK
-    output.complain(
-        f"{args.wait} 秒内未获答复 no answer within {args.wait} s; the running node (csid serve) "
-        "asks on; csid filing holds says what came of it"
-    )
-    return EXIT_NO_ANSWER
+    return without_answer(args.wait, "csid filing holds")
 
 
 def _is_refused(row: AskedHold, body: Body) -> bool:
@@ -132,17 +131,6 @@ def _is_refused(row: AskedHold, body: Body) -> bool:
     return row.state is HoldState.REFUSED or (
         isinstance(body, EndHold) and row.state in (HoldState.SENT, HoldState.HELD)
     )
-
-
-def _answered(registry: Registry, target: str, seconds: int) -> AskedHold | None:
-    """The row of a hold once it is answered, or when the time is over."""
-    until = time.monotonic() + seconds
-    while True:
-        with registry.view() as seen:
-            row = get_asked_hold(seen, target)
-        if row is None or row.state in _ENDS or time.monotonic() >= until:
-            return row
-        time.sleep(POLL_SECONDS)
 
 
 def run_holds(args: argparse.Namespace) -> int:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Mapping
 from typing import Final
 
 from csid.moments import iso
 from gateway.cli import options, output, request
+from gateway.cli.commands.filing.waiting import answered, without_answer
 from registry.rules.requests import RequestFiling
-from registry.service import Registry
 from registry.tables.enums import FILING_WORDS, FilingState
 from registry.tables.rows import CutFiling
 from registry.tables.view import get_cut_filing
 
-POLL_SECONDS: Final = 0.1
-EXIT_NO_ANSWER: Final = 2
 _CODES: Final[Mapping[FilingState, int]] = {
     FilingState.FILED: output.EXIT_OK,
     FilingState.REFUSED: output.EXIT_BAD_INPUT,
@@ -53,7 +50,12 @@ def run_request(args: argparse.Namespace) -> int:
         if not decision.status.success or args.dry_run:
             request.show(args, decision)
             return output.EXIT_OK if decision.status.success else output.EXIT_BAD_INPUT
-        row = _answered(registry, decision.subject, args.wait)
+        row = answered(
+            registry,
+            lambda seen: get_cut_filing(seen, decision.subject),
+            lambda row: row.state in _CODES,
+            args.wait,
+        )
     if row is None:  # another key was given before: nothing is known of it
         request.show(args, decision)
         return output.EXIT_OK
@@ -64,22 +66,7 @@ def run_request(args: argparse.Namespace) -> int:
         out.print(text_of(decision.subject, row), markup=False)
     if row.state in _CODES or not args.wait:
         return _CODES.get(row.state, output.EXIT_OK)
-    output.complain(
-        f"{args.wait} 秒内未获答复 no answer within {args.wait} s; the running node (csid serve) "
-        "asks on; csid filing status says what came of it"
-    )
-    return EXIT_NO_ANSWER
-
-
-def _answered(registry: Registry, cut: str, seconds: int) -> CutFiling | None:
-    """The row of a cut once it is answered for good, or when the time is over."""
-    until = time.monotonic() + seconds
-    while True:
-        with registry.view() as seen:
-            row = get_cut_filing(seen, cut)
-        if row is None or row.state in _CODES or time.monotonic() >= until:
-            return row
-        time.sleep(POLL_SECONDS)
+    return without_answer(args.wait, "csid filing status")
 
 
 def text_of(cut: str, row: CutFiling) -> str:
