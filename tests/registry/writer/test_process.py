@@ -220,17 +220,17 @@ def is_asked(data: Path) -> bool:
 def test_a_writer_that_is_killed_is_replaced_and_who_waited_is_told_what_is_not_known(
     data: Path, hasty: Server
 ) -> None:
-    with Registry.open(data, writable=True) as registry:
+    order = Request(ADMINISTRATOR, Assign(identifier(), RECORD), "test", "order")
+    with closing(connected(data)) as writer:
         (pid,) = hasty.workers(WRITER)
         os.kill(pid, signal.SIGSTOP)
-        with ThreadPoolExecutor(1) as threads:
-            waiting = threads.submit(ask, registry, Assign(identifier(), RECORD), key="order")
-            os.kill(pid, signal.SIGKILL)
-            with pytest.raises(StoreError, match=r"whether this was done is not known.*--key"):
-                waiting.result(PATIENCE)
+        pending = writer.ask([order])  # all of it is sent when this returns
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(StoreError, match=r"whether this was done is not known.*--key"):
+            writer.decisions(pending)
         # The same connection goes on, to the next writer; under the same key nothing is done twice.
-        assert ask(registry, Assign(identifier(), RECORD), key="order").status.success
-        assert ask(registry, Assign(identifier(), RECORD), key="order").status is Status.REPLAYED
+        assert writer.submit([order])[0].status.success
+        assert writer.submit([order])[0].status is Status.REPLAYED
     says(hasty, "writer ended by signal 9; it is replaced")
 
 
