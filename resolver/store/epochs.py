@@ -14,13 +14,15 @@ import mmap
 import os
 from pathlib import Path
 from typing import Final
+from weakref import WeakValueDictionary
 
 FOLDER_VARIABLE: Final = "CSID_STATE"
 _OF_ROOT: Final = Path("/var/lib/csid/epochs")
 _OF_USER: Final = Path("csid", "epochs")  # below $XDG_STATE_HOME, or ~/.local/state
 _OCTETS: Final = 16  # numbers in the machine's own order, so that each is stored at one stroke
 _log: Final = logging.getLogger("csid")
-_open: Final[dict[Path, Epoch | None]] = {}
+_open: Final[WeakValueDictionary[Path, Epoch]] = WeakValueDictionary()  # as long as one is in use
+_unknown: Final[set[Path]] = set()  # of which was said that they cannot be kept
 
 
 class Epoch:
@@ -81,17 +83,18 @@ def epoch_of(node: bytes) -> Epoch | None:
     except RuntimeError as error:  # this user has no home
         _say_unknown(Path(node.hex()), str(error))
         return None
-    if path not in _open:
+    found = _open.get(path)
+    if found is None and path not in _unknown:
         try:
-            _open[path] = Epoch(path)
+            found = _open[path] = Epoch(path)
         except OSError as error:
             _say_unknown(path, error.strerror or str(error))
-    return _open[path]
+    return found
 
 
 def _say_unknown(path: Path, why: str) -> None:
-    if path not in _open:
-        _open[path] = None
+    if path not in _unknown:
+        _unknown.add(path)
         _log.warning(
             "csid: %s: cannot be written (%s), so an older copy of this data directory would not "
             "be noticed; name a directory that can, in %s",
