@@ -23,6 +23,7 @@ from gateway.http.problems import MEDIA_TYPE, Fault, Problem
 from gateway.http.site import site_of
 
 HEAD_SECONDS: Final = 10  # for TLS, for a head, and between two calls of a connection
+TAKE_SECONDS: Final = 10  # for an answer to be taken in so far that there is room for more
 HEAD_OCTETS: Final = 65_536
 CONNECTIONS: Final = 4_096
 CERTIFICATE: Final = "csid.certificate"  # in the extensions of a scope: what a certificate says
@@ -69,6 +70,7 @@ class Connection(HttpToolsProtocol):
         self._site: str | None = None  # where it was given a place
         self._extensions: dict[str, Any] = {}
         self._head_due: asyncio.TimerHandle | None = None
+        self._take_due: asyncio.TimerHandle | None = None
         self._head_octets = 0
         self._in_head = True
 
@@ -89,11 +91,25 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Give its place back."""
         self._have_head()
+        self._have_taken()
         if self._site is not None:
             self._places.leave(self._site)
             self._site = None
         self._unset_keepalive_if_required()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """There is more to be taken than is held for it: whoever takes nothing, or little at a
+        time, has so long.
+        """
+        super().pause_writing()
+        self._have_taken()
+        self._take_due = self.loop.call_later(TAKE_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """There is room again."""
+        self._have_taken()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Take what has come."""
@@ -144,6 +160,11 @@ class Connection(HttpToolsProtocol):
         if self._head_due is not None:
             self._head_due.cancel()
             self._head_due = None
+
+    def _have_taken(self) -> None:
+        if self._take_due is not None:
+            self._take_due.cancel()
+            self._take_due = None
 
 
 def names_of(certificate: bytes) -> tuple[str, ...]:

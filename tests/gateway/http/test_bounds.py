@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from gateway.http import app
-from gateway.http.connections import HEAD_SECONDS
+from gateway.http.connections import HEAD_SECONDS, TAKE_SECONDS
 from gateway.http.limits import MOST_CALLERS, Limits
 from gateway.http.problems import Problem
 from tests.support.commands import Node
@@ -29,6 +29,8 @@ from tests.support.servers import eventually
 PLACES = 5
 MARGIN = 5.0  # seconds, on a busy machine
 LONG_HEAD = b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 100_000
+DOCUMENT = b"GET /v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
+MANY = 300  # more than the buffers on the way hold
 HEADS = (b"", b"G", b"GET /v1/openapi.json HTTP/1.1\r\nHost: x\r\nX: ")
 
 
@@ -47,6 +49,24 @@ def connected(interface: Interface, opened: contextlib.ExitStack) -> socket.sock
         return sock
     context = ssl.create_default_context(cafile=str(interface.certificate))
     return opened.enter_context(context.wrap_socket(sock, server_hostname=host))
+
+
+def test_who_takes_answers_little_by_little_does_not_get_all(interface: Interface) -> None:
+    with contextlib.ExitStack() as opened:
+        sock = connected(interface, opened)
+        sock.settimeout(TAKE_SECONDS + MARGIN)
+        taken = 0
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            sock.sendall(DOCUMENT * MANY)
+            until = time.monotonic() + TAKE_SECONDS + 1
+            while time.monotonic() < until:
+                taken += len(sock.recv(100))
+                time.sleep(0.05)
+            while octets := sock.recv(1 << 20):
+                taken += len(octets)
+        with interface.client("read-only") as client:
+            whole = len(client.get("/v1/openapi.json").content)
+        assert 0 < taken < MANY * whole
 
 
 def test_who_is_slow_with_a_head_is_left_and_others_are_served(interface: Interface) -> None:
