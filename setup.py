@@ -30,6 +30,8 @@ ANSWER_PATH = [
     "resolver/answer/fit.py",
     "resolver/answer/encode.py",
     "resolver/answer/process.py",
+    "resolver/cache/entry.py",
+    "resolver/cache/source.py",
     "resolver/server/udp.py",
     "resolver/sync/transfer/weave.py",
 ]

@@ -170,6 +170,20 @@ def with_owner(bytes records not None, bytes owner not None):
     return made
 
 
+def with_ttl(bytes records not None, bytes offsets not None, unsigned int ttl):
+    cdef const uint8_t *places = <const uint8_t *>PyBytes_AS_STRING(offsets)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(records), at, place
+    cdef bytes made = PyBytes_FromStringAndSize(PyBytes_AS_STRING(records), size)
+    cdef uint8_t *target = <uint8_t *>PyBytes_AS_STRING(made)
+    for place in range(0, PyBytes_GET_SIZE(offsets) - 1, 2):
+        at = (places[place] << 8) + places[place + 1]
+        if at + 4 > size:
+            raise IndexError("a TTL outside of the records")
+        put_16(target + at, <int>(ttl >> 16))
+        put_16(target + at + 2, <int>(ttl & 0xFFFF))
+    return made
+
+
 cdef inline uint8_t *put_octets(uint8_t *target, bytes octets):
     memcpy(target, PyBytes_AS_STRING(octets), PyBytes_GET_SIZE(octets))
     return target + PyBytes_GET_SIZE(octets)

@@ -112,6 +112,26 @@ def with_owner(records: bytes, owner: bytes) -> bytes:
     return b"".join(parts)
 
 
+def with_ttl(records: bytes, offsets: bytes, ttl: int) -> bytes:
+    """Records with another TTL.
+
+    Args:
+        offsets: of the TTLs in the records, 2 octets each.
+        ttl: seconds, 32 bits.
+
+    Raises:
+        IndexError: an offset lies outside.
+    """
+    made = bytearray(records)
+    octets = ttl.to_bytes(4, "big")
+    for place in range(0, len(offsets) - 1, 2):
+        at = (offsets[place] << 8) + offsets[place + 1]
+        if at + 4 > len(made):
+            raise IndexError("a TTL outside of the records")
+        made[at : at + 4] = octets
+    return bytes(made)
+
+
 def message(
     query: bytes,
     end: int,

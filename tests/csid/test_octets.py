@@ -114,3 +114,32 @@ def test_messages_are_put_together_alike(
     end = min(12 + question, len(query))
     made = coctets.message(query, end, flags, *counts, *sections)
     assert made == octets.message(query, end, flags, *counts, *sections)
+
+
+@given(
+    st.binary(max_size=60),
+    st.lists(st.integers(0, 70), max_size=5),
+    st.booleans(),
+    st.integers(0, 2**32 - 1),
+)
+def test_records_get_another_ttl_alike(
+    records: bytes, places: list[int], is_odd: bool, ttl: int
+) -> None:
+    offsets = b"".join(one.to_bytes(2, "big") for one in places) + b"\0" * is_odd
+
+    def made(module: ModuleType) -> bytes | None:
+        try:
+            result: bytes = module.with_ttl(records, offsets, ttl)
+        except IndexError:
+            return None
+        return result
+
+    found = made(octets)
+    assert made(coctets) == found
+    assert (found is None) == any(at + 4 > len(records) for at in places)
+    if found is not None:
+        assert all(
+            found[at : at + 4] == ttl.to_bytes(4, "big")
+            for at in places
+            if not any(0 < other - at < 4 or 0 < at - other < 4 for other in places)
+        )

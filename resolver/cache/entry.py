@@ -1,0 +1,193 @@
+"""An answer as the cache keeps it: ready records, whose TTLs are written when it is given.
+
+    expires(4)      Unix seconds until which it holds
+    ttl(4)          seconds that it was to hold, counted from when it came
+    slot(4)         its place among all (`resolver.cache.sieve`)
+    rcode(1)        response code
+    ede(2)          extended error code (RFC 8914), or -1
+    counts(3 x 2)   records of the answer, authority and additional section
+    lengths(2 x 2)  octets of the answer and of the authority section
+    offsets(2)      how many, of the TTLs; then they follow, 2 octets each
+    records         of the three sections
+
+All numbers are big-endian. The records are those of a message whose question is the name that was
+asked for, so that a pointer to offset 12 is that name, in whatever case somebody asks for it; no
+pointer leads elsewhere. One TTL is good for all of them: the least of what they came with, as an
+answer is kept, and forgotten, as a whole.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Final, NamedTuple
+
+from csid.errors import CsidError
+from resolver.answer.reply import Reply
+
+try:
+    from csid.coctets import with_ttl
+except ImportError:  # not compiled on this machine
+    from csid.octets import with_ttl
+
+RECORDS_MAX: Final = 16_384  # octets; an answer that is larger is not kept
+_HEAD: Final = struct.Struct(">IIIBh6H")
+_HEAD_OCTETS: Final = _HEAD.size
+_SLOT_AT: Final = 8
+_POINTER: Final = 0xC0
+_QUESTION_POINTER: Final = b"\xc0\x0c"
+
+
+class EntryError(CsidError):
+    """Records that cannot be kept as they are."""
+
+
+class Section(NamedTuple):
+    """Ready records, and how many."""
+
+    records: bytes
+    number: int
+
+
+NOTHING: Final = Section(b"", 0)
+
+
+def encode(
+    rcode: int,
+    ede: int,
+    ttl: int,
+    now: int,
+    answer: Section = NOTHING,
+    authority: Section = NOTHING,
+    additional: Section = NOTHING,
+) -> bytes:
+    """An entry, in slot 0.
+
+    Args:
+        ttl: seconds that all records hold from now on.
+        now: Unix seconds.
+
+    Raises:
+        EntryError: the records are not whole, have other pointers, or are too many.
+    """
+    sections = (answer, authority, additional)
+    records = b"".join([one.records for one in sections])
+    if len(records) > RECORDS_MAX:
+        raise EntryError(f"an answer of more than {RECORDS_MAX:,} octets")
+    offsets: list[int] = []
+    at = 0
+    for one in sections:
+        end = at + len(one.records)
+        for _ in range(one.number):
+            at = _noted(records, at, offsets)
+        if at != end:
+            raise EntryError("a section has more or fewer records than it should")
+    head = _HEAD.pack(
+        now + ttl,
+        ttl,
+        0,
+        rcode,
+        ede,
+        answer.number,
+        authority.number,
+        additional.number,
+        len(answer.records),
+        len(authority.records),
+        len(offsets),
+    )
+    return b"".join((head, struct.pack(f">{len(offsets)}H", *offsets), records))
+
+
+def _noted(records: bytes, at: int, offsets: list[int]) -> int:
+    """Note where the TTL of the record at an offset stands; where the next one begins."""
+    size = len(records)
+    while at < size and records[at]:
+        length = records[at]
+        if length >= _POINTER:
+            if records[at : at + 2] != _QUESTION_POINTER:
+                raise EntryError("a pointer that leads elsewhere than to the question")
+            at += 1
+            break
+        if length > 63:
+            raise EntryError("a label of an unknown kind")
+        at += 1 + length
+    at += 1
+    if at + 10 > size:
+        raise EntryError("a record that is cut short")
+    offsets.append(at + 4)
+    end = at + 10 + (records[at + 8] << 8) + records[at + 9]
+    if end > size:
+        raise EntryError("a record that is cut short")
+    return end
+
+
+def in_slot(entry: bytes, slot: int) -> bytes:
+    """An entry in another slot."""
+    return entry[:_SLOT_AT] + slot.to_bytes(4, "big") + entry[_SLOT_AT + 4 :]
+
+
+def slot_of(entry: bytes) -> int:
+    """Its slot."""
+    return int.from_bytes(entry[_SLOT_AT : _SLOT_AT + 4], "big")
+
+
+def expires(entry: bytes) -> int:
+    """Unix seconds until which it holds."""
+    return int.from_bytes(entry[:4], "big")
+
+
+def lifetime(entry: bytes) -> int:
+    """Seconds that it was to hold when it came."""
+    return int.from_bytes(entry[4:8], "big")
+
+
+def rcode_of(entry: bytes) -> int:
+    """Its response code."""
+    return entry[12]
+
+
+def is_absence(entry: bytes) -> bool:
+    """Whether it says that something is not there: it has no answer."""
+    return entry[15:17] == b"\0\0"
+
+
+def is_whole(entry: bytes) -> bool:
+    """Whether lengths and offsets lie within it, so that `fill` can be asked."""
+    if len(entry) < _HEAD_OCTETS:
+        return False
+    fields = _HEAD.unpack_from(entry)
+    answer, authority, offsets = fields[8], fields[9], fields[10]
+    records = len(entry) - _HEAD_OCTETS - 2 * offsets
+    if records < answer + authority:
+        return False
+    found = struct.unpack_from(f">{offsets}H", entry, _HEAD_OCTETS)
+    return all(one + 4 <= records for one in found)
+
+
+def fill(reply: Reply, entry: bytes, now: int) -> None:
+    """Put what an entry says into a reply; its TTLs are the seconds that are left.
+
+    Args:
+        now: Unix seconds.
+
+    Raises:
+        IndexError, struct.error: the entry is not whole.
+    """
+    until, _, _, rcode, ede, answers, authorities, additionals, first, second, offsets = (
+        _HEAD.unpack_from(entry)
+    )
+    begin = _HEAD_OCTETS + 2 * offsets
+    left = until - now
+    records = with_ttl(entry[begin:], entry[_HEAD_OCTETS:begin], left if left > 0 else 0)
+    reply.rcode = rcode
+    reply.ede = ede
+    reply.answer_number = answers
+    reply.authority_number = authorities
+    reply.additional_number = additionals
+    if authorities or additionals:
+        second += first
+        reply.answer = records[:first]
+        reply.authority = records[first:second]
+        reply.additional = records[second:]
+        reply.courtesy = answers > 0
+    else:
+        reply.answer = records
