@@ -65,11 +65,11 @@ class Message:
 
     Attributes:
         rcode: extended by EDNS where there is any.
-        answers, authorities: records of class IN.
+        answers, authorities, additionals: records of class IN, the OPT record aside.
         cookie: the option's octets, None without one.
     """
 
-    __slots__ = ("answers", "authorities", "cookie", "flags", "octets", "rcode")
+    __slots__ = ("additionals", "answers", "authorities", "cookie", "flags", "octets", "rcode")
 
     def __init__(
         self,
@@ -78,6 +78,7 @@ class Message:
         rcode: int,
         answers: list[Row],
         authorities: list[Row],
+        additionals: list[Row],
         cookie: bytes | None,
     ) -> None:
         self.octets = octets
@@ -85,6 +86,7 @@ class Message:
         self.rcode = rcode
         self.answers = answers
         self.authorities = authorities
+        self.additionals = additionals
         self.cookie = cookie
 
 
@@ -138,6 +140,7 @@ def read(octets: bytes, asked: bytes) -> Message:
     at = HEADER_OCTETS + len(asked)
     first: list[Row] = []
     second: list[Row] = []
+    third: list[Row] = []
     rcode = flags & _RCODE
     cookie: bytes | None = None
     has_edns = False
@@ -146,7 +149,7 @@ def read(octets: bytes, asked: bytes) -> Message:
         for rows, count in (
             (first, answer_count),
             (second, authority_count),
-            (None, additional_count),
+            (third, additional_count),
         ):
             for _ in range(count):
                 owner_at = at
@@ -156,13 +159,12 @@ def read(octets: bytes, asked: bytes) -> Message:
                 at = start + length
                 if at > size:
                     raise MessageError("a record ends behind the message")
-                if rows is None:
-                    if rrtype == OPT:
-                        if has_edns or octets[owner_at]:
-                            raise MessageError("its OPT record is not one, at the root")
-                        has_edns = True
-                        rcode |= ttl >> 24 << 4
-                        cookie = _cookie(octets, start, at)
+                if rrtype == OPT and rows is third:
+                    if has_edns or octets[owner_at]:
+                        raise MessageError("its OPT record is not one, at the root")
+                    has_edns = True
+                    rcode |= ttl >> 24 << 4
+                    cookie = _cookie(octets, start, at)
                 elif rrclass == CLASS_IN:
                     if ttl >= _TTL_SIGN:  # RFC 2181 section 8
                         ttl = 0
@@ -171,7 +173,7 @@ def read(octets: bytes, asked: bytes) -> Message:
         raise MessageError("it ends within a record") from None
     if at != size:
         raise MessageError("there is something behind its records")
-    return Message(octets, flags, rcode, first, second, cookie)
+    return Message(octets, flags, rcode, first, second, third, cookie)
 
 
 def _behind_name(octets: bytes, at: int) -> int:
