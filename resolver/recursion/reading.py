@@ -7,6 +7,7 @@ is taken where its name lies below the cut, and absence has to come from there (
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Final, NamedTuple
 
 from csid.client import wire
@@ -14,7 +15,7 @@ from csid.client.wire import AA, Message, MessageError, Row
 from csid.limits import MAX_CHAIN, MAX_NAME_OCTETS, MAX_TTL
 from csid.names import is_at_or_below
 from csid.protocol import AAAA, CNAME, DNAME, NOERROR, NS, NXDOMAIN, SOA, SRV, A
-from resolver.recursion.records import ready, record
+from resolver.recursion.records import least_ttl, ready, record
 
 ANSWER: Final = "answer"
 ALIAS: Final = "alias"
@@ -81,15 +82,17 @@ def read(message: Message, asked: bytes, rrtype: int, cut: bytes) -> Said:
         return Said(LAME, asked, rcode=rcode)
     if not message.flags & AA:
         return _referral(message, asked, cut)
-    name, ttl, aliases = _behind_aliases(message, asked, cut)
-    found = [
-        row
-        for row in message.answers
-        if row.type == rrtype and wire.owner(message, row, asked) == name
-    ]
-    if found and is_at_or_below(name, cut):
-        ttl = min(ttl, *[row.ttl for row in found])
-        records = aliases + [ready(message, row, asked, ttl) for row in found]
+    found: dict[bytes, list[Row]] = {}
+    for row in message.answers:
+        if row.type == rrtype:
+            owner = wire.owner(message, row, asked)
+            if is_at_or_below(owner, cut):
+                found.setdefault(owner, []).append(row)
+    name, ttl, aliases = _behind_aliases(message, asked, cut, found)
+    rows = found.get(name)
+    if rows is not None:
+        ttl = min(ttl, least_ttl(rows))
+        records = aliases + [ready(message, row, asked, ttl) for row in rows]
         return Said(ANSWER, name, b"".join(records), len(records), b"", ttl, rcode=rcode)
     soa = _soa(message, name, asked, cut)
     if aliases and soa is None:
@@ -102,9 +105,11 @@ def read(message: Message, asked: bytes, rrtype: int, cut: bytes) -> Said:
     return Said(outcome, name, b"".join(aliases), len(aliases), said, ttl, rcode=rcode)
 
 
-def _behind_aliases(message: Message, asked: bytes, cut: bytes) -> tuple[bytes, int, list[bytes]]:
+def _behind_aliases(
+    message: Message, asked: bytes, cut: bytes, found: Container[bytes]
+) -> tuple[bytes, int, list[bytes]]:
     """Where the aliases of a message lead, as far as they stay below the cut; the least of their
-    TTLs; and they themselves.
+    TTLs; and they themselves. A name that is `found` is the end of them.
     """
     name, ttl = asked, MAX_TTL
     records: list[bytes] = []
@@ -114,7 +119,7 @@ def _behind_aliases(message: Message, asked: bytes, cut: bytes) -> tuple[bytes, 
     owners = [wire.owner(message, row, asked) for row in rows]
     seen = {name}
     for _ in range(MAX_CHAIN):
-        if not is_at_or_below(name, cut):
+        if name in found or not is_at_or_below(name, cut):
             break
         followed = _followed(message, rows, owners, name, cut)
         if followed is None:
@@ -181,7 +186,7 @@ def _referral(message: Message, asked: bytes, cut: bytes) -> Said:
     if not rows:
         return Said(LAME, asked, rcode=message.rcode)
     names = sorted({wire.target(message, row) for row in rows})[:MAX_SERVERS]
-    ttl = min([row.ttl for row in rows])
+    ttl = least_ttl(rows)
     glue = _glue(message, asked, cut)
     hosts = tuple(Host(one, *glue.get(one, ((), None))) for one in names)
     return Said(REFERRAL, below, b"", 0, b"", ttl, hosts, message.rcode)
