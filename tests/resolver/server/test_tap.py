@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import socket
 import struct
 import subprocess
 import threading
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from hypothesis import strategies as st
 from resolver.server import ctap, tap_frames
 from resolver.server.counters import UNTOLD, unread
 from resolver.server.tap import MAX_HELD_OCTETS, Tap, Told, packed, unpacked
-from resolver.server.tap_frames import ACCEPT, CONTENT_TYPE, READY, START, Place, head_of
+from resolver.server.tap_frames import ACCEPT, CONTENT_TYPE, READY, START, Pile, Place, head_of
 from tests.support.servers import eventually, make_data, serving
 
 FSTRM = shutil.which("fstrm_capture")
@@ -84,8 +86,9 @@ def messages_in(octets: bytes) -> list[dict[int, Any]]:
 
 
 def test_a_query_and_its_answer_have_the_fields_of_the_definition() -> None:
-    batch = [b"question"], [HERE], [4_242], [b"answer"]
-    query, answer = messages_in(tap_frames.frames(PLACE, *batch, 1_500_000_007, True, True))
+    pile = tap_frames.Pile()
+    pile.add(PLACE, [b"question"], [HERE], [4_242], [b"answer"], 1_500_000_007, True, True)
+    query, answer = messages_in(pile.left())
     where = {2: 1, 3: 1, 4: HERE, 5: bytes([127, 0, 0, 1]), 6: 4_242, 7: 53}
     when = {8: 1, 9: 500_000_007}
     assert query == {1: 1, **where, **when, 10: b"question"}
@@ -124,10 +127,41 @@ def test_the_compiled_frames_are_the_same(
     addresses = [one[1] for one in batch]
     ports = [one[2] for one in batch]
     replies = [one[3] for one in batch]
-    made = ctap.frames(place, packets, addresses, ports, replies, now, queries, answers)
-    assert made == tap_frames.frames(
-        place, packets, addresses, ports, replies, now, queries, answers
-    )
+    piles: tuple[Pile, Pile] = tap_frames.Pile(), ctap.Pile()
+    for _ in range(2):
+        for pile in piles:
+            pile.add(place, packets, addresses, ports, replies, now, queries, answers)
+        assert piles[0].left() == piles[1].left()
+        assert len(piles[0]) == len(piles[1]) == len(piles[0].left())
+
+
+@pytest.mark.parametrize("kind", [tap_frames.Pile, ctap.Pile])
+@given(steps=st.lists(st.tuples(st.integers(0, 900), st.integers(0, 3_000)), max_size=40))
+def test_a_pile_gives_what_was_added_and_knows_the_frames_that_are_left(
+    kind: type[Pile], steps: list[tuple[int, int]]
+) -> None:
+    pile, whole, taken = kind(), bytearray(), bytearray()
+    here, there = socket.socketpair()
+    with here, there:
+        here.setblocking(False)
+        there.setblocking(False)
+        here.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # the least there is
+        for number, (size, read) in enumerate(steps):
+            before = len(pile)
+            pile.add(PLACE, [bytes(size)] * 3, [HERE] * 3, [1] * 3, [None] * 3, number, True, True)
+            whole += pile.left()[before:]
+            pile.send(here.fileno())
+            with contextlib.suppress(BlockingIOError):
+                taken += there.recv(read) if read else b""
+        left = pile.left()
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                taken += there.recv(65_536)
+        assert taken + left == whole
+        ends = accumulate(4 + len(body) for _, body in frames_in(bytes(whole)))
+        assert pile.clear() == sum(end > len(taken) for end in ends)
+        assert not pile
+        assert pile.left() == b""
 
 
 class Reader:
@@ -246,7 +280,7 @@ def test_a_reader_that_reads_no_more_costs_bounded_memory(tmp_path: Path) -> Non
         for _ in range(1_000):
             tap.tell(PLACE, *batch, [None] * 64)
         assert counters[UNTOLD] > lost
-        assert len(tap._held) < MAX_HELD_OCTETS + 64 * 2_000
+        assert len(tap._pile) < MAX_HELD_OCTETS + 64 * 2_000
         peer.close()
 
 
