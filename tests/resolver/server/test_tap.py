@@ -218,6 +218,27 @@ def test_a_server_tells_a_reader_what_it_answers(tmp_path: Path) -> None:
         assert (kinds[0], set(kinds[1:])) == (START, {0})
 
 
+def test_what_was_collected_is_told_when_the_server_ends(tmp_path: Path) -> None:
+    data = make_data(tmp_path / "data")
+    reader = Reader(tmp_path / "tap.sock")
+    file = tmp_path / "csid.toml"
+    file.write_text(f'[dnstap]\nto = "unix:{tmp_path}/tap.sock"\nanswers = false\n')
+    wire = QUERY.to_wire()
+
+    def told() -> int:
+        return sum(one.get(10) == wire for one in reader.told())
+
+    with serving(data, "--config", str(file)) as server:
+        dns.query.udp(QUERY, "127.0.0.1", port=server.port, timeout=5)
+        dns.query.tcp(QUERY, "127.0.0.1", port=server.port, timeout=5)
+        eventually("the reader is heard by both processes", lambda: told() == 2)
+        for _ in range(5):
+            dns.query.udp(QUERY, "127.0.0.1", port=server.port, timeout=5)
+        dns.query.tcp(QUERY, "127.0.0.1", port=server.port, timeout=5)
+        server.stop()
+    eventually("all are told", lambda: told() == 8)
+
+
 @pytest.mark.skipif(FSTRM is None, reason="fstrm_capture (Debian: fstrm-bin)")
 def test_fstrm_takes_what_is_told(tmp_path: Path) -> None:
     data = make_data(tmp_path / "data")
@@ -282,6 +303,32 @@ def test_a_reader_that_reads_no_more_costs_bounded_memory(tmp_path: Path) -> Non
         assert counters[UNTOLD] > lost
         assert len(tap._pile) < MAX_HELD_OCTETS + 64 * 2_000
         peer.close()
+
+
+def test_few_frames_are_collected_and_what_a_reader_left_behind_is_counted(tmp_path: Path) -> None:
+    counters = unread()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.bind(str(tmp_path / "tap.sock"))
+        sock.listen()
+        tap = Tap(Told(f"unix:{tmp_path}/tap.sock", True, True, "a", "b"), counters)
+        batch = [b"q"] * 5, [HERE] * 5, [1] * 5, [b"a", None, b"a", b"a", b"a"]
+        tap.tell(PLACE, *batch)
+        peer, _ = sock.accept()
+        peer.sendall(tap_frames.control(ACCEPT))
+        tap.flush()
+        begun = [tap_frames.control(READY), tap_frames.control(START)]
+        octets = peer.recv(1 << 16)
+        assert octets.startswith(b"".join(begun))
+        assert len(messages_in(octets)) == 9
+        tap.tell(PLACE, *batch)
+        with pytest.raises(BlockingIOError):
+            peer.recv(1, socket.MSG_DONTWAIT)
+        peer.close()
+        assert counters[UNTOLD] == 0
+        tap.flush()
+        assert counters[UNTOLD] == 9
+        tap.tell(PLACE, *batch)  # nobody is looked for so soon again
+        assert counters[UNTOLD] == 18
 
 
 def test_what_is_told_goes_to_a_process_as_it_is() -> None:
