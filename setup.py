@@ -30,6 +30,7 @@ ANSWER_PATH = [
     "resolver/answer/fit.py",
     "resolver/answer/encode.py",
     "resolver/answer/process.py",
+    "resolver/server/rate_limit.py",
     "resolver/server/udp.py",
     "resolver/sync/transfer/weave.py",
 ]
