@@ -14,6 +14,7 @@ from gateway.cli.basic import Subparsers as Subparsers
 from gateway.cli.basic import add_config as add_config
 from gateway.cli.basic import add_identifier as add_identifier
 from gateway.cli.basic import add_json as add_json
+from gateway.cli.basic import path as path
 from registry.rules.case import day_of
 from registry.tables.rows import DEFAULT_TTL
 
