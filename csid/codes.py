@@ -123,6 +123,27 @@ class Divisions:
         return None
 
 
+class Industries(Mapping[str, Entry]):
+    """GB/T 4754-2017: lines of the table, taken apart as those of divisions are."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._lines = {line.partition(",")[0]: line for line in lines}
+
+    def __getitem__(self, code: str) -> Entry:
+        (row,) = _rows([self._lines[code]])
+        code, level, section, zh, en = row
+        return Entry(code, zh, en, level, section)
+
+    def __contains__(self, code: object) -> bool:
+        return code in self._lines
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._lines)
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+
 Table = Mapping[str, Entry] | Divisions
 
 
@@ -135,10 +156,7 @@ def divisions() -> Divisions:
 @cache
 def industries() -> Mapping[str, Entry]:
     """GB/T 4754-2017 by four digits; sections by their letter. Level is class, group, ..."""
-    return {
-        code: Entry(code, zh, en, level, section)
-        for code, level, section, zh, en in _rows(_lines("industries.csv"))
-    }
+    return Industries(_lines("industries.csv"))
 
 
 @cache

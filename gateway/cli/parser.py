@@ -23,8 +23,6 @@ GENERAL: Final = (
     OPTION,
 )  # options that may stand before the command as behind it
 
-_UNKNOWN_OPTION: Final = r"unrecognized arguments: (?:[^-]\S* )*(-[^\s=]+)"
-_UNKNOWN_CHOICE: Final = r"invalid choice: '([^']*)' \(choose from (.*)\)"
 _ANY_WIDTH: Final = 80  # columns
 
 # argparse would look for catalogues of its own texts, of which there are none: they are in ours.
@@ -85,9 +83,11 @@ class Parser(argparse.ArgumentParser):
         (file or sys.stdout).write(self.format_help())
 
     def _meant(self, message: str) -> str:
-        if option := re.match(_UNKNOWN_OPTION, message):
+        unknown_option = re.compile(r"unrecognized arguments: (?:[^-]\S* )*(-[^\s=]+)")
+        unknown_choice = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
+        if option := unknown_option.match(message):
             given, known = option[1], list(_options(self))
-        elif choice := re.search(_UNKNOWN_CHOICE, message):
+        elif choice := unknown_choice.search(message):
             given, known = choice[1], re.findall(r"'([^']*)'", choice[2])
         else:
             return ""
