@@ -4,7 +4,8 @@ Run from the checkout: `python -m benchmarks.bench_client [--names N] [--rounds 
 A server with one UDP worker runs on core 0, the clients in one process on core 1. Each round asks
 for the same names in random order, with the memory off: one after the other, all at once, over TCP,
 under trio; and through dnspython, which reads the same record afterwards by the same validation.
-Cold: `csid resolve` as a command, from its start to its end, and 10,000 on its standard input.
+Cold: `csid resolve` as a command, from its start to its end, beside an interpreter that does
+nothing, and 10,000 on its standard input.
 """
 
 from __future__ import annotations
@@ -162,6 +163,13 @@ def command_seconds(address: str, words: Sequence[str], text: str = "") -> float
     return time.perf_counter() - begin
 
 
+def interpreter_seconds() -> float:
+    """How long the interpreter takes that the command is run by, for nothing."""
+    begin = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "pass"], check=True)
+    return time.perf_counter() - begin
+
+
 def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--names", type=int, default=100_000)
@@ -174,9 +182,10 @@ def main(words: Sequence[str] | None = None) -> None:
         os.sched_setaffinity(0, {LOADER_CORE})
         rounds = [round_of(address, identifiers) for _ in range(options.rounds)]
         cold = [command_seconds(address, [str(identifiers[0])]) for _ in range(COLD)]
+        idle = [interpreter_seconds() for _ in range(COLD)]
         listed = "".join(f"{one}\n" for one in identifiers[:PIPED])
         piped = [command_seconds(address, ["-"], listed) for _ in range(options.rounds)]
-    report.raw |= {"rounds": rounds, "cold": cold, "piped": piped}
+    report.raw |= {"rounds": rounds, "cold": cold, "idle": idle, "piped": piped}
     found = {what: middle([one[what] for one in rounds]) for what in rounds[0]}
     report.add(
         "identifiers a second, median",
@@ -188,6 +197,7 @@ def main(words: Sequence[str] | None = None) -> None:
         ("what", "ms"),
         [
             ["one identifier, cold", number((middle(cold) or 0) * 1e3, 1)],
+            ["python -c pass", number((middle(idle) or 0) * 1e3, 1)],
             [f"{len(identifiers[:PIPED]):,} on stdin", number((middle(piped) or 0) * 1e3, 1)],
         ],
     )
