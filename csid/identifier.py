@@ -197,13 +197,11 @@ class Parser:
         return None
 
     def _is_spec(self, text: str) -> bool:
-        if self._match_spec(text) is None:
-            return False
         # The codes inside a specification are looked up one by one: whole, too many to remember.
         for place, table in self._spec_tables:
             if text[place] not in table:
                 return False
-        return True
+        return self._match_spec(text) is not None
 
     def _remembering(self, segment: scheme.Segment, size: int) -> Callable[..., bool]:
         @lru_cache(size)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final
 
 from csid import names
@@ -23,6 +24,7 @@ from csid.protocol import CSID
 
 IN_FLIGHT: Final = 256  # questions on their way
 UNTAKEN: Final = 4_096  # results that wait for one before them
+_SUFFIXES: Final = 64  # of deployments, remembered in wire form
 
 Given = str | Identifier
 
@@ -60,7 +62,7 @@ class Asking:
         self._session = session
         self._memory = memory
         self._suffix = suffix
-        self._suffix_wire = names.from_text(suffix or ".").lower()
+        self._suffix_wire = _wire_of(suffix)
         self._seconds = seconds
         self._over_tcp = over_tcp
         self._slots: deque[_Slot] = deque()
@@ -165,6 +167,11 @@ class Asking:
                 slot.identifier, said, said.ttl, transport, seconds, len(message.octets)
             )
             slot.result = Result(slot.given, answer, None)
+
+
+@lru_cache(_SUFFIXES)
+def _wire_of(suffix: str) -> bytes:
+    return names.from_text(suffix or ".").lower()
 
 
 def _answer(
