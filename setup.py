@@ -55,6 +55,7 @@ ENGINE = [
 ]
 # What identifiers and records are read by.
 VALUES = [
+    "csid/check.py",
     "csid/identifier.py",
     "csid/endpoint.py",
     "csid/fields.py",

@@ -18,6 +18,7 @@ from csid.record import Record, decode
 
 RCODES: Final = {NOERROR: "NOERROR", SERVFAIL: "SERVFAIL", NXDOMAIN: "NXDOMAIN", REFUSED: "REFUSED"}
 _AUTHORITIES: Final = 64
+new: Final = tuple.__new__  # of named tuples, in half of the time that their own takes
 _MORE_RCODES: Final = {1: "FORMERR", 4: "NOTIMP", 9: "NOTAUTH", 16: "BADVERS", 23: "BADCOOKIE"}
 
 
@@ -180,7 +181,8 @@ def _plainly(message: Message, asked: bytes, server: Address) -> Said | None:
     if row.type != CSID or wire.owner(message, row, asked) != asked:
         return None
     authority = _authority(server, bool(message.flags & AA))
-    return Said(decode(message.octets[row.start : row.end]), True, row.ttl, None, authority)
+    record = decode(message.octets[row.start : row.end])
+    return new(Said, (record, True, row.ttl, None, authority))
 
 
 @lru_cache(_AUTHORITIES)

@@ -58,6 +58,9 @@ class Row:
         self.end = end
 
 
+_NO_ROWS: Final[list[Row]] = []  # of a section without any: nobody adds to it
+
+
 class Message:
     """An answer as read.
 
@@ -138,7 +141,7 @@ def read(octets: bytes, asked: bytes) -> Message:
     additional_count = octets[10] << 8 | octets[11]
     at = HEADER_OCTETS + len(asked)
     first: list[Row] = []
-    second: list[Row] = []
+    second: list[Row] = [] if authority_count else _NO_ROWS
     rcode = flags & _RCODE
     cookie: bytes | None = None
     has_edns = False
