@@ -139,9 +139,16 @@ def interpret(message: Message, asked: bytes, server: Address) -> Said:
         told = RCODES.get(message.rcode) or _MORE_RCODES.get(message.rcode) or f"{message.rcode}"
         hint = ": it does not hold this name" if message.rcode == REFUSED else ""
         raise RefusedError(f"{server} answers {told} for {names.to_text(asked)}{hint}")
+    return plainly(message, asked, server) or thoroughly(message, asked, server)
+
+
+def thoroughly(message: Message, asked: bytes, server: Address) -> Said:
+    """What a message says, whatever it holds.
+
+    Raises:
+        RefusedError, RecordError: as `interpret`.
+    """
     try:
-        if (said := _plainly(message, asked, server)) is not None:
-            return said
         name, ttl = _end_of_aliases(message, asked)
         found = [
             row
@@ -171,9 +178,12 @@ def interpret(message: Message, asked: bytes, server: Address) -> Said:
     raise RefusedError(f"{server} does not hold {names.to_text(name)}{referred}")
 
 
-def _plainly(message: Message, asked: bytes, server: Address) -> Said | None:
-    """What a message says that has one record, of the name that was asked for, as most have; None
-    of any other.
+def plainly(message: Message, asked: bytes, server: Address) -> Said | None:
+    """What a message says whose one answer is the record of the name, as that of most is; None of
+    any other.
+
+    Raises:
+        RecordError: the record is not valid.
     """
     if len(message.answers) != 1 or message.rcode != NOERROR:
         return None
