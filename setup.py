@@ -54,6 +54,14 @@ ENGINE = [
     "resolver/sync/looking.py",
     "resolver/sync/engine.py",
 ]
+# What identifiers and records are read by.
+VALUES = [
+    "csid/check.py",
+    "csid/identifier.py",
+    "csid/endpoint.py",
+    "csid/fields.py",
+    "csid/record_quick.py",
+]
 # What the client does for each question.
 CLIENT = [
     "csid/client/wire.py",
@@ -67,6 +75,7 @@ GROUPS = {
     "csid": ANSWER_PATH,
     "csid_zones": ZONE_FILES,
     "csid_engine": ENGINE,
+    "csid_values": VALUES,
     "csid_client": CLIENT,
 }
 # Loops over octets and the batch I/O, beside their forms in plain Python.

@@ -109,10 +109,9 @@ class Scheme(NamedTuple):
     dns_suffix: str
     handle_authority: str
 
-    @property
-    def pattern(self) -> str:
-        """The canonical form as a regular expression with one group per segment."""
-        groups = ("(" + "|".join(f.pattern for f in s.forms) + ")" for s in self.segments)
+    def pattern(self, segments: Iterable[Segment]) -> str:
+        """The canonical form of some segments as a regular expression with a group for each."""
+        groups = ("(" + "|".join(f.pattern for f in s.forms) + ")" for s in segments)
         return re.escape(self.separator).join(groups)
 
     def segment(self, name: str) -> Segment:
