@@ -12,6 +12,7 @@ import io
 import re
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from typing import Final
 
 from babel.messages import Catalog
@@ -113,6 +114,10 @@ class _Compiled(Catalog):
     @property
     def mime_headers(self) -> list[tuple[str, str]]:
         return [("Content-Type", "text/plain; charset=utf-8")]
+
+    @mime_headers.setter
+    def mime_headers(self, headers: Iterable[tuple[str, str]]) -> None:
+        """What a file says of itself is not taken over."""
 
 
 def mo(language: str, packed: bytes) -> bytes:
