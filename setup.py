@@ -32,6 +32,7 @@ ANSWER_PATH = [
     "resolver/answer/process.py",
     "resolver/cache/entry.py",
     "resolver/cache/source.py",
+    "resolver/server/rate_limit.py",
     "resolver/server/udp.py",
     "resolver/sync/transfer/weave.py",
 ]
@@ -55,6 +56,14 @@ ENGINE = [
     "resolver/sync/looking.py",
     "resolver/sync/engine.py",
 ]
+# What identifiers and records are read by.
+VALUES = [
+    "csid/check.py",
+    "csid/identifier.py",
+    "csid/endpoint.py",
+    "csid/fields.py",
+    "csid/record_quick.py",
+]
 # What the client does for each question.
 CLIENT = [
     "csid/client/wire.py",
@@ -68,6 +77,7 @@ GROUPS = {
     "csid": ANSWER_PATH,
     "csid_zones": ZONE_FILES,
     "csid_engine": ENGINE,
+    "csid_values": VALUES,
     "csid_client": CLIENT,
 }
 # Loops over octets and the batch I/O, beside their forms in plain Python.

@@ -4,7 +4,10 @@ Run from the checkout: `python -m benchmarks.bench_client [--names N] [--rounds 
 A server with one UDP worker runs on core 0, the clients in one process on core 1. Each round asks
 for the same names in random order, with the memory off: one after the other, all at once, over TCP,
 under trio; and through dnspython, which reads the same record afterwards by the same validation.
-Cold: `csid resolve` as a command, from its start to its end, and 10,000 on its standard input.
+One after the other is also measured with client and server on core 0 together, and both beside what
+bare sockets do: a datagram of a question's size sent back and forth, on two cores and on one.
+Cold: `csid resolve` as a command, from its start to its end, beside an interpreter that does
+nothing, and 10,000 on its standard input.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import contextlib
 import os
 import random
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -39,6 +43,7 @@ from csid.record import Record, decode, encode
 SUFFIX: Final = "csid.internal."
 SEQUENTIAL: Final = 4_000  # names of a round that are asked for one after the other
 BY_DNSPYTHON: Final = 500
+DATAGRAM: Final = 130  # octets, of a question with a cookie
 COLD: Final = 15  # starts of the command
 PIPED: Final = 10_000
 COMMAND: Final = [sys.executable, "-m", "gateway.cli"]
@@ -120,6 +125,46 @@ def by_dnspython(address: str, identifiers: Sequence[Identifier]) -> None:
         decode(answer[0].to_wire())
 
 
+def bare_rate(count: int, cores: tuple[int, int]) -> float:
+    """Datagrams a second that one process sends and another sends back, one after the other."""
+    sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in cores]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    here, there = sockets
+    here.connect(there.getsockname())
+    there.connect(here.getsockname())
+    child = os.fork()
+    if not child:
+        try:
+            os.sched_setaffinity(0, {cores[1]})
+            while (octets := there.recv(DATAGRAM)) != b"end":
+                there.send(octets)
+        finally:
+            os._exit(0)
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {cores[0]})
+    octets = bytes(DATAGRAM)
+    found = rate(count, lambda: [here.recv(here.send(octets)) for _ in range(count)])
+    here.send(b"end")
+    os.waitpid(child, 0)
+    os.sched_setaffinity(0, before)
+    for one in sockets:
+        one.close()
+    return found
+
+
+def on_one_core(address: str, few: Sequence[str]) -> float:
+    """As one after the other, where the server's core is ours, so that none has to be woken up."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {SERVER_CORE})
+    try:
+        with csid.Client(address, cache=0) as client:
+            client.resolve(few[0])
+            return rate(len(few), lambda: [client.resolve(one) for one in few])
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 def round_of(address: str, identifiers: Sequence[Identifier]) -> dict[str, float]:
     """Rates of one round, by what was done."""
     order = [str(one) for one in random.Random(1).sample(identifiers, len(identifiers))]
@@ -133,6 +178,9 @@ def round_of(address: str, identifiers: Sequence[Identifier]) -> dict[str, float
         client.resolve(order[0])
         return {
             "one after the other": rate(len(few), lambda: [client.resolve(one) for one in few]),
+            "one after the other, on the server's core": on_one_core(address, few),
+            "bare datagrams": bare_rate(len(few), (LOADER_CORE, SERVER_CORE)),
+            "bare datagrams, on one core": bare_rate(len(few), (SERVER_CORE, SERVER_CORE)),
             "many": rate(len(order), lambda: _require(client.resolve_many(order))),
             "many over TCP": rate(
                 len(order), lambda: _require(client.resolve_many(order, over_tcp=True))
@@ -162,6 +210,13 @@ def command_seconds(address: str, words: Sequence[str], text: str = "") -> float
     return time.perf_counter() - begin
 
 
+def interpreter_seconds() -> float:
+    """How long the interpreter takes that the command is run by, for nothing."""
+    begin = time.perf_counter()
+    subprocess.run([sys.executable, "-c", "pass"], check=True)
+    return time.perf_counter() - begin
+
+
 def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--names", type=int, default=100_000)
@@ -174,9 +229,10 @@ def main(words: Sequence[str] | None = None) -> None:
         os.sched_setaffinity(0, {LOADER_CORE})
         rounds = [round_of(address, identifiers) for _ in range(options.rounds)]
         cold = [command_seconds(address, [str(identifiers[0])]) for _ in range(COLD)]
+        idle = [interpreter_seconds() for _ in range(COLD)]
         listed = "".join(f"{one}\n" for one in identifiers[:PIPED])
         piped = [command_seconds(address, ["-"], listed) for _ in range(options.rounds)]
-    report.raw |= {"rounds": rounds, "cold": cold, "piped": piped}
+    report.raw |= {"rounds": rounds, "cold": cold, "idle": idle, "piped": piped}
     found = {what: middle([one[what] for one in rounds]) for what in rounds[0]}
     report.add(
         "identifiers a second, median",
@@ -188,6 +244,7 @@ def main(words: Sequence[str] | None = None) -> None:
         ("what", "ms"),
         [
             ["one identifier, cold", number((middle(cold) or 0) * 1e3, 1)],
+            ["python -c pass", number((middle(idle) or 0) * 1e3, 1)],
             [f"{len(identifiers[:PIPED]):,} on stdin", number((middle(piped) or 0) * 1e3, 1)],
         ],
     )

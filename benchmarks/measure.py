@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from benchmarks import processes
+from benchmarks.load import WINDOW
 from benchmarks.report import middle
 from benchmarks.server import CHECKOUT, Peer, PeerError
 
@@ -67,11 +68,18 @@ def progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def load(peer: Peer, questions: str, seconds: float, sockets: int = SOCKETS) -> Figures:
+def load(
+    peer: Peer,
+    questions: str,
+    seconds: float,
+    sockets: int = SOCKETS,
+    warm: float = WARM,
+    window: int = WINDOW,
+) -> Figures:
     """One run of the load generator, in a process of its own on the other core."""
     words = ["--questions", peer.data.questions(questions), "--port", peer.port]
-    words += ["--seconds", seconds, "--warm", WARM, "--core", LOADER_CORE]
-    words += ["--sockets", sockets]
+    words += ["--seconds", seconds, "--warm", warm, "--core", LOADER_CORE]
+    words += ["--sockets", sockets, "--window", window]
     words += ["--pids", ",".join(str(pid) for pid in peer.pids)]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.load", *(str(word) for word in words)],

@@ -5,15 +5,13 @@ Each is read once, when first asked for, from the CSV files in ``schemas``.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
-from pathlib import Path
+from functools import cache, cached_property
 from typing import Final, NamedTuple
 
 import schemas
 
-# Not by importlib.resources, which takes longer to load than all tables.
-FOLDER: Final = Path(schemas.__path__[0])
 _DIVISION_CHARACTERS: Final = 6  # of a code, with which each line begins
 NEVER = 9999  # the year in which a code in force ends
 
@@ -50,39 +48,53 @@ class Division(NamedTuple):
 class Divisions:
     """GB/T 2260 since 1980: every code with the intervals in which it stood for a place."""
 
-    def __init__(self, lines: Sequence[str]) -> None:
-        """From the lines of the table. A program that resolves one identifier asks for one code,
-        so that a line is taken apart when its code is asked for.
+    def __init__(self, lines: Sequence[bytes]) -> None:
+        """From the lines of the table, in order. A program that resolves one identifier asks for
+        one code, so that a line is found and taken apart when its code is asked for.
         """
-        self._lines: dict[str, list[str]] = {}
+        self._lines = lines
         self._intervals: dict[str, tuple[Division, ...]] = {}
-        for line in lines:
-            self._lines.setdefault(line[:_DIVISION_CHARACTERS], []).append(line)
 
     def __contains__(self, code: object) -> bool:
-        return code in self._lines
+        return isinstance(code, str) and bool(self.history(code))
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._lines)
+        return iter(self._codes)
 
     def __len__(self) -> int:
-        return len(self._lines)
+        return len(self._codes)
 
     def history(self, code: str) -> tuple[Division, ...]:
         """Return the intervals of the code from the first to the last, () if never a code."""
         found = self._intervals.get(code)
         if found is None:
-            lines = self._lines.get(code)
-            if lines is None:
+            lines = self._lines_of(code)
+            if not lines:
                 return ()
             found = self._intervals[code] = tuple(map(_division, _rows(lines)))
         return found
 
+    @cached_property
+    def _codes(self) -> tuple[str, ...]:
+        codes = (line[:_DIVISION_CHARACTERS].decode("ascii") for line in self._lines)
+        return tuple(dict.fromkeys(codes))
+
+    def _lines_of(self, code: str) -> list[str]:
+        if len(code) != _DIVISION_CHARACTERS or not code.isascii():
+            return []
+        lines, start = [], code.encode("ascii")
+        for at in range(bisect_left(self._lines, start), len(self._lines)):
+            if not self._lines[at].startswith(start):
+                break
+            lines.append(self._lines[at].decode("utf-8"))
+        return lines
+
     def last(self, code: str) -> Division:
         """Return what the code stands for, or stood for last; KeyError if never a code."""
-        if code not in self._lines:
+        history = self.history(code)
+        if not history:
             raise KeyError(code)
-        return self.history(code)[-1]
+        return history[-1]
 
     def at(self, code: str, year: int) -> Division | None:
         """Return what the code stood for in ``year``, None if it was not in force."""
@@ -111,22 +123,40 @@ class Divisions:
         return None
 
 
+class Industries(Mapping[str, Entry]):
+    """GB/T 4754-2017: lines of the table, taken apart as those of divisions are."""
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self._lines = {line.partition(",")[0]: line for line in lines}
+
+    def __getitem__(self, code: str) -> Entry:
+        (row,) = _rows([self._lines[code]])
+        code, level, section, zh, en = row
+        return Entry(code, zh, en, level, section)
+
+    def __contains__(self, code: object) -> bool:
+        return code in self._lines
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._lines)
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+
 Table = Mapping[str, Entry] | Divisions
 
 
 @cache
 def divisions() -> Divisions:
     """GB/T 2260 division codes 行政区划代码, in force and retired since 1980."""
-    return Divisions(_lines("divisions.csv"))
+    return Divisions(read("divisions.csv").splitlines()[1:])
 
 
 @cache
 def industries() -> Mapping[str, Entry]:
     """GB/T 4754-2017 by four digits; sections by their letter. Level is class, group, ..."""
-    return {
-        code: Entry(code, zh, en, level, section)
-        for code, level, section, zh, en in _rows(_lines("industries.csv"))
-    }
+    return Industries(_lines("industries.csv"))
 
 
 @cache
@@ -182,11 +212,22 @@ def _division(row: list[str]) -> Division:
 
 
 def _rows(lines: list[str]) -> Iterator[list[str]]:
-    import csv
+    for line in lines:
+        if '"' in line:
+            import csv  # which most codes do without
 
-    return csv.reader(lines)
+            yield from csv.reader([line])
+        else:
+            yield line.split(",")
 
 
 def _lines(name: str) -> list[str]:
     """The lines of a table but its head. No cell has more than one line."""
-    return (FOLDER / name).read_text(encoding="utf-8").splitlines()[1:]
+    return read(name).decode("utf-8").splitlines()[1:]
+
+
+def read(name: str) -> bytes:
+    """A file of ``schemas``; FileNotFoundError where there is none of that name."""
+    # Not by importlib.resources or pathlib, which take longer to load than all tables.
+    with open(f"{schemas.__path__[0]}/{name}", "rb") as file:  # noqa: PTH123
+        return file.read()

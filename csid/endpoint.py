@@ -51,6 +51,31 @@ class Endpoint(NamedTuple):
 Parts = tuple[str, str, str, int, bool, tuple[str, ...]]
 
 
+def require(text: str) -> None:
+    """Make sure that a text is an endpoint in canonical form.
+
+    Most are names whose first label alone is new. A host within URI_MAX is within HOST_MAX.
+
+    Raises:
+        ValueError: as `parse`.
+    """
+    match = _URI.fullmatch(text)
+    if match is not None and len(text) <= URI_MAX:
+        protocol, parents, port = match.group(1, 3, 5)
+        if _are_usual(protocol, parents, port):
+            return
+    parts(text)
+
+
+@lru_cache(CACHE_ENTRIES)
+def _are_usual(protocol: str, parents: str | None, port_text: str | None) -> bool:
+    """Whether a URI that has these is right whatever its first label: the host is no address."""
+    try:
+        return parents is not None and not _is_numeric(parents) and _port(protocol, port_text) > 0
+    except ValueError:
+        return False
+
+
 def parse(text: str) -> Endpoint:
     """The endpoint written as `URI` or `URI|address|address`.
 
@@ -83,10 +108,16 @@ def parts(text: str) -> Parts:
             _checked_address(host)
         elif len(host) > HOST_MAX:
             raise ValueError(f"the host has {len(host)} characters, at most {HOST_MAX} are taken")
-    port = int(port_text) if port_text else DEFAULT_PORTS.get(protocol, 0)
-    if not 0 < port <= PORT_MAX:
+    port = _port(protocol, port_text)
+    if not port:
         raise ValueError(f"{uri[:60]!r} needs a port from 1 to {PORT_MAX}")
     return uri, protocol, host, port, is_address, _addresses(hints) if bar else ()
+
+
+def _port(protocol: str, text: str | None) -> int:
+    """The port of a URI, 0 for one that cannot be."""
+    port = int(text) if text else DEFAULT_PORTS.get(protocol, 0)
+    return port if port <= PORT_MAX else 0
 
 
 @lru_cache(CACHE_ENTRIES)

@@ -40,11 +40,11 @@ GIB_MAX: Final = 10**9  # one exbibyte
 # planes of which nothing is assigned. A list of our own, since nodes must agree on what a record
 # may hold whichever Unicode their Python knows; schemas/record-v1.json has the same.
 _HIDDEN = re.compile(
-    "[\u0000-\u001f\u007f-\u009f\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890-\u0891\u08e2"
-    "\u115f-\u1160\u17b4-\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800"
-    "\u3164\ud800-\uf8ff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe-\uffff"
-    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
-    "\U0001fffe-\U0001ffff\U0002fffe-\U0002ffff\U0003fffe-\U0010ffff]"
+    r"[\u0000-\u001f\u007f-\u009f\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890-\u0891\u08e2"
+    r"\u115f-\u1160\u17b4-\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800"
+    r"\u3164\ud800-\uf8ff\ufdd0-\ufdef\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe-\uffff"
+    r"\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    r"\U0001fffe-\U0001ffff\U0002fffe-\U0002ffff\U0003fffe-\U0010ffff]"
 )
 _NUMBER = re.compile(r"(?:0|[1-9][0-9]{0,17})(\.[0-9]{1,9})?")  # DECIMALS_MAX
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -165,7 +165,7 @@ def _endpoints(value: object) -> tuple[str, ...]:
     for one in value:
         if type(one) is not str:
             raise ValueError(f"expected an endpoint as text, {_given(one)}")
-        endpoint.parts(one)
+        endpoint.require(one)
     if len(value) > 1 and len(set(value)) != len(value):
         raise ValueError("the same endpoint is given twice")
     return tuple(value)

@@ -24,6 +24,7 @@ MAX_TEXT = 512  # characters; a DNS name has at most 255, a Handle as long a pre
 # Owners and locations repeat, serials do not: how many distinct values are remembered as valid.
 _OWNERS_REMEMBERED = 65_536
 _OTHERS_REMEMBERED = 16_384
+_HEADS_REMEMBERED = 16_384  # all that stands before the specification
 
 # Full-width ASCII and the ideographic space become ASCII, lower case upper case. Only these:
 # str.upper() would make an S of U+017F, and NFKC digits of what are other characters.
@@ -60,6 +61,9 @@ class Identifier:
     def check(self) -> str:
         """The two check characters over all five segments."""
         return self.spec.split("-")[2]
+
+    def __reduce__(self) -> tuple[Callable[..., Identifier], tuple[str, ...]]:
+        return Identifier, (self.owner, self.industry, self.location, self.type, self.spec)
 
     def __str__(self) -> str:
         return f"{self.owner}/{self.industry}/{self.location}/{self.type}/{self.spec}"
@@ -98,7 +102,9 @@ class Parser:
 
     def __init__(self, rules: scheme.Scheme) -> None:
         self.scheme = rules
-        self._match = re.compile(rules.pattern).fullmatch
+        self._separator = rules.separator
+        self._match_head = re.compile(rules.pattern(rules.segments[:-1])).fullmatch
+        self._match_spec = re.compile(rules.pattern(rules.segments[-1:])).fullmatch
         self._check_holds = check.HOLDS[rules.check]
         self._owner, self._industry, self._location, self._type, self._spec = rules.segments
         self._owner_holds = self._remembering(self._owner, _OWNERS_REMEMBERED)
@@ -106,7 +112,7 @@ class Parser:
         self._location_holds = self._remembering(self._location, _OTHERS_REMEMBERED)
         self._type_holds = self._remembering(self._type, _OTHERS_REMEMBERED)
         self._spec_tables = _fixed_tables(self._spec)
-        self._match_spec = re.compile("|".join(form.pattern for form in self._spec.forms)).fullmatch
+        self._head = lru_cache(_HEADS_REMEMBERED)(self._valid_head)
 
     def parse(self, text: str, on: date | None = None, suffix: str | None = None) -> Identifier:
         """Return the identifier written in ``text``: identifier, DNS name or Handle.
@@ -157,39 +163,45 @@ class Parser:
         """Whether a text is a valid and canonical identifier, given that what stands before ``at``,
         where its specification begins, is the beginning of one that is.
         """
-        spec = text[at:]
-        if self._match_spec(spec) is None:
-            return False
-        for place, table in self._spec_tables:
-            if spec[place] not in table:
-                return False
-        return self._check_holds(self.scheme.checked_text(text))
+        return self._is_spec(text[at:]) and self._check_holds(self.scheme.checked_text(text))
 
     def _read(self, text: str, year: int) -> Identifier | None:
         """Return the identifier if ``text`` is valid and canonical: the path of a bulk import."""
         parts = self._valid_segments(text, year)
         if parts is None or not self._check_holds(self.scheme.checked_text(text)):
             return None
-        return Identifier(*parts)
+        owner, industry, location, type_, spec = parts
+        return Identifier(owner, industry, location, type_, spec)
 
     def _valid_segments(self, text: str, year: int) -> tuple[str, str, str, str, str] | None:
         """Return the segments if each is valid by itself, with no look at the check over all."""
-        match = self._match(text)
+        if len(text) > MAX_TEXT:  # nor is it remembered
+            return None
+        head, _, spec = text.rpartition(self._separator)
+        found = self._head(head, year)
+        return None if found is None or not self._is_spec(spec) else (*found, spec)
+
+    def _valid_head(self, text: str, year: int) -> tuple[str, str, str, str] | None:
+        """Return the segments before the specification if each is valid by itself."""
+        match = self._match_head(text)
         if match is None:
             return None
-        owner, industry, location, type_, spec = match.groups()
-        # The codes inside a specification are looked up one by one: whole, too many to remember.
-        for place, table in self._spec_tables:
-            if spec[place] not in table:
-                return None
+        owner, industry, location, type_ = match.groups()
         if (
             self._owner_holds(owner)
             and self._location_holds(location, year)
             and self._industry_holds(industry)
             and self._type_holds(type_)
         ):
-            return owner, industry, location, type_, spec
+            return owner, industry, location, type_
         return None
+
+    def _is_spec(self, text: str) -> bool:
+        # The codes inside a specification are looked up one by one: whole, too many to remember.
+        for place, table in self._spec_tables:
+            if text[place] not in table:
+                return False
+        return self._match_spec(text) is not None
 
     def _remembering(self, segment: scheme.Segment, size: int) -> Callable[..., bool]:
         @lru_cache(size)

@@ -15,7 +15,6 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeVar, overload
 
@@ -25,13 +24,12 @@ from csid import endpoint
 from csid.endpoint import Endpoint
 from csid.errors import RecordError
 from csid.fields import BY_KEY, BY_NAME, FIELDS, check_together, hidden_in, plain_number
+from csid.record_quick import quickly
 
 RECORD_OCTETS_MAX: Final = 900  # leaves room for header, name, EDNS and cookie in 1232 octets
 EXTRA_DEPTH_MAX: Final = 4  # maps and arrays inside one another in the value of an unknown key
 ITEMS_MAX: Final = 64  # entries of any one map or array
 
-_OWN_KEYS: Final = ("ep", "fl", "nm", "re")  # of values that few records share, or no key of a dict
-_REMEMBERED: Final = 1_024  # values of any other field, and ways in which keys follow each other
 _EXTRA_KEY = re.compile(r"[a-z][a-z0-9_-]{0,15}")
 _CHECKS: Final = {field.key: field.form.check for field in FIELDS}
 _pack: Callable[[object], bytes] = msgpack.Packer().pack
@@ -190,38 +188,8 @@ def decode(packed: bytes) -> Record:
     Raises:
         RecordError: the bytes are too many, no map, not canonical, or a field is wrong.
     """
-    values = quickly(packed)
+    values = quickly(packed) if len(packed) <= RECORD_OCTETS_MAX else None
     return Record.of_values(thoroughly(packed) if values is None else values)
-
-
-def quickly(packed: bytes) -> dict[str, object] | None:
-    """The map of a record, as most are: of known fields alone; None if it is no such map, or none.
-
-    Values are looked up among those that were found good. Where they only equal one (True and 1,
-    8.0 and 8), or a key is given twice, what they are packed to differs from what came.
-    """
-    if len(packed) > RECORD_OCTETS_MAX:
-        return None
-    try:
-        values = _unpack(packed, use_list=False, max_map_len=ITEMS_MAX, max_array_len=ITEMS_MAX)
-        checked = {key: _QUICK_CHECKS[key](value) for key, value in values.items()}
-        check_together(checked)
-    except Exception:  # whatever the octets lead to; the other way says what is wrong
-        return None
-    return checked if _ascend(tuple(checked)) and _pack(checked) == packed else None
-
-
-@lru_cache(_REMEMBERED)
-def _ascend(keys: tuple[str, ...]) -> bool:
-    return list(keys) == sorted(keys)
-
-
-_QUICK_CHECKS: Final = {
-    field.key: field.form.check
-    if field.key in _OWN_KEYS
-    else lru_cache(_REMEMBERED)(field.form.check)
-    for field in FIELDS
-}
 
 
 def thoroughly(packed: bytes) -> dict[str, object]:

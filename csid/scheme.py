@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from csid import codes
 
 DEFAULT = "v1"
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(NamedTuple):
     """What something is called in Chinese and English; ``unit`` where it counts something."""
 
     zh: str
@@ -26,8 +24,7 @@ class Words:
     unit: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A run of characters inside a segment: ``shortest`` to ``longest`` of ``characters``.
 
     A literal (a separator, a fixed letter) has no name unless it means something. ``table`` is
@@ -48,8 +45,7 @@ class Part:
         return f"[{re.escape(self.characters)}]{{{self.shortest},{self.longest}}}"
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(NamedTuple):
     """One way to write a segment, for instance a division code or a UN/LOCODE.
 
     ``check`` names the check system of the segment's own last character, empty for none;
@@ -68,6 +64,18 @@ class Form:
         """Return the part of that name; KeyError if there is none."""
         return _named(self.parts, name)
 
+    def fits(self, text: str) -> bool:
+        """Whether ``text`` is written in this form: as by its pattern, which takes longer to make
+        than a program takes that reads one identifier.
+        """
+        offset = 0
+        for part in self.parts:
+            end = run_end(text, offset, part)
+            if end - offset < part.shortest:
+                return False
+            offset = end
+        return offset == len(text)
+
     def split(self, text: str) -> Iterator[tuple[Part, int, str]]:
         """Yield each part of a well-formed text with its 0-based offset and characters."""
         offset = 0
@@ -77,8 +85,7 @@ class Form:
             offset = end
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(NamedTuple):
     """One of the five segments; its forms are tried in order."""
 
     name: str
@@ -87,11 +94,10 @@ class Segment:
 
     def form_of(self, text: str) -> Form | None:
         """Return the form that ``text`` is written in, None if it is written in none."""
-        return next((form for form in self.forms if re.fullmatch(form.pattern, text)), None)
+        return next((form for form in self.forms if form.fits(text)), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Scheme:
+class Scheme(NamedTuple):
     """Everything that says how identifiers are written; immutable."""
 
     name: str
@@ -103,10 +109,9 @@ class Scheme:
     dns_suffix: str
     handle_authority: str
 
-    @property
-    def pattern(self) -> str:
-        """The canonical form as a regular expression with one group per segment."""
-        groups = ("(" + "|".join(f.pattern for f in s.forms) + ")" for s in self.segments)
+    def pattern(self, segments: Iterable[Segment]) -> str:
+        """The canonical form of some segments as a regular expression with a group for each."""
+        groups = ("(" + "|".join(f.pattern for f in s.forms) + ")" for s in segments)
         return re.escape(self.separator).join(groups)
 
     def segment(self, name: str) -> Segment:
@@ -149,8 +154,7 @@ def load(name: str = DEFAULT) -> Scheme:
     """Read ``schemas/scheme-<name>.toml``; FileNotFoundError where there is no such scheme."""
     import tomllib
 
-    text = (codes.FOLDER / f"scheme-{name}.toml").read_text(encoding="utf-8")
-    return _scheme(tomllib.loads(text))
+    return _scheme(tomllib.loads(codes.read(f"scheme-{name}.toml").decode("utf-8")))
 
 
 def _scheme(data: Mapping[str, Any]) -> Scheme:

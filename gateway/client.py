@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from csid.address import Address
 from gateway.configuration.places import file_here
 from resolver.client import blocking
 from resolver.client.settings import DEFAULTS, Settings
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Servers = str | Iterable[str | Address]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from csid import names
@@ -16,6 +17,8 @@ from csid.protocol import CNAME, CSID, NOERROR, NS, NXDOMAIN, REFUSED, SERVFAIL,
 from csid.record import Record, decode
 
 RCODES: Final = {NOERROR: "NOERROR", SERVFAIL: "SERVFAIL", NXDOMAIN: "NXDOMAIN", REFUSED: "REFUSED"}
+_AUTHORITIES: Final = 64
+new: Final = tuple.__new__  # of named tuples, in half of the time that their own takes
 _MORE_RCODES: Final = {1: "FORMERR", 4: "NOTIMP", 9: "NOTAUTH", 16: "BADVERS", 23: "BADCOOKIE"}
 
 
@@ -136,6 +139,15 @@ def interpret(message: Message, asked: bytes, server: Address) -> Said:
         told = RCODES.get(message.rcode) or _MORE_RCODES.get(message.rcode) or f"{message.rcode}"
         hint = ": it does not hold this name" if message.rcode == REFUSED else ""
         raise RefusedError(f"{server} answers {told} for {names.to_text(asked)}{hint}")
+    return plainly(message, asked, server) or thoroughly(message, asked, server)
+
+
+def thoroughly(message: Message, asked: bytes, server: Address) -> Said:
+    """What a message says, whatever it holds.
+
+    Raises:
+        RefusedError, RecordError: as `interpret`.
+    """
     try:
         name, ttl = _end_of_aliases(message, asked)
         found = [
@@ -150,7 +162,7 @@ def interpret(message: Message, asked: bytes, server: Address) -> Said:
         if found:
             record = _only(message, found, server)
             ttl = min(ttl, min([row.ttl for row in found]))
-            return Said(record, True, ttl, alias, Authority(server, is_authoritative, None))
+            return Said(record, True, ttl, alias, _authority(server, is_authoritative))
         for row in message.authorities:
             # Absence comes with the SOA of the zone that says so (RFC 2308 section 2).
             if row.type != SOA:
@@ -164,6 +176,29 @@ def interpret(message: Message, asked: bytes, server: Address) -> Said:
     except MessageError as error:
         raise RefusedError(f"{server} gives no answer to be believed: {error}") from None
     raise RefusedError(f"{server} does not hold {names.to_text(name)}{referred}")
+
+
+def plainly(message: Message, asked: bytes, server: Address) -> Said | None:
+    """What a message says whose one answer is the record of the name, as that of most is; None of
+    any other.
+
+    Raises:
+        RecordError: the record is not valid.
+    """
+    if len(message.answers) != 1 or message.rcode != NOERROR:
+        return None
+    row = message.answers[0]
+    if row.type != CSID or wire.owner(message, row, asked) != asked:
+        return None
+    authority = _authority(server, bool(message.flags & AA))
+    record = decode(message.octets[row.start : row.end])
+    return new(Said, (record, True, row.ttl, None, authority))
+
+
+@lru_cache(_AUTHORITIES)
+def _authority(server: Address, is_authoritative: bool) -> Authority:
+    """Of answers; most are of one server."""
+    return Authority(server, is_authoritative, None)
 
 
 def _end_of_aliases(message: Message, asked: bytes) -> tuple[bytes, int]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final
 
 from csid import names
 from csid.client import wire
-from csid.client.answer import Answer, Result, Said, interpret
+from csid.client.answer import Answer, Result, Said, interpret, new
 from csid.client.memory import NEGATIVE_SECONDS_MAX, POSITIVE_SECONDS_MAX, Memory
 from csid.client.session import Question, Session
 from csid.errors import CsidError, DomainNameError
@@ -23,6 +24,7 @@ from csid.protocol import CSID
 
 IN_FLIGHT: Final = 256  # questions on their way
 UNTAKEN: Final = 4_096  # results that wait for one before them
+_SUFFIXES: Final = 64  # of deployments, remembered in wire form
 
 Given = str | Identifier
 
@@ -30,13 +32,20 @@ Given = str | Identifier
 class _Slot:
     """A place in the order of results."""
 
-    __slots__ = ("given", "identifier", "name", "result")
+    __slots__ = ("given", "identifier", "name", "others", "result")
 
     def __init__(self, given: Given) -> None:
         self.given = given
         self.name = b""  # that is asked for, wire form
         self.identifier: Identifier | None = None
+        self.others: list[_Slot] | None = None  # that wait for the same name
         self.result: Result | None = None
+
+    def settle(self, answer: Answer | None, error: CsidError | None) -> None:
+        """The result, of the others too."""
+        self.result = new(Result, (self.given, answer, error))
+        for other in self.others or ():
+            other.result = Result(other.given, answer, error)
 
 
 class Asking:
@@ -60,12 +69,12 @@ class Asking:
         self._session = session
         self._memory = memory
         self._suffix = suffix
-        self._suffix_wire = names.from_text(suffix or ".").lower()
+        self._suffix_wire = _wire_of(suffix)
         self._seconds = seconds
         self._over_tcp = over_tcp
         self._slots: deque[_Slot] = deque()
         self._read: list[_Slot] = []  # to be asked for
-        self._waiting: dict[bytes, list[_Slot]] = {}  # by the name that is asked for
+        self._waiting: dict[bytes, _Slot] = {}  # by the name that is asked for
         self._has_more = True
 
     @property
@@ -125,11 +134,13 @@ class Asking:
             answer = _answer(identifier, said, int(left), "memory", 0.0, 0)
             slot.result = Result(slot.given, answer, None)
             return
-        others = self._waiting.get(name)
-        if others is not None:
-            others.append(slot)
+        first = self._waiting.get(name)
+        if first is not None:
+            if first.others is None:
+                first.others = []
+            first.others.append(slot)
             return
-        self._waiting[name] = [slot]
+        self._waiting[name] = slot
         self._session.ask(wire.question(name, CSID), name, now, self._seconds, self._over_tcp)
 
     def _name(self, identifier: Identifier) -> bytes:
@@ -141,34 +152,35 @@ class Asking:
     def _settle(self, question: Question, now: float) -> None:
         name = question.tag
         assert isinstance(name, bytes)
-        slots = self._waiting.pop(name)
-        message = question.message
+        slot = self._waiting.pop(name)
+        message, channel, identifier = question.message, question.channel, slot.identifier
         if message is None:
-            for slot in slots:
-                slot.result = Result(slot.given, None, question.error)
+            slot.settle(None, question.error)
             return
-        assert question.channel is not None
-        channel = question.channel
+        assert channel is not None and identifier is not None
         try:
             said = interpret(message, name, channel.server.address)
         except CsidError as error:
-            for slot in slots:
-                slot.result = Result(slot.given, None, error)
+            slot.settle(None, error)
             return
         most = POSITIVE_SECONDS_MAX if said.record is not None else NEGATIVE_SECONDS_MAX
         self._memory.put(name, said, min(said.ttl, most), now)
         transport = "tcp" if channel.is_stream else "udp"
         seconds = question.answered_at - question.asked_at
-        for slot in slots:
-            assert slot.identifier is not None
-            answer = _answer(
-                slot.identifier, said, said.ttl, transport, seconds, len(message.octets)
-            )
-            slot.result = Result(slot.given, answer, None)
+        octets = len(message.octets)
+        slot.settle(_answer(identifier, said, said.ttl, transport, seconds, octets), None)
+
+
+@lru_cache(_SUFFIXES)
+def _wire_of(suffix: str) -> bytes:
+    return names.from_text(suffix or ".").lower()
 
 
 def _answer(
     identifier: Identifier, said: Said, ttl: int, transport: str, seconds: float, octets: int
 ) -> Answer:
     record, exists, _, alias_of, authority = said
-    return Answer(identifier, record, exists, ttl, alias_of, authority, transport, seconds, octets)
+    return new(
+        Answer,
+        (identifier, record, exists, ttl, alias_of, authority, transport, seconds, octets),
+    )

@@ -74,7 +74,9 @@ class Question:
         "expires",
         "is_recursive",
         "message",
+        "number",
         "over_tcp",
+        "place",
         "places",
         "refusal",
         "refused",
@@ -104,8 +106,11 @@ class Question:
         self.expires = 0.0
         self.answered_at = 0.0
         self.channel: Channel | None = None  # of the latest attempt
-        self.places: list[tuple[Channel, bytes]] = []  # where an answer may come in
-        self.refused: dict[ServerState, str] = {}  # who is not asked again, and why
+        self.place: Channel | None = None  # where its answer comes in
+        self.number = b""  # with this ID
+        # Where else an answer may come in, and who is not asked again, and why: once there are any.
+        self.places: list[tuple[Channel, bytes]] | None = None
+        self.refused: dict[ServerState, str] | None = None
         self.refusal: tuple[Channel, Message] | None = None  # the latest of a server that answered
         self.message: Message | None = None
         self.error: UnreachableError | None = None
@@ -141,8 +146,8 @@ class Session:
         self._channels = 0
         self._current: dict[tuple[ServerState, bool], Channel] = {}
         self._ready: dict[int, Channel] = {}  # with something to be sent
-        self._timers: list[tuple[float, int, Question]] = []
-        self._timer = 0
+        self._timers: list[float] = []  # a heap of the times at which attempts are given up
+        self._expiring: dict[float, list[Question]] = {}  # by these times
 
     # -- the caller's side
 
@@ -183,24 +188,29 @@ class Session:
         """When `tick` is to be called at the latest."""
         timers = self._timers
         while timers:
-            when, _, question = timers[0]
-            if not question.is_done and question.expires == when:
-                return when
+            when = timers[0]
+            expiring = self._expiring[when]
+            while expiring:
+                if self._expires(expiring[-1], when):
+                    return when
+                expiring.pop()
+            del self._expiring[when]
             heappop(timers)
         return None
 
     def tick(self, now: float) -> None:
         """Attempts that took too long are given up, and the next ones made."""
-        while self._timers and self._timers[0][0] <= now:
-            when, _, question = heappop(self._timers)
-            if question.is_done or question.expires != when:
-                continue
-            assert question.channel is not None
-            question.channel.server.failed(now)
-            if now >= question.end:
-                self._give_up(question, now)
-            else:
-                self._attempt(question, now)
+        while self._timers and self._timers[0] <= now:
+            when = heappop(self._timers)
+            for question in self._expiring.pop(when):
+                if not self._expires(question, when):
+                    continue
+                assert question.channel is not None
+                question.channel.server.failed(now)
+                if now >= question.end:
+                    self._give_up(question, now)
+                else:
+                    self._attempt(question, now)
 
     def receive(self, channel: Channel, octets: bytes, now: float) -> None:
         """A datagram came, or octets of a stream."""
@@ -229,7 +239,7 @@ class Session:
             if question.channel is not channel:
                 continue  # a later attempt is under way elsewhere
             if is_failure:
-                question.refused[channel.server] = reason
+                _refuse(question, channel.server, reason)
             self._attempt(question, now)
 
     # -- attempts
@@ -242,7 +252,7 @@ class Session:
             count = len(servers)
             for _ in range(count):
                 candidate = servers[question.attempts % count]
-                if candidate not in question.refused:
+                if question.refused is None or candidate not in question.refused:
                     server = candidate
                     break
                 question.attempts += 1
@@ -255,26 +265,47 @@ class Session:
         if question.over_tcp and len(question.servers) == 1:
             wait = question.end - now
         question.expires = min(now + wait, question.end)
-        self._timer += 1
-        heappush(self._timers, (question.expires, self._timer, question))
+        expiring = self._expiring.get(question.expires)
+        if expiring is None:  # questions that are asked together expire together
+            self._expiring[question.expires] = [question]
+            heappush(self._timers, question.expires)
+        else:
+            expiring.append(question)
         question.sent_at = now
         self._send(question, self._channel(server, question.over_tcp))
 
+    @staticmethod
+    def _expires(question: Question, when: float) -> bool:
+        """Whether the latest attempt is given up then, if no answer comes before."""
+        return question.expires == when and not question.is_done
+
     def _send(self, question: Question, channel: Channel) -> None:
-        number = b""
-        for place, used in question.places:
-            if place is channel:
-                number = used  # so that a late answer is one, too
-        if not number:
-            number = self._number(channel)
-            channel.waiting[number] = question
-            question.places.append((channel, number))
+        if question.place is not channel:
+            self._take_place(question, channel)
         question.channel = channel
+        number = question.number
         octets = wire.query(number, question.asked, channel.opt, question.is_recursive)
         if channel.is_stream:
             octets = len(octets).to_bytes(_FRAME_HEAD, "big") + octets
         channel.outbox.append(octets)
         self._ready[channel.number] = channel
+
+    def _take_place(self, question: Question, channel: Channel) -> None:
+        """Give a question an ID on a channel: the one that it had there, so that a late answer is
+        one, too, or a new one.
+        """
+        if question.place is not None:
+            if question.places is None:
+                question.places = []
+            question.places.append((question.place, question.number))
+        question.place = channel
+        for place in question.places or ():
+            if place[0] is channel:
+                question.number = place[1]
+                question.places = [one for one in question.places or () if one is not place]
+                return
+        question.number = self._number(channel)
+        channel.waiting[question.number] = question
 
     def _channel(self, server: ServerState, is_stream: bool) -> Channel:
         key = (server, is_stream)
@@ -368,9 +399,9 @@ class Session:
         self, question: Question, channel: Channel, message: Message, now: float
     ) -> None:
         """A server says that it cannot tell: another one may."""
-        question.refused[channel.server] = ""
+        refused = _refuse(question, channel.server, "")
         question.refusal = channel, message
-        if all(one in question.refused for one in question.servers):
+        if all(one in refused for one in question.servers):
             self._finish(question, channel, message, now)
         else:
             self._attempt(question, now)
@@ -386,26 +417,39 @@ class Session:
         if question.refusal is not None:
             self._finish(question, *question.refusal, now)
             return
-        told = [f"{one.address}: {question.refused.get(one, _SILENT)}" for one in question.servers]
+        refused = question.refused or {}
+        told = [f"{one.address}: {refused.get(one, _SILENT)}" for one in question.servers]
         question.error = UnreachableError("; ".join(told))
         self._end(question)
 
     def _end(self, question: Question) -> None:
         self.in_flight -= 1
         self.finished.append(question)
-        for channel, number in question.places:
-            channel.waiting.pop(number, None)
-            if channel.is_spent and not channel.waiting:
-                self.spent.append(channel)
-        question.places.clear()
+        if question.place is not None:
+            self._free(question.place, question.number)
+            question.place = None
+        if question.places is not None:
+            for channel, number in question.places:
+                self._free(channel, number)
+            question.places = None
         if not self.in_flight:
             self._timers.clear()
+            self._expiring.clear()
+
+    def _free(self, channel: Channel, number: bytes) -> None:
+        channel.waiting.pop(number, None)
+        if channel.is_spent and not channel.waiting:
+            self.spent.append(channel)
 
     # -- channels
 
     def _leave(self, question: Question, channel: Channel) -> None:
-        for place in [one for one in question.places if one[0] is channel]:
+        if question.place is channel:
+            channel.waiting.pop(question.number, None)
+            question.place = None
+        for place in [one for one in question.places or () if one[0] is channel]:
             channel.waiting.pop(place[1], None)
+            assert question.places is not None
             question.places.remove(place)
 
     def _retire(self, channel: Channel) -> None:
@@ -422,3 +466,12 @@ class Session:
             if one is channel:
                 del self._current[key]
         self.spent.append(channel)
+
+
+def _refuse(question: Question, server: ServerState, reason: str) -> dict[ServerState, str]:
+    """Ask a server no more about this; all of those, with the reasons."""
+    refused = question.refused
+    if refused is None:
+        refused = question.refused = {}
+    refused[server] = reason
+    return refused

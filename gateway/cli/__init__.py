@@ -9,6 +9,7 @@ is imported, so that `csid serve` starts fast.
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import io
 import itertools
@@ -23,7 +24,6 @@ from gateway.cli import errors
 from gateway.cli.parser import Parser, in_order
 from gateway.language import shown, speak
 from gateway.language.choose import language_of
-from resolver.server.signals import ignore_meaningless
 
 EXIT_ERROR: Final = 2  # the command could not be carried out at all
 EXIT_INTERRUPTED: Final = 130  # by Ctrl-C: 128 + SIGINT, as shells count
@@ -107,10 +107,21 @@ COMMANDS: Final = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code."""
-    words = in_order(sys.argv[1:] if argv is None else argv)
+    """Run one command, by default that of this process, which is to end then; returns its exit
+    code.
+    """
+    try:
+        return _outcome(in_order(sys.argv[1:] if argv is None else argv))
+    finally:
+        if argv is None:
+            gc.freeze()  # or the interpreter would, as it ends, look through all there is
+
+
+def _outcome(words: list[str]) -> int:
     _stand_in_for_closed()
     if words and words[0] in COMMANDS and COMMANDS[words[0]].lasts:
+        from resolver.server.signals import ignore_meaningless  # of no use to what ends soon
+
         ignore_meaningless()
     _let_all_texts_out()
     errors.choose_form(words)

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Subparsers = argparse._SubParsersAction  # what argparse gives no public name
+
+
+def path(text: str) -> Path:
+    """A path."""
+    from pathlib import Path  # which is seldom given
+
+    return Path(text)
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
     """Add --config."""
     parser.add_argument(
         "--config",
-        type=Path,
+        type=path,
         metavar="FILE",
         help="the configuration 配置文件 ($CSID_CONFIG, or /etc/csid/csid.toml)",
     )

@@ -4,7 +4,6 @@ each, as text for people or, with --json, as JSON (`schemas/commands/errors.json
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +13,7 @@ from gateway.language import shown
 if TYPE_CHECKING:
     from registry.rules.decision import Decision
 
-_JSON: Final = re.compile("--j(s(on?)?)?")  # argparse takes the beginning of an option, too
+_JSON: Final = ("--j", "--js", "--jso", "--json")  # argparse takes the beginning of an option, too
 
 
 class _Form:
@@ -33,7 +32,7 @@ def choose_form(words: Sequence[str]) -> None:
 def asks_for_json(words: Sequence[str]) -> bool:
     """Whether a command line has --json."""
     end = words.index("--") if "--" in words else len(words)
-    return any(_JSON.fullmatch(word) for word in words[:end])
+    return any(word in _JSON for word in words[:end])
 
 
 def are_json() -> bool:

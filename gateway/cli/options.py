@@ -14,8 +14,7 @@ from gateway.cli.basic import Subparsers as Subparsers
 from gateway.cli.basic import add_config as add_config
 from gateway.cli.basic import add_identifier as add_identifier
 from gateway.cli.basic import add_json as add_json
-from registry.rules.case import day_of
-from registry.tables.rows import DEFAULT_TTL
+from gateway.cli.basic import path as path
 
 COUNT_MAX: Final = 999_999_999_999  # more than there can be of anything
 
@@ -37,8 +36,11 @@ def add_data(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(needs_data=True)
 
 
-def add_ttl(parser: argparse.ArgumentParser, otherwise: str = str(DEFAULT_TTL)) -> None:
-    """Add --ttl; ``otherwise`` is what holds where it is not given."""
+def add_ttl(parser: argparse.ArgumentParser, otherwise: str = "") -> None:
+    """Add --ttl; ``otherwise`` is what holds where it is not given: the default of new codes."""
+    from registry.tables.rows import DEFAULT_TTL  # and what else a row needs
+
+    otherwise = otherwise or str(DEFAULT_TTL)
     parser.add_argument(
         "--ttl",
         type=ttl,
@@ -75,6 +77,8 @@ def day(text: str) -> date:
 
 def today() -> date:
     """The day it is in China, whose calendar codes and endings follow."""
+    from registry.rules.case import day_of  # and all that is decided
+
     return day_of(int(time.time()))
 
 

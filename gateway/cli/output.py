@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from typing import IO, Any, Final, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -23,8 +23,9 @@ from gateway.cli.plain import print_facts as print_facts
 from gateway.cli.plain import print_json as print_json
 from gateway.cli.plain import state_text as state_text
 from gateway.language import BOTH, shown, spoken
-from registry.rules.case import CHINA
-from registry.rules.decision import Decision
+
+if TYPE_CHECKING:
+    from registry.rules.decision import Decision
 
 T = TypeVar("T")
 
@@ -144,4 +145,6 @@ def note_more(last: str) -> None:
 
 def moment(seconds: int) -> str:
     """A time in China as ISO 8601 has it."""
+    from registry.rules.case import CHINA  # and all that is decided
+
     return datetime.fromtimestamp(seconds, UTC).astimezone(CHINA).isoformat(sep=" ")

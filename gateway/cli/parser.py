@@ -6,6 +6,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from gateway.cli import errors
@@ -22,8 +23,10 @@ GENERAL: Final = (
     OPTION,
 )  # options that may stand before the command as behind it
 
-_UNKNOWN_OPTION: Final = re.compile(r"unrecognized arguments: (?:[^-]\S* )*(-[^\s=]+)")
-_UNKNOWN_CHOICE: Final = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
+_ANY_WIDTH: Final = 80  # columns
+
+# argparse would look for catalogues of its own texts, of which there are none: they are in ours.
+vars(argparse)["_"] = str
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,8 +34,17 @@ class Parser(argparse.ArgumentParser):
     wrong in one line.
     """
 
-    def __init__(self, *given: Any, **options: Any) -> None:
-        super().__init__(*given, **options)
+    def __init__(
+        self,
+        *,
+        formatter_class: type[argparse.HelpFormatter] = argparse.HelpFormatter,
+        **options: Any,
+    ) -> None:
+        self._is_raw = issubclass(formatter_class, argparse.RawDescriptionHelpFormatter)
+        # With each argument that is added argparse makes one, to look whether it can be shown; the
+        # width of the terminal takes long to find out, and counts for nothing there.
+        unsized = partial(formatter_class, width=_ANY_WIDTH)
+        super().__init__(formatter_class=unsized, **options)
         # Which language it is has been found out before (gateway.language.choose).
         self.add_argument(
             OPTION,
@@ -64,17 +76,18 @@ class Parser(argparse.ArgumentParser):
     def _use_own_formatter(self) -> None:
         from gateway.cli.help import HelpFormatter, RawHelpFormatter  # which few commands need
 
-        is_raw = self.formatter_class in (argparse.RawDescriptionHelpFormatter, RawHelpFormatter)
-        self.formatter_class = RawHelpFormatter if is_raw else HelpFormatter
+        self.formatter_class = RawHelpFormatter if self._is_raw else HelpFormatter
 
     def print_help(self, file: SupportsWrite[str] | None = None) -> None:
         """Print it; argparse's own passes over errors."""
         (file or sys.stdout).write(self.format_help())
 
     def _meant(self, message: str) -> str:
-        if option := _UNKNOWN_OPTION.match(message):
+        unknown_option = re.compile(r"unrecognized arguments: (?:[^-]\S* )*(-[^\s=]+)")
+        unknown_choice = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
+        if option := unknown_option.match(message):
             given, known = option[1], list(_options(self))
-        elif choice := _UNKNOWN_CHOICE.search(message):
+        elif choice := unknown_choice.search(message):
             given, known = choice[1], re.findall(r"'([^']*)'", choice[2])
         else:
             return ""

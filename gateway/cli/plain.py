@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -21,6 +20,8 @@ def print_json(value: Any, file: IO[str] | None = None) -> None:
     """Print one JSON value on a line of its own, so that streams of them are JSON Lines; to stdout
     unless another file is given.
     """
+    import json  # which tables do without
+
     file = file or sys.stdout
     encoding = getattr(file, "encoding", None) or "utf-8"
     is_ascii = not encoding.lower().startswith("utf")  # others read it as UTF-8 (RFC 8259)

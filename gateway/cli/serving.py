@@ -53,7 +53,7 @@ class Serving:
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         self._arguments = arguments
-        self._file = file_here(arguments.config, os.environ) or DEFAULT_FILE
+        self._file = file_here(arguments.config, os.environ) or Path(DEFAULT_FILE)
         self.found = self._now = self._read()
         self._between = configured_of(self.found)
         # It has secrets, which a command line would show to everybody.

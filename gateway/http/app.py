@@ -14,13 +14,14 @@ from typing import Any, Final
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route as PathRoute
+from starlette.types import Receive, Scope, Send
 
 from csid.errors import CsidError
 from gateway.http import openapi
-from gateway.http.actors import NO_CERTIFICATES, Caller, Certificates, caller
+from gateway.http.actors import NO_CERTIFICATES, Caller, Certificates, Presented
 from gateway.http.asking import Asking, NotBegun
 from gateway.http.calls import JSON, Answer, Call, Carrying, Route, read_query
 from gateway.http.connections import CERTIFICATE
@@ -51,6 +52,8 @@ _STATUS_FAULTS: Final = {404: Fault.NO_SUCH_PATH, 405: Fault.METHOD}
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder().decode
 
+Endpoint = Callable[[Request], Awaitable[Response]]
+
 
 class Application:
     """What answers calls.
@@ -62,9 +65,6 @@ class Application:
         complaints: of what is no caller's fault.
         public: what links begin with; empty: what the caller has asked for.
         certificates: who calls without a token.
-
-    Attributes:
-        asgi: for a server.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class Application:
         certificates: Certificates = NO_CERTIFICATES,
     ) -> None:
         self._certificates = certificates
+        self._presented = Presented()
         self._asking = Asking(work.greet)
         self._work = work
         self._counters = counters
@@ -89,12 +90,17 @@ class Application:
         self._reading = ThreadPoolExecutor(THREADS, "reading")
         self._writing = ThreadPoolExecutor(THREADS, "writing")
         self._document = _encode(openapi.document())
-        self.asgi = Starlette(
+        endpoints = [(one, self._endpoint(one)) for one in ROUTES]
+        # What has no place in its path is found at once, and most of all is.
+        self._fixed = {
+            (one.method, one.path): endpoint for one, endpoint in endpoints if "{" not in one.path
+        }
+        self._others = Starlette(
             routes=[
                 PathRoute(_DOCUMENT, self._show_document),
                 *(
-                    PathRoute(_with_slashes(one.path), self._endpoint(one), methods=[one.method])
-                    for one in ROUTES
+                    PathRoute(_with_slashes(one.path), endpoint, methods=[one.method])
+                    for one, endpoint in endpoints
                 ),
                 PathRoute("/rdap/help", self._show_help),
                 *(
@@ -108,8 +114,23 @@ class Application:
                 Exception: self._broken,
             },
         )
+        self._others.router.redirect_slashes = False  # a path is there, or not
 
-        self.asgi.router.redirect_slashes = False  # a path is there, or not
+    async def asgi(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The application, for a server."""
+        endpoint = self._fixed.get((scope["method"], scope["path"]))
+        if endpoint is None:
+            await self._others(scope, receive, send)
+            return
+        scope["path_params"] = {}
+        request = Request(scope, receive)
+        try:
+            response = await endpoint(request)
+        except Problem as problem:
+            response = await self._problem(request, problem)
+        except Exception as error:
+            response = await self._broken(request, error)
+        await response(scope, receive, send)
 
     def close(self) -> None:
         """End the threads, and what is asked."""
@@ -117,21 +138,25 @@ class Application:
         self._reading.shutdown()
         self._writing.shutdown()
 
-    def _endpoint(self, route: Route) -> Callable[[Request], Awaitable[Response]]:
+    def _endpoint(self, route: Route) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             self._counters[QUERIES] += 1
-            who = self._caller(request)
+            scope = request.scope
+            headers = _headers(scope)
+            who = self._caller(request, headers.get("authorization"))
             name = who.actor.name
             self._limits.take(name)
             self._limits.enter(name)
             try:
-                query = read_query(route, request.query_params.multi_items())
+                asked = request.query_params.multi_items() if scope["query_string"] else []
+                query = read_query(route, asked)
                 given = await _given(request) if route.writes else None
-                call = Call(who, request.path_params, query, _headers(request), given, self._work)
+                call = Call(who, scope["path_params"], query, headers, given, self._work)
                 if query.get("wait"):
                     await self._change_after(query.get("since", 0), query["wait"])
                 answer = await self._answer(route, call)
-                self._limits.charge(name, answer.cost - 1)
+                if answer.cost > 1:
+                    self._limits.charge(name, answer.cost - 1)
             finally:
                 self._limits.leave(name)
             return _response(answer)
@@ -156,17 +181,16 @@ class Application:
             raise self._work.unknown(error) from None
         return carrying.answer(decision)
 
-    def _caller(self, request: Request) -> Caller:
+    def _caller(self, request: Request, header: str | None) -> Caller:
         """Who calls: by a token, else by the certificate that was shown. Whoever presents again and
         again what does not hold has to wait; others at his address, as behind one gateway, do not.
         """
         try:
-            header = request.headers.get("authorization")
             shown = request.scope.get("extensions", {}).get(CERTIFICATE)
             if header is None and shown is not None:
                 return self._certificates.caller(shown)
             with self._work.registry.store.read() as read:
-                return caller(TransactionView(read), header, int(time.time()))
+                return self._presented.caller(TransactionView(read), header, int(time.time()))
         except Problem:
             self._failures.take(_site(request))
             raise
@@ -187,14 +211,14 @@ class Application:
     async def _show_help(self, _: Request) -> Response:
         return _rdap(objects.about())
 
-    def _looking_up(self, look_up: LookUp) -> Callable[[Request], Awaitable[Response]]:
+    def _looking_up(self, look_up: LookUp) -> Endpoint:
         async def endpoint(request: Request) -> Response:
             self._counters[QUERIES] += 1
             try:
                 self._strangers.take(_site(request))
-                says = "authorization" in request.headers
-                says |= CERTIFICATE in request.scope.get("extensions", {})
-                who = self._caller(request) if says else None
+                header = _headers(request.scope).get("authorization")
+                says = header is not None or CERTIFICATE in request.scope.get("extensions", {})
+                who = self._caller(request, header) if says else None
                 what, base = request.path_params["what"], self._public or str(request.base_url)
                 args = self._work.registry, what, who, base.rstrip("/")
                 loop = asyncio.get_running_loop()
@@ -224,10 +248,11 @@ class Application:
         return await self._problem(request, Problem(Fault.BROKEN, detail))
 
 
-def _headers(request: Request) -> dict[str, str]:
+def _headers(scope: Scope) -> dict[str, str]:
     """Header fields by names in lower case; those that come many times as one (RFC 9110 5.3)."""
     found: dict[str, str] = {}
-    for name, value in request.headers.items():
+    for name_octets, octets in scope["headers"]:
+        name, value = name_octets.decode("latin-1"), octets.decode("latin-1")
         found[name] = f"{found[name]}, {value}" if name in found else value
     return found
 
@@ -248,16 +273,19 @@ async def _given(request: Request) -> Any:
     octets = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            async for part in request.stream():
-                octets += part
+            more = True
+            while more:
+                message = await request.receive()
+                if message["type"] != "http.request":
+                    raise Problem(Fault.MALFORMED, "the body ended before its end")
+                octets += message.get("body", b"")
+                more = message.get("more_body", False)
                 if len(octets) > BODY_OCTETS:
                     raise _too_long()
     except TimeoutError:
         raise Problem(
             Fault.TOO_SLOW, f"the body did not come within {BODY_SECONDS:.0f} s", _CLOSE
         ) from None
-    except ClientDisconnect:
-        raise Problem(Fault.MALFORMED, "the body ended before its end") from None
     if not octets:
         return None
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()

@@ -20,6 +20,7 @@ from registry.writer.client import ANSWER_SECONDS, Greeted
 from registry.writer.protocol import Frames, ProtocolError
 
 AGAIN_SECONDS: Final = 1.0  # between two attempts to reach a writer
+_NOBODY: Final = (None, 0.0)
 
 
 class NotBegun(Exception):
@@ -30,10 +31,32 @@ class _Answers(asyncio.Protocol):
     """Answers of one writer, by the numbers of what was asked."""
 
     def __init__(self, frames: Frames) -> None:
-        self.waiting: dict[int, asyncio.Future[tuple[Any, ...]]] = {}
+        # By number, the oldest first: who waits, and until when.
+        self.waiting: dict[int, tuple[asyncio.Future[tuple[Any, ...]], float]] = {}
         self.is_open = True
         self._frames = frames
         self._transport: asyncio.BaseTransport | None = None
+        self._loop = asyncio.get_running_loop()
+        self._look: asyncio.TimerHandle | None = None  # for those who have waited too long
+
+    def awaited(self, number: int) -> asyncio.Future[tuple[Any, ...]]:
+        """The answer to what is asked under a number."""
+        future = self._loop.create_future()
+        until = self._loop.time() + ANSWER_SECONDS
+        self.waiting[number] = future, until
+        if self._look is None:  # one for all: most are answered long before
+            self._look = self._loop.call_at(until, self._give_up)
+        return future
+
+    def _give_up(self) -> None:
+        self._look = None
+        for number, (future, until) in list(self.waiting.items()):
+            if until > self._loop.time():
+                self._look = self._loop.call_at(until, self._give_up)
+                return
+            del self.waiting[number]
+            if not future.done():
+                future.set_exception(CsidError("the writer has not answered in time"))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
@@ -45,7 +68,7 @@ class _Answers(asyncio.Protocol):
                 if values[:2] == (0, protocol.BYE):
                     self._end(NotBegun())
                     return
-                future = self.waiting.pop(values[0], None)
+                future, _ = self.waiting.pop(values[0], _NOBODY)
                 if future is not None and not future.done():
                     future.set_result(values)
         except ProtocolError as error:
@@ -58,8 +81,11 @@ class _Answers(asyncio.Protocol):
         self.is_open = False
         if self._transport is not None:
             self._transport.close()
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
         left, self.waiting = self.waiting, {}
-        for future in left.values():
+        for future, _ in left.values():
             if not future.done():
                 future.set_exception(error)
 
@@ -102,14 +128,10 @@ class Asking:
         self._number += 1
         number = self._number
         octets = protocol.requests(number, (request,))
-        future = asyncio.get_running_loop().create_future()
-        answers.waiting[number] = future
+        future = answers.awaited(number)
         transport.write(octets)
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                _, kind, *rest = await future
-        except TimeoutError:
-            raise CsidError("the writer has not answered in time") from None
+            _, kind, *rest = await future
         finally:
             answers.waiting.pop(number, None)
         if kind == protocol.ERROR and len(rest) == 1:

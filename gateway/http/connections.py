@@ -25,6 +25,7 @@ from gateway.http.site import site_of
 HEAD_SECONDS: Final = 10  # for TLS, for a head, and between two calls of a connection
 TAKE_SECONDS: Final = 10  # for an answer to be taken in so far that there is room for more
 HEAD_OCTETS: Final = 65_536
+TOGETHER_OCTETS: Final = 16_384  # what is longer is a record of TLS by itself
 CONNECTIONS: Final = 4_096
 CERTIFICATE: Final = "csid.certificate"  # in the extensions of a scope: what a certificate says
 _STATUS: Final = {400: "Bad Request", 431: "Request Header Fields Too Large"}
@@ -61,6 +62,43 @@ class Places:
             del self._of[site]
 
 
+class Together:
+    """A transport that sends at once what is written in one turn of the loop: the head of an answer
+    and its body are one record of TLS, one call of the system, and wake the other side once.
+
+    Args:
+        transport: what it stands in front of.
+        loop: whose turns they are.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._kept: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, octets: bytes) -> None:
+        """Send, at the end of this turn at the latest."""
+        if not self._kept:
+            self._loop.call_soon(self.flush)
+        self._kept.append(octets)
+        if len(octets) > TOGETHER_OCTETS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what was written."""
+        if self._kept and not self._transport.is_closing():
+            octets, self._kept = b"".join(self._kept), []
+            self._transport.write(octets)
+
+    def close(self) -> None:
+        """Close it, once all is sent."""
+        self.flush()
+        self._transport.close()
+
+
 class Connection(HttpToolsProtocol):
     """One connection."""
 
@@ -77,6 +115,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take its place, or close it."""
         super().connection_made(transport)
+        self.transport = Together(transport, self.loop)  # type: ignore[assignment]
         site = site_of(self.client[0] if self.client else "")
         if not self._places.take(site):
             transport.abort()

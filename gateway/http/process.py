@@ -75,6 +75,7 @@ async def run(options: argparse.Namespace) -> None:
             application.asgi,
             http=connections.Connection,
             ws="none",
+            interface="asgi3",
             lifespan="off",
             log_config=None,
             server_header=False,

@@ -12,7 +12,7 @@ from gateway.language import BOTH, LANGUAGES
 OPTION: Final = "--lang"
 VARIABLE: Final = "CSID_LANG"
 _HEADER_MAX: Final = 1_000  # characters
-_WEIGHT: Final = re.compile(r"[01](\.[0-9]{0,3})?")
+_WEIGHT: Final = r"[01](\.[0-9]{0,3})?"
 _LOCALE_VARIABLES: Final = ("LC_ALL", "LC_MESSAGES", "LANG")  # POSIX 8.2: the first that is set
 
 
@@ -51,7 +51,7 @@ def preferred(accepted: str) -> str:
     for part in accepted[:_HEADER_MAX].split(","):
         tag, _, weight = part.replace(" ", "").partition(";q=")
         language = tag[:2].lower()
-        if language in found and (weight == "" or _WEIGHT.fullmatch(weight)):
+        if language in found and (weight == "" or re.fullmatch(_WEIGHT, weight)):
             found[language] = max(found[language], float(weight or 1))
     return "zh" if found["zh"] > found["en"] else "en"
 

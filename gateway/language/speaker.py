@@ -7,18 +7,18 @@ turn; what is no text of ours stays as it is.
 
 from __future__ import annotations
 
-import gettext
 import re
-from collections import Counter
+import struct
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Final
 
-from gateway.language.template import HOLE, WORD, Template, filled
+from gateway.language.template import WORD, Template, filled
 
 LOCALE: Final = Path(__file__).with_name("locale")
 DOMAIN: Final = "csid"
+INDEX: Final = f"{DOMAIN}.words"  # beside a catalogue: in each line a word and numbers of texts
 _TEXT_MAX: Final = 4_000  # characters; strangers choose some, and what is longer stays as it is
 _DEPTH_MAX: Final = 12  # of texts within texts
 _LOOKS_MAX: Final = 400  # at parts of a text
@@ -43,12 +43,10 @@ class Speaker:
     """
 
     def __init__(self, language: str) -> None:
-        folder = LOCALE / language / "LC_MESSAGES"
-        with (folder / f"{DOMAIN}.mo").open("rb") as file:
-            found = gettext.GNUTranslations(file)
+        self._folder = LOCALE / language / "LC_MESSAGES"
+        self._texts = read((self._folder / f"{DOMAIN}.mo").read_bytes())
         self._is_wide = language == "zh"
-        catalog: dict[str, str] = vars(found)["_catalog"]  # for what there is no public name
-        self._texts = {key: text for key, text in catalog.items() if key}
+        self._templates: dict[str, list[tuple[str, Template]]] = {}  # by their rarest word
         self.say = lru_cache(_REMEMBERED)(self._say)
 
     def known(self, text: str) -> str:
@@ -112,13 +110,24 @@ class Speaker:
             yield f"{known} {after[0]}", len(zh) + len(en) + after[1]
 
     @cached_property
-    def _by_word(self) -> dict[str, list[tuple[str, Template]]]:
-        return _index(self._texts)
+    def _keys(self) -> list[str]:
+        return list(self._texts)
+
+    @cached_property
+    def _by_word(self) -> dict[str, str]:
+        lines = (self._folder / INDEX).read_text(encoding="utf-8").splitlines()
+        return dict(line.split(" ", 1) for line in lines)
 
     def _candidates(self, text: str) -> Iterator[tuple[str, Template]]:
         """Templates whose rarest word is in the text."""
         for word in set(WORD.findall(text)):
-            yield from self._by_word.get(word, ())
+            if word in self._by_word:
+                yield from self._templates.get(word) or self._made(word)
+
+    def _made(self, word: str) -> list[tuple[str, Template]]:
+        keys = [self._keys[int(number)] for number in self._by_word[word].split()]
+        found = self._templates[word] = [(key, Template(key)) for key in keys]
+        return found
 
     def _joined(self, left: str, mark: str, right: str) -> str:
         """Two texts with a mark between, which is a Chinese one beside what is Chinese."""
@@ -127,13 +136,20 @@ class Speaker:
         return left + mark + right
 
 
-def _index(texts: dict[str, str]) -> dict[str, list[tuple[str, Template]]]:
-    """Templates by that of their words that the fewest of them have."""
-    templates = [(text, Template(text)) for text in texts if HOLE.search(text)]
-    own_words = [template.words() for _, template in templates]
-    uses = Counter(word for words in own_words for word in words)
-    found: dict[str, list[tuple[str, Template]]] = {}
-    for one, words in zip(templates, own_words, strict=True):
-        if words:
-            found.setdefault(min(words, key=lambda word: (uses[word], word)), []).append(one)
+def read(catalogue: bytes) -> dict[str, str]:
+    """The texts of a .mo file (GNU gettext manual, 10.3), and what they are in its language, in the
+    order of the file; not its head. All of ours are UTF-8 and little-endian.
+    """
+    count, ids, strings = struct.unpack_from("<3I", catalogue, 8)
+
+    def texts(at: int) -> list[str]:
+        places = struct.unpack_from(f"<{2 * count}I", catalogue, at)  # length, start; length, ...
+        lengths, starts = places[::2], places[1::2]
+        return [
+            catalogue[start : start + length].decode("utf-8")
+            for length, start in zip(lengths, starts, strict=True)
+        ]
+
+    found = dict(zip(texts(ids), texts(strings), strict=True))
+    found.pop("", None)
     return found

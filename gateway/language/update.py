@@ -2,7 +2,8 @@
 
 Texts that are new get an empty translation, which the tests do not let pass; texts that are gone
 go. What stands in the sources in both languages needs none of anybody, nor do heads such as
-"标识 Identifier". .po files are for people, .mo files are what programs read.
+"标识 Identifier". .po files are for people; .mo files are what programs read, and .words files, by
+which they find a text with holes.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import io
 import re
 import sys
+from collections import Counter
+from collections.abc import Iterable
 from typing import Final
 
 from babel.messages import Catalog
@@ -18,8 +21,8 @@ from babel.messages.pofile import read_po, write_po
 
 from csid.vocabulary import STATES
 from gateway.language.sources import CHINESE, LATIN, Texts, texts
-from gateway.language.speaker import DOMAIN, LOCALE
-from gateway.language.template import HOLE
+from gateway.language.speaker import DOMAIN, INDEX, LOCALE, read
+from gateway.language.template import HOLE, Template
 
 _HEAD: Final = re.compile(
     "([\u3001-\u303f\u4e00-\u9fff\uff00-\uffef]+) ([A-Za-z][A-Za-z ,'/]*)|"
@@ -112,6 +115,10 @@ class _Compiled(Catalog):
     def mime_headers(self) -> list[tuple[str, str]]:
         return [("Content-Type", "text/plain; charset=utf-8")]
 
+    @mime_headers.setter
+    def mime_headers(self, headers: Iterable[tuple[str, str]]) -> None:
+        """What a file says of itself is not taken over."""
+
 
 def mo(language: str, packed: bytes) -> bytes:
     """What a .po file holds, as a .mo file has it: the same octets whenever it is made."""
@@ -124,6 +131,23 @@ def mo(language: str, packed: bytes) -> bytes:
     return file.getvalue()
 
 
+def index(compiled: bytes) -> bytes:
+    """Of the texts with holes of a .mo file, a line for each word: the word, and the numbers of
+    the texts of which it is the one that the fewest of them have.
+    """
+    texts = list(read(compiled))
+    words = {
+        number: Template(text).words() for number, text in enumerate(texts) if HOLE.search(text)
+    }
+    uses = Counter(word for own in words.values() for word in own)
+    found: dict[str, list[int]] = {}
+    for number, own in words.items():
+        if own:
+            found.setdefault(min(own, key=lambda word: (uses[word], word)), []).append(number)
+    lines = (" ".join((word, *map(str, numbers))) for word, numbers in sorted(found.items()))
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
 def main() -> int:
     """Write them; exit code 1 if translations are missing."""
     said = texts()
@@ -134,7 +158,9 @@ def main() -> int:
         folder.mkdir(parents=True, exist_ok=True)
         packed = po(catalog)
         (folder / f"{DOMAIN}.po").write_bytes(packed)
-        (folder / f"{DOMAIN}.mo").write_bytes(mo(language, packed))
+        compiled = mo(language, packed)
+        (folder / f"{DOMAIN}.mo").write_bytes(compiled)
+        (folder / INDEX).write_bytes(index(compiled))
         for message in catalog:
             if message.id and not message.string:
                 missing += 1

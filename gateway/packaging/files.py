@@ -52,7 +52,7 @@ def write(root: Path, program: str = PROGRAM) -> Iterator[Path]:
         with redirect_stdout(io.StringIO()) as words:
             csid(["completion", shell])
         yield _write(root / place, words.getvalue())
-    settings = root / DEFAULT_FILE.relative_to("/")
+    settings = root / DEFAULT_FILE.removeprefix("/")
     if not settings.exists():
         yield _write(settings, configuration())
     try:

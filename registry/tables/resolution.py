@@ -138,6 +138,17 @@ class ResolutionTree:
         """
         return self._txn.update_around(key, self._updates)
 
+    def update_at(self, apex: bytes) -> ZoneUpdate:
+        """The zone with this apex (canonical key).
+
+        Raises:
+            ZoneError: it is not held here.
+        """
+        update = self._updates.get(apex)
+        if update is None:
+            update = self._updates[apex] = self._txn.update(names.wire_of_key(apex))
+        return update
+
     def _change(self, key: bytes, change: TreeChange) -> None:
         update = self.update(key)
         below = key[len(update.apex) :]

@@ -166,7 +166,7 @@ class WrittenVolume(TransactionView):
     def _zone(self, apex: bytes) -> ZoneUpdate:
         zone = self._zones.get(apex)
         if zone is None:
-            zone = self._zones[apex] = self._tree.update(apex)
+            zone = self._zones[apex] = self._tree.update_at(apex)
         return zone
 
     def next_serial(self, apex: bytes) -> int:

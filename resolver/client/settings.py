@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from csid import address, names
 from csid.address import Address
@@ -24,8 +23,7 @@ class SettingsError(CsidError):
     """A client was told what cannot be."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """The settings of a client.
 
     Attributes:
@@ -60,23 +58,23 @@ class Settings:
         """
         found = self
         if servers is not None:
-            found = replace(found, servers=read_servers(servers))
+            found = found._replace(servers=read_servers(servers))
         if suffix is not None:
             names.from_text(suffix)
-            found = replace(found, suffix=suffix)
+            found = found._replace(suffix=suffix)
         if timeout is not None:
             if not (math.isfinite(timeout) and 0 < timeout <= SECONDS_MAX):
                 raise SettingsError(
                     f"timeout {timeout!r}: expected seconds above 0, at most {SECONDS_MAX:.0f}"
                 )
-            found = replace(found, timeout=float(timeout))
+            found = found._replace(timeout=float(timeout))
         if cache is not None:
             if not 0 <= cache <= REMEMBERED_MAX:
                 raise SettingsError(
                     f"cache {cache!r}: expected how many answers to remember, 0 to "
                     f"{REMEMBERED_MAX:,}"
                 )
-            found = replace(found, cache=cache)
+            found = found._replace(cache=cache)
         return found
 
 

@@ -33,7 +33,7 @@ except ImportError:  # not compiled on this machine
 
 ACCOUNTS: Final = 1 << 16
 WAYS: Final = 4  # places in which an account may be
-KNOWN_MOST: Final = 4_096  # addresses whose network and exemption are remembered
+KNOWN_MOST: Final = 4_096  # addresses whose network is remembered; accounts whose key is
 # RFC 9018 section 4.3: seconds that a server cookie may be old, or from a clock ahead of ours.
 COOKIE_SECONDS: Final = 3_600
 COOKIE_AHEAD_SECONDS: Final = 300
@@ -94,6 +94,7 @@ class RateLimiter:
         self._times = array("Q", bytes(8 * ACCOUNTS))  # seconds, of the balance
         self._slips = array("I", bytes(4 * ACCOUNTS))  # answers held back
         self._networks: dict[bytes, bytes] = {}  # of addresses; empty: exempt
+        self._known_keys: dict[bytes, int] = {}  # of networks and outcomes
 
     def limit(
         self,
@@ -133,8 +134,7 @@ class RateLimiter:
 
     def _place(self, network: bytes, kind: int, now: int) -> int:
         """Take an answer from an account, and give its place."""
-        digest = blake2b(network + bytes((kind,)), digest_size=8, key=self._salt).digest()
-        key = int.from_bytes(digest, "big") or 1
+        key = self._key(network + bytes((kind,)))
         rate = self._limits.per_second
         first = key % (ACCOUNTS // WAYS) * WAYS
         poorest = first
@@ -150,6 +150,16 @@ class RateLimiter:
         self._keys[poorest], self._times[poorest] = key, now
         self._balances[poorest], self._slips[poorest] = rate - 1, 0
         return poorest
+
+    def _key(self, account: bytes) -> int:
+        """What an account is known by in the table."""
+        key = self._known_keys.get(account)
+        if key is None:
+            if len(self._known_keys) >= KNOWN_MOST:
+                self._known_keys.clear()
+            digest = blake2b(account, digest_size=8, key=self._salt).digest()
+            self._known_keys[account] = key = int.from_bytes(digest, "big") or 1
+        return key
 
     def _worth(self, place: int, now: int) -> int:
         """What an account has by now; more than any if it is free."""

@@ -26,12 +26,14 @@ from resolver.server.notices import Repeated
 from resolver.server.tap_frames import ACCEPT, FILE, READY, START, Place
 
 try:
-    from resolver.server.ctap import frames
+    from resolver.server.ctap import Pile
 except ImportError:  # not compiled on this machine
-    from resolver.server.tap_frames import frames
+    from resolver.server.tap_frames import Pile
 
 MAX_HELD_OCTETS: Final = 1 << 20  # that a reader has not taken yet
 SEND_BUFFER_OCTETS: Final = 1 << 22  # asked for; the kernel gives at most net.core.wmem_max
+SEND_OCTETS: Final = 1 << 16  # collected, and sent at once
+COLLECT_SECONDS: Final = 0.05  # for which less than that is collected
 PAUSE_SECONDS: Final = 1.0  # between two looks for a reader
 MAX_ACCEPT_OCTETS: Final = 1_024
 
@@ -65,6 +67,9 @@ def unpacked(text: str) -> Told:
 class Tap:
     """Tells what one process answers on one kind of socket.
 
+    Frames are collected, so that a reader is not woken for a few, until they are SEND_OCTETS or
+    COLLECT_SECONDS old: `flush` is to be called that often while nothing is told.
+
     Args:
         told: what, and where.
         counters: messages that were lost are counted there.
@@ -78,7 +83,8 @@ class Tap:
         self._file = -1
         self._is_started = False
         self._heard = bytearray()  # of the reader's ACCEPT
-        self._held = bytearray()  # what it is to get
+        self._pile = Pile()  # what it is to get
+        self._due = 0.0  # when that is sent, however little it is
         self._next_attempt = 0.0
         self._failures = Repeated()
 
@@ -100,11 +106,15 @@ class Tap:
         ports: list[int],
         replies: list[bytes | None],
     ) -> None:
-        """Tell of a batch; see `tap_frames.frames`."""
-        told = self._told
+        """Tell of a batch; see `tap_frames.Pile.add`."""
+        told, pile = self._told, self._pile
+        now = time.monotonic()
         try:
-            if self._may_tell():
-                made = frames(
+            is_open = self._sock is not None or self._file >= 0 or self._open(now)
+            if is_open and self._has_room():
+                if not pile:
+                    self._due = now + COLLECT_SECONDS
+                pile.add(
                     place,
                     packets,
                     addresses,
@@ -114,38 +124,36 @@ class Tap:
                     told.queries,
                     told.answers,
                 )
-                self._put(made)
+                if len(pile) >= SEND_OCTETS or now >= self._due:
+                    self._send()
                 return
         except OSError as error:
-            self._close()
-            self._failures.tell(
-                f"{told.to}: {error.strerror or error}; nothing is told there", "dnstap"
-            )
+            self._give_up(error)
         self._counters[UNTOLD] += self._number(replies)
+
+    def flush(self) -> None:
+        """Send what was collected."""
+        try:
+            if self._pile or (self._sock is not None and not self._is_started):
+                self._send()
+        except OSError as error:
+            self._give_up(error)
 
     def _number(self, replies: Sequence[bytes | None]) -> int:
         answers = len(replies) - replies.count(None)
         return len(replies) * self._told.queries + answers * self._told.answers
 
-    def _may_tell(self) -> bool:
-        """Whether there is a reader with room, which is looked for.
+    def _has_room(self) -> bool:
+        """Whether a reader has left room for more, after another attempt to send.
 
         Raises:
             OSError: it is gone.
         """
-        if self._file >= 0:
-            return True
-        if self._sock is None and not self._open():
-            return False
-        if self._file >= 0:
-            return True
-        if not self._is_started:
-            self._hear()
-        self._flush()
-        return self._is_started and len(self._held) < MAX_HELD_OCTETS
+        if len(self._pile) >= MAX_HELD_OCTETS:
+            self._send()
+        return len(self._pile) < MAX_HELD_OCTETS
 
-    def _open(self) -> bool:
-        now = time.monotonic()
+    def _open(self, now: float) -> bool:
         if now < self._next_attempt:
             return False
         self._next_attempt = now + PAUSE_SECONDS
@@ -157,7 +165,7 @@ class Tap:
         self._sock = sock
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_OCTETS)
         sock.connect(path)
-        self._held += tap_frames.control(READY)
+        sock.send(tap_frames.control(READY))
         return True
 
     def _hear(self) -> None:
@@ -180,35 +188,33 @@ class Tap:
                 if int.from_bytes(self._heard[8:12], "big") != ACCEPT:
                     raise OSError(0, "the reader does not accept")
                 self._is_started = True
-                self._held += tap_frames.control(START)
+                self._sock.send(tap_frames.control(START))
 
-    def _put(self, made: bytes) -> None:
-        if self._file >= 0:
-            os.write(self._file, made)
+    def _send(self) -> None:
+        """Send what the reader takes now.
+
+        Raises:
+            OSError: it is gone.
+        """
+        if self._sock is None:
+            self._pile.send(self._file)
             return
-        if self._held:
-            self._held += made
-            return
-        assert self._sock is not None
-        sent = 0
-        with contextlib.suppress(BlockingIOError):
-            sent = self._sock.send(made)
-        self._held += made[sent:]
+        if not self._is_started:
+            self._hear()
+        if self._is_started:
+            self._pile.send(self._sock.fileno())
 
-    def _flush(self) -> None:
-        assert self._sock is not None
-        with contextlib.suppress(BlockingIOError):
-            while self._held:
-                del self._held[: self._sock.send(self._held)]
-
-    def _close(self) -> None:
+    def _give_up(self, error: OSError) -> None:
+        self._counters[UNTOLD] += self._pile.clear()
         if self._sock is not None:
             self._sock.close()
         if self._file >= 0:
             os.close(self._file)
         self._sock, self._file, self._is_started = None, -1, False
         self._heard.clear()
-        self._held.clear()
+        self._failures.tell(
+            f"{self._told.to}: {error.strerror or error}; nothing is told there", "dnstap"
+        )
 
 
 def _begun(path: Path) -> int:

@@ -40,7 +40,7 @@ from resolver.server.framing import Stream
 from resolver.server.notices import Repeated
 from resolver.server.socket_stream import SocketStream
 from resolver.server.special import Special
-from resolver.server.tap import Tap
+from resolver.server.tap import COLLECT_SECONDS, Tap
 from resolver.server.tap_frames import DOT, TCP
 from resolver.server.tcp_forwarding import Forwarding, nobody_writes
 from resolver.server.tls_stream import TlsStream
@@ -167,6 +167,8 @@ class TcpServer:
         """
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._sweep)
+            if self._tap is not None:
+                nursery.start_soon(self._flush, self._tap)
             with self._accepting:
                 async with trio.open_nursery() as accepting:
                     for listener in listeners:
@@ -181,6 +183,8 @@ class TcpServer:
                         os.close(ready_fd)
                     await trio.sleep_forever()
             await self._drain()
+            if self._tap is not None:
+                self._tap.flush()
             nursery.cancel_scope.cancel()
 
     def end(self) -> None:
@@ -363,6 +367,12 @@ class TcpServer:
             self._now = trio.current_time()
             self.connections.expire(self._now)
             self._share()
+
+    async def _flush(self, tap: Tap) -> None:
+        """Have what was collected told."""
+        while True:
+            await trio.sleep(COLLECT_SECONDS)
+            tap.flush()
 
     def _share(self) -> None:
         """Let the supervisor see what has happened."""

@@ -32,7 +32,7 @@ def answer_batch(
             (`resolver.server.special`).
         limiter: holds answers back, if that is wanted (`resolver.server.rate_limit`).
         tap: is told the packets, the addresses they came from, and the answers, once these are
-            sent (`resolver.server.tap`).
+            sent (`resolver.server.tap`), and when nothing has come for a while.
     """
     packets: list[bytes] = datagrams.packets()
     addresses: list[bytes] = datagrams.addresses()
@@ -75,6 +75,8 @@ def serve(
         if count <= 0:
             if count < 0:
                 return
+            if tap is not None:
+                tap.flush()
             continue
         # Held for one batch only: an older snapshot would keep the store from reusing its pages.
         with store.moment() as txn:

@@ -12,7 +12,6 @@ import signal
 import socket
 import struct
 import sys
-from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -26,7 +25,7 @@ from resolver.server.datagrams import Asker, send_later
 from resolver.server.forwarding import Forwarder
 from resolver.server.notices import tell
 from resolver.server.special import Special
-from resolver.server.tap import Tap, unpacked
+from resolver.server.tap import COLLECT_SECONDS, Tap, unpacked
 from resolver.server.tap_frames import UDP
 from resolver.server.udp import serve
 from resolver.store.environment import Store
@@ -37,7 +36,7 @@ except ImportError:  # not compiled on this machine
     from resolver.server.datagrams import Datagrams, Tally
 
 # A signal that comes just before the wait for datagrams does not end it; this does.
-_PATIENCE_US: Final = 500_000
+_PATIENCE_SECONDS: Final = 0.5
 
 
 def main() -> int:
@@ -61,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
     counters = open_inherited(arguments.counters_fd)
     sock = socket.socket(fileno=arguments.fd[0])
     sock.setblocking(True)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, _PATIENCE_US))
+    _wait_at_most(sock, _PATIENCE_SECONDS)
     store = Store.open(arguments.data)
     opt = OptWriter(store.settings().cookie_secret, arguments.nsid.encode())
     answerer = Answerer(opt, tell=tell)
@@ -75,22 +74,36 @@ def run(arguments: argparse.Namespace) -> None:
     datagrams = Datagrams(sock, Tally(counters, PLAIN))
     tap = None
     if arguments.dnstap:
-        tap = _tap(Tap(unpacked(arguments.dnstap), counters), sock, datagrams)
+        tap = Telling(Tap(unpacked(arguments.dnstap), counters), sock, datagrams)
+        _wait_at_most(sock, COLLECT_SECONDS)
     signal.signal(signal.SIGTERM, lambda *_: datagrams.stop())
     if arguments.ready_fd is not None:
         os.write(arguments.ready_fd, b"+")
         os.close(arguments.ready_fd)
     serve(store, answerer, datagrams, counters, special, limiter, tap)
+    if tap is not None:
+        tap.flush()
 
 
-def _tap(tap: Tap, sock: socket.socket, datagrams: Datagrams) -> Callable[..., None]:
-    """What tells of each batch."""
-    place = tap.place(UDP, sock)
+def _wait_at_most(sock: socket.socket, seconds: float) -> None:
+    """Give up waiting for a datagram after a part of a second."""
+    timeout = struct.pack("ll", 0, round(seconds * 1e6))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
 
-    def tell(packets: list[bytes], addresses: list[bytes], replies: list[bytes | None]) -> None:
-        tap.tell(place, packets, addresses, datagrams.ports(), replies)
 
-    return tell
+class Telling:
+    """What tells of each batch (`resolver.server.udp`)."""
+
+    def __init__(self, tap: Tap, sock: socket.socket, datagrams: Datagrams) -> None:
+        self._tap = tap
+        self._place = tap.place(UDP, sock)
+        self._ports = datagrams.ports
+        self.flush = tap.flush
+
+    def __call__(
+        self, packets: list[bytes], addresses: list[bytes], replies: list[bytes | None]
+    ) -> None:
+        self._tap.tell(self._place, packets, addresses, self._ports(), replies)
 
 
 def _send_later(sock: socket.socket, tally: Tally, asker: Asker, message: bytes) -> None:

@@ -55,6 +55,7 @@ class WriteTransaction:
         self.asked = 0
         self._seen: Snapshot | None = None  # made when first needed, stale once apexes change
         self._databases = databases
+        self._tables: dict[bytes, Table] = {}
         self._tree = databases[b"tree"]
         self._apexes = databases[b"apexes"]
         self._meta = databases[b"meta"]
@@ -360,7 +361,10 @@ class WriteTransaction:
 
     def table(self, name: bytes) -> Table:
         """A table that `Store.open_tables` was told of."""
-        return Table(self._txn, self._databases[name])
+        table = self._tables.get(name)
+        if table is None:
+            table = self._tables[name] = Table(self._txn, self._databases[name])
+        return table
 
     # -- single names
 

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from csid.errors import RecordError
 from csid.fields import BY_KEY, FIELDS
-from csid.record import RECORD_OCTETS_MAX, Record, decode, encode, quickly, thoroughly
+from csid.record import RECORD_OCTETS_MAX, Record, decode, encode, thoroughly
+from csid.record_quick import quickly
 from tests.support.records import FULL, facts, refusal
 
 # ---- the canonical map ----

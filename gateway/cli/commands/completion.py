@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
 
     parser = whole_parser()
     for action in _actions(parser):
-        if action.type is Path:
+        if action.type in (Path, options.path):
             place = shtab.DIRECTORY if action.metavar == "DIR" else shtab.FILE
             action.complete = place  # type: ignore[attr-defined]
     sys.stdout.write(shtab.complete(parser, args.shell))

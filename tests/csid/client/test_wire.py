@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import dns.edns
 import dns.exception
 import dns.flags
@@ -17,7 +19,7 @@ from hypothesis import strategies as st
 from csid import names
 from csid.address import Address
 from csid.client import wire
-from csid.client.answer import interpret
+from csid.client.answer import interpret, plainly, thoroughly
 from csid.client.wire import MessageError
 from csid.errors import CsidError
 from csid.protocol import CNAME, CSID, NS, SOA
@@ -97,6 +99,28 @@ def test_what_is_read_is_what_dnspython_wrote(answer: dns.message.QueryMessage) 
             assert wire.negative_ttl(message, row) == min(row.ttl, rdata.minimum)
         elif row.type == CSID:
             assert octets[row.start : row.end] == RECORD
+
+
+@given(messages(), st.booleans(), st.integers(0, 255))
+def test_a_message_means_the_same_by_the_plain_way_and_by_the_thorough_one(
+    answer: dns.message.QueryMessage, is_usual: bool, octet: int
+) -> None:
+    asked = names.from_text(NAME)
+    if is_usual:
+        rdata = ("TYPE65347", rf"\# {len(RECORD)} {RECORD[:-1].hex()}{octet:02x}")
+        answer.answer[:] = [dns.rrset.from_text(NAME, 300, "IN", *rdata)]
+    message = wire.read(answer.to_wire(max_size=65_535), ASKED)
+    if message.rcode not in (0, 3):
+        return
+    try:
+        plain = plainly(message, asked, SERVER)
+    except CsidError as error:
+        with pytest.raises(type(error), match=re.escape(str(error))):
+            thoroughly(message, asked, SERVER)
+        return
+    assert (plain is not None) >= (is_usual and message.rcode == 0)
+    if plain is not None:
+        assert plain == thoroughly(message, asked, SERVER)
 
 
 @given(messages(), st.data())

@@ -109,6 +109,17 @@ def test_what_is_no_head_is_a_problem_and_the_end(
     assert b"application/problem+json" in said
 
 
+def test_the_head_of_an_answer_and_its_body_come_together(interface: Interface) -> None:
+    ask = f"GET /v1/owners/{OWNER} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer "
+    with contextlib.ExitStack() as opened:
+        sock = connected(interface, opened)
+        for _ in range(3):  # each answer is one record of TLS, which is what recv gives at most
+            sock.sendall(f"{ask}{interface.token('read-only')}\r\n\r\n".encode())
+            head, _, body = sock.recv(65_536).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200")
+            assert OWNER.encode() in body
+
+
 def test_an_address_has_so_many_connections_over_tls_alone(interface: Interface) -> None:
     with contextlib.ExitStack() as opened:
         socks = [connected(interface, opened) for _ in range(PLACES)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from gettext import GNUTranslations
 from typing import NamedTuple
 
 import pytest
@@ -12,7 +13,7 @@ from babel.messages.pofile import read_po
 
 from gateway.language import update
 from gateway.language.sources import CHINESE, NOT_TEXTS, texts
-from gateway.language.speaker import LOCALE
+from gateway.language.speaker import LOCALE, read
 from gateway.language.template import HOLE
 from tests.support.servers import CHECKOUT
 
@@ -65,7 +66,19 @@ def test_catalogues_have_what_the_sources_say_and_nothing_else(language: str) ->
 def test_what_programs_read_is_what_people_wrote(language: str) -> None:
     folder = LOCALE / language / "LC_MESSAGES"
     written = (folder / "csid.po").read_bytes()
-    assert (folder / "csid.mo").read_bytes() == update.mo(language, written), RENEW
+    compiled = update.mo(language, written)
+    assert (folder / "csid.mo").read_bytes() == compiled, RENEW
+    assert (folder / "csid.words").read_bytes() == update.index(compiled), RENEW
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_catalogue_is_read_as_gettext_reads_it(language: str) -> None:
+    file = LOCALE / language / "LC_MESSAGES" / "csid.mo"
+    with file.open("rb") as opened:
+        theirs = GNUTranslations(opened)
+    ours = read(file.read_bytes())
+    assert len(ours) > 1_000 and "" not in ours
+    assert all(theirs.gettext(text) == said for text, said in ours.items())
 
 
 def test_what_is_no_text_stands_in_the_sources() -> None:

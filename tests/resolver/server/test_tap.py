@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import socket
 import struct
 import subprocess
 import threading
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from hypothesis import strategies as st
 from resolver.server import ctap, tap_frames
 from resolver.server.counters import UNTOLD, unread
 from resolver.server.tap import MAX_HELD_OCTETS, Tap, Told, packed, unpacked
-from resolver.server.tap_frames import ACCEPT, CONTENT_TYPE, READY, START, Place, head_of
+from resolver.server.tap_frames import ACCEPT, CONTENT_TYPE, READY, START, Pile, Place, head_of
 from tests.support.servers import eventually, make_data, serving
 
 FSTRM = shutil.which("fstrm_capture")
@@ -84,8 +86,9 @@ def messages_in(octets: bytes) -> list[dict[int, Any]]:
 
 
 def test_a_query_and_its_answer_have_the_fields_of_the_definition() -> None:
-    batch = [b"question"], [HERE], [4_242], [b"answer"]
-    query, answer = messages_in(tap_frames.frames(PLACE, *batch, 1_500_000_007, True, True))
+    pile = tap_frames.Pile()
+    pile.add(PLACE, [b"question"], [HERE], [4_242], [b"answer"], 1_500_000_007, True, True)
+    query, answer = messages_in(pile.left())
     where = {2: 1, 3: 1, 4: HERE, 5: bytes([127, 0, 0, 1]), 6: 4_242, 7: 53}
     when = {8: 1, 9: 500_000_007}
     assert query == {1: 1, **where, **when, 10: b"question"}
@@ -124,10 +127,41 @@ def test_the_compiled_frames_are_the_same(
     addresses = [one[1] for one in batch]
     ports = [one[2] for one in batch]
     replies = [one[3] for one in batch]
-    made = ctap.frames(place, packets, addresses, ports, replies, now, queries, answers)
-    assert made == tap_frames.frames(
-        place, packets, addresses, ports, replies, now, queries, answers
-    )
+    piles: tuple[Pile, Pile] = tap_frames.Pile(), ctap.Pile()
+    for _ in range(2):
+        for pile in piles:
+            pile.add(place, packets, addresses, ports, replies, now, queries, answers)
+        assert piles[0].left() == piles[1].left()
+        assert len(piles[0]) == len(piles[1]) == len(piles[0].left())
+
+
+@pytest.mark.parametrize("kind", [tap_frames.Pile, ctap.Pile])
+@given(steps=st.lists(st.tuples(st.integers(0, 900), st.integers(0, 3_000)), max_size=40))
+def test_a_pile_gives_what_was_added_and_knows_the_frames_that_are_left(
+    kind: type[Pile], steps: list[tuple[int, int]]
+) -> None:
+    pile, whole, taken = kind(), bytearray(), bytearray()
+    here, there = socket.socketpair()
+    with here, there:
+        here.setblocking(False)
+        there.setblocking(False)
+        here.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # the least there is
+        for number, (size, read) in enumerate(steps):
+            before = len(pile)
+            pile.add(PLACE, [bytes(size)] * 3, [HERE] * 3, [1] * 3, [None] * 3, number, True, True)
+            whole += pile.left()[before:]
+            pile.send(here.fileno())
+            with contextlib.suppress(BlockingIOError):
+                taken += there.recv(read) if read else b""
+        left = pile.left()
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                taken += there.recv(65_536)
+        assert taken + left == whole
+        ends = accumulate(4 + len(body) for _, body in frames_in(bytes(whole)))
+        assert pile.clear() == sum(end > len(taken) for end in ends)
+        assert not pile
+        assert pile.left() == b""
 
 
 class Reader:
@@ -182,6 +216,27 @@ def test_a_server_tells_a_reader_what_it_answers(tmp_path: Path) -> None:
     for stream in reader.streams:
         kinds = [kind for kind, _ in frames_in(bytes(stream))]
         assert (kinds[0], set(kinds[1:])) == (START, {0})
+
+
+def test_what_was_collected_is_told_when_the_server_ends(tmp_path: Path) -> None:
+    data = make_data(tmp_path / "data")
+    reader = Reader(tmp_path / "tap.sock")
+    file = tmp_path / "csid.toml"
+    file.write_text(f'[dnstap]\nto = "unix:{tmp_path}/tap.sock"\nanswers = false\n')
+    wire = QUERY.to_wire()
+
+    def told() -> int:
+        return sum(one.get(10) == wire for one in reader.told())
+
+    with serving(data, "--config", str(file)) as server:
+        dns.query.udp(QUERY, "127.0.0.1", port=server.port, timeout=5)
+        dns.query.tcp(QUERY, "127.0.0.1", port=server.port, timeout=5)
+        eventually("the reader is heard by both processes", lambda: told() == 2)
+        for _ in range(5):
+            dns.query.udp(QUERY, "127.0.0.1", port=server.port, timeout=5)
+        dns.query.tcp(QUERY, "127.0.0.1", port=server.port, timeout=5)
+        server.stop()
+    eventually("all are told", lambda: told() == 8)
 
 
 @pytest.mark.skipif(FSTRM is None, reason="fstrm_capture (Debian: fstrm-bin)")
@@ -246,8 +301,34 @@ def test_a_reader_that_reads_no_more_costs_bounded_memory(tmp_path: Path) -> Non
         for _ in range(1_000):
             tap.tell(PLACE, *batch, [None] * 64)
         assert counters[UNTOLD] > lost
-        assert len(tap._held) < MAX_HELD_OCTETS + 64 * 2_000
+        assert len(tap._pile) < MAX_HELD_OCTETS + 64 * 2_000
         peer.close()
+
+
+def test_few_frames_are_collected_and_what_a_reader_left_behind_is_counted(tmp_path: Path) -> None:
+    counters = unread()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.bind(str(tmp_path / "tap.sock"))
+        sock.listen()
+        tap = Tap(Told(f"unix:{tmp_path}/tap.sock", True, True, "a", "b"), counters)
+        batch = [b"q"] * 5, [HERE] * 5, [1] * 5, [b"a", None, b"a", b"a", b"a"]
+        tap.tell(PLACE, *batch)
+        peer, _ = sock.accept()
+        peer.sendall(tap_frames.control(ACCEPT))
+        tap.flush()
+        begun = [tap_frames.control(READY), tap_frames.control(START)]
+        octets = peer.recv(1 << 16)
+        assert octets.startswith(b"".join(begun))
+        assert len(messages_in(octets)) == 9
+        tap.tell(PLACE, *batch)
+        with pytest.raises(BlockingIOError):
+            peer.recv(1, socket.MSG_DONTWAIT)
+        peer.close()
+        assert counters[UNTOLD] == 0
+        tap.flush()
+        assert counters[UNTOLD] == 9
+        tap.tell(PLACE, *batch)  # nobody is looked for so soon again
+        assert counters[UNTOLD] == 18
 
 
 def test_what_is_told_goes_to_a_process_as_it_is() -> None:
