@@ -159,13 +159,16 @@ class Session:
         seconds: float,
         over_tcp: bool = False,
         is_recursive: bool = True,
+        servers: list[ServerState] | None = None,
     ) -> Question:
         """Put a question, which ends within so many seconds.
 
         Args:
             asked: its question section, see `csid.client.wire.question`.
+            servers: to be asked one after the other; None: those of the client, the fastest first.
         """
-        servers = self._servers.ordered(now)
+        if servers is None:
+            servers = self._servers.ordered(now)
         question = Question(asked, tag, servers, now, now + seconds, over_tcp, is_recursive)
         self.in_flight += 1
         self._attempt(question, now)

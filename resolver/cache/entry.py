@@ -2,6 +2,8 @@
 
     expires(4)      Unix seconds until which it holds
     ttl(4)          seconds that it was to hold, counted from when it came
+    good(4)         Unix seconds until which its authority said that it holds: what is given
+                    longer than that, as nobody can be asked, expires later
     slot(4)         its place among all (`resolver.cache.sieve`)
     rcode(1)        response code
     ede(2)          extended error code (RFC 8914), or -1
@@ -30,9 +32,11 @@ except ImportError:  # not compiled on this machine
     from csid.octets import with_ttl
 
 RECORDS_MAX: Final = 16_384  # octets; an answer that is larger is not kept
-_HEAD: Final = struct.Struct(">IIIBh6H")
+_HEAD: Final = struct.Struct(">IIIIBh6H")
+_TIMES: Final = struct.Struct(">IIII")
 _HEAD_OCTETS: Final = _HEAD.size
-_SLOT_AT: Final = 8
+_GOOD_AT: Final = 8
+_SLOT_AT: Final = 12
 _POINTER: Final = 0xC0
 _QUESTION_POINTER: Final = b"\xc0\x0c"
 
@@ -84,6 +88,7 @@ def encode(
     head = _HEAD.pack(
         now + ttl,
         ttl,
+        now + ttl,
         0,
         rcode,
         ede,
@@ -140,14 +145,25 @@ def lifetime(entry: bytes) -> int:
     return int.from_bytes(entry[4:8], "big")
 
 
+def good_until(entry: bytes) -> int:
+    """Unix seconds until which its authority said that it holds."""
+    return int.from_bytes(entry[_GOOD_AT : _GOOD_AT + 4], "big")
+
+
+def stale(entry: bytes, seconds: int, now: int, ede: int) -> bytes:
+    """An entry that is given for some seconds more, though it is no longer good (RFC 8767)."""
+    head = _TIMES.pack(now + seconds, seconds, good_until(entry), slot_of(entry))
+    return head + entry[16:17] + ede.to_bytes(2, "big", signed=True) + entry[19:]
+
+
 def rcode_of(entry: bytes) -> int:
     """Its response code."""
-    return entry[12]
+    return entry[16]
 
 
 def is_absence(entry: bytes) -> bool:
     """Whether it says that something is not there: it has no answer."""
-    return entry[15:17] == b"\0\0"
+    return entry[19:21] == b"\0\0"
 
 
 def is_whole(entry: bytes) -> bool:
@@ -155,7 +171,7 @@ def is_whole(entry: bytes) -> bool:
     if len(entry) < _HEAD_OCTETS:
         return False
     fields = _HEAD.unpack_from(entry)
-    answer, authority, offsets = fields[8], fields[9], fields[10]
+    answer, authority, offsets = fields[9], fields[10], fields[11]
     records = len(entry) - _HEAD_OCTETS - 2 * offsets
     if records < answer + authority:
         return False
@@ -172,7 +188,7 @@ def fill(reply: Reply, entry: bytes, now: int) -> None:
     Raises:
         IndexError, struct.error: the entry is not whole.
     """
-    until, _, _, rcode, ede, answers, authorities, additionals, first, second, offsets = (
+    until, _, _, _, rcode, ede, answers, authorities, additionals, first, second, offsets = (
         _HEAD.unpack_from(entry)
     )
     begin = _HEAD_OCTETS + 2 * offsets

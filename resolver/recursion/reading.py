@@ -15,7 +15,7 @@ from csid.client.wire import AA, Message, MessageError, Row
 from csid.limits import MAX_CHAIN, MAX_NAME_OCTETS, MAX_TTL
 from csid.names import is_at_or_below
 from csid.protocol import AAAA, CNAME, DNAME, NOERROR, NS, NXDOMAIN, SOA, SRV, A
-from resolver.recursion.records import least_ttl, ready, record
+from resolver.recursion.records import least_ttl, rdata, ready, record
 
 ANSWER: Final = "answer"
 ALIAS: Final = "alias"
@@ -25,7 +25,7 @@ REFERRAL: Final = "referral"
 LAME: Final = "lame"
 
 MAX_SERVERS: Final = 13  # of one delegation, and of those, addresses
-_SERVICE: Final = b"\x05_sync\x04_tcp"  # below a node's name: the port at which it is asked
+SERVICE: Final = b"\x05_sync\x04_tcp"  # below a node's name: the port at which it is asked
 
 
 class Host(NamedTuple):
@@ -52,6 +52,7 @@ class Said(NamedTuple):
         answer: ready records, those of the aliases first, and their number.
         soa: of the zone that says what is not there, ready; empty where none is given.
         ttl: seconds that all of it holds.
+        data: of ANSWER, the data of the records that were asked for.
         hosts: of REFERRAL, the name servers.
         rcode: of the message.
     """
@@ -62,17 +63,22 @@ class Said(NamedTuple):
     number: int = 0
     soa: bytes = b""
     ttl: int = 0
+    data: tuple[bytes, ...] = ()
     hosts: tuple[Host, ...] = ()
     rcode: int = NOERROR
 
 
-def read(message: Message, asked: bytes, rrtype: int, cut: bytes) -> Said:
+def read(
+    message: Message, asked: bytes, rrtype: int, cut: bytes, shown: bytes, forwards: bool = False
+) -> Said:
     """What a message says.
 
     Args:
         asked: the name in its question, wire form, lower case.
         rrtype: that was asked for.
         cut: apex of the zone whose servers were asked.
+        shown: the name in the question of the message that the records are for.
+        forwards: it comes of a resolver, which passes on what others say.
 
     Raises:
         MessageError: a part of it that would be believed is not whole.
@@ -80,7 +86,7 @@ def read(message: Message, asked: bytes, rrtype: int, cut: bytes) -> Said:
     rcode = message.rcode
     if rcode not in (NOERROR, NXDOMAIN):
         return Said(LAME, asked, rcode=rcode)
-    if not message.flags & AA:
+    if not message.flags & AA and not forwards:
         return _referral(message, asked, cut)
     found: dict[bytes, list[Row]] = {}
     for row in message.answers:
@@ -88,13 +94,14 @@ def read(message: Message, asked: bytes, rrtype: int, cut: bytes) -> Said:
             owner = wire.owner(message, row, asked)
             if is_at_or_below(owner, cut):
                 found.setdefault(owner, []).append(row)
-    name, ttl, aliases = _behind_aliases(message, asked, cut, found)
+    name, ttl, aliases = _behind_aliases(message, asked, cut, found, shown)
     rows = found.get(name)
     if rows is not None:
         ttl = min(ttl, least_ttl(rows))
-        records = aliases + [ready(message, row, asked, ttl) for row in rows]
-        return Said(ANSWER, name, b"".join(records), len(records), b"", ttl, rcode=rcode)
-    soa = _soa(message, name, asked, cut)
+        records = aliases + [ready(message, row, asked, ttl, shown) for row in rows]
+        data = tuple([rdata(message, row) for row in rows])
+        return Said(ANSWER, name, b"".join(records), len(records), b"", ttl, data, rcode=rcode)
+    soa = _soa(message, name, asked, cut, shown)
     if aliases and soa is None:
         return Said(ALIAS, name, b"".join(aliases), len(aliases), b"", ttl, rcode=rcode)
     if soa is None and any(row.type == NS for row in message.authorities):
@@ -106,7 +113,7 @@ def read(message: Message, asked: bytes, rrtype: int, cut: bytes) -> Said:
 
 
 def _behind_aliases(
-    message: Message, asked: bytes, cut: bytes, found: Container[bytes]
+    message: Message, asked: bytes, cut: bytes, found: Container[bytes], shown: bytes
 ) -> tuple[bytes, int, list[bytes]]:
     """Where the aliases of a message lead, as far as they stay below the cut; the least of their
     TTLs; and they themselves. A name that is `found` is the end of them.
@@ -126,11 +133,10 @@ def _behind_aliases(
             break
         row, target = followed
         if row.type == DNAME:
-            records.append(ready(message, row, asked, row.ttl))
-            shown = b"\xc0\x0c" if name == asked else name
-            records.append(record(shown, CNAME, row.ttl, target))
+            records.append(ready(message, row, asked, row.ttl, shown))
+            records.append(record(name, CNAME, row.ttl, target, shown))
         else:
-            records.append(ready(message, row, asked, row.ttl))
+            records.append(ready(message, row, asked, row.ttl, shown))
         ttl = min(ttl, row.ttl)
         name = target
         if name in seen:
@@ -157,7 +163,9 @@ def _followed(
     return None
 
 
-def _soa(message: Message, name: bytes, asked: bytes, cut: bytes) -> tuple[bytes, int] | None:
+def _soa(
+    message: Message, name: bytes, asked: bytes, cut: bytes, shown: bytes
+) -> tuple[bytes, int] | None:
     """The SOA record with which absence comes, and for how long that holds (RFC 2308 section 5)."""
     for row in message.authorities:
         if row.type != SOA:
@@ -165,7 +173,7 @@ def _soa(message: Message, name: bytes, asked: bytes, cut: bytes) -> tuple[bytes
         zone = wire.owner(message, row, asked)
         if is_at_or_below(name, zone) and is_at_or_below(zone, cut):
             ttl = wire.negative_ttl(message, row)
-            return ready(message, row, asked, ttl), ttl
+            return ready(message, row, asked, ttl, shown), ttl
     return None
 
 
@@ -189,7 +197,7 @@ def _referral(message: Message, asked: bytes, cut: bytes) -> Said:
     ttl = least_ttl(rows)
     glue = _glue(message, asked, cut)
     hosts = tuple(Host(one, *glue.get(one, ((), None))) for one in names)
-    return Said(REFERRAL, below, b"", 0, b"", ttl, hosts, message.rcode)
+    return Said(REFERRAL, below, ttl=ttl, hosts=hosts, rcode=message.rcode)
 
 
 def _glue(
@@ -203,8 +211,8 @@ def _glue(
         size = row.end - row.start
         if row.type == SRV and size > 6:
             name = wire.owner(message, row, asked)
-            if name.startswith(_SERVICE) and is_at_or_below(name, cut):
-                host = name[len(_SERVICE) :]
+            if name.startswith(SERVICE) and is_at_or_below(name, cut):
+                host = name[len(SERVICE) :]
                 ports[host] = int.from_bytes(octets[row.start + 4 : row.start + 6], "big")
         elif (row.type, size) in ((A, 4), (AAAA, 16)):
             name = wire.owner(message, row, asked)

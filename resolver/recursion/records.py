@@ -28,11 +28,12 @@ _NAMES: Final[dict[int, tuple[int, int, int]]] = {
 }
 
 
-def ready(message: Message, row: Row, asked: bytes, ttl: int) -> bytes:
+def ready(message: Message, row: Row, asked: bytes, ttl: int, shown: bytes) -> bytes:
     """A record with a TTL of its own.
 
     Args:
-        asked: the name of the question, in wire form and lower case.
+        asked: the name in the question of its message, wire form, lower case.
+        shown: the name in the question of the message it is for, in the same form.
 
     Raises:
         MessageError: it is not whole.
@@ -40,7 +41,7 @@ def ready(message: Message, row: Row, asked: bytes, ttl: int) -> bytes:
     name = owner(message, row, asked)
     data = rdata(message, row)
     head = _FIELDS.pack(row.type, CLASS_IN, ttl, len(data))
-    return b"".join((_QUESTION if name == asked else name, head, data))
+    return b"".join((_QUESTION if name == shown else name, head, data))
 
 
 def rdata(message: Message, row: Row) -> bytes:
@@ -68,9 +69,11 @@ def rdata(message: Message, row: Row) -> bytes:
     return b"".join(parts)
 
 
-def record(name: bytes, rrtype: int, ttl: int, data: bytes) -> bytes:
-    """A record that is made here."""
-    return b"".join((name, _FIELDS.pack(rrtype, CLASS_IN, ttl, len(data)), data))
+def record(name: bytes, rrtype: int, ttl: int, data: bytes, shown: bytes) -> bytes:
+    """A record that is made here; ``shown`` as of `ready`."""
+    return b"".join(
+        (_QUESTION if name == shown else name, _FIELDS.pack(rrtype, CLASS_IN, ttl, len(data)), data)
+    )
 
 
 def least_ttl(rows: Sequence[Row]) -> int:

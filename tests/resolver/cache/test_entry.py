@@ -67,6 +67,16 @@ def test_what_is_kept_is_given_with_the_seconds_that_are_left(
     assert entries.slot_of(entry) == slot
     assert entries.expires(entry) == NOW + ttl
     assert entries.lifetime(entry) == ttl
+    assert entries.good_until(entry) == NOW + ttl
+    longer = entries.stale(entry, 30, NOW + later, 3)
+    assert (entries.expires(longer), entries.lifetime(longer)) == (NOW + later + 30, 30)
+    assert (entries.good_until(longer), entries.slot_of(longer)) == (NOW + ttl, slot)
+    given_longer, given_once = asked(), asked()
+    entries.fill(given_longer, longer, NOW + later)
+    entries.fill(given_once, entries.encode(rcode, 3, 30, NOW, *sections), NOW)
+    assert given_longer.ede == 3
+    assert given_longer.answer == given_once.answer
+    assert given_longer.authority == given_once.authority
     assert entries.rcode_of(entry) == rcode
     assert entries.is_absence(entry) == (not sections[0].number)
     reply = asked()

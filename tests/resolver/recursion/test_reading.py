@@ -62,7 +62,7 @@ def said(message: dns.message.Message, cut: str = CUT) -> Said:
     octets = message.to_wire()
     asked = wire.question(names.from_text(NAME), TXT)
     assert wire.answers(octets, asked)
-    return reading.read(wire.read(octets, asked), asked[:-4], TXT, names.from_text(cut))
+    return reading.read(wire.read(octets, asked), asked[:-4], TXT, names.from_text(cut), asked[:-4])
 
 
 @given(
@@ -213,4 +213,5 @@ def test_damaged_messages_are_read_or_refused(more: bytes, cut: int) -> None:
     for damaged in (octets[:cut] + more, octets[: len(octets) - cut % 40] + more):
         if wire.answers(damaged, asked):
             with suppress(MessageError):
-                reading.read(wire.read(damaged, asked), asked[:-4], TXT, names.from_text(CUT))
+                name = asked[:-4]
+                reading.read(wire.read(damaged, asked), name, TXT, names.from_text(CUT), name)
