@@ -26,6 +26,7 @@ from csid.protocol import NOERROR, NXDOMAIN, SERVFAIL
 from resolver.cache import entry as entries
 from resolver.cache.entry import EntryError
 from resolver.cache.source import key_of_question
+from resolver.recursion.between import Between
 from resolver.recursion.cuts import Cut, Cuts
 from resolver.recursion.task import Ask, Failure, Found, Need, Task
 
@@ -75,6 +76,7 @@ class Table:
         self.failures = 0
         self._session = session
         self._cuts = cuts
+        self._between = Between()
         self._kept = kept
         self._nodes = nodes
         self._port = port
@@ -151,7 +153,9 @@ class Table:
 
     def _begin(self, key: Key, above: Task | None) -> Task:
         name, rrtype = key
-        task = Task(name, rrtype, self._cuts, self._clock, self._nodes, self._port, above)
+        task = Task(
+            name, rrtype, self._cuts, self._between, self._clock, self._nodes, self._port, above
+        )
         self._tasks[key] = task
         return task
 

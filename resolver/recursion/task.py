@@ -20,6 +20,7 @@ from csid.limits import MAX_CHAIN, MAX_TTL
 from csid.names import is_at_or_below, to_text
 from csid.protocol import AAAA, NOERROR, NXDOMAIN, SRV, A
 from resolver.cache.entry import NOTHING, Section
+from resolver.recursion.between import Between
 from resolver.recursion.cuts import Cut, Cuts
 from resolver.recursion.reading import (
     ALIAS,
@@ -92,6 +93,7 @@ class Task:
     Args:
         name: wire form, lower case.
         cuts: what is known of who serves what.
+        between: what is known of names above others.
         clock: the time of the step that is taken.
         nodes: name below which nodes of the network have their names; empty for none.
         port: of servers that are found by referral.
@@ -108,6 +110,7 @@ class Task:
         name: bytes,
         rrtype: int,
         cuts: Cuts,
+        between: Between,
         clock: Callable[[], float],
         nodes: bytes,
         port: int,
@@ -121,6 +124,7 @@ class Task:
         self.depth: int = 0 if above is None else above.depth + 1
         self.budget: list[int] = [QUESTIONS_MAX] if above is None else above.budget
         self._cuts = cuts
+        self._between = between
         self._clock = clock
         self._nodes = nodes
         self._port = port
@@ -155,6 +159,9 @@ class Task:
 
     def _descend(self, name: bytes) -> _Saying:
         """From the deepest cut that is known to who says what is at a name."""
+        gone = self._between.gone_above(name, self._clock())
+        if gone is not None:
+            return Said(NO_NAME, name, soa=gone.soa, ttl=int(gone.expires - self._clock()))
         while True:
             cut = self._cuts.deepest(name, self._clock())
             if cut is None:
@@ -168,7 +175,7 @@ class Task:
                 self._cuts.forget(cut.name)
 
     def _ask_down(self, cut: Cut, name: bytes) -> _Saying:
-        asked = _shortened(name, cut.name)
+        asked = _shortened(name, self._between.there_below(name, cut.name, self._clock()))
         minimised = 0
         while True:
             if cut.forwards or minimised >= MINIMISED_MAX:
@@ -183,9 +190,13 @@ class Task:
             if said.outcome == REFERRAL:
                 cut = self._cuts.learn(said.name, said.hosts, said.ttl, cut, self._clock())
                 asked = _shortened(name, cut.name)
-            elif asked == name or said.outcome == NO_NAME:
+            elif asked == name:
+                return said
+            elif said.outcome == NO_NAME:
+                self._between.note_gone(asked, said.ttl, said.soa, self._clock())
                 return said  # below a name that is not there is nothing (RFC 8020)
             else:
+                self._between.note_there(asked, said.ttl, self._clock())
                 asked = _shortened(name, asked)
             minimised += 1
 
