@@ -68,6 +68,7 @@ class Question:
         "asked",
         "asked_at",
         "attempts",
+        "by_letters",
         "channel",
         "end",
         "error",
@@ -94,6 +95,7 @@ class Question:
         end: float,
         over_tcp: bool,
         is_recursive: bool,
+        by_letters: bool,
     ) -> None:
         self.asked = asked
         self.tag = tag
@@ -102,6 +104,7 @@ class Question:
         self.end = end
         self.over_tcp = over_tcp
         self.is_recursive = is_recursive
+        self.by_letters = by_letters
         self.attempts = 0
         self.expires = 0.0
         self.answered_at = 0.0
@@ -160,16 +163,21 @@ class Session:
         over_tcp: bool = False,
         is_recursive: bool = True,
         servers: list[ServerState] | None = None,
+        by_letters: bool = False,
     ) -> Question:
         """Put a question, which ends within so many seconds.
 
         Args:
             asked: its question section, see `csid.client.wire.question`.
             servers: to be asked one after the other; None: those of the client, the fastest first.
+            by_letters: whose case is as nobody can guess it: an answer over UDP that has them in
+                another one is no reason to believe it, and it is asked over TCP.
         """
         if servers is None:
             servers = self._servers.ordered(now)
-        question = Question(asked, tag, servers, now, now + seconds, over_tcp, is_recursive)
+        question = Question(
+            asked, tag, servers, now, now + seconds, over_tcp, is_recursive, by_letters
+        )
         self.in_flight += 1
         self._attempt(question, now)
         return question
@@ -348,7 +356,8 @@ class Session:
         if question is None or not wire.answers(octets, question.asked):
             self.passed_over += 1
             return
-        if not channel.is_stream and octets[2] << 8 & TC:
+        is_doubtful = question.by_letters and not wire.repeats(octets, question.asked)
+        if not channel.is_stream and (is_doubtful or octets[2] << 8 & TC):
             self._over_tcp(question, channel, now)
             return
         try:

@@ -131,6 +131,23 @@ def answers(octets: bytes, asked: bytes) -> bool:
     )
 
 
+def repeats(octets: bytes, asked: bytes) -> bool:
+    """Whether what `answers` a question repeats it letter by letter."""
+    return octets[HEADER_OCTETS : HEADER_OCTETS + len(asked)] == asked
+
+
+def with_letters(name: bytes, random: bytes) -> bytes:
+    """A name (wire form, lower case) with letters in upper case as random octets have it: what is
+    not known to whoever sees no question (draft-vixie-dnsext-dns0x20).
+    """
+    made = bytearray(name)
+    for at in range(min(len(made), 8 * len(random))):
+        # No length of a label is a letter.
+        if 97 <= made[at] <= 122 and random[at >> 3] >> (at & 7) & 1:
+            made[at] -= 32
+    return bytes(made)
+
+
 def read(octets: bytes, asked: bytes) -> Message:
     """Read an answer behind its question, which `answers` has looked at.
 

@@ -55,6 +55,7 @@ class Table:
         session: that asks servers.
         cuts: where to begin, and what is learned.
         kept: gives the entry of a key in the cache, whether it still holds or not.
+        random: gives so many octets that nobody can guess.
         nodes, port: as of `Task`.
 
     Attributes:
@@ -68,6 +69,7 @@ class Table:
         session: Session,
         cuts: Cuts,
         kept: Callable[[bytes], bytes | None],
+        random: Callable[[int], bytes],
         nodes: bytes = b"",
         port: int = 53,
     ) -> None:
@@ -78,6 +80,7 @@ class Table:
         self._cuts = cuts
         self._between = Between()
         self._kept = kept
+        self._random = random
         self._nodes = nodes
         self._port = port
         self._tasks: dict[Key, Task] = {}
@@ -199,13 +202,15 @@ class Table:
         states = [self._server(one) for one in ask.servers]
         if len(states) > 1:
             states.sort(key=lambda one: one.slowness(self._now))
+        name = wire.with_letters(ask.name, self._random((len(ask.name) + 7) // 8))
         self._session.ask(
-            wire.question(ask.name, ask.rrtype),
+            wire.question(name, ask.rrtype),
             task,
             self._now,
             QUESTION_SECONDS,
             is_recursive=ask.is_recursive,
             servers=states,
+            by_letters=True,
         )
 
     def _server(self, address: Address) -> ServerState:
@@ -317,4 +322,4 @@ def begin(
 ) -> tuple[Table, Session]:
     """A table, and the session that asks for it."""
     session = Session(Servers(()), random)
-    return Table(session, Cuts(tops), kept, nodes, port), session
+    return Table(session, Cuts(tops), kept, random, nodes, port), session

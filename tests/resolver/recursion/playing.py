@@ -10,7 +10,8 @@
     ASKED address name type, ...    what was asked since, in order; * for a server: whichever
     ASKED nothing
 
-Lines of an answer: `aa`, an rcode, `silent`, `tc`, or a record as `section owner ttl type data`.
+Lines of an answer: `aa`, an rcode, `silent`, `tc`, `small` (over UDP the question comes back in small
+letters), or a record as `section owner ttl type data`.
 """
 
 from __future__ import annotations
@@ -203,6 +204,10 @@ def message_of(query: dns.message.Message, lines: list[str], is_stream: bool) ->
                 return None
             case ["aa"]:
                 message.flags |= dns.flags.AA
+            case ["small"]:
+                if not is_stream:
+                    (question,) = message.question
+                    question.name = dns.name.from_text(question.name.to_text().lower())
             case ["tc"]:
                 if not is_stream:
                     message.flags |= dns.flags.TC
