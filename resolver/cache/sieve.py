@@ -11,7 +11,9 @@ from __future__ import annotations
 from array import array
 from typing import Final
 
-ASKED: Final = 1  # in the octet of a slot: it was asked for
+# In the octet of a slot:
+ASKED: Final = 1  # it was asked for
+AHEAD: Final = 2  # it is being found out anew, before it ends
 _NONE: Final = -1
 
 

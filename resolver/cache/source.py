@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from csid.protocol import CLASS_IN, REFUSED
 from resolver.answer.reply import Reply
 from resolver.answer.source import Source
-from resolver.cache.entry import expires, fill, slot_of
-from resolver.cache.sieve import ASKED
+from resolver.cache.entry import expires, fill, lifetime, slot_of
+from resolver.cache.sieve import AHEAD, ASKED
+
+AHEAD_SHARE: Final = 10  # of its time the last part of so many, in which an answer is renewed
 
 
 class CacheSource(Source):
@@ -20,9 +23,11 @@ class CacheSource(Source):
         now: Unix seconds.
         missed: is given a reply whose answer is not there; it fills the reply at once, which is
             told by True, or later.
+        ahead: is given, once for each entry, a reply whose answer will soon not hold any more, and
+            was asked for before: it is worth to be found out anew while it still does.
     """
 
-    __slots__ = ("_get", "_marks", "_missed", "_now")
+    __slots__ = ("_ahead", "_get", "_marks", "_missed", "_now")
 
     def __init__(
         self,
@@ -30,11 +35,13 @@ class CacheSource(Source):
         marks: memoryview,
         now: int,
         missed: Callable[[Reply], bool],
+        ahead: Callable[[Reply], None],
     ) -> None:
         self._get = get
         self._marks = marks
         self._now = now
         self._missed = missed
+        self._ahead = ahead
 
     def resolve(self, reply: Reply) -> bool:
         """Fill a reply from the cache, if what is there still holds."""
@@ -45,7 +52,13 @@ class CacheSource(Source):
         if entry is None or expires(entry) <= self._now:
             return self._missed(reply)
         fill(reply, entry, self._now)
-        self._marks[slot_of(entry)] |= ASKED
+        slot = slot_of(entry)
+        mark = self._marks[slot]
+        if mark == ASKED and AHEAD_SHARE * (expires(entry) - self._now) < lifetime(entry):
+            self._marks[slot] = ASKED | AHEAD
+            self._ahead(reply)
+        elif not mark & ASKED:
+            self._marks[slot] = mark | ASKED
         return True
 
 

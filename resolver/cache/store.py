@@ -27,7 +27,7 @@ import lmdb
 from csid.errors import StoreError
 from csid.limits import MAX_READERS
 from resolver.cache import entry as entries
-from resolver.cache.sieve import Sieve
+from resolver.cache.sieve import ASKED, Sieve
 from resolver.store.errors import plain
 
 KEY_MAX: Final = 511  # octets, LMDB's; names with longer keys are not kept
@@ -156,7 +156,7 @@ class Cache:
             if self._quota(slot) is quota:
                 self._octets += len(entry) - len(before)
                 self._sizes[slot] = len(key) + len(entry)
-                self._marks[slot] &= 1  # what else was noted there was of the one before
+                self._marks[slot] &= ASKED  # what else was noted there was of the one before
                 txn.put(key, entries.in_slot(entry, slot))
                 self._shrink(txn, quota)
                 return

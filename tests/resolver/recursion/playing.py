@@ -10,8 +10,8 @@
     ASKED address name type, ...    what was asked since, in order; * for a server: whichever
     ASKED nothing
 
-Lines of an answer: `aa`, an rcode, `silent`, `tc`, `small` (over UDP the question comes back in small
-letters), or a record as `section owner ttl type data`.
+Lines of an answer: `aa`, an rcode, `silent`, `tc`, `small` (over UDP the question comes back in
+small letters), or a record as `section owner ttl type data`.
 """
 
 from __future__ import annotations
