@@ -118,7 +118,7 @@ def found_in(server: int) -> dict[str, int]:
         for pid in family(server):
             line = Path(f"/proc/{pid}/cmdline").read_bytes()
             found |= {name: pid for name, module in MODULES.items() if module in line}
-    return found
+    return {name: found[name] for name in MODULES}  # in the order of the columns
 
 
 def slice_of(

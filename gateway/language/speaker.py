@@ -11,12 +11,11 @@ import re
 import struct
 from collections.abc import Iterator
 from functools import cached_property, lru_cache
-from pathlib import Path
 from typing import Final
 
 from gateway.language.template import WORD, Template, filled
 
-LOCALE: Final = Path(__file__).with_name("locale")
+LOCALE: Final = f"{__file__.rpartition('/')[0]}/locale"
 DOMAIN: Final = "csid"
 INDEX: Final = f"{DOMAIN}.words"  # beside a catalogue: in each line a word and numbers of texts
 _TEXT_MAX: Final = 4_000  # characters; strangers choose some, and what is longer stays as it is
@@ -43,11 +42,16 @@ class Speaker:
     """
 
     def __init__(self, language: str) -> None:
-        self._folder = LOCALE / language / "LC_MESSAGES"
-        self._texts = read((self._folder / f"{DOMAIN}.mo").read_bytes())
+        self._folder = f"{LOCALE}/{language}/LC_MESSAGES"
+        self._texts = read(self._file(f"{DOMAIN}.mo"))
         self._is_wide = language == "zh"
         self._templates: dict[str, list[tuple[str, Template]]] = {}  # by their rarest word
         self.say = lru_cache(_REMEMBERED)(self._say)
+
+    def _file(self, name: str) -> bytes:
+        # A command that says a few words in one language has no other use for pathlib.
+        with open(f"{self._folder}/{name}", "rb") as file:  # noqa: PTH123
+            return file.read()
 
     def known(self, text: str) -> str:
         """A text that is looked up as it is, and is not taken apart."""
@@ -115,7 +119,7 @@ class Speaker:
 
     @cached_property
     def _by_word(self) -> dict[str, str]:
-        lines = (self._folder / INDEX).read_text(encoding="utf-8").splitlines()
+        lines = self._file(INDEX).decode().splitlines()
         return dict(line.split(" ", 1) for line in lines)
 
     def _candidates(self, text: str) -> Iterator[tuple[str, Template]]:

@@ -13,6 +13,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 from babel.messages import Catalog
@@ -84,7 +85,7 @@ def english(text: str) -> str:
 
 def updated(language: str, said: Texts) -> Catalog:
     """The catalogue as it is to be, with the translations it has."""
-    path = LOCALE / language / "LC_MESSAGES" / f"{DOMAIN}.po"
+    path = Path(LOCALE) / language / "LC_MESSAGES" / f"{DOMAIN}.po"
     before = Catalog(locale=language)
     if path.exists():
         with path.open("rb") as file:
@@ -154,7 +155,7 @@ def main() -> int:
     missing = 0
     for language in ("zh", "en"):
         catalog = updated(language, said)
-        folder = LOCALE / language / "LC_MESSAGES"
+        folder = Path(LOCALE) / language / "LC_MESSAGES"
         folder.mkdir(parents=True, exist_ok=True)
         packed = po(catalog)
         (folder / f"{DOMAIN}.po").write_bytes(packed)

@@ -32,9 +32,11 @@ READER = Actor("guest", Role.READER)
 RECORD = Record({"state": "active", "endpoints": ["https://a.example:8443"], "count": 8})
 
 
-def identifier(serial: str = "0001", owner: str = OWNER, location: str = "330106") -> Identifier:
+def identifier(
+    serial: str | int = "0001", owner: str = OWNER, location: str = "330106"
+) -> Identifier:
     """One of the identifiers the tests use."""
-    return make(owner, "6450", location, "ACV", CLASS, serial)
+    return make(owner, "6450", location, "ACV", CLASS, str(serial))
 
 
 class Book:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from gettext import GNUTranslations
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -33,7 +34,7 @@ class Term(NamedTuple):
 
 
 def stored(language: str) -> Catalog:
-    with (LOCALE / language / "LC_MESSAGES" / "csid.po").open("rb") as file:
+    with (Path(LOCALE) / language / "LC_MESSAGES" / "csid.po").open("rb") as file:
         return read_po(file, locale=language)
 
 
@@ -64,7 +65,7 @@ def test_catalogues_have_what_the_sources_say_and_nothing_else(language: str) ->
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_what_programs_read_is_what_people_wrote(language: str) -> None:
-    folder = LOCALE / language / "LC_MESSAGES"
+    folder = Path(LOCALE) / language / "LC_MESSAGES"
     written = (folder / "csid.po").read_bytes()
     compiled = update.mo(language, written)
     assert (folder / "csid.mo").read_bytes() == compiled, RENEW
@@ -73,7 +74,7 @@ def test_what_programs_read_is_what_people_wrote(language: str) -> None:
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_a_catalogue_is_read_as_gettext_reads_it(language: str) -> None:
-    file = LOCALE / language / "LC_MESSAGES" / "csid.mo"
+    file = Path(LOCALE) / language / "LC_MESSAGES" / "csid.mo"
     with file.open("rb") as opened:
         theirs = GNUTranslations(opened)
     ours = read(file.read_bytes())

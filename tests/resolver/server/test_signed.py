@@ -315,14 +315,17 @@ def tool(server: Server, *words: str, given: str = "") -> str:
     return done.stdout + done.stderr
 
 
+COMPLAINT = re.compile("(?i)fail|bad(?:key|sig|time)|warning")  # "bad" may stand in a cookie
+
+
 @pytest.mark.parametrize("name", ["dig", "kdig"])
 def test_dig_and_kdig_transfer_and_verify(server: Server, name: str) -> None:
     at = ["+norecurse", "@127.0.0.1", "-p", str(server.port), "-y", TOOL_KEY]
     said = tool(server, name, *at, ZONE, "AXFR")
     assert said.count("SOA") >= 2 and "www.plain.test." in said
-    assert not re.search("(?i)fail|bad|warning", said)
+    assert not COMPLAINT.search(said)
     said = tool(server, name, *at, f"www.{ZONE}", "A")
-    assert "192.0.2.1" in said and not re.search("(?i)fail|bad|warning", said)
+    assert "192.0.2.1" in said and not COMPLAINT.search(said)
     other = [*at[:-1], TOOL_KEY.replace("the-key", "no-key")]
     assert re.search("(?i)badkey", tool(server, name, *other, ZONE, "SOA"))
 
