@@ -17,9 +17,9 @@ from csid.protocol import CNAME, CSID, NOERROR, NS, NXDOMAIN, REFUSED, SERVFAIL,
 from csid.record import Record, decode
 
 RCODES: Final = {NOERROR: "NOERROR", SERVFAIL: "SERVFAIL", NXDOMAIN: "NXDOMAIN", REFUSED: "REFUSED"}
-_AUTHORITIES: Final = 64
-new: Final = tuple.__new__  # of named tuples, in half of the time that their own takes
 _MORE_RCODES: Final = {1: "FORMERR", 4: "NOTIMP", 9: "NOTAUTH", 16: "BADVERS", 23: "BADCOOKIE"}
+_AUTHORITIES: Final = 64  # servers, with and without AA, that are remembered
+new: Final = tuple.__new__  # of named tuples, in half of the time that their own takes
 
 
 class Authority(NamedTuple):

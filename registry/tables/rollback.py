@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from csid.errors import StoreError
+from registry import audit
 from registry.tables import codec
-from registry.tables.transaction import size_of
+from registry.tables.transaction import AuditStore
 from resolver.store.epochs import Epoch, epoch_of
 from resolver.store.read import ReadTransaction
 from resolver.store.write import WriteTransaction
@@ -97,7 +98,7 @@ class RollbackWatch:
 
 def reached(txn: ReadTransaction | WriteTransaction) -> int:
     """How far a registry has got: its leaves, and those that are lost."""
-    size, row = size_of(txn), txn.table(_SETTINGS).get(codec.LOST_KEY)
+    size, row = audit.Log(AuditStore(txn)).size, txn.table(_SETTINGS).get(codec.LOST_KEY)
     if row is None:
         return size
     lost = codec.decode_lost(row)

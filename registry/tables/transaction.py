@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from registry import audit
-from registry.audit.store import STATE_KEY, decode_state, leaf_key
+from registry.audit.store import leaf_key
 from registry.tables import codec
 from registry.tables.naming import Names
 from resolver.store.build import next_serial
@@ -124,6 +124,8 @@ class TransactionView:
     def attach(self, txn: ReadTransaction | WriteTransaction) -> None:
         """From now on see what another transaction sees."""
         self._tables = _Tables(txn)
+        self._audit = AuditStore(txn)
+        self._log = audit.Log(self._audit)
         self._txn = txn
         self._names: Names | None = None
 
@@ -137,11 +139,11 @@ class TransactionView:
 
     def leaves(self) -> int:
         """How many leaves the audit log has."""
-        return size_of(self._txn)
+        return self._log.size
 
     def leaf(self, index: int, /) -> bytes | None:
         """The data of a leaf that is in the log."""
-        return self._txn.table(_LEAVES).get(leaf_key(index))
+        return self._audit.get(leaf_key(index))
 
     def serial(self, name: str, /) -> int:
         """The serial that the zone of a name gets by this transaction; 0 where there is none."""
@@ -154,16 +156,6 @@ class TransactionView:
     def table(self, table: str) -> Table:
         """One table."""
         return self._tables[table]
-
-
-def size_of(txn: ReadTransaction | WriteTransaction) -> int:
-    """How many leaves the audit log has.
-
-    Raises:
-        AuditError: its state is damaged.
-    """
-    value = txn.table(_AUDIT).get(STATE_KEY)
-    return 0 if value is None else decode_state(value)[0]
 
 
 def write_rows(table: Table, rows: Rows) -> None:

@@ -54,6 +54,7 @@ def test_the_intervals_of_a_code_follow_each_other_without_overlap() -> None:
     table = codes.divisions()
     for code in table:
         history = table.history(code)
+        assert history, f"{code} is not found: the lines of the table are not in order"
         assert all(division.start < division.end for division in history), code
         assert all(a.end <= b.start for a, b in pairwise(history)), code
 

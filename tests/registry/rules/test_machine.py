@@ -150,7 +150,12 @@ class Registry(RuleBasedStateMachine):
             assert before in LIVE
             if taken:  # back to the owner that it came from, who has its code again
                 assert self.states[new] is State.SUPERSEDED and self.targets.pop(new) == old
-                assert old[1:4] == new[1:4] and old.owner != new.owner
+                assert old.owner != new.owner
+                assert (old.industry, old.location, old.type) == (
+                    new.industry,
+                    new.location,
+                    new.type,
+                )
             self.states[new] = before
             self.supersede(old, new)
 

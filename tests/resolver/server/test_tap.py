@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resolver.server import ctap, tap_frames
-from resolver.server.counters import UNTOLD, unread
+from resolver.server.counters import UNTOLD, Counters, unread
 from resolver.server.tap import MAX_HELD_OCTETS, Tap, Told, packed, unpacked
 from resolver.server.tap_frames import ACCEPT, CONTENT_TYPE, READY, START, Pile, Place, head_of
 from tests.support.servers import eventually, make_data, serving
@@ -287,12 +287,18 @@ def test_without_a_reader_nothing_waits_and_what_is_lost_is_counted(tmp_path: Pa
     assert counters[UNTOLD] == 10 * 9
 
 
-def test_a_reader_that_reads_no_more_costs_bounded_memory(tmp_path: Path) -> None:
+@contextlib.contextmanager
+def listened(folder: Path) -> Iterator[tuple[Tap, socket.socket, Counters]]:
+    """A tap, the socket on which its reader is to accept it, and what it counts."""
     counters = unread()
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.bind(str(tmp_path / "tap.sock"))
+        sock.bind(f"{folder}/tap.sock")
         sock.listen()
-        tap = Tap(Told(f"unix:{tmp_path}/tap.sock", True, True, "a", "b"), counters)
+        yield Tap(Told(f"unix:{folder}/tap.sock", True, True, "a", "b"), counters), sock, counters
+
+
+def test_a_reader_that_reads_no_more_costs_bounded_memory(tmp_path: Path) -> None:
+    with listened(tmp_path) as (tap, sock, counters):
         batch = ([b"q" * 1_000] * 64, [HERE] * 64, [1] * 64)
         tap.tell(PLACE, *batch, [None] * 64)
         peer, _ = sock.accept()
@@ -306,11 +312,7 @@ def test_a_reader_that_reads_no_more_costs_bounded_memory(tmp_path: Path) -> Non
 
 
 def test_few_frames_are_collected_and_what_a_reader_left_behind_is_counted(tmp_path: Path) -> None:
-    counters = unread()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.bind(str(tmp_path / "tap.sock"))
-        sock.listen()
-        tap = Tap(Told(f"unix:{tmp_path}/tap.sock", True, True, "a", "b"), counters)
+    with listened(tmp_path) as (tap, sock, counters):
         batch = [b"q"] * 5, [HERE] * 5, [1] * 5, [b"a", None, b"a", b"a", b"a"]
         tap.tell(PLACE, *batch)
         peer, _ = sock.accept()
