@@ -86,7 +86,7 @@ export class Live {
         pairs(
           [text("health"), holds && status.health ? word(status.health) : null],
           [text("load"), holds && status.load !== undefined ? percent(status.load) : null],
-          ...free.map(([kind, amount]) => [text("freeOf", { kind }), String(amount)]),
+          ...free.map(([kind, amount]) => [text("freeOf", { kind: word(kind) }), String(amount)]),
           [text("age"), this.status?.age === undefined ? null : seconds(this.age())],
           [text("source"), status.source ?? null],
         ),

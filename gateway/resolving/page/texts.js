@@ -14,7 +14,6 @@ const TEXTS = {
 
   found: ["解析结果", "What it resolves to"],
   state: ["状态", "State"],
-  notThere: ["标识不存在", "There is no such identifier"],
   noRecord: ["名称存在，没有记录", "The name is there, without a record"],
   leads: ["{from} 是别名，指向 {to}。", "{from} is an alias; it leads to {to}."],
   done: ["{identifier}：{state}。", "{identifier}: {state}."],
@@ -54,7 +53,10 @@ const TEXTS = {
   failed: ["故障", "failed"],
   maintenance: ["维护", "maintenance"],
   load: ["负载", "Load"],
-  freeOf: ["可用 {kind}", "Free {kind}"],
+  freeOf: ["可用{kind}", "Free: {kind}"],
+  chips: ["芯片", "chips"],
+  vcpu: ["核数", "vCPU"],
+  memory_gib: ["内存（GiB）", "memory, GiB"],
   unknownWhy: ["没有仍然有效的报告。", "No report that still holds."],
 
   path: ["自根逐级解析", "The path from the root"],
