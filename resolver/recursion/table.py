@@ -22,7 +22,7 @@ from csid.client.servers import Servers, ServerState
 from csid.client.session import Question as Asked
 from csid.client.session import Session
 from csid.names import key_of
-from csid.protocol import NOERROR, NXDOMAIN, SERVFAIL
+from csid.protocol import EDE_NO_AUTHORITY, NOERROR, NXDOMAIN, SERVFAIL
 from resolver.cache import entry as entries
 from resolver.cache.entry import EntryError
 from resolver.cache.source import key_of_question
@@ -43,7 +43,6 @@ TASKS_MAX: Final = 20_000  # under way; more are refused
 SERVERS_MOST: Final = 20_000  # whose latency is known
 EDE_STALE: Final = 3  # RFC 8914 section 4.4
 EDE_STALE_NXDOMAIN: Final = 19
-EDE_NO_AUTHORITY: Final = 22
 
 Key = tuple[bytes, int]
 
@@ -61,7 +60,8 @@ class Table:
     Attributes:
         answered: callers with their entries, to be taken.
         entries: keys with what the cache is to hold, to be taken.
-        failures: of questions that nobody could say anything to, so far.
+        asked, failures, stale: so far, questions put to servers, those that nobody could say
+            anything to, and answers given further as their authorities did not answer in time.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Table:
     ) -> None:
         self.answered: list[tuple[object, bytes]] = []
         self.entries: list[tuple[bytes, bytes]] = []
-        self.failures = 0
+        self.asked = self.failures = self.stale = 0
         self._session = session
         self._cuts = cuts
         self._between = Between()
@@ -202,6 +202,7 @@ class Table:
         states = [self._server(one) for one in ask.servers]
         if len(states) > 1:
             states.sort(key=lambda one: one.slowness(self._now))
+        self.asked += 1
         name = wire.with_letters(ask.name, self._random((len(ask.name) + 7) // 8))
         self._session.ask(
             wire.question(name, ask.rrtype),
@@ -302,6 +303,7 @@ class Table:
             return None
         if self._unix - entries.good_until(entry) > STALE_MAX:
             return None
+        self.stale += 1
         ede = EDE_STALE_NXDOMAIN if rcode == NXDOMAIN else EDE_STALE
         return entries.stale(entry, STALE_SECONDS, self._unix, ede)
 

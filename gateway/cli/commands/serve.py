@@ -14,6 +14,7 @@ from gateway.cli.version import version
 from gateway.configuration import values
 from gateway.configuration.sections import WORKERS_MAX, Serve, workers_here
 from resolver.server import privileges, service_manager, supervisor
+from resolver.server.kinds import KINDS
 from resolver.server.sockets import listen_address
 
 
@@ -104,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
             workers,
             serving.settings(),
             ready,
-            further=serving.kinds(),
+            kinds=(*KINDS, *serving.kinds()),
             tls=(said.listen_tls, serving.credentials) if serving.credentials else None,
             software=version(),
             reread=serving.reread,
