@@ -249,6 +249,7 @@ class Readable:
         missed, ahead: as of `resolver.cache.source.CacheSource`.
 
     Attributes:
+        path: of the folder.
         marks: an octet for each slot (`resolver.cache.sieve.ASKED`).
 
     Raises:
@@ -261,6 +262,7 @@ class Readable:
         missed: Callable[[Reply], bool] = nobody_is_asked,
         ahead: Callable[[Reply], object] = nobody_is_asked,
     ) -> None:
+        self.path = folder
         self._missed = missed
         self._ahead = ahead
         with _plain(folder):

@@ -55,7 +55,6 @@ class Table:
         cuts: where to begin, and what is learned.
         kept: gives the entry of a key in the cache, whether it still holds or not.
         random: gives so many octets that nobody can guess.
-        nodes, port: as of `Task`.
 
     Attributes:
         answered: callers with their entries, to be taken.
@@ -70,8 +69,6 @@ class Table:
         cuts: Cuts,
         kept: Callable[[bytes], bytes | None],
         random: Callable[[int], bytes],
-        nodes: bytes = b"",
-        port: int = 53,
     ) -> None:
         self.answered: list[tuple[object, bytes]] = []
         self.entries: list[tuple[bytes, bytes]] = []
@@ -81,8 +78,6 @@ class Table:
         self._between = Between()
         self._kept = kept
         self._random = random
-        self._nodes = nodes
-        self._port = port
         self._tasks: dict[Key, Task] = {}
         self._waits: list[tuple[float, int, Key]] = []  # when callers get what is known already
         self._wait = 0
@@ -156,9 +151,7 @@ class Table:
 
     def _begin(self, key: Key, above: Task | None) -> Task:
         name, rrtype = key
-        task = Task(
-            name, rrtype, self._cuts, self._between, self._clock, self._nodes, self._port, above
-        )
+        task = Task(name, rrtype, self._cuts, self._between, self._clock, above)
         self._tasks[key] = task
         return task
 
@@ -319,9 +312,7 @@ def begin(
     tops: Iterable[Cut],
     random: Callable[[int], bytes],
     kept: Callable[[bytes], bytes | None],
-    nodes: bytes = b"",
-    port: int = 53,
 ) -> tuple[Table, Session]:
     """A table, and the session that asks for it."""
     session = Session(Servers(()), random)
-    return Table(session, Cuts(tops), kept, random, nodes, port), session
+    return Table(session, Cuts(tops), kept, random), session

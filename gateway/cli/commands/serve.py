@@ -62,7 +62,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "--workers",
-        type=_workers,
+        type=worker_count,
         metavar="N",
         help="UDP processes per address 每个地址的工作进程数 (one per core)",
     )
@@ -115,7 +115,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _workers(text: str) -> int:
+def worker_count(text: str) -> int:
+    """How many UDP processes an address has."""
     if text.isascii() and text.isdecimal() and 1 <= int(text) <= WORKERS_MAX:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 1 to {WORKERS_MAX}")

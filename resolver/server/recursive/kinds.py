@@ -38,17 +38,14 @@ class Joined:
             sock.close()
 
 
-def kinds_of(joined: Joined, cache_octets: int, nodes: str, port: int) -> tuple[Kind, ...]:
-    """The kinds: UDP workers, the TCP server that asks over the first pair, and who asks others.
-
-    Args:
-        nodes, port: as of `resolver.recursion.table.begin`.
+def kinds_of(joined: Joined, cache_octets: int) -> tuple[Kind, ...]:
+    """The kinds: who asks others, UDP workers, and the TCP server, which asks over the first
+    pair.
     """
     missed_out, missed_in = joined.missed_out.fileno(), joined.missed_in.fileno()
     asking = joined.pairs[0][0].fileno()
     asked = [theirs.fileno() for _, theirs in joined.pairs]
     options = ["--missed-fd", str(missed_in), "--cache-octets", str(cache_octets)]
-    options += ["--nodes", nodes, "--port", str(port)]
     for fd in asked:
         options += ["--pair-fd", str(fd)]
     return (

@@ -23,7 +23,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from csid import names
 from csid.errors import BusyError, CsidError
 from resolver.answer.edns import OptWriter
 from resolver.answer.process import Answerer
@@ -215,10 +214,7 @@ def run(arguments: argparse.Namespace) -> None:
     opt = OptWriter(cookie_secret(arguments.data), arguments.nsid.encode())
     answerer = Answerer(opt, tell=tell, recursive=True)
     with contextlib.closing(_cache(arguments.data, arguments.cache_octets)) as cache:
-        nodes = names.from_text(arguments.nodes).lower() if arguments.nodes else b""
-        table, session = begin(
-            options.tops_of(arguments), os.urandom, cache.get, nodes, arguments.port
-        )
+        table, session = begin(options.tops_of(arguments), os.urandom, cache.get)
         process = Process(
             Asking(cache, table, answerer, counters),
             cache,
@@ -255,8 +251,6 @@ def main() -> int:
     parser.add_argument("--missed-fd", type=int, required=True, help="what workers hand on")
     parser.add_argument("--pair-fd", type=int, action="append", default=[], help="who asks")
     parser.add_argument("--cache-octets", type=int, required=True, help="that the cache has")
-    parser.add_argument("--nodes", default="", help="name below which nodes have theirs")
-    parser.add_argument("--port", type=int, default=53, help="of servers found by referral")
     try:
         run(parser.parse_args())
     except (CsidError, OSError) as error:
