@@ -19,7 +19,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import trio
 
@@ -32,7 +32,6 @@ from csid.limits import (
     TCP_SEND_SECONDS,
 )
 from resolver.answer.process import Answerer
-from resolver.answer.resolve import TreeSource
 from resolver.server import counters as places
 from resolver.server.connections import Connection, Connections
 from resolver.server.counters import BATCHES, PLAIN, QUERIES, TLS, Counters
@@ -45,7 +44,6 @@ from resolver.server.tap_frames import DOT, TCP
 from resolver.server.tcp_forwarding import Forwarding, nobody_writes
 from resolver.server.tls_stream import TlsStream
 from resolver.server.transfers import Transfers
-from resolver.store.environment import Store
 from resolver.sync.front import Forward, Transfer
 
 try:
@@ -90,7 +88,8 @@ class TcpServer:
     """Serves connections from a store.
 
     Args:
-        store: the data to answer from.
+        store: gives a moment of what is answered from, and its source; a `Store` where zones are
+            transferred.
         answerer: makes the answers.
         max_connections: all that are held at once.
         max_per_peer: those of one peer.
@@ -103,7 +102,7 @@ class TcpServer:
 
     def __init__(
         self,
-        store: Store,
+        store: Any,
         answerer: Answerer,
         max_connections: int,
         max_per_peer: int = MAX_TCP_CONNECTIONS_PER_PEER,
@@ -313,7 +312,7 @@ class TcpServer:
             return made
 
         with self._store.moment() as txn:
-            source = TreeSource(self._store.snapshot_in(txn), txn)
+            source = self._store.source_in(txn)
             answers = queries.answers(one)
         self.queries += queries.taken
         self._shared[QUERIES] += queries.taken

@@ -33,6 +33,7 @@ from csid import names
 from csid.errors import StoreError
 from csid.limits import MAP_OCTETS, MAX_READERS, REMOVALS_PER_COMMIT, WRITE_WAIT_SECONDS
 from resolver.answer.lookup import Snapshot, Zone
+from resolver.answer.resolve import TreeSource
 from resolver.store.access import (
     check_data,
     check_reader_slot,
@@ -281,6 +282,10 @@ class Store:
         if moment != known[0]:
             known = self._known = (moment, {})
         return Snapshot(txn.get, Below(txn), Floor(txn, self._databases[b"apexes"]), known[1])
+
+    def source_in(self, txn: Any) -> TreeSource:
+        """What queries are answered from, as a transaction from `moment` sees it."""
+        return TreeSource(self.snapshot_in(txn), txn)
 
     @contextmanager
     def read(self) -> Iterator[ReadTransaction]:
