@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Send
 
 from gateway.http.problems import MEDIA_TYPE, Problem
 from gateway.language.choose import preferred
@@ -21,6 +21,8 @@ from resolver.server.counters import BATCHES, QUERIES, Counters
 from resolver.server.notices import Repeated
 
 DOCUMENT: Final = "/openapi.json"
+
+Scope = Any  # of a call, as ASGI has it
 
 
 class Ready(NamedTuple):

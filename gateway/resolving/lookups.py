@@ -80,6 +80,9 @@ class Lookups:
         cache: what is known.
         pair: to the process that asks others (`resolver.server.recursive.packets`).
         loop: that is running, or will be.
+
+    Attributes:
+        marks: of the slots of the cache.
     """
 
     def __init__(
@@ -87,7 +90,7 @@ class Lookups:
     ) -> None:
         self.counts = Counts()
         self._cache = cache
-        self._marks = cache.marks
+        self.marks = cache.marks
         self._pair = pair
         self._loop = loop
         self._number = 0
@@ -107,12 +110,16 @@ class Lookups:
         """A read transaction of the cache; its `get` takes a `Question.key`."""
         return self._cache.moment()
 
-    def note(self, entry: bytes) -> None:
+    def mark(self, entry: bytes) -> None:
         """Have it known that an entry was asked for."""
-        self.counts.hits += 1
         slot = entries.slot_of(entry)
-        if not self._marks[slot] & ASKED:
-            self._marks[slot] |= ASKED
+        if not self.marks[slot] & ASKED:
+            self.marks[slot] |= ASKED
+
+    def note(self, entry: bytes) -> None:
+        """The same, of one that is counted here."""
+        self.counts.hits += 1
+        self.mark(entry)
 
     def kept(self, question: Question) -> bytes | None:
         """The entry that the cache has, if it still holds."""
