@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Final, NamedTuple
 
-from csid.vocabulary import FIELDS, STATES
+from csid.vocabulary import FIELDS
 
 INDEX: Final = "/"
 _FOLDER: Final = "/page/"
@@ -21,7 +21,7 @@ _MEDIA: Final = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-_WORDS: Final = "words.json"
+_FIELDS: Final = "fields.json"
 # Nothing but what comes from here runs, is loaded, or is asked; nobody frames the page.
 _POLICY: Final = "; ".join(
     (
@@ -60,7 +60,7 @@ def files() -> dict[str, File]:
         if media is not None:
             path = INDEX if one.name == "index.html" else _FOLDER + one.name
             found[path] = _file(one.read_bytes(), media)
-    found[_FOLDER + _WORDS] = _file(_words(), "application/json")
+    found[_FOLDER + _FIELDS] = _file(_fields(), "application/json")
     return found
 
 
@@ -75,8 +75,7 @@ def _file(octets: bytes, media: str) -> File:
     return File(octets, {"Content-Type": media, "ETag": tag, **_ALWAYS})
 
 
-def _words() -> bytes:
-    """The words of the program that the page shows, each in both languages."""
-    states = {one: {"zh": zh, "en": one} for one, zh in STATES.items()}
-    fields = {one: words._asdict() for one, words in FIELDS.items()}
-    return json.dumps({"states": states, "fields": fields}, ensure_ascii=False).encode()
+def _fields() -> bytes:
+    """What the fields of a record are called, in both languages."""
+    named = {one: words._asdict() for one, words in FIELDS.items()}
+    return json.dumps(named, ensure_ascii=False).encode()

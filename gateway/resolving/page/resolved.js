@@ -6,39 +6,34 @@ import { pick, text } from "./texts.js";
 const COLOURS = { active: "good", retired: "bad", refused: "bad" };
 const WIDE = 2; // spaces of an indentation
 
-/** The words of states and fields, as the program has them: {states, fields}. */
-export const words = fetch("/page/words.json")
+/** The names of the fields of a record, as the program has them: {field: {zh, en}}. */
+export const fields = fetch("/page/fields.json")
   .then((answer) => answer.json())
-  .catch(() => ({ states: {}, fields: {} }));
+  .catch(() => ({}));
 
-/** The state of what was found, in words. */
-export function stateOf(found, known) {
-  if (!found.state) return text("noRecord");
-  return known.states[found.state] ? pick(known.states[found.state]) : found.state;
-}
-
-/** The section of what it resolves to. */
-export function resolved(found, known, from) {
-  const endpoints = (found.endpoints ?? []).map((one) => make("li", {}, link(one.uri ?? one)));
+/** The section of what an identifier resolves to. `from`: the alias that led to it, or null. */
+export function resolved(found, from, known) {
+  const endpoints = found.endpoints.map((one) => make("li", {}, link(one.uri)));
   return section(
     "found",
     text("found"),
-    from === null ? null : make("p", {}, text("leads", { from, to: found.identifier })),
+    from === null ? null : make("p", {}, text("leads", { from, to: found.alias_of ?? found.identifier })),
     found.stale ? make("p", { class: "warn" }, text("stale")) : null,
-    make("p", { class: `word ${COLOURS[found.state] ?? "warn"}` }, stateOf(found, known)),
+    make("p", { class: `word ${COLOURS[found.state] ?? "warn"}` }, found.state_text),
     make("h3", {}, text("endpoints")),
     endpoints.length ? make("ol", {}, ...endpoints) : make("p", {}, text("noEndpoints")),
     make("h3", {}, text("record")),
     pairs(
       ...facts(found.record ?? {}, known),
-      [text("ttl"), found.ttl === undefined ? null : text("seconds", { n: found.ttl })],
-      [text("authority"), found.authority ? plain(found.authority) : null],
+      [text("ttl"), text("seconds", { n: found.ttl })],
+      [text("zone"), found.authority?.zone],
+      [text("server"), found.authority?.server],
     ),
     make("h3", {}, text("forms")),
     pairs(
       ...["identifier", "dns", "handle"].map((form) => [
         text(form),
-        found[form] ? make("code", {}, found[form]) : null,
+        make("code", {}, found[form]),
       ]),
     ),
     make(
@@ -74,9 +69,10 @@ export function meant(rows) {
 }
 
 function meaning(row) {
-  const said = pick(row);
-  const at = said.search(/[：:]/);
-  const [name, what] = row.part && at > 0 ? [said.slice(0, at), said.slice(at + 1).trim()] : [said, ""];
+  // Of a part: its title, a colon, and what it means.
+  const at = row.part ? row.text.search(/[：:]/) : -1;
+  const [name, what] =
+    at < 0 ? [row.text, ""] : [row.text.slice(0, at), row.text.slice(at + 1).trim()];
   return make(
     "tr",
     { class: row.part ? "part" : "whole" },
@@ -90,7 +86,7 @@ function meaning(row) {
 function facts(record, known) {
   return Object.entries(record)
     .filter(([name]) => name !== "endpoints" && name !== "state")
-    .map(([name, value]) => [known.fields[name] ? pick(known.fields[name]) : name, plain(value)]);
+    .map(([name, value]) => [known[name] ? pick(known[name]) : name, plain(value)]);
 }
 
 function plain(value) {

@@ -1,7 +1,7 @@
 // The page: what is asked for stands in its address (/?q=…), so that an answer can be passed on.
 
 import { Live, written } from "./live.js";
-import { meant, resolved, stateOf, words } from "./resolved.js";
+import { fields, meant, resolved } from "./resolved.js";
 import { language, preferred, speak, text } from "./texts.js";
 import { walked } from "./walk.js";
 
@@ -10,32 +10,43 @@ const form = part("ask");
 const input = part("q");
 
 let newest = 0; // question; what an older one comes to is not shown
-let shown = null; // what came of it, to be said in another language
+let given = ""; // that it asks for
 let live = null;
 
-/** Resolve a text and show what comes of it. */
-async function ask(given) {
+/** Resolve a text, and show what comes of it as it comes. */
+async function ask(wanted) {
   const number = ++newest;
-  forget();
-  input.value = given;
-  if (given === "") return;
-  say(text("asking"));
-  const came = await got(`/v1/identifiers/${written(given)}`);
-  if (number !== newest) return;
-  const identifier = came.body?.identifier ?? null;
-  shown = { given, ...came, known: await words, steps: null };
-  if (number !== newest) return;
-  show();
-  if (identifier === null || !came.isFound) return;
+  const isOld = () => number !== newest;
+  given = wanted;
+  live?.stop();
+  live = null;
+  fault("");
+  say(wanted === "" ? "" : text("asking"));
+  part("heard").textContent = "";
+  part("results").replaceChildren();
+  if (wanted === "") return;
+
+  const came = await got(`/v1/identifiers/${written(wanted)}`);
+  const known = await fields;
+  if (isOld()) return;
+  if (!came.isFound) {
+    fault(reason(came));
+    if (came.status === 400) return;
+    const rows = await got(`/v1/identifiers/${written(wanted)}/explanation`);
+    if (rows.isFound && !isOld()) part("results").append(meant(rows.body));
+    return;
+  }
+  const { identifier, state_text: state, alias_of: other, explanation } = came.body;
+  say(text("done", { identifier, state: state ?? text("noRecord") }));
   live = new Live(identifier, (what) => (part("heard").textContent = what));
-  show();
+  const from = came.isMoved ? wanted : other === null ? null : identifier;
+  part("results").append(resolved(came.body, from, known), live.element, meant(explanation));
+
   const walk = await got(`/v1/identifiers/${written(identifier)}/trace`);
-  if (number !== newest || !walk.isFound) return;
-  shown.steps = Array.isArray(walk.body) ? walk.body : (walk.body.steps ?? null);
-  show();
+  if (!isOld() && walk.isFound && walk.body.length) part("results").append(walked(walk.body));
 }
 
-/** What a call came to: {status, body, isFound, isMoved, wait}; without a status nobody answered. */
+/** What a call came to; its status is 0 if nobody answered. */
 async function got(path) {
   try {
     const answer = await fetch(path, {
@@ -54,34 +65,13 @@ async function got(path) {
   }
 }
 
-function forget() {
-  live?.stop();
-  live = null;
-  shown = null;
-  say("");
-  fault("");
-  part("heard").textContent = "";
-  part("results").replaceChildren();
-}
-
-/** Show what is known of the question. */
-function show() {
-  const { given, status, body, isFound, isMoved, wait, known, steps } = shown;
-  const meanings = body?.explanation ?? [];
-  const found = [];
-  if (isFound) {
-    found.push(resolved(body, known, isMoved ? given : null));
-    if (live !== null) found.push(live.element);
-    say(text("done", { identifier: body.identifier, state: stateOf(body, known) }));
-  } else {
-    const reason = status === 0 ? text("noGateway") : (body?.detail ?? `HTTP ${status}`);
-    const title = body === null ? "" : ((language === "zh" ? body.title_zh : body.title) ?? "");
-    const later = wait === null ? "" : text("again", { seconds: wait });
-    fault([title, reason, later].filter(Boolean).join(language === "zh" ? "。" : ". "));
-  }
-  if (meanings.length) found.push(meant(meanings));
-  if (steps?.length) found.push(walked(steps));
-  part("results").replaceChildren(...found);
+/** Why nothing was found, in words. */
+function reason({ status, body, wait }) {
+  if (status === 0) return text("noGateway");
+  const title = language === "zh" ? body?.title_zh : body?.title;
+  const later = wait === null ? "" : text("again", { seconds: wait });
+  const said = [title ?? `HTTP ${status}`, body?.detail, later].filter(Boolean);
+  return said.join(language === "zh" ? "。" : ". ");
 }
 
 function say(what) {
@@ -97,30 +87,35 @@ function fault(what) {
   }
 }
 
-/** What is asked for by the address of the page. */
-function wanted() {
+/** What the address of the page asks for. */
+function addressed() {
   return (new URLSearchParams(location.search).get("q") ?? "").trim();
+}
+
+function follow() {
+  input.value = addressed();
+  ask(input.value);
 }
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  const given = input.value.trim();
-  if (given === "") {
-    forget();
+  const wanted = input.value.trim();
+  if (wanted === "") {
+    ask("");
     fault(text("empty"));
     input.focus();
     return;
   }
-  history.pushState(null, "", `/?${new URLSearchParams({ q: given })}`);
-  ask(given);
+  history.pushState(null, "", `/?${new URLSearchParams({ q: wanted })}`);
+  ask(wanted);
 });
-window.addEventListener("popstate", () => ask(wanted()));
+window.addEventListener("popstate", follow);
 for (const one of document.querySelectorAll("[data-language]"))
   one.addEventListener("click", () => {
     speak(one.dataset.language, true);
-    if (shown !== null) ask(shown.given);
+    ask(given); // again, as some of what is shown was said in the other language
   });
 
 speak(preferred());
-ask(wanted());
-if (wanted() === "") input.focus();
+follow();
+if (given === "") input.focus();

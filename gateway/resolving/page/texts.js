@@ -26,7 +26,8 @@ const TEXTS = {
   record: ["记录", "Record"],
   ttl: ["缓存时间", "TTL"],
   seconds: ["{n} 秒", "{n} s"],
-  authority: ["应答者", "Answered by"],
+  zone: ["所在区", "Zone"],
+  server: ["主服务器", "Primary"],
   stale: [
     "权威服务器无应答，以下为此前的应答。",
     "No authority answers; this is what was known before.",
@@ -72,7 +73,7 @@ const TEXTS = {
 
 const CHOSEN = "csid-language";
 
-export let language = "en";
+export let language = "en"; // that is shown: zh or en
 
 /** A text in the language that is shown, its holes filled in. */
 export function text(key, holes = {}) {

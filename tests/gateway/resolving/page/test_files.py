@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from csid.vocabulary import FIELDS, STATES
+from csid.vocabulary import FIELDS
 from gateway.resolving.page import files, is_held
 
 FILES = files()
@@ -41,7 +41,7 @@ def test_what_the_page_loads_is_there() -> None:
     links = Links()
     links.feed(TEXT["/"])
     assert links.forbidden == []
-    assert {one for one in links.loaded if one[:1] == "/"} - {"/v1/openapi.json"} <= set(FILES)
+    assert {one for one in links.loaded if one[:1] == "/"} - {"/openapi.json"} <= set(FILES)
     for path, text in TEXT.items():
         for name in re.findall(r'from "\./([\w.]+)"', text):
             assert f"/page/{name}" in FILES, path
@@ -85,10 +85,9 @@ def test_files_that_differ_have_tags_that_differ() -> None:
     assert len({file.headers["ETag"] for file in FILES.values()}) == len(FILES)
 
 
-def test_the_words_are_those_of_the_program() -> None:
-    words = json.loads(FILES["/page/words.json"].octets)
-    assert {one: pair["zh"] for one, pair in words["states"].items()} == dict(STATES)
-    assert words["fields"].keys() == FIELDS.keys()
+def test_fields_are_called_what_the_program_calls_them() -> None:
+    named = json.loads(FILES["/page/fields.json"].octets)
+    assert {one: (pair["zh"], pair["en"]) for one, pair in named.items()} == FIELDS
 
 
 def test_each_text_is_in_both_languages() -> None:
