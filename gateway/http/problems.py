@@ -72,7 +72,9 @@ class Problem(Exception):
         headers: further ones, such as when to ask again.
     """
 
-    def __init__(self, fault: Reason, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, fault: Reason, detail: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(detail)
         self.http = fault.http
         self.headers = dict(headers or {})
