@@ -51,7 +51,7 @@ def gateway_http(
     """
     prepare(folder, CACHE_OCTETS)
     joined = Joined(1)
-    ours, theirs = joined.pairs[0]
+    ours = joined.pairs[0][0]
     tops = ["--data", str(folder), "--top", f"{suffix} {top}", "--allow", "0.0.0.0/0"]
     tops += ["--allow", "::/0"]
     with contextlib.ExitStack() as opened:
@@ -62,10 +62,9 @@ def gateway_http(
                 opened,
                 log.fileno(),
                 "resolver.server.recursive.process",
-                [*tops, "--missed-fd", str(joined.missed_in.fileno())]
-                + ["--pair-fd", str(theirs.fileno()), "--cache-octets", str(CACHE_OCTETS)],
+                [*tops, *_asking_options(joined)],
                 [],
-                [joined.missed_in.fileno(), theirs.fileno()],
+                [joined.missed_in.fileno(), joined.pairs[0][1].fileno()],
             )
             http = _start(
                 opened,
@@ -76,6 +75,12 @@ def gateway_http(
                 [ours.fileno()],
             )
         yield GatewayHttp(f"127.0.0.1:{listener.getsockname()[1]}", asking, http)
+
+
+def _asking_options(joined: Joined) -> list[str]:
+    found = ["--missed-fd", str(joined.missed_in.fileno())]
+    found += ["--pair-fd", str(joined.pairs[0][1].fileno())]
+    return [*found, "--cache-octets", str(CACHE_OCTETS)]
 
 
 def _start(
@@ -104,7 +109,7 @@ def _start(
     opened.callback(_end, process)
     theirs.close()
     os.close(write)
-    with open(read, "rb") as ready:
+    with os.fdopen(read, "rb") as ready:
         assert ready.read(1) == b"+", f"{module} does not start"
     return process
 
