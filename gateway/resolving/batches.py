@@ -41,7 +41,7 @@ _GIVEN_MAX: Final = 600  # characters of one that is no identifier, said again
 class _Missed(NamedTuple):
     """One that the cache does not have."""
 
-    index: int
+    place: int
     text: str
     named: Named
     question: Question
@@ -64,13 +64,17 @@ class Batches:
         lookups: finds out.
         suffixes: of the DNS names of identifiers.
         memory: octets of results that are ready.
+
+    Attributes:
+        under_way: how many are being resolved.
+        resolved: identifiers, since the start.
     """
 
     def __init__(self, lookups: Lookups, suffixes: Suffixes, bodies: Bodies, memory: int) -> None:
         self._lookups = lookups
         self._suffixes = suffixes
         self._bodies = bodies
-        self._under_way = 0
+        self.under_way = 0
         self.resolved = 0
         self.remembered: dict[str, Remembered[str]] = {
             form.media: Remembered(memory // 2) for form in (IN_JSON, IN_MSGPACK)
@@ -88,14 +92,14 @@ class Batches:
             raise Problem(Fault.MEDIA, detail)
         body = await self._bodies.read(request, BATCH_OCTETS)
         given = _read(body, media)
-        if self._under_way >= AT_ONCE:
+        if self.under_way >= AT_ONCE:
             raise unavailable(f"{AT_ONCE} batches are under way; ask again")
         accept = joined(request.scope["headers"], b"accept")
         form = IN_MSGPACK if prefers_msgpack(accept) else IN_JSON
         return StreamingResponse(self._results(given, form), media_type=form.media_of_many)
 
     async def _results(self, given: list[Any], form: Form) -> AsyncIterator[bytes]:
-        self._under_way += 1
+        self.under_way += 1
         waiting: deque[tuple[list[bytes], asyncio.Task[None] | None]] = deque()
         try:
             async with asyncio.timeout(BATCH_SECONDS):
@@ -111,7 +115,7 @@ class Batches:
                 while waiting:
                     yield await _whole(*waiting.popleft())
         finally:
-            self._under_way -= 1
+            self.under_way -= 1
             for _, task in waiting:
                 if task is not None:
                     task.cancel()
@@ -147,7 +151,7 @@ class Batches:
                 if made is not None and made.entry == entry:
                     parts[2 * index] = made.head + form.tail_of_many(made.until - now)
                 else:
-                    self._put(one, entry, parts, form, now)
+                    self._put(one, entry, parts, form, now, True)
         self.resolved += taken
         self._lookups.counts.hits += taken - len(missed)
         return parts, missed, taken
@@ -158,9 +162,9 @@ class Batches:
         now = int(time.time())
         for one, entry in zip(missed, found, strict=True):
             if entry is None:
-                parts[2 * one.index] = _refusal(one.text, unheard(one.named), form)
+                parts[2 * one.place] = _refusal(one.text, unheard(one.named), form)
             else:
-                self._put(one, entry, parts, form, now)
+                self._put(one, entry, parts, form, now, False)
 
     def _read(self, given: Any, index: int, parts: list[bytes], form: Form) -> _Missed | None:
         """What is asked for by one; None if it is no identifier, of which the result is there."""
@@ -173,12 +177,21 @@ class Batches:
             return None
         return _Missed(index, given, named, Question(named.name, CSID))
 
-    def _put(self, one: _Missed, entry: bytes, parts: list[bytes], form: Form, now: int) -> None:
-        """Put the result of one in its place."""
+    def _put(
+        self,
+        one: _Missed,
+        entry: bytes,
+        parts: list[bytes],
+        form: Form,
+        now: int,
+        is_kept: bool,
+    ) -> None:
+        """Put the result of one in its place; remember it if its entry is that of the cache."""
         try:
             meaning = meaning_of(one.named, entry, now, self._suffixes)
         except Problem as problem:
-            parts[2 * one.index] = _refusal(one.text, problem, form)
+            holds = max(entries.expires(entry) - now, 0)
+            parts[2 * one.place] = _refusal(one.text, problem, form, holds)
             return
         record = meaning.record
         said = {
@@ -192,11 +205,12 @@ class Batches:
         }
         until = entries.expires(entry)
         tail = form.tail_of_many
-        made = Made(
-            one.question.key, entry, until, form.head(said), tail, entries.slot_of(entry)
-        )
-        self.remembered[form.media].put(one.text, made)
-        parts[2 * one.index] = made.head + tail(max(until - now, 0))
+        head = form.head(said)
+        if is_kept:
+            slot = entries.slot_of(entry)
+            made = Made(one.question.key, entry, until, head, tail, slot)
+            self.remembered[form.media].put(one.text, made)
+        parts[2 * one.place] = head + tail(max(until - now, 0))
 
 
 async def _whole(parts: list[bytes], task: asyncio.Task[None] | None) -> bytes:
@@ -220,9 +234,8 @@ def _read(body: bytes, media: str) -> list[Any]:
     return given
 
 
-def _refusal(given: Any, problem: Problem, form: Form) -> bytes:
-    """What is said of one that is not resolved: the members of a problem, for as long as it holds."""
+def _refusal(given: Any, problem: Problem, form: Form, ttl: int = 0) -> bytes:
+    """What is said of one that is not resolved: the members of a problem, and how long it holds."""
     text = given[:_GIVEN_MAX] if type(given) is str else None
     said = {"given": text, "status": problem.http} | problem.body
-    ttl = int(problem.headers.get("Retry-After", 0))
     return form.head(said) + form.tail_of_many(ttl)

@@ -1,5 +1,5 @@
-"""HTTP/2 (RFC 9113) on the protocol of `h2`: what DNS over HTTPS is asked by. Bounded as HTTP/1.1 is
-in `gateway.http.connections`: in time, octets, and besides in streams and in those taken back.
+"""HTTP/2 (RFC 9113) on the protocol of `h2`: what DNS over HTTPS is asked by. Bounded as HTTP/1.1
+is in `gateway.http.connections`: in time, octets, and besides in streams and those taken back.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"  # RFC 9113 section 3.4
 STREAMS: Final = 100  # of one connection
 HEAD_OCTETS: Final = 16_384  # names, values and 32 for each field
 TAKEN_BACK: Final = 200  # streams that a peer may reset more than it lets be answered
-_SETTINGS: Final[dict[SettingCodes | int, int]] = {
+_SETTINGS: Final = {
     SettingCodes.MAX_CONCURRENT_STREAMS: STREAMS,
     SettingCodes.MAX_HEADER_LIST_SIZE: HEAD_OCTETS,
     SettingCodes.ENABLE_CONNECT_PROTOCOL: 0,

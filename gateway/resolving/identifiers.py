@@ -45,9 +45,7 @@ class Identifiers:
         memory: octets of answers that are ready.
     """
 
-    def __init__(
-        self, lookups: Lookups, suffixes: Suffixes, authority: str, memory: int
-    ) -> None:
+    def __init__(self, lookups: Lookups, suffixes: Suffixes, authority: str, memory: int) -> None:
         self._lookups = lookups
         self._suffixes = suffixes
         self._authority = authority
@@ -93,7 +91,8 @@ class Identifiers:
         question = Question(named.name, CSID)
         zone = asyncio.ensure_future(self._zone(named.name))
         try:
-            entry = await self._lookups.find(question)
+            kept = self._lookups.kept(question)
+            entry = await self._lookups.ask(question) if kept is None else kept
             if entry is None:
                 raise unheard(named)
             now = int(time.time())
@@ -117,7 +116,8 @@ class Identifiers:
             meaning.status,
             _headers(form, head, meaning),
         )
-        self._remember(request.scope, made)
+        if kept is not None:  # what was asked for just now has another place in the cache
+            self._remember(request.scope, made)
         ready = _ready(made, now, joined(headers, b"if-none-match").encode("latin-1"))
         response = Response(ready.body, ready.status)
         response.raw_headers = ready.headers

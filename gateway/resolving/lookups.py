@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 import time
 from collections import deque
@@ -17,11 +18,12 @@ from typing import Any, Final, NamedTuple
 from csid.names import key_of
 from resolver.cache import entry as entries
 from resolver.cache.sieve import ASKED
-from resolver.cache.source import key_of_question
-from resolver.cache.store import KEY_MAX, Readable
+from resolver.cache.source import KEY_MAX, key_of_question
+from resolver.cache.store import Readable
 from resolver.server.recursive.packets import (
     GIVE_UP_SECONDS,
     PACKET_OCTETS,
+    TAG_OCTETS,
     Asked,
     PacketError,
     asked,
@@ -93,7 +95,8 @@ class Lookups:
         self.marks = cache.marks
         self._pair = pair
         self._loop = loop
-        self._number = 0
+        # What an earlier process has asked may still be answered, so numbers begin anywhere.
+        self._number = int.from_bytes(os.urandom(TAG_OCTETS), "big")
         self._tags: dict[Question, bytes] = {}
         self._under_way: dict[bytes, _UnderWay] = {}  # by tags, in the order they were asked
         self._to_send: deque[Asked] = deque()
@@ -170,8 +173,8 @@ class Lookups:
                 self.counts.unanswered += 1
                 waiting.set_result(None)
                 return waiting
-            self._number += 1
-            tag = self._tags[question] = self._number.to_bytes(8, "big")
+            self._number = (self._number + 1) % 2 ** (8 * TAG_OCTETS)
+            tag = self._tags[question] = self._number.to_bytes(TAG_OCTETS, "big")
             due = self._loop.time() + GIVE_UP_SECONDS
             self._under_way[tag] = _UnderWay(question, due)
             self._put(Asked(tag, question.rrtype, question.name))

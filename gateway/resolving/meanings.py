@@ -168,5 +168,3 @@ def zone_of(name: bytes, entry: bytes, now: int) -> Mapping[str, Any] | None:
     except (CsidError, IndexError):
         return None
     return None
-
-

@@ -1,10 +1,10 @@
 """The process that answers over HTTP in a gateway: `python -m gateway.resolving.process --data DIR
---fd N --fd N --fd N --suffix NAME`.
+--pair-fd N --fd N --fd N`.
 
-Started by the supervisor of `csid gateway`, which asks over the first socket whether it answers; the
-second one leads to the process that asks others (`resolver.server.recursive.packets`), the third one
-listens. It reads the cache in the folder, and writes nothing but marks there of what was asked for,
-so it may be killed at any moment. On SIGTERM it answers what was asked, and ends.
+Started by the supervisor of `csid gateway`, which asks over the first socket whether it answers;
+the second one listens. Over the pair it asks the process that asks others. It reads the cache in
+the folder, and writes nothing but marks there of what was asked for, so it may be killed at any
+moment. On SIGTERM it answers what was asked, and ends.
 
 HTTP/1.1 and HTTP/2 (docs/decisions/0022).
 """
@@ -33,10 +33,13 @@ from gateway.http.connections import HEAD_SECONDS, Places, quiet
 from gateway.resolving.connections import Connection, context_of
 from gateway.resolving.lookups import Lookups
 from gateway.resolving.serving import Gateway, application_of
+from resolver.answer.edns import OptWriter
+from resolver.answer.process import Answerer
+from resolver.answer.source import Stages
 from resolver.cache.store import Readable
-from resolver.server import child_options
 from resolver.server.counters import open_inherited
 from resolver.server.notices import Repeated, tell
+from resolver.server.recursive import options as recursive
 from resolver.server.recursive.folder import cache_in, cookie_secret
 from resolver.server.sockets import BACKLOG
 
@@ -58,21 +61,20 @@ async def run(options: argparse.Namespace) -> None:
     if options.tls_cert is not None:
         tls = context_of(options.tls_cert, options.tls_key or options.tls_cert)
     with contextlib.ExitStack() as opened:
-        asker, pair, listener = (socket.socket(fileno=fd) for fd in options.fd)
+        asker, listener = (socket.socket(fileno=fd) for fd in options.fd)
         for sock in (asker, listener):
             sock.setblocking(False)
         loop = asyncio.get_running_loop()
         cache = Readable(cache_in(options.data))
         opened.callback(cache.close)
-        lookups = Lookups(cache, pair, loop)
+        lookups = Lookups(cache, socket.socket(fileno=options.pair_fd), loop)
         opened.callback(lookups.close)
         gateway = Gateway(
             lookups,
             suffixes=options.suffix or [scheme.load().dns_suffix],
             authority=options.handle_authority or scheme.load().handle_authority,
-            secret=cookie_secret(options.data),
-            nsid=options.nsid.encode(),
-            forwards=options.forwards,
+            answerer=_answerer(options),
+            served=recursive.served_keys(options),
             memory=options.memory_mib << 20,
         )
         application = application_of(gateway, open_inherited(options.counters_fd), complaints)
@@ -111,6 +113,13 @@ async def run(options: argparse.Namespace) -> None:
             await asyncio.wait(list(state.tasks), timeout=END_SECONDS)
 
 
+def _answerer(options: argparse.Namespace) -> Answerer:
+    """What makes DNS messages."""
+    opt = OptWriter(cookie_secret(options.data), options.nsid.encode())
+    stages = Stages(admit=recursive.access_of(options))
+    return Answerer(opt, stages, tell, recursive=True)
+
+
 def _tell_ready(fd: int | None) -> None:
     if fd is not None:
         os.write(fd, b"+")
@@ -127,10 +136,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM."""
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
-    parser = child_options.parser("gateway.resolving.process", __doc__)
+    parser = recursive.parser("gateway.resolving.process", __doc__)
+    parser.add_argument("--pair-fd", type=int, required=True, help="who asks others")
     parser.add_argument("--suffix", action="append", help="of the DNS names of identifiers")
     parser.add_argument("--handle-authority", help="of their Handles")
-    parser.add_argument("--forwards", action="store_true", help="other names are asked for, too")
     parser.add_argument("--tls-cert", type=Path, help="certificate with those of its issuers")
     parser.add_argument("--tls-key", type=Path, help="its private key")
     parser.add_argument("--per-address", type=int, default=64, help="connections of one address")

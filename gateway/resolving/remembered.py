@@ -1,7 +1,7 @@
-"""Answers that are made already, bounded in octets; those that nobody asks for any more are dropped.
+"""Answers that are made already, bounded in octets; those that nobody asks for any more go.
 
-Two generations: what is asked for is in the young one, or comes back to it from the old one, which
-is dropped whole when the young one has had half of the octets.
+Two generations: what is asked for is in the young one, or comes back to it from the old one,
+which is dropped when the young one has half of the octets.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from resolver.cache.sieve import ASKED
 def fill(
     given: Sequence[Any],
     known: dict[str, Made],
-    get: Callable[[bytes], "bytes | None"],
+    get: Callable[[bytes], bytes | None],
     marks: memoryview,
     now: int,
     tail: Callable[[int], bytes],
