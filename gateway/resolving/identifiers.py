@@ -18,7 +18,7 @@ from csid.protocol import CSID, SOA
 from csid.vocabulary import STATES
 from gateway.http.problems import Problem
 from gateway.resolving.app import Ready, Scope
-from gateway.resolving.calls import ZH, joined, language_of, prefers_msgpack
+from gateway.resolving.calls import JSON, ZH, encode, joined, language_of, prefers_msgpack
 from gateway.resolving.forms import IN_JSON, IN_MSGPACK, Form
 from gateway.resolving.lookups import Lookups, Question
 from gateway.resolving.meanings import Meaning, Named, Suffixes, meaning_of, zone_of
@@ -123,6 +123,18 @@ class Identifiers:
         response.raw_headers = ready.headers
         return response
 
+    async def explain(self, request: Request) -> Response:
+        """What each segment of an identifier means, whether or not it is assigned.
+
+        Raises:
+            Problem: it is none.
+        """
+        asked = request.query_params.get("lang")
+        language = language_of(joined(request.scope["headers"], b"accept-language"), asked)
+        named = named_by(self._suffixes, request.path_params["identifier"])
+        said = encode(explanation_of(named.identifier, language))
+        return Response(said, headers={"Vary": "Accept-Language"}, media_type=JSON)
+
     def _remember(self, scope: Scope, made: Made) -> None:
         found = [
             [value for known, value in scope["headers"] if known == name]
@@ -162,7 +174,7 @@ class Identifiers:
             "endpoints": [] if record is None else [one._asdict() for one in record.endpoints],
             "record": None,
             "authority": authority,
-            "explanation": _explanation(identifier, language),
+            "explanation": explanation_of(identifier, language),
             "language": language,
             "stale": meaning.stale,
         }
@@ -187,7 +199,8 @@ def unheard(named: Named) -> Problem:
 
 
 @lru_cache(4_096)
-def _explanation(identifier: Identifier, language: str) -> list[dict[str, str]]:
+def explanation_of(identifier: Identifier, language: str) -> list[dict[str, str]]:
+    """What each part of an identifier means, in a language."""
     return [
         {
             "segment": row.segment,

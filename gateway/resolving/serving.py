@@ -13,10 +13,12 @@ from gateway.resolving.app import DOCUMENT, Application
 from gateway.resolving.batches import Batches
 from gateway.resolving.calls import JSON, Bodies, Route, encode
 from gateway.resolving.dns_queries import DnsQueries
+from gateway.resolving.handles import Handles
 from gateway.resolving.health import Health, Sample
 from gateway.resolving.identifiers import Identifiers
 from gateway.resolving.lookups import Lookups
 from gateway.resolving.meanings import Suffixes
+from gateway.resolving.page.routes import routes as routes_of_page
 from resolver.answer.process import Answerer
 from resolver.server.counters import BATCHES, QUERIES, Counters
 from resolver.server.notices import Repeated
@@ -56,6 +58,7 @@ class Gateway:
         self.identifiers = Identifiers(lookups, self.suffixes, authority, single)
         self.batches = Batches(lookups, self.suffixes, self.bodies, memory - single)
         self.queries = DnsQueries(lookups, answerer, served, self.bodies)
+        self.handles = Handles(lookups, self.suffixes)
 
     def samples(self, counters: Counters) -> Iterator[Sample]:
         """The metrics of this process."""
@@ -82,6 +85,10 @@ def routes_of(gateway: Gateway, health: Health) -> list[Route]:
     one, many, dns = gateway.identifiers, gateway.batches, gateway.queries
     return [
         Route("GET", "/v1/identifiers/{identifier}", one.show, openapi.SHOW),
+        Route("GET", "/v1/identifiers/{identifier}/explanation", one.explain, openapi.EXPLAIN),
+        Route("GET", "/api/handles/{handle}", gateway.handles.show, openapi.HANDLE),
+        Route("GET", "/api/handles/", gateway.handles.show),  # of none, which is told as such
+        *routes_of_page(),
         Route("POST", "/v1/resolve", many.resolve, openapi.RESOLVE),
         Route("GET", "/dns-query", dns.get, openapi.DNS_GET),
         Route("POST", "/dns-query", dns.post, openapi.DNS_POST),
