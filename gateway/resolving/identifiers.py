@@ -28,10 +28,13 @@ from resolver.cache import entry as entries
 from resolver.server.recursive.packets import GIVE_UP_SECONDS
 
 PATH: Final = "/v1/identifiers/"
-ZONE_SECONDS: Final = 0.5  # that an answer waits for who says so
-_ZONE_AGAIN: Final = 5  # seconds, where that was not found out
+ZONE_SECONDS: Final = 0.25  # that an answer waits for who says so
+_SILENT_SECONDS: Final = 30.0  # in which it does not, where nobody has told that before
+_SILENT_MAX: Final = 10_000
+_ZONE_AGAIN: Final = 5  # seconds after which that is asked again
 _HEADER_MAX: Final = 500  # characters of those that answers are remembered by
 
+Zone = asyncio.Future[tuple[Any, int] | None]
 Key = tuple[str, bytes, bytes, bytes]  # path, query, Accept, Accept-Language
 
 
@@ -49,6 +52,7 @@ class Identifiers:
         self._lookups = lookups
         self._suffixes = suffixes
         self._authority = authority
+        self._silent: dict[bytes, float] = {}  # names whose zone nobody tells, until when
         self.remembered: Remembered[Key] = Remembered(memory)
 
     def at_once(self, scope: Scope) -> Ready | None:
@@ -97,8 +101,7 @@ class Identifiers:
                 raise unheard(named)
             now = int(time.time())
             meaning = meaning_of(named, entry, now, self._suffixes)
-            done, _ = await asyncio.wait([zone], timeout=ZONE_SECONDS)
-            found = zone.result() if done else None
+            found = await self._in_time(zone, named.name, meaning.stale)
         finally:
             zone.cancel()
         authority, until = found or (None, now + _ZONE_AGAIN)
@@ -135,11 +138,27 @@ class Identifiers:
             if len(path) + len(query) + len(accept) + len(languages) <= _HEADER_MAX:
                 self.remembered.put((path, query, accept, languages), made)
 
+    async def _in_time(self, zone: Zone, name: bytes, stale: bool) -> tuple[Any, int] | None:
+        """The zone, if it is found out soon: an answer that is there is not held up for it."""
+        above, now = _above(name), time.monotonic()
+        wait = 0.0 if stale or self._silent.get(above, 0.0) > now else ZONE_SECONDS
+        if not wait:
+            await asyncio.sleep(0)  # what the cache has, it has now
+        done, _ = await asyncio.wait([zone], timeout=wait)
+        found = zone.result() if done else None
+        if found is not None:
+            self._silent.pop(above, None)
+        else:
+            if len(self._silent) >= _SILENT_MAX:
+                self._silent.clear()
+            self._silent[above] = now + _SILENT_SECONDS
+        return found
+
     async def _zone(self, name: bytes) -> tuple[Any, int] | None:
         """The zone of an identifier, and until when that is known. Asked is the name above, which
         many have in common.
         """
-        above = name[1 + name[0] :]
+        above = _above(name)
         entry = await self._lookups.find(Question(above, SOA))
         if entry is None:
             return None
@@ -166,6 +185,10 @@ class Identifiers:
             "language": language,
             "stale": meaning.stale,
         }
+
+
+def _above(name: bytes) -> bytes:
+    return name[1 + name[0] :]
 
 
 def named_by(suffixes: Suffixes, text: str) -> Named:
