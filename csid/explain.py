@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from csid import capability, codes, scheme
 from csid.codes import NEVER, Division
@@ -57,24 +58,37 @@ def _remembered(name: str, text: str) -> list[Row]:
 
 
 def _explain(segment: Segment, text: str) -> list[Row]:
-    form = segment.form_of(text)
-    if form is None:
-        raise ValueError(f"{text} was not made by parse: {segment.name} is malformed")
+    which, parts = _split(segment, text)
+    form = segment.forms[which]
     zh = f"{segment.title.zh}（{form.title.zh}，{form.source}）"
     rows = [
         Row(segment.name, "", text, zh, f"{segment.title.en} ({form.title.en}, {form.source})")
     ]
-    for number, (part, offset, code) in enumerate(form.split(text)):
-        if part.name:
-            written = text[: offset + len(code)]
-            if part.name in _NEVER_AGAIN:
-                rows.append(_row(segment.name, part, code, written))
-            else:
-                which = segment.forms.index(form)
-                rows.append(_remembered_row(segment.name, which, number, code, written))
+    offset = 0
+    for number, (part, code) in enumerate(zip(form.parts, parts, strict=True)):
+        offset += len(code)
+        if part.name in _NEVER_AGAIN:
+            rows.append(_row(segment.name, part, code, text))
+        elif part.name:
+            rows.append(_remembered_row(segment.name, which, number, code, text[:offset]))
         if part.table == "divisions":
             rows += _history(segment.name, code)
     return rows
+
+
+def _split(segment: Segment, text: str) -> tuple[int, tuple[str, ...]]:
+    """In which form a segment is written, and its parts."""
+    for which in range(len(segment.forms)):
+        match = _pattern(segment.name, which).fullmatch(text)
+        if match is not None:
+            return which, match.groups()
+    raise ValueError(f"{text} was not made by parse: {segment.name} is malformed")
+
+
+@cache
+def _pattern(segment: str, form: int) -> re.Pattern[str]:
+    parts = scheme.load().segment(segment).forms[form].parts
+    return re.compile("".join(f"({part.pattern})" for part in parts))
 
 
 @lru_cache(_REMEMBERED)

@@ -159,7 +159,7 @@ class Identifiers:
         """An answer; `above` is the entry that tells the zone."""
         authority, until = None, now + _ZONE_AGAIN
         if above is not None:
-            authority = zone_of(_above(named.name).name, above, now)
+            authority = zone_of(_above(named.name).name, above)
             until = entries.expires(above)
         said = self._said(named, meaning, authority, language)
         if meaning.record is not None:
