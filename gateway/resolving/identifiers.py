@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final
+from urllib.parse import parse_qs
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,11 +14,11 @@ from starlette.responses import Response
 from csid import explain
 from csid.errors import IdentifierError
 from csid.identifier import Identifier
-from csid.protocol import CSID, SOA
+from csid.protocol import CSID, NOERROR, NXDOMAIN, SOA
 from csid.vocabulary import STATES
 from gateway.http.problems import Problem
 from gateway.resolving.app import Ready, Scope
-from gateway.resolving.calls import JSON, ZH, encode, joined, language_of, prefers_msgpack
+from gateway.resolving.calls import ZH, joined, language_of, prefers_msgpack
 from gateway.resolving.forms import IN_JSON, IN_MSGPACK, Form
 from gateway.resolving.lookups import Lookups, Question
 from gateway.resolving.meanings import Meaning, Named, Suffixes, meaning_of, zone_of
@@ -28,10 +28,13 @@ from resolver.cache import entry as entries
 from resolver.server.recursive.packets import GIVE_UP_SECONDS
 
 PATH: Final = "/v1/identifiers/"
-ZONE_SECONDS: Final = 0.5  # that an answer waits for who says so
-_ZONE_AGAIN: Final = 5  # seconds, where that was not found out
-_HEADER_MAX: Final = 500  # characters of those that answers are remembered by
+ZONE_SECONDS: Final = 0.25  # that an answer waits for who says so
+_SILENT_SECONDS: Final = 30.0  # in which it does not, where nobody has told that before
+_SILENT_MAX: Final = 10_000
+_ZONE_AGAIN: Final = 5  # seconds after which that is asked again
+_ASKED_MAX: Final = 500  # octets of what answers are remembered by
 
+Zone = asyncio.Future[bytes | None]
 Key = tuple[str, bytes, bytes, bytes]  # path, query, Accept, Accept-Language
 
 
@@ -49,32 +52,34 @@ class Identifiers:
         self._lookups = lookups
         self._suffixes = suffixes
         self._authority = authority
+        self._silent: dict[Question, float] = {}  # that nobody answers, until when
         self.remembered: Remembered[Key] = Remembered(memory)
 
     def at_once(self, scope: Scope) -> Ready | None:
-        """The answer to a call that was answered before, where the cache still has the same."""
+        """The answer to a call that the cache has all of; None to any other."""
         path: str = scope["path"]
         if scope["method"] != "GET" or not path.startswith(PATH):
             return None
         accept = languages = tag = b""
         for name, value in scope["headers"]:
             if name == b"accept":
-                accept = value
+                accept += b", " + value if accept else value
             elif name == b"accept-language":
-                languages = value
+                languages += b", " + value if languages else value
             elif name == b"if-none-match":
-                tag = value
-        made = self.remembered.get((path, scope["query_string"], accept, languages))
-        if made is None:
-            return None
+                tag += b", " + value if tag else value
         now = int(time.time())
-        if made.until <= now:
-            return None
-        with self._lookups.moment() as txn:
-            if txn.get(made.key) != made.entry:
-                return None
-        self._lookups.note(made.entry)
-        return _ready(made, now, tag)
+        asked = (path, scope["query_string"], accept, languages)
+        made = self.remembered.get(asked)
+        if made is not None and made.until > now:
+            with self._lookups.moment() as txn:
+                if txn.get(made.key) == made.entry:
+                    self._lookups.note(made.entry)
+                    return _ready(made, now, tag)
+        try:
+            return self._of_cache(asked, now, tag)
+        except Problem:
+            return None  # which is said where all others are
 
     async def show(self, request: Request) -> Response:
         """Answer a call.
@@ -83,31 +88,85 @@ class Identifiers:
             Problem: there is no such identifier, or nobody can say.
         """
         headers = request.scope["headers"]
-        accept = joined(headers, b"accept")
-        asked = request.query_params.get("lang")
-        language = language_of(joined(headers, b"accept-language"), asked)
-        form = IN_MSGPACK if prefers_msgpack(accept) else IN_JSON
+        fields = [joined(headers, name) for name in (b"accept", b"accept-language")]
         named = named_by(self._suffixes, request.path_params["identifier"])
-        question = Question(named.name, CSID)
-        zone = asyncio.ensure_future(self._zone(named.name))
+        language = language_of(fields[1], request.query_params.get("lang"))
+        form = IN_MSGPACK if prefers_msgpack(fields[0]) else IN_JSON
+        zone = asyncio.ensure_future(self._lookups.find(_above(named.name)))
         try:
-            kept = self._lookups.kept(question)
-            entry = await self._lookups.ask(question) if kept is None else kept
+            entry = await self._lookups.find(Question(named.name, CSID))
             if entry is None:
                 raise unheard(named)
             now = int(time.time())
             meaning = meaning_of(named, entry, now, self._suffixes)
-            done, _ = await asyncio.wait([zone], timeout=ZONE_SECONDS)
-            found = zone.result() if done else None
+            above = await self._in_time(zone, _above(named.name), meaning.stale)
         finally:
             zone.cancel()
-        authority, until = found or (None, now + _ZONE_AGAIN)
+        made = self._made(named, entry, meaning, above, form, language, now)
+        ready = _ready(made, now, joined(headers, b"if-none-match").encode("latin-1"))
+        response = Response(ready.body, ready.status)
+        response.raw_headers = ready.headers
+        return response
+
+    def _of_cache(self, asked: Key, now: int, tag: bytes) -> Ready | None:
+        """The answer to a call, if the cache has the record, and the zone where that is told."""
+        path, query, accept, languages = asked
+        lang = parse_qs(query.decode("latin-1")).get("lang") if query else None
+        named = named_by(self._suffixes, path[len(PATH) :])
+        question, over = Question(named.name, CSID), _above(named.name)
+        key, key_over = question.key, over.key
+        with self._lookups.moment() as txn:
+            entry, above = txn.get(key), txn.get(key_over)
+        if entry is None or entries.expires(entry) <= now:
+            return None
+        if above is not None and entries.expires(above) <= now:
+            above = None
+        if above is None and self._silent.get(over, 0.0) <= time.monotonic():
+            return None
+        language = language_of(languages.decode("latin-1"), lang[-1] if lang else None)
+        form = IN_MSGPACK if prefers_msgpack(accept.decode("latin-1")) else IN_JSON
+        meaning = meaning_of(named, entry, now, self._suffixes)
+        made = self._made(named, entry, meaning, above, form, language, now)
+        self._lookups.note(entry)
+        if len(path) + len(query) + len(accept) + len(languages) <= _ASKED_MAX:
+            self.remembered.put(asked, made)
+        return _ready(made, now, tag)
+
+    async def _in_time(self, zone: Zone, over: Question, stale: bool) -> bytes | None:
+        """The entry of the zone, if it is found soon: nothing that is there is held up for it."""
+        now = time.monotonic()
+        wait = 0.0 if stale or self._silent.get(over, 0.0) > now else ZONE_SECONDS
+        done, _ = await asyncio.wait([zone], timeout=wait)
+        found = zone.result() if done else None
+        if found is not None and entries.rcode_of(found) in (NOERROR, NXDOMAIN):
+            self._silent.pop(over, None)
+            return found
+        if len(self._silent) >= _SILENT_MAX:
+            self._silent.clear()
+        self._silent[over] = now + _SILENT_SECONDS
+        return None
+
+    def _made(
+        self,
+        named: Named,
+        entry: bytes,
+        meaning: Meaning,
+        above: bytes | None,
+        form: Form,
+        language: str,
+        now: int,
+    ) -> Made:
+        """An answer; `above` is the entry that tells the zone."""
+        authority, until = None, now + _ZONE_AGAIN
+        if above is not None:
+            authority = zone_of(_above(named.name).name, above)
+            until = entries.expires(above)
         said = self._said(named, meaning, authority, language)
         if meaning.record is not None:
             said["record"] = form.record(meaning.record)
         head = form.head(said)
-        made = Made(
-            question.key,
+        return Made(
+            Question(named.name, CSID).key,
             entry,
             min(until, entries.expires(entry)),
             head,
@@ -116,48 +175,6 @@ class Identifiers:
             meaning.status,
             _headers(form, head, meaning),
         )
-        if kept is not None:  # what was asked for just now has another place in the cache
-            self._remember(request.scope, made)
-        ready = _ready(made, now, joined(headers, b"if-none-match").encode("latin-1"))
-        response = Response(ready.body, ready.status)
-        response.raw_headers = ready.headers
-        return response
-
-    async def explain(self, request: Request) -> Response:
-        """What each segment of an identifier means, whether or not it is assigned.
-
-        Raises:
-            Problem: it is none.
-        """
-        asked = request.query_params.get("lang")
-        language = language_of(joined(request.scope["headers"], b"accept-language"), asked)
-        named = named_by(self._suffixes, request.path_params["identifier"])
-        said = encode(explanation_of(named.identifier, language))
-        return Response(said, headers={"Vary": "Accept-Language"}, media_type=JSON)
-
-    def _remember(self, scope: Scope, made: Made) -> None:
-        found = [
-            [value for known, value in scope["headers"] if known == name]
-            for name in (b"accept", b"accept-language")
-        ]
-        path, query = scope["path"], scope["query_string"]
-        # Fields that come many times are joined elsewhere; here the last one would count.
-        if all(len(one) < 2 for one in found) and scope["method"] == "GET":
-            accept, languages = (one[0] if one else b"" for one in found)
-            if len(path) + len(query) + len(accept) + len(languages) <= _HEADER_MAX:
-                self.remembered.put((path, query, accept, languages), made)
-
-    async def _zone(self, name: bytes) -> tuple[Any, int] | None:
-        """The zone of an identifier, and until when that is known. Asked is the name above, which
-        many have in common.
-        """
-        above = name[1 + name[0] :]
-        entry = await self._lookups.find(Question(above, SOA))
-        if entry is None:
-            return None
-        now = int(time.time())
-        found = zone_of(above, entry, now)
-        return None if found is None else (found, entries.expires(entry))
 
     def _said(
         self, named: Named, meaning: Meaning, authority: Any, language: str
@@ -180,6 +197,11 @@ class Identifiers:
         }
 
 
+def _above(name: bytes) -> Question:
+    """What tells the zone of an identifier: the name above, which many have in common."""
+    return Question(name[1 + name[0] :], SOA)
+
+
 def named_by(suffixes: Suffixes, text: str) -> Named:
     """The identifier that is written in any of its forms.
 
@@ -198,7 +220,6 @@ def unheard(named: Named) -> Problem:
     return unavailable(detail)
 
 
-@lru_cache(4_096)
 def explanation_of(identifier: Identifier, language: str) -> list[dict[str, str]]:
     """What each part of an identifier means, in a language."""
     return [

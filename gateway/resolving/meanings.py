@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from csid import names
@@ -22,6 +23,7 @@ from resolver.cache import entry as entries
 
 HERE: Final = Address("the authority", 0)
 _RETRY_MOST: Final = 30  # seconds
+_ZONES: Final = 1_024  # that are remembered
 
 
 class Named(NamedTuple):
@@ -156,10 +158,11 @@ def message_of(name: bytes, rrtype: int, entry: bytes, now: int) -> wire.Message
     return wire.read(b"".join((head, asked, *records)), asked)
 
 
-def zone_of(name: bytes, entry: bytes, now: int) -> Mapping[str, Any] | None:
+@lru_cache(_ZONES)
+def zone_of(name: bytes, entry: bytes) -> Mapping[str, Any] | None:
     """The zone that a name lies in, and its first server, as an entry of type SOA has them."""
     try:
-        message = message_of(name, SOA, entry, now)
+        message = message_of(name, SOA, entry, 0)
         for row in (*message.answers, *message.authorities):
             if row.type == SOA:
                 zone = names.to_text(wire.owner(message, row, name))

@@ -13,6 +13,7 @@ from gateway.resolving.app import DOCUMENT, Application
 from gateway.resolving.batches import Batches
 from gateway.resolving.calls import JSON, Bodies, Route, encode
 from gateway.resolving.dns_queries import DnsQueries
+from gateway.resolving.explanations import explaining
 from gateway.resolving.handles import Handles
 from gateway.resolving.health import Health, Sample
 from gateway.resolving.identifiers import Identifiers
@@ -85,7 +86,12 @@ def routes_of(gateway: Gateway, health: Health) -> list[Route]:
     one, many, dns = gateway.identifiers, gateway.batches, gateway.queries
     return [
         Route("GET", "/v1/identifiers/{identifier}", one.show, openapi.SHOW),
-        Route("GET", "/v1/identifiers/{identifier}/explanation", one.explain, openapi.EXPLAIN),
+        Route(
+            "GET",
+            "/v1/identifiers/{identifier}/explanation",
+            explaining(gateway.suffixes),
+            openapi.EXPLAIN,
+        ),
         Route("GET", "/api/handles/{handle}", gateway.handles.show, openapi.HANDLE),
         Route("GET", "/api/handles/", gateway.handles.show),  # of none, which is told as such
         *routes_of_page(),
