@@ -101,14 +101,14 @@ def test_who_has_asked_before_gets_it_from_the_cache_and_with_auth_from_the_auth
         return str(found["values"][0]["data"]["value"])
 
     assert url() == ENDPOINT
-    with Store.open(net.data) as store:
+    with Store.open(net.data, writable=True) as store:
         put_zone(store, zone(LATER))
     try:
         assert url() == ENDPOINT
         assert url(auth="true") == LATER
         assert url() == LATER
     finally:
-        with Store.open(net.data) as store:
+        with Store.open(net.data, writable=True) as store:
             put_zone(store, zone(ENDPOINT))
         assert url(auth="") == ENDPOINT
 
