@@ -51,8 +51,9 @@ class Handles:
             name = identifier.to_wire(self._suffix)
             entry = await self._lookups.find(Question(name, CSID, asked.is_authoritative))
             if entry is None:
-                waited = f"nobody has answered within {GIVE_UP_SECONDS:.0f} s"
-                raise UnreachableError(f"{identifier}: {waited}")
+                raise UnreachableError(
+                    f"{identifier}: nobody has answered within {GIVE_UP_SECONDS:.0f} s"
+                )
             said = interpret(message_of(name, CSID, entry, int(time.time())), name, HERE)
         except MessageError as error:
             return RefusedError(f"{asked.handle[:80]}: {error}")

@@ -15,12 +15,12 @@ export class Live {
     this.element = section("live", text("live"), make("div", {}));
     this.announce = announce;
     this.status = null;
-    this.since = 0; // when it was heard
+    this.ahead = 0; // milliseconds that the gateway's clock is ahead of this one
     this.word = "unknown";
     this.stopping = new AbortController();
     this.clock = setInterval(() => this.show(), SECOND);
     this.show();
-    this.begin(announce);
+    this.begin();
   }
 
   async begin() {
@@ -28,6 +28,9 @@ export class Live {
     try {
       const answer = await fetch(path, { signal: this.stopping.signal });
       if (!answer.ok) return; // there is no status here, so nothing to follow
+      // What holds is told by the gateway's clock; a second is cut off there, and counts as over.
+      const there = Date.parse(answer.headers.get("Date") ?? "");
+      if (!Number.isNaN(there)) this.ahead = there + SECOND - Date.now();
       this.hear(await answer.json());
     } catch {
       return; // stopped, or cut off: unknown
@@ -56,20 +59,16 @@ export class Live {
     const of = status.identifier;
     if (of !== undefined && of !== this.identifier) return;
     this.status = status;
-    this.since = performance.now();
     this.show();
   }
 
-  /** The seconds since it was taken, by the clock of who told it and the time passed here. */
-  age() {
-    return (this.status.age ?? 0) + (performance.now() - this.since) / SECOND;
+  now() {
+    return Date.now() + this.ahead;
   }
 
   holds() {
-    if (this.status === null || this.status.status === "unknown") return false;
-    const { taken, until } = this.status;
-    if (taken === undefined || until === undefined) return true;
-    return this.age() < (Date.parse(until) - Date.parse(taken)) / SECOND;
+    const { status, until } = this.status ?? {};
+    return status !== undefined && status !== "unknown" && this.now() < Date.parse(until);
   }
 
   show() {
@@ -85,10 +84,11 @@ export class Live {
         holds ? null : make("p", {}, text("unknownWhy")),
         pairs(
           [text("health"), holds && status.health ? word(status.health) : null],
-          [text("load"), holds && status.load !== undefined ? percent(status.load) : null],
+          [text("load"), holds && typeof status.load === "number" ? percent(status.load) : null],
           ...free.map(([kind, amount]) => [text("freeOf", { kind: word(kind) }), String(amount)]),
-          [text("age"), this.status?.age === undefined ? null : seconds(this.age())],
-          [text("source"), status.source ?? null],
+          [text("age"), status.taken ? seconds(this.now() - Date.parse(status.taken)) : null],
+          [text("source"), status.source || null],
+          [text("by"), status.by || null],
         ),
       ),
     );
@@ -106,6 +106,6 @@ function percent(share) {
   return `${Math.round(share * 100)} %`;
 }
 
-function seconds(n) {
-  return text("seconds", { n: Math.floor(n) });
+function seconds(milliseconds) {
+  return text("seconds", { n: Math.max(0, Math.floor(milliseconds / SECOND)) });
 }

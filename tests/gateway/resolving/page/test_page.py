@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -50,7 +51,7 @@ STEPS = [
         "ms": 12.7,
     },
 ]
-FREE = {
+FREE: dict[str, Any] = {
     "identifier": str(ACTIVE),
     "status": "free",
     "age": 1,
@@ -147,12 +148,19 @@ def shows(page: Page, name: str) -> None:
     expect(page.get_by_role("region", name=name)).to_be_visible(timeout=MILLISECONDS)
 
 
-def give(page: Page, path: str, answer: object, media: str = "application/json") -> None:
+def give(
+    page: Page,
+    path: str,
+    answer: object,
+    media: str = "application/json",
+    headers: dict[str, str] | None = None,
+) -> None:
     """Let the gateway have another answer to a call, in the form that is agreed."""
     body = answer if isinstance(answer, str) else json.dumps(answer)
 
     def fulfil(route: Route) -> None:
-        route.fulfill(status=200, content_type=media, body=body)
+        said = {"Content-Type": media, **(headers or {})}
+        route.fulfill(status=200, headers=said, body=body)
 
     page.route(re.compile(re.escape(path)), fulfil)
 
@@ -411,7 +419,7 @@ def test_there_is_no_picture_where_no_walk_is_told(page: Page) -> None:
 
 
 def test_a_status_is_shown_and_said_and_is_unknown_past_its_validity(page: Page) -> None:
-    page.clock.install()
+    page.clock.install(time=datetime.fromisoformat(FREE["taken"]))
     give(page, "/v1/status/stream", ": nothing yet\n\n", "text/event-stream")
     give(page, f"{ACTIVE}/status", FREE)
     page.goto(f"/?q={ACTIVE}")
@@ -428,7 +436,20 @@ def test_a_status_is_shown_and_said_and_is_unknown_past_its_validity(page: Page)
     expect(page.locator("#heard")).to_have_text("Live status: unknown")
 
 
+def test_a_status_holds_by_the_clock_of_the_gateway(page: Page) -> None:
+    page.clock.install(time=datetime(2026, 11, 26, 8, tzinfo=UTC))
+    there = {"Date": "Thu, 26 Nov 2026 10:00:20 GMT"}
+    give(page, "/v1/status/stream", ": nothing yet\n\n", "text/event-stream")
+    give(page, f"{ACTIVE}/status", FREE, headers=there)
+    page.goto(f"/?q={ACTIVE}")
+    live = page.get_by_role("region", name="Live status")
+    expect(live.locator(".word")).to_have_text("free")
+    page.clock.run_for(11_000)
+    expect(live.locator(".word")).to_have_text("unknown")
+
+
 def test_a_status_changes_as_it_is_told(page: Page) -> None:
+    page.clock.install(time=datetime.fromisoformat(FREE["taken"]))
     busy = {**FREE, "status": "busy", "load": 1, "free": {"chips": 0}}
     other = {**FREE, "identifier": str(ENDED), "status": "down"}
     events = "".join(f"event: status\ndata: {json.dumps(one)}\n\n" for one in (busy, other))
@@ -445,6 +466,7 @@ def test_a_status_changes_as_it_is_told(page: Page) -> None:
 def test_each_text_stands_out(browser: Browser, gateway: str, scheme: Any, text: str) -> None:
     with browser.new_context(color_scheme=scheme, base_url=gateway) as found:
         page = found.new_page()
+        page.clock.install(time=datetime.fromisoformat(FREE["taken"]))
         give(page, "/trace", STEPS)
         give(page, "/v1/status/stream", "", "text/event-stream")
         give(page, f"{ACTIVE}/status", FREE)
