@@ -6,8 +6,11 @@ import { text, word } from "./texts.js";
 
 const COLOURS = { free: "good", busy: "warn", down: "bad" };
 const SECOND = 1_000;
+const AGAIN = 5 * SECOND; // the TTL of a status
 
-/** Follows one status until it is stopped. */
+/** Follows one status until it is stopped, as long as the page is seen: of what is told to this
+ *  gateway each change, of what others were told by asking again.
+ */
 export class Live {
   /** What is said aloud when the word changes goes to `announce`. */
   constructor(identifier, announce) {
@@ -18,24 +21,31 @@ export class Live {
     this.ahead = 0; // milliseconds that the gateway's clock is ahead of this one
     this.word = "unknown";
     this.stopping = new AbortController();
+    const { signal } = this.stopping;
+    document.addEventListener("visibilitychange", () => this.follow(), { signal });
     this.clock = setInterval(() => this.show(), SECOND);
     this.show();
-    this.begin();
+    this.follow();
   }
 
-  async begin() {
-    const path = `/v1/identifiers/${written(this.identifier)}/status`;
-    try {
-      const answer = await fetch(path, { signal: this.stopping.signal });
-      if (!answer.ok) return; // there is no status here, so nothing to follow
-      // What holds is told by the gateway's clock; a second is cut off there, and counts as over.
-      const there = Date.parse(answer.headers.get("Date") ?? "");
-      if (!Number.isNaN(there)) this.ahead = there + SECOND - Date.now();
-      this.hear(await answer.json());
-    } catch {
-      return; // stopped, or cut off: unknown
-    }
-    if (this.stopping.signal.aborted) return;
+  stop() {
+    this.stopping.abort();
+    clearInterval(this.clock);
+    this.rest();
+  }
+
+  /** Hear nothing more; a browser has few connections for all pages that are open. */
+  rest() {
+    clearInterval(this.asking);
+    this.stream?.close();
+    this.stream = null;
+  }
+
+  async follow() {
+    this.rest();
+    if (document.hidden || !(await this.ask()) || document.hidden) return;
+    if (this.stopping.signal.aborted || this.stream !== null) return;
+    this.asking = setInterval(() => this.ask(), AGAIN);
     const where = `/v1/status/stream?prefix=${encodeURIComponent(this.identifier)}`;
     this.stream = new EventSource(where);
     const take = (event) => {
@@ -49,15 +59,26 @@ export class Live {
     this.stream.addEventListener("status", take);
   }
 
-  stop() {
-    this.stopping.abort();
-    clearInterval(this.clock);
-    this.stream?.close();
+  /** Ask for the status; whether there may be one. */
+  async ask() {
+    const path = `/v1/identifiers/${written(this.identifier)}/status`;
+    try {
+      const answer = await fetch(path, { cache: "no-store", signal: this.stopping.signal });
+      if (!answer.ok) return answer.status !== 404;
+      // What holds is told by the gateway's clock; a second is cut off there, and counts as over.
+      const there = Date.parse(answer.headers.get("Date") ?? "");
+      if (!Number.isNaN(there)) this.ahead = there + SECOND - Date.now();
+      this.hear(await answer.json());
+    } catch {
+      // Stopped, or cut off: it holds for as long as was said.
+    }
+    return true;
   }
 
   hear(status) {
-    const of = status.identifier;
-    if (of !== undefined && of !== this.identifier) return;
+    const of = status.identifier ?? this.identifier;
+    const isOlder = Date.parse(status.taken) < Date.parse(this.status?.taken);
+    if (of !== this.identifier || isOlder) return;
     this.status = status;
     this.show();
   }

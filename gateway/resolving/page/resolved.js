@@ -40,7 +40,7 @@ export function resolved(found, from, known) {
       "details",
       {},
       make("summary", {}, text("whole")),
-      make("pre", { tabindex: "0" }, JSON.stringify(found, null, WIDE)),
+      make("pre", { tabindex: "0", role: "group", "aria-label": text("whole") }, JSON.stringify(found, null, WIDE)),
     ),
   );
 }

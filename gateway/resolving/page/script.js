@@ -24,6 +24,7 @@ async function ask(wanted) {
   say(wanted === "" ? "" : text("asking"));
   part("heard").textContent = "";
   part("results").replaceChildren();
+  document.title = wanted === "" ? text("title") : `${wanted} – ${text("title")}`;
   if (wanted === "") return;
 
   const came = await got(`/v1/identifiers/${written(wanted)}`);
@@ -50,6 +51,7 @@ async function ask(wanted) {
 async function got(path) {
   try {
     const answer = await fetch(path, {
+      cache: "no-store", // of what a browser keeps, the TTL would be that of then
       headers: { Accept: "application/json", "Accept-Language": language },
     });
     const body = await answer.json().catch(() => null);

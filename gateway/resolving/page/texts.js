@@ -109,7 +109,6 @@ export function preferred() {
 export function speak(wanted, isChosen = false) {
   language = wanted;
   document.documentElement.lang = wanted === "zh" ? "zh-CN" : "en";
-  document.title = text("title");
   for (const one of document.querySelectorAll("[data-text]")) one.textContent = text(one.dataset.text);
   for (const one of document.querySelectorAll("[data-language]"))
     one.setAttribute("aria-pressed", String(one.dataset.language === wanted));
