@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -292,3 +293,34 @@ def test_over_tls(tmp_path: Path, net: Net) -> None:
                 text=True,
             )
             assert "status: NOERROR" in ran.stdout
+
+
+def test_what_is_known_can_be_looked_at_and_forgotten(net: Net) -> None:
+    words = ["--data", str(net.folder), "--json"]
+    ask(net.gateway, NAME)
+    ask(net.gateway, ABSENT.to_dns_name())
+    ask(net.gateway, "lasting.csid.internal.", "TXT")
+    shown = [json.loads(line) for line in run("cache", "show", *words).stdout.splitlines()]
+    assert {NAME, "lasting.csid.internal."} <= {one["name"] for one in shown}
+    assert all(0 < one["ttl"] <= 300 and one["good"] for one in shown)
+    stats = json.loads(run("cache", "stats", *words).stdout)
+    assert stats["running"]
+    assert stats["present"] + stats["absent"] == len(shown)
+    assert stats["octets"] == sum(one["octets"] for one in shown) <= stats["octets_max"]
+    assert stats["queries"] >= stats["missed"] == 3
+    assert stats["upstream"] >= 4
+
+    for what in (NAME, str(POOL), str(POOL).rpartition("/")[0]):
+        ask(net.gateway, NAME)
+        assert json.loads(run("cache", "flush", what, *words).stdout) == {"forgotten": 1}
+        names = [
+            json.loads(one)["name"] for one in run("cache", "show", *words).stdout.splitlines()
+        ]
+        assert NAME not in names
+        assert "lasting.csid.internal." in names
+    assert run("cache", "flush", *words).returncode == 2
+    ask(net.gateway, NAME)
+    net.gateway.stop()
+    left = len(run("cache", "show", *words).stdout.splitlines())
+    assert json.loads(run("cache", "flush", "--all", *words).stdout) == {"forgotten": left}
+    assert json.loads(run("cache", "stats", *words).stdout)["octets"] == 0
