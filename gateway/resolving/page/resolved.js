@@ -69,16 +69,21 @@ export function meant(rows) {
 }
 
 function meaning(row) {
-  // Of a part: its title, a colon, and what it means.
-  const at = row.part ? row.text.search(/[：:]/) : -1;
-  const [name, what] =
-    at < 0 ? [row.text, ""] : [row.text.slice(0, at), row.text.slice(at + 1).trim()];
+  const code = make("code", {}, row.code);
+  if (row.part === "")
+    return make(
+      "tr",
+      { class: "whole" },
+      make("th", { scope: "row" }, row.text),
+      make("td", { colspan: "2" }, code),
+    );
+  const at = row.text.search(/[：:]/); // between the title of a part and what it means
   return make(
     "tr",
-    { class: row.part ? "part" : "whole" },
-    make("th", { scope: "row" }, name),
-    make("td", {}, make("code", {}, row.code)),
-    make("td", {}, what),
+    { class: "part" },
+    make("th", { scope: "row" }, row.text.slice(0, at)),
+    make("td", {}, code),
+    make("td", {}, row.text.slice(at + 1).trim()),
   );
 }
 
