@@ -13,7 +13,7 @@ from gateway.configuration.load import load
 from gateway.configuration.sections import Configuration, Gateway, workers_here
 from gateway.language import shown
 from resolver.client.blocking import addresses_of
-from resolver.recursion.cuts import Cut
+from resolver.recursion.cuts import Cut, top
 from resolver.server import notices
 from resolver.server.credentials import Credentials, CredentialsError
 from resolver.server.kinds import TCP_SERVER, UDP_WORKER, Kind, Settings
@@ -124,12 +124,12 @@ def _tops(configuration: Configuration) -> list[Cut]:
     suffix = names.from_text(said.suffix or scheme.load().dns_suffix)
     found: dict[bytes, Cut] = {}
     if said.root:
-        found[suffix.lower()] = options.top(suffix, addresses_of(said.root), False)
+        found[suffix.lower()] = top(suffix, addresses_of(said.root))
     for one in configuration.upstream:
         name = names.from_text(one.name).lower()
         if name in found:
             raise GatewayError(f"[[upstream]] {one.name}: said twice, or the suffix itself")
-        found[name] = options.top(name, addresses_of(one.servers), one.forward)
+        found[name] = top(name, addresses_of(one.servers), one.forward)
     if not found:
         raise GatewayError(
             "where does resolution begin? Give --root HOST:PORT, or write root under [gateway] in "
