@@ -106,6 +106,17 @@ EXPLAIN: Final = _operation(
     },
     parameters=SHOW["parameters"][:3],
 )
+TRACE: Final = _operation(
+    "traceIdentifier",
+    "逐级解析",
+    "the walk from the root, step by step, as it goes now",
+    {
+        "200": _answer("each step, as far as it comes", _content(_ref("Trace"), JSON)),
+        "400": _problem("it is no identifier: the segment, the position and the reason"),
+        "429": _problem("too many walks are under way", Retry_After=_RETRY),
+    },
+    parameters=SHOW["parameters"][:3],
+)
 _HANDLE: Final = _content(_ref("Handle"), JSON)
 HANDLE: Final = _operation(
     "showHandle",
@@ -233,12 +244,24 @@ def _schemas() -> Schema:
     )
     record = {"anyOf": [_ref("Record"), {"type": "null"}]}
     row = _said(segment=_STRING, part=_STRING, code=_STRING, text=_STRING)
+    step = _said(
+        zone=_STRING,
+        server=_STRING,
+        server_name=_MAYBE_STRING,
+        name=_STRING,
+        type=_STRING,
+        depth=_NUMBER,
+        milliseconds={"type": "number"},
+        outcome=_STRING,
+        said=_STRING,
+    )
     authority = _said(zone=_STRING, server=_STRING)
     return {
         "Problem": problem,
         "Record": _file("record-v1.json"),
         "Handle": _file("handle-v1.json"),
         "Explanation": {"type": "array", "items": row},
+        "Trace": {"type": "array", "items": step},
         "Endpoint": endpoint,
         "Authority": authority,
         "Resolution": _said(

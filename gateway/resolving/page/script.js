@@ -30,20 +30,20 @@ async function ask(wanted) {
   const came = await got(`/v1/identifiers/${written(wanted)}`);
   const known = await fields;
   if (isOld()) return;
-  if (!came.isFound) {
+  if (came.isFound) {
+    const { identifier, state_text: state, alias_of: other, explanation } = came.body;
+    say(text("done", { identifier, state: state ?? text("noRecord") }));
+    live = new Live(identifier, (what) => (part("heard").textContent = what));
+    const from = came.isMoved ? wanted : other === null ? null : identifier;
+    part("results").append(resolved(came.body, from, known), live.element, meant(explanation));
+  } else {
     fault(reason(came));
     if (came.status === 400) return;
     const rows = await got(`/v1/identifiers/${written(wanted)}/explanation`);
-    if (rows.isFound && !isOld()) part("results").append(meant(rows.body));
-    return;
+    if (isOld()) return;
+    if (rows.isFound) part("results").append(meant(rows.body));
   }
-  const { identifier, state_text: state, alias_of: other, explanation } = came.body;
-  say(text("done", { identifier, state: state ?? text("noRecord") }));
-  live = new Live(identifier, (what) => (part("heard").textContent = what));
-  const from = came.isMoved ? wanted : other === null ? null : identifier;
-  part("results").append(resolved(came.body, from, known), live.element, meant(explanation));
-
-  const walk = await got(`/v1/identifiers/${written(identifier)}/trace`);
+  const walk = await got(`/v1/identifiers/${written(wanted)}/trace`);
   if (!isOld() && walk.isFound && walk.body.length) part("results").append(walked(walk.body));
 }
 

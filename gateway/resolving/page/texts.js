@@ -67,9 +67,16 @@ const TEXTS = {
   gateway: ["本网关", "this gateway"],
   root: ["根", "root"],
   step: [
-    "向 {server}（{zone}）查询 {asked}：{answer}，{ms} 毫秒",
-    "asked {server} ({zone}) for {asked}: {answer}, {ms} ms",
+    "向 {server}（{zone}）查询 {asked}：{said}，{ms} 毫秒",
+    "asked {server} ({zone}) for {asked}: {said}, {ms} ms",
   ],
+  referral: ["转介", "referral"],
+  answer: ["应答", "answer"],
+  alias: ["别名", "alias"],
+  lame: ["无效委派", "lame"],
+  "no data": ["无此记录", "no such record"],
+  NXDOMAIN: ["名称不存在", "no such name"],
+  "no answer": ["无应答", "no answer"],
 };
 
 const CHOSEN = "csid-language";

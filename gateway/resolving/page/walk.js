@@ -1,7 +1,7 @@
 // The path from the root, as a list and as a picture: who was asked what, and what was said.
 
 import { draw, make, section } from "./elements.js";
-import { text } from "./texts.js";
+import { text, word } from "./texts.js";
 
 const WIDTH = 640;
 const GATEWAY = 90; // where its line stands
@@ -9,20 +9,30 @@ const SERVER = 440; // where the boxes of servers begin
 const ROW = 76; // of a step
 const TOP = 40;
 const LETTERS = 34; // of a text in the picture; the list has all of it
+const IN_VAIN = ["lame", "no answer"];
 
-/** The section of a walk. Each step: server, zone, asked, answer, ms. */
+/** The section of a walk, whose steps are those of `csid resolve --trace --json`. */
 export function walked(steps) {
+  // Of the way to the name itself; addresses of name servers are looked up beside it.
+  const main = steps.filter((one) => one.depth === 0);
   return section(
     "path",
     text("path"),
-    make("div", { class: "wide" }, picture(steps)),
+    make("div", { class: "wide" }, picture(main)),
     make("h3", {}, text("pathText")),
-    make("ol", {}, ...steps.map((one) => make("li", {}, said(one)))),
+    make("ol", {}, ...steps.map((one) => make("li", {}, told(one)))),
   );
 }
 
-function said(step) {
-  return text("step", { ...step, zone: zoneOf(step), ms: rounded(step.ms) });
+function told(step) {
+  const name = step.server_name === null ? "" : `${step.server_name} `;
+  return text("step", {
+    server: `${name}${step.server}`,
+    zone: zoneOf(step),
+    asked: asked(step),
+    said: step.said === step.outcome ? word(step.outcome) : step.said,
+    ms: rounded(step.milliseconds),
+  });
 }
 
 function picture(steps) {
@@ -47,17 +57,17 @@ function drawn(step, top) {
   const middle = (GATEWAY + SERVER) / 2;
   return draw(
     "g",
-    {},
+    IN_VAIN.includes(step.outcome) ? { class: "vain" } : {},
     draw("rect", { x: SERVER, y: top + 4, width: WIDTH - SERVER - 4, height: 56, rx: 5 }),
     draw("text", { x: SERVER + 10, y: top + 27 }, short(zoneOf(step), 22)),
     draw("text", { x: SERVER + 10, y: top + 47, class: "faint" }, short(step.server, 24)),
     arrow(GATEWAY, SERVER, there),
-    draw("text", { x: middle, y: there - 5, "text-anchor": "middle" }, short(step.asked)),
+    draw("text", { x: middle, y: there - 5, "text-anchor": "middle" }, short(asked(step))),
     arrow(SERVER, GATEWAY, back),
     draw(
       "text",
       { x: middle, y: back + 15, "text-anchor": "middle", class: "faint" },
-      `${short(step.answer, 26)} · ${rounded(step.ms)} ms`,
+      `${word(step.outcome)} · ${rounded(step.milliseconds)} ms`,
     ),
   );
 }
@@ -72,8 +82,12 @@ function arrow(from, to, y) {
   );
 }
 
+function asked(step) {
+  return `${step.name} ${step.type}`;
+}
+
 function zoneOf(step) {
-  return step.zone === "." || step.zone === "" ? text("root") : step.zone;
+  return step.zone === "." ? text("root") : step.zone;
 }
 
 function rounded(ms) {

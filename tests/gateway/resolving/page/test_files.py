@@ -10,15 +10,18 @@ import pytest
 
 from csid.vocabulary import FIELDS
 from gateway.resolving.page import files, is_held
+from resolver.recursion.reading import ALIAS, ANSWER, LAME, NO_DATA, NO_NAME, REFERRAL
+from resolver.recursion.steps import SILENT
 
 FILES = files()
 TEXT = {path: file.octets.decode() for path, file in FILES.items()}
-_ENTRY = re.compile(r'^  (\w+): \[\s*"([^"]+)",\s*"([^"]+)",?\s*\],$', re.MULTILINE)
+_ENTRY = re.compile(r'^  "?([\w ]+)"?: \[\s*"([^"]+)",\s*"([^"]+)",?\s*\],$', re.MULTILINE)
 TEXTS = {key: (zh, en) for key, zh, en in _ENTRY.findall(TEXT["/page/texts.js"])}
 CHINESE = re.compile("[\u3001-\u303f\u4e00-\u9fff\uff00-\uffef]")
 SAME_IN_BOTH = {"handle"}
-# Words of programs, shown in the language of who reads: of health, and kinds of capacity.
+# Words of programs, shown in the language of who reads: of health, kinds of capacity, of a step.
 OF_PROGRAMS = {"ok", "degraded", "failed", "maintenance", "chips", "vcpu", "memory_gib"}
+OF_PROGRAMS |= {ANSWER, ALIAS, NO_NAME, NO_DATA, REFERRAL, LAME, SILENT}
 
 
 class Links(HTMLParser):
@@ -91,7 +94,7 @@ def test_fields_are_called_what_the_program_calls_them() -> None:
 
 
 def test_each_text_is_in_both_languages() -> None:
-    entries = len(re.findall(r"^  \w+: \[", TEXT["/page/texts.js"], re.MULTILINE))
+    entries = len(re.findall(r'^  "?[\w ]+"?: \[', TEXT["/page/texts.js"], re.MULTILINE))
     assert len(TEXTS) == entries
     for key, (zh, en) in TEXTS.items():
         assert key in SAME_IN_BOTH or CHINESE.search(zh), key
@@ -105,4 +108,4 @@ def test_each_text_that_is_asked_for_is_there_and_asked_for() -> None:
     asked |= set(re.findall(r'data-text="(\w+)"', every))
     assert asked <= TEXTS.keys()
     unused = {key for key in TEXTS if not re.search(rf'"{key}"|\b{key}\b', every)}
-    assert unused <= OF_PROGRAMS
+    assert unused <= OF_PROGRAMS <= TEXTS.keys()
