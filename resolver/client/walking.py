@@ -75,11 +75,23 @@ def walk(
         suffix: of the deployment.
         port: of servers that are found by referral; None is that of the root.
     """
-    steps = Steps()
     try:
         wire_name = names.from_text(name).lower()
         cut = top(names.from_text(suffix), addresses_of(roots), port=port)
-        entry, why = _drive(wire_name, cut, steps, over_tcp)
+    except CsidError as error:
+        return Walked([], None, error)
+    return walk_from(cut, wire_name, over_tcp)
+
+
+def walk_from(
+    cut: Cut, name: bytes, over_tcp: bool = False, seconds: float = WALK_SECONDS
+) -> Walked:
+    """Walk from a zone whose servers are known to the CSID record at a name below it (wire form,
+    lower case).
+    """
+    steps = Steps()
+    try:
+        entry, why = _drive(name, cut, steps, over_tcp, seconds)
         if entries.rcode_of(entry) not in (NOERROR, NXDOMAIN):
             raise ResolutionError(why)
         last = next(one for one in reversed(steps.taken) if not one.depth)
@@ -91,19 +103,21 @@ def walk(
     return Walked(steps.taken, found, None)
 
 
-def _drive(name: bytes, cut: Cut, steps: Steps, over_tcp: bool) -> tuple[bytes, str]:
+def _drive(
+    name: bytes, cut: Cut, steps: Steps, over_tcp: bool, seconds: float
+) -> tuple[bytes, str]:
     """The answer as a cache would keep it, and if there is none, why."""
     table, session = begin(
         [cut], os.urandom, _nothing, minimises=False, note=steps.note, over_tcp=over_tcp
     )
     sockets = Sockets(session)
-    end = time.monotonic() + WALK_SECONDS
+    end = time.monotonic() + seconds
     try:
         table.ask(name, CSID, name, time.monotonic(), int(time.time()))
         while not table.answered:
             now = time.monotonic()
             if now > end:
-                raise ResolutionError(f"no end of the walk within {WALK_SECONDS:.0f} s")
+                raise ResolutionError(f"no end of the walk within {seconds:.0f} s")
             sockets.send(now)
             if not session.finished:
                 due = table.deadline()

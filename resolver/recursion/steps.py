@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import dns.edns
 import dns.exception
 import dns.message
+import dns.rdatatype
 
 from csid.address import Address
 from csid.client.session import Question as Asked
@@ -50,6 +51,25 @@ class Step(NamedTuple):
     data: tuple[bytes, ...] = ()
     over_tcp: bool = False
     octets: int = 0
+
+    @property
+    def type_text(self) -> str:
+        """The type by its name."""
+        return dns.rdatatype.to_text(dns.rdatatype.RdataType.make(self.rrtype))
+
+    def json(self) -> dict[str, object]:
+        """It for programs, with names as text."""
+        return {
+            "zone": to_text(self.zone),
+            "server": str(self.server),
+            "server_name": to_text(self.host) if self.host else None,
+            "name": to_text(self.name),
+            "type": self.type_text,
+            "depth": self.depth,
+            "milliseconds": round(self.seconds * 1000, 3),
+            "outcome": self.outcome,
+            "said": self.said,
+        }
 
 
 class Steps:
