@@ -14,7 +14,7 @@ from gateway.cli import output, supervising
 from gateway.cli.commands import resolve
 from resolver.client.settings import DEFAULT_PORT
 from resolver.client.walking import Found, walk
-from resolver.recursion.steps import Step
+from resolver.recursion.steps import Step, json_of, server_name, type_of
 
 _TRACE_HEADS: Final = ("步骤 Step", "服务器 Server", "毫秒 ms", "问 Asked", "答 Said")
 
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     if answer is not None and answer.record is not None and answer.record.state == "suspended":
         held = supervising.held_by(answer, arguments.suffix, arguments.tcp, roots[0])
     if arguments.json:
-        trace = {"trace": [step.json() for step in walked.steps]} if arguments.trace else {}
+        trace = {"trace": list(map(json_of, walked.steps))} if arguments.trace else {}
         if answer is None:
             value: dict[str, Any] = {
                 "identifier": str(identifier),
@@ -48,8 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
             }
         else:
             assert walked.found is not None
-            host = walked.found.step.host
-            by_name = {"server_name": to_text(host) if host else None}
+            by_name = {"server_name": server_name(walked.found.step)}
             value = resolve.json_of(answer, arguments.suffix, held) | by_name
         output.print_json(value | trace)
     elif arguments.trace:
@@ -84,7 +83,7 @@ def _step_row(numbered: tuple[int, Step]) -> tuple[str, ...]:
         f"{'  ' * step.depth}{number}",
         _server(step),
         f"{step.seconds * 1000:.1f}",
-        f"{to_text(step.name)} {step.type_text}",
+        f"{to_text(step.name)} {type_of(step)}",
         step.said,
     )
 

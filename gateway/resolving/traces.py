@@ -1,63 +1,79 @@
-"""`GET /v1/identifiers/{identifier}/trace`: the way to an identifier from the root, walked anew."""
+"""`GET /v1/identifiers/{identifier}/trace`: the walk from the root, step by step, as it goes now.
+
+Nothing of it comes from the cache or goes into it, and each walk asks servers anew: so there are
+few at a time and in a second, and those who ask for the same one meanwhile share it.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.http.problems import Problem
-from gateway.resolving.calls import JSON, encode
+from gateway.http.limits import Limits
+from gateway.language import speaker_of
+from gateway.resolving.calls import JSON, ZH, encode, joined, language_of
 from gateway.resolving.identifiers import named_by
 from gateway.resolving.meanings import Suffixes
-from gateway.resolving.problems import Fault, unavailable
-from resolver.client.walking import walk_from
-from resolver.recursion.cuts import Cut, Cuts
+from resolver.client.walking import steps_to
+from resolver.recursion.cuts import Cut
+from resolver.recursion.steps import Step, json_of
 
-AT_ONCE: Final = 2  # walks; each is a thread that asks servers, and remembers nothing
-WAITING_MAX: Final = 16  # calls that wait for that
-SECONDS: Final = 10.0  # of a walk
+WALK_SECONDS: Final = 6.0  # from when on nothing more is asked
+AT_ONCE: Final = 4
+PER_SECOND: Final = 20.0
+_BURST: Final = 40.0
+_ALL: Final = "all"  # who asks
 
 
 class Traces:
-    """Walks, and shows the steps.
+    """Walks from the root.
 
     Args:
         suffixes: of the DNS names of identifiers.
-        tops: the zones whose servers are configured.
+        tops: zones whose servers are configured.
     """
 
     def __init__(self, suffixes: Suffixes, tops: Sequence[Cut]) -> None:
         self._suffixes = suffixes
-        self._cuts = Cuts(tops)
-        self._turns = asyncio.Semaphore(AT_ONCE)
-        self._waiting = 0
+        self._tops = tops
+        self._threads = ThreadPoolExecutor(AT_ONCE, "walk")
+        self._limits = Limits(PER_SECOND, _BURST, AT_ONCE, time.monotonic)
+        self._under_way: dict[bytes, asyncio.Task[list[Step]]] = {}
 
     async def show(self, request: Request) -> Response:
-        """The steps, and why the walk leads nowhere, if it does.
+        """Answer a call.
 
         Raises:
-            Problem: what is given is no identifier, or too many want to see a walk.
+            Problem: what is given is no identifier, or others are walked to.
         """
+        asked = request.query_params.get("lang")
+        language = language_of(joined(request.scope["headers"], b"accept-language"), asked)
         named = named_by(self._suffixes, request.path_params["identifier"])
-        cut = self._cuts.deepest(named.name, 0.0)
-        if cut is None:
-            raise Problem(Fault.NOT_ASSIGNED, f"{named.identifier}: nobody is asked for such names")
-        if self._waiting >= WAITING_MAX:
-            raise unavailable("too many walks are under way")
-        self._waiting += 1
-        try:
-            async with self._turns:
-                walked = await asyncio.to_thread(walk_from, cut, named.name, seconds=SECONDS)
-        finally:
-            self._waiting -= 1
-        said = {
-            "identifier": str(named.identifier),
-            "steps": [step.json() for step in walked.steps],
-            "error": None if walked.error is None else str(walked.error),
-        }
-        headers = {"Cache-Control": "no-store"}
+        task = self._under_way.get(named.name)
+        if task is None:
+            self._limits.take(_ALL)
+            self._limits.enter(_ALL)
+            task = asyncio.ensure_future(self._walk(named.name))
+            self._under_way[named.name] = task
+        # Who goes away takes the walk from nobody else.
+        said = [json_of(one) for one in await asyncio.shield(task)]
+        if language == ZH:
+            say = speaker_of(ZH).say
+            said = [{**one, "said": say(str(one["said"]))} for one in said]
+        headers = {"Cache-Control": "no-store", "Vary": "Accept-Language"}
         return Response(encode(said), headers=headers, media_type=JSON)
+
+    async def _walk(self, name: bytes) -> list[Step]:
+        loop = asyncio.get_running_loop()
+        try:
+            args = name, self._tops, WALK_SECONDS
+            return await loop.run_in_executor(self._threads, steps_to, *args)
+        finally:
+            del self._under_way[name]
+            self._limits.leave(_ALL)

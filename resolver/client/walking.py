@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Sequence
@@ -75,23 +76,11 @@ def walk(
         suffix: of the deployment.
         port: of servers that are found by referral; None is that of the root.
     """
+    steps = Steps()
     try:
         wire_name = names.from_text(name).lower()
         cut = top(names.from_text(suffix), addresses_of(roots), port=port)
-    except CsidError as error:
-        return Walked([], None, error)
-    return walk_from(cut, wire_name, over_tcp)
-
-
-def walk_from(
-    cut: Cut, name: bytes, over_tcp: bool = False, seconds: float = WALK_SECONDS
-) -> Walked:
-    """Walk from a zone whose servers are known to the CSID record at a name below it (wire form,
-    lower case).
-    """
-    steps = Steps()
-    try:
-        entry, why = _drive(name, cut, steps, over_tcp, seconds)
+        entry, why = _drive(wire_name, [cut], steps, WALK_SECONDS, over_tcp)
         if entries.rcode_of(entry) not in (NOERROR, NXDOMAIN):
             raise ResolutionError(why)
         last = next(one for one in reversed(steps.taken) if not one.depth)
@@ -103,12 +92,26 @@ def walk_from(
     return Walked(steps.taken, found, None)
 
 
+def steps_to(name: bytes, tops: Sequence[Cut], seconds: float) -> list[Step]:
+    """The steps of such a walk alone, as far as it comes.
+
+    Args:
+        name: wire form, lower case.
+        tops: zones whose servers are configured.
+        seconds: from when on nothing more is asked.
+    """
+    steps = Steps()
+    with contextlib.suppress(CsidError):
+        _drive(name, tops, steps, seconds, False)
+    return steps.taken
+
+
 def _drive(
-    name: bytes, cut: Cut, steps: Steps, over_tcp: bool, seconds: float
+    name: bytes, tops: Sequence[Cut], steps: Steps, seconds: float, over_tcp: bool
 ) -> tuple[bytes, str]:
     """The answer as a cache would keep it, and if there is none, why."""
     table, session = begin(
-        [cut], os.urandom, _nothing, minimises=False, note=steps.note, over_tcp=over_tcp
+        tops, os.urandom, _nothing, minimises=False, note=steps.note, over_tcp=over_tcp
     )
     sockets = Sockets(session)
     end = time.monotonic() + seconds

@@ -52,25 +52,6 @@ class Step(NamedTuple):
     over_tcp: bool = False
     octets: int = 0
 
-    @property
-    def type_text(self) -> str:
-        """The type by its name."""
-        return dns.rdatatype.to_text(dns.rdatatype.RdataType.make(self.rrtype))
-
-    def json(self) -> dict[str, object]:
-        """It for programs, with names as text."""
-        return {
-            "zone": to_text(self.zone),
-            "server": str(self.server),
-            "server_name": to_text(self.host) if self.host else None,
-            "name": to_text(self.name),
-            "type": self.type_text,
-            "depth": self.depth,
-            "milliseconds": round(self.seconds * 1000, 3),
-            "outcome": self.outcome,
-            "said": self.said,
-        }
-
 
 class Steps:
     """Notes the steps of a table (`resolver.recursion.table.Table`, its `note`).
@@ -139,6 +120,31 @@ class Steps:
             self.taken.append(
                 Step(zone, one.address, host, name, rrtype, depth, seconds, SILENT, why)
             )
+
+
+def json_of(step: Step) -> dict[str, object]:
+    """A step for programs; times in milliseconds."""
+    return {
+        "zone": to_text(step.zone),
+        "server": str(step.server),
+        "server_name": server_name(step),
+        "name": to_text(step.name),
+        "type": type_of(step),
+        "depth": step.depth,
+        "milliseconds": round(step.seconds * 1000, 3),
+        "outcome": step.outcome,
+        "said": step.said,
+    }
+
+
+def server_name(step: Step) -> str | None:
+    """The name of its server; None where it is configured."""
+    return to_text(step.host) if step.host else None
+
+
+def type_of(step: Step) -> str:
+    """The type that was asked for, as text."""
+    return dns.rdatatype.to_text(dns.rdatatype.RdataType.make(step.rrtype))
 
 
 def words(said: Said, message: Message, name: bytes, zone: bytes) -> str:
