@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from csid.vocabulary import STATES
 from gateway.http.problems import MEDIA_TYPE
+from gateway.http.record_schema import record_schema
 from gateway.resolving.calls import JSON, MSGPACK, NDJSON, Route
 
 Schema = dict[str, Any]
@@ -258,7 +259,7 @@ def _schemas() -> Schema:
     authority = _said(zone=_STRING, server=_STRING)
     return {
         "Problem": problem,
-        "Record": _file("record-v1.json"),
+        "Record": record_schema(),
         "Handle": _file("handle-v1.json"),
         "Explanation": {"type": "array", "items": row},
         "Trace": {"type": "array", "items": step},
