@@ -12,6 +12,9 @@ from tests.support.gateways import gateway_http
 from tests.support.pages import MILLISECONDS, ZONE
 from tests.support.servers import make_data, serving
 
+# As root there is no sandbox; a container may have little shared memory.
+ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage"]
+
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -32,7 +35,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip("no chromium on this machine")
     expect.set_options(timeout=MILLISECONDS)
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        found = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield found
         found.close()
 
