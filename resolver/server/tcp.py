@@ -45,6 +45,7 @@ from resolver.server.tap_frames import DOT, TCP
 from resolver.server.tcp_forwarding import Forwarding, nobody_writes
 from resolver.server.tls_stream import TlsStream
 from resolver.server.transfers import Transfers
+from resolver.status.live import Live
 from resolver.store.environment import Store
 from resolver.sync.front import Forward, Transfer
 
@@ -99,6 +100,7 @@ class TcpServer:
         special: looks after what the answerer leaves to be done, if anybody does.
         forward: hands UPDATEs on to the writer.
         tap: is told of queries and answers, if that is wanted.
+        live: says the statuses of names, if anybody does.
     """
 
     def __init__(
@@ -112,8 +114,10 @@ class TcpServer:
         special: Special | None = None,
         forward: Forwarding = nobody_writes,
         tap: Tap | None = None,
+        live: Live | None = None,
     ) -> None:
         self._tap = tap
+        self._live = live
         self._shared = shared or places.unread()
         self._tallies = Tally(self._shared, PLAIN), Tally(self._shared, TLS)
         self._store = store
@@ -313,7 +317,7 @@ class TcpServer:
             return made
 
         with self._store.moment() as txn:
-            source = TreeSource(self._store.snapshot_in(txn), txn)
+            source = TreeSource(self._store.snapshot_in(txn), txn, self._live)
             answers = queries.answers(one)
         self.queries += queries.taken
         self._shared[QUERIES] += queries.taken

@@ -33,6 +33,7 @@ from resolver.server.special import Special
 from resolver.server.tap import Tap, unpacked
 from resolver.server.tcp import TcpServer
 from resolver.server.tcp_forwarding import TcpForwarder
+from resolver.status.live import live_of
 from resolver.store.environment import Store
 
 FILES_RESERVED: Final = 64  # descriptors for everything that is no connection
@@ -107,6 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 special=special,
                 forward=forward,
                 tap=Tap(unpacked(options.dnstap), shared) if options.dnstap else None,
+                live=live_of(options.data, store),
             )
             listeners = [socket.socket(fileno=fd) for fd in options.fd]
             plain = listeners[: len(listeners) - options.tls]

@@ -59,12 +59,14 @@ def serve(
     special: Any = None,
     limiter: Any = None,
     tap: Any = None,
+    live: Any = None,
 ) -> None:
     """Answer until `datagrams` is stopped.
 
     Args:
         counters: those of `resolver.server.counters`; a batch counts once it is answered.
         special, limiter, tap: as those of `answer_batch`.
+        live: says the statuses of names (`resolver.status.live`).
 
     Raises:
         StoreError: the store can no longer be read at all.
@@ -80,7 +82,7 @@ def serve(
             continue
         # Held for one batch only: an older snapshot would keep the store from reusing its pages.
         with store.moment() as txn:
-            source = TreeSource(store.snapshot_in(txn), txn)
+            source = TreeSource(store.snapshot_in(txn), txn, live)
             try:
                 now = int(time.time())
                 answer_batch(answerer, datagrams, source, now, special, limiter, tap)

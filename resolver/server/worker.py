@@ -28,6 +28,7 @@ from resolver.server.special import Special
 from resolver.server.tap import COLLECT_SECONDS, Tap, unpacked
 from resolver.server.tap_frames import UDP
 from resolver.server.udp import serve
+from resolver.status.live import live_of
 from resolver.store.environment import Store
 
 try:
@@ -80,7 +81,8 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.ready_fd is not None:
         os.write(arguments.ready_fd, b"+")
         os.close(arguments.ready_fd)
-    serve(store, answerer, datagrams, counters, special, limiter, tap)
+    live = live_of(arguments.data, store)
+    serve(store, answerer, datagrams, counters, special, limiter, tap, live)
     if tap is not None:
         tap.flush()
 
