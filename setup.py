@@ -73,12 +73,26 @@ CLIENT = [
     "csid/client/answer.py",
     "csid/client/asking.py",
 ]
+# What a resolver does for a question that its cache has no answer to.
+RECURSION = [
+    "resolver/cache/sieve.py",
+    "resolver/cache/store.py",
+    "resolver/recursion/records.py",
+    "resolver/recursion/reading.py",
+    "resolver/recursion/between.py",
+    "resolver/recursion/cuts.py",
+    "resolver/recursion/task.py",
+    "resolver/recursion/table.py",
+    "resolver/server/recursive/packets.py",
+    "resolver/server/recursive/asking.py",
+]
 GROUPS = {
     "csid": ANSWER_PATH,
     "csid_zones": ZONE_FILES,
     "csid_engine": ENGINE,
     "csid_values": VALUES,
     "csid_client": CLIENT,
+    "csid_recursion": RECURSION,
 }
 # Loops over octets and the batch I/O, beside their forms in plain Python.
 LOOPS = [

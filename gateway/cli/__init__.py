@@ -55,6 +55,10 @@ _BULK = "many at once 批量"
 COMMANDS: Final = {
     "init": Command("init", "make a data directory 建立数据目录", _NODE),
     "serve": Command("serve", "answer over UDP and TCP 启动解析服务", _NODE, lasts=True),
+    "gateway": Command(
+        "gateway.command", "resolve from the root, and remember 算力标识网关", _NODE, lasts=True
+    ),
+    "cache": Command("cache", "what a gateway remembers 网关缓存", _NODE),
     "status": Command("status", "what the node is doing, what is not well 节点状态", _NODE),
     "metrics": Command("metrics", "its state for Prometheus 监控指标", _NODE),
     "config": Command("config", "the configuration file 配置文件", _NODE),

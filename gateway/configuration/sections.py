@@ -22,6 +22,7 @@ from resolver.server import log_lines
 WORKERS_MAX: Final = 256  # processes per address
 ID_MAX: Final = 2**32 - 2  # of a user or a group
 REGISTRAR: Final = "registrar"  # the role that has an owner
+LOOPBACK: Final = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 BACKUPS_MAX: Final = 1_000  # that may stand on each other
 
 
@@ -424,9 +425,96 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True)
+class Gateway:
+    """`[gateway]`: a compute gateway, which resolves from the root and remembers."""
+
+    data: Path | None = option(
+        values.path,
+        None,
+        "its folder, with what it remembers",
+        "网关目录",
+        "/var/lib/csid-gateway",
+    )
+    root: tuple[Address, ...] = option(
+        values.several(values.server),
+        (),
+        "servers of the suffix's zone, where resolution begins",
+        "根节点地址",
+        ("127.0.0.1:5300",),
+    )
+    suffix: str = option(
+        values.domain, "", "DNS suffix of the deployment", "域名后缀", "csid.internal."
+    )
+    listen: tuple[Address, ...] = option(
+        values.several(values.listener),
+        (Address("127.0.0.1", 5353),),
+        "where to listen over UDP and TCP",
+        "监听地址",
+    )
+    listen_tls: tuple[Address, ...] = option(
+        values.several(values.listener),
+        (),
+        "where to listen for DNS over TLS",
+        "加密监听地址",
+        ("127.0.0.1:8853",),
+    )
+    tls_cert: Path | None = option(
+        values.path,
+        None,
+        "certificate with those of its issuers (PEM)",
+        "证书",
+        "/etc/csid/tls.pem",
+    )
+    tls_key: Path | None = option(
+        values.path,
+        None,
+        "its private key (PEM), if the certificate's file has none",
+        "私钥",
+        "/etc/csid/tls.key",
+    )
+    allow: tuple[IPv4Network | IPv6Network, ...] = option(
+        values.several(values.network),
+        LOOPBACK,
+        "networks that are answered; all others are refused",
+        "允许查询的网段",
+    )
+    workers: int | None = option(
+        values.number(1, WORKERS_MAX),
+        None,
+        "UDP processes per address (otherwise one per core)",
+        "每个地址的工作进程数",
+        2,
+    )
+    cache: int = option(
+        values.number(1, 65_536, "MiB"), 64, "MiB of answers that are remembered", "缓存（MiB）"
+    )
+    nsid: str = option(values.nsid, "", "name of this server (RFC 5001)", "服务器名称", "gw1.zj")
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """`[[upstream]]`: further names that a gateway resolves."""
+
+    name: str = option(
+        values.domain, "", "the zone, of which all names are resolved", "区名", "example.test."
+    )
+    servers: tuple[Address, ...] = option(
+        values.several(values.primary), (), "who is asked", "服务器", ("192.0.2.1:53",)
+    )
+    forward: bool = option(
+        values.flag, False, "they are resolvers themselves, and not the zone's own", "转发"
+    )
+
+    def __post_init__(self) -> None:
+        if not self.name or not self.servers:
+            raise ValueError("name and servers")
+
+
+@dataclass(frozen=True, slots=True)
 class Configuration:
     """All sections. Names of sections and options in the file have hyphens where these have
-    underscores; `[[actor]]`, `[[key]]` and `[[zone]]` may stand there many times.
+    underscores; `[[actor]]`, `[[key]]`, `[[zone]]` and `[[upstream]]` may stand there many
+    times.
     """
 
     node: Node = field(default_factory=Node)
@@ -441,6 +529,8 @@ class Configuration:
     zone: tuple[ZoneSection, ...] = ()
     backup: Backup = field(default_factory=Backup)
     client: Client = field(default_factory=Client)
+    gateway: Gateway = field(default_factory=Gateway)
+    upstream: tuple[Upstream, ...] = ()
 
 
 def workers_here() -> int:

@@ -9,8 +9,7 @@ from typing import Final
 
 from csid.errors import CsidError
 from gateway.configuration.sections import Http
-from registry.writer.kind import one_pair
-from resolver.server.kinds import Kind, Share
+from resolver.server.kinds import Kind, Share, one_pair
 from resolver.server.sockets import Bound
 
 NAME: Final = "http"  # in the line that says where a server listens

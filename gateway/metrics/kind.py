@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Final
 
-from registry.writer.kind import one_pair
-from resolver.server.kinds import Kind, Share
+from resolver.server.kinds import Kind, Share, one_pair
 from resolver.server.sockets import Bound
 
 NAME: Final = "metrics"  # in the line that says where a server listens

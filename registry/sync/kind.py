@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from registry.writer.kind import one_pair
-from resolver.server.kinds import Kind
+from resolver.server.kinds import Kind, one_pair
 
 # As the writer, it is started behind those that answer, and its failures end no server.
 SYNC: Final = Kind(

@@ -17,6 +17,7 @@ except ImportError:  # not compiled on this machine
 _QR: Final = 0x8000
 _AA: Final = 0x0400
 _TC: Final = 0x0200
+_RA: Final = 0x0080
 # The opcode, RD and CD come back as they were (RFC 1035 4.1.1, RFC 4035 3.1.6).
 _COPIED: Final = 0x7910
 
@@ -26,13 +27,15 @@ class Encoder:
 
     Args:
         opt: writes their OPT records.
+        recursive: others are asked for who wants that (RA).
 
     Attributes:
         over_tls: messages go over TLS, and are padded where that is asked for (RFC 7830).
     """
 
-    def __init__(self, opt: OptWriter) -> None:
+    def __init__(self, opt: OptWriter, recursive: bool = False) -> None:
         self._opt = opt
+        self._always = _QR | _RA if recursive else _QR
         self.over_tls = False
 
     def encode(self, reply: Reply, now: int) -> bytes:
@@ -56,7 +59,7 @@ class Encoder:
         if reply.pads and self.over_tls:
             others = len(reply.answer) + len(reply.authority) + len(reply.additional)
             opt = padded(opt, end + others + len(opt) + reply.reserved)
-        flags = _QR | ((packet[2] << 8) + packet[3]) & _COPIED | reply.rcode & 15
+        flags = self._always | ((packet[2] << 8) + packet[3]) & _COPIED | reply.rcode & 15
         if reply.aa:
             flags |= _AA
         if reply.truncated:

@@ -35,6 +35,7 @@ class Answerer:
         opt: writes the OPT records of the answers.
         stages: what plugins add.
         tell: is told, at most once a second, that a name could not be answered for, and why.
+        recursive: others are asked for who wants that, which all answers say.
 
     Attributes:
         special: looks after what is no plain query, if somebody does (`Reply.special`): given the
@@ -49,8 +50,9 @@ class Answerer:
         opt: OptWriter,
         stages: Stages = NO_STAGES,
         tell: Callable[[str], None] = _tell_nobody,
+        recursive: bool = False,
     ) -> None:
-        self._encoder = Encoder(opt)
+        self._encoder = Encoder(opt, recursive)
         self._admit = stages.admit
         self._shape = stages.shape
         self._observe = stages.observe

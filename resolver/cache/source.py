@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from csid.protocol import CLASS_IN, REFUSED
+from csid.protocol import ANY, CLASS_IN, EDE_NOT_AUTHORITATIVE, REFUSED
 from resolver.answer.reply import Reply
 from resolver.answer.source import Source
 from resolver.cache.entry import expires, fill, lifetime, slot_of
 from resolver.cache.sieve import AHEAD, ASKED
 
+KEY_MAX: Final = 511  # octets, LMDB's; names with longer keys are not kept
+_RD: Final = 1  # of the third octet of a message
 AHEAD_SHARE: Final = 10  # of its time the last part of so many, in which an answer is renewed
 
 
@@ -35,7 +37,7 @@ class CacheSource(Source):
         marks: memoryview,
         now: int,
         missed: Callable[[Reply], bool],
-        ahead: Callable[[Reply], None],
+        ahead: Callable[[Reply], object],
     ) -> None:
         self._get = get
         self._marks = marks
@@ -45,10 +47,12 @@ class CacheSource(Source):
 
     def resolve(self, reply: Reply) -> bool:
         """Fill a reply from the cache, if what is there still holds."""
-        if reply.qclass != CLASS_IN:
-            reply.rcode = REFUSED
+        if not reply.packet[2] & _RD or reply.qclass != CLASS_IN or reply.qtype == ANY:
+            # Who wants to know what others have asked for is told nothing (RFC 8914 section 4.21).
+            reply.rcode, reply.ede = REFUSED, EDE_NOT_AUTHORITATIVE
             return True
-        entry = self._get(key_of_question(reply.key, reply.qtype))
+        key = key_of_question(reply.key, reply.qtype)
+        entry = self._get(key) if len(key) <= KEY_MAX else None
         if entry is None or expires(entry) <= self._now:
             return self._missed(reply)
         fill(reply, entry, self._now)

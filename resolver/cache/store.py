@@ -17,20 +17,22 @@ import fcntl
 import mmap
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import lmdb
 
-from csid.errors import StoreError
+from csid.errors import BusyError
 from csid.limits import MAX_READERS
+from csid.protocol import SERVFAIL
+from resolver.answer.reply import Reply
 from resolver.cache import entry as entries
 from resolver.cache.sieve import ASKED, Sieve
+from resolver.cache.source import KEY_MAX, CacheSource
 from resolver.store.errors import plain
 
-KEY_MAX: Final = 511  # octets, LMDB's; names with longer keys are not kept
 TYPICAL_OCTETS: Final = 256  # of a key with its entry, for how many slots there are
 ABSENT_SHARE: Final = 4  # one slot of so many is for what is not there
 _ROOM: Final = 4  # pages that are half full, and those of a moment that is still read
@@ -74,7 +76,7 @@ class Cache:
         octets: that keys and entries have at most, in all.
 
     Raises:
-        StoreError: the folder cannot be used, or another process writes there.
+        StoreError: the folder cannot be used; BusyError, another process writes there.
     """
 
     def __init__(self, folder: Path, octets: int) -> None:
@@ -234,17 +236,35 @@ class Cache:
         return True
 
 
+def nobody_is_asked(reply: Reply) -> bool:
+    """Leave a question that the cache has no answer to without one."""
+    reply.rcode = SERVFAIL
+    return True
+
+
 class Readable:
     """A cache to read from.
 
+    Args:
+        missed, ahead: as of `resolver.cache.source.CacheSource`.
+
     Attributes:
+        path: of the folder.
         marks: an octet for each slot (`resolver.cache.sieve.ASKED`).
 
     Raises:
         StoreError: there is none.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        missed: Callable[[Reply], bool] = nobody_is_asked,
+        ahead: Callable[[Reply], object] = nobody_is_asked,
+    ) -> None:
+        self.path = folder
+        self._missed = missed
+        self._ahead = ahead
         with _plain(folder):
             self.marks = _marks(folder, 0, make=False)
             self._environment = _open(folder, 0, writable=False)
@@ -253,6 +273,15 @@ class Readable:
         """A read transaction, to be ended by the caller (a context manager)."""
         with _plain(None):
             return self._environment.begin()
+
+    def source_in(self, txn: Any) -> CacheSource:
+        """What queries are answered from, as a transaction from `moment` sees it."""
+        return CacheSource(txn.get, self.marks, int(time.time()), self._missed, self._ahead)
+
+    def check_readers(self) -> int:
+        """Free the reader slots of processes that died; gives how many."""
+        with _plain(None):
+            return int(self._environment.reader_check())
 
     def close(self) -> None:
         """End the use."""
@@ -282,7 +311,7 @@ def _locked(folder: Path) -> int:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         os.close(fd)
-        raise StoreError(f"{folder}: another process writes to this cache") from None
+        raise BusyError(f"{folder}: another process writes to this cache") from None
     return fd
 
 

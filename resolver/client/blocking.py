@@ -109,7 +109,12 @@ def steps(line: Line, asking: Asking) -> Iterator[list[Result] | float]:
 
 
 def look_up(servers: Sequence[Address]) -> Servers:
-    """The servers with IP addresses in place of names, all that a name has.
+    """The servers of a client, with `addresses_of` them."""
+    return Servers(addresses_of(servers))
+
+
+def addresses_of(servers: Sequence[Address]) -> list[Address]:
+    """Servers with IP addresses in place of names, all that a name has.
 
     Raises:
         UnreachableError: none has any.
@@ -126,7 +131,7 @@ def look_up(servers: Sequence[Address]) -> Servers:
             last = f"{server.host}: {error.strerror}"
     if not found:
         raise UnreachableError(last)
-    return Servers(found)
+    return found
 
 
 class Client:

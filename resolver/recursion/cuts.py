@@ -23,6 +23,9 @@ class Cut(NamedTuple):
         addresses: of servers that are configured.
         learned, expires: times.
         forwards: the servers are resolvers, and are asked for everything (RD set).
+        port: of servers that are found by referral, which has none.
+        nodes: name below which nodes of the network have theirs, whose ports are registered (SRV);
+            empty for none.
     """
 
     name: bytes
@@ -31,6 +34,8 @@ class Cut(NamedTuple):
     learned: float = 0.0
     expires: float = 0.0
     forwards: bool = False
+    port: int = 53
+    nodes: bytes = b""
 
 
 class Cuts:
@@ -72,7 +77,7 @@ class Cuts:
         expires = now + min(ttl, SECONDS_MAX)
         if above.expires:
             expires = min(expires, above.expires)
-        cut = Cut(name, hosts, learned=now, expires=expires)
+        cut = Cut(name, hosts, (), now, expires, port=above.port, nodes=above.nodes)
         self._learned[name] = cut
         self._learned.move_to_end(name)
         if len(self._learned) > self._most:

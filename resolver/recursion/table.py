@@ -22,7 +22,7 @@ from csid.client.servers import Servers, ServerState
 from csid.client.session import Question as Asked
 from csid.client.session import Session
 from csid.names import key_of
-from csid.protocol import NOERROR, NXDOMAIN, SERVFAIL
+from csid.protocol import EDE_NO_AUTHORITY, NOERROR, NXDOMAIN, SERVFAIL
 from resolver.cache import entry as entries
 from resolver.cache.entry import EntryError
 from resolver.cache.source import key_of_question
@@ -43,7 +43,6 @@ TASKS_MAX: Final = 20_000  # under way; more are refused
 SERVERS_MOST: Final = 20_000  # whose latency is known
 EDE_STALE: Final = 3  # RFC 8914 section 4.4
 EDE_STALE_NXDOMAIN: Final = 19
-EDE_NO_AUTHORITY: Final = 22
 
 Key = tuple[bytes, int]
 
@@ -56,12 +55,12 @@ class Table:
         cuts: where to begin, and what is learned.
         kept: gives the entry of a key in the cache, whether it still holds or not.
         random: gives so many octets that nobody can guess.
-        nodes, port: as of `Task`.
 
     Attributes:
         answered: callers with their entries, to be taken.
         entries: keys with what the cache is to hold, to be taken.
-        failures: of questions that nobody could say anything to, so far.
+        asked, failures, stale: so far, questions put to servers, those that nobody could say
+            anything to, and answers given further as their authorities did not answer in time.
     """
 
     def __init__(
@@ -70,19 +69,15 @@ class Table:
         cuts: Cuts,
         kept: Callable[[bytes], bytes | None],
         random: Callable[[int], bytes],
-        nodes: bytes = b"",
-        port: int = 53,
     ) -> None:
         self.answered: list[tuple[object, bytes]] = []
         self.entries: list[tuple[bytes, bytes]] = []
-        self.failures = 0
+        self.asked = self.failures = self.stale = 0
         self._session = session
         self._cuts = cuts
         self._between = Between()
         self._kept = kept
         self._random = random
-        self._nodes = nodes
-        self._port = port
         self._tasks: dict[Key, Task] = {}
         self._waits: list[tuple[float, int, Key]] = []  # when callers get what is known already
         self._wait = 0
@@ -156,9 +151,7 @@ class Table:
 
     def _begin(self, key: Key, above: Task | None) -> Task:
         name, rrtype = key
-        task = Task(
-            name, rrtype, self._cuts, self._between, self._clock, self._nodes, self._port, above
-        )
+        task = Task(name, rrtype, self._cuts, self._between, self._clock, above)
         self._tasks[key] = task
         return task
 
@@ -202,6 +195,7 @@ class Table:
         states = [self._server(one) for one in ask.servers]
         if len(states) > 1:
             states.sort(key=lambda one: one.slowness(self._now))
+        self.asked += 1
         name = wire.with_letters(ask.name, self._random((len(ask.name) + 7) // 8))
         self._session.ask(
             wire.question(name, ask.rrtype),
@@ -302,6 +296,7 @@ class Table:
             return None
         if self._unix - entries.good_until(entry) > STALE_MAX:
             return None
+        self.stale += 1
         ede = EDE_STALE_NXDOMAIN if rcode == NXDOMAIN else EDE_STALE
         return entries.stale(entry, STALE_SECONDS, self._unix, ede)
 
@@ -317,9 +312,7 @@ def begin(
     tops: Iterable[Cut],
     random: Callable[[int], bytes],
     kept: Callable[[bytes], bytes | None],
-    nodes: bytes = b"",
-    port: int = 53,
 ) -> tuple[Table, Session]:
     """A table, and the session that asks for it."""
     session = Session(Servers(()), random)
-    return Table(session, Cuts(tops), kept, random, nodes, port), session
+    return Table(session, Cuts(tops), kept, random), session

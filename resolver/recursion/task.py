@@ -95,8 +95,6 @@ class Task:
         cuts: what is known of who serves what.
         between: what is known of names above others.
         clock: the time of the step that is taken.
-        nodes: name below which nodes of the network have their names; empty for none.
-        port: of servers that are found by referral.
         above: the task that needs this one.
 
     Attributes:
@@ -112,8 +110,6 @@ class Task:
         cuts: Cuts,
         between: Between,
         clock: Callable[[], float],
-        nodes: bytes,
-        port: int,
         above: Task | None = None,
     ) -> None:
         self.name = name
@@ -126,8 +122,6 @@ class Task:
         self._cuts = cuts
         self._between = between
         self._clock = clock
-        self._nodes = nodes
-        self._port = port
         self.steps: Steps = self._find()
 
     # -- one name
@@ -205,8 +199,8 @@ class Task:
         servers = list(cut.addresses)
         later: list[Host] = []
         for host in cut.hosts:
-            if host.addresses and (host.port is not None or not self._is_node(host.name)):
-                servers += self._at(host, host.addresses)
+            if host.addresses and (host.port is not None or not _is_node(host.name, cut.nodes)):
+                servers += _at(host, host.addresses, cut.port)
             else:
                 later.append(host)
         tried: set[Address] = set()
@@ -221,7 +215,7 @@ class Task:
                 looked_up += 1
                 host = later.pop(0)
                 try:
-                    servers = list((yield from self._addresses(host)))
+                    servers = list((yield from self._addresses(host, cut)))
                 except Failure as error:
                     last = str(error)
                 continue
@@ -254,7 +248,7 @@ class Task:
 
     # -- name servers
 
-    def _addresses(self, host: Host) -> _Finding:
+    def _addresses(self, host: Host, cut: Cut) -> _Finding:
         """The addresses of a name server that a delegation does not give, with its port."""
         addresses = host.addresses
         if not addresses:
@@ -266,18 +260,20 @@ class Task:
         if not addresses:
             raise Failure(f"the name server {to_text(host.name)} has no address")
         port = host.port
-        if port is None and self._is_node(host.name):
-            port = yield from self._registered_port(host.name)
-        return self._at(host._replace(port=port), addresses)
+        if port is None and _is_node(host.name, cut.nodes):
+            port = yield from self._registered_port(host.name, cut.port)
+        return _at(host._replace(port=port), addresses, cut.port)
 
-    def _registered_port(self, name: bytes) -> Generator[Ask | Need, Asked | Found | Failure, int]:
+    def _registered_port(
+        self, name: bytes, otherwise: int
+    ) -> Generator[Ask | Need, Asked | Found | Failure, int]:
         """The port at which a node of the network is asked; DNS has none in referrals."""
         try:
             found = yield from self._need(SERVICE + name, SRV)
         except Failure:
-            return self._port
+            return otherwise
         ports = [int.from_bytes(one[4:6], "big") for one in found.data if len(one) > 6]
-        return ports[0] if ports else self._port
+        return ports[0] if ports else otherwise
 
     def _need(
         self, name: bytes, rrtype: int
@@ -290,18 +286,16 @@ class Task:
         assert isinstance(outcome, Found)
         return outcome
 
-    def _is_node(self, name: bytes) -> bool:
-        return bool(self._nodes) and name != self._nodes and is_at_or_below(name, self._nodes)
 
-    def _at(self, host: Host, addresses: tuple[bytes, ...]) -> tuple[Address, ...]:
-        port = self._port if host.port is None else host.port
-        return tuple(
-            [
-                Address(str(ipaddress.ip_address(one)), port)
-                for one in addresses
-                if len(one) in (4, 16)
-            ]
-        )
+def _is_node(name: bytes, nodes: bytes) -> bool:
+    return bool(nodes) and name != nodes and is_at_or_below(name, nodes)
+
+
+def _at(host: Host, addresses: tuple[bytes, ...], otherwise: int) -> tuple[Address, ...]:
+    port = otherwise if host.port is None else host.port
+    return tuple(
+        [Address(str(ipaddress.ip_address(one)), port) for one in addresses if len(one) in (4, 16)]
+    )
 
 
 def _shortened(name: bytes, above: bytes) -> bytes:

@@ -145,6 +145,33 @@ class SeveralAskers:
             asker.close()
 
 
+class PairAsker:
+    """Asks over one end of a pair of sockets, the other of which the process has.
+
+    It is asked by the very loop that serves all others, whoever listens at the directory's path.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
+        self._sock = sock
+        self._open = False
+
+    def ask(self) -> None:
+        # Each time, as one that was read by a process that has died is never answered.
+        with contextlib.suppress(OSError):
+            self._sock.send(b"?")
+            self._open = True
+
+    def pending(self) -> bool:
+        with contextlib.suppress(OSError):
+            while self._sock.recv(64):
+                self._open = False
+        return self._open
+
+    def close(self) -> None:
+        self._sock.close()
+
+
 class Health:
     """Whether a process does anything, from one look to the next.
 

@@ -15,7 +15,7 @@ import socket
 
 from csid.limits import BATCH_PACKETS
 from resolver.server import counters as places
-from resolver.server.datagrams import ask_for_destination, asker_of
+from resolver.server.datagrams import ask_for_destination, origin_of
 
 cdef extern from "<sys/socket.h>" nogil:
     """
@@ -327,10 +327,10 @@ cdef class Datagrams:
             ports.append((name[2] << 8) + name[3])
         return ports
 
-    def asker(self, int slot):
+    def origin(self, int slot):
         if not 0 <= slot < self._received:
             raise IndexError(f"no datagram in slot {slot}")
-        return asker_of(
+        return origin_of(
             PyBytes_FromStringAndSize(peer_name(self._buffers, slot), 28),
             self._ipv6,
             PyBytes_FromStringAndSize(

@@ -40,6 +40,17 @@ SPOOLED: Final = 16
 LIMITED: Final = 17
 SLIPPED: Final = 18
 UNTOLD: Final = 19  # messages that dnstap should have had (`resolver.server.tap`)
+# Of a recursive resolver (`resolver.server.recursive`): questions that the cache had no answer to,
+# and those that nobody took; questions to other servers, and answers by nobody; of the cache.
+MISSED: Final = 20
+UNHEARD: Final = 21
+UPSTREAM: Final = 22
+UNANSWERED: Final = 23
+STALE: Final = 24
+PRESENT: Final = 25
+ABSENT: Final = 26
+CACHE_OCTETS: Final = 27
+UNDER_WAY: Final = 28
 
 TRUNCATED: Final = 0  # within the cells of a `Tally`
 OCTETS_SENT: Final = 1
@@ -72,8 +83,19 @@ NAMES: Final[Mapping[int, str]] = {
     LIMITED: "limited",
     SLIPPED: "slipped",
     UNTOLD: "untold",
+    MISSED: "missed",
+    UNHEARD: "unheard",
+    UPSTREAM: "upstream",
+    UNANSWERED: "unanswered",
+    STALE: "stale",
+    PRESENT: "present",
+    ABSENT: "absent",
+    CACHE_OCTETS: "cache-octets",
+    UNDER_WAY: "under-way",
 }
-GAUGES: Final = frozenset({OPEN, HELD, SPOOLED})  # what is now; the others are since the start
+GAUGES: Final = frozenset(
+    {OPEN, HELD, SPOOLED, PRESENT, ABSENT, CACHE_OCTETS, UNDER_WAY}
+)  # what is now; the others are since the start
 _TALLIES: Final = {PLAIN: "plain", TLS: "tls", LATER: "later"}
 
 

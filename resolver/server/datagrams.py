@@ -55,13 +55,25 @@ class Asker(NamedTuple):
     ancillary: list[tuple[int, int, bytes]]
 
 
-def asker_of(name: bytes, is_ipv6: bool, control: bytes) -> Asker:
-    """An asker from the octets of a struct sockaddr_in or sockaddr_in6, and of the control message
-    that came with the datagram.
+def origin_of(name: bytes, is_ipv6: bool, control: bytes) -> bytes:
+    """Where a datagram came from and to, in octets that another process can use: whether by IPv6,
+    a struct sockaddr_in or sockaddr_in6 in the room of the larger, and the control message that
+    came with it.
     """
+    return b"".join((b"\1" if is_ipv6 else b"\0", name, control))
+
+
+def address_of(origin: bytes) -> bytes:
+    """The IP address, 4 or 16 octets."""
+    return origin[9:25] if origin[0] else origin[5:9]
+
+
+def asker_of(origin: bytes) -> Asker:
+    """Who is to be answered, from octets of `origin_of`."""
+    name, control = origin[1 : 1 + _NAME_OCTETS], origin[1 + _NAME_OCTETS :]
     port = int.from_bytes(name[2:4], "big")
     address: tuple[Any, ...] = (socket.inet_ntop(socket.AF_INET, name[4:8]), port)
-    if is_ipv6:
+    if origin[0]:
         flow, scope = int.from_bytes(name[4:8], "big"), int.from_bytes(name[24:28], sys.byteorder)
         address = (socket.inet_ntop(socket.AF_INET6, name[8:24]), port, flow, scope)
     if not control:
@@ -70,13 +82,14 @@ def asker_of(name: bytes, is_ipv6: bool, control: bytes) -> Asker:
     return Asker(address, [(level, kind, control[_CONTROL.size : size])])
 
 
-def send_later(sock: socket.socket, asker: Asker, message: bytes) -> None:
+def send_later(sock: socket.socket, origin: bytes, message: bytes) -> None:
     """Send an answer that was not there when the others of its batch were.
 
     Raises:
         OSError: the kernel does not take it.
     """
-    sock.sendmsg([message], asker.ancillary, socket.MSG_DONTWAIT, asker.address)
+    address, ancillary = asker_of(origin)
+    sock.sendmsg([message], ancillary, socket.MSG_DONTWAIT, address)
 
 
 class Datagrams:
@@ -189,7 +202,7 @@ class Datagrams:
             for at in range(0, self._received * _NAME_OCTETS, _NAME_OCTETS)
         ]
 
-    def asker(self, slot: int) -> Asker:
+    def origin(self, slot: int) -> bytes:
         """Where the datagram of a slot came from, to be answered later than the others.
 
         Raises:
@@ -203,7 +216,7 @@ class Datagrams:
             octets = self._in_headers[slot * _MSGHDR_WORDS + 5]
             start = slot * _CONTROL_OCTETS
             control = bytes(self._controls)[start : start + octets]
-        return asker_of(name, self._address_octets == 16, control)
+        return origin_of(name, self._address_octets == 16, control)
 
     def send(self, replies: list[bytes | None]) -> None:
         """Send the answers to the datagrams received, in their slots; None for silence.

@@ -6,10 +6,26 @@ Nothing of it is opened here.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Protocol
 
 from resolver.server.notices import tell
 from resolver.store.access import check_data, readable_by_others
 from resolver.store.environment import identity
+
+
+class Looked(Protocol):
+    """A directory that a supervisor looks after; see `Directory`."""
+
+    path: Path
+    gone: bool
+
+    def look(self) -> bool: ...
+
+    def is_new(self) -> bool: ...
+
+    def opening(self) -> None: ...
+
+    def opened(self) -> None: ...
 
 
 class Directory:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from resolver.server.asking import Asker, SeveralAskers, TcpAsker, reachable, udp_askers
+from resolver.server.asking import Asker, PairAsker, SeveralAskers, TcpAsker, reachable, udp_askers
 from resolver.server.child import Child, Timing
 from resolver.server.process import command
 from resolver.server.sockets import Bound
@@ -45,24 +45,32 @@ class Kind(NamedTuple):
     inherited: tuple[int, ...] = ()  # descriptors besides those of its share
 
 
-def _udp_sockets(bound: Sequence[Bound]) -> Iterator[Share]:
+def udp_sockets(bound: Sequence[Bound]) -> Iterator[Share]:
+    """A process for each UDP socket."""
     for one in bound:
         for number, (sock, asker) in enumerate(zip(one.udp, udp_askers(one), strict=True), start=1):
             yield Share(f" {number} of {one.address}", [sock], asker)
 
 
-def _all_listeners(bound: Sequence[Bound]) -> Iterator[Share]:
+def all_listeners(bound: Sequence[Bound]) -> Iterator[Share]:
+    """One process for all TCP sockets."""
     plain, tls = ([one for one in bound if one.tls is is_tls] for is_tls in (False, True))
     # The same process answers over TLS, and is asked where it takes no handshake.
     askers = [TcpAsker(reachable(one.address)) for one in plain]
     yield Share("", [one.tcp for one in (*plain, *tls)], SeveralAskers(askers), len(tls))
 
 
+def one_pair(_bound: Sequence[Bound]) -> Iterator[Share]:
+    """One process, which has one end of a pair of sockets to be asked over."""
+    ours, theirs = socket.socketpair()
+    yield Share("", [theirs], PairAsker(ours))
+
+
 UDP_WORKER: Final = "UDP worker"
 TCP_SERVER: Final = "TCP server"
 KINDS: Final = (
-    Kind(UDP_WORKER, "resolver.server.worker", _udp_sockets),
-    Kind(TCP_SERVER, "resolver.server.tcp_process", _all_listeners),
+    Kind(UDP_WORKER, "resolver.server.worker", udp_sockets),
+    Kind(TCP_SERVER, "resolver.server.tcp_process", all_listeners),
 )
 
 
@@ -98,11 +106,11 @@ def children_of(
     told: Told,
     timing: Timing,
     selector: selectors.BaseSelector,
-    further: Sequence[Kind] = (),
+    kinds: Sequence[Kind] = KINDS,
     credentials: Sequence[int] = (),
 ) -> list[Child]:
-    """All processes of a server on some sockets, none of them started yet; those of `further` kinds
-    behind the others. `credentials` are those of `Credentials.fds`.
+    """All processes of a server on some sockets, none of them started yet, in the order of their
+    kinds. `credentials` are those of `Credentials.fds`.
     """
 
     def command_of(kind: Kind, share: Share) -> Callable[[], list[str]]:
@@ -130,7 +138,7 @@ def children_of(
             (*kind.inherited, *(credentials if share.tls else ())),
             kind.name,
         )
-        for kind in (*KINDS, *further)
+        for kind in kinds
         for share in kind.shares(bound)
     ]
 

@@ -5,7 +5,6 @@ and what takes no longer than an answer is done here. The rest is left to the se
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from csid.protocol import AXFR, IXFR, NOTIFY, QUERY, UPDATE
 from resolver.answer.edns import OptWriter
@@ -20,9 +19,9 @@ from resolver.store.environment import Store
 from resolver.sync.front import Forward, Front, Transfer
 from resolver.sync.transfer.outgoing import answer_udp
 
-# Hands an UPDATE over to the writer, whose answer goes to an asker (`resolver.server.datagrams`)
+# Hands an UPDATE over to the writer, whose answer goes to an origin (`resolver.server.datagrams`)
 # some time later; if there is none, the answer that is given with it. False: it is not taken.
-HandOver = Callable[[Forward, bytes, Any], bool]
+HandOver = Callable[[Forward, bytes, bytes], bool]
 
 _COUNTED = {
     (NOTIFY, 0): places.NOTIFIES,
@@ -32,7 +31,7 @@ _COUNTED = {
 }
 
 
-def no_writer(_forward: Forward, _failure: bytes, _asker: Any) -> bool:
+def no_writer(_forward: Forward, _failure: bytes, _origin: bytes) -> bool:
     """Where no UPDATE can be carried out."""
     return False
 
@@ -95,14 +94,14 @@ class Special:
         left, self.left = self.left, None
         return left
 
-    def hand_over(self, forward: Forward, asker: Any, now: int) -> bytes | None:
+    def hand_over(self, forward: Forward, origin: bytes, now: int) -> bytes | None:
         """Have the writer answer an UPDATE; the answer if it cannot.
 
         Args:
-            asker: what is to get the answer.
+            origin: whence the question came, which is to get the answer.
         """
         failure = self.unreachable(forward, now)
-        return None if self._hand_over(forward, failure, asker) else failure
+        return None if self._hand_over(forward, failure, origin) else failure
 
     def unreachable(self, forward: Forward, now: int) -> bytes:
         """The answer to an UPDATE that could not be handed to the writer."""

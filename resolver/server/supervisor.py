@@ -41,8 +41,8 @@ from csid.errors import CsidError
 from resolver.server import control
 from resolver.server.child import Child, StartError, Timing, end_of
 from resolver.server.credentials import Credentials
-from resolver.server.directory import Directory
-from resolver.server.kinds import Kind, Settings, Told, children_of
+from resolver.server.directory import Directory, Looked
+from resolver.server.kinds import KINDS, Kind, Settings, Told, children_of
 from resolver.server.notices import keep_standard_descriptors, tell
 from resolver.server.process import Process
 from resolver.server.service_manager import ServiceManager
@@ -61,7 +61,7 @@ class Supervisor:
         directory: the data directory.
         bound: the sockets, one entry per listen address; nobody reads from them yet.
         timing: how long things may take.
-        further: kinds of process besides those that answer queries.
+        kinds: of process.
         credentials: what is shown over TLS; read again with SIGHUP.
         software: the version of the program, for whoever asks.
         settings: what the processes are told.
@@ -71,11 +71,11 @@ class Supervisor:
 
     def __init__(
         self,
-        directory: Directory,
+        directory: Looked,
         bound: Sequence[Bound],
         settings: Settings,
         timing: Timing,
-        further: Sequence[Kind] = (),
+        kinds: Sequence[Kind] = KINDS,
         credentials: Credentials | None = None,
         software: str = "",
         reread: Callable[[], Settings] | None = None,
@@ -91,7 +91,7 @@ class Supervisor:
         self._credentials = credentials
         fds = () if credentials is None else credentials.fds
         self._children = children_of(
-            bound, directory.path, self._told, timing, self._selector, further, fds
+            bound, directory.path, self._told, timing, self._selector, kinds, fds
         )
         self._signals: set[int] = set()
         self._started = False
@@ -333,12 +333,13 @@ def serve(
     settings: Settings,
     ready: Callable[[Sequence[Address]], None],
     timing: Timing = _DEFAULT_TIMING,
-    further: Sequence[Kind] = (),
+    kinds: Sequence[Kind] = KINDS,
     tls: tuple[Sequence[Address], Credentials] | None = None,
     software: str = "",
     reread: Callable[[], Settings] | None = None,
     manager: ServiceManager | None = None,
     all_bound: Callable[[], None] = lambda: None,
+    looked_after: Callable[[Path], Looked] = Directory,
 ) -> None:
     """Serve a data directory until SIGTERM or SIGINT.
 
@@ -349,13 +350,14 @@ def serve(
         ready: called once all processes answer, with the addresses as they were bound, those for
             TLS behind the others.
         timing: how long things may take.
-        further: kinds of process besides those that answer queries.
+        kinds: of process.
         tls: where to listen for TLS, and what is shown there.
         software: the version of the program, for whoever asks (`resolver.server.control`).
         reread: gives the settings anew when SIGHUP asks for it; raises CsidError if it cannot.
         manager: whom to tell how far the server is.
         all_bound: called when all sockets are there, before the data are opened by anybody; gives
             up what rights that took.
+        looked_after: the directory, as it is looked after.
 
     Raises:
         CsidError: the data directory or an address cannot be used, or a process did not start.
@@ -365,7 +367,7 @@ def serve(
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
     with contextlib.ExitStack() as opened:
         # A symbolic link in the path may be turned later, so it is not resolved here.
-        directory = Directory(data.absolute())
+        directory = looked_after(data.absolute())
         bound = []
         for address in addresses:
             bound.append(bind(address, workers))
@@ -376,7 +378,7 @@ def serve(
         credentials = tls[1] if tls else None
         all_bound()
         supervisor = Supervisor(
-            directory, bound, settings, timing, further, credentials, software, reread, manager
+            directory, bound, settings, timing, kinds, credentials, software, reread, manager
         )
         supervisor.run(lambda: ready([one.address for one in bound]))
 

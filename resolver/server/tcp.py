@@ -19,7 +19,7 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import trio
 
@@ -32,7 +32,6 @@ from csid.limits import (
     TCP_SEND_SECONDS,
 )
 from resolver.answer.process import Answerer
-from resolver.answer.resolve import TreeSource
 from resolver.server import counters as places
 from resolver.server.connections import Connection, Connections
 from resolver.server.counters import BATCHES, PLAIN, QUERIES, TLS, Counters
@@ -45,8 +44,6 @@ from resolver.server.tap_frames import DOT, TCP
 from resolver.server.tcp_forwarding import Forwarding, nobody_writes
 from resolver.server.tls_stream import TlsStream
 from resolver.server.transfers import Transfers
-from resolver.status.live import Live
-from resolver.store.environment import Store
 from resolver.sync.front import Forward, Transfer
 
 try:
@@ -91,7 +88,8 @@ class TcpServer:
     """Serves connections from a store.
 
     Args:
-        store: the data to answer from.
+        store: gives a moment of what is answered from, and its source; a `Store` where zones are
+            transferred.
         answerer: makes the answers.
         max_connections: all that are held at once.
         max_per_peer: those of one peer.
@@ -100,12 +98,11 @@ class TcpServer:
         special: looks after what the answerer leaves to be done, if anybody does.
         forward: hands UPDATEs on to the writer.
         tap: is told of queries and answers, if that is wanted.
-        live: says the statuses of names, if anybody does.
     """
 
     def __init__(
         self,
-        store: Store,
+        store: Any,
         answerer: Answerer,
         max_connections: int,
         max_per_peer: int = MAX_TCP_CONNECTIONS_PER_PEER,
@@ -114,10 +111,8 @@ class TcpServer:
         special: Special | None = None,
         forward: Forwarding = nobody_writes,
         tap: Tap | None = None,
-        live: Live | None = None,
     ) -> None:
         self._tap = tap
-        self._live = live
         self._shared = shared or places.unread()
         self._tallies = Tally(self._shared, PLAIN), Tally(self._shared, TLS)
         self._store = store
@@ -317,7 +312,7 @@ class TcpServer:
             return made
 
         with self._store.moment() as txn:
-            source = TreeSource(self._store.snapshot_in(txn), txn, self._live)
+            source = self._store.source_in(txn)
             answers = queries.answers(one)
         self.queries += queries.taken
         self._shared[QUERIES] += queries.taken

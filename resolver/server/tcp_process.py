@@ -11,12 +11,13 @@ It frees the reader slots of processes that died, for itself and all others.
 
 from __future__ import annotations
 
+import argparse
 import resource
 import signal
 import socket
 import ssl
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import trio
 
@@ -39,11 +40,11 @@ from resolver.store.environment import Store
 FILES_RESERVED: Final = 64  # descriptors for everything that is no connection
 READERS_SECONDS: Final = 60.0  # between two looks for reader slots of processes that died
 
-_IGNORED_AT_FIRST: Final = (signal.SIGHUP, signal.SIGUSR1)  # by default they end the process
+IGNORED_AT_FIRST: Final = (signal.SIGHUP, signal.SIGUSR1)  # by default they end the process
 
 
 async def run(
-    store: Store,
+    store: Any,
     server: TcpServer,
     listeners: Sequence[socket.socket],
     ready_fd: int | None,
@@ -59,7 +60,7 @@ async def run(
                 counters = " ".join(f"{name} {count}" for name, count in server.counters().items())
                 tell(f"TCP server: {counters}", "info", "report")
 
-    with trio.open_signal_receiver(*_IGNORED_AT_FIRST, signal.SIGTERM) as signals:
+    with trio.open_signal_receiver(*IGNORED_AT_FIRST, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(obey)
             nursery.start_soon(free_readers, store)
@@ -67,7 +68,7 @@ async def run(
             nursery.cancel_scope.cancel()
 
 
-async def free_readers(store: Store) -> None:
+async def free_readers(store: Any) -> None:
     """Free reader slots again and again; what goes wrong is said, nobody depends on it."""
     while True:
         await trio.sleep(READERS_SECONDS)
@@ -84,18 +85,51 @@ def raise_file_limit() -> int:
     return MAX_TCP_CONNECTIONS + FILES_RESERVED if hard == resource.RLIM_INFINITY else hard
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve TCP on inherited sockets until ended by a signal."""
-    for number in _IGNORED_AT_FIRST:
-        signal.signal(number, signal.SIG_IGN)
-    parser = child_options.answering("resolver.server.tcp_process", __doc__)
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What a process is told besides that serves TCP."""
     parser.add_argument("--tls", type=int, default=0, help="of the sockets, the last, for TLS")
     parser.add_argument("--credentials-fd", type=int, action="append", help="what TLS shows")
+
+
+def most_connections() -> int:
+    """How many connections this process may have."""
+    return min(MAX_TCP_CONNECTIONS, max(1, raise_file_limit() - FILES_RESERVED))
+
+
+def serve(store: Any, server: TcpServer, options: argparse.Namespace) -> int:
+    """Serve the inherited sockets until ended by a signal; gives the exit code.
+
+    Args:
+        store: whose reader slots are looked after.
+    """
+    try:
+        listeners = [socket.socket(fileno=fd) for fd in options.fd]
+        plain = listeners[: len(listeners) - options.tls]
+        tls = options.tls and (listeners[len(plain) :], context(options.credentials_fd))
+        trio.run(run, store, server, plain, options.ready_fd, tls or None)
+    except (CsidError, OSError) as error:
+        tell(str(error), "error", "ended")
+        return 1
+    except ExceptionGroup as group:  # how trio gives what has ended a task
+        cause = first(group)
+        said = str(cause) if isinstance(cause, CsidError) else f"TCP server: {cause!r}"
+        tell(said, "error", "ended")
+        return 1
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve TCP on inherited sockets until ended by a signal."""
+    for number in IGNORED_AT_FIRST:
+        signal.signal(number, signal.SIG_IGN)
+    parser = child_options.answering("resolver.server.tcp_process", __doc__)
+    add_options(parser)
     options = parser.parse_args(arguments)
-    connections = min(MAX_TCP_CONNECTIONS, max(1, raise_file_limit() - FILES_RESERVED))
+    connections = most_connections()
     shared = open_inherited(options.counters_fd)
     try:
         with Store.open(options.data) as store:
+            store.live = live_of(options.data, store)
             opt = OptWriter(store.settings().cookie_secret, options.nsid.encode())
             answerer = Answerer(opt, tell=tell)
             special = Special(store, answerer, opt, Bell(options.data), counters=shared)
@@ -108,21 +142,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 special=special,
                 forward=forward,
                 tap=Tap(unpacked(options.dnstap), shared) if options.dnstap else None,
-                live=live_of(options.data, store),
             )
-            listeners = [socket.socket(fileno=fd) for fd in options.fd]
-            plain = listeners[: len(listeners) - options.tls]
-            tls = options.tls and (listeners[len(plain) :], context(options.credentials_fd))
-            trio.run(run, store, server, plain, options.ready_fd, tls or None)
+            return serve(store, server, options)
     except (CsidError, OSError) as error:
         tell(str(error), "error", "ended")
         return 1
-    except ExceptionGroup as group:  # how trio gives what has ended a task
-        cause = first(group)
-        said = str(cause) if isinstance(cause, CsidError) else f"TCP server: {cause!r}"
-        tell(said, "error", "ended")
-        return 1
-    return 0
 
 
 def first(error: Exception) -> Exception:

@@ -10,7 +10,6 @@ import time
 from typing import Any
 
 from resolver.answer.process import Answerer
-from resolver.answer.resolve import TreeSource
 from resolver.answer.source import Source
 from resolver.server.counters import BATCHES, QUERIES
 from resolver.server.notices import Repeated
@@ -42,7 +41,7 @@ def answer_batch(
         if reply is None and special is not None:
             left = special.take()
             if left is not None:
-                reply = special.hand_over(left, datagrams.asker(slot), now)
+                reply = special.hand_over(left, datagrams.origin(slot), now)
         replies.append(reply)
     if limiter is not None:
         limiter.limit(packets, addresses, replies, now)
@@ -52,21 +51,20 @@ def answer_batch(
 
 
 def serve(
-    store: Any,
+    sources: Any,
     answerer: Answerer,
     datagrams: Any,
     counters: Any,
     special: Any = None,
     limiter: Any = None,
     tap: Any = None,
-    live: Any = None,
 ) -> None:
     """Answer until `datagrams` is stopped.
 
     Args:
+        sources: gives a moment of what is answered from, and its source (`Store`).
         counters: those of `resolver.server.counters`; a batch counts once it is answered.
         special, limiter, tap: as those of `answer_batch`.
-        live: says the statuses of names (`resolver.status.live`).
 
     Raises:
         StoreError: the store can no longer be read at all.
@@ -81,8 +79,8 @@ def serve(
                 tap.flush()
             continue
         # Held for one batch only: an older snapshot would keep the store from reusing its pages.
-        with store.moment() as txn:
-            source = TreeSource(store.snapshot_in(txn), txn, live)
+        with sources.moment() as txn:
+            source = sources.source_in(txn)
             try:
                 now = int(time.time())
                 answer_batch(answerer, datagrams, source, now, special, limiter, tap)

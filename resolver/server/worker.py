@@ -21,7 +21,7 @@ from resolver.answer.process import Answerer
 from resolver.server import child_options, rate_limit
 from resolver.server.bell import Bell
 from resolver.server.counters import LATER, PLAIN, open_inherited
-from resolver.server.datagrams import Asker, send_later
+from resolver.server.datagrams import send_later
 from resolver.server.forwarding import Forwarder
 from resolver.server.notices import tell
 from resolver.server.special import Special
@@ -37,7 +37,7 @@ except ImportError:  # not compiled on this machine
     from resolver.server.datagrams import Datagrams, Tally
 
 # A signal that comes just before the wait for datagrams does not end it; this does.
-_PATIENCE_SECONDS: Final = 0.5
+PATIENCE_SECONDS: Final = 0.5
 
 
 def main() -> int:
@@ -61,8 +61,9 @@ def run(arguments: argparse.Namespace) -> None:
     counters = open_inherited(arguments.counters_fd)
     sock = socket.socket(fileno=arguments.fd[0])
     sock.setblocking(True)
-    _wait_at_most(sock, _PATIENCE_SECONDS)
+    wait_at_most(sock, PATIENCE_SECONDS)
     store = Store.open(arguments.data)
+    store.live = live_of(arguments.data, store)
     opt = OptWriter(store.settings().cookie_secret, arguments.nsid.encode())
     answerer = Answerer(opt, tell=tell)
     forwarder = Forwarder(arguments.data, partial(_send_later, sock, Tally(counters, LATER)))
@@ -76,18 +77,17 @@ def run(arguments: argparse.Namespace) -> None:
     tap = None
     if arguments.dnstap:
         tap = Telling(Tap(unpacked(arguments.dnstap), counters), sock, datagrams)
-        _wait_at_most(sock, COLLECT_SECONDS)
+        wait_at_most(sock, COLLECT_SECONDS)
     signal.signal(signal.SIGTERM, lambda *_: datagrams.stop())
     if arguments.ready_fd is not None:
         os.write(arguments.ready_fd, b"+")
         os.close(arguments.ready_fd)
-    live = live_of(arguments.data, store)
-    serve(store, answerer, datagrams, counters, special, limiter, tap, live)
+    serve(store, answerer, datagrams, counters, special, limiter, tap)
     if tap is not None:
         tap.flush()
 
 
-def _wait_at_most(sock: socket.socket, seconds: float) -> None:
+def wait_at_most(sock: socket.socket, seconds: float) -> None:
     """Give up waiting for a datagram after a part of a second."""
     timeout = struct.pack("ll", 0, round(seconds * 1e6))
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
@@ -108,9 +108,9 @@ class Telling:
         self._tap.tell(self._place, packets, addresses, self._ports(), replies)
 
 
-def _send_later(sock: socket.socket, tally: Tally, asker: Asker, message: bytes) -> None:
+def _send_later(sock: socket.socket, tally: Tally, origin: bytes, message: bytes) -> None:
     """Send what the writer has answered."""
-    send_later(sock, asker, message)
+    send_later(sock, origin, message)
     tally.count(message)
 
 

@@ -33,6 +33,7 @@ from csid import names
 from csid.errors import StoreError
 from csid.limits import MAP_OCTETS, MAX_READERS, REMOVALS_PER_COMMIT, WRITE_WAIT_SECONDS
 from resolver.answer.lookup import Snapshot, Zone
+from resolver.answer.resolve import TreeSource
 from resolver.store.access import (
     check_data,
     check_reader_slot,
@@ -112,11 +113,13 @@ class Store:
         path: where it is.
         patience: seconds to wait for others to end what they write.
         watch: is asked before each write transaction.
+        live: says the statuses of names where queries are answered (`resolver.status.live`).
     """
 
     def __init__(self, path: Path, environment: Any) -> None:
         self.path = path
         self.watch: Watch | None = None
+        self.live: Any = None
         self._environment = environment
         self._is_writable = not environment.flags()["readonly"]
         self._claims = Claims(path)
@@ -281,6 +284,10 @@ class Store:
         if moment != known[0]:
             known = self._known = (moment, {})
         return Snapshot(txn.get, Below(txn), Floor(txn, self._databases[b"apexes"]), known[1])
+
+    def source_in(self, txn: Any) -> TreeSource:
+        """What queries are answered from, as a transaction from `moment` sees it."""
+        return TreeSource(self.snapshot_in(txn), txn, self.live)
 
     @contextmanager
     def read(self) -> Iterator[ReadTransaction]:

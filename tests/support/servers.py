@@ -76,7 +76,30 @@ def serving(
     words = ["serve", "--data", str(data), "--workers", str(workers), *options]
     for address in listen:
         words += ["--listen", address]
-    log = data.with_name(data.name + ".log")
+    with _running(words, data.with_name(data.name + ".log")) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def resolving(
+    folder: Path,
+    *options: str,
+    root: Sequence[str] = (),
+    listen: Sequence[str] = ("127.0.0.1:0",),
+    workers: int = 1,
+) -> Iterator[Server]:
+    """A gateway that has said `ready`; as `serving`."""
+    words = ["gateway", "--data", str(folder), "--workers", str(workers), *options]
+    for address in listen:
+        words += ["--listen", address]
+    for address in root:
+        words += ["--root", address]
+    with _running(words, folder.with_name(folder.name + ".log")) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def _running(words: Sequence[str], log: Path) -> Iterator[Server]:
     with log.open("w") as stderr:
         process = start(words, stderr)
     try:

@@ -14,6 +14,7 @@ from gateway.cli.version import version
 from gateway.configuration import values
 from gateway.configuration.sections import WORKERS_MAX, Serve, workers_here
 from resolver.server import privileges, service_manager, supervisor
+from resolver.server.kinds import KINDS
 from resolver.server.sockets import listen_address
 
 
@@ -61,7 +62,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "--workers",
-        type=_workers,
+        type=worker_count,
         metavar="N",
         help="UDP processes per address 每个地址的工作进程数 (one per core)",
     )
@@ -104,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
             workers,
             serving.settings(),
             ready,
-            further=serving.kinds(),
+            kinds=(*KINDS, *serving.kinds()),
             tls=(said.listen_tls, serving.credentials) if serving.credentials else None,
             software=version(),
             reread=serving.reread,
@@ -114,7 +115,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _workers(text: str) -> int:
+def worker_count(text: str) -> int:
+    """How many UDP processes an address has."""
     if text.isascii() and text.isdecimal() and 1 <= int(text) <= WORKERS_MAX:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 1 to {WORKERS_MAX}")

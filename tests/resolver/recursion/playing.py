@@ -57,14 +57,18 @@ class Playing:
         self._got: list[str] = []
         tops = [self._top(line.split()) for line in self._lines if line.split()[0] in _TOPS]
         numbers = random.Random(7)
-        self._table, self._session = begin(
-            tops, numbers.randbytes, self._cache.get, names.from_text("nodes.example."), 53
-        )
+        self._table, self._session = begin(tops, numbers.randbytes, self._cache.get)
 
     @staticmethod
     def _top(words: list[str]) -> Cut:
         addresses = tuple(Address(one, 53) for one in words[2:])
-        return Cut(names.from_text(words[1]), (), addresses, forwards=words[0] == "FORWARD")
+        return Cut(
+            names.from_text(words[1]),
+            (),
+            addresses,
+            forwards=words[0] == "FORWARD",
+            nodes=names.from_text("nodes.example."),
+        )
 
     def play(self) -> None:
         """Play it; an AssertionError tells the line that is not so."""

@@ -23,6 +23,7 @@ from csid.limits import BATCH_PACKETS
 from resolver.answer.edns import OptWriter
 from resolver.answer.process import Answerer
 from resolver.server import udp
+from resolver.server.datagrams import send_later
 from tests.support.memory import MemoryTree, zone_data
 from tests.support.packets import NOW, message, opt, option, parsed, query, question
 from tests.support.servers import CHECKOUT
@@ -482,10 +483,9 @@ def test_who_is_answered_later_is_answered_from_the_address_that_was_asked(
         while len(askers) < 2:
             datagrams.receive()
             for slot, packet in enumerate(datagrams.packets()):
-                askers[packet[0]] = datagrams.asker(slot)
+                askers[packet[0]] = datagrams.origin(slot)
         for number, sock in enumerate((one, other)):  # connected: from elsewhere nothing comes
-            address, ancillary = askers[number]
-            server.sendmsg([b"later"], ancillary, socket.MSG_DONTWAIT, address)
+            send_later(server, askers[number], b"later")
             assert sock.recv(100) == b"later"
         with pytest.raises(IndexError):
-            datagrams.asker(BATCH_PACKETS)
+            datagrams.origin(BATCH_PACKETS)

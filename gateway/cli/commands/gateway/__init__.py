@@ -1,0 +1,1 @@
+"""`csid gateway`: the compute gateway."""

@@ -1,0 +1,94 @@
+"""The options that every process of a recursive resolver is started with, besides those of all
+processes: whom it serves, and where the names begin that it knows of.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Final
+
+from csid import address, names
+from csid.address import Address
+from csid.protocol import EDE_PROHIBITED, REFUSED
+from resolver.answer.reply import Reply
+from resolver.recursion.cuts import Cut
+from resolver.server import child_options
+
+Network = IPv4Network | IPv6Network
+NODES: Final = b"\5nodes"  # the label below which nodes of a network have their names
+_ADDRESSES: Final = 4_096  # about which it is remembered whether they are allowed
+
+
+def parser(module: str, purpose: str | None) -> argparse.ArgumentParser:
+    """A parser with them, for further ones of one kind of process; as `child_options.parser`."""
+    made = child_options.parser(module, purpose)
+    for option, whose in (("--top", "its root's servers"), ("--forward", "resolvers to be asked")):
+        made.add_argument(
+            option, action="append", default=[], help=f'"NAME ADDRESS ...": a zone and {whose}'
+        )
+    made.add_argument("--allow", action="append", default=[], help="a network that is answered")
+    return made
+
+
+def words(tops: Iterable[Cut], allowed: Iterable[Network]) -> list[str]:
+    """The options."""
+    found: list[str] = []
+    for cut in tops:
+        where = " ".join(map(str, cut.addresses))
+        found += ["--forward" if cut.forwards else "--top", f"{names.to_text(cut.name)} {where}"]
+    for network in allowed:
+        found += ["--allow", str(network)]
+    return found
+
+
+def tops_of(arguments: argparse.Namespace) -> list[Cut]:
+    """The zones whose servers are configured."""
+    return [
+        _cut(words, forwards)
+        for forwards, given in ((False, arguments.top), (True, arguments.forward))
+        for words in given
+    ]
+
+
+def _cut(words: str, forwards: bool) -> Cut:
+    name, *servers = words.split()
+    return top(names.from_text(name), [address.parse(one) for one in servers], forwards)
+
+
+def top(name: bytes, servers: Sequence[Address], forwards: bool) -> Cut:
+    """A zone whose servers are configured: those of a root, below which nodes have their names and
+    others the root's port, or resolvers.
+    """
+    name = name.lower()
+    nodes = b"" if forwards else NODES + name
+    return Cut(name, (), tuple(servers), forwards=forwards, port=servers[0].port, nodes=nodes)
+
+
+def served_keys(arguments: argparse.Namespace) -> list[bytes]:
+    """The keys of these zones."""
+    return [names.key_of(one.name) for one in tops_of(arguments)]
+
+
+def access_of(arguments: argparse.Namespace) -> tuple[Callable[[Reply], None], ...]:
+    """What refuses questions from elsewhere (`resolver.answer.source.Stages.admit`)."""
+    return admitting([ip_network(one) for one in arguments.allow])
+
+
+def admitting(allowed: list[Network]) -> tuple[Callable[[Reply], None], ...]:
+    """As `access_of`; nothing where everybody is answered."""
+    if {str(one) for one in allowed} >= {"0.0.0.0/0", "::/0"}:
+        return ()
+
+    @lru_cache(_ADDRESSES)
+    def is_allowed(octets: bytes) -> bool:
+        one = ip_address(octets)
+        return any(one in network for network in allowed)
+
+    def admit(reply: Reply) -> None:
+        if not is_allowed(reply.address):
+            reply.rcode, reply.ede = REFUSED, EDE_PROHIBITED
+
+    return (admit,)
