@@ -61,6 +61,7 @@ class Route(NamedTuple):
         conditional: `If-Match` is looked at.
         lasts: it takes its time, so that a thread does it; one that changes something and does not
             gives `Carrying`.
+        octets: what is given to it is the body as it came, whatever its media type.
     """
 
     method: str
@@ -76,6 +77,7 @@ class Route(NamedTuple):
     media: str = JSON
     conditional: bool = False
     lasts: bool = False
+    octets: bool = False
 
     @property
     def writes(self) -> bool:

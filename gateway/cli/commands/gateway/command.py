@@ -10,6 +10,7 @@ from pathlib import Path
 from csid import address
 from csid.address import Address
 from gateway.cli import options
+from gateway.cli.commands.gateway import enrolment
 from gateway.cli.commands.gateway.serving import ServingGateway
 from gateway.cli.commands.serve import worker_count
 from gateway.cli.version import version
@@ -74,6 +75,10 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         help="UDP processes per address 每个地址的工作进程数 (one per core)",
     )
     parser.set_defaults(run=run)
+    actions = parser.add_subparsers(
+        metavar="ACTION", description="Without one the gateway runs. With one, at a node:"
+    )
+    enrolment.register(actions)
 
 
 def run(arguments: argparse.Namespace) -> int:

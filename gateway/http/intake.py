@@ -1,0 +1,234 @@
+"""What gateways report, taken into the node: statuses into the status store, events among those
+that are kept. Any thread may ask.
+
+Each report is looked at by itself. What is taken is there when the answer is made, and nothing is
+taken twice, however often and in whatever order it comes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from csid import names
+from csid.errors import IdentifierError
+from csid.identifier import parse
+from gateway.http.actors import Caller
+from gateway.reporting import events, upward
+from gateway.reporting.statuses import StatusError, require_times
+from gateway.reporting.upward import Form, Result, Results, result
+from registry import reported
+from registry.reported import Reported
+from registry.service import Registry
+from registry.tables.view import TOKEN_SUBJECT
+from resolver.answer.lookup import EXACT, Snapshot, find
+from resolver.status import entry as entries
+from resolver.status import store
+from resolver.status.numbers import Seen
+from resolver.status.store import Outcome, Report, Statuses
+from resolver.store.read import ReadTransaction
+from resolver.sync.settings import follow_of
+
+NAMES_KNOWN: Final = 65_536  # identifiers that need not be read again
+SEEN_SECONDS: Final = 5.0  # between two notes that a gateway was seen
+
+_TAKEN, _KNOWN = result(upward.TAKEN), result(upward.KNOWN)
+_DIFFERENT: Final = result("different", "another report was taken under this number")
+_OF_STATUS: Final = {
+    Outcome.TAKEN: _TAKEN,
+    Outcome.KNOWN: _KNOWN,
+    Outcome.SUPERSEDED: result(upward.SUPERSEDED),
+    Outcome.OTHER: _DIFFERENT,
+}
+_OF_EVENT: Final = {
+    Seen.NEW: _TAKEN,
+    Seen.SAME: _KNOWN,
+    Seen.OTHER: _DIFFERENT,
+    Seen.FORGOTTEN: result(
+        "forgotten", "the number is so old that it is not known whether it was taken; not taken"
+    ),
+}
+
+
+class _Named(NamedTuple):
+    """An identifier: its canonical form, and the canonical key of its name."""
+
+    text: str
+    key: bytes
+
+
+class Intake:
+    """Takes reports in.
+
+    Args:
+        data: the directory of the node.
+        registry: of it.
+    """
+
+    def __init__(self, data: Path, registry: Registry) -> None:
+        self._data = data
+        self._registry = registry
+        self._lock = Lock()
+        self._statuses: Statuses | None = None
+        self._reported: Reported | None = None
+        self._names: dict[str, _Named] = {}
+        self._noted: dict[str, tuple[float, int, int]] = {}  # when, and how much since
+
+    def close(self) -> None:
+        """End the use."""
+        for one in (self._statuses, self._reported):
+            if one is not None:
+                one.close()
+
+    @property
+    def statuses(self) -> Statuses:
+        """The status store, made with the first report.
+
+        Raises:
+            StoreError: it cannot be used.
+        """
+        with self._lock:
+            if self._statuses is None:
+                self._statuses = Statuses(self._data / store.FOLDER)
+            return self._statuses
+
+    @property
+    def reported(self) -> Reported:
+        """The events, likewise.
+
+        Raises:
+            StoreError: they cannot be used.
+        """
+        with self._lock:
+            if self._reported is None:
+                self._reported = Reported(self._data / reported.FOLDER)
+            return self._reported
+
+    def take(self, caller: Caller, octets: bytes, form: Form) -> Results:
+        """Take a batch of a gateway.
+
+        Args:
+            octets: the batch, not compressed.
+
+        Raises:
+            UpwardError: it is no batch.
+            StoreError: not all of it was taken; what was is known when it comes again.
+        """
+        batch = upward.read_batch(octets, form)
+        gateway = caller.actor.name.removeprefix(TOKEN_SUBJECT)
+        now = time.time_ns() // 1_000_000
+        told = self._take_statuses(caller, gateway, batch.statuses, form, now)
+        happened = self._take_events(caller, gateway, batch.events, form, now)
+        self._note(gateway, now, told.count(_TAKEN), happened.count(_TAKEN))
+        return Results(told, happened)
+
+    def _take_statuses(
+        self, caller: Caller, gateway: str, given: Sequence[Any], form: Form, now: int
+    ) -> list[Result]:
+        results: list[Result] = [_TAKEN] * len(given)
+        places: list[int] = []
+        reports: list[Report] = []
+        with self._registry.store.read() as read:
+            there = _There(read)
+            for place, raw in enumerate(given):
+                try:
+                    sent = form.sent(raw)
+                    named = self._named(sent.identifier)
+                    if not caller.covers(named.text):
+                        results[place] = _outside(caller, named.text)
+                        continue
+                    taken, until = require_times(sent.taken, sent.until, now)
+                except (msgspec.ValidationError, StatusError, IdentifierError) as error:
+                    results[place] = result("invalid", str(error)[:500])
+                    continue
+                if not there.has(named.key):
+                    detail = f"{named.text} is not in a zone of this node"
+                    results[place] = result("absent", detail)
+                    continue
+                places.append(place)
+                told = entries.pack(sent.told)
+                reports.append(Report(named.key, sent.number, taken, until, told))
+        if reports:
+            with self.statuses.writing() as writing:
+                outcomes = writing.take(gateway, reports, now)
+            for place, outcome in zip(places, outcomes, strict=True):
+                results[place] = _OF_STATUS[outcome]
+        return results
+
+    def _take_events(
+        self, caller: Caller, gateway: str, given: Sequence[Any], form: Form, now: int
+    ) -> list[Result]:
+        results: list[Result] = [_TAKEN] * len(given)
+        places: list[int] = []
+        taken: list[tuple[int, bytes]] = []
+        suffix = self._registry.settings.suffix
+        for place, raw in enumerate(given):
+            try:
+                numbered = form.numbered(raw)
+                event = events.read(numbered.event, suffix)
+            except (msgspec.ValidationError, events.EventError) as error:
+                results[place] = result("invalid", str(error)[:500])
+                continue
+            if not caller.covers(str(event.identifier)):
+                results[place] = _outside(caller, str(event.identifier))
+                continue
+            places.append(place)
+            taken.append((numbered.number, event.octets))
+        if taken:
+            for place, seen in zip(places, self.reported.take(gateway, taken, now), strict=True):
+                results[place] = _OF_EVENT[seen]
+        return results
+
+    def _named(self, text: str) -> _Named:
+        known = self._names.get(text)
+        if known is None:
+            suffix = self._registry.settings.suffix
+            identifier = parse(text, suffix=suffix)
+            wire = identifier.to_wire(names.from_text(suffix))
+            known = _Named(str(identifier), names.key_of(wire))
+            if len(self._names) >= NAMES_KNOWN:
+                self._names.clear()
+            self._names[text] = known
+        return known
+
+    def _note(self, gateway: str, now: int, statuses: int, happened: int) -> None:
+        """Note now and then that a gateway was seen."""
+        clock = time.monotonic()
+        with self._lock:
+            at, before_statuses, before_events = self._noted.get(gateway, (0.0, 0, 0))
+            statuses, happened = statuses + before_statuses, happened + before_events
+            if at and clock < at + SEEN_SECONDS:
+                self._noted[gateway] = at, statuses, happened
+                return
+            self._noted[gateway] = clock, 0, 0
+        self.reported.saw(gateway, now, statuses, happened)
+
+
+class _There:
+    """Which names are at this node, and not a copy of what another has."""
+
+    def __init__(self, moment: ReadTransaction) -> None:
+        self._moment = moment
+        self._snapshot: Snapshot = moment.snapshot
+        self._followed: dict[bytes, bool] = {}
+
+    def has(self, key: bytes) -> bool:
+        """Whether a name is."""
+        zone = self._snapshot.zone_of(key)
+        if zone is None or zone.flags or find(self._snapshot, zone, key)[0] != EXACT:
+            return False
+        followed = self._followed.get(zone.apex)
+        if followed is None:
+            followed = follow_of(self._moment, zone.apex) is not None
+            self._followed[zone.apex] = followed
+        return not followed
+
+
+def _outside(caller: Caller, name: str) -> Result:
+    prefixes = ", ".join(caller.prefixes)[:300]
+    return result("outside", f"{name} lies at or below none of the gateway's prefixes: {prefixes}")
