@@ -84,7 +84,7 @@ class Table:
         self._servers: OrderedDict[Address, ServerState] = OrderedDict()
         self._failed: OrderedDict[Key, int] = OrderedDict()  # seconds of the last failure
         self._now = 0.0
-        self._unix = 0
+        self._date = 0
 
     def __len__(self) -> int:
         """How many are under way."""
@@ -101,7 +101,7 @@ class Table:
             now: seconds, from any beginning.
             unix: seconds since 1970.
         """
-        self._now, self._unix = now, unix
+        self._now, self._date = now, unix
         key = name, rrtype
         task = self._tasks.get(key)
         if task is None:
@@ -133,7 +133,7 @@ class Table:
 
     def go_on(self, now: float, unix: int) -> None:
         """Take what the session has found out, and give what callers have waited for too long."""
-        self._now, self._unix = now, unix
+        self._now, self._date = now, unix
         session = self._session
         session.tick(now)
         while session.finished:
@@ -246,7 +246,7 @@ class Table:
         is_negative = not found.data
         ttl = min(found.ttl, NEGATIVE_TTL_MAX if is_negative else TTL_MAX)
         try:
-            entry = entries.encode(found.rcode, -1, ttl, self._unix, found.answer, found.authority)
+            entry = entries.encode(found.rcode, -1, ttl, self._date, found.answer, found.authority)
         except EntryError:
             self._fail_with(task, key)
             return
@@ -294,14 +294,14 @@ class Table:
         rcode = entries.rcode_of(entry)
         if rcode not in (NOERROR, NXDOMAIN):
             return None
-        if self._unix - entries.good_until(entry) > STALE_MAX:
+        if self._date - entries.good_until(entry) > STALE_MAX:
             return None
         self.stale += 1
         ede = EDE_STALE_NXDOMAIN if rcode == NXDOMAIN else EDE_STALE
-        return entries.stale(entry, STALE_SECONDS, self._unix, ede)
+        return entries.stale(entry, STALE_SECONDS, self._date, ede)
 
     def _failure(self, seconds: int) -> bytes:
-        return entries.encode(SERVFAIL, EDE_NO_AUTHORITY, seconds, self._unix)
+        return entries.encode(SERVFAIL, EDE_NO_AUTHORITY, seconds, self._date)
 
     def _answer(self, tag: object, entry: bytes) -> None:
         if tag is not None:

@@ -233,8 +233,8 @@ class Task:
             tried.update(one.address for one in outcome.refused or ())
             try:
                 said = read(outcome.message, name, rrtype, cut.name, self.name, cut.forwards)
-            except MessageError as error:
-                last = f"{server}: {error}"
+            except MessageError as fault:
+                last = f"{server}: {fault}"
                 continue
             if said.outcome != LAME:
                 return said
