@@ -121,6 +121,19 @@ def pack_status(sent: Sent) -> bytes:
     return _pack(sent)
 
 
+def read_status(octets: bytes) -> Sent:
+    """A status that `pack_status` has packed.
+
+    Raises:
+        UpwardError: it is none.
+    """
+    try:
+        found: Sent = IN_MSGPACK.sent(octets)
+    except msgspec.MsgspecError as error:
+        raise UpwardError(f"no status: {error}") from None
+    return found
+
+
 def inflated(octets: bytes, most: int = OCTETS_MAX) -> bytes:
     """What was compressed by gzip.
 

@@ -1,4 +1,4 @@
-"""What gateways report to a node: taken once, below their prefixes alone, and seen in its answers."""
+"""What gateways report to a node: taken once, below their prefixes alone, seen in its answers."""
 
 from __future__ import annotations
 
