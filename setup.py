@@ -86,6 +86,11 @@ RECURSION = [
     "resolver/server/recursive/packets.py",
     "resolver/server/recursive/asking.py",
 ]
+# What a gateway does for each identifier of a batch.
+GATEWAY = [
+    "gateway/resolving/remembered.py",
+    "gateway/resolving/slices.py",
+]
 GROUPS = {
     "csid": ANSWER_PATH,
     "csid_zones": ZONE_FILES,
@@ -93,6 +98,7 @@ GROUPS = {
     "csid_values": VALUES,
     "csid_client": CLIENT,
     "csid_recursion": RECURSION,
+    "csid_gateway": GATEWAY,
 }
 # Loops over octets and the batch I/O, beside their forms in plain Python.
 LOOPS = [

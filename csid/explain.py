@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache, lru_cache
 
 from csid import capability, codes, scheme
 from csid.codes import NEVER, Division
 from csid.identifier import Identifier
-from csid.scheme import Part, Words
+from csid.scheme import Part, Segment, Words
 
 NATIONAL = "100000"  # registered with the national authority, GB 32100-2015
 _BEGIN_ZH, _BEGIN_EN = "1981 年前", "before 1981"  # where the history of codes begins
+_REMEMBERED = 4_096  # of segments, and of their parts
+_NEVER_AGAIN = ("serial", "check")  # parts that no two identifiers have in common
 _PREFIXES = ("G", "T", "P", "E", "Z", "Y")  # each a thousand times the one before
 _MEMORY_UNITS = ("GiB", "TiB", "PiB", "EiB")
 _ENDED_BY = {
@@ -39,31 +43,64 @@ def explain(identifier: Identifier) -> list[Row]:
     The whole segment comes first (part empty), its parts after it; a location whose code has a
     history has a part "history" for each earlier meaning.
     """
-    rows = []
+    rows: list[Row] = []
     for segment in scheme.load().segments:
         text = getattr(identifier, segment.name)
-        form = segment.form_of(text)
-        if form is None:
-            raise ValueError(f"{identifier} was not made by parse: {segment.name} is malformed")
-        whole = f"{segment.title.zh}（{form.title.zh}，{form.source}）"
-        rows.append(
-            Row(
-                segment.name,
-                "",
-                text,
-                whole,
-                f"{segment.title.en} ({form.title.en}, {form.source})",
-            )
-        )
-        for part, offset, code in form.split(text):
-            if part.name:
-                meaning = _meaning(segment.name, part, code, text[: offset + len(code)])
-                title = part.title
-                zh, en = f"{title.zh}：{meaning.zh}", f"{title.en}: {meaning.en}"
-                rows.append(Row(segment.name, part.name, code, zh, en))
-            if part.table == "divisions":
-                rows += _history(segment.name, code)
+        known = segment.name != scheme.load().segments[-1].name
+        rows += _remembered(segment.name, text) if known else _explain(segment, text)
     return rows
+
+
+@lru_cache(_REMEMBERED)
+def _remembered(name: str, text: str) -> list[Row]:
+    """Owners, places and the like, which many identifiers have in common."""
+    return _explain(scheme.load().segment(name), text)
+
+
+def _explain(segment: Segment, text: str) -> list[Row]:
+    which, parts = _split(segment, text)
+    form = segment.forms[which]
+    zh = f"{segment.title.zh}（{form.title.zh}，{form.source}）"
+    rows = [
+        Row(segment.name, "", text, zh, f"{segment.title.en} ({form.title.en}, {form.source})")
+    ]
+    offset = 0
+    for number, (part, code) in enumerate(zip(form.parts, parts, strict=True)):
+        offset += len(code)
+        if part.name in _NEVER_AGAIN:
+            rows.append(_row(segment.name, part, code, text))
+        elif part.name:
+            rows.append(_remembered_row(segment.name, which, number, code, text[:offset]))
+        if part.table == "divisions":
+            rows += _history(segment.name, code)
+    return rows
+
+
+def _split(segment: Segment, text: str) -> tuple[int, tuple[str, ...]]:
+    """In which form a segment is written, and its parts."""
+    for which in range(len(segment.forms)):
+        match = _pattern(segment.name, which).fullmatch(text)
+        if match is not None:
+            return which, match.groups()
+    raise ValueError(f"{text} was not made by parse: {segment.name} is malformed")
+
+
+@cache
+def _pattern(segment: str, form: int) -> re.Pattern[str]:
+    parts = scheme.load().segment(segment).forms[form].parts
+    return re.compile("".join(f"({part.pattern})" for part in parts))
+
+
+@lru_cache(_REMEMBERED)
+def _remembered_row(segment: str, form: int, part: int, code: str, written: str) -> Row:
+    found = scheme.load().segment(segment).forms[form].parts[part]
+    return _row(segment, found, code, written)
+
+
+def _row(segment: str, part: Part, code: str, written: str) -> Row:
+    meaning = _meaning(segment, part, code, written)
+    zh, en = f"{part.title.zh}：{meaning.zh}", f"{part.title.en}: {meaning.en}"
+    return Row(segment, part.name, code, zh, en)
 
 
 def _meaning(segment: str, part: Part, code: str, written: str) -> Words:

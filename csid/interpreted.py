@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib.machinery import FileFinder, ModuleSpec, SourceFileLoader
 from types import ModuleType
 
-_PACKAGES = ("csid.", "resolver.")
+_PACKAGES = ("csid.", "resolver.", "gateway.")
 
 
 class _Sources:

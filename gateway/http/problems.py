@@ -32,8 +32,22 @@ _HTTP: Final[Mapping[Status, int]] = {
 }
 
 
-class Fault(Enum):
-    """What is wrong with a call itself: HTTP status, reason in Chinese, reason in English."""
+class Reason(Enum):
+    """Why a call is not answered as asked for: HTTP status, reason in Chinese and in English."""
+
+    def __init__(self, http: int, zh: str, en: str) -> None:
+        self.http = http
+        self.zh = zh
+        self.en = en
+
+    @property
+    def word(self) -> str:
+        """As the type of a problem has it."""
+        return self.name.lower().replace("_", "-")
+
+
+class Fault(Reason):
+    """What is wrong with a call itself."""
 
     MALFORMED = (400, "请求格式有误", "the request is not well-formed")
     UNAUTHENTICATED = (401, "未认证", "no token that holds was presented")
@@ -48,16 +62,6 @@ class Fault(Enum):
     BROKEN = (500, "内部错误", "something went wrong here")
     UNAVAILABLE = (503, "暂不可用", "this cannot be done now")
 
-    def __init__(self, http: int, zh: str, en: str) -> None:
-        self.http = http
-        self.zh = zh
-        self.en = en
-
-    @property
-    def word(self) -> str:
-        """As the type of a problem has it."""
-        return self.name.lower().replace("_", "-")
-
 
 class Problem(Exception):
     """A call that is not answered as asked for.
@@ -68,7 +72,9 @@ class Problem(Exception):
         headers: further ones, such as when to ask again.
     """
 
-    def __init__(self, fault: Fault, detail: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, fault: Reason, detail: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(detail)
         self.http = fault.http
         self.headers = dict(headers or {})

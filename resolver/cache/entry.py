@@ -24,6 +24,7 @@ import struct
 from typing import Final, NamedTuple
 
 from csid.errors import CsidError
+from csid.protocol import CLASS_IN
 from resolver.answer.reply import Reply
 
 try:
@@ -39,6 +40,8 @@ _GOOD_AT: Final = 8
 _SLOT_AT: Final = 12
 _POINTER: Final = 0xC0
 _QUESTION_POINTER: Final = b"\xc0\x0c"
+_ONE_ANSWER: Final = b"\0\1\0\0\0\0"  # the counts of records
+_TYPE_IN: Final = struct.Struct(">HH")
 
 
 class EntryError(CsidError):
@@ -177,6 +180,23 @@ def is_whole(entry: bytes) -> bool:
         return False
     found = struct.unpack_from(f">{offsets}H", entry, _HEAD_OCTETS)
     return all(one + 4 <= records for one in found)
+
+
+def is_stale(entry: bytes) -> bool:
+    """Whether it is given longer than its authority said (`stale`)."""
+    return good_until(entry) < expires(entry)
+
+
+def only_record(entry: bytes, rrtype: int) -> bytes:
+    """The data of the one record that an entry has, which is of the name that was asked for, and of
+    this type; empty where it has others, or none.
+    """
+    if entry[16] or entry[19:25] != _ONE_ANSWER:
+        return b""
+    begin = _HEAD_OCTETS + 2
+    if entry[begin : begin + 6] != _QUESTION_POINTER + _TYPE_IN.pack(rrtype, CLASS_IN):
+        return b""
+    return entry[begin + 12 :]
 
 
 def fill(reply: Reply, entry: bytes, now: int) -> None:

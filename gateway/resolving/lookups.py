@@ -1,0 +1,247 @@
+"""What is known of names: from the cache, else from the process that asks others.
+
+One question at a time is asked for a name, however many wait for it; nobody waits longer than
+GIVE_UP_SECONDS, and no more than MOST questions are under way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from csid.names import key_of
+from resolver.cache import entry as entries
+from resolver.cache.sieve import ASKED
+from resolver.cache.source import KEY_MAX, key_of_question
+from resolver.cache.store import Readable
+from resolver.server.recursive.packets import (
+    GIVE_UP_SECONDS,
+    PACKET_OCTETS,
+    TAG_OCTETS,
+    Asked,
+    PacketError,
+    asked,
+    read_answered,
+)
+
+MOST: Final = 16_384  # questions under way
+MOST_OF_BATCHES: Final = 8_192  # of them; so that one that is asked singly finds room
+_QUESTION_OCTETS: Final = 300  # that one has at most in a packet
+_TOGETHER: Final = PACKET_OCTETS // _QUESTION_OCTETS
+_SWEEP_SECONDS: Final = 0.25
+_PACKETS_A_TURN: Final = 16
+_LOOK_SECONDS: Final = 0.01  # between two looks for room
+
+
+class Question(NamedTuple):
+    """A name in wire form, lower case, and a type of record."""
+
+    name: bytes
+    rrtype: int
+
+    @property
+    def key(self) -> bytes:
+        """Under what the cache has the answer."""
+        return key_of_question(key_of(self.name), self.rrtype)
+
+
+class Counts:
+    """What became of questions, since the start.
+
+    Attributes:
+        hits: answered from the cache.
+        asked: of the process that asks others.
+        unanswered: for which nobody had an answer in time, or room.
+    """
+
+    def __init__(self) -> None:
+        self.hits = self.asked = self.unanswered = 0
+
+
+class _UnderWay:
+    """A question that was asked."""
+
+    __slots__ = ("due", "question", "waiting")
+
+    def __init__(self, question: Question, due: float) -> None:
+        self.question = question
+        self.due = due
+        self.waiting: list[asyncio.Future[bytes | None]] = []
+
+
+class Lookups:
+    """Looks names up.
+
+    Args:
+        cache: what is known.
+        pair: to the process that asks others (`resolver.server.recursive.packets`).
+        loop: that is running, or will be.
+
+    Attributes:
+        marks: of the slots of the cache.
+    """
+
+    def __init__(
+        self, cache: Readable, pair: socket.socket, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self.counts = Counts()
+        self._cache = cache
+        self.marks = cache.marks
+        self._pair = pair
+        self._loop = loop
+        # What an earlier process has asked may still be answered, so numbers begin anywhere.
+        self._number = int.from_bytes(os.urandom(TAG_OCTETS), "big")
+        self._tags: dict[Question, bytes] = {}
+        self._under_way: dict[bytes, _UnderWay] = {}  # by tags, in the order they were asked
+        self._to_send: deque[Asked] = deque()
+        self._is_sending = False
+        self._sweep: asyncio.TimerHandle | None = None
+        pair.setblocking(False)
+        loop.add_reader(pair, self._read)
+
+    def __len__(self) -> int:
+        """How many questions are under way."""
+        return len(self._under_way)
+
+    def moment(self) -> Any:
+        """A read transaction of the cache; its `get` takes a `Question.key`."""
+        return self._cache.moment()
+
+    def mark(self, entry: bytes) -> None:
+        """Have it known that an entry was asked for."""
+        slot = entries.slot_of(entry)
+        if not self.marks[slot] & ASKED:
+            self.marks[slot] |= ASKED
+
+    def note(self, entry: bytes) -> None:
+        """The same, of one that is counted here."""
+        self.counts.hits += 1
+        self.mark(entry)
+
+    def kept(self, question: Question) -> bytes | None:
+        """The entry that the cache has, if it still holds."""
+        key = question.key
+        if len(key) > KEY_MAX:
+            return None
+        with self._cache.moment() as txn:
+            found: bytes | None = txn.get(key)
+        if found is None or entries.expires(found) <= int(time.time()):
+            return None
+        self.note(found)
+        return found
+
+    async def find(self, question: Question) -> bytes | None:
+        """The entry that answers a question (`resolver.cache.entry`); None if nobody can say."""
+        found = self.kept(question)
+        return await self._ask(question) if found is None else found
+
+    async def ask(self, question: Question) -> bytes | None:
+        """As `find`, of a question that is not in the cache."""
+        return await self._ask(question)
+
+    async def ask_all(self, questions: Sequence[Question]) -> list[bytes | None]:
+        """As `ask`, of many: they wait for room first, so long as one would for an answer."""
+        until = self._loop.time() + GIVE_UP_SECONDS
+        while len(self._under_way) + len(questions) > MOST_OF_BATCHES:
+            if self._loop.time() > until:
+                self.counts.unanswered += len(questions)
+                return [None] * len(questions)
+            await asyncio.sleep(_LOOK_SECONDS)
+        return await asyncio.gather(*[self._ask(one) for one in questions])
+
+    def close(self) -> None:
+        """Nothing is asked any more, and who waits is told that nobody can say."""
+        self._loop.remove_reader(self._pair)
+        if self._is_sending:
+            self._loop.remove_writer(self._pair)
+        if self._sweep is not None:
+            self._sweep.cancel()
+        for tag in list(self._under_way):
+            self._settle(tag, None)
+
+    def _ask(self, question: Question) -> asyncio.Future[bytes | None]:
+        waiting: asyncio.Future[bytes | None] = self._loop.create_future()
+        tag = self._tags.get(question)
+        if tag is None:
+            if len(self._under_way) >= MOST:
+                self.counts.unanswered += 1
+                waiting.set_result(None)
+                return waiting
+            self._number = (self._number + 1) % 2 ** (8 * TAG_OCTETS)
+            tag = self._tags[question] = self._number.to_bytes(TAG_OCTETS, "big")
+            due = self._loop.time() + GIVE_UP_SECONDS
+            self._under_way[tag] = _UnderWay(question, due)
+            self._put(Asked(tag, question.rrtype, question.name))
+        # Each waits by itself: one that is given up takes nothing from the others.
+        self._under_way[tag].waiting.append(waiting)
+        return waiting
+
+    def _put(self, one: Asked) -> None:
+        self.counts.asked += 1
+        if not self._to_send and not self._is_sending:
+            self._loop.call_soon(self._send)
+        self._to_send.append(one)
+        if self._sweep is None:
+            self._sweep = self._loop.call_later(_SWEEP_SECONDS, self._give_up)
+
+    def _send(self) -> None:
+        """Send what there is, as far as the other side has room."""
+        while self._to_send:
+            some = [self._to_send.popleft() for _ in range(min(len(self._to_send), _TOGETHER))]
+            try:
+                self._pair.send(asked(some))
+            except BlockingIOError:
+                self._to_send.extendleft(reversed(some))
+                if not self._is_sending:
+                    self._is_sending = True
+                    self._loop.add_writer(self._pair, self._send)
+                return
+            except OSError:  # nobody is there, for now
+                for one in some:
+                    self._settle(one.tag, None)
+        if self._is_sending:
+            self._is_sending = False
+            self._loop.remove_writer(self._pair)
+
+    def _read(self) -> None:
+        for _ in range(_PACKETS_A_TURN):
+            try:
+                packet = self._pair.recv(PACKET_OCTETS)
+            except BlockingIOError:
+                return
+            except OSError:
+                packet = b""
+            if not packet:
+                self._loop.remove_reader(self._pair)
+                return
+            with contextlib.suppress(PacketError):
+                for tag, entry in read_answered(packet):
+                    self._settle(tag, entry if entries.is_whole(entry) else None)
+
+    def _settle(self, tag: bytes, entry: bytes | None) -> None:
+        under_way = self._under_way.pop(tag, None)
+        if under_way is None:
+            return  # it was given up
+        del self._tags[under_way.question]
+        if entry is None:
+            self.counts.unanswered += 1
+        for one in under_way.waiting:
+            if not one.done():
+                one.set_result(entry)
+
+    def _give_up(self) -> None:
+        """Give up what has waited for too long; those that have waited longest stand first."""
+        now = self._loop.time()
+        self._sweep = None
+        for tag in list(self._under_way):
+            if self._under_way[tag].due > now:
+                self._sweep = self._loop.call_later(_SWEEP_SECONDS, self._give_up)
+                return
+            self._settle(tag, None)
+        self._to_send = deque(one for one in self._to_send if one.tag in self._under_way)

@@ -1,0 +1,157 @@
+"""The process that answers over HTTP in a gateway: `python -m gateway.resolving.process --data DIR
+--pair-fd N --fd N --fd N`.
+
+Started by the supervisor of `csid gateway`, which asks over the first socket whether it answers;
+the second one listens. Over the pair it asks the process that asks others. It reads the cache in
+the folder, and writes nothing but marks there of what was asked for, so it may be killed at any
+moment. On SIGTERM it answers what was asked, and ends.
+
+HTTP/1.1 and HTTP/2 (docs/decisions/0022).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import uvloop
+from uvicorn.config import Config
+from uvicorn.server import ServerState
+
+from csid import scheme
+from csid.errors import CsidError
+from gateway.http.connections import HEAD_SECONDS, Places, quiet
+from gateway.resolving.connections import Connection, context_of
+from gateway.resolving.lookups import Lookups
+from gateway.resolving.serving import Gateway, application_of
+from resolver.answer.edns import OptWriter
+from resolver.answer.process import Answerer
+from resolver.answer.source import Stages
+from resolver.cache.store import Readable
+from resolver.server.counters import open_inherited
+from resolver.server.notices import Repeated, tell
+from resolver.server.recursive import options as recursive
+from resolver.server.recursive.folder import cache_in, cookie_secret
+from resolver.server.sockets import BACKLOG
+
+END_SECONDS: Final = 5  # for calls that are under way
+MEMORY_MIB: Final = 128  # of answers that are ready, unless it is said
+_IGNORED: Final = (signal.SIGHUP, signal.SIGUSR1, signal.SIGINT)  # the supervisor's to handle
+
+
+async def run(options: argparse.Namespace) -> None:
+    """Serve until SIGTERM.
+
+    Raises:
+        CsidError: the folder cannot be read.
+        OSError: a certificate cannot be read.
+    """
+    quiet()
+    complaints = Repeated()
+    tls = None
+    if options.tls_cert is not None:
+        tls = context_of(options.tls_cert, options.tls_key or options.tls_cert)
+    with contextlib.ExitStack() as opened:
+        asker, listener = (socket.socket(fileno=fd) for fd in options.fd)
+        for sock in (asker, listener):
+            sock.setblocking(False)
+        loop = asyncio.get_running_loop()
+        cache = Readable(cache_in(options.data))
+        opened.callback(cache.close)
+        lookups = Lookups(cache, socket.socket(fileno=options.pair_fd), loop)
+        opened.callback(lookups.close)
+        gateway = Gateway(
+            lookups,
+            suffixes=options.suffix or [scheme.load().dns_suffix],
+            authority=options.handle_authority or scheme.load().handle_authority,
+            answerer=_answerer(options),
+            served=recursive.served_keys(options),
+            memory=options.memory_mib << 20,
+        )
+        application = application_of(gateway, open_inherited(options.counters_fd), complaints)
+        ended = asyncio.Event()
+        loop.add_reader(asker, _answer, asker)
+        loop.add_signal_handler(signal.SIGTERM, ended.set)
+        config = Config(
+            application.asgi,
+            http=Connection,
+            ws="none",
+            interface="asgi3",
+            lifespan="off",
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=HEAD_SECONDS,
+        )
+        config.load()
+        state = ServerState()
+        # Behind a server that ends TLS, all come from its address.
+        places = Places(options.per_address if tls is not None else None)
+        server = await loop.create_server(
+            lambda: Connection(config, state, places, application),
+            sock=listener,
+            backlog=BACKLOG,
+            ssl=tls,
+            ssl_handshake_timeout=HEAD_SECONDS if tls is not None else None,
+        )
+        loop.call_soon(_tell_ready, options.ready_fd)
+        gc.freeze()  # what is there now stays
+        await ended.wait()
+        server.close()
+        for one in list(state.connections):
+            one.shutdown()
+        if state.tasks:
+            await asyncio.wait(list(state.tasks), timeout=END_SECONDS)
+
+
+def _answerer(options: argparse.Namespace) -> Answerer:
+    """What makes DNS messages."""
+    opt = OptWriter(cookie_secret(options.data), options.nsid.encode())
+    stages = Stages(admit=recursive.access_of(options))
+    return Answerer(opt, stages, tell, recursive=True)
+
+
+def _tell_ready(fd: int | None) -> None:
+    if fd is not None:
+        os.write(fd, b"+")
+        os.close(fd)
+
+
+def _answer(asker: socket.socket) -> None:
+    """Answer the supervisor."""
+    with contextlib.suppress(OSError):
+        asker.send(asker.recv(64)[:1])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGTERM."""
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    parser = recursive.parser("gateway.resolving.process", __doc__)
+    parser.add_argument("--pair-fd", type=int, required=True, help="who asks others")
+    parser.add_argument("--suffix", action="append", help="of the DNS names of identifiers")
+    parser.add_argument("--handle-authority", help="of their Handles")
+    parser.add_argument("--tls-cert", type=Path, help="certificate with those of its issuers")
+    parser.add_argument("--tls-key", type=Path, help="its private key")
+    parser.add_argument("--per-address", type=int, default=64, help="connections of one address")
+    parser.add_argument("--memory-mib", type=int, default=MEMORY_MIB, help="for ready answers")
+    options = parser.parse_args(arguments)
+    try:
+        uvloop.run(run(options))
+    except (CsidError, OSError) as error:
+        tell(f"http: {error}", "error", "ended")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""The routes of a gateway, and what they share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.resolving import openapi
+from gateway.resolving.app import DOCUMENT, Application
+from gateway.resolving.batches import Batches
+from gateway.resolving.calls import JSON, Bodies, Route, encode
+from gateway.resolving.dns_queries import DnsQueries
+from gateway.resolving.health import Health, Sample
+from gateway.resolving.identifiers import Identifiers
+from gateway.resolving.lookups import Lookups
+from gateway.resolving.meanings import Suffixes
+from resolver.answer.process import Answerer
+from resolver.server.counters import BATCHES, QUERIES, Counters
+from resolver.server.notices import Repeated
+
+_SINGLE_SHARE: Final = 3  # one octet of so many is for single answers, the others for batches
+
+
+class Gateway:
+    """What the routes of a gateway share. Further routes take from here what they need.
+
+    Args:
+        lookups: finds out what names have.
+        suffixes: of the DNS names of identifiers; the first is that of identifiers without one.
+        authority: of their Handles.
+        answerer: makes DNS messages.
+        served: keys of the names at and below which others are asked.
+        memory: octets of answers that are ready.
+
+    Attributes:
+        bodies: reads bodies.
+    """
+
+    def __init__(
+        self,
+        lookups: Lookups,
+        suffixes: Sequence[str],
+        authority: str,
+        answerer: Answerer,
+        served: Sequence[bytes],
+        memory: int,
+    ) -> None:
+        self.lookups = lookups
+        self.suffixes = Suffixes(suffixes)
+        self.authority = authority
+        self.bodies = Bodies()
+        single = memory // _SINGLE_SHARE
+        self.identifiers = Identifiers(lookups, self.suffixes, authority, single)
+        self.batches = Batches(lookups, self.suffixes, self.bodies, memory - single)
+        self.queries = DnsQueries(lookups, answerer, served, self.bodies)
+
+    def samples(self, counters: Counters) -> Iterator[Sample]:
+        """The metrics of this process."""
+        counts = self.lookups.counts
+        ready = self.identifiers.remembered.octets
+        ready += sum(one.octets for one in self.batches.remembered.values())
+        rows = (
+            ("calls_total", "counter", "Calls taken.", counters[QUERIES]),
+            ("problems_total", "counter", "Calls that failed.", counters[BATCHES]),
+            ("batch_items_total", "counter", "Identifiers in batches.", self.batches.resolved),
+            ("batches", "gauge", "Batches under way.", self.batches.under_way),
+            ("hits_total", "counter", "Answers from the cache.", counts.hits),
+            ("asked_total", "counter", "Questions not in the cache.", counts.asked),
+            ("unanswered_total", "counter", "Of them without an answer.", counts.unanswered),
+            ("waiting", "gauge", "Questions under way.", len(self.lookups)),
+            ("ready_bytes", "gauge", "Answers that are ready.", ready),
+        )
+        for name, kind, words, value in rows:
+            yield f"csid_gateway_http_{name}", kind, words, value
+
+
+def routes_of(gateway: Gateway, health: Health) -> list[Route]:
+    """The routes; further ones go behind them."""
+    one, many, dns = gateway.identifiers, gateway.batches, gateway.queries
+    return [
+        Route("GET", "/v1/identifiers/{identifier}", one.show, openapi.SHOW),
+        Route("POST", "/v1/resolve", many.resolve, openapi.RESOLVE),
+        Route("GET", "/dns-query", dns.get, openapi.DNS_GET),
+        Route("POST", "/dns-query", dns.post, openapi.DNS_POST),
+        Route("GET", "/healthz", health.health, openapi.HEALTH),
+        Route("GET", "/readyz", health.ready, openapi.READY),
+        Route("GET", "/metrics", health.metrics, openapi.METRICS),
+    ]
+
+
+def application_of(gateway: Gateway, counters: Counters, complaints: Repeated) -> Application:
+    """The application of a gateway."""
+    health = Health(gateway.lookups, gateway.suffixes.first, lambda: gateway.samples(counters))
+    routes = routes_of(gateway, health)
+    document = encode(openapi.document(routes))
+
+    async def show_document(_: Request) -> Response:
+        return Response(document, media_type=JSON)
+
+    routes.append(Route("GET", DOCUMENT, show_document))
+    return Application(routes, counters, complaints, gateway.identifiers.at_once)
