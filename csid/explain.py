@@ -61,9 +61,7 @@ def _explain(segment: Segment, text: str) -> list[Row]:
     which, parts = _split(segment, text)
     form = segment.forms[which]
     zh = f"{segment.title.zh}（{form.title.zh}，{form.source}）"
-    rows = [
-        Row(segment.name, "", text, zh, f"{segment.title.en} ({form.title.en}, {form.source})")
-    ]
+    rows = [Row(segment.name, "", text, zh, f"{segment.title.en} ({form.title.en}, {form.source})")]
     offset = 0
     for number, (part, code) in enumerate(zip(form.parts, parts, strict=True)):
         offset += len(code)

@@ -248,6 +248,7 @@ def _of_reports() -> Schema:
         "ReportResults": _said(
             **{name: {"type": "array", "items": _ref("ReportResult")} for name in both}
         ),
+        "Gateway": _said(gateway=_STRING, prefixes={"type": "array", "items": _STRING}),
         "KeptEvent": _said(
             sequence=_NUMBER, gateway=_STRING, number=_NUMBER, came=_TIME, event={"type": "object"}
         ),

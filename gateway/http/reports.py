@@ -16,6 +16,7 @@ from gateway.http.problems import Fault, Problem
 from gateway.reporting import upward
 from gateway.reporting.upward import IN_JSON, IN_MSGPACK, Form, UpwardError
 from registry.rules.requests import Role
+from registry.tables.view import TOKEN_SUBJECT
 
 _FORMS: Final[Mapping[str, Form]] = {
     JSON: IN_JSON,
@@ -32,8 +33,7 @@ EVENTS: Final[Mapping[str, Member]] = {
 
 def report(call: Call) -> Answer:
     """Take a batch of a gateway; what came of each report."""
-    if call.caller.actor.role is not Role.GATEWAY:
-        raise Problem(Fault.FORBIDDEN, "reports are of gateways; csid gateway enrol enrols one")
+    _require_gateway(call)
     try:
         octets, form = _read(call)
         results = call.work.intake.take(call.caller, octets, form)
@@ -42,6 +42,13 @@ def report(call: Call) -> Answer:
     except StoreError as error:
         raise call.work.not_taken(error) from None
     return Answer(msgspec.to_builtins(results), upward.status_of(results))
+
+
+def show_gateway(call: Call) -> Answer:
+    """Which gateway asks, and what lies at or below which prefixes it may report of."""
+    _require_gateway(call)
+    name = call.caller.actor.name.removeprefix(TOKEN_SUBJECT)
+    return Answer({"gateway": name, "prefixes": list(call.caller.prefixes)})
 
 
 def list_events(call: Call) -> Answer:
@@ -60,6 +67,16 @@ def list_events(call: Call) -> Answer:
         if call.caller.covers(str(parse(event["subject"], suffix=suffix))):
             items.append(one._asdict() | {"came": iso(one.came / 1_000), "event": event})
     return Answer({"items": items, "next": found[-1].sequence + 1 if found else None})
+
+
+def _require_gateway(call: Call) -> None:
+    """Refuse who is none.
+
+    Raises:
+        Problem: the caller is no gateway.
+    """
+    if call.caller.actor.role is not Role.GATEWAY:
+        raise Problem(Fault.FORBIDDEN, "reports are of gateways; csid gateway enrol enrols one")
 
 
 def _read(call: Call) -> tuple[bytes, Form]:

@@ -196,6 +196,14 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         "GET",
+        "/v1/gateway",
+        "showGateway",
+        Words("本网关", "the gateway that asks, and what is taken of it"),
+        reports.show_gateway,
+        answer="Gateway",
+    ),
+    Route(
+        "GET",
         "/v1/events",
         "listEvents",
         Words("事件", "events that gateways have reported, in the order they came"),

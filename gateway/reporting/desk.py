@@ -146,7 +146,9 @@ class Desk:
         if self._changes.is_older(identifier, taken):
             return Outcome.SUPERSEDED
         told = told_of(posted)
-        return self._outside(identifier) or Post(identifier, taken, until, told, posted.number)
+        given_at = 0 if posted.taken is None else taken
+        post = Post(identifier, taken, until, told, posted.number, given_at)
+        return self._outside(identifier) or post
 
     def _event(self, given: Any) -> Any:
         try:
@@ -159,11 +161,8 @@ class Desk:
         if self.prefixes is None or covers(self.prefixes, identifier):
             return None
         listed = ", ".join(self.prefixes)[:300]
-        return _refused(
-            403,
-            "outside",
-            f"{identifier} lies at or below none of the gateway's prefixes: {listed}",
-        )
+        detail = f"{identifier} lies at or below none of the gateway's prefixes: {listed}"
+        return _refused(403, "outside", detail)
 
     def _named(self, text: str) -> str:
         known = self._names.get(text)

@@ -50,7 +50,7 @@ class Outcome(Enum):
 
 class Post(NamedTuple):
     """A status that was posted: of an identifier in canonical form, times in Unix milliseconds;
-    ``number`` is the poster's, if it counts.
+    ``number`` is the poster's, if it counts; ``given_at`` is `taken` as it was posted, or 0.
     """
 
     identifier: str
@@ -58,6 +58,7 @@ class Post(NamedTuple):
     until: int
     told: Told
     number: int | None
+    given_at: int = 0
 
 
 class Happened(NamedTuple):
@@ -232,7 +233,7 @@ class Spool:
         key = its_digest = b""
         if post.number is not None:
             key = _key(post.identifier, post.told.by)
-            its_digest = digest(pack(post.told), post.taken.to_bytes(8, "big"))
+            its_digest = digest(pack(post.told), post.given_at.to_bytes(8, "big"))
             before = txn.get(key, db=self._statuses["posted"])
             if before is not None:
                 last = int.from_bytes(before[:8], "big")
