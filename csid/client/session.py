@@ -20,6 +20,7 @@ from csid.errors import UnreachableError
 from csid.protocol import NOERROR, NXDOMAIN
 
 PORT_QUESTIONS: Final = 256  # asked from one port, then another one is taken (RFC 5452 section 9.2)
+CHANNELS_MAX: Final = 512  # that questions are asked over; the oldest then asks no more
 STREAM_SECONDS: Final = 2.0  # for an answer over TCP, where there are other servers to be asked
 BAD_COOKIE: Final = 23  # RFC 7873 section 8
 _RANDOM_OCTETS: Final = 1_024  # taken at once, for IDs
@@ -326,6 +327,9 @@ class Session:
             if channel.asked < PORT_QUESTIONS or is_stream:
                 return channel
             self._retire(channel)
+        if len(self._current) >= CHANNELS_MAX:
+            oldest = next(iter(self._current))
+            self._retire(self._current.pop(oldest))
         self._channels += 1
         cookie = self._some(CLIENT_COOKIE_OCTETS)
         channel = Channel(self._channels, server, is_stream, cookie)

@@ -164,6 +164,11 @@ def rcode_of(entry: bytes) -> int:
     return entry[16]
 
 
+def answers_of(entry: bytes) -> int:
+    """How many records its answer has."""
+    return int.from_bytes(entry[19:21], "big")
+
+
 def is_absence(entry: bytes) -> bool:
     """Whether it says that something is not there: it has no answer."""
     return entry[19:21] == b"\0\0"

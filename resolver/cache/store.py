@@ -121,29 +121,29 @@ class Cache:
                 self._full_until = time.monotonic() + _FULL_SECONDS
                 self._begin()
 
-    def drop(self, prefix: bytes = b"") -> int:
-        """Forget what lies at and below a name; gives how many entries that were.
-
-        Args:
-            prefix: the canonical key of the name; empty: all.
+    def drop(self, prefix: bytes) -> int:
+        """Forget what lies at and below a name with this canonical key; gives how many entries that
+        were.
         """
         gone = 0
         with _plain(None), self._environment.begin(write=True) as txn:
             cursor = txn.cursor()
-            found = cursor.set_range(prefix) if prefix else cursor.first()
+            found = cursor.set_range(prefix)
             while found and cursor.key().startswith(prefix):
                 self._forget(entries.slot_of(cursor.value()))
                 gone += 1
                 found = cursor.delete()
         return gone
 
-    def clear(self) -> None:
-        """Forget everything."""
+    def clear(self) -> int:
+        """Forget everything; gives how many entries that were."""
+        gone = sum(self.kept()[:2])
         with _plain(None), self._environment.begin(write=True) as txn:
             txn.drop(self._environment.open_db(txn=txn), delete=False)
             for slot, key in enumerate(self._keys):
                 if key:
                     self._forget(slot)
+        return gone
 
     def close(self) -> None:
         """End the use; what is there stays."""
@@ -277,6 +277,29 @@ class Readable:
     def source_in(self, txn: Any) -> CacheSource:
         """What queries are answered from, as a transaction from `moment` sees it."""
         return CacheSource(txn.get, self.marks, int(time.time()), self._missed, self._ahead)
+
+    def entries(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """The keys of names at and below one, each with type, and what is kept of them, in the
+        order of names, at one moment.
+        """
+        with _plain(None), self._environment.begin() as txn:
+            cursor = txn.cursor()
+            if cursor.set_range(prefix) if prefix else cursor.first():
+                for key, entry in cursor:
+                    if not key.startswith(prefix):
+                        return
+                    yield bytes(key), bytes(entry)
+
+    def kept(self) -> Kept:
+        """What the cache holds, counted one by one."""
+        present = absent = octets = 0
+        for key, entry in self.entries():
+            octets += len(key) + len(entry)
+            if entries.is_absence(entry):
+                absent += 1
+            else:
+                present += 1
+        return Kept(present, absent, octets)
 
     def check_readers(self) -> int:
         """Free the reader slots of processes that died; gives how many."""

@@ -21,7 +21,7 @@ from csid.client import wire
 from csid.client.servers import Servers, ServerState
 from csid.client.session import Question as Asked
 from csid.client.session import Session
-from csid.names import key_of
+from csid.names import is_at_or_below, key_of
 from csid.protocol import EDE_NO_AUTHORITY, NOERROR, NXDOMAIN, SERVFAIL
 from resolver.cache import entry as entries
 from resolver.cache.entry import EntryError
@@ -146,6 +146,13 @@ class Table:
             task = self._tasks.get(key)
             if task is not None and task.tags:
                 self._give_what_is_known(task)
+
+    def forget(self, name: bytes) -> None:
+        """Know nothing more of what is at and below a name. What is under way goes on."""
+        self._cuts.drop(name)
+        self._between.drop()
+        for key in [one for one in self._failed if is_at_or_below(one[0], name)]:
+            del self._failed[key]
 
     # -- tasks
 

@@ -31,6 +31,12 @@ class Kept(Protocol):
     def put(self, given: list[tuple[bytes, bytes]]) -> None:
         """Keep entries under their keys."""
 
+    def drop(self, prefix: bytes) -> int:
+        """Forget what lies at and below a name with this key."""
+
+    def clear(self) -> int:
+        """Forget everything."""
+
 
 class Far(NamedTuple):
     """Somebody who asked over UDP."""
@@ -89,6 +95,14 @@ class Asking:
             self._ask(name, names.key_of(name), rrtype, Near(pair, tag), now, unix)
         self._counters[places.QUERIES] += len(questions)
         self._counters[places.BATCHES] += 1
+
+    def forget(self, name: bytes) -> int:
+        """Know nothing more of what is at and below a name, in wire form and lower case; gives how
+        many entries of the cache that were.
+        """
+        self._table.forget(name)
+        key = names.key_of(name)
+        return self._cache.drop(key) if key else self._cache.clear()
 
     def settle(self, now: float, unix: int) -> list[tuple[object, bytes]]:
         """Go on with what came, and keep what was found; gives who gets which entry."""

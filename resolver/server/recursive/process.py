@@ -43,6 +43,7 @@ from resolver.server.notices import Repeated, tell
 from resolver.server.recursive import options, packets
 from resolver.server.recursive.asking import Asking, Far, Near
 from resolver.server.recursive.folder import cache_in, cookie_secret
+from resolver.server.recursive.orders import Orders
 from resolver.server.recursive.packets import PACKET_OCTETS, Answered
 
 try:
@@ -69,6 +70,7 @@ class Process:
         missed: what workers hand on.
         pairs: where other processes ask.
         asker: where the supervisor does.
+        orders: what is to be forgotten.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Process:
         missed: socket.socket,
         pairs: list[socket.socket],
         asker: socket.socket,
+        orders: Orders,
         counters: Counters,
     ) -> None:
         self._asking = asking
@@ -93,6 +96,7 @@ class Process:
         self._missed = missed
         self._pairs = pairs
         self._asker = asker
+        self._orders = orders
         self._counters = counters
         self._tally = Tally(counters, PLAIN)
         self._failures = Repeated()
@@ -106,6 +110,7 @@ class Process:
             asker.fileno(): self._answer_supervisor,
             upstream.fileno(): self._take_upstream,
             missed.fileno(): self._take_missed,
+            orders.fileno(): self._take_orders,
         }
         for number, pair in enumerate(pairs):
             self._ready[pair.fileno()] = self._taking(number, pair)
@@ -172,6 +177,9 @@ class Process:
         with contextlib.suppress(OSError):
             self._asker.send(self._asker.recv(64)[:1])
 
+    def _take_orders(self, _now: float, _unix: int) -> None:
+        self._orders.take()
+
     def _take_upstream(self, now: float, _unix: int) -> None:
         self._upstream.take(now)
 
@@ -215,8 +223,9 @@ def run(arguments: argparse.Namespace) -> None:
     answerer = Answerer(opt, tell=tell, recursive=True)
     with contextlib.closing(_cache(arguments.data, arguments.cache_octets)) as cache:
         table, session = begin(options.tops_of(arguments), os.urandom, cache.get)
+        asking = Asking(cache, table, answerer, counters)
         process = Process(
-            Asking(cache, table, answerer, counters),
+            asking,
             cache,
             table.deadline,
             lambda: bool(session.finished),
@@ -225,6 +234,7 @@ def run(arguments: argparse.Namespace) -> None:
             missed,
             pairs,
             asker,
+            Orders(arguments.data, asking.forget),
             counters,
         )
         gc.freeze()  # what is there now stays

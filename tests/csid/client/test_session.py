@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from csid import names
 from csid.address import Address
 from csid.client import wire
-from csid.client.servers import Servers
-from csid.client.session import PORT_QUESTIONS, Channel, Question, Session
+from csid.client.servers import Servers, ServerState
+from csid.client.session import CHANNELS_MAX, PORT_QUESTIONS, Channel, Question, Session
 from csid.protocol import CSID
 from tests.support.fake_server import good_answer
 
@@ -113,6 +113,21 @@ def test_a_port_is_closed_once_its_last_question_is_done() -> None:
         session.receive(channel, answer(query), 0.1)
         assert question.is_done
     assert session.spent == [old]
+
+
+def test_of_many_servers_not_all_have_a_port_at_once() -> None:
+    session = session_of()
+    open_now: set[int] = set()
+    for number in range(3 * CHANNELS_MAX):
+        server = ServerState(Address("192.0.2.9", number + 1))
+        session.ask(asked(NAMES[number]), None, 0.0, 5.0, servers=[server])
+        ((channel, query),) = sent(session)
+        open_now.add(channel.number)
+        session.receive(channel, answer(query), 0.1)
+        open_now -= {one.number for one in session.spent}
+        session.spent.clear()
+        assert len(open_now) <= CHANNELS_MAX
+    assert len(session.finished) == 3 * CHANNELS_MAX
 
 
 def test_a_server_where_nobody_listens_is_left_at_once() -> None:
