@@ -11,6 +11,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import httpx
+
 from resolver.server.recursive.folder import prepare
 from resolver.server.recursive.kinds import Joined
 from tests.support.servers import CHECKOUT, PATIENCE
@@ -37,6 +39,10 @@ class GatewayHttp:
     @property
     def port(self) -> int:
         return int(self.address.rpartition(":")[2])
+
+    def client(self) -> httpx.Client:
+        """A client of HTTP/1.1, without TLS."""
+        return httpx.Client(base_url=f"http://{self.address}", timeout=20, trust_env=False)
 
 
 @contextlib.contextmanager
