@@ -7,6 +7,7 @@ What is past its validity is `unknown`, whatever was told: nobody is sent to wha
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -146,3 +147,11 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return value if 0 <= value <= 2**53 else None
+
+
+def moment(text: str) -> float | None:
+    """The Unix seconds of a moment that such strings say; None if it is none."""
+    try:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
+        return None
