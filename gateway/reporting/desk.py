@@ -123,7 +123,7 @@ class Desk:
     def tell(self, read: Reader, outcomes: Sequence[Any]) -> None:
         """Have it known what was taken; in the thread of the loop."""
         for one, outcome in zip(read.items, outcomes, strict=True):
-            if outcome is Outcome.TAKEN:
+            if outcome is Outcome.TAKEN and isinstance(one, Post):
                 self._changes.told(one.identifier, one.taken, one.until, one.told)
 
     def said(self, read: Reader, outcomes: Sequence[Any]) -> Said:

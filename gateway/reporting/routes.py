@@ -18,7 +18,7 @@ from starlette.responses import Response, StreamingResponse
 from csid import names, status
 from csid.errors import CsidError, IdentifierError, StoreError
 from csid.limits import MAX_NAME_OCTETS
-from csid.prefix import whole
+from csid.prefix import SEGMENTS, whole
 from csid.protocol import NOERROR, NXDOMAIN, TXT
 from csid.status import UNKNOWN
 from gateway.http import tokens
@@ -207,7 +207,7 @@ class Reporting:
         if len(given) > PREFIXES:
             raise Problem(Fault.MALFORMED, f"prefix: at most {PREFIXES}, given {len(given)}")
         try:
-            prefixes = tuple(whole(one) for one in given)
+            prefixes = tuple(whole(one, len(SEGMENTS)) for one in given)
         except IdentifierError as error:
             raise Problem(Fault.MALFORMED, f"prefix: {error}") from None
         if self._streams >= STREAMS:
