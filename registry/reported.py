@@ -88,10 +88,9 @@ class Reported:
             found = []
             for number, event in events:
                 its_digest = digest(event)
-                seen = numbers.see(number, its_digest)
+                seen = numbers.take(number, its_digest)
                 found.append(seen)
                 if seen is Seen.NEW:
-                    numbers.note(number, its_digest)
                     row = msgpack.packb([gateway, number, now, event])
                     key = following.to_bytes(8, "big")
                     txn.put(key, row, db=self._tables["events"], append=True)

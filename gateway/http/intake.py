@@ -26,7 +26,7 @@ from registry import reported
 from registry.reported import Reported
 from registry.service import Registry
 from registry.tables.view import TOKEN_SUBJECT
-from resolver.answer.lookup import EXACT, Snapshot, find
+from resolver.answer.lookup import EXACT, find
 from resolver.status import entry as entries
 from resolver.status import store
 from resolver.status.numbers import Seen
@@ -35,6 +35,7 @@ from resolver.store.read import ReadTransaction
 from resolver.sync.settings import follow_of
 
 NAMES_KNOWN: Final = 65_536  # identifiers that need not be read again
+GATEWAYS_KNOWN: Final = 256  # that have different prefixes
 SEEN_SECONDS: Final = 5.0  # between two notes that a gateway was seen
 
 _TAKEN, _KNOWN = result(upward.TAKEN), result(upward.KNOWN)
@@ -76,7 +77,8 @@ class Intake:
         self._lock = Lock()
         self._statuses: Statuses | None = None
         self._reported: Reported | None = None
-        self._names: dict[str, _Named] = {}
+        self._known = _Known()
+        self._there = _There()
         self._noted: dict[str, tuple[float, int, int]] = {}  # when, and how much since
 
     def close(self) -> None:
@@ -133,20 +135,24 @@ class Intake:
         results: list[Result] = [_TAKEN] * len(given)
         places: list[int] = []
         reports: list[Report] = []
+        known = self._known.of(caller.prefixes)
         with self._registry.store.read() as read:
-            there = _There(read)
+            there = self._there.at(read)
             for place, raw in enumerate(given):
                 try:
                     sent = form.sent(raw)
-                    named = self._named(sent.identifier)
-                    if not caller.covers(named.text):
-                        results[place] = _outside(caller, named.text)
-                        continue
+                    named = known.get(sent.identifier)
+                    if named is None:
+                        named = self._named(sent.identifier)
+                        if not caller.covers(named.text):
+                            results[place] = _outside(caller, named.text)
+                            continue
+                        known[sent.identifier] = named
                     taken, until = require_times(sent.taken, sent.until, now)
                 except (msgspec.ValidationError, StatusError, IdentifierError) as error:
                     results[place] = result("invalid", str(error)[:500])
                     continue
-                if not there.has(named.key):
+                if named.key not in there and not self._there.has(read, named.key, there):
                     detail = f"{named.text} is not in a zone of this node"
                     results[place] = result("absent", detail)
                     continue
@@ -185,16 +191,10 @@ class Intake:
         return results
 
     def _named(self, text: str) -> _Named:
-        known = self._names.get(text)
-        if known is None:
-            suffix = self._registry.settings.suffix
-            identifier = parse(text, suffix=suffix)
-            wire = identifier.to_wire(names.from_text(suffix))
-            known = _Named(str(identifier), names.key_of(wire))
-            if len(self._names) >= NAMES_KNOWN:
-                self._names.clear()
-            self._names[text] = known
-        return known
+        suffix = self._registry.settings.suffix
+        identifier = parse(text, suffix=suffix)
+        wire = identifier.to_wire(names.from_text(suffix))
+        return _Named(str(identifier), names.key_of(wire))
 
     def _note(self, gateway: str, now: int, statuses: int, happened: int) -> None:
         """Note now and then that a gateway was seen."""
@@ -209,24 +209,42 @@ class Intake:
         self.reported.saw(gateway, now, statuses, happened)
 
 
+class _Known:
+    """Identifiers that were read already and lie where a gateway may report, by its prefixes."""
+
+    def __init__(self) -> None:
+        self._names: dict[tuple[str, ...], dict[str, _Named]] = {}
+
+    def of(self, prefixes: tuple[str, ...]) -> dict[str, _Named]:
+        """Those of some prefixes, to which more may be added."""
+        if sum(map(len, self._names.values())) >= NAMES_KNOWN or len(self._names) >= GATEWAYS_KNOWN:
+            self._names = {}
+        return self._names.setdefault(prefixes, {})
+
+
 class _There:
     """Which names are at this node, and not a copy of what another has."""
 
-    def __init__(self, moment: ReadTransaction) -> None:
-        self._moment = moment
-        self._snapshot: Snapshot = moment.snapshot
-        self._followed: dict[bytes, bool] = {}
+    def __init__(self) -> None:
+        self._found: tuple[int, set[bytes]] = (-1, set())
 
-    def has(self, key: bytes) -> bool:
+    def at(self, moment: ReadTransaction) -> set[bytes]:
+        """Names that were found at a moment already."""
+        number, found = self._found
+        if number != moment.number or len(found) >= NAMES_KNOWN:
+            found = set()
+            self._found = moment.number, found
+        return found
+
+    def has(self, moment: ReadTransaction, key: bytes, found: set[bytes]) -> bool:
         """Whether a name is."""
-        zone = self._snapshot.zone_of(key)
-        if zone is None or zone.flags or find(self._snapshot, zone, key)[0] != EXACT:
+        zone = moment.snapshot.zone_of(key)
+        if zone is None or zone.flags or find(moment.snapshot, zone, key)[0] != EXACT:
             return False
-        followed = self._followed.get(zone.apex)
-        if followed is None:
-            followed = follow_of(self._moment, zone.apex) is not None
-            self._followed[zone.apex] = followed
-        return not followed
+        if follow_of(moment, zone.apex) is not None:
+            return False
+        found.add(key)
+        return True
 
 
 def _outside(caller: Caller, name: str) -> Result:

@@ -41,7 +41,7 @@ def report(call: Call) -> Answer:
         raise Problem(Fault.MALFORMED, str(error)) from None
     except StoreError as error:
         raise call.work.not_taken(error) from None
-    return Answer(msgspec.to_builtins(results), upward.status_of(results))
+    return Answer(msgspec.json.encode(results).decode(), upward.status_of(results))
 
 
 def show_gateway(call: Call) -> Answer:

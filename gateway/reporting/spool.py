@@ -233,7 +233,7 @@ class Spool:
         key = its_digest = b""
         if post.number is not None:
             key = _key(post.identifier, post.told.by)
-            its_digest = digest(pack(post.told), post.given_at.to_bytes(8, "big"))
+            its_digest = digest(post.given_at.to_bytes(8, "big") + pack(post.told))
             before = txn.get(key, db=self._statuses["posted"])
             if before is not None:
                 last = int.from_bytes(before[:8], "big")

@@ -31,12 +31,9 @@ class Seen(Enum):
     FORGOTTEN = "forgotten"  # it is too far behind the newest to be known
 
 
-def digest(*parts: bytes) -> bytes:
-    """The digest of a report's parts, each in its canonical form; never zeros."""
-    hashed = blake2b(digest_size=DIGEST_OCTETS)
-    for part in parts:
-        hashed.update(len(part).to_bytes(4, "big") + part)
-    found = hashed.digest()
+def digest(octets: bytes) -> bytes:
+    """The digest of a report in its canonical form; never zeros."""
+    found = blake2b(octets, digest_size=DIGEST_OCTETS).digest()
     return found if found != _NOTHING else b"\1" * DIGEST_OCTETS
 
 
@@ -51,44 +48,47 @@ class Numbers:
     def __init__(self, source: bytes, get: Callable[[bytes], bytes | None]) -> None:
         self._source = source + b"\0"
         self._get = get
-        self._rows: dict[int, bytearray] = {}
+        self._rows: dict[int, bytearray] = {}  # by slot
+        # The row at hand, as numbers mostly follow each other.
+        self._block = self._slot = -1
+        self._row = bytearray()
         self._changed: set[int] = set()
 
-    def see(self, number: int, its_digest: bytes) -> Seen:
-        """What is known of a number."""
-        row, at, age = self._row(number)
-        if age:
-            return Seen.NEW if age > 0 else Seen.FORGOTTEN
-        kept = row[at : at + DIGEST_OCTETS]
+    def take(self, number: int, its_digest: bytes) -> Seen:
+        """What is known of a number; one that is NEW is known from now on."""
+        block, place = divmod(number, BLOCK_NUMBERS)
+        if block != self._block:
+            age = self._turn_to(block)
+            if age < 0:
+                return Seen.FORGOTTEN
+            if age:
+                self._row[:] = block.to_bytes(8, "big") + bytes(_ROW_OCTETS - 8)
+            self._block = block
+        at = 8 + place * DIGEST_OCTETS
+        kept = self._row[at : at + DIGEST_OCTETS]
         if kept == _NOTHING:
+            self._row[at : at + DIGEST_OCTETS] = its_digest
+            self._changed.add(self._slot)
             return Seen.NEW
         return Seen.SAME if kept == its_digest else Seen.OTHER
-
-    def note(self, number: int, its_digest: bytes) -> None:
-        """Remember a number that is NEW."""
-        row, at, age = self._row(number)
-        if age > 0:
-            row[:] = (number // BLOCK_NUMBERS).to_bytes(8, "big") + bytes(_ROW_OCTETS - 8)
-        row[at : at + DIGEST_OCTETS] = its_digest
-        self._changed.add(number // BLOCK_NUMBERS % BLOCKS)
 
     def rows(self) -> list[tuple[bytes, bytes]]:
         """What is to be written."""
         return [(self._key(slot), bytes(self._rows[slot])) for slot in sorted(self._changed)]
 
-    def _row(self, number: int) -> tuple[bytearray, int, int]:
-        """The row that a number belongs into, where in it, and by how many blocks it is newer than
-        what the row has.
+    def _turn_to(self, block: int) -> int:
+        """Have the row that a block belongs into; by how many blocks it is newer than what the row
+        has.
         """
-        block, place = divmod(number, BLOCK_NUMBERS)
-        slot = block % BLOCKS
-        row = self._rows.get(slot)
+        self._block, self._slot = -1, block % BLOCKS
+        row = self._rows.get(self._slot)
         if row is None:
-            row = bytearray(self._get(self._key(slot)) or b"")
+            row = bytearray(self._get(self._key(self._slot)) or b"")
             if len(row) != _ROW_OCTETS:  # none, or damaged
                 row = bytearray(block.to_bytes(8, "big") + bytes(_ROW_OCTETS - 8))
-            self._rows[slot] = row
-        return row, 8 + place * DIGEST_OCTETS, block - int.from_bytes(row[:8], "big")
+            self._rows[self._slot] = row
+        self._row = row
+        return block - int.from_bytes(row[:8], "big")
 
     def _key(self, slot: int) -> bytes:
         return self._source + slot.to_bytes(2, "big")

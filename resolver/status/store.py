@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -106,7 +107,9 @@ class Writing:
     def __init__(self, txn: Any, tables: Tables, octets_max: int) -> None:
         self._txn = txn
         self._tables = tables
-        self._newest = txn.cursor(tables[_NEWEST])
+        newest = tables[_NEWEST]
+        self._get: Callable[[bytes], bytes | None] = partial(txn.get, db=newest)
+        self._put = partial(txn.put, db=newest)
         self._octets_max = octets_max
         self._octets = _number(txn.get(b"octets", db=tables["state"]))
 
@@ -132,19 +135,16 @@ class Writing:
 
     def _take(self, source: bytes, numbers: Numbers, report: Report, now: int) -> Outcome:
         key, number, taken, until, told = report
-        its_digest = digest(key, taken.to_bytes(8, "big"), until.to_bytes(8, "big"), told)
-        seen = numbers.see(number, its_digest)
+        entry = entries.encode(taken, until, number, source, told)
+        seen = numbers.take(number, digest(entry + key))
         if seen is Seen.SAME:
             return Outcome.KNOWN
         if seen is Seen.OTHER:
             return Outcome.OTHER
-        if seen is Seen.NEW:
-            numbers.note(number, its_digest)
-        before = self._newest.value() if self._newest.set_key(key) else None
+        before = self._get(key)
         if before is not None and _is_newer(before, source, number, taken):
             return Outcome.SUPERSEDED
-        entry = entries.encode(taken, until, number, source, told)
-        self._newest.put(key, entry)
+        self._put(key, entry)
         self._octets += len(entry) + (len(key) if before is None else -len(before))
         return Outcome.TAKEN
 
@@ -168,10 +168,11 @@ class Writing:
     def _behind(self, hand: bytes) -> list[tuple[bytes, bytes]]:
         """The next entries behind a key, round and round."""
         found: list[tuple[bytes, bytes]] = []
-        there = self._newest.set_range(hand + b"\0") or self._newest.first()
+        cursor = self._txn.cursor(self._tables[_NEWEST])
+        there = cursor.set_range(hand + b"\0") or cursor.first()
         while there and len(found) < LOOKED_AT:
-            found.append((bytes(self._newest.key()), bytes(self._newest.value())))
-            there = self._newest.next()
+            found.append((bytes(cursor.key()), bytes(cursor.value())))
+            there = cursor.next()
         return found
 
 
