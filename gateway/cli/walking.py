@@ -11,11 +11,12 @@ from csid import address, scheme
 from csid.client.answer import Answer, Authority
 from csid.errors import CsidError
 from csid.identifier import Identifier, parse
+from csid.names import to_text
 from gateway.cli import output, supervising
 from gateway.cli.commands import resolve
 from resolver.client.settings import DEFAULT_PORT
 from resolver.client.walking import Found, walk
-from resolver.walk import Server, Step
+from resolver.recursion.steps import Step
 
 _TRACE_HEADS: Final = ("步骤 Step", "服务器 Server", "毫秒 ms", "问 Asked", "答 Said")
 
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     if answer is not None and answer.record is not None and answer.record.state == "suspended":
         held = supervising.held_by(answer, arguments.suffix, arguments.tcp, roots[0])
     if arguments.json:
-        trace = {"trace": list(map(_step_json, walked.steps))} if arguments.trace else {}
+        trace = {"trace": list(map(step_json, walked.steps))} if arguments.trace else {}
         if answer is None:
             value: dict[str, Any] = {
                 "identifier": str(identifier),
@@ -49,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
             }
         else:
             assert walked.found is not None
-            by_name = {"server_name": _name(walked.found.server)}
+            by_name = {"server_name": _name(walked.found.step)}
             value = resolve.json_of(answer, arguments.suffix, held) | by_name
         output.print_json(value | trace)
     elif arguments.trace:
@@ -59,49 +60,58 @@ def run(arguments: argparse.Namespace) -> int:
         raise walked.error
     assert walked.found is not None
     if not arguments.json:
-        resolve.print_table(answer, arguments.suffix, str(walked.found.server), held)
+        resolve.print_table(answer, arguments.suffix, _server(walked.found.step), held)
     return resolve.exit_code(answer, arguments.require_active)
 
 
 def _answer(identifier: Identifier, name: str, found: Found) -> Answer:
+    step = found.step
     return Answer(
         identifier,
         found.record,
         found.rcode == "NOERROR",
         found.ttl,
         None if found.canonical == name else found.canonical,
-        Authority(found.server.address, True, None),
-        found.reply.transport,
-        found.reply.seconds,
-        found.reply.octets,
+        Authority(step.server, True, None),
+        "tcp" if step.over_tcp else "udp",
+        step.seconds,
+        step.octets,
     )
 
 
 def _step_row(numbered: tuple[int, Step]) -> tuple[str, ...]:
     number, step = numbered
-    question = step.question
     return (
         f"{'  ' * step.depth}{number}",
-        str(question.server),
-        f"{step.milliseconds:.1f}",
-        f"{question.name} {dns.rdatatype.to_text(dns.rdatatype.RdataType(question.rrtype))}",
+        _server(step),
+        f"{step.seconds * 1000:.1f}",
+        f"{to_text(step.name)} {_type(step)}",
         step.said,
     )
 
 
-def _name(server: Server) -> str | None:
-    return None if server.name is None else str(server.name)
+def _server(step: Step) -> str:
+    return f"{to_text(step.host)} ({step.server})" if step.host else str(step.server)
 
 
-def _step_json(step: Step) -> dict[str, object]:
-    question = step.question
+def _name(step: Step) -> str | None:
+    return to_text(step.host) if step.host else None
+
+
+def _type(step: Step) -> str:
+    return dns.rdatatype.to_text(dns.rdatatype.RdataType.make(step.rrtype))
+
+
+def step_json(step: Step) -> dict[str, object]:
+    """A step for programs; times in milliseconds."""
     return {
-        "server": str(question.server.address),
-        "server_name": _name(question.server),
-        "name": str(question.name),
-        "type": dns.rdatatype.to_text(dns.rdatatype.RdataType(question.rrtype)),
+        "zone": to_text(step.zone),
+        "server": str(step.server),
+        "server_name": _name(step),
+        "name": to_text(step.name),
+        "type": _type(step),
         "depth": step.depth,
-        "milliseconds": round(step.milliseconds, 3),
+        "milliseconds": round(step.seconds * 1000, 3),
         "outcome": step.outcome,
         "said": step.said,
     }

@@ -472,6 +472,25 @@ class Gateway:
         "私钥",
         "/etc/csid/tls.key",
     )
+    http: tuple[Address, ...] = option(
+        values.several(values.listener),
+        (),
+        "where to listen over HTTP; without tls-cert on this machine alone",
+        "HTTP 监听地址",
+        ("127.0.0.1:8080",),
+    )
+    per_address: int = option(
+        values.number(1, 65_536), 64, "HTTP connections of one address", "每个地址的连接数"
+    )
+    memory: int = option(
+        values.number(1, 65_536, "MiB"),
+        128,
+        "MiB of ready answers over HTTP, in each process",
+        "HTTP 就绪应答（MiB）",
+    )
+    handle_authority: str = option(
+        values.text, "", "Handle naming authority of the deployment", "Handle 前缀", "0.EXAMPLE"
+    )
     allow: tuple[IPv4Network | IPv6Network, ...] = option(
         values.several(values.network),
         LOOPBACK,

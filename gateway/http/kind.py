@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from csid.address import Address
 from csid.errors import CsidError
 from gateway.configuration.sections import Http
 from resolver.server.kinds import Kind, Share, one_pair
@@ -32,11 +33,16 @@ def require_safe(said: Http) -> None:
     if said.client_ca is not None and said.tls_cert is None:
         raise InterfaceError("[http] client-ca without tls-cert: certificates are shown over TLS")
     for address in said.listen:
-        if said.tls_cert is None and not address.host.startswith(_LOOPBACK):
+        if said.tls_cert is None and not is_near(address):
             raise InterfaceError(
                 f"[http] listen {address}: tokens would be sent in the clear; give tls-cert, or "
                 "listen on 127.0.0.1 behind a server that ends TLS"
             )
+
+
+def is_near(address: Address) -> bool:
+    """Whether only this machine reaches what listens there."""
+    return address.host.startswith(_LOOPBACK)
 
 
 def options_of(said: Http, file: Path) -> list[str]:

@@ -1,30 +1,29 @@
-"""Walks from the root (`resolver.walk`), and single questions about any type, over our sessions.
-
-What comes is read by dnspython: a walk looks at name servers, addresses and extended errors.
-"""
+"""Walks from the root, and single questions about any type, over our sessions."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import dns.exception
 import dns.message
-import dns.name
-import dns.rcode
 
 from csid import names
 from csid.address import Address
 from csid.client import wire
 from csid.errors import CsidError, DomainNameError, ResolutionError, UnreachableError
-from csid.protocol import CSID
+from csid.protocol import CSID, NOERROR, NXDOMAIN, RCODES
 from csid.record import Record, decode
-from resolver.client.blocking import Line, look_up
-from resolver.walk import Server, Step, Walk
+from resolver.cache import entry as entries
+from resolver.client.blocking import Line, addresses_of, look_up
+from resolver.client.sockets import Sockets
+from resolver.recursion.cuts import Cut, top
+from resolver.recursion.steps import Step, Steps
+from resolver.recursion.table import begin
 
 ASK_SECONDS: Final = 5.0  # for an answer
-WALK_ASK_SECONDS: Final = 2.0  # the same, where there are other servers to ask
 WALK_SECONDS: Final = 30.0  # for a walk from the root, from when on nothing more is asked
 
 
@@ -38,22 +37,28 @@ class Reply(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What the walk found."""
+    """What the walk found.
 
-    canonical: str  # the name the record is at, another one behind an alias
-    rcode: str  # NOERROR without a record: the name exists and has none
+    Attributes:
+        canonical: the name that the record is at, another one behind an alias.
+        rcode: NOERROR without a record: the name exists and has none.
+        ttl: seconds that the answer may be remembered.
+        step: the last one, whose server said so.
+    """
+
+    canonical: str
+    rcode: str
     record: Record | None
-    ttl: int  # seconds the answer may be remembered
-    server: Server  # which said so
-    reply: Reply
+    ttl: int
+    step: Step
 
 
 class Walked(NamedTuple):
-    """A walk from the root, as far as it came."""
+    """A walk from the root, as far as it came; and why there is no more, if there is none."""
 
     steps: list[Step]
     found: Found | None
-    error: CsidError | None  # why there is no more
+    error: CsidError | None
 
 
 def walk(
@@ -63,42 +68,57 @@ def walk(
     port: int | None = None,
     over_tcp: bool = False,
 ) -> Walked:
-    """Walk from the root to the CSID record at a DNS name, see `resolver.walk`.
+    """Walk from the root to the CSID record at a DNS name, as a gateway does that knows nothing
+    (`resolver.recursion`), but that each server is asked for the whole name.
 
     Args:
         suffix: of the deployment.
         port: of servers that are found by referral; None is that of the root.
     """
-    walking = Walk(dns.name.from_text(name), CSID, roots, dns.name.from_text(suffix), port)
-    end = time.monotonic() + WALK_SECONDS
-    reply: Reply | None = None
+    steps = Steps()
     try:
-        while (question := walking.question) is not None:
-            begin = time.monotonic()
-            if begin > end:
-                raise ResolutionError(f"no end of the walk to {name} within {WALK_SECONDS:.0f} s")
-            said: dns.message.Message | str
-            try:
-                reply = ask(
-                    question.name.to_text(),
-                    question.rrtype,
-                    question.server.address,
-                    over_tcp,
-                    is_recursive=False,
-                    seconds=WALK_ASK_SECONDS,
-                )
-                said = reply.message
-            except ResolutionError as error:
-                said = str(error)
-            walking.receive(said, (time.monotonic() - begin) * 1000)
-        outcome = walking.outcome
-        assert outcome is not None and reply is not None
-        record = None if outcome.rrset is None else decode(outcome.rrset[0].to_wire())
+        wire_name = names.from_text(name).lower()
+        cut = top(names.from_text(suffix), addresses_of(roots), port=port)
+        entry, why = _drive(wire_name, cut, steps, over_tcp)
+        if entries.rcode_of(entry) not in (NOERROR, NXDOMAIN):
+            raise ResolutionError(why)
+        last = next(one for one in reversed(steps.taken) if not one.depth)
+        record = decode(last.data[0]) if last.data else None
     except CsidError as error:
-        return Walked(walking.steps, None, error)
-    rcode = dns.rcode.to_text(dns.rcode.Rcode(outcome.rcode))
-    found = Found(outcome.name.to_text(), rcode, record, outcome.ttl, outcome.server, reply)
-    return Walked(walking.steps, found, None)
+        return Walked(steps.taken, None, error)
+    rcode = RCODES[entries.rcode_of(entry)]
+    found = Found(names.to_text(last.end), rcode, record, entries.lifetime(entry), last)
+    return Walked(steps.taken, found, None)
+
+
+def _drive(name: bytes, cut: Cut, steps: Steps, over_tcp: bool) -> tuple[bytes, str]:
+    """The answer as a cache would keep it, and if there is none, why."""
+    table, session = begin(
+        [cut], os.urandom, _nothing, minimises=False, note=steps.note, over_tcp=over_tcp
+    )
+    sockets = Sockets(session)
+    end = time.monotonic() + WALK_SECONDS
+    try:
+        table.ask(name, CSID, name, time.monotonic(), int(time.time()))
+        while not table.answered:
+            now = time.monotonic()
+            if now > end:
+                raise ResolutionError(f"no end of the walk within {WALK_SECONDS:.0f} s")
+            sockets.send(now)
+            if not session.finished:
+                due = table.deadline()
+                sockets.wait(max(0.0, min(end, due or end) - now))
+                now = time.monotonic()
+                sockets.take(now)
+            table.go_on(now, int(time.time()))
+    finally:
+        sockets.close()
+    return table.answered[0][1], table.why
+
+
+def _nothing(_key: bytes) -> bytes | None:
+    """A cache that is empty."""
+    return None
 
 
 def ask(

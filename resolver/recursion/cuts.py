@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from csid.address import Address
@@ -11,6 +11,7 @@ from csid.names import is_at_or_below
 from resolver.recursion.reading import Host
 
 MOST: Final = 100_000  # cuts kept; the one that was learned or used longest ago goes
+NODES: Final = b"\5nodes"  # the label below which nodes of a network have their names
 SECONDS_MAX: Final = 86_400
 
 
@@ -36,6 +37,25 @@ class Cut(NamedTuple):
     forwards: bool = False
     port: int = 53
     nodes: bytes = b""
+
+
+def top(
+    name: bytes, servers: Sequence[Address], forwards: bool = False, port: int | None = None
+) -> Cut:
+    """A zone whose servers are configured: those of a root, or resolvers that are asked instead.
+
+    Args:
+        name: its apex, wire form. Below it nodes of a network have their names.
+        port: of servers that are found by referral; None is that of the first server.
+    """
+    name = name.lower()
+    return Cut(
+        name,
+        addresses=tuple(servers),
+        forwards=forwards,
+        port=servers[0].port if port is None else port,
+        nodes=b"" if forwards else NODES + name,
+    )
 
 
 class Cuts:

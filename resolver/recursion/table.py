@@ -29,7 +29,7 @@ from resolver.cache.entry import EntryError
 from resolver.cache.source import key_of_question
 from resolver.recursion.between import Between
 from resolver.recursion.cuts import Cut, Cuts
-from resolver.recursion.task import Ask, Failure, Found, Need, Task
+from resolver.recursion.task import Ask, Failure, Found, Need, Note, Task
 
 QUESTION_SECONDS: Final = 5.0  # for all servers of one zone to say something
 STALE_AFTER: Final = 1.8  # seconds a caller waits for what is known already (RFC 8767 section 5)
@@ -57,12 +57,15 @@ class Table:
         cuts: where to begin, and what is learned.
         kept: gives the entry of a key in the cache, whether it still holds or not.
         random: gives so many octets that nobody can guess.
+        minimises, note: as of `Task`.
+        over_tcp: servers are asked over TCP at once.
 
     Attributes:
         answered: callers with their entries, to be taken.
         entries: keys with what the cache is to hold, to be taken.
         asked, failures, stale: so far, questions put to servers, those that nobody could say
             anything to, and answers given further as their authorities did not answer in time.
+        why: the latest of the failures, in words.
     """
 
     def __init__(
@@ -71,6 +74,9 @@ class Table:
         cuts: Cuts,
         kept: Callable[[bytes], bytes | None],
         random: Callable[[int], bytes],
+        minimises: bool = True,
+        note: Note | None = None,
+        over_tcp: bool = False,
     ) -> None:
         self.answered: list[tuple[object, bytes]] = []
         self.entries: list[tuple[bytes, bytes]] = []
@@ -80,6 +86,10 @@ class Table:
         self._between = Between()
         self._kept = kept
         self._random = random
+        self._minimises = minimises
+        self._note = note
+        self._over_tcp = over_tcp
+        self.why = ""
         self._tasks: dict[Key, Task] = {}
         self._waits: list[tuple[float, int, Key]] = []  # when callers get what is known already
         self._wait = 0
@@ -160,7 +170,16 @@ class Table:
 
     def _begin(self, key: Key, above: Task | None) -> Task:
         name, rrtype = key
-        task = Task(name, rrtype, self._cuts, self._between, self._clock, above)
+        task = Task(
+            name,
+            rrtype,
+            self._cuts,
+            self._between,
+            self._clock,
+            above,
+            self._minimises,
+            self._note,
+        )
         self._tasks[key] = task
         return task
 
@@ -192,6 +211,7 @@ class Table:
             self._settle(task, found)
             return found
         except Failure as failure:
+            self.why = str(failure)
             self._fail(task)
             return failure
         if isinstance(wanted, Ask):
@@ -211,6 +231,7 @@ class Table:
             task,
             self._now,
             QUESTION_SECONDS,
+            over_tcp=self._over_tcp,
             is_recursive=ask.is_recursive,
             servers=states,
             by_letters=True,
@@ -321,7 +342,10 @@ def begin(
     tops: Iterable[Cut],
     random: Callable[[int], bytes],
     kept: Callable[[bytes], bytes | None],
+    minimises: bool = True,
+    note: Note | None = None,
+    over_tcp: bool = False,
 ) -> tuple[Table, Session]:
-    """A table, and the session that asks for it."""
+    """A table, and the session that asks for it; arguments as of `Table`."""
     session = Session(Servers(()), random)
-    return Table(session, Cuts(tops), kept, random), session
+    return Table(session, Cuts(tops), kept, random, minimises, note, over_tcp), session

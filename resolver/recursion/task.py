@@ -82,6 +82,9 @@ class Found(NamedTuple):
     data: tuple[bytes, ...] = ()
 
 
+# Is told what was asked, what that says (None: nobody answered), the zone whose servers were asked,
+# their names by address, the name and type, and how deep below the caller's question that was.
+Note = Callable[[Asked, Said | None, bytes, dict[Address, bytes], bytes, int, int], None]
 Steps = Generator[Ask | Need, Asked | Found | Failure, Found]
 _Saying = Generator[Ask | Need, Asked | Found | Failure, Said]
 _Finding = Generator[Ask | Need, Asked | Found | Failure, tuple[Address, ...]]
@@ -96,6 +99,8 @@ class Task:
         between: what is known of names above others.
         clock: the time of the step that is taken.
         above: the task that needs this one.
+        minimises: no server is told more of a name than it needs to know.
+        note: is told of each question that was put.
 
     Attributes:
         budget: how much may still be asked; shared with tasks that are needed for this one.
@@ -111,6 +116,8 @@ class Task:
         between: Between,
         clock: Callable[[], float],
         above: Task | None = None,
+        minimises: bool = True,
+        note: Note | None = None,
     ) -> None:
         self.name = name
         self.rrtype = rrtype
@@ -122,6 +129,8 @@ class Task:
         self._cuts = cuts
         self._between = between
         self._clock = clock
+        self._minimises = minimises
+        self._note = note
         self.steps: Steps = self._find()
 
     # -- one name
@@ -172,7 +181,7 @@ class Task:
         asked = _shortened(name, self._between.there_below(name, cut.name, self._clock()))
         minimised = 0
         while True:
-            if cut.forwards or minimised >= MINIMISED_MAX:
+            if cut.forwards or not self._minimises or minimised >= MINIMISED_MAX:
                 asked = name
             try:
                 said = yield from self._ask(cut, asked, self.rrtype if asked == name else A)
@@ -197,10 +206,14 @@ class Task:
     def _ask(self, cut: Cut, name: bytes, rrtype: int) -> _Saying:
         """Ask the servers of a cut until one says something."""
         servers = list(cut.addresses)
+        named: dict[Address, bytes] = {}
         later: list[Host] = []
         for host in cut.hosts:
             if host.addresses and (host.port is not None or not _is_node(host.name, cut.nodes)):
-                servers += _at(host, host.addresses, cut.port)
+                found = _at(host, host.addresses, cut.port)
+                servers += found
+                if self._note is not None:
+                    named.update(dict.fromkeys(found, host.name))
             else:
                 later.append(host)
         tried: set[Address] = set()
@@ -216,6 +229,7 @@ class Task:
                 host = later.pop(0)
                 try:
                     servers = list((yield from self._addresses(host, cut)))
+                    named.update(dict.fromkeys(servers, host.name))
                 except Failure as error:
                     last = str(error)
                 continue
@@ -223,6 +237,8 @@ class Task:
             assert isinstance(outcome, Asked)
             self.budget[0] -= outcome.attempts - 1
             if outcome.message is None:
+                if self._note is not None:
+                    self._note(outcome, None, cut.name, named, name, rrtype, self.depth)
                 tried.update(servers)
                 last = str(outcome.error)
                 continue
@@ -231,14 +247,18 @@ class Task:
             server = outcome.channel.server.address
             tried.add(server)
             tried.update(one.address for one in outcome.refused or ())
+            why = ""
             try:
                 said = read(outcome.message, name, rrtype, cut.name, self.name, cut.forwards)
             except MessageError as fault:
-                last = f"{server}: {fault}"
-                continue
+                why = str(fault)
+                said = Said(LAME, name, rcode=outcome.message.rcode)
+            if self._note is not None:
+                self._note(outcome, said, cut.name, named, name, rrtype, self.depth)
             if said.outcome != LAME:
                 return said
-            last = f"{server} does not serve {to_text(cut.name)} (response code {said.rcode})"
+            why = why or f"does not serve {to_text(cut.name)} (response code {said.rcode})"
+            last = f"{server}: {why}"
 
     def _within_budget(self, ask: Ask) -> Ask:
         if self.budget[0] <= 0:

@@ -27,8 +27,8 @@ MANY = [
 INVALID = make("91350100M000100Y43", "6450", "110108", "ACB", "H71M10N4", "C001")
 # An alias of a name that is no identifier.
 ELSEWHERE = make("91350100M000100Y43", "6450", "110108", "ACB", "H71M10N4", "C002")
-# In a zone whose servers are not there.
-SILENT = make("91330106673959654P", "6450", "330106", "ACV", "H60M07A1", "0009")
+# Which holds for a second.
+BRIEF = make("91350100M000100Y43", "6450", "110108", "ACB", "H71M10N4", "C003")
 OWNER = RETIRED.to_dns_name().split(".", 4)[4]
 OWNER_HOST = "127.0.0.32"
 
@@ -64,6 +64,7 @@ ns A 127.0.0.1
 ns.{OWNER} A {OWNER_HOST}
 {ALIAS.to_dns_name()} CNAME {RETIRED.to_dns_name()}
 {INVALID.to_dns_name()} TYPE65347 \\# 3 010203
+{row(BRIEF, Record(RECORD)).replace(" TYPE", " 1 TYPE", 1)}
 {ELSEWHERE.to_dns_name()} CNAME shop.csid.internal.
 {row(ACTIVE, Record(RECORD))}{row(ACTIVE, Record(RECORD)).replace(ACTIVE.to_dns_name(), "shop")}
 {there}"""

@@ -5,20 +5,18 @@ processes: whom it serves, and where the names begin that it knows of.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
 from csid import address, names
-from csid.address import Address
 from csid.protocol import EDE_PROHIBITED, REFUSED
 from resolver.answer.reply import Reply
-from resolver.recursion.cuts import Cut
+from resolver.recursion.cuts import Cut, top
 from resolver.server import child_options
 
 Network = IPv4Network | IPv6Network
-NODES: Final = b"\5nodes"  # the label below which nodes of a network have their names
 _ADDRESSES: Final = 4_096  # about which it is remembered whether they are allowed
 
 
@@ -56,15 +54,6 @@ def tops_of(arguments: argparse.Namespace) -> list[Cut]:
 def _cut(words: str, forwards: bool) -> Cut:
     name, *servers = words.split()
     return top(names.from_text(name), [address.parse(one) for one in servers], forwards)
-
-
-def top(name: bytes, servers: Sequence[Address], forwards: bool) -> Cut:
-    """A zone whose servers are configured: those of a root, below which nodes have their names and
-    others the root's port, or resolvers.
-    """
-    name = name.lower()
-    nodes = b"" if forwards else NODES + name
-    return Cut(name, (), tuple(servers), forwards=forwards, port=servers[0].port, nodes=nodes)
 
 
 def served_keys(arguments: argparse.Namespace) -> list[bytes]:

@@ -21,6 +21,7 @@ import dns.message
 import dns.query
 import dns.rcode
 import dns.rdataclass
+import httpx
 import pytest
 
 from csid.identifier import parse
@@ -324,3 +325,28 @@ def test_what_is_known_can_be_looked_at_and_forgotten(net: Net) -> None:
     left = len(run("cache", "show", *words).stdout.splitlines())
     assert json.loads(run("cache", "flush", "--all", *words).stdout) == {"forgotten": left}
     assert json.loads(run("cache", "stats", *words).stdout)["octets"] == 0
+
+
+def test_over_http(tmp_path: Path, net: Net) -> None:
+    chain, key = make_certificate(tmp_path, "http")
+    for words, scheme, verify in (
+        ([], "http", None),
+        (["--tls", str(chain), str(key)], "https", str(chain)),
+    ):
+        options = ["--http", "127.0.0.1:0", "--http", "127.0.0.1:0", *words]
+        with resolving(tmp_path / scheme, *options, root=[net.root_address]) as gateway:
+            found = gateway.ready.split(" http ")[1].split(",")[0].split()
+            assert len(found) == 2
+            for address in found:
+                context = ssl.create_default_context(cafile=verify) if verify else False
+                with httpx.Client(verify=context, trust_env=False) as client:
+                    answer = client.get(f"{scheme}://{address}/v1/identifiers/{POOL}")
+                    said = answer.json()
+                    assert (answer.status_code, said["state"]) == (410, "retired"), said
+
+
+def test_http_for_others_needs_tls(tmp_path: Path) -> None:
+    words = ["--data", str(tmp_path / "g"), "--root", "127.0.0.1:1", "--http", "0.0.0.0:8080"]
+    ran = run("gateway", *words)
+    assert ran.returncode == 2
+    assert "--tls CERT KEY" in ran.stderr

@@ -1,4 +1,4 @@
-"""What is believed of a message: as the walk believes it, and nothing from outside the cut."""
+"""What is believed of a message: nothing from outside the cut."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from csid import names
 from csid.client import wire
 from csid.client.wire import MessageError
 from csid.protocol import TXT
-from resolver import walk
 from resolver.recursion import reading
 from resolver.recursion.reading import ALIAS, ANSWER, LAME, NO_DATA, NO_NAME, REFERRAL, Host, Said
+from tests.support import believing
 
 NAME = "a.b.example."
 CUT = "example."
@@ -119,7 +119,7 @@ def test_it_says_what_the_walk_reads(
         found = said(message)
     except MessageError:  # aliases in a circle
         return
-    same = walk.read(
+    same = believing.read(
         dns.message.from_wire(message.to_wire()),
         dns.name.from_text(NAME),
         TXT,

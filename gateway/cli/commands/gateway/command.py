@@ -16,6 +16,7 @@ from gateway.cli.commands.serve import worker_count
 from gateway.cli.version import version
 from gateway.configuration import values
 from gateway.configuration.sections import Gateway
+from gateway.resolving import kind as http
 from resolver.client.settings import DEFAULT_PORT
 from resolver.server import service_manager, supervisor
 from resolver.server.recursive.folder import Folder
@@ -62,6 +63,13 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         help="where to listen for DNS over TLS (RFC 7858) 加密监听地址, repeatable; needs --tls",
     )
     parser.add_argument(
+        "--http",
+        type=listen_address,
+        action="append",
+        metavar="ADDRESS:PORT",
+        help="where to listen over HTTP; with --tls over HTTPS HTTP 监听地址, repeatable",
+    )
+    parser.add_argument(
         "--tls",
         nargs=2,
         type=Path,
@@ -91,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         def ready(bound: Sequence[Address]) -> None:
             plain, tls = bound[: len(said.listen)], bound[len(said.listen) :]
-            where = {"udp+tcp": plain, "tls": tls}
+            where = {"udp+tcp": plain, "tls": tls, http.NAME: serving.interfaces()}
             listed = " ".join(
                 f"{name} {' '.join(map(str, at))}" for name, at in where.items() if at
             )

@@ -8,22 +8,26 @@ from dataclasses import fields, replace
 from typing import Final
 
 from csid import names, scheme
+from csid.address import Address
 from csid.errors import CsidError
 from gateway.configuration.load import load
 from gateway.configuration.sections import Configuration, Gateway, workers_here
+from gateway.http.kind import HTTP_SERVER
 from gateway.language import shown
+from gateway.resolving import kind as http
 from resolver.client.blocking import addresses_of
-from resolver.recursion.cuts import Cut
+from resolver.recursion.cuts import Cut, top
 from resolver.server import notices
 from resolver.server.credentials import Credentials, CredentialsError
 from resolver.server.kinds import TCP_SERVER, UDP_WORKER, Kind, Settings
 from resolver.server.recursive import options
 from resolver.server.recursive.folder import prepare
 from resolver.server.recursive.kinds import RECURSION, Joined, kinds_of
+from resolver.server.sockets import Bound, bind_tls
 
 _MIB: Final = 1 << 20
 # What is bound, or made, once: at the start.
-_FIXED: Final = ("data", "listen", "listen_tls", "workers", "cache")
+_FIXED: Final = ("data", "listen", "listen_tls", "http", "workers", "cache")
 
 
 class GatewayError(CsidError):
@@ -56,17 +60,34 @@ class ServingGateway:
         self._settings = _settings(self._configuration)
         prepare(self.folder, self.found.cache * _MIB)
         self.credentials = _credentials(self.found)
-        self._joined = Joined(1)
+        self._joined = Joined(1 + len(self.found.http))
+        self._bound: list[Bound] = []
+        try:
+            for address in self.found.http:
+                self._bound.append(bind_tls(address))
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Let go of all that is held."""
         self._joined.close()
+        for one in self._bound:
+            one.close()
         if self.credentials is not None:
             self.credentials.close()
 
     def kinds(self) -> Sequence[Kind]:
         """The kinds of process."""
-        return kinds_of(self._joined, self.found.cache * _MIB)
+        pairs = [ours.fileno() for ours, _ in self._joined.pairs[1:]]
+        return (
+            *kinds_of(self._joined, self.found.cache * _MIB),
+            *[http.kind_of(one, pair) for one, pair in zip(self._bound, pairs, strict=True)],
+        )
+
+    def interfaces(self) -> list[Address]:
+        """Where it listens over HTTP."""
+        return [one.address for one in self._bound]
 
     def settings(self) -> Settings:
         """What the processes are told."""
@@ -105,7 +126,9 @@ class ServingGateway:
         # What programs read is always the same.
         say = str if found.log.format == "json" else shown
         notices.log_as(found.log.format, found.log.level, say)
-        return replace(found, gateway=replace(found.gateway, **given))
+        said = replace(found.gateway, **given)
+        http.require_safe(said)
+        return replace(found, gateway=said)
 
 
 def _settings(configuration: Configuration) -> Settings:
@@ -116,7 +139,8 @@ def _settings(configuration: Configuration) -> Settings:
     """
     said = configuration.gateway
     words = options.words(_tops(configuration), said.allow)
-    return Settings(said.nsid, dict.fromkeys((RECURSION, UDP_WORKER, TCP_SERVER), words))
+    added = dict.fromkeys((RECURSION, UDP_WORKER, TCP_SERVER), words)
+    return Settings(said.nsid, added | {HTTP_SERVER: [*words, *http.options_of(said)]})
 
 
 def _tops(configuration: Configuration) -> list[Cut]:
@@ -124,12 +148,12 @@ def _tops(configuration: Configuration) -> list[Cut]:
     suffix = names.from_text(said.suffix or scheme.load().dns_suffix)
     found: dict[bytes, Cut] = {}
     if said.root:
-        found[suffix.lower()] = options.top(suffix, addresses_of(said.root), False)
+        found[suffix.lower()] = top(suffix, addresses_of(said.root))
     for one in configuration.upstream:
         name = names.from_text(one.name).lower()
         if name in found:
             raise GatewayError(f"[[upstream]] {one.name}: said twice, or the suffix itself")
-        found[name] = options.top(name, addresses_of(one.servers), one.forward)
+        found[name] = top(name, addresses_of(one.servers), one.forward)
     if not found:
         raise GatewayError(
             "where does resolution begin? Give --root HOST:PORT, or write root under [gateway] in "

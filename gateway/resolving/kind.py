@@ -1,0 +1,64 @@
+"""The gateway over HTTP as one more kind of process: one for each address it listens on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Final
+
+from csid.errors import CsidError
+from gateway.configuration.sections import Gateway
+from gateway.http.kind import HTTP_SERVER, is_near
+from resolver.server.kinds import Kind, Share, one_pair
+from resolver.server.sockets import Bound
+
+NAME: Final = "http"  # in the line that says where a server listens
+
+
+class OverHttpError(CsidError):
+    """The gateway cannot be offered over HTTP as configured."""
+
+
+def require_safe(said: Gateway) -> None:
+    """Refuse to offer it so that what is reported would be read on the way.
+
+    Raises:
+        OverHttpError: it is configured to listen for others without TLS.
+    """
+    for address in said.http:
+        if said.tls_cert is None and not is_near(address):
+            raise OverHttpError(
+                f"[gateway] http {address}: what is reported would be sent in the clear; give "
+                "--tls CERT KEY (tls-cert), or listen on 127.0.0.1 behind a server that ends TLS"
+            )
+
+
+def options_of(said: Gateway) -> list[str]:
+    """What the processes are told, besides what all of a gateway are."""
+    found = ["--memory-mib", str(said.memory), "--per-address", str(said.per_address)]
+    if said.suffix:
+        found += ["--suffix", said.suffix]
+    if said.handle_authority:
+        found += ["--handle-authority", said.handle_authority]
+    if said.tls_cert is not None:
+        key = said.tls_key or said.tls_cert
+        found += ["--tls-cert", str(said.tls_cert.absolute()), "--tls-key", str(key.absolute())]
+    return found
+
+
+def kind_of(bound: Bound, asking: int) -> Kind:
+    """The kind of the process of one address, which asks over a descriptor."""
+    return Kind(
+        HTTP_SERVER,
+        "gateway.resolving.process",
+        partial(_share, bound),
+        counted=("calls", "problems"),
+        vital=False,
+        options=("--pair-fd", str(asking)),
+        inherited=(asking,),
+    )
+
+
+def _share(bound: Bound, _: Sequence[Bound]) -> Iterator[Share]:
+    for share in one_pair([]):
+        yield Share(f" of {bound.address}", [*share.sockets, bound.tcp], share.asker)
