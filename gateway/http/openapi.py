@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import cache
-from importlib import metadata, resources
+from importlib import metadata
 from typing import Any, Final
 
 import msgspec
@@ -14,6 +13,7 @@ from csid.vocabulary import STANDINGS, STATES
 from gateway.http.bodies import OPERATIONS, Member, Operation
 from gateway.http.calls import JSON, Route
 from gateway.http.problems import MEDIA_TYPE, Fault
+from gateway.http.record_schema import record_schema
 from gateway.http.routes import ROUTES
 from gateway.http.writing import BATCH_MAX, REASON
 from gateway.reporting.statuses import Sent
@@ -169,7 +169,7 @@ def schemas() -> Schema:
     )
     problem = _said(type=_STRING, title=_STRING, title_zh=_STRING, status=_NUMBER, detail=_STRING)
     return {
-        "Record": _record(),
+        "Record": record_schema(),
         "Registration": {"oneOf": [assign, mint]},
         "Batch": _batch(),
         "BatchResults": _said(
@@ -254,13 +254,6 @@ def _of_reports() -> Schema:
         ),
         "EventPage": _said(items={"type": "array", "items": _ref("KeptEvent")}, next=_MAYBE_NUMBER),
     }
-
-
-def _record() -> Schema:
-    """The schema of records; in a document the draft it is written in is that of the document."""
-    text = resources.files("schemas").joinpath("record-v1.json").read_text("utf-8")
-    found: Schema = json.loads(text.replace("#/$defs/", "#/components/schemas/Record/$defs/"))
-    return {name: value for name, value in found.items() if name not in ("$schema", "$id")}
 
 
 def _batch() -> Schema:

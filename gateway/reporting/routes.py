@@ -256,7 +256,10 @@ class Reporting:
             detail = "this gateway reports to no node; its configuration names none"
             raise unavailable(detail, 60)
         if self._desk is None:
-            raise unavailable("a process before this one still has the spool; post it again")
+            raise unavailable(
+                "another process has the spool: one before this one, or that of the first address "
+                "over HTTP, which alone takes reports; post it again, or there"
+            )
         return self._desk
 
     async def _send(self, node: Node) -> None:

@@ -40,6 +40,11 @@ def options_of(said: Gateway) -> list[str]:
         found += ["--suffix", said.suffix]
     if said.handle_authority:
         found += ["--handle-authority", said.handle_authority]
+    if said.report_to:
+        found += ["--report-to", said.report_to]
+        for name, file in (("key", said.report_key), ("ca", said.report_ca)):
+            if file is not None:
+                found += [f"--report-{name}", str(file.absolute())]
     if said.tls_cert is not None:
         key = said.tls_key or said.tls_cert
         found += ["--tls-cert", str(said.tls_cert.absolute()), "--tls-key", str(key.absolute())]

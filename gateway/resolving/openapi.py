@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from importlib import metadata, resources
+from importlib import metadata
 from typing import Any, Final
 
 from csid.vocabulary import STATES
 from gateway.http.problems import MEDIA_TYPE
+from gateway.http.record_schema import record_schema
 from gateway.resolving.calls import JSON, MSGPACK, NDJSON, Route
 
 Schema = dict[str, Any]
@@ -188,7 +188,7 @@ def _schemas() -> Schema:
     authority = _said(zone=_STRING, server=_STRING)
     return {
         "Problem": problem,
-        "Record": json.loads(resources.files("schemas").joinpath("record-v1.json").read_bytes()),
+        "Record": record_schema(),
         "Endpoint": endpoint,
         "Authority": authority,
         "Resolution": _said(

@@ -77,6 +77,17 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         help="certificate with those of its issuers, and its private key (PEM) 证书与私钥",
     )
     parser.add_argument(
+        "--report-to",
+        metavar="URL",
+        help="interface of the node that takes its reports 上报节点地址",
+    )
+    parser.add_argument(
+        "--report-key",
+        type=Path,
+        metavar="FILE",
+        help="its key, as csid gateway enrol has printed it there 上报密钥文件",
+    )
+    parser.add_argument(
         "--workers",
         type=worker_count,
         metavar="N",
