@@ -3,8 +3,9 @@ answers cost meanwhile.
 
 Run from the checkout: `python -m benchmarks.bench_status [--rate N] [--rounds N] [--keep]`.
 A gateway sends batches as `gateway.reporting.sender` does, one each 10 ms, over a connection that
-stays open. Rounds with and without reports take turns; in both the same questions are asked of the
-one UDP worker, of names that have nothing to do with statuses.
+stays open. Three kinds of rounds take turns: without reports, with them, with them while somebody
+looks for each. In the first two the same questions are asked of the one UDP worker, of names that
+have nothing to do with statuses.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ IDENTIFIERS = 5_000
 CLASS = "G15M05X6"
 QUESTIONS_PER_SECOND = 8_000
 BURST = 32
-PROBE_SECONDS = 0.02  # between two looks for what was sent last
+PROBE_SECONDS = 0.002  # between two looks for what was sent last
 VALID_MILLISECONDS = 600_000
 MODULES = {"interface": b"gateway.http.process", "worker": b"resolver.server.worker"}
 
@@ -176,7 +177,7 @@ class Prober(threading.Thread):
             at = time.monotonic()
             said = status.read(part.decode() for part in answer.answer[0][0].strings)
             self.found.append((at, (said or {}).get("number", -1)))
-            time.sleep(0.002)
+            time.sleep(PROBE_SECONDS)
         self._sock.close()
 
 
@@ -202,30 +203,35 @@ def asked(node: Node, seconds: float) -> int:
     return answers
 
 
-def round_of(node: Node, rate: int, seconds: float, first: int) -> Round:
-    """One round; with no rate nothing is reported."""
+def round_of(node: Node, rate: int, seconds: float, first: int, looks: bool = False) -> Round:
+    """One round; with no rate nothing is reported, and nobody looks for it unless it ``looks``."""
     gateway = Gateway(node, rate, seconds, first) if rate else None
-    prober = Prober(node) if rate else None
+    prober = Prober(node) if looks else None
     before = {name: cpu_seconds([pid]) for name, pid in node.pids.items()}
     begun = time.monotonic()
     for thread in (gateway, prober):
         if thread is not None:
             thread.start()
-    answers = asked(node, seconds)
+    answers = 1
+    if looks:
+        time.sleep(seconds)
+    else:
+        answers = asked(node, seconds)
     spent = {name: cpu_seconds([pid]) - before[name] for name, pid in node.pids.items()}
-    if gateway is None or prober is None:
+    if gateway is None:
         return Round(0, seconds, spent["interface"], spent["worker"] / answers * 1e6, [])
     gateway.join()
     took = time.monotonic() - begun
     interface = cpu_seconds([node.pids["interface"]]) - before["interface"]
-    prober.over = True
-    prober.join()
+    if prober is not None:
+        prober.over = True
+        prober.join()
     if gateway.wrong:
         print(f"{gateway.wrong} batches were not taken", file=sys.stderr)
     reports = gateway.size * len(gateway.sent)
-    # The questions of the prober are answered as well.
-    worker = spent["worker"] / (answers + len(prober.found)) * 1e6
-    return Round(reports, took, interface, worker, _seen(gateway.sent, prober.found))
+    found = [] if prober is None else prober.found
+    worker = spent["worker"] / answers * 1e6
+    return Round(reports, took, interface, worker, _seen(gateway.sent, found))
 
 
 def _seen(sent: dict[int, float], found: Sequence[tuple[float, int]]) -> list[float]:
@@ -246,21 +252,26 @@ def main(words: Sequence[str] | None = None) -> None:
     folder = Path(tempfile.mkdtemp(prefix="csid-bench-"))
     quiet: list[Round] = []
     busy: list[Round] = []
+    looked: list[Round] = []
     try:
         with running(folder) as node:
             round_of(node, options.rate, 1.0, 1)
             for one in range(options.rounds):
                 quiet.append(round_of(node, 0, options.seconds, 0))
-                busy.append(round_of(node, options.rate, options.seconds, (one + 1) * 10_000_000))
+                first = (one + 1) * 20_000_000
+                busy.append(round_of(node, options.rate, options.seconds, first))
+                first += 10_000_000
+                looked.append(round_of(node, options.rate, options.seconds, first, looks=True))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     report = Report("status", {"rate": options.rate, "seconds": options.seconds})
-    report.raw["quiet"], report.raw["busy"] = (
-        [one._asdict() for one in made] for made in (quiet, busy)
-    )
+    report.raw |= {
+        name: [one._asdict() for one in made]
+        for name, made in (("quiet", quiet), ("busy", busy), ("looked", looked))
+    }
     taken = median(one.reports / one.seconds for one in busy)
     cores = median(one.interface / one.seconds for one in busy)
-    seen = [one for made in busy for one in made.seen]
+    seen = [one for made in looked for one in made.seen]
     calm, meanwhile = (median(one.worker_us for one in made) for made in (quiet, busy))
     rows = [
         ["reports taken a second", number(taken)],
