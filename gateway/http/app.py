@@ -23,7 +23,7 @@ from csid.errors import CsidError
 from gateway.http import openapi
 from gateway.http.actors import NO_CERTIFICATES, Caller, Certificates, Presented
 from gateway.http.asking import Asking, NotBegun
-from gateway.http.calls import JSON, Answer, Call, Carrying, Route, read_query
+from gateway.http.calls import JSON, Answer, Call, Carrying, Later, Route, read_query
 from gateway.http.connections import CERTIFICATE
 from gateway.http.limits import Limits
 from gateway.http.problems import MEDIA_TYPE, Fault, Problem
@@ -174,6 +174,10 @@ class Application:
             assert isinstance(answer, Answer)
             return answer
         carrying = route.handle(call)
+        if isinstance(carrying, Later):
+            return await loop.run_in_executor(self._writing, carrying.work)
+        if isinstance(carrying, Answer):
+            return carrying
         assert isinstance(carrying, Carrying)
         try:
             decision = await self._asking.submit(carrying.request)

@@ -21,7 +21,7 @@ from csid.identifier import parse
 from gateway.http.actors import Caller
 from gateway.reporting import events, upward
 from gateway.reporting.statuses import StatusError, require_times
-from gateway.reporting.upward import Form, Result, Results, result
+from gateway.reporting.upward import Batch, Form, Result, Results, result
 from registry import reported
 from registry.reported import Reported
 from registry.service import Registry
@@ -37,6 +37,8 @@ from resolver.sync.settings import follow_of
 NAMES_KNOWN: Final = 65_536  # identifiers that need not be read again
 GATEWAYS_KNOWN: Final = 256  # that have different prefixes
 SEEN_SECONDS: Final = 5.0  # between two notes that a gateway was seen
+QUICK_STATUSES: Final = 500
+_NEVER: Final = (-SEEN_SECONDS, 0, 0)
 
 _TAKEN, _KNOWN = result(upward.TAKEN), result(upward.KNOWN)
 _DIFFERENT: Final = result("different", "another report was taken under this number")
@@ -74,6 +76,8 @@ class Intake:
     def __init__(self, data: Path, registry: Registry) -> None:
         self._data = data
         self._registry = registry
+        self._suffix = registry.settings.suffix
+        self._suffix_wire = names.from_text(self._suffix)
         self._lock = Lock()
         self._statuses: Statuses | None = None
         self._reported: Reported | None = None
@@ -111,18 +115,20 @@ class Intake:
                 self._reported = Reported(self._data / reported.FOLDER)
             return self._reported
 
-    def take(self, caller: Caller, octets: bytes, form: Form) -> Results:
+    def is_quick(self, caller: Caller, batch: Batch) -> bool:
+        """Whether a batch is taken in little time: it waits for no disk, and is not long."""
+        if batch.events or len(batch.statuses) > QUICK_STATUSES or self._statuses is None:
+            return False
+        at, _, _ = self._noted.get(_gateway(caller), _NEVER)
+        return time.monotonic() < at + SEEN_SECONDS
+
+    def take(self, caller: Caller, batch: Batch, form: Form) -> Results:
         """Take a batch of a gateway.
 
-        Args:
-            octets: the batch, not compressed.
-
         Raises:
-            UpwardError: it is no batch.
             StoreError: not all of it was taken; what was is known when it comes again.
         """
-        batch = upward.read_batch(octets, form)
-        gateway = caller.actor.name.removeprefix(TOKEN_SUBJECT)
+        gateway = _gateway(caller)
         now = time.time_ns() // 1_000_000
         told = self._take_statuses(caller, gateway, batch.statuses, form, now)
         happened = self._take_events(caller, gateway, batch.events, form, now)
@@ -172,11 +178,10 @@ class Intake:
         results: list[Result] = [_TAKEN] * len(given)
         places: list[int] = []
         taken: list[tuple[int, bytes]] = []
-        suffix = self._registry.settings.suffix
         for place, raw in enumerate(given):
             try:
                 numbered = form.numbered(raw)
-                event = events.read(numbered.event, suffix)
+                event = events.read(numbered.event, self._suffix)
             except (msgspec.ValidationError, events.EventError) as error:
                 results[place] = result("invalid", str(error)[:500])
                 continue
@@ -191,18 +196,17 @@ class Intake:
         return results
 
     def _named(self, text: str) -> _Named:
-        suffix = self._registry.settings.suffix
-        identifier = parse(text, suffix=suffix)
-        wire = identifier.to_wire(names.from_text(suffix))
+        identifier = parse(text, suffix=self._suffix)
+        wire = identifier.to_wire(self._suffix_wire)
         return _Named(str(identifier), names.key_of(wire))
 
     def _note(self, gateway: str, now: int, statuses: int, happened: int) -> None:
         """Note now and then that a gateway was seen."""
         clock = time.monotonic()
         with self._lock:
-            at, before_statuses, before_events = self._noted.get(gateway, (0.0, 0, 0))
+            at, before_statuses, before_events = self._noted.get(gateway, _NEVER)
             statuses, happened = statuses + before_statuses, happened + before_events
-            if at and clock < at + SEEN_SECONDS:
+            if clock < at + SEEN_SECONDS:
                 self._noted[gateway] = at, statuses, happened
                 return
             self._noted[gateway] = clock, 0, 0
@@ -245,6 +249,10 @@ class _There:
             return False
         found.add(key)
         return True
+
+
+def _gateway(caller: Caller) -> str:
+    return caller.actor.name.removeprefix(TOKEN_SUBJECT)
 
 
 def _outside(caller: Caller, name: str) -> Result:

@@ -11,10 +11,10 @@ from csid.errors import StoreError
 from csid.identifier import parse
 from csid.moments import iso
 from gateway.http.bodies import Member
-from gateway.http.calls import JSON, Answer, Call
+from gateway.http.calls import JSON, Answer, Call, Later
 from gateway.http.problems import Fault, Problem
 from gateway.reporting import upward
-from gateway.reporting.upward import IN_JSON, IN_MSGPACK, Form, UpwardError
+from gateway.reporting.upward import IN_JSON, IN_MSGPACK, Batch, Form, UpwardError
 from registry.rules.requests import Role
 from registry.tables.view import TOKEN_SUBJECT
 
@@ -24,6 +24,7 @@ _FORMS: Final[Mapping[str, Form]] = {
     "application/x-msgpack": IN_MSGPACK,
     "application/vnd.msgpack": IN_MSGPACK,
 }
+QUICK_OCTETS: Final = 32_768  # of a body that is looked at without a thread
 PAGE: Final = 100
 EVENTS: Final[Mapping[str, Member]] = {
     "since": Member({"type": "integer", "minimum": 0, "maximum": 2**53 - 1}),
@@ -31,14 +32,22 @@ EVENTS: Final[Mapping[str, Member]] = {
 }
 
 
-def report(call: Call) -> Answer:
-    """Take a batch of a gateway; what came of each report."""
+def report(call: Call) -> Answer | Later:
+    """Take a batch of a gateway; what came of each report. What waits for no disk and is not long
+    is taken at once: a thread would cost more, and the statuses be seen later.
+    """
     _require_gateway(call)
+    if len(call.given) > QUICK_OCTETS:
+        return Later(lambda: _take(call, *_read(call)))
+    batch, form = _read(call)
+    if call.work.intake.is_quick(call.caller, batch):
+        return _take(call, batch, form)
+    return Later(lambda: _take(call, batch, form))
+
+
+def _take(call: Call, batch: Batch, form: Form) -> Answer:
     try:
-        octets, form = _read(call)
-        results = call.work.intake.take(call.caller, octets, form)
-    except UpwardError as error:
-        raise Problem(Fault.MALFORMED, str(error)) from None
+        results = call.work.intake.take(call.caller, batch, form)
     except StoreError as error:
         raise call.work.not_taken(error) from None
     return Answer(msgspec.json.encode(results).decode(), upward.status_of(results))
@@ -79,12 +88,11 @@ def _require_gateway(call: Call) -> None:
         raise Problem(Fault.FORBIDDEN, "reports are of gateways; csid gateway enrol enrols one")
 
 
-def _read(call: Call) -> tuple[bytes, Form]:
-    """A batch, not compressed, and the form that it has.
+def _read(call: Call) -> tuple[Batch, Form]:
+    """A batch, and the form that it has.
 
     Raises:
-        Problem: its media type or its encoding is not taken.
-        UpwardError: it is not what it says.
+        Problem: it is none, or its media type or its encoding is not taken.
     """
     media = call.headers.get("content-type", "").partition(";")[0].strip().lower()
     form = _FORMS.get(media)
@@ -92,10 +100,12 @@ def _read(call: Call) -> tuple[bytes, Form]:
         wanted = f"expected Content-Type {JSON} or {upward.MSGPACK}, given {media[:80]!r}"
         raise Problem(Fault.MEDIA, wanted)
     encoding = call.headers.get("content-encoding", "identity").strip().lower()
-    if encoding == "gzip":
-        return upward.inflated(call.given), form
-    if encoding != "identity":
+    if encoding not in ("gzip", "identity"):
         raise Problem(
             Fault.MEDIA, f"Content-Encoding: expected gzip or none, given {encoding[:80]!r}"
         )
-    return call.given, form
+    try:
+        octets = upward.inflated(call.given) if encoding == "gzip" else call.given
+        return upward.read_batch(octets, form), form
+    except UpwardError as error:
+        raise Problem(Fault.MALFORMED, str(error)) from None

@@ -191,7 +191,6 @@ ROUTES: Final[tuple[Route, ...]] = (
         reports.report,
         schema="Reports",
         answer="ReportResults",
-        lasts=True,
         octets=True,
     ),
     Route(
