@@ -110,10 +110,12 @@ def routes_of(gateway: Gateway, health: Health) -> list[Route]:
     ]
 
 
-def application_of(gateway: Gateway, counters: Counters, complaints: Repeated) -> Application:
-    """The application of a gateway."""
+def application_of(
+    gateway: Gateway, counters: Counters, complaints: Repeated, further: Sequence[Route] = ()
+) -> Application:
+    """The application of a gateway, with further routes."""
     health = Health(gateway.lookups, gateway.suffixes.first, lambda: gateway.samples(counters))
-    routes = routes_of(gateway, health)
+    routes = [*routes_of(gateway, health), *further]
     document = encode(openapi.document(routes))
 
     async def show_document(_: Request) -> Response:
