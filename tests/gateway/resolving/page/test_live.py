@@ -4,11 +4,36 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from datetime import UTC, datetime
+from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.support.pages import ACTIVE, ENDED, FREE, give
+from csid.status import Status, Told, strings
+from tests.support.gateways import gateway_http
+from tests.support.pages import ACTIVE, ENDED, FREE, ZONE, give
+from tests.support.servers import make_data, serving
+
+
+def test_a_status_that_a_node_answers_is_shown(browser: Browser, tmp_path: Path) -> None:
+    told = Told(load=0.25, free={"chips": 5}, by="agent1")
+    now = time.time_ns() // 1_000_000
+    said = " ".join(
+        f'"{one}"' for one in strings(Status(now, now + 3_600_000, "gw1", 7, told), now)
+    )
+    text = f"{ZONE}_status.{ACTIVE.to_dns_name()} 5 TXT {said}\n"
+    with (
+        serving(make_data(tmp_path / "root", text)) as root,
+        gateway_http(tmp_path / "gateway", f"127.0.0.1:{root.port}") as found,
+        browser.new_context(locale="zh-CN") as context,
+    ):
+        page = context.new_page()
+        page.goto(f"http://{found.address}/?q={ACTIVE}")
+        live = page.get_by_role("region", name="实时状态")
+        expect(live.locator(".word")).to_have_text("空闲")
+        expect(live).to_contain_text("gw1")
+        expect(live).to_contain_text("25 %")
 
 
 def test_a_status_is_shown_and_said_and_is_unknown_past_its_validity(page: Page) -> None:
