@@ -44,8 +44,8 @@ def ready(bound):
     print("ready: udp+tcp", *bound, sep=" ", end=",\\n", flush=True)
 try:
     listen = [listen_address(one) for one in listen]
-    further = [kind_of(Path(data, "none.toml"))] if writer else []
-    serve(Path(data), listen, workers, Settings(), ready, Timing(*timing), further)
+    every = (*kinds.KINDS, *([kind_of(Path(data, "none.toml"))] if writer else []))
+    serve(Path(data), listen, workers, Settings(), ready, Timing(*timing), every)
 except CsidError as error:
     tell(str(error))
     sys.exit(2)
