@@ -26,6 +26,7 @@ TOURS = (
     "sheets.md",
     "http.md",
     "service.md",
+    "gateway.md",
 )
 ANYTHING = "..."
 
