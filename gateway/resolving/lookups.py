@@ -44,6 +44,7 @@ class Question(NamedTuple):
 
     name: bytes
     rrtype: int
+    is_fresh: bool = False  # its authority is asked, also where the cache has an answer
 
     @property
     def key(self) -> bytes:
@@ -138,7 +139,7 @@ class Lookups:
 
     async def find(self, question: Question) -> bytes | None:
         """The entry that answers a question (`resolver.cache.entry`); None if nobody can say."""
-        found = self.kept(question)
+        found = None if question.is_fresh else self.kept(question)
         return await self._ask(question) if found is None else found
 
     async def ask(self, question: Question) -> bytes | None:
@@ -177,7 +178,7 @@ class Lookups:
             tag = self._tags[question] = self._number.to_bytes(TAG_OCTETS, "big")
             due = self._loop.time() + GIVE_UP_SECONDS
             self._under_way[tag] = _UnderWay(question, due)
-            self._put(Asked(tag, question.rrtype, question.name))
+            self._put(Asked(tag, question.rrtype, question.name, question.is_fresh))
         # Each waits by itself: one that is given up takes nothing from the others.
         self._under_way[tag].waiting.append(waiting)
         return waiting
