@@ -132,7 +132,7 @@ class Batches:
         with self._lookups.moment() as txn:
             get = txn.get
             parts, still = fill(
-                given, remembered.young, get, self._lookups.marks, now, form.tail_of_many
+                given, remembered.made.get, get, self._lookups.marks, now, form.tail_of_many
             )
             for count, index in enumerate(still):
                 if count % 16 == 15 and time.perf_counter() > until:
@@ -147,11 +147,7 @@ class Batches:
                     missed.append(one)
                     continue
                 self._lookups.mark(entry)
-                made = remembered.get(one.text)
-                if made is not None and made.entry == entry:
-                    parts[2 * index] = made.head + form.tail_of_many(made.until - now)
-                else:
-                    self._put(one, entry, parts, form, now, True)
+                self._put(one, entry, parts, form, now, True)
         self.resolved += taken
         self._lookups.counts.hits += taken - len(missed)
         return parts, missed, taken
@@ -208,7 +204,7 @@ class Batches:
         head = form.head(said)
         if is_kept:
             slot = entries.slot_of(entry)
-            made = Made(one.question.key, entry, until, head, tail, slot)
+            made = Made(one.question.key, entry, until, head, tail, slot, meaning.status)
             self.remembered[form.media].put(one.text, made)
         parts[2 * one.place] = head + tail(max(until - now, 0))
 

@@ -21,7 +21,7 @@ from resolver.answer.process import Answerer
 from resolver.server.counters import BATCHES, QUERIES, Counters
 from resolver.server.notices import Repeated
 
-_SINGLE_SHARE: Final = 3  # one octet of so many is for single answers, the others for batches
+_SINGLE_SHARE: Final = 2  # one octet of so many is for single answers, the others for batches
 
 
 class Gateway:
