@@ -44,7 +44,7 @@ from resolver.server.recursive.folder import cache_in, cookie_secret
 from resolver.server.sockets import BACKLOG
 
 END_SECONDS: Final = 5  # for calls that are under way
-MEMORY_MIB: Final = 256  # of answers that are ready, unless it is said
+MEMORY_MIB: Final = 128  # of answers that are ready, unless it is said
 _IGNORED: Final = (signal.SIGHUP, signal.SIGUSR1, signal.SIGINT)  # the supervisor's to handle
 
 
