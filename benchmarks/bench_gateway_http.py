@@ -133,6 +133,7 @@ def running(folder: Path, *words: str, pure: bool = False) -> Iterator[tuple[int
             opened.callback(sock.close)
         read, write = os.pipe()
         command = [sys.executable, "-m", "gateway.resolving.process", "--data", str(folder)]
+        command += ["--allow", "127.0.0.0/8"]
         command += ["--pair-fd", str(pair[0].fileno()), "--ready-fd", str(write)]
         command += ["--fd", str(asker[0].fileno()), "--fd", str(listener.fileno()), *words]
         fds = [pair[0].fileno(), asker[0].fileno(), listener.fileno(), write]

@@ -77,7 +77,9 @@ async def run(options: argparse.Namespace) -> None:
             served=recursive.served_keys(options),
             memory=options.memory_mib << 20,
         )
-        application = application_of(gateway, open_inherited(options.counters_fd), complaints)
+        counters = open_inherited(options.counters_fd)
+        allows = recursive.allowing(options.allow)
+        application = application_of(gateway, counters, complaints, allows)
         ended = asyncio.Event()
         loop.add_reader(asker, _answer, asker)
         loop.add_signal_handler(signal.SIGTERM, ended.set)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from starlette.requests import Request
@@ -91,8 +91,13 @@ def routes_of(gateway: Gateway, health: Health) -> list[Route]:
     ]
 
 
-def application_of(gateway: Gateway, counters: Counters, complaints: Repeated) -> Application:
-    """The application of a gateway."""
+def application_of(
+    gateway: Gateway,
+    counters: Counters,
+    complaints: Repeated,
+    allows: Callable[[str], bool],
+) -> Application:
+    """The application of a gateway, which answers those whose address it allows."""
     health = Health(gateway.lookups, gateway.suffixes.first, lambda: gateway.samples(counters))
     routes = routes_of(gateway, health)
     document = encode(openapi.document(routes))
@@ -101,4 +106,4 @@ def application_of(gateway: Gateway, counters: Counters, complaints: Repeated) -
         return Response(document, media_type=JSON)
 
     routes.append(Route("GET", DOCUMENT, show_document))
-    return Application(routes, counters, complaints, gateway.identifiers.at_once)
+    return Application(routes, counters, complaints, gateway.identifiers.at_once, allows)
