@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 from typing import Any, Final
 
-import dns.rdatatype
-
 from csid import address, scheme
 from csid.client.answer import Answer, Authority
 from csid.errors import CsidError
@@ -16,7 +14,7 @@ from gateway.cli import output, supervising
 from gateway.cli.commands import resolve
 from resolver.client.settings import DEFAULT_PORT
 from resolver.client.walking import Found, walk
-from resolver.recursion.steps import Step
+from resolver.recursion.steps import Step, json_of, server_name, type_of
 
 _TRACE_HEADS: Final = ("步骤 Step", "服务器 Server", "毫秒 ms", "问 Asked", "答 Said")
 
@@ -41,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     if answer is not None and answer.record is not None and answer.record.state == "suspended":
         held = supervising.held_by(answer, arguments.suffix, arguments.tcp, roots[0])
     if arguments.json:
-        trace = {"trace": list(map(step_json, walked.steps))} if arguments.trace else {}
+        trace = {"trace": list(map(json_of, walked.steps))} if arguments.trace else {}
         if answer is None:
             value: dict[str, Any] = {
                 "identifier": str(identifier),
@@ -50,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
             }
         else:
             assert walked.found is not None
-            by_name = {"server_name": _name(walked.found.step)}
+            by_name = {"server_name": server_name(walked.found.step)}
             value = resolve.json_of(answer, arguments.suffix, held) | by_name
         output.print_json(value | trace)
     elif arguments.trace:
@@ -85,33 +83,10 @@ def _step_row(numbered: tuple[int, Step]) -> tuple[str, ...]:
         f"{'  ' * step.depth}{number}",
         _server(step),
         f"{step.seconds * 1000:.1f}",
-        f"{to_text(step.name)} {_type(step)}",
+        f"{to_text(step.name)} {type_of(step)}",
         step.said,
     )
 
 
 def _server(step: Step) -> str:
     return f"{to_text(step.host)} ({step.server})" if step.host else str(step.server)
-
-
-def _name(step: Step) -> str | None:
-    return to_text(step.host) if step.host else None
-
-
-def _type(step: Step) -> str:
-    return dns.rdatatype.to_text(dns.rdatatype.RdataType.make(step.rrtype))
-
-
-def step_json(step: Step) -> dict[str, object]:
-    """A step for programs; times in milliseconds."""
-    return {
-        "zone": to_text(step.zone),
-        "server": str(step.server),
-        "server_name": _name(step),
-        "name": to_text(step.name),
-        "type": _type(step),
-        "depth": step.depth,
-        "milliseconds": round(step.seconds * 1000, 3),
-        "outcome": step.outcome,
-        "said": step.said,
-    }

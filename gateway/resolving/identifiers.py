@@ -192,7 +192,7 @@ class Identifiers:
             "endpoints": [] if record is None else [one._asdict() for one in record.endpoints],
             "record": None,
             "authority": authority,
-            "explanation": _explanation(identifier, language),
+            "explanation": explanation_of(identifier, language),
             "language": language,
             "stale": meaning.stale,
         }
@@ -221,7 +221,8 @@ def unheard(named: Named) -> Problem:
     return unavailable(detail)
 
 
-def _explanation(identifier: Identifier, language: str) -> list[dict[str, str]]:
+def explanation_of(identifier: Identifier, language: str) -> list[dict[str, str]]:
+    """What each part of an identifier means, in a language."""
     return [
         {
             "segment": row.segment,

@@ -44,6 +44,7 @@ class Question(NamedTuple):
 
     name: bytes
     rrtype: int
+    is_fresh: bool = False  # its authority is asked, also where the cache has an answer
 
     @property
     def key(self) -> bytes:
@@ -135,7 +136,7 @@ class Lookups:
 
     async def find(self, question: Question) -> bytes | None:
         """The entry that answers a question (`resolver.cache.entry`); None if nobody can say."""
-        found = self.kept(question)
+        found = None if question.is_fresh else self.kept(question)
         if found is None:
             (found,) = self.as_kept([(question, await self._ask(question))])
         return found
@@ -180,7 +181,7 @@ class Lookups:
             tag = self._tags[question] = self._number.to_bytes(TAG_OCTETS, "big")
             due = self._loop.time() + GIVE_UP_SECONDS
             self._under_way[tag] = _UnderWay(question, due)
-            self._put(Asked(tag, question.rrtype, question.name))
+            self._put(Asked(tag, question.rrtype, question.name, question.is_fresh))
         # Each waits by itself: one that is given up takes nothing from the others.
         self._under_way[tag].waiting.append(waiting)
         return waiting

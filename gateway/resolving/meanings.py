@@ -21,7 +21,7 @@ from gateway.resolving.problems import Fault, unavailable
 from resolver.answer.reply import Reply
 from resolver.cache import entry as entries
 
-_HERE: Final = Address("the authority", 0)
+HERE: Final = Address("the authority", 0)
 _RETRY_MOST: Final = 30  # seconds
 _ZONES: Final = 1_024  # that are remembered
 
@@ -123,7 +123,7 @@ def _thoroughly(named: Named, entry: bytes, now: int, suffixes: Suffixes) -> Mea
         said = RCODES.get(rcode, f"{rcode}")
         raise unavailable(f"{named.identifier}: no authority answers, or it says {said}", wait)
     try:
-        said_of = interpret(message_of(named.name, CSID, entry, now), named.name, _HERE)
+        said_of = interpret(message_of(named.name, CSID, entry, now), named.name, HERE)
     except (RefusedError, MessageError) as error:
         raise unavailable(f"{named.identifier}: {error}") from None
     stale = entries.is_stale(entry)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
-from importlib import metadata
+from importlib import metadata, resources
 from typing import Any, Final
 
 from csid.vocabulary import STATES
@@ -17,6 +18,7 @@ _STRING: Final = {"type": "string"}
 _NUMBER: Final = {"type": "integer", "minimum": 0}
 _BOOLEAN: Final = {"type": "boolean"}
 _MAYBE_STRING: Final = {"type": ["string", "null"]}
+_SET: Final = {"enum": ["true", "yes", "", "false", "no"]}
 _STATE: Final = {"enum": [*list(STATES)[:-1], None]}
 _DNS: Final = {"application/dns-message": {"schema": {"type": "string", "format": "binary"}}}
 
@@ -60,6 +62,11 @@ def _operation(name: str, zh: str, en: str, answers: Schema, **more: Any) -> Sch
     }
 
 
+def _many(name: str, schema: Schema) -> Schema:
+    """A parameter that may stand many times."""
+    return {"name": name, "in": "query", "schema": {"type": "array", "items": schema}}
+
+
 _RESOLUTION: Final = _content(_ref("Resolution"), JSON, MSGPACK)
 _RETRY: Final = "seconds after which to ask again"
 
@@ -88,6 +95,53 @@ SHOW: Final = _operation(
         {"name": "lang", "in": "query", "schema": {"enum": ["zh", "en"]}},
         {"name": "Accept-Language", "in": "header", "schema": _STRING},
         {"name": "If-None-Match", "in": "header", "schema": _STRING},
+    ],
+)
+EXPLAIN: Final = _operation(
+    "explainIdentifier",
+    "逐段释义",
+    "what each segment of an identifier means, whether or not it is assigned",
+    {
+        "200": _answer("each part", _content(_ref("Explanation"), JSON)),
+        "400": _problem("it is no identifier: the segment, the position and the reason"),
+    },
+    parameters=SHOW["parameters"][:3],
+)
+TRACE: Final = _operation(
+    "traceIdentifier",
+    "逐级解析",
+    "the walk from the root, step by step, as it goes now",
+    {
+        "200": _answer("each step, as far as it comes", _content(_ref("Trace"), JSON)),
+        "400": _problem("it is no identifier: the segment, the position and the reason"),
+        "429": _problem("too many walks are under way", Retry_After=_RETRY),
+    },
+    parameters=SHOW["parameters"][:3],
+)
+_HANDLE: Final = _content(_ref("Handle"), JSON)
+HANDLE: Final = _operation(
+    "showHandle",
+    "Handle 解析",
+    "the Handle of an identifier, as the proxy of Handle.Net answers for it",
+    {
+        "200": _answer("its values, or that there are none of those asked for", _HANDLE),
+        "400": _answer("it is no Handle of an identifier, or a parameter is wrong", _HANDLE),
+        "404": _answer("there is no such Handle", _HANDLE),
+        "500": _answer("what its authority says is not valid", _HANDLE),
+        "503": _answer("nobody can say at this time", _HANDLE, Retry_After=_RETRY),
+    },
+    parameters=[
+        {
+            "name": "handle",
+            "in": "path",
+            "required": True,
+            "description": "its slashes as such or as %2F",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 512},
+        },
+        _many("type", _STRING),
+        _many("index", {"type": "integer"}),
+        *({"name": one, "in": "query", "schema": _SET} for one in ("auth", "pretty")),
+        {"name": "callback", "in": "query", "schema": _STRING},
     ],
 )
 RESOLVE: Final = _operation(
@@ -173,6 +227,12 @@ def document(routes: Iterable[Route], schemas: Mapping[str, Any] | None = None) 
     }
 
 
+def _file(name: str) -> Schema:
+    """A schema of schemas/."""
+    found: Schema = json.loads(resources.files("schemas").joinpath(name).read_bytes())
+    return found
+
+
 def _schemas() -> Schema:
     problem = _said(type=_STRING, title=_STRING, title_zh=_STRING, status=_NUMBER, detail=_STRING)
     endpoint = _said(
@@ -185,10 +245,24 @@ def _schemas() -> Schema:
     )
     record = {"anyOf": [_ref("Record"), {"type": "null"}]}
     row = _said(segment=_STRING, part=_STRING, code=_STRING, text=_STRING)
+    step = _said(
+        zone=_STRING,
+        server=_STRING,
+        server_name=_MAYBE_STRING,
+        name=_STRING,
+        type=_STRING,
+        depth=_NUMBER,
+        milliseconds={"type": "number"},
+        outcome=_STRING,
+        said=_STRING,
+    )
     authority = _said(zone=_STRING, server=_STRING)
     return {
         "Problem": problem,
         "Record": record_schema(),
+        "Handle": _file("handle-v1.json"),
+        "Explanation": {"type": "array", "items": row},
+        "Trace": {"type": "array", "items": step},
         "Endpoint": endpoint,
         "Authority": authority,
         "Resolution": _said(
@@ -201,7 +275,7 @@ def _schemas() -> Schema:
             endpoints={"type": "array", "items": _ref("Endpoint")},
             record=record,
             authority={"anyOf": [_ref("Authority"), {"type": "null"}]},
-            explanation={"type": "array", "items": row},
+            explanation=_ref("Explanation"),
             language={"enum": ["zh", "en"]},
             stale=_BOOLEAN,
             ttl=_NUMBER,

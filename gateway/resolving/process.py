@@ -74,7 +74,7 @@ async def run(options: argparse.Namespace) -> None:
             suffixes=options.suffix or [scheme.load().dns_suffix],
             authority=options.handle_authority or scheme.load().handle_authority,
             answerer=_answerer(options),
-            served=recursive.served_keys(options),
+            tops=recursive.tops_of(options),
             memory=options.memory_mib << 20,
         )
         counters = open_inherited(options.counters_fd)

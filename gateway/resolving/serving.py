@@ -8,16 +8,22 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from csid.names import key_of
 from gateway.resolving import openapi
 from gateway.resolving.app import DOCUMENT, Application
 from gateway.resolving.batches import Batches
 from gateway.resolving.calls import JSON, Bodies, Route, encode
 from gateway.resolving.dns_queries import DnsQueries
+from gateway.resolving.explanations import explaining
+from gateway.resolving.handles import Handles
 from gateway.resolving.health import Health, Sample
 from gateway.resolving.identifiers import Identifiers
 from gateway.resolving.lookups import Lookups
 from gateway.resolving.meanings import Suffixes
+from gateway.resolving.page.routes import routes as routes_of_page
+from gateway.resolving.traces import Traces
 from resolver.answer.process import Answerer
+from resolver.recursion.cuts import Cut
 from resolver.server.counters import BATCHES, QUERIES, Counters
 from resolver.server.notices import Repeated
 
@@ -32,7 +38,7 @@ class Gateway:
         suffixes: of the DNS names of identifiers; the first is that of identifiers without one.
         authority: of their Handles.
         answerer: makes DNS messages.
-        served: keys of the names at and below which others are asked.
+        tops: zones whose servers are configured; at and below them others are asked.
         memory: octets of answers that are ready.
 
     Attributes:
@@ -45,7 +51,7 @@ class Gateway:
         suffixes: Sequence[str],
         authority: str,
         answerer: Answerer,
-        served: Sequence[bytes],
+        tops: Sequence[Cut],
         memory: int,
     ) -> None:
         self.lookups = lookups
@@ -55,7 +61,10 @@ class Gateway:
         single = memory // _SINGLE_SHARE
         self.identifiers = Identifiers(lookups, self.suffixes, authority, single)
         self.batches = Batches(lookups, self.suffixes, self.bodies, memory - single)
+        served = [key_of(one.name) for one in tops]
         self.queries = DnsQueries(lookups, answerer, served, self.bodies)
+        self.traces = Traces(self.suffixes, tops)
+        self.handles = Handles(lookups, self.suffixes)
 
     def samples(self, counters: Counters) -> Iterator[Sample]:
         """The metrics of this process."""
@@ -82,6 +91,16 @@ def routes_of(gateway: Gateway, health: Health) -> list[Route]:
     one, many, dns = gateway.identifiers, gateway.batches, gateway.queries
     return [
         Route("GET", "/v1/identifiers/{identifier}", one.show, openapi.SHOW),
+        Route(
+            "GET",
+            "/v1/identifiers/{identifier}/explanation",
+            explaining(gateway.suffixes),
+            openapi.EXPLAIN,
+        ),
+        Route("GET", "/v1/identifiers/{identifier}/trace", gateway.traces.show, openapi.TRACE),
+        Route("GET", "/api/handles/{handle}", gateway.handles.show, openapi.HANDLE),
+        Route("GET", "/api/handles/", gateway.handles.show),  # of none, which is told as such
+        *routes_of_page(),
         Route("POST", "/v1/resolve", many.resolve, openapi.RESOLVE),
         Route("GET", "/dns-query", dns.get, openapi.DNS_GET),
         Route("POST", "/dns-query", dns.post, openapi.DNS_POST),

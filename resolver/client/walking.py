@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Sequence
@@ -79,7 +80,7 @@ def walk(
     try:
         wire_name = names.from_text(name).lower()
         cut = top(names.from_text(suffix), addresses_of(roots), port=port)
-        entry, why = _drive(wire_name, cut, steps, over_tcp)
+        entry, why = _drive(wire_name, [cut], steps, WALK_SECONDS, over_tcp)
         if entries.rcode_of(entry) not in (NOERROR, NXDOMAIN):
             raise ResolutionError(why)
         last = next(one for one in reversed(steps.taken) if not one.depth)
@@ -91,19 +92,35 @@ def walk(
     return Walked(steps.taken, found, None)
 
 
-def _drive(name: bytes, cut: Cut, steps: Steps, over_tcp: bool) -> tuple[bytes, str]:
+def steps_to(name: bytes, tops: Sequence[Cut], seconds: float) -> list[Step]:
+    """The steps of such a walk alone, as far as it comes.
+
+    Args:
+        name: wire form, lower case.
+        tops: zones whose servers are configured.
+        seconds: from when on nothing more is asked.
+    """
+    steps = Steps()
+    with contextlib.suppress(CsidError):
+        _drive(name, tops, steps, seconds, False)
+    return steps.taken
+
+
+def _drive(
+    name: bytes, tops: Sequence[Cut], steps: Steps, seconds: float, over_tcp: bool
+) -> tuple[bytes, str]:
     """The answer as a cache would keep it, and if there is none, why."""
     table, session = begin(
-        [cut], os.urandom, _nothing, minimises=False, note=steps.note, over_tcp=over_tcp
+        tops, os.urandom, _nothing, minimises=False, note=steps.note, over_tcp=over_tcp
     )
     sockets = Sockets(session)
-    end = time.monotonic() + WALK_SECONDS
+    end = time.monotonic() + seconds
     try:
         table.ask(name, CSID, name, time.monotonic(), int(time.time()))
         while not table.answered:
             now = time.monotonic()
             if now > end:
-                raise ResolutionError(f"no end of the walk within {WALK_SECONDS:.0f} s")
+                raise ResolutionError(f"no end of the walk within {seconds:.0f} s")
             sockets.send(now)
             if not session.finished:
                 due = table.deadline()

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import dns.edns
 import dns.exception
 import dns.message
+import dns.rdatatype
 
 from csid.address import Address
 from csid.client.session import Question as Asked
@@ -119,6 +120,31 @@ class Steps:
             self.taken.append(
                 Step(zone, one.address, host, name, rrtype, depth, seconds, SILENT, why)
             )
+
+
+def json_of(step: Step) -> dict[str, object]:
+    """A step for programs; times in milliseconds."""
+    return {
+        "zone": to_text(step.zone),
+        "server": str(step.server),
+        "server_name": server_name(step),
+        "name": to_text(step.name),
+        "type": type_of(step),
+        "depth": step.depth,
+        "milliseconds": round(step.seconds * 1000, 3),
+        "outcome": step.outcome,
+        "said": step.said,
+    }
+
+
+def server_name(step: Step) -> str | None:
+    """The name of its server; None where it is configured."""
+    return to_text(step.host) if step.host else None
+
+
+def type_of(step: Step) -> str:
+    """The type that was asked for, as text."""
+    return dns.rdatatype.to_text(dns.rdatatype.RdataType.make(step.rrtype))
 
 
 def words(said: Said, message: Message, name: bytes, zone: bytes) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from csid import names
+from csid.protocol import NOERROR, NXDOMAIN
 from resolver.answer.parse import parse
 from resolver.answer.process import Answerer
 from resolver.answer.reply import Reply
@@ -91,8 +92,9 @@ class Asking:
 
     def asked(self, pair: int, questions: list[Asked], now: float, unix: int) -> None:
         """Questions of another process."""
-        for tag, rrtype, name in questions:
-            self._ask(name, names.key_of(name), rrtype, Near(pair, tag), now, unix)
+        for tag, rrtype, name, is_fresh in questions:
+            near = Near(pair, tag)
+            self._ask(name, names.key_of(name), rrtype, near, now, unix, is_fresh)
         self._counters[places.QUERIES] += len(questions)
         self._counters[places.BATCHES] += 1
 
@@ -132,11 +134,20 @@ class Asking:
         tag: Far | Near | None,
         now: float,
         unix: int,
+        is_fresh: bool = False,
     ) -> None:
         kept = key_of_question(key, rrtype)
         if tag is not None and len(kept) <= KEY_MAX:
             entry = self._cache.get(kept)
-            if entry is not None and entries.expires(entry) > unix:
+            holds = entry is not None and entries.expires(entry) > unix
+            if entry is not None and holds and not (is_fresh and _is_good(entry, unix)):
                 self._given.append((tag, entry))
                 return
         self._table.ask(name, rrtype, tag, now, unix)
+
+
+def _is_good(entry: bytes, unix: int) -> bool:
+    """Whether an authority has said what an entry says. One that could not be asked just now is not
+    asked again for who wants it fresh (RFC 9520 section 3.2).
+    """
+    return entries.rcode_of(entry) in (NOERROR, NXDOMAIN) and entries.good_until(entry) > unix

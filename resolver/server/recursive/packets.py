@@ -3,7 +3,7 @@
 Over one end of a SOCK_SEQPACKET pair each, whole packets, big-endian numbers:
 
     missed     socket(8), then for each question: length(1) origin length(2) message
-    asked      for each question: tag(8) type(2) length(1) name
+    asked      for each question: tag(8) type(2) fresh(1) length(1) name
     answered   for each of them, in any order: tag(8) length(4) entry
 
 A UDP worker sends `missed`, and nobody answers it: who has asked is answered over the socket that
@@ -23,7 +23,7 @@ PACKET_OCTETS: Final = 65_536  # that a packet has at most
 GIVE_UP_SECONDS: Final = 6.0  # after which whoever asked waits no more
 _SOCKET: Final = struct.Struct(">Q")
 _LENGTH: Final = struct.Struct(">H")
-_ASKED: Final = struct.Struct(">8sHB")
+_ASKED: Final = struct.Struct(">8sH?B")
 _ANSWERED: Final = struct.Struct(">8sI")
 SOCKET_OCTETS: Final = _SOCKET.size
 TAG_OCTETS: Final = 8
@@ -46,6 +46,7 @@ class Asked(NamedTuple):
     tag: bytes  # TAG_OCTETS, given back with the answer
     rrtype: int
     name: bytes
+    is_fresh: bool = False  # its authority is asked, also where the cache has an answer
 
 
 class Answered(NamedTuple):
@@ -86,7 +87,12 @@ def read_missed(packet: bytes) -> tuple[int, list[Missed]]:
 
 def asked(questions: Iterable[Asked]) -> bytes:
     """The packet of questions of a process that is to get the answers."""
-    return b"".join([_ASKED.pack(tag, rrtype, len(name)) + name for tag, rrtype, name in questions])
+    return b"".join(
+        [
+            _ASKED.pack(tag, rrtype, is_fresh, len(name)) + name
+            for tag, rrtype, name, is_fresh in questions
+        ]
+    )
 
 
 def read_asked(packet: bytes) -> list[Asked]:
@@ -99,9 +105,9 @@ def read_asked(packet: bytes) -> list[Asked]:
     at, size = 0, len(packet)
     try:
         while at < size:
-            tag, rrtype, length = _ASKED.unpack_from(packet, at)
+            tag, rrtype, is_fresh, length = _ASKED.unpack_from(packet, at)
             at += _ASKED.size
-            found.append(Asked(tag, rrtype, _whole(packet, at, at + length)))
+            found.append(Asked(tag, rrtype, _whole(packet, at, at + length), is_fresh))
             at += length
     except struct.error:
         raise PacketError("questions that are cut short") from None

@@ -342,7 +342,7 @@ def test_over_http(tmp_path: Path, net: Net) -> None:
                 with httpx.Client(verify=context, trust_env=False) as client:
                     answer = client.get(f"{scheme}://{address}/v1/identifiers/{POOL}")
                     said = answer.json()
-                    assert (answer.status_code, said["state"]) == (410, "retired"), said
+                    assert (answer.status_code, said.get("state")) == (410, "retired"), said
 
 
 def test_http_for_others_needs_tls(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ ASKED = st.builds(
     st.binary(min_size=8, max_size=8),
     st.integers(0, 65_535),
     st.binary(max_size=255),
+    st.booleans(),
 )
 ANSWERED = st.builds(Answered, st.binary(min_size=8, max_size=8), st.binary(max_size=40_000))
 
