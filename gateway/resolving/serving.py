@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from starlette.requests import Request
@@ -27,7 +27,7 @@ from resolver.recursion.cuts import Cut
 from resolver.server.counters import BATCHES, QUERIES, Counters
 from resolver.server.notices import Repeated
 
-_SINGLE_SHARE: Final = 3  # one octet of so many is for single answers, the others for batches
+_SINGLE_SHARE: Final = 2  # one octet of so many is for single answers, the others for batches
 
 
 class Gateway:
@@ -111,9 +111,15 @@ def routes_of(gateway: Gateway, health: Health) -> list[Route]:
 
 
 def application_of(
-    gateway: Gateway, counters: Counters, complaints: Repeated, further: Sequence[Route] = ()
+    gateway: Gateway,
+    counters: Counters,
+    complaints: Repeated,
+    allows: Callable[[str], bool],
+    further: Sequence[Route] = (),
 ) -> Application:
-    """The application of a gateway, with further routes."""
+    """The application of a gateway with further routes, which answers those whose address it
+    allows.
+    """
     health = Health(gateway.lookups, gateway.suffixes.first, lambda: gateway.samples(counters))
     routes = [*routes_of(gateway, health), *further]
     document = encode(openapi.document(routes))
@@ -122,4 +128,4 @@ def application_of(
         return Response(document, media_type=JSON)
 
     routes.append(Route("GET", DOCUMENT, show_document))
-    return Application(routes, counters, complaints, gateway.identifiers.at_once)
+    return Application(routes, counters, complaints, gateway.identifiers.at_once, allows)
