@@ -15,6 +15,7 @@ from csid.moments import iso
 from csid.status import UNKNOWN, Told
 
 RING: Final = 10_000  # changes that are kept
+LOOKED_AT: Final = 500  # changes, before others have their turn
 LATEST_MOST: Final = 262_144  # identifiers whose end of validity is waited for
 
 
@@ -102,7 +103,8 @@ class Changes:
                 self._put(Change(identifier, latest.taken, until, None))
 
     def since(self, number: int, prefixes: Iterable[str]) -> tuple[list[tuple[int, Change]], int]:
-        """The changes from a number on that lie at or below a prefix, and where to go on.
+        """The changes that lie at or below a prefix, of the next ones from a number on, and where
+        to go on.
 
         Args:
             prefixes: whole segments; empty: all.
@@ -114,12 +116,13 @@ class Changes:
             raise Missed
         wanted = tuple(prefixes)
         begin = number - self._first
+        looked_at = self._ring[begin : begin + LOOKED_AT]
         found = [
             (number + place, one)
-            for place, one in enumerate(self._ring[begin:])
+            for place, one in enumerate(looked_at)
             if not wanted or covers(wanted, one.identifier)
         ]
-        return found, self.following
+        return found, number + len(looked_at)
 
     async def wait(self, number: int, seconds: float) -> bool:
         """Wait for a change of this number; False if there was none in this time."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from starlette.requests import Request
@@ -43,6 +43,7 @@ class Gateway:
 
     Attributes:
         bodies: reads bodies.
+        further_samples: gives metrics of further routes.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Gateway:
         self.suffixes = Suffixes(suffixes)
         self.authority = authority
         self.bodies = Bodies()
+        self.further_samples: Callable[[], Iterable[Sample]] = tuple
         single = memory // _SINGLE_SHARE
         self.identifiers = Identifiers(lookups, self.suffixes, authority, single)
         self.batches = Batches(lookups, self.suffixes, self.bodies, memory - single)
@@ -84,6 +86,7 @@ class Gateway:
         )
         for name, kind, words, value in rows:
             yield f"csid_gateway_http_{name}", kind, words, value
+        yield from self.further_samples()
 
 
 def routes_of(gateway: Gateway, health: Health) -> list[Route]:
