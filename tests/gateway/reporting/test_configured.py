@@ -77,5 +77,9 @@ def test_csid_gateway_takes_reports_for_its_node(tmp_path: Path) -> None:
                     return bool(said.get("status") == "free")
 
                 eventually("what was posted is answered", seen)
-            (listed,) = node.run("gateway", "list", "--json").json
-            assert listed["statuses"] > 0 and listed["last_seen"]
+
+            def listed() -> bool:
+                (one,) = node.run("gateway", "list", "--json").json
+                return bool(one["statuses"] and one["last_seen"])
+
+            eventually("when it was seen is listed", listed)
