@@ -6,6 +6,7 @@ What is past its validity is `unknown`, whatever was told: nobody is sent to wha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, NamedTuple
@@ -26,7 +27,11 @@ SOURCE_MAX: Final = 64  # characters of who has told it
 
 FREE, BUSY, DOWN, UNKNOWN = WORDS = ("free", "busy", "down", "unknown")
 Health = Literal["ok", "degraded", "failed", "maintenance"]
-Kind = Annotated[str, msgspec.Meta(pattern="^[a-z][a-z0-9_]{0,23}$")]
+_KIND: Final = "^[a-z][a-z0-9_]{0,23}$"
+_KINDS_KNOWN: Final = 1_000
+Kind = Annotated[str, msgspec.Meta(pattern=_KIND)]
+# The same, looked at where a status is made: a pattern would be matched again for each.
+_Seen = Annotated[str, msgspec.Meta(extra_json_schema={"pattern": _KIND})]
 Amount = Annotated[float, msgspec.Meta(ge=0, le=2**53)]
 Source = Annotated[str, msgspec.Meta(pattern=f"^[!-~]{{1,{SOURCE_MAX}}}$")]
 
@@ -43,8 +48,32 @@ class Told(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
 
     health: Health = "ok"
     load: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
-    free: Annotated[dict[Kind, Amount], msgspec.Meta(max_length=FREE_MAX)] = {}
+    free: Annotated[dict[_Seen, Amount], msgspec.Meta(max_length=FREE_MAX)] = {}
     by: Source | Literal[""] = ""
+
+    def __post_init__(self) -> None:
+        for kind in self.free:
+            if kind not in _kinds:
+                _learn(kind)
+        if self.by[-1:] == "\n":  # which a pattern lets through at the end
+            raise ValueError("by: ends with a line break")
+
+
+_kinds: Final[set[str]] = set()
+_is_kind: Final = re.compile(_KIND).search
+
+
+def _learn(kind: str) -> None:
+    """Remember a kind of capacity that is well-formed.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not _is_kind(kind) or kind.endswith("\n"):
+        raise ValueError(f"free: {kind[:40]!r} is no kind; expected 1 to 24 of a-z 0-9 _")
+    if len(_kinds) >= _KINDS_KNOWN:
+        _kinds.clear()
+    _kinds.add(kind)
 
 
 class Status(NamedTuple):

@@ -154,11 +154,13 @@ class Connection(HttpToolsProtocol):
         """Take what has come."""
         if self._in_head:
             self._head_octets += len(data)
-            if self._head_due is None:
-                self._await_head()
         super().data_received(data)
-        if self._in_head and self._head_octets > HEAD_OCTETS:
+        if not self._in_head or not self._head_octets:
+            return  # most heads come whole, and need no timer
+        if self._head_octets > HEAD_OCTETS:
             self._refuse(431, f"a head of more than {HEAD_OCTETS:,} octets")
+        elif self._head_due is None:
+            self._await_head()
 
     def on_message_begin(self) -> None:
         """A head begins."""

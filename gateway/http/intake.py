@@ -29,6 +29,7 @@ from registry.tables.view import TOKEN_SUBJECT
 from resolver.answer.lookup import EXACT, find
 from resolver.status import entry as entries
 from resolver.status import store
+from resolver.status.live import has_ended
 from resolver.status.numbers import Seen
 from resolver.status.store import Outcome, Report, Statuses
 from resolver.store.read import ReadTransaction
@@ -159,7 +160,7 @@ class Intake:
                     results[place] = result("invalid", str(error)[:500])
                     continue
                 if named.key not in there and not self._there.has(read, named.key, there):
-                    detail = f"{named.text} is not in a zone of this node"
+                    detail = f"{named.text} is not in a zone of this node, or was retired"
                     results[place] = result("absent", detail)
                     continue
                 places.append(place)
@@ -243,7 +244,10 @@ class _There:
     def has(self, moment: ReadTransaction, key: bytes, found: set[bytes]) -> bool:
         """Whether a name is."""
         zone = moment.snapshot.zone_of(key)
-        if zone is None or zone.flags or find(moment.snapshot, zone, key)[0] != EXACT:
+        if zone is None or zone.flags:
+            return False
+        outcome, blob, _ = find(moment.snapshot, zone, key)
+        if outcome != EXACT or has_ended(blob):
             return False
         if follow_of(moment, zone.apex) is not None:
             return False

@@ -15,14 +15,33 @@ from csid.moments import iso
 from csid.status import UNKNOWN, Told
 
 RING: Final = 10_000  # changes that are kept
+LOOKED_AT: Final = 500  # changes, before others have their turn
 LATEST_MOST: Final = 262_144  # identifiers whose end of validity is waited for
 
 
 class Change(NamedTuple):
-    """A change: of an identifier in canonical form, and what is said of it, as JSON has it."""
+    """A change: of an identifier in canonical form; times in Unix milliseconds. Nothing was told
+    where the validity of what was told before has ended.
+    """
 
     identifier: str
-    said: dict[str, Any]
+    taken: int
+    until: int
+    told: Told | None
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What is said of it, as JSON has it; made for those who follow, whom there may be none."""
+        told = self.told
+        found: dict[str, Any] = {
+            "identifier": self.identifier,
+            "status": UNKNOWN if told is None else status.word(told),
+            "taken": iso(self.taken / 1_000, "milliseconds"),
+            "until": iso(self.until / 1_000, "milliseconds"),
+        }
+        if told is not None:
+            found |= {"health": told.health, "load": told.load, "free": told.free, "by": told.by}
+        return found
 
 
 class Missed(Exception):
@@ -67,17 +86,7 @@ class Changes:
         if len(self._ends) > 2 * LATEST_MOST:  # most of them are of statuses that were followed
             self._ends = [(one.until, name) for name, one in self._latest.items()]
             heapq.heapify(self._ends)
-        said: dict[str, Any] = {
-            "identifier": identifier,
-            "status": status.word(what),
-            "health": what.health,
-            "load": what.load,
-            "free": what.free,
-            "by": what.by,
-            "taken": iso(taken / 1_000, "milliseconds"),
-            "until": iso(until / 1_000, "milliseconds"),
-        }
-        self._put(Change(identifier, said))
+        self._put(Change(identifier, taken, until, what))
 
     def is_older(self, identifier: str, taken: int) -> bool:
         """Whether something newer is known than what was taken then."""
@@ -91,16 +100,11 @@ class Changes:
             latest = self._latest.get(identifier)
             if latest is not None and latest.until == until:
                 del self._latest[identifier]
-                said = {
-                    "identifier": identifier,
-                    "status": UNKNOWN,
-                    "taken": iso(latest.taken / 1_000, "milliseconds"),
-                    "until": iso(until / 1_000, "milliseconds"),
-                }
-                self._put(Change(identifier, said))
+                self._put(Change(identifier, latest.taken, until, None))
 
     def since(self, number: int, prefixes: Iterable[str]) -> tuple[list[tuple[int, Change]], int]:
-        """The changes from a number on that lie at or below a prefix, and where to go on.
+        """The changes that lie at or below a prefix, of the next ones from a number on, and where
+        to go on.
 
         Args:
             prefixes: whole segments; empty: all.
@@ -112,12 +116,13 @@ class Changes:
             raise Missed
         wanted = tuple(prefixes)
         begin = number - self._first
+        looked_at = self._ring[begin : begin + LOOKED_AT]
         found = [
             (number + place, one)
-            for place, one in enumerate(self._ring[begin:])
+            for place, one in enumerate(looked_at)
             if not wanted or covers(wanted, one.identifier)
         ]
-        return found, self.following
+        return found, number + len(looked_at)
 
     async def wait(self, number: int, seconds: float) -> bool:
         """Wait for a change of this number; False if there was none in this time."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -45,6 +45,7 @@ from gateway.resolving.calls import (
     media_of,
     prefers_msgpack,
 )
+from gateway.resolving.health import Sample
 from gateway.resolving.identifiers import named_by
 from gateway.resolving.lookups import Question
 from gateway.resolving.problems import Fault, unavailable
@@ -129,6 +130,7 @@ class Reporting:
         self.sender: Sender | None = None
         self._streams = self._under_way = 0
         self._tasks: list[asyncio.Task[None]] = []
+        gateway.further_samples = self.samples
 
     def routes(self) -> list[Route]:
         """The routes."""
@@ -154,10 +156,20 @@ class Reporting:
             await self._in_spool(self._spool.close)
         self._pool.shutdown()
 
-    def waiting(self) -> tuple[int, int]:
-        """How many reports wait for the node, and their octets."""
-        spool = self._spool
-        return (0, 0) if spool is None else (len(spool), spool.octets)
+    def samples(self) -> Iterator[Sample]:
+        """The metrics of reporting; none where nothing is reported."""
+        spool, sender = self._spool, self.sender
+        if spool is None or sender is None:
+            return
+        rows = (
+            ("waiting", "gauge", "Reports that wait for the node.", len(spool)),
+            ("waiting_bytes", "gauge", "Octets of them.", spool.octets),
+            ("sent_total", "counter", "Reports that the node has.", sender.sent),
+            ("refused_total", "counter", "Reports that it refuses.", sender.refused),
+            ("failures_total", "counter", "Batches without an answer.", sender.failures),
+        )
+        for name, kind, words, value in rows:
+            yield f"csid_gateway_reports_{name}", kind, words, value
 
     async def take_statuses(self, request: Request) -> Response:
         """Answer `POST /v1/status`."""
@@ -336,6 +348,7 @@ class Reporting:
                         self._id(at),
                         encode(change.said),
                     )
+                await asyncio.sleep(0)  # others have their turn
                 if not await self._changes.wait(number, HEARTBEAT_SECONDS):
                     yield b":\n\n"
         finally:

@@ -244,12 +244,12 @@ class Spool:
         number = self._following
         sent = Sent(post.identifier, number, post.taken, post.until, post.told)
         row = upward.pack_status(sent)
-        replaced = self._newest.get(post.identifier)
-        if replaced is not None:
-            self._drop(txn, replaced)
         size = _ITEM_OCTETS + len(row)
         if self._event_octets + size > self.octets_max:
             return Outcome.FULL
+        replaced = self._newest.get(post.identifier)
+        if replaced is not None:
+            self._drop(txn, replaced)
         self._make_room(txn, size)
         txn.put(number.to_bytes(8, "big"), row, db=self._statuses["statuses"], append=True)
         self._following += 1

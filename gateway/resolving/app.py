@@ -50,6 +50,7 @@ class Application:
         counters: calls and problems are counted there.
         complaints: of what is no caller's fault.
         at_once: gives the answer to a call that needs nobody else; None to any other.
+        allows: whether who has an address is answered at all.
     """
 
     def __init__(
@@ -58,10 +59,12 @@ class Application:
         counters: Counters,
         complaints: Repeated,
         at_once: Callable[[Scope], Ready | None] = lambda _: None,
+        allows: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self._counters = counters
         self._complaints = complaints
         self._at_once = at_once
+        self._allows = allows
         self._fixed: dict[str, dict[str, Endpoint]] = {}
         patterns: dict[str, _Pattern] = {}
         for one in routes:
@@ -76,7 +79,7 @@ class Application:
 
     def at_once(self, scope: Scope) -> Ready | None:
         """The answer to a call that needs nobody else and no body; None to any other."""
-        ready = self._at_once(scope)
+        ready = self._at_once(scope) if self._allows(_host(scope)) else None
         if ready is not None:
             self._counters[QUERIES] += 1
         return ready
@@ -92,6 +95,10 @@ class Application:
         self._counters[QUERIES] += 1
         request = Request(scope, receive, send)
         try:
+            host = _host(scope)
+            if not self._allows(host):
+                detail = f"{host} lies in none of the networks that are answered ([gateway] allow)"
+                raise Problem(Fault.FORBIDDEN, detail)
             response = await self._endpoint(scope)(request)
         except Problem as problem:
             response = self._said(request, problem)
@@ -129,3 +136,8 @@ class Application:
         self._counters[BATCHES] += 1
         said = problem.in_language(preferred(request.headers.get("accept-language", "")))
         return Response(encode(said.body), said.http, said.headers, MEDIA_TYPE)
+
+
+def _host(scope: Scope) -> str:
+    client = scope["client"]
+    return client[0] if client else "::"  # who is gone already is nobody

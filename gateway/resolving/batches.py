@@ -132,7 +132,7 @@ class Batches:
         with self._lookups.moment() as txn:
             get = txn.get
             parts, still = fill(
-                given, remembered.young, get, self._lookups.marks, now, form.tail_of_many
+                given, remembered.made.get, get, self._lookups.marks, now, form.tail_of_many
             )
             for count, index in enumerate(still):
                 if count % 16 == 15 and time.perf_counter() > until:
@@ -147,11 +147,7 @@ class Batches:
                     missed.append(one)
                     continue
                 self._lookups.mark(entry)
-                made = remembered.get(one.text)
-                if made is not None and made.entry == entry:
-                    parts[2 * index] = made.head + form.tail_of_many(made.until - now)
-                else:
-                    self._put(one, entry, parts, form, now, True)
+                self._put(one, entry, parts, form, now)
         self.resolved += taken
         self._lookups.counts.hits += taken - len(missed)
         return parts, missed, taken
@@ -164,7 +160,7 @@ class Batches:
             if entry is None:
                 parts[2 * one.place] = _refusal(one.text, unheard(one.named), form)
             else:
-                self._put(one, entry, parts, form, now, False)
+                self._put(one, entry, parts, form, now)
 
     def _read(self, given: Any, index: int, parts: list[bytes], form: Form) -> _Missed | None:
         """What is asked for by one; None if it is no identifier, of which the result is there."""
@@ -184,9 +180,8 @@ class Batches:
         parts: list[bytes],
         form: Form,
         now: int,
-        is_kept: bool,
     ) -> None:
-        """Put the result of one in its place; remember it if its entry is that of the cache."""
+        """Put the result of one in its place, and remember it."""
         try:
             meaning = meaning_of(one.named, entry, now, self._suffixes)
         except Problem as problem:
@@ -206,10 +201,9 @@ class Batches:
         until = entries.expires(entry)
         tail = form.tail_of_many
         head = form.head(said)
-        if is_kept:
-            slot = entries.slot_of(entry)
-            made = Made(one.question.key, entry, until, head, tail, slot)
-            self.remembered[form.media].put(one.text, made)
+        slot = entries.slot_of(entry)
+        made = Made(one.question.key, entry, until, head, tail, slot, meaning.status)
+        self.remembered[form.media].put(one.text, made)
         parts[2 * one.place] = head + tail(max(until - now, 0))
 
 

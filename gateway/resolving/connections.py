@@ -19,6 +19,7 @@ from gateway.resolving.app import Application, Ready
 from gateway.resolving.http2 import PREFACE, Http2Connection
 
 HTTP_2: Final = "h2"
+AT_ONCE: Final = 32  # calls of one turn, for others have theirs
 
 
 class Connection(connections.Connection):
@@ -37,6 +38,7 @@ class Connection(connections.Connection):
         self._application = application
         self._raw: asyncio.Transport
         self._begun: bytes | None = b""  # how it begins, until that is known to be no PREFACE
+        self._left_at_once = AT_ONCE
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take its place, or close it."""
@@ -57,6 +59,7 @@ class Connection(connections.Connection):
                     self._begun = data
                 return
             self._begun = None
+        self._left_at_once = AT_ONCE
         super().data_received(data)
 
     def _hand_over(self, octets: bytes) -> None:
@@ -79,10 +82,12 @@ class Connection(connections.Connection):
         """Answer at once what can be, else in a task. Not where calls wait behind this one, for
         each of these begins the next.
         """
-        ready = None if self.pipeline else self._application.at_once(cycle.scope)
+        may = self._left_at_once and not self.pipeline
+        ready = self._application.at_once(cycle.scope) if may else None
         if ready is None:
             super()._start_asgi_task(cycle, app)
             return
+        self._left_at_once -= 1
         cycle.response_started = cycle.response_complete = True
         self.transport.write(_octets(ready, cycle.keep_alive))
         if not cycle.keep_alive:

@@ -102,7 +102,7 @@ class DnsQueries:
 
     async def _asked(self, reply: Reply, over_tls: bool) -> bytes:
         question = Question(names.wire_of_key(reply.key), reply.qtype)
-        entry = await self._lookups.ask(question)
+        entry = await self._lookups.find(question)
         now = int(time.time())
         if entry is None:
             reply.rcode, reply.ede = SERVFAIL, EDE_NO_AUTHORITY

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -40,19 +41,18 @@ class Health:
         self._question = Question(name, SOA)
         self._samples = samples
         self._looking = asyncio.Lock()
-        self._found: tuple[str, float] = (FAILING, 0.0)
+        self._found: tuple[str, float, bool] = (FAILING, 0.0, False)
         self._found_at = -KEPT_SECONDS
 
     async def health(self, _: Request) -> Response:
         """Whether the zone of the identifiers is resolved: freshly, as it was before, or not."""
-        state, took = await self._look()
+        state, took, _ = await self._look()
         said = {"status": state, "resolved": names.to_text(self._question.name), "seconds": took}
         return _said(said, state != FAILING)
 
     async def ready(self, _: Request) -> Response:
         """Whether calls are answered: the cache can be read, and whoever asks others answers."""
-        state, took = await self._look()
-        heard = state != FAILING or took < LOOK_SECONDS
+        _, _, heard = await self._look()
         return _said({"status": "ready" if heard else "waiting"}, heard)
 
     async def metrics(self, _: Request) -> Response:
@@ -62,18 +62,18 @@ class Health:
             lines += [f"# HELP {name} {words}", f"# TYPE {name} {kind}", f"{name} {value:g}"]
         return Response("\n".join(lines) + "\n", headers={"content-type": CONTENT_TYPE})
 
-    async def _look(self) -> tuple[str, float]:
+    async def _look(self) -> tuple[str, float, bool]:
+        """How it is, how long it took to find out, and whether anything was said at all."""
         async with self._looking:
             begun = time.monotonic()
             if begun - self._found_at >= KEPT_SECONDS:
-                state = FAILING
-                try:
+                entry = None
+                with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_SECONDS):
-                        state = _state(await self._lookups.find(self._question))
-                except TimeoutError:
-                    pass
+                        entry = await self._lookups.find(self._question)
                 self._found_at = time.monotonic()
-                self._found = state, round(self._found_at - begun, 4)
+                took = round(self._found_at - begun, 4)
+                self._found = _state(entry), took, entry is not None
             return self._found
 
 

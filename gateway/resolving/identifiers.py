@@ -70,10 +70,11 @@ class Identifiers:
                 tag += b", " + value if tag else value
         now = int(time.time())
         asked = (path, scope["query_string"], accept, languages)
-        made = self.remembered.get(asked)
+        made = self.remembered.made.get(asked)
         if made is not None and made.until > now:
             with self._lookups.moment() as txn:
                 if txn.get(made.key) == made.entry:
+                    made.asked = True
                     self._lookups.note(made.entry)
                     return _ready(made, now, tag)
         try:

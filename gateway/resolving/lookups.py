@@ -127,11 +127,8 @@ class Lookups:
 
     def kept(self, question: Question) -> bytes | None:
         """The entry that the cache has, if it still holds."""
-        key = question.key
-        if len(key) > KEY_MAX:
-            return None
         with self._cache.moment() as txn:
-            found: bytes | None = txn.get(key)
+            found = _get(txn, question.key)
         if found is None or entries.expires(found) <= int(time.time()):
             return None
         self.note(found)
@@ -140,21 +137,27 @@ class Lookups:
     async def find(self, question: Question) -> bytes | None:
         """The entry that answers a question (`resolver.cache.entry`); None if nobody can say."""
         found = None if question.is_fresh else self.kept(question)
-        return await self._ask(question) if found is None else found
+        if found is None:
+            (found,) = self.as_kept([(question, await self._ask(question))])
+        return found
 
-    async def ask(self, question: Question) -> bytes | None:
-        """As `find`, of a question that is not in the cache."""
-        return await self._ask(question)
+    def as_kept(self, some: Sequence[tuple[Question, bytes | None]]) -> list[bytes | None]:
+        """What was just found, as the cache has it by now, where it does: with its slot."""
+        with self._cache.moment() as txn:
+            return [_in_its_slot(entry, _get(txn, one.key)) for one, entry in some]
 
     async def ask_all(self, questions: Sequence[Question]) -> list[bytes | None]:
-        """As `ask`, of many: they wait for room first, so long as one would for an answer."""
+        """As `find`, of many that the cache does not have: they wait for room first, as long as one
+        would for an answer.
+        """
         until = self._loop.time() + GIVE_UP_SECONDS
         while len(self._under_way) + len(questions) > MOST_OF_BATCHES:
             if self._loop.time() > until:
                 self.counts.unanswered += len(questions)
                 return [None] * len(questions)
             await asyncio.sleep(_LOOK_SECONDS)
-        return await asyncio.gather(*[self._ask(one) for one in questions])
+        found = await asyncio.gather(*[self._ask(one) for one in questions])
+        return self.as_kept(list(zip(questions, found, strict=True)))
 
     def close(self) -> None:
         """Nothing is asked any more, and who waits is told that nobody can say."""
@@ -246,3 +249,14 @@ class Lookups:
                 return
             self._settle(tag, None)
         self._to_send = deque(one for one in self._to_send if one.tag in self._under_way)
+
+
+def _get(txn: Any, key: bytes) -> bytes | None:
+    found: bytes | None = txn.get(key) if len(key) <= KEY_MAX else None
+    return found
+
+
+def _in_its_slot(entry: bytes | None, kept: bytes | None) -> bytes | None:
+    if entry is None or kept is None:
+        return entry
+    return kept if entries.in_slot(entry, entries.slot_of(kept)) == kept else entry

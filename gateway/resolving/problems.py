@@ -10,6 +10,7 @@ class Fault(Reason):
 
     MALFORMED = (400, "请求格式有误", "the request is not well-formed")
     IDENTIFIER = (400, "标识不合规", "this is no identifier")
+    FORBIDDEN = (403, "不在服务范围", "whoever asks from there is not answered")
     NOT_ASSIGNED = (404, "标识不存在", "there is no such identifier")
     NO_SUCH_PATH = (404, "无此路径", "there is nothing at this path")
     METHOD = (405, "不支持此方法", "this method is not taken here")

@@ -1,18 +1,19 @@
-"""Answers that are made already, bounded in octets; those that nobody asks for any more go.
+"""Answers that are made already, bounded in octets.
 
-Two generations: what is asked for is in the young one, or comes back to it from the old one,
-which is dropped when the young one has half of the octets.
+What came first goes first; but what was asked for since stays, and comes last again (the clock of
+page replacement). So a flood of what nobody asks for twice drives out little else.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Final, Generic, TypeVar
 
-OVERHEAD_OCTETS: Final = 500  # of one: objects, their parts, its place
+OVERHEAD_OCTETS: Final = 600  # of one: objects, their parts, its place
 
 
-class Made(NamedTuple):
+class Made:
     """An answer to an identifier, without its TTL.
 
     Attributes:
@@ -23,16 +24,35 @@ class Made(NamedTuple):
         slot: of the entry, in the cache.
         status: of HTTP.
         headers: that go with it.
+        asked: whether it was asked for since it came, or came last.
     """
 
-    key: bytes
-    entry: bytes
-    until: int
-    head: bytes
-    tail: Callable[[int], bytes]
-    slot: int = 0
-    status: int = 200
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+    __slots__ = ("asked", "entry", "head", "headers", "key", "slot", "status", "tail", "until")
+
+    def __init__(
+        self,
+        key: bytes,
+        entry: bytes,
+        until: int,
+        head: bytes,
+        tail: Callable[[int], bytes],
+        slot: int,
+        status: int,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+    ) -> None:
+        self.key = key
+        self.entry = entry
+        self.until = until
+        self.head = head
+        self.tail = tail
+        self.slot = slot
+        self.status = status
+        self.headers = headers
+        self.asked = False
+
+    def octets(self) -> int:
+        """About how many it takes."""
+        return OVERHEAD_OCTETS + len(self.key) + len(self.entry) + len(self.head)
 
 
 K = TypeVar("K", bound=Hashable)
@@ -45,47 +65,26 @@ class Remembered(Generic[K]):
         most: octets.
 
     Attributes:
-        young: those that were asked for lately.
+        made: it.
+        octets: about how many it holds.
     """
 
     def __init__(self, most: int) -> None:
-        self.young: dict[K, Made] = {}
-        self._old: dict[K, Made] = {}
-        self._half = most // 2
-        self._octets = self._old_octets = 0
-
-    @property
-    def octets(self) -> int:
-        """About how many it holds."""
-        return self._octets + self._old_octets
-
-    def get(self, asked: K) -> Made | None:
-        """What was made, if it is still there."""
-        found = self.young.get(asked)
-        if found is None:
-            found = self._old.pop(asked, None)
-            if found is not None:
-                self._old_octets -= _octets(found)
-                self._add(asked, found)
-        return found
+        self.made: OrderedDict[K, Made] = OrderedDict()
+        self.octets = 0
+        self._most = most
 
     def put(self, asked: K, made: Made) -> None:
         """Keep what was made, in place of what was before."""
-        young, old = self.young.pop(asked, None), self._old.pop(asked, None)
-        if young is not None:
-            self._octets -= _octets(young)
-        if old is not None:
-            self._old_octets -= _octets(old)
-        self._add(asked, made)
-
-    def _add(self, asked: K, made: Made) -> None:
-        size = _octets(made)
-        if self._octets + size > self._half:
-            self._old, self._old_octets = self.young, self._octets
-            self.young, self._octets = {}, 0
-        self.young[asked] = made
-        self._octets += size
-
-
-def _octets(made: Made) -> int:
-    return OVERHEAD_OCTETS + len(made.key) + len(made.entry) + len(made.head)
+        before = self.made.pop(asked, None)
+        if before is not None:
+            self.octets -= before.octets()
+        self.made[asked] = made
+        self.octets += made.octets()
+        while self.octets > self._most:
+            key, first = self.made.popitem(last=False)
+            if first.asked:
+                first.asked = False
+                self.made[key] = first
+            else:
+                self.octets -= first.octets()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from starlette.requests import Request
@@ -27,7 +27,7 @@ from resolver.recursion.cuts import Cut
 from resolver.server.counters import BATCHES, QUERIES, Counters
 from resolver.server.notices import Repeated
 
-_SINGLE_SHARE: Final = 3  # one octet of so many is for single answers, the others for batches
+_SINGLE_SHARE: Final = 2  # one octet of so many is for single answers, the others for batches
 
 
 class Gateway:
@@ -43,6 +43,7 @@ class Gateway:
 
     Attributes:
         bodies: reads bodies.
+        further_samples: gives metrics of further routes.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Gateway:
         self.suffixes = Suffixes(suffixes)
         self.authority = authority
         self.bodies = Bodies()
+        self.further_samples: Callable[[], Iterable[Sample]] = tuple
         single = memory // _SINGLE_SHARE
         self.identifiers = Identifiers(lookups, self.suffixes, authority, single)
         self.batches = Batches(lookups, self.suffixes, self.bodies, memory - single)
@@ -84,6 +86,7 @@ class Gateway:
         )
         for name, kind, words, value in rows:
             yield f"csid_gateway_http_{name}", kind, words, value
+        yield from self.further_samples()
 
 
 def routes_of(gateway: Gateway, health: Health) -> list[Route]:
@@ -111,9 +114,15 @@ def routes_of(gateway: Gateway, health: Health) -> list[Route]:
 
 
 def application_of(
-    gateway: Gateway, counters: Counters, complaints: Repeated, further: Sequence[Route] = ()
+    gateway: Gateway,
+    counters: Counters,
+    complaints: Repeated,
+    allows: Callable[[str], bool],
+    further: Sequence[Route] = (),
 ) -> Application:
-    """The application of a gateway, with further routes."""
+    """The application of a gateway with further routes, which answers those whose address it
+    allows.
+    """
     health = Health(gateway.lookups, gateway.suffixes.first, lambda: gateway.samples(counters))
     routes = [*routes_of(gateway, health), *further]
     document = encode(openapi.document(routes))
@@ -122,4 +131,4 @@ def application_of(
         return Response(document, media_type=JSON)
 
     routes.append(Route("GET", DOCUMENT, show_document))
-    return Application(routes, counters, complaints, gateway.identifiers.at_once)
+    return Application(routes, counters, complaints, gateway.identifiers.at_once, allows)

@@ -13,7 +13,7 @@ from resolver.cache.sieve import ASKED
 
 def fill(
     given: Sequence[Any],
-    known: dict[str, Made],
+    known: Callable[[str], Made | None],
     get: Callable[[bytes], bytes | None],
     marks: memoryview,
     now: int,
@@ -23,7 +23,7 @@ def fill(
     made before, or the cache says something else by now.
 
     Args:
-        known: what was made, by what was given.
+        known: gives what was made of what was given, or None.
         get: the entry of a key, or None.
         marks: of the slots of the cache.
         now: Unix seconds.
@@ -32,12 +32,13 @@ def fill(
     parts: list[bytes] = []
     still: list[int] = []
     for index, text in enumerate(given):
-        made = known.get(text) if type(text) is str else None
+        made = known(text) if type(text) is str else None
         if made is None or made.until <= now or get(made.key) != made.entry:
             still.append(index)
             parts.append(b"")
             parts.append(b"")
             continue
+        made.asked = True
         if not marks[made.slot] & ASKED:
             marks[made.slot] |= ASKED
         parts.append(made.head)

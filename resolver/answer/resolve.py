@@ -165,9 +165,12 @@ def _follow(reply: Reply, snapshot: Snapshot, source: TreeSource) -> None:
 def _status(reply: Reply, source: TreeSource, snapshot: Snapshot, zone: Zone, key: bytes) -> bool:
     """The status of a name, if there is the name and it may have one."""
     live = source.live
-    if live is None or not live.covers(key) or find(snapshot, zone, key)[0] != EXACT:
+    if live is None or not live.covers(key):
         return False
-    said = live.say(key, source.moment, zone.apex)
+    outcome, blob, _ = find(snapshot, zone, key)
+    if outcome != EXACT:
+        return False
+    said = live.say(key, blob, source.moment, zone.apex)
     if said is None:  # those that have the zone itself may be asked
         reply.aa = False
         reply.rcode, reply.ede = SERVFAIL, EDE_NOT_AUTHORITATIVE

@@ -5,12 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from csid import names, status
 from resolver.status.store import FOLDER, Readable
 from resolver.store.environment import Store
 from resolver.sync.settings import follow_of
+
+_RETIRED: Final = b"\x0dstate=retired"  # a string of the TXT that every record has
+
+
+def has_ended(blob: bytes) -> bool:
+    """Whether the node of an identifier is the tombstone of one that was retired."""
+    return _RETIRED in blob
 
 
 class Live:
@@ -39,11 +46,15 @@ class Live:
         """Whether a name may have a status."""
         return key.startswith(self._top)
 
-    def say(self, key: bytes, moment: Any, apex: bytes) -> tuple[int, bytes] | None:
+    def say(self, key: bytes, blob: bytes, moment: Any, apex: bytes) -> tuple[int, bytes] | None:
         """TTL and RDATA of TXT for a name that there is; None if only others know: the zone is a
         copy, and no status was reported here.
+
+        Args:
+            blob: the node of the name.
         """
-        found = self._statuses.find(key)
+        # What has ended for ever is not free, whatever was told before that.
+        found = None if has_ended(blob) else self._statuses.find(key)
         if found is None and moment is not None and self._is_followed(moment, apex):
             return None
         now = int(self._clock() * 1_000)

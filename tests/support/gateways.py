@@ -47,19 +47,25 @@ class GatewayHttp:
 
 @contextlib.contextmanager
 def gateway_http(
-    folder: Path, top: str, *options: str, suffix: str = "csid.internal."
+    folder: Path,
+    top: str,
+    *options: str,
+    suffix: str = "csid.internal.",
+    allow: Sequence[str] = ("0.0.0.0/0", "::/0"),
 ) -> Iterator[GatewayHttp]:
     """A gateway that answers over HTTP.
 
     Args:
         top: HOST:PORT of the root's server.
         options: of the HTTP process, besides.
+        allow: networks that are answered.
     """
     prepare(folder, CACHE_OCTETS)
     joined = Joined(1)
     ours = joined.pairs[0][0]
-    tops = ["--data", str(folder), "--top", f"{suffix} {top}", "--allow", "0.0.0.0/0"]
-    tops += ["--allow", "::/0"]
+    tops = ["--data", str(folder), "--top", f"{suffix} {top}"]
+    for network in allow:
+        tops += ["--allow", network]
     with contextlib.ExitStack() as opened:
         opened.callback(joined.close)
         listener = opened.enter_context(socket.create_server(("127.0.0.1", 0)))

@@ -70,14 +70,24 @@ def admitting(allowed: list[Network]) -> tuple[Callable[[Reply], None], ...]:
     """As `access_of`; nothing where everybody is answered."""
     if {str(one) for one in allowed} >= {"0.0.0.0/0", "::/0"}:
         return ()
-
-    @lru_cache(_ADDRESSES)
-    def is_allowed(octets: bytes) -> bool:
-        one = ip_address(octets)
-        return any(one in network for network in allowed)
+    is_allowed = _looking_in(allowed)
 
     def admit(reply: Reply) -> None:
         if not is_allowed(reply.address):
             reply.rcode, reply.ede = REFUSED, EDE_PROHIBITED
 
     return (admit,)
+
+
+def allowing(allowed: Iterable[str]) -> Callable[[str], bool]:
+    """Whether an address lies in one of some networks."""
+    return _looking_in([ip_network(one) for one in allowed])
+
+
+def _looking_in(allowed: list[Network]) -> Callable[[str | bytes], bool]:
+    @lru_cache(_ADDRESSES)
+    def is_allowed(address: str | bytes) -> bool:
+        one = ip_address(address)
+        return any(one in network for network in allowed)
+
+    return is_allowed

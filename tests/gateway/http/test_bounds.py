@@ -252,7 +252,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyP
 
     asked = Request({"type": "http", "method": "POST", "headers": []}, receive)
     with pytest.raises(Problem) as refused:
-        asyncio.run(app._given(asked))
+        asyncio.run(app._body(asked))
     assert refused.value.http == 408
 
 
@@ -266,5 +266,5 @@ def test_a_body_is_read_no_further_than_it_is_taken() -> None:
 
     asked = Request({"type": "http", "method": "POST", "headers": []}, receive)
     with pytest.raises(Problem) as refused:
-        asyncio.run(app._given(asked))
+        asyncio.run(app._body(asked))
     assert (refused.value.http, parts) == (413, 5)

@@ -234,6 +234,21 @@ def test_the_document_has_the_routes(net: Net) -> None:
     assert "/v1/identifiers/{identifier}/status" in paths
 
 
+def test_what_waits_and_what_was_sent_is_measured(net: Net) -> None:
+    def sent() -> float:
+        lines = dict(
+            line.rsplit(" ", 1)
+            for line in net.client.get("/metrics").text.splitlines()
+            if not line.startswith("#")
+        )
+        assert float(lines["csid_gateway_reports_waiting"]) >= 0
+        return float(lines["csid_gateway_reports_sent_total"])
+
+    before = sent()
+    net.client.post("/v1/status", json={"identifier": HERE[2]})
+    eventually("it was sent", lambda: sent() > before)
+
+
 def test_while_the_node_is_away_it_waits_on_the_disk(net: Net, tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text(net.interface.node.must("gateway", "enrol", "gw-2", "--prefix", PLACE))

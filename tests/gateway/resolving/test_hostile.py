@@ -172,6 +172,30 @@ def test_batches_give_way_to_single_calls(gateway: GatewayHttp) -> None:
     assert sorted(took)[100] < 0.05  # of a batch that is not parted it would be the half
 
 
+def test_who_is_in_no_network_that_is_answered_is_told_so(
+    gateway: GatewayHttp, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("elsewhere")
+    with (
+        gateway_http(folder / "gateway", gateway.address, allow=["192.0.2.0/24"]) as other,
+        other.client() as client,
+    ):
+        for path in (PATH, "/healthz", "/openapi.json"):
+            answer = client.get(path)
+            assert answer.status_code == 403
+            assert "127.0.0.1" in answer.json()["detail"]
+
+
+def test_calls_that_come_together_are_answered_in_turn(gateway: GatewayHttp) -> None:
+    count = 1_000
+    with connected(gateway) as sock:
+        sock.sendall(f"GET {PATH} HTTP/1.1\r\nHost: x\r\n\r\n".encode() * count)
+        octets = b""
+        while octets.count(b"HTTP/1.1 200 OK") < count or not octets.endswith(b"}"):
+            octets += sock.recv(1 << 20)
+        assert octets.count(b"HTTP/1.1 ") == count
+
+
 class Peer:
     """A client of HTTP/2 that does what it likes."""
 

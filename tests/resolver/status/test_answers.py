@@ -23,6 +23,7 @@ ZONE = """
 ns       A     192.0.2.53
 a.b.c    TXT   "v=csid1"
 quiet    TXT   "v=csid1"
+ended    TXT   "v=csid1" "state=retired"
 own      TXT   "v=csid1"
 _status.own TXT "as the zone says"
 *.wild   TXT   "a wildcard"
@@ -59,6 +60,7 @@ HELD = {
     key("a.b.c.test."): FOUND,
     key("x.wild.test."): PAST,
     key("none.test."): FOUND,
+    key("ended.test."): FOUND,
     key("cut.test."): FOUND,
     key("b.cut.test."): FOUND,
 }
@@ -114,7 +116,9 @@ def test_past_its_validity_it_is_unknown_and_never_free() -> None:
     assert answer.answer[0].ttl == status.TTL_SECONDS
 
 
-@pytest.mark.parametrize("name", ["quiet.test.", "b.c.test.", "test.", "to.test.", "wild.test."])
+@pytest.mark.parametrize(
+    "name", ["quiet.test.", "b.c.test.", "test.", "to.test.", "wild.test.", "ended.test."]
+)
 def test_a_name_without_a_status_is_unknown(name: str) -> None:
     answer = asked(f"_status.{name}")
     assert said(answer) == {"status": "unknown"}

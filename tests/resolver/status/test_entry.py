@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import dns.rdata
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -102,6 +103,17 @@ def _of(told: Told) -> dict[str, object]:
 )
 def test_the_word_of_a_status(told: Told, word: str) -> None:
     assert status.word(told) == word
+
+
+@pytest.mark.parametrize("kind", ["", "Chips", "chips\n", "x=y", "9", "a" * 25, "\u5361"])
+def test_a_kind_of_capacity_is_a_word(kind: str) -> None:
+    with pytest.raises(ValueError, match="free"):
+        Told(free={kind: 1.0})
+    for codec in (msgspec.json, msgspec.msgpack):
+        with pytest.raises(msgspec.ValidationError):
+            codec.decode(codec.encode({"free": {kind: 1.0}}), type=Told)
+        with pytest.raises(msgspec.ValidationError):
+            codec.decode(codec.encode({"by": "agent\n"}), type=Told)
 
 
 @given(st.lists(st.text(max_size=20), max_size=6), st.sampled_from(["free", "x", ""]))
