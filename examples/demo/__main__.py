@@ -1,4 +1,5 @@
-"""A national root, the aggregate, two region nodes and an industry node on this machine.
+"""A national root, the aggregate, two region nodes and an industry node on this machine, and a
+gateway in front of them.
 
 They are registered, file real resources (those of examples/china_regions.csv that lie in their
 scopes), answer for each other's, refuse what is not theirs to do; then one more code is assigned,
@@ -20,6 +21,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -30,6 +32,8 @@ from examples.demo import arrival, nodes
 from examples.demo.nodes import (
     BEIJING,
     CSID,
+    GATEWAY,
+    GATEWAY_HOST,
     INTERNET,
     JOINING,
     NODES,
@@ -39,6 +43,7 @@ from examples.demo.nodes import (
     ZHEJIANG,
     Node,
     Servers,
+    page_port,
 )
 from examples.demo.terminal import DemoError, csid, heading, interrupt, quietly, show, table, until
 from resolver.client.walking import walk
@@ -117,9 +122,11 @@ def _tell(servers: Servers, port: int) -> None:
     _raise_network(servers, port)
     shown = _file_resources()
     _resolve(port, shown)
+    page = _remember(servers, port, shown)
     _refuse(port)
     _assign_one_more(port)
     print(f"\n共用时 all of it took {time.perf_counter() - began:.0f} s")
+    print(f"网关页面 the gateway's page: {page}", flush=True)
 
 
 def _raise_network(servers: Servers, port: int) -> None:
@@ -259,8 +266,29 @@ def _is_active(identifier: str, node: Node, port: int) -> bool:
     return found is not None and found.record is not None and found.record.state == "active"
 
 
+def _remember(servers: Servers, port: int, shown: dict[Node, str]) -> str:
+    """Ask a gateway; the address of its page."""
+    heading("五、算力标识网关", "5. A gateway finds everything from the root, and remembers it")
+    servers.start_gateway()
+    asked = f"{GATEWAY_HOST}:{port}"
+    for identifier in shown.values():
+        csid("resolve", identifier, "--server", asked, says=identifier)
+    for identifier in shown.values():
+        quietly("resolve", identifier, "--server", asked)
+    csid("cache", "stats", "--data", ROOM / GATEWAY)
+    page = f"http://{GATEWAY_HOST}:{page_port(port)}/"
+    identifier = shown[BEIJING]
+    print(f"\n$ curl {page}v1/identifiers/{identifier}", flush=True)
+    with urllib.request.urlopen(f"{page}v1/identifiers/{identifier}") as answer:
+        said = json.loads(answer.read())
+    if said["state"] != "active":
+        raise DemoError(f"the gateway says of {identifier}: {said['state']}")
+    print(json.dumps(said, ensure_ascii=False, indent=1)[:400] + " …")
+    return f"{page}?q={identifier}"
+
+
 def _refuse(port: int) -> None:
-    heading("五、越权赋码被拒", "5. What is not a node's to do is refused, in words")
+    heading("六、越权赋码被拒", "6. What is not a node's to do is refused, in words")
     what = "/".join((*HANGZHOU, "GCV", "G09M04R8-HZ1"))
     csid("assign", what, "--data", BEIJING.data, code=1, says="OUT_OF_SCOPE")
     csid("assign", what, "--data", INTERNET.data, code=1, says=f"{ZHEJIANG.host}:{port}")
@@ -270,7 +298,7 @@ def _refuse(port: int) -> None:
 
 
 def _assign_one_more(port: int) -> None:
-    heading("六、再赋一码", "6. One more code, and how soon the network has it")
+    heading("七、再赋一码", "7. One more code, and how soon the network has it")
     columns = [_assigned("HZ1", port), _assigned("HZ2", port)]
     rows = [
         (what, *(f"{column[at]:.1f}" for column in columns))

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from csid.address import PORT_MAX
 from examples.demo.terminal import DemoError, show, until
 
 CSID: Final = (sys.executable, "-m", "gateway.cli")
@@ -48,6 +49,9 @@ BEIJING: Final = Node("beijing", "region", 4, ("11",))
 INTERNET: Final = Node("internet", "industry", 5, ("64",))
 JOINING: Final = (SUM, ZHEJIANG, BEIJING, INTERNET)
 NODES: Final = (ROOT, *JOINING)
+GATEWAY: Final = "gateway"  # beside them
+GATEWAY_HOST: Final = f"127.0.0.{len(NODES) + 1}"
+HOSTS: Final = (*(node.host for node in NODES), GATEWAY_HOST)
 
 
 def check_addresses(port: int) -> None:
@@ -56,15 +60,21 @@ def check_addresses(port: int) -> None:
     Raises:
         DemoError: one is in use, or this machine does not have it; with what to do.
     """
-    for node in NODES:
+    places = [(host, port) for host in HOSTS] + [(GATEWAY_HOST, page_port(port))]
+    for host, at in places:
         for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
             with socket.socket(socket.AF_INET, kind) as tried:
                 if kind is socket.SOCK_STREAM:  # connections that ended lately are in nobody's way
                     tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:
-                    tried.bind((node.host, port))
+                    tried.bind((host, at))
                 except OSError as error:
-                    raise DemoError(what_to_do(error, node.host, port)) from None
+                    raise DemoError(what_to_do(error, host, at)) from None
+
+
+def page_port(port: int) -> int:
+    """Where the gateway answers over HTTP."""
+    return port + 1 if port < PORT_MAX else port - 1
 
 
 def what_to_do(error: OSError, host: str, port: int) -> str:
@@ -72,8 +82,8 @@ def what_to_do(error: OSError, host: str, port: int) -> str:
     if error.errno == errno.EADDRNOTAVAIL:
         return (
             f"this machine has no address {host} 本机没有地址 {host}: the nodes of the demo are at "
-            f"127.0.0.1 to 127.0.0.{len(NODES)}. On macOS add them first: "
-            f"for n in 2 3 4 5; do sudo ifconfig lo0 alias 127.0.0.$n; done"
+            f"127.0.0.1 to {GATEWAY_HOST}. On macOS add them first: "
+            f"for n in 2 3 4 5 6; do sudo ifconfig lo0 alias 127.0.0.$n; done"
         )
     if error.errno == errno.EADDRINUSE:
         return (
@@ -123,10 +133,25 @@ class Servers:
 
     def start(self, node: Node) -> None:
         """Start the server of a node; it goes on while others do."""
-        words = ("serve", "--data", str(node.data), "--listen", f"{node.host}:{self._port}")
+        listen = f"{node.host}:{self._port}"
+        self._start(node.name, "serve", "--data", str(node.data), "--listen", listen)
+
+    def start_gateway(self) -> None:
+        """Start a gateway that begins at the national node, and wait until it answers.
+
+        Raises:
+            DemoError: it does not; with what it said.
+        """
+        words = ["gateway", "--data", str(ROOM / GATEWAY), "--root", f"{ROOT.host}:{self._port}"]
+        words += ["--listen", f"{GATEWAY_HOST}:{self._port}"]
+        words += ["--http", f"{GATEWAY_HOST}:{page_port(self._port)}"]
+        self._start(GATEWAY, *words)
+        self._wait_for(GATEWAY)
+
+    def _start(self, name: str, *words: str) -> None:
         show((*words, "--workers", "1"), " &")
-        with self._log(node).open("wb") as log, _undisturbed():
-            self._running[node.name] = subprocess.Popen(
+        with self._log(name).open("wb") as log, _undisturbed():
+            self._running[name] = subprocess.Popen(
                 [*CSID, *words, "--workers", "1"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -141,13 +166,16 @@ class Servers:
             DemoError: one does not; with what it said.
         """
         for node in NODES:
-            until(f"{node.name} answers", lambda node=node: self._is_ready(node), START_SECONDS)  # type: ignore[misc]
-            print(self._log(node).read_text().splitlines()[0], flush=True)
+            self._wait_for(node.name)
 
-    def _is_ready(self, node: Node) -> bool:
-        said = self._log(node).read_text()
-        if self._running[node.name].poll() is not None:
-            raise DemoError(f"the server of {node.name} has ended: {said.strip()}")
+    def _wait_for(self, name: str) -> None:
+        until(f"{name} answers", lambda: self._is_ready(name), START_SECONDS)
+        print(self._log(name).read_text().splitlines()[0], flush=True)
+
+    def _is_ready(self, name: str) -> bool:
+        said = self._log(name).read_text()
+        if self._running[name].poll() is not None:
+            raise DemoError(f"the server of {name} has ended: {said.strip()}")
         return "ready: " in said
 
     def wait(self) -> None:
@@ -160,8 +188,8 @@ class Servers:
                     continue
                 raise DemoError(f"the server of {name} has ended; {ROOM}/{name}.log says why")
 
-    def _log(self, node: Node) -> Path:
-        return ROOM / f"{node.name}.log"
+    def _log(self, name: str) -> Path:
+        return ROOM / f"{name}.log"
 
 
 def environment() -> None:

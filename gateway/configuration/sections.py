@@ -442,8 +442,8 @@ class Gateway:
         "根节点地址",
         ("127.0.0.1:5300",),
     )
-    suffix: str = option(
-        values.domain, "", "DNS suffix of the deployment", "域名后缀", "csid.internal."
+    suffix: str | None = option(
+        values.domain, None, "DNS suffix of the deployment", "域名后缀", "csid.internal."
     )
     listen: tuple[Address, ...] = option(
         values.several(values.listener),

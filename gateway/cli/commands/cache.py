@@ -182,7 +182,7 @@ def _folder(said: Gateway) -> Path:
     return said.data
 
 
-def _name_of(what: str, suffix: str) -> bytes:
+def _name_of(what: str, suffix: str | None) -> bytes:
     """The name in wire form, lower case, of what people write."""
     below = suffix or scheme.load().dns_suffix
     if prefix.SEPARATOR in what:
