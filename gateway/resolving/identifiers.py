@@ -113,7 +113,9 @@ class Identifiers:
     def _of_cache(self, asked: Key, now: int, tag: bytes) -> Ready | None:
         """The answer to a call, if the cache has the record, and the zone where that is told."""
         path, query, accept, languages = asked
-        lang = parse_qs(query.decode("latin-1")).get("lang") if query else None
+        lang = (
+            parse_qs(query.decode("latin-1"), keep_blank_values=True).get("lang") if query else None
+        )
         named = named_by(self._suffixes, path[len(PATH) :])
         question, over = Question(named.name, CSID), _above(named.name)
         key, key_over = question.key, over.key
