@@ -119,6 +119,8 @@ ROLES: Final[Mapping[str, str]] = {
     "auditor": "审计员",
     "read-only": "只读",
 }
+# The same of tokens, among which are the keys of gateways.
+TOKEN_ROLES: Final[Mapping[str, str]] = {**ROLES, "gateway": "算力标识网关"}
 # Fields of a record and columns of a table, in the order in which they are shown.
 FIELDS: Final[Mapping[str, Words]] = {
     "name": Words("名称", "Name"),

@@ -491,6 +491,27 @@ class Gateway:
     handle_authority: str = option(
         values.text, "", "Handle naming authority of the deployment", "Handle 前缀", "0.EXAMPLE"
     )
+    report_to: str = option(
+        values.text,
+        "",
+        "URL of the node that takes the reports of this gateway; none are taken without it",
+        "上报节点地址",
+        "https://node.example:8443",
+    )
+    report_key: Path | None = option(
+        values.path,
+        None,
+        "file with the key that csid gateway enrol has printed there",
+        "上报密钥文件",
+        "/etc/csid/gateway.key",
+    )
+    report_ca: Path | None = option(
+        values.path,
+        None,
+        "authorities of the node's certificate (PEM); otherwise those of the machine",
+        "上报节点证书的签发机构",
+        "/etc/csid/node-ca.pem",
+    )
     allow: tuple[IPv4Network | IPv6Network, ...] = option(
         values.several(values.network),
         LOOPBACK,

@@ -23,7 +23,7 @@ from csid.errors import CsidError
 from gateway.http import openapi
 from gateway.http.actors import NO_CERTIFICATES, Caller, Certificates, Presented
 from gateway.http.asking import Asking, NotBegun
-from gateway.http.calls import JSON, Answer, Call, Carrying, Route, read_query
+from gateway.http.calls import JSON, Answer, Call, Carrying, Later, Route, read_query
 from gateway.http.connections import CERTIFICATE
 from gateway.http.limits import Limits
 from gateway.http.problems import MEDIA_TYPE, Fault, Problem
@@ -150,7 +150,10 @@ class Application:
             try:
                 asked = request.query_params.multi_items() if scope["query_string"] else []
                 query = read_query(route, asked)
-                given = await _given(request) if route.writes else None
+                given = None
+                if route.writes:
+                    body = await _body(request)
+                    given = body if route.octets else _given(request, body)
                 call = Call(who, scope["path_params"], query, headers, given, self._work)
                 if query.get("wait"):
                     await self._change_after(query.get("since", 0), query["wait"])
@@ -171,6 +174,10 @@ class Application:
             assert isinstance(answer, Answer)
             return answer
         carrying = route.handle(call)
+        if isinstance(carrying, Later):
+            return await loop.run_in_executor(self._writing, carrying.work)
+        if isinstance(carrying, Answer):
+            return carrying
         assert isinstance(carrying, Carrying)
         try:
             decision = await self._asking.submit(carrying.request)
@@ -261,11 +268,11 @@ def _site(request: Request) -> str:
     return site_of(request.client.host if request.client else "")
 
 
-async def _given(request: Request) -> Any:
-    """The JSON of a body; None if there is none.
+async def _body(request: Request) -> bytes:
+    """A body.
 
     Raises:
-        Problem: it is too long, too slow, or no JSON.
+        Problem: it is too long or too slow.
     """
     length = request.headers.get("content-length", "0")
     if not length.isdecimal() or len(length) > 10 or int(length) > BODY_OCTETS:
@@ -286,6 +293,15 @@ async def _given(request: Request) -> Any:
         raise Problem(
             Fault.TOO_SLOW, f"the body did not come within {BODY_SECONDS:.0f} s", _CLOSE
         ) from None
+    return bytes(octets)
+
+
+def _given(request: Request, octets: bytes) -> Any:
+    """The JSON of a body; None if there is none.
+
+    Raises:
+        Problem: it is no JSON.
+    """
     if not octets:
         return None
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()

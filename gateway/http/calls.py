@@ -48,6 +48,12 @@ class Carrying(NamedTuple):
     answer: Callable[[Decision], Answer]
 
 
+class Later(NamedTuple):
+    """What takes its time after all, so that a thread does it."""
+
+    work: Callable[[], Answer]
+
+
 class Route(NamedTuple):
     """One row of the table of routes, of which the document is made, too.
 
@@ -60,14 +66,15 @@ class Route(NamedTuple):
         status: of what is said, where all is well.
         conditional: `If-Match` is looked at.
         lasts: it takes its time, so that a thread does it; one that changes something and does not
-            gives `Carrying`.
+            gives `Carrying`, or says that it does: `Later`.
+        octets: what is given to it is the body as it came, whatever its media type.
     """
 
     method: str
     path: str
     name: str
     words: Words
-    handle: Callable[[Call], Answer | Carrying]
+    handle: Callable[[Call], Answer | Carrying | Later]
     operation: Operation | None = None
     schema: str = ""
     query: Mapping[str, Member] = {}
@@ -76,6 +83,7 @@ class Route(NamedTuple):
     media: str = JSON
     conditional: bool = False
     lasts: bool = False
+    octets: bool = False
 
     @property
     def writes(self) -> bool:

@@ -7,6 +7,8 @@ from functools import cache
 from importlib import metadata
 from typing import Any, Final
 
+import msgspec
+
 from csid.vocabulary import STANDINGS, STATES
 from gateway.http.bodies import OPERATIONS, Member, Operation
 from gateway.http.calls import JSON, Route
@@ -14,6 +16,8 @@ from gateway.http.problems import MEDIA_TYPE, Fault
 from gateway.http.record_schema import record_schema
 from gateway.http.routes import ROUTES
 from gateway.http.writing import BATCH_MAX, REASON
+from gateway.reporting.statuses import Sent
+from gateway.reporting.upward import ITEMS_MAX, MSGPACK, OUTCOMES, Numbered
 from registry.rules.participants import KIND_BY_WORD
 from registry.rules.requests import KEY_MAX, TEXT_MAX
 from registry.rules.status import Status
@@ -59,7 +63,10 @@ def _operation(route: Route) -> Schema:
         "parameters": _parameters(route),
         "responses": _answers(route),
     }
-    if route.writes:
+    if route.octets:
+        body = {"schema": _ref(route.schema)}
+        made["requestBody"] = {"required": True, "content": {JSON: body, MSGPACK: body}}
+    elif route.writes:
         schema = (
             _ref(route.schema)
             if route.schema
@@ -211,7 +218,41 @@ def schemas() -> Schema:
         ),
         "OwnerPage": _page("Owner"),
         "Filing": _said(identifier=_STRING, state=_STRING, receipt={"type": ["object", "null"]}),
+        **_of_reports(),
         "Filings": _said(items={"type": "array", "items": {"type": "object"}}),
+    }
+
+
+def _of_reports() -> Schema:
+    """What gateways report, what comes of it, and what is kept."""
+    statuses, events = msgspec.json.schema(Sent)["$defs"], msgspec.json.schema(Numbered)["$defs"]
+    told = statuses["Told"]
+    sent = statuses["Sent"] | {
+        "properties": statuses["Sent"]["properties"] | {"told": _ref("Told")}
+    }
+    result = _said(status=_NUMBER, outcome={"type": "string", "enum": list(OUTCOMES)})
+    result["properties"]["detail"] = _STRING
+    both = {"statuses": _ref("Sent"), "events": _ref("Numbered")}
+    return {
+        "Told": told,
+        "Sent": sent,
+        "Numbered": events["Numbered"],
+        "Reports": {
+            "type": "object",
+            "properties": {
+                name: {"type": "array", "items": one, "maxItems": ITEMS_MAX}
+                for name, one in both.items()
+            },
+        },
+        "ReportResult": result,
+        "ReportResults": _said(
+            **{name: {"type": "array", "items": _ref("ReportResult")} for name in both}
+        ),
+        "Gateway": _said(gateway=_STRING, prefixes={"type": "array", "items": _STRING}),
+        "KeptEvent": _said(
+            sequence=_NUMBER, gateway=_STRING, number=_NUMBER, came=_TIME, event={"type": "object"}
+        ),
+        "EventPage": _said(items={"type": "array", "items": _ref("KeptEvent")}, next=_MAYBE_NUMBER),
     }
 
 

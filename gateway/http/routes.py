@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from csid.vocabulary import Words
-from gateway.http import reading, writing
+from gateway.http import reading, reports, writing
 from gateway.http.bodies import (
     ADD_OWNER,
     ADD_POOL,
@@ -182,6 +182,33 @@ ROUTES: Final[tuple[Route, ...]] = (
         REQUEST_FILING.words,
         writing.carrying_out(REQUEST_FILING),
         REQUEST_FILING,
+    ),
+    Route(
+        "POST",
+        "/v1/reports",
+        "report",
+        Words("上报", "statuses and events that a gateway has seen, with a result for each"),
+        reports.report,
+        schema="Reports",
+        answer="ReportResults",
+        octets=True,
+    ),
+    Route(
+        "GET",
+        "/v1/gateway",
+        "showGateway",
+        Words("本网关", "the gateway that asks, and what is taken of it"),
+        reports.show_gateway,
+        answer="Gateway",
+    ),
+    Route(
+        "GET",
+        "/v1/events",
+        "listEvents",
+        Words("事件", "events that gateways have reported, in the order they came"),
+        reports.list_events,
+        query=reports.EVENTS,
+        answer="EventPage",
     ),
     Route(
         "GET",

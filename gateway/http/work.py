@@ -10,6 +10,7 @@ from typing import Final
 
 from csid.errors import CsidError, StoreError
 from csid.limits import REQUESTS_PER_FRAME
+from gateway.http.intake import Intake
 from gateway.http.problems import Fault, Problem
 from registry.rules.decision import Decision
 from registry.rules.requests import Request
@@ -29,6 +30,9 @@ class Work:
     Args:
         data: the directory of the node.
         complaints: of what is no caller's fault.
+
+    Attributes:
+        intake: of what gateways report.
     """
 
     def __init__(self, data: Path, complaints: Repeated) -> None:
@@ -37,11 +41,13 @@ class Work:
         self._complaints = complaints
         self._lock = Lock()
         self._writer: Client | None = None
+        self.intake = Intake(data, self.registry)
 
     def close(self) -> None:
         """End the use."""
         if self._writer is not None:
             self._writer.close()
+        self.intake.close()
         self.registry.close()
 
     def greet(self) -> Greeted | None:
@@ -105,6 +111,16 @@ class Work:
             Fault.UNAVAILABLE,
             "the writer did not answer, so it is not known whether this was done; asked again "
             "under the same Idempotency-Key it is not done twice",
+            _RETRY,
+        )
+
+    def not_taken(self, error: CsidError) -> Problem:
+        """What is said where reports could not be kept, or read."""
+        self._complaints.tell(f"http: {error}")
+        return Problem(
+            Fault.UNAVAILABLE,
+            "the node cannot keep what is reported, or not read it; send it again, nothing is "
+            "taken twice",
             _RETRY,
         )
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from ipaddress import ip_address
 from typing import Final
+from urllib.parse import urlsplit
 
 from csid.errors import CsidError
 from gateway.configuration.sections import Gateway
@@ -25,12 +27,35 @@ def require_safe(said: Gateway) -> None:
     Raises:
         OverHttpError: it is configured to listen for others without TLS.
     """
+    if said.report_to:
+        _require_safe_reports(said)
     for address in said.http:
         if said.tls_cert is None and not is_near(address):
             raise OverHttpError(
                 f"[gateway] http {address}: what is reported would be sent in the clear; give "
                 "--tls CERT KEY (tls-cert), or listen on 127.0.0.1 behind a server that ends TLS"
             )
+
+
+def _require_safe_reports(said: Gateway) -> None:
+    url = urlsplit(said.report_to)
+    if said.report_key is None:
+        raise OverHttpError(
+            "[gateway] report-to without report-key: csid gateway enrol prints it at the node"
+        )
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise OverHttpError(f"[gateway] report-to {said.report_to}: expected https://HOST:PORT")
+    if url.scheme == "http" and not _is_here(url.hostname):
+        raise OverHttpError(
+            f"[gateway] report-to {said.report_to}: the key would be sent in the clear; give https"
+        )
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def options_of(said: Gateway) -> list[str]:
@@ -40,6 +65,11 @@ def options_of(said: Gateway) -> list[str]:
         found += ["--suffix", said.suffix]
     if said.handle_authority:
         found += ["--handle-authority", said.handle_authority]
+    if said.report_to:
+        found += ["--report-to", said.report_to]
+        for name, file in (("key", said.report_key), ("ca", said.report_ca)):
+            if file is not None:
+                found += [f"--report-{name}", str(file.absolute())]
     if said.tls_cert is not None:
         key = said.tls_key or said.tls_cert
         found += ["--tls-cert", str(said.tls_cert.absolute()), "--tls-key", str(key.absolute())]

@@ -30,6 +30,7 @@ from uvicorn.server import ServerState
 from csid import scheme
 from csid.errors import CsidError
 from gateway.http.connections import HEAD_SECONDS, Places, quiet
+from gateway.reporting.routes import Node, Reporting, key_in
 from gateway.resolving.connections import Connection, context_of
 from gateway.resolving.lookups import Lookups
 from gateway.resolving.searches import Searches
@@ -80,9 +81,10 @@ async def run(options: argparse.Namespace) -> None:
             memory=options.memory_mib << 20,
             searches=searches,
         )
+        reporting = Reporting(gateway, options.data, _node(options), complaints)
         counters = open_inherited(options.counters_fd)
         allows = recursive.allowing(options.allow)
-        application = application_of(gateway, counters, complaints, allows)
+        application = application_of(gateway, counters, complaints, allows, reporting.routes())
         ended = asyncio.Event()
         loop.add_reader(asker, _answer, asker)
         loop.add_signal_handler(signal.SIGTERM, ended.set)
@@ -108,6 +110,7 @@ async def run(options: argparse.Namespace) -> None:
             ssl=tls,
             ssl_handshake_timeout=HEAD_SECONDS if tls is not None else None,
         )
+        reporting.start()
         loop.call_soon(_tell_ready, options.ready_fd)
         gc.freeze()  # what is there now stays
         await ended.wait()
@@ -117,6 +120,7 @@ async def run(options: argparse.Namespace) -> None:
         if state.tasks:
             await asyncio.wait(list(state.tasks), timeout=END_SECONDS)
         await searches.close()
+        await reporting.close()
 
 
 def _answerer(options: argparse.Namespace) -> Answerer:
@@ -124,6 +128,17 @@ def _answerer(options: argparse.Namespace) -> Answerer:
     opt = OptWriter(cookie_secret(options.data), options.nsid.encode())
     stages = Stages(admit=recursive.access_of(options))
     return Answerer(opt, stages, tell, recursive=True)
+
+
+def _node(options: argparse.Namespace) -> Node | None:
+    """Where reports go.
+
+    Raises:
+        CsidError: the file with the key cannot be read, or has none.
+    """
+    if options.report_to is None:
+        return None
+    return Node(options.report_to, key_in(options.report_key), options.report_ca)
 
 
 def _tell_ready(fd: int | None) -> None:
@@ -144,6 +159,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(number, signal.SIG_IGN)
     parser = recursive.parser("gateway.resolving.process", __doc__)
     parser.add_argument("--pair-fd", type=int, required=True, help="who asks others")
+    parser.add_argument("--report-to", help="URL of the node's interface, for reports")
+    parser.add_argument("--report-key", type=Path, help="file with the key of this gateway")
+    parser.add_argument("--report-ca", type=Path, help="authorities of the node's certificate")
     parser.add_argument("--suffix", action="append", help="of the DNS names of identifiers")
     parser.add_argument("--handle-authority", help="of their Handles")
     parser.add_argument("--registry", default="", help="URL of the interface that is searched")

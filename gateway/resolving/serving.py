@@ -120,10 +120,13 @@ def application_of(
     counters: Counters,
     complaints: Repeated,
     allows: Callable[[str], bool],
+    further: Sequence[Route] = (),
 ) -> Application:
-    """The application of a gateway, which answers those whose address it allows."""
+    """The application of a gateway, with further routes, which answers those whose address it
+    allows.
+    """
     health = Health(gateway.lookups, gateway.suffixes.first, lambda: gateway.samples(counters))
-    routes = routes_of(gateway, health)
+    routes = [*routes_of(gateway, health), *further]
     document = encode(openapi.document(routes))
 
     async def show_document(_: Request) -> Response:

@@ -21,7 +21,7 @@ from registry.rules.status import Status
 ROOT: Final = 0
 EVERY_ROLE: Final = frozenset(Role)
 # What people and programs may be configured as, and may be let act as; a node is known by its key.
-ROLES: Final = EVERY_ROLE - {Role.NODE}
+ROLES: Final = EVERY_ROLE - {Role.NODE, Role.GATEWAY}
 _KEPT: Final = 1_024  # claims of one process whose actors are remembered
 
 

@@ -47,6 +47,7 @@ class Role(Enum):
     AUDITOR = "auditor"
     READER = "read-only"
     NODE = "node"  # of the network, as its key says; nobody acts so at a terminal
+    GATEWAY = "gateway"  # reports what it sees, by its key; nor does anybody act so
 
 
 @dataclass(frozen=True, slots=True)

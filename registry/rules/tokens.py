@@ -20,7 +20,8 @@ from registry.tables.rows import NO_LEAF, Token
 DIGEST_OCTETS: Final = 32
 PREFIXES_MAX: Final = 64
 NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
-ROLES: Final = (Role.ADMINISTRATOR, Role.REGISTRAR, Role.AUDITOR, Role.READER)  # nobody is a node
+# Nobody is a node.
+ROLES: Final = (Role.ADMINISTRATOR, Role.REGISTRAR, Role.AUDITOR, Role.READER, Role.GATEWAY)
 
 
 def holds(token: Token, now: int) -> bool:
@@ -80,6 +81,8 @@ def _fault(case: Case, body: AddToken) -> Refusal | None:
         return Refusal(
             Status.BAD_VALUE, "a registrar acts for an owner, and nobody else does; say which one"
         )
+    if body.role == Role.GATEWAY.value and not body.prefixes:
+        return Refusal(Status.BAD_VALUE, "a gateway reports below prefixes; say at least one")
     owner = fold(body.owner)
     if owner and not (owner.isascii() and view.get_owner(case.view, owner)):
         return Refusal(Status.OWNER_UNKNOWN, f"owner {owner[:40]} is not registered; add it first")

@@ -32,10 +32,21 @@ from csid.protocol import (
     REFUSED,
     RRSIG,
     SERVFAIL,
+    TXT,
     YXDOMAIN,
     A,
 )
-from resolver.answer.lookup import DELEGATION, NO_NAME, REDIRECT, Snapshot, Zone, find
+from csid.status import LABEL_KEY
+from resolver.answer.lookup import (
+    DELEGATION,
+    EXACT,
+    NO_NAME,
+    REDIRECT,
+    WILDCARD,
+    Snapshot,
+    Zone,
+    find,
+)
 from resolver.answer.reply import Reply
 from resolver.answer.source import Source
 from resolver.store.apexes import EXPIRED, NOT_READY
@@ -66,6 +77,8 @@ _NOT_ANSWERED: Final = {
     NOT_READY: (SERVFAIL, EDE_NOT_READY),
 }
 _BESIDE_ALIAS: Final = (RRSIG, NSEC)  # asked of the alias itself (RFC 4034 sections 3 and 4)
+_STATUS_END: Final = b"\0" + LABEL_KEY  # of the key of a name at which a status is asked for
+_STATUS_TYPES: Final = (TXT, ANY)
 
 
 class TreeSource(Source):
@@ -73,23 +86,25 @@ class TreeSource(Source):
 
     Attributes:
         moment: the transaction it is of, for who looks after what is no plain query.
+        live: says the statuses of names (`resolver.status.live`), if anybody does.
     """
 
-    __slots__ = ("_snapshot", "moment")
+    __slots__ = ("_snapshot", "live", "moment")
 
-    def __init__(self, snapshot: Snapshot, moment: Any = None) -> None:
+    def __init__(self, snapshot: Snapshot, moment: Any = None, live: Any = None) -> None:
         self._snapshot = snapshot
         self.moment = moment
+        self.live = live
 
     def resolve(self, reply: Reply) -> bool:
         """Collect the answer, following aliases held here."""
-        _follow(reply, self._snapshot)
+        _follow(reply, self._snapshot, self)
         if reply.qclass == CLASS_ANY:
             reply.aa = False  # nobody knows the data of all classes (RFC 1034 section 3.7.1)
         return True
 
 
-def _follow(reply: Reply, snapshot: Snapshot) -> None:
+def _follow(reply: Reply, snapshot: Snapshot, source: TreeSource) -> None:
     """Collect the answer for the name asked for and those it is an alias of."""
     key, qtype = reply.key, reply.qtype
     zone: Zone | None
@@ -110,6 +125,12 @@ def _follow(reply: Reply, snapshot: Snapshot) -> None:
             _refer(reply, zone, blob, depth)
             return
         reply.aa = True
+        if (
+            outcome >= WILDCARD  # only of names that are not in the tree; so the others pay nothing
+            and key.endswith(_STATUS_END)
+            and _status(reply, source, snapshot, zone, key[: -len(LABEL_KEY)])
+        ):
+            return
         if outcome == NO_NAME:
             reply.rcode = NXDOMAIN
             _deny(reply, zone)
@@ -139,6 +160,24 @@ def _follow(reply: Reply, snapshot: Snapshot) -> None:
         key = key_of(reply.name)
         if key in seen or len(reply.answer) > MAX_CHAIN_OCTETS:
             return  # the asker goes on from the alias the answer ends with
+
+
+def _status(reply: Reply, source: TreeSource, snapshot: Snapshot, zone: Zone, key: bytes) -> bool:
+    """The status of a name, if there is the name and it may have one."""
+    live = source.live
+    if live is None or not live.covers(key) or find(snapshot, zone, key)[0] != EXACT:
+        return False
+    said = live.say(key, source.moment, zone.apex)
+    if said is None:  # those that have the zone itself may be asked
+        reply.aa = False
+        reply.rcode, reply.ede = SERVFAIL, EDE_NOT_AUTHORITATIVE
+    elif reply.qtype in _STATUS_TYPES:
+        ttl, rdata = said
+        reply.answer += rr(reply.owner, TXT, ttl, rdata)
+        reply.answer_number += 1
+    else:
+        _deny(reply, zone)
+    return True
 
 
 def _give(reply: Reply, zone: Zone, key: bytes, qtype: int, blob: bytes, at: int) -> None:

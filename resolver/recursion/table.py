@@ -23,6 +23,7 @@ from csid.client.session import Question as Asked
 from csid.client.session import Session
 from csid.names import is_at_or_below, key_of
 from csid.protocol import EDE_NO_AUTHORITY, NOERROR, NXDOMAIN, SERVFAIL
+from csid.status import LABEL
 from resolver.cache import entry as entries
 from resolver.cache.entry import EntryError
 from resolver.cache.source import key_of_question
@@ -41,6 +42,7 @@ FAILED_MOST: Final = 10_000  # names whose failures are counted
 WAITING_MAX: Final = 1_000  # callers that wait for one question; more are told to come again
 TASKS_MAX: Final = 20_000  # under way; more are refused
 SERVERS_MOST: Final = 20_000  # whose latency is known
+_OF_STATUS: Final = bytes((len(LABEL),)) + LABEL  # how names at which a status is begin
 EDE_STALE: Final = 3  # RFC 8914 section 4.4
 EDE_STALE_NXDOMAIN: Final = 19
 
@@ -322,8 +324,8 @@ class Table:
         rcode = entries.rcode_of(entry)
         if rcode not in (NOERROR, NXDOMAIN):
             return None
-        if self._date - entries.good_until(entry) > STALE_MAX:
-            return None
+        if self._date - entries.good_until(entry) > STALE_MAX or key[0].startswith(_OF_STATUS):
+            return None  # what was free some time ago need not be so
         self.stale += 1
         ede = EDE_STALE_NXDOMAIN if rcode == NXDOMAIN else EDE_STALE
         return entries.stale(entry, STALE_SECONDS, self._date, ede)

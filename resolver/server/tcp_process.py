@@ -34,6 +34,7 @@ from resolver.server.special import Special
 from resolver.server.tap import Tap, unpacked
 from resolver.server.tcp import TcpServer
 from resolver.server.tcp_forwarding import TcpForwarder
+from resolver.status.live import live_of
 from resolver.store.environment import Store
 
 FILES_RESERVED: Final = 64  # descriptors for everything that is no connection
@@ -128,6 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shared = open_inherited(options.counters_fd)
     try:
         with Store.open(options.data) as store:
+            store.live = live_of(options.data, store)
             opt = OptWriter(store.settings().cookie_secret, options.nsid.encode())
             answerer = Answerer(opt, tell=tell)
             special = Special(store, answerer, opt, Bell(options.data), counters=shared)

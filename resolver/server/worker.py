@@ -28,6 +28,7 @@ from resolver.server.special import Special
 from resolver.server.tap import COLLECT_SECONDS, Tap, unpacked
 from resolver.server.tap_frames import UDP
 from resolver.server.udp import serve
+from resolver.status.live import live_of
 from resolver.store.environment import Store
 
 try:
@@ -62,6 +63,7 @@ def run(arguments: argparse.Namespace) -> None:
     sock.setblocking(True)
     wait_at_most(sock, PATIENCE_SECONDS)
     store = Store.open(arguments.data)
+    store.live = live_of(arguments.data, store)
     opt = OptWriter(store.settings().cookie_secret, arguments.nsid.encode())
     answerer = Answerer(opt, tell=tell)
     forwarder = Forwarder(arguments.data, partial(_send_later, sock, Tally(counters, LATER)))

@@ -113,11 +113,13 @@ class Store:
         path: where it is.
         patience: seconds to wait for others to end what they write.
         watch: is asked before each write transaction.
+        live: says the statuses of names where queries are answered (`resolver.status.live`).
     """
 
     def __init__(self, path: Path, environment: Any) -> None:
         self.path = path
         self.watch: Watch | None = None
+        self.live: Any = None
         self._environment = environment
         self._is_writable = not environment.flags()["readonly"]
         self._claims = Claims(path)
@@ -285,7 +287,7 @@ class Store:
 
     def source_in(self, txn: Any) -> TreeSource:
         """What queries are answered from, as a transaction from `moment` sees it."""
-        return TreeSource(self.snapshot_in(txn), txn)
+        return TreeSource(self.snapshot_in(txn), txn, self.live)
 
     @contextmanager
     def read(self) -> Iterator[ReadTransaction]:

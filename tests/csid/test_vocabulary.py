@@ -7,6 +7,7 @@ import re
 from csid import fields, vocabulary
 from registry.rules.participants import KINDS
 from registry.rules.requests import Role
+from registry.rules.tokens import ROLES as TOKENS_OF
 from registry.tables.enums import FILING_WORDS, STANDING_WORDS, WORDS
 from tests.support.servers import CHECKOUT
 
@@ -18,8 +19,10 @@ def test_every_state_standing_kind_and_role_has_its_words() -> None:
     assert [words.record for words in WORDS.values()] == list(vocabulary.STATES)
     assert list(STANDING_WORDS.values()) == list(vocabulary.STANDINGS.items())
     assert [words.word for words in KINDS.values()] == list(vocabulary.KINDS)
-    # Nobody acts as a node at a terminal.
-    assert [role.value for role in Role if role is not Role.NODE] == list(vocabulary.ROLES)
+    # Nobody acts as a node or a gateway at a terminal.
+    away = (Role.NODE, Role.GATEWAY)
+    assert [role.value for role in Role if role not in away] == list(vocabulary.ROLES)
+    assert {role.value for role in TOKENS_OF} == set(vocabulary.TOKEN_ROLES)
     assert list(FILING_WORDS.values()) == list(vocabulary.FILING_STATES.items())
 
 

@@ -7,7 +7,7 @@ import time
 from typing import Any, Final
 
 from csid.moments import iso, iso_or_none
-from csid.vocabulary import ROLES
+from csid.vocabulary import ROLES, TOKEN_ROLES
 from gateway.cli import options, output, request
 from gateway.http.tokens import make
 from registry.rules import tokens
@@ -113,7 +113,7 @@ def run_list(args: argparse.Namespace) -> int:
 
 
 def _cells(token: Token) -> tuple[str, ...]:
-    role = f"{ROLES[token.role]} {token.role}"
+    role = f"{TOKEN_ROLES[token.role]} {token.role}"
     until = output.moment(token.until) if token.until else "—"
     return role, token.owner, " ".join(token.prefixes), until, _state(token)
 

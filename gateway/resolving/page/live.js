@@ -48,15 +48,7 @@ export class Live {
     this.asking = setInterval(() => this.ask(), AGAIN);
     const where = `/v1/status/stream?prefix=${encodeURIComponent(this.identifier)}`;
     this.stream = new EventSource(where);
-    const take = (event) => {
-      try {
-        this.hear(JSON.parse(event.data));
-      } catch {
-        // Not JSON: a remark, and no status.
-      }
-    };
-    this.stream.addEventListener("message", take);
-    this.stream.addEventListener("status", take);
+    this.stream.addEventListener("status", (event) => this.hear(JSON.parse(event.data)));
   }
 
   /** Ask for the status; whether there may be one. */

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,9 +87,10 @@ def test_those_who_ask_for_the_same_walk_share_it_and_for_others_there_are_few(
 ) -> None:
     with (
         serving(make_data(tmp_path / "root", ROOT)) as root,
-        # Whoever is referred to the owner's server waits there for an answer that never comes.
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent,
         gateway_http(tmp_path / "gateway", f"127.0.0.1:{root.port}") as found,
     ):
+        silent.bind(("127.0.0.41", root.port))  # the owner's server: it hears, and says nothing
         same = ask_all(found.address, [ACTIVE.to_handle(f"2{one}") for one in range(3 * AT_ONCE)])
         place = ACTIVE.owner, ACTIVE.industry, ACTIVE.location, ACTIVE.type, ACTIVE.capability
         others = [str(make(*place, f"W{number}")) for number in range(3 * AT_ONCE)]

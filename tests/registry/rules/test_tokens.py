@@ -56,6 +56,8 @@ def test_only_an_administrator_makes_tokens() -> None:
         (AddToken("", DIGEST, "auditor", "", (), 0), Status.BAD_VALUE),
         (AddToken("a" * 41, DIGEST, "auditor", "", (), 0), Status.BAD_VALUE),
         (AddToken("desk", b"", "auditor", "", (), 0), Status.BAD_VALUE),
+        (AddToken("gw", DIGEST, "gateway", "", (), 0), Status.BAD_VALUE),
+        (AddToken("gw", DIGEST, "gateway", OWNER, (PLACE,), 0), Status.BAD_VALUE),
         (AddToken("desk", DIGEST, "node", "", (), 0), Status.BAD_VALUE),
         (AddToken("desk", DIGEST, "registrar", "", (), 0), Status.BAD_VALUE),
         (AddToken("desk", DIGEST, "auditor", OWNER, (), 0), Status.BAD_VALUE),

@@ -10,6 +10,7 @@ from pathlib import Path
 from csid import address
 from csid.address import Address
 from gateway.cli import options
+from gateway.cli.commands.gateway import enrolment
 from gateway.cli.commands.gateway.serving import ServingGateway
 from gateway.cli.commands.serve import worker_count
 from gateway.cli.version import version
@@ -76,12 +77,27 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         help="certificate with those of its issuers, and its private key (PEM) 证书与私钥",
     )
     parser.add_argument(
+        "--report-to",
+        metavar="URL",
+        help="interface of the node that takes its reports 上报节点地址",
+    )
+    parser.add_argument(
+        "--report-key",
+        type=Path,
+        metavar="FILE",
+        help="its key, as csid gateway enrol has printed it there 上报密钥文件",
+    )
+    parser.add_argument(
         "--workers",
         type=worker_count,
         metavar="N",
         help="UDP processes per address 每个地址的工作进程数 (one per core)",
     )
     parser.set_defaults(run=run)
+    actions = parser.add_subparsers(
+        metavar="ACTION", description="Without one the gateway runs. With one, at a node:"
+    )
+    enrolment.register(actions)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from csid.identifier import parse
 from csid.vocabulary import FIELDS
 from gateway.resolving.page import files, is_held
 from resolver.recursion.reading import ALIAS, ANSWER, LAME, NO_DATA, NO_NAME, REFERRAL
@@ -48,6 +49,11 @@ def test_what_the_page_loads_is_there() -> None:
     for path, text in TEXT.items():
         for name in re.findall(r'from "\./([\w.]+)"', text):
             assert f"/page/{name}" in FILES, path
+
+
+def test_the_example_is_an_identifier() -> None:
+    (example,) = re.findall("<code>(.+)</code>", TEXT["/"])
+    assert str(parse(example)) == example
 
 
 @pytest.mark.parametrize("path", list(FILES))

@@ -1,0 +1,1 @@
+"""What pools, platforms and agents report under their identifiers, on its way to the node."""
