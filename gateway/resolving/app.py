@@ -106,7 +106,11 @@ class Application:
             self._complaints.tell(f"http: {scope['method'][:20]}: {error!r}")
             detail = "this is a fault of the gateway; its log says more"
             response = self._said(request, Problem(Fault.BROKEN, detail))
-        await response(scope, receive, send)
+        try:
+            await response(scope, receive, send)
+        except Exception as error:  # in the middle of an answer, which is not ended then
+            self._complaints.tell(f"http: {scope['method'][:20]}: {error!r}")
+            raise
 
     def _endpoint(self, scope: Scope) -> Endpoint:
         method, path = scope["method"], scope["path"]

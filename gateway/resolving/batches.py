@@ -131,9 +131,10 @@ class Batches:
         taken = len(given)
         with self._lookups.moment() as txn:
             get = txn.get
-            parts, still = fill(
-                given, remembered.made.get, get, self._lookups.marks, now, form.tail_of_many
-            )
+            known, marks = remembered.made.get, self._lookups.marks
+            parts, still, soon = fill(given, known, get, marks, now, form.tail_of_many)
+            for made in soon:
+                self._lookups.renew(made.key, made.slot)
             for count, index in enumerate(still):
                 if count % 16 == 15 and time.perf_counter() > until:
                     del parts[2 * index :]
@@ -146,7 +147,7 @@ class Batches:
                 if entry is None or entries.expires(entry) <= now:
                     missed.append(one)
                     continue
-                self._lookups.mark(entry)
+                self._lookups.note(one.question.key, entry, now)
                 self._put(one, entry, parts, form, now)
         self.resolved += taken
         self._lookups.counts.hits += taken - len(missed)
@@ -201,8 +202,7 @@ class Batches:
         until = entries.expires(entry)
         tail = form.tail_of_many
         head = form.head(said)
-        slot = entries.slot_of(entry)
-        made = Made(one.question.key, entry, until, head, tail, slot, meaning.status)
+        made = Made(one.question.key, entry, until, head, tail, meaning.status)
         self.remembered[form.media].put(one.text, made)
         parts[2 * one.place] = head + tail(max(until - now, 0))
 

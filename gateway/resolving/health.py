@@ -44,15 +44,15 @@ class Health:
         self._found: tuple[str, float, bool] = (FAILING, 0.0, False)
         self._found_at = -KEPT_SECONDS
 
-    async def health(self, _: Request) -> Response:
+    async def health(self, _request: Request) -> Response:
         """Whether the zone of the identifiers is resolved: freshly, as it was before, or not."""
-        state, took, _ = await self._look()
+        state, took = (await self._look())[:2]
         said = {"status": state, "resolved": names.to_text(self._question.name), "seconds": took}
         return _said(said, state != FAILING)
 
-    async def ready(self, _: Request) -> Response:
+    async def ready(self, _request: Request) -> Response:
         """Whether calls are answered: the cache can be read, and whoever asks others answers."""
-        _, _, heard = await self._look()
+        heard = (await self._look())[2]
         return _said({"status": "ready" if heard else "waiting"}, heard)
 
     async def metrics(self, _: Request) -> Response:

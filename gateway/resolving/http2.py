@@ -236,6 +236,8 @@ class Http2Connection(asyncio.Protocol):
         receive = partial(self._receive, stream)
         try:
             await self._app(scope, receive, partial(self._send, stream))
+        except Exception:  # the application has told of it, or the peer has taken the call back
+            pass
         finally:
             if not stream.is_answered and not stream.is_gone:
                 self._reset(stream, ErrorCodes.INTERNAL_ERROR)

@@ -75,7 +75,8 @@ class Identifiers:
             with self._lookups.moment() as txn:
                 if txn.get(made.key) == made.entry:
                     made.asked = True
-                    self._lookups.note(made.entry)
+                    self._lookups.counts.hits += 1
+                    self._lookups.note(made.key, made.entry, now)
                     return _ready(made, now, tag)
         try:
             return self._of_cache(asked, now, tag)
@@ -112,7 +113,9 @@ class Identifiers:
     def _of_cache(self, asked: Key, now: int, tag: bytes) -> Ready | None:
         """The answer to a call, if the cache has the record, and the zone where that is told."""
         path, query, accept, languages = asked
-        lang = parse_qs(query.decode("latin-1")).get("lang") if query else None
+        lang = (
+            parse_qs(query.decode("latin-1"), keep_blank_values=True).get("lang") if query else None
+        )
         named = named_by(self._suffixes, path[len(PATH) :])
         question, over = Question(named.name, CSID), _above(named.name)
         key, key_over = question.key, over.key
@@ -128,7 +131,8 @@ class Identifiers:
         form = IN_MSGPACK if prefers_msgpack(accept.decode("latin-1")) else IN_JSON
         meaning = meaning_of(named, entry, now, self._suffixes)
         made = self._made(named, entry, meaning, above, form, language, now)
-        self._lookups.note(entry)
+        self._lookups.counts.hits += 1
+        self._lookups.note(key, entry, now)
         if len(path) + len(query) + len(accept) + len(languages) <= _ASKED_MAX:
             self.remembered.put(asked, made)
         return _ready(made, now, tag)
@@ -172,7 +176,6 @@ class Identifiers:
             min(until, entries.expires(entry)),
             head,
             form.tail,
-            entries.slot_of(entry),
             meaning.status,
             _headers(form, head, meaning),
         )

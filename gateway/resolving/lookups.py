@@ -15,9 +15,9 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from csid.names import key_of
+from csid.names import key_of, wire_of_key
 from resolver.cache import entry as entries
-from resolver.cache.sieve import ASKED
+from resolver.cache.sieve import AHEAD, ASKED
 from resolver.cache.source import KEY_MAX, key_of_question
 from resolver.cache.store import Readable
 from resolver.server.recursive.packets import (
@@ -114,24 +114,32 @@ class Lookups:
         """A read transaction of the cache; its `get` takes a `Question.key`."""
         return self._cache.moment()
 
-    def mark(self, entry: bytes) -> None:
-        """Have it known that an entry was asked for."""
+    def note(self, key: bytes, entry: bytes, now: int) -> None:
+        """Have it known that an entry was asked for; one that was before, and ends soon, is found
+        out anew while it still holds.
+        """
         slot = entries.slot_of(entry)
-        if not self.marks[slot] & ASKED:
-            self.marks[slot] |= ASKED
+        mark = self.marks[slot]
+        if not mark & ASKED:
+            self.marks[slot] = mark | ASKED
+        elif mark == ASKED and now >= entries.ahead_at(entry):
+            self.renew(key, slot)
 
-    def note(self, entry: bytes) -> None:
-        """The same, of one that is counted here."""
-        self.counts.hits += 1
-        self.mark(entry)
+    def renew(self, key: bytes, slot: int) -> None:
+        """Find out anew what an entry says, once for each entry, and without anybody waiting."""
+        self.marks[slot] |= AHEAD
+        if len(self._under_way) < MOST_OF_BATCHES:
+            self._ask(Question(wire_of_key(key[:-2]), int.from_bytes(key[-2:], "big"), True))
 
     def kept(self, question: Question) -> bytes | None:
         """The entry that the cache has, if it still holds."""
+        key, now = question.key, int(time.time())
         with self._cache.moment() as txn:
-            found = _get(txn, question.key)
-        if found is None or entries.expires(found) <= int(time.time()):
+            found = _get(txn, key)
+        if found is None or entries.expires(found) <= now:
             return None
-        self.note(found)
+        self.counts.hits += 1
+        self.note(key, found, now)
         return found
 
     async def find(self, question: Question) -> bytes | None:

@@ -144,6 +144,24 @@ HANDLE: Final = _operation(
         {"name": "callback", "in": "query", "schema": _STRING},
     ],
 )
+FIND: Final = _operation(
+    "findIdentifiers",
+    "检索标识",
+    "a search, passed on to the registry that is configured",
+    {
+        "200": _answer("a page of what it lists", _content(_ref("Page"), JSON)),
+        "4XX": _problem("it is no search"),
+        "503": _problem("no registry is configured, or it does not answer"),
+    },
+    parameters=[
+        {"name": name, "in": "query", "schema": schema}
+        for name, schema in (
+            ("prefix", _STRING),
+            ("limit", {"type": "integer", "minimum": 1, "maximum": 1_000}),
+            ("after", _STRING),
+        )
+    ],
+)
 RESOLVE: Final = _operation(
     "resolve",
     "批量解析",
@@ -259,6 +277,7 @@ def _schemas() -> Schema:
     authority = _said(zone=_STRING, server=_STRING)
     return {
         "Problem": problem,
+        "Page": _said(items={"type": "array", "items": {"type": "object"}}, next=_MAYBE_STRING),
         "Record": record_schema(),
         "Handle": _file("handle-v1.json"),
         "Explanation": {"type": "array", "items": row},

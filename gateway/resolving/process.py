@@ -33,6 +33,7 @@ from gateway.http.connections import HEAD_SECONDS, Places, quiet
 from gateway.reporting.routes import Node, Reporting, key_in
 from gateway.resolving.connections import Connection, context_of
 from gateway.resolving.lookups import Lookups
+from gateway.resolving.searches import Searches
 from gateway.resolving.serving import Gateway, application_of
 from resolver.answer.edns import OptWriter
 from resolver.answer.process import Answerer
@@ -70,6 +71,7 @@ async def run(options: argparse.Namespace) -> None:
         opened.callback(cache.close)
         lookups = Lookups(cache, socket.socket(fileno=options.pair_fd), loop)
         opened.callback(lookups.close)
+        searches = Searches(options.registry, options.registry_token)
         gateway = Gateway(
             lookups,
             suffixes=options.suffix or [scheme.load().dns_suffix],
@@ -77,6 +79,7 @@ async def run(options: argparse.Namespace) -> None:
             answerer=_answerer(options),
             tops=recursive.tops_of(options),
             memory=options.memory_mib << 20,
+            searches=searches,
         )
         reporting = Reporting(gateway, options.data, _node(options), complaints)
         counters = open_inherited(options.counters_fd)
@@ -116,6 +119,7 @@ async def run(options: argparse.Namespace) -> None:
             one.shutdown()
         if state.tasks:
             await asyncio.wait(list(state.tasks), timeout=END_SECONDS)
+        await searches.close()
         await reporting.close()
 
 
@@ -160,6 +164,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--report-ca", type=Path, help="authorities of the node's certificate")
     parser.add_argument("--suffix", action="append", help="of the DNS names of identifiers")
     parser.add_argument("--handle-authority", help="of their Handles")
+    parser.add_argument("--registry", default="", help="URL of the interface that is searched")
+    parser.add_argument("--registry-token", type=Path, help="the file of a token for it")
     parser.add_argument("--tls-cert", type=Path, help="certificate with those of its issuers")
     parser.add_argument("--tls-key", type=Path, help="its private key")
     parser.add_argument("--per-address", type=int, default=64, help="connections of one address")

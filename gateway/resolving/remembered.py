@@ -10,6 +10,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Final, Generic, TypeVar
 
+from resolver.cache.entry import ahead_at, slot_of
+
 OVERHEAD_OCTETS: Final = 600  # of one: objects, their parts, its place
 
 
@@ -24,10 +26,22 @@ class Made:
         slot: of the entry, in the cache.
         status: of HTTP.
         headers: that go with it.
+        ahead: Unix seconds from which its entry is to be found out anew.
         asked: whether it was asked for since it came, or came last.
     """
 
-    __slots__ = ("asked", "entry", "head", "headers", "key", "slot", "status", "tail", "until")
+    __slots__ = (
+        "ahead",
+        "asked",
+        "entry",
+        "head",
+        "headers",
+        "key",
+        "slot",
+        "status",
+        "tail",
+        "until",
+    )
 
     def __init__(
         self,
@@ -36,7 +50,6 @@ class Made:
         until: int,
         head: bytes,
         tail: Callable[[int], bytes],
-        slot: int,
         status: int,
         headers: tuple[tuple[bytes, bytes], ...] = (),
     ) -> None:
@@ -45,7 +58,8 @@ class Made:
         self.until = until
         self.head = head
         self.tail = tail
-        self.slot = slot
+        self.slot = slot_of(entry)
+        self.ahead = ahead_at(entry)
         self.status = status
         self.headers = headers
         self.asked = False

@@ -21,6 +21,7 @@ from gateway.resolving.identifiers import Identifiers
 from gateway.resolving.lookups import Lookups
 from gateway.resolving.meanings import Suffixes
 from gateway.resolving.page.routes import routes as routes_of_page
+from gateway.resolving.searches import Searches
 from gateway.resolving.traces import Traces
 from resolver.answer.process import Answerer
 from resolver.recursion.cuts import Cut
@@ -40,6 +41,7 @@ class Gateway:
         answerer: makes DNS messages.
         tops: zones whose servers are configured; at and below them others are asked.
         memory: octets of answers that are ready.
+        searches: passes searches on.
 
     Attributes:
         bodies: reads bodies.
@@ -54,6 +56,7 @@ class Gateway:
         answerer: Answerer,
         tops: Sequence[Cut],
         memory: int,
+        searches: Searches,
     ) -> None:
         self.lookups = lookups
         self.suffixes = Suffixes(suffixes)
@@ -67,6 +70,7 @@ class Gateway:
         self.queries = DnsQueries(lookups, answerer, served, self.bodies)
         self.traces = Traces(self.suffixes, tops)
         self.handles = Handles(lookups, self.suffixes)
+        self.searches = searches
 
     def samples(self, counters: Counters) -> Iterator[Sample]:
         """The metrics of this process."""
@@ -93,6 +97,7 @@ def routes_of(gateway: Gateway, health: Health) -> list[Route]:
     """The routes; further ones go behind them."""
     one, many, dns = gateway.identifiers, gateway.batches, gateway.queries
     return [
+        Route("GET", "/v1/identifiers", gateway.searches.find, openapi.FIND),
         Route("GET", "/v1/identifiers/{identifier}", one.show, openapi.SHOW),
         Route(
             "GET",
@@ -120,7 +125,7 @@ def application_of(
     allows: Callable[[str], bool],
     further: Sequence[Route] = (),
 ) -> Application:
-    """The application of a gateway with further routes, which answers those whose address it
+    """The application of a gateway, with further routes, which answers those whose address it
     allows.
     """
     health = Health(gateway.lookups, gateway.suffixes.first, lambda: gateway.samples(counters))

@@ -18,9 +18,9 @@ def fill(
     marks: memoryview,
     now: int,
     tail: Callable[[int], bytes],
-) -> tuple[list[bytes], list[int]]:
-    """The parts of results, two for each of those given, and which of these are open: they were not
-    made before, or the cache says something else by now.
+) -> tuple[list[bytes], list[int], list[Made]]:
+    """The parts of results, two for each of those given; which of these are open: they were not
+    made before, or the cache says something else by now; and those that are to be found out anew.
 
     Args:
         known: gives what was made of what was given, or None.
@@ -31,6 +31,7 @@ def fill(
     """
     parts: list[bytes] = []
     still: list[int] = []
+    soon: list[Made] = []
     for index, text in enumerate(given):
         made = known(text) if type(text) is str else None
         if made is None or made.until <= now or get(made.key) != made.entry:
@@ -39,8 +40,11 @@ def fill(
             parts.append(b"")
             continue
         made.asked = True
-        if not marks[made.slot] & ASKED:
-            marks[made.slot] |= ASKED
+        mark = marks[made.slot]
+        if not mark & ASKED:
+            marks[made.slot] = mark | ASKED
+        elif mark == ASKED and now >= made.ahead:
+            soon.append(made)
         parts.append(made.head)
         parts.append(tail(made.until - now))
-    return parts, still
+    return parts, still, soon

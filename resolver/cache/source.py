@@ -8,12 +8,11 @@ from typing import Final
 from csid.protocol import ANY, CLASS_IN, EDE_NOT_AUTHORITATIVE, REFUSED
 from resolver.answer.reply import Reply
 from resolver.answer.source import Source
-from resolver.cache.entry import expires, fill, lifetime, slot_of
+from resolver.cache.entry import ahead_at, expires, fill, slot_of
 from resolver.cache.sieve import AHEAD, ASKED
 
 KEY_MAX: Final = 511  # octets, LMDB's; names with longer keys are not kept
 _RD: Final = 1  # of the third octet of a message
-AHEAD_SHARE: Final = 10  # of its time the last part of so many, in which an answer is renewed
 
 
 class CacheSource(Source):
@@ -58,7 +57,7 @@ class CacheSource(Source):
         fill(reply, entry, self._now)
         slot = slot_of(entry)
         mark = self._marks[slot]
-        if mark == ASKED and AHEAD_SHARE * (expires(entry) - self._now) < lifetime(entry):
+        if mark == ASKED and self._now >= ahead_at(entry):
             self._marks[slot] = ASKED | AHEAD
             self._ahead(reply)
         elif not mark & ASKED:

@@ -93,6 +93,8 @@ def test_a_wheel_has_every_file_that_the_program_needs(wheel: Path) -> None:
             "csid_engine__mypyc",
             "csid_client__mypyc",
             "csid_values__mypyc",
+            "csid_recursion__mypyc",
+            "csid_gateway__mypyc",
             "csid/coctets",
             "resolver/server/cdatagrams",
             "resolver/answer/process",

@@ -24,6 +24,7 @@ CHECKS = [
     conformance.response_schema_conformance,
 ]
 OPERATIONS = [
+    ("/v1/identifiers", "GET"),
     ("/v1/identifiers/{identifier}", "GET"),
     ("/v1/resolve", "POST"),
     ("/dns-query", "GET"),
