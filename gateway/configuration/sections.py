@@ -512,6 +512,20 @@ class Gateway:
         "上报节点证书的签发机构",
         "/etc/csid/node-ca.pem",
     )
+    registry: str = option(
+        values.text,
+        "",
+        "URL of the registry that is searched by prefix; without it nothing is",
+        "检索的登记接口",
+        "https://node.example:8443",
+    )
+    registry_token: Path | None = option(
+        values.path,
+        None,
+        "file with a token for it, where it wants one",
+        "登记接口令牌文件",
+        "/etc/csid/registry.token",
+    )
     allow: tuple[IPv4Network | IPv6Network, ...] = option(
         values.several(values.network),
         LOOPBACK,

@@ -65,6 +65,10 @@ def options_of(said: Gateway) -> list[str]:
         found += ["--suffix", said.suffix]
     if said.handle_authority:
         found += ["--handle-authority", said.handle_authority]
+    if said.registry:
+        found += ["--registry", said.registry]
+        if said.registry_token is not None:
+            found += ["--registry-token", str(said.registry_token.absolute())]
     if said.report_to:
         found += ["--report-to", said.report_to]
         for name, file in (("key", said.report_key), ("ca", said.report_ca)):
