@@ -39,22 +39,24 @@ class Near:
         sock.setblocking(False)
         self._sock = sock
         self._waiting: dict[bytes, _Waiting] = {}
+        self._hearing = trio.CancelScope()
         # What an earlier process has asked may still be answered, so numbers begin anywhere.
         self._number = int.from_bytes(os.urandom(TAG_OCTETS))
 
-    async def ask(self, name: bytes, rrtype: int) -> bytes | None:
+    async def ask(self, name: bytes, rrtype: int, is_fresh: bool = False) -> bytes | None:
         """What is at a name, as the cache keeps it; None if nobody says within GIVE_UP_SECONDS.
 
         Args:
             name: wire form, lower case.
+            is_fresh: what the cache has is not good enough.
         """
-        if len(self._waiting) >= WAITING_MAX:
+        if len(self._waiting) >= WAITING_MAX or self._hearing.cancel_called:
             return None
         self._number = (self._number + 1) % 2 ** (8 * TAG_OCTETS)
         tag = self._number.to_bytes(TAG_OCTETS)
         waiting = self._waiting[tag] = _Waiting()
         try:
-            self._sock.send(asked([Asked(tag, rrtype, name)]))
+            self._sock.send(asked([Asked(tag, rrtype, name, is_fresh)]))
             with trio.move_on_after(GIVE_UP_SECONDS):
                 await waiting.came.wait()
         except OSError:  # it has more to do than it can
@@ -63,8 +65,18 @@ class Near:
             del self._waiting[tag]
         return waiting.entry
 
+    def close(self) -> None:
+        """Take no more answers: those that come are for the process that follows this one."""
+        self._hearing.cancel()
+        for waiting in self._waiting.values():
+            waiting.came.set()
+
     async def hear(self) -> None:
-        """Take answers, for ever."""
+        """Take answers, until it is closed."""
+        with self._hearing:
+            await self._hear()
+
+    async def _hear(self) -> None:
         while True:
             await trio.lowlevel.wait_readable(self._sock)
             with contextlib.suppress(BlockingIOError, PacketError):

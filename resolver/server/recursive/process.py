@@ -131,7 +131,7 @@ class Process:
             for file, _ in ready:
                 try:
                     self._ready[file](now, unix)
-                except packets.PacketError as error:
+                except (packets.PacketError, CsidError) as error:
                     self._failures.tell(f"from another process: {error}", "packet")
             self._settle(now, unix)
             counters = self._counters

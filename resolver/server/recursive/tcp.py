@@ -105,6 +105,11 @@ class RecursiveTcpServer(TcpServer):
             await super().serve(listeners, ready_fd, tls)
             nursery.cancel_scope.cancel()
 
+    def end(self) -> None:
+        """See `TcpServer.end`; what is not known by now is not found out any more."""
+        self._near.close()
+        super().end()
+
     async def _exchange(self, connection: Connection, stream: trio.abc.Stream) -> None:
         async with trio.open_nursery() as nursery:
             conversation = _Conversation(nursery, stream)
@@ -136,7 +141,7 @@ class RecursiveTcpServer(TcpServer):
 
     def _ahead(self, reply: Reply) -> None:
         name = names.wire_of_key(reply.key)
-        self._nursery.start_soon(self._near.ask, name, reply.qtype)
+        self._nursery.start_soon(self._near.ask, name, reply.qtype, True)
 
     async def _answer_later(
         self, connection: Connection, conversation: _Conversation, reply: Reply
