@@ -21,7 +21,9 @@ from resolver.cache.sieve import AHEAD, ASKED
 from resolver.cache.source import KEY_MAX, key_of_question
 from resolver.cache.store import Readable
 from resolver.server.recursive.packets import (
+    AGAIN_SECONDS,
     GIVE_UP_SECONDS,
+    LEAVE_SECONDS,
     PACKET_OCTETS,
     TAG_OCTETS,
     Asked,
@@ -66,13 +68,14 @@ class Counts:
 
 
 class _UnderWay:
-    """A question that was asked."""
+    """A question that was asked, at a time of the loop."""
 
-    __slots__ = ("due", "question", "waiting")
+    __slots__ = ("is_asked_again", "question", "since", "waiting")
 
-    def __init__(self, question: Question, due: float) -> None:
+    def __init__(self, question: Question, since: float) -> None:
         self.question = question
-        self.due = due
+        self.since = since
+        self.is_asked_again = False
         self.waiting: list[asyncio.Future[bytes | None]] = []
 
 
@@ -167,6 +170,15 @@ class Lookups:
         found = await asyncio.gather(*[self._ask(one) for one in questions])
         return self.as_kept(list(zip(questions, found, strict=True)))
 
+    async def leave(self) -> None:
+        """Take what is still answered for LEAVE_SECONDS at most, then nothing more: it is for the
+        process that follows this one.
+        """
+        until = self._loop.time() + LEAVE_SECONDS
+        while self._under_way and self._loop.time() < until:
+            await asyncio.sleep(_LOOK_SECONDS)
+        self.close()
+
     def close(self) -> None:
         """Nothing is asked any more, and who waits is told that nobody can say."""
         self._loop.remove_reader(self._pair)
@@ -187,8 +199,7 @@ class Lookups:
                 return waiting
             self._number = (self._number + 1) % 2 ** (8 * TAG_OCTETS)
             tag = self._tags[question] = self._number.to_bytes(TAG_OCTETS, "big")
-            due = self._loop.time() + GIVE_UP_SECONDS
-            self._under_way[tag] = _UnderWay(question, due)
+            self._under_way[tag] = _UnderWay(question, self._loop.time())
             self._put(Asked(tag, question.rrtype, question.name, question.is_fresh))
         # Each waits by itself: one that is given up takes nothing from the others.
         self._under_way[tag].waiting.append(waiting)
@@ -248,14 +259,22 @@ class Lookups:
                 one.set_result(entry)
 
     def _give_up(self) -> None:
-        """Give up what has waited for too long; those that have waited longest stand first."""
+        """Give up what has waited for too long, and ask again what may be lost, as a process has
+        been replaced; those that have waited longest stand first.
+        """
         now = self._loop.time()
         self._sweep = None
-        for tag in list(self._under_way):
-            if self._under_way[tag].due > now:
-                self._sweep = self._loop.call_later(_SWEEP_SECONDS, self._give_up)
-                return
-            self._settle(tag, None)
+        for tag, one in list(self._under_way.items()):
+            if now >= one.since + GIVE_UP_SECONDS:
+                self._settle(tag, None)
+            elif now < one.since + AGAIN_SECONDS:
+                break
+            elif not one.is_asked_again:
+                one.is_asked_again = True
+                name, rrtype, is_fresh = one.question
+                self._put(Asked(tag, rrtype, name, is_fresh))
+        if self._under_way and self._sweep is None:
+            self._sweep = self._loop.call_later(_SWEEP_SECONDS, self._give_up)
         self._to_send = deque(one for one in self._to_send if one.tag in self._under_way)
 
 

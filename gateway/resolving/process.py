@@ -114,10 +114,10 @@ async def run(options: argparse.Namespace) -> None:
         loop.call_soon(_tell_ready, options.ready_fd)
         gc.freeze()  # what is there now stays
         await ended.wait()
-        lookups.close()  # what comes from now on is for the process that follows this one
         server.close()
         for one in list(state.connections):
             one.shutdown()
+        await lookups.leave()
         if state.tasks:
             await asyncio.wait(list(state.tasks), timeout=END_SECONDS)
         await searches.close()

@@ -21,6 +21,8 @@ from typing import Final, NamedTuple
 
 PACKET_OCTETS: Final = 65_536  # that a packet has at most
 GIVE_UP_SECONDS: Final = 6.0  # after which whoever asked waits no more
+AGAIN_SECONDS: Final = 1.0  # after which it has asked once more, as the packet may be lost
+LEAVE_SECONDS: Final = 1.0  # for which a process that ends waits for answers to what it has asked
 _SOCKET: Final = struct.Struct(">Q")
 _LENGTH: Final = struct.Struct(">H")
 _ASKED: Final = struct.Struct(">8sH?B")

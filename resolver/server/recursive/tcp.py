@@ -106,8 +106,8 @@ class RecursiveTcpServer(TcpServer):
             nursery.cancel_scope.cancel()
 
     def end(self) -> None:
-        """See `TcpServer.end`; what is not known by now is not found out any more."""
-        self._near.close()
+        """See `TcpServer.end`; what is not known soon is not found out any more."""
+        self._near.leave()
         super().end()
 
     async def _exchange(self, connection: Connection, stream: trio.abc.Stream) -> None:

@@ -11,6 +11,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +27,7 @@ import pytest
 
 from csid.identifier import parse
 from csid.record import Record, encode
+from resolver.server import control
 from tests.support.certificates import certificate as make_certificate
 from tests.support.identifiers import PRINTED
 from tests.support.peers import free_port
@@ -350,3 +352,20 @@ def test_http_for_others_needs_tls(tmp_path: Path) -> None:
     ran = run("gateway", *words)
     assert ran.returncode == 2
     assert "--tls CERT KEY" in ran.stderr
+
+
+def test_what_is_lost_with_the_process_that_asks_is_asked_again(net: Net) -> None:
+    (pid,) = net.gateway.workers(RECURSION)
+    os.kill(pid, signal.SIGSTOP)
+    with ThreadPoolExecutor() as others:
+        waiting = others.submit(ask, net.gateway, NAME, send=dns.query.tcp)
+        eventually("it was missed", lambda: _missed(net) >= 1)
+        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, signal.SIGCONT)
+        assert waiting.result().answer
+
+
+def _missed(net: Net) -> int:
+    told = control.ask(net.folder)
+    assert told is not None
+    return sum(one["counters"].get("missed", 0) for one in told["processes"])
