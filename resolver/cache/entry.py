@@ -39,6 +39,10 @@ _TIMES: Final = struct.Struct(">IIII")
 _HEAD_OCTETS: Final = _HEAD.size
 _GOOD_AT: Final = 8
 _SLOT_AT: Final = 12
+_RCODE_AT: Final = 16
+_COUNTS_AT: Final = 19
+_LENGTHS_AT: Final = 25
+_NO_EDE: Final = 0xFFFF
 _POINTER: Final = 0xC0
 _QUESTION_POINTER: Final = b"\xc0\x0c"
 _ONE_ANSWER: Final = b"\0\1\0\0\0\0"  # the counts of records
@@ -129,6 +133,16 @@ def _noted(records: bytes, at: int, offsets: list[int]) -> int:
     return end
 
 
+# Octet by octet, which compiled code does faster than it calls what reads numbers.
+def _two(octets: bytes, at: int) -> int:
+    return (octets[at] << 8) + octets[at + 1]
+
+
+def _four(octets: bytes, at: int) -> int:
+    high = (octets[at] << 24) + (octets[at + 1] << 16)
+    return high + (octets[at + 2] << 8) + octets[at + 3]
+
+
 def in_slot(entry: bytes, slot: int) -> bytes:
     """An entry in another slot."""
     return entry[:_SLOT_AT] + slot.to_bytes(4, "big") + entry[_SLOT_AT + 4 :]
@@ -136,22 +150,22 @@ def in_slot(entry: bytes, slot: int) -> bytes:
 
 def slot_of(entry: bytes) -> int:
     """Its slot."""
-    return int.from_bytes(entry[_SLOT_AT : _SLOT_AT + 4], "big")
+    return _four(entry, _SLOT_AT)
 
 
 def expires(entry: bytes) -> int:
     """Unix seconds until which it holds."""
-    return int.from_bytes(entry[:4], "big")
+    return _four(entry, 0)
 
 
 def lifetime(entry: bytes) -> int:
     """Seconds that it was to hold when it came."""
-    return int.from_bytes(entry[4:8], "big")
+    return _four(entry, 4)
 
 
 def good_until(entry: bytes) -> int:
     """Unix seconds until which its authority said that it holds."""
-    return int.from_bytes(entry[_GOOD_AT : _GOOD_AT + 4], "big")
+    return _four(entry, _GOOD_AT)
 
 
 def stale(entry: bytes, seconds: int, now: int, ede: int) -> bytes:
@@ -167,7 +181,7 @@ def rcode_of(entry: bytes) -> int:
 
 def answers_of(entry: bytes) -> int:
     """How many records its answer has."""
-    return int.from_bytes(entry[19:21], "big")
+    return _two(entry, _COUNTS_AT)
 
 
 def is_absence(entry: bytes) -> bool:
@@ -219,21 +233,23 @@ def fill(reply: Reply, entry: bytes, now: int) -> None:
         now: Unix seconds.
 
     Raises:
-        IndexError, struct.error: the entry is not whole.
+        IndexError: the entry is not whole.
     """
-    until, _, _, _, rcode, ede, answers, authorities, additionals, first, second, offsets = (
-        _HEAD.unpack_from(entry)
-    )
-    begin = _HEAD_OCTETS + 2 * offsets
-    left = until - now
+    answers = _two(entry, _COUNTS_AT)
+    authorities = _two(entry, _COUNTS_AT + 2)
+    additionals = _two(entry, _COUNTS_AT + 4)
+    begin = _HEAD_OCTETS + 2 * _two(entry, _HEAD_OCTETS - 2)
+    left = _four(entry, 0) - now
     records = with_ttl(entry[begin:], entry[_HEAD_OCTETS:begin], left if left > 0 else 0)
-    reply.rcode = rcode
-    reply.ede = ede
+    reply.rcode = entry[_RCODE_AT]
+    ede = _two(entry, _RCODE_AT + 1)
+    reply.ede = ede if ede < _NO_EDE else -1
     reply.answer_number = answers
     reply.authority_number = authorities
     reply.additional_number = additionals
     if authorities or additionals:
-        second += first
+        first = _two(entry, _LENGTHS_AT)
+        second = first + _two(entry, _LENGTHS_AT + 2)
         reply.answer = records[:first]
         reply.authority = records[first:second]
         reply.additional = records[second:]

@@ -50,7 +50,7 @@ class CacheSource(Source):
             # Who wants to know what others have asked for is told nothing (RFC 8914 section 4.21).
             reply.rcode, reply.ede = REFUSED, EDE_NOT_AUTHORITATIVE
             return True
-        key = key_of_question(reply.key, reply.qtype)
+        key = reply.key + reply.packet[reply.end - 4 : reply.end - 2]  # as `key_of_question`
         entry = self._get(key) if len(key) <= KEY_MAX else None
         if entry is None or expires(entry) <= self._now:
             return self._missed(reply)

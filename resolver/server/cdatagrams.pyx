@@ -232,6 +232,45 @@ cdef extern from * nogil:
     void tally(unsigned long long *, const char *, Py_ssize_t)
 
 
+cdef extern from * nogil:
+    """
+    /* Of an origin: whether by IPv6, a struct sockaddr_in or sockaddr_in6, a control message. */
+    static inline long send_to_origin(int fd, const char *origin, size_t origin_size,
+                                      const char *message, size_t size) {
+        struct iovec vector = {(void *)message, size};
+        struct msghdr header = {
+            .msg_name = (void *)(origin + 1),
+            .msg_namelen = origin[0] ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in),
+            .msg_iov = &vector,
+            .msg_iovlen = 1,
+        };
+        if (origin_size > 1 + sizeof(struct sockaddr_in6)) {
+            header.msg_control = (void *)(origin + 1 + sizeof(struct sockaddr_in6));
+            header.msg_controllen = origin_size - 1 - sizeof(struct sockaddr_in6);
+        }
+        return sendmsg(fd, &header, MSG_DONTWAIT);
+    }
+    """
+    long send_to_origin(int, const char *, size_t, const char *, size_t)
+    const int ORIGIN_OCTETS "(int)(1 + sizeof(struct sockaddr_in6))"
+
+
+def send_later(sock, bytes origin not None, bytes message not None):
+    """See `resolver.server.datagrams.send_later`."""
+    cdef long sent
+    if PyBytes_GET_SIZE(origin) < ORIGIN_OCTETS:
+        raise ValueError("no origin of a datagram")
+    sent = send_to_origin(
+        sock.fileno(),
+        PyBytes_AS_STRING(origin),
+        PyBytes_GET_SIZE(origin),
+        PyBytes_AS_STRING(message),
+        PyBytes_GET_SIZE(message),
+    )
+    if sent < 0:
+        raise OSError(errno, os.strerror(errno))
+
+
 cdef class Tally:
     """See `resolver.server.counters.Tally`."""
 

@@ -21,7 +21,6 @@ from resolver.answer.process import Answerer
 from resolver.server import child_options, rate_limit
 from resolver.server.bell import Bell
 from resolver.server.counters import LATER, PLAIN, open_inherited
-from resolver.server.datagrams import send_later
 from resolver.server.forwarding import Forwarder
 from resolver.server.notices import tell
 from resolver.server.special import Special
@@ -32,9 +31,9 @@ from resolver.status.live import live_of
 from resolver.store.environment import Store
 
 try:
-    from resolver.server.cdatagrams import Datagrams, Tally
+    from resolver.server.cdatagrams import Datagrams, Tally, send_later
 except ImportError:  # not compiled on this machine
-    from resolver.server.datagrams import Datagrams, Tally
+    from resolver.server.datagrams import Datagrams, Tally, send_later
 
 # A signal that comes just before the wait for datagrams does not end it; this does.
 PATIENCE_SECONDS: Final = 0.5

@@ -17,6 +17,8 @@ from resolver.recursion.cuts import Cut, top
 from resolver.server import child_options
 
 Network = IPv4Network | IPv6Network
+_EVERYBODY: Final = frozenset((ip_network("0.0.0.0/0"), ip_network("::/0")))
+_LOOPBACK: Final = frozenset((ip_network("127.0.0.0/8"), ip_network("::1/128")))
 _ADDRESSES: Final = 4_096  # about which it is remembered whether they are allowed
 
 
@@ -61,14 +63,13 @@ def served_keys(arguments: argparse.Namespace) -> list[bytes]:
     return [names.key_of(one.name) for one in tops_of(arguments)]
 
 
-def access_of(arguments: argparse.Namespace) -> tuple[Callable[[Reply], None], ...]:
-    """What refuses questions from elsewhere (`resolver.answer.source.Stages.admit`)."""
-    return admitting([ip_network(one) for one in arguments.allow])
-
-
-def admitting(allowed: list[Network]) -> tuple[Callable[[Reply], None], ...]:
-    """As `access_of`; nothing where everybody is answered."""
-    if {str(one) for one in allowed} >= {"0.0.0.0/0", "::/0"}:
+def access_of(arguments: argparse.Namespace, host: str = "") -> tuple[Callable[[Reply], None], ...]:
+    """What refuses questions from elsewhere (`resolver.answer.source.Stages.admit`); nothing where
+    everybody is answered who can reach the address of a socket, if one is given.
+    """
+    allowed = [ip_network(one) for one in arguments.allow]
+    reaching = _LOOPBACK if host and ip_address(host).is_loopback else _EVERYBODY
+    if reaching <= set(allowed):
         return ()
     is_allowed = _looking_in(allowed)
 

@@ -38,7 +38,6 @@ from resolver.server.counters import (
     Counters,
     open_inherited,
 )
-from resolver.server.datagrams import send_later
 from resolver.server.notices import Repeated, tell
 from resolver.server.recursive import options, packets
 from resolver.server.recursive.asking import Asking, Far, Near
@@ -47,13 +46,14 @@ from resolver.server.recursive.orders import Orders
 from resolver.server.recursive.packets import PACKET_OCTETS, Answered
 
 try:
-    from resolver.server.cdatagrams import Tally
+    from resolver.server.cdatagrams import Tally, send_later
 except ImportError:  # not compiled on this machine
-    from resolver.server.counters import Tally
+    from resolver.server.datagrams import Tally, send_later
 
 PACKETS_A_TURN: Final = 64  # taken from one socket before answers of servers are looked at
 LOCK_SECONDS: Final = 20.0  # for who has the cache to end
 LOCK_LOOK_SECONDS: Final = 0.02
+GARBAGE: Final = 50_000  # objects; nearly all of them end without being looked for
 _IGNORED: Final = (signal.SIGHUP, signal.SIGUSR1, signal.SIGINT)  # the supervisor's to handle
 
 
@@ -238,6 +238,7 @@ def run(arguments: argparse.Namespace) -> None:
             counters,
         )
         gc.freeze()  # what is there now stays
+        gc.set_threshold(GARBAGE)
         process.run()
 
 

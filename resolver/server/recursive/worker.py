@@ -61,7 +61,9 @@ def run(arguments: argparse.Namespace) -> None:
     misses = Misses(socket.socket(fileno=arguments.missed_fd), sock, served, counters)
     cache = Readable(cache_in(arguments.data), misses.missed, misses.ahead)
     opt = OptWriter(cookie_secret(arguments.data), arguments.nsid.encode())
-    answerer = Answerer(opt, Stages(admit=options.access_of(arguments)), tell, recursive=True)
+    answerer = Answerer(
+        opt, Stages(admit=options.access_of(arguments, sock.getsockname()[0])), tell, recursive=True
+    )
     datagrams = Datagrams(sock, Tally(counters, PLAIN))
     signal.signal(signal.SIGTERM, lambda *_: datagrams.stop())
     if arguments.ready_fd is not None:
