@@ -15,8 +15,10 @@ from gateway.configuration.show import example
 
 PROGRAM: Final = "/usr/bin/csid"
 DATA: Final = "/var/lib/csid/node"  # beside it lies what the user csid has seen of nodes
+GATEWAY: Final = "/var/lib/csid-gateway"
 _SAMPLES: Final = {  # files of this package
     "csid.service": "usr/lib/systemd/system/csid.service",
+    "csid-gateway.service": "usr/lib/systemd/system/csid-gateway.service",
     "csid-escrow.service": "usr/lib/systemd/system/csid-escrow.service",
     "csid-escrow.timer": "usr/lib/systemd/system/csid-escrow.timer",
     "csid.sysusers": "usr/lib/sysusers.d/csid.conf",
@@ -37,7 +39,7 @@ def sample(name: str) -> str:
 
 def configuration() -> str:
     """A configuration to begin with: all options as comments, but where the data are."""
-    return example({("node", "data"): DATA})
+    return example({("node", "data"): DATA, ("gateway", "data"): GATEWAY})
 
 
 def write(root: Path, program: str = PROGRAM) -> Iterator[Path]:

@@ -56,7 +56,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.parametrize("name", ["csid.service", "csid-escrow.service"])
+@pytest.mark.parametrize("name", ["csid.service", "csid-gateway.service", "csid-escrow.service"])
 def test_the_unit_gives_little_to_who_breaks_in(root: Path, name: str) -> None:
     unit = root / "usr/lib/systemd/system" / name
     words = ["security", "--offline=true", "--threshold=20", str(unit)]  # of 100
@@ -67,7 +67,9 @@ def test_the_unit_gives_little_to_who_breaks_in(root: Path, name: str) -> None:
     assert looked.returncode == 0
 
 
-@pytest.mark.parametrize("name", ["csid.service", "csid-escrow.service", "csid-escrow.timer"])
+@pytest.mark.parametrize(
+    "name", ["csid.service", "csid-gateway.service", "csid-escrow.service", "csid-escrow.timer"]
+)
 def test_systemd_knows_every_word_of_the_unit(root: Path, name: str) -> None:
     unit = root / "usr/lib/systemd/system" / name
     words = ["verify", "--man=no", "--recursive-errors=no", str(unit)]
