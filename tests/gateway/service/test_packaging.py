@@ -102,7 +102,8 @@ def test_user_and_folders_are_made_as_the_unit_needs_them(root: Path, tmp_path: 
 def test_the_configuration_to_begin_with_can_be_used(root: Path) -> None:
     found = load.load(root / "etc/csid/csid.toml", {})
     assert found.node.data == Path(files.DATA)
-    assert found == load.parse(f'[node]\ndata = "{files.DATA}"'.encode(), "")
+    said = f'[node]\ndata = "{files.DATA}"\n[gateway]\ndata = "{files.GATEWAY}"'
+    assert found == load.parse(said.encode(), "")
     assert (root / "etc/csid/csid.toml").stat().st_mode & 0o044 == 0o044  # csid resolve reads it
 
 
