@@ -33,10 +33,11 @@ except ImportError:  # not compiled on this machine
     from csid.octets import with_ttl
 
 AHEAD_SHARE: Final = 10  # of its time the last part of so many, in which an answer is renewed
-RECORDS_MAX: Final = 16_384  # octets; an answer that is larger is not kept
+RECORDS_MAX: Final = 49_152  # octets; an answer that is larger is not kept, nor given
 _HEAD: Final = struct.Struct(">IIIIBh6H")
 _TIMES: Final = struct.Struct(">IIII")
 _HEAD_OCTETS: Final = _HEAD.size
+_OFFSETS_MAX: Final = 8_192  # octets; with them an entry fits a packet between processes
 _GOOD_AT: Final = 8
 _SLOT_AT: Final = 12
 _RCODE_AT: Final = 16
@@ -93,6 +94,8 @@ def encode(
             at = _noted(records, at, offsets)
         if at != end:
             raise EntryError("a section has more or fewer records than it should")
+    if 2 * len(offsets) > _OFFSETS_MAX:
+        raise EntryError(f"an answer of more than {_OFFSETS_MAX // 2:,} records")
     head = _HEAD.pack(
         now + ttl,
         ttl,

@@ -47,6 +47,7 @@ NAME = POOL.to_dns_name()
 OWNER = NAME.split(".", 4)[4]
 OWNER_HOST, DEAD_HOST = "127.0.0.31", "127.0.0.32"
 DEAD = "dead.csid.internal."
+LARGE = " ".join(f'"{number:03}{"x" * 200}"' for number in range(150))
 ZONE = f"""\
 $TTL 300
 @ SOA ns hostmaster 1 7200 900 1209600 60
@@ -54,6 +55,7 @@ $TTL 300
 ns A 127.0.0.1
 brief 1 TXT "not for long"
 lasting TXT "for longer"
+large TXT {LARGE}
 {OWNER} NS ns.{OWNER}
 ns.{OWNER} A {OWNER_HOST}
 dead NS ns.dead
@@ -138,6 +140,14 @@ def test_what_is_not_there_is_told_with_the_soa(net: Net) -> None:
         found = ask(net.gateway, ABSENT.to_dns_name())
         assert found.rcode() == dns.rcode.NXDOMAIN
         assert found.authority
+
+
+def test_a_large_answer_goes_over_tcp(net: Net) -> None:
+    name = "large.csid.internal."
+    for _ in range(2):
+        assert ask(net.gateway, name, "TXT").flags & dns.flags.TC
+        found = ask(net.gateway, name, "TXT", dns.query.tcp)
+        assert found.answer[0] == ask(net.root, name, "TXT", dns.query.tcp).answer[0]
 
 
 @pytest.mark.parametrize("send", [dns.query.udp, dns.query.tcp])
@@ -369,3 +379,11 @@ def _missed(net: Net) -> int:
     told = control.ask(net.folder)
     assert told is not None
     return sum(one["counters"].get("missed", 0) for one in told["processes"])
+
+
+def test_it_says_so_where_others_can_reach_it_and_none_is_answered(
+    tmp_path: Path, net: Net
+) -> None:
+    listen = ["0.0.0.0:0"]
+    with resolving(tmp_path / "wide", root=[net.root_address], listen=listen) as gateway:
+        assert "none of them is answered" in gateway.log.read_text()

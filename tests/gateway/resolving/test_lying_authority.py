@@ -114,7 +114,7 @@ class Authority:
             if protocol == socket.IPPROTO_UDP:
                 said.flags |= dns.flags.TC
                 return [said.to_wire()]
-            texts = [f'"{at:04d}{"x" * 240}"' for at in range(200)]
+            texts = [f'"{at:04d}{"x" * 240}"' for at in range(250)]
             said.answer.append(dns.rrset.from_text(question.name, 60, "IN", "TXT", *texts))
         elif label.startswith("garbage"):
             return [

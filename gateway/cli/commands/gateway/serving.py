@@ -12,7 +12,7 @@ from csid.address import Address
 from csid.errors import CsidError
 from gateway.configuration.load import load
 from gateway.configuration.sections import Configuration, Gateway, workers_here
-from gateway.http.kind import HTTP_SERVER
+from gateway.http.kind import HTTP_SERVER, is_near
 from gateway.language import shown
 from gateway.resolving import kind as http
 from resolver.client.blocking import addresses_of
@@ -57,6 +57,8 @@ class ServingGateway:
             )
         self.folder = self.found.data
         self.workers = self.found.workers or workers_here()
+        if not all(map(is_near, (*self.found.listen, *self.found.listen_tls, *self.found.http))):
+            _tell_who_is_answered(self.found)
         self._settings = _settings(self._configuration)
         prepare(self.folder, self.found.cache * _MIB)
         self.credentials = _credentials(self.found)
@@ -129,6 +131,16 @@ class ServingGateway:
         said = replace(found.gateway, **given)
         http.require_safe(said)
         return replace(found, gateway=said)
+
+
+def _tell_who_is_answered(said: Gateway) -> None:
+    """Say that nobody else is answered, where others can reach it."""
+    if all(network.is_loopback for network in said.allow):
+        notices.tell(
+            "others can reach this gateway and none of them is answered: name their networks, "
+            "[gateway] allow",
+            event="configuration",
+        )
 
 
 def _settings(configuration: Configuration) -> Settings:
