@@ -20,6 +20,7 @@ from resolver.answer.parse import parse
 from resolver.answer.reply import Reply
 from resolver.cache import entry as entries
 from resolver.cache.entry import NOTHING, EntryError, Section
+from resolver.server.recursive.packets import PACKET_OCTETS
 
 NOW = 1_800_000_000
 QNAME = "one.example."
@@ -130,5 +131,10 @@ def test_any_octets_are_whole_or_are_not_and_what_is_whole_is_given(octets: byte
 def test_an_answer_that_is_too_large_is_not_kept() -> None:
     data = bytes(1_000)
     one = b"\xc0\x0c" + struct.pack(">HHIH", 65_280, 1, 60, len(data)) + data
-    with pytest.raises(EntryError, match="16,384"):
-        entries.encode(0, -1, 60, NOW, Section(one * 20, 20), NOTHING)
+    with pytest.raises(EntryError, match="49,152"):
+        entries.encode(0, -1, 60, NOW, Section(one * 50, 50), NOTHING)
+    small = b"\xc0\x0c" + struct.pack(">HHIH", 65_280, 1, 60, 0)
+    with pytest.raises(EntryError, match="4,096 records"):
+        entries.encode(0, -1, 60, NOW, Section(small * 4_097, 4_097), NOTHING)
+    largest = entries.encode(0, -1, 60, NOW, Section(small * 4_096, 4_096), NOTHING)
+    assert len(largest) < PACKET_OCTETS
