@@ -133,7 +133,7 @@ def test_an_answer_that_is_too_large_is_not_kept() -> None:
     one = b"\xc0\x0c" + struct.pack(">HHIH", 65_280, 1, 60, len(data)) + data
     with pytest.raises(EntryError, match="49,152"):
         entries.encode(0, -1, 60, NOW, Section(one * 50, 50), NOTHING)
-    small = b"\xc0\x0c" + struct.pack(">HHIH", 65_280, 1, 60, 0)
+    small = b"\0" + struct.pack(">HHIH", 65_280, 1, 60, 0)
     with pytest.raises(EntryError, match="4,096 records"):
         entries.encode(0, -1, 60, NOW, Section(small * 4_097, 4_097), NOTHING)
     largest = entries.encode(0, -1, 60, NOW, Section(small * 4_096, 4_096), NOTHING)
