@@ -12,6 +12,7 @@ from csid.identifier import Identifier, parse
 from csid.names import to_text
 from gateway.cli import output, supervising
 from gateway.cli.commands import resolve
+from gateway.configuration.load import load
 from resolver.client.settings import DEFAULT_PORT
 from resolver.client.walking import Found, walk
 from resolver.recursion.steps import Step, json_of, server_name, type_of
@@ -25,12 +26,16 @@ class OptionsError(CsidError):
 
 def run(arguments: argparse.Namespace) -> int:
     """Walk from the root and print; what was walked is shown even if it leads nowhere."""
-    if not arguments.root:
-        raise OptionsError("--trace and --referred-port go with --root HOST:PORT")
+    said = load(arguments.config).gateway
+    roots = [address.parse(one, DEFAULT_PORT) for one in arguments.root or ()] or list(said.root)
+    if not roots:
+        raise OptionsError(
+            "--trace and --referred-port go with --root HOST:PORT, or with root under [gateway] in "
+            "the configuration"
+        )
     if arguments.server or arguments.id == resolve.MANY:
         raise OptionsError("--root goes with one identifier, and without --server")
     identifier = parse(arguments.id, suffix=arguments.suffix)
-    roots = [address.parse(one, DEFAULT_PORT) for one in arguments.root]
     suffix = arguments.suffix or scheme.load().dns_suffix
     name = identifier.to_dns_name(arguments.suffix)
     walked = walk(name, roots, suffix, arguments.referred_port, arguments.tcp)

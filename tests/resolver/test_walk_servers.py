@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -119,6 +120,15 @@ def test_an_identifier_is_walked_to(net: Net) -> None:
     assert walked[0] == net.hosts[0]
     assert walked[-1] == PLACE_HOST
     assert {*net.hosts, PLACE_HOST} == set(walked)
+
+
+def test_the_root_of_a_gateway_s_configuration_will_do(net: Net, tmp_path: Path) -> None:
+    file = tmp_path / "csid.toml"
+    file.write_text(f'[gateway]\nroot = ["{net.root}"]\n')
+    ran = commands.run("resolve", POOL, "--trace", "--json", "--config", file)
+    assert ran.code == 0
+    assert ran.json[0]["trace"][0]["server"] == net.root
+    assert commands.run("resolve", POOL, "--trace").code == 2
 
 
 def test_an_alias_across_zones_is_followed(net: Net, capsys: pytest.CaptureFixture[str]) -> None:

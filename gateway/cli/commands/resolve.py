@@ -72,7 +72,10 @@ def register(subparsers: basic.Subparsers[argparse.ArgumentParser]) -> None:
         help="ask the root and go where it refers to 从根逐级解析 (several may be given)",
     )
     parser.add_argument(
-        "--trace", action="store_true", help="with --root: show each step 显示每一步"
+        "--trace",
+        action="store_true",
+        help="go from the root, that of --root or of [gateway] in the configuration, and show each "
+        "step 显示每一步",
     )
     parser.add_argument(
         "--referred-port",
