@@ -5,7 +5,7 @@ order.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from csid.address import Address
@@ -15,6 +15,10 @@ from resolver.client.settings import DEFAULTS, Settings
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from csid.client.answer import Result
+    from csid.identifier import Identifier
+    from gateway.over_http import OverHttp
 
 Servers = str | Iterable[str | Address]
 
@@ -27,7 +31,8 @@ class Client(blocking.Client):
 
     Args:
         servers: whom to ask: addresses, or a text with commas between them ($CSID_SERVERS; one at
-            127.0.0.1:5300). Names among them are looked up once, with the first question.
+            127.0.0.1:5300). Names among them are looked up once, with the first question. Or the
+            URL of a gateway, which is then asked over HTTP (and remembers in the client's place).
         suffix: of the deployment ($CSID_SUFFIX; that of the scheme).
         timeout: seconds for an answer, all attempts and servers together (5).
         cache: answers to remember until their TTL ends (10,000), 0 for none.
@@ -46,7 +51,33 @@ class Client(blocking.Client):
         cache: int | None = None,
         config: Path | None = None,
     ) -> None:
-        super().__init__(settings(config).changed(servers, suffix, timeout, cache))
+        url = url_in(servers)
+        super().__init__(settings(config).changed(None if url else servers, suffix, timeout, cache))
+        self._over_http: OverHttp | None = None
+        if url:
+            from gateway.over_http import Calls, OverHttp  # and httpx with it
+
+            self._over_http = OverHttp(Calls(url, self.settings.suffix), self.settings.timeout)
+
+    def resolve_each(
+        self, identifiers: Iterable[str | Identifier], *, over_tcp: bool = False
+    ) -> Generator[Result, None, None]:
+        """See `resolver.client.blocking.Client.resolve_each`."""
+        if self._over_http is None:
+            return super().resolve_each(identifiers, over_tcp=over_tcp)
+        return self._over_http.each(identifiers)
+
+    def close(self) -> None:
+        """Close its sockets; it is of no use afterwards."""
+        super().close()
+        if self._over_http is not None:
+            self._over_http.close()
+
+
+def url_in(servers: Servers | None) -> str:
+    """The URL that stands in place of servers; empty if none does."""
+    is_url = isinstance(servers, str) and servers.startswith(("http://", "https://"))
+    return str(servers) if is_url else ""
 
 
 def settings(config: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:

@@ -15,7 +15,7 @@ import pytest
 
 from csid.identifier import parse
 from csid.record import Record, encode
-from tests.support.servers import CHECKOUT, PATIENCE, make_data, serving
+from tests.support.servers import CHECKOUT, PATIENCE, make_data, resolving, serving
 
 RECORDS = {
     "91330106673959654P/6450/330106/ACV/H60M07A1-0001-FY": {
@@ -63,6 +63,14 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"127.0.0.1:{server.port}"
 
 
+@pytest.fixture(scope="module")
+def url(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A gateway before it."""
+    folder = tmp_path_factory.mktemp("gateway") / "folder"
+    with resolving(folder, "--http", "127.0.0.1:0", root=[address]) as gateway:
+        yield f"http://{gateway.ready.split(' http ')[1].split(',')[0]}"
+
+
 def ran(
     shown: Shown, address: str, folder: Path, text: str = ""
 ) -> subprocess.CompletedProcess[str]:
@@ -89,9 +97,10 @@ def ran(
 
 @pytest.mark.parametrize("number", range(len(list(programs()))))
 def test_a_program_of_the_page_does_what_is_shown(
-    number: int, address: str, tmp_path: Path
+    number: int, address: str, url: str, tmp_path: Path
 ) -> None:
     shown = list(programs())[number]
+    shown = shown._replace(program=shown.program.replace("http://127.0.0.1:8080", url))
     done = ran(shown, address, tmp_path, json.dumps(NODES))
     assert (done.returncode, done.stderr) == (0, "")
     if shown.output is not None:
