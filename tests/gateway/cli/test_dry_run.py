@@ -38,6 +38,8 @@ TRIALS: dict[str, tuple[str, ...]] = {
     "owner qualify": (FOREIGN,),
     "token add": ("desk", "--role", "read-only"),
     "token revoke": ("panel",),
+    "gateway enrol": ("gw2", "--prefix", OWNER),
+    "gateway remove": ("gw1",),
     "scope set": ("--location", "33"),
     "pool add": (PLACE, "--class", CLASS, "--count", "5"),
     "pool mint": (f"{PLACE}/{CLASS}", "--number", "2"),
@@ -101,6 +103,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
         "owner", "add", "91110000802100433B", "--kind", "resource", "--name", "n", "--contact", "c"
     )
     made.must("token", "add", "panel", "--role", "read-only")
+    made.must("gateway", "enrol", "gw1", "--prefix", OWNER)
     made.must("pool", "add", PLACE, "--class", CLASS, "--count", 50)
     for code, state in ((LIVING, "active"), (HELD, "active"), (IMPORTED, "active")):
         made.must("assign", code, "--state", state)
