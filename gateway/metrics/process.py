@@ -10,15 +10,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import gc
-import os
 import signal
 import socket
 import sys
 import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +26,7 @@ from resolver.server import child_options
 from resolver.server.counters import BATCHES, QUERIES, Counters, open_inherited
 from resolver.server.notices import Repeated, tell
 from resolver.server.sockets import BACKLOG
+from resolver.server.supervised import answer, tell_ready
 
 HEAD_OCTETS: Final = 8_192
 HEAD_SECONDS: Final = 5.0
@@ -132,21 +130,14 @@ async def run(options: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, ended.set)
-    loop.add_reader(asker, partial(_answer_supervisor, asker))
+    loop.add_reader(asker, answer, asker)
     server = await asyncio.start_server(
         exposition.serve, sock=listener, limit=HEAD_OCTETS, backlog=BACKLOG
     )
-    if options.ready_fd is not None:
-        os.write(options.ready_fd, b"+")
-        os.close(options.ready_fd)
+    tell_ready(options.ready_fd)
     gc.freeze()  # what is there now stays
     await ended.wait()
     server.close()
-
-
-def _answer_supervisor(asker: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        asker.send(asker.recv(64)[:1])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

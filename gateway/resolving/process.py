@@ -14,8 +14,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import gc
-import os
 import signal
 import socket
 import sys
@@ -24,30 +22,23 @@ from pathlib import Path
 from typing import Final
 
 import uvloop
-from uvicorn.config import Config
-from uvicorn.server import ServerState
 
 from csid import scheme
 from csid.errors import CsidError
-from gateway.http.connections import HEAD_SECONDS, Places, quiet
+from gateway.http.connections import quiet
+from gateway.http.listening import IGNORED, serve
 from gateway.reporting.routes import Node, Reporting, key_in
 from gateway.resolving.connections import Connection, context_of
 from gateway.resolving.lookups import Lookups
 from gateway.resolving.searches import Searches
 from gateway.resolving.serving import Gateway, application_of
-from resolver.answer.edns import OptWriter
-from resolver.answer.process import Answerer
-from resolver.answer.source import Stages
 from resolver.cache.store import Readable
 from resolver.server.counters import open_inherited
 from resolver.server.notices import Repeated, tell
 from resolver.server.recursive import options as recursive
-from resolver.server.recursive.folder import cache_in, cookie_secret
-from resolver.server.sockets import BACKLOG
+from resolver.server.recursive.folder import cache_in
 
-END_SECONDS: Final = 5  # for calls that are under way
 MEMORY_MIB: Final = 128  # of answers that are ready, unless it is said
-_IGNORED: Final = (signal.SIGHUP, signal.SIGUSR1, signal.SIGINT)  # the supervisor's to handle
 
 
 async def run(options: argparse.Namespace) -> None:
@@ -63,20 +54,17 @@ async def run(options: argparse.Namespace) -> None:
     if options.tls_cert is not None:
         tls = context_of(options.tls_cert, options.tls_key or options.tls_cert)
     with contextlib.ExitStack() as opened:
-        asker, listener = (socket.socket(fileno=fd) for fd in options.fd)
-        for sock in (asker, listener):
-            sock.setblocking(False)
-        loop = asyncio.get_running_loop()
         cache = Readable(cache_in(options.data))
         opened.callback(cache.close)
-        lookups = Lookups(cache, socket.socket(fileno=options.pair_fd), loop)
+        pair = socket.socket(fileno=options.pair_fd)
+        lookups = Lookups(cache, pair, asyncio.get_running_loop())
         opened.callback(lookups.close)
         searches = Searches(options.registry, options.registry_token)
         gateway = Gateway(
             lookups,
             suffixes=options.suffix or [scheme.load().dns_suffix],
             authority=options.handle_authority or scheme.load().handle_authority,
-            answerer=_answerer(options),
+            answerer=recursive.answerer_of(options),
             tops=recursive.tops_of(options),
             memory=options.memory_mib << 20,
             searches=searches,
@@ -85,50 +73,16 @@ async def run(options: argparse.Namespace) -> None:
         counters = open_inherited(options.counters_fd)
         allows = recursive.allowing(options.allow)
         application = application_of(gateway, counters, complaints, allows, reporting.routes())
-        ended = asyncio.Event()
-        loop.add_reader(asker, _answer, asker)
-        loop.add_signal_handler(signal.SIGTERM, ended.set)
-        config = Config(
-            application.asgi,
-            http=Connection,
-            ws="none",
-            interface="asgi3",
-            lifespan="off",
-            log_config=None,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=HEAD_SECONDS,
-        )
-        config.load()
-        state = ServerState()
-        # Behind a server that ends TLS, all come from its address.
-        places = Places(options.per_address if tls is not None else None)
-        server = await loop.create_server(
-            lambda: Connection(config, state, places, application),
-            sock=listener,
-            backlog=BACKLOG,
-            ssl=tls,
-            ssl_handshake_timeout=HEAD_SECONDS if tls is not None else None,
-        )
         reporting.start()
-        loop.call_soon(_tell_ready, options.ready_fd)
-        gc.freeze()  # what is there now stays
-        await ended.wait()
-        server.close()
-        for one in list(state.connections):
-            one.shutdown()
-        await lookups.leave()
-        if state.tasks:
-            await asyncio.wait(list(state.tasks), timeout=END_SECONDS)
+        await serve(
+            application.asgi,
+            lambda config, state, places: Connection(config, state, places, application),
+            options,
+            tls,
+            lookups.leave,
+        )
         await searches.close()
         await reporting.close()
-
-
-def _answerer(options: argparse.Namespace) -> Answerer:
-    """What makes DNS messages."""
-    opt = OptWriter(cookie_secret(options.data), options.nsid.encode())
-    stages = Stages(admit=recursive.access_of(options))
-    return Answerer(opt, stages, tell, recursive=True)
 
 
 def _node(options: argparse.Namespace) -> Node | None:
@@ -142,21 +96,9 @@ def _node(options: argparse.Namespace) -> Node | None:
     return Node(options.report_to, key_in(options.report_key), options.report_ca)
 
 
-def _tell_ready(fd: int | None) -> None:
-    if fd is not None:
-        os.write(fd, b"+")
-        os.close(fd)
-
-
-def _answer(asker: socket.socket) -> None:
-    """Answer the supervisor."""
-    with contextlib.suppress(OSError):
-        asker.send(asker.recv(64)[:1])
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM."""
-    for number in _IGNORED:
+    for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
     parser = recursive.parser("gateway.resolving.process", __doc__)
     parser.add_argument("--pair-fd", type=int, required=True, help="who asks others")

@@ -32,6 +32,7 @@ from registry.tables.rollback import RollbackWatch
 from resolver.server import child_options
 from resolver.server.counters import Counters, open_inherited
 from resolver.server.notices import tell
+from resolver.server.supervised import answer, tell_ready
 from resolver.store.access import open_shared
 from resolver.store.environment import Store
 
@@ -52,9 +53,7 @@ async def run(data: Path, asker: socket.socket, counters: Counters, ready_fd: in
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_answer, asker)
             nursery.start_soon(_serve, data, counters)
-            if ready_fd is not None:
-                os.write(ready_fd, b"+")
-                os.close(ready_fd)
+            tell_ready(ready_fd)
             async for _ in signals:
                 nursery.cancel_scope.cancel()
 
@@ -64,8 +63,7 @@ async def _answer(asker: socket.socket) -> None:
     asker.setblocking(False)
     while True:
         await trio.lowlevel.wait_readable(asker)
-        with contextlib.suppress(OSError):
-            asker.send(asker.recv(64)[:1])
+        answer(asker)
         await trio.lowlevel.checkpoint()
 
 

@@ -12,7 +12,6 @@ On SIGTERM it carries out what was asked so far, answers, and ends.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import gc
 import os
 import resource
@@ -30,6 +29,7 @@ from registry.writer.keeper import NO_ACTORS, Actors, Keeper
 from resolver.server import child_options
 from resolver.server.counters import open_inherited
 from resolver.server.notices import tell
+from resolver.server.supervised import answer, tell_ready
 
 FILES_RESERVED: Final = 64  # descriptors for everything that is no connection
 _IGNORED: Final = (signal.SIGHUP, signal.SIGUSR1, signal.SIGINT)  # the supervisor's to handle
@@ -78,15 +78,13 @@ def run(options: argparse.Namespace, actors: Actors) -> None:
     server = keeper.server
     asker = socket.socket(fileno=options.fd[0])
     asker.setblocking(False)
-    server.watch(asker.fileno(), partial(_answer, asker))
+    server.watch(asker.fileno(), partial(answer, asker))
     wake_fd, told = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(told)  # so that one which comes just before a wait ends it
     signal.signal(signal.SIGTERM, lambda *_: server.end())
     server.watch(wake_fd, partial(os.read, wake_fd, 64))
     keeper.look()
-    if options.ready_fd is not None:
-        os.write(options.ready_fd, b"+")
-        os.close(options.ready_fd)
+    tell_ready(options.ready_fd)
     gc.freeze()  # what is there now stays; looking through it again and again takes time
     server.run(keeper.look)
     keeper.close()
@@ -98,12 +96,6 @@ def _configured(fd: int | None) -> wanted.Configured | None:
         return None
     # Where others have read to, who have inherited it as well, says nothing.
     return wanted.unpacked(os.pread(fd, os.fstat(fd).st_size, 0))
-
-
-def _answer(asker: socket.socket) -> None:
-    """Answer the supervisor."""
-    with contextlib.suppress(OSError):
-        asker.send(asker.recv(64)[:1])
 
 
 def _most_connections() -> int:

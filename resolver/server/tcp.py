@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import errno
 import math
-import os
 import socket
 import ssl
 import time
@@ -39,6 +38,7 @@ from resolver.server.framing import Stream
 from resolver.server.notices import Repeated
 from resolver.server.socket_stream import SocketStream
 from resolver.server.special import Special
+from resolver.server.supervised import tell_ready
 from resolver.server.tap import COLLECT_SECONDS, Tap
 from resolver.server.tap_frames import DOT, TCP
 from resolver.server.tcp_forwarding import Forwarding, nobody_writes
@@ -177,9 +177,7 @@ class TcpServer:
                     for listener in secured:
                         listener.setblocking(False)
                         accepting.start_soon(self._accept, listener, nursery, context)
-                    if ready_fd is not None:
-                        os.write(ready_fd, b"\n")
-                        os.close(ready_fd)
+                    tell_ready(ready_fd)
                     await trio.sleep_forever()
             await self._drain()
             if self._tap is not None:

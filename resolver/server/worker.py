@@ -7,7 +7,6 @@ the counters. On SIGTERM the batch at hand is answered; what waits in the socket
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import socket
 import struct
@@ -24,6 +23,7 @@ from resolver.server.counters import LATER, PLAIN, open_inherited
 from resolver.server.forwarding import Forwarder
 from resolver.server.notices import tell
 from resolver.server.special import Special
+from resolver.server.supervised import tell_ready
 from resolver.server.tap import COLLECT_SECONDS, Tap, unpacked
 from resolver.server.tap_frames import UDP
 from resolver.server.udp import serve
@@ -78,9 +78,7 @@ def run(arguments: argparse.Namespace) -> None:
         tap = Telling(Tap(unpacked(arguments.dnstap), counters), sock, datagrams)
         wait_at_most(sock, COLLECT_SECONDS)
     signal.signal(signal.SIGTERM, lambda *_: datagrams.stop())
-    if arguments.ready_fd is not None:
-        os.write(arguments.ready_fd, b"+")
-        os.close(arguments.ready_fd)
+    tell_ready(arguments.ready_fd)
     serve(store, answerer, datagrams, counters, special, limiter, tap)
     if tap is not None:
         tap.flush()

@@ -12,9 +12,14 @@ from typing import Final
 
 from csid import address, names
 from csid.protocol import EDE_PROHIBITED, REFUSED
+from resolver.answer.edns import OptWriter
+from resolver.answer.process import Answerer
 from resolver.answer.reply import Reply
+from resolver.answer.source import Stages
 from resolver.recursion.cuts import Cut, top
 from resolver.server import child_options
+from resolver.server.notices import tell
+from resolver.server.recursive.folder import cookie_secret
 
 Network = IPv4Network | IPv6Network
 _EVERYBODY: Final = frozenset((ip_network("0.0.0.0/0"), ip_network("::/0")))
@@ -78,6 +83,16 @@ def access_of(arguments: argparse.Namespace, host: str = "") -> tuple[Callable[[
             reply.rcode, reply.ede = REFUSED, EDE_PROHIBITED
 
     return (admit,)
+
+
+def answerer_of(arguments: argparse.Namespace, host: str = "") -> Answerer:
+    """What makes the messages of a process; `host` as of `access_of`.
+
+    Raises:
+        StoreError: the folder has no secret for cookies.
+    """
+    opt = OptWriter(cookie_secret(arguments.data), arguments.nsid.encode())
+    return Answerer(opt, Stages(admit=access_of(arguments, host)), tell, recursive=True)
 
 
 def allowing(allowed: Iterable[str]) -> Callable[[str], bool]:

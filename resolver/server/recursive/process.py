@@ -24,8 +24,6 @@ from pathlib import Path
 from typing import Final
 
 from csid.errors import BusyError, CsidError
-from resolver.answer.edns import OptWriter
-from resolver.answer.process import Answerer
 from resolver.cache.store import Cache
 from resolver.client.sockets import Sockets
 from resolver.recursion.table import begin
@@ -41,9 +39,10 @@ from resolver.server.counters import (
 from resolver.server.notices import Repeated, tell
 from resolver.server.recursive import options, packets
 from resolver.server.recursive.asking import Asking, Far, Near
-from resolver.server.recursive.folder import cache_in, cookie_secret
+from resolver.server.recursive.folder import cache_in
 from resolver.server.recursive.orders import Orders
 from resolver.server.recursive.packets import PACKET_OCTETS, Answered
+from resolver.server.supervised import answer, tell_ready
 
 try:
     from resolver.server.cdatagrams import Tally, send_later
@@ -174,8 +173,7 @@ class Process:
         os.read(self._wake, 4_096)
 
     def _answer_supervisor(self, _now: float, _unix: int) -> None:
-        with contextlib.suppress(OSError):
-            self._asker.send(self._asker.recv(64)[:1])
+        answer(self._asker)
 
     def _take_orders(self, _now: float, _unix: int) -> None:
         self._orders.take()
@@ -216,11 +214,8 @@ def run(arguments: argparse.Namespace) -> None:
     pairs = [socket.socket(fileno=fd) for fd in arguments.pair_fd]
     for sock in (asker, missed, *pairs):
         sock.setblocking(False)
-    if arguments.ready_fd is not None:  # before it has the cache, for whoever has it ends then
-        os.write(arguments.ready_fd, b"+")
-        os.close(arguments.ready_fd)
-    opt = OptWriter(cookie_secret(arguments.data), arguments.nsid.encode())
-    answerer = Answerer(opt, tell=tell, recursive=True)
+    tell_ready(arguments.ready_fd)  # before it has the cache, for whoever has it ends then
+    answerer = options.answerer_of(arguments)
     with contextlib.closing(_cache(arguments.data, arguments.cache_octets)) as cache:
         table, session = begin(options.tops_of(arguments), os.urandom, cache.get)
         asking = Asking(cache, table, answerer, counters)

@@ -13,13 +13,10 @@ import socket
 import sys
 
 from csid.errors import CsidError
-from resolver.answer.edns import OptWriter
-from resolver.answer.process import Answerer
-from resolver.answer.source import Stages
 from resolver.server.counters import open_inherited
 from resolver.server.notices import tell
 from resolver.server.recursive import options
-from resolver.server.recursive.folder import cache_in, cookie_secret
+from resolver.server.recursive.folder import cache_in
 from resolver.server.recursive.near import Near
 from resolver.server.recursive.tcp import RecursiveTcpServer
 from resolver.server.tcp_process import IGNORED_AT_FIRST, add_options, most_connections, serve
@@ -34,11 +31,9 @@ def main() -> int:
     parser.add_argument("--pair-fd", type=int, required=True, help="who asks others")
     arguments = parser.parse_args()
     try:
-        opt = OptWriter(cookie_secret(arguments.data), arguments.nsid.encode())
-        stages = Stages(admit=options.access_of(arguments))
         server = RecursiveTcpServer(
             cache_in(arguments.data),
-            Answerer(opt, stages, tell, recursive=True),
+            options.answerer_of(arguments),
             most_connections(),
             open_inherited(arguments.counters_fd),
             Near(socket.socket(fileno=arguments.pair_fd)),

@@ -8,21 +8,18 @@ be killed at any moment.
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import socket
 import sys
 
 from csid.errors import CsidError
-from resolver.answer.edns import OptWriter
-from resolver.answer.process import Answerer
-from resolver.answer.source import Stages
 from resolver.cache.store import Readable
 from resolver.server.counters import PLAIN, open_inherited
 from resolver.server.notices import tell
 from resolver.server.recursive import options
-from resolver.server.recursive.folder import cache_in, cookie_secret
+from resolver.server.recursive.folder import cache_in
 from resolver.server.recursive.missed import Misses
+from resolver.server.supervised import tell_ready
 from resolver.server.udp import serve
 from resolver.server.worker import PATIENCE_SECONDS, wait_at_most
 
@@ -60,15 +57,10 @@ def run(arguments: argparse.Namespace) -> None:
     served = options.served_keys(arguments)
     misses = Misses(socket.socket(fileno=arguments.missed_fd), sock, served, counters)
     cache = Readable(cache_in(arguments.data), misses.missed, misses.ahead)
-    opt = OptWriter(cookie_secret(arguments.data), arguments.nsid.encode())
-    answerer = Answerer(
-        opt, Stages(admit=options.access_of(arguments, sock.getsockname()[0])), tell, recursive=True
-    )
+    answerer = options.answerer_of(arguments, sock.getsockname()[0])
     datagrams = Datagrams(sock, Tally(counters, PLAIN))
     signal.signal(signal.SIGTERM, lambda *_: datagrams.stop())
-    if arguments.ready_fd is not None:
-        os.write(arguments.ready_fd, b"+")
-        os.close(arguments.ready_fd)
+    tell_ready(arguments.ready_fd)
     serve(cache, answerer, datagrams, counters, misses, tap=misses)
 
 
