@@ -18,6 +18,7 @@ from csid.identifier import Identifier, parse
 from csid.record import decode
 
 AT_ONCE: Final = 1_000  # identifiers of one call
+_BUFFER_OCTETS: Final = 1 << 24  # of results that are not whole yet, and one chunk
 _PORTS: Final = {"http": 80, "https": 443}
 _PATH: Final = "/v1/resolve"
 _MSGPACK: Final = "application/msgpack"
@@ -81,6 +82,10 @@ class Calls:
         text = body[:300].decode("utf-8", "replace")
         return RefusedError(f"{self._server} answers HTTP {status}: {text}")
 
+    def no_gateway(self, error: Exception) -> CsidError:
+        """What is said of an answer that is none of a gateway."""
+        return RefusedError(f"no results that can be read: {error!r:.200}")
+
     def _answer(self, given: str | Identifier, said: dict[str, Any], seconds: float) -> Answer:
         status = said["status"]
         detail = str(said.get("detail", ""))
@@ -111,8 +116,46 @@ class Calls:
         return parse(other).to_dns_name(self._suffix)
 
 
-def _unpacker() -> msgpack.Unpacker:
-    return msgpack.Unpacker(strict_map_key=False)
+class _Call:
+    """One call under way.
+
+    Args:
+        given: what is asked for.
+    """
+
+    def __init__(self, calls: Calls, given: list[str | Identifier]) -> None:
+        self._calls = calls
+        self._given = given
+        self._done = 0
+        self._begun = time.monotonic()
+        self._unpacker = msgpack.Unpacker(strict_map_key=False, max_buffer_size=_BUFFER_OCTETS)
+        self.request: dict[str, Any] = {
+            "method": "POST",
+            "url": _PATH,
+            "content": calls.body(given),
+            "headers": _HEADERS,
+        }
+
+    def take(self, octets: bytes) -> Iterator[Result]:
+        """The results that are whole with what was just read.
+
+        Raises:
+            RefusedError: these are no results of what was asked.
+        """
+        try:
+            self._unpacker.feed(octets)
+            for said in self._unpacker:
+                one = self._given[self._done]
+                result = self._calls.result(one, said, time.monotonic() - self._begun)
+                self._done += 1
+                yield result
+        except (ValueError, TypeError, KeyError, IndexError, msgpack.UnpackException) as error:
+            raise self._calls.no_gateway(error) from None
+
+    def end(self, error: Exception | None = None) -> Iterator[Result]:
+        """The results of those of which nothing was said."""
+        left = self._given[self._done :]
+        return self._calls.failures(left, error or EOFError("it ended before all was said"))
 
 
 class OverHttp:
@@ -128,23 +171,19 @@ class OverHttp:
 
     def each(self, identifiers: Iterable[str | Identifier]) -> Generator[Result, None, None]:
         """A result for each, in the order given, as they come."""
-        calls, rest = self._calls, iter(identifiers)
+        rest = iter(identifiers)
         while given := list(islice(rest, AT_ONCE)):
-            begun, done = time.monotonic(), 0
-            unpacker = _unpacker()
+            call = _Call(self._calls, given)
+            failure: Exception | None = None
             try:
-                body = calls.body(given)
-                with self._http.stream("POST", _PATH, content=body, headers=_HEADERS) as answer:
+                with self._http.stream(**call.request) as answer:
                     if answer.status_code != httpx.codes.OK:
-                        raise calls.refusal(answer.status_code, answer.read())
+                        raise self._calls.refusal(answer.status_code, answer.read())
                     for octets in answer.iter_bytes():
-                        unpacker.feed(octets)
-                        for said in unpacker:
-                            yield calls.result(given[done], said, time.monotonic() - begun)
-                            done += 1
-                yield from calls.failures(given[done:], EOFError("it ended before all was said"))
-            except (httpx.TransportError, CsidError) as error:
-                yield from calls.failures(given[done:], error)
+                        yield from call.take(octets)
+            except (httpx.HTTPError, CsidError) as error:
+                failure = error
+            yield from call.end(failure)
 
     def close(self) -> None:
         """Close its connections."""
@@ -160,25 +199,20 @@ class AsyncOverHttp:
 
     async def each(self, identifiers: Iterable[str | Identifier]) -> AsyncGenerator[Result, None]:
         """See `OverHttp.each`."""
-        calls, rest = self._calls, iter(identifiers)
+        rest = iter(identifiers)
         while given := list(islice(rest, AT_ONCE)):
-            begun, done = time.monotonic(), 0
-            unpacker = _unpacker()
+            call = _Call(self._calls, given)
+            failure: Exception | None = None
             try:
-                body = calls.body(given)
-                asked = self._http.stream("POST", _PATH, content=body, headers=_HEADERS)
-                async with asked as answer:
+                async with self._http.stream(**call.request) as answer:
                     if answer.status_code != httpx.codes.OK:
-                        raise calls.refusal(answer.status_code, await answer.aread())
+                        raise self._calls.refusal(answer.status_code, await answer.aread())
                     async for octets in answer.aiter_bytes():
-                        unpacker.feed(octets)
-                        for said in unpacker:
-                            yield calls.result(given[done], said, time.monotonic() - begun)
-                            done += 1
-                left = calls.failures(given[done:], EOFError("it ended before all was said"))
-            except (httpx.TransportError, CsidError) as error:
-                left = calls.failures(given[done:], error)
-            for result in left:
+                        for result in call.take(octets):
+                            yield result
+            except (httpx.HTTPError, CsidError) as error:
+                failure = error
+            for result in call.end(failure):
                 yield result
 
     async def aclose(self) -> None:

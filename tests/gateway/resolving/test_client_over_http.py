@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import msgpack
 import pytest
 import trio
 
@@ -77,6 +80,43 @@ def test_where_nobody_listens_each_has_the_reason() -> None:
 def test_what_is_no_url_is_told(wrong: str) -> None:
     with pytest.raises(AddressError, match="no URL of a gateway"):
         csid.Client(wrong)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<html>not found</html>",
+        msgpack.packb(7),
+        msgpack.packb({"status": "ok"}),
+        msgpack.packb({"status": 200}),
+        3 * msgpack.packb({"status": 404, "ttl": 1}),
+        b"\xc1",
+        b"",
+    ],
+)
+def test_each_has_the_reason_whatever_else_answers(body: bytes) -> None:
+    class Other(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Other) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            with csid.Client(f"http://127.0.0.1:{server.server_port}") as client:
+                results = client.resolve_many([POOL, ABSENT])
+        finally:
+            server.shutdown()
+            thread.join()
+    assert [one.given for one in results] == [POOL, ABSENT]
+    assert all(one.error is not None or not one.require().exists for one in results)
 
 
 def test_what_is_no_gateway_is_told(net: Net) -> None:
