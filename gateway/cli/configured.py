@@ -7,6 +7,7 @@ from pathlib import Path
 
 from csid.errors import CsidError
 from gateway.configuration.load import DATA_VARIABLE, DEFAULT_FILE, load
+from gateway.configuration.sections import Gateway
 
 
 class NoDataError(CsidError):
@@ -27,3 +28,16 @@ def data(args: argparse.Namespace) -> Path:
             f"[node] in {args.config or DEFAULT_FILE}"
         )
     return found
+
+
+def gateway_folder(said: Gateway) -> Path:
+    """The folder of a gateway, as it was told.
+
+    Raises:
+        NoDataError: nobody says which it is.
+    """
+    if said.data is None:
+        raise NoDataError(
+            "which folder? Give --data DIR, or write data under [gateway] in the configuration"
+        )
+    return said.data

@@ -16,6 +16,7 @@ from csid import names, prefix, scheme
 from csid.errors import StoreError
 from csid.names import to_text, wire_of_key
 from gateway.cli import options, output
+from gateway.cli.configured import gateway_folder
 from gateway.configuration.load import load
 from gateway.configuration.sections import Gateway
 from resolver.cache import entry as entries
@@ -101,7 +102,7 @@ def run_show(args: argparse.Namespace) -> int:
     said = _gateway(args)
     key = names.key_of(_name_of(args.what, said.suffix)) if args.what else b""
     now = int(time.time())
-    with closing(Readable(cache_in(_folder(said)))) as cache:
+    with closing(Readable(cache_in(gateway_folder(said)))) as cache:
         found, has_more = output.take((_row(*one, now) for one in cache.entries(key)), args.limit)
     if args.json:
         for one in found:
@@ -119,7 +120,7 @@ def run_flush(args: argparse.Namespace) -> int:
     if bool(args.what) == args.all:
         raise CacheError("what is to be forgotten? Give a name, or --all for everything")
     name = names.ROOT if args.all else _name_of(args.what, said.suffix)
-    folder = _folder(said)
+    folder = gateway_folder(said)
     gone = orders.forget(folder, name)
     if gone is None:  # no gateway runs
         with closing(Cache(cache_in(folder), said.cache << 20)) as cache:
@@ -134,7 +135,7 @@ def run_flush(args: argparse.Namespace) -> int:
 def run_stats(args: argparse.Namespace) -> int:
     """Print how much is remembered."""
     said = _gateway(args)
-    folder = _folder(said)
+    folder = gateway_folder(said)
     with closing(Readable(cache_in(folder))) as cache:
         kept = cache.kept()
     found: dict[str, Any] = {
@@ -172,14 +173,6 @@ def _gateway(args: argparse.Namespace) -> Gateway:
     if args.data is not None:
         return replace(said, data=args.data)
     return said
-
-
-def _folder(said: Gateway) -> Path:
-    if said.data is None:
-        raise CacheError(
-            "which folder? Give --data DIR, or write data under [gateway] in the configuration"
-        )
-    return said.data
 
 
 def _name_of(what: str, suffix: str | None) -> bytes:

@@ -10,6 +10,7 @@ from typing import Final
 from csid import names, scheme
 from csid.address import Address
 from csid.errors import CsidError
+from gateway.cli.configured import gateway_folder
 from gateway.configuration.load import load
 from gateway.configuration.sections import Configuration, Gateway, workers_here
 from gateway.http.kind import HTTP_SERVER, is_near
@@ -51,11 +52,7 @@ class ServingGateway:
         self._arguments = arguments
         self._configuration = self._read()
         self.found = self._configuration.gateway
-        if self.found.data is None:
-            raise GatewayError(
-                "which folder? Give --data DIR, or write data under [gateway] in the configuration"
-            )
-        self.folder = self.found.data
+        self.folder = gateway_folder(self.found)
         self.workers = self.found.workers or workers_here()
         if not all(map(is_near, (*self.found.listen, *self.found.listen_tls, *self.found.http))):
             _tell_who_is_answered(self.found)
