@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -10,7 +10,7 @@ from typing import Final
 from csid.address import Address
 from csid.errors import CsidError
 from gateway.configuration.sections import Http
-from resolver.server.kinds import Kind, Share, one_pair
+from resolver.server.kinds import Kind, one_each
 from resolver.server.sockets import Bound
 
 NAME: Final = "http"  # in the line that says where a server listens
@@ -62,13 +62,7 @@ def kind_of(bound: Sequence[Bound]) -> Kind:
     return Kind(
         HTTP_SERVER,
         "gateway.http.process",
-        partial(_shares, bound),
+        partial(one_each, bound),
         counted=("calls", "problems"),
         vital=False,
     )
-
-
-def _shares(bound: Sequence[Bound], _: Sequence[Bound]) -> Iterator[Share]:
-    for one in bound:
-        for share in one_pair([]):
-            yield Share(f" of {one.address}", [*share.sockets, one.tcp], share.asker)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from resolver.server.kinds import Kind, Share, one_pair
+from resolver.server.kinds import Kind, one_each
 from resolver.server.sockets import Bound
 
 NAME: Final = "metrics"  # in the line that says where a server listens
@@ -17,13 +17,7 @@ def kind_of(bound: Sequence[Bound]) -> Kind:
     return Kind(
         "metrics server",
         "gateway.metrics.process",
-        partial(_shares, bound),
+        partial(one_each, bound),
         counted=("calls", "problems"),
         vital=False,
     )
-
-
-def _shares(bound: Sequence[Bound], _: Sequence[Bound]) -> Iterator[Share]:
-    for one in bound:
-        for share in one_pair([]):
-            yield Share(f" of {one.address}", [*share.sockets, one.tcp], share.asker)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from functools import partial
 from ipaddress import ip_address
 from typing import Final
@@ -11,7 +10,7 @@ from urllib.parse import urlsplit
 from csid.errors import CsidError
 from gateway.configuration.sections import Gateway
 from gateway.http.kind import HTTP_SERVER, is_near
-from resolver.server.kinds import Kind, Share, one_pair
+from resolver.server.kinds import Kind, one_each
 from resolver.server.sockets import Bound
 
 NAME: Final = "http"  # in the line that says where a server listens
@@ -85,14 +84,9 @@ def kind_of(bound: Bound, asking: int) -> Kind:
     return Kind(
         HTTP_SERVER,
         "gateway.resolving.process",
-        partial(_share, bound),
+        partial(one_each, [bound]),
         counted=("calls", "problems"),
         vital=False,
         options=("--pair-fd", str(asking)),
         inherited=(asking,),
     )
-
-
-def _share(bound: Bound, _: Sequence[Bound]) -> Iterator[Share]:
-    for share in one_pair([]):
-        yield Share(f" of {bound.address}", [*share.sockets, bound.tcp], share.asker)

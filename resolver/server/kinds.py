@@ -66,6 +66,15 @@ def one_pair(_bound: Sequence[Bound]) -> Iterator[Share]:
     yield Share("", [theirs], PairAsker(ours))
 
 
+def one_each(listening: Sequence[Bound], _: Sequence[Bound] = ()) -> Iterator[Share]:
+    """A process for each of some TCP sockets, which are not those of the server's addresses, and as
+    `one_pair` each has one to be asked over.
+    """
+    for one in listening:
+        for share in one_pair([]):
+            yield Share(f" of {one.address}", [*share.sockets, one.tcp], share.asker)
+
+
 UDP_WORKER: Final = "UDP worker"
 TCP_SERVER: Final = "TCP server"
 KINDS: Final = (
