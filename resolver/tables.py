@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +24,6 @@ from csid.errors import StoreError
 from csid.limits import MAX_READERS
 from resolver.store.errors import plain
 
-KEY_MAX: Final = 511  # octets, LMDB's
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -47,11 +46,13 @@ class Tables:
 
     def __init__(self, file: Path, names: Sequence[str], map_octets: int, lasting: bool) -> None:
         self.file = file
-        with _plain(file):
+        with plainly(file):
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with _alone(file.parent):
                 if not lasting:
-                    _throw_away_what_is_old(file)
+                    throw_away_what_is_old(
+                        file.with_suffix(".boot"), (file, file.with_name(f"{file.name}-lock"))
+                    )
                 self._environment = lmdb.open(
                     os.fspath(file),
                     subdir=False,
@@ -91,7 +92,7 @@ class Tables:
     @contextmanager
     def reading(self) -> Iterator[Any]:
         """One moment."""
-        with _plain(self.file), self._environment.begin() as txn:
+        with plainly(self.file), self._environment.begin() as txn:
             yield txn
 
     def close(self) -> None:
@@ -136,7 +137,7 @@ class Followed:
         """
         if self._environment is None:
             return None
-        with _plain(self._file), self._environment.begin(db=self._table) as txn:
+        with plainly(self._file), self._environment.begin(db=self._table) as txn:
             found: bytes | None = txn.get(key)
             return found
 
@@ -168,13 +169,17 @@ class Followed:
         self._environment = self._table = self._seen = None
 
 
-def _throw_away_what_is_old(file: Path) -> None:
+def throw_away_what_is_old(note: Path, files: Iterable[Path]) -> None:
+    """Remove files that were written before the machine began that runs now.
+
+    Args:
+        note: a file that says when the machine began that they were written on.
+    """
     boot = _BOOT.read_bytes()
-    note = file.with_suffix(".boot")
     with suppress(FileNotFoundError):
         if note.read_bytes() == boot:
             return
-    for path in (file, file.with_name(f"{file.name}-lock")):
+    for path in files:
         path.unlink(missing_ok=True)
     note.write_bytes(boot)
 
@@ -191,7 +196,8 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _plain(path: Path) -> Iterator[None]:
+def plainly(path: Path) -> Iterator[None]:
+    """Say what LMDB and the system say in words an administrator can act on (StoreError)."""
     try:
         yield
     except (lmdb.Error, OSError) as error:

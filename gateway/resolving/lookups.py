@@ -15,10 +15,11 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
+from csid.limits import MAX_KEY_OCTETS
 from csid.names import key_of, wire_of_key
 from resolver.cache import entry as entries
 from resolver.cache.sieve import AHEAD, ASKED
-from resolver.cache.source import KEY_MAX, key_of_question
+from resolver.cache.source import key_of_question
 from resolver.cache.store import Readable
 from resolver.server.recursive.packets import (
     AGAIN_SECONDS,
@@ -279,7 +280,7 @@ class Lookups:
 
 
 def _get(txn: Any, key: bytes) -> bytes | None:
-    found: bytes | None = txn.get(key) if len(key) <= KEY_MAX else None
+    found: bytes | None = txn.get(key) if len(key) <= MAX_KEY_OCTETS else None
     return found
 
 

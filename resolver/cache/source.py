@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from csid.limits import MAX_KEY_OCTETS
 from csid.protocol import ANY, CLASS_IN, EDE_NOT_AUTHORITATIVE, REFUSED
 from resolver.answer.reply import Reply
 from resolver.answer.source import Source
 from resolver.cache.entry import ahead_at, expires, fill, slot_of
 from resolver.cache.sieve import AHEAD, ASKED
 
-KEY_MAX: Final = 511  # octets, LMDB's; names with longer keys are not kept
 _RD: Final = 1  # of the third octet of a message
 
 
@@ -51,7 +51,7 @@ class CacheSource(Source):
             reply.rcode, reply.ede = REFUSED, EDE_NOT_AUTHORITATIVE
             return True
         key = reply.key + reply.packet[reply.end - 4 : reply.end - 2]  # as `key_of_question`
-        entry = self._get(key) if len(key) <= KEY_MAX else None
+        entry = self._get(key) if len(key) <= MAX_KEY_OCTETS else None
         if entry is None or expires(entry) <= self._now:
             return self._missed(reply)
         fill(reply, entry, self._now)

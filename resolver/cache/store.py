@@ -18,20 +18,19 @@ import mmap
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import lmdb
 
 from csid.errors import BusyError
-from csid.limits import MAX_READERS
+from csid.limits import MAX_KEY_OCTETS, MAX_READERS
 from csid.protocol import SERVFAIL
 from resolver.answer.reply import Reply
 from resolver.cache import entry as entries
 from resolver.cache.sieve import ASKED, Sieve
-from resolver.cache.source import KEY_MAX, CacheSource
-from resolver.store.errors import plain
+from resolver.cache.source import CacheSource
+from resolver.tables import plainly, throw_away_what_is_old
 
 TYPICAL_OCTETS: Final = 256  # of a key with its entry, for how many slots there are
 ABSENT_SHARE: Final = 4  # one slot of so many is for what is not there
@@ -39,8 +38,9 @@ _ROOM: Final = 4  # pages that are half full, and those of a moment that is stil
 _LEAST_MAP: Final = 16 << 20
 _FULL_SECONDS: Final = 1.0  # before it is tried again, where a reader keeps all pages
 _FILE: Final = "cache.mdb"
-_FILES: Final = (_FILE, f"{_FILE}-lock", "cache.marks", "cache.boot")
-_BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
+_FILES: Final = (_FILE, f"{_FILE}-lock", "cache.marks")
+_BOOT: Final = "cache.boot"
+_NAME: Final = Path("the cache")  # in errors of which nobody knows the folder
 
 
 class Kept(NamedTuple):
@@ -82,10 +82,10 @@ class Cache:
     def __init__(self, folder: Path, octets: int) -> None:
         self.octets_max = octets
         slots = max(octets // TYPICAL_OCTETS, ABSENT_SHARE)
-        with _plain(folder):
+        with plainly(folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = _locked(folder)
-            _throw_away_what_is_old(folder)
+            throw_away_what_is_old(folder / _BOOT, [folder / name for name in _FILES])
             self._marks = _marks(folder, slots, make=True)
             map_octets = max(_ROOM * octets, _LEAST_MAP)
             self._environment = _open(folder, map_octets, writable=True)
@@ -99,7 +99,7 @@ class Cache:
 
     def get(self, key: bytes) -> bytes | None:
         """The entry of a key, whether it still holds or not."""
-        with _plain(None), self._environment.begin() as txn:
+        with plainly(_NAME), self._environment.begin() as txn:
             found: bytes | None = txn.get(key)
             return found
 
@@ -110,11 +110,11 @@ class Cache:
         """
         if time.monotonic() < self._full_until:
             return
-        with _plain(None):
+        with plainly(_NAME):
             try:
                 with self._environment.begin(write=True) as txn:
                     for key, entry in given:
-                        if 0 < len(key) <= KEY_MAX:
+                        if 0 < len(key) <= MAX_KEY_OCTETS:
                             self._put(txn, key, entry)
             except lmdb.MapFullError:
                 self._environment.reader_check()  # the dead hold moments, too
@@ -126,7 +126,7 @@ class Cache:
         were.
         """
         gone = 0
-        with _plain(None), self._environment.begin(write=True) as txn:
+        with plainly(_NAME), self._environment.begin(write=True) as txn:
             cursor = txn.cursor()
             found = cursor.set_range(prefix)
             while found and cursor.key().startswith(prefix):
@@ -138,7 +138,7 @@ class Cache:
     def clear(self) -> int:
         """Forget everything; gives how many entries that were."""
         gone = sum(self.kept()[:2])
-        with _plain(None), self._environment.begin(write=True) as txn:
+        with plainly(_NAME), self._environment.begin(write=True) as txn:
             txn.drop(self._environment.open_db(txn=txn), delete=False)
             for slot, key in enumerate(self._keys):
                 if key:
@@ -208,7 +208,7 @@ class Cache:
         self._sizes = [0] * self._slots
         self._octets = 0
         odd: list[bytes] = []
-        with _plain(None), self._environment.begin() as txn:
+        with plainly(_NAME), self._environment.begin() as txn:
             for key, entry in txn.cursor():
                 if not self._takes_over(bytes(key), bytes(entry)):
                     odd.append(bytes(key))
@@ -216,7 +216,7 @@ class Cache:
         self._absent.sieve.settle()
         if not odd and self._octets <= self.octets_max:
             return
-        with _plain(None), self._environment.begin(write=True) as txn:
+        with plainly(_NAME), self._environment.begin(write=True) as txn:
             for key in odd:
                 txn.delete(key)
             while self._octets > self.octets_max:
@@ -265,13 +265,13 @@ class Readable:
         self.path = folder
         self._missed = missed
         self._ahead = ahead
-        with _plain(folder):
+        with plainly(folder):
             self.marks = _marks(folder, 0, make=False)
             self._environment = _open(folder, 0, writable=False)
 
     def moment(self) -> Any:
         """A read transaction, to be ended by the caller (a context manager)."""
-        with _plain(None):
+        with plainly(_NAME):
             return self._environment.begin()
 
     def source_in(self, txn: Any) -> CacheSource:
@@ -282,7 +282,7 @@ class Readable:
         """The keys of names at and below one, each with type, and what is kept of them, in the
         order of names, at one moment.
         """
-        with _plain(None), self._environment.begin() as txn:
+        with plainly(_NAME), self._environment.begin() as txn:
             cursor = txn.cursor()
             if cursor.set_range(prefix) if prefix else cursor.first():
                 for key, entry in cursor:
@@ -303,7 +303,7 @@ class Readable:
 
     def check_readers(self) -> int:
         """Free the reader slots of processes that died; gives how many."""
-        with _plain(None):
+        with plainly(_NAME):
             return int(self._environment.reader_check())
 
     def close(self) -> None:
@@ -338,17 +338,6 @@ def _locked(folder: Path) -> int:
     return fd
 
 
-def _throw_away_what_is_old(folder: Path) -> None:
-    boot = _BOOT.read_bytes()
-    note = folder / "cache.boot"
-    with suppress(FileNotFoundError):
-        if note.read_bytes() == boot:
-            return
-    for name in _FILES:
-        (folder / name).unlink(missing_ok=True)
-    note.write_bytes(boot)
-
-
 def _marks(folder: Path, slots: int, make: bool) -> memoryview:
     flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if make else 0)
     fd = os.open(folder / "cache.marks", flags, 0o600)
@@ -358,11 +347,3 @@ def _marks(folder: Path, slots: int, make: bool) -> memoryview:
         return memoryview(mmap.mmap(fd, slots if make else 0))
     finally:
         os.close(fd)
-
-
-@contextmanager
-def _plain(folder: Path | None) -> Iterator[None]:
-    try:
-        yield
-    except (lmdb.Error, OSError) as error:
-        raise plain(folder or Path("the cache"), error) from None

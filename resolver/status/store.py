@@ -20,10 +20,11 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from csid.errors import StoreError
+from csid.limits import MAX_KEY_OCTETS
 from csid.status import Status
 from resolver.status import entry as entries
 from resolver.status.numbers import Numbers, Seen, digest
-from resolver.tables import KEY_MAX, Followed, Tables
+from resolver.tables import Followed, Tables
 
 FOLDER: Final = "status"  # in the directory of the node
 OCTETS: Final = 256 << 20
@@ -199,7 +200,7 @@ class Readable:
         if now >= self._look_at:
             self._look_at = now + _LOOK_SECONDS
             self._followed.look()
-        entry = self._followed.get(key) if 0 < len(key) <= KEY_MAX else None
+        entry = self._followed.get(key) if 0 < len(key) <= MAX_KEY_OCTETS else None
         if entry is None:
             return None
         try:

@@ -10,12 +10,13 @@ from __future__ import annotations
 from typing import NamedTuple, Protocol
 
 from csid import names
+from csid.limits import MAX_KEY_OCTETS
 from csid.protocol import NOERROR, NXDOMAIN
 from resolver.answer.parse import parse
 from resolver.answer.process import Answerer
 from resolver.answer.reply import Reply
 from resolver.cache import entry as entries
-from resolver.cache.source import KEY_MAX, key_of_question
+from resolver.cache.source import key_of_question
 from resolver.recursion.table import Table
 from resolver.server import counters as places
 from resolver.server.counters import Counters
@@ -137,7 +138,7 @@ class Asking:
         is_fresh: bool = False,
     ) -> None:
         kept = key_of_question(key, rrtype)
-        if tag is not None and len(kept) <= KEY_MAX:
+        if tag is not None and len(kept) <= MAX_KEY_OCTETS:
             entry = self._cache.get(kept)
             holds = entry is not None and entries.expires(entry) > unix
             if entry is not None and holds and not (is_fresh and _is_good(entry, unix)):

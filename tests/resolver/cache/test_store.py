@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from csid.errors import StoreError
+from csid.limits import MAX_KEY_OCTETS
 from resolver.cache import entry as entries
 from resolver.cache.entry import Section
-from resolver.cache.store import KEY_MAX, Cache
+from resolver.cache.store import Cache
 from tests.support.servers import CHECKOUT, eventually
 
 NOW = 1_800_000_000
@@ -172,8 +173,10 @@ def test_two_do_not_write_at_once(cache: Cache, tmp_path: Path) -> None:
 
 
 def test_a_key_that_is_too_long_is_passed_over(cache: Cache) -> None:
-    cache.put([(b"k" * (KEY_MAX + 1), entry()), (b"", entry()), (b"k" * KEY_MAX, entry())])
-    assert same(cache.get(b"k" * KEY_MAX), entry())
+    cache.put(
+        [(b"k" * (MAX_KEY_OCTETS + 1), entry()), (b"", entry()), (b"k" * MAX_KEY_OCTETS, entry())]
+    )
+    assert same(cache.get(b"k" * MAX_KEY_OCTETS), entry())
     assert cache.kept().present == 1
 
 
