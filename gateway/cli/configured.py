@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 
 from csid.errors import CsidError
+from gateway.configuration.gateway_sections import Gateway
 from gateway.configuration.load import DATA_VARIABLE, DEFAULT_FILE, load
-from gateway.configuration.sections import Gateway
 
 
 class NoDataError(CsidError):

@@ -10,26 +10,19 @@ import os
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from csid.address import Address
-from csid.vocabulary import ROLES, Words
+from csid.vocabulary import ROLES
 from gateway.configuration import values
-from gateway.configuration.values import Reader
+from gateway.configuration.gateway_sections import Gateway, Upstream
+from gateway.configuration.options import certificate, listening, option, private_key, udp_workers
 from resolver.client.settings import DEFAULTS, REMEMBERED_MAX, SECONDS_MAX
 from resolver.server import log_lines
 
-WORKERS_MAX: Final = 256  # processes per address
 ID_MAX: Final = 2**32 - 2  # of a user or a group
 REGISTRAR: Final = "registrar"  # the role that has an owner
-LOOPBACK: Final = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 BACKUPS_MAX: Final = 1_000  # that may stand on each other
-
-
-def option(reader: Reader[Any], default: Any, en: str, zh: str, example: Any = None) -> Any:
-    """A field of a section; where the default says little, an example is shown in its place."""
-    metadata = {"read": reader, "words": Words(zh, en), "example": example}
-    return field(default=default, metadata=metadata)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +43,7 @@ class Node:
 class Serve:
     """`[serve]`: answering over UDP, TCP and TLS."""
 
-    listen: tuple[Address, ...] = option(
-        values.several(values.listener),
-        (Address("127.0.0.1", 5300),),
-        "where to listen over UDP and TCP",
-        "监听地址",
-    )
+    listen: tuple[Address, ...] = listening(5300)
     listen_tls: tuple[Address, ...] = option(
         values.several(values.listener),
         (),
@@ -63,20 +51,8 @@ class Serve:
         "加密监听地址",
         ("127.0.0.1:8853",),
     )
-    tls_cert: Path | None = option(
-        values.path,
-        None,
-        "certificate with those of its issuers (PEM)",
-        "证书",
-        "/etc/csid/tls.pem",
-    )
-    tls_key: Path | None = option(
-        values.path,
-        None,
-        "its private key (PEM), if the certificate's file has none",
-        "私钥",
-        "/etc/csid/tls.key",
-    )
+    tls_cert: Path | None = certificate()
+    tls_key: Path | None = private_key()
     tls_client_ca: Path | None = option(
         values.path,
         None,
@@ -84,13 +60,7 @@ class Serve:
         "客户端证书的签发机构",
         "/etc/csid/clients.pem",
     )
-    workers: int | None = option(
-        values.number(1, WORKERS_MAX),
-        None,
-        "UDP processes per address (otherwise one per core)",
-        "每个地址的工作进程数",
-        2,
-    )
+    workers: int | None = udp_workers()
     nsid: str = option(values.nsid, "", "name of this server (RFC 5001)", "服务器名称", "ns1.zj")
     user: str = option(
         values.text,
@@ -112,20 +82,8 @@ class Http:
         "监听地址",
         ("127.0.0.1:8443",),
     )
-    tls_cert: Path | None = option(
-        values.path,
-        None,
-        "certificate with those of its issuers (PEM)",
-        "证书",
-        "/etc/csid/tls.pem",
-    )
-    tls_key: Path | None = option(
-        values.path,
-        None,
-        "its private key (PEM), if the certificate's file has none",
-        "私钥",
-        "/etc/csid/tls.key",
-    )
+    tls_cert: Path | None = certificate()
+    tls_key: Path | None = private_key()
     client_ca: Path | None = option(
         values.path,
         None,
@@ -422,146 +380,6 @@ class Client:
         "answers that a program remembers until their TTL ends",
         "缓存条数",
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Gateway:
-    """`[gateway]`: a compute gateway, which resolves from the root and remembers."""
-
-    data: Path | None = option(
-        values.path,
-        None,
-        "its folder, with what it remembers",
-        "网关目录",
-        "/var/lib/csid-gateway",
-    )
-    root: tuple[Address, ...] = option(
-        values.several(values.server),
-        (),
-        "servers of the suffix's zone, where resolution begins",
-        "根节点地址",
-        ("127.0.0.1:5300",),
-    )
-    suffix: str | None = option(
-        values.domain, None, "DNS suffix of the deployment", "域名后缀", "csid.internal."
-    )
-    listen: tuple[Address, ...] = option(
-        values.several(values.listener),
-        (Address("127.0.0.1", 5353),),
-        "where to listen over UDP and TCP",
-        "监听地址",
-    )
-    listen_tls: tuple[Address, ...] = option(
-        values.several(values.listener),
-        (),
-        "where to listen for DNS over TLS",
-        "加密监听地址",
-        ("127.0.0.1:8853",),
-    )
-    tls_cert: Path | None = option(
-        values.path,
-        None,
-        "certificate with those of its issuers (PEM)",
-        "证书",
-        "/etc/csid/tls.pem",
-    )
-    tls_key: Path | None = option(
-        values.path,
-        None,
-        "its private key (PEM), if the certificate's file has none",
-        "私钥",
-        "/etc/csid/tls.key",
-    )
-    http: tuple[Address, ...] = option(
-        values.several(values.listener),
-        (),
-        "where to listen over HTTP; without tls-cert on this machine alone",
-        "HTTP 监听地址",
-        ("127.0.0.1:8080",),
-    )
-    per_address: int = option(
-        values.number(1, 65_536), 64, "HTTP connections of one address", "每个地址的连接数"
-    )
-    memory: int = option(
-        values.number(1, 65_536, "MiB"),
-        128,
-        "MiB of ready answers over HTTP, in each process",
-        "HTTP 就绪应答（MiB）",
-    )
-    handle_authority: str = option(
-        values.text, "", "Handle naming authority of the deployment", "Handle 前缀", "0.EXAMPLE"
-    )
-    report_to: str = option(
-        values.text,
-        "",
-        "URL of the node that takes the reports of this gateway; none are taken without it",
-        "上报节点地址",
-        "https://node.example:8443",
-    )
-    report_key: Path | None = option(
-        values.path,
-        None,
-        "file with the key that csid gateway enrol has printed there",
-        "上报密钥文件",
-        "/etc/csid/gateway.key",
-    )
-    report_ca: Path | None = option(
-        values.path,
-        None,
-        "authorities of the node's certificate (PEM); otherwise those of the machine",
-        "上报节点证书的签发机构",
-        "/etc/csid/node-ca.pem",
-    )
-    registry: str = option(
-        values.text,
-        "",
-        "URL of the registry that is searched by prefix; without it nothing is",
-        "检索的登记接口",
-        "https://node.example:8443",
-    )
-    registry_token: Path | None = option(
-        values.path,
-        None,
-        "file with a token for it, where it wants one",
-        "登记接口令牌文件",
-        "/etc/csid/registry.token",
-    )
-    allow: tuple[IPv4Network | IPv6Network, ...] = option(
-        values.several(values.network),
-        LOOPBACK,
-        "networks that are answered; all others are refused",
-        "允许查询的网段",
-    )
-    workers: int | None = option(
-        values.number(1, WORKERS_MAX),
-        None,
-        "UDP processes per address (otherwise one per core)",
-        "每个地址的工作进程数",
-        2,
-    )
-    cache: int = option(
-        values.number(1, 65_536, "MiB"), 64, "MiB of answers that are remembered", "缓存（MiB）"
-    )
-    nsid: str = option(values.nsid, "", "name of this server (RFC 5001)", "服务器名称", "gw1.zj")
-
-
-@dataclass(frozen=True, slots=True)
-class Upstream:
-    """`[[upstream]]`: further names that a gateway resolves."""
-
-    name: str = option(
-        values.domain, "", "the zone, of which all names are resolved", "区名", "example.test."
-    )
-    servers: tuple[Address, ...] = option(
-        values.several(values.primary), (), "who is asked", "服务器", ("192.0.2.1:53",)
-    )
-    forward: bool = option(
-        values.flag, False, "they are resolvers themselves, and not the zone's own", "转发"
-    )
-
-    def __post_init__(self) -> None:
-        if not self.name or not self.servers:
-            raise ValueError("name and servers")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from csid.errors import CsidError
-from gateway.configuration.sections import Gateway
+from gateway.configuration.gateway_sections import Gateway
 from gateway.http.kind import HTTP_SERVER, is_near
 from resolver.server.kinds import Kind, one_each
 from resolver.server.sockets import Bound

@@ -17,8 +17,8 @@ from csid.errors import StoreError
 from csid.names import to_text, wire_of_key
 from gateway.cli import options, output
 from gateway.cli.configured import gateway_folder
+from gateway.configuration.gateway_sections import Gateway
 from gateway.configuration.load import load
-from gateway.configuration.sections import Gateway
 from resolver.cache import entry as entries
 from resolver.cache.store import Cache, Readable
 from resolver.server import control

@@ -12,7 +12,8 @@ from gateway.cli import options
 from gateway.cli.serving import Serving
 from gateway.cli.version import version
 from gateway.configuration import values
-from gateway.configuration.sections import WORKERS_MAX, Serve, workers_here
+from gateway.configuration.options import WORKERS_MAX
+from gateway.configuration.sections import Serve, workers_here
 from resolver.server import privileges, service_manager, supervisor
 from resolver.server.kinds import KINDS
 from resolver.server.sockets import listen_address

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from gateway.configuration.sections import Gateway
+from gateway.configuration.gateway_sections import Gateway
 from gateway.reporting.routes import ReportingError, key_in
 from gateway.resolving.kind import OverHttpError, options_of, require_safe
 from tests.support.commands import Node

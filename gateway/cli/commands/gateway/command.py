@@ -15,7 +15,7 @@ from gateway.cli.commands.gateway.serving import ServingGateway
 from gateway.cli.commands.serve import worker_count
 from gateway.cli.version import version
 from gateway.configuration import values
-from gateway.configuration.sections import Gateway
+from gateway.configuration.gateway_sections import Gateway
 from gateway.resolving import kind as http
 from resolver.client.settings import DEFAULT_PORT
 from resolver.server import service_manager, supervisor

@@ -11,8 +11,9 @@ from csid import names, scheme
 from csid.address import Address
 from csid.errors import CsidError
 from gateway.cli.configured import gateway_folder
+from gateway.configuration.gateway_sections import Gateway
 from gateway.configuration.load import load
-from gateway.configuration.sections import Configuration, Gateway, workers_here
+from gateway.configuration.sections import Configuration, workers_here
 from gateway.http.kind import HTTP_SERVER, is_near
 from gateway.language import shown
 from gateway.resolving import kind as http
