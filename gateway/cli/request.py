@@ -67,6 +67,24 @@ def carry_out(registry: Registry, args: argparse.Namespace, body: Body, bare: bo
     return output.EXIT_OK if decision.status.success else output.EXIT_BAD_INPUT
 
 
+def carry_out_for_a_token(args: argparse.Namespace, body: Body, token: str) -> int:
+    """Ask for a token, or only try it, and print it, which nobody does again; the exit code.
+
+    Args:
+        token: empty where somebody has it already.
+    """
+    with open_registry(args) as registry:
+        request = request_of(args, body)
+        decision = registry.weigh(request) if args.dry_run else registry.submit(request)
+    if not decision.status.success or args.dry_run or not token:
+        show(args, decision)
+    elif args.json:
+        output.print_json(json_of(decision) | {"token": token})
+    else:
+        print(token)
+    return output.EXIT_OK if decision.status.success else output.EXIT_BAD_INPUT
+
+
 def show(args: argparse.Namespace, decision: Decision, bare: bool = False) -> None:
     """Show what came of a request; ``bare`` as of `carry_out`."""
     if args.json:

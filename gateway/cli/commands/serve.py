@@ -9,10 +9,10 @@ from pathlib import Path
 
 from csid.address import Address
 from gateway.cli import options
+from gateway.cli.listening import add_listen, add_workers, say_ready
 from gateway.cli.serving import Serving
 from gateway.cli.version import version
 from gateway.configuration import values
-from gateway.configuration.options import WORKERS_MAX
 from gateway.configuration.sections import Serve, workers_here
 from resolver.server import privileges, service_manager, supervisor
 from resolver.server.kinds import KINDS
@@ -30,14 +30,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "启动解析服务",
     )
     options.add_data(parser)
-    parser.add_argument(
-        "--listen",
-        type=listen_address,
-        action="append",
-        metavar="ADDRESS:PORT",
-        help=f"where to listen 监听地址, repeatable; IPv6 as [::1]:5300; port 0 takes a free one "
-        f"({', '.join(map(str, Serve().listen))})",
-    )
+    add_listen(parser, Serve().listen)
     parser.add_argument(
         "--listen-tls",
         type=listen_address,
@@ -61,12 +54,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="PEM",
         help="authorities that must have issued a client's certificate 客户端证书的签发机构",
     )
-    parser.add_argument(
-        "--workers",
-        type=worker_count,
-        metavar="N",
-        help="UDP processes per address 每个地址的工作进程数 (one per core)",
-    )
+    add_workers(parser)
     parser.add_argument(
         "--user",
         metavar="NAME",
@@ -89,12 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         def ready(bound: Sequence[Address]) -> None:
             plain, tls = bound[: len(said.listen)], bound[len(said.listen) :]
             where = {"udp+tcp": plain, "tls": tls} | serving.interfaces()
-            listed = " ".join(
-                f"{name} {' '.join(map(str, at))}" for name, at in where.items() if at
-            )
-            count = f"{workers} worker{'s'[: workers != 1]}"
-            with contextlib.suppress(OSError):  # whoever started it may not care
-                print(f"ready: {listed}, {count}, data {arguments.data}", flush=True)
+            say_ready(where, workers, f"data {arguments.data}")
 
         def all_bound() -> None:
             if user is not None:
@@ -114,13 +97,6 @@ def run(arguments: argparse.Namespace) -> int:
             all_bound=all_bound,
         )
     return 0
-
-
-def worker_count(text: str) -> int:
-    """How many UDP processes an address has."""
-    if text.isascii() and text.isdecimal() and 1 <= int(text) <= WORKERS_MAX:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r}: expected a number from 1 to {WORKERS_MAX}")
 
 
 def _nsid(text: str) -> str:

@@ -72,16 +72,7 @@ def run_add(args: argparse.Namespace) -> int:
     token, digest = make(args.name)
     until = int(time.time()) + args.valid if args.valid else 0
     body = AddToken(args.name, digest, args.token_role, args.for_owner, tuple(args.prefix), until)
-    with request.open_registry(args) as registry:
-        asked = request.request_of(args, body)
-        decision = registry.weigh(asked) if args.dry_run else registry.submit(asked)
-    if not decision.status.success or args.dry_run:
-        request.show(args, decision)
-    elif args.json:
-        output.print_json(request.json_of(decision) | {"token": token})
-    else:
-        print(token)
-    return output.EXIT_OK if decision.status.success else output.EXIT_BAD_INPUT
+    return request.carry_out_for_a_token(args, body, token)
 
 
 def run_revoke(args: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from csid.address import Address
 from gateway.cli import options
 from gateway.cli.commands.gateway import enrolment
 from gateway.cli.commands.gateway.serving import ServingGateway
-from gateway.cli.commands.serve import worker_count
+from gateway.cli.listening import add_listen, add_workers, say_ready
 from gateway.cli.version import version
 from gateway.configuration import values
 from gateway.configuration.gateway_sections import Gateway
@@ -47,14 +47,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--suffix", type=_name, metavar="NAME", help="DNS suffix of the deployment 域名后缀"
     )
-    parser.add_argument(
-        "--listen",
-        type=listen_address,
-        action="append",
-        metavar="ADDRESS:PORT",
-        help=f"where to listen over UDP and TCP 监听地址, repeatable; port 0 takes a free one "
-        f"({', '.join(map(str, Gateway().listen))})",
-    )
+    add_listen(parser, Gateway().listen)
     parser.add_argument(
         "--listen-tls",
         type=listen_address,
@@ -87,12 +80,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         metavar="FILE",
         help="its key, as csid gateway enrol has printed it there 上报密钥文件",
     )
-    parser.add_argument(
-        "--workers",
-        type=worker_count,
-        metavar="N",
-        help="UDP processes per address 每个地址的工作进程数 (one per core)",
-    )
+    add_workers(parser)
     parser.set_defaults(run=run)
     actions = parser.add_subparsers(
         metavar="ACTION", description="Without one the gateway runs. With one, at a node:"
@@ -111,12 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
         def ready(bound: Sequence[Address]) -> None:
             plain, tls = bound[: len(said.listen)], bound[len(said.listen) :]
             where = {"udp+tcp": plain, "tls": tls, http.NAME: serving.interfaces()}
-            listed = " ".join(
-                f"{name} {' '.join(map(str, at))}" for name, at in where.items() if at
-            )
-            count = f"{serving.workers} worker{'s'[: serving.workers != 1]}"
-            with contextlib.suppress(OSError):  # whoever started it may not care
-                print(f"ready: {listed}, {count}, folder {serving.folder}", flush=True)
+            say_ready(where, serving.workers, f"folder {serving.folder}")
 
         supervisor.serve(
             serving.folder,

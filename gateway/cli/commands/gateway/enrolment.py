@@ -77,16 +77,7 @@ def run_enrol(args: argparse.Namespace) -> int:
     key, digest = make(args.name) if args.key_file is None else ("", _digest(args))
     until = int(time.time()) + args.valid if args.valid else 0
     body = AddToken(args.name, digest, Role.GATEWAY.value, "", tuple(args.prefix), until)
-    with request.open_registry(args) as registry:
-        asked = request.request_of(args, body)
-        decision = registry.weigh(asked) if args.dry_run else registry.submit(asked)
-    if not decision.status.success or args.dry_run or not key:
-        request.show(args, decision)
-    elif args.json:
-        output.print_json(request.json_of(decision) | {"token": key})
-    else:
-        print(key)
-    return output.EXIT_OK if decision.status.success else output.EXIT_BAD_INPUT
+    return request.carry_out_for_a_token(args, body, key)
 
 
 def run_remove(args: argparse.Namespace) -> int:
