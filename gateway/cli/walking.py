@@ -10,8 +10,7 @@ from csid.client.answer import Answer, Authority
 from csid.errors import CsidError
 from csid.identifier import Identifier, parse
 from csid.names import to_text
-from gateway.cli import output, supervising
-from gateway.cli.commands import resolve
+from gateway.cli import answers, output, supervising
 from gateway.configuration.load import load
 from resolver.client.settings import DEFAULT_PORT
 from resolver.client.walking import Found, walk
@@ -33,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
             "--trace and --referred-port go with --root HOST:PORT, or with root under [gateway] in "
             "the configuration"
         )
-    if arguments.server or arguments.id == resolve.MANY:
+    if arguments.server or arguments.id == answers.MANY:
         raise OptionsError("--root goes with one identifier, and without --server")
     identifier = parse(arguments.id, suffix=arguments.suffix)
     suffix = arguments.suffix or scheme.load().dns_suffix
@@ -54,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             assert walked.found is not None
             by_name = {"server_name": server_name(walked.found.step)}
-            value = resolve.json_of(answer, arguments.suffix, held) | by_name
+            value = answers.json_of(answer, arguments.suffix, held) | by_name
         output.print_json(value | trace)
     elif arguments.trace:
         output.print_list(_TRACE_HEADS, map(_step_row, enumerate(walked.steps, start=1)))
@@ -63,8 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise walked.error
     assert walked.found is not None
     if not arguments.json:
-        resolve.print_table(answer, arguments.suffix, _server(walked.found.step), held)
-    return resolve.exit_code(answer, arguments.require_active)
+        answers.print_table(answer, arguments.suffix, _server(walked.found.step), held)
+    return answers.exit_code(answer, arguments.require_active)
 
 
 def _answer(identifier: Identifier, name: str, found: Found) -> Answer:
