@@ -38,6 +38,7 @@ from benchmarks.server import CHECKOUT, SERVER_CORE
 from csid import status
 from csid.identifier import Identifier, parse
 from csid.status import Told
+from gateway.http.media import MSGPACK
 from gateway.reporting import upward
 from gateway.reporting.sender import PACE_SECONDS
 from gateway.reporting.statuses import Sent
@@ -138,7 +139,7 @@ class Gateway(multiprocessing.Process):
     def run(self) -> None:
         node = self._node
         connection = http.client.HTTPConnection(node.host, node.port)
-        headers = {"Authorization": f"Bearer {node.key}", "Content-Type": upward.MSGPACK}
+        headers = {"Authorization": f"Bearer {node.key}", "Content-Type": MSGPACK}
         headers["Content-Encoding"] = "gzip"
         begun = time.monotonic()
         for one, (last, body) in enumerate(self._bodies):

@@ -16,13 +16,13 @@ from csid.client.answer import Answer, Authority, Result
 from csid.errors import CsidError, IdentifierError, RecordError, RefusedError, UnreachableError
 from csid.identifier import Identifier, parse
 from csid.record import decode
+from gateway.http.media import MSGPACK
 
 AT_ONCE: Final = 1_000  # identifiers of one call
 _BUFFER_OCTETS: Final = 1 << 24  # of results that are not whole yet, and one chunk
 _PORTS: Final = {"http": 80, "https": 443}
 _PATH: Final = "/v1/resolve"
-_MSGPACK: Final = "application/msgpack"
-_HEADERS: Final = {"Content-Type": _MSGPACK, "Accept": _MSGPACK, "User-Agent": "csid"}
+_HEADERS: Final = {"Content-Type": MSGPACK, "Accept": MSGPACK, "User-Agent": "csid"}
 _ABSENT: Final = 404
 _MALFORMED: Final = 400
 _INVALID: Final = 502

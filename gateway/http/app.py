@@ -23,9 +23,10 @@ from csid.errors import CsidError
 from gateway.http import openapi
 from gateway.http.actors import NO_CERTIFICATES, Caller, Certificates, Presented
 from gateway.http.asking import Asking, NotBegun
-from gateway.http.calls import JSON, Answer, Call, Carrying, Later, Route, read_query
+from gateway.http.calls import Answer, Call, Carrying, Later, Route, read_query
 from gateway.http.connections import CERTIFICATE
 from gateway.http.limits import Limits
+from gateway.http.media import JSON
 from gateway.http.problems import MEDIA_TYPE, Fault, Problem
 from gateway.http.routes import ROUTES
 from gateway.http.site import site_of

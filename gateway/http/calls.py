@@ -10,12 +10,12 @@ from typing import Any, Final, NamedTuple
 from csid.vocabulary import Words
 from gateway.http.actors import Caller
 from gateway.http.bodies import Member, Operation, require
+from gateway.http.media import JSON
 from gateway.http.problems import Fault, Problem
 from gateway.http.work import Work
 from registry.rules.decision import Decision
 from registry.rules.requests import KEY_MAX, Request
 
-JSON: Final = "application/json"
 TEXT: Final = "text/plain; charset=utf-8"
 
 

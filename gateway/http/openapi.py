@@ -11,13 +11,14 @@ import msgspec
 
 from csid.vocabulary import STANDINGS, STATES
 from gateway.http.bodies import OPERATIONS, Member, Operation
-from gateway.http.calls import JSON, Route
+from gateway.http.calls import Route
+from gateway.http.media import JSON, MSGPACK
 from gateway.http.problems import MEDIA_TYPE, Fault
 from gateway.http.record_schema import record_schema
 from gateway.http.routes import ROUTES
 from gateway.http.writing import BATCH_MAX, REASON
 from gateway.reporting.statuses import Sent
-from gateway.reporting.upward import ITEMS_MAX, MSGPACK, OUTCOMES, Numbered
+from gateway.reporting.upward import ITEMS_MAX, OUTCOMES, Numbered
 from registry.rules.participants import KIND_BY_WORD
 from registry.rules.requests import KEY_MAX, TEXT_MAX
 from registry.rules.status import Status

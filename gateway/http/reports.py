@@ -11,19 +11,15 @@ from csid.errors import StoreError
 from csid.identifier import parse
 from csid.moments import iso
 from gateway.http.bodies import Member
-from gateway.http.calls import JSON, Answer, Call, Later
+from gateway.http.calls import Answer, Call, Later
+from gateway.http.media import JSON, MSGPACK, MSGPACK_NAMES
 from gateway.http.problems import Fault, Problem
 from gateway.reporting import upward
 from gateway.reporting.upward import IN_JSON, IN_MSGPACK, Batch, Form, UpwardError
 from registry.rules.requests import Role
 from registry.tables.view import TOKEN_SUBJECT
 
-_FORMS: Final[Mapping[str, Form]] = {
-    JSON: IN_JSON,
-    upward.MSGPACK: IN_MSGPACK,
-    "application/x-msgpack": IN_MSGPACK,
-    "application/vnd.msgpack": IN_MSGPACK,
-}
+_FORMS: Final[Mapping[str, Form]] = {JSON: IN_JSON, **dict.fromkeys(MSGPACK_NAMES, IN_MSGPACK)}
 QUICK_OCTETS: Final = 32_768  # of a body that is looked at without a thread
 PAGE: Final = 100
 EVENTS: Final[Mapping[str, Member]] = {
@@ -97,7 +93,7 @@ def _read(call: Call) -> tuple[Batch, Form]:
     media = call.headers.get("content-type", "").partition(";")[0].strip().lower()
     form = _FORMS.get(media)
     if form is None:
-        wanted = f"expected Content-Type {JSON} or {upward.MSGPACK}, given {media[:80]!r}"
+        wanted = f"expected Content-Type {JSON} or {MSGPACK}, given {media[:80]!r}"
         raise Problem(Fault.MEDIA, wanted)
     encoding = call.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("gzip", "identity"):

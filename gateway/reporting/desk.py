@@ -12,19 +12,16 @@ import msgspec
 
 from csid.errors import IdentifierError
 from csid.identifier import parse
+from gateway.http.media import JSON, MSGPACK, MSGPACK_NAMES
 from gateway.reporting import events
 from gateway.reporting.changes import Changes, covers
 from gateway.reporting.spool import Happened, Outcome, Post, Spool
 from gateway.reporting.statuses import Posted, StatusError, times_of, told_of
 from gateway.reporting.upward import ITEMS_MAX
 
-JSON: Final = "application/json"
 STATUS_OCTETS: Final = 4 << 20  # of a body with statuses
 EVENT_OCTETS: Final = 4 << 20  # of one with events
 RETRY_SECONDS: Final = 5
-_MSGPACK: Final = frozenset(
-    {"application/msgpack", "application/x-msgpack", "application/vnd.msgpack"}
-)
 _ONE_EVENT: Final = "application/cloudevents+json"
 _MANY_EVENTS: Final = "application/cloudevents-batch+json"
 _IN_JSON: Final = frozenset({JSON, _ONE_EVENT, _MANY_EVENTS})
@@ -192,11 +189,11 @@ def _decoded(octets: bytes, media: str) -> Any:
     Raises:
         DeskError: it is of another media type, or not well-formed.
     """
-    if media not in _IN_JSON and media not in _MSGPACK:
-        wanted = f"{JSON}, {_ONE_EVENT}, {_MANY_EVENTS} or application/msgpack"
+    if media not in _IN_JSON and media not in MSGPACK_NAMES:
+        wanted = f"{JSON}, {_ONE_EVENT}, {_MANY_EVENTS} or {MSGPACK}"
         raise DeskError(415, f"expected Content-Type {wanted}, given {media[:80]!r}")
     try:
-        return _decode_msgpack(octets) if media in _MSGPACK else _decode_json(octets)
+        return _decode_msgpack(octets) if media in MSGPACK_NAMES else _decode_json(octets)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise DeskError(400, f"the body is not what its Content-Type says: {error}") from None
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from gateway.http.media import JSON, MSGPACK
 from gateway.http.problems import MEDIA_TYPE
 from gateway.reporting.schemas import documents
-from gateway.resolving.calls import JSON, MSGPACK
 
 Schema = dict[str, Any]
 

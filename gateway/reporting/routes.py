@@ -22,6 +22,7 @@ from csid.prefix import SEGMENTS, whole
 from csid.protocol import NOERROR, NXDOMAIN, TXT
 from csid.status import UNKNOWN
 from gateway.http import tokens
+from gateway.http.media import JSON, MSGPACK
 from gateway.http.problems import Problem
 from gateway.reporting import document
 from gateway.reporting.changes import Changes, Missed
@@ -37,14 +38,7 @@ from gateway.reporting.desk import (
 from gateway.reporting.sender import ANSWER_SECONDS, Sender
 from gateway.reporting.spool import FOLDER, OCTETS, Spool
 from gateway.reporting.upward import UpwardError, inflated
-from gateway.resolving.calls import (
-    JSON,
-    MSGPACK,
-    Route,
-    encode,
-    media_of,
-    prefers_msgpack,
-)
+from gateway.resolving.calls import Route, encode, media_of, prefers_msgpack
 from gateway.resolving.health import Sample
 from gateway.resolving.identifiers import named_by
 from gateway.resolving.lookups import Question

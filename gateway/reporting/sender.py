@@ -13,6 +13,7 @@ import httpx
 import msgspec
 
 from csid.errors import StoreError
+from gateway.http.media import MSGPACK
 from gateway.reporting import upward
 from gateway.reporting.spool import Spool, Waiting
 from gateway.reporting.verdict import Verdict, verdict
@@ -25,7 +26,7 @@ FIRST_SECONDS: Final = 0.1  # after a failure; then twice as long each time ...
 MOST_SECONDS: Final = 30.0  # ... up to this
 ANSWER_SECONDS: Final = 30.0
 IDLE_SECONDS: Final = 60.0  # between two looks at what the node takes of this gateway
-_HEADERS: Final = {"Content-Type": upward.MSGPACK, "Content-Encoding": "gzip"}
+_HEADERS: Final = {"Content-Type": MSGPACK, "Content-Encoding": "gzip"}
 
 InSpool = Callable[..., Awaitable[Any]]  # runs a function where the spool may be used
 

@@ -18,7 +18,6 @@ import msgspec
 from gateway.reporting.statuses import Number, Sent
 
 PATH: Final = "/v1/reports"
-MSGPACK: Final = "application/msgpack"
 ITEMS_MAX: Final = 10_000  # of both, in one batch
 OCTETS_MAX: Final = 8 << 20  # of a batch, not compressed
 _GZIP: Final = 16 + zlib.MAX_WBITS

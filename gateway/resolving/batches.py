@@ -17,8 +17,9 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from csid.protocol import CSID
+from gateway.http.media import JSON
 from gateway.http.problems import Problem
-from gateway.resolving.calls import JSON, Bodies, is_msgpack, joined, media_of, prefers_msgpack
+from gateway.resolving.calls import Bodies, is_msgpack, joined, media_of, prefers_msgpack
 from gateway.resolving.forms import IN_JSON, IN_MSGPACK, Form
 from gateway.resolving.identifiers import named_by, unheard
 from gateway.resolving.lookups import Lookups, Question

@@ -20,14 +20,11 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.http.media import MSGPACK_NAMES
 from gateway.http.problems import Problem
 from gateway.language.choose import preferred
 from gateway.resolving.problems import Fault, unavailable
 
-JSON: Final = "application/json"
-NDJSON: Final = "application/x-ndjson"
-MSGPACK: Final = "application/msgpack"
-_MSGPACK_NAMES: Final = frozenset({MSGPACK, "application/x-msgpack", "application/vnd.msgpack"})
 BODY_SECONDS: Final = 20.0  # for all of a body to come
 HELD_OCTETS: Final = 128 << 20  # of all bodies that are coming at a time
 ZH, EN = "zh", "en"
@@ -107,7 +104,7 @@ def media_of(header: str) -> str:
 
 def is_msgpack(media: str) -> bool:
     """Whether a media type is that of msgpack, for which there is no registered one."""
-    return media in _MSGPACK_NAMES
+    return media in MSGPACK_NAMES
 
 
 @lru_cache(256)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gateway.resolving.calls import JSON, Endpoint, encode, joined, language_of
+from gateway.http.media import JSON
+from gateway.resolving.calls import Endpoint, encode, joined, language_of
 from gateway.resolving.identifiers import explanation_of, named_by
 from gateway.resolving.meanings import Suffixes
 

@@ -14,7 +14,7 @@ import msgpack
 import msgspec
 
 from csid.record import Record
-from gateway.resolving.calls import JSON, MSGPACK, NDJSON
+from gateway.http.media import JSON, MSGPACK, NDJSON
 
 _encode: Final = msgspec.json.Encoder().encode
 _pack: Final[Callable[[object], bytes]] = msgpack.Packer().pack

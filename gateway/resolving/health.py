@@ -13,8 +13,9 @@ from starlette.responses import Response
 
 from csid import names
 from csid.protocol import NOERROR, NXDOMAIN, SOA
+from gateway.http.media import JSON
 from gateway.metrics.text import CONTENT_TYPE
-from gateway.resolving.calls import JSON, encode
+from gateway.resolving.calls import encode
 from gateway.resolving.lookups import Lookups, Question
 from resolver.cache import entry as entries
 

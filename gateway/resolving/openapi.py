@@ -8,9 +8,10 @@ from importlib import metadata, resources
 from typing import Any, Final
 
 from csid.vocabulary import STATES
+from gateway.http.media import JSON, MSGPACK, NDJSON
 from gateway.http.problems import MEDIA_TYPE
 from gateway.http.record_schema import record_schema
-from gateway.resolving.calls import JSON, MSGPACK, NDJSON, Route
+from gateway.resolving.calls import Route
 
 Schema = dict[str, Any]
 

@@ -9,9 +9,9 @@ import httpx
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.http.media import JSON
 from gateway.http.problems import Problem
 from gateway.registry_client import access
-from gateway.resolving.calls import JSON
 from gateway.resolving.problems import Fault, unavailable
 
 SECONDS: Final = 6.0  # for an answer

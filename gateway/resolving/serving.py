@@ -9,10 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from csid.names import key_of
+from gateway.http.media import JSON
 from gateway.resolving import openapi
 from gateway.resolving.app import DOCUMENT, Application
 from gateway.resolving.batches import Batches
-from gateway.resolving.calls import JSON, Bodies, Route, encode
+from gateway.resolving.calls import Bodies, Route, encode
 from gateway.resolving.dns_queries import DnsQueries
 from gateway.resolving.explanations import explaining
 from gateway.resolving.handles import Handles

@@ -16,8 +16,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.http.limits import Limits
+from gateway.http.media import JSON
 from gateway.language import speaker_of
-from gateway.resolving.calls import JSON, ZH, encode, joined, language_of
+from gateway.resolving.calls import ZH, encode, joined, language_of
 from gateway.resolving.identifiers import named_by
 from gateway.resolving.meanings import Suffixes
 from resolver.client.walking import steps_to

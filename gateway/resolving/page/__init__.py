@@ -12,6 +12,7 @@ from importlib import resources
 from typing import Final, NamedTuple
 
 from csid.vocabulary import FIELDS
+from gateway.http.media import JSON
 
 INDEX: Final = "/"
 _FOLDER: Final = "/page/"
@@ -60,7 +61,7 @@ def files() -> dict[str, File]:
         if media is not None:
             path = INDEX if one.name == "index.html" else _FOLDER + one.name
             found[path] = _file(one.read_bytes(), media)
-    found[_FOLDER + _FIELDS] = _file(_fields(), "application/json")
+    found[_FOLDER + _FIELDS] = _file(_fields(), JSON)
     return found
 
 
