@@ -1,0 +1,1 @@
+"""算网路径: places, what is known of the latency between them, dedicated lines, ways over them."""
