@@ -1,4 +1,4 @@
-"""Accelerators by the names that sources have for them: model, chip family, memory, nominal figures.
+"""Accelerators by the names that sources have for them: model, family, memory, nominal figures.
 
 `schemas/accelerators.csv` has those whose figures are known, `chip_families.csv` further models of
 each family. `NVIDIA H100 80GB HBM3`, `h100` and `nvidia-h100` are one model.
@@ -56,7 +56,7 @@ def find(name: str, memory_gib: float = 0) -> Accelerator | None:
 def memory_of(known: Accelerator | None, said_gib: float) -> float:
     """Memory of one chip in whole GiB: the nominal one where what was said is about that."""
     nominal = known.memory_gib if known is not None else 0
-    if nominal and abs(nominal - said_gib) <= _MEMORY_NEAR * nominal or not said_gib:
+    if (nominal and abs(nominal - said_gib) <= _MEMORY_NEAR * nominal) or not said_gib:
         return nominal
     return max(1, round(said_gib))
 
