@@ -33,6 +33,8 @@ from gateway.systems.aggregation.readings import CHIPS, MEMORY_GIB, VCPU, Readin
 from gateway.systems.aggregation.told import told_gone, told_of
 
 NOTES_MAX: Final = 100  # of one reading that are shown
+NOTE_CHARACTERS: Final = 300
+KEY_MAX: Final = 512  # characters of a unit's key
 _DIGEST_OCTETS: Final = 16
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 
@@ -162,7 +164,7 @@ def difference(source: Settings, known: Known, reading: Reading, rules: Rules) -
         seen.changed,
         seen.pools,
         statuses,
-        tuple(seen.notes[:NOTES_MAX]),
+        tuple(one[:NOTE_CHARACTERS] for one in seen.notes[:NOTES_MAX]),
     )
 
 
@@ -213,6 +215,9 @@ class _Seen:
         found: dict[str, readings.Unit] = {}
         each, rules = self._source.each, self._rules
         for unit in self._reading.units:
+            if not 0 < len(unit.key) <= KEY_MAX:
+                self.notes.append(f"{unit.name[:80]}: its key has {len(unit.key):,} characters")
+                continue
             before = self._known.units.get(unit.key)
             if unit.key in found:
                 self.notes.append(f"{unit.name}: its key {unit.key!r} was named twice")

@@ -21,6 +21,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         each: one identifier for each unit, in place of pools.
         interval: seconds between two polls.
         token_file: path of a file with what is sent along with requests; never what is in it.
+        authorities: path of a file of certificates (PEM) that the source's is held against; empty:
+            those of the machine.
         paused: it is not polled.
     """
 
@@ -35,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     each: bool = False
     interval: int = INTERVAL_SECONDS
     token_file: str = ""
+    authorities: str = ""
     paused: bool = False
 
 
@@ -88,6 +91,11 @@ class Pool(msgspec.Struct, frozen=True, array_like=True):
     done_state: str = ACTIVE
     refusal: str = ""
     made: int = 0
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it is registered and in use."""
+        return self.done is not None and self.state == self.done_state == ACTIVE
 
     @property
     def is_owed(self) -> bool:

@@ -23,6 +23,7 @@ from gateway.systems.aggregation.known import Unit
 from gateway.systems.aggregation.readings import CHIPS, MEMORY_GIB, VCPU
 
 NEAR: Final = 0.1  # of memory and processors, within which a unit is what it was
+TEXT_MAX: Final = 100  # characters of names, models and groups
 _KEY_OCTETS: Final = 16
 _AMOUNT_MAX: Final = 10**9  # of anything that one unit has
 ARCHITECTURES: Final[Mapping[str, str]] = {  # -> chip family of its processors
@@ -80,6 +81,7 @@ def place(unit: readings.Unit, kept: Unit | None, each: bool, now: int, grace: i
         now, grace: Unix milliseconds, and for how long a unit may have less than it had before it
             counts as another.
     """
+    unit = _trimmed(unit)
     chips, vcpu = amount(unit.total, CHIPS), amount(unit.total, VCPU)
     memory = amount(unit.total, MEMORY_GIB)
     if kept is not None:
@@ -105,6 +107,16 @@ def place(unit: readings.Unit, kept: Unit | None, each: bool, now: int, grace: i
         unit.group,
     )
     return Found(made, traits)
+
+
+def _trimmed(unit: readings.Unit) -> readings.Unit:
+    """The same with texts that are not too long to be kept."""
+    longest = max(len(unit.name), len(unit.chip), len(unit.group))
+    if longest <= TEXT_MAX:
+        return unit
+    return unit._replace(
+        name=unit.name[:TEXT_MAX], chip=unit.chip[:TEXT_MAX], group=unit.group[:TEXT_MAX]
+    )
 
 
 def traits_of(unit: readings.Unit, each: bool) -> Traits:

@@ -25,11 +25,12 @@ import msgspec
 from csid.errors import CsidError
 from gateway.systems.aggregation.difference import Difference
 from gateway.systems.aggregation.known import Facts, Known, Pool, Settings, Unit
-from gateway.systems.aggregation.quarantine import Held
+from gateway.systems.aggregation.quarantine import Held, Reason, held
 from resolver.tables import Tables
 
 NAMES: Final = ("sources", "units", "pools", "owed", "owners", "held", "polls", "numbers")
 SOURCES_MAX: Final = 1_000
+OURS: Final = "exists already as ours"  # how a refusal begins that a person may end by adopting
 _DIGEST_OCTETS: Final = 16
 _UNIT, _IDENTIFIER = b"k", b"i"
 _pack: Final = msgspec.msgpack.Encoder().encode
@@ -49,6 +50,7 @@ class Polled(msgspec.Struct, frozen=True):
         at, taken: Unix milliseconds of the last one, and of what was said last.
         failures: in a row; `error`: why the last one failed.
         units, version, notes: of the last that did not fail.
+        owed: why what the registry was to be asked for waits; empty if nothing does.
         refused: how many statuses the gateway has refused of it, and why.
         seconds: that it took.
     """
@@ -60,6 +62,7 @@ class Polled(msgspec.Struct, frozen=True):
     units: int = 0
     version: str = ""
     notes: tuple[str, ...] = ()
+    owed: str = ""
     refused: str = ""
     seconds: float = 0
 
@@ -106,8 +109,12 @@ class Book:
             if not txn.put(source.name.encode(), _pack(source), overwrite=False, db=table):
                 raise BookError(f"there is a source {source.name} already")
 
-    def pause(self, name: str, paused: bool) -> None:
+    def pause(self, name: str, paused: bool, adopt: bool = False) -> None:
         """Poll a source no more, or again; what the registry has refused is asked for again then.
+
+        Args:
+            adopt: identifiers that are registered already, and say that they are of this source's
+                pools, are taken for ours.
 
         Raises:
             BookError: there is none of the name.
@@ -119,8 +126,12 @@ class Book:
                 return
             for key, row in list(self._of(txn, "pools", name)):
                 pool = _pool_of(row)
-                if pool.refusal:
-                    self._put_pool(txn, name, key, msgspec.structs.replace(pool, refusal=""))
+                if not pool.refusal:
+                    continue
+                changes: dict[str, Any] = {"refusal": ""}
+                if adopt and pool.refusal.startswith(OURS):
+                    changes |= {"done": {}, "done_state": ""}  # the record is looked at then
+                self._put_pool(txn, name, key, msgspec.structs.replace(pool, **changes))
 
     def remove(self, name: str) -> None:
         """Forget a source with all that is known of it. Its identifiers stay as they are.
@@ -150,6 +161,12 @@ class Book:
             units = [_units_of(row) for _, row in self._of(txn, "units", name)]
             pools = {key: _pool_of(row) for key, row in self._of(txn, "pools", name)}
         return Known(dict(units), pools)
+
+    def active(self, name: str) -> set[str]:
+        """The identifiers of a source that are registered and in use."""
+        with self._tables.reading() as txn:
+            pools = [_pool_of(row) for _, row in self._of(txn, "pools", name)]
+        return {one.identifier for one in pools if one.is_active}
 
     def source_of(self, key: str, name: str) -> str | None:
         """Another source that has a unit of this key; None if there is none."""
@@ -239,23 +256,39 @@ class Book:
 
     # -- quarantine, polls, numbers
 
-    def held(self, name: str) -> Held | None:
+    def held_back(self, name: str) -> Held | None:
         """What is held back of a source."""
         return self._row("held", name, Held)
 
-    def hold(self, name: str, held: Held | None) -> None:
-        """Hold something back; None: nothing any more."""
-        with self._tables.writing() as txn:
-            if held is None:
-                txn.delete(name.encode(), db=self._tables["held"])
-            elif txn.get(name.encode(), db=self._tables["sources"]) is not None:
-                txn.put(name.encode(), _pack(held), db=self._tables["held"])
-
-    def judge(self, name: str, verdict: str) -> Held:
-        """Accept or refuse what is held back of a source, as it is now.
+    def hold(self, change: Difference, why: tuple[Reason, ...], now: int) -> Held:
+        """Hold a difference back; as it is held, with what a person has said of it meanwhile.
 
         Raises:
-            BookError: nothing is.
+            BookError: the source is not there any more.
+        """
+        name, table = change.source.encode(), self._tables["held"]
+        with self._tables.writing() as txn:
+            if txn.get(name, db=self._tables["sources"]) is None:
+                raise BookError(f"source {change.source} was removed meanwhile")
+            row = txn.get(name, db=table)
+            before = None if row is None else msgspec.msgpack.decode(row, type=Held)
+            found = held(change, why, before, now)
+            txn.put(name, _pack(found), db=table)
+        return found
+
+    def release(self, name: str) -> None:
+        """Hold nothing back any more: the source says nothing that looks wrong."""
+        with self._tables.writing() as txn:
+            txn.delete(name.encode(), db=self._tables["held"])
+
+    def judge(self, name: str, verdict: str, digest: str = "") -> Held:
+        """Accept or refuse what is held back of a source.
+
+        Args:
+            digest: how that of what was looked at begins; empty: whatever is held back now.
+
+        Raises:
+            BookError: nothing is, or something else.
         """
         self.source(name)
         with self._tables.writing() as txn:
