@@ -21,8 +21,8 @@ def register(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
     parser = actions.add_parser(
         "key",
         help="who may call 访问密钥",
-        description="Keys of those who may call 访问密钥. As long as there is none, who reaches the "
-        "process from its own machine may do everything, and nobody else anything.",
+        description="Keys of those who may call 访问密钥. Where there is none, whoever reaches "
+        "the process from its own machine may do everything, and nobody else anything.",
     )
     steps = parser.add_subparsers(metavar="STEP", required=True)
     add = steps.add_parser("add", help="make a key, and print it once 登记密钥")
