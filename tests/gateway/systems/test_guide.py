@@ -78,4 +78,3 @@ def test_what_the_readme_of_a_new_one_configures_can_be_used(tmp_path: Path) -> 
     (one,) = configured_of(load(file), ["remark"])
     assert one.settings.days == 30
     assert "template" not in readme
-

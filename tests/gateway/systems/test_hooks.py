@@ -1,4 +1,4 @@
-"""What systems add to a node's own processes: on every way to an answer or a change, and unharmful."""
+"""What systems add to a node's own processes: on each way to an answer or a change."""
 
 from __future__ import annotations
 
