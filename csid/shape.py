@@ -25,7 +25,7 @@ class Units(NamedTuple):
     """A number of units with the same capacity free, in whole chips or virtual processors."""
 
     free: int
-    count: int
+    number: int
 
 
 Shape = tuple[Units, ...]  # the roomiest first, no two alike
@@ -80,4 +80,4 @@ def read(free: Mapping[str, float], kind: str = NODES) -> Shape:
 
 def blocks(shape: Shape, size: int) -> int:
     """How many blocks of `size` chips (or virtual processors), each within one unit, can be had."""
-    return sum(units.count * (units.free // size) for units in shape)
+    return sum(units.number * (units.free // size) for units in shape)

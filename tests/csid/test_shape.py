@@ -39,7 +39,7 @@ def test_a_shape_never_promises_what_is_not_there(free: list[float], size: int) 
     told = shape.write(free, shape.VCPU)
     units = shape.read(told, shape.VCPU)
     assert len(told) <= shape.SHAPES_MAX
-    assert sum(one.count for one in units) <= sum(one >= 1 for one in free)
+    assert sum(one.number for one in units) <= sum(one >= 1 for one in free)
     assert shape.blocks(units, size) <= blocks_in(free, size)
     assert units == tuple(sorted(units, reverse=True))
 
