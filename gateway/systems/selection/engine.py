@@ -1,0 +1,127 @@
+"""Selection: what of a supply fits a demand, the best first."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.systems.selection import checks, chips, ranking, scan
+from gateway.systems.selection.checks import Check, Every, Maker
+from gateway.systems.selection.columns import Columns
+from gateway.systems.selection.demand import Demand, DemandError, Named, conditions_of
+from gateway.systems.selection.ranking import Part
+from gateway.systems.selection.supply import Supply
+
+_SAMPLE = 512  # rows by which checks are ordered: what lets the fewest through goes first
+
+
+class Result(NamedTuple):
+    """A resource that fits.
+
+    Attributes:
+        slot: its row, while the supply stays as it is.
+        points: its score in whole points, of `most` of the selection.
+        parts: what each part gave, 0 to 1, by name.
+    """
+
+    identifier: str
+    slot: int
+    points: int
+    parts: dict[str, float]
+
+
+class Selection(NamedTuple):
+    """What fits a demand.
+
+    Attributes:
+        results: the best first; those with as many points by identifier.
+        most: points that a resource has which is best in everything.
+        wanted: how many were asked for.
+    """
+
+    results: tuple[Result, ...]
+    most: int
+    wanted: int
+
+    @property
+    def short(self) -> bool:
+        """Fewer fit than were asked for: `reasons.explain` tells why."""
+        return len(self.results) < self.wanted
+
+
+class Prepared(NamedTuple):
+    """A demand made ready for a supply as it is at a moment."""
+
+    named: list[Named]
+    checks: list[Check]  # one for each condition
+    parts: list[Part]
+
+
+def prepare(
+    supply: Supply, demand: Demand, now: int, rtt: NDArray[np.float64] | None = None
+) -> Prepared:
+    """The checks and parts of a demand.
+
+    Raises:
+        DemandError: it asks for a chip that nobody knows, or its conditions are wrong.
+    """
+    named = conditions_of(demand, now)
+    maker = Maker(supply.columns, now, rtt)
+    try:
+        made = [maker.make(one.condition) for one in named]
+    except chips.ChipError as error:
+        raise DemandError(f"chips: {error}") from None
+    return Prepared(named, made, ranking.parts(demand, maker))
+
+
+def select(
+    supply: Supply, demand: Demand, now: int, rtt: NDArray[np.float64] | None = None
+) -> Selection:
+    """The resources that fit a demand best.
+
+    Args:
+        now: Unix milliseconds; no status is believed past its validity.
+        rtt: milliseconds from `demand.near` to each of `supply.locations`; NaN, or missing at the
+            end, where nobody knows.
+
+    Raises:
+        DemandError: it cannot be understood.
+    """
+    ready = prepare(supply, demand, now, rtt)
+    columns = supply.columns
+    found = scan.best(columns, in_order(ready.checks, columns, now), ready.parts, now, demand.top)
+    ranked = sorted(found, key=lambda one: (-one.points, supply.identifier(one.slot)))
+    results = tuple(
+        Result(supply.identifier(slot), slot, points, parts_of(supply, ready.parts, slot, now))
+        for points, slot in ranked[: demand.top]
+    )
+    return Selection(results, most_of(ready.parts), demand.top)
+
+
+def in_order(made: list[Check], columns: Columns, now: int) -> list[Check]:
+    """Checks one by one, what lets the fewest rows through first."""
+    flat: list[Check] = []
+    for one in made:
+        flat += one.of if isinstance(one, Every) else (one,)
+    step = max(1, columns.capacity // _SAMPLE)
+    rows = slice(0, columns.capacity, step)
+    shares = [np.count_nonzero(checks.test(one, columns, rows, now)) for one in flat]
+    return [flat[at] for at in sorted(range(len(flat)), key=shares.__getitem__)]
+
+
+def most_of(parts: list[Part]) -> int:
+    """The points of what is best in everything."""
+    weights = {part.name: part.weight for part in parts}
+    return sum(weights.values()) * ranking.ONE
+
+
+def parts_of(supply: Supply, parts: list[Part], slot: int, now: int) -> dict[str, float]:
+    """What each part gives a row, 0 to 1."""
+    row = np.array([slot])
+    found: dict[str, Any] = {}
+    for part in parts:
+        points = int(ranking.points_of(part, supply.columns, row, now)[0])
+        found[part.name] = found.get(part.name, 0) + points
+    return {name: points / ranking.ONE for name, points in found.items()}
