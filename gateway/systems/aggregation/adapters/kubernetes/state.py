@@ -45,6 +45,8 @@ class State:
         self._pods: defaultdict[str, dict[str, Amounts]] = defaultdict(dict)  # node → pods
         self._pools = Pools(drivers)
         self._keys: dict[str, str] = {}  # node → what identifies it
+        self._times: Counter[str] = Counter()  # how many nodes a key identifies
+        self._virtual: set[str] = set()
         self._units: dict[str, Unit] = {}
         self._behind: set[str] = set()  # nodes with pools that are not whole
         self._changed: dict[str, None] = {}  # nodes, in the order in which they were told
@@ -72,8 +74,10 @@ class State:
     def forget(self, kind: str) -> None:
         """Forget all of a kind: its list is read from the beginning."""
         if kind == NODES:
-            self._nodes, self._keys, self._units = {}, {}, {}
+            self._changed.update(dict.fromkeys(self._nodes))
+            self._nodes = {}
         elif kind == PODS:
+            self._changed.update(dict.fromkeys(self._pods))
             self._node_of, self._pods = {}, defaultdict(dict)
         elif kind == SLICES:
             self._pools.forget()
@@ -89,8 +93,10 @@ class State:
         self.refresh()
         units, twice = self._with_keys()
         notes = list(self.notes)
-        if virtual := sum(map(is_virtual, self._nodes.values())):
-            notes.append(f"{virtual} virtual nodes are not counted: they stand for other clusters")
+        if self._virtual:
+            notes.append(
+                f"{len(self._virtual)} virtual nodes are not counted: they stand for other clusters"
+            )
         if twice:
             notes.append(f"{twice} nodes say the UUID of another and go by the one of their object")
         if self._behind:
@@ -108,8 +114,11 @@ class State:
             node = self._nodes.get(name)
             before = self._units.get(name)
             self._behind.discard(name)
+            self._virtual.discard(name)
             if node is None or is_virtual(node):
-                self._keys.pop(name, None)
+                if node is not None:
+                    self._virtual.add(name)
+                self._identify(name, None)
                 changed |= self._units.pop(name, None) is not None
                 continue
             cards = self._pools.cards(name)
@@ -117,26 +126,40 @@ class State:
                 self._behind.add(name)
                 changed = True
                 continue
-            self._keys[name] = _identity(node)
+            key = _identity(node)
+            self._identify(name, key)
             pods = self._pods.get(name, {}).values()
-            unit = unit_of(self._keys[name], node, pods, cards, self.settings)
+            unit = unit_of(key, node, pods, cards, self.settings)
             self._units[name] = unit
             changed |= unit != before
         self._changed.clear()
         return changed
 
+    def _identify(self, name: str, key: str | None) -> None:
+        """Remember what identifies a node now, or that there is none."""
+        before = self._keys.pop(name, None)
+        if before is not None:
+            self._times[before] -= 1
+            if not self._times[before]:
+                del self._times[before]
+        if key is not None:
+            self._keys[name] = key
+            self._times[key] += 1
+
     def _with_keys(self) -> tuple[tuple[Unit, ...], int]:
         """The units with keys that are one's own, and how many had another's."""
-        times = Counter(self._keys[name] for name in self._units)
-        if len(times) == len(self._units):
+        if len(self._times) == len(self._units):
             return tuple(self._units.values()), 0
-        shared = {key for key, number in times.items() if number > 1}
         units = {}
+        twice = 0
         for name, unit in self._units.items():
-            uid = self._nodes[name].metadata.uid or f"name {name}"
-            one = unit._replace(key=uid) if unit.key in shared else unit
-            units[one.key] = one
-        return tuple(units.values()), sum(times[key] for key in shared)
+            if self._times[unit.key] > 1:
+                twice += 1
+                uid = self._nodes[name].metadata.uid or f"name {name}"
+                units[uid] = unit._replace(key=uid)
+            else:
+                units[unit.key] = unit
+        return tuple(units.values()), twice
 
     def _take_node(self, node: Node, gone: bool) -> None:
         self._changed[node.metadata.name] = None
