@@ -30,3 +30,13 @@ def cards(said: str | None, names: frozenset[str]) -> Counter[str]:
         count = int(match[1]) * _TIMES[match[2]] if match else 1
         found[rest[0] if rest else ""] += count
     return found
+
+
+def cards_of_tres(said: str | None, names: frozenset[str]) -> Counter[str]:
+    """The same of trackable resources, which say it with a database: all together, and by type
+    where types are tracked: `cpu=16,gres/gpu=6,gres/gpu:h100=6`.
+    """
+    found = cards((said or "").replace("gres/", "").replace("=", ":"), names)
+    if len(found) > 1:
+        del found[""]
+    return found

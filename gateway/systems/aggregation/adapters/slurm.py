@@ -28,6 +28,7 @@ from gateway.systems.aggregation.readings import (
 
 VERSIONS: Final = tuple(f"v0.0.{number}" for number in range(37, 45))
 _SOON: Final = 3_600  # seconds
+_SOON_MAX: Final = 366 * 86_400
 _REFUSED: Final = "is the token valid (scontrol token)? Slurm 22.05 answers 500 to one that is not"
 _KINDS: Final = ("nodes", "partitions", "reservations")
 _OFFERED: Final = re.compile(r"/slurm/(v0\.0\.[0-9]{1,4})/nodes/?", re.ASCII)
@@ -96,7 +97,9 @@ def _reading(
         chips=_chips(source.options),
         partitions=_states(partitions.partitions),
         reserved=slurm_nodes.reserved(
-            reservations.reservations, now // 1_000, answers.setting(source, "soon", _SOON)
+            reservations.reservations,
+            now // 1_000,
+            min(answers.setting(source, "soon", _SOON), _SOON_MAX),
         ),
     )
     units = slurm_nodes.units(nodes.nodes, cluster, notes)

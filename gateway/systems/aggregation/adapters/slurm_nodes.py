@@ -56,6 +56,14 @@ _HINDRANCES: Final[Mapping[str, Health]] = {
     "BLOCKED": _WELL,
 }
 _AT_WORK: Final = frozenset(("IDLE", "MIXED", "ALLOCATED"))
+_HARMLESS: Final = _AT_WORK | {
+    "COMPLETING",
+    "CLOUD",
+    "DYNAMIC_NORM",
+    "RESUME",
+    "UNDRAIN",
+    "PERFCTRS",
+}
 _NOT_YET: Final = frozenset(("FUTURE", "DYNAMIC_FUTURE"))  # names without a machine
 _OPEN: Final = "UP"
 _HOSTS_MAX: Final = 10 * answers.UNITS_MAX  # in all reservations together
@@ -63,8 +71,14 @@ _MIB_A_GIB: Final = 1_024
 
 
 class Held(NamedTuple):
-    """A reservation that keeps its nodes now."""
+    """A reservation that keeps its nodes now.
 
+    Attributes:
+        name: of it, with its beginning where that is still to come.
+        why: the same, with what it is.
+    """
+
+    name: str
     why: str
     health: Health
 
@@ -106,12 +120,14 @@ def reserved(reservations: Sequence[Reservation], now: int, soon: float) -> Mapp
             continue
         maintenance = "MAINT" in words(one.flags)
         since = f", from {iso(amount(begin))}" if begin > now else ""
-        why = text(f"{'MAINT' if maintenance else 'RESERVED'}: {one.name}{since}")
+        title = text(f"{one.name}{since}")
+        why = text(f"{'MAINT' if maintenance else 'RESERVED'}: {title}")
+        health: Health = _MAINTENANCE if maintenance and begin <= now else _WELL
         names = hosts(one.node_list, min(left, answers.UNITS_MAX))
         left -= len(names)
         for name in names:
             if maintenance or name not in held:
-                held[name] = Held(why, _MAINTENANCE if maintenance and begin <= now else _WELL)
+                held[name] = Held(title, why, health)
     return held
 
 
@@ -182,11 +198,15 @@ def _cards(node: Node, cluster: Cluster, notes: list[str]) -> tuple[str, int, in
     if not there:
         return "", 0, 0
     chip, count = max(there.items(), key=lambda item: (item[1], item[0]))
-    used = gres.cards(node.gres_used, cluster.gres) + gres.cards(node.gres_drained, cluster.gres)
+    if node.gres_used:
+        used = gres.cards(node.gres_used, cluster.gres)
+    else:
+        used = gres.cards_of_tres(node.tres_used, cluster.gres)
+    used += gres.cards(node.gres_drained, cluster.gres)
     if len(there) == 1:
         return chip, count, used.total()
     others = ", ".join(
-        f"{kind or 'untyped'}:{there[kind]}" for kind in sorted(there - {chip: count})
+        f"{kind or 'untyped'}:{there[kind]}" for kind in sorted(there.keys() - {chip})
     )
     notes.append(
         f"{text(node.name)}: of several types of card only {chip} is counted, not {others}"
@@ -199,14 +219,17 @@ def _hindered(
 ) -> tuple[Health, str]:
     """What keeps it from new jobs, and its health; ("ok", "") if nothing does."""
     named = [word for word in _HINDRANCES if word in states]
+    # A word of a version that is not known: what Slurm has added so far kept nodes from new jobs.
+    named += sorted(states - _HARMLESS - _HINDRANCES.keys())
     held = cluster.reserved.get(node.name)
     if named:
-        reason = text(node.reason) or (held.why if held else "")
-        return _HINDRANCES[named[0]], text(f"{' '.join(named)}{reason and ': '}{reason}")
+        reason = text(node.reason) or (held.name if held else "")
+        worst = _HINDRANCES.get(named[0], "degraded")
+        return worst, text(f"{' '.join(named)}{reason and ': '}{reason}")
     if held:
         return held.health, held.why
     if not states & _AT_WORK:
-        return "degraded", text(f"state {' '.join(sorted(states)) or 'not said'}")
+        return "degraded", "its state is not said"
     if node.owner:
         return _WELL, text(f"had by {node.owner} alone")
     read = [one for one in partitions if not cluster.only or one in cluster.only]
