@@ -70,6 +70,9 @@ COMMANDS: Final = {
     "zone": Command("zone.command", "load, dump, list and drop zones 区数据管理", _NODE),
     "sync": Command("sync", "zones between servers 区同步状态", _NODE),
     "key": Command("key", "keys that messages are signed with (TSIG) 签名密钥", _NODE),
+    "system": Command(
+        "system.command", "systems of a node, run in a process 节点系统", _NODE, lasts=True
+    ),
     "node": Command(
         "node.command", "the nodes of the network, at the national node 节点登记", _NODE
     ),

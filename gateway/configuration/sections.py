@@ -7,16 +7,18 @@ test holds the two to each other.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, get_type_hints
 
 from csid.address import Address
 from csid.vocabulary import ROLES
 from gateway.configuration import values
 from gateway.configuration.gateway_sections import Gateway, Upstream
 from gateway.configuration.options import certificate, listening, option, private_key, udp_workers
+from gateway.systems.settings import Systems
 from resolver.client.settings import DEFAULTS, REMEMBERED_MAX, SECONDS_MAX
 from resolver.server import log_lines
 
@@ -62,6 +64,13 @@ class Serve:
     )
     workers: int | None = udp_workers()
     nsid: str = option(values.nsid, "", "name of this server (RFC 5001)", "服务器名称", "ns1.zj")
+    systems: tuple[str, ...] = option(
+        values.several(values.text),
+        (),
+        "systems whose hooks look at what is asked and changed here",
+        "挂接的系统",
+        ("freeze",),
+    )
     user: str = option(
         values.text,
         "",
@@ -403,6 +412,15 @@ class Configuration:
     client: Client = field(default_factory=Client)
     gateway: Gateway = field(default_factory=Gateway)
     upstream: tuple[Upstream, ...] = ()
+    systems: Systems = field(default_factory=Systems)
+    # Sections of systems that are not of this program, as they stand there.
+    elsewhere: Mapping[str, Any] = field(default_factory=dict)
+
+
+# What may stand in a file: a section, or, where it is a tuple, many.
+KINDS: Final[Mapping[str, Any]] = {
+    name: kind for name, kind in get_type_hints(Configuration).items() if name != "elsewhere"
+}
 
 
 def workers_here() -> int:
