@@ -88,6 +88,12 @@ def by_kind(said: Mapping[str, bytes | Said]) -> Callable[[Sequence[Ask]], Seque
     return say
 
 
+def by_path(kind: str, version: str) -> dict[str, Any]:
+    """What a server of a version said, by path."""
+    said: dict[str, Any] = json.loads((FIXTURES / kind / version / "by_path.json").read_text())
+    return said
+
+
 def recorded(kind: str, version: str) -> dict[str, bytes | Said]:
     """What a server of a version said, by the kind of request."""
     folder = FIXTURES / kind / version

@@ -1,6 +1,6 @@
 """Records what real servers say, as the fixtures of adapters:
 
-python -m tests.support.record_sources slurm
+python -m tests.support.record_sources slurm redfish
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ import json
 import re
 import socket
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import httpx
 
-from tests.support import slurm
+from tests.support import slurm, sushy
 from tests.support.adapters import FIXTURES
 
 
@@ -53,6 +54,19 @@ def record_slurm() -> None:
                 _keep("slurm", version, "versions", json.dumps({"paths": paths}))
 
 
+def record_redfish() -> None:
+    """Two machines that are on."""
+    with tempfile.TemporaryDirectory() as folder, sushy.running(Path(folder)) as url:
+        root = httpx.get(f"{url}/redfish/v1/").json()
+        said = {"/redfish/v1/": root}
+        said["/redfish/v1/Systems"] = httpx.get(f"{url}/redfish/v1/Systems").json()
+        for member in said["/redfish/v1/Systems"]["Members"]:
+            said[member["@odata.id"]] = httpx.get(url + member["@odata.id"]).json()
+    version = "sushy-tools-2.2"
+    _keep("redfish", version, "by_path", json.dumps(said))
+    _keep("redfish", version, "taken", f'{{"taken": {int(time.time() * 1_000)}}}')
+
+
 def _keep(kind: str, version: str, name: str, said: str) -> None:
     """Write it down; the names of this machine and its kernel are no part of it."""
     said = re.sub(rf'"{re.escape(socket.gethostname())}"', '"host"', said)
@@ -62,7 +76,7 @@ def _keep(kind: str, version: str, name: str, said: str) -> None:
     (folder / f"{name}.json").write_text(json.dumps(json.loads(said), indent=1) + "\n")
 
 
-RECORDERS = {"slurm": record_slurm}
+RECORDERS = {"slurm": record_slurm, "redfish": record_redfish}
 
 if __name__ == "__main__":
     begun = time.time()

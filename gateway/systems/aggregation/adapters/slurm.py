@@ -49,8 +49,8 @@ class Slurm:
             said = yield _asked(version)
         return _reading(source, memory, now, version, said)
 
-    def watch(self, source: Source, memory: Memory) -> Watch | None:
-        return None
+    def watch(self, source: Source, memory: Memory) -> Sequence[Watch]:
+        return ()
 
 
 def _asked(version: str) -> Sequence[Ask]:
