@@ -50,6 +50,7 @@ class Command(NamedTuple):
 _NODE = "the node and its server 节点与解析服务"
 _HOLDERS = "who and what is assigned to 主体、资源池与范围"
 _LIFE = "an identifier's life 赋码与变更"
+_SUPPLY = "supply 供给"
 _READ = "finding and resolving 查询与解析"
 _BULK = "many at once 批量"
 COMMANDS: Final = {
@@ -98,6 +99,12 @@ COMMANDS: Final = {
     "renew": Command("validity", "let an identifier be valid for longer 续期", _LIFE),
     "location": Command(
         "location", "retire a location code and re-home what is there 位置代码停用", _LIFE
+    ),
+    "aggregate": Command(
+        "aggregate.command",
+        "compute of providers, read where it is managed 算力资源汇聚",
+        _SUPPLY,
+        lasts=True,
     ),
     "id": Command("id", "explain, check and make identifiers 标识的解释、校验与生成", _READ),
     "list": Command("list", "find identifiers by prefix and attributes 检索与列出", _READ),

@@ -18,6 +18,7 @@ from csid.vocabulary import ROLES
 from gateway.configuration import values
 from gateway.configuration.gateway_sections import Gateway, Upstream
 from gateway.configuration.options import certificate, listening, option, private_key, udp_workers
+from gateway.systems.aggregation.settings import Aggregation
 from gateway.systems.selection.settings import Selection
 from gateway.systems.settings import Systems
 from resolver.client.settings import DEFAULTS, REMEMBERED_MAX, SECONDS_MAX
@@ -430,6 +431,7 @@ class Configuration:
     gateway: Gateway = field(default_factory=Gateway)
     upstream: tuple[Upstream, ...] = ()
     systems: Systems = field(default_factory=Systems)
+    aggregation: Aggregation = field(default_factory=Aggregation)
     selection: Selection = field(default_factory=Selection)
     # Sections of systems that are not of this program, as they stand there.
     elsewhere: Mapping[str, Any] = field(default_factory=dict)

@@ -269,10 +269,9 @@ def _name_of(ask: Ask) -> _Name:
 
 def file_of(url: str) -> Path | None:
     """The file that is read; None if the source is asked over HTTP."""
-    parts = urlsplit(url)
-    if parts.scheme in _PORTS:
-        return None
-    return Path(unquote(parts.path)) if parts.scheme == "file" else Path(url)
+    if url.startswith("file://"):
+        return Path(unquote(url.removeprefix("file://")))
+    return None if "://" in url else Path(url)
 
 
 def _origin(url: str) -> tuple[str, str, int]:

@@ -198,13 +198,12 @@ def _advance(polling: Polling, said: Sequence[Said] | None) -> Sequence[Ask] | R
     try:
         return next(polling) if said is None else polling.send(said)
     except StopIteration as ended:
-        reading: Reading = ended.value
-        return reading
+        if isinstance(ended.value, Reading):
+            return ended.value
+        raise TypeError(f"its value is {ended.value!r:.80}, and no reading") from None
 
 
 def _sound(reading: Reading) -> Reading:
-    if not isinstance(reading, Reading):
-        raise ReadingError(f"the adapter has read {type(reading).__name__}, and no reading")
     if len(reading.units) > UNITS_MAX:
         raise ReadingError(f"{len(reading.units):,} units; at most {UNITS_MAX:,} of one source")
     return reading

@@ -295,7 +295,13 @@ class Book:
             row = txn.get(name.encode(), db=self._tables["held"])
             if row is None:
                 raise BookError(f"{name}: nothing is held back")
-            found = msgspec.structs.replace(msgspec.msgpack.decode(row, type=Held), verdict=verdict)
+            there = msgspec.msgpack.decode(row, type=Held)
+            if not there.digest.startswith(digest):
+                raise BookError(
+                    f"{name}: what was looked at is held back no more, but something else; "
+                    f"look at it again: csid aggregate show {name}"
+                )
+            found = msgspec.structs.replace(there, verdict=verdict)
             txn.put(name.encode(), _pack(found), db=self._tables["held"])
         return found
 
