@@ -6,7 +6,8 @@
     statuses             POST /v1/status, all of a poll together
 
 What the registry refuses is remembered with the pool and not asked again, until something else is
-wanted or a person says so. What it does not answer is asked again with the next poll.
+wanted or a person says so: a registrar may not suspend, for one, so that an administrator is to do
+it, or his token. What the registry does not answer is asked again with the next poll.
 """
 
 from __future__ import annotations
@@ -131,11 +132,12 @@ class Hands:
                 await registry.register(pool.identifier, pool.asked, reason=why, key=asked)
                 done = pool.asked
                 await self._settle(source, key, facts=done, state=ACTIVE)
-            if done != pool.wanted:
-                await self._update(registry, pool, done, why)
-                await self._settle(source, key, facts=pool.wanted)
             # What was registered just now is active, whatever it is to be.
             state = ACTIVE if pool.done is None else pool.done_state
+            if done != pool.wanted:
+                found = await self._update(registry, pool, done, why)
+                state = state or found
+                await self._settle(source, key, facts=pool.wanted, state=state)
             if pool.state != state:
                 await registry.perform(_OPERATIONS[pool.state], pool.identifier, reason=why)
                 await self._settle(source, key, state=pool.state)
@@ -152,14 +154,15 @@ class Hands:
                 await self._settle(source, key, refusal=_words(problem))
             return False
 
-    async def _update(self, registry: AsyncRegistry, pool: Pool, done: Facts, why: str) -> None:
-        """Have our facts in a record, and leave all others."""
+    async def _update(self, registry: AsyncRegistry, pool: Pool, done: Facts, why: str) -> str:
+        """Have our facts in a record, and leave all others; what the identifier is."""
         entry = await registry.identifier(pool.identifier)
         patch = patch_of(entry.record, done, pool.wanted)
         if patch:
             await registry.update(
                 pool.identifier, patch, unless_changed_since=entry.leaf, reason=why
             )
+        return SUSPENDED if entry.state == SUSPENDED else ACTIVE
 
     async def _taken(self, registry: AsyncRegistry, source: Settings, key: str, pool: Pool) -> None:
         """The identifier is registered already, and not by what we asked for."""

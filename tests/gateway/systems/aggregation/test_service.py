@@ -239,7 +239,7 @@ class Failing:
 
 def _for_ever() -> Polling:
     while True:
-        yield [Ask("nodes", "/nodes")] * 500
+        yield [Ask("nodes", "/nodes")] * 60
 
 
 def _no_reading() -> Polling:
@@ -259,7 +259,7 @@ def _raises() -> Polling:
 def test_an_adapter_with_faults(
     monkeypatch: pytest.MonkeyPatch, poll: Callable[[], Polling], match: str
 ) -> None:
-    monkeypatch.setattr(polling, "ASKS_MAX", 1_000)
+    monkeypatch.setattr(polling, "ASKS_MAX", 100)
 
     async def work() -> None:
         with played(saying(b"[]")) as source:
