@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -218,22 +218,10 @@ class Hands:
         if not statuses or not self._settings.gateway:
             return ""
         number = await self._in_book(self._book.number, source.name, now)
-        valid = min(VALID_SECONDS_MAX, max(_LEAST_VALID, 2 * source.interval + 15))
-        moment = iso(min(taken, now) / 1_000, "milliseconds")
-        posts = [
-            {
-                **msgspec.to_builtins(told),
-                "identifier": identifier,
-                "taken": moment,
-                "valid_seconds": valid,
-                "number": number,
-            }
-            for identifier, told in statuses.items()
-        ]
         refused: list[str] = []
         try:
-            for at in range(0, len(posts), STATUSES_AT_ONCE):
-                refused += await self._post(posts[at : at + STATUSES_AT_ONCE])
+            for posts in status_bodies(source, statuses, taken, now, number):
+                refused += await self._post(posts)
         except (httpx.HTTPError, msgspec.MsgspecError, ValueError, OSError, ssl.SSLError) as error:
             return f"the gateway cannot be told: {error!r:.300}"
         return f"{len(refused):,} statuses, such as: {refused[0]}" if refused else ""
@@ -271,6 +259,30 @@ class _Item(msgspec.Struct):
 
 class _Answer(msgspec.Struct):
     items: list[_Item] = []
+
+
+def status_bodies(
+    source: Settings, statuses: Mapping[str, Told], taken: int, now: int, number: int
+) -> Iterator[list[dict[str, Any]]]:
+    """Statuses as they are posted, so many at a time.
+
+    Args:
+        statuses: by identifier.
+        taken, now: Unix milliseconds.
+        number: of all of them.
+    """
+    valid = min(VALID_SECONDS_MAX, max(_LEAST_VALID, 2 * source.interval + 15))
+    said = {
+        "taken": iso(min(taken, now) / 1_000, "milliseconds"),
+        "valid_seconds": valid,
+        "number": number,
+    }
+    posts = [
+        {**msgspec.to_builtins(told), "identifier": identifier, **said}
+        for identifier, told in statuses.items()
+    ]
+    for at in range(0, len(posts), STATUSES_AT_ONCE):
+        yield posts[at : at + STATUSES_AT_ONCE]
 
 
 def patch_of(record: Facts, done: Facts, wanted: Facts) -> Facts:

@@ -89,7 +89,6 @@ def _add_add(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
     add.add_argument(
         "--type",
         type=_type,
-        default="",
         metavar="TYPE",
         help="of the identifiers, three letters such as ACP 类型 (AC and P, or B with --each; "
         "G where there are no accelerators)",
@@ -138,7 +137,7 @@ def run_add(args: argparse.Namespace) -> int:
         industry=args.industry,
         location=args.location,
         options=dict(args.set),
-        type=args.type,
+        type=args.type or "",
         each=args.each,
         interval=args.interval,
         token_file=str(args.token_file.absolute()) if args.token_file else "",
@@ -172,7 +171,7 @@ def run_list(args: argparse.Namespace) -> int:
             "已登记 Registered",
             "最近采集 Last poll",
         ),
-        ([*shown.cells(row), _age(row["taken"])] for row in rows),
+        ([*shown.cells(row), row["polled"] or "—"] for row in rows),
     )
     return output.EXIT_OK
 
@@ -247,12 +246,6 @@ def book_of(args: argparse.Namespace) -> Iterator[Book]:
     """
     with place_of(args, SYSTEM) as place:
         yield Book(place.tables)
-
-
-def _age(taken: str | None) -> str:
-    if taken is None:
-        return "—"
-    return taken
 
 
 def _name(text: str) -> str:

@@ -103,7 +103,7 @@ def details(book: Book, one: Settings) -> dict[str, Any]:
     return {
         "identifiers": [_pool(key, pool) for key, pool in sorted(known.pools.items())],
         "missing": [
-            {"key": key, "name": unit.name, "since": _iso(unit.gone)}
+            {"unit": key, "name": unit.name, "since": _iso(unit.gone)}
             for key, unit in sorted(known.units.items())
             if unit.gone
         ],
@@ -130,7 +130,7 @@ def difference(
     """What a reading would change."""
     items = quarantine.items(change)
     return {
-        "source": one.name,
+        "name": one.name,
         "taken": _iso(reading.taken),
         "version": reading.version,
         "whole": reading.whole,
@@ -149,7 +149,7 @@ def difference(
 def unit(one: readings.Unit) -> dict[str, Any]:
     """A unit as it was said."""
     return {
-        "key": one.key,
+        "unit": one.key,
         "name": one.name,
         "chip": one.chip,
         "chip_memory_gib": one.chip_memory_gib,
@@ -230,7 +230,7 @@ def print_source(row: dict[str, Any]) -> None:
 def print_held(row: dict[str, Any]) -> None:
     """What is held back, with its reasons."""
     for reason in row["reasons"]:
-        output.out.print(f"[{reason['code']}] {reason['text']}", markup=False, style="yellow")
+        output.out.print(f"[{reason['rule']}] {reason['text']}", markup=False, style="yellow")
     print_changes(row)
 
 
@@ -268,7 +268,7 @@ def _print_notes(notes: Sequence[str]) -> None:
 def _pool(key: str, pool: Pool) -> dict[str, Any]:
     state = "proposed" if pool.done is None else pool.done_state
     return {
-        "key": key,
+        "pool": key,
         "identifier": pool.identifier,
         "state": "refused" if pool.refusal else state,
         "owed": pool.is_owed,
@@ -278,7 +278,7 @@ def _pool(key: str, pool: Pool) -> dict[str, Any]:
 
 
 def _reason(one: Reason) -> dict[str, Any]:
-    return {"code": one.code, "text": one.text, "pools": list(one.pools)}
+    return {"rule": one.code, "text": one.text, "pools": list(one.pools)}
 
 
 def _free_of(one: readings.Unit, kind: str) -> str:
