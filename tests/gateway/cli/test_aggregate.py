@@ -14,6 +14,7 @@ from gateway.systems.aggregation.adapters.by_kind import ADAPTERS
 from tests.support.adapters import recorded
 from tests.support.commands import Ran, run
 from tests.support.registering import OWNER
+from tests.support.servers import eventually, running
 from tests.support.sources import Played, played, saying
 from tests.support.supply import Spoken, said
 
@@ -161,7 +162,9 @@ def test_a_name_is_given_once(csid: Commands, source: Played) -> None:
     assert csid.add("HZ", source.url).code == 2
 
 
-def test_a_recorded_slurm_cluster(csid: Commands) -> None:
+@pytest.fixture
+def slurm() -> Iterator[Played]:
+    """A cluster as it was recorded."""
     answers = recorded("slurm", "v0.0.38")
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
@@ -170,18 +173,44 @@ def test_a_recorded_slurm_cluster(csid: Commands) -> None:
             return saying(b"", 404)(handler)
         return saying(found)(handler)
 
-    with played(answer) as slurm:
-        assert csid.add("hz", slurm.url, "--set", "version=v0.0.38", kind="slurm").code == 0
-        ran = csid("run", "--once", "--dry-run", "--json")
-        assert ran.code == 0, ran
-        (change,) = ran.json
-        assert change["units"] == 8
-        classes = {
-            one["identifier"].split("/")[-1].split("-")[0]: one["facts"]
-            for one in change["changes"]["registrations"]
-        }
-        assert "H69M09N6" in classes  # of 8 H100 each
-        assert csid("run", "--once").code == 0
-        again = csid("run", "--once", "--dry-run", "--json").json[0]
-        assert again["counts"] == {} and json.dumps(again["statuses"]).count("aggregation/hz")
-        assert sum(one["free"].get("chips", 0) for one in again["statuses"].values()) > 0
+    with played(answer) as found:
+        yield found
+
+
+def test_a_recorded_slurm_cluster(csid: Commands, slurm: Played) -> None:
+    assert csid.add("hz", slurm.url, "--set", "version=v0.0.38", kind="slurm").code == 0
+    ran = csid("run", "--once", "--dry-run", "--json")
+    assert ran.code == 0, ran
+    (change,) = ran.json
+    assert change["units"] == 8
+    classes = {
+        one["identifier"].split("/")[-1].split("-")[0]: one["facts"]
+        for one in change["changes"]["registrations"]
+    }
+    assert "H69M09N6" in classes  # of 8 H100 each
+    assert csid("run", "--once").code == 0
+    again = csid("run", "--once", "--dry-run", "--json").json[0]
+    assert again["counts"] == {} and json.dumps(again["statuses"]).count("aggregation/hz")
+    assert sum(one["free"].get("chips", 0) for one in again["statuses"].values()) > 0
+
+
+def test_it_runs_as_a_service_that_commands_act_on(
+    csid: Commands, slurm: Played, tmp_path: Path
+) -> None:
+    words = ["--lang", "en", "aggregate", "run", "--listen", "127.0.0.1:0"]
+    words += ["--data", str(csid.folder)]
+    with running(words, tmp_path / "log") as server:
+        csid.add("hz", slurm.url, "--set", "version=v0.0.38", "--interval", "5s", kind="slurm")
+
+        def state() -> str:
+            return str(csid("list", "--json").json[0]["state"])
+
+        eventually("it is polled", lambda: state() == "ok", 40)
+        busy = csid("run", "--once")
+        assert busy.code == 2 and "polls these sources already" in busy.err
+        slurm.answer = saying(b"{}")
+        eventually("it fails", lambda: state() == "failing", 40)
+        assert csid("show", "hz", "--json").json[0]["units"] == 8
+        csid("remove", "hz")
+        assert server.stop() == 0
+    assert "Traceback" not in (tmp_path / "log").read_text()

@@ -21,8 +21,8 @@ from gateway.systems.running import Lock
 from resolver.server.sockets import listen_address
 
 
-class BusyError(CsidError):
-    """Another process polls."""
+class RunError(CsidError):
+    """Sources are not polled: another process does, or not so."""
 
 
 def register(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
@@ -56,6 +56,8 @@ def register(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
 def run_run(args: argparse.Namespace) -> int:
     """Poll all sources."""
     if not args.once and not args.dry_run:
+        if args.names:
+            raise RunError("only some sources are polled once: --once, or csid aggregate pause")
         return serving.run(args, [SYSTEM.name])
     with place_of(args, SYSTEM) as place:
         service = begin(place)
@@ -67,7 +69,7 @@ def run_run(args: argparse.Namespace) -> int:
         lock = Lock(place.folder)
         try:
             if not lock.take():
-                raise BusyError(f"{place.folder}: csid aggregate run polls already")
+                raise RunError(f"{place.folder}: another process polls these sources already")
             return asyncio.run(_once(args, service, sources))
         finally:
             lock.close()
