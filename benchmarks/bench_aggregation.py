@@ -23,11 +23,11 @@ import msgspec
 
 from benchmarks.bench_import import owner_codes
 from benchmarks.report import Report
-from gateway.systems.aggregation.hands import status_bodies
 from gateway.systems.aggregation.known import Settings
 from gateway.systems.aggregation.readings import Reading, Unit
 from gateway.systems.aggregation.service import Decided, decide
 from gateway.systems.aggregation.tables import NAMES, Book
+from gateway.systems.aggregation.telling import status_bodies
 from resolver.tables import Tables
 
 PASSES = 3

@@ -11,14 +11,14 @@ import ssl
 import stat
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, NamedTuple
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import urljoin
 
 import httpx
 
 from gateway.systems.aggregation import pace
+from gateway.systems.aggregation.addresses import file_of, origin_of
 from gateway.systems.aggregation.known import Settings
 from gateway.systems.aggregation.pace import Budget, Limits
 from gateway.systems.aggregation.readings import Ask, ReadingError, Said
@@ -29,7 +29,6 @@ CACHE_OCTETS: Final = 64 << 20  # of answers of one source that are kept, to be 
 LINE_OCTETS: Final = 8 << 20  # of a line of an answer without an end
 CONNECT_SECONDS: Final = 10.0
 SILENCE_SECONDS: Final = 330.0  # in an answer without an end: Kubernetes ends one after 5 minutes
-_PORTS: Final = {"http": 80, "https": 443}
 _REDIRECTED: Final = frozenset({301, 302, 303, 307, 308})
 _NOT_MODIFIED: Final = 304
 _AS_A_FILE: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
@@ -63,7 +62,7 @@ class Fetcher:
         self._limits = limits
         self._url = settings.url.rstrip("/")
         self._file = file_of(settings.url)
-        self._origin = _origin(settings.url) if self._file is None else ("", "", 0)
+        self._origin = origin_of(settings.url) if self._file is None else None
         self._budget = Budget(limits.requests, time.monotonic())
         self._cache: dict[_Name, _Kept] = {}
         self._left = limits.poll_octets
@@ -83,12 +82,17 @@ class Fetcher:
         """
         self._left = self._limits.poll_octets
         self.put_off = 0.0
-        scheme, host, _ = self._origin
-        if headers and scheme == "http" and not _is_here(host):
-            raise ReadingError(
-                f"http://{host}: the token would be sent in the clear; use https, or no token"
-            )
+        if headers:
+            self.require_sealed()
         self._headers = dict(headers)
+
+    def require_sealed(self) -> None:
+        """Raises ReadingError where what is sent along could be read on the way."""
+        if self._origin is not None and self._origin.is_open:
+            where = f"http://{self._origin.host}"
+            raise ReadingError(
+                f"{where}: the token would be sent in the clear; use https, or no token"
+            )
 
     async def ask(self, asks: Sequence[Ask]) -> list[Said]:
         """What is said to each, in their order.
@@ -170,7 +174,7 @@ class Fetcher:
                 if answer.status_code not in _REDIRECTED:
                     return self._keep(ask, await self._whole(ask, answer))
                 address = urljoin(address, answer.headers.get("location", ""))
-                if _origin(address) != self._origin:
+                if origin_of(address) != self._origin:
                     raise ReadingError(f"{ask.kind}: it sends us elsewhere, to {address[:120]}")
         raise ReadingError(f"{ask.kind}: more than {REDIRECTS} redirects")
 
@@ -265,39 +269,6 @@ class Fetcher:
 
 def _name_of(ask: Ask) -> _Name:
     return ask.path, tuple(sorted(ask.headers.items()))
-
-
-def file_of(url: str) -> Path | None:
-    """The file that is read; None if the source is asked over HTTP."""
-    if url.startswith("file://"):
-        return Path(unquote(url.removeprefix("file://")))
-    return None if "://" in url else Path(url)
-
-
-def _origin(url: str) -> tuple[str, str, int]:
-    """Scheme, host and port.
-
-    Raises:
-        ReadingError: it is no URL of HTTP.
-    """
-    try:
-        parts = urlsplit(url)
-        port = parts.port or _PORTS.get(parts.scheme, 0)
-        host = parts.hostname or ""
-    except ValueError:
-        port, host = 0, ""
-    if not port or not host or parts.username is not None:
-        raise ReadingError(
-            f"{url[:120]!r}: expected a URL such as https://host:6820, without a user"
-        )
-    return parts.scheme, host, port
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _client(settings: Settings) -> httpx.AsyncClient:

@@ -1,9 +1,8 @@
-"""Does what a difference owes: asks the registry, tells the gateway.
+"""Asks the registry for what a difference owes.
 
     not registered       POST /v1/identifiers, always the same under one idempotency key
     other facts          the record as it is now, with ours in it: PATCH, unless changed meanwhile
     another state        suspend, reinstate
-    statuses             POST /v1/status, all of a poll together
 
 What the registry refuses is remembered with the pool and not asked again, until something else is
 wanted or a person says so: a registrar may not suspend, for one, so that an administrator is to do
@@ -13,22 +12,17 @@ it, or his token. What the registry does not answer is asked again with the next
 from __future__ import annotations
 
 import asyncio
-import ssl
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import httpx
 import msgspec
 
 from csid.errors import CsidError
 from csid.http.results import Entry, Problem, RefusedError, RegistryError
 from csid.identifier import make, parse
-from csid.moments import iso
-from csid.status import VALID_SECONDS_MAX, Told
 from gateway.async_registry_client import AsyncRegistry
-from gateway.http.media import MSGPACK
 from gateway.systems.aggregation import minting
 from gateway.systems.aggregation.known import ACTIVE, SUSPENDED, Facts, Pool, Settings
 from gateway.systems.aggregation.settings import Aggregation
@@ -36,20 +30,16 @@ from gateway.systems.aggregation.tables import OURS, Book
 from registry.rules.status import Status
 
 AT_ONCE: Final = 8  # requests to the registry
-STATUSES_AT_ONCE: Final = 2_000  # of one call
-ANSWER_SECONDS: Final = 30.0
 REGISTRY_SECONDS: Final = 15.0  # for one request, all attempts together
-_LEAST_VALID: Final = 30  # seconds
 _OPERATIONS: Final = {ACTIVE: "reinstate", SUSPENDED: "suspend"}
 _TAKEN: Final = frozenset({Status.EXISTS.number, Status.NEVER_AGAIN.number})
 _NOBODY: Final = frozenset({401, 429})  # of all that is asked, not of this one
 _CHANGED: Final = 412
-_pack: Final = msgspec.msgpack.Encoder().encode
 InBook = Callable[..., Awaitable[Any]]  # runs a function in the thread of the book
 
 
 class HandsError(CsidError):
-    """The registry or the gateway cannot be asked."""
+    """The registry cannot be asked."""
 
 
 class Done(NamedTuple):
@@ -71,7 +61,7 @@ class Hands:
     Args:
         book: what is known.
         in_book: runs a function where the book may be used.
-        settings: where registry and gateway are.
+        settings: where the registry is.
     """
 
     def __init__(self, book: Book, in_book: InBook, settings: Aggregation) -> None:
@@ -79,16 +69,11 @@ class Hands:
         self._in_book = in_book
         self._settings = settings
         self._registry: tuple[str, AsyncRegistry] | None = None
-        self._gateway: httpx.AsyncClient | None = None
 
     async def close(self) -> None:
         """End the connections."""
         if self._registry is not None:
             await self._registry[1].aclose()
-        if self._gateway is not None:
-            await self._gateway.aclose()
-
-    # -- the registry
 
     async def pay(self, source: Settings) -> Done:
         """Ask the registry for what is owed of a source."""
@@ -204,85 +189,6 @@ class Hands:
             )
             self._registry = token, made
         return self._registry[1]
-
-    # -- the gateway
-
-    async def tell(
-        self, source: Settings, statuses: Mapping[str, Told], taken: int, now: int
-    ) -> str:
-        """Tell statuses, by identifier; why some were not taken, or nothing.
-
-        Args:
-            taken, now: Unix milliseconds.
-        """
-        if not statuses or not self._settings.gateway:
-            return ""
-        number = await self._in_book(self._book.number, source.name, now)
-        refused: list[str] = []
-        try:
-            for posts in status_bodies(source, statuses, taken, now, number):
-                refused += await self._post(posts)
-        except (httpx.HTTPError, msgspec.MsgspecError, ValueError, OSError, ssl.SSLError) as error:
-            return f"the gateway cannot be told: {error!r:.300}"
-        return f"{len(refused):,} statuses, such as: {refused[0]}" if refused else ""
-
-    async def _post(self, posts: list[dict[str, Any]]) -> Iterable[str]:
-        if self._gateway is None:
-            self._gateway = httpx.AsyncClient(
-                base_url=self._settings.gateway,
-                verify=ssl.create_default_context(cafile=self._settings.gateway_ca),
-                timeout=ANSWER_SECONDS,
-                trust_env=False,
-            )
-        headers = {"Content-Type": MSGPACK}
-        answer = await self._gateway.post(
-            "/v1/status", content=_pack({"items": posts}), headers=headers
-        )
-        try:
-            items = msgspec.json.decode(answer.content, type=_Answer).items
-        except msgspec.MsgspecError:
-            items = []
-        if len(items) != len(posts):
-            raise ValueError(f"HTTP {answer.status_code}: {answer.text[:200]}")
-        return [
-            f"{post['identifier']}: {one.status} {one.outcome} {one.detail}".rstrip()
-            for post, one in zip(posts, items, strict=True)
-            if one.status >= 400
-        ]
-
-
-class _Item(msgspec.Struct):
-    status: int
-    outcome: str = ""
-    detail: str = ""
-
-
-class _Answer(msgspec.Struct):
-    items: list[_Item] = []
-
-
-def status_bodies(
-    source: Settings, statuses: Mapping[str, Told], taken: int, now: int, number: int
-) -> Iterator[list[dict[str, Any]]]:
-    """Statuses as they are posted, so many at a time.
-
-    Args:
-        statuses: by identifier.
-        taken, now: Unix milliseconds.
-        number: of all of them.
-    """
-    valid = min(VALID_SECONDS_MAX, max(_LEAST_VALID, 2 * source.interval + 15))
-    said = {
-        "taken": iso(min(taken, now) / 1_000, "milliseconds"),
-        "valid_seconds": valid,
-        "number": number,
-    }
-    posts = [
-        {**msgspec.to_builtins(told), "identifier": identifier, **said}
-        for identifier, told in statuses.items()
-    ]
-    for at in range(0, len(posts), STATUSES_AT_ONCE):
-        yield posts[at : at + STATUSES_AT_ONCE]
 
 
 def patch_of(record: Facts, done: Facts, wanted: Facts) -> Facts:

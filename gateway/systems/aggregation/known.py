@@ -108,3 +108,27 @@ class Known(msgspec.Struct, frozen=True):
 
     units: Mapping[str, Unit] = {}
     pools: Mapping[str, Pool] = {}
+
+
+class Polled(msgspec.Struct, frozen=True):
+    """How the polls of a source are.
+
+    Attributes:
+        at, taken: Unix milliseconds of the last one, and of what was said last.
+        failures: in a row; `error`: why the last one failed.
+        units, version, notes: of the last that did not fail.
+        owed: why what the registry was to be asked for waits; empty if nothing does.
+        refused: how many statuses the gateway has refused of it, and why.
+        seconds: that it took.
+    """
+
+    at: int = 0
+    taken: int = 0
+    failures: int = 0
+    error: str = ""
+    units: int = 0
+    version: str = ""
+    notes: tuple[str, ...] = ()
+    owed: str = ""
+    refused: str = ""
+    seconds: float = 0

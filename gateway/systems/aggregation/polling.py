@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from csid.errors import CsidError
 from gateway.systems.aggregation import credentials
 from gateway.systems.aggregation.fetching import Fetcher
 from gateway.systems.aggregation.known import Settings
@@ -96,7 +97,7 @@ class Reader:
             )
             for one in done:
                 failure = one.exception()
-                if isinstance(failure, ReadingError):
+                if isinstance(failure, CsidError):  # the source's, or of whoever takes it
                     return str(failure)
                 if failure is not None:
                     self._memory.clear()

@@ -117,7 +117,7 @@ def _tenfold(known: Known, change: Difference) -> Iterable[Reason]:
         after = before + math.fsum(more)
         if _is_tenfold(before, after):
             text = f"{kind} of the whole source: {before:,.0f} before, {after:,.0f} now"
-            yield Reason("tenfold", text)
+            yield Reason("tenfold", text, tuple(sorted({row.pool for _, row in moved})))
     for was, row in moved:
         if was is None:
             continue

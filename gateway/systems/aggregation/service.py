@@ -20,12 +20,13 @@ from gateway.systems.aggregation import pace, quarantine
 from gateway.systems.aggregation.adapters.by_kind import ADAPTERS
 from gateway.systems.aggregation.difference import Difference, Rules, applied, difference
 from gateway.systems.aggregation.hands import Done, Hands
-from gateway.systems.aggregation.known import Known, Settings
+from gateway.systems.aggregation.known import Known, Polled, Settings
 from gateway.systems.aggregation.polling import Reader
 from gateway.systems.aggregation.quarantine import ACCEPTED, Held, Reason
 from gateway.systems.aggregation.readings import Adapter, Reading, ReadingError
 from gateway.systems.aggregation.settings import Aggregation
-from gateway.systems.aggregation.tables import Book, Polled
+from gateway.systems.aggregation.tables import Book
+from gateway.systems.aggregation.telling import Teller
 from resolver.server.notices import Repeated
 
 LOOK_SECONDS: Final = 1.0  # between two looks at which sources there are
@@ -112,6 +113,7 @@ class Service:
         self._now = now
         self._thread = ThreadPoolExecutor(1, "aggregation")
         self._hands = Hands(book, self._in_book, settings)
+        self._teller = Teller(book, self._in_book, settings)
         self._kept: dict[str, tuple[Settings, asyncio.Task[None], asyncio.Event]] = {}
 
     async def run(self) -> None:
@@ -131,6 +133,7 @@ class Service:
     async def close(self) -> None:
         """End the connections."""
         await self._hands.close()
+        await self._teller.close()
         self._thread.shutdown()
 
     async def once(self, source: Settings) -> tuple[Decided | None, Done, Polled]:
@@ -262,7 +265,7 @@ class Service:
     ) -> str:
         """Tell statuses of identifiers that are registered and in use; what was refused of them."""
         told = {one: status for one, status in statuses.items() if one in active}
-        refused = await self._hands.tell(source, told, taken, now)
+        refused = await self._teller.tell(source, told, taken, now)
         if refused:
             self._complaints.tell(f"aggregation: {source.name}: {refused}", f"{source.name} told")
         return refused

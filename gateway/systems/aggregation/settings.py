@@ -65,7 +65,13 @@ class Aggregation:
         values.number(1, 1_024, "MiB"), 64, "MiB of one answer of a source", "单次应答上限（MiB）"
     )
 
+    poll: int = option(
+        values.number(1, 3_600, "s"), 180, "seconds that one poll may take", "单次采集时限（秒）"
+    )
+
     @property
     def limits(self) -> Limits:
         """What one source may cost."""
-        return Limits(self.requests, self.answer << 20, 4 * self.answer << 20)
+        return Limits(
+            self.requests, self.answer << 20, 4 * self.answer << 20, poll_seconds=self.poll
+        )

@@ -16,7 +16,7 @@ same facts; so nothing is lost and nothing done twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any, Final, TypeVar
 
@@ -24,7 +24,7 @@ import msgspec
 
 from csid.errors import CsidError
 from gateway.systems.aggregation.difference import Difference
-from gateway.systems.aggregation.known import Facts, Known, Pool, Settings, Unit
+from gateway.systems.aggregation.known import Facts, Known, Polled, Pool, Settings, Unit
 from gateway.systems.aggregation.quarantine import Held, Reason, held
 from resolver.tables import Tables
 
@@ -41,30 +41,6 @@ T = TypeVar("T")
 
 class BookError(CsidError):
     """What was named is not there, or is there already."""
-
-
-class Polled(msgspec.Struct, frozen=True):
-    """How the polls of a source are.
-
-    Attributes:
-        at, taken: Unix milliseconds of the last one, and of what was said last.
-        failures: in a row; `error`: why the last one failed.
-        units, version, notes: of the last that did not fail.
-        owed: why what the registry was to be asked for waits; empty if nothing does.
-        refused: how many statuses the gateway has refused of it, and why.
-        seconds: that it took.
-    """
-
-    at: int = 0
-    taken: int = 0
-    failures: int = 0
-    error: str = ""
-    units: int = 0
-    version: str = ""
-    notes: tuple[str, ...] = ()
-    owed: str = ""
-    refused: str = ""
-    seconds: float = 0
 
 
 class Book:
@@ -162,11 +138,14 @@ class Book:
             pools = {key: _pool_of(row) for key, row in self._of(txn, "pools", name)}
         return Known(dict(units), pools)
 
+    def pools(self, name: str) -> dict[str, Pool]:
+        """The pools of a source, by their keys."""
+        with self._tables.reading() as txn:
+            return {key: _pool_of(row) for key, row in self._of(txn, "pools", name)}
+
     def active(self, name: str) -> set[str]:
         """The identifiers of a source that are registered and in use."""
-        with self._tables.reading() as txn:
-            pools = [_pool_of(row) for _, row in self._of(txn, "pools", name)]
-        return {one.identifier for one in pools if one.is_active}
+        return {one.identifier for one in self.pools(name).values() if one.is_active}
 
     def source_of(self, key: str, name: str) -> str | None:
         """Another source that has a unit of this key; None if there is none."""
@@ -364,14 +343,3 @@ def _digest(key: str) -> bytes:
 
 def _owner_of_unit(key: str, name: str) -> bytes:
     return _UNIT + _digest(key) + name.encode()
-
-
-def summed(pools: Sequence[Pool]) -> dict[str, int]:
-    """How many pools there are of each standing."""
-    standing = {
-        "registered": sum(one.done is not None for one in pools),
-        "owed": sum(one.is_owed and not one.refusal for one in pools),
-        "refused": sum(bool(one.refusal) for one in pools),
-        "suspended": sum(one.done_state != "active" for one in pools),
-    }
-    return {"pools": len(pools), **standing}

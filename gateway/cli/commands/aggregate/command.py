@@ -146,7 +146,9 @@ def run_add(args: argparse.Namespace) -> int:
     # An identifier as its own will be: whatever is wrong with owner, place or type is told now.
     kind = made.type or "ACP"
     make(made.owner, made.industry, made.location, kind, "G00M0000", "0", options.today())
-    Fetcher(made, Limits())
+    fetcher = Fetcher(made, Limits())
+    if made.token_file:
+        fetcher.require_sealed()
     with book_of(args) as book:
         book.add(made)
     output.out.print(f"{made.name}  已添加 added; csid aggregate test {made.name}", markup=False)

@@ -10,9 +10,11 @@ import msgspec
 
 from csid.moments import iso
 from gateway.cli import output
+from gateway.cli.escape import one_line
 from gateway.systems.aggregation import quarantine, readings
 from gateway.systems.aggregation.difference import Difference
 from gateway.systems.aggregation.known import Pool, Settings
+from gateway.systems.aggregation.pooling import amount
 from gateway.systems.aggregation.quarantine import REFUSED, Held, Reason
 from gateway.systems.aggregation.readings import CHIPS, MEMORY_GIB, VCPU, Reading
 from gateway.systems.aggregation.tables import Book
@@ -46,7 +48,7 @@ _SHOWN_MAX: Final = 50  # lines of each kind for people
 def source(book: Book, one: Settings) -> dict[str, Any]:
     """A source and how it is. What is in its file of tokens is nowhere."""
     polled, held = book.polled(one.name), book.held_back(one.name)
-    pools = list(book.known(one.name).pools.values())
+    pools = list(book.pools(one.name).values())
     state = "ok" if polled.at else "new"
     if one.paused:
         state = "paused"
@@ -156,8 +158,8 @@ def unit(one: readings.Unit) -> dict[str, Any]:
         "group": one.group,
         "health": one.health,
         "why": one.why,
-        "total": dict(one.total),
-        "free": dict(one.free),
+        "total": {kind: amount(one.total, kind) for kind in one.total},
+        "free": {kind: amount(one.free, kind) for kind in one.free},
         "labels": dict(one.labels),
     }
 
@@ -177,18 +179,19 @@ def print_units(reading: Reading) -> None:
         ),
         (
             (
-                one.name,
-                one.group,
-                one.chip,
+                one_line(one.name),
+                one_line(one.group),
+                one_line(one.chip),
                 *(_free_of(one, kind) for kind in (CHIPS, VCPU, MEMORY_GIB)),
                 _HEALTH[one.health],
-                one.why,
+                one_line(one.why),
             )
             for one in reading.units
         ),
     )
     whole = "" if reading.whole else "；不完整 not all of it"
-    text = f"{len(reading.units)} 个单元 units; {reading.version} {_iso(reading.taken)}{whole}"
+    version = one_line(reading.version)
+    text = f"{len(reading.units)} 个单元 units; {version} {_iso(reading.taken)}{whole}"
     output.out.print(text, markup=False)
     _print_notes(reading.notes)
 
@@ -206,7 +209,7 @@ def print_source(row: dict[str, Any]) -> None:
         ("status_error", "上报错误 statuses"),
     ):
         if row[name]:
-            facts.append((words, row[name]))
+            facts.append((words, one_line(row[name])))
     output.print_facts(facts)
     if row["identifiers"]:
         output.print_list(
@@ -217,7 +220,7 @@ def print_source(row: dict[str, Any]) -> None:
             ),
         )
     for one in row["missing"][:_SHOWN_MAX]:
-        output.out.print(f"  消失 vanished {one['since']}  {one['name']}", markup=False)
+        output.out.print(f"  消失 vanished {one['since']}  {one_line(one['name'])}", markup=False)
     _print_notes(row["notes"])
     if row["held"] is not None:
         print_held(row["held"])
@@ -230,7 +233,9 @@ def print_source(row: dict[str, Any]) -> None:
 def print_held(row: dict[str, Any]) -> None:
     """What is held back, with its reasons."""
     for reason in row["reasons"]:
-        output.out.print(f"[{reason['rule']}] {reason['text']}", markup=False, style="yellow")
+        output.out.print(
+            f"[{reason['rule']}] {one_line(reason['text'])}", markup=False, style="yellow"
+        )
     print_changes(row)
 
 
@@ -252,17 +257,17 @@ def print_changes(row: dict[str, Any]) -> None:
 def _change(one: dict[str, Any]) -> tuple[str, str]:
     if "after" in one:
         told = (f"{name}: {one['before'][name]} → {one['after'][name]}" for name in one["after"])
-        return one["identifier"], "; ".join(told)
+        return one["identifier"], one_line("; ".join(told))
     if "facts" in one:
         facts = one["facts"]
         parts = [facts.get("chip"), facts.get("count"), f"{one['units']} 个单元 units"]
-        return one["identifier"], "  ".join(str(part) for part in parts if part)
-    return one.get("identifier", "") or one["name"], ""
+        return one["identifier"], one_line("  ".join(str(part) for part in parts if part))
+    return one.get("identifier", "") or one_line(one["name"]), ""
 
 
 def _print_notes(notes: Sequence[str]) -> None:
     for note in notes[:_SHOWN_MAX]:
-        output.out.print(f"  注 note: {note}", markup=False)
+        output.out.print(f"  注 note: {one_line(note)}", markup=False)
 
 
 def _pool(key: str, pool: Pool) -> dict[str, Any]:
@@ -282,8 +287,8 @@ def _reason(one: Reason) -> dict[str, Any]:
 
 
 def _free_of(one: readings.Unit, kind: str) -> str:
-    total = one.total.get(kind, 0)
-    return f"{one.free.get(kind, 0):g}/{total:g}" if total else ""
+    total = amount(one.total, kind)
+    return f"{amount(one.free, kind):g}/{total:g}" if total else ""
 
 
 def _iso(milliseconds: int) -> str | None:
