@@ -34,7 +34,7 @@ def read(said: Said, decoder: msgspec.json.Decoder[Shape], what: str) -> Shape:
     """
     if said.status != 200:
         reason = _REFUSED.get(said.status) or text(said.body[:TEXT_MAX].decode("utf-8", "replace"))
-        raise ReadingError(f"{what}: answered with status {said.status}: {reason}")
+        raise ReadingError(f"{text(what)}: answered with status {said.status}: {reason}")
     return decoded(said.body, decoder, what)
 
 
@@ -47,7 +47,7 @@ def decoded(body: bytes, decoder: msgspec.json.Decoder[Shape], what: str) -> Sha
     try:
         return decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ReadingError(f"{what}: not what is expected: {text(str(error))}") from None
+        raise ReadingError(f"{text(what)}: not what is expected: {text(str(error))}") from None
 
 
 def text(value: str, most: int = TEXT_MAX) -> str:
