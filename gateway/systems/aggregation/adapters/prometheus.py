@@ -17,8 +17,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from gateway.systems.aggregation.adapters import answers, prometheus_hosts
-from gateway.systems.aggregation.adapters.answers import text
+from gateway.systems.aggregation.adapters import bodies, options, prometheus_hosts, units
+from gateway.systems.aggregation.adapters.bodies import text
 from gateway.systems.aggregation.adapters.prometheus_facts import (
     ANSWER,
     NAMES,
@@ -39,6 +39,7 @@ from gateway.systems.aggregation.readings import (
     Watch,
 )
 
+_OPTIONS: Final = ("match", "key", "group", "stale", "rest_percent", "rest_mib")
 _SAMPLES_MAX: Final = 2_000_000
 _RECALLED_MAX: Final = 20  # targets whose past is asked for in one poll
 _TITLES_MAX: Final = 5  # named in a note
@@ -75,6 +76,7 @@ class Prometheus:
     kind = "prometheus"
 
     def poll(self, source: Source, memory: Memory, now: int) -> Polling:
+        options.check(source, _OPTIONS)
         match = source.options.get("match", "")
         if match and not _MATCH.fullmatch(match):
             raise ReadingError(
@@ -94,14 +96,14 @@ class Prometheus:
         missing: list[str] = []
         yield from _recall(facts, memory.setdefault("past", {}), match, missing)
         facts.settle()
-        units = prometheus_hosts.units(facts.targets.values(), source, notes, missing)
-        found = answers.distinct(units, notes)
+        machines = prometheus_hosts.units(facts.targets.values(), source, notes, missing)
+        found = units.distinct(machines, notes)
         return Reading(
             units=found,
             taken=now,
             version=memory["version"],
-            whole=not missing and len(found) == len(units),
-            notes=answers.noted(missing + notes),
+            whole=not missing and len(found) == len(machines),
+            notes=units.noted(missing + notes),
         )
 
     def watch(self, source: Source, memory: Memory) -> Sequence[Watch]:
@@ -164,7 +166,7 @@ def _past(instances: Sequence[str], match: str) -> str:
 
 
 def _samples(said: Said) -> Sequence[Sample]:
-    answer = answers.read(said, ANSWER, "query", _REFUSED)
+    answer = bodies.read(said, ANSWER, "query", _REFUSED)
     if len(answer.data.result) > _SAMPLES_MAX:
         raise ReadingError(f"more than {_SAMPLES_MAX:,} samples: divide them with option match")
     return answer.data.result
@@ -173,6 +175,6 @@ def _samples(said: Said) -> Sequence[Sample]:
 def _version(said: Said) -> str:
     """Empty where it is not said: others have the same queries and no such page."""
     try:
-        return f"Prometheus {text(answers.read(said, _BUILD, 'version').data.version)}"
+        return f"Prometheus {text(bodies.read(said, _BUILD, 'version').data.version)}"
     except ReadingError:
         return ""

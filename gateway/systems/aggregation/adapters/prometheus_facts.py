@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from gateway.systems.aggregation.adapters.answers import AMOUNT_MAX
+from gateway.systems.aggregation.adapters.bodies import AMOUNT_MAX
 
 WHAT: Final = "csid_what"
 Name: TypeAlias = tuple[str, str]  # job and instance of a target

@@ -7,7 +7,6 @@ belong to the machine whose name or address their exporter has.
 
 from __future__ import annotations
 
-import ipaddress
 import math
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -15,10 +14,11 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from csid.status import Health
-from gateway.systems.aggregation.adapters import answers, models
-from gateway.systems.aggregation.adapters.answers import amount, text
+from gateway.systems.aggregation.adapters import models, options
+from gateway.systems.aggregation.adapters.bodies import amount, text
 from gateway.systems.aggregation.adapters.identity import machine_key
 from gateway.systems.aggregation.adapters.prometheus_facts import Card, Target
+from gateway.systems.aggregation.adapters.units import counted, labels
 from gateway.systems.aggregation.readings import CHIPS, MEMORY_GIB, VCPU, Source, Unit
 
 _STALE: Final = 120  # seconds
@@ -53,13 +53,13 @@ def units(
     """A unit of each machine; what is known by its address only is noted, and machines that have
     the same identity are missing.
     """
-    answers.counted(len(targets), "targets")
+    counted(len(targets), "targets")
     hosts = _machines(targets, source, missing)
     others = _with_cards(targets, hosts, source)
     rest = Rest(
-        answers.setting(source, "rest_percent", _REST_PERCENT),
-        answers.setting(source, "rest_mib", _REST_MIB),
-        answers.setting(source, "stale", _STALE),
+        options.number(source, "rest_percent", _REST_PERCENT, 0, 100),
+        options.number(source, "rest_mib", _REST_MIB, 0, 1 << 20),
+        options.number(source, "stale", _STALE, 1, 86_400),
     )
     found = [_unit(host, rest, source, notes) for host in (*hosts, *others)]
     weak = [unit for unit in found if unit.key.startswith(("instance:", "host:"))]
@@ -97,6 +97,8 @@ def _chosen(target: Target, source: Source) -> str:
 
 def _with_cards(targets: Collection[Target], hosts: Sequence[Host], source: Source) -> list[Host]:
     """Give cards to their machines; machines of which nothing else is known."""
+    if not any(target.cards for target in targets):
+        return []
     places: dict[str, list[Host]] = {}
     for machine in hosts:
         for place in {place for target in machine.targets for place in _places(target)}:
@@ -141,11 +143,7 @@ def _short(name: str) -> str:
 
 def _address(instance: str) -> str:
     """HOST of HOST:PORT, as it is written there."""
-    host = instance.rpartition(":")[0] or instance
-    try:
-        return str(ipaddress.ip_address(host.strip("[]")))
-    except ValueError:
-        return host
+    return instance.rpartition(":")[0] or instance
 
 
 def _unit(host: Host, rest: Rest, source: Source, notes: list[str]) -> Unit:
@@ -180,7 +178,7 @@ def _unit(host: Host, rest: Rest, source: Source, notes: list[str]) -> Unit:
         chip=models.model(model),
         chip_memory_gib=models.memory_gib(model, max(map(_mib, cards), default=0)),
         group=text(first.labels.get(source.options.get("group", ""))),
-        labels=answers.labels(
+        labels=labels(
             {
                 "estimated": "utilisation",
                 "job": first.job,

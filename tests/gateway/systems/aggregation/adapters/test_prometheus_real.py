@@ -79,7 +79,7 @@ def test_what_is_registered_is_found_by_prometheus(watched: prometheus.Watched) 
 
 
 def test_what_is_no_prometheus_is_said_to_be(watched: prometheus.Watched) -> None:
-    with pytest.raises(ReadingError, match="query: HTTP 404"):
+    with pytest.raises(ReadingError, match="query: answered with status 404"):
         over_http(Prometheus(), source("prometheus", watched.url + "/elsewhere"))
 
 

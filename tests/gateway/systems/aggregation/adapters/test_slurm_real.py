@@ -98,7 +98,7 @@ def test_nodes_of_partitions_that_are_all_closed_cannot_be_had(cluster: slurm.Sl
 def test_a_token_that_is_none_is_said_to_be(cluster: slurm.Slurm) -> None:
     headers = {**cluster.headers, "X-SLURM-USER-TOKEN": "none"}
     for options in ({}, {"version": "v0.0.38"}):
-        with pytest.raises(ReadingError, match=r"HTTP (500|401).*scontrol token"):
+        with pytest.raises(ReadingError, match=r"status (500|401).*scontrol token"):
             over_http(Slurm(), source("slurm", cluster.url, headers, **options))
 
 
