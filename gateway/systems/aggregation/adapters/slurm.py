@@ -36,7 +36,10 @@ from gateway.systems.aggregation.readings import (
 VERSIONS: Final = tuple(f"v0.0.{number}" for number in range(37, 45))
 _SOON: Final = 3_600  # seconds
 _SOON_MAX: Final = 366 * 86_400
-_REFUSED: Final = "is the token valid (scontrol token)? Slurm 22.05 answers 500 to one that is not"
+_REFUSED: Final = (
+    "is the token valid (scontrol token), and is X-SLURM-USER-NAME sent with it? Slurm 22.05 "
+    "answers 500 to a token that is not"
+)
 _OPTIONS: Final = ("version", "cluster", "partitions", "gres", "soon")
 _OF_TYPES: Final = ("chip", "chip_memory_gib")  # with a type behind a dot
 _KINDS: Final = ("nodes", "partitions", "reservations")
