@@ -46,9 +46,10 @@ def over_http(
     memory: Memory | None = None,
     now: int | None = None,
     asked: list[Ask] | None = None,
+    said: dict[str, str] | None = None,
 ) -> Reading:
     """A reading of a server that runs, now unless another time is given; what was asked is added
-    to `asked`.
+    to `asked`, and to `said` what was answered, by kind.
     """
     moment = int(time.time() * 1_000) if now is None else now
     with httpx.Client(
@@ -58,7 +59,12 @@ def over_http(
         def say(asks: Sequence[Ask]) -> list[Said]:
             if asked is not None:
                 asked.extend(asks)
-            return [_said(http.get(ask.path, headers=dict(ask.headers))) for ask in asks]
+            found = [_said(http.get(ask.path, headers=dict(ask.headers))) for ask in asks]
+            if said is not None:
+                said.update(
+                    (ask.kind, one.body.decode()) for ask, one in zip(asks, found, strict=True)
+                )
+            return found
 
         return driven(adapter.poll(of, {} if memory is None else memory, moment), say)
 

@@ -1,11 +1,12 @@
 """Records what real servers say, as the fixtures of adapters:
 
-python -m tests.support.record_sources slurm redfish
+python -m tests.support.record_sources slurm redfish prometheus
 """
 
 from __future__ import annotations
 
 import json
+import platform
 import re
 import socket
 import sys
@@ -15,8 +16,9 @@ from pathlib import Path
 
 import httpx
 
-from tests.support import slurm, sushy
-from tests.support.adapters import FIXTURES
+from gateway.systems.aggregation.adapters.prometheus import Prometheus
+from tests.support import prometheus, slurm, sushy
+from tests.support.adapters import FIXTURES, over_http, source
 
 
 def record_slurm() -> None:
@@ -67,16 +69,37 @@ def record_redfish() -> None:
     _keep("redfish", version, "taken", f'{{"taken": {int(time.time() * 1_000)}}}')
 
 
+def record_prometheus() -> None:
+    """A node exporter, and a made-up exporter of two cards of its machine, one at work."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        prometheus.running(Path(folder), prometheus.cards(87, 0)) as watched,
+    ):
+        time.sleep(3)  # so that there are rates
+        said: dict[str, str] = {}
+        of = source("prometheus", watched.url)
+        over_http(Prometheus(), of, said=said)
+        watched.end_node()
+        prometheus.until(lambda: watched.values('up{job="node"}') == [0])
+        down: dict[str, str] = {}
+        over_http(Prometheus(), of, said=down)
+    for version, answers in (("2.42", said), ("2.42-down", down)):
+        for kind, answer in answers.items():
+            _keep("prometheus", version, kind, answer)
+        _keep("prometheus", version, "taken", f'{{"taken": {int(time.time() * 1_000)}}}')
+
+
 def _keep(kind: str, version: str, name: str, said: str) -> None:
     """Write it down; the names of this machine and its kernel are no part of it."""
     said = re.sub(rf'"{re.escape(socket.gethostname())}"', '"host"', said)
     said = re.sub(r"Linux [0-9][^ \"]*", "Linux 6.1.0-38-amd64", said)
+    said = said.replace(platform.release(), "6.1.0-38-amd64")
     folder = FIXTURES / kind / version
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.json").write_text(json.dumps(json.loads(said), indent=1) + "\n")
 
 
-RECORDERS = {"slurm": record_slurm, "redfish": record_redfish}
+RECORDERS = {"slurm": record_slurm, "redfish": record_redfish, "prometheus": record_prometheus}
 
 if __name__ == "__main__":
     begun = time.time()

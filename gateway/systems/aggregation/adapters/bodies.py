@@ -13,6 +13,7 @@ from gateway.systems.aggregation.readings import ReadingError, Said
 
 TEXT_MAX: Final = 200  # characters of a name, a label, a reason
 AMOUNT_MAX: Final = 2**53
+_EXCERPT: Final = 80  # octets of an answer that an error shows
 
 Shape = TypeVar("Shape")
 
@@ -26,15 +27,20 @@ _REFUSED: Final = {
 }
 
 
-def read(said: Said, decoder: msgspec.json.Decoder[Shape], what: str) -> Shape:
+def read(said: Said, decoder: msgspec.json.Decoder[Shape], what: str, hint: str = "") -> Shape:
     """The body of an answer that was asked for as `what`, in the decoder's shape.
+
+    Args:
+        hint: what a refusal may come from at this kind of source.
 
     Raises:
         ReadingError: another status than 200, or not of that shape.
     """
     if said.status != 200:
         reason = _REFUSED.get(said.status) or text(said.body[:TEXT_MAX].decode("utf-8", "replace"))
-        raise ReadingError(f"{text(what)}: answered with status {said.status}: {reason}")
+        raise ReadingError(
+            f"{text(what)}: answered with status {said.status}: {reason}{hint and '; '}{hint}"
+        )
     return decoded(said.body, decoder, what)
 
 
@@ -47,17 +53,23 @@ def decoded(body: bytes, decoder: msgspec.json.Decoder[Shape], what: str) -> Sha
     try:
         return decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise ReadingError(f"{text(what)}: not what is expected: {text(str(error))}") from None
+        begins = text(body[:_EXCERPT].decode("utf-8", "replace"))
+        raise ReadingError(
+            f"{text(what)}: not what is expected: {text(str(error))}; it begins with {begins!r}; is this "
+            "the right kind of source?"
+        ) from None
 
 
-def text(value: str, most: int = TEXT_MAX) -> str:
+def text(value: str | None, most: int = TEXT_MAX) -> str:
     """A text on one line, without what cannot be shown, cut at `most` characters."""
+    if not value:
+        return ""
     if value.isprintable() and len(value) <= most:
         return value
     shown = "".join(x if x.isprintable() else " " for x in value[: 4 * most])
     return " ".join(shown.split())[:most]
 
 
-def amount(value: float) -> float:
+def amount(value: float | None) -> float:
     """A number as an amount: at least 0, at most AMOUNT_MAX; 0 for none."""
-    return min(max(value, 0), AMOUNT_MAX) if math.isfinite(value) else 0
+    return min(max(value, 0), AMOUNT_MAX) if value is not None and math.isfinite(value) else 0

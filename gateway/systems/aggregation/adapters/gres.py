@@ -10,7 +10,7 @@ from collections import Counter
 from typing import Final
 
 # What accelerators are called. Parts of cards (shard, mps) are not counted beside them.
-NAMES: Final = "gpu,npu,dcu,mlu,gcu,xpu,ppu"
+NAMES: Final = ("gpu", "npu", "dcu", "mlu", "gcu", "xpu", "ppu")
 
 _ASIDE: Final = re.compile(r"\([^()]*\)")  # sockets, indices; a type that is none
 _COUNT: Final = re.compile(r"([0-9]{1,9})([KMG]?)", re.ASCII)

@@ -7,7 +7,8 @@ from itertools import product
 from math import prod
 from typing import Final
 
-from gateway.systems.aggregation.adapters.answers import UNITS_MAX, text
+from gateway.systems.aggregation.adapters.bodies import text
+from gateway.systems.aggregation.adapters.units import UNITS_MAX
 from gateway.systems.aggregation.readings import ReadingError
 
 _ITEM: Final = re.compile(r"(?:[^,\[\]]|\[[^\[\]]*\])+")  # commas within brackets belong to it

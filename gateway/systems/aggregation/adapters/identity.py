@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from gateway.systems.aggregation.adapters.answers import text
+from gateway.systems.aggregation.adapters.bodies import text
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _NO_UUID: Final = frozenset(
@@ -45,10 +45,10 @@ _NO_SERIAL: Final = frozenset(
 
 def machine_key(uuid: str | None, maker: str | None, serial: str | None) -> str:
     """A key that stays with the machine; empty if nothing is known that could be one."""
-    said = text(uuid).lower()
+    said = text(uuid).strip().lower()
     if _UUID.fullmatch(said) and said not in _NO_UUID and len(set(said) - {"-"}) > 1:
         return f"uuid:{said}"
-    number = text(serial)
+    number = text(serial).strip()
     if len(set(number)) > 1 and number.lower() not in _NO_SERIAL:
-        return f"serial:{text(maker)}/{number}"
+        return f"serial:{text(maker).strip()}/{number}"
     return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from gateway.systems.aggregation.adapters.answers import amount, text
+from gateway.systems.aggregation.adapters.bodies import amount, text
 
 _MAKERS: Final = frozenset(
     (

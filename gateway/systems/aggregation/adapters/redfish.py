@@ -15,8 +15,14 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
 
-from gateway.systems.aggregation.adapters import answers, redfish_forms, redfish_units
-from gateway.systems.aggregation.adapters.answers import text
+from gateway.systems.aggregation.adapters import (
+    bodies,
+    options,
+    redfish_forms,
+    redfish_units,
+    units,
+)
+from gateway.systems.aggregation.adapters.bodies import text
 from gateway.systems.aggregation.adapters.redfish_forms import Processor, Root, System
 from gateway.systems.aggregation.adapters.redfish_units import Inside
 from gateway.systems.aggregation.readings import (
@@ -38,6 +44,15 @@ _PROCESSORS_MAX: Final = 256  # of a system
 _PATH_MAX: Final = 500  # characters
 _HOUR: Final = 3_600_000
 _REFUSED: Final = "may the account read (role ReadOnly, privilege Login)?"
+_OPTIONS: Final = (
+    "free",
+    "processors",
+    "vcpu",
+    "memory_gib",
+    "chips",
+    "chip",
+    "chip_memory_gib",
+)
 _LINK: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 T = TypeVar("T", System, Processor)
 Found: TypeAlias = Generator[Sequence[Ask], Sequence[Said], list[T]]
@@ -49,10 +64,11 @@ class Redfish:
     kind = "redfish"
 
     def poll(self, source: Source, memory: Memory, now: int) -> Polling:
+        options.check(source, _OPTIONS)
         root: Root | None = memory.get("root")
         if root is None:
             (said,) = yield [Ask("root", _ROOT)]
-            root = memory["root"] = answers.read(said, redfish_forms.ROOT, "service root", _REFUSED)
+            root = memory["root"] = bodies.read(said, redfish_forms.ROOT, "service root", _REFUSED)
         missing: list[str] = []
         service = _Service(root.expands, memory.setdefault("said", {}), missing)
         path = root.systems.path if root.systems else None
@@ -61,15 +77,15 @@ class Redfish:
         inside: dict[str, Inside] = memory.setdefault("inside", {})
         if source.options.get("processors") != "no":
             yield from _look_inside(service, systems, inside, now, notes)
-        units = redfish_units.units(systems, inside, source, notes, missing)
-        found = answers.distinct(units, notes)
+        machines = redfish_units.units(systems, inside, source, notes, missing)
+        found = units.distinct(machines, notes)
         notes += missing
         return Reading(
             units=found,
             taken=now,
             version=f"Redfish {text(root.redfish_version)}".strip(),
-            whole=not missing and len(found) == len(units),
-            notes=answers.noted(notes),
+            whole=not missing and len(found) == len(machines),
+            notes=units.noted(notes),
         )
 
     def watch(self, source: Source, memory: Memory) -> Sequence[Watch]:
@@ -105,7 +121,7 @@ class _Service:
             if after is None:
                 break
             (said,) = yield [Ask(kind, after)]
-            page = answers.read(said, redfish_forms.COLLECTION, text(after), _REFUSED)
+            page = bodies.read(said, redfish_forms.COLLECTION, text(after), _REFUSED)
             members += page.members
             after = _within(page.more) if page.more else None
             if len(members) > most:
@@ -122,8 +138,8 @@ class _Service:
         links: list[str] = []
         for octets in members:
             said = Said(200, {}, bytes(octets))
-            one = answers.read(said, decoder, kind)
-            if len(answers.read(said, _LINK, kind)) > 1:
+            one = bodies.read(said, decoder, kind)
+            if len(bodies.read(said, _LINK, kind)) > 1:
                 found.append(one)
             else:
                 links.append(_within(one.path))
@@ -147,7 +163,7 @@ class _Service:
         if said.status == 304 and path in self._said:
             known: T = self._said[path][1]
             return known
-        one = answers.read(said, decoder, text(path), _REFUSED)
+        one = bodies.read(said, decoder, text(path), _REFUSED)
         mark = one.etag or ""
         if mark and mark.isprintable() and len(mark) < _PATH_MAX and "etag" not in said.headers:
             self._said[path] = mark, one

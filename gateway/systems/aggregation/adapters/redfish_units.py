@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from csid.status import Health
-from gateway.systems.aggregation.adapters import answers, models
-from gateway.systems.aggregation.adapters.answers import amount, text
+from gateway.systems.aggregation.adapters import models, options
+from gateway.systems.aggregation.adapters.bodies import amount, text
 from gateway.systems.aggregation.adapters.identity import machine_key
 from gateway.systems.aggregation.adapters.redfish_forms import (
     Processor,
@@ -16,6 +16,7 @@ from gateway.systems.aggregation.adapters.redfish_forms import (
     System,
     number,
 )
+from gateway.systems.aggregation.adapters.units import labels
 from gateway.systems.aggregation.readings import CHIPS, MEMORY_GIB, VCPU, ReadingError, Source, Unit
 
 _HEALTH: Final[Mapping[str, Health]] = {"OK": "ok", "WARNING": "degraded", "CRITICAL": "failed"}
@@ -25,6 +26,7 @@ _WORKED_ON: Final = frozenset(("INTEST", "UPDATING", "QUIESCED", "STARTING"))
 _ACCELERATORS: Final = frozenset(("GPU", "ACCELERATOR"))
 _BOARD: Final = "HGX_"  # a board of accelerators that its controller lists as a system of its own
 _NOT_MACHINES: Final = frozenset(("DPU",))
+_STATED_MAX: Final = 1_000_000
 _FREE: Final = {"on": "ON", "off": "OFF", "none": ""}
 
 
@@ -106,7 +108,7 @@ def _unit(
         why=why,
         chip=cards.chip,
         chip_memory_gib=cards.memory_gib,
-        labels=answers.labels(
+        labels=labels(
             {
                 "power": system.power_state or "",
                 "estimated": "power" if source.options.get("free") != "none" else "",
@@ -137,8 +139,8 @@ def _total(
         )
     gib = number(memory.gib) if memory else 0.0
     said = {
-        VCPU: amount(threads) or answers.setting(source, VCPU, 0),
-        MEMORY_GIB: amount(gib) or answers.setting(source, MEMORY_GIB, 0),
+        VCPU: amount(threads) or _stated(source, VCPU),
+        MEMORY_GIB: amount(gib) or _stated(source, MEMORY_GIB),
         CHIPS: float(cards.there),
     }
     return {kind: there for kind, there in said.items() if there}
@@ -152,8 +154,8 @@ def _cards(parts: Sequence[Processor], source: Source) -> _Cards:
         if (one.processor_type or "").upper() in _ACCELERATORS and _state(one.status) != "ABSENT"
     ]
     if not there:
-        count = int(answers.setting(source, CHIPS, 0))
-        size = answers.setting(source, "chip_memory_gib", 0)
+        count = _stated(source, CHIPS)
+        size = _stated(source, "chip_memory_gib")
         return _Cards(count, count, text(source.options.get("chip")), size) if count else _Cards()
     by_model = Counter(text(one.model) for one in there)
     said, count = max(by_model.items(), key=lambda item: (item[1], item[0]))
@@ -164,7 +166,7 @@ def _cards(parts: Sequence[Processor], source: Source) -> _Cards:
         len(well),
         text(source.options.get("chip")) or models.model(said),
         models.memory_gib(said, max(one.memory_mib for one in alike))
-        or answers.setting(source, "chip_memory_gib", 0),
+        or _stated(source, "chip_memory_gib"),
     )
 
 
@@ -199,3 +201,8 @@ def _state(status: Status | None) -> str:
 def _well(status: Status | None) -> bool:
     critical = (status.worst if status else "").upper() == "CRITICAL"
     return not critical and _state(status) in _USABLE
+
+
+def _stated(source: Source, option: str) -> int:
+    """What an option says that all machines have."""
+    return options.number(source, option, 0, 0, _STATED_MAX)

@@ -13,8 +13,15 @@ import re
 from collections.abc import Generator, Mapping, Sequence
 from typing import Final
 
-from gateway.systems.aggregation.adapters import answers, gres, slurm_forms, slurm_nodes
-from gateway.systems.aggregation.adapters.answers import text
+from gateway.systems.aggregation.adapters import (
+    bodies,
+    gres,
+    options,
+    slurm_forms,
+    slurm_nodes,
+    units,
+)
+from gateway.systems.aggregation.adapters.bodies import text
 from gateway.systems.aggregation.readings import (
     Ask,
     Memory,
@@ -29,7 +36,12 @@ from gateway.systems.aggregation.readings import (
 VERSIONS: Final = tuple(f"v0.0.{number}" for number in range(37, 45))
 _SOON: Final = 3_600  # seconds
 _SOON_MAX: Final = 366 * 86_400
-_REFUSED: Final = "is the token valid (scontrol token)? Slurm 22.05 answers 500 to one that is not"
+_REFUSED: Final = (
+    "is the token valid (scontrol token), and is X-SLURM-USER-NAME sent with it? Slurm 22.05 "
+    "answers 500 to a token that is not"
+)
+_OPTIONS: Final = ("version", "cluster", "partitions", "gres", "soon")
+_OF_TYPES: Final = ("chip", "chip_memory_gib")  # with a type behind a dot
 _KINDS: Final = ("nodes", "partitions", "reservations")
 _OFFERED: Final = re.compile(r"/slurm/(v0\.0\.[0-9]{1,4})/nodes/?", re.ASCII)
 
@@ -40,6 +52,7 @@ class Slurm:
     kind = "slurm"
 
     def poll(self, source: Source, memory: Memory, now: int) -> Polling:
+        _check(source)
         known = memory.get("version")
         version = source.options.get("version") or known or (yield from _newest(memory))
         said = yield _asked(version)
@@ -64,7 +77,7 @@ def _newest(memory: Memory) -> Generator[Sequence[Ask], Sequence[Said], str]:
         ReadingError: none is.
     """
     (said,) = yield [Ask("versions", "/openapi/v3")]
-    description = answers.read(said, slurm_forms.DESCRIPTION, "versions of slurmrestd", _REFUSED)
+    description = bodies.read(said, slurm_forms.DESCRIPTION, "versions of slurmrestd", _REFUSED)
     offered = {match[1] for path in description.paths if (match := _OFFERED.fullmatch(path))}
     usable = [version for version in VERSIONS if version in offered]
     if not usable:
@@ -80,37 +93,37 @@ def _reading(
     source: Source, memory: Memory, now: int, version: str, said: Sequence[Said]
 ) -> Reading:
     of_nodes, of_partitions, of_reservations = said
-    nodes = answers.read(of_nodes, slurm_forms.NODES, "nodes", _REFUSED)
-    partitions = answers.read(of_partitions, slurm_forms.PARTITIONS, "partitions", _REFUSED)
-    reservations = answers.read(of_reservations, slurm_forms.RESERVATIONS, "reservations", _REFUSED)
+    nodes = bodies.read(of_nodes, slurm_forms.NODES, "nodes", _REFUSED)
+    partitions = bodies.read(of_partitions, slurm_forms.PARTITIONS, "partitions", _REFUSED)
+    reservations = bodies.read(of_reservations, slurm_forms.RESERVATIONS, "reservations", _REFUSED)
     for kind, answer in zip(_KINDS, (nodes, partitions, reservations), strict=True):
         _no_fault(kind, answer)
-    answers.counted(len(nodes.nodes), "nodes")
+    units.counted(len(nodes.nodes), "nodes")
     software = nodes.meta.software if nodes.meta else slurm_forms.Software()
     _same_cluster(source, memory, text(software.cluster))
     notes: list[str] = []
     cluster = slurm_nodes.Cluster(
         name=source.options.get("cluster") or source.name,
         said_name=text(software.cluster),
-        only=answers.listed(source, "partitions"),
-        gres=answers.listed(source, "gres", gres.NAMES),
-        chips=_chips(source.options),
+        only=frozenset(options.words(source, "partitions")),
+        gres=frozenset(options.words(source, "gres") or gres.NAMES),
+        chips=_chips(source),
         partitions=_states(partitions.partitions),
         reserved=slurm_nodes.reserved(
             reservations.reservations,
             now // 1_000,
-            min(answers.setting(source, "soon", _SOON), _SOON_MAX),
+            options.number(source, "soon", _SOON, 0, _SOON_MAX),
         ),
     )
-    units = slurm_nodes.units(nodes.nodes, cluster, notes)
+    found = slurm_nodes.units(nodes.nodes, cluster, notes)
     if cluster.partitions and not any(cluster.partitions.values()):
         notes.append(f"{version} does not say which partitions are down")
     release = text(software.release)
     return Reading(
-        units=answers.distinct(units, notes),
+        units=units.distinct(found, notes),
         taken=now,
         version=f"{release or 'Slurm'} {version}",
-        notes=answers.noted(notes),
+        notes=units.noted(notes),
     )
 
 
@@ -137,22 +150,22 @@ def _same_cluster(source: Source, memory: Memory, said: str) -> None:
 
 
 def _states(partitions: Sequence[slurm_forms.Partition]) -> Mapping[str, Sequence[str]]:
-    answers.counted(len(partitions), "partitions")
+    units.counted(len(partitions), "partitions")
     return {partition.name: partition.states for partition in partitions}
 
 
-def _chips(options: Mapping[str, str]) -> Mapping[str, tuple[str, float]]:
+def _chips(source: Source) -> Mapping[str, tuple[str, float]]:
     """Model and memory in GiB by what the cluster calls a type, where options say it."""
-    models = {
-        name.partition(".")[2]: model
-        for name, model in options.items()
-        if name.partition(".")[0] == "chip"
-    }
-    sizes: dict[str, float] = {}
-    for name, size in options.items():
-        if name.partition(".")[0] == "chip_memory_gib":
-            try:
-                sizes[name.partition(".")[2]] = answers.amount(float(size))
-            except ValueError:
-                raise ReadingError(f"option {name}: {text(size)!r} is no number") from None
-    return {kind: (models.get(kind, ""), sizes.get(kind, 0)) for kind in models | sizes}
+    found: dict[str, tuple[str, float]] = {}
+    for option in source.options:
+        name, dot, kind = option.partition(".")
+        if dot and name in _OF_TYPES:
+            model = text(source.options.get(f"chip.{kind}"))
+            found[kind] = model, options.number(source, f"chip_memory_gib.{kind}", 0, 0, 10_000)
+    return found
+
+
+def _check(source: Source) -> None:
+    """Refuse options that there are not."""
+    plain = [name for name in source.options if name.partition(".")[0] not in _OF_TYPES]
+    options.check(source._replace(options=dict.fromkeys(plain, "")), _OPTIONS)

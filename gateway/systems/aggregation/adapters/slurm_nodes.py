@@ -13,8 +13,8 @@ from typing import Final, NamedTuple
 
 from csid.moments import iso
 from csid.status import Health
-from gateway.systems.aggregation.adapters import answers, gres
-from gateway.systems.aggregation.adapters.answers import amount, text
+from gateway.systems.aggregation.adapters import gres
+from gateway.systems.aggregation.adapters.bodies import amount, text
 from gateway.systems.aggregation.adapters.hostlist import hosts
 from gateway.systems.aggregation.adapters.slurm_forms import (
     Node,
@@ -23,6 +23,7 @@ from gateway.systems.aggregation.adapters.slurm_forms import (
     number,
     words,
 )
+from gateway.systems.aggregation.adapters.units import UNITS_MAX, labels
 from gateway.systems.aggregation.readings import CHIPS, MEMORY_GIB, VCPU, Unit
 
 _FAILED: Final = "failed"
@@ -66,7 +67,7 @@ _HARMLESS: Final = _AT_WORK | {
 }
 _NOT_YET: Final = frozenset(("FUTURE", "DYNAMIC_FUTURE"))  # names without a machine
 _OPEN: Final = "UP"
-_HOSTS_MAX: Final = 10 * answers.UNITS_MAX  # in all reservations together
+_HOSTS_MAX: Final = 10 * UNITS_MAX  # in all reservations together
 _MIB_A_GIB: Final = 1_024
 
 
@@ -123,7 +124,7 @@ def reserved(reservations: Sequence[Reservation], now: int, soon: float) -> Mapp
         title = text(f"{one.name}{since}")
         why = text(f"{'MAINT' if maintenance else 'RESERVED'}: {title}")
         health: Health = _MAINTENANCE if maintenance and begin <= now else _WELL
-        names = hosts(one.node_list, min(left, answers.UNITS_MAX))
+        names = hosts(one.node_list, min(left, UNITS_MAX))
         left -= len(names)
         for name in names:
             if maintenance or name not in held:
@@ -179,7 +180,7 @@ def _unit(
         chip_memory_gib=size,
         group=text(next((one for one in partitions if one in cluster.only), None))
         or text(partitions[0] if partitions else ""),
-        labels=answers.labels(
+        labels=labels(
             {
                 "cluster": cluster.said_name,
                 "partitions": ",".join(partitions[:16]),

@@ -178,7 +178,7 @@ def test_a_machine_that_does_not_answer_leaves_the_rest() -> None:
     said[f"{SYSTEMS}/1"] = Said(503, {}, b"busy")
     read = reading(said)
     assert (sorted(named(read)), read.whole) == (["a"], False)
-    assert any("HTTP 503: busy" in note for note in read.notes)
+    assert any("status 503: busy" in note for note in read.notes)
 
 
 def test_a_machine_without_identity_is_left_out_and_not_known_by_its_number() -> None:

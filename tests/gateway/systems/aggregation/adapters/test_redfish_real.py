@@ -66,5 +66,5 @@ def test_a_machine_that_is_switched_off_cannot_be_had(url: str) -> None:
 
 
 def test_what_is_no_redfish_is_said_to_be(url: str) -> None:
-    with pytest.raises(ReadingError, match="service root: HTTP 404"):
+    with pytest.raises(ReadingError, match="service root: answered with status 404"):
         over_http(Redfish(), source("redfish", url + "/elsewhere"))

@@ -95,10 +95,20 @@ def test_nodes_of_partitions_that_are_all_closed_cannot_be_had(cluster: slurm.Sl
     assert units(cluster)["c1"].why == ""
 
 
+def test_a_user_without_rights_reads_the_same(cluster: slurm.Slurm) -> None:
+    token = cluster.run("scontrol", "token", "username=nobody", "lifespan=60").partition("=")[2]
+    headers = {"X-SLURM-USER-NAME": "nobody", "X-SLURM-USER-TOKEN": token}
+    read = over_http(Slurm(), source("slurm", cluster.url, headers, cluster=slurm.CLUSTER))
+    assert named(read) == units(cluster)
+    del headers["X-SLURM-USER-NAME"]
+    with pytest.raises(ReadingError, match="X-SLURM-USER-NAME"):
+        over_http(Slurm(), source("slurm", cluster.url, headers))
+
+
 def test_a_token_that_is_none_is_said_to_be(cluster: slurm.Slurm) -> None:
     headers = {**cluster.headers, "X-SLURM-USER-TOKEN": "none"}
     for options in ({}, {"version": "v0.0.38"}):
-        with pytest.raises(ReadingError, match=r"HTTP (500|401).*scontrol token"):
+        with pytest.raises(ReadingError, match=r"(status 500|status 401).*scontrol token"):
             over_http(Slurm(), source("slurm", cluster.url, headers, **options))
 
 
