@@ -1,4 +1,4 @@
-"""A supply as a country might have it, and demands of all kinds for it: the same from the same seed.
+"""A supply as a country might have it, and demands of all kinds for it; the same from one seed.
 
 3,000 places, of which the largest have most; 400 owners with one to 40 data centres, each with its
 share of green power and its level of trust; 60 chips; pools of 1 to 500 nodes with a price around
@@ -198,7 +198,7 @@ def latencies(locations: list[str], near: str) -> NDArray[np.float64]:
     random = Random(near)
     found = []
     for one in locations:
-        alike = next((n for n in (6, 4, 2, 0) if one[:n] == near[:n]))
+        alike = next(n for n in (6, 4, 2, 0) if one[:n] == near[:n])
         low, high = {6: (0.2, 0.8), 4: (0.5, 2), 2: (1, 7), 0: (5, 60)}[alike]
         found.append(round(random.uniform(low, high), 2))
     return np.array(found)

@@ -1,4 +1,4 @@
-"""An exhaustive ranking in plain Python, written from `schemas/demand.md` alone: what the engine is held to.
+"""An exhaustive ranking in plain Python, as `schemas/demand.md` has it: the engine is held to it.
 
 It looks at every row, knows no columns, and reads records and statuses as they are.
 """

@@ -45,6 +45,7 @@ class Dictionary:
         self.bucket = bucket
         self.buckets = bytearray(b"\0")
         self._bucket_array = np.zeros(1, np.uint8)
+        self._rank = np.zeros(1, np.uint32)
         self._derived: dict[Hashable, Any] = {}
 
     def __len__(self) -> int:
@@ -65,6 +66,15 @@ class Dictionary:
         if len(self._bucket_array) < len(self.buckets):
             self._bucket_array = np.array(self.buckets, np.uint8)
         return self._bucket_array
+
+    @property
+    def rank(self) -> NDArray[np.uint32]:
+        """The place of each code in the order of the values, which are texts; 0 for none."""
+        if len(self._rank) < len(self.values):
+            order = sorted(range(1, len(self.values)), key=self.values.__getitem__)
+            self._rank = np.zeros(len(self.values), np.uint32)
+            self._rank[order] = np.arange(1, len(self.values))
+        return self._rank
 
     def numbers(self, key: Hashable, of: Callable[[Any], float | None]) -> NDArray[np.float64]:
         """What a function says of each value, NaN for None, remembered by `key`."""

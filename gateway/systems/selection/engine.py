@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.systems.selection import checks, chips, ranking, scan
+from gateway.systems.selection import checks, chips, compiled, ranking
 from gateway.systems.selection.checks import Check, Every, Maker
 from gateway.systems.selection.columns import Columns
 from gateway.systems.selection.demand import Demand, DemandError, Named, conditions_of
@@ -91,11 +91,11 @@ def select(
     """
     ready = prepare(supply, demand, now, rtt)
     columns = supply.columns
-    found = scan.best(columns, in_order(ready.checks, columns, now), ready.parts, now, demand.top)
-    ranked = sorted(found, key=lambda one: (-one.points, supply.identifier(one.slot)))
+    ordered = in_order(ready.checks, columns, now)
+    found = compiled.best(columns, ordered, ready.parts, now, demand.top)
     results = tuple(
         Result(supply.identifier(slot), slot, points, parts_of(supply, ready.parts, slot, now))
-        for points, slot in ranked[: demand.top]
+        for points, slot in found
     )
     return Selection(results, most_of(ready.parts), demand.top)
 

@@ -1,0 +1,452 @@
+# cython: language_level=3, boundscheck=True, wraparound=False, cdivision=True
+"""`gateway.systems.selection.scan.best`, compiled: the same blocks in the same order, row by row.
+
+What is read by pointer is held as a buffer for as long as a call lasts, and its length is looked at
+before: columns have `blocks` times BLOCK rows, tables as many entries as their dictionary has codes.
+"""
+
+from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBuffer_Release, PyObject_GetBuffer
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcmp
+
+cdef enum:
+    BLOCK = 128
+    BUCKETS = 64
+    SHAPES = 8
+    SERIAL = 15
+    SEGMENTS = 5
+    ACCEPT = -1
+    REJECT = -2
+    WINDOW = 300000
+    ONE = 1000000
+    STEP = 100
+    BUFFERS = 5  # of a leaf or a part, at most
+
+# Kinds of leaves and parts, as scan.py writes them.
+cdef enum:
+    TABLE = 0
+    WITHIN = 1
+    SHAPED = 2
+    BY_TABLE = 0
+    BY_TAKEN = 1
+    BY_STABILITY = 2
+
+
+cdef struct Column:
+    const uint8_t *at
+    int octets
+
+
+cdef struct Leaf:
+    int kind, live, turned, if_true, if_false
+    Column column
+    const uint8_t *allowed
+    int64_t low, high
+    uint64_t mask
+    const uint64_t *present
+    const int64_t *largest
+
+
+cdef struct Part:
+    int kind
+    int64_t weight
+    Column column
+    const int32_t *points
+    const uint64_t *present
+    int64_t best[BUCKETS]
+    uint8_t order[BUCKETS]
+
+
+cdef struct Rows:
+    Py_ssize_t blocks
+    const uint8_t *alive
+    const int64_t *taken
+    const int64_t *until
+    const uint16_t *stability
+    const uint8_t *shape_kind
+    const uint16_t *shape_free
+    const uint16_t *shape_count
+    const int64_t *most_taken
+    const int64_t *most_until
+    const int64_t *most_stability
+    Column segment[SEGMENTS]
+    const uint32_t *rank[SEGMENTS]
+    const uint8_t *serial
+
+
+cdef struct Kept:
+    int64_t points
+    Py_ssize_t slot
+
+
+cdef class Held:
+    """Buffers, given back at the end."""
+
+    cdef Py_buffer *views
+    cdef Py_ssize_t count, room
+
+    def __cinit__(self, Py_ssize_t room):
+        self.views = <Py_buffer *>calloc(room, sizeof(Py_buffer))
+        if self.views == NULL:
+            raise MemoryError
+        self.room = room
+
+    def __dealloc__(self):
+        cdef Py_ssize_t at
+        for at in range(self.count):
+            PyBuffer_Release(&self.views[at])
+        free(self.views)
+
+    cdef Py_buffer *hold(self, object array, Py_ssize_t octets) except NULL:
+        """The buffer of an array that has at least so many octets."""
+        cdef Py_buffer *view
+        if self.count >= self.room:
+            raise ValueError("more buffers than were told")
+        view = &self.views[self.count]
+        PyObject_GetBuffer(array, view, PyBUF_C_CONTIGUOUS)
+        self.count += 1
+        if view.len < octets:
+            raise ValueError(f"a buffer of {view.len} octets where {octets} are read")
+        return view
+
+    cdef Column column(self, object array, Py_ssize_t rows) except *:
+        cdef Column found
+        cdef Py_buffer *view = self.hold(array, 0)
+        if view.itemsize not in (2, 4, 8) or view.len < rows * view.itemsize:
+            raise ValueError("a column of another size")
+        found.at = <const uint8_t *>view.buf
+        found.octets = view.itemsize
+        return found
+
+
+cdef inline int64_t value_of(Column column, Py_ssize_t row) noexcept nogil:
+    if column.octets == 2:
+        return (<const uint16_t *>column.at)[row]
+    if column.octets == 4:
+        return (<const uint32_t *>column.at)[row]
+    return (<const int64_t *>column.at)[row]
+
+
+cdef inline int64_t freshness(int64_t taken, int64_t until, int64_t now) noexcept nogil:
+    cdef int64_t left
+    if until <= now:
+        return 0
+    left = WINDOW - (now - taken)
+    if left < 0:
+        left = 0
+    elif left > WINDOW:
+        left = WINDOW
+    return left * ONE // WINDOW
+
+
+cdef int64_t blocks_of(Rows *rows, Py_ssize_t row, int64_t size) noexcept nogil:
+    cdef int64_t found = 0
+    cdef int at
+    cdef const uint16_t *units = rows.shape_free + row * SHAPES
+    cdef const uint16_t *counts = rows.shape_count + row * SHAPES
+    for at in range(SHAPES):
+        if counts[at] == 0:
+            break
+        found += units[at] // size * counts[at]
+    return found
+
+
+cdef inline bint holds(Leaf *leaf, Rows *rows, Py_ssize_t row, int64_t now) noexcept nogil:
+    cdef int64_t value
+    cdef bint found
+    if leaf.kind == TABLE:
+        found = leaf.allowed[value_of(leaf.column, row)] != 0
+        if leaf.live:
+            found = found and rows.until[row] > now
+        return found != leaf.turned
+    if rows.until[row] <= now:
+        return leaf.turned
+    if leaf.kind == WITHIN:
+        value = value_of(leaf.column, row)
+        return (leaf.low <= value and value <= leaf.high) != leaf.turned
+    return rows.shape_kind[row] == leaf.high and blocks_of(rows, row, leaf.low) >= <int64_t>leaf.mask
+
+
+cdef inline bint may_hold(Leaf *leaf, Rows *rows, Py_ssize_t block, int64_t now) noexcept nogil:
+    if leaf.turned:
+        return True
+    if leaf.kind == TABLE:
+        if leaf.present[block] & leaf.mask == 0:
+            return False
+        return not leaf.live or rows.most_until[block] > now
+    if rows.most_until[block] <= now:
+        return False
+    return leaf.kind != WITHIN or leaf.largest == NULL or leaf.largest[block] >= leaf.low
+
+
+cdef int64_t bound(Part *part, Rows *rows, Py_ssize_t block, int64_t now) noexcept nogil:
+    """The most points that a part gives a row of a block, with its weight."""
+    cdef int at
+    cdef uint64_t present
+    if part.kind == BY_TABLE:
+        present = part.present[block]
+        for at in range(BUCKETS):
+            if present >> part.order[at] & 1:
+                return part.weight * part.best[part.order[at]]
+        return 0
+    if part.kind == BY_STABILITY:
+        return part.weight * rows.most_stability[block] * STEP
+    return part.weight * freshness(rows.most_taken[block], rows.most_until[block], now)
+
+
+cdef inline int64_t points_of(Part *part, Rows *rows, Py_ssize_t row, int64_t now) noexcept nogil:
+    if part.kind == BY_TABLE:
+        return part.weight * part.points[value_of(part.column, row)]
+    if part.kind == BY_STABILITY:
+        return part.weight * rows.stability[row] * STEP
+    return part.weight * freshness(rows.taken[row], rows.until[row], now)
+
+
+cdef bint worse(Rows *rows, Kept *one, Kept *other) noexcept nogil:
+    """Whether one goes behind the other: fewer points, or as many and a later identifier."""
+    cdef int at
+    cdef uint32_t mine, its
+    if one.points != other.points:
+        return one.points < other.points
+    for at in range(SEGMENTS):
+        mine = rows.rank[at][value_of(rows.segment[at], one.slot)]
+        its = rows.rank[at][value_of(rows.segment[at], other.slot)]
+        if mine != its:
+            return mine > its
+    return memcmp(rows.serial + one.slot * SERIAL, rows.serial + other.slot * SERIAL, SERIAL) > 0
+
+
+cdef void sift(Rows *rows, Kept *heap, Py_ssize_t size, Py_ssize_t at) noexcept nogil:
+    """Let what has come to a place of the heap, whose worst is on top, sink to where it belongs."""
+    cdef Py_ssize_t child
+    cdef Kept moved
+    while True:
+        child = at * 2 + 1
+        if child >= size:
+            return
+        if child + 1 < size and worse(rows, &heap[child + 1], &heap[child]):
+            child += 1
+        if not worse(rows, &heap[child], &heap[at]):
+            return
+        moved = heap[at]
+        heap[at] = heap[child]
+        heap[child] = moved
+        at = child
+
+
+cdef void rise(Rows *rows, Kept *heap, Py_ssize_t at) noexcept nogil:
+    cdef Py_ssize_t above
+    cdef Kept moved
+    while at > 0:
+        above = (at - 1) // 2
+        if not worse(rows, &heap[at], &heap[above]):
+            return
+        moved = heap[at]
+        heap[at] = heap[above]
+        heap[above] = moved
+        at = above
+
+
+cdef void sink_block(Kept *heap, Py_ssize_t size, Py_ssize_t at) noexcept nogil:
+    """The same for a heap of blocks, whose best bound is on top."""
+    cdef Py_ssize_t child
+    cdef Kept moved = heap[at]
+    while True:
+        child = at * 2 + 1
+        if child >= size:
+            break
+        if child + 1 < size and heap[child + 1].points > heap[child].points:
+            child += 1
+        if heap[child].points <= moved.points:
+            break
+        heap[at] = heap[child]
+        at = child
+    heap[at] = moved
+
+
+cdef Py_ssize_t scan(
+    Rows *rows, Leaf *leaves, Py_ssize_t leaf_count, Part *parts, Py_ssize_t part_count,
+    int64_t now, Kept *blocks, Kept *heap, Py_ssize_t top, int64_t *rest,
+) noexcept nogil:
+    """Fill the heap with the best rows; how many there are."""
+    cdef Py_ssize_t block, row, at, left = 0, kept = 0
+    cdef int step
+    cdef int64_t total
+    cdef Kept one
+    for block in range(rows.blocks):
+        step = 0 if leaf_count else ACCEPT
+        while step >= 0:
+            step = (
+                leaves[step].if_true if may_hold(&leaves[step], rows, block, now)
+                else leaves[step].if_false
+            )
+        if step == REJECT:
+            continue
+        total = 0
+        for at in range(part_count):
+            total += bound(&parts[at], rows, block, now)
+        blocks[left].points = total
+        blocks[left].slot = block
+        left += 1
+    for at in range(left // 2 - 1, -1, -1):
+        sink_block(blocks, left, at)
+    while left:
+        block = blocks[0].slot
+        if kept == top and blocks[0].points < heap[0].points:
+            break
+        left -= 1
+        blocks[0] = blocks[left]
+        sink_block(blocks, left, 0)
+        rest[part_count] = 0
+        for at in range(part_count - 1, -1, -1):
+            rest[at] = rest[at + 1] + bound(&parts[at], rows, block, now)
+        for row in range(block * BLOCK, block * BLOCK + BLOCK):
+            if not rows.alive[row]:
+                continue
+            step = 0 if leaf_count else ACCEPT
+            while step >= 0:
+                step = (
+                    leaves[step].if_true if holds(&leaves[step], rows, row, now)
+                    else leaves[step].if_false
+                )
+            if step == REJECT:
+                continue
+            total = 0
+            for at in range(part_count):
+                if kept == top and total + rest[at] < heap[0].points:
+                    break
+                total += points_of(&parts[at], rows, row, now)
+            else:
+                one.points = total
+                one.slot = row
+                if kept < top:
+                    heap[kept] = one
+                    kept += 1
+                    rise(rows, heap, kept - 1)
+                elif worse(rows, &heap[0], &one):
+                    heap[0] = one
+                    sift(rows, heap, top, 0)
+    return kept
+
+
+cdef uint64_t mask_of(Held held, object allowed, object buckets) except? 0:
+    """The buckets of what is allowed."""
+    cdef Py_buffer *view = held.hold(allowed, 0)
+    cdef const uint8_t *fits = <const uint8_t *>view.buf
+    cdef const uint8_t *bucket = <const uint8_t *>held.hold(buckets, view.len).buf
+    cdef uint64_t mask = 0
+    cdef Py_ssize_t at
+    for at in range(view.len):
+        if fits[at]:
+            mask |= <uint64_t>1 << (bucket[at] & 63)
+    return mask
+
+
+cdef int best_of(Held held, Part *part, object points, object buckets) except -1:
+    """The most points in each bucket, and the buckets by them."""
+    cdef Py_buffer *view = held.hold(points, 0)
+    cdef const uint8_t *bucket = <const uint8_t *>held.hold(buckets, view.len // 4).buf
+    cdef Py_ssize_t at, other
+    cdef uint8_t moved
+    part.points = <const int32_t *>view.buf
+    for at in range(view.len // 4):
+        if part.points[at] > part.best[bucket[at] & 63]:
+            part.best[bucket[at] & 63] = part.points[at]
+    for at in range(BUCKETS):
+        part.order[at] = <uint8_t>at
+        other = at
+        while other and part.best[part.order[other]] > part.best[part.order[other - 1]]:
+            moved = part.order[other]
+            part.order[other] = part.order[other - 1]
+            part.order[other - 1] = moved
+            other -= 1
+    return 0
+
+
+cdef int read_rows(Held held, Rows *rows, object table, Py_ssize_t blocks) except -1:
+    cdef Py_ssize_t count = blocks * BLOCK
+    cdef int at
+    rows.blocks = blocks
+    rows.alive = <const uint8_t *>held.hold(table[0], count).buf
+    rows.taken = <const int64_t *>held.hold(table[1], count * 8).buf
+    rows.until = <const int64_t *>held.hold(table[2], count * 8).buf
+    rows.stability = <const uint16_t *>held.hold(table[3], count * 2).buf
+    rows.shape_kind = <const uint8_t *>held.hold(table[4], count).buf
+    rows.shape_free = <const uint16_t *>held.hold(table[5], count * 2 * SHAPES).buf
+    rows.shape_count = <const uint16_t *>held.hold(table[6], count * 2 * SHAPES).buf
+    rows.most_taken = <const int64_t *>held.hold(table[7], blocks * 8).buf
+    rows.most_until = <const int64_t *>held.hold(table[8], blocks * 8).buf
+    rows.most_stability = <const int64_t *>held.hold(table[9], blocks * 8).buf
+    rows.serial = <const uint8_t *>held.hold(table[10], count * SERIAL).buf
+    for at in range(SEGMENTS):
+        rows.segment[at] = held.column(table[11][at], count)
+        rows.rank[at] = <const uint32_t *>held.hold(table[12][at], 0).buf
+    return 0
+
+
+cdef int read_leaf(Held held, Leaf *leaf, tuple told, Py_ssize_t blocks) except -1:
+    """(kind, live, turned, if_true, if_false, column, zone, allowed or None, buckets, low, high,
+    number)
+    """
+    leaf.kind, leaf.live, leaf.turned, leaf.if_true, leaf.if_false = told[:5]
+    leaf.low, leaf.high = told[9], told[10]
+    if leaf.kind == SHAPED:
+        leaf.mask = told[11]
+        return 0
+    leaf.column = held.column(told[5], blocks * BLOCK)
+    if leaf.kind == TABLE:
+        leaf.present = <const uint64_t *>held.hold(told[6], blocks * 8).buf
+        leaf.mask = mask_of(held, told[7], told[8])
+        leaf.allowed = <const uint8_t *>held.hold(told[7], 0).buf
+    elif told[6] is not None:
+        leaf.largest = <const int64_t *>held.hold(told[6], blocks * 8).buf
+    return 0
+
+
+cdef int read_part(Held held, Part *part, tuple told, Py_ssize_t blocks) except -1:
+    """(kind, weight, column, present, points, buckets)"""
+    part.kind, part.weight = told[:2]
+    if part.kind == BY_TABLE:
+        part.column = held.column(told[2], blocks * BLOCK)
+        part.present = <const uint64_t *>held.hold(told[3], blocks * 8).buf
+        best_of(held, part, told[4], told[5])
+    return 0
+
+
+def best(tuple table, list leaves, list parts, Py_ssize_t blocks, int64_t now, Py_ssize_t top):
+    """(points, slot) of the best rows, the best first. What each argument holds, scan.py says."""
+    cdef Py_ssize_t leaf_count = len(leaves), part_count = len(parts), at, count
+    cdef Held held = Held((leaf_count + part_count) * BUFFERS + 11 + 2 * SEGMENTS)
+    cdef Rows rows
+    cdef Leaf *leaf = <Leaf *>calloc(leaf_count + 1, sizeof(Leaf))
+    cdef Part *part = <Part *>calloc(part_count + 1, sizeof(Part))
+    cdef Kept *order = <Kept *>calloc(blocks + 1, sizeof(Kept))
+    cdef Kept *heap = <Kept *>calloc(top + 1, sizeof(Kept))
+    cdef int64_t *rest = <int64_t *>calloc(part_count + 1, sizeof(int64_t))
+    cdef Kept worst
+    found = []
+    try:
+        if not (leaf and part and order and heap and rest):
+            raise MemoryError
+        read_rows(held, &rows, table, blocks)
+        for at in range(leaf_count):
+            read_leaf(held, &leaf[at], leaves[at], blocks)
+        for at in range(part_count):
+            read_part(held, &part[at], parts[at], blocks)
+        with nogil:
+            count = scan(&rows, leaf, leaf_count, part, part_count, now, order, heap, top, rest)
+        while count:
+            worst = heap[0]
+            found.append((worst.points, worst.slot))
+            count -= 1
+            heap[0] = heap[count]
+            sift(&rows, heap, count, 0)
+        found.reverse()
+        return found
+    finally:
+        free(leaf)
+        free(part)
+        free(order)
+        free(heap)
+        free(rest)
