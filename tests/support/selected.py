@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Context, Decimal
 from fnmatch import fnmatchcase
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -66,12 +66,15 @@ def _facts(row: Row, now: int, rtt: Mapping[str, float]) -> dict[str, Any]:
         units = {"nodes": 1} | ({"per_node": record.count} if record.count else {})
     found |= units
     for name, letter in GFLOPS.items():
-        for prefix, known in (("", record.gflops), ("meas_", extra.get("meas", {}))):
-            value = dict(known).get(letter)  # type: ignore[call-overload]
-            if value is not None:
-                found[prefix + name] = value
-                if record.count:
-                    found[f"card_{prefix}{name}"] = value / record.count
+        if letter in record.gflops:
+            found[name] = record.gflops[letter]
+            if record.count:
+                found[f"card_{name}"] = record.gflops[letter] / record.count
+        measured = dict(extra.get("meas", {})).get(letter)  # type: ignore[call-overload]
+        if measured is not None:
+            each = measured / (record.count or 1)
+            digits = Context(prec=3, rounding=ROUND_FLOOR)
+            found[f"measured_{name}"] = float(digits.create_decimal(repr(each)))
     for name in ("valid_from", "valid_until"):
         if name in found:
             found[name] = date.fromisoformat(found[name])
@@ -205,9 +208,9 @@ def _is_free(facts: dict[str, Any], demand: Demand, cards: int, size: int, each:
 def _performance(demand: Demand, cards: int) -> tuple[str, float]:
     assert demand.precision is not None
     name = f"{demand.precision}_{'gops' if demand.precision == 'int8' else 'gflops'}"
-    name = f"meas_{name}" if demand.measured else name
     whole = Fraction(demand.pflops or 0) * 10**6
-    return (f"card_{name}", float(whole / cards)) if cards else (name, float(whole))
+    each = "measured" if demand.measured else "card"
+    return (f"{each}_{name}", float(whole / cards)) if cards else (name, float(whole))
 
 
 def _limit(text: str) -> tuple[str, str, float]:

@@ -1,7 +1,8 @@
-"""The best rows by `cscan.pyx` where it is compiled, by `scan.py` elsewhere; and checks and parts as
-the compiled form reads them.
+"""The best rows by `cscan.pyx` where it is compiled, by `scan.py` elsewhere; and checks and parts
+as the compiled form reads them.
 
-Checks become leaves, each of which says with which leaf to go on if it holds, and if it does not.
+A check becomes leaves, each of which says with which leaf of it to go on if it holds, and if it
+does not; `sizes` has for each leaf how many its check has.
 """
 
 from __future__ import annotations
@@ -32,10 +33,15 @@ def best(
     if _best is None:
         return scan.best(columns, every, parts, now, top)
     leaves: list[tuple[Any, ...]] = []
-    _write(Every(tuple(every)), columns, leaves, ACCEPT, REJECT)
+    sizes: list[int] = []
+    for check in every:
+        own: list[tuple[Any, ...]] = []
+        _write(check, columns, own, ACCEPT, REJECT)
+        leaves += own
+        sizes += [len(own)] * len(own)
     blocks = columns.capacity // BLOCK
     told = [_part(part, columns) for part in parts]
-    found = _best(_rows(columns), leaves, told, blocks, now, top)
+    found = _best(_rows(columns), leaves, sizes, told, blocks, now, top)
     return [Scored(*one) for one in found]
 
 

@@ -43,7 +43,8 @@ cdef struct Leaf:
     Column column
     const uint8_t *allowed
     int64_t low, high
-    uint64_t mask
+    uint64_t mask  # of a table: buckets with something that is allowed
+    uint64_t not_sure  # buckets with something that is not
     const uint64_t *present
     const int64_t *largest
 
@@ -265,23 +266,103 @@ cdef void sink_block(Kept *heap, Py_ssize_t size, Py_ssize_t at) noexcept nogil:
     heap[at] = moved
 
 
+cdef inline bint passes(Leaf *leaves, Rows *rows, Py_ssize_t row, int64_t now) noexcept nogil:
+    """Whether a condition of several leaves holds for a row."""
+    cdef int step = 0
+    while step >= 0:
+        step = leaves[step].if_true if holds(&leaves[step], rows, row, now) else leaves[step].if_false
+    return step == ACCEPT
+
+
+cdef inline bint may_pass(Leaf *leaves, Rows *rows, Py_ssize_t block, int64_t now) noexcept nogil:
+    cdef int step = 0
+    while step >= 0:
+        step = (
+            leaves[step].if_true if may_hold(&leaves[step], rows, block, now)
+            else leaves[step].if_false
+        )
+    return step == ACCEPT
+
+
+cdef int allowed_of(Leaf *leaf, Py_ssize_t first, uint8_t *those, int count) noexcept nogil:
+    """Keep those rows of a block whose code is allowed; how many are left."""
+    cdef int at, left = 0
+    cdef uint8_t row
+    cdef const uint16_t *short = <const uint16_t *>leaf.column.at + first
+    cdef const uint32_t *wide = <const uint32_t *>leaf.column.at + first
+    if leaf.column.octets == 2:
+        for at in range(count):
+            row = those[at]
+            those[left] = row
+            left += leaf.allowed[short[row]]
+    else:
+        for at in range(count):
+            row = those[at]
+            those[left] = row
+            left += leaf.allowed[wide[row]]
+    return left
+
+
+cdef int fitting(
+    Leaf *leaves, Py_ssize_t first_leaf, Py_ssize_t end_leaf, const int32_t *sizes, Rows *rows,
+    Py_ssize_t block, int64_t now, uint8_t *those, int count, bint quick,
+) noexcept nogil:
+    """Keep those rows of a block for which the quick (or the other) conditions hold."""
+    cdef Py_ssize_t at = first_leaf
+    cdef int n, left
+    cdef Leaf *leaf
+    while at < end_leaf and count:
+        leaf = &leaves[at]
+        if (sizes[at] == 1 and leaf.kind == TABLE and not leaf.live) == quick:
+            if not quick:
+                left = 0
+                for n in range(count):
+                    those[left] = those[n]
+                    left += passes(leaf, rows, block * BLOCK + those[n], now)
+                count = left
+            elif leaf.present[block] & leaf.not_sure:
+                count = allowed_of(leaf, block * BLOCK, those, count)
+        at += sizes[at]
+    return count
+
+
+cdef int scored(
+    Part *parts, Py_ssize_t part_count, Rows *rows, Py_ssize_t block, int64_t now, uint8_t *those,
+    int count, int64_t *totals, int64_t *rest, int64_t least,
+) noexcept nogil:
+    """The points of those rows of a block that can have `least`; how many they are."""
+    cdef Py_ssize_t at, first = block * BLOCK
+    cdef int n, left
+    cdef int64_t total
+    for n in range(count):
+        totals[n] = 0
+    for at in range(part_count):
+        left = 0
+        for n in range(count):
+            total = totals[n] + points_of(&parts[at], rows, first + those[n], now)
+            those[left] = those[n]
+            totals[left] = total
+            left += total + rest[at + 1] >= least
+        count = left
+    return count
+
+
 cdef Py_ssize_t scan(
-    Rows *rows, Leaf *leaves, Py_ssize_t leaf_count, Part *parts, Py_ssize_t part_count,
-    int64_t now, Kept *blocks, Kept *heap, Py_ssize_t top, int64_t *rest,
+    Rows *rows, Leaf *leaves, Py_ssize_t leaf_count, const int32_t *sizes, Part *parts,
+    Py_ssize_t part_count, int64_t now, Kept *blocks, Kept *heap, Py_ssize_t top, int64_t *rest,
 ) noexcept nogil:
     """Fill the heap with the best rows; how many there are."""
-    cdef Py_ssize_t block, row, at, left = 0, kept = 0
-    cdef int step
+    cdef Py_ssize_t block, at, left = 0, kept = 0
+    cdef int n, count
     cdef int64_t total
+    cdef uint8_t those[BLOCK]
+    cdef int64_t totals[BLOCK]
     cdef Kept one
     for block in range(rows.blocks):
-        step = 0 if leaf_count else ACCEPT
-        while step >= 0:
-            step = (
-                leaves[step].if_true if may_hold(&leaves[step], rows, block, now)
-                else leaves[step].if_false
-            )
-        if step == REJECT:
+        at = 0
+        while at < leaf_count and may_pass(&leaves[at], rows, block, now):
+            at += sizes[at]
+        if at < leaf_count:
             continue
         total = 0
         for at in range(part_count):
@@ -301,46 +382,46 @@ cdef Py_ssize_t scan(
         rest[part_count] = 0
         for at in range(part_count - 1, -1, -1):
             rest[at] = rest[at + 1] + bound(&parts[at], rows, block, now)
-        for row in range(block * BLOCK, block * BLOCK + BLOCK):
-            if not rows.alive[row]:
-                continue
-            step = 0 if leaf_count else ACCEPT
-            while step >= 0:
-                step = (
-                    leaves[step].if_true if holds(&leaves[step], rows, row, now)
-                    else leaves[step].if_false
-                )
-            if step == REJECT:
-                continue
-            total = 0
-            for at in range(part_count):
-                if kept == top and total + rest[at] < heap[0].points:
-                    break
-                total += points_of(&parts[at], rows, row, now)
-            else:
-                one.points = total
-                one.slot = row
-                if kept < top:
-                    heap[kept] = one
-                    kept += 1
-                    rise(rows, heap, kept - 1)
-                elif worse(rows, &heap[0], &one):
-                    heap[0] = one
-                    sift(rows, heap, top, 0)
+        count = 0
+        for n in range(BLOCK):
+            those[count] = <uint8_t>n
+            count += rows.alive[block * BLOCK + n]
+        count = fitting(leaves, 0, leaf_count, sizes, rows, block, now, those, count, True)
+        if kept < top:  # what takes longer goes behind the points as soon as these keep rows away
+            count = fitting(leaves, 0, leaf_count, sizes, rows, block, now, those, count, False)
+            count = scored(parts, part_count, rows, block, now, those, count, totals, rest, 0)
+        else:
+            count = scored(
+                parts, part_count, rows, block, now, those, count, totals, rest, heap[0].points
+            )
+        for n in range(count):
+            one.points = totals[n]
+            one.slot = block * BLOCK + those[n]
+            if kept < top:
+                heap[kept] = one
+                kept += 1
+                rise(rows, heap, kept - 1)
+            elif worse(rows, &heap[0], &one) and fitting(
+                leaves, 0, leaf_count, sizes, rows, block, now, &those[n], 1, False
+            ):
+                heap[0] = one
+                sift(rows, heap, top, 0)
     return kept
 
 
-cdef uint64_t mask_of(Held held, object allowed, object buckets) except? 0:
-    """The buckets of what is allowed."""
+cdef int read_table(Held held, Leaf *leaf, object allowed, object buckets) except -1:
+    """What is allowed, and the buckets of it and of the rest."""
     cdef Py_buffer *view = held.hold(allowed, 0)
     cdef const uint8_t *fits = <const uint8_t *>view.buf
     cdef const uint8_t *bucket = <const uint8_t *>held.hold(buckets, view.len).buf
-    cdef uint64_t mask = 0
     cdef Py_ssize_t at
+    leaf.allowed = fits
     for at in range(view.len):
         if fits[at]:
-            mask |= <uint64_t>1 << (bucket[at] & 63)
-    return mask
+            leaf.mask |= <uint64_t>1 << (bucket[at] & 63)
+        else:
+            leaf.not_sure |= <uint64_t>1 << (bucket[at] & 63)
+    return 0
 
 
 cdef int best_of(Held held, Part *part, object points, object buckets) except -1:
@@ -397,8 +478,7 @@ cdef int read_leaf(Held held, Leaf *leaf, tuple told, Py_ssize_t blocks) except 
     leaf.column = held.column(told[5], blocks * BLOCK)
     if leaf.kind == TABLE:
         leaf.present = <const uint64_t *>held.hold(told[6], blocks * 8).buf
-        leaf.mask = mask_of(held, told[7], told[8])
-        leaf.allowed = <const uint8_t *>held.hold(told[7], 0).buf
+        read_table(held, leaf, told[7], told[8])
     elif told[6] is not None:
         leaf.largest = <const int64_t *>held.hold(told[6], blocks * 8).buf
     return 0
@@ -414,8 +494,10 @@ cdef int read_part(Held held, Part *part, tuple told, Py_ssize_t blocks) except 
     return 0
 
 
-def best(tuple table, list leaves, list parts, Py_ssize_t blocks, int64_t now, Py_ssize_t top):
-    """(points, slot) of the best rows, the best first. What each argument holds, scan.py says."""
+def best(
+    tuple table, list leaves, list sizes, list parts, Py_ssize_t blocks, int64_t now, Py_ssize_t top
+):
+    """(points, slot) of the best rows, the best first. What each argument holds, compiled.py says."""
     cdef Py_ssize_t leaf_count = len(leaves), part_count = len(parts), at, count
     cdef Held held = Held((leaf_count + part_count) * BUFFERS + 11 + 2 * SEGMENTS)
     cdef Rows rows
@@ -424,18 +506,22 @@ def best(tuple table, list leaves, list parts, Py_ssize_t blocks, int64_t now, P
     cdef Kept *order = <Kept *>calloc(blocks + 1, sizeof(Kept))
     cdef Kept *heap = <Kept *>calloc(top + 1, sizeof(Kept))
     cdef int64_t *rest = <int64_t *>calloc(part_count + 1, sizeof(int64_t))
+    cdef int32_t *size = <int32_t *>calloc(leaf_count + 1, sizeof(int32_t))
     cdef Kept worst
     found = []
     try:
-        if not (leaf and part and order and heap and rest):
+        if not (leaf and part and order and heap and rest and size):
             raise MemoryError
         read_rows(held, &rows, table, blocks)
         for at in range(leaf_count):
             read_leaf(held, &leaf[at], leaves[at], blocks)
+            size[at] = sizes[at]
         for at in range(part_count):
             read_part(held, &part[at], parts[at], blocks)
         with nogil:
-            count = scan(&rows, leaf, leaf_count, part, part_count, now, order, heap, top, rest)
+            count = scan(
+                &rows, leaf, leaf_count, size, part, part_count, now, order, heap, top, rest
+            )
         while count:
             worst = heap[0]
             found.append((worst.points, worst.slot))
@@ -450,3 +536,4 @@ def best(tuple table, list leaves, list parts, Py_ssize_t blocks, int64_t now, P
         free(order)
         free(heap)
         free(rest)
+        free(size)

@@ -46,9 +46,10 @@ class Supply:
     Not for several threads at once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, key: bytes = b"") -> None:
+        """`key`: that of the index, a random one if it is left out."""
         self.columns = Columns()
-        self.index = Index(self.identifier)
+        self.index = Index(self.identifier, key)
         self.free_slots: dict[str, list[int]] = {}  # by chip family, so that alike lies together
         self.blocks_used = 0
 

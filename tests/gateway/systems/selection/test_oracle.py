@@ -24,7 +24,7 @@ WHERES = (
     "(count in (8, 16, 64) or chip contains h800) and not source = gw2",
     "not free.nodes >= 2",
     "valid_for < 45.5 or trust = 5",
-    "card_fp16_gflops > 200000 or meas_fp16_gflops >= 1",
+    "card_fp16_gflops > 200000 or measured_fp16_gflops >= 90000.5",
     "price in 1..10 and currency = cny",
     "bandwidth_gbps != 100 and load in 0..0.7",
 )
@@ -39,6 +39,8 @@ def random_demand(random: Random, locations: list[str]) -> Demand:
         values["age"] = random.choice((5.0, 20.5, 59.0))
     if random.random() < 0.1:
         values["chips"] = ()
+    if values["pflops"] and random.random() < 0.3:
+        values["measured"] = True
     values["top"] = random.choice((1, 3, 10, 50))
     return Demand(**values)
 
