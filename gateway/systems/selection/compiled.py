@@ -61,6 +61,7 @@ def _rows(columns: Columns) -> tuple[Any, ...]:
         columns.serial,
         [columns.codes[name] for name in SEGMENTS],
         [columns.dictionaries[name].rank for name in SEGMENTS],
+        columns.first_owner,
     )
 
 

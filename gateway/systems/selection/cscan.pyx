@@ -8,7 +8,7 @@ before: columns have `blocks` times BLOCK rows, tables as many entries as their 
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBuffer_Release, PyObject_GetBuffer
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcmp
+from libc.string cimport memcmp, memset
 
 cdef enum:
     BLOCK = 128
@@ -74,11 +74,13 @@ cdef struct Rows:
     Column segment[SEGMENTS]
     const uint32_t *rank[SEGMENTS]
     const uint8_t *serial
+    const uint32_t *first_owner
 
 
 cdef struct Kept:
     int64_t points
     Py_ssize_t slot
+    uint32_t owner  # the place of its owner in their order; of a block, of its first
 
 
 cdef class Held:
@@ -210,7 +212,9 @@ cdef bint worse(Rows *rows, Kept *one, Kept *other) noexcept nogil:
     cdef uint32_t mine, its
     if one.points != other.points:
         return one.points < other.points
-    for at in range(SEGMENTS):
+    if one.owner != other.owner:
+        return one.owner > other.owner
+    for at in range(1, SEGMENTS):
         mine = rows.rank[at][value_of(rows.segment[at], one.slot)]
         its = rows.rank[at][value_of(rows.segment[at], other.slot)]
         if mine != its:
@@ -249,6 +253,13 @@ cdef void rise(Rows *rows, Kept *heap, Py_ssize_t at) noexcept nogil:
         at = above
 
 
+cdef inline bint before(Kept *one, Kept *other) noexcept nogil:
+    """Whether a block goes before another: it can give more, or as much and from an earlier owner."""
+    if one.points != other.points:
+        return one.points > other.points
+    return one.owner < other.owner
+
+
 cdef void sink_block(Kept *heap, Py_ssize_t size, Py_ssize_t at) noexcept nogil:
     """The same for a heap of blocks, whose best bound is on top."""
     cdef Py_ssize_t child
@@ -257,9 +268,9 @@ cdef void sink_block(Kept *heap, Py_ssize_t size, Py_ssize_t at) noexcept nogil:
         child = at * 2 + 1
         if child >= size:
             break
-        if child + 1 < size and heap[child + 1].points > heap[child].points:
+        if child + 1 < size and before(&heap[child + 1], &heap[child]):
             child += 1
-        if heap[child].points <= moved.points:
+        if not before(&heap[child], &moved):
             break
         heap[at] = heap[child]
         at = child
@@ -303,25 +314,56 @@ cdef int allowed_of(Leaf *leaf, Py_ssize_t first, uint8_t *those, int count) noe
     return left
 
 
+cdef int within_of(Leaf *leaf, Py_ssize_t first, uint8_t *those, int count) noexcept nogil:
+    """Keep those rows of a block whose figure lies between the ends; how many are left."""
+    cdef int at, left = 0
+    cdef uint8_t row
+    cdef int64_t value
+    for at in range(count):
+        row = those[at]
+        value = value_of(leaf.column, first + row)
+        those[left] = row
+        left += (value >= leaf.low) & (value <= leaf.high)
+    return left
+
+
+cdef int holding(Rows *rows, Py_ssize_t first, int64_t now, uint8_t *those, int count) noexcept nogil:
+    """Keep those rows of a block whose status holds; how many are left."""
+    cdef int at, left = 0
+    cdef uint8_t row
+    for at in range(count):
+        row = those[at]
+        those[left] = row
+        left += rows.until[first + row] > now
+    return left
+
+
 cdef int fitting(
-    Leaf *leaves, Py_ssize_t first_leaf, Py_ssize_t end_leaf, const int32_t *sizes, Rows *rows,
-    Py_ssize_t block, int64_t now, uint8_t *those, int count, bint quick,
+    Leaf *leaves, Py_ssize_t leaf_count, const int32_t *sizes, Rows *rows, Py_ssize_t block,
+    int64_t now, uint8_t *those, int count, bint quick,
 ) noexcept nogil:
     """Keep those rows of a block for which the quick (or the other) conditions hold."""
-    cdef Py_ssize_t at = first_leaf
+    cdef Py_ssize_t at = 0, first = block * BLOCK
     cdef int n, left
+    cdef bint held = False
     cdef Leaf *leaf
-    while at < end_leaf and count:
+    while at < leaf_count and count:
         leaf = &leaves[at]
-        if (sizes[at] == 1 and leaf.kind == TABLE and not leaf.live) == quick:
+        if (sizes[at] == 1 and leaf.kind != SHAPED and not leaf.turned) == quick:
             if not quick:
                 left = 0
                 for n in range(count):
                     those[left] = those[n]
-                    left += passes(leaf, rows, block * BLOCK + those[n], now)
+                    left += passes(leaf, rows, first + those[n], now)
                 count = left
-            elif leaf.present[block] & leaf.not_sure:
-                count = allowed_of(leaf, block * BLOCK, those, count)
+            else:
+                if leaf.live and not held:
+                    count = holding(rows, first, now, those, count)
+                    held = True
+                if leaf.kind == WITHIN:
+                    count = within_of(leaf, first, those, count)
+                elif leaf.present[block] & leaf.not_sure:
+                    count = allowed_of(leaf, first, those, count)
         at += sizes[at]
     return count
 
@@ -333,16 +375,28 @@ cdef int scored(
     """The points of those rows of a block that can have `least`; how many they are."""
     cdef Py_ssize_t at, first = block * BLOCK
     cdef int n, left
-    cdef int64_t total
+    cdef int64_t total, enough
+    cdef Part *part
+    cdef const uint16_t *short
     for n in range(count):
         totals[n] = 0
     for at in range(part_count):
+        part = &parts[at]
+        enough = least - rest[at + 1]
         left = 0
-        for n in range(count):
-            total = totals[n] + points_of(&parts[at], rows, first + those[n], now)
-            those[left] = those[n]
-            totals[left] = total
-            left += total + rest[at + 1] >= least
+        if part.kind == BY_TABLE and part.column.octets == 2:
+            short = <const uint16_t *>part.column.at + first
+            for n in range(count):
+                total = totals[n] + part.weight * part.points[short[those[n]]]
+                those[left] = those[n]
+                totals[left] = total
+                left += total >= enough
+        else:
+            for n in range(count):
+                total = totals[n] + points_of(part, rows, first + those[n], now)
+                those[left] = those[n]
+                totals[left] = total
+                left += total >= enough
         count = left
     return count
 
@@ -369,13 +423,14 @@ cdef Py_ssize_t scan(
             total += bound(&parts[at], rows, block, now)
         blocks[left].points = total
         blocks[left].slot = block
+        blocks[left].owner = rows.rank[0][rows.first_owner[block]]
         left += 1
     for at in range(left // 2 - 1, -1, -1):
         sink_block(blocks, left, at)
     while left:
         block = blocks[0].slot
-        if kept == top and blocks[0].points < heap[0].points:
-            break
+        if kept == top and before(&heap[0], &blocks[0]):
+            break  # nor can any other block give something that goes before the last
         left -= 1
         blocks[0] = blocks[left]
         sink_block(blocks, left, 0)
@@ -386,9 +441,9 @@ cdef Py_ssize_t scan(
         for n in range(BLOCK):
             those[count] = <uint8_t>n
             count += rows.alive[block * BLOCK + n]
-        count = fitting(leaves, 0, leaf_count, sizes, rows, block, now, those, count, True)
+        count = fitting(leaves, leaf_count, sizes, rows, block, now, those, count, True)
         if kept < top:  # what takes longer goes behind the points as soon as these keep rows away
-            count = fitting(leaves, 0, leaf_count, sizes, rows, block, now, those, count, False)
+            count = fitting(leaves, leaf_count, sizes, rows, block, now, those, count, False)
             count = scored(parts, part_count, rows, block, now, those, count, totals, rest, 0)
         else:
             count = scored(
@@ -397,12 +452,13 @@ cdef Py_ssize_t scan(
         for n in range(count):
             one.points = totals[n]
             one.slot = block * BLOCK + those[n]
+            one.owner = rows.rank[0][value_of(rows.segment[0], one.slot)]
             if kept < top:
                 heap[kept] = one
                 kept += 1
                 rise(rows, heap, kept - 1)
             elif worse(rows, &heap[0], &one) and fitting(
-                leaves, 0, leaf_count, sizes, rows, block, now, &those[n], 1, False
+                leaves, leaf_count, sizes, rows, block, now, &those[n], 1, False
             ):
                 heap[0] = one
                 sift(rows, heap, top, 0)
@@ -415,12 +471,14 @@ cdef int read_table(Held held, Leaf *leaf, object allowed, object buckets) excep
     cdef const uint8_t *fits = <const uint8_t *>view.buf
     cdef const uint8_t *bucket = <const uint8_t *>held.hold(buckets, view.len).buf
     cdef Py_ssize_t at
+    cdef uint8_t seen[2 * BUCKETS]
     leaf.allowed = fits
+    memset(seen, 0, 2 * BUCKETS)
     for at in range(view.len):
-        if fits[at]:
-            leaf.mask |= <uint64_t>1 << (bucket[at] & 63)
-        else:
-            leaf.not_sure |= <uint64_t>1 << (bucket[at] & 63)
+        seen[(fits[at] & 1) * BUCKETS + (bucket[at] & 63)] = 1
+    for at in range(BUCKETS):
+        leaf.not_sure |= <uint64_t>seen[at] << at
+        leaf.mask |= <uint64_t>seen[BUCKETS + at] << at
     return 0
 
 
@@ -460,6 +518,7 @@ cdef int read_rows(Held held, Rows *rows, object table, Py_ssize_t blocks) excep
     rows.most_until = <const int64_t *>held.hold(table[8], blocks * 8).buf
     rows.most_stability = <const int64_t *>held.hold(table[9], blocks * 8).buf
     rows.serial = <const uint8_t *>held.hold(table[10], count * SERIAL).buf
+    rows.first_owner = <const uint32_t *>held.hold(table[13], blocks * 4).buf
     for at in range(SEGMENTS):
         rows.segment[at] = held.column(table[11][at], count)
         rows.rank[at] = <const uint32_t *>held.hold(table[12][at], 0).buf
@@ -499,7 +558,7 @@ def best(
 ):
     """(points, slot) of the best rows, the best first. What each argument holds, compiled.py says."""
     cdef Py_ssize_t leaf_count = len(leaves), part_count = len(parts), at, count
-    cdef Held held = Held((leaf_count + part_count) * BUFFERS + 11 + 2 * SEGMENTS)
+    cdef Held held = Held((leaf_count + part_count) * BUFFERS + 12 + 2 * SEGMENTS)
     cdef Rows rows
     cdef Leaf *leaf = <Leaf *>calloc(leaf_count + 1, sizeof(Leaf))
     cdef Part *part = <Part *>calloc(part_count + 1, sizeof(Part))

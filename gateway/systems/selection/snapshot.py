@@ -74,6 +74,7 @@ def _arrays(supply: Supply) -> Iterator[Any]:
     for name in _ROWS:
         array = getattr(columns, name)
         yield array.view(np.uint8) if array.dtype.kind == "S" else array
+    yield columns.first_owner
     yield columns.changes
     yield supply.index.digests
     yield supply.index.places

@@ -104,6 +104,9 @@ class Supply:
         columns, block = self.columns, slot // BLOCK
         for (name, _bucket), value in zip(CODED, values, strict=True):
             self._code(name, slot, block, value)
+        first = columns.dictionaries["owner"].values[columns.first_owner[block]]
+        if first is None or values[0] < first:
+            columns.first_owner[block] = columns.dictionaries["owner"].codes[values[0]]
         self._changed(columns, block)
 
     def _code(self, name: str, slot: int, block: int, value: Any) -> None:
