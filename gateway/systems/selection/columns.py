@@ -9,6 +9,7 @@ worked out anew after some changes, so that a block that is passed over has noth
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from math import nan
 from typing import Any, Final
 
 import numpy as np
@@ -45,6 +46,7 @@ class Dictionary:
         self.bucket = bucket
         self.buckets = bytearray(b"\0")
         self._bucket_array = np.zeros(1, np.uint8)
+        self._rank = np.zeros(1, np.uint32)
         self._derived: dict[Hashable, Any] = {}
 
     def __len__(self) -> int:
@@ -66,12 +68,25 @@ class Dictionary:
             self._bucket_array = np.array(self.buckets, np.uint8)
         return self._bucket_array
 
-    def numbers(self, key: Hashable, of: Callable[[Any], float | None]) -> NDArray[np.float64]:
-        """What a function says of each value, NaN for None, remembered by `key`."""
+    @property
+    def rank(self) -> NDArray[np.uint32]:
+        """The place of each code in the order of the values, which are texts; 0 for none."""
+        if len(self._rank) < len(self.values):
+            order = sorted(range(1, len(self.values)), key=self.values.__getitem__)
+            self._rank = np.zeros(len(self.values), np.uint32)
+            self._rank[order] = np.arange(1, len(self.values))
+        return self._rank
+
+    def numbers(
+        self, key: Hashable, of: Callable[[Any], float | None], none: float = nan
+    ) -> NDArray[np.float64]:
+        """What a function says of each value, NaN for None, remembered by `key`; `none` is said of
+        code 0.
+        """
         kept = self._remembered(key)
         done = 0 if kept is None else len(kept)
         if done < len(self.values):
-            more = [_number(None if one is None else of(one)) for one in self.values[done:]]
+            more = [none if one is None else _number(of(one)) for one in self.values[done:]]
             new = np.array(more, np.float64)
             kept = self._derived[key] = new if kept is None else np.concatenate((kept, new))
         return kept  # type: ignore[no-any-return]
@@ -96,7 +111,7 @@ class Dictionary:
 
 
 def _number(value: float | None) -> float:
-    return float("nan") if value is None else float(value)
+    return nan if value is None else float(value)
 
 
 class Columns:
@@ -118,6 +133,7 @@ class Columns:
             name: np.zeros(0, np.uint64) for name in self.codes
         }
         self.largest: dict[str, Array] = {name: np.zeros(0, np.int64) for name in LARGEST}
+        self.first_owner = np.zeros(0, np.uint32)  # code of a block's owner who goes before others
         self.changes = np.zeros(0, np.uint16)  # of each block since it was worked out
 
     def grow(self, capacity: int) -> None:
@@ -134,6 +150,7 @@ class Columns:
                 held[name] = _grown(held[name], rows)
         for name in ("alive", "serial", "shape_kind", "shape_free", "shape_count"):
             setattr(self, name, _grown(getattr(self, name), self.capacity))
+        self.first_owner = _grown(self.first_owner, blocks)
         self.changes = _grown(self.changes, blocks)
 
     def move(self, order: NDArray[np.int64]) -> None:
@@ -149,6 +166,7 @@ class Columns:
             self.present[name] = np.zeros(blocks, np.uint64)
         for name in self.largest:
             self.largest[name] = np.zeros(blocks, np.int64)
+        self.first_owner = np.zeros(blocks, np.uint32)
         self.changes = np.zeros(blocks, np.uint16)
 
     def widen(self, name: str) -> None:
@@ -163,6 +181,9 @@ class Columns:
             self.present[name][block] = self._bits(name, codes[rows][alive])
         for name in LARGEST:
             self.largest[name][block] = _largest(self.live[name][rows][alive])
+        owners = set(self.codes["owner"][rows][alive].tolist())
+        values = self.dictionaries["owner"].values
+        self.first_owner[block] = min(owners, key=values.__getitem__, default=0)
         self.changes[block] = 0
 
     def _bits(self, name: str, codes: Array) -> int:
@@ -187,6 +208,12 @@ class Columns:
             if (untold := UNTOLD[LIVE[name]]) and name.startswith("free"):
                 column[column == untold] = 0
             self.largest[name] = column.reshape(blocks, BLOCK).max(axis=1, initial=0)
+        ranks = self.dictionaries["owner"].rank
+        of_rows = ranks[self.codes["owner"]]
+        of_rows[dead] = np.iinfo(np.uint32).max
+        codes_by_rank = np.argsort(ranks)
+        first = of_rows.reshape(blocks, BLOCK).min(axis=1, initial=np.iinfo(np.uint32).max)
+        self.first_owner = codes_by_rank[np.minimum(first, len(ranks) - 1)].astype(np.uint32)
         self.changes[:] = 0
 
 

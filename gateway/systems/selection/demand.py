@@ -104,6 +104,8 @@ class Demand(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     def __post_init__(self) -> None:
         if (self.precision is None) != (self.pflops is None):
             raise ValueError("precision and pflops are asked for together")
+        if self.measured and not (self.pflops and self.cards_asked):
+            raise ValueError("measured: performance is measured per card: ask for pflops and cards")
         if self.rtt is not None and not self.near:
             raise ValueError("rtt: say from where: near")
         if self.age is not None and not self.free:
@@ -208,11 +210,11 @@ def performance_of(demand: Demand) -> Performance | None:
     if demand.precision is None or demand.pflops is None:
         return None
     column = PRECISIONS[LETTERS[demand.precision]]
-    measured = "meas_" if demand.measured else ""
     whole = Fraction(demand.pflops) * GFLOPS_OF_PFLOPS
     if demand.cards_asked:
-        return Performance(f"card_{measured}{column}", float(whole / demand.cards_asked))
-    return Performance(f"{measured}{column}", float(whole))
+        each = "measured" if demand.measured else "card"
+        return Performance(f"{each}_{column}", float(whole / demand.cards_asked))
+    return Performance(column, float(whole))
 
 
 def _of_size(demand: Demand) -> list[Named]:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.systems.selection import checks, chips, ranking, scan
+from gateway.systems.selection import checks, chips, compiled, ranking
 from gateway.systems.selection.checks import Check, Every, Maker
 from gateway.systems.selection.columns import Columns
 from gateway.systems.selection.demand import Demand, DemandError, Named, conditions_of
 from gateway.systems.selection.ranking import Part
 from gateway.systems.selection.supply import Supply
 
-_SAMPLE = 512  # rows by which checks are ordered: what lets the fewest through goes first
+_SAMPLE: Final = 128  # rows by which checks are ordered: what lets the fewest through goes first
 
 
 class Result(NamedTuple):
@@ -91,11 +91,12 @@ def select(
     """
     ready = prepare(supply, demand, now, rtt)
     columns = supply.columns
-    found = scan.best(columns, in_order(ready.checks, columns, now), ready.parts, now, demand.top)
-    ranked = sorted(found, key=lambda one: (-one.points, supply.identifier(one.slot)))
+    ordered = in_order(ready.checks, columns, now)
+    found = compiled.best(columns, ordered, ready.parts, now, demand.top)
+    parts = parts_of(supply, ready.parts, [one.slot for one in found], now)
     results = tuple(
-        Result(supply.identifier(slot), slot, points, parts_of(supply, ready.parts, slot, now))
-        for points, slot in ranked[: demand.top]
+        Result(supply.identifier(one.slot), one.slot, one.points, made)
+        for one, made in zip(found, parts, strict=True)
     )
     return Selection(results, most_of(ready.parts), demand.top)
 
@@ -117,11 +118,15 @@ def most_of(parts: list[Part]) -> int:
     return sum(weights.values()) * ranking.ONE
 
 
-def parts_of(supply: Supply, parts: list[Part], slot: int, now: int) -> dict[str, float]:
-    """What each part gives a row, 0 to 1."""
-    row = np.array([slot])
-    found: dict[str, Any] = {}
+def parts_of(
+    supply: Supply, parts: list[Part], slots: list[int], now: int
+) -> list[dict[str, float]]:
+    """What each part gives each of some rows, 0 to 1."""
+    if not parts:
+        return [{} for _ in slots]
+    rows = np.array(slots, np.int64)
+    points = {part.name: np.zeros(len(rows), np.int64) for part in parts}
     for part in parts:
-        points = int(ranking.points_of(part, supply.columns, row, now)[0])
-        found[part.name] = found.get(part.name, 0) + points
-    return {name: points / ranking.ONE for name, points in found.items()}
+        points[part.name] += ranking.points_of(part, supply.columns, rows, now)
+    columns = [(points[name] / ranking.ONE).tolist() for name in points]
+    return [dict(zip(points, one, strict=True)) for one in zip(*columns, strict=True)]

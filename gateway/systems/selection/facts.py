@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping
 from datetime import date
+from decimal import ROUND_FLOOR, Decimal
 from math import log2
 from typing import Any, Final, NamedTuple
 
@@ -50,7 +51,7 @@ def _place(value: str) -> int:
 
 def _speed(value: Any) -> int:
     """By what one card does: pools of the same cards fall together."""
-    count, nominal, _measured = value
+    count, nominal = value
     return _hashed([(letter, gflops / (count or 1)) for letter, gflops in nominal])
 
 
@@ -68,6 +69,7 @@ CODED: Final = (
     Coded("bandwidth_gbps", _steps(1, 4)),
     Coded("fabric", _hashed),
     Coded("speed", _speed),
+    Coded("measured", _hashed),
     Coded("money", _hashed),
     Coded("cost", _cost),
     Coded("green_share", lambda value: int(value * (BUCKETS - 1))),
@@ -96,7 +98,8 @@ def values_of(segments: tuple[str, ...], facts: Mapping[str, Any]) -> list[Any]:
     if money is not None:
         cost = prices.cost(*money, prices.Size(count, per_node, nodes, vcpu))
     chip = (get("ch") or "", segments[4][-2:])
-    nominal, measured = _pairs(get("fl")), _pairs(get("meas"))
+    nominal = _pairs(get("fl"))
+    measured = tuple((key, three_digits(one / (count or 1))) for key, one in _pairs(get("meas")))
     return [
         *segments,
         chip,
@@ -106,7 +109,8 @@ def values_of(segments: tuple[str, ...], facts: Mapping[str, Any]) -> list[Any]:
         get("me"),
         get("bw"),
         get("fb"),
-        (count, nominal, measured) if nominal or measured else None,
+        (count, nominal) if nominal else None,
+        measured or None,
         money,
         cost,
         get("gr"),
@@ -135,6 +139,13 @@ def _pairs(value: Any) -> tuple[tuple[str, float], ...]:
     if not isinstance(value, dict):
         return ()
     return tuple((key, one) for key, one in value.items() if type(one) in (int, float) and one > 0)
+
+
+def three_digits(value: float) -> float:
+    """A measured figure as it is kept: its first three digits, never more than was told."""
+    exact = Decimal(repr(value))
+    kept = exact.adjusted() - 2
+    return float(exact.scaleb(-kept).to_integral_value(ROUND_FLOOR).scaleb(kept))
 
 
 def _day(value: Any) -> float | None:
@@ -167,10 +178,9 @@ def shown(values: Mapping[str, Any]) -> dict[str, Any]:
     made |= {"chip": chip} if chip else {}
     made["family"] = family
     if values.get("speed") is not None:
-        _count, nominal, measured = values["speed"]
-        made |= {
-            name: dict(pairs) for name, pairs in (("gflops", nominal), ("meas", measured)) if pairs
-        }
+        made["gflops"] = dict(values["speed"][1])
+    if values.get("measured") is not None:
+        made["measured_gflops"] = dict(values["measured"])
     if values.get("money") is not None:
         made |= dict(zip(("price", "currency", "price_unit"), values["money"], strict=True))
     if values.get("cost") is not None:

@@ -53,16 +53,20 @@ def _item(index: int) -> Callable[[Any], Any]:
     return lambda value: value[index]
 
 
-def _key(index: int, key: str) -> Callable[[Any], Any]:
-    return lambda value: dict(value[index]).get(key)
+def _whole(letter: str) -> Callable[[Any], Any]:
+    return lambda speed: dict(speed[1]).get(letter)
 
 
-def _per_card(index: int, key: str) -> Callable[[Any], Any]:
-    def of(value: Any) -> Any:
-        whole = dict(value[index]).get(key)
-        return whole / value[0] if whole is not None and value[0] else None
+def _card(letter: str) -> Callable[[Any], Any]:
+    def of(speed: Any) -> Any:
+        whole = dict(speed[1]).get(letter)
+        return whole / speed[0] if whole is not None and speed[0] else None
 
     return of
+
+
+def _measured(letter: str) -> Callable[[Any], Any]:
+    return lambda pairs: dict(pairs).get(letter)
 
 
 def _per(per: str) -> Callable[[Any], Any]:
@@ -114,15 +118,12 @@ def _all() -> dict[str, Field]:
         Field("age", NUMBER, "taken", _same, live=True, parts=1_000, since=1),
         Field("valid_for", NUMBER, "until", _same, live=True, parts=1_000, since=-1),
     ]
-    for word, letter in LETTERS.items():
-        unit = PRECISIONS[letter]
+    for letter, unit in PRECISIONS.items():
         made += [
-            Field(unit, NUMBER, "speed", _key(1, letter)),
-            Field(f"meas_{unit}", NUMBER, "speed", _key(2, letter)),
-            Field(f"card_{unit}", NUMBER, "speed", _per_card(1, letter)),
-            Field(f"card_meas_{unit}", NUMBER, "speed", _per_card(2, letter)),
+            Field(unit, NUMBER, "speed", _whole(letter)),
+            Field(f"card_{unit}", NUMBER, "speed", _card(letter)),
+            Field(f"measured_{unit}", NUMBER, "measured", _measured(letter)),  # of one card
         ]
-        assert unit.startswith(word)
     return {field.name: field for field in made}
 
 

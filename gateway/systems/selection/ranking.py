@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
+from math import inf
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,8 +75,15 @@ _Made = Iterator[tuple[int, str, NDArray[np.int32]]]
 
 
 def _numbers(columns: Columns, name: str) -> tuple[str, NDArray[np.float64]]:
+    """The values of a field, without end where nothing is told: divided by that, all is nothing."""
     field = FIELDS[name]
-    return field.column, columns.dictionaries[field.column].numbers(name, field.of)
+    dictionary = columns.dictionaries[field.column]
+
+    def told(value: Any) -> float:
+        found = field.of(value)
+        return inf if found is None else found
+
+    return field.column, dictionary.numbers(("ranked", name), told, inf)
 
 
 def asked(demand: Demand) -> dict[str, float]:
@@ -99,7 +107,8 @@ def _fit(demand: Demand, maker: Maker) -> _Made:
     quantities = asked(demand)
     for name, wanted in quantities.items():
         column, offered = _numbers(maker.columns, name)
-        yield BY_TABLE, column, _points(wanted * ONE / offered) // np.int32(len(quantities))
+        points = np.minimum(wanted * ONE / offered, ONE).astype(np.int32)
+        yield BY_TABLE, column, points // np.int32(len(quantities))
 
 
 def _price(demand: Demand, maker: Maker) -> _Made:
@@ -107,30 +116,40 @@ def _price(demand: Demand, maker: Maker) -> _Made:
     limit = prices.limit(demand.price) if demand.price else None
     currency = limit.currency if limit else prices.CURRENCY
     dictionary = maker.columns.dictionaries["cost"]
-    same = dictionary.numbers(("currency", currency), lambda cost: cost.currency == currency)
-    points = np.zeros(len(dictionary), np.int32)
-    for per in prices.PER:
-        if limit is None or limit.per == per:
-            half = limit.amount if limit and limit.amount else PRICE_HALF[per]
-            _column, amounts = _numbers(maker.columns, f"{per}_hour")
-            points += np.where(same > 0, _points(half * ONE / (half + amounts)), np.int32(0))
+    points = np.zeros(0, np.int32)
+    for per in (limit.per,) if limit else prices.PER:
+
+        def amount(cost: prices.Cost, per: str = per) -> float:
+            return cost.amount if (cost.currency, cost.per) == (currency, per) else inf
+
+        amounts = dictionary.numbers(("amount", currency, per), amount, inf)
+        found = _halved(limit.amount if limit and limit.amount else PRICE_HALF[per], amounts)
+        points = points + found if len(points) else found
     yield BY_TABLE, "cost", points
 
 
 def _latency(demand: Demand, maker: Maker) -> _Made:
     if demand.near:
-        half = demand.rtt or RTT_HALF
-        yield BY_TABLE, "location", _points(half * ONE / (half + maker.latencies()))
+        latencies = maker.latencies()
+        latencies[np.isnan(latencies)] = inf
+        yield BY_TABLE, "location", _halved(demand.rtt or RTT_HALF, latencies)
+
+
+def _halved(half: float, values: NDArray[np.float64]) -> NDArray[np.int32]:
+    """ONE at nothing, half of it at `half`, and ever less."""
+    return (half * ONE / (half + values)).astype(np.int32)
 
 
 def _green(demand: Demand, maker: Maker) -> _Made:
-    column, shares = _numbers(maker.columns, "green_share")
-    yield BY_TABLE, column, _points(shares * ONE)
+    dictionary = maker.columns.dictionaries["green_share"]
+    points = dictionary.numbers(("points", "green"), lambda share: share * ONE, 0.0)
+    yield BY_TABLE, "green_share", points.astype(np.int32)
 
 
 def _trust(demand: Demand, maker: Maker) -> _Made:
-    column, levels = _numbers(maker.columns, "trust")
-    yield BY_TABLE, column, _points((levels - 1) * (ONE // 4))
+    dictionary = maker.columns.dictionaries["trust"]
+    points = dictionary.numbers(("points", "trust"), lambda level: (level - 1) * (ONE // 4), 0.0)
+    yield BY_TABLE, "trust", points.astype(np.int32)
 
 
 def _stability(demand: Demand, maker: Maker) -> _Made:
@@ -148,11 +167,6 @@ _MADE: Final = dict(
         strict=True,
     )
 )
-
-
-def _points(values: NDArray[np.float64]) -> NDArray[np.int32]:
-    """Rounded down, 0 to ONE; what nobody tells has none."""
-    return np.where(np.isnan(values), 0.0, np.clip(values, 0.0, float(ONE))).astype(np.int32)
 
 
 def points_of(part: Part, columns: Columns, rows: NDArray[np.int64], now: int) -> NDArray[np.int64]:

@@ -1,11 +1,11 @@
 """The best rows of all that fit: blocks by what they can give at best, until none can be better.
 
-`cscan.pyx` does the same, compiled; both give the same rows.
+`cscan.pyx` does the same, compiled (`compiled.py`); both give the same rows.
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gateway.systems.selection import checks, ranking
 from gateway.systems.selection.checks import Check, Every, Shaped, Some, Table, Within
 from gateway.systems.selection.columns import BLOCK, LARGEST, Columns
-from gateway.systems.selection.facts import BUCKETS
+from gateway.systems.selection.facts import BUCKETS, SEGMENTS
 from gateway.systems.selection.ranking import BY_STABILITY, BY_TABLE, Part
 
 _FIRST_BLOCKS: Final = 16  # looked at together at first; then more
@@ -31,8 +31,8 @@ class Scored(NamedTuple):
 def best(
     columns: Columns, every: list[Check], parts: list[Part], now: int, top: int
 ) -> list[Scored]:
-    """Rows for which every check holds: the `top` with the most points, and all that have as many
-    as the last of them; the best first, those with as many points in no order.
+    """The rows with the most points of those for which every check holds; the best first, those
+    with as many points by identifier.
     """
     bounds = bounds_of(columns, parts, now)
     bounds[~possible(Every(tuple(every)), columns, now)] = -1
@@ -56,7 +56,16 @@ def best(
         if len(kept) > top:
             kept = kept[points[kept] >= points[kept[top - 1]]]
         slots, points = slots[kept], points[kept]
-    return [Scored(int(a), int(b)) for a, b in zip(points, slots, strict=True)]
+    kept = np.lexsort((*by_identifier(columns, slots), -points))[:top]
+    return [Scored(int(points[at]), int(slots[at])) for at in kept]
+
+
+def by_identifier(columns: Columns, slots: NDArray[np.int64]) -> list[NDArray[Any]]:
+    """Keys that order rows by their identifiers; the one that counts most is the last."""
+    ranks = [
+        columns.dictionaries[name].rank[columns.codes[name][slots]] for name in reversed(SEGMENTS)
+    ]
+    return [columns.serial[slots], *ranks]
 
 
 def _points(

@@ -46,9 +46,10 @@ class Supply:
     Not for several threads at once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, key: bytes = b"") -> None:
+        """`key`: that of the index, a random one if it is left out."""
         self.columns = Columns()
-        self.index = Index(self.identifier)
+        self.index = Index(self.identifier, key)
         self.free_slots: dict[str, list[int]] = {}  # by chip family, so that alike lies together
         self.blocks_used = 0
 
@@ -103,6 +104,9 @@ class Supply:
         columns, block = self.columns, slot // BLOCK
         for (name, _bucket), value in zip(CODED, values, strict=True):
             self._code(name, slot, block, value)
+        first = columns.dictionaries["owner"].values[columns.first_owner[block]]
+        if first is None or values[0] < first:
+            columns.first_owner[block] = columns.dictionaries["owner"].codes[values[0]]
         self._changed(columns, block)
 
     def _code(self, name: str, slot: int, block: int, value: Any) -> None:

@@ -1,4 +1,4 @@
-"""Selection as others call it: a node, a gateway that is told statuses, and what is learnt of both."""
+"""Selection as others call it."""
 
 from __future__ import annotations
 
@@ -6,95 +6,16 @@ import contextlib
 import json
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import httpx
 import pytest
 
-from csid.identifier import make
-from tests.support.commands import Node, run
-from tests.support.gateways import gateway_http
-from tests.support.interface import offered
-from tests.support.registering import OWNER, PLACE
-from tests.support.servers import PATIENCE, Server, eventually
-from tests.support.systems import running_systems
-
-CHEAP, DEAR, LARGE = (
-    str(make(OWNER, "6450", "330106", "ACV", class_, serial))
-    for class_, serial in (("H60M07N6", "A001"), ("H60M07N6", "A002"), ("H60M07A1", "A003"))
-)
-FACTS = {
-    CHEAP: ("--chip", "H800", "--count", 16, "--price", "80", "--price-unit", "hour"),
-    DEAR: ("--chip", "H800", "--count", 16, "--price", "160", "--price-unit", "hour"),
-    LARGE: ("--chip", "910B", "--count", 64, "--price", "200", "--price-unit", "hour"),
-}
+from tests.support.commands import run
+from tests.support.selecting import CHEAP, DEAR, FACTS, LARGE, Selecting
+from tests.support.servers import PATIENCE, eventually
 
 
-class Net(NamedTuple):
-    node: Node
-    gateway: httpx.Client
-    server: Server
-    client: httpx.Client
-    file: Path
-
-    def tell(self, name: str, seconds: int = 60, **free: int) -> None:
-        said = {"identifier": name, "free": free, "valid_seconds": seconds}
-        assert self.gateway.post("/v1/status", json=said).status_code == 202
-
-    def select(self, **demand: Any) -> list[dict[str, Any]]:
-        answer = self.client.post("/v1/select", json=demand)
-        assert answer.status_code == 200, answer.text
-        found: list[dict[str, Any]] = answer.json()["results"]
-        return found
-
-    def names(self, **demand: Any) -> list[str]:
-        return [one["identifier"] for one in self.select(**demand)]
-
-
-@pytest.fixture(scope="module")
-def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Net]:
-    folder = tmp_path_factory.mktemp("selection")
-    node = Node(folder / "node")
-    node.accredit(OWNER)
-    for name, facts in FACTS.items():
-        node.must("assign", name, "--currency", "CNY", *facts)
-    key = folder / "key"
-    key.write_text(node.must("gateway", "enrol", "gw-1", "--prefix", PLACE) + "\n")
-    with contextlib.ExitStack() as opened:
-        interface = opened.enter_context(offered(node, folder))
-        options = ["--report-to", f"http://{interface.address}", "--report-key", str(key)]
-        top = f"127.0.0.1:{interface.server.port}"
-        gateway = opened.enter_context(gateway_http(folder / "gateway", top, *options))
-        url = f"http://{gateway.address}"
-        teller = opened.enter_context(httpx.Client(base_url=url, trust_env=False, timeout=20))
-        eventually("it takes reports", lambda: teller.post("/v1/status").status_code != 503)
-        token = folder / "token"
-        token.write_text(interface.token("read-only"))
-        file = folder / "selection.toml"
-        lines = [
-            "[systems]",
-            f'data = "{folder / "systems"}"',
-            "[selection]",
-            f'registry = "http://{interface.address}"',
-            f'token = "{token}"',
-            f'gateway = "{url}"',
-        ]
-        file.write_text("\n".join(lines))
-        server, client = opened.enter_context(running_systems(file, "selection"))
-        found = Net(node, teller, server, client, file)
-        eventually("all is known", lambda: set(found.names()) == set(FACTS))
-        eventually("both are followed", lambda: all(source["follows"] for source in sources(found)))
-        yield found
-
-
-def sources(net: Net) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = net.client.get("/v1/selection").json()["sources"]
-    return found
-
-
-def test_the_best_comes_first_with_what_is_known_of_it(net: Net) -> None:
+def test_the_best_comes_first_with_what_is_known_of_it(net: Selecting) -> None:
     net.tell(CHEAP, chips=16, nodes_8=2)
     net.tell(DEAR, chips=16, nodes_8=2)
     asked = {"chips": ["H800"], "per_node": 8, "free": True}
@@ -115,7 +36,7 @@ def test_the_best_comes_first_with_what_is_known_of_it(net: Net) -> None:
     }
 
 
-def test_chips_are_named_in_chinese_or_english(net: Net) -> None:
+def test_chips_are_named_in_chinese_or_english(net: Selecting) -> None:
     assert net.names(chips=["昇腾"]) == [LARGE]
     assert net.names(chips=["Ascend", "H800"]) == [CHEAP, DEAR, LARGE]
     answer = net.client.post("/v1/select", json={"chips": ["H801"]})
@@ -135,14 +56,14 @@ def test_chips_are_named_in_chinese_or_english(net: Net) -> None:
     ],
 )
 def test_what_is_no_demand_is_refused_with_the_place(
-    net: Net, demand: dict[str, Any], said: str
+    net: Selecting, demand: dict[str, Any], said: str
 ) -> None:
     answer = net.client.post("/v1/select", json=demand)
     assert answer.status_code == 422
     assert said in answer.json()["detail"]
 
 
-def test_the_round_trip_is_a_range_and_marked(net: Net) -> None:
+def test_the_round_trip_is_a_range_and_marked(net: Selecting) -> None:
     (first, *_) = net.select(near="310000", top=1)
     assert first["rtt"]["mark"] == "estimated"
     assert 0 <= first["rtt"]["low"] <= first["rtt"]["middle"] <= first["rtt"]["high"]
@@ -150,7 +71,7 @@ def test_the_round_trip_is_a_range_and_marked(net: Net) -> None:
     assert set(net.names(near="310000", rtt=50)) == set(FACTS)
 
 
-def test_a_status_is_seen_within_a_tenth_of_a_second(net: Net) -> None:
+def test_a_status_is_seen_within_a_tenth_of_a_second(net: Selecting) -> None:
     waited = []
     for free in range(1, 12):
         net.tell(LARGE, chips=free)
@@ -161,14 +82,14 @@ def test_a_status_is_seen_within_a_tenth_of_a_second(net: Net) -> None:
     assert sorted(waited)[len(waited) // 2] < 0.1
 
 
-def test_past_its_validity_nothing_is_free(net: Net) -> None:
+def test_past_its_validity_nothing_is_free(net: Selecting) -> None:
     net.tell(LARGE, seconds=1, chips=64, nodes_8=8)
     asked = {"chips": ["910B"], "per_node": 8, "free": True}
     eventually("it is free", lambda: net.names(**asked) == [LARGE])
     eventually("it is not known to be free", lambda: net.names(**asked) == [])
 
 
-def test_a_stream_goes_on_when_the_answer_changes(net: Net) -> None:
+def test_a_stream_goes_on_when_the_answer_changes(net: Selecting) -> None:
     net.tell(CHEAP, chips=16, nodes_8=2)
     net.tell(DEAR, chips=16, nodes_8=2)
     demand = {"chips": ["H800"], "per_node": 8, "free": True}
@@ -195,7 +116,7 @@ def test_a_stream_goes_on_when_the_answer_changes(net: Net) -> None:
     thread.join(PATIENCE)
 
 
-def test_what_is_reserved_is_not_offered_to_others_until_it_ends(net: Net) -> None:
+def test_what_is_reserved_is_not_offered_to_others_until_it_ends(net: Selecting) -> None:
     net.tell(CHEAP, chips=8, nodes_8=1)
     net.tell(DEAR, chips=8, nodes_8=1)
     asked = {"chips": ["H800"], "per_node": 8, "free": True}
@@ -224,7 +145,7 @@ def test_what_is_reserved_is_not_offered_to_others_until_it_ends(net: Net) -> No
     assert too_long.status_code == 422
 
 
-def test_a_demand_is_kept_and_matched_again(net: Net) -> None:
+def test_a_demand_is_kept_and_matched_again(net: Selecting) -> None:
     body = {"demand": {"chips": ["910B"], "cards": 64}, "days": 2}
     made = net.client.post("/v1/demands", json=body)
     assert made.status_code == 201, made.text
@@ -244,7 +165,7 @@ def test_a_demand_is_kept_and_matched_again(net: Net) -> None:
     assert net.client.get(place).status_code == 404
 
 
-def test_demands_and_reservations_are_their_makers(net: Net) -> None:
+def test_demands_and_reservations_are_their_makers(net: Selecting) -> None:
     folder = ("--config", net.file)
     with contextlib.ExitStack() as opened:
         made = {}
@@ -265,7 +186,7 @@ def test_demands_and_reservations_are_their_makers(net: Net) -> None:
         assert net.client.delete(place, headers=made["boss"]).status_code == 200
 
 
-def test_what_is_learnt_of_is_said_with_its_age(net: Net) -> None:
-    found = {one["what"]: one for one in sources(net)}
+def test_what_is_learnt_of_is_said_with_its_age(net: Selecting) -> None:
+    found = {one["what"]: one for one in net.sources()}
     assert found["registry"]["follows"] and found["registry"]["taken"] >= 3
     assert found["gateway"]["follows"] and 0 <= found["gateway"]["age"] < 60
