@@ -50,7 +50,6 @@ class Command(NamedTuple):
 _NODE = "the node and its server 节点与解析服务"
 _HOLDERS = "who and what is assigned to 主体、资源池与范围"
 _LIFE = "an identifier's life 赋码与变更"
-_SUPPLY = "supply 供给"
 _READ = "finding and resolving 查询与解析"
 _BULK = "many at once 批量"
 _SUPPLY = "supply 供给"

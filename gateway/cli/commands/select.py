@@ -182,6 +182,8 @@ def _show(args: argparse.Namespace, found: dict[str, Any]) -> None:
         output.out.print(line, markup=False)
     if not rows and "why" not in found:
         output.out.print("没有符合条件的算力 nothing fits")
+    if not found["complete"]:
+        output.err.print("供给尚未全部获知 not all of the supply is known yet", markup=False)
     output.err.print(
         f"{found['supply']:,} resources were looked at 已检索资源, {found['at']}", markup=False
     )

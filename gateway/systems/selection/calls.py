@@ -50,6 +50,12 @@ class Reserve(msgspec.Struct, forbid_unknown_fields=True):
     seconds: Annotated[int, msgspec.Meta(ge=1)] = 10
 
 
+class How(msgspec.Struct):
+    """How a selection is answered."""
+
+    explain: bool = False
+
+
 async def select(state: Selecting, call: Call) -> Answer:
     """What fits a demand, now; as events where the caller takes these."""
     demand: Demand = call.given
@@ -240,5 +246,10 @@ async def show_sources(state: Selecting, _: Call) -> Answer:
         }
         for one in state.sources
     ]
-    said_ = {"supply": len(state.supply), "reservations": len(state.reservations), "sources": items}
-    return Answer(said_, headers=dict(_NO_STORE))
+    whole = {
+        "supply": len(state.supply),
+        "complete": state.complete,
+        "reservations": len(state.reservations),
+        "sources": items,
+    }
+    return Answer(whole, headers=dict(_NO_STORE))

@@ -19,6 +19,7 @@ def selection(state: Selecting, demand: Demand, found: Selection, now: int) -> d
     return {
         "at": iso(now / 1_000, "milliseconds"),
         "supply": len(state.supply),
+        "complete": state.complete,
         "wanted": found.wanted,
         "most": found.most,
         "results": [_result(state, one, rtt, now) for one in found.results],

@@ -20,6 +20,7 @@ ROUTES: Final = (
         "select",
         Words("选择算力", "what fits a demand, the best first; as events: as it changes"),
         calls.select,
+        asked=calls.How,
         given=Demand,
         said=dict[str, Any],
         octets=DEMAND_OCTETS,
@@ -113,5 +114,9 @@ SYSTEM: Final = System(
     tables=(*rows.TABLES, kept.TABLE),
     begin=Selecting,
     routes=ROUTES,
-    tasks=(Task("following", Selecting.follow), Task("releasing", Selecting.let_go)),
+    tasks=(
+        Task("following", Selecting.follow),
+        Task("releasing", Selecting.let_go),
+        Task("remembering", Selecting.remember),
+    ),
 )

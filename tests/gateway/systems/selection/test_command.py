@@ -75,8 +75,8 @@ def test_it_goes_on_when_the_answer_changes(net: Selecting) -> None:
     process = start([*words, "--chip", "H800", "--free", "--follow", "--json"], -3)
     try:
         assert process.stdout is not None
-        seen = []
-        while CHEAP not in seen[-1:] or len(seen) < 1:
+        seen: list[str] = []
+        while seen != [CHEAP, DEAR]:
             found = json.loads(process.stdout.readline())
             seen = [one["identifier"] for one in found["results"]]
         net.tell(CHEAP, chips=0)
