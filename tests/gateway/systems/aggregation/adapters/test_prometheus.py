@@ -308,6 +308,14 @@ def test_nothing_is_believed_of_a_refusal(said: Said) -> None:
         driven(polling, by_kind({"values": answer(node()), "made": said}))
 
 
+def test_a_warning_says_that_something_may_be_missing() -> None:
+    said = json.loads(answer(node())) | {"warnings": ["No StoreAPIs matched for this query"]}
+    answers = {"values": json.dumps(said).encode(), "made": answer(())}
+    read = driven(Prometheus().poll(source("prometheus"), {}, 1), by_kind(answers))
+    assert (len(read.units), read.whole) == (1, False)
+    assert read.notes[0] == "not all is known: No StoreAPIs matched for this query"
+
+
 def test_ten_thousand_machines_are_read_in_a_second() -> None:
     many: list[Series] = []
     for number in range(10_000):

@@ -367,6 +367,17 @@ def test_whatever_a_stranger_says_is_read_or_refused(
         assert msgspec.json.encode(unit)
 
 
+@given(JSON, JSON)
+def test_whatever_versions_and_partitions_are(versions: Any, partitions: Any) -> None:
+    said = recorded("slurm", "v0.0.38")
+    for changed in ({"versions": versions}, {"partitions": {"partitions": partitions}}):
+        encoded = {kind: json.dumps(one).encode() for kind, one in changed.items()}
+        try:
+            assert driven(Slurm().poll(source("slurm"), {}, 1), by_kind(said | encoded)).units
+        except ReadingError:
+            continue
+
+
 @given(st.binary(max_size=60))
 def test_octets_that_are_no_json_are_refused(octets: bytes) -> None:
     with pytest.raises(ReadingError):
