@@ -103,6 +103,7 @@ GROUPS = {
 # Loops over octets and the batch I/O, beside their forms in plain Python.
 LOOPS = [
     "csid/coctets.pyx",
+    "gateway/systems/selection/cscan.pyx",
     "resolver/server/cdatagrams.pyx",
     "resolver/server/ctap.pyx",
     "resolver/sync/transfer/cpack.pyx",

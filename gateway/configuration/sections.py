@@ -18,6 +18,8 @@ from csid.vocabulary import ROLES
 from gateway.configuration import values
 from gateway.configuration.gateway_sections import Gateway, Upstream
 from gateway.configuration.options import certificate, listening, option, private_key, udp_workers
+from gateway.systems.aggregation.settings import Aggregation
+from gateway.systems.selection.settings import Selection
 from gateway.systems.settings import Systems
 from resolver.client.settings import DEFAULTS, REMEMBERED_MAX, SECONDS_MAX
 from resolver.server import log_lines
@@ -389,6 +391,22 @@ class Client:
         "answers that a program remembers until their TTL ends",
         "缓存条数",
     )
+    systems: str = option(
+        values.text,
+        "http://127.0.0.1:8090",
+        "URL of the process of systems that csid select asks",
+        "系统接口",
+    )
+    systems_key: Path | None = option(
+        values.path, None, "file with a key for it", "系统接口密钥文件", "/etc/csid/systems.key"
+    )
+    systems_ca: Path | None = option(
+        values.path,
+        None,
+        "authorities of its certificate (PEM); otherwise those of the machine",
+        "系统接口证书的签发机构",
+        "/etc/csid/systems-ca.pem",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -413,6 +431,8 @@ class Configuration:
     gateway: Gateway = field(default_factory=Gateway)
     upstream: tuple[Upstream, ...] = ()
     systems: Systems = field(default_factory=Systems)
+    aggregation: Aggregation = field(default_factory=Aggregation)
+    selection: Selection = field(default_factory=Selection)
     # Sections of systems that are not of this program, as they stand there.
     elsewhere: Mapping[str, Any] = field(default_factory=dict)
 

@@ -272,10 +272,8 @@ class GatewayFollower:
             health: Health | None = said.get("health")
             told = None
             if health is not None:
-                free, load = said.get("free") or {}, said.get("load")
-                told = msgspec.convert(
-                    {"health": health, "load": load, "free": free, "by": said.get("by") or ""}, Told
-                )
+                kept = {one: said[one] for one in ("load", "free", "by") if said.get(one)}
+                told = msgspec.convert({"health": health, **kept}, Told)
             self._sink.told(said["identifier"], _ms(said["taken"]), _ms(said["until"]), told)
         except (msgspec.MsgspecError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise FollowError(

@@ -39,7 +39,7 @@ def read(said: Said, decoder: msgspec.json.Decoder[Shape], what: str, hint: str 
     if said.status != 200:
         reason = _REFUSED.get(said.status) or text(said.body[:TEXT_MAX].decode("utf-8", "replace"))
         raise ReadingError(
-            f"{what}: answered with status {said.status}: {reason}{hint and '; '}{hint}"
+            f"{text(what)}: answered with status {said.status}: {reason}{hint and '; '}{hint}"
         )
     return decoded(said.body, decoder, what)
 
@@ -55,7 +55,7 @@ def decoded(body: bytes, decoder: msgspec.json.Decoder[Shape], what: str) -> Sha
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         begins = text(body[:_EXCERPT].decode("utf-8", "replace"))
         raise ReadingError(
-            f"{what}: not what is expected: {text(str(error))}; it begins with {begins!r}; is this "
+            f"{text(what)}: not what is expected: {text(str(error))}; it begins with {begins!r}; is this "
             "the right kind of source?"
         ) from None
 

@@ -44,7 +44,7 @@ _TOGETHER: Final = 64  # requests given to the poller at once
 _SWEPT_MAX: Final = 4  # classes of cards that are asked for at one time
 _LATER: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 
-_Key = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+_Key = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,64}\Z")]
 
 
 class _Version(msgspec.Struct):

@@ -140,7 +140,7 @@ def unit(
     health, why = _health(root, all(withheld))
     return Unit(
         key=key,
-        name=text(name) or key,
+        name=text(name) or text(key),
         total=total,
         free=dict.fromkeys(total, 0.0) if why else free,
         health=health,

@@ -192,8 +192,8 @@ def test_statuses_that_a_gateway_is_told_are_learnt_at_once(net: Net, tmp_path: 
                     }
                     deadline = time.monotonic() + PATIENCE
                     while ONE not in heard.statuses:  # until it follows
-                        await asyncio.to_thread(client.post, "/v1/status", json=posted)
-                        assert time.monotonic() < deadline
+                        answer = await asyncio.to_thread(client.post, "/v1/status", json=posted)
+                        assert time.monotonic() < deadline, (source.why, answer.text)
                         await asyncio.sleep(0.05)
                     taken, ends, told = heard.statuses[ONE]
                     assert told is not None and told.free == {"chips": 8, "nodes_8": 1}

@@ -6,7 +6,7 @@ None of them is part of a cycle, so the collector of garbage need not look at th
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 import msgspec
 
@@ -14,6 +14,7 @@ from gateway.systems.aggregation.adapters.kubernetes.quantities import Said
 
 One = TypeVar("One")
 
+Position = Annotated[str, msgspec.Meta(max_length=200)]
 Quantities = dict[str, Said] | None
 
 
@@ -21,7 +22,7 @@ class Metadata(msgspec.Struct, gc=False, rename="camel"):
     name: str = ""
     namespace: str = ""
     uid: str = ""
-    resource_version: str = ""
+    resource_version: Position = ""
     labels: dict[str, str] | None = None
     deletion_timestamp: str | None = None
 
@@ -185,8 +186,8 @@ class Claim(msgspec.Struct, gc=False):
 class ListMetadata(
     msgspec.Struct, rename={"resource_version": "resourceVersion", "next": "continue"}
 ):
-    resource_version: str = ""
-    next: str = ""
+    resource_version: Position = ""
+    next: Annotated[str, msgspec.Meta(max_length=20_000)] = ""
 
 
 class Page(msgspec.Struct, Generic[One], gc=False):
@@ -213,13 +214,14 @@ class Bookmark(msgspec.Struct, gc=False):
     metadata: Metadata
 
 
+class GroupVersion(msgspec.Struct, gc=False):
+    version: str
+
+
 class Group(msgspec.Struct, gc=False):
     """An API group, and the versions that the server has of it."""
 
-    class Version(msgspec.Struct, gc=False):
-        version: str
-
-    versions: list[Version]
+    versions: list[GroupVersion]
 
 
 class ServerVersion(msgspec.Struct, gc=False, rename="camel"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Final
 
+from gateway.systems.aggregation.adapters.bodies import text
 from gateway.systems.aggregation.adapters.kubernetes.objects import (
     Claim,
     Metadata,
@@ -155,7 +156,7 @@ class State:
         for name, unit in self._units.items():
             if self._times[unit.key] > 1:
                 twice += 1
-                uid = self._nodes[name].metadata.uid or f"name {name}"
+                uid = _uid(self._nodes[name])
                 units[uid] = unit._replace(key=uid)
             else:
                 units[unit.key] = unit
@@ -191,7 +192,12 @@ def _identity(node: Node) -> str:
     """What a node is however its object is made anew: its machine's UUID; else its own."""
     info = node.status.node_info
     for said in (info.system_uuid, info.machine_id) if info is not None else ():
-        uuid = said[:100].casefold()
+        uuid = text(said, 100).casefold()
         if len(set(uuid) - {"-"}) > 1 and uuid not in _NO_UUID:
             return uuid
-    return node.metadata.uid or f"name {node.metadata.name}"
+    return _uid(node)
+
+
+def _uid(node: Node) -> str:
+    """What the object of a node is known by."""
+    return text(node.metadata.uid, 100) or text(f"name {node.metadata.name}")

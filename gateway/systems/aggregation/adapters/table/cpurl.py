@@ -173,9 +173,10 @@ class _Reading:
             total[kind] = rounded(decimal(has))
             free[kind] = rounded(decimal(has) * (1 - share))
         if total:
-            key = f"{place}/{usage.ip}"
+            ip = text(usage.ip)
+            free = _unless(why, free)
             self._gathering.add(
-                Unit(key, usage.ip, total, _unless(why, free), why=why, group=place, labels=labels)
+                Unit(f"{place}/{ip}", ip, total, free, why=why, group=place, labels=labels)
             )
 
     def _resource(
@@ -236,7 +237,7 @@ def _amounts(parts: Mapping[str, str], before: str) -> dict[str, float]:
     return found
 
 
-def _unless(why: str, free: Mapping[str, float]) -> Mapping[str, float]:
+def _unless(why: str, free: dict[str, float]) -> dict[str, float]:
     return dict.fromkeys(free, 0.0) if why else free
 
 
