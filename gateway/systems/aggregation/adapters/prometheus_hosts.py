@@ -65,8 +65,8 @@ def units(
     weak = [unit for unit in found if unit.key.startswith(("instance:", "host:"))]
     if weak:
         notes.append(
-            f"{len(weak):,} machines are known by their address or name only, such as "
-            f"{weak[0].name}: use option key, or let the node exporter read product_uuid"
+            f"known by their address or name only: {len(weak):,} machines, such as "
+            f"{weak[0].name}; use option key, or let the node exporter read product_uuid"
         )
     return found
 

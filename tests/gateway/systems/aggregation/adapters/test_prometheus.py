@@ -245,7 +245,7 @@ def test_machines_of_one_identity_are_left_out() -> None:
 def test_a_machine_known_by_its_address_only_is_noted() -> None:
     read = reading(node(uuid=""))
     assert read.units[0].key == "instance:10.0.0.1:9100"
-    assert "known by their address or name only, such as g1" in read.notes[0]
+    assert "known by their address or name only: 1 machines, such as g1" in read.notes[0]
     read = reading(node(uuid="", machine_id="7f3a"), key="machine_id")
     assert (read.units[0].key, read.notes) == ("machine_id:7f3a", ())
 
