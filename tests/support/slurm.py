@@ -199,7 +199,8 @@ def _start(cluster: Slurm) -> None:
     cluster.start("slurmctld", "-D")
     for name in GPU_NODES + CPU_NODES:
         cluster.start_node(name)
-    until(lambda: cluster.run("sinfo", "-h", "-N", "-o", "%t").split() == ["idle"] * 9)
+    idle = ["idle"] * (len(GPU_NODES) + len(CPU_NODES) + 1)  # c5 is in two partitions
+    until(lambda: cluster.run("sinfo", "-h", "-N", "-o", "%t").split() == idle, 60)
     token = cluster.run("scontrol", "token", "lifespan=3600").partition("=")[2]
     cluster.headers = {"X-SLURM-USER-NAME": _user(), "X-SLURM-USER-TOKEN": token}
     port = free_port()
