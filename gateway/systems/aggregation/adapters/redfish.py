@@ -23,7 +23,7 @@ from gateway.systems.aggregation.adapters import (
     units,
 )
 from gateway.systems.aggregation.adapters.bodies import text
-from gateway.systems.aggregation.adapters.redfish_forms import Processor, Root, System
+from gateway.systems.aggregation.adapters.redfish_forms import Collection, Processor, Root, System
 from gateway.systems.aggregation.adapters.redfish_units import Inside
 from gateway.systems.aggregation.readings import (
     Ask,
@@ -121,8 +121,8 @@ class _Service:
 
     def page(
         self, ask: Ask, said: Said, decoder: msgspec.json.Decoder[T], most: int
-    ) -> tuple[list[T], list[str], str | None]:
-        """Members that came along, paths of those that did not, and the path of the next page.
+    ) -> tuple[list[T], list[str], Collection]:
+        """Members that came along, paths of those that did not, and the page itself.
 
         Raises:
             ReadingError: it cannot be read, or has more than `most`.
@@ -138,7 +138,7 @@ class _Service:
                 links.append(_within(member.path))
         if len(page.members) > most:
             raise ReadingError(f"{text(ask.path)}: more than {most:,} members: divide it")
-        return found, links, page.more
+        return found, links, page
 
     def read(self, path: str, said: Said, decoder: msgspec.json.Decoder[T]) -> T:
         """A member.
@@ -173,10 +173,13 @@ def _systems(
     while ask is not None:
         (said,) = yield [ask]
         left = _SYSTEMS_MAX - len(found) - len(links)
-        came, others, more = service.page(ask, said, redfish_forms.SYSTEM, left)
+        came, others, page = service.page(ask, said, redfish_forms.SYSTEM, left)
         found += came
         links += others
         pages += 1
+        more = page.more
+        if not more and (page.count or 0) > len(found) + len(links):
+            missing.append(f"{text(path)}: {page.count:,} members, of which not all are listed")
         if more and pages == _PAGES_MAX:
             raise ReadingError(f"{text(path)}: more than {pages} pages: divide it")
         ask = Ask("systems", _within(more)) if more else None
@@ -215,10 +218,10 @@ def _look_inside(
     for (system, ask), said in zip(listed, answered, strict=True):
         path = system.path or ""
         try:
-            learnt[path], links, more = service.page(
+            learnt[path], links, page = service.page(
                 ask, said, redfish_forms.PROCESSOR, _PROCESSORS_MAX
             )
-            if more:
+            if page.more:
                 raise ReadingError(f"{text(ask.path)}: in pages")
         except ReadingError as error:
             notes.append(f"{text(system.name)}: processors are not listed: {error}")

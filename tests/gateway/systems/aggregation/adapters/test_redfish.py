@@ -188,6 +188,13 @@ def test_a_processor_that_does_not_answer_is_asked_for_again() -> None:
     assert (read.units[0].total["chips"], read.whole) == (2, False)
 
 
+def test_a_list_that_is_shorter_than_it_says_is_not_the_whole() -> None:
+    said = machines({"Name": "a"})
+    said[SYSTEMS]["Members@odata.count"] = 3
+    read = reading(said)
+    assert (sorted(named(read)), read.whole) == (["a"], False)
+
+
 def test_processors_of_all_machines_are_asked_for_at_once() -> None:
     paths = [f"{SYSTEMS}/{number}/Processors" for number in range(3)]
     said = machines(*({"Processors": {"@odata.id": path}} for path in paths))

@@ -208,6 +208,12 @@ def test_after_an_upgrade_versions_are_asked_for_again() -> None:
     assert len(read.units) == 14
 
 
+def test_a_version_that_is_pinned_stays_pinned() -> None:
+    polling = Slurm().poll(source("slurm", version="v0.0.39"), {"version": "v0.0.42"}, 1)
+    with pytest.raises(ReadingError, match="status 404"):
+        driven(polling, lambda asks: [Said(404, {}, b"")] * len(asks))
+
+
 def test_keys_stay_when_a_later_version_says_the_cluster_s_name() -> None:
     before, after = reading("v0.0.39"), reading("v0.0.40")
     assert [unit.key for unit in before.units] == [unit.key for unit in after.units]
@@ -227,11 +233,15 @@ def test_another_cluster_under_the_same_url_is_refused() -> None:
     [
         (
             {"nodes": Said(500, {}, b'{"errors":[{"error":"Unspecified error"}]}')},
-            "status 500.*token",
+            "status 500, Slurm says: Unspecified error; is the token valid",
         ),
         ({"nodes": Said(401, {}, b"Authentication failure")}, "status 401: the token"),
         ({"partitions": Said(200, {}, b"<html>")}, "partitions: .*html.*right kind"),
-        ({"nodes": {"nodes": [], "errors": [{"error": "Unable to contact"}]}}, "Unable to contact"),
+        (
+            {"nodes": {"nodes": [], "errors": [{"error": "Unable to contact"}]}},
+            "Unable to contact$",
+        ),
+        ({"nodes": Said(502, {}, b"bad gateway")}, "status 502: bad gateway"),
         ({"reservations": {}}, "reservations"),
     ],
 )
