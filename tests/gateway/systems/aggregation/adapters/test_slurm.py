@@ -263,6 +263,11 @@ def test_options_that_there_are_not_are_said_to_be() -> None:
         reading("v0.0.42", **{"chip_memory_gib.h100": "many"})
 
 
+def test_more_nodes_than_a_source_may_have_are_refused() -> None:
+    with pytest.raises(ReadingError, match="100,001 nodes; a source may have 100,000"):
+        reading("v0.0.38", {"nodes": {"nodes": [{"name": "n"}] * 100_001}})
+
+
 def test_two_nodes_of_a_name_are_left_out() -> None:
     said = nodes_like("v0.0.38")
     read = reading("v0.0.38", {"nodes": said | {"nodes": said["nodes"] * 2}})
