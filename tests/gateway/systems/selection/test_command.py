@@ -72,7 +72,7 @@ def test_it_goes_on_when_the_answer_changes(net: Selecting) -> None:
     net.tell(CHEAP, chips=16, nodes_8=2)
     net.tell(DEAR, chips=16, nodes_8=2)
     words = ["--config", str(net.file), "select", "--url", str(net.client.base_url)]
-    process = start([*words, "--chip", "H800", "--free", "--follow", "--json"], -3)
+    process = start([*words, "--chip", "H800", "--cards", "8", "--free", "--follow", "--json"], -3)
     try:
         assert process.stdout is not None
         seen: list[str] = []
