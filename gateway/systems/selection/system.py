@@ -8,6 +8,7 @@ from csid.vocabulary import Words
 from gateway.systems.contract import ASK, Route, System, Task
 from gateway.systems.selection import calls, kept, rows
 from gateway.systems.selection.demand import Demand
+from gateway.systems.selection.dispatching import dispatch
 from gateway.systems.selection.settings import Selection
 from gateway.systems.selection.state import Selecting
 
@@ -118,5 +119,6 @@ SYSTEM: Final = System(
         Task("following", Selecting.follow),
         Task("releasing", Selecting.let_go),
         Task("remembering", Selecting.remember),
+        Task("dispatching", dispatch),
     ),
 )
