@@ -142,13 +142,14 @@ def _fits(facts: dict[str, Any], demand: Demand, now: int) -> bool:
         return not asked or (name in facts and facts[name] >= asked)
 
     size = _block(demand, cards)
+    number = cards // size if size and cards else nodes
     tests = [
         all(a in ("?", b) for a, b in zip(demand.type, facts["type"], strict=False)),
         not demand.chips or any(_is_chip(facts, name) for name in demand.chips),
         least("chip_memory_gib", demand.chip_memory),
         least("count", (1 if spread else cards) if cards else None),
         not (size and cards) or least("per_node", size),
-        nodes == 1 or spread or least("nodes", nodes),
+        not size or _has_room(facts, size, bool(cards), 1 if spread else number),
         least("vcpu", demand.vcpu and demand.vcpu * each),
         least("memory_gib", demand.memory and demand.memory * each),
         demand.green is None or ("green_share" in facts and facts["green_share"] >= demand.green),
@@ -170,6 +171,15 @@ def _fits(facts: dict[str, Any], demand: Demand, now: int) -> bool:
     if demand.free:
         tests.append(_is_free(facts, demand, cards, size, each))
     return all(tests)
+
+
+def _has_room(facts: dict[str, Any], size: int, chips: bool, number: int) -> bool:
+    """Whether there are so many blocks of a size, were all nodes free."""
+    if chips and number == 1:
+        return True  # per_node says so
+    nodes = facts.get("nodes", 0)
+    each = facts.get("per_node", 0) if chips else int(facts.get("vcpu", 0) / nodes) if nodes else 0
+    return each // size * nodes >= number
 
 
 def _block(demand: Demand, cards: int) -> int:

@@ -138,7 +138,15 @@ class Demand(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
 
 
 class Blocks(NamedTuple):
-    """So many blocks of a size, in chips or virtual processors, each within one node."""
+    """So many blocks of a size, in chips or virtual processors, each within one node, free now."""
+
+    chips: bool
+    size: int
+    number: int
+
+
+class Room(NamedTuple):
+    """The same, were all nodes free."""
 
     chips: bool
     size: int
@@ -151,7 +159,7 @@ class Named(NamedTuple):
     """
 
     name: str
-    condition: Condition | Blocks
+    condition: Condition | Blocks | Room
     now: bool = False
 
 
@@ -227,10 +235,11 @@ def _of_size(demand: Demand) -> list[Named]:
     blocks = demand.blocks
     if blocks is not None and blocks.chips:
         found.append(Named("per_node", leaf("per_node", ">=", blocks.size)))
-    nodes = demand.nodes or 1
-    if nodes > 1 and not spread:
-        found.append(Named("nodes", leaf("nodes", ">=", nodes)))
-    each = 1 if spread else nodes
+    if blocks is not None and (blocks.number > 1 or not blocks.chips):
+        found.append(
+            Named("nodes", Room(blocks.chips, blocks.size, 1 if spread else blocks.number))
+        )
+    each = 1 if spread else demand.nodes or 1
     if demand.vcpu:
         found.append(Named("vcpu", leaf("vcpu", ">=", demand.vcpu * each)))
     if demand.memory:
