@@ -11,7 +11,7 @@ import anyio
 import httpx
 
 from csid.http.calls import Calls, Lost, Reply, Send, Steps
-from csid.http.results import Change, Entry, Filing, Outcome, Owner, Page, Pool, Problem
+from csid.http.results import Change, Changes, Entry, Filing, Outcome, Owner, Page, Pool, Problem
 from gateway.registry_client import (
     FOLLOW_SECONDS,
     TIMEOUT,
@@ -126,6 +126,10 @@ class AsyncRegistry:
             since = page.next
             if not follow and since >= page.size:
                 return
+
+    async def changes_page(self, since: int, wait: int = 0, limit: int | None = None) -> Changes:
+        """As that of `csid.Registry`."""
+        return await self._run(self._calls.changes(since, wait, limit))
 
     async def history(self, identifier: str) -> tuple[Change, ...]:
         """As that of `csid.Registry`."""

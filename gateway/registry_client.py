@@ -19,6 +19,7 @@ import httpx
 from csid.http.calls import Calls, Lost, Patience, Reply, Send, Steps
 from csid.http.results import (
     Change,
+    Changes,
     Entry,
     Filing,
     Outcome,
@@ -181,6 +182,15 @@ class Registry:
             since = page.next
             if not follow and since >= page.size:
                 return
+
+    def changes_page(self, since: int, wait: int = 0, limit: int | None = None) -> Changes:
+        """Changes from a leaf on, in one piece, with the leaf to go on from and how many there are.
+
+        Args:
+            wait: seconds that the node may wait for one where there is none, at most 30.
+            limit: how many, at most.
+        """
+        return self._run(self._calls.changes(since, wait, limit))
 
     def history(self, identifier: str) -> tuple[Change, ...]:
         """The changes of an identifier, the last one first."""

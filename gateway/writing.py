@@ -12,8 +12,10 @@ from pathlib import Path
 
 from csid.errors import CsidError
 from gateway.acting import ConfiguredActors
+from gateway.systems.hooks import of_file
 from registry.writer.kind import WRITER
 from registry.writer.process import parser_of, serve
+from resolver.answer.source import NO_STAGES
 from resolver.server.kinds import Kind
 from resolver.server.notices import tell
 
@@ -30,10 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         actors = ConfiguredActors(options.config)
+        stages = of_file(options.config) if options.config.exists() else NO_STAGES
     except CsidError as error:
         tell(f"writer: {error}", "error", "ended")
         return 1
-    return serve(options, actors)
+    return serve(options, actors, stages)
 
 
 if __name__ == "__main__":

@@ -131,6 +131,7 @@ class Registry:
         writable: bool = False,
         sync: bool = True,
         known: Callable[[], Sequence[Known]] = nothing_said,
+        stages: Callable[[], Stages] = lambda: NO_STAGES,
     ) -> Registry:
         """Open the registry of a data directory.
 
@@ -144,6 +145,7 @@ class Registry:
                 a running node waits nevertheless.
             known: who may act where this process writes by itself (`registry.rules.acting`). The
                 writer of a running node has it from the configuration that it was started with.
+            stages: gives what plugins add, likewise.
 
         Raises:
             StoreError: the directory is missing, foreign, or may not be used so; or the writer of
@@ -151,7 +153,7 @@ class Registry:
         """
         writer = client.connected(data) if writable else None
         if writer is None:
-            return cls.alone(data, writable, sync, known=known)
+            return cls.alone(data, writable, sync, stages(), known)
         return cls(lambda: _opened(data), writer)
 
     @classmethod

@@ -1,8 +1,8 @@
 """Build the code tables from public data: ``python schemas/build_tables.py --data DIR``.
 
 DIR holds divisions.csv, division_changes.csv (GB/T 2260) and industries.csv (GB/T 4754-2017).
-Written beside this file, or to --out: divisions.csv, industries.csv and countries.csv. The
-tables of chip families and owner classes are kept by hand. Needs the packages pypinyin and
+Written beside this file, or to --out: divisions.csv, places.csv, industries.csv and countries.csv.
+The tables of chip families and owner classes are kept by hand. Needs the packages pypinyin and
 pycountry, which nothing needs at run time.
 """
 
@@ -14,6 +14,7 @@ import gettext
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import place_rows
 import pycountry
 from divisions_history import Interval, intervals, read_changes
 from romanise import english_name
@@ -49,10 +50,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=SCHEMAS, help="where to write the tables")
     args = parser.parse_args()
     data: Path = args.data
+    divisions = division_rows(data)
     write(
         args.out / "divisions.csv",
         "code,level,name,name_en,parent,valid_from,valid_to,successor,ended_by",
-        division_rows(data),
+        divisions,
+    )
+    write(
+        args.out / "places.csv",
+        "code,latitude,longitude,radius_km,taken_from",
+        place_rows.rows(divisions, SOURCES),
     )
     write(args.out / "industries.csv", "code,level,section,name,name_en", industry_rows(data))
     write(args.out / "countries.csv", "code,name,name_en", country_rows())

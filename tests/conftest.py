@@ -45,6 +45,8 @@ MAY_SKIP_IN_CI = {
     "tests/csid/test_codes.py::test_the_divisions_in_force_are_those_of_the_source": SHARED,
     "tests/csid/test_codes.py::test_every_code_that_a_change_retires_is_in_the_table": SHARED,
     "tests/csid/test_codes.py::test_the_committed_tables_are_what_the_build_makes": SHARED,
+    "tests/gateway/systems/selection/paths/test_latency.py::"
+    "test_the_model_holds_against_what_was_measured_between_cloud_regions": SHARED,
     "tests/project/test_examples.py::test_the_table_is_what_the_script_makes": SHARED,
     "tests/project/test_examples.py::test_an_unknown_accelerator_stops_the_script": SHARED,
     "tests/resolver/answer/test_conformance.py": SHARED,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 
@@ -19,6 +20,7 @@ from registry.rules.requests import Actor, Role
 from registry.service import Registry
 from registry.units import WHOAMI
 from registry.writer import client
+from resolver.answer.source import Stages
 
 ACTOR_VARIABLE: Final = "CSID_ACTOR"
 ROLE_VARIABLE: Final = "CSID_ROLE"
@@ -89,7 +91,21 @@ def require_auditor(args: argparse.Namespace) -> None:
 
 def open_for_writing(args: argparse.Namespace, sync: bool = True) -> Registry:
     """The registry that --data names, for writing as whoever is configured."""
-    return Registry.open(args.data, True, sync, known_here(args.config))
+    return Registry.open(args.data, True, sync, known_here(args.config), _stages_of(args))
+
+
+def open_for_a_trial(args: argparse.Namespace) -> Registry:
+    """The registry that --data names, to see what would come of a request."""
+    return Registry.open(args.data, stages=_stages_of(args))
+
+
+def _stages_of(args: argparse.Namespace) -> Callable[[], Stages]:
+    def stages() -> Stages:
+        from gateway.systems.hooks import stages_here  # which no writer of a running node needs
+
+        return stages_here(args.config)
+
+    return stages
 
 
 def identity_of(args: argparse.Namespace) -> Identity:

@@ -48,7 +48,7 @@ def add_request(parser: argparse.ArgumentParser, role_option: str = "--role") ->
 
 def open_registry(args: argparse.Namespace) -> Registry:
     """The registry that --data names, for writing unless it is a dry run."""
-    return Registry.open(args.data) if args.dry_run else acting.open_for_writing(args)
+    return acting.open_for_a_trial(args) if args.dry_run else acting.open_for_writing(args)
 
 
 def request_of(args: argparse.Namespace, body: Body) -> Request:

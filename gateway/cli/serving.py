@@ -23,9 +23,10 @@ from gateway.configuration.values import ConfigurationError
 from gateway.http import kind as http
 from gateway.language import shown
 from gateway.metrics import kind as metrics
+from gateway.systems.known import HOOKS
 from registry.network import wanted
 from registry.sync.kind import SYNC
-from resolver.server import notices, rate_limit, tap
+from resolver.server import hooks, notices, rate_limit, tap
 from resolver.server.credentials import Credentials, CredentialsError
 from resolver.server.kinds import TCP_SERVER, UDP_WORKER, Kind, Settings
 from resolver.server.sockets import Bound, bind_tls
@@ -122,12 +123,14 @@ class Serving:
         found = load(self._arguments.config)
         http.require_safe(found.http)
         known_of(found)  # so that what is wrong there is told at once
+        if found.serve.systems:
+            _require_hooks(found)
         if wrong := list(of_keys_and_zones(found)):
             raise ConfigurationError("; ".join(wrong))
         given = {
             option.name: value
             for option in fields(Serve)
-            if (value := getattr(self._arguments, option.name)) is not None
+            if (value := getattr(self._arguments, option.name, None)) is not None
         }
         # What programs read is always the same.
         say = str if found.log.format == "json" else shown
@@ -158,8 +161,18 @@ def _settings(found: Configuration, file: Path) -> Settings:
         told = tap.Told(dnstap.to, dnstap.queries, dnstap.answers, identity, f"csid {version()}")
         for options in added.values():
             options += ["--dnstap", tap.packed(told)]
+    if found.serve.systems:
+        for options in added.values():
+            options += [hooks.OPTION, HOOKS, str(file.absolute())]
     added[http.HTTP_SERVER] = http.options_of(found.http, file)
     return Settings(found.serve.nsid, added)
+
+
+def _require_hooks(found: Configuration) -> None:
+    """Raises CsidError if a system cannot be loaded that looks at what is asked and changed."""
+    from gateway.systems.hooks import stages_of  # which nobody needs who has no systems
+
+    stages_of(found)
 
 
 def _tell_fixed(found: Configuration, now: Configuration) -> None:

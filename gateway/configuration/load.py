@@ -12,13 +12,13 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import Field, fields, replace
 from pathlib import Path
-from typing import Any, Final, TypeVar, get_args, get_type_hints
+from typing import Any, Final, TypeVar, get_args
 
-from gateway.configuration import sections
 from gateway.configuration.places import DEFAULT_FILE as DEFAULT_FILE
 from gateway.configuration.places import file_here
-from gateway.configuration.sections import Configuration
+from gateway.configuration.sections import KINDS, Configuration
 from gateway.configuration.values import ConfigurationError
+from gateway.systems.settings import Systems
 
 DATA_VARIABLE: Final = "CSID_DATA"
 OCTETS_MAX: Final = 1 << 20  # of a file
@@ -56,21 +56,24 @@ def parse(octets: bytes, where: str) -> Configuration:
         said = tomllib.loads(octets.decode("utf-8"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{where}: no TOML: {error}") from None
-    kinds = get_type_hints(Configuration, vars(sections))
-    _require_known(said, kinds, f"{where}: ", "section")
-    found: dict[str, Any] = {}
+    elsewhere = _elsewhere(said, where)
+    _require_known(said, [*KINDS, *elsewhere], f"{where}: ", "section")
+    found: dict[str, Any] = {"elsewhere": {}}
     for name, value in said.items():
         key = name.replace("-", "_")
-        many = get_args(kinds[key])
+        if name in elsewhere:
+            found["elsewhere"][name] = value
+            continue
+        many = get_args(KINDS[key])
         if many and isinstance(value, list):
             found[key] = tuple(
-                _section(many[0], one, f"{where}: [[{name}]] number {number}")
+                section(many[0], one, f"{where}: [[{name}]] number {number}")
                 for number, one in enumerate(value, start=1)
             )
         elif many:
             raise ConfigurationError(f"{where}: {name}: may come many times: write [[{name}]]")
         else:
-            found[key] = _section(kinds[key], value, f"{where}: [{name}]")
+            found[key] = section(KINDS[key], value, f"{where}: [{name}]")
     return Configuration(**found)
 
 
@@ -85,7 +88,16 @@ def _read(file: Path) -> bytes:
     return octets
 
 
-def _section(kind: type[S], said: Any, where: str) -> S:
+def section(kind: type[S], said: Any, where: str) -> S:
+    """What a section says.
+
+    Args:
+        kind: a dataclass, whose fields are `options.option`.
+        where: named in errors.
+
+    Raises:
+        ConfigurationError: it says what cannot be.
+    """
     if not isinstance(said, dict):
         raise ConfigurationError(f"{where}: expected a section, with its options below it")
     options: dict[str, Field[Any]] = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]
@@ -102,6 +114,19 @@ def _section(kind: type[S], said: Any, where: str) -> S:
         return kind(**found)
     except ValueError as error:
         raise ConfigurationError(f"{where}: expected {error}") from None
+
+
+def _elsewhere(said: Table, where: str) -> list[str]:
+    """The names of systems that lie in folders, whose sections are looked at by whoever runs them
+    (`gateway.systems.run`).
+    """
+    systems = said.get("systems", {})
+    if not isinstance(systems, dict) or "folders" not in systems:
+        return []
+    from gateway.systems.known import elsewhere  # which nobody needs who has none
+
+    folders = section(Systems, {"folders": systems["folders"]}, f"{where}: [systems]").folders
+    return elsewhere(folders)
 
 
 def _require_known(said: Table, known: Iterable[str], where: str, what: str) -> None:

@@ -7,16 +7,20 @@ test holds the two to each other.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, get_type_hints
 
 from csid.address import Address
 from csid.vocabulary import ROLES
 from gateway.configuration import values
 from gateway.configuration.gateway_sections import Gateway, Upstream
 from gateway.configuration.options import certificate, listening, option, private_key, udp_workers
+from gateway.systems.aggregation.settings import Aggregation
+from gateway.systems.selection.settings import Selection
+from gateway.systems.settings import Systems
 from resolver.client.settings import DEFAULTS, REMEMBERED_MAX, SECONDS_MAX
 from resolver.server import log_lines
 
@@ -62,6 +66,13 @@ class Serve:
     )
     workers: int | None = udp_workers()
     nsid: str = option(values.nsid, "", "name of this server (RFC 5001)", "服务器名称", "ns1.zj")
+    systems: tuple[str, ...] = option(
+        values.several(values.text),
+        (),
+        "systems whose hooks look at what is asked and changed here",
+        "挂接的系统",
+        ("freeze",),
+    )
     user: str = option(
         values.text,
         "",
@@ -380,6 +391,22 @@ class Client:
         "answers that a program remembers until their TTL ends",
         "缓存条数",
     )
+    systems: str = option(
+        values.text,
+        "http://127.0.0.1:8090",
+        "URL of the process of systems that csid select asks",
+        "系统接口",
+    )
+    systems_key: Path | None = option(
+        values.path, None, "file with a key for it", "系统接口密钥文件", "/etc/csid/systems.key"
+    )
+    systems_ca: Path | None = option(
+        values.path,
+        None,
+        "authorities of its certificate (PEM); otherwise those of the machine",
+        "系统接口证书的签发机构",
+        "/etc/csid/systems-ca.pem",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,6 +430,17 @@ class Configuration:
     client: Client = field(default_factory=Client)
     gateway: Gateway = field(default_factory=Gateway)
     upstream: tuple[Upstream, ...] = ()
+    systems: Systems = field(default_factory=Systems)
+    aggregation: Aggregation = field(default_factory=Aggregation)
+    selection: Selection = field(default_factory=Selection)
+    # Sections of systems that are not of this program, as they stand there.
+    elsewhere: Mapping[str, Any] = field(default_factory=dict)
+
+
+# What may stand in a file: a section, or, where it is a tuple, many.
+KINDS: Final[Mapping[str, Any]] = {
+    name: kind for name, kind in get_type_hints(Configuration).items() if name != "elsewhere"
+}
 
 
 def workers_here() -> int:

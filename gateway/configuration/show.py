@@ -6,24 +6,24 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import Field, fields
 from types import MappingProxyType
-from typing import Any, Final, get_args, get_type_hints
+from typing import Any, get_args
 
 from gateway import language
-from gateway.configuration import sections
-from gateway.configuration.sections import Configuration
-
-_KINDS: Final[dict[str, Any]] = get_type_hints(Configuration, vars(sections))
+from gateway.configuration.sections import KINDS, Configuration
 
 
 def shown(found: Configuration) -> str:
     """All that holds, with the defaults, in TOML; an option that has no value is left out."""
     parts = []
-    for name, kind in _KINDS.items():
+    for name, kind in KINDS.items():
         value = getattr(found, name)
         if get_args(kind):
             parts += ["\n".join(_section(f"[[{name}]]", one)) for one in value]
         else:
             parts.append("\n".join(_section(f"[{_hyphens(name)}]", value)))
+    for name, said in found.elsewhere.items():
+        lines = [f"{option} = {_toml(value)}" for option, value in said.items()]
+        parts.append("\n".join([f"[{name}]", *lines]))
     return "\n\n".join(parts) + "\n"
 
 
@@ -39,7 +39,7 @@ def example(said: Mapping[tuple[str, str], Any] = MappingProxyType({})) -> str:
         "# csid config check tells whether a file can be used, csid config show what holds.",
     ]
     lines = [language.shown(head) for head in heads]
-    for name, kind in _KINDS.items():
+    for name, kind in KINDS.items():
         of_many = get_args(kind)
         section = of_many[0] if of_many else kind
         head = f"[[{name}]]" if of_many else f"[{_hyphens(name)}]"
@@ -83,7 +83,7 @@ def _toml(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
-    if type(value) is tuple:
+    if type(value) in (tuple, list):
         return f"[{', '.join(map(_toml, value))}]"
     # A basic string of TOML may hold what one of JSON does, but DEL.
     return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007F")

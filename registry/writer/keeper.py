@@ -25,6 +25,7 @@ from registry.writer.address import UPDATES, Place
 from registry.writer.commit import Outcomes, commit
 from registry.writer.server import Server
 from registry.zones import updates
+from resolver.answer.source import NO_STAGES, Stages
 from resolver.server.counters import Counters
 from resolver.server.notices import tell
 from resolver.store.environment import Store, identity
@@ -66,6 +67,7 @@ class Keeper:
         actors: who may ask.
         configured: what the configuration says of keys and zones, which is done once this one
             writes.
+        stages: what plugins add.
     """
 
     def __init__(
@@ -75,7 +77,9 @@ class Keeper:
         most: int,
         actors: Actors = NO_ACTORS,
         configured: Configured | None = None,
+        stages: Stages = NO_STAGES,
     ) -> None:
+        self._stages = stages
         self._configured = configured  # None: it is done
         self.server = Server(self, counters, most)
         self._data = data
@@ -225,5 +229,5 @@ class Keeper:
         assert self._store is not None  # who asks has connected to it
         if self._core is None:
             transaction.open_tables(self._store)
-            self._core = Core(self._store, claims=claims())
+            self._core = Core(self._store, self._stages, claims=claims())
         return self._core

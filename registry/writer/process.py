@@ -26,6 +26,7 @@ from csid.errors import CsidError
 from csid.limits import MAX_WRITER_CONNECTIONS
 from registry.network import wanted
 from registry.writer.keeper import NO_ACTORS, Actors, Keeper
+from resolver.answer.source import NO_STAGES, Stages
 from resolver.server import child_options
 from resolver.server.counters import open_inherited
 from resolver.server.notices import tell
@@ -49,24 +50,27 @@ def parser_of(module: str) -> argparse.ArgumentParser:
     return parser
 
 
-def serve(options: argparse.Namespace, actors: Actors = NO_ACTORS) -> int:
+def serve(
+    options: argparse.Namespace, actors: Actors = NO_ACTORS, stages: Stages = NO_STAGES
+) -> int:
     """Write until SIGTERM; the exit code.
 
     Args:
         options: of `parser_of`.
         actors: who may ask.
+        stages: what plugins add.
     """
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     try:
-        run(options, actors)
+        run(options, actors, stages)
     except (CsidError, OSError) as error:
         tell(f"writer: {error}", "error", "ended")
         return 1
     return 0
 
 
-def run(options: argparse.Namespace, actors: Actors) -> None:
+def run(options: argparse.Namespace, actors: Actors, stages: Stages) -> None:
     """Write until SIGTERM.
 
     Raises:
@@ -74,7 +78,7 @@ def run(options: argparse.Namespace, actors: Actors) -> None:
     """
     counters = open_inherited(options.counters_fd)
     configured = _configured(options.configured_fd)
-    keeper = Keeper(options.data, counters, _most_connections(), actors, configured)
+    keeper = Keeper(options.data, counters, _most_connections(), actors, configured, stages)
     server = keeper.server
     asker = socket.socket(fileno=options.fd[0])
     asker.setblocking(False)

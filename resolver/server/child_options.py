@@ -7,6 +7,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from resolver.server import hooks
+
 
 def parser(module: str, purpose: str | None) -> argparse.ArgumentParser:
     """A parser with them, for further ones of one kind of process.
@@ -30,4 +32,5 @@ def answering(module: str, purpose: str | None) -> argparse.ArgumentParser:
         "--rate-limit", default="", help="as resolver.server.rate_limit.packed has it"
     )
     made.add_argument("--dnstap", default="", help="as resolver.server.tap.packed has it")
+    hooks.add_option(made)
     return made

@@ -29,6 +29,7 @@ from resolver.server import child_options
 from resolver.server.bell import Bell
 from resolver.server.counters import open_inherited
 from resolver.server.credentials import context
+from resolver.server.hooks import stages_of
 from resolver.server.notices import tell
 from resolver.server.special import Special
 from resolver.server.tap import Tap, unpacked
@@ -131,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with Store.open(options.data) as store:
             store.live = live_of(options.data, store)
             opt = OptWriter(store.settings().cookie_secret, options.nsid.encode())
-            answerer = Answerer(opt, tell=tell)
+            answerer = Answerer(opt, stages_of(options), tell)
             special = Special(store, answerer, opt, Bell(options.data), counters=shared)
             forward = TcpForwarder(options.data).forward
             server = TcpServer(

@@ -21,6 +21,7 @@ from resolver.server import child_options, rate_limit
 from resolver.server.bell import Bell
 from resolver.server.counters import LATER, PLAIN, open_inherited
 from resolver.server.forwarding import Forwarder
+from resolver.server.hooks import stages_of
 from resolver.server.notices import tell
 from resolver.server.special import Special
 from resolver.server.supervised import tell_ready
@@ -64,7 +65,7 @@ def run(arguments: argparse.Namespace) -> None:
     store = Store.open(arguments.data)
     store.live = live_of(arguments.data, store)
     opt = OptWriter(store.settings().cookie_secret, arguments.nsid.encode())
-    answerer = Answerer(opt, tell=tell)
+    answerer = Answerer(opt, stages_of(arguments), tell)
     forwarder = Forwarder(arguments.data, partial(_send_later, sock, Tally(counters, LATER)))
     bell = Bell(arguments.data)
     special = Special(store, answerer, opt, bell, forwarder.hand_over, counters)

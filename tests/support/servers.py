@@ -76,7 +76,7 @@ def serving(
     words = ["serve", "--data", str(data), "--workers", str(workers), *options]
     for address in listen:
         words += ["--listen", address]
-    with _running(words, data.with_name(data.name + ".log")) as server:
+    with running(words, data.with_name(data.name + ".log")) as server:
         yield server
 
 
@@ -94,12 +94,13 @@ def resolving(
         words += ["--listen", address]
     for address in root:
         words += ["--root", address]
-    with _running(words, folder.with_name(folder.name + ".log")) as server:
+    with running(words, folder.with_name(folder.name + ".log")) as server:
         yield server
 
 
 @contextlib.contextmanager
-def _running(words: Sequence[str], log: Path) -> Iterator[Server]:
+def running(words: Sequence[str], log: Path) -> Iterator[Server]:
+    """A command that goes on, once it has said `ready`; its log is in a file."""
     with log.open("w") as stderr:
         process = start(words, stderr)
     try:

@@ -15,6 +15,7 @@ from gateway.configuration.contradictions import contradictions
 from gateway.configuration.load import load
 from gateway.configuration.show import example, shown
 from gateway.configuration.values import ConfigurationError
+from gateway.systems.run import configured
 from registry.network.configured import by_commands, steps
 from registry.network.wanted import Configured
 from resolver.store.access import has_data
@@ -57,6 +58,8 @@ def run_check(args: argparse.Namespace) -> int:
     known_of(found)
     if found.node.group:
         group_id(found.node.group, "[node] group")
+    for name in found.elsewhere:
+        configured(found, [name])
     wrong = list(contradictions(found))
     for one in wrong[:-1]:
         output.complain(one)

@@ -124,15 +124,22 @@ Memory = MutableMapping[str, Any]
 
 
 class Watch(Protocol):
-    """A source that tells of changes by itself: an answer without an end, line by line."""
+    """A source that tells of changes by itself: an answer without an end, line by line.
 
-    ask: Ask
+    The watches of a source share what they know, so each gives the whole reading; they are fed
+    from one thread. After an answer has ended, `ask` goes on behind its last line. An answer whose
+    status is not 200 has no lines: the source is to be polled again, and watched anew.
+    """
+
+    @property
+    def ask(self) -> Ask:
+        """What is to be asked now."""
 
     def line(self, octets: bytes, now: int) -> Reading | None:
         """What is known after one more line; None if it changes nothing that is told.
 
         Raises:
-            ReadingError: the source is to be read from the beginning.
+            ReadingError: the source is to be polled again, and watched anew.
         """
 
 
@@ -151,5 +158,7 @@ class Adapter(Protocol):
             ReadingError: it cannot be read.
         """
 
-    def watch(self, source: Source, memory: Memory) -> Watch | None:
-        """What goes on to be told after a poll; None if the source is polled again."""
+    def watch(self, source: Source, memory: Memory) -> Sequence[Watch]:
+        """What goes on to be told after a poll, all at the same time; none if the source is polled
+        again.
+        """

@@ -5,21 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import fields
 from pathlib import Path
-from typing import get_args, get_type_hints
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from csid.address import Address
-from gateway.configuration import sections
 from gateway.configuration.load import load, parse
-from gateway.configuration.sections import Configuration, Node, Serve
+from gateway.configuration.sections import KINDS, Configuration, Node, Serve
 from gateway.configuration.show import example, shown
 from gateway.configuration.values import ConfigurationError
 from tests.support.commands import run
-
-KINDS = get_type_hints(Configuration, vars(sections))
 
 
 def test_the_example_as_it_stands_is_the_defaults() -> None:

@@ -1,0 +1,1 @@
+"""`csid aggregate`: compute of providers, read where it is managed."""

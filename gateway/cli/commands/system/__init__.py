@@ -1,0 +1,1 @@
+"""`csid system`: the systems of a node."""

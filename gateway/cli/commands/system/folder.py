@@ -1,0 +1,37 @@
+"""The folder of systems, as commands about them are told."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gateway.cli import options
+from gateway.configuration.load import load
+from gateway.systems.contract import Place, System
+from gateway.systems.run import folder_of, settings_of
+from gateway.systems.running import opened
+
+
+def add_folder(parser: argparse.ArgumentParser) -> None:
+    """Add --data, the folder of the systems, and --config."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="folder of the systems, in which each has one 系统目录",
+    )
+    options.add_config(parser)
+
+
+@contextmanager
+def place_of(args: argparse.Namespace, system: System) -> Iterator[Place]:
+    """The place of a system, whether it runs or not.
+
+    Raises:
+        CsidError: nobody says where, or it cannot be used.
+    """
+    found = load(args.config)
+    with opened(system, settings_of(found, system), folder_of(found, args.data)) as place:
+        yield place

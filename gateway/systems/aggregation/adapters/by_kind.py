@@ -1,0 +1,15 @@
+"""The adapters there are, by the kinds of sources they read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from gateway.systems.aggregation.adapters.kubernetes.adapter import Kubernetes
+from gateway.systems.aggregation.adapters.placement import Placement
+from gateway.systems.aggregation.adapters.redfish import Redfish
+from gateway.systems.aggregation.adapters.slurm import Slurm
+from gateway.systems.aggregation.readings import Adapter
+
+_ALL: Final[tuple[Adapter, ...]] = (Kubernetes(), Placement(), Redfish(), Slurm())
+ADAPTERS: Final[Mapping[str, Adapter]] = {one.kind: one for one in _ALL}

@@ -1,0 +1,236 @@
+"""Asks the registry for what a difference owes.
+
+    not registered       POST /v1/identifiers, always the same under one idempotency key
+    other facts          the record as it is now, with ours in it: PATCH, unless changed meanwhile
+    another state        suspend, reinstate
+
+What the registry refuses is remembered with the pool and not asked again, until something else is
+wanted or a person says so: a registrar may not suspend, for one, so that an administrator is to do
+it, or his token. What the registry does not answer is asked again with the next poll.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from csid.errors import CsidError
+from csid.http.results import Entry, Problem, RefusedError, RegistryError
+from csid.identifier import make, parse
+from gateway.async_registry_client import AsyncRegistry
+from gateway.systems.aggregation import minting
+from gateway.systems.aggregation.known import ACTIVE, SUSPENDED, Facts, Pool, Settings
+from gateway.systems.aggregation.settings import Aggregation
+from gateway.systems.aggregation.tables import OURS, Book
+from registry.rules.status import Status
+
+AT_ONCE: Final = 8  # requests to the registry
+REGISTRY_SECONDS: Final = 15.0  # for one request, all attempts together
+_OPERATIONS: Final = {ACTIVE: "reinstate", SUSPENDED: "suspend"}
+_TAKEN: Final = frozenset({Status.EXISTS.number, Status.NEVER_AGAIN.number})
+_NOBODY: Final = frozenset({401, 429})  # of all that is asked, not of this one
+_CHANGED: Final = 412
+InBook = Callable[..., Awaitable[Any]]  # runs a function in the thread of the book
+
+
+class HandsError(CsidError):
+    """The registry cannot be asked."""
+
+
+class Done(NamedTuple):
+    """What was done for a source.
+
+    Attributes:
+        done, left: pools of which all was done, of which something is still owed or was refused.
+        error: why nothing more was asked; empty if all was.
+    """
+
+    done: int = 0
+    left: int = 0
+    error: str = ""
+
+
+class Hands:
+    """What acts for the system.
+
+    Args:
+        book: what is known.
+        in_book: runs a function where the book may be used.
+        settings: where the registry is.
+    """
+
+    def __init__(self, book: Book, in_book: InBook, settings: Aggregation) -> None:
+        self._book = book
+        self._in_book = in_book
+        self._settings = settings
+        self._registry: tuple[str, AsyncRegistry] | None = None
+
+    async def close(self) -> None:
+        """End the connections."""
+        if self._registry is not None:
+            await self._registry[1].aclose()
+
+    async def pay(self, source: Settings) -> Done:
+        """Ask the registry for what is owed of a source."""
+        owed: list[tuple[str, Pool]] = await self._in_book(self._book.owed, source.name)
+        if not owed or not self._settings.registry:
+            return Done()
+        gate = asyncio.Semaphore(AT_ONCE)
+        errors: list[str] = []
+
+        async def one(registry: AsyncRegistry, key: str, pool: Pool) -> bool:
+            async with gate:
+                if errors:
+                    return False
+                try:
+                    return await self._pay_one(registry, source, key, pool)
+                except RegistryError as error:
+                    errors.append(str(error))
+                    return False
+
+        try:
+            registry = await self._open_registry()
+            results = await asyncio.gather(*(one(registry, key, pool) for key, pool in owed))
+        except (RegistryError, HandsError) as error:
+            return Done(left=len(owed), error=str(error))
+        done = sum(results)
+        return Done(done, len(owed) - done, errors[0] if errors else "")
+
+    async def _pay_one(
+        self, registry: AsyncRegistry, source: Settings, key: str, pool: Pool
+    ) -> bool:
+        """All that is owed of one pool; whether it was done.
+
+        Raises:
+            RegistryError: the registry does not answer, or answers nobody.
+        """
+        why = f"aggregation {source.name}"
+        try:
+            done = pool.done
+            if done is None:
+                asked = _key(source.name, key, pool)
+                await registry.register(pool.identifier, pool.asked, reason=why, key=asked)
+                done = pool.asked
+                await self._settle(source, key, facts=done, state=ACTIVE)
+            # What was registered just now is active, whatever it is to be.
+            state = ACTIVE if pool.done is None else pool.done_state
+            if done != pool.wanted:
+                found = await self._update(registry, pool, done, why)
+                state = state or found
+                await self._settle(source, key, facts=pool.wanted, state=state)
+            if pool.state != state:
+                await registry.perform(_OPERATIONS[pool.state], pool.identifier, reason=why)
+                await self._settle(source, key, state=pool.state)
+            return True
+        except RefusedError as error:
+            problem = error.problem
+            if problem.status in _NOBODY:
+                raise
+            if problem.status == _CHANGED:  # since it was looked at; the next time it is not
+                return False
+            if pool.done is None and problem.code in _TAKEN:
+                await self._taken(registry, source, key, pool)
+            else:
+                await self._settle(source, key, refusal=_words(problem))
+            return False
+
+    async def _update(self, registry: AsyncRegistry, pool: Pool, done: Facts, why: str) -> str:
+        """Have our facts in a record, and leave all others; what the identifier is."""
+        entry = await registry.identifier(pool.identifier)
+        patch = patch_of(entry.record, done, pool.wanted)
+        if patch:
+            await registry.update(
+                pool.identifier, patch, unless_changed_since=entry.leaf, reason=why
+            )
+        return SUSPENDED if entry.state == SUSPENDED else ACTIVE
+
+    async def _taken(self, registry: AsyncRegistry, source: Settings, key: str, pool: Pool) -> None:
+        """The identifier is registered already, and not by what we asked for."""
+        try:
+            entry: Entry | None = await registry.identifier(pool.identifier)
+        except RefusedError:
+            entry = None
+        if entry is not None and minting.is_ours(entry.record, source.name, key):
+            text = (
+                f"{OURS}: as its record says. If it is, csid aggregate resume {source.name} --adopt"
+            )
+            await self._settle(source, key, refusal=text)
+            return
+        for attempt in range(pool.attempt + 1, minting.ATTEMPTS):
+            minted = another(source, key, pool, attempt)
+            if not await self._in_book(self._book.has, minted):
+                await self._settle(source, key, minted=(minted, attempt))
+                return
+        await self._settle(source, key, refusal=f"{minting.ATTEMPTS} serials are others' already")
+
+    async def _settle(self, source: Settings, key: str, **what: Any) -> None:
+        await self._in_book(self._book.settle, source.name, key, **what)
+
+    async def _open_registry(self) -> AsyncRegistry:
+        """A client with the token as its file has it now."""
+        token = ""
+        file = self._settings.registry_token
+        if file is not None:
+            token = await asyncio.to_thread(_token_in, file)
+        if self._registry is not None and self._registry[0] != token:
+            await self._registry[1].aclose()
+            self._registry = None
+        if self._registry is None:
+            made = AsyncRegistry(
+                self._settings.registry,
+                token=token,
+                authorities=self._settings.registry_ca,
+                timeout=REGISTRY_SECONDS,
+            )
+            self._registry = token, made
+        return self._registry[1]
+
+
+def patch_of(record: Facts, done: Facts, wanted: Facts) -> Facts:
+    """What is to be changed of a record, so that it has our facts, and no longer those of ours that
+    are none any more; whatever others have put there stays.
+    """
+    patch = {
+        name: wanted.get(name)
+        for name in {**done, **wanted}
+        if name != "extra" and record.get(name) != wanted.get(name)
+    }
+    there: Facts = record.get("extra", {})
+    gone = done.get("extra", {}).keys() - wanted.get("extra", {}).keys()
+    extra = {name: value for name, value in there.items() if name not in gone}
+    extra |= wanted.get("extra", {})
+    if extra != there:
+        patch["extra"] = extra
+    return patch
+
+
+def another(source: Settings, key: str, pool: Pool, attempt: int) -> str:
+    """The same identifier with another serial."""
+    found = parse(pool.identifier)
+    serial = minting.serial_of(source.name, key, attempt)
+    made = make(found.owner, found.industry, found.location, found.type, found.capability, serial)
+    return str(made)
+
+
+def _key(name: str, key: str, pool: Pool) -> str:
+    """The idempotency key of a registration: the same for the same request."""
+    octets = msgspec.json.encode([name, key, pool.identifier, pool.asked], order="deterministic")
+    return f"aggregation-{blake2b(octets, digest_size=16).hexdigest()}"
+
+
+def _words(problem: Problem) -> str:
+    named = f"{problem.code} {problem.name}: " if problem.code else f"HTTP {problem.status}: "
+    return f"{named}{problem.title}: {problem.detail}"
+
+
+def _token_in(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(4_096).decode("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise HandsError(f"{file}: {getattr(error, 'strerror', '') or 'no token'}") from None

@@ -1,0 +1,244 @@
+"""The calls of selection: what fits a demand, once or as it changes; demands that are kept; what is
+reserved for seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from csid.errors import IdentifierError
+from csid.identifier import parse
+from csid.moments import iso
+from gateway.http.calls import key_of
+from gateway.http.problems import Fault, Problem, Reason
+from gateway.systems.contract import OPERATE, Answer, Call, Event
+from gateway.systems.selection import said
+from gateway.systems.selection.demand import Demand, DemandError, conditions_of
+from gateway.systems.selection.kept import DAY, DAYS_MAX, Kept, TooManyError
+from gateway.systems.selection.reservations import ITEMS_MAX, Item, NotFreeError, Reservation
+from gateway.systems.selection.state import Selecting
+
+GAP_SECONDS: Final = 0.1  # between two answers of a stream, at least
+SHARE: Final = 20  # of its time at most a part of so many goes into the streams
+QUIET_SECONDS: Final = 15.0  # after which a stream says that it lives
+_NO_STORE: Final = {"Cache-Control": "no-store"}
+
+
+class Unfit(Reason):
+    """Why something cannot be had."""
+
+    NOT_FREE = (409, "已无空闲", "it is not free any more")
+
+
+class Keep(msgspec.Struct, forbid_unknown_fields=True):
+    """A demand to be kept."""
+
+    demand: Demand
+    days: Annotated[float, msgspec.Meta(gt=0, le=DAYS_MAX)] = 30.0
+    dispatch: bool = False
+
+
+class Reserve(msgspec.Struct, forbid_unknown_fields=True):
+    """What is to be reserved."""
+
+    items: Annotated[tuple[Item, ...], msgspec.Meta(min_length=1, max_length=ITEMS_MAX)]
+    seconds: Annotated[int, msgspec.Meta(ge=1)] = 10
+
+
+async def select(state: Selecting, call: Call) -> Answer:
+    """What fits a demand, now; as events where the caller takes these."""
+    demand: Demand = call.given
+    require(demand)
+    if "text/event-stream" in call.headers.get("accept", ""):
+        return Answer(stream(state, demand))
+    return Answer(answered(state, demand), headers=dict(_NO_STORE))
+
+
+def answered(state: Selecting, demand: Demand) -> dict[str, Any]:
+    """What is said to a demand.
+
+    Raises:
+        Problem: it cannot be understood.
+    """
+    try:
+        found = state.select(demand)
+    except DemandError as error:
+        raise Problem(Fault.VALUE, str(error)) from None
+    return said.selection(state, demand, found, state.now())
+
+
+def require(demand: Demand) -> None:
+    """Refuse what is no demand.
+
+    Raises:
+        Problem: it is none.
+    """
+    try:
+        conditions_of(demand, 0)
+    except DemandError as error:
+        raise Problem(Fault.VALUE, str(error)) from None
+
+
+async def stream(state: Selecting, demand: Demand) -> AsyncIterator[Event]:
+    """What fits, whenever that is something else than before: `selection`; else now and then that
+    nothing has changed: `unchanged`.
+    """
+    before: Any = None
+    number = 0
+    while True:
+        version, begun = state.version, time.perf_counter()
+        whole = answered(state, demand)
+        now = [(one["identifier"], one["points"]) for one in whole["results"]]
+        if now != before:
+            before, number = now, number + 1
+            yield Event("selection", whole, number)
+        spent = time.perf_counter() - begun
+        await asyncio.sleep(max(GAP_SECONDS, SHARE * spent))
+        while not await state.after(version, QUIET_SECONDS):
+            yield Event("unchanged", {"at": whole["at"], "supply": whole["supply"]})
+            version = state.version
+
+
+# -- demands that are kept
+
+
+async def keep(state: Selecting, call: Call) -> Answer:
+    """Keep a demand."""
+    given: Keep = call.given
+    require(given.demand)
+    if given.dispatch and not state.said.dispatcher:
+        raise Problem(Fault.VALUE, "dispatch: there is no dispatcher; [selection] dispatcher")
+    now = state.now()
+    try:
+        made = state.demands.keep(
+            call.caller.name, given.demand, now, now + round(given.days * DAY), given.dispatch
+        )
+    except TooManyError as error:
+        raise Problem(Fault.TOO_MANY, str(error)) from None
+    state.changed(())  # whoever hands demands on looks
+    return Answer(_kept(made), 201, {"Location": f"/v1/demands/{made.name}"})
+
+
+async def list_demands(state: Selecting, call: Call) -> Answer:
+    """The demands of the caller; of all, for who runs the system."""
+    found = [one for one in state.demands.all() if _is_its(call, one.by)]
+    return Answer({"items": [_kept(one) for one in found]}, headers=dict(_NO_STORE))
+
+
+async def show_demand(state: Selecting, call: Call) -> Answer:
+    """A demand, and what fits it now."""
+    one = _demand(state, call)
+    return Answer(_kept(one) | {"selection": answered(state, one.demand)}, headers=dict(_NO_STORE))
+
+
+async def stream_demand(state: Selecting, call: Call) -> Answer:
+    """What fits a demand that is kept, as it changes."""
+    return Answer(stream(state, _demand(state, call).demand))
+
+
+async def withdraw(state: Selecting, call: Call) -> Answer:
+    """Keep a demand no longer."""
+    one = _demand(state, call)
+    state.demands.withdraw(one.name)
+    return Answer(_kept(one))
+
+
+def _demand(state: Selecting, call: Call) -> Kept:
+    found = state.demands.get(call.path)
+    if found is None or not _is_its(call, found.by):
+        raise Problem(Fault.NO_SUCH_PATH, f"there is no demand {call.path[:40]!r} of this caller")
+    return found
+
+
+def _is_its(call: Call, by: str) -> bool:
+    return call.caller.name == by or call.caller.role == OPERATE
+
+
+def _kept(one: Kept) -> dict[str, Any]:
+    shown: dict[str, Any] = msgspec.to_builtins(one)
+    shown["demand"] = msgspec.to_builtins(one.demand)
+    shown["state"] = one.state
+    for name in ("at", "until", "changed"):
+        shown[name] = iso(getattr(one, name) / 1_000, "milliseconds")
+    return shown
+
+
+# -- what is reserved
+
+
+async def reserve(state: Selecting, call: Call) -> Answer:
+    """Reserve for seconds."""
+    given: Reserve = call.given
+    most = state.said.reserve
+    if given.seconds > most:
+        raise Problem(Fault.VALUE, f"seconds: expected at most {most} ([selection] reserve)")
+    items = tuple(_canonical(one) for one in given.items)
+    told = {
+        name: status
+        for name in {one.identifier for one in items}
+        if (status := state.status_of(name)) is not None
+    }
+    until = state.now() + given.seconds * 1_000
+    try:
+        made, after = state.reservations.take(
+            call.caller.name, items, until, told, key_of(call.headers)
+        )
+    except NotFreeError as error:
+        raise Problem(Unfit.NOT_FREE, str(error)) from None
+    state.reserved(after)
+    return Answer(_reserved(made), 201, {"Location": f"/v1/reservations/{made.name}"})
+
+
+async def list_reservations(state: Selecting, call: Call) -> Answer:
+    """What the caller has reserved; what anybody has, for who runs the system."""
+    found = [one for one in state.reservations.all() if _is_its(call, one.by)]
+    return Answer({"items": [_reserved(one) for one in found]}, headers=dict(_NO_STORE))
+
+
+async def release(state: Selecting, call: Call) -> Answer:
+    """Release what was reserved before its time is over."""
+    found = state.reservations.get(call.path)
+    if found is None or not _is_its(call, found.by):
+        detail = f"there is no reservation {call.path[:40]!r} of this caller that holds"
+        raise Problem(Fault.NO_SUCH_PATH, detail)
+    state.reserved(state.reservations.release([found.name]))
+    return Answer(_reserved(found))
+
+
+def _canonical(one: Item) -> Item:
+    try:
+        return msgspec.structs.replace(one, identifier=str(parse(one.identifier)))
+    except IdentifierError as error:
+        raise Problem(Fault.VALUE, str(error)) from None
+
+
+def _reserved(one: Reservation) -> dict[str, Any]:
+    return {
+        "reservation": one.name,
+        "by": one.by,
+        "until": iso(one.until / 1_000, "milliseconds"),
+        "items": [msgspec.to_builtins(item) for item in one.items],
+    }
+
+
+async def show_sources(state: Selecting, _: Call) -> Answer:
+    """Where supply is learnt from, and how fresh that is."""
+    now = state.now()
+    items = [
+        {
+            "source": one.name,
+            "what": one.what,
+            "follows": bool(one.since),
+            "age": round((now - one.heard) / 1_000, 3) if one.heard else None,
+            "taken": one.taken,
+            "why": one.why,
+        }
+        for one in state.sources
+    ]
+    said_ = {"supply": len(state.supply), "reservations": len(state.reservations), "sources": items}
+    return Answer(said_, headers=dict(_NO_STORE))

@@ -1,0 +1,186 @@
+"""Selection as it runs: supply in memory, fed by what is learnt; who waits for changes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Iterable
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from csid.errors import RecordError
+from csid.record import decode
+from csid.status import Status, Told
+from gateway.async_registry_client import AsyncRegistry
+from gateway.systems.contract import Place
+from gateway.systems.selection import settings
+from gateway.systems.selection.demand import Demand
+from gateway.systems.selection.engine import Selection, select
+from gateway.systems.selection.following import (
+    GatewayFollower,
+    RegistryFollower,
+    Source,
+    client_of,
+    kept,
+)
+from gateway.systems.selection.kept import Demands
+from gateway.systems.selection.paths.latency import Rtt, rtt_from
+from gateway.systems.selection.paths.places import Places, places
+from gateway.systems.selection.reservations import Reservations
+from gateway.systems.selection.rows import Change, Rows
+from gateway.systems.selection.supply import Supply
+
+LOOK_SECONDS: Final = 0.25  # between two looks for reservations whose time is over
+ORIGINS_KEPT: Final = 256  # places from which round trips are remembered
+
+
+class Selecting:
+    """What runs.
+
+    Args:
+        place: of the system.
+
+    Attributes:
+        supply: what is selected from.
+        sources: how each is followed.
+        version: how often something has changed.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.said: settings.Selection = place.settings
+        self.now = place.now
+        self.rows = Rows(place.tables)
+        self.demands = Demands(place.tables)
+        self.reservations = Reservations()
+        self.supply = Supply()
+        for identifier, record in self.rows.all():
+            self._put(identifier, record)
+        self.sources: list[Source] = []
+        self.version = 0
+        self._came = asyncio.Event()
+        self._rtt: dict[str, tuple[int, Rtt]] = {}
+        self._locations: tuple[int, Places] = (0, places([]))
+
+    # -- what is learnt
+
+    def changed(self, changes: Iterable[Change]) -> None:
+        """Identifiers have changed."""
+        for identifier, record in changes:
+            if record is None:
+                self.supply.remove(identifier)
+            else:
+                self._put(identifier, record)
+        self._tell()
+
+    def told(self, identifier: str, taken: int, until: int, told: Told | None) -> None:
+        """A status has come; None: what was told before holds no more."""
+        if told is not None:
+            status = Status(taken, until, "", 0, told)
+            self.supply.status(identifier, self.reservations.status(identifier, status))
+        self._tell()
+
+    def reserved(self, after: dict[str, Status]) -> None:
+        """What is told of resources from now on, as something was reserved or released."""
+        for identifier, status in after.items():
+            self.supply.status(identifier, status)
+        if after:
+            self._tell()
+
+    def _put(self, identifier: str, record: bytes) -> None:
+        try:
+            self.supply.put(identifier, decode(record))
+        except RecordError as error:  # of an older version of this program, which knew better
+            self.place.tell(f"selection: {identifier}: {error}", "warning", "record")
+
+    def _tell(self) -> None:
+        self.version += 1
+        self._came.set()
+        self._came = asyncio.Event()
+
+    async def after(self, version: int, seconds: float) -> bool:
+        """Wait until something has changed behind a version; False if nothing has in this time."""
+        if self.version != version:
+            return True
+        try:
+            await asyncio.wait_for(self._came.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    # -- what is asked
+
+    def select(self, demand: Demand) -> Selection:
+        """What fits a demand now.
+
+        Raises:
+            DemandError: it cannot be understood.
+        """
+        return select(self.supply, demand, self.now(), self.middle(demand.near))
+
+    def middle(self, origin: str) -> NDArray[np.float64] | None:
+        """Round trips from a place to each location of the supply, in ms, as they are to be
+        expected; None where no place is given.
+        """
+        return self.rtt(origin).middle if origin else None
+
+    def rtt(self, origin: str) -> Rtt:
+        """The same, with ranges and marks."""
+        count = len(self.supply.locations)
+        if self._locations[0] != count:
+            self._locations = count, places(self.supply.locations)
+            self._rtt.clear()
+        known = self._rtt.pop(origin, None)
+        if known is None:
+            if len(self._rtt) >= ORIGINS_KEPT:
+                del self._rtt[next(iter(self._rtt))]
+            known = count, rtt_from(self._locations[1], origin)
+        self._rtt[origin] = known
+        return known[1]
+
+    # -- what goes on
+
+    async def follow(self) -> None:
+        """Follow all sources until cancelled."""
+        verify = ssl.create_default_context(cafile=self.said.ca)
+        tokens = [file.read_text("ascii").strip() for file in self.said.token] or [""]
+        self.sources[:] = []
+        async with asyncio.TaskGroup() as group:
+            for number, url in enumerate(self.said.registry):
+                source = Source(url, "registry", self.now)
+                token = tokens[number if len(tokens) > 1 else 0]
+                registry = AsyncRegistry(url, token=token, authorities=self.said.ca)
+                follower = RegistryFollower(source, registry, self.rows, self, self.said.prefix)
+                group.create_task(kept(source, follower.follow))
+                self.sources.append(source)
+            for url in self.said.gateway:
+                source = Source(url, "gateway", self.now)
+                client = client_of(url, verify)
+                gateway = GatewayFollower(source, client, self, self.said.prefix)
+                group.create_task(kept(source, gateway.follow))
+                self.sources.append(source)
+
+    async def let_go(self) -> None:
+        """Let go what was reserved and whose time is over, until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            ended = self.reservations.ended(self.now())
+            if ended:
+                self.reserved(self.reservations.release(ended))
+
+    def status_of(self, identifier: str) -> Status | None:
+        """What is told of a resource here now, reservations left out of it; None where nothing is
+        known that holds.
+        """
+        slot = self.supply.index.find(identifier, self.supply.index.digest(identifier))
+        known: dict[str, Any] = {} if slot < 0 else self.supply.facts(slot, self.now())
+        if "until" not in known:
+            return None
+        told = Told(
+            health=known["health"],
+            load=known.get("load"),
+            free={kind: float(amount) for kind, amount in known.get("free", {}).items()},
+        )
+        return Status(known["taken"], known["until"], known.get("source") or "", 0, told)

@@ -1,0 +1,399 @@
+"""Slurm's answers, recorded and written after the documentation, as readings."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.systems.aggregation.adapters import gres, slurm_nodes
+from gateway.systems.aggregation.adapters.hostlist import hosts
+from gateway.systems.aggregation.adapters.slurm import VERSIONS, Slurm
+from gateway.systems.aggregation.readings import Ask, Reading, ReadingError, Said
+from tests.support.adapters import by_kind, driven, named, recorded, source, taken
+
+VERSIONS_BY_HAND = ("v0.0.39", "v0.0.40", "v0.0.42")
+VERSIONS_RECORDED = ("v0.0.37", "v0.0.38")
+NAMES = frozenset(gres.NAMES)
+
+
+def reading(
+    version: str, changed: Mapping[str, Any] | None = None, now: int = 0, **options: str
+) -> Reading:
+    """A reading of what a server of that version said, with other answers to some requests."""
+    said = recorded("slurm", version) | {
+        kind: one if isinstance(one, Said) else json.dumps(one).encode()
+        for kind, one in (changed or {}).items()
+    }
+    of = source("slurm", **{"version": version} | options)
+    return driven(Slurm().poll(of, {}, now or taken("slurm", version)), by_kind(said))
+
+
+def nodes_like(version: str, **changed: object) -> dict[str, Any]:
+    """One node, the first of the fixture with these fields changed."""
+    said: dict[str, Any] = json.loads(recorded("slurm", version)["nodes"])  # type: ignore[arg-type]
+    return said | {"nodes": [said["nodes"][-1] | {"state_flags": []} | changed]}
+
+
+@pytest.mark.parametrize("version", VERSIONS_RECORDED)
+def test_a_recorded_cluster(version: str) -> None:
+    read = reading(version)
+    assert (read.whole, read.version) == (True, f"22.05.8 {version}")
+    units = named(read)
+    assert sorted(units) == ["c1", "c2", "c3", "c4", "c5", "g1", "g2", "g3"]
+    g1 = units["g1"]
+    assert g1.key == "here/g1"
+    assert g1.total == {"chips": 8, "vcpu": 64, "memory_gib": 1000}
+    assert g1.free == {"chips": 5, "vcpu": 48, "memory_gib": 900}
+    assert (g1.chip, g1.group, g1.health, g1.why) == ("H100", "gpu", "ok", "")
+    assert g1.labels["features"] == "nvlink,ib400"
+    assert g1.labels["architecture"] == "x86_64"
+    assert g1.labels["os"].startswith("Linux")
+    assert units["g3"].free == units["g3"].total
+    for name, health, why in (
+        ("g2", "maintenance", "DRAIN: ECC memory error"),
+        ("c5", "maintenance", "MAINTENANCE RESERVED: maint"),
+        ("c3", "ok", "RESERVED: part"),
+        ("c4", "failed", "NOT_RESPONDING"),
+        ("c1", "ok", "RESERVED: training, from 2026-11-26T"),
+        ("c2", "ok", "RESERVED: training, from 2026-11-26T"),
+    ):
+        unit = units[name]
+        assert unit.health == health, unit
+        assert unit.why.startswith(why), unit
+        assert not any(unit.free.values()), unit
+
+
+@pytest.mark.parametrize("version", VERSIONS_BY_HAND)
+def test_later_versions_say_the_same_in_other_forms(version: str) -> None:
+    read = reading(version, cluster="h5")
+    units = named(read)
+    assert sorted(units) == [*(f"c{n}" for n in range(1, 9)), *(f"g{n}" for n in range(1, 7))]
+    assert units["g1"].key == "h5/g1"
+    assert units["g1"].free == {"chips": 5, "vcpu": 48, "memory_gib": 900}
+    why = {
+        "g2": ("maintenance", "DRAIN: ECC memory error"),
+        "g3": ("ok", "allocated: all vcpu"),
+        "g6": ("ok", "POWERED_DOWN"),
+        "c1": ("failed", "NOT_RESPONDING"),
+        "c2": ("failed", "DOWN NOT_RESPONDING: Not responding"),
+        "c3": ("ok", "PLANNED"),
+        "c6": ("maintenance", "MAINTENANCE RESERVED: maint"),
+        "c7": ("ok", "RESERVED: soon, from 2026-11-26T21:23:50Z"),
+        "c8": ("failed", "INVALID_REG: gres/gpu count reported lower than configured (0 < 8)"),
+    }
+    if version != "v0.0.39":  # which does not say the state of a partition
+        why["c5"] = ("ok", "partition spare DRAIN")
+        assert units["g1"].labels["cluster"] == "h5"
+    for name, unit in units.items():
+        assert (unit.health, unit.why) == why.get(name, ("ok", "")), unit
+        assert any(unit.free.values()) is (name not in why)
+    assert any("FUTURE" in note for note in read.notes)
+
+
+def test_what_slurm_keeps_for_itself_is_not_the_node_s() -> None:
+    g4 = named(reading("v0.0.42"))["g4"]
+    assert g4.total == {"chips": 8, "vcpu": 60, "memory_gib": 976.562}
+    assert g4.free == {"chips": 5, "vcpu": 60, "memory_gib": 976.562}
+    assert g4.chip == ""  # untyped: nobody says
+    assert named(reading("v0.0.42", **{"chip.": "H20"}))["g4"].chip == "H20"
+
+
+def test_of_several_types_of_card_the_most_are_counted() -> None:
+    read = reading("v0.0.42")
+    g5 = named(read)["g5"]
+    assert (g5.chip, g5.total["chips"], g5.free["chips"]) == ("H100", 4, 3)
+    assert "g5: of several types of card only h100 is counted, not a100:2" in read.notes
+
+
+def test_options_say_what_a_type_is() -> None:
+    g1 = named(reading("v0.0.42", **{"chip.h100": "H800", "chip_memory_gib.h100": "80"}))["g1"]
+    assert (g1.chip, g1.chip_memory_gib) == ("H800", 80)
+
+
+def test_partitions_can_be_chosen() -> None:
+    units = named(reading("v0.0.42", partitions="spare,gpu"))
+    assert "c7" not in units
+    assert {name: units[name].group for name in ("c4", "c5", "g1")} == {
+        "c4": "spare",
+        "c5": "spare",
+        "g1": "gpu",
+    }
+    assert units["c4"].why == "partition spare DRAIN"  # the other one is not read
+
+
+@pytest.mark.parametrize(
+    ("state", "flags", "health", "free"),
+    [
+        ("idle", [], "ok", True),
+        ("mixed", ["COMPLETING"], "ok", True),
+        ("idle", ["CLOUD"], "ok", True),
+        ("down", [], "failed", False),
+        ("unknown", [], "failed", False),
+        ("error", [], "failed", False),
+        ("idle", ["FAIL"], "failed", False),
+        ("idle", ["INVAL"], "failed", False),
+        ("idle", ["POWERED_DOWN"], "ok", False),
+        ("idle", ["POWERING_UP"], "ok", False),
+        ("idle", ["REBOOT_ISSUED"], "maintenance", False),
+        ("idle", ["BLOCKED"], "ok", False),
+        ("idle", ["A_WORD_OF_LATER"], "degraded", False),
+        (None, [], "degraded", False),
+    ],
+)
+def test_states(state: str | None, flags: list[str], health: str, free: bool) -> None:
+    said = nodes_like("v0.0.38", state=state, state_flags=flags)
+    (unit,) = reading("v0.0.38", {"nodes": said}).units
+    assert (unit.health, any(unit.free.values())) == (health, free)
+    assert free is (unit.why == "")
+
+
+def test_a_node_that_one_user_has_alone_cannot_be_had() -> None:
+    (unit,) = reading("v0.0.38", {"nodes": nodes_like("v0.0.38", owner="li")}).units
+    assert (unit.why, any(unit.free.values())) == ("had by li alone", False)
+
+
+def test_a_node_whose_memory_is_allocated_has_no_free_card() -> None:
+    said = nodes_like("v0.0.38", alloc_memory=1024000)
+    (unit,) = reading("v0.0.38", {"nodes": said}).units
+    assert unit.why == "allocated: all memory_gib"
+    assert not any(unit.free.values())
+
+
+def test_cards_are_free_as_tres_say_where_gres_do_not() -> None:
+    said = nodes_like("v0.0.38", gres_used="", tres_used="cpu=16,gres/gpu=6,gres/gpu:h100=6")
+    (unit,) = reading("v0.0.38", {"nodes": said}).units
+    assert unit.free["chips"] == 2
+
+
+def test_soon_is_an_option() -> None:
+    assert named(reading("v0.0.42", soon="60"))["c7"].why == ""
+    assert named(reading("v0.0.42", soon="7200"))["g1"].why.startswith("MAINT: later, from ")
+    with pytest.raises(ReadingError, match="soon=tomorrow"):
+        reading("v0.0.42", soon="tomorrow")
+
+
+def test_the_newest_known_version_is_asked_for_once() -> None:
+    said = recorded("slurm", "v0.0.42")
+    memory: dict[str, Any] = {}
+    asked: list[Ask] = []
+
+    def say(asks: Any) -> Any:
+        asked.extend(asks)
+        return by_kind(said)(asks)
+
+    for _ in range(2):
+        driven(Slurm().poll(source("slurm"), memory, taken("slurm", "v0.0.42")), say)
+    assert [ask.path for ask in asked] == [
+        "/openapi/v3",
+        *2 * ["/slurm/v0.0.42/nodes", "/slurm/v0.0.42/partitions", "/slurm/v0.0.42/reservations"],
+    ]
+
+
+def test_after_an_upgrade_versions_are_asked_for_again() -> None:
+    memory: dict[str, Any] = {"version": "v0.0.39"}
+    there = by_kind(recorded("slurm", "v0.0.42"))
+
+    def say(asks: Any) -> Any:
+        return [Said(404, {}, b"")] * 3 if "v0.0.39" in asks[0].path else there(asks)
+
+    read = driven(Slurm().poll(source("slurm"), memory, taken("slurm", "v0.0.42")), say)
+    assert memory["version"] == "v0.0.42"
+    assert len(read.units) == 14
+
+
+def test_keys_stay_when_a_later_version_says_the_cluster_s_name() -> None:
+    before, after = reading("v0.0.39"), reading("v0.0.40")
+    assert [unit.key for unit in before.units] == [unit.key for unit in after.units]
+
+
+def test_another_cluster_under_the_same_url_is_refused() -> None:
+    with pytest.raises(ReadingError, match="cluster 'h5', expected 'other'"):
+        reading("v0.0.40", cluster="other")
+    memory: dict[str, Any] = {"cluster": "before"}
+    polling = Slurm().poll(source("slurm"), memory, taken("slurm", "v0.0.40"))
+    with pytest.raises(ReadingError, match="expected 'before'"):
+        driven(polling, by_kind(recorded("slurm", "v0.0.40")))
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        (
+            {"nodes": Said(500, {}, b'{"errors":[{"error":"Unspecified error"}]}')},
+            "status 500.*token",
+        ),
+        ({"nodes": Said(401, {}, b"Authentication failure")}, "status 401: the token"),
+        ({"partitions": Said(200, {}, b"<html>")}, "partitions: .*html.*right kind"),
+        ({"nodes": {"nodes": [], "errors": [{"error": "Unable to contact"}]}}, "Unable to contact"),
+        ({"reservations": {}}, "reservations"),
+    ],
+)
+def test_nothing_is_believed_of_a_refusal(changed: dict[str, Any], says: str) -> None:
+    with pytest.raises(ReadingError, match=says):
+        reading("v0.0.38", changed)
+
+
+def test_versions_that_are_not_known_are_named() -> None:
+    said = {"versions": json.dumps({"paths": {"/slurm/v0.0.99/nodes/": {}}}).encode()}
+    with pytest.raises(ReadingError, match=r"offers v0\.0\.99; known here are v0\.0\.37 to"):
+        driven(Slurm().poll(source("slurm"), {}, 1), by_kind(said))
+
+
+def test_options_that_there_are_not_are_said_to_be() -> None:
+    with pytest.raises(ReadingError, match="no option 'partition'; it has cluster, gres,"):
+        reading("v0.0.42", partition="gpu")
+    with pytest.raises(ReadingError, match=r"chip_memory_gib\.h100=many"):
+        reading("v0.0.42", **{"chip_memory_gib.h100": "many"})
+
+
+def test_two_nodes_of_a_name_are_left_out() -> None:
+    said = nodes_like("v0.0.38")
+    read = reading("v0.0.38", {"nodes": said | {"nodes": said["nodes"] * 2}})
+    assert read.units == ()
+    assert "here/g3: several units have this key" in read.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "names"),
+    [
+        ("c5", "c5"),
+        ("c[1-3,5],g1", "c1 c2 c3 c5 g1"),
+        ("r[1-2]n[09-11]-ib", "r1n09-ib r1n10-ib r1n11-ib r2n09-ib r2n10-ib r2n11-ib"),
+        ("", ""),
+    ],
+)
+def test_lists_of_hosts(said: str, names: str) -> None:
+    assert hosts(said) == names.split()
+
+
+@pytest.mark.parametrize(
+    "said", ["c[", "c[1-", "c[3-1]", "c[a]", "c]", "c[1-999999999]", "a[1-999][1-999][1-999]"]
+)
+def test_what_is_no_list_of_hosts_or_one_without_end_is_refused(said: str) -> None:
+    with pytest.raises(ReadingError):
+        hosts(said)
+
+
+def test_many_long_reservations_are_refused() -> None:
+    one = {"node_list": "c[1-99999]", "start_time": 0}
+    with pytest.raises(ReadingError, match="too many hosts"):
+        reading("v0.0.38", {"reservations": {"reservations": [one] * 1000}}, now=1000)
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        ("gpu:h100:8(S:0-1),gpu:a100:4", {"h100": 8, "a100": 4}),
+        ("gpu:h100:3(IDX:0,2-3),shard:h100:12", {"h100": 3}),
+        ("gpu:(null):3(IDX:0-2)", {"": 3}),
+        ("gpu:8", {"": 8}),
+        ("gpu", {"": 1}),
+        ("npu:910b:8(S:0-3)", {"910b": 8}),
+        ("gpu:tesla:no_consume:2", {"tesla": 2}),
+        ("N/A", {}),
+        (None, {}),
+    ],
+)
+def test_generic_resources(said: str | None, found: dict[str, int]) -> None:
+    assert gres.cards(said, NAMES) == found
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+NUMERIC = (
+    st.integers()
+    | st.floats()
+    | st.none()
+    | st.fixed_dictionaries(
+        {}, optional={"set": st.booleans(), "infinite": st.booleans(), "number": st.floats() | JSON}
+    )
+)
+GRES = st.sampled_from(["gpu:h100:8", "gpu", "gpu:a:2,gpu:b:2(S:0)", "(((", "gpu:9999999999"])
+NODE = st.fixed_dictionaries(
+    {"name": st.sampled_from(["g1", "g2", "", "a\nb", "x" * 999])},
+    optional={
+        "state": st.sampled_from(["idle", "IDLE,DRAIN", "", ["MIXED"], ["FUTURE"], None, 3]),
+        "state_flags": st.lists(st.text(max_size=5), max_size=3),
+        "cpus": NUMERIC,
+        "alloc_idle_cpus": NUMERIC,
+        "real_memory": NUMERIC,
+        "alloc_memory": NUMERIC,
+        "gres": GRES | st.text(max_size=20),
+        "gres_used": GRES | st.none(),
+        "partitions": st.just(["gpu"]) | JSON,
+        "owner": st.text(max_size=3) | JSON,
+    },
+)
+RESERVATION = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": st.text(max_size=3),
+        "node_list": st.sampled_from(["g[1-2]", "g[1-", "g1,,g2", None])
+        | st.text("g[]1-,", max_size=9),
+        "flags": JSON,
+        "start_time": NUMERIC,
+        "end_time": NUMERIC,
+    },
+)
+
+
+@given(
+    st.fixed_dictionaries({"nodes": st.lists(NODE, max_size=4)}) | JSON,
+    st.fixed_dictionaries({"reservations": st.lists(RESERVATION, max_size=3)}) | JSON,
+    st.integers(0, 2**62),
+)
+def test_whatever_a_stranger_says_is_read_or_refused(
+    nodes: Any, reservations: Any, now: int
+) -> None:
+    try:
+        read = reading("v0.0.38", {"nodes": nodes, "reservations": reservations}, now)
+    except ReadingError:
+        return
+    assert len({unit.key for unit in read.units}) == len(read.units)
+    for unit in read.units:
+        assert all(0 <= unit.free[kind] <= unit.total[kind] for kind in unit.total)
+        assert len(unit.name) <= 200
+        assert len(unit.why) <= 200
+        assert msgspec.json.encode(unit)
+
+
+@given(st.binary(max_size=60))
+def test_octets_that_are_no_json_are_refused(octets: bytes) -> None:
+    with pytest.raises(ReadingError):
+        reading("v0.0.38", {"nodes": Said(200, {}, octets)})
+
+
+@pytest.mark.parametrize("octets", [b"[" * 200_000, b'{"nodes":[' + b'{"a":' * 200_000, b"\xff"])
+def test_depth_is_refused(octets: bytes) -> None:
+    with pytest.raises(ReadingError):
+        reading("v0.0.38", {"nodes": Said(200, {}, octets)})
+
+
+def test_ten_thousand_nodes_are_read_in_half_a_second() -> None:
+    """Of the CPU, of a machine half as fast as that of the figures."""
+    said: dict[str, Any] = json.loads(recorded("slurm", "v0.0.42")["nodes"])  # type: ignore[arg-type]
+    many = [said["nodes"][0] | {"name": f"n{number}"} for number in range(10_000)]
+    answers = {"nodes": Said(200, {}, json.dumps(said | {"nodes": many}).encode())}
+    begun = time.process_time()
+    assert len(reading("v0.0.42", answers).units) == 10_000
+    assert time.process_time() - begun < 1
+
+
+def test_versions_are_in_order() -> None:
+    assert VERSIONS[0] == "v0.0.37"
+    assert list(VERSIONS) == sorted(VERSIONS)
+
+
+def test_health_of_states_is_said_worst_first() -> None:
+    order = [("failed", "maintenance", "ok").index(one) for one in slurm_nodes._HINDRANCES.values()]
+    assert order == sorted(order)

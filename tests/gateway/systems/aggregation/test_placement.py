@@ -1,0 +1,137 @@
+"""The adapter of Placement with what a real one said (said/placement/, recorded by us)."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from gateway.systems.aggregation.adapters.placement import Placement
+from gateway.systems.aggregation.readings import Ask, ReadingError, Said
+from tests.support.polled import NOW, Polled, source
+
+SAID = msgspec.json.decode(
+    (Path(__file__).parent / "said/placement/1.39/answers.json").read_bytes(),
+    type=dict[str, msgspec.Raw],
+)
+
+
+def recorded(ask: Ask) -> Said:
+    return Said(200, {}, bytes(SAID[ask.path]))
+
+
+def test_what_was_recorded_is_read() -> None:
+    reading = Polled(Placement(), source("placement", group="aggregate"), recorded).poll()
+    busy, off = reading.units
+    assert reading.whole and reading.version == "placement 1.39"
+    assert busy.total == {"vcpu": 128, "memory_gib": 996, "disk_gib": 4000, "chips": 2}
+    assert busy.free == {"vcpu": 112, "memory_gib": 932, "disk_gib": 3900, "chips": 2}
+    assert (busy.name, busy.chip, busy.health, busy.why) == ("gpu1", "H100", "ok", "")
+    assert busy.group == "a1b2c3d4-0000-4000-8000-000000000001"
+    assert busy.labels["HW_CPU_X86_AVX512F"] == "yes"
+    assert (off.chip, off.why, off.free["chips"]) == ("910B", "COMPUTE_STATUS_DISABLED", 0)
+
+
+@pytest.mark.parametrize(
+    ("least", "most", "spoken"),
+    [("1.0", "1.31", "1.31"), ("1.0", "1.99", "1.39"), ("1.0", "1.28", ""), ("1.40", "2.0", "")],
+)
+def test_the_newest_version_that_both_know_is_spoken(least: str, most: str, spoken: str) -> None:
+    offered = msgspec.json.encode({"versions": [{"min_version": least, "max_version": most}]})
+
+    def answer(ask: Ask) -> Said:
+        return Said(200, {}, offered) if ask.path == "/" else recorded(ask)
+
+    polled = Polled(Placement(), source("placement"), answer)
+    if not spoken:
+        with pytest.raises(ReadingError, match=r"needed is one from 1\.29 to 1\.39"):
+            polled.poll()
+        return
+    polled.poll()
+    assert {x.headers.get("openstack-api-version") for x in polled.asked[1:]} == {
+        f"placement {spoken}"
+    }
+
+
+def test_another_server_behind_the_url_is_asked_for_its_version_again() -> None:
+    older = False
+
+    def answer(ask: Ask) -> Said:
+        return Said(406, {}, b"") if older and ask.path != "/" else recorded(ask)
+
+    polled = Polled(Placement(), source("placement"), answer)
+    polled.poll()
+    older = True
+    with pytest.raises(ReadingError, match="does not speak this version"):
+        polled.poll()
+    older = False
+    polled.poll()
+    assert polled.asked[0].path == "/"
+
+
+def test_providers_that_do_not_answer_stay_as_they_were_and_are_asked_again() -> None:
+    broken = True
+
+    def answer(ask: Ask) -> Said:
+        return Said(503, {}, b"") if broken and ask.kind == "usages" else recorded(ask)
+
+    polled = Polled(Placement(), source("placement"), answer)
+    reading = polled.poll()
+    assert not reading.units and not reading.whole and "4 providers did not answer" in reading.notes
+    broken = False
+    assert len(polled.poll().units) == 2
+
+
+def test_what_is_a_card_can_be_said() -> None:
+    polled = Polled(Placement(), source("placement", chips="VCPU_X,CUSTOM_NPU_910B"), recorded)
+    assert [unit.total.get("chips", 0) for unit in polled.poll().units] == [0, 8]
+
+
+def test_an_unknown_option_is_refused() -> None:
+    with pytest.raises(ReadingError, match="placement has no option 'chps'; it has chip, chips"):
+        Polled(Placement(), source("placement", chps="x"), recorded).poll()
+
+
+def test_a_quiet_poll_of_10000_providers_is_one_request_and_soon_read() -> None:
+    uuids = [str(UUID(int=x)) for x in range(10_000)]
+    listed = msgspec.json.encode(
+        {
+            "resource_providers": [
+                {
+                    "uuid": x,
+                    "name": f"host {x}",
+                    "generation": 7,
+                    "root_provider_uuid": x,
+                    "parent_provider_uuid": None,
+                    "links": [{"rel": "self", "href": f"/resource_providers/{x}"}] * 6,
+                }
+                for x in uuids
+            ]
+        }
+    )
+    inventory = {"total": 8, "reserved": 0, "min_unit": 1, "max_unit": 8, "step_size": 1}
+    parts = {
+        "inventories": {"inventories": {"VCPU": inventory, "PGPU": inventory}},
+        "usages": {"usages": {"PGPU": 3}},
+        "traits": {"traits": ["HW_CPU_X86_AVX2", "CUSTOM_GPU_H100"]},
+    }
+    bodies = {
+        kind: msgspec.json.encode({**body, "resource_provider_generation": 7})
+        for kind, body in parts.items()
+    }
+    bodies |= {"providers": listed, "version": bytes(SAID["/"])}
+
+    def answer(ask: Ask) -> Said:
+        return Said(200, {}, bodies[ask.kind])
+
+    polled = Polled(Placement(), source("placement", requests="30000"), answer)
+    polled.poll()
+    started = time.process_time()
+    reading = polled.poll(NOW + 1)
+    took = time.process_time() - started
+    assert len(reading.units) == 10_000 and reading.whole and len(polled.asked) == 1
+    print(f"{took:.3f} s")
+    assert took < 2

@@ -1,0 +1,100 @@
+"""Objects of a cluster as its components write them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Object = dict[str, Any]
+GPU = "nvidia.com/gpu"
+
+
+def node(name: str, *, chips: int = 8, resource: str = GPU, **more: Any) -> Object:
+    """A node that is ready. `more`: labels, taints, conditions (besides Ready), uuid, allocatable,
+    and what else its spec and metadata have.
+    """
+    allocatable = {"cpu": "63500m", "memory": "1007Gi", "ephemeral-storage": "800Gi", "pods": "110"}
+    if chips:
+        allocatable[resource] = str(chips)
+    conditions = [{"type": "Ready", "status": "True", "reason": "KubeletReady"}]
+    return {
+        "metadata": {"name": name, "labels": more.pop("labels", {}), **more.pop("metadata", {})},
+        "spec": {
+            "podCIDR": "10.0.0.0/24",
+            "taints": more.pop("taints", None),
+            **more.pop("spec", {}),
+        },
+        "status": {
+            "capacity": allocatable,
+            "allocatable": allocatable | more.pop("allocatable", {}),
+            "conditions": more.pop("conditions", conditions),
+            "nodeInfo": {
+                "machineID": f"m{name}",
+                "systemUUID": more.pop("uuid", f"UUID-{name}"),
+                "kubeletVersion": "v1.34.1",
+                "architecture": "amd64",
+                "bootID": "b",
+                "containerRuntimeVersion": "containerd://2",
+                "kernelVersion": "6",
+                "kubeProxyVersion": "",
+                "operatingSystem": "linux",
+                "osImage": "Debian",
+            },
+        },
+    }
+
+
+def container(requests: dict[str, str], name: str = "c", **more: Any) -> Object:
+    """A container that requests something."""
+    return {"name": name, "image": "i", "resources": {"requests": requests}, **more}
+
+
+def pod(name: str, on: str, requests: dict[str, str], **more: Any) -> Object:
+    """A pod on a node; `more`: phase, and what its spec has."""
+    return {
+        "metadata": {"name": name},
+        "status": {"phase": more.pop("phase", "Running")},
+        "spec": {"nodeName": on, "containers": [container(requests)], **more},
+    }
+
+
+def devices(number: int, **facts: Any) -> list[Object]:
+    """Devices as the driver of GPUs publishes them."""
+    return [
+        {
+            "name": f"gpu-{x}",
+            "attributes": {"type": {"string": "gpu"}, "productName": {"string": "NVIDIA H100"}},
+            "capacity": {"memory": {"value": "80Gi"}},
+            **facts,
+        }
+        for x in range(number)
+    ]
+
+
+def resource_slice(
+    name: str, on: str, having: list[Object], generation: int = 1, of: int = 1, **spec: Any
+) -> Object:
+    """A slice of the pool of a node."""
+    return {
+        "metadata": {"name": name},
+        "spec": {
+            "driver": "gpu.nvidia.com",
+            "nodeName": on,
+            "pool": {"name": on, "generation": generation, "resourceSliceCount": of},
+            "devices": having,
+            **spec,
+        },
+    }
+
+
+def claim(name: str, pool: str, *taken: str, **more: Any) -> Object:
+    """A claim that got devices."""
+    results = [
+        {"driver": "gpu.nvidia.com", "pool": pool, "device": x, "request": "r", **more}
+        for x in taken
+    ]
+    allocation = {"devices": {"results": results}} if taken else None
+    return {
+        "metadata": {"name": name},
+        "spec": {"devices": {}},
+        "status": {"allocation": allocation} if allocation else {},
+    }
