@@ -134,7 +134,7 @@ def _status(statuses: tuple[Status, ...], now: int, found: dict[str, Any]) -> No
 def _fits(facts: dict[str, Any], demand: Demand, now: int) -> bool:
     cards = demand.cards or (demand.per_node or 0) * (demand.nodes or 1)
     spread = demand.pools > 1
-    nodes = demand.nodes or 1
+    nodes = _nodes(demand, cards)
     each = 1 if spread else nodes
     today = datetime.fromtimestamp(now / 1000, UTC).date()
 
@@ -142,14 +142,13 @@ def _fits(facts: dict[str, Any], demand: Demand, now: int) -> bool:
         return not asked or (name in facts and facts[name] >= asked)
 
     size = _block(demand, cards)
-    number = cards // size if size and cards else nodes
     tests = [
         all(a in ("?", b) for a, b in zip(demand.type, facts["type"], strict=False)),
         not demand.chips or any(_is_chip(facts, name) for name in demand.chips),
         least("chip_memory_gib", demand.chip_memory),
         least("count", (1 if spread else cards) if cards else None),
         not (size and cards) or least("per_node", size),
-        not size or _has_room(facts, size, bool(cards), 1 if spread else number),
+        not size or _has_room(facts, size, bool(cards), 1 if spread else nodes),
         least("vcpu", demand.vcpu and demand.vcpu * each),
         least("memory_gib", demand.memory and demand.memory * each),
         demand.green is None or ("green_share" in facts and facts["green_share"] >= demand.green),
@@ -182,6 +181,12 @@ def _has_room(facts: dict[str, Any], size: int, chips: bool, number: int) -> boo
     return each // size * nodes >= number
 
 
+def _nodes(demand: Demand, cards: int) -> int:
+    """Nodes asked for, or as many as the cards of each make necessary."""
+    size = _block(demand, cards)
+    return cards // size if size and cards else demand.nodes or 1
+
+
 def _block(demand: Demand, cards: int) -> int:
     """Chips (or virtual processors, where no cards are asked for) of one node; 0: as it comes."""
     if demand.per_node:
@@ -204,7 +209,7 @@ def _is_free(facts: dict[str, Any], demand: Demand, cards: int, size: int, each:
         units = dict(shape.read(free))
         kind = "nodes" if units else "vcpu"
         units = units or dict(shape.read(free, shape.VCPU))
-        asked = 1 if demand.pools > 1 else (cards // size if cards else demand.nodes or 1)
+        asked = 1 if demand.pools > 1 else _nodes(demand, cards)
         blocks = sum(min(n, 65535) // size * min(count, 65535) for n, count in units.items())
         if kind != ("nodes" if cards else "vcpu") or blocks < asked:
             return False
