@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gateway.systems.selection import chips, conditions, fields
 from gateway.systems.selection.columns import LIVE, UNTOLD, Columns
 from gateway.systems.selection.conditions import IN, IS, RANGE, All, Condition, Leaf, Not
-from gateway.systems.selection.demand import Blocks
+from gateway.systems.selection.demand import Blocks, Room
 from gateway.systems.selection.fields import NUMBER, TEXT, Field
 
 Bools = NDArray[np.bool_]
@@ -76,7 +76,7 @@ class Maker:
         self.now = now
         self.rtt = rtt
 
-    def make(self, condition: Condition | Blocks, turned: bool = False) -> Check:
+    def make(self, condition: Condition | Blocks | Room, turned: bool = False) -> Check:
         """The check of a condition, or of its opposite.
 
         Raises:
@@ -84,6 +84,8 @@ class Maker:
         """
         if isinstance(condition, Blocks):
             return Shaped(1 if condition.chips else 2, condition.size, condition.number)
+        if isinstance(condition, Room):
+            return Table("units", self.rooms(condition) >= condition.number)
         if isinstance(condition, Not):
             return self.make(condition.of, not turned)
         if isinstance(condition, Leaf):
@@ -118,6 +120,12 @@ class Maker:
         if field.name == "rtt":
             return compared(leaf, self.latencies())
         return compared(leaf, dictionary.numbers(field.name, field.of))
+
+    def rooms(self, asked: Room) -> NDArray[np.float64]:
+        """How many blocks of a size there are, by the code of the units."""
+        key = (asked.chips, asked.size)
+        dictionary = self.columns.dictionaries["units"]
+        return dictionary.numbers(("room", *key), lambda units: float(units.room(*key)))
 
     def latencies(self) -> NDArray[np.float64]:
         """Milliseconds by the code of the location."""
@@ -244,3 +252,10 @@ def blocks_of(check: Shaped, columns: Columns, rows: Any) -> NDArray[np.int64]:
     count = columns.shape_count[rows].astype(np.int64)
     blocks: NDArray[np.int64] = (free // check.size * count).sum(axis=-1)
     return np.where(columns.shape_kind[rows] == check.kind, blocks, 0)
+
+
+def untold(columns: Columns, name: str, rows: Any) -> Bools:
+    """Of which rows no status has ever told a live figure."""
+    missing = UNTOLD[LIVE[name]]
+    column = columns.live[name][rows]
+    return column == missing if missing else np.zeros(column.shape, np.bool_)

@@ -91,14 +91,14 @@ def _all() -> dict[str, Field]:
         "bandwidth_gbps": "bandwidth_gbps",
         "green_share": "green_share",
         "trust": "trust",
-        "per_node": "per_node",
-        "nodes": "nodes",
     }
     made = [Field(name, TEXT, name, _same) for name in plain]
     made += [Field(name, NUMBER, column, _same) for name, column in numbers.items()]
     made += [
         Field("chip", TEXT, "chip", _item(0)),
         Field("family", TEXT, "chip", _item(1)),
+        Field("per_node", NUMBER, "units", _item(0)),
+        Field("nodes", NUMBER, "units", _item(1)),
         Field("price", NUMBER, "money", lambda value: float(value[0])),
         Field("currency", TEXT, "money", _item(1)),
         Field("price_unit", TEXT, "money", _item(2)),

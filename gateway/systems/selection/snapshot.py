@@ -19,6 +19,7 @@ import numpy as np
 
 from csid.errors import CsidError
 from gateway.systems.selection.columns import Dictionary
+from gateway.systems.selection.facts import Units
 from gateway.systems.selection.prices import Cost
 from gateway.systems.selection.supply import Supply
 from resolver.files import write_whole
@@ -27,6 +28,7 @@ MAGIC: Final = b"csid-supply\x00\x00\x00\x01"  # the last octet is the version
 _LENGTH: Final = 8
 _DIGEST: Final = 16
 _HEAD_MAX: Final = 2**30
+_MADE: Final[dict[str, Any]] = {"cost": Cost, "units": Units}  # what msgpack has as plain tuples
 _ROWS: Final = ("alive", "serial", "shape_kind", "shape_free", "shape_count")
 
 
@@ -151,4 +153,4 @@ def _empty(head: dict[str, Any]) -> Supply:
 
 def _fill(dictionary: Dictionary, name: str, values: tuple[Any, ...]) -> None:
     for value in values:
-        dictionary.code(Cost(*value) if name == "cost" else value)
+        dictionary.code(_MADE[name](*value) if name in _MADE else value)
