@@ -164,5 +164,9 @@ def test_the_committed_tables_are_what_the_build_makes(shared: Path, tmp_path: P
     command = [sys.executable, str(SCHEMAS / "build_tables.py")]
     command += ["--data", str(shared / "data"), "--out", str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
-    for name in ("divisions.csv", "places.csv", "industries.csv"):  # country names move with pycountry
+    for name in (
+        "divisions.csv",
+        "places.csv",
+        "industries.csv",
+    ):  # country names move with pycountry
         assert (tmp_path / name).read_bytes() == (SCHEMAS / name).read_bytes(), name
