@@ -39,8 +39,8 @@ class Graph:
             is known.
         free: Gbit/s that can be had.
         rates: (3, lines): prices for a Gbit/s and hour, for a task, for a terabyte; of these one is
-            not 0. NaN where there is no tariff.
-        currency: of its tariff, empty without.
+            not 0.
+        currency: of its tariff; empty without one.
         provider: owner codes.
     """
 
@@ -96,7 +96,7 @@ def _rates(line: Line) -> tuple[float, float, float]:
             return 0.0, line.tariff.per_task, 0.0
         case Express():
             return 0.0, 0.0, line.tariff.per_tb
-    return (float("nan"),) * 3
+    return 0.0, 0.0, 0.0
 
 
 def _latencies(

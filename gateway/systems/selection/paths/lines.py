@@ -58,7 +58,7 @@ Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
 Text = Annotated[str, Meta(max_length=TEXT_MAX)]
 
 
-class LineError(CsidError):
+class LineError(CsidError, ValueError):
     """A line or an order that is none, or that cannot become what was asked."""
 
 
@@ -110,7 +110,7 @@ class Line(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
         name: what it is called: 1 to 32 of a-z 0-9 -.
         ends: two locations, or identifiers of what it ends at.
         provider: owner code of who offers it, a participant of kind `line`.
-        gbps: its bandwidth; ``free_gbps``: what of that can be had.
+        bandwidth_gbps: all of it; ``free_gbps``: what of that can be had.
         state: as LINE_STATES.
         tariff: what it costs; None if nobody says.
         stated_ms: the round-trip time that the provider states.
@@ -122,7 +122,7 @@ class Line(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     name: Name
     ends: tuple[End, End]
     provider: Annotated[str, Meta(pattern="^[0-9A-HJ-NPQRTUWXY]{18}$")]
-    gbps: Gbps
+    bandwidth_gbps: Gbps
     free_gbps: Gbps
     state: State = "planned"
     tariff: Tariff | None = None
@@ -133,32 +133,30 @@ class Line(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     note: Text = ""
 
     def __post_init__(self) -> None:
-        if self.free_gbps > self.gbps:
-            raise ValueError(f"free_gbps: {self.free_gbps:g} is more than gbps, {self.gbps:g}")
+        if self.free_gbps > self.bandwidth_gbps:
+            raise LineError(f"free_gbps: {self.free_gbps:g}, of {self.bandwidth_gbps:g} Gbit/s")
         if self.quality and self.quality.p90_ms < self.quality.median_ms:
-            raise ValueError("quality: p90_ms is below median_ms")
+            raise LineError("quality: p90_ms is below median_ms")
         if self.valid_from and self.valid_until and self.valid_until < self.valid_from:
-            raise ValueError(f"valid_until: {self.valid_until} is before {self.valid_from}")
-        for text in (self.name, self.provider, *self.ends):
-            if text.endswith("\n"):  # which a pattern lets through
-                raise ValueError(f"{text[:40]!r} ends with a line break")
+            raise LineError(f"valid_until: {self.valid_until} is before {self.valid_from}")
+        _require_no_break(self.name, self.provider, *self.ends)
         if not gb32100_holds(self.provider):
-            raise ValueError(f"provider: {self.provider} has a wrong check character (GB 32100)")
+            raise LineError(f"provider: {self.provider} has a wrong check character (GB 32100)")
         one, other = self.locations
         if one == other:
-            raise ValueError(f"ends: both are at {one}; a line joins two places")
+            raise LineError(f"ends: both are at {one}; a line joins two places")
 
     @property
     def locations(self) -> tuple[str, str]:
         """The location codes of its ends.
 
         Raises:
-            ValueError: an end is none.
+            LineError: an end is none.
         """
         try:
             return location_of(self.ends[0]), location_of(self.ends[1])
         except UnknownPlaceError as error:
-            raise ValueError(f"ends: {error}") from None
+            raise LineError(f"ends: {error}") from None
 
     def carries(self, day: dt.date) -> bool:
         """Whether it can be used on a day."""
@@ -176,7 +174,7 @@ class Order(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True)
         key: by which whoever orders knows it: the same again is the same order.
         line: which.
         by: who has ordered it.
-        gbps: how much of its bandwidth.
+        bandwidth_gbps: how much of it.
         at: when it was ordered; ``changed``: when its state changed last.
         why: what was said to the last change.
     """
@@ -184,11 +182,14 @@ class Order(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True)
     key: Annotated[str, Meta(pattern="^[!-~]{1,64}$")]
     line: Name
     by: Annotated[str, Meta(pattern="^[!-~]{1,64}$")]
-    gbps: Annotated[float, Meta(gt=0, le=GBPS_MAX)]
+    bandwidth_gbps: Annotated[float, Meta(gt=0, le=GBPS_MAX)]
     at: Moment
     changed: Moment
     state: OrderState = "ordered"
     why: Text = ""
+
+    def __post_init__(self) -> None:
+        _require_no_break(self.key, self.line, self.by)
 
 
 NEXT: Final[Mapping[str, frozenset[str]]] = {
@@ -198,6 +199,13 @@ NEXT: Final[Mapping[str, frozenset[str]]] = {
     "refused": frozenset(),
     "ended": frozenset(),
 }
+
+
+def _require_no_break(*texts: str) -> None:
+    """Raises LineError where a text ends with a line break, which a pattern lets through."""
+    for text in texts:
+        if text.endswith("\n"):
+            raise LineError(f"{text[:40]!r} ends with a line break")
 
 
 def pack(what: Line | Order) -> bytes:
@@ -246,7 +254,7 @@ def made(**values: Any) -> Line:
     try:
         ends = tuple(_end(one) for one in values.pop("ends"))
         return msgspec.convert({**values, "ends": ends}, Line, strict=False)
-    except (msgspec.ValidationError, ValueError) as error:
+    except ValueError as error:
         raise LineError(f"line {values.get('name', '')}: {error}") from None
 
 
@@ -286,5 +294,5 @@ _packer: Final = msgspec.msgpack.Encoder(order="deterministic")
 def _read(octets: bytes, kind: type[_What], decode: Callable[..., _What]) -> _What:
     try:
         return decode(octets, type=kind)
-    except (msgspec.DecodeError, ValueError) as error:
+    except ValueError as error:
         raise LineError(f"no {kind.__name__.lower()}: {error}") from None

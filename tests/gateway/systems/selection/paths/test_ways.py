@@ -26,7 +26,7 @@ ONE, OTHER = "91330106673959654P", "X0000000000000101T"
 
 
 def line(name: str, one: str, other: str, ms: float, **more: Any) -> Line:
-    values = {"gbps": 10.0, "free_gbps": 10.0, "state": "open", "stated_ms": ms, **more}
+    values = {"bandwidth_gbps": 10.0, "free_gbps": 10.0, "state": "open", "stated_ms": ms, **more}
     return Line(name, (one, other), values.pop("provider", ONE), **values)
 
 
