@@ -51,6 +51,7 @@ _NODE = "the node and its server 节点与解析服务"
 _HOLDERS = "who and what is assigned to 主体、资源池与范围"
 _LIFE = "an identifier's life 赋码与变更"
 _READ = "finding and resolving 查询与解析"
+_SUPPLY = "supply 供给"
 _BULK = "many at once 批量"
 COMMANDS: Final = {
     "init": Command("init", "make a data directory 建立数据目录", _NODE),
@@ -103,6 +104,7 @@ COMMANDS: Final = {
     "history": Command("history", "each change, when, by whom and why 变更历史", _READ),
     "audit": Command("audit.command", "sign, verify and prove the log of all changes 审计", _READ),
     "escrow": Command("escrow", "deposit with a third party, and verify 注册数据托管", _READ),
+    "line": Command("line.command", "dedicated lines, and ways over them 专线与算网路径", _SUPPLY),
     "template": Command("template", "an empty sheet for registrations 登记表模板", _BULK),
     "import": Command("import_", "take in identifiers from a table 批量导入", _BULK),
     "export": Command("export", "write identifiers to a table or JSON Lines 导出", _BULK),

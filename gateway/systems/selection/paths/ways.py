@@ -14,14 +14,19 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from csid.errors import CsidError
 from gateway.systems.selection.paths import search
 from gateway.systems.selection.paths.graph import COMPILED, ORIGINS, Graph, plain
-from gateway.systems.selection.paths.latency import Between
 from gateway.systems.selection.paths.places import Floats
 
 WAYS_MAX: Final = 100  # that may be asked for
 LABELS_MAX: Final = 1 << 17  # of one search: some 0.1 s
-HOPS_MAX: Final = 1 << 30
+AMOUNT_MAX: Final = 1e9
+_AMOUNTS: Final = ("gbps", "per_ms", "per_price", "hours", "tasks", "terabytes")
+
+
+class WantedError(CsidError):
+    """What nobody can ask of a way."""
 
 
 class Wanted(NamedTuple):
@@ -97,7 +102,12 @@ def ways(graph: Graph, start: str, end: str, wanted: Wanted, top: int = 3) -> Fo
 
     Raises:
         NoLineError: no line ends at one of them, or in its city.
+        WantedError: an amount is below 0, or no number.
     """
+    for name in _AMOUNTS:
+        amount = getattr(wanted, name)
+        if not 0 <= amount <= AMOUNT_MAX:
+            raise WantedError(f"{name}: {amount:g}; expected a number from 0 to {AMOUNT_MAX:g}")
     source, target = graph.node(start), graph.node(end)
     if source == target:
         return Found((), f"{start} and {end} are reached by the same place: no line is needed")
@@ -106,7 +116,7 @@ def ways(graph: Graph, start: str, end: str, wanted: Wanted, top: int = 3) -> Fo
     if reason:
         return Found((), reason)
     found = []
-    for cost, nodes, lines in task.from_node(source, min(top, WAYS_MAX)):
+    for cost, nodes, lines in task.from_node(source, max(1, min(top, WAYS_MAX))):
         found.append(_way(graph, task.price, cost, nodes, lines))
     if found:
         return Found(tuple(found), "", task.whole)
@@ -126,16 +136,6 @@ def _way(graph: Graph, price: Floats, cost: float, nodes: list[int], lines: list
         min(float(graph.free[line]) for line in lines),
         cost,
     )
-
-
-def beside(way: Way, public: Between) -> str:
-    """A way beside what the public internet takes, in words."""
-    line = f"{way.ms:.1f} ms"
-    if public.mark == "unknown":
-        return f"line {line}, public internet unknown"
-    if public.mark == "measured":
-        return f"line {line}, public internet measured {public.middle:.1f} ms"
-    return f"line {line}, public internet estimated {public.low:.0f}–{public.high:.0f} ms"
 
 
 class _Branch(NamedTuple):

@@ -15,9 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.systems.selection.paths.graph import COMPILED, Graph, NoLineError
-from gateway.systems.selection.paths.latency import Between
 from gateway.systems.selection.paths.lines import Elastic, Express, Line, Quality, Task
-from gateway.systems.selection.paths.ways import Found, Wanted, Way, beside, ways
+from gateway.systems.selection.paths.ways import Found, Wanted, WantedError, ways
 from tests.support.servers import CHECKOUT
 
 DAY = dt.date(2026, 11, 26)
@@ -241,17 +240,11 @@ def test_a_line_whose_latency_nobody_knows_is_not_free_of_it() -> None:
     assert "no lines lead there" in ways(graph, "330100", "USZZZ", Wanted()).why
 
 
-@pytest.mark.parametrize(
-    ("public", "said"),
-    [
-        (Between(9.2, 12.0, 20.1, "estimated"), "line 6.2 ms, public internet estimated 9–20 ms"),
-        (Between(9.0, 12.0, 14.0, "measured"), "line 6.2 ms, public internet measured 12.0 ms"),
-        (Between(*[float("nan")] * 3, "unknown"), "line 6.2 ms, public internet unknown"),
-    ],
-)
-def test_a_way_is_told_beside_the_public_internet(public: Between, said: str) -> None:
-    way = Way(("a",), ("330100", "310000"), 6.2, "measured", None, 10.0, 6.2)
-    assert beside(way, public) == said
+@pytest.mark.parametrize("wrong", [{"hours": -1.0}, {"gbps": float("nan")}, {"per_price": 1e12}])
+def test_what_nobody_can_ask_is_refused(wrong: dict[str, float]) -> None:
+    graph = Graph([line("a", "330100", "310000", 6.2)], DAY)
+    with pytest.raises(WantedError, match="expected a number from 0"):
+        ways(graph, "330100", "310000", Wanted()._replace(**wrong))
 
 
 @pytest.mark.skipif(not COMPILED, reason="these are the tests of what is not compiled")
