@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Iterable
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +28,11 @@ from gateway.systems.selection.following import (
     kept,
 )
 from gateway.systems.selection.kept import Demands
-from gateway.systems.selection.paths.latency import Rtt, rtt_from
+from gateway.systems.selection.paths.graph import Graph
+from gateway.systems.selection.paths.latency import Measures, Rtt, rtt_from
+from gateway.systems.selection.paths.lines import measured
+from gateway.systems.selection.paths.lines_store import FILE as LINES
+from gateway.systems.selection.paths.lines_store import Lines
 from gateway.systems.selection.paths.places import Places, places
 from gateway.systems.selection.reservations import Reservations
 from gateway.systems.selection.rows import Change, Rows
@@ -69,6 +74,11 @@ class Selecting:
         self._kept = 0  # of the last one that the file has
         self.filled = self._load()
         self.sources: list[Source] = []
+        self.lines = Lines(place.folder)
+        self._lines_file = place.folder / LINES
+        self._lines_seen = ""
+        self._graph: tuple[date, Graph] | None = None
+        self._measures = Measures()
         self._rtt: dict[str, tuple[int, Rtt]] = {}
         self._locations: tuple[int, Places] = (0, places([]))
 
@@ -147,6 +157,7 @@ class Selecting:
     async def close(self) -> None:
         """Keep what is known."""
         self.keep()
+        self.lines.close()
 
     def reserved(self, after: dict[str, Status]) -> None:
         """What is told of resources from now on, as something was reserved or released."""
@@ -194,6 +205,7 @@ class Selecting:
 
     def rtt(self, origin: str) -> Rtt:
         """The same, with ranges and marks."""
+        measures = self.measures()
         count = len(self.supply.locations)
         if self._locations[0] != count:
             self._locations = count, places(self.supply.locations)
@@ -202,9 +214,31 @@ class Selecting:
         if known is None:
             if len(self._rtt) >= ORIGINS_KEPT:
                 del self._rtt[next(iter(self._rtt))]
-            known = count, rtt_from(self._locations[1], origin)
+            known = count, rtt_from(self._locations[1], origin, measures, self.now())
         self._rtt[origin] = known
         return known[1]
+
+    def measures(self) -> Measures:
+        """What was measured on lines."""
+        self._look_at_lines()
+        return self._measures
+
+    def graph(self) -> Graph:
+        """The lines that carry today."""
+        self._look_at_lines()
+        today = datetime.fromtimestamp(self.now() / 1_000, UTC).date()
+        if self._graph is None or self._graph[0] != today:
+            self._graph = today, Graph(self.lines.all(), today)
+        return self._graph[1]
+
+    def _look_at_lines(self) -> None:
+        """See whether lines have changed, which commands change as well."""
+        seen = _mark_of(self._lines_file)
+        if seen != self._lines_seen:
+            self._lines_seen, self._graph = seen, None
+            found = [measured(one) for one in self.lines.all()]
+            self._measures = Measures(one for one in found if one is not None)
+            self._rtt.clear()
 
     # -- what goes on
 
