@@ -27,6 +27,7 @@ TOURS = (
     "http.md",
     "service.md",
     "gateway.md",
+    "paths.md",
 )
 ANYTHING = "..."
 
