@@ -214,8 +214,9 @@ class _Task:
     def reason(self, source: int) -> str:
         """Why there is no way from a node, where one value alone says so."""
         if self._sums[source] == float("inf"):
-            what = "no lines lead there"
-            return what + (" that can be used as asked" if not self._usable.all() else "")
+            if self._usable.all():
+                return "no lines lead there"
+            return "no lines lead there that can be used as asked"
         for value, (limit, name) in enumerate(zip(self._limits, self._limited, strict=True)):
             least = self._sums[value * self._nodes + source]
             if least > limit * (1 + search.ROUNDING):

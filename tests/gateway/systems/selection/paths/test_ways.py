@@ -63,6 +63,10 @@ wishes = st.builds(
     without=st.sampled_from((frozenset(), frozenset({OTHER}))),
     per_ms=st.sampled_from((1.0, 0.0)),
     per_price=st.sampled_from((0.0, 1.0, 0.3)),
+    hours=st.sampled_from((1.0, 24.0)),
+    tasks=st.integers(0, 3),
+    terabytes=st.sampled_from((1.0, 0.5)),
+    currency=st.sampled_from(("CNY", "USD")),
 )
 
 
