@@ -15,7 +15,7 @@ from gateway.systems.selection import chips, conditions, fields
 from gateway.systems.selection.columns import LIVE, UNTOLD, Columns
 from gateway.systems.selection.conditions import IN, IS, RANGE, All, Condition, Leaf, Not
 from gateway.systems.selection.demand import Blocks, Room
-from gateway.systems.selection.fields import NUMBER, TEXT, Field
+from gateway.systems.selection.fields import NUMBER, TEXT, TEXTS, Field
 
 Bools = NDArray[np.bool_]
 _FURTHEST: Final = 2**62
@@ -51,6 +51,13 @@ class Shaped:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """One of those rows."""
+
+    rows: Bools
+
+
+@dataclass(frozen=True, slots=True)
 class Every:
     of: tuple[Check, ...]
 
@@ -60,7 +67,7 @@ class Some:
     of: tuple[Check, ...]
 
 
-Check = Table | Within | Shaped | Every | Some
+Check = Table | Within | Shaped | Listed | Every | Some
 
 
 class Maker:
@@ -99,6 +106,9 @@ class Maker:
             spans = self._spans(field, leaf)
             made = tuple(Within(field.column, low, high, turned) for low, high in spans)
             return _joined(made, turned)
+        if field.column == TEXTS:
+            rows = self.columns.texts.rows(leaf)
+            return Listed(~rows if turned else rows)
         allowed = self._allowed(field, leaf)
         if field.live:
             return Table(field.column, allowed, True, turned)
@@ -231,6 +241,9 @@ def test(check: Check, columns: Columns, rows: Any, now: int) -> Bools:
             found = found & (columns.live["until"][rows] > now)
             return ~found if check.turned else found
         return found
+    if isinstance(check, Listed):
+        listed: Bools = check.rows[rows]
+        return listed
     holds: Bools = columns.live["until"][rows] > now
     if isinstance(check, Within):
         column = columns.live[check.column][rows]

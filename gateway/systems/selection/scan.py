@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.systems.selection import checks, ranking
-from gateway.systems.selection.checks import Check, Every, Shaped, Some, Table, Within
+from gateway.systems.selection.checks import Check, Every, Listed, Shaped, Some, Table, Within
 from gateway.systems.selection.columns import BLOCK, LARGEST, Columns
 from gateway.systems.selection.facts import BUCKETS, SEGMENTS
 from gateway.systems.selection.ranking import BY_STABILITY, BY_TABLE, Part
@@ -133,6 +133,9 @@ def possible(check: Check, columns: Columns, now: int) -> NDArray[np.bool_]:
         return holds & (columns.largest[check.column] >= check.low)
     if isinstance(check, Shaped):
         return holds
+    if isinstance(check, Listed):
+        listed: NDArray[np.bool_] = np.logical_or.reduce(check.rows.reshape(-1, BLOCK), axis=1)
+        return listed
     parts = [possible(one, columns, now) for one in check.of]
     if not parts:
         return np.full(len(holds), isinstance(check, Every))

@@ -50,6 +50,8 @@ def write(supply: Supply, path: Path, mark: str = "") -> None:
         {
             "mark": mark,
             "capacity": columns.capacity,
+            "texts": len(columns.texts.octets),
+            "waste": columns.texts.waste,
             "key": supply.index.key,
             "count": supply.index.count,
             "places": len(supply.index.places),
@@ -76,6 +78,8 @@ def _arrays(supply: Supply) -> Iterator[Any]:
     for name in _ROWS:
         array = getattr(columns, name)
         yield array.view(np.uint8) if array.dtype.kind == "S" else array
+    yield columns.texts.starts
+    yield columns.texts.octets
     yield columns.first_owner
     yield columns.changes
     yield supply.index.digests
@@ -141,6 +145,8 @@ def _empty(head: dict[str, Any]) -> Supply:
     for name, values in head["dictionaries"].items():
         _fill(columns.dictionaries[name], name, values)
     columns.grow(head["capacity"])
+    columns.texts.octets = bytearray(head["texts"])
+    columns.texts.waste = head["waste"]
     for name in head["wide"]:
         columns.widen(name)
     supply.index.digests = np.zeros(columns.capacity, np.uint32)
