@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from queue import Empty, SimpleQueue
 from typing import Any
+from uuid import NAMESPACE_DNS, uuid5
 
 import httpx
 import msgspec
@@ -26,6 +27,7 @@ from tests.support.kubernetes_server import TOKEN, KubernetesServer, running_kub
 from tests.support.polled import NOW, Polled, over_http, source
 from tests.support.servers import PATIENCE
 
+SAME = "4c4c4544-0044-4a10-8052-b4c04f4e3132"
 HEADERS = {"authorization": f"Bearer {TOKEN}"}
 
 
@@ -60,7 +62,12 @@ def test_free_is_what_may_be_requested_less_what_pods_have_requested(
     reading = read(cluster)
     (unit,) = reading.units
     assert (reading.version, reading.whole, reading.notes) == ("v1.34.1", True, ())
-    assert (unit.key, unit.name, unit.health, unit.why) == ("uuid-n0", "n0", "ok", "")
+    assert (unit.key, unit.name, unit.health, unit.why) == (
+        f"uuid:{uuid5(NAMESPACE_DNS, 'n0')}",
+        "n0",
+        "ok",
+        "",
+    )
     assert unit.total == {"chips": 8, "vcpu": 63.5, "memory_gib": 1007, "disk_gib": 800}
     assert unit.free == {"chips": 4, "vcpu": 62, "memory_gib": 1000, "disk_gib": 800}
     assert (unit.chip, unit.chip_memory_gib) == ("NVIDIA H100 80GB HBM3", 79.6)
@@ -200,15 +207,17 @@ def test_shares_of_a_card_are_no_cards(cluster: KubernetesServer) -> None:
     assert units["n0"].chip == "NVIDIA A10"
     assert (units["n0"].total["chips"], units["n0"].free["chips"]) == (2, 1)
     assert "chips" not in units["n1"].total
+    cluster.put("nodes", node("n0", chips=8, resource="nvidia.com/gpu.shared"))
+    assert "chips" not in read(cluster).units[0].total  # of how many cards, nobody says
 
 
 def test_a_node_is_known_by_its_machine_and_by_its_object_where_machines_say_the_same(
     cluster: KubernetesServer,
 ) -> None:
     cluster.put("nodes", node("n0", uuid="03000200-0400-0500-0006-000700080009"))
-    twins = [cluster.put("nodes", node(x, uuid="SAME"))["metadata"]["uid"] for x in ("n1", "n2")]
+    twins = [cluster.put("nodes", node(x, uuid=SAME))["metadata"]["uid"] for x in ("n1", "n2")]
     reading = read(cluster)
-    assert [unit.key for unit in reading.units] == ["mn0", *twins]
+    assert [unit.key for unit in reading.units] == ["machine:mn0", *twins]
     assert reading.notes == ("2 nodes say the UUID of another and go by the one of their object",)
 
 
