@@ -100,12 +100,6 @@ COMMANDS: Final = {
     "location": Command(
         "location", "retire a location code and re-home what is there 位置代码停用", _LIFE
     ),
-    "aggregate": Command(
-        "aggregate.command",
-        "compute of providers, read where it is managed 算力资源汇聚",
-        _SUPPLY,
-        lasts=True,
-    ),
     "id": Command("id", "explain, check and make identifiers 标识的解释、校验与生成", _READ),
     "list": Command("list", "find identifiers by prefix and attributes 检索与列出", _READ),
     "show": Command("show", "show one identifier with its record 查看标识", _READ),
@@ -113,6 +107,12 @@ COMMANDS: Final = {
     "history": Command("history", "each change, when, by whom and why 变更历史", _READ),
     "audit": Command("audit.command", "sign, verify and prove the log of all changes 审计", _READ),
     "escrow": Command("escrow", "deposit with a third party, and verify 注册数据托管", _READ),
+    "aggregate": Command(
+        "aggregate.command",
+        "compute of providers, read where it is managed 算力资源汇聚",
+        _SUPPLY,
+        lasts=True,
+    ),
     "select": Command(
         "select", "the compute that a demand needs, the best first 选择算力", _SUPPLY, lasts=True
     ),
