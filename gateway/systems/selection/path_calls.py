@@ -153,7 +153,7 @@ async def show_ways(state: Selecting, call: Call) -> Answer:
     said: dict[str, Any] = {
         "from": start,
         "to": end,
-        "public": public(between(start, end, state.measures(), state.now())),
+        "public": public(between(start, end)),
     }
     try:
         found = ways(state.graph(), start, end, wanted, asked.top)

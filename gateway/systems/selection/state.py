@@ -219,7 +219,7 @@ class Selecting:
         return known[1]
 
     def measures(self) -> Measures:
-        """What was measured on lines."""
+        """What was measured on lines that carry."""
         self._look_at_lines()
         return self._measures
 
@@ -236,7 +236,8 @@ class Selecting:
         seen = _mark_of(self._lines_file)
         if seen != self._lines_seen:
             self._lines_seen, self._graph = seen, None
-            found = [measured(one) for one in self.lines.all()]
+            today = datetime.fromtimestamp(self.now() / 1_000, UTC).date()
+            found = [measured(one) for one in self.lines.all() if one.carries(today)]
             self._measures = Measures(one for one in found if one is not None)
             self._rtt.clear()
 

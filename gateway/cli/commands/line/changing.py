@@ -82,7 +82,7 @@ def run_close(args: argparse.Namespace) -> int:
 def _changing(args: argparse.Namespace, new: bool = False) -> Iterator[Lines]:
     """The lines, to change; what is refused is told of."""
     try:
-        with lines_in(args.data, new) as lines:
+        with lines_in(args, new) as lines:
             yield lines
     except LineError as error:
         output.complain(error)

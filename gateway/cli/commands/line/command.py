@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import getpass
-from pathlib import Path
 from typing import Final
 
 from csid.vocabulary import Words
 from gateway.cli import options
 from gateway.cli.commands.line import changing, looking
+from gateway.cli.commands.system.folder import add_folder
 from gateway.systems.selection.paths.lines import LINE_STATES, NEXT, ORDER_STATES, TARIFFS
 from gateway.systems.selection.paths.ways import WAYS_MAX
 
@@ -123,12 +123,12 @@ def _register_looks(actions: options.Subparsers[argparse.ArgumentParser]) -> Non
     listing.add_argument("--at", metavar="PLACE", help="that end here, or in this city 端点")
     listing.add_argument("--state", choices=tuple(LINE_STATES), help=f"{_words(LINE_STATES)} 状态")
     options.add_page(listing, LIST_LIMIT, "NAME")
-    _add_folder(listing)
+    add_folder(listing)
     listing.set_defaults(run=looking.run_list)
     show = actions.add_parser("show", help="a line, its orders and its history 查看专线")
     show.add_argument("name", metavar="NAME", help="its name 名称")
     options.add_json(show)
-    _add_folder(show)
+    add_folder(show)
     show.set_defaults(run=looking.run_show)
     path = actions.add_parser(
         "path",
@@ -167,7 +167,7 @@ def _register_looks(actions: options.Subparsers[argparse.ArgumentParser]) -> Non
         help=f"so many ways 条数 ({TOP}; at most {WAYS_MAX})",
     )
     options.add_json(path)
-    _add_folder(path)
+    add_folder(path)
     path.set_defaults(run=looking.run_path)
 
 
@@ -176,17 +176,7 @@ def _add_change(parser: argparse.ArgumentParser) -> None:
         "--as", dest="actor", default=getpass.getuser(), metavar="NAME", help="操作人 (the user)"
     )
     options.add_json(parser)
-    _add_folder(parser)
-
-
-def _add_folder(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--data",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="the folder of the selection system 选择系统目录",
-    )
+    add_folder(parser)
 
 
 def _words(of: object) -> str:

@@ -1,22 +1,27 @@
-"""The folder of a selection system, as far as its lines are concerned."""
+"""The lines of the selection system in a folder of systems."""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from csid.errors import StoreError
+from gateway.configuration.load import load
+from gateway.systems.run import folder_of
 from gateway.systems.selection.paths.lines_store import FILE, Lines
+
+SYSTEM = "selection"
 
 
 @contextmanager
-def lines_in(folder: Path, new: bool = False) -> Iterator[Lines]:
-    """The lines of a folder; with ``new`` it is made if there is none.
+def lines_in(args: argparse.Namespace, new: bool = False) -> Iterator[Lines]:
+    """The lines, whether the system runs or not; with ``new`` they are made if there are none.
 
     Raises:
-        StoreError: there are none, or they cannot be used.
+        CsidError: nobody says where, there are none, or they cannot be used.
     """
+    folder = folder_of(load(args.config), args.data) / SYSTEM
     if not new and not (folder / FILE).exists():
         raise StoreError(f"{folder}: there are no lines here; csid line add takes one in")
     lines = Lines(folder)

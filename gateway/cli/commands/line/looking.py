@@ -26,7 +26,7 @@ _MARKS: Final = {
 def run_list(args: argparse.Namespace) -> int:
     """List lines in the order of their names."""
     at = location_of(args.at) if args.at else None
-    with lines_in(args.data) as lines:
+    with lines_in(args) as lines:
         wanted = (
             line
             for line in lines.all(args.after)
@@ -62,7 +62,7 @@ def _ends_at(line: Line, place: str) -> bool:
 
 def run_show(args: argparse.Namespace) -> int:
     """Show a line, what was ordered of it and what became of it; exit 1 if there is none."""
-    with lines_in(args.data) as lines:
+    with lines_in(args) as lines:
         line = lines.find(args.name)
         orders, history = lines.orders(args.name), lines.history(args.name)
     if line is None:
@@ -109,7 +109,7 @@ def run_path(args: argparse.Namespace) -> int:
     )
     try:
         one, other = location_of(args.one), location_of(args.other)
-        with lines_in(args.data) as lines:
+        with lines_in(args) as lines:
             graph = Graph(lines.all(), options.today())
         found = ways(graph, one, other, wanted, args.top)
     except (NoLineError, UnknownPlaceError) as error:
