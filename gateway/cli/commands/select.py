@@ -230,7 +230,7 @@ def _show_why(why: dict[str, Any]) -> None:
 def _near(near: dict[str, Any] | None) -> str:
     if near is None:
         return ""
-    return f"{near['identifier']}: {near['field']} {near['offered']} ({near['asked']})"
+    return f"{near['identifier']}: {near['field']} {near['has']} ({near['asked']})"
 
 
 _HEADS: Final = (

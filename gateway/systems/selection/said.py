@@ -11,7 +11,7 @@ from gateway.systems.selection.allocation import allocate, blocks_asked
 from gateway.systems.selection.demand import Demand
 from gateway.systems.selection.engine import Result, Selection
 from gateway.systems.selection.paths.latency import MARKS, Rtt
-from gateway.systems.selection.reasons import Reasons
+from gateway.systems.selection.reasons import Near, Reasons
 from gateway.systems.selection.reasons import explain as explained
 from gateway.systems.selection.state import Selecting
 
@@ -67,10 +67,19 @@ def reasons(found: Reasons) -> dict[str, Any]:
                 "of_left": one.of_left,
                 "alone": one.alone,
                 "nothing_else": one.nothing_else,
-                "near": None if one.near is None else one.near._asdict(),
+                "near": None if one.near is None else _near(one.near),
             }
             for one in found.kept
         ],
+    }
+
+
+def _near(near: Near) -> dict[str, Any]:
+    return {
+        "identifier": near.identifier,
+        "field": near.field,
+        "asked": near.asked,
+        "has": near.offered,
     }
 
 

@@ -202,7 +202,7 @@ def test_where_nothing_fits_it_is_said_what_keeps_all_away(net: Selecting) -> No
     assert by_name["cards"]["of_left"] == 2
     near = by_name["cards"]["near"]
     assert near["identifier"] in (CHEAP, DEAR)
-    assert (near["asked"], near["offered"]) == (32, 16)
+    assert (near["asked"], near["has"]) == (32, 16)
 
 
 def test_what_is_not_free_now_may_be_later(net: Selecting) -> None:
