@@ -1,11 +1,11 @@
 """The best ten of many pools for random demands, beside numpy's plain scan and DuckDB.
 
 Run from the checkout: `python -m benchmarks.bench_selection [--rows 1000000] [--demands 500]`.
-Supply and demands are those of `supplies.py`. Each demand goes to all in turn, and all must find the
-same points. A figure is CPU time of the thread that answers (of DuckDB, kept to one thread, that of
-the process). numpy and DuckDB are given what is easiest for them: the conditions as checks over
-whole columns in memory, the points of each part by code; their time begins when that is ready,
-csid's with the demand.
+Supply and demands are those of `supplies.py`. Each demand goes to all in turn, and all must find
+the same points. A figure is CPU time of the thread that answers (of DuckDB, kept to one thread,
+that of the process). numpy and DuckDB are given what is easiest for them: the conditions as checks
+over whole columns in memory, the points of each part by code; their time begins when that is
+ready, csid's with the demand.
 """
 
 from __future__ import annotations
