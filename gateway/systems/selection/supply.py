@@ -13,6 +13,7 @@ from csid.status import Status
 from gateway.systems.selection import facts
 from gateway.systems.selection.columns import (
     BLOCK,
+    CODES_16,
     GROWTH,
     LIVE,
     SHAPES,
@@ -33,7 +34,6 @@ _FREE: Final = {
     "memory_gib": "free_memory",
     "nodes": "free_nodes",
 }
-_CODES_16: Final = 2**16
 _MOST_32: Final = 2**32 - 2
 _MOST_16: Final = 2**16 - 1
 _CHANGES: Final = 64  # of a block until what it has is worked out anew
@@ -115,7 +115,7 @@ class Supply:
         dictionary = columns.dictionaries[name]
         code = dictionary.code(value)
         codes = columns.codes[name]
-        if code >= _CODES_16 and codes.dtype == np.uint16:
+        if code >= CODES_16 and codes.dtype == np.uint16:
             columns.widen(name)
             codes = columns.codes[name]
         codes[slot] = code
@@ -246,6 +246,7 @@ class Supply:
         order = self._order()
         columns = self.columns
         columns.move(order)
+        columns.forget()
         self.blocks_used = -(-len(order) // BLOCK)
         self.index.renumber(order, columns.capacity)
         self.free_slots = {}
