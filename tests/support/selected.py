@@ -72,7 +72,10 @@ def _declared(identifier: str, record: Record) -> dict[str, Any]:
     )
     found |= {"class": spec[:8], "family": spec[6:8]}
     extra = record.extra
-    found |= {f"extra.{key}": str(value) for key, value in extra.items()}
+    found |= {
+        f"extra.{key}": str(value).lower() if isinstance(value, bool) else str(value)
+        for key, value in extra.items()
+    }
     units = {key: value for key, value in extra.items() if key in ("per_node", "nodes")}
     if not units and type_[2] != "P":
         units = {"nodes": 1} | ({"per_node": record.count} if record.count else {})

@@ -86,18 +86,15 @@ class Supply:
         owner, industry, location, type_, spec = identifier.split("/")
         class_, _, serial = spec.partition("-")
         columns = self.columns
+        values = facts.values_of((owner, industry, location, type_, class_), record.values)
         if slot < 0:
             slot = self._new_slot(class_[-2:])
             columns.serial[slot] = serial.encode("ascii")
             columns.live["until"][slot] = columns.live["taken"][slot] = 0
             columns.live["stability"][slot] = 0
             columns.alive[slot] = 1
-            values = facts.values_of((owner, industry, location, type_, class_), record.values)
-            self._set(slot, values, record)
             self.index.add(slot, digest)
-        else:
-            values = facts.values_of((owner, industry, location, type_, class_), record.values)
-            self._set(slot, values, record)
+        self._set(slot, values, record)
         return True
 
     def _set(self, slot: int, values: list[Any], record: Record) -> None:
@@ -107,7 +104,7 @@ class Supply:
         first = columns.dictionaries["owner"].values[columns.first_owner[block]]
         if first is None or values[0] < first:
             columns.first_owner[block] = columns.dictionaries["owner"].codes[values[0]]
-        columns.texts.put(slot, record.values)
+        columns.texts.put(slot, facts.texts_of(record.values))
         self._changed(columns, block)
 
     def _code(self, name: str, slot: int, block: int, value: Any) -> None:

@@ -28,6 +28,7 @@ WHERES = (
     "card_fp16_gflops > 200000 or measured_fp16_gflops >= 90000.5",
     "price in 1..10 and currency = cny",
     'name contains "20" and not name like "*1 *"',
+    "extra.src = b or extra.asset like 1?* and not extra.on = true",
     "endpoints contains pool or name in (nobody, nothing)",
     "bandwidth_gbps != 100 and load in 0..0.7",
 )
@@ -56,6 +57,10 @@ class World:
         self.supply = Supply()
         self.rows: dict[str, selected.Row] = {}
         self.more = list(supplies.rows(ROWS * 2, seed=random.randrange(2**30)))
+        for at, row in enumerate(self.more):
+            extra = {**row.record.extra, "asset": str(at), "on": at % 3 == 0}
+            extra |= {"src": random.choice("ab")} if at % 2 else {}
+            self.more[at] = row._replace(record=row.record.changed(extra=extra))
         for row in self.more[:ROWS]:
             self.put(row)
         self.supply.tidy()
