@@ -50,10 +50,9 @@ class Command(NamedTuple):
 _NODE = "the node and its server 节点与解析服务"
 _HOLDERS = "who and what is assigned to 主体、资源池与范围"
 _LIFE = "an identifier's life 赋码与变更"
-_SUPPLY = "supply 供给"
 _READ = "finding and resolving 查询与解析"
-_BULK = "many at once 批量"
 _SUPPLY = "supply 供给"
+_BULK = "many at once 批量"
 COMMANDS: Final = {
     "init": Command("init", "make a data directory 建立数据目录", _NODE),
     "serve": Command("serve", "answer over UDP and TCP 启动解析服务", _NODE, lasts=True),
@@ -101,12 +100,6 @@ COMMANDS: Final = {
     "location": Command(
         "location", "retire a location code and re-home what is there 位置代码停用", _LIFE
     ),
-    "aggregate": Command(
-        "aggregate.command",
-        "compute of providers, read where it is managed 算力资源汇聚",
-        _SUPPLY,
-        lasts=True,
-    ),
     "id": Command("id", "explain, check and make identifiers 标识的解释、校验与生成", _READ),
     "list": Command("list", "find identifiers by prefix and attributes 检索与列出", _READ),
     "show": Command("show", "show one identifier with its record 查看标识", _READ),
@@ -114,9 +107,16 @@ COMMANDS: Final = {
     "history": Command("history", "each change, when, by whom and why 变更历史", _READ),
     "audit": Command("audit.command", "sign, verify and prove the log of all changes 审计", _READ),
     "escrow": Command("escrow", "deposit with a third party, and verify 注册数据托管", _READ),
+    "aggregate": Command(
+        "aggregate.command",
+        "compute of providers, read where it is managed 算力资源汇聚",
+        _SUPPLY,
+        lasts=True,
+    ),
     "select": Command(
         "select", "the compute that a demand needs, the best first 选择算力", _SUPPLY, lasts=True
     ),
+    "line": Command("line.command", "dedicated lines, and ways over them 专线与算网路径", _SUPPLY),
     "template": Command("template", "an empty sheet for registrations 登记表模板", _BULK),
     "import": Command("import_", "take in identifiers from a table 批量导入", _BULK),
     "export": Command("export", "write identifiers to a table or JSON Lines 导出", _BULK),

@@ -222,9 +222,7 @@ class _Seen:
             if unit.key in found:
                 self.notes.append(f"{unit.name}: its key {unit.key!r} was named twice")
                 continue
-            if before is None and not any(
-                pooling.amount(unit.total, kind) for kind in (CHIPS, VCPU, MEMORY_GIB)
-            ):
+            if not any(pooling.amount(unit.total, kind) for kind in (CHIPS, VCPU, MEMORY_GIB)):
                 self.notes.append(f"{unit.name}: has nothing, as its source says; left out")
                 continue
             found[unit.key] = unit

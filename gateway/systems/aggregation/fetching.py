@@ -11,6 +11,7 @@ import ssl
 import stat
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from email.utils import formatdate
 from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import urljoin
@@ -264,7 +265,8 @@ class Fetcher:
         except OSError as error:
             raise ReadingError(f"{file}: {error.strerror or error}") from None
         self._require_room(ask, len(body))
-        return self._keep(ask, Said(200, {"etag": mark}, body))
+        written = formatdate(found.st_mtime, usegmt=True)
+        return self._keep(ask, Said(200, {"etag": mark, "last-modified": written}, body))
 
 
 def _name_of(ask: Ask) -> _Name:

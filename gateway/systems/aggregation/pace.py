@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Final, NamedTuple
 
 JITTER: Final = 0.1  # of the interval, to either side, so that sources are not asked in step
@@ -63,6 +62,8 @@ def retry_after(headers: Mapping[str, str], now: float) -> float:
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdecimal():
         return min(float(text[:9]), RETRY_AFTER_MAX)
+    from email.utils import parsedate_to_datetime  # which those who only configure do without
+
     try:
         moment = parsedate_to_datetime(text)
         return min(max(0.0, moment.replace(tzinfo=moment.tzinfo or UTC).timestamp() - now), 86_400)

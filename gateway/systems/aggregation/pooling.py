@@ -23,6 +23,7 @@ from gateway.systems.aggregation.known import Unit
 from gateway.systems.aggregation.readings import CHIPS, MEMORY_GIB, VCPU
 
 NEAR: Final = 0.1  # of memory and processors, within which a unit is what it was
+CHIP_MEMORY_NEAR: Final = 0.15  # of that of a chip, of which drivers keep some for themselves
 TEXT_MAX: Final = 100  # characters of names, models and groups
 _KEY_OCTETS: Final = 16
 _AMOUNT_MAX: Final = 10**9  # of anything that one unit has
@@ -192,7 +193,11 @@ def _is_as_it_was(
         and unit.group == kept.group
         and _near(vcpu, kept.vcpu)
         and _near(memory, kept.memory_gib)
-        and (not unit.chip_memory_gib or _near(unit.chip_memory_gib, kept.chip_memory_gib, 0.15))
+        and (
+            not unit.chip_memory_gib  # nobody says, or nobody did
+            or not kept.chip_memory_gib
+            or _near(unit.chip_memory_gib, kept.chip_memory_gib, CHIP_MEMORY_NEAR)
+        )
     )
 
 

@@ -163,7 +163,7 @@ def held(change: Difference, why: tuple[Reason, ...], before: Held | None, now: 
         change.digest,
         now,
         now,
-        why,
+        tuple(msgspec.structs.replace(one, pools=one.pools[:SHOWN_MAX]) for one in why),
         {name: rows[:SHOWN_MAX] for name, rows in changes.items() if rows},
         {name: len(rows) for name, rows in changes.items() if rows},
     )

@@ -115,6 +115,7 @@ class Service:
         self._hands = Hands(book, self._in_book, settings)
         self._teller = Teller(book, self._in_book, settings)
         self._kept: dict[str, tuple[Settings, asyncio.Task[None], asyncio.Event]] = {}
+        self._accepted: dict[str, str] = {}  # digests of differences that somebody has accepted
 
     async def run(self) -> None:
         """Poll all sources until cancelled, as they are added, changed and removed."""
@@ -174,8 +175,10 @@ class Service:
                 self._kept[name] = settings, task, woken
         for name, (_, _, woken) in self._kept.items():
             held: Held | None = await self._in_book(self.book.held_back, name)
-            if held is not None and held.verdict == ACCEPTED:
-                woken.set()
+            accepted = held.digest if held is not None and held.verdict == ACCEPTED else ""
+            if accepted and self._accepted.get(name) != accepted:
+                woken.set()  # once: a source that fails is not asked more often for that
+            self._accepted[name] = accepted
 
     async def _keep(self, source: Settings, woken: asyncio.Event) -> None:
         """Poll one source again and again; whatever befalls it ends nothing."""

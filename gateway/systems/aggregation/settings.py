@@ -19,8 +19,8 @@ class Aggregation:
     registry: str = option(
         values.text,
         "",
-        "URL of the registry's interface; without it nothing is registered",
-        "登记接口",
+        "URL of the interface where identifiers are registered; without it none are",
+        "登记所用的接口",
         "https://node.example:8443",
     )
     registry_token: Path | None = option(

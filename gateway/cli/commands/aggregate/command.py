@@ -129,10 +129,11 @@ def _add_add(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
 
 def run_add(args: argparse.Namespace) -> int:
     """Add a source; nothing is asked of it yet."""
+    is_path = "://" not in args.url
     made = Settings(
         name=args.name,
         kind=args.kind,
-        url=args.url,
+        url=str(Path(args.url).absolute()) if is_path else args.url,
         owner=args.owner,
         industry=args.industry,
         location=args.location,

@@ -55,8 +55,8 @@ def decoded(body: bytes, decoder: msgspec.json.Decoder[Shape], what: str) -> Sha
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         begins = text(body[:_EXCERPT].decode("utf-8", "replace"))
         raise ReadingError(
-            f"{text(what)}: not what is expected: {text(str(error))}; it begins with {begins!r}; is this "
-            "the right kind of source?"
+            f"{text(what)}: not what is expected: {text(str(error))}; it begins with {begins!r}; "
+            "is this the right kind of source?"
         ) from None
 
 

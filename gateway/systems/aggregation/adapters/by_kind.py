@@ -7,9 +7,18 @@ from typing import Final
 
 from gateway.systems.aggregation.adapters.kubernetes.adapter import Kubernetes
 from gateway.systems.aggregation.adapters.placement import Placement
+from gateway.systems.aggregation.adapters.prometheus import Prometheus
 from gateway.systems.aggregation.adapters.redfish import Redfish
 from gateway.systems.aggregation.adapters.slurm import Slurm
+from gateway.systems.aggregation.adapters.table.adapter import Table
 from gateway.systems.aggregation.readings import Adapter
 
-_ALL: Final[tuple[Adapter, ...]] = (Kubernetes(), Placement(), Redfish(), Slurm())
+_ALL: Final[tuple[Adapter, ...]] = (
+    Kubernetes(),
+    Placement(),
+    Prometheus(),
+    Redfish(),
+    Slurm(),
+    Table(),
+)
 ADAPTERS: Final[Mapping[str, Adapter]] = {one.kind: one for one in _ALL}

@@ -129,3 +129,15 @@ def test_a_difference_that_was_not_written_is_found_again(history, lost) -> None
         broken, again = differed(broken, said, now)
         assert again.digest == change.digest
         assert applied(broken, again) == broken == straight
+
+
+def test_a_unit_that_has_nothing_any_more_counts_as_missing() -> None:
+    nothing = node("a", total={"chips": 0, "vcpu": 0, "memory_gib": 0})._replace(free={})
+    known, change = differed(Known(), reading([nothing]))
+    assert not known.units and "has nothing" in change.notes[0]
+    known, _ = differed(Known(), reading([node("a"), node("b")]))
+    known, change = differed(known, reading([nothing, node("b")]), NOW + 1)
+    assert [one.name for one in change.vanished] == ["a"] and not change.registrations
+    known, change = differed(known, reading([nothing, node("b")]), NOW + 1 + GRACE)
+    assert [one.name for one in change.forgotten] == ["a"] and not change.registrations
+    assert len(known.pools) == 1

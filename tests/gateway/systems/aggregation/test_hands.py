@@ -6,11 +6,10 @@ import asyncio
 import itertools
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import httpx
 import msgspec
 import pytest
 
@@ -22,52 +21,19 @@ from gateway.systems.aggregation.settings import Aggregation
 from gateway.systems.aggregation.tables import NAMES, OURS, Book
 from resolver.server.notices import Repeated
 from resolver.tables import Tables
-from tests.support.commands import Node
-from tests.support.gateways import GatewayHttp, gateway_http
-from tests.support.interface import Interface, offered
+from tests.support.aggregating import Net, aggregating
 from tests.support.registering import OTHER, OWNER
 from tests.support.servers import eventually
-from tests.support.sources import Played, played, saying
+from tests.support.sources import saying
 from tests.support.supply import SOURCE, Spoken, said
 
 GRACE = 3_600
 
 
-class Net(NamedTuple):
-    """A node, a gateway, a source, and what aggregates it."""
-
-    interface: Interface
-    gateway: GatewayHttp
-    office: httpx.Client
-    settings: Aggregation
-    source: Played
-
-
 @pytest.fixture(scope="module")
 def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Net]:
-    folder = tmp_path_factory.mktemp("aggregation")
-    node = Node(folder / "node")
-    for owner in (OWNER, OTHER):
-        node.accredit(owner)
-    key = folder / "key"
-    key.write_text(node.must("gateway", "enrol", "gw-1", "--prefix", OWNER) + "\n")
-    with ExitStack() as opened:
-        interface = opened.enter_context(offered(node, folder))
-        options = ["--report-to", f"http://{interface.address}", "--report-key", str(key)]
-        top = f"127.0.0.1:{interface.server.port}"
-        gateway = opened.enter_context(gateway_http(folder / "gateway", top, *options))
-        office = opened.enter_context(interface.client("administrator"))
-        with gateway.client() as client:
-            eventually("it takes reports", lambda: client.post("/v1/status").status_code != 503)
-        token = folder / "token"
-        token.write_text(interface.token("registrar", "--for-owner", OWNER) + "\n")
-        settings = Aggregation(
-            registry=f"http://{interface.address}",
-            registry_token=token,
-            gateway=f"http://{gateway.address}",
-            grace=GRACE,
-        )
-        yield Net(interface, gateway, office, settings, opened.enter_context(played(saying(b""))))
+    with aggregating(tmp_path_factory.mktemp("aggregation"), GRACE) as found:
+        yield found
 
 
 numbers = itertools.count()

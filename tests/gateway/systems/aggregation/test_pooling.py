@@ -84,6 +84,14 @@ def test_noise_moves_nothing_and_changes_no_record() -> None:
     assert change.is_empty and after == known
 
 
+def test_memory_of_a_chip_that_is_said_at_some_times_only_moves_nothing() -> None:
+    for chip in ("h100", "Mystery 9"):
+        for first, then in ((0, 64), (64, 0), (80, 79.6)):
+            known, _ = differed(Known(), reading([node("a", chip=chip, chip_memory_gib=first)]))
+            _, change = differed(known, reading([node("a", chip=chip, chip_memory_gib=then)]))
+            assert change.is_empty or (chip, first, then) == ("h100", 0, 64)
+
+
 def test_a_card_that_fell_off_moves_nothing_before_the_grace_is_over() -> None:
     known, _ = differed(Known(), reading([node("a"), node("b")]))
     short = reading([node("a", 7, 7), node("b")])

@@ -106,6 +106,7 @@ def test_very_many_new_identifiers() -> None:
     shown = held(change, why, None, NOW)
     assert len(shown.changes["registrations"]) == SHOWN_MAX
     assert shown.counts["registrations"] == NEW_MAX + 1
+    assert all(len(one.pools) <= SHOWN_MAX for one in shown.reasons)
 
 
 def test_a_word_stays_with_what_it_was_said_of(ten: Known) -> None:

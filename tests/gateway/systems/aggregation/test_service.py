@@ -290,6 +290,53 @@ def test_a_source_is_told_apart_by_what_it_was_added_with(book: Book) -> None:
         asyncio.run(work())
 
 
+def test_what_is_accepted_is_applied_at_once_and_a_source_that_fails_is_not_asked_more_often(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.systems.aggregation.pace.FIRST_WAIT_MAX", 0.0)
+    monkeypatch.setattr("gateway.systems.aggregation.service.LOOK_SECONDS", 0.05)
+    book.remove(SOURCE.name)
+    with played(saying(said(dict.fromkeys("abcdefgh", 8.0)))) as source:
+        book.add(msgspec.structs.replace(SOURCE, url=source.url, interval=600))
+
+        def service() -> Service:
+            return running(book, {"said": Spoken()})
+
+        until(service(), lambda: len(book.known(SOURCE.name).units) == 8)
+        source.answer = saying(b"[]")
+        until(service(), lambda: book.held_back(SOURCE.name) is not None)
+        judged: list[int] = []
+
+        def is_applied() -> bool:
+            if not judged and len(source.asked) > asked:
+                book.judge(SOURCE.name, ACCEPTED)
+                judged.append(len(source.asked))
+            return bool(judged) and book.held_back(SOURCE.name) is None
+
+        asked = len(source.asked)
+        until(service(), is_applied)  # ten minutes before the next poll
+        assert all(one.gone for one in book.known(SOURCE.name).units.values())
+
+        book.remove(SOURCE.name)
+        book.add(msgspec.structs.replace(SOURCE, url=source.url, interval=600))
+        source.answer = saying(said(dict.fromkeys("abcdefgh", 8.0)))
+        until(service(), lambda: len(book.known(SOURCE.name).units) == 8)
+        source.answer = saying(b"[]")
+        until(service(), lambda: book.held_back(SOURCE.name) is not None)
+        book.judge(SOURCE.name, ACCEPTED)
+        source.answer = saying(b"", 503)
+        begun = len(source.asked)
+        looks: list[int] = []
+
+        def has_looked_often() -> bool:
+            looks.append(len(source.asked))
+            return len(looks) > 20
+
+        until(service(), has_looked_often)  # a second, in which it looks twenty times
+        assert len(source.asked) - begun <= 2
+        assert book.held_back(SOURCE.name) is not None
+
+
 # -- sources that tell of changes
 
 
