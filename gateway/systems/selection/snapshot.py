@@ -118,7 +118,10 @@ def _read(file: BinaryIO) -> tuple[Supply, str]:
     digest.update(begin)
     digest.update(packed)
     head = _head(packed, size)
-    supply = _empty(head)
+    try:
+        supply = _empty(head)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise SnapshotError("its columns are others") from None
     for array in _arrays(supply):
         octets = _octets(array)
         if len(octets) and file.readinto(octets) != len(octets):  # type: ignore[attr-defined]
@@ -146,6 +149,8 @@ def _empty(head: dict[str, Any]) -> Supply:
     """A supply with room for what follows in the file."""
     supply = Supply(head["key"])
     columns = supply.columns
+    if head["dictionaries"].keys() != columns.dictionaries.keys():
+        raise ValueError
     for name, values in head["dictionaries"].items():
         _fill(columns.dictionaries[name], name, values)
     columns.grow(head["capacity"])

@@ -193,6 +193,7 @@ class Damage:
         Damage("a bit turned", lambda octets: octets[:-9_000] + b"\xff\x01" + octets[-8_998:]),
         Damage("a head that is none", lambda octets: octets[:24] + b"\xc1" * 40 + octets[64:]),
         Damage("another version", lambda octets: b"csid-supply\0\0\0\x09" + octets[15:]),
+        Damage("another column", lambda octets: octets.replace(b"green_share", b"greener_one", 1)),
         Damage("empty", lambda octets: b""),
         Damage("a length beyond all", lambda octets: octets[:15] + b"\xff" * 8 + octets[23:]),
     ],
