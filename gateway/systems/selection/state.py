@@ -284,7 +284,7 @@ class Selecting:
         known that holds.
         """
         slot = self.supply.index.find(identifier, self.supply.index.digest(identifier))
-        known: dict[str, Any] = {} if slot < 0 else self.supply.facts(slot, self.now())
+        known: dict[str, Any] = {} if slot < 0 else self.supply.told(slot, self.now())
         if "until" not in known:
             return None
         told = Told(
