@@ -46,7 +46,7 @@ format: .venv/installed-dev
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf build demo-data .venv *.egg-info
+	rm -rf build demo-data .venv .venv-servers *.egg-info
 	find . -name '*.so' -not -path './.venv/*' -delete
 
 .venv/bin/python:

@@ -29,6 +29,8 @@ TOURS = (
     "gateway.md",
     "aggregation.md",
     "paths.md",
+    "../gateway/systems/aggregation/README.md",
+    "../gateway/systems/selection/README.md",
 )
 ANYTHING = "..."
 

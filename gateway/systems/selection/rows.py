@@ -103,11 +103,12 @@ class Rows:
             for key, row in txn.cursor(db=self._tables["rows"]):
                 yield key.decode("ascii"), bytes(row[_HEAD:])
 
-    def record(self, identifier: str) -> bytes | None:
-        """The record of an identifier; None if it is not selected from."""
+    def records(self, identifiers: Iterable[str]) -> list[bytes | None]:
+        """The records of identifiers; None of what is not selected from. One moment."""
+        table = self._tables["rows"]
         with self._tables.reading() as txn:
-            row = txn.get(identifier.encode("ascii"), db=self._tables["rows"])
-        return None if row is None else bytes(row[_HEAD:])
+            rows = [txn.get(one.encode("ascii"), db=table) for one in identifiers]
+        return [None if row is None else bytes(row[_HEAD:]) for row in rows]
 
     def since(self, number: int) -> list[Change] | None:
         """What has changed behind a number; None if that is not known any more."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from csid.errors import RecordError
+import msgpack
+
 from csid.moments import iso
-from csid.record import decode
+from csid.record import Record
 from gateway.systems.selection.allocation import allocate, blocks_asked
 from gateway.systems.selection.demand import Demand
 from gateway.systems.selection.engine import Result, Selection
@@ -92,22 +93,34 @@ def selection(state: Selecting, demand: Demand, found: Selection, now: int) -> d
         "complete": state.complete,
         "wanted": found.wanted,
         "most": found.most,
-        "results": [_result(state, one, rtt, now) for one in found.results],
+        "results": [
+            _result(state, one, record, rtt, now)
+            for one, record in zip(found.results, _records(state, found), strict=True)
+        ],
     }
 
 
-def _result(state: Selecting, one: Result, rtt: Rtt | None, now: int) -> dict[str, Any]:
+def _records(state: Selecting, found: Selection) -> list[dict[str, Any]]:
+    """The records of what was found, as JSON has them: canonical, as whoever took them in has seen
+    to.
+    """
+    rows = state.rows.records(one.identifier for one in found.results)
+    return [
+        {} if row is None else Record.of_values(msgpack.unpackb(row, use_list=False)).json()
+        for row in rows
+    ]
+
+
+def _result(
+    state: Selecting, one: Result, record: dict[str, Any], rtt: Rtt | None, now: int
+) -> dict[str, Any]:
     facts = state.supply.facts(one.slot, now)
     said: dict[str, Any] = {
         "identifier": one.identifier,
         "points": one.points,
         "parts": one.parts,
+        "record": record,
     }
-    record = state.rows.record(one.identifier)
-    try:
-        said["record"] = {} if record is None else decode(record).json()
-    except RecordError:
-        said["record"] = {}
     if "until" in facts:
         said["status"] = {
             "age": round(max(0, now - facts["taken"]) / 1_000, 3),

@@ -104,5 +104,4 @@ def test_a_position_and_what_was_read_until_then_are_there_together() -> None:
         assert rows.position("one") == 12
         rows.apply("one", [Change("N2", b"a")])
         assert rows.position("one") == 12
-        assert rows.record("N1") == b"a"
-        assert rows.record("N3") is None
+        assert rows.records(["N1", "N3"]) == [b"a", None]
