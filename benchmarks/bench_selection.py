@@ -1,11 +1,11 @@
 """The best ten of many pools for random demands, beside numpy's plain scan and DuckDB.
 
 Run from the checkout: `python -m benchmarks.bench_selection [--rows 1000000] [--demands 500]`.
-Supply and demands are those of `supplies.py`. Each demand goes to all in turn, and all must find the
-same points. A figure is CPU time of the thread that answers (of DuckDB, kept to one thread, that of
-the process). numpy and DuckDB are given what is easiest for them: the conditions as checks over
-whole columns in memory, the points of each part by code; their time begins when that is ready,
-csid's with the demand.
+Supply and demands are those of `supplies.py`. Each demand goes to all in turn, and all must find
+the same points. A figure is CPU time of the thread that answers (of DuckDB, kept to one thread,
+that of the process). numpy and DuckDB are given what is easiest for them: the conditions as checks
+over whole columns in memory, the points of each part by code; their time begins when that is
+ready, csid's with the demand.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
@@ -30,6 +31,7 @@ from gateway.systems.selection.engine import Prepared, prepare, select
 from gateway.systems.selection.supply import Supply
 
 STATUSES: Final = 100_000
+LISTED: Final = 100  # codes that are written into a query
 EXPLAINED: Final = 20
 PERCENTILES: Final = (50, 90, 99, 100)
 
@@ -66,7 +68,7 @@ class Numpy:
 
 
 class Duck:
-    """The same as SQL, over a table in memory; tables over codes as values of `list_contains`."""
+    """The same as SQL, over a table in memory; codes that are allowed by IN."""
 
     label = "DuckDB"
 
@@ -84,6 +86,7 @@ class Duck:
         self.base.register("given", made)
         self.base.execute("CREATE TABLE supply AS SELECT * FROM given")
         self.base.unregister("given")
+        self.tables = 0
 
     def best(self, ready: Prepared, top: int) -> list[int]:
         where = " AND ".join(["alive = 1", *(self.sql(one) for one in ready.checks)])
@@ -108,6 +111,14 @@ class Duck:
         found = self.base.execute(f"{query} ORDER BY points DESC LIMIT {top}").fetchall()
         return [int(one) for (one,) in found]
 
+    def listed(self, codes: NDArray[np.int64]) -> str:
+        """Codes as SQL has them quickest: a few as they are, many as a table."""
+        if len(codes) < LISTED:
+            return ", ".join(map(str, codes.tolist())) or "-1"
+        self.tables += 1
+        self.base.register(f"codes_{self.tables}", {"code": codes})
+        return f"SELECT code FROM codes_{self.tables}"
+
     def sql(self, check: Check) -> str:
         """A check as SQL."""
         if isinstance(check, Every | Some):
@@ -119,7 +130,7 @@ class Duck:
             fewer = (
                 np.flatnonzero(~check.allowed) if len(allowed) * 2 > len(check.allowed) else None
             )
-            listed = ", ".join(map(str, allowed if fewer is None else fewer)) or "-1"
+            listed = self.listed(allowed if fewer is None else fewer)
             text = f'"{check.column}" {"" if fewer is None else "NOT "}IN ({listed})'
             text = f"({text} AND {holds})" if check.live else text
             return f"(NOT {text})" if check.turned else text
@@ -197,17 +208,22 @@ def started(path: Path) -> None:
     print(f"snapshot to first answer {seconds:.2f} s; after 100 more {memory_mib():.0f} MiB (PSS)")
 
 
-def changes(supply: Supply, rows: int) -> None:
-    """What a status and a record cost."""
-    some = list(supplies.rows(min(rows, STATUSES)))
+def changes(supply: Supply) -> None:
+    """What a status of any row costs, and a record of a new one."""
+    random = Random(4)
+    slots = random.choices(np.flatnonzero(supply.columns.alive).tolist(), k=STATUSES)
+    names = [supply.identifier(slot) for slot in slots]
+    told = [row.status for row in supplies.rows(STATUSES, 7)]
     begun = time.process_time()
-    count = sum(supply.status(row.identifier, row.status) for row in some if row.status is not None)
-    status = (time.process_time() - begun) / max(1, count)
+    for name, status in zip(names, told, strict=True):
+        supply.status(name, status)
+    spent = (time.process_time() - begun) / STATUSES
+    new = list(supplies.rows(STATUSES // 10, 8))
     begun = time.process_time()
-    for row in some[: STATUSES // 10]:
+    for row in new:
         supply.put(row.identifier, row.record)
-    put = (time.process_time() - begun) / min(rows, STATUSES // 10)
-    print(f"a status {status * 1e6:.1f} µs, a record {put * 1e6:.1f} µs")
+    put = (time.process_time() - begun) / len(new)
+    print(f"a status {spent * 1e6:.1f} µs, a record {put * 1e6:.1f} µs")
 
 
 def explained(supply: Supply, demands: list[Demand]) -> None:
@@ -255,7 +271,7 @@ def main() -> None:
     times = compare(supply, demands, args.duck_each)
     print(f"{len(supply):,} pools, {len(demands)} demands, the best ten of each")
     show({label: np.array(found) for label, found in times.items()})
-    changes(supply, args.rows)
+    changes(supply)
     explained(supply, demands)
 
 

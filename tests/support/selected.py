@@ -28,7 +28,8 @@ WEIGHTS["freshness"] = 5
 class Row(NamedTuple):
     identifier: str
     record: Record
-    statuses: tuple[Status, ...]  # in the order in which they came
+    declared: dict[str, Any]  # fields of the identifier and the record
+    statuses: tuple[Status, ...] = ()  # in the order in which they came
 
 
 class Ranked(NamedTuple):
@@ -46,21 +47,35 @@ def rank(rows: list[Row], demand: Demand, now: int, rtt: Mapping[str, float]) ->
     return sorted(found, key=lambda one: (-one.points, one.identifier))
 
 
+def row_of(identifier: str, record: Record, statuses: tuple[Status, ...] = ()) -> Row:
+    return Row(identifier, record, _declared(identifier, record), statuses)
+
+
 def _facts(row: Row, now: int, rtt: Mapping[str, float]) -> dict[str, Any]:
     """All fields by their names; what is not told is missing."""
-    _owner, _industry, location, type_, spec = row.identifier.split("/")
-    record = row.record
+    found = dict(row.declared)
+    if found["location"] in rtt:
+        found["rtt"] = rtt[found["location"]]
+    _status(row.statuses, now, found)
+    return found
+
+
+def _declared(identifier: str, record: Record) -> dict[str, Any]:
+    _owner, _industry, _location, type_, spec = identifier.split("/")
     found: dict[str, Any] = {
         name: value
         for name, value in record.json().items()
         if name not in ("gflops", "extra", "endpoints", "price")
     }
     found |= dict(
-        zip(("owner", "industry", "location", "type"), row.identifier.split("/"), strict=False)
+        zip(("owner", "industry", "location", "type"), identifier.split("/"), strict=False)
     )
     found |= {"class": spec[:8], "family": spec[6:8]}
     extra = record.extra
-    found |= {f"extra.{key}": str(value) for key, value in extra.items()}
+    found |= {
+        f"extra.{key}": str(value).lower() if isinstance(value, bool) else str(value)
+        for key, value in extra.items()
+    }
     units = {key: value for key, value in extra.items() if key in ("per_node", "nodes")}
     if not units and type_[2] != "P":
         units = {"nodes": 1} | ({"per_node": record.count} if record.count else {})
@@ -79,9 +94,6 @@ def _facts(row: Row, now: int, rtt: Mapping[str, float]) -> dict[str, Any]:
         if name in found:
             found[name] = date.fromisoformat(found[name])
     _price(record, units, found)
-    if location in rtt:
-        found["rtt"] = rtt[location]
-    _status(row.statuses, now, found)
     return found
 
 

@@ -19,6 +19,7 @@ from gateway.systems.selection.demand import Blocks, Demand, DemandError
 from gateway.systems.selection.supply import Supply
 
 _STATES_MAX: Final = 4_000_000  # of the search: candidates x pools x blocks
+_STEPS_MAX: Final = 8_192  # candidates x pools
 _CANDIDATES_MAX: Final = 512
 _BLOCKS_MAX: Final = 100_000
 Numbers = NDArray[np.int64]
@@ -116,7 +117,8 @@ def _best(
     if pools == 1:
         return by_points[room[by_points] >= number][:1]
     by_room = np.lexsort((*names, -points, -room))
-    most = min(_CANDIDATES_MAX, max(2 * pools, _STATES_MAX // (pools * (number + 1))))
+    most = min(_STATES_MAX // (number + 1), _STEPS_MAX) // pools
+    most = min(_CANDIDATES_MAX, max(2 * pools, most))
     half = most // 2
     seen = dict.fromkeys([*by_room[:half].tolist(), *by_points[:half].tolist()])
     candidates = np.array(sorted(seen, key=by_points.argsort().__getitem__), np.int64)

@@ -20,6 +20,8 @@ from gateway.systems.selection.texts import Texts
 
 BLOCK: Final = 128  # rows
 SHAPES: Final = 8  # different N of a shape (csid.shape.SHAPES_MAX)
+CODES_16: Final = 2**16  # codes that fit 16 bits
+KEPT: Final = "location"
 GROWTH: Final = 5  # a fifth more rows at a time
 _DERIVED_MAX: Final = 96  # ways in which a dictionary is read that are remembered
 Array = NDArray[Any]
@@ -174,6 +176,22 @@ class Columns:
             self.largest[name] = np.zeros(blocks, np.int64)
         self.first_owner = np.zeros(blocks, np.uint32)
         self.changes = np.zeros(blocks, np.uint16)
+
+    def forget(self) -> None:
+        """Leave values out of the dictionaries that no row has, where these are most of them. The
+        numbers of locations stay: others keep them.
+        """
+        for name, codes in self.codes.items():
+            old = self.dictionaries[name]
+            used = np.union1d(codes, [0])
+            if name == KEPT or len(used) * 2 > len(old):
+                continue
+            new = self.dictionaries[name] = Dictionary(old.bucket)
+            renamed = np.zeros(len(old), np.uint32)
+            for code in used.tolist():
+                renamed[code] = new.code(old.values[code])
+            kind = np.uint16 if len(new) <= CODES_16 else np.uint32
+            self.codes[name] = renamed[codes].astype(kind)
 
     def widen(self, name: str) -> None:
         """Give a coded column codes of 32 bits."""

@@ -42,7 +42,7 @@ _WORDS: Final = {"and": "and", "且": "and", "与": "and", "or": "or", "或": "o
 _OPERATORS: Final = {"==": "=", "≥": ">=", "≤": "<=", "≠": "!=", "包含": CONTAINS, "属于": IN}
 _COMPARED: Final = ("=", "!=", "<", "<=", ">", ">=", IN, CONTAINS, LIKE, IS)
 _TOKEN: Final = re.compile(
-    r"\s*(?:(?P<text>\"[^\"]*\"|'[^']*')|(?P<sign><=|>=|!=|==|\.\.|[=<>(),≥≤≠])"
+    r"\s*(?:(?P<text>\"[^\"]*\"|'[^']*')|(?P<sign><=|>=|!=|==|=>|=<|\.\.|[=<>(),≥≤≠])"
     r"|(?P<word>(?:[^\s\"'()<>=!,，（）≥≤≠.]|\.(?!\.))+))"
 )
 _WIDE: Final = str.maketrans("（），＝＞＜", "(),=><")

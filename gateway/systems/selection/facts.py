@@ -19,7 +19,12 @@ from gateway.systems.selection import prices
 SEGMENTS: Final = ("owner", "industry", "location", "type", "class")
 BUCKETS: Final = 64  # into which the values of a column fall, whose presence a block knows
 _POOL: Final = "P"  # form of an identifier whose resource has several nodes
-_HELD: Final = frozenset({"nodes", "per_node", "meas"})  # extra keys with columns of their own
+_HELD: Final = frozenset(
+    {"nodes", "per_node", "meas", "src"}
+)  # extra keys with columns of their own
+
+
+EXTRA_BREAK: Final = "\x1f"  # between unknown keys; in no text
 
 
 class Units(NamedTuple):
@@ -89,7 +94,7 @@ CODED: Final = (
     Coded("trust", int),
     Coded("validity", _hashed),
     Coded("units", _hashed),
-    Coded("extra", _hashed),
+    Coded("src", _hashed),
 )
 LIVE_CODED: Final = (Coded("health", _hashed), Coded("source", _hashed))
 
@@ -102,7 +107,7 @@ def values_of(segments: tuple[str, ...], facts: Mapping[str, Any]) -> list[Any]:
         facts: the canonical map of the record (`csid.record.Record.values`).
     """
     get = facts.get
-    count, vcpu = get("ct"), get("vc")
+    count, vcpu, source = get("ct"), get("vc"), get("src")
     per_node, nodes = _units(segments[3], facts)
     price = get("pr")
     money = None if price is None else (price, facts["cu"], facts["pu"])
@@ -129,7 +134,7 @@ def values_of(segments: tuple[str, ...], facts: Mapping[str, Any]) -> list[Any]:
         get("tr"),
         (_day(get("vf")), _day(get("vu"))) if "vf" in facts or "vu" in facts else None,
         Units(per_node, nodes, vcpu) if nodes else None,
-        _rest(facts),
+        source if isinstance(source, str) else None,
     ]
 
 
@@ -168,19 +173,18 @@ def _day(value: Any) -> float | None:
     return None if value is None else float(date.fromisoformat(value).toordinal())
 
 
-def _rest(facts: Mapping[str, Any]) -> tuple[tuple[str, Any], ...] | None:
-    """The unknown keys that have no column of their own."""
-    rest = tuple(
-        (key, _plain(value))
+def texts_of(facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name, endpoints, and the unknown keys that have no column, as `Texts.put` takes them."""
+    rest = [
+        f"{key}={_text(value)}"
         for key, value in facts.items()
-        if key not in BY_KEY and key not in _HELD
-    )
-    return rest or None
+        if key not in BY_KEY and key not in _HELD and value is not None
+    ]
+    return (facts.get("nm", ""), " ".join(facts.get("ep", ())), EXTRA_BREAK.join(rest))
 
 
-def _plain(value: Any) -> Any:
-    """A value that can be the key of a dictionary: what has parts as text."""
-    return value if isinstance(value, str | int | float) else str(value)
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def shown(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -208,8 +212,6 @@ def shown(values: Mapping[str, Any]) -> dict[str, Any]:
     if values.get("validity") is not None:
         days = zip(("valid_from", "valid_until"), values["validity"], strict=True)
         made |= {name: date.fromordinal(int(day)).isoformat() for name, day in days if day}
-    if values.get("extra") is not None:
-        made["extra"] = dict(values["extra"])
     return made
 
 

@@ -74,14 +74,6 @@ def _per(per: str) -> Callable[[Any], Any]:
     return lambda cost: cost.amount if cost.per == per else None
 
 
-def _extra(key: str) -> Callable[[Any], Any]:
-    def of(value: Any) -> Any:
-        found = dict(value).get(key)
-        return found if isinstance(found, str) else None if found is None else str(found)
-
-    return of
-
-
 def _all() -> dict[str, Field]:
     plain = ("owner", "industry", "location", "type", "class", "fabric")
     numbers = {
@@ -97,6 +89,7 @@ def _all() -> dict[str, Field]:
     made += [Field(name, NUMBER, column, _same) for name, column in numbers.items()]
     made += [
         Field("chip", TEXT, "chip", _item(0)),
+        Field("extra.src", TEXT, "src", _same),
         Field("name", TEXT, TEXTS, _same),
         Field("endpoints", TEXT, TEXTS, _same),
         Field("family", TEXT, "chip", _item(1)),
@@ -150,7 +143,7 @@ def field(name: str) -> Field:
     if found is not None:
         return found
     if name.startswith(EXTRA) and len(name) > len(EXTRA):
-        return Field(name, TEXT, "extra", _extra(name.removeprefix(EXTRA)))
+        return Field(name, TEXT, TEXTS, _same)
     near = difflib.get_close_matches(name, [*FIELDS, *_IN_CHINESE], n=3)
     hint = f"did you mean {', '.join(near)}?" if near else f"known are {', '.join(FIELDS)}, extra.*"
     raise FieldError(f"no field is called {name[:40]!r}; {hint}")

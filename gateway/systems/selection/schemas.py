@@ -66,9 +66,18 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _whole(part: Any) -> Any:
+    """The same with whole numbers as such: typing gives equal ones, 5 and 5.0, for each other."""
+    if isinstance(part, dict):
+        return {name: _whole(value) for name, value in part.items()}
+    if isinstance(part, list):
+        return [_whole(value) for value in part]
+    return int(part) if isinstance(part, float) and part.is_integer() else part
+
+
 def text() -> str:
     """The schema as its file has it."""
-    return json.dumps(document(), ensure_ascii=False, indent=2) + "\n"
+    return json.dumps(_whole(document()), ensure_ascii=False, indent=2) + "\n"
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def write(supply: Supply, path: Path, mark: str = "") -> None:
     with write_whole(path) as file:
         digest = blake2b(digest_size=_DIGEST)
         for part in (MAGIC, len(head).to_bytes(_LENGTH, "big"), head, *_arrays(supply)):
-            octets: Any = part if isinstance(part, bytes) else memoryview(part).cast("B")
+            octets: Any = part if isinstance(part, bytes) else _octets(part)
             digest.update(octets)
             file.buffer.write(octets)
         file.buffer.write(digest.digest())
@@ -84,6 +84,10 @@ def _arrays(supply: Supply) -> Iterator[Any]:
     yield columns.changes
     yield supply.index.digests
     yield supply.index.places
+
+
+def _octets(array: Any) -> memoryview:
+    return memoryview(array).cast("B") if len(array) else memoryview(b"")
 
 
 def read(path: Path) -> tuple[Supply, str]:
@@ -114,9 +118,12 @@ def _read(file: BinaryIO) -> tuple[Supply, str]:
     digest.update(begin)
     digest.update(packed)
     head = _head(packed, size)
-    supply = _empty(head)
+    try:
+        supply = _empty(head)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise SnapshotError("its columns are others") from None
     for array in _arrays(supply):
-        octets = memoryview(array).cast("B")
+        octets = _octets(array)
         if len(octets) and file.readinto(octets) != len(octets):  # type: ignore[attr-defined]
             raise SnapshotError("torn")
         digest.update(octets)
@@ -142,6 +149,8 @@ def _empty(head: dict[str, Any]) -> Supply:
     """A supply with room for what follows in the file."""
     supply = Supply(head["key"])
     columns = supply.columns
+    if head["dictionaries"].keys() != columns.dictionaries.keys():
+        raise ValueError
     for name, values in head["dictionaries"].items():
         _fill(columns.dictionaries[name], name, values)
     columns.grow(head["capacity"])

@@ -13,6 +13,7 @@ from csid.status import Status
 from gateway.systems.selection import facts
 from gateway.systems.selection.columns import (
     BLOCK,
+    CODES_16,
     GROWTH,
     LIVE,
     SHAPES,
@@ -33,7 +34,6 @@ _FREE: Final = {
     "memory_gib": "free_memory",
     "nodes": "free_nodes",
 }
-_CODES_16: Final = 2**16
 _MOST_32: Final = 2**32 - 2
 _MOST_16: Final = 2**16 - 1
 _CHANGES: Final = 64  # of a block until what it has is worked out anew
@@ -86,18 +86,15 @@ class Supply:
         owner, industry, location, type_, spec = identifier.split("/")
         class_, _, serial = spec.partition("-")
         columns = self.columns
+        values = facts.values_of((owner, industry, location, type_, class_), record.values)
         if slot < 0:
             slot = self._new_slot(class_[-2:])
             columns.serial[slot] = serial.encode("ascii")
             columns.live["until"][slot] = columns.live["taken"][slot] = 0
             columns.live["stability"][slot] = 0
             columns.alive[slot] = 1
-            values = facts.values_of((owner, industry, location, type_, class_), record.values)
-            self._set(slot, values, record)
             self.index.add(slot, digest)
-        else:
-            values = facts.values_of((owner, industry, location, type_, class_), record.values)
-            self._set(slot, values, record)
+        self._set(slot, values, record)
         return True
 
     def _set(self, slot: int, values: list[Any], record: Record) -> None:
@@ -107,7 +104,7 @@ class Supply:
         first = columns.dictionaries["owner"].values[columns.first_owner[block]]
         if first is None or values[0] < first:
             columns.first_owner[block] = columns.dictionaries["owner"].codes[values[0]]
-        columns.texts.put(slot, record.values)
+        columns.texts.put(slot, facts.texts_of(record.values))
         self._changed(columns, block)
 
     def _code(self, name: str, slot: int, block: int, value: Any) -> None:
@@ -115,7 +112,7 @@ class Supply:
         dictionary = columns.dictionaries[name]
         code = dictionary.code(value)
         codes = columns.codes[name]
-        if code >= _CODES_16 and codes.dtype == np.uint16:
+        if code >= CODES_16 and codes.dtype == np.uint16:
             columns.widen(name)
             codes = columns.codes[name]
         codes[slot] = code
@@ -246,6 +243,7 @@ class Supply:
         order = self._order()
         columns = self.columns
         columns.move(order)
+        columns.forget()
         self.blocks_used = -(-len(order) // BLOCK)
         self.index.renumber(order, columns.capacity)
         self.free_slots = {}

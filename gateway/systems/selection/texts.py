@@ -1,6 +1,8 @@
-"""Names and endpoints of rows, which hardly two have alike: octets one behind the other.
+"""Texts that hardly two rows have alike (names, endpoints, unknown keys), one behind the other.
 
-    name 00 endpoint 20 endpoint … 0A        folded, UTF-8; none of these octets occurs in a text
+    name 00 endpoint 20 endpoint … 00 key=value 1F key=value … 0A
+
+Folded, UTF-8; none of these octets occurs in a text.
 
 A condition about them is answered by a search for its letters in all of them.
 """
@@ -8,17 +10,18 @@ A condition about them is answered by a search for its letters in all of them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gateway.systems.selection import conditions
 from gateway.systems.selection.conditions import IN, LIKE, Leaf
+from gateway.systems.selection.facts import EXTRA_BREAK
+from gateway.systems.selection.fields import EXTRA
 
-NAMES: Final = ("name", "endpoints")
-_BETWEEN, _END = b"\0", b"\n"
+_END: Final = b"\n"
 _WASTE: Final = 1 << 20  # octets that nobody has any more, and half of all: then they are left out
 
 
@@ -35,9 +38,8 @@ class Texts:
         self.starts: NDArray[np.int64] = np.zeros(0, np.int64)
         self.waste = 0
 
-    def put(self, slot: int, facts: Mapping[str, Any]) -> None:
-        """Keep what a record says, in place of what the row had."""
-        texts = (facts.get("nm", ""), " ".join(facts.get("ep", ())))
+    def put(self, slot: int, texts: tuple[str, ...]) -> None:
+        """Keep the texts of a row (`facts.texts_of`), in place of what it had."""
         entry = "\0".join(texts).casefold().encode() + _END
         start = int(self.starts[slot])
         if start >= 0:
@@ -72,7 +74,7 @@ class Texts:
         self.starts = more
 
     def rows(self, leaf: Leaf) -> NDArray[np.bool_]:
-        """For which rows a condition about one of NAMES holds."""
+        """For which rows a condition about one of these texts holds."""
         found = np.zeros(len(self.starts), np.bool_)
         rows = np.flatnonzero(self.starts >= 0)
         rows = rows[np.argsort(self.starts[rows], kind="stable")]
@@ -85,15 +87,23 @@ class Texts:
 
     def _entries(self, leaf: Leaf) -> Iterator[int]:
         """Where entries begin for which it holds, those that no row has among them."""
-        which = NAMES.index(leaf.field)
         for letters in _letters(leaf):
             begin = 0
             while (at := self.octets.find(letters, begin)) >= 0:
                 start = self.octets.rfind(_END, 0, at) + 1
                 begin = self.octets.index(_END, at) + 1
-                text = self.octets[start : begin - 1].split(_BETWEEN)[which].decode()
+                text = _text(self.octets[start : begin - 1], leaf.field)
                 if text and conditions.holds(leaf, text):
                     yield start
+
+
+def _text(entry: bytearray, field: str) -> str:
+    """What a field says in an entry; empty if nothing."""
+    name, endpoints, rest = entry.decode().split("\0")
+    if not field.startswith(EXTRA):
+        return name if field == "name" else endpoints
+    pairs = (one.partition("=") for one in rest.split(EXTRA_BREAK))
+    return next((value for key, _, value in pairs if key == field.removeprefix(EXTRA)), "")
 
 
 def _letters(leaf: Leaf) -> list[bytes]:

@@ -14,8 +14,9 @@ from gateway.systems.selection.engine import select
 from gateway.systems.selection.supply import Supply
 from tests.support import selected
 
-ROWS = 1_500
-DEMANDS = int(os.environ.get("CSID_ORACLE_DEMANDS", "300"))
+# 10,000 demands over 2,000 rows take half an hour: CSID_ORACLE=10000 python -m pytest …
+DEMANDS = int(os.environ.get("CSID_ORACLE", "200"))
+ROWS = 2_000 if DEMANDS > 1_000 else 800
 WHERES = (
     'memory_gib >= 512 and not fabric in (IB, "RoCE v2")',
     "free.chips in 4..64 or free.vcpu > 100",
@@ -27,6 +28,7 @@ WHERES = (
     "card_fp16_gflops > 200000 or measured_fp16_gflops >= 90000.5",
     "price in 1..10 and currency = cny",
     'name contains "20" and not name like "*1 *"',
+    "extra.src = b or extra.asset like 1?* and not extra.on = true",
     "endpoints contains pool or name in (nobody, nothing)",
     "bandwidth_gbps != 100 and load in 0..0.7",
 )
@@ -55,6 +57,10 @@ class World:
         self.supply = Supply()
         self.rows: dict[str, selected.Row] = {}
         self.more = list(supplies.rows(ROWS * 2, seed=random.randrange(2**30)))
+        for at, row in enumerate(self.more):
+            extra = {**row.record.extra, "asset": str(at), "on": at % 3 == 0}
+            extra |= {"src": random.choice("ab")} if at % 2 else {}
+            self.more[at] = row._replace(record=row.record.changed(extra=extra))
         for row in self.more[:ROWS]:
             self.put(row)
         self.supply.tidy()
@@ -63,7 +69,7 @@ class World:
         before = self.rows.get(row.identifier)
         statuses = before.statuses if before else ()
         if self.supply.put(row.identifier, row.record):
-            self.rows[row.identifier] = selected.Row(row.identifier, row.record, statuses)
+            self.rows[row.identifier] = selected.row_of(row.identifier, row.record, statuses)
         if row.status is not None:
             self.status(row.identifier, row.status)
 
