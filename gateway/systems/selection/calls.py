@@ -76,14 +76,15 @@ async def select(state: Selecting, call: Call) -> Answer:
     if how.reserve:
         require_role(call.caller, ASK)
     whole = answered(state, demand, how.explain)
-    if how.reserve and whole["results"]:
+    if how.reserve:
+        if "allocation" not in whole:
+            raise Problem(Fault.VALUE, "reserve: what is free and counted is reserved: free, cards")
         items = tuple(
             Item(one["identifier"], one["size"], one["blocks"], one["of"])
-            for one in whole.get("allocation", ())
+            for one in whole["allocation"]
         )
-        if not items:
-            raise Problem(Fault.VALUE, "reserve: what is free and counted is reserved: free, cards")
-        whole["reservation"] = _reserve(state, call, items, how.reserve)
+        if items:
+            whole["reservation"] = _reserve(state, call, items, how.reserve)
     return Answer(whole, headers=dict(_NO_STORE))
 
 
@@ -122,7 +123,8 @@ async def stream(
     while True:
         version, begun = state.version, time.perf_counter()
         whole = answered(state, demand, explain)
-        now = [(one["identifier"], one["points"]) for one in whole["results"]]
+        best = [(one["identifier"], one["points"]) for one in whole["results"]]
+        now = best, whole.get("allocation")
         if now != before:
             before, number = now, number + 1
             yield Event("selection", whole, number)

@@ -74,15 +74,13 @@ class Dispatcher:
             await asyncio.sleep(0)  # others have their turn
 
     async def _hand_over(self, client: httpx.AsyncClient, one: Kept) -> None:
-        now = self._state.now()
         try:
-            found = self._state.select(one.demand)
+            selection = said.answer(self._state, one.demand, False)
         except DemandError as error:  # of a version of this program that took it
             self._change(one, "refused", str(error))
             return
-        if not found.results:
+        if not said.holds(selection):
             return
-        selection = said.selection(self._state, one.demand, found, now)
         body = {
             "demand": one.name,
             "by": one.by,

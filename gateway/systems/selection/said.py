@@ -31,9 +31,16 @@ def answer(state: Selecting, demand: Demand, explain: bool | None) -> dict[str, 
     whole = selection(state, demand, found, now)
     if demand.free and (demand.blocks or demand.cards):
         whole["allocation"] = allocation(state, demand, found, now)
-    if explain or (explain is None and not found.results):
+    if explain or (explain is None and not holds(whole)):
         whole["why"] = reasons(explained(state.supply, demand, now, state.middle(demand.near)))
     return whole
+
+
+def holds(whole: dict[str, Any]) -> bool:
+    """Whether a demand is met by what is said to it: something fits, and what is to be spread over
+    several pools can be.
+    """
+    return bool(whole["results"]) and whole.get("allocation") != []
 
 
 def allocation(
