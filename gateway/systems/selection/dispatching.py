@@ -40,9 +40,7 @@ class Dispatcher:
         self._due: dict[str, tuple[int, int]] = {}  # name → when (Unix ms), wait (ms)
 
     async def run(self) -> None:
-        """Hand over what fits, until cancelled."""
-        if not self._state.said.dispatcher:
-            return
+        """Hand over what fits, and end what nobody needs any more, until cancelled."""
         verify = ssl.create_default_context(cafile=self._state.said.ca)
         async with httpx.AsyncClient(verify=verify, timeout=SECONDS, trust_env=False) as client:
             while True:

@@ -127,6 +127,12 @@ def test_what_the_dispatcher_does_not_want_is_said(handing: Selecting, taken: Ta
     assert len(taken.given) == 1
 
 
+def test_what_nobody_needs_any_more_has_ended(net: Selecting) -> None:
+    body = {"demand": {"chips": ["910B"]}, "days": 1e-6}
+    place = net.client.post("/v1/demands", json=body).headers["location"]
+    eventually("it has ended", lambda: state(net, place)["state"] == "ended")
+
+
 def test_without_a_dispatcher_nothing_is_to_be_handed_over(net: Selecting) -> None:
     answer: httpx.Response = net.client.post(
         "/v1/demands", json={"demand": {"cards": 1}, "dispatch": True}
