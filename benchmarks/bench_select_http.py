@@ -39,6 +39,7 @@ from resolver.tables import Tables
 
 CLIENTS = 8
 BATCH = 10_000
+HEADERS = {"Content-Type": "application/json"}
 _HZ = os.sysconf("SC_CLK_TCK")
 
 
@@ -65,13 +66,12 @@ def ask(port: int, bodies: list[bytes], seconds: float, told: Connection) -> Non
     """One client, until the time is over; tells how long it has waited each time."""
     os.sched_setaffinity(0, {LOADER_CORE})
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    headers = {"Content-Type": "application/json"}
     waited, at = [], 0
     until = time.perf_counter() + seconds
     while time.perf_counter() < until:
         begun = time.perf_counter()
         path = "/v1/select?explain=false"
-        connection.request("POST", path, bodies[at % len(bodies)], headers)
+        connection.request("POST", path, bodies[at % len(bodies)], HEADERS)
         answer = connection.getresponse()
         octets = answer.read()
         waited.append(time.perf_counter() - begun)
@@ -93,10 +93,11 @@ def cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _HZ
 
 
-def pss_mib(pid: int) -> float:
-    """Its proportional set size."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+def memory_mib(pid: int) -> tuple[float, float]:
+    """Its own memory; and its share of the pages of files, which the kernel takes back at need."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").splitlines()[1:]
+    sizes = {name: int(rest.split()[0]) for name, _, rest in (one.partition(":") for one in lines)}
+    return sizes["Pss_Anon"] / 1024, sizes["Pss_File"] / 1024
 
 
 def measure(folder: Path, seconds: float) -> dict[str, Any]:
@@ -111,7 +112,7 @@ def measure(folder: Path, seconds: float) -> dict[str, Any]:
         ready = server.stdout.readline()
         port = int(ready.split(",")[0].rpartition(":")[2])
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        connection.request("POST", "/v1/select", b'{"top": 10}')
+        connection.request("POST", "/v1/select", b'{"top": 10}', HEADERS)
         whole = json.loads(connection.getresponse().read())
         first = time.perf_counter() - begun
         pid = child_of(server.pid)
@@ -133,6 +134,7 @@ def measure(folder: Path, seconds: float) -> dict[str, Any]:
             spent, took = cpu(pid) - before, time.perf_counter() - started
             for client, _ in clients:
                 client.join()
+        own, files = memory_mib(pid)
         return {
             "supply": whole["supply"],
             "start to first answer, s": first,
@@ -140,7 +142,8 @@ def measure(folder: Path, seconds: float) -> dict[str, Any]:
             "CPU ms an answer": spent * 1e3 / len(waited),
             "waited p50, ms": float(np.percentile(waited, 50)) * 1e3,
             "waited p99, ms": float(np.percentile(waited, 99)) * 1e3,
-            "memory (PSS), MiB": pss_mib(pid),
+            "own memory, MiB": own,
+            "pages of files, MiB": files,
         }
     finally:
         server.send_signal(signal.SIGTERM)

@@ -16,9 +16,11 @@ from gateway.configuration.show import example
 PROGRAM: Final = "/usr/bin/csid"
 DATA: Final = "/var/lib/csid/node"  # beside it lies what the user csid has seen of nodes
 GATEWAY: Final = "/var/lib/csid-gateway"
+SYSTEMS: Final = "/var/lib/csid-systems"
 _SAMPLES: Final = {  # files of this package
     "csid.service": "usr/lib/systemd/system/csid.service",
     "csid-gateway.service": "usr/lib/systemd/system/csid-gateway.service",
+    "csid-systems.service": "usr/lib/systemd/system/csid-systems.service",
     "csid-escrow.service": "usr/lib/systemd/system/csid-escrow.service",
     "csid-escrow.timer": "usr/lib/systemd/system/csid-escrow.timer",
     "csid.sysusers": "usr/lib/sysusers.d/csid.conf",
@@ -39,7 +41,8 @@ def sample(name: str) -> str:
 
 def configuration() -> str:
     """A configuration to begin with: all options as comments, but where the data are."""
-    return example({("node", "data"): DATA, ("gateway", "data"): GATEWAY})
+    said = {("node", "data"): DATA, ("gateway", "data"): GATEWAY, ("systems", "data"): SYSTEMS}
+    return example(said)
 
 
 def write(root: Path, program: str = PROGRAM) -> Iterator[Path]:

@@ -28,6 +28,7 @@ from resolver.server.notices import Repeated
 
 HEALTH: Final = "/v1/health"
 STREAMS_MAX: Final = 256
+FIELDS_MAX: Final = 100
 QUERY_MAX: Final = 4_000  # characters behind the question mark
 FAILURES_PER_SECOND: Final = 5.0  # of one address that presents no key that holds
 FAILURES_BURST: Final = 50.0
@@ -107,7 +108,6 @@ class Interface:
                 raise Problem(
                     Fault.UNAVAILABLE, f"{STREAMS_MAX} streams are followed already; ask again"
                 )
-            self._streams += 1
             return StreamingResponse(
                 self._events(answer.body), answer.status, _NO_STORE | answer.headers, _EVENTS
             )
@@ -115,6 +115,7 @@ class Interface:
         return Response(octets, answer.status, answer.headers, answer.media)
 
     async def _events(self, events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
+        self._streams += 1
         try:
             async for name, data, number in events:
                 mark = b"" if number is None else b"id: %d\n" % number
@@ -151,7 +152,10 @@ class _Asked:
             return None
         if len(query) > QUERY_MAX:
             raise Problem(Fault.LENGTH, f"at most {QUERY_MAX:,} characters of a query are taken")
-        pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=100)
+        try:
+            pairs = parse_qsl(query.decode("latin-1"), True, max_num_fields=FIELDS_MAX)
+        except ValueError:
+            raise Problem(Fault.VALUE, f"at most {FIELDS_MAX} parameters are taken") from None
         found: dict[str, str] = {}
         for name, value in pairs:
             if name in found:
@@ -185,7 +189,7 @@ class _Given:
         try:
             if is_msgpack(media):
                 return self._msgpack.decode(octets)
-            if media not in (JSON, ""):
+            if media != JSON:  # so that no page of another site can post it unasked
                 raise Problem(Fault.MEDIA, f"expected Content-Type {JSON}, given {media[:80]!r}")
             return self._json.decode(octets)
         except msgspec.ValidationError as error:

@@ -25,7 +25,7 @@ from gateway.systems.selection.reservations import ITEMS_MAX, Item, NotFreeError
 from gateway.systems.selection.state import Selecting
 
 GAP_SECONDS: Final = 0.1  # between two answers of a stream, at least
-SHARE: Final = 20  # of its time at most a part of so many goes into the streams
+SHARE: Final = 20  # of the time at most one part in so many goes into all streams together
 QUIET_SECONDS: Final = 15.0  # after which a stream says that it lives
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 
@@ -120,19 +120,23 @@ async def stream(
     """
     before: Any = None
     number = 0
-    while True:
-        version, begun = state.version, time.perf_counter()
-        whole = answered(state, demand, explain)
-        best = [(one["identifier"], one["points"]) for one in whole["results"]]
-        now = best, whole.get("allocation")
-        if now != before:
-            before, number = now, number + 1
-            yield Event("selection", whole, number)
-        spent = time.perf_counter() - begun
-        await asyncio.sleep(max(GAP_SECONDS, SHARE * spent))
-        while not await state.after(version, QUIET_SECONDS):
-            yield Event("unchanged", {"at": whole["at"], "supply": whole["supply"]})
-            version = state.version
+    state.streams += 1
+    try:
+        while True:
+            version, begun = state.version, time.perf_counter()
+            whole = answered(state, demand, explain)
+            best = [(one["identifier"], one["points"]) for one in whole["results"]]
+            now = best, whole.get("allocation")
+            if now != before:
+                before, number = now, number + 1
+                yield Event("selection", whole, number)
+            spent = time.perf_counter() - begun
+            await asyncio.sleep(max(GAP_SECONDS, SHARE * spent * state.streams))
+            while not await state.after(version, QUIET_SECONDS):
+                yield Event("unchanged", {"at": whole["at"], "supply": whole["supply"]})
+                version = state.version
+    finally:
+        state.streams -= 1
 
 
 # -- demands that are kept

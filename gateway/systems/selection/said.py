@@ -121,19 +121,19 @@ def _records(state: Selecting, found: Selection) -> list[dict[str, Any]]:
 def _result(
     state: Selecting, one: Result, record: dict[str, Any], rtt: Rtt | None, now: int
 ) -> dict[str, Any]:
-    facts = state.supply.facts(one.slot, now)
+    told = state.supply.told(one.slot, now)
     said: dict[str, Any] = {
         "identifier": one.identifier,
         "points": one.points,
         "parts": one.parts,
         "record": record,
     }
-    if "until" in facts:
+    if "until" in told:
         said["status"] = {
-            "age": round(max(0, now - facts["taken"]) / 1_000, 3),
-            "taken": iso(facts["taken"] / 1_000, "milliseconds"),
-            "until": iso(facts["until"] / 1_000, "milliseconds"),
-            **{name: facts[name] for name in ("health", "source", "load", "free") if name in facts},
+            "age": round(max(0, now - told["taken"]) / 1_000, 3),
+            "taken": iso(told["taken"] / 1_000, "milliseconds"),
+            "until": iso(told["until"] / 1_000, "milliseconds"),
+            **{name: told[name] for name in ("health", "source", "load", "free") if name in told},
         }
     if rtt is not None:
         said["rtt"] = between(state, one, rtt)

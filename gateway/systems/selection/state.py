@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from csid.errors import RecordError
 from csid.record import decode
-from csid.status import Status, Told
+from csid.status import VALID_SECONDS_MAX, Status, Told
 from gateway.async_registry_client import AsyncRegistry
+from gateway.configuration.values import ConfigurationError
 from gateway.systems.contract import Place
 from gateway.systems.selection import settings, snapshot
 from gateway.systems.selection.demand import Demand
@@ -38,6 +39,7 @@ from gateway.systems.selection.reservations import Reservations
 from gateway.systems.selection.rows import Change, Rows
 from gateway.systems.selection.supply import Supply
 
+LONGEST: Final = VALID_SECONDS_MAX * 1_000  # ms that a status may hold
 SNAPSHOT: Final = "supply.columns"
 KEEP_SECONDS: Final = 30.0  # between two looks whether much has changed
 KEEP_CHANGES: Final = 50_000  # which a start works through in a second or two
@@ -56,6 +58,7 @@ class Selecting:
         supply: what is selected from.
         sources: how each is followed.
         version: how often something has changed.
+        streams: how many follow.
     """
 
     def __init__(self, place: Place) -> None:
@@ -66,6 +69,7 @@ class Selecting:
         self.demands = Demands(place.tables)
         self.reservations = Reservations()
         self.version = 0
+        self.streams = 0  # that are followed
         self._came = asyncio.Event()
         self.supply = Supply()
         self._file = place.folder / SNAPSHOT
@@ -103,7 +107,8 @@ class Selecting:
     def told(self, identifier: str, taken: int, until: int, told: Told | None) -> None:
         """A status has come; None: what was told before holds no more."""
         if told is not None:
-            status = Status(taken, until, "", 0, told)
+            now = self.now()  # whoever tells may have another clock
+            status = Status(min(taken, now), min(until, now + LONGEST), "", 0, told)
             self.supply.status(identifier, self.reservations.status(identifier, status))
         self._tell()
 
@@ -253,6 +258,11 @@ class Selecting:
         await self.catch_up()
         verify = ssl.create_default_context(cafile=self.said.ca)
         tokens = [file.read_text("ascii").strip() for file in self.said.token] or [""]
+        if len(tokens) not in (1, len(self.said.registry)):
+            raise ConfigurationError(
+                f"[selection] token: {len(tokens)} files for {len(self.said.registry)} registries: "
+                "give one for each, or one for all"
+            )
         self.sources[:] = []
         async with asyncio.TaskGroup() as group:
             for number, url in enumerate(self.said.registry):
@@ -289,7 +299,7 @@ class Selecting:
         known that holds.
         """
         slot = self.supply.index.find(identifier, self.supply.index.digest(identifier))
-        known: dict[str, Any] = {} if slot < 0 else self.supply.facts(slot, self.now())
+        known: dict[str, Any] = {} if slot < 0 else self.supply.told(slot, self.now())
         if "until" not in known:
             return None
         told = Told(

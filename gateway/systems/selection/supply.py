@@ -26,6 +26,7 @@ from gateway.systems.selection.index import Index
 
 LISTED: Final = "active"  # the only state in which a resource is selected
 SHAPE_KINDS: Final = {shape.NODES: 1, shape.VCPU: 2}
+_SHAPE_WORDS: Final = {number: word for word, number in SHAPE_KINDS.items()}
 STEADINESS: Final = 32  # reports by which stability follows
 _HEALTHY: Final = {"ok": TEN_THOUSAND, "degraded": TEN_THOUSAND // 2}
 _FREE: Final = {
@@ -205,35 +206,29 @@ class Supply:
                 return
         columns.shape_kind[slot] = 0
 
-    def facts(self, slot: int, now: int) -> dict[str, Any]:
-        """What is known of a row at a time in Unix milliseconds: what its record declares, and
-        what a status that holds tells.
+    def told(self, slot: int, now: int) -> dict[str, Any]:
+        """What a status tells of a row that holds at a time in Unix milliseconds: nothing where
+        none does.
         """
         columns = self.columns
-        values = {
-            name: columns.dictionaries[name].values[columns.codes[name][slot]] for name, _ in CODED
-        }
-        found = facts.shown(values)
         live = {name: int(column[slot]) for name, column in columns.live.items()}
-        if live["taken"]:
-            found["stability"] = live["stability"] / TEN_THOUSAND
-        if live["until"] > now:
-            found |= {"taken": live["taken"], "until": live["until"]}
-            found |= {
-                name: columns.dictionaries[name].values[columns.codes[name][slot]]
-                for name in ("health", "source")
-            }
-            if live["load"] != _MOST_16:
-                found["load"] = live["load"] / TEN_THOUSAND
-            free = {
-                kind: live[name] for kind, name in _FREE.items() if live[name] != UNTOLD[LIVE[name]]
-            }
-            kind = int(columns.shape_kind[slot])
-            prefix = {number: word for word, number in SHAPE_KINDS.items()}.get(kind)
-            if prefix:
-                pairs = zip(columns.shape_free[slot], columns.shape_count[slot], strict=True)
-                free |= {f"{prefix}_{n}": int(count) for n, count in pairs if count}
-            found["free"] = free
+        if live["until"] <= now:
+            return {}
+        found: dict[str, Any] = {"taken": live["taken"], "until": live["until"]}
+        for name in ("health", "source"):
+            found[name] = columns.dictionaries[name].values[columns.codes[name][slot]]
+        if live["load"] != _MOST_16:
+            found["load"] = live["load"] / TEN_THOUSAND
+        free = {
+            kind: live[name] for kind, name in _FREE.items() if live[name] != UNTOLD[LIVE[name]]
+        }
+        prefix = _SHAPE_WORDS.get(int(columns.shape_kind[slot]))
+        if prefix:
+            pairs = zip(
+                columns.shape_free[slot].tolist(), columns.shape_count[slot].tolist(), strict=True
+            )
+            free |= {f"{prefix}_{n}": count for n, count in pairs if count}
+        found["free"] = free
         return found
 
     def tidy(self) -> None:

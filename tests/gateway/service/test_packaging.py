@@ -56,7 +56,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.parametrize("name", ["csid.service", "csid-gateway.service", "csid-escrow.service"])
+UNITS = ("csid.service", "csid-gateway.service", "csid-systems.service", "csid-escrow.service")
+
+
+@pytest.mark.parametrize("name", UNITS)
 def test_the_unit_gives_little_to_who_breaks_in(root: Path, name: str) -> None:
     unit = root / "usr/lib/systemd/system" / name
     words = ["security", "--offline=true", "--threshold=20", str(unit)]  # of 100
@@ -67,9 +70,7 @@ def test_the_unit_gives_little_to_who_breaks_in(root: Path, name: str) -> None:
     assert looked.returncode == 0
 
 
-@pytest.mark.parametrize(
-    "name", ["csid.service", "csid-gateway.service", "csid-escrow.service", "csid-escrow.timer"]
-)
+@pytest.mark.parametrize("name", [*UNITS, "csid-escrow.timer"])
 def test_systemd_knows_every_word_of_the_unit(root: Path, name: str) -> None:
     unit = root / "usr/lib/systemd/system" / name
     words = ["verify", "--man=no", "--recursive-errors=no", str(unit)]
@@ -102,7 +103,14 @@ def test_user_and_folders_are_made_as_the_unit_needs_them(root: Path, tmp_path: 
 def test_the_configuration_to_begin_with_can_be_used(root: Path) -> None:
     found = load.load(root / "etc/csid/csid.toml", {})
     assert found.node.data == Path(files.DATA)
-    said = f'[node]\ndata = "{files.DATA}"\n[gateway]\ndata = "{files.GATEWAY}"'
+    said = "\n".join(
+        f'[{name}]\ndata = "{folder}"'
+        for name, folder in (
+            ("node", files.DATA),
+            ("gateway", files.GATEWAY),
+            ("systems", files.SYSTEMS),
+        )
+    )
     assert found == load.parse(said.encode(), "")
     assert (root / "etc/csid/csid.toml").stat().st_mode & 0o044 == 0o044  # csid resolve reads it
 

@@ -184,3 +184,14 @@ def test_no_system_of_that_name(tmp_path: Path) -> None:
     ran = run("--config", configured(tmp_path), "system", "run", "nothing")
     assert ran.code == 2
     assert "there is no such system; there are aggregation, selection" in ran.err
+
+
+def test_a_body_without_a_media_type_is_not_taken(tmp_path: Path) -> None:
+    with running_systems(configured(made(tmp_path)), "remark") as (_, client):
+        for media in ("text/plain", ""):
+            answer = client.post(
+                f"/v1/remark/{ID}", content=b'{"text": "a"}', headers={"Content-Type": media}
+            )
+            assert answer.status_code == 415, media
+        many = "&".join(f"a{number}=1" for number in range(200))
+        assert client.get(f"/v1/remark/{ID}?{many}").status_code == 422
