@@ -159,7 +159,8 @@ def run(args: argparse.Namespace) -> int:
             return output.EXIT_OK
         found = said(client.post("/v1/select", params=query, json=demand))
     _show(args, found)
-    return output.EXIT_OK if found["results"] else NOTHING_FITS
+    fits = found["results"] and found.get("allocation") != []
+    return output.EXIT_OK if fits else NOTHING_FITS
 
 
 def _following(
@@ -186,7 +187,8 @@ def _show(args: argparse.Namespace, found: dict[str, Any]) -> None:
     if rows:
         heads = [*_HEADS, *(["Parts 得分构成"] if args.explain else [])]
         output.print_list(heads, rows)
-    if not rows:
+        _show_allocation(found)
+    else:
         output.out.print("没有符合条件的算力 nothing fits")
     if "why" in found:
         _show_why(found["why"])
@@ -199,6 +201,22 @@ def _show(args: argparse.Namespace, found: dict[str, Any]) -> None:
         output.err.print("供给尚未全部获知 not all of the supply is known yet", markup=False)
     output.err.print(
         f"{found['supply']:,} resources were looked at 已检索资源, {found['at']}", markup=False
+    )
+
+
+def _show_allocation(found: dict[str, Any]) -> None:
+    """What is to be taken of which pools, unless that is all of the first."""
+    pieces = found.get("allocation")
+    if pieces is None or [one["identifier"] for one in pieces] == [
+        found["results"][0]["identifier"]
+    ]:
+        return
+    if not pieces:
+        output.out.print("没有可行的分配方案 no allocation holds")
+        return
+    output.print_list(
+        ("分配方案 Allocation", "块数 Blocks", "每块 Of each"),
+        [(one["identifier"], str(one["blocks"]), f"{one['size']} {one['of']}") for one in pieces],
     )
 
 

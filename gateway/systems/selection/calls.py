@@ -76,14 +76,15 @@ async def select(state: Selecting, call: Call) -> Answer:
     if how.reserve:
         require_role(call.caller, ASK)
     whole = answered(state, demand)
-    if how.reserve and whole["results"]:
+    if how.reserve:
+        if "allocation" not in whole:
+            raise Problem(Fault.VALUE, "reserve: what is free and counted is reserved: free, cards")
         items = tuple(
             Item(one["identifier"], one["size"], one["blocks"], one["of"])
-            for one in whole.get("allocation", ())
+            for one in whole["allocation"]
         )
-        if not items:
-            raise Problem(Fault.VALUE, "reserve: what is free and counted is reserved: free, cards")
-        whole["reservation"] = _reserve(state, call, items, how.reserve)
+        if items:
+            whole["reservation"] = _reserve(state, call, items, how.reserve)
     await explained(state, demand, whole, how.explain)
     return Answer(whole, headers=dict(_NO_STORE))
 
@@ -104,7 +105,7 @@ async def explained(
     state: Selecting, demand: Demand, whole: dict[str, Any], explain: bool | None
 ) -> None:
     """Add why no more fits, if that is asked for, or nothing fits and it is not declined."""
-    if explain or (explain is None and not whole["results"]):
+    if explain or (explain is None and not said.holds(whole)):
         whole["why"] = await said.why(state, demand)
 
 
@@ -134,7 +135,8 @@ async def stream(
             version, begun = state.version, time.perf_counter()
             whole = answered(state, demand)
             await explained(state, demand, whole, explain)
-            now = [(one["identifier"], one["points"]) for one in whole["results"]]
+            best = [(one["identifier"], one["points"]) for one in whole["results"]]
+            now = best, whole.get("allocation")
             if now != before:
                 before, number = now, number + 1
                 yield Event("selection", whole, number)

@@ -83,7 +83,7 @@ def wanted(names: Iterable[str], texts: Iterable[str] = ()) -> Wanted:
 
 def _unknown(name: str, recorded: set[str]) -> str:
     shown = {folded(one): one for one in _names()} | {key: key.upper() for key in recorded}
-    near = difflib.get_close_matches(folded(name), [*_known(), *recorded], n=3, cutoff=0.5)
+    near = difflib.get_close_matches(folded(name), {*_known(), *recorded}, n=3, cutoff=0.5)
     hint = ", ".join(shown.get(key, key.upper()) for key in near)
     return f"no chip is called {name[:60]!r}" + (
         f"; near are {hint}" if hint else "; give a model, a family or a vendor"

@@ -40,9 +40,7 @@ class Dispatcher:
         self._due: dict[str, tuple[int, int]] = {}  # name → when (Unix ms), wait (ms)
 
     async def run(self) -> None:
-        """Hand over what fits, until cancelled."""
-        if not self._state.said.dispatcher:
-            return
+        """Hand over what fits, and end what nobody needs any more, until cancelled."""
         verify = ssl.create_default_context(cafile=self._state.said.ca)
         async with httpx.AsyncClient(verify=verify, timeout=SECONDS, trust_env=False) as client:
             while True:
@@ -74,15 +72,13 @@ class Dispatcher:
             await asyncio.sleep(0)  # others have their turn
 
     async def _hand_over(self, client: httpx.AsyncClient, one: Kept) -> None:
-        now = self._state.now()
         try:
-            found = self._state.select(one.demand)
+            selection = said.answer(self._state, one.demand)
         except DemandError as error:  # of a version of this program that took it
             self._change(one, "refused", str(error))
             return
-        if not found.results:
+        if not said.holds(selection):
             return
-        selection = said.selection(self._state, one.demand, found, now)
         body = {
             "demand": one.name,
             "by": one.by,

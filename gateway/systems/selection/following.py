@@ -139,9 +139,11 @@ class RegistryFollower:
         position = self._rows.position(self._source.name)
         if position is None:
             position = await self._read_whole()
+        wait = 0  # so that it is known at once whether it can be followed
         while True:
             try:
-                page = await self._registry.changes_page(position, WAIT_SECONDS, PAGE)
+                page = await self._registry.changes_page(position, wait, PAGE)
+                wait = WAIT_SECONDS
             except RefusedError as error:
                 if error.problem.status != _VALUE:
                     raise

@@ -124,6 +124,10 @@ class Reservations:
         """All that hold."""
         return list(self._held.values())
 
+    def told(self) -> dict[str, Status]:
+        """What was told last of all that something is reserved of, nothing left out."""
+        return dict(self._told)
+
     def release(self, names: Iterable[str]) -> dict[str, Status]:
         """End reservations; what is told from now on of what they were of."""
         touched: set[str] = set()

@@ -39,6 +39,13 @@ def answer(state: Selecting, demand: Demand) -> dict[str, Any]:
     return whole
 
 
+def holds(whole: dict[str, Any]) -> bool:
+    """Whether a demand is met by what is said to it: something fits, and what is to be spread over
+    several pools can be.
+    """
+    return bool(whole["results"]) and whole.get("allocation") != []
+
+
 async def why(state: Selecting, demand: Demand) -> dict[str, Any]:
     """Why no more fits; others have their turn meanwhile.
 

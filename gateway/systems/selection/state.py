@@ -154,7 +154,12 @@ class Selecting:
         if not self.filled:
             return
         number = self.rows.number()
+        told = self.reservations.told()
+        for identifier, status in told.items():  # a restart knows of no reservation
+            self.supply.status(identifier, status)
         snapshot.write(self.supply, self._file, str(number))
+        for identifier, status in told.items():
+            self.supply.status(identifier, self.reservations.status(identifier, status))
         self._seen = _mark_of(self._file)
         self._kept = number
         self.rows.let_go(number)

@@ -233,6 +233,18 @@ def test_select_and_reserve_in_one_step_over_several_pools(net: Selecting) -> No
     assert net.client.delete(f"/v1/reservations/{reservation['reservation']}").status_code == 200
 
 
+def test_what_cannot_be_spread_is_not_reserved(net: Selecting) -> None:
+    net.tell(CHEAP, chips=8, nodes_8=1)
+    net.tell(DEAR, chips=8, nodes_8=1)
+    demand = {"chips": ["H800"], "nodes": 3, "per_node": 8, "free": True, "pools": 2}
+    eventually("both are seen", lambda: set(net.names(**demand)) == {CHEAP, DEAR})
+    said = net.client.post("/v1/select?reserve=10", json=demand)
+    assert said.status_code == 200, said.text
+    assert said.json()["allocation"] == [] and "reservation" not in said.json()
+    assert said.json()["why"]["fit"] == 2  # pools that have a block each
+    assert net.client.get("/v1/reservations").json()["items"] == []
+
+
 def test_what_is_not_counted_is_not_reserved(net: Selecting) -> None:
     answer = net.client.post("/v1/select?reserve=10", json={"chips": ["H800"]})
     assert answer.status_code == 422

@@ -33,6 +33,21 @@ def test_all_options_of_a_demand(net: Selecting) -> None:
     assert "price " in ran.out
 
 
+def test_what_is_taken_of_which_pools_is_shown(net: Selecting) -> None:
+    net.tell(CHEAP, chips=16, nodes_8=2)
+    net.tell(DEAR, chips=8, nodes_8=1)
+    asked = ("--chip", "H800", "--per-node", 8, "--pools", 2, "--free")
+    both = {CHEAP, DEAR}
+    eventually("seen", lambda: set(names(select(net, *asked, "--nodes", 3, "--json"))) == both)
+    ran = select(net, *asked, "--nodes", 3)
+    assert ran.code == 0
+    (taken,) = [line for line in ran.lines if line.startswith(CHEAP) and "CNY" not in line]
+    assert taken.split() == [CHEAP, "2", "8", "chips"]
+    ran = select(net, *asked, "--nodes", 4)
+    assert ran.code == 1
+    assert "no allocation holds" in ran.out
+
+
 def test_nothing_fits_is_exit_code_1(net: Selecting) -> None:
     ran = select(net, "--cards", 1_000)
     assert ran.code == 1

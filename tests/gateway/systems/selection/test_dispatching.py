@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.selecting import LARGE, Selecting, selecting
+from tests.support.selecting import CHEAP, DEAR, LARGE, Selecting, selecting
 from tests.support.servers import eventually
 
 
@@ -97,6 +98,26 @@ def test_it_is_handed_over_once_something_fits(handing: Selecting, taken: Taken)
     assert len(taken.given) == 2
 
 
+def test_what_is_spread_over_pools_waits_until_all_of_it_is_free(
+    handing: Selecting, taken: Taken
+) -> None:
+    net = handing
+    taken.given.clear()
+    net.tell(CHEAP, chips=8, nodes_8=1)
+    net.tell(DEAR, chips=8, nodes_8=1)
+    demand = {"chips": ["H800"], "nodes": 3, "per_node": 8, "free": True, "pools": 2}
+    eventually("both are seen", lambda: set(net.names(**demand)) == {CHEAP, DEAR})
+    place = keep(net, **demand)
+    marker = keep(net, chips=["910B"])  # looked at after it, or a second later
+    eventually("others are handed over", lambda: state(net, marker)["state"] == "handed")
+    time.sleep(1.5)
+    assert state(net, place)["state"] == "open"
+    net.tell(CHEAP, chips=16, nodes_8=2)
+    eventually("it is handed over", lambda: state(net, place)["state"] == "handed")
+    given = taken.given[-1][1]["selection"]
+    assert {one["identifier"]: one["blocks"] for one in given["allocation"]} == {CHEAP: 2, DEAR: 1}
+
+
 def test_what_the_dispatcher_does_not_want_is_said(handing: Selecting, taken: Taken) -> None:
     taken.given.clear()
     taken.says[:] = [422]
@@ -104,6 +125,12 @@ def test_what_the_dispatcher_does_not_want_is_said(handing: Selecting, taken: Ta
     eventually("it is refused", lambda: state(handing, place)["state"] == "refused")
     assert "HTTP 422" in state(handing, place)["why"]
     assert len(taken.given) == 1
+
+
+def test_what_nobody_needs_any_more_has_ended(net: Selecting) -> None:
+    body = {"demand": {"chips": ["910B"]}, "days": 1e-6}
+    place = net.client.post("/v1/demands", json=body).headers["location"]
+    eventually("it has ended", lambda: state(net, place)["state"] == "ended")
 
 
 def test_without_a_dispatcher_nothing_is_to_be_handed_over(net: Selecting) -> None:
