@@ -100,7 +100,8 @@ GROUPS = {
     "csid_recursion": RECURSION,
     "csid_gateway": GATEWAY,
 }
-# Loops over octets and the batch I/O, beside their forms in plain Python.
+# Loops over octets and the batch I/O, beside their forms in plain Python; a .py is its own, with
+# C types in a .pxd.
 LOOPS = [
     "csid/coctets.pyx",
     "gateway/systems/selection/cscan.pyx",
@@ -108,6 +109,7 @@ LOOPS = [
     "resolver/server/ctap.pyx",
     "resolver/sync/transfer/cpack.pyx",
     "resolver/sync/transfer/cunpack.pyx",
+    "gateway/systems/selection/paths/search.py",
 ]
 PURE = bool(os.environ.get("CSID_PURE"))
 
@@ -128,7 +130,7 @@ def extensions() -> list[Extension]:
         except SystemExit as error:  # how mypyc gives up
             print(f"csid runs {', '.join(files)} interpreted: {error}", file=sys.stderr)
     parts += cythonize(
-        [Extension(path.removesuffix(".pyx").replace("/", "."), [path]) for path in LOOPS],
+        [Extension(path.rpartition(".")[0].replace("/", "."), [path]) for path in LOOPS],
         build_dir="build",
         quiet=True,
     )

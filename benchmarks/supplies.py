@@ -230,6 +230,7 @@ def _training(random: Random, locations: list[str]) -> Demand:
         per_node=per_node,
         nodes=random.choice((1, 1, 2, 4, 8)),
         chip_memory=random.choice((24, 32, 64, 80)),
+        memory=random.choice((None, 64, 1024)),
         price=f"{random.choice((5, 8, 12, 20, 30))}/卡时",
         free=random.random() < 0.7,
         weights=_weights(random),

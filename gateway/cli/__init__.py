@@ -51,8 +51,8 @@ _NODE = "the node and its server 节点与解析服务"
 _HOLDERS = "who and what is assigned to 主体、资源池与范围"
 _LIFE = "an identifier's life 赋码与变更"
 _READ = "finding and resolving 查询与解析"
-_BULK = "many at once 批量"
 _SUPPLY = "supply 供给"
+_BULK = "many at once 批量"
 COMMANDS: Final = {
     "init": Command("init", "make a data directory 建立数据目录", _NODE),
     "serve": Command("serve", "answer over UDP and TCP 启动解析服务", _NODE, lasts=True),
@@ -116,6 +116,7 @@ COMMANDS: Final = {
     "select": Command(
         "select", "the compute that a demand needs, the best first 选择算力", _SUPPLY, lasts=True
     ),
+    "line": Command("line.command", "dedicated lines, and ways over them 专线与算网路径", _SUPPLY),
     "template": Command("template", "an empty sheet for registrations 登记表模板", _BULK),
     "import": Command("import_", "take in identifiers from a table 批量导入", _BULK),
     "export": Command("export", "write identifiers to a table or JSON Lines 导出", _BULK),

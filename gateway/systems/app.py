@@ -87,7 +87,8 @@ class Interface:
                 octets = await self._bodies.read(request, route.octets)
                 body = given.read(octets, headers.get("content-type", ""))
             path = next(iter(request.path_params.values()), "")
-            answer = await route.handle(state, Call(caller, path, query, body, headers))
+            base = f"{request.url.scheme}://{request.url.netloc}"
+            answer = await route.handle(state, Call(caller, path, query, body, headers, base))
             return self._response(answer)
 
         return endpoint
@@ -170,13 +171,16 @@ class _Asked:
 
 
 class _Given:
-    """Reads bodies, JSON or msgpack."""
+    """Reads bodies, JSON or msgpack; as they are where octets are wanted."""
 
     def __init__(self, wanted: Any) -> None:
+        self._as_they_are = wanted is bytes
         self._json = msgspec.json.Decoder(wanted)
         self._msgpack = msgspec.msgpack.Decoder(wanted)
 
     def read(self, octets: bytes, header: str) -> Any:
+        if self._as_they_are:
+            return octets
         media = media_of(header)
         try:
             if is_msgpack(media):

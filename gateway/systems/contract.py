@@ -71,6 +71,7 @@ class Call(NamedTuple):
         asked: behind the question mark, as the route's type has it.
         given: the body, as the route's type has it.
         headers: fields by names in lower case.
+        base: what the caller's URLs begin with, such as `http://127.0.0.1:8090`.
     """
 
     caller: Caller
@@ -78,6 +79,7 @@ class Call(NamedTuple):
     asked: Any
     given: Any
     headers: Mapping[str, str]
+    base: str = ""
 
 
 class Event(NamedTuple):

@@ -81,7 +81,7 @@ def test_a_wheel_has_every_file_that_the_program_needs(wheel: Path) -> None:
     wanted = {
         name
         for name in tracked(*PACKAGES)
-        if not name.endswith(".pyx") and not name.startswith(NOT_INSTALLED)
+        if not name.endswith((".pyx", ".pxd")) and not name.startswith(NOT_INSTALLED)
     }
     assert wanted - inside == set()
     compiled = {name for name in inside - wanted if name.endswith(".so")}
@@ -98,13 +98,14 @@ def test_a_wheel_has_every_file_that_the_program_needs(wheel: Path) -> None:
             "csid/coctets",
             "resolver/server/cdatagrams",
             "resolver/answer/process",
+            "gateway/systems/selection/paths/search",
         }
 
 
 def test_the_source_distribution_has_what_is_compiled(sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         inside = {name.partition("/")[2] for name in archive.getnames()}
-    sources = {name for name in tracked(*PACKAGES) if name.endswith((".py", ".pyx"))}
+    sources = {name for name in tracked(*PACKAGES) if name.endswith((".py", ".pyx", ".pxd"))}
     assert sources - inside == set()
     assert {"pyproject.toml", "setup.py", "README.md", "LICENSE", "CHANGELOG.md"} <= inside
 

@@ -28,6 +28,7 @@ TOURS = (
     "service.md",
     "gateway.md",
     "aggregation.md",
+    "paths.md",
 )
 ANYTHING = "..."
 

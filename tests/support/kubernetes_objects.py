@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import NAMESPACE_DNS, uuid5
 
 Object = dict[str, Any]
 GPU = "nvidia.com/gpu"
@@ -29,7 +30,7 @@ def node(name: str, *, chips: int = 8, resource: str = GPU, **more: Any) -> Obje
             "conditions": more.pop("conditions", conditions),
             "nodeInfo": {
                 "machineID": f"m{name}",
-                "systemUUID": more.pop("uuid", f"UUID-{name}"),
+                "systemUUID": more.pop("uuid", str(uuid5(NAMESPACE_DNS, name)).upper()),
                 "kubeletVersion": "v1.34.1",
                 "architecture": "amd64",
                 "bootID": "b",

@@ -314,12 +314,17 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
+class _Quiet(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Clients may go while they are watching."""
+
+
 @contextmanager
 def running_kubernetes() -> Iterator[KubernetesServer]:
     """Such a server with nothing in it."""
     cluster = KubernetesServer()
     handler = type("Handler", (_Handler,), {"cluster": cluster})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with _Quiet(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
         cluster.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})

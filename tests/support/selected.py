@@ -134,7 +134,7 @@ def _status(statuses: tuple[Status, ...], now: int, found: dict[str, Any]) -> No
 def _fits(facts: dict[str, Any], demand: Demand, now: int) -> bool:
     cards = demand.cards or (demand.per_node or 0) * (demand.nodes or 1)
     spread = demand.pools > 1
-    nodes = demand.nodes or 1
+    nodes = _nodes(demand, cards)
     each = 1 if spread else nodes
     today = datetime.fromtimestamp(now / 1000, UTC).date()
 
@@ -148,7 +148,7 @@ def _fits(facts: dict[str, Any], demand: Demand, now: int) -> bool:
         least("chip_memory_gib", demand.chip_memory),
         least("count", (1 if spread else cards) if cards else None),
         not (size and cards) or least("per_node", size),
-        nodes == 1 or spread or least("nodes", nodes),
+        not size or _has_room(facts, size, bool(cards), 1 if spread else nodes),
         least("vcpu", demand.vcpu and demand.vcpu * each),
         least("memory_gib", demand.memory and demand.memory * each),
         demand.green is None or ("green_share" in facts and facts["green_share"] >= demand.green),
@@ -170,6 +170,21 @@ def _fits(facts: dict[str, Any], demand: Demand, now: int) -> bool:
     if demand.free:
         tests.append(_is_free(facts, demand, cards, size, each))
     return all(tests)
+
+
+def _has_room(facts: dict[str, Any], size: int, chips: bool, number: int) -> bool:
+    """Whether there are so many blocks of a size, were all nodes free."""
+    if chips and number == 1:
+        return True  # per_node says so
+    nodes = facts.get("nodes", 0)
+    each = facts.get("per_node", 0) if chips else int(facts.get("vcpu", 0) / nodes) if nodes else 0
+    return each // size * nodes >= number
+
+
+def _nodes(demand: Demand, cards: int) -> int:
+    """Nodes asked for, or as many as the cards of each make necessary."""
+    size = _block(demand, cards)
+    return cards // size if size and cards else demand.nodes or 1
 
 
 def _block(demand: Demand, cards: int) -> int:
@@ -194,7 +209,7 @@ def _is_free(facts: dict[str, Any], demand: Demand, cards: int, size: int, each:
         units = dict(shape.read(free))
         kind = "nodes" if units else "vcpu"
         units = units or dict(shape.read(free, shape.VCPU))
-        asked = 1 if demand.pools > 1 else (cards // size if cards else demand.nodes or 1)
+        asked = 1 if demand.pools > 1 else _nodes(demand, cards)
         blocks = sum(min(n, 65535) // size * min(count, 65535) for n, count in units.items())
         if kind != ("nodes" if cards else "vcpu") or blocks < asked:
             return False

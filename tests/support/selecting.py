@@ -55,8 +55,8 @@ class Selecting(NamedTuple):
 
 
 @contextlib.contextmanager
-def selecting(folder: Path) -> Iterator[Selecting]:
-    """All of it, on free ports, once all is known."""
+def selecting(folder: Path, *lines: str) -> Iterator[Selecting]:
+    """All of it, on free ports, once all is known; ``lines``: more of the section."""
     node = Node(folder / "node")
     node.accredit(OWNER)
     for name, facts in FACTS.items():
@@ -81,6 +81,7 @@ def selecting(folder: Path) -> Iterator[Selecting]:
             f'registry = "http://{interface.address}"',
             f'token = "{token}"',
             f'gateway = "{url}"',
+            *lines,
         ]
         file.write_text("\n".join(lines))
         server, client = opened.enter_context(running_systems(file, "selection"))

@@ -64,8 +64,10 @@ PartitionName=spare Nodes=c5 State=UP
 
 
 def installed() -> bool:
-    """Whether this machine has all of it."""
-    return all(shutil.which(program, path=PATH) for program in PROGRAMS)
+    """Whether this machine has all of it, and this process may become another user: slurmrestd
+    refuses to be who runs slurmctld.
+    """
+    return os.getuid() == 0 and all(shutil.which(program, path=PATH) for program in PROGRAMS)
 
 
 class Slurm:
@@ -199,11 +201,12 @@ def _start(cluster: Slurm) -> None:
     cluster.start("slurmctld", "-D")
     for name in GPU_NODES + CPU_NODES:
         cluster.start_node(name)
-    until(lambda: cluster.run("sinfo", "-h", "-N", "-o", "%t").split() == ["idle"] * 9)
+    idle = ["idle"] * (len(GPU_NODES) + len(CPU_NODES) + 1)  # c5 is in two partitions
+    until(lambda: cluster.run("sinfo", "-h", "-N", "-o", "%t").split() == idle, 60)
     token = cluster.run("scontrol", "token", "lifespan=3600").partition("=")[2]
     cluster.headers = {"X-SLURM-USER-NAME": _user(), "X-SLURM-USER-TOKEN": token}
     port = free_port()
-    other = () if os.getuid() else ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    other = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
     versions = ("-s", "openapi/v0.0.37,openapi/v0.0.38")
     cluster.start(
         *other, "slurmrestd", "-a", "rest_auth/jwt", *versions, f"{HOST}:{port}", SLURM_JWT="daemon"

@@ -61,6 +61,12 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         help="say why each stands where it does 说明",
     )
     parser.add_argument(
+        "--reserve",
+        type=options.count,
+        metavar="SECONDS",
+        help="reserve what is asked for of the best, so that others are not sent there 短时预留",
+    )
+    parser.add_argument(
         "--follow", action="store_true", help="go on, and say it again when it changes 持续跟踪"
     )
     add_remote(parser)
@@ -144,6 +150,8 @@ def run(args: argparse.Namespace) -> int:
     demand = demand_of(args)
     with remote(args) as client:
         query = {"explain": "true"} if args.explain else {}
+        if args.reserve:
+            query["reserve"] = str(args.reserve)
         if args.follow:
             for found in _following(client, demand, query):
                 _show(args, found)
@@ -178,13 +186,51 @@ def _show(args: argparse.Namespace, found: dict[str, Any]) -> None:
     if rows:
         heads = [*_HEADS, *(["Parts 得分构成"] if args.explain else [])]
         output.print_list(heads, rows)
-    for line in found.get("why", ()):
-        output.out.print(line, markup=False)
-    if not rows and "why" not in found:
+    if not rows:
         output.out.print("没有符合条件的算力 nothing fits")
+    if "why" in found:
+        _show_why(found["why"])
+    if found.get("reservation"):
+        held = found["reservation"]
+        output.out.print(
+            f"已预留 reserved until {held['until']}: {held['reservation']}", markup=False
+        )
+    if not found["complete"]:
+        output.err.print("供给尚未全部获知 not all of the supply is known yet", markup=False)
     output.err.print(
         f"{found['supply']:,} resources were looked at 已检索资源, {found['at']}", markup=False
     )
+
+
+def _show_why(why: dict[str, Any]) -> None:
+    """What each condition keeps away."""
+    if why["never"]:
+        output.out.print("即使全部空闲也不符合 nothing would fit even if all of it were free")
+    output.print_list(
+        (
+            "条件 Condition",
+            "滤除 Removes",
+            "单独滤除 Alone",
+            "仅差此项 But for it",
+            "最接近 Nearest",
+        ),
+        (
+            (
+                one["name"],
+                str(one["of_left"]),
+                str(one["alone"]),
+                str(one["nothing_else"]),
+                _near(one["near"]),
+            )
+            for one in why["conditions"]
+        ),
+    )
+
+
+def _near(near: dict[str, Any] | None) -> str:
+    if near is None:
+        return ""
+    return f"{near['identifier']}: {near['field']} {near['offered']} ({near['asked']})"
 
 
 _HEADS: Final = (

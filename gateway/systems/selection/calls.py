@@ -16,7 +16,8 @@ from csid.identifier import parse
 from csid.moments import iso
 from gateway.http.calls import key_of
 from gateway.http.problems import Fault, Problem, Reason
-from gateway.systems.contract import OPERATE, Answer, Call, Event
+from gateway.systems.contract import ASK, OPERATE, Answer, Call, Event
+from gateway.systems.keys import require as require_role
 from gateway.systems.selection import said
 from gateway.systems.selection.demand import Demand, DemandError, conditions_of
 from gateway.systems.selection.kept import DAY, DAYS_MAX, Kept, TooManyError
@@ -50,26 +51,52 @@ class Reserve(msgspec.Struct, forbid_unknown_fields=True):
     seconds: Annotated[int, msgspec.Meta(ge=1)] = 10
 
 
+class How(msgspec.Struct):
+    """How a selection is answered.
+
+    Attributes:
+        explain: say what each condition keeps away; otherwise where nothing fits. This looks at
+            all there is.
+        reserve: for so many seconds, what is asked for of the best.
+    """
+
+    explain: bool | None = None
+    reserve: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
 async def select(state: Selecting, call: Call) -> Answer:
     """What fits a demand, now; as events where the caller takes these."""
     demand: Demand = call.given
     require(demand)
+    how: How = call.asked
     if "text/event-stream" in call.headers.get("accept", ""):
-        return Answer(stream(state, demand))
-    return Answer(answered(state, demand), headers=dict(_NO_STORE))
+        if how.reserve:
+            raise Problem(Fault.VALUE, "reserve: is asked for once, without a stream")
+        return Answer(stream(state, demand, how.explain))
+    if how.reserve:
+        require_role(call.caller, ASK)
+    whole = answered(state, demand, how.explain)
+    if how.reserve and whole["results"]:
+        items = tuple(
+            Item(one["identifier"], one["size"], one["blocks"], one["of"])
+            for one in whole.get("allocation", ())
+        )
+        if not items:
+            raise Problem(Fault.VALUE, "reserve: what is free and counted is reserved: free, cards")
+        whole["reservation"] = _reserve(state, call, items, how.reserve)
+    return Answer(whole, headers=dict(_NO_STORE))
 
 
-def answered(state: Selecting, demand: Demand) -> dict[str, Any]:
+def answered(state: Selecting, demand: Demand, explain: bool | None = None) -> dict[str, Any]:
     """What is said to a demand.
 
     Raises:
         Problem: it cannot be understood.
     """
     try:
-        found = state.select(demand)
+        return said.answer(state, demand, explain)
     except DemandError as error:
         raise Problem(Fault.VALUE, str(error)) from None
-    return said.selection(state, demand, found, state.now())
 
 
 def require(demand: Demand) -> None:
@@ -84,7 +111,9 @@ def require(demand: Demand) -> None:
         raise Problem(Fault.VALUE, str(error)) from None
 
 
-async def stream(state: Selecting, demand: Demand) -> AsyncIterator[Event]:
+async def stream(
+    state: Selecting, demand: Demand, explain: bool | None = None
+) -> AsyncIterator[Event]:
     """What fits, whenever that is something else than before: `selection`; else now and then that
     nothing has changed: `unchanged`.
     """
@@ -92,7 +121,7 @@ async def stream(state: Selecting, demand: Demand) -> AsyncIterator[Event]:
     number = 0
     while True:
         version, begun = state.version, time.perf_counter()
-        whole = answered(state, demand)
+        whole = answered(state, demand, explain)
         now = [(one["identifier"], one["points"]) for one in whole["results"]]
         if now != before:
             before, number = now, number + 1
@@ -174,16 +203,26 @@ def _kept(one: Kept) -> dict[str, Any]:
 async def reserve(state: Selecting, call: Call) -> Answer:
     """Reserve for seconds."""
     given: Reserve = call.given
-    most = state.said.reserve
-    if given.seconds > most:
-        raise Problem(Fault.VALUE, f"seconds: expected at most {most} ([selection] reserve)")
     items = tuple(_canonical(one) for one in given.items)
+    made = _reserve(state, call, items, given.seconds)
+    return Answer(made, 201, {"Location": f"/v1/reservations/{made['reservation']}"})
+
+
+def _reserve(state: Selecting, call: Call, items: tuple[Item, ...], seconds: int) -> dict[str, Any]:
+    """Reserve all of it, without anybody coming between.
+
+    Raises:
+        Problem: nothing is reserved.
+    """
+    most = state.said.reserve
+    if seconds > most:
+        raise Problem(Fault.VALUE, f"seconds: expected at most {most} ([selection] reserve)")
     told = {
         name: status
         for name in {one.identifier for one in items}
         if (status := state.status_of(name)) is not None
     }
-    until = state.now() + given.seconds * 1_000
+    until = state.now() + seconds * 1_000
     try:
         made, after = state.reservations.take(
             call.caller.name, items, until, told, key_of(call.headers)
@@ -191,7 +230,7 @@ async def reserve(state: Selecting, call: Call) -> Answer:
     except NotFreeError as error:
         raise Problem(Unfit.NOT_FREE, str(error)) from None
     state.reserved(after)
-    return Answer(_reserved(made), 201, {"Location": f"/v1/reservations/{made.name}"})
+    return _reserved(made)
 
 
 async def list_reservations(state: Selecting, call: Call) -> Answer:
@@ -240,5 +279,10 @@ async def show_sources(state: Selecting, _: Call) -> Answer:
         }
         for one in state.sources
     ]
-    said_ = {"supply": len(state.supply), "reservations": len(state.reservations), "sources": items}
-    return Answer(said_, headers=dict(_NO_STORE))
+    whole = {
+        "supply": len(state.supply),
+        "complete": state.complete,
+        "reservations": len(state.reservations),
+        "sources": items,
+    }
+    return Answer(whole, headers=dict(_NO_STORE))

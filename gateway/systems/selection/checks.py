@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from gateway.systems.selection import chips, conditions, fields
 from gateway.systems.selection.columns import LIVE, UNTOLD, Columns
 from gateway.systems.selection.conditions import IN, IS, RANGE, All, Condition, Leaf, Not
-from gateway.systems.selection.demand import Blocks
-from gateway.systems.selection.fields import NUMBER, TEXT, Field
+from gateway.systems.selection.demand import Blocks, Room
+from gateway.systems.selection.fields import NUMBER, TEXT, TEXTS, Field
 
 Bools = NDArray[np.bool_]
 _FURTHEST: Final = 2**62
@@ -51,6 +51,13 @@ class Shaped:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """One of those rows."""
+
+    rows: Bools
+
+
+@dataclass(frozen=True, slots=True)
 class Every:
     of: tuple[Check, ...]
 
@@ -60,7 +67,7 @@ class Some:
     of: tuple[Check, ...]
 
 
-Check = Table | Within | Shaped | Every | Some
+Check = Table | Within | Shaped | Listed | Every | Some
 
 
 class Maker:
@@ -76,7 +83,7 @@ class Maker:
         self.now = now
         self.rtt = rtt
 
-    def make(self, condition: Condition | Blocks, turned: bool = False) -> Check:
+    def make(self, condition: Condition | Blocks | Room, turned: bool = False) -> Check:
         """The check of a condition, or of its opposite.
 
         Raises:
@@ -84,6 +91,8 @@ class Maker:
         """
         if isinstance(condition, Blocks):
             return Shaped(1 if condition.chips else 2, condition.size, condition.number)
+        if isinstance(condition, Room):
+            return Table("units", self.rooms(condition) >= condition.number)
         if isinstance(condition, Not):
             return self.make(condition.of, not turned)
         if isinstance(condition, Leaf):
@@ -97,6 +106,9 @@ class Maker:
             spans = self._spans(field, leaf)
             made = tuple(Within(field.column, low, high, turned) for low, high in spans)
             return _joined(made, turned)
+        if field.column == TEXTS:
+            rows = self.columns.texts.rows(leaf)
+            return Listed(~rows if turned else rows)
         allowed = self._allowed(field, leaf)
         if field.live:
             return Table(field.column, allowed, True, turned)
@@ -118,6 +130,12 @@ class Maker:
         if field.name == "rtt":
             return compared(leaf, self.latencies())
         return compared(leaf, dictionary.numbers(field.name, field.of))
+
+    def rooms(self, asked: Room) -> NDArray[np.float64]:
+        """How many blocks of a size there are, by the code of the units."""
+        key = (asked.chips, asked.size)
+        dictionary = self.columns.dictionaries["units"]
+        return dictionary.numbers(("room", *key), lambda units: float(units.room(*key)))
 
     def latencies(self) -> NDArray[np.float64]:
         """Milliseconds by the code of the location."""
@@ -223,6 +241,9 @@ def test(check: Check, columns: Columns, rows: Any, now: int) -> Bools:
             found = found & (columns.live["until"][rows] > now)
             return ~found if check.turned else found
         return found
+    if isinstance(check, Listed):
+        listed: Bools = check.rows[rows]
+        return listed
     holds: Bools = columns.live["until"][rows] > now
     if isinstance(check, Within):
         column = columns.live[check.column][rows]
@@ -244,3 +265,10 @@ def blocks_of(check: Shaped, columns: Columns, rows: Any) -> NDArray[np.int64]:
     count = columns.shape_count[rows].astype(np.int64)
     blocks: NDArray[np.int64] = (free // check.size * count).sum(axis=-1)
     return np.where(columns.shape_kind[rows] == check.kind, blocks, 0)
+
+
+def untold(columns: Columns, name: str, rows: Any) -> Bools:
+    """Of which rows no status has ever told a live figure."""
+    missing = UNTOLD[LIVE[name]]
+    column = columns.live[name][rows]
+    return column == missing if missing else np.zeros(column.shape, np.bool_)

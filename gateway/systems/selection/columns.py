@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.systems.selection.facts import CODED, LIVE_CODED
+from gateway.systems.selection.texts import Texts
 
 BLOCK: Final = 128  # rows
 SHAPES: Final = 8  # different N of a shape (csid.shape.SHAPES_MAX)
@@ -125,6 +126,7 @@ class Columns:
         }
         self.live: dict[str, Array] = {name: np.zeros(0, kind) for name, kind in LIVE.items()}
         self.alive = np.zeros(0, np.uint8)
+        self.texts = Texts()
         self.serial = np.zeros(0, "S15")
         self.shape_kind = np.zeros(0, np.uint8)  # 0 none, 1 of chips, 2 of virtual processors
         self.shape_free = np.zeros((0, SHAPES), np.uint16)
@@ -140,6 +142,7 @@ class Columns:
         """Make room for so many rows, in whole blocks."""
         blocks = -(-capacity // BLOCK)
         self.capacity = blocks * BLOCK
+        self.texts.grow(self.capacity)
         for held, rows in (
             (self.codes, self.capacity),
             (self.live, self.capacity),
@@ -162,6 +165,9 @@ class Columns:
                 held[name] = _grown(held[name][order], self.capacity)
         for name in ("alive", "serial", "shape_kind", "shape_free", "shape_count"):
             setattr(self, name, _grown(getattr(self, name)[order], self.capacity))
+        self.texts.starts = self.texts.starts[order]
+        self.texts.grow(self.capacity)
+        self.texts.compact()
         for name in self.present:
             self.present[name] = np.zeros(blocks, np.uint64)
         for name in self.largest:

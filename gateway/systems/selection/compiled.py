@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from gateway.systems.selection import scan
-from gateway.systems.selection.checks import Check, Every, Shaped, Some, Table
+from gateway.systems.selection.checks import Check, Every, Listed, Shaped, Some, Table
 from gateway.systems.selection.columns import BLOCK, Columns
 from gateway.systems.selection.facts import SEGMENTS
 from gateway.systems.selection.ranking import BY_TABLE, Part
@@ -21,7 +21,7 @@ try:
 except ImportError:  # nothing is compiled here
     _best = None
 
-_TABLE, _WITHIN, _SHAPED = range(3)
+_TABLE, _WITHIN, _SHAPED, _LISTED = range(4)
 ACCEPT: Final = -1
 REJECT: Final = -2
 
@@ -100,6 +100,8 @@ def _leaf(check: Any, columns: Columns, if_true: int, if_false: int) -> tuple[An
     if isinstance(check, Shaped):
         asked = (check.size, check.kind, check.number)
         return (_SHAPED, True, False, *goes, None, None, None, None, *asked)
+    if isinstance(check, Listed):
+        return (_LISTED, False, False, *goes, None, None, check.rows, None, 0, 0)
     name = check.column
     if isinstance(check, Table):
         buckets = columns.dictionaries[name].bucket_of

@@ -28,6 +28,7 @@ cdef enum:
     TABLE = 0
     WITHIN = 1
     SHAPED = 2
+    LISTED = 3
     BY_TABLE = 0
     BY_TAKEN = 1
     BY_STABILITY = 2
@@ -163,6 +164,8 @@ cdef inline bint holds(Leaf *leaf, Rows *rows, Py_ssize_t row, int64_t now) noex
         if leaf.live:
             found = found and rows.until[row] > now
         return found != leaf.turned
+    if leaf.kind == LISTED:
+        return leaf.allowed[row] != 0
     if rows.until[row] <= now:
         return leaf.turned
     if leaf.kind == WITHIN:
@@ -172,7 +175,7 @@ cdef inline bint holds(Leaf *leaf, Rows *rows, Py_ssize_t row, int64_t now) noex
 
 
 cdef inline bint may_hold(Leaf *leaf, Rows *rows, Py_ssize_t block, int64_t now) noexcept nogil:
-    if leaf.turned:
+    if leaf.turned or leaf.kind == LISTED:
         return True
     if leaf.kind == TABLE:
         if leaf.present[block] & leaf.mask == 0:
@@ -349,7 +352,7 @@ cdef int fitting(
     cdef Leaf *leaf
     while at < leaf_count and count:
         leaf = &leaves[at]
-        if (sizes[at] == 1 and leaf.kind != SHAPED and not leaf.turned) == quick:
+        if (sizes[at] == 1 and leaf.kind <= WITHIN and not leaf.turned) == quick:
             if not quick:
                 left = 0
                 for n in range(count):
@@ -533,6 +536,9 @@ cdef int read_leaf(Held held, Leaf *leaf, tuple told, Py_ssize_t blocks) except 
     leaf.low, leaf.high = told[9], told[10]
     if leaf.kind == SHAPED:
         leaf.mask = told[11]
+        return 0
+    if leaf.kind == LISTED:
+        leaf.allowed = <const uint8_t *>held.hold(told[7], blocks * BLOCK).buf
         return 0
     leaf.column = held.column(told[5], blocks * BLOCK)
     if leaf.kind == TABLE:

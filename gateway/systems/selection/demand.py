@@ -112,6 +112,8 @@ class Demand(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
             raise ValueError("age is that of the status: ask for free as well")
         if self.pools > 1 and not (self.free and (self.blocks or self.cards)):
             raise ValueError("pools: only what is free now, and counted, is spread: free and cards")
+        if self.type[-1:] == "\n" or self.near[-1:] == "\n":  # which a pattern lets through
+            raise ValueError("type, near: a line break at the end")
         if self.weights is not None and not any(self.weights.values()):
             raise ValueError("weights: one of them must be above 0")
         if self.cards and self.per_node and self.cards % self.per_node:
@@ -132,13 +134,26 @@ class Demand(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
         return None
 
     @property
+    def nodes_asked(self) -> int:
+        """Nodes that are asked for, or follow from the cards of each; 1 where neither is."""
+        return self.blocks.number if self.blocks else self.nodes or 1
+
+    @property
     def cards_asked(self) -> int:
         """Chips in all; 0 where none are asked for."""
         return self.cards or (self.per_node or 0) * (self.nodes or 1)
 
 
 class Blocks(NamedTuple):
-    """So many blocks of a size, in chips or virtual processors, each within one node."""
+    """So many blocks of a size, in chips or virtual processors, each within one node, free now."""
+
+    chips: bool
+    size: int
+    number: int
+
+
+class Room(NamedTuple):
+    """The same, were all nodes free."""
 
     chips: bool
     size: int
@@ -151,7 +166,7 @@ class Named(NamedTuple):
     """
 
     name: str
-    condition: Condition | Blocks
+    condition: Condition | Blocks | Room
     now: bool = False
 
 
@@ -227,10 +242,11 @@ def _of_size(demand: Demand) -> list[Named]:
     blocks = demand.blocks
     if blocks is not None and blocks.chips:
         found.append(Named("per_node", leaf("per_node", ">=", blocks.size)))
-    nodes = demand.nodes or 1
-    if nodes > 1 and not spread:
-        found.append(Named("nodes", leaf("nodes", ">=", nodes)))
-    each = 1 if spread else nodes
+    if blocks is not None and (blocks.number > 1 or not blocks.chips):
+        found.append(
+            Named("nodes", Room(blocks.chips, blocks.size, 1 if spread else blocks.number))
+        )
+    each = 1 if spread else demand.nodes_asked
     if demand.vcpu:
         found.append(Named("vcpu", leaf("vcpu", ">=", demand.vcpu * each)))
     if demand.memory:
@@ -283,11 +299,11 @@ def _of_now(demand: Demand) -> list[Named]:
         least = 1 if demand.pools > 1 else demand.cards
         found.append(Named("free", leaf("free.chips", ">=", least), True))
     if demand.memory:
-        each = 1 if demand.pools > 1 else demand.nodes or 1
+        each = 1 if demand.pools > 1 else demand.nodes_asked
         found.append(
             Named("free_memory", leaf("free.memory_gib", ">=", demand.memory * each), True)
         )
     if demand.vcpu and demand.cards_asked:
-        each = 1 if demand.pools > 1 else demand.nodes or 1
+        each = 1 if demand.pools > 1 else demand.nodes_asked
         found.append(Named("free_vcpu", leaf("free.vcpu", ">=", demand.vcpu * each), True))
     return found

@@ -22,6 +22,19 @@ _POOL: Final = "P"  # form of an identifier whose resource has several nodes
 _HELD: Final = frozenset({"nodes", "per_node", "meas"})  # extra keys with columns of their own
 
 
+class Units(NamedTuple):
+    """The nodes of a resource: chips of one, how many, virtual processors of all."""
+
+    per_node: int | None
+    nodes: int
+    vcpu: float | None
+
+    def room(self, chips: bool, size: int) -> int:
+        """How many blocks of chips (or virtual processors) of a size there are, all nodes free."""
+        each = (self.per_node or 0) if chips else int((self.vcpu or 0) / self.nodes)
+        return each // size * self.nodes
+
+
 class Coded(NamedTuple):
     """A coded column: into which bucket a value falls."""
 
@@ -75,8 +88,7 @@ CODED: Final = (
     Coded("green_share", lambda value: int(value * (BUCKETS - 1))),
     Coded("trust", int),
     Coded("validity", _hashed),
-    Coded("per_node", _steps(1, 4)),
-    Coded("nodes", _steps(1, 4)),
+    Coded("units", _hashed),
     Coded("extra", _hashed),
 )
 LIVE_CODED: Final = (Coded("health", _hashed), Coded("source", _hashed))
@@ -116,8 +128,7 @@ def values_of(segments: tuple[str, ...], facts: Mapping[str, Any]) -> list[Any]:
         get("gr"),
         get("tr"),
         (_day(get("vf")), _day(get("vu"))) if "vf" in facts or "vu" in facts else None,
-        per_node,
-        nodes,
+        Units(per_node, nodes, vcpu) if nodes else None,
         _rest(facts),
     ]
 
@@ -125,8 +136,13 @@ def values_of(segments: tuple[str, ...], facts: Mapping[str, Any]) -> list[Any]:
 def _units(type_: str, facts: Mapping[str, Any]) -> tuple[int | None, int | None]:
     """Chips of one node, and nodes; what is no pool is one node unless it says otherwise."""
     per_node, nodes = _whole(facts.get("per_node")), _whole(facts.get("nodes"))
+    count = facts.get("ct")
     if per_node is None and nodes is None and type_[-1:] != _POOL:
-        return facts.get("ct"), 1
+        return count, 1
+    if nodes is None and per_node and count:
+        nodes = count // per_node
+    if per_node is None and nodes and count:
+        per_node = count // nodes
     return per_node, nodes
 
 
@@ -181,6 +197,9 @@ def shown(values: Mapping[str, Any]) -> dict[str, Any]:
         made["gflops"] = dict(values["speed"][1])
     if values.get("measured") is not None:
         made["measured_gflops"] = dict(values["measured"])
+    if values.get("units") is not None:
+        made |= {"nodes": values["units"].nodes}
+        made |= {"per_node": values["units"].per_node} if values["units"].per_node else {}
     if values.get("money") is not None:
         made |= dict(zip(("price", "currency", "price_unit"), values["money"], strict=True))
     if values.get("cost") is not None:
@@ -196,8 +215,6 @@ def shown(values: Mapping[str, Any]) -> dict[str, Any]:
 
 _PLAIN: Final = (
     "count",
-    "per_node",
-    "nodes",
     "chip_memory_gib",
     "vcpu",
     "memory_gib",

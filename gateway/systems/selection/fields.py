@@ -14,6 +14,7 @@ from csid.fields import PRECISIONS
 from csid.vocabulary import FIELDS as WORDS
 
 NUMBER, TEXT, DATE = "number", "text", "date"
+TEXTS: Final = "texts"  # what stands for a column of texts that each row has its own of
 EXTRA: Final = "extra."  # before the name of a key that no column has
 TEN_THOUSAND: Final = 10_000  # parts that load and stability are kept in
 LETTERS: Final = {column.partition("_")[0]: letter for letter, column in PRECISIONS.items()}
@@ -91,14 +92,16 @@ def _all() -> dict[str, Field]:
         "bandwidth_gbps": "bandwidth_gbps",
         "green_share": "green_share",
         "trust": "trust",
-        "per_node": "per_node",
-        "nodes": "nodes",
     }
     made = [Field(name, TEXT, name, _same) for name in plain]
     made += [Field(name, NUMBER, column, _same) for name, column in numbers.items()]
     made += [
         Field("chip", TEXT, "chip", _item(0)),
+        Field("name", TEXT, TEXTS, _same),
+        Field("endpoints", TEXT, TEXTS, _same),
         Field("family", TEXT, "chip", _item(1)),
+        Field("per_node", NUMBER, "units", _item(0)),
+        Field("nodes", NUMBER, "units", _item(1)),
         Field("price", NUMBER, "money", lambda value: float(value[0])),
         Field("currency", TEXT, "money", _item(1)),
         Field("price_unit", TEXT, "money", _item(2)),

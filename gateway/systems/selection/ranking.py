@@ -97,9 +97,9 @@ def asked(demand: Demand) -> dict[str, float]:
     if blocks is not None and blocks.chips:
         found["per_node"] = float(blocks.size)
     if demand.vcpu and not demand.cards_asked:
-        found["vcpu"] = demand.vcpu * (demand.nodes or 1)
+        found["vcpu"] = demand.vcpu * demand.nodes_asked
     if demand.memory and not demand.cards_asked:
-        found["memory_gib"] = demand.memory * (demand.nodes or 1)
+        found["memory_gib"] = demand.memory * demand.nodes_asked
     return found
 
 

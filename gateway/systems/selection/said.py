@@ -7,10 +7,71 @@ from typing import Any
 from csid.errors import RecordError
 from csid.moments import iso
 from csid.record import decode
+from gateway.systems.selection.allocation import allocate, blocks_asked
 from gateway.systems.selection.demand import Demand
 from gateway.systems.selection.engine import Result, Selection
 from gateway.systems.selection.paths.latency import MARKS, Rtt
+from gateway.systems.selection.reasons import Reasons
+from gateway.systems.selection.reasons import explain as explained
 from gateway.systems.selection.state import Selecting
+
+
+def answer(state: Selecting, demand: Demand, explain: bool | None) -> dict[str, Any]:
+    """What is said to a demand.
+
+    Args:
+        explain: say why no more fits; None: where nothing does.
+
+    Raises:
+        DemandError: it cannot be understood.
+    """
+    now = state.now()
+    found = state.select(demand)
+    whole = selection(state, demand, found, now)
+    if demand.free and (demand.blocks or demand.cards):
+        whole["allocation"] = allocation(state, demand, found, now)
+    if explain or (explain is None and not found.results):
+        whole["why"] = reasons(explained(state.supply, demand, now, state.middle(demand.near)))
+    return whole
+
+
+def allocation(
+    state: Selecting, demand: Demand, found: Selection, now: int
+) -> list[dict[str, Any]]:
+    """What is to be taken of which pools, so that it holds; nothing where that cannot be."""
+    asked = blocks_asked(demand)
+    of = "chips" if asked.chips else "vcpu"
+    if demand.pools == 1:  # each result has it by itself
+        return [
+            {"identifier": one.identifier, "blocks": asked.number, "size": asked.size, "of": of}
+            for one in found.results[:1]
+        ]
+    whole = allocate(state.supply, demand, now, state.middle(demand.near))
+    return [
+        {"identifier": one.identifier, "blocks": one.blocks, "size": one.size, "of": of}
+        for one in (() if whole is None else whole.pieces)
+    ]
+
+
+def reasons(found: Reasons) -> dict[str, Any]:
+    """Why no more fits: what each condition keeps away, the nearest that would fit but for it."""
+    return {
+        "rows": found.rows,
+        "fit": found.fit,
+        "could": found.could,
+        "never": found.never,
+        "conditions": [
+            {
+                "name": one.name,
+                "now": one.now,
+                "of_left": one.of_left,
+                "alone": one.alone,
+                "nothing_else": one.nothing_else,
+                "near": None if one.near is None else one.near._asdict(),
+            }
+            for one in found.kept
+        ],
+    }
 
 
 def selection(state: Selecting, demand: Demand, found: Selection, now: int) -> dict[str, Any]:
@@ -19,6 +80,7 @@ def selection(state: Selecting, demand: Demand, found: Selection, now: int) -> d
     return {
         "at": iso(now / 1_000, "milliseconds"),
         "supply": len(state.supply),
+        "complete": state.complete,
         "wanted": found.wanted,
         "most": found.most,
         "results": [_result(state, one, rtt, now) for one in found.results],

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.systems.selection import checks, ranking
-from gateway.systems.selection.checks import Check, Every, Shaped, Some, Table, Within
+from gateway.systems.selection.checks import Check, Every, Listed, Shaped, Some, Table, Within
 from gateway.systems.selection.columns import BLOCK, LARGEST, Columns
 from gateway.systems.selection.facts import BUCKETS, SEGMENTS
 from gateway.systems.selection.ranking import BY_STABILITY, BY_TABLE, Part
@@ -39,25 +39,43 @@ def best(
     order = np.argsort(-bounds, kind="stable")
     order = order[: np.count_nonzero(bounds >= 0)]
     slots = np.zeros(0, np.int64)
-    points = np.zeros(0, np.int64)
+    gained = np.zeros(0, np.int64)
     done, step = 0, _FIRST_BLOCKS
     while done < len(order):
-        if len(points) >= top and bounds[order[done]] < points[top - 1]:
+        if len(gained) >= top and bounds[order[done]] < gained[top - 1]:
             break
-        blocks = order[done : done + step]
+        rows = _fitting(columns, every, order[done : done + step], now)
         done, step = done + step, min(_MOST_BLOCKS, step * 2)
-        rows = (blocks[:, None] * BLOCK + np.arange(BLOCK)).ravel()
-        rows = rows[columns.alive[rows] != 0]
-        for check in every:
-            rows = rows[checks.test(check, columns, rows, now)]
         slots = np.append(slots, rows)
-        points = np.append(points, _points(columns, parts, rows, now))
-        kept = np.argsort(-points, kind="stable")
+        gained = np.append(gained, points(columns, parts, rows, now))
+        kept = np.argsort(-gained, kind="stable")
         if len(kept) > top:
-            kept = kept[points[kept] >= points[kept[top - 1]]]
-        slots, points = slots[kept], points[kept]
-    kept = np.lexsort((*by_identifier(columns, slots), -points))[:top]
-    return [Scored(int(points[at]), int(slots[at])) for at in kept]
+            kept = kept[gained[kept] >= gained[kept[top - 1]]]
+        slots, gained = slots[kept], gained[kept]
+    kept = np.lexsort((*by_identifier(columns, slots), -gained))[:top]
+    return [Scored(int(gained[at]), int(slots[at])) for at in kept]
+
+
+def fitting(columns: Columns, every: list[Check], now: int) -> NDArray[np.int64]:
+    """All rows for which every check holds."""
+    blocks = np.flatnonzero(possible(Every(tuple(every)), columns, now))
+    found = [
+        _fitting(columns, every, blocks[at : at + _MOST_BLOCKS], now)
+        for at in range(0, len(blocks), _MOST_BLOCKS)
+    ]
+    together: NDArray[np.int64] = np.concatenate((np.zeros(0, np.int64), *found))
+    return together
+
+
+def _fitting(
+    columns: Columns, every: list[Check], blocks: NDArray[np.int64], now: int
+) -> NDArray[np.int64]:
+    """The rows of some blocks for which every check holds."""
+    rows: NDArray[np.int64] = (blocks[:, None] * BLOCK + np.arange(BLOCK)).ravel()
+    rows = rows[columns.alive[rows] != 0]
+    for check in every:
+        rows = rows[checks.test(check, columns, rows, now)]
+    return rows
 
 
 def by_identifier(columns: Columns, slots: NDArray[np.int64]) -> list[NDArray[Any]]:
@@ -68,9 +86,10 @@ def by_identifier(columns: Columns, slots: NDArray[np.int64]) -> list[NDArray[An
     return [columns.serial[slots], *ranks]
 
 
-def _points(
+def points(
     columns: Columns, parts: list[Part], rows: NDArray[np.int64], now: int
 ) -> NDArray[np.int64]:
+    """The points of each of some rows."""
     total = np.zeros(len(rows), np.int64)
     for part in parts:
         total += part.weight * ranking.points_of(part, columns, rows, now)
@@ -114,6 +133,9 @@ def possible(check: Check, columns: Columns, now: int) -> NDArray[np.bool_]:
         return holds & (columns.largest[check.column] >= check.low)
     if isinstance(check, Shaped):
         return holds
+    if isinstance(check, Listed):
+        listed: NDArray[np.bool_] = np.logical_or.reduce(check.rows.reshape(-1, BLOCK), axis=1)
+        return listed
     parts = [possible(one, columns, now) for one in check.of]
     if not parts:
         return np.full(len(holds), isinstance(check, Every))

@@ -19,6 +19,7 @@ import numpy as np
 
 from csid.errors import CsidError
 from gateway.systems.selection.columns import Dictionary
+from gateway.systems.selection.facts import Units
 from gateway.systems.selection.prices import Cost
 from gateway.systems.selection.supply import Supply
 from resolver.files import write_whole
@@ -27,6 +28,7 @@ MAGIC: Final = b"csid-supply\x00\x00\x00\x01"  # the last octet is the version
 _LENGTH: Final = 8
 _DIGEST: Final = 16
 _HEAD_MAX: Final = 2**30
+_MADE: Final[dict[str, Any]] = {"cost": Cost, "units": Units}  # what msgpack has as plain tuples
 _ROWS: Final = ("alive", "serial", "shape_kind", "shape_free", "shape_count")
 
 
@@ -48,6 +50,8 @@ def write(supply: Supply, path: Path, mark: str = "") -> None:
         {
             "mark": mark,
             "capacity": columns.capacity,
+            "texts": len(columns.texts.octets),
+            "waste": columns.texts.waste,
             "key": supply.index.key,
             "count": supply.index.count,
             "places": len(supply.index.places),
@@ -74,6 +78,8 @@ def _arrays(supply: Supply) -> Iterator[Any]:
     for name in _ROWS:
         array = getattr(columns, name)
         yield array.view(np.uint8) if array.dtype.kind == "S" else array
+    yield columns.texts.starts
+    yield columns.texts.octets
     yield columns.first_owner
     yield columns.changes
     yield supply.index.digests
@@ -139,6 +145,8 @@ def _empty(head: dict[str, Any]) -> Supply:
     for name, values in head["dictionaries"].items():
         _fill(columns.dictionaries[name], name, values)
     columns.grow(head["capacity"])
+    columns.texts.octets = bytearray(head["texts"])
+    columns.texts.waste = head["waste"]
     for name in head["wide"]:
         columns.widen(name)
     supply.index.digests = np.zeros(columns.capacity, np.uint32)
@@ -151,4 +159,4 @@ def _empty(head: dict[str, Any]) -> Supply:
 
 def _fill(dictionary: Dictionary, name: str, values: tuple[Any, ...]) -> None:
     for value in values:
-        dictionary.code(Cost(*value) if name == "cost" else value)
+        dictionary.code(_MADE[name](*value) if name in _MADE else value)

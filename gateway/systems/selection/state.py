@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +17,7 @@ from csid.record import decode
 from csid.status import Status, Told
 from gateway.async_registry_client import AsyncRegistry
 from gateway.systems.contract import Place
-from gateway.systems.selection import settings
+from gateway.systems.selection import settings, snapshot
 from gateway.systems.selection.demand import Demand
 from gateway.systems.selection.engine import Selection, select
 from gateway.systems.selection.following import (
@@ -26,12 +28,20 @@ from gateway.systems.selection.following import (
     kept,
 )
 from gateway.systems.selection.kept import Demands
-from gateway.systems.selection.paths.latency import Rtt, rtt_from
+from gateway.systems.selection.paths.graph import Graph
+from gateway.systems.selection.paths.latency import Measures, Rtt, rtt_from
+from gateway.systems.selection.paths.lines import measured
+from gateway.systems.selection.paths.lines_store import FILE as LINES
+from gateway.systems.selection.paths.lines_store import Lines
 from gateway.systems.selection.paths.places import Places, places
 from gateway.systems.selection.reservations import Reservations
 from gateway.systems.selection.rows import Change, Rows
 from gateway.systems.selection.supply import Supply
 
+SNAPSHOT: Final = "supply.columns"
+KEEP_SECONDS: Final = 30.0  # between two looks whether much has changed
+KEEP_CHANGES: Final = 50_000  # which a start works through in a second or two
+FILLED_AT_ONCE: Final = 200
 LOOK_SECONDS: Final = 0.25  # between two looks for reservations whose time is over
 ORIGINS_KEPT: Final = 256  # places from which round trips are remembered
 
@@ -55,12 +65,20 @@ class Selecting:
         self.rows = Rows(place.tables)
         self.demands = Demands(place.tables)
         self.reservations = Reservations()
-        self.supply = Supply()
-        for identifier, record in self.rows.all():
-            self._put(identifier, record)
-        self.sources: list[Source] = []
         self.version = 0
         self._came = asyncio.Event()
+        self.supply = Supply()
+        self._file = place.folder / SNAPSHOT
+        self._seen = ""  # of the file
+        self._number = 0  # of the last change that the supply has
+        self._kept = 0  # of the last one that the file has
+        self.filled = self._load()
+        self.sources: list[Source] = []
+        self.lines = Lines(place.folder)
+        self._lines_file = place.folder / LINES
+        self._lines_seen = ""
+        self._graph: tuple[date, Graph] | None = None
+        self._measures = Measures()
         self._rtt: dict[str, tuple[int, Rtt]] = {}
         self._locations: tuple[int, Places] = (0, places([]))
 
@@ -75,12 +93,71 @@ class Selecting:
                 self._put(identifier, record)
         self._tell()
 
+    @property
+    def complete(self) -> bool:
+        """All that the registries have is known here."""
+        return self.filled and all(
+            self.rows.position(url) is not None for url in self.said.registry
+        )
+
     def told(self, identifier: str, taken: int, until: int, told: Told | None) -> None:
         """A status has come; None: what was told before holds no more."""
         if told is not None:
             status = Status(taken, until, "", 0, told)
             self.supply.status(identifier, self.reservations.status(identifier, status))
         self._tell()
+
+    def _load(self) -> bool:
+        """Take the supply that was kept, with what has changed since; False if it is to be filled
+        from the rows.
+        """
+        self._seen = _mark_of(self._file)
+        try:
+            supply, mark = snapshot.read(self._file)
+            changes = self.rows.since(int(mark))
+        except (snapshot.SnapshotError, ValueError) as error:
+            if self._seen:
+                self.place.tell(f"selection: {error}", "warning", "snapshot")
+            return False
+        if changes is None:
+            return False
+        self.supply, self._kept = supply, int(mark)
+        self.changed(changes)
+        self._number = self.rows.number()
+        return True
+
+    async def catch_up(self) -> None:
+        """Have what the process before this one has learnt."""
+        if _mark_of(self._file) != self._seen:
+            self.filled = self._load()
+        changes = self.rows.since(self._number) if self.filled else None
+        if changes is not None:
+            self.changed(changes)
+            self._number = self.rows.number()
+            return
+        self.filled = False
+        self._number = self.rows.number()
+        for at, (identifier, record) in enumerate(list(self.rows.all())):
+            self._put(identifier, record)
+            if at % FILLED_AT_ONCE == 0:
+                await asyncio.sleep(0)  # others have their turn
+        self.supply.tidy()
+        self.filled = True
+
+    def keep(self) -> None:
+        """Write what is known to a file, so that the next start is warm."""
+        if not self.filled:
+            return
+        number = self.rows.number()
+        snapshot.write(self.supply, self._file, str(number))
+        self._seen = _mark_of(self._file)
+        self._kept = number
+        self.rows.let_go(number)
+
+    async def close(self) -> None:
+        """Keep what is known."""
+        self.keep()
+        self.lines.close()
 
     def reserved(self, after: dict[str, Status]) -> None:
         """What is told of resources from now on, as something was reserved or released."""
@@ -128,6 +205,7 @@ class Selecting:
 
     def rtt(self, origin: str) -> Rtt:
         """The same, with ranges and marks."""
+        measures = self.measures()
         count = len(self.supply.locations)
         if self._locations[0] != count:
             self._locations = count, places(self.supply.locations)
@@ -136,14 +214,37 @@ class Selecting:
         if known is None:
             if len(self._rtt) >= ORIGINS_KEPT:
                 del self._rtt[next(iter(self._rtt))]
-            known = count, rtt_from(self._locations[1], origin)
+            known = count, rtt_from(self._locations[1], origin, measures, self.now())
         self._rtt[origin] = known
         return known[1]
+
+    def measures(self) -> Measures:
+        """What was measured on lines."""
+        self._look_at_lines()
+        return self._measures
+
+    def graph(self) -> Graph:
+        """The lines that carry today."""
+        self._look_at_lines()
+        today = datetime.fromtimestamp(self.now() / 1_000, UTC).date()
+        if self._graph is None or self._graph[0] != today:
+            self._graph = today, Graph(self.lines.all(), today)
+        return self._graph[1]
+
+    def _look_at_lines(self) -> None:
+        """See whether lines have changed, which commands change as well."""
+        seen = _mark_of(self._lines_file)
+        if seen != self._lines_seen:
+            self._lines_seen, self._graph = seen, None
+            found = [measured(one) for one in self.lines.all()]
+            self._measures = Measures(one for one in found if one is not None)
+            self._rtt.clear()
 
     # -- what goes on
 
     async def follow(self) -> None:
         """Follow all sources until cancelled."""
+        await self.catch_up()
         verify = ssl.create_default_context(cafile=self.said.ca)
         tokens = [file.read_text("ascii").strip() for file in self.said.token] or [""]
         self.sources[:] = []
@@ -161,6 +262,13 @@ class Selecting:
                 gateway = GatewayFollower(source, client, self, self.said.prefix)
                 group.create_task(kept(source, gateway.follow))
                 self.sources.append(source)
+
+    async def remember(self) -> None:
+        """Keep what is known whenever much has changed, until cancelled."""
+        while True:
+            await asyncio.sleep(KEEP_SECONDS)
+            if self.rows.number() - self._kept >= KEEP_CHANGES:
+                self.keep()
 
     async def let_go(self) -> None:
         """Let go what was reserved and whose time is over, until cancelled."""
@@ -184,3 +292,12 @@ class Selecting:
             free={kind: float(amount) for kind, amount in known.get("free", {}).items()},
         )
         return Status(known["taken"], known["until"], known.get("source") or "", 0, told)
+
+
+def _mark_of(file: Path) -> str:
+    """What tells a file from another one that stands at its path; empty if there is none."""
+    try:
+        found = file.stat()
+    except OSError:
+        return ""
+    return f"{found.st_ino} {found.st_mtime_ns}"

@@ -93,20 +93,21 @@ class Supply:
             columns.live["stability"][slot] = 0
             columns.alive[slot] = 1
             values = facts.values_of((owner, industry, location, type_, class_), record.values)
-            self._set(slot, values)
+            self._set(slot, values, record)
             self.index.add(slot, digest)
         else:
             values = facts.values_of((owner, industry, location, type_, class_), record.values)
-            self._set(slot, values)
+            self._set(slot, values, record)
         return True
 
-    def _set(self, slot: int, values: list[Any]) -> None:
+    def _set(self, slot: int, values: list[Any], record: Record) -> None:
         columns, block = self.columns, slot // BLOCK
         for (name, _bucket), value in zip(CODED, values, strict=True):
             self._code(name, slot, block, value)
         first = columns.dictionaries["owner"].values[columns.first_owner[block]]
         if first is None or values[0] < first:
             columns.first_owner[block] = columns.dictionaries["owner"].codes[values[0]]
+        columns.texts.put(slot, record.values)
         self._changed(columns, block)
 
     def _code(self, name: str, slot: int, block: int, value: Any) -> None:
@@ -146,6 +147,7 @@ class Supply:
             return False
         family = identifier.split("/")[4].partition("-")[0][-2:]
         self.index.remove(slot)
+        self.columns.texts.remove(slot)
         self.columns.alive[slot] = 0
         self.columns.live["until"][slot] = 0
         self.free_slots.setdefault(family, []).append(slot)

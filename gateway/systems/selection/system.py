@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any, Final
 
 from csid.vocabulary import Words
-from gateway.systems.contract import ASK, Route, System, Task
-from gateway.systems.selection import calls, kept, rows
+from gateway.systems.contract import ASK, OPERATE, Route, System, Task
+from gateway.systems.selection import calls, kept, path_calls, rows
 from gateway.systems.selection.demand import Demand
+from gateway.systems.selection.dispatching import dispatch
+from gateway.systems.selection.paths import alto
+from gateway.systems.selection.paths.lines import Line, Order
 from gateway.systems.selection.settings import Selection
 from gateway.systems.selection.state import Selecting
 
@@ -20,6 +23,7 @@ ROUTES: Final = (
         "select",
         Words("选择算力", "what fits a demand, the best first; as events: as it changes"),
         calls.select,
+        asked=calls.How,
         given=Demand,
         said=dict[str, Any],
         octets=DEMAND_OCTETS,
@@ -106,12 +110,119 @@ ROUTES: Final = (
     ),
 )
 
+PATHS: Final = (
+    Route(
+        "GET",
+        "/v1/lines",
+        "listLines",
+        Words("列出专线", "dedicated lines"),
+        path_calls.list_lines,
+        asked=path_calls.LinesAsked,
+        said=dict[str, Any],
+    ),
+    Route(
+        "POST",
+        "/v1/lines",
+        "addLine",
+        Words("登记专线", "take in a dedicated line"),
+        path_calls.add_line,
+        given=Line,
+        said=Line,
+        role=OPERATE,
+    ),
+    Route(
+        "POST",
+        "/v1/lines/{line}/orders",
+        "orderLine",
+        Words("申请开通专线", "order that a line be opened"),
+        path_calls.order_line,
+        given=path_calls.NewOrder,
+        said=Order,
+        role=ASK,
+    ),
+    Route(
+        "POST",
+        "/v1/orders/{order}",
+        "answerOrder",
+        Words("办理开通申请", "say what becomes of an order"),
+        path_calls.answer_order,
+        given=path_calls.Verdict,
+        said=Order,
+        role=OPERATE,
+    ),
+    Route(
+        "GET",
+        "/v1/lines/{line}",
+        "showLine",
+        Words("查看专线", "a line with its orders and its history"),
+        path_calls.show_line,
+        said=dict[str, Any],
+    ),
+    Route(
+        "GET",
+        "/v1/paths",
+        "findPaths",
+        Words("查询算网路径", "ways over lines, beside the public estimate"),
+        path_calls.show_ways,
+        asked=path_calls.WaysAsked,
+        said=dict[str, Any],
+    ),
+    *(
+        Route("GET", f"/alto/{path}", name, words, handle, said=dict[str, Any], media=media)
+        for path, name, words, handle, media in (
+            (
+                "directory",
+                "altoDirectory",
+                Words("ALTO 目录", "all ALTO resources (RFC 7285)"),
+                path_calls.alto_directory,
+                alto.DIRECTORY,
+            ),
+            (
+                "networkmap",
+                "altoNetworkMap",
+                Words("ALTO 网络图", "places as PIDs"),
+                path_calls.alto_network_map,
+                alto.NETWORK_MAP,
+            ),
+            (
+                "properties",
+                "altoProperties",
+                Words("ALTO 属性", "what and where PIDs are (RFC 9240)"),
+                path_calls.alto_properties,
+                alto.PROPERTY_MAP,
+            ),
+            (
+                "costmap/{metric}",
+                "altoCostMap",
+                Words("ALTO 代价图", "delays between PIDs (RFC 9439)"),
+                path_calls.alto_cost_map,
+                alto.COST_MAP,
+            ),
+        )
+    ),
+    Route(
+        "POST",
+        "/alto/costmap",
+        "altoFilteredCostMap",
+        Words("ALTO 筛选代价图", "the costs that are asked for (RFC 7285 section 11.3.2)"),
+        path_calls.alto_filtered,
+        given=bytes,
+        said=dict[str, Any],
+        media=alto.COST_MAP,
+    ),
+)
+
 SYSTEM: Final = System(
     name="selection",
     words=Words("算力选择系统", "the compute that a demand needs, found, ranked and reached"),
     settings=Selection,
     tables=(*rows.TABLES, kept.TABLE),
     begin=Selecting,
-    routes=ROUTES,
-    tasks=(Task("following", Selecting.follow), Task("releasing", Selecting.let_go)),
+    routes=(*ROUTES, *PATHS),
+    tasks=(
+        Task("following", Selecting.follow),
+        Task("releasing", Selecting.let_go),
+        Task("remembering", Selecting.remember),
+        Task("dispatching", dispatch),
+    ),
 )

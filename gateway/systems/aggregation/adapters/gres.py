@@ -20,7 +20,9 @@ _TIMES: Final = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 def cards(said: str | None, names: frozenset[str]) -> Counter[str]:
     """How many there are of each type; "" is no type. What has another name is left out."""
     found: Counter[str] = Counter()
-    for item in _ASIDE.sub("", said or "").split(","):
+    if not said or not any(name in said for name in names):
+        return found
+    for item in _ASIDE.sub("", said).split(","):
         name, *rest = item.strip().split(":")
         if name not in names:
             continue

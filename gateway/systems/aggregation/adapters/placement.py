@@ -140,7 +140,8 @@ class Placement:
 
 def _poll(source: Source, known: _Known, now: int) -> Polling:
     headers = _headers(known.version)
-    (said,) = yield [Ask("providers", "/resource_providers", headers)]
+    # Its last-modified does not tell of providers that were deleted.
+    (said,) = yield [Ask("providers", "/resource_providers", headers, cached=False)]
     if said.status == 406:
         known.version = ""  # it is another server than it was
     listed = {one.uuid: one for one in read(said, _LIST, "providers").resource_providers}
@@ -209,7 +210,7 @@ def _ask_changed(
         parts.append("aggregates")
     changed = [x for x, one in listed.items() if known.providers[x].generation != one.generation]
     changed.sort(key=lambda x: not known.providers[x].asked)
-    changed = changed[: options.number(source, "requests", 1_200, 4, 1_000_000) // len(parts)]
+    changed = changed[: options.number(source, "requests", 240, 4, 1_000_000) // len(parts)]
     together = _TOGETHER // len(parts)
     silent = 0
     for start in range(0, len(changed), together):

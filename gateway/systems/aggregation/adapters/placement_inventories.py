@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from csid.status import Health
+from gateway.systems.aggregation.adapters import models
 from gateway.systems.aggregation.adapters.bodies import amount, text
 from gateway.systems.aggregation.readings import (
     CHIPS,
@@ -145,7 +146,8 @@ def unit(
         free=dict.fromkeys(total, 0.0) if why else free,
         health=health,
         why=why,
-        chip=model,
+        chip=models.model(model),
+        chip_memory_gib=models.memory_gib(model, 0),
         group=_group(root, group),
         labels=_labels(tree, {m: has for m, (has, _) in counted.items() if m != model}),
     )
@@ -158,7 +160,7 @@ def _health(root: Provider, withheld: bool) -> tuple[Health, str]:
 
 
 def _model(class_: str, traits: Iterable[str]) -> str:
-    """The model of a class of cards: what its name says, else what a trait of its provider does."""
+    """What cards of a class are: what its name says, else what a trait of its provider does."""
     said = _OF_NO_MODEL.sub("", class_, count=1)
     if not said:
         said = min((found[1] for x in traits if (found := _MODEL.fullmatch(x))), default="")

@@ -90,10 +90,10 @@ class Prometheus:
             _query("made", _made(match)),
         ]
         facts = Facts()
-        for one in answered:
-            facts.learn(_samples(one))
         notes: list[str] = []
         missing: list[str] = []
+        for one in answered:
+            facts.learn(_samples(one, missing))
         yield from _recall(facts, memory.setdefault("past", {}), match, missing)
         facts.settle()
         machines = prometheus_hosts.units(facts.targets.values(), source, notes, missing)
@@ -123,7 +123,7 @@ def _recall(
     if asked:
         (said,) = yield [_query("past", _past(sorted({name[1] for name in asked}), match))]
         past.update((name, []) for name in asked)
-        for sample in _samples(said):
+        for sample in _samples(said, missing):
             if (known := past.get(name_of(sample.metric))) is not None:
                 known.append(sample)
     for samples in past.values():
@@ -165,10 +165,11 @@ def _past(instances: Sequence[str], match: str) -> str:
     return f"last_over_time({_named(names, within)}[1d]) or {_labelled(cpus, 'cpus')}"
 
 
-def _samples(said: Said) -> Sequence[Sample]:
+def _samples(said: Said, missing: list[str]) -> Sequence[Sample]:
     answer = bodies.read(said, ANSWER, "query", _REFUSED)
     if len(answer.data.result) > _SAMPLES_MAX:
         raise ReadingError(f"more than {_SAMPLES_MAX:,} samples: divide them with option match")
+    missing += (f"not all is known: {text(warning)}" for warning in answer.warnings or ())
     return answer.data.result
 
 

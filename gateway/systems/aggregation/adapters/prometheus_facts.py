@@ -27,7 +27,10 @@ class Data(msgspec.Struct):
 
 
 class Answer(msgspec.Struct):
+    """Warnings say that it is not all that there is: a store that could not be reached."""
+
     data: Data
+    warnings: list[str] | None = None
 
 
 ANSWER: Final = msgspec.json.Decoder(Answer)

@@ -11,7 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from csid.status import Health
 from gateway.systems.aggregation.adapters import models, options
@@ -28,6 +28,7 @@ _REST_MIB: Final = 1_024
 # double-bit ECC, rows that cannot be remapped, NVLink, off the bus, uncontained ECC, GSP.
 _FATAL: Final = frozenset((48, 62, 64, 74, 79, 95, 119, 120, 140))
 _OCTETS_A_GIB: Final = 1 << 30
+Place: TypeAlias = tuple[str, str]  # name or at, and which
 
 
 class Rest(NamedTuple):
@@ -65,8 +66,8 @@ def units(
     weak = [unit for unit in found if unit.key.startswith(("instance:", "host:"))]
     if weak:
         notes.append(
-            f"{len(weak):,} machines are known by their address or name only, such as "
-            f"{weak[0].name}: use option key, or let the node exporter read product_uuid"
+            f"known by their address or name only: {len(weak):,} machines, such as "
+            f"{weak[0].name}; use option key, or let the node exporter read product_uuid"
         )
     return found
 
@@ -99,7 +100,7 @@ def _with_cards(targets: Collection[Target], hosts: Sequence[Host], source: Sour
     """Give cards to their machines; machines of which nothing else is known."""
     if not any(target.cards for target in targets):
         return []
-    places: dict[str, list[Host]] = {}
+    places: dict[Place, list[Host]] = {}
     for machine in hosts:
         for place in {place for target in machine.targets for place in _places(target)}:
             places.setdefault(place, []).append(machine)
@@ -119,20 +120,18 @@ def _with_cards(targets: Collection[Target], hosts: Sequence[Host], source: Sour
     return list(others.values())
 
 
-def _places(target: Target) -> set[str]:
+def _places(target: Target) -> set[Place]:
     """Under what cards may say where they are: name, short name, address."""
-    return {f"name {target.name}", f"name {_short(target.name)}", f"at {_address(target.instance)}"}
+    names = (target.name, _short(target.name))
+    return {*(("name", name) for name in names if name), ("at", _address(target.instance))}
 
 
-def _of_card(target: Target, card: Card, places: dict[str, list[Host]]) -> Host | None:
+def _of_card(target: Target, card: Card, places: dict[Place, list[Host]]) -> Host | None:
     """The one machine that it can be of; None if there is none or several."""
-    for place in (
-        f"name {card.host}",
-        f"name {_short(card.host)}",
-        f"at {_address(target.instance)}",
-    ):
+    where = ("name", card.host), ("name", _short(card.host)), ("at", _address(target.instance))
+    for place in where:
         found = places.get(place, [])
-        if len(found) == 1 and place != "name ":
+        if len(found) == 1:
             return found[0]
     return None
 

@@ -11,7 +11,7 @@ not. Option `processors=no`: they are not asked for.
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -23,7 +23,7 @@ from gateway.systems.aggregation.adapters import (
     units,
 )
 from gateway.systems.aggregation.adapters.bodies import text
-from gateway.systems.aggregation.adapters.redfish_forms import Processor, Root, System
+from gateway.systems.aggregation.adapters.redfish_forms import Collection, Processor, Root, System
 from gateway.systems.aggregation.adapters.redfish_units import Inside
 from gateway.systems.aggregation.readings import (
     Ask,
@@ -55,7 +55,6 @@ _OPTIONS: Final = (
 )
 _LINK: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 T = TypeVar("T", System, Processor)
-Found: TypeAlias = Generator[Sequence[Ask], Sequence[Said], list[T]]
 
 
 class Redfish:
@@ -70,13 +69,13 @@ class Redfish:
             (said,) = yield [Ask("root", _ROOT)]
             root = memory["root"] = bodies.read(said, redfish_forms.ROOT, "service root", _REFUSED)
         missing: list[str] = []
-        service = _Service(root.expands, memory.setdefault("said", {}), missing)
+        service = _Service(root.expands, memory.setdefault("said", {}))
         path = root.systems.path if root.systems else None
-        systems = yield from service.members(path, "systems", redfish_forms.SYSTEM, _SYSTEMS_MAX)
+        systems = yield from _systems(service, path, missing)
         notes: list[str] = []
         inside: dict[str, Inside] = memory.setdefault("inside", {})
         if source.options.get("processors") != "no":
-            yield from _look_inside(service, systems, inside, now, notes)
+            yield from _look_inside(service, systems, inside, now, notes, missing)
         machines = redfish_units.units(systems, inside, source, notes, missing)
         found = units.distinct(machines, notes)
         notes += missing
@@ -99,67 +98,54 @@ class _Service:
         expands: whether a collection can be asked for with what is in it.
         said: by path, what was said last under a mark in its body (`@odata.etag`): it is asked for
             again only if that has changed. A mark in the header is the poller's affair.
-        missing: what could not be read is added there.
     """
 
-    def __init__(self, expands: bool, said: dict[str, tuple[str, Any]], missing: list[str]) -> None:
+    def __init__(self, expands: bool, said: dict[str, tuple[str, Any]]) -> None:
         self._expands = expands
         self._said = said
-        self._missing = missing
 
-    def members(
-        self, path: str | None, kind: str, decoder: msgspec.json.Decoder[T], most: int
-    ) -> Found[T]:
-        """All members of a collection, those that can be read.
+    def listing(self, kind: str, path: str | None) -> Ask:
+        """How a collection is asked for.
 
         Raises:
-            ReadingError: it cannot be read, or none of its members can, or it has more than `most`.
+            ReadingError: its path leads elsewhere.
         """
-        members: list[msgspec.Raw] = []
-        after: str | None = _within(path) + (_EXPANDED if self._expands else "")
-        for _ in range(_PAGES_MAX):
-            if after is None:
-                break
-            (said,) = yield [Ask(kind, after)]
-            page = bodies.read(said, redfish_forms.COLLECTION, text(after), _REFUSED)
-            members += page.members
-            after = _within(page.more) if page.more else None
-            if len(members) > most:
-                break
-        if after is not None or len(members) > most:
-            raise ReadingError(f"{text(path)}: more than {most:,} members: divide it")
-        return (yield from self._each(members, kind, decoder))
+        return Ask(kind, _within(path) + (_EXPANDED if self._expands else ""))
 
-    def _each(
-        self, members: Sequence[msgspec.Raw], kind: str, decoder: msgspec.json.Decoder[T]
-    ) -> Found[T]:
-        """Those that came along, and those of which only a link did."""
-        found: list[T] = []
-        links: list[str] = []
-        for octets in members:
-            said = Said(200, {}, bytes(octets))
-            one = bodies.read(said, decoder, kind)
-            if len(bodies.read(said, _LINK, kind)) > 1:
-                found.append(one)
-            else:
-                links.append(_within(one.path))
-        answered = (yield [self._asked(kind, link) for link in links]) if links else ()
-        for link, said in zip(links, answered, strict=True):
-            try:
-                found.append(self._read(link, said, decoder))
-            except ReadingError as error:
-                self._missing.append(str(error))
-        if links and not found:
-            raise ReadingError(self._missing[-1])
-        return found
-
-    def _asked(self, kind: str, path: str) -> Ask:
+    def one(self, kind: str, path: str) -> Ask:
+        """How a member is asked for."""
         mark = self._said.get(path)
         if mark is None:
             return Ask(kind, path)
         return Ask(kind, path, {"If-None-Match": mark[0]}, cached=False)
 
-    def _read(self, path: str, said: Said, decoder: msgspec.json.Decoder[T]) -> T:
+    def page(
+        self, ask: Ask, said: Said, decoder: msgspec.json.Decoder[T], most: int
+    ) -> tuple[list[T], list[str], Collection]:
+        """Members that came along, paths of those that did not, and the page itself.
+
+        Raises:
+            ReadingError: it cannot be read, or has more than `most`.
+        """
+        page = bodies.read(said, redfish_forms.COLLECTION, text(ask.path), _REFUSED)
+        found: list[T] = []
+        links: list[str] = []
+        for octets in page.members[: most + 1]:
+            member = bodies.decoded(bytes(octets), decoder, text(ask.path))
+            if len(bodies.decoded(bytes(octets), _LINK, text(ask.path))) > 1:
+                found.append(member)
+            else:
+                links.append(_within(member.path))
+        if len(page.members) > most:
+            raise ReadingError(f"{text(ask.path)}: more than {most:,} members: divide it")
+        return found, links, page
+
+    def read(self, path: str, said: Said, decoder: msgspec.json.Decoder[T]) -> T:
+        """A member.
+
+        Raises:
+            ReadingError: it cannot be read.
+        """
         if said.status == 304 and path in self._said:
             known: T = self._said[path][1]
             return known
@@ -172,28 +158,88 @@ class _Service:
         return one
 
 
+def _systems(
+    service: _Service, path: str | None, missing: list[str]
+) -> Generator[Sequence[Ask], Sequence[Said], list[System]]:
+    """All systems that can be read; of the others it is added to `missing` why not.
+
+    Raises:
+        ReadingError: none can.
+    """
+    found: list[System] = []
+    links: list[str] = []
+    ask: Ask | None = service.listing("systems", path)
+    pages = 0
+    while ask is not None:
+        (said,) = yield [ask]
+        left = _SYSTEMS_MAX - len(found) - len(links)
+        came, others, page = service.page(ask, said, redfish_forms.SYSTEM, left)
+        found += came
+        links += others
+        pages += 1
+        more = page.more
+        if not more and (page.count or 0) > len(found) + len(links):
+            missing.append(f"{text(path)}: {page.count:,} members, of which not all are listed")
+        if more and pages == _PAGES_MAX:
+            raise ReadingError(f"{text(path)}: more than {pages} pages: divide it")
+        ask = Ask("systems", _within(more)) if more else None
+    answered = (yield [service.one("systems", link) for link in links]) if links else ()
+    for link, said in zip(links, answered, strict=True):
+        try:
+            found.append(service.read(link, said, redfish_forms.SYSTEM))
+        except ReadingError as error:
+            missing.append(str(error))
+    if links and not found:
+        raise ReadingError(missing[-1])
+    return found
+
+
 def _look_inside(
     service: _Service,
     systems: Sequence[System],
     inside: dict[str, Inside],
     now: int,
     notes: list[str],
+    missing: list[str],
 ) -> Generator[Sequence[Ask], Sequence[Said], None]:
-    """Learn the processors of systems of which they were not looked at in the last hour."""
-    for path in inside.keys() - {system.path for system in systems}:
+    """Learn the processors of systems of which they were not looked at in the last hour, of all of
+    them at once; a system that does not list them has none.
+    """
+    for path in inside.keys() - {system.path or "" for system in systems}:
         del inside[path]
+    listed: list[tuple[System, Ask]] = []
     for system in systems:
         known = inside.get(system.path or "")
-        if system.processors is None or (known and now - known.taken < _HOUR):
-            continue
+        if system.processors is not None and not (known and now - known.taken < _HOUR):
+            listed.append((system, service.listing("processors", system.processors.path)))
+    learnt: dict[str, list[Processor]] = {}
+    wanted: list[tuple[str, str]] = []
+    answered = (yield [ask for _, ask in listed]) if listed else ()
+    for (system, ask), said in zip(listed, answered, strict=True):
+        path = system.path or ""
         try:
-            found = yield from service.members(
-                system.processors.path, "processors", redfish_forms.PROCESSOR, _PROCESSORS_MAX
+            learnt[path], links, page = service.page(
+                ask, said, redfish_forms.PROCESSOR, _PROCESSORS_MAX
             )
+            if page.more:
+                raise ReadingError(f"{text(ask.path)}: in pages")
         except ReadingError as error:
             notes.append(f"{text(system.name)}: processors are not listed: {error}")
-            found = list(known.processors) if known else []
-        inside[system.path or ""] = Inside(now, tuple(found))
+            learnt[path], links = list(inside[path].processors) if path in inside else [], []
+        wanted += ((path, link) for link in links)
+    answered = (yield [service.one("processors", link) for _, link in wanted]) if wanted else ()
+    failed = set()
+    for (path, link), said in zip(wanted, answered, strict=True):
+        try:
+            learnt[path].append(service.read(link, said, redfish_forms.PROCESSOR))
+        except ReadingError as error:
+            missing.append(str(error))
+            failed.add(path)
+    for path, processors in learnt.items():
+        if path not in failed:
+            inside[path] = Inside(now, tuple(processors))
+        elif path not in inside:  # what was known stands, and is asked for again at the next poll
+            inside[path] = Inside(now - _HOUR, tuple(processors))
 
 
 def _within(path: str | None) -> str:
@@ -203,11 +249,13 @@ def _within(path: str | None) -> str:
         ReadingError: it leads elsewhere.
     """
     said = path or ""
+    folders = said.partition("?")[0]
     if (
-        not said.startswith("/redfish/v1")
+        not folders.startswith("/redfish/v1")
         or len(said) > _PATH_MAX
         or not (said.isascii() and said.isprintable())
-        or any(one in said for one in (" ", "#", "\\", "/../", "//"))
+        or any(one in said for one in (" ", "#", "\\"))
+        or any(one in folders for one in ("/../", "//"))
     ):
         raise ReadingError(f"{text(said)!r} is no path below /redfish/v1")
     return said

@@ -113,6 +113,7 @@ class Collection(msgspec.Struct):
     """Members are links, or all that there is of each."""
 
     members: list[msgspec.Raw] = msgspec.field(name="Members")
+    count: int | None = msgspec.field(default=None, name="Members@odata.count")  # on all pages
     more: str | None = msgspec.field(default=None, name="Members@odata.nextLink")
 
 

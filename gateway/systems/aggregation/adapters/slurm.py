@@ -9,9 +9,12 @@ accelerators are called; `soon`: a reservation that begins within so many second
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Generator, Mapping, Sequence
-from typing import Final
+from typing import Final, TypeVar
+
+import msgspec
 
 from gateway.systems.aggregation.adapters import (
     bodies,
@@ -34,6 +37,7 @@ from gateway.systems.aggregation.readings import (
 )
 
 VERSIONS: Final = tuple(f"v0.0.{number}" for number in range(37, 45))
+T = TypeVar("T", bound=slurm_forms.Answer)
 _SOON: Final = 3_600  # seconds
 _SOON_MAX: Final = 366 * 86_400
 _REFUSED: Final = (
@@ -56,7 +60,8 @@ class Slurm:
         known = memory.get("version")
         version = source.options.get("version") or known or (yield from _newest(memory))
         said = yield _asked(version)
-        if known and any(one.status == 404 for one in said):  # it was upgraded
+        pinned = "version" in source.options
+        if known and not pinned and any(one.status == 404 for one in said):  # it was upgraded
             del memory["version"]
             version = yield from _newest(memory)
             said = yield _asked(version)
@@ -93,11 +98,9 @@ def _reading(
     source: Source, memory: Memory, now: int, version: str, said: Sequence[Said]
 ) -> Reading:
     of_nodes, of_partitions, of_reservations = said
-    nodes = bodies.read(of_nodes, slurm_forms.NODES, "nodes", _REFUSED)
-    partitions = bodies.read(of_partitions, slurm_forms.PARTITIONS, "partitions", _REFUSED)
-    reservations = bodies.read(of_reservations, slurm_forms.RESERVATIONS, "reservations", _REFUSED)
-    for kind, answer in zip(_KINDS, (nodes, partitions, reservations), strict=True):
-        _no_fault(kind, answer)
+    nodes = _answer(of_nodes, slurm_forms.NODES, "nodes")
+    partitions = _answer(of_partitions, slurm_forms.PARTITIONS, "partitions")
+    reservations = _answer(of_reservations, slurm_forms.RESERVATIONS, "reservations")
     units.counted(len(nodes.nodes), "nodes")
     software = nodes.meta.software if nodes.meta else slurm_forms.Software()
     _same_cluster(source, memory, text(software.cluster))
@@ -127,10 +130,24 @@ def _reading(
     )
 
 
-def _no_fault(kind: str, answer: slurm_forms.Answer) -> None:
-    for fault in answer.errors or ():
+def _answer(said: Said, decoder: msgspec.json.Decoder[T], kind: str) -> T:
+    """An answer without errors, of which Slurm tells in the body, whatever the status.
+
+    Raises:
+        ReadingError: it is none.
+    """
+    answer: slurm_forms.Answer | None = None
+    found: T | None = None
+    if said.status == 200:
+        answer = found = bodies.decoded(said.body, decoder, kind)
+    else:
+        with contextlib.suppress(ReadingError):
+            answer = bodies.decoded(said.body, slurm_forms.ANSWER, kind)
+    for fault in (answer.errors if answer else None) or ():
         why = text(fault.description or fault.error) or "an error without a word"
-        raise ReadingError(f"{kind}: Slurm says: {why}; expected none")
+        hint = "" if found else f"; {_REFUSED}"
+        raise ReadingError(f"{kind}: status {said.status}, Slurm says: {why}{hint}")
+    return found or bodies.read(said, decoder, kind, _REFUSED)
 
 
 def _same_cluster(source: Source, memory: Memory, said: str) -> None:

@@ -129,6 +129,7 @@ class Description(msgspec.Struct):
     paths: dict[str, msgspec.Raw]
 
 
+ANSWER: Final = msgspec.json.Decoder(Answer)
 NODES: Final = msgspec.json.Decoder(Nodes)
 PARTITIONS: Final = msgspec.json.Decoder(Partitions)
 RESERVATIONS: Final = msgspec.json.Decoder(Reservations)

@@ -219,9 +219,11 @@ def _hindered(
     node: Node, states: set[str], partitions: list[str], cluster: Cluster
 ) -> tuple[Health, str]:
     """What keeps it from new jobs, and its health; ("ok", "") if nothing does."""
-    named = [word for word in _HINDRANCES if word in states]
-    # A word of a version that is not known: what Slurm has added so far kept nodes from new jobs.
-    named += sorted(states - _HARMLESS - _HINDRANCES.keys())
+    named: list[str] = []
+    if not states <= _HARMLESS:
+        named = [word for word in _HINDRANCES if word in states]
+        # Words of a later version: what Slurm has added so far kept nodes from new jobs.
+        named += sorted(states - _HARMLESS - _HINDRANCES.keys())
     held = cluster.reserved.get(node.name)
     if named:
         reason = text(node.reason) or (held.name if held else "")

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from queue import Empty, SimpleQueue
 from typing import Any
+from uuid import NAMESPACE_DNS, uuid5
 
 import httpx
 import msgspec
@@ -26,6 +27,7 @@ from tests.support.kubernetes_server import TOKEN, KubernetesServer, running_kub
 from tests.support.polled import NOW, Polled, over_http, source
 from tests.support.servers import PATIENCE
 
+SAME = "4c4c4544-0044-4a10-8052-b4c04f4e3132"
 HEADERS = {"authorization": f"Bearer {TOKEN}"}
 
 
@@ -60,10 +62,15 @@ def test_free_is_what_may_be_requested_less_what_pods_have_requested(
     reading = read(cluster)
     (unit,) = reading.units
     assert (reading.version, reading.whole, reading.notes) == ("v1.34.1", True, ())
-    assert (unit.key, unit.name, unit.health, unit.why) == ("uuid-n0", "n0", "ok", "")
+    assert (unit.key, unit.name, unit.health, unit.why) == (
+        f"uuid:{uuid5(NAMESPACE_DNS, 'n0')}",
+        "n0",
+        "ok",
+        "",
+    )
     assert unit.total == {"chips": 8, "vcpu": 63.5, "memory_gib": 1007, "disk_gib": 800}
     assert unit.free == {"chips": 4, "vcpu": 62, "memory_gib": 1000, "disk_gib": 800}
-    assert (unit.chip, unit.chip_memory_gib) == ("NVIDIA H100 80GB HBM3", 79.6)
+    assert (unit.chip, unit.chip_memory_gib) == ("H100", 80)
 
 
 def test_pods_that_start_keep_what_their_beginning_needs(cluster: KubernetesServer) -> None:
@@ -170,8 +177,13 @@ def test_taints_that_keep_away_who_wants_no_card_keep_nobody_away_here(
     [
         ("huawei.com/Ascend910", {}, "Ascend910"),
         ("huawei.com/Ascend910", {"node.kubernetes.io/npu.chip.name": "910B4"}, "910B4"),
-        ("amd.com/gpu", {"amd.com/gpu.product-name": "AMD_Instinct_MI300X"}, "AMD Instinct MI300X"),
+        ("amd.com/gpu", {"amd.com/gpu.product-name": "AMD_Instinct_MI300X"}, "MI300X"),
         ("nvidia.com/gpu", {"accelerator": "nvidia"}, ""),
+        (
+            "nvidia.com/gpu",
+            {"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-40GB-MIG-1g.5gb"},
+            "A100 MIG 1g.5gb",
+        ),
         ("hygon.com/dcu", {}, ""),
     ],
 )
@@ -197,18 +209,20 @@ def test_shares_of_a_card_are_no_cards(cluster: KubernetesServer) -> None:
     cluster.put("pods", pod("a", "n0", {"nvidia.com/gpu": "1"}))
     cluster.put("nodes", node("n1", chips=7, resource="nvidia.com/mig-1g.10gb"))
     units = {unit.name: unit for unit in read(cluster).units}
-    assert units["n0"].chip == "NVIDIA A10"
+    assert units["n0"].chip == "A10"
     assert (units["n0"].total["chips"], units["n0"].free["chips"]) == (2, 1)
     assert "chips" not in units["n1"].total
+    cluster.put("nodes", node("n0", chips=8, resource="nvidia.com/gpu.shared"))
+    assert "chips" not in read(cluster).units[0].total  # of how many cards, nobody says
 
 
 def test_a_node_is_known_by_its_machine_and_by_its_object_where_machines_say_the_same(
     cluster: KubernetesServer,
 ) -> None:
     cluster.put("nodes", node("n0", uuid="03000200-0400-0500-0006-000700080009"))
-    twins = [cluster.put("nodes", node(x, uuid="SAME"))["metadata"]["uid"] for x in ("n1", "n2")]
+    twins = [cluster.put("nodes", node(x, uuid=SAME))["metadata"]["uid"] for x in ("n1", "n2")]
     reading = read(cluster)
-    assert [unit.key for unit in reading.units] == ["mn0", *twins]
+    assert [unit.key for unit in reading.units] == ["machine:mn0", *twins]
     assert reading.notes == ("2 nodes say the UUID of another and go by the one of their object",)
 
 
@@ -244,7 +258,7 @@ def test_devices_of_slices_are_cards_less_those_claimed(
     cluster.put("resourceclaims", claim("waits", "n0"))
     unit = the_unit(cluster)
     assert (unit.total["chips"], unit.free["chips"]) == (4, 2)
-    assert (unit.chip, unit.chip_memory_gib) == ("NVIDIA H100", 80)
+    assert (unit.chip, unit.chip_memory_gib) == ("H100", 80)
 
 
 def test_a_pool_counts_once_all_slices_of_its_newest_generation_are_there(

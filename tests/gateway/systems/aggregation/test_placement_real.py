@@ -101,11 +101,14 @@ def test_a_disabled_host_and_a_reserved_one_have_nothing_to_be_had(
     server: PlacementServer, polled: Polled
 ) -> None:
     off = server.provider(
-        "off", {"PGPU": {"total": 2}}, ["COMPUTE_STATUS_DISABLED", "CUSTOM_GPU_A100"]
+        "off", {"PGPU": {"total": 2}}, ["COMPUTE_STATUS_DISABLED", "CUSTOM_GPU_A100_80GB"]
     )
     kept = server.provider("kept", {"PGPU": {"total": 2, "reserved": 2}})
     units = {unit.key: unit for unit in polled.poll().units}
-    assert units[off].why == "COMPUTE_STATUS_DISABLED" and units[off].chip == "A100"
+    assert units[off].why == "COMPUTE_STATUS_DISABLED" and (
+        units[off].chip,
+        units[off].chip_memory_gib,
+    ) == ("A100", 80)
     assert units[kept].why == "all of it is reserved"
     for one in units.values():
         assert (

@@ -47,8 +47,9 @@ def kubernetes() -> dict[str, Any]:
     taints = [{"key": "a", "value": "b", "effect": "NoSchedule"}]
     beginning = [container({"cpu": "1"}, "s", restartPolicy="Always"), container({"cpu": "4"})]
     counted = devices(2, consumesCounters=[{"counterSet": "c", "counters": {}}], taints=taints)
+    twin = node("n0")["status"]["nodeInfo"]["systemUUID"]
     lists = {
-        "nodes": [node("n0", labels=labels), node("n1", taints=taints), node("n2", uuid="UUID-n0")],
+        "nodes": [node("n0", labels=labels), node("n1", taints=taints), node("n2", uuid=twin)],
         "pods": [pod("p", "n0", {"nvidia.com/gpu": "3"}, initContainers=beginning)],
         "resourceslices": [
             resource_slice("s", "n0", devices(3)),

@@ -190,3 +190,49 @@ def test_what_is_learnt_of_is_said_with_its_age(net: Selecting) -> None:
     found = {one["what"]: one for one in net.sources()}
     assert found["registry"]["follows"] and found["registry"]["taken"] >= 3
     assert found["gateway"]["follows"] and 0 <= found["gateway"]["age"] < 60
+
+
+def test_where_nothing_fits_it_is_said_what_keeps_all_away(net: Selecting) -> None:
+    answer = net.client.post("/v1/select", json={"chips": ["H800"], "cards": 32}).json()
+    assert answer["results"] == []
+    why = answer["why"]
+    assert (why["rows"], why["fit"], why["never"]) == (3, 0, True)
+    by_name = {one["name"]: one for one in why["conditions"]}
+    assert by_name["chips"]["alone"] == 1  # the one with other chips
+    assert by_name["cards"]["of_left"] == 2
+    near = by_name["cards"]["near"]
+    assert near["identifier"] in (CHEAP, DEAR)
+    assert (near["asked"], near["offered"]) == (32, 16)
+
+
+def test_what_is_not_free_now_may_be_later(net: Selecting) -> None:
+    net.tell(CHEAP, chips=0)
+    net.tell(DEAR, chips=0)
+    demand = {"chips": ["H800"], "cards": 16, "per_node": 8, "free": True}
+
+    def why() -> dict[str, Any]:
+        found: dict[str, Any] = net.client.post("/v1/select", json=demand).json()
+        return found.get("why", {})
+
+    eventually("nothing is free", lambda: why().get("fit") == 0)
+    assert why()["never"] is False and why()["could"] == 2
+
+
+def test_select_and_reserve_in_one_step_over_several_pools(net: Selecting) -> None:
+    net.tell(CHEAP, chips=16, nodes_8=2)
+    net.tell(DEAR, chips=8, nodes_8=1)
+    demand = {"chips": ["H800"], "nodes": 3, "per_node": 8, "free": True, "pools": 2}
+    eventually("both are seen", lambda: set(net.names(**demand)) == {CHEAP, DEAR})
+    made = net.client.post("/v1/select?reserve=10", json=demand).json()
+    taken = {one["identifier"]: (one["blocks"], one["size"]) for one in made["allocation"]}
+    assert taken == {CHEAP: (2, 8), DEAR: (1, 8)}
+    reservation = made["reservation"]
+    assert {one["identifier"] for one in reservation["items"]} == {CHEAP, DEAR}
+    again = net.client.post("/v1/select?reserve=10", json=demand).json()
+    assert again["results"] == [] and "reservation" not in again
+    assert net.client.delete(f"/v1/reservations/{reservation['reservation']}").status_code == 200
+
+
+def test_what_is_not_counted_is_not_reserved(net: Selecting) -> None:
+    answer = net.client.post("/v1/select?reserve=10", json={"chips": ["H800"]})
+    assert answer.status_code == 422

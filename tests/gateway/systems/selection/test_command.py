@@ -72,11 +72,11 @@ def test_it_goes_on_when_the_answer_changes(net: Selecting) -> None:
     net.tell(CHEAP, chips=16, nodes_8=2)
     net.tell(DEAR, chips=16, nodes_8=2)
     words = ["--config", str(net.file), "select", "--url", str(net.client.base_url)]
-    process = start([*words, "--chip", "H800", "--free", "--follow", "--json"], -3)
+    process = start([*words, "--chip", "H800", "--cards", "8", "--free", "--follow", "--json"], -3)
     try:
         assert process.stdout is not None
-        seen = []
-        while CHEAP not in seen[-1:] or len(seen) < 1:
+        seen: list[str] = []
+        while seen != [CHEAP, DEAR]:
             found = json.loads(process.stdout.readline())
             seen = [one["identifier"] for one in found["results"]]
         net.tell(CHEAP, chips=0)

@@ -26,6 +26,8 @@ WHERES = (
     "valid_for < 45.5 or trust = 5",
     "card_fp16_gflops > 200000 or measured_fp16_gflops >= 90000.5",
     "price in 1..10 and currency = cny",
+    'name contains "20" and not name like "*1 *"',
+    "endpoints contains pool or name in (nobody, nothing)",
     "bandwidth_gbps != 100 and load in 0..0.7",
 )
 

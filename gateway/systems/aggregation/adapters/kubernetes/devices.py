@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Final
 
+from gateway.systems.aggregation.adapters import models
 from gateway.systems.aggregation.adapters.bodies import text
 from gateway.systems.aggregation.adapters.kubernetes.quantities import quantity
 from gateway.systems.aggregation.readings import ReadingError
@@ -36,6 +37,7 @@ _MODELS: Final = (
 )
 _MIB: Final = ("nvidia.com/gpu.memory", "karpenter.k8s.aws/instance-gpu-memory")
 _WITH_UNIT: Final = ("amd.com/gpu.vram", "beta.amd.com/gpu.vram")
+_PARTITION: Final = "-MIG-"  # in a product: what is counted are instances of it
 _REPLICAS: Final = "nvidia.com/gpu.replicas"  # how many share a card
 _SAYS_NO_MODEL: Final = re.compile(
     r"gpu(\.shared)?|npu|mlu|dcu|gcu|xpu|i915|xe|va|tpu|neuron|qaic", re.I
@@ -55,9 +57,10 @@ def is_driver(driver: str, said: Collection[str]) -> bool:
 def model(resource: str, labels: Mapping[str, str]) -> str:
     """The model of a node's cards: what its labels say, else what the resource's name does."""
     for label in _MODELS:
-        said = labels.get(label, "").removesuffix("-SHARED")
-        if said and said.casefold() not in ("nvidia", "amd", "true", "present"):
-            return text(said.replace("-", " ").replace("_", " "), 60)
+        whole, _, part = labels.get(label, "").removesuffix("-SHARED").partition(_PARTITION)
+        found = models.model(whole)
+        if found and found.casefold() not in ("true", "present"):
+            return text(f"{found} MIG {part}" if part else found, 60)
     name = resource.rpartition("/")[2]
     return "" if _SAYS_NO_MODEL.fullmatch(name) else text(name, 60)
 
@@ -66,7 +69,9 @@ def memory_gib(labels: Mapping[str, str]) -> float:
     """Memory of one of a node's cards; 0 where no label says it."""
     for label in _MIB:
         if (said := labels.get(label, "")).isdecimal():
-            return round(int(said[:12]) / 1024, 1)
+            product = labels.get(_MODELS[0], "")
+            whole = product if _PARTITION not in product else ""
+            return models.memory_gib(whole.replace("-", " "), int(said[:12]))
     for label in _WITH_UNIT:
         try:
             return round(quantity(labels.get(label, "").removesuffix("i") + "i") / 2**30, 1)

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from gateway.systems.aggregation.adapters.bodies import text
+from gateway.systems.aggregation.adapters import models
 from gateway.systems.aggregation.adapters.kubernetes.devices import is_driver
 from gateway.systems.aggregation.adapters.kubernetes.objects import (
     Claim,
@@ -184,7 +184,7 @@ def _is_partition(facts: DeviceFacts) -> bool:
 
 
 def _model(facts: DeviceFacts) -> str:
-    return text(next((said for x in _MODEL if (said := _attribute(facts, x))), ""), 60)
+    return models.model(next((said for x in _MODEL if (said := _attribute(facts, x))), ""))[:60]
 
 
 def _memory(facts: DeviceFacts) -> float:

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from typing import Final
 
 from gateway.systems.aggregation.adapters.bodies import text
+from gateway.systems.aggregation.adapters.identity import machine_key
 from gateway.systems.aggregation.adapters.kubernetes.objects import (
     Claim,
     Metadata,
@@ -21,7 +22,6 @@ from gateway.systems.aggregation.readings import Reading, ReadingError, Unit
 
 NODES, PODS, SLICES, CLAIMS = KINDS = ("nodes", "pods", "resourceslices", "resourceclaims")
 OBJECTS_MAX: Final = 2_000_000
-_NO_UUID: Final = frozenset({"03000200-0400-0500-0006-000700080009"})  # of boards that have none
 
 
 class State:
@@ -189,13 +189,16 @@ def _named(metadata: Metadata) -> str:
 
 
 def _identity(node: Node) -> str:
-    """What a node is however its object is made anew: its machine's UUID; else its own."""
+    """What a node is however its object is made anew: its machine's UUID, which other sources say
+    of it as well, or the identity of its system; else its own.
+    """
     info = node.status.node_info
-    for said in (info.system_uuid, info.machine_id) if info is not None else ():
-        uuid = text(said, 100).casefold()
-        if len(set(uuid) - {"-"}) > 1 and uuid not in _NO_UUID:
-            return uuid
-    return _uid(node)
+    if info is None:
+        return _uid(node)
+    system = text(info.machine_id, 100).lower()
+    return machine_key(info.system_uuid, None, None) or (
+        f"machine:{system}" if len(set(system)) > 1 else _uid(node)
+    )
 
 
 def _uid(node: Node) -> str:

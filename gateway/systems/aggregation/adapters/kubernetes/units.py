@@ -119,6 +119,8 @@ def _cards(
     sums: dict[str, _Sum] = {}
     share = devices.replicas(labels)
     for resource, number in has.items():
+        if resource.endswith(".shared") and share == 1:
+            continue  # of how many cards it is a share, nobody says
         if number and devices.is_card(resource, settings.cards):
             one = sums.setdefault(devices.model(resource, labels), _Sum())
             one.total += number // share

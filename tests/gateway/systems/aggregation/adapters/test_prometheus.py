@@ -245,7 +245,7 @@ def test_machines_of_one_identity_are_left_out() -> None:
 def test_a_machine_known_by_its_address_only_is_noted() -> None:
     read = reading(node(uuid=""))
     assert read.units[0].key == "instance:10.0.0.1:9100"
-    assert "known by their address or name only, such as g1" in read.notes[0]
+    assert "known by their address or name only: 1 machines, such as g1" in read.notes[0]
     read = reading(node(uuid="", machine_id="7f3a"), key="machine_id")
     assert (read.units[0].key, read.notes) == ("machine_id:7f3a", ())
 
@@ -306,6 +306,14 @@ def test_nothing_is_believed_of_a_refusal(said: Said) -> None:
     polling = Prometheus().poll(source("prometheus"), {}, 1)
     with pytest.raises(ReadingError, match="query: "):
         driven(polling, by_kind({"values": answer(node()), "made": said}))
+
+
+def test_a_warning_says_that_something_may_be_missing() -> None:
+    said = json.loads(answer(node())) | {"warnings": ["No StoreAPIs matched for this query"]}
+    answers = {"values": json.dumps(said).encode(), "made": answer(())}
+    read = driven(Prometheus().poll(source("prometheus"), {}, 1), by_kind(answers))
+    assert (len(read.units), read.whole) == (1, False)
+    assert read.notes[0] == "not all is known: No StoreAPIs matched for this query"
 
 
 def test_ten_thousand_machines_are_read_in_a_second() -> None:

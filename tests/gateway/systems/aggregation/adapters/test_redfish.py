@@ -121,7 +121,7 @@ def test_a_mark_in_the_header_is_left_to_the_poller() -> None:
 def test_pages_are_followed() -> None:
     said = machines({"Name": "a"}, {"Name": "b", "UUID": UUID[:-1] + "2"})
     members = said[SYSTEMS]["Members"]
-    more = f"{SYSTEMS}?$skip=1"
+    more = f"{SYSTEMS}?$skiptoken=ab//cd"
     said[SYSTEMS] = {"Members": members[:1], "Members@odata.nextLink": more}
     said[more] = {"Members": members[1:]}
     assert sorted(named(reading(said))) == ["a", "b"]
@@ -171,6 +171,43 @@ def test_a_service_that_lists_no_processors_is_read_without() -> None:
     read = reading(said)
     assert len(read.units) == 1
     assert any(note.startswith("n: processors are not listed") for note in read.notes)
+
+
+def test_a_processor_that_does_not_answer_is_asked_for_again() -> None:
+    path = f"{SYSTEMS}/0/Processors"
+    said = machines({"Processors": {"@odata.id": path}})
+    gpu = {"ProcessorType": "GPU", "Model": "H20", "Status": WELL}
+    said[path] = {"Members": [{"@odata.id": f"{path}/{number}"} for number in range(2)]}
+    said |= {f"{path}/0": gpu, f"{path}/1": Said(503, {}, b"busy")}
+    memory: dict[str, Any] = {}
+    read = reading(said, memory)
+    assert (read.units[0].total["chips"], read.whole) == (1, False)
+    read = reading(said | {f"{path}/1": gpu}, memory, now=2)
+    assert (read.units[0].total["chips"], read.whole) == (2, True)
+    read = reading(said, memory, now=3_600_003)  # an hour later it fails again
+    assert (read.units[0].total["chips"], read.whole) == (2, False)
+
+
+def test_a_list_that_is_shorter_than_it_says_is_not_the_whole() -> None:
+    said = machines({"Name": "a"})
+    said[SYSTEMS]["Members@odata.count"] = 3
+    read = reading(said)
+    assert (sorted(named(read)), read.whole) == (["a"], False)
+
+
+def test_processors_of_all_machines_are_asked_for_at_once() -> None:
+    paths = [f"{SYSTEMS}/{number}/Processors" for number in range(3)]
+    said = machines(*({"Processors": {"@odata.id": path}} for path in paths))
+    for path in paths:
+        said[path] = {"Members": [{"@odata.id": f"{path}/0"}, {"@odata.id": f"{path}/1"}]}
+    steps: list[list[str]] = []
+
+    def say(asks: Sequence[Ask]) -> list[Said]:
+        steps.append([ask.path for ask in asks])
+        return saying(said)(asks)
+
+    driven(Redfish().poll(source("redfish"), {}, 1), say)
+    assert [len(step) for step in steps] == [1, 1, 3, 3, 6]
 
 
 def test_a_machine_that_does_not_answer_leaves_the_rest() -> None:
@@ -233,6 +270,7 @@ def test_models(said: str, model: str, gib: float) -> None:
         "http://elsewhere.test/redfish/v1/Systems",
         "@elsewhere.test/redfish/v1",
         "//elsewhere.test/redfish/v1/",
+        "/redfish/v1//elsewhere.test/",
         "/redfish/v1/../../secret",
         "/redfish/v1/Systems/1 HTTP/1.1",
         "/redfish/v1/Systems\r\nX: y",

@@ -208,6 +208,12 @@ def test_after_an_upgrade_versions_are_asked_for_again() -> None:
     assert len(read.units) == 14
 
 
+def test_a_version_that_is_pinned_stays_pinned() -> None:
+    polling = Slurm().poll(source("slurm", version="v0.0.39"), {"version": "v0.0.42"}, 1)
+    with pytest.raises(ReadingError, match="status 404"):
+        driven(polling, lambda asks: [Said(404, {}, b"")] * len(asks))
+
+
 def test_keys_stay_when_a_later_version_says_the_cluster_s_name() -> None:
     before, after = reading("v0.0.39"), reading("v0.0.40")
     assert [unit.key for unit in before.units] == [unit.key for unit in after.units]
@@ -227,11 +233,15 @@ def test_another_cluster_under_the_same_url_is_refused() -> None:
     [
         (
             {"nodes": Said(500, {}, b'{"errors":[{"error":"Unspecified error"}]}')},
-            "status 500.*token",
+            "status 500, Slurm says: Unspecified error; is the token valid",
         ),
         ({"nodes": Said(401, {}, b"Authentication failure")}, "status 401: the token"),
         ({"partitions": Said(200, {}, b"<html>")}, "partitions: .*html.*right kind"),
-        ({"nodes": {"nodes": [], "errors": [{"error": "Unable to contact"}]}}, "Unable to contact"),
+        (
+            {"nodes": {"nodes": [], "errors": [{"error": "Unable to contact"}]}},
+            "Unable to contact$",
+        ),
+        ({"nodes": Said(502, {}, b"bad gateway")}, "status 502: bad gateway"),
         ({"reservations": {}}, "reservations"),
     ],
 )
@@ -251,6 +261,11 @@ def test_options_that_there_are_not_are_said_to_be() -> None:
         reading("v0.0.42", partition="gpu")
     with pytest.raises(ReadingError, match=r"chip_memory_gib\.h100=many"):
         reading("v0.0.42", **{"chip_memory_gib.h100": "many"})
+
+
+def test_more_nodes_than_a_source_may_have_are_refused() -> None:
+    with pytest.raises(ReadingError, match="100,001 nodes; a source may have 100,000"):
+        reading("v0.0.38", {"nodes": {"nodes": [{"name": "n"}] * 100_001}})
 
 
 def test_two_nodes_of_a_name_are_left_out() -> None:
@@ -365,6 +380,17 @@ def test_whatever_a_stranger_says_is_read_or_refused(
         assert len(unit.name) <= 200
         assert len(unit.why) <= 200
         assert msgspec.json.encode(unit)
+
+
+@given(JSON, JSON)
+def test_whatever_versions_and_partitions_are(versions: Any, partitions: Any) -> None:
+    said = recorded("slurm", "v0.0.38")
+    for changed in ({"versions": versions}, {"partitions": {"partitions": partitions}}):
+        encoded = {kind: json.dumps(one).encode() for kind, one in changed.items()}
+        try:
+            assert driven(Slurm().poll(source("slurm"), {}, 1), by_kind(said | encoded)).units
+        except ReadingError:
+            continue
 
 
 @given(st.binary(max_size=60))
