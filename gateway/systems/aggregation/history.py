@@ -24,6 +24,7 @@ HISTORY: Final = "history"
 MINUTE_MS: Final = 60_000
 GROUPS_MAX: Final = 1_000  # of one minute; what is smaller counts together
 POINTS_MAX: Final = 20_000  # rows of one answer
+AHEAD: Final = 60  # minutes, by which a clock may be set back and nothing is forgotten
 PRUNED_AT_ONCE: Final = 200  # buckets of a step
 REST: Final = "*"  # of what counts together
 _pack: Final = msgspec.msgpack.Encoder().encode
@@ -174,7 +175,7 @@ class History:
                 break
             cursor.delete()
         for _ in range(PRUNED_AT_ONCE):
-            if not cursor.set_range(_row(place, minute + 1)) or cursor.key()[0] != place:
+            if not cursor.set_range(_row(place, minute + AHEAD)) or cursor.key()[0] != place:
                 return
             cursor.delete()
 

@@ -117,7 +117,7 @@ class Aggregating:
             StrangerError: of none.
         """
         if not caller.name or report.region != caller.name:
-            who = f"the key {caller.name}" if caller.name else "nobody without a key"
+            who = f"the key {caller.name}" if caller.name else "who has no key"
             raise StrangerError(
                 f"{who} may not report for {report.region}; a region's key has the region's name: "
                 f"csid system key add {report.region} --role ask"
