@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
+from csid.errors import CsidError
 from gateway.systems.aggregation.history import BY, STEPS
 from gateway.systems.aggregation.picture import BY_MAX, DIMENSIONS
 
-PAGE_MAX = 10_000  # units of one answer
-_DEFAULTS_MS = {"minute": 3_600_000, "hour": 24 * 3_600_000, "day": 30 * 24 * 3_600_000}
+PAGE_MAX: Final = 10_000  # units of one answer
+_DEFAULTS_MS: Final = {"minute": 3_600_000, "hour": 24 * 3_600_000, "day": 30 * 24 * 3_600_000}
 
 
-class AskedError(ValueError):
+class AskedError(CsidError):
     """What is asked for is not there."""
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from csid.errors import CsidError
 from gateway.http.problems import Fault, Problem, Reason
-from gateway.systems.aggregation import shapes
+from gateway.systems.aggregation import saying, shapes
 from gateway.systems.aggregation.asked import AskedError, Judged, Page, When, Where, dimensions
 from gateway.systems.aggregation.exchange import ExchangeError, Report, StrangerError
 from gateway.systems.aggregation.history import BY, HistoryError
@@ -36,7 +36,7 @@ async def sources(state: Aggregating, _: Call) -> Answer:
 def _sources(state: Aggregating) -> shapes.Sources:
     book, now = state.book, state.now()
     found = [
-        shapes.source(
+        saying.source(
             one,
             book.pools(one.name).values(),
             book.polled(one.name),
@@ -59,7 +59,7 @@ def _units(state: Aggregating, name: str, page: Page) -> shapes.Units:
     said = state.live.said(name)
     if said is None:
         return shapes.Units(None, None, None, False, 0, [], None)
-    return shapes.units(said, state.book.pools(name), page, state.now())
+    return saying.units(said, state.book.pools(name), page, state.now())
 
 
 async def show_picture(state: Aggregating, call: Call) -> Answer:
@@ -77,9 +77,9 @@ def picture_of(state: Aggregating, by: tuple[str, ...], where: dict[str, str]) -
     now = state.now()
     rows = state.rows(now)
     groups = picture(rows, by, where) if by else []
-    at = shapes.moment(now) or ""
-    total = shapes.counted(whole(rows, where), now)
-    return shapes.Picture(at, total, [shapes.counted(one, now) for one in groups])
+    at = saying.moment(now) or ""
+    total = saying.counted(whole(rows, where), now)
+    return shapes.Picture(at, total, [saying.counted(one, now) for one in groups])
 
 
 async def show_history(state: Aggregating, call: Call) -> Answer:
@@ -99,7 +99,7 @@ def history_of(state: Aggregating, when: When) -> shapes.Past:
     begin, end = when.times(state.now())
     by = dimensions(when.by, BY, len(BY))
     points = state.history.points(begin, end, when.step, by, when.chosen)
-    return shapes.Past(when.step, [shapes.span(one) for one in points])
+    return shapes.Past(when.step, [saying.span(one) for one in points])
 
 
 async def neighbours(state: Aggregating, _: Call) -> Answer:
@@ -113,9 +113,9 @@ def _neighbours(state: Aggregating) -> shapes.Neighbours:
     return shapes.Neighbours(
         state.said.region,
         bool(state.said.upward),
-        shapes.moment(sent.at),
+        saying.moment(sent.at),
         sent.why,
-        [shapes.neighbour(one, now) for one in kept],
+        [saying.neighbour(one, now) for one in kept],
     )
 
 
@@ -153,7 +153,7 @@ async def _judge(state: Aggregating, call: Call, verdict: str) -> Answer:
         held = await state.in_tables(state.book.judge, call.path, verdict, given.shown)
     except BookError as error:
         raise Problem(Unjudged.OTHER, str(error)) from None
-    return _answer(shapes.held_back(held))
+    return _answer(saying.held_back(held))
 
 
 def _require_source(state: Aggregating, name: str) -> None:

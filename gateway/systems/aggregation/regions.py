@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from gateway.systems.aggregation import exchange
+from gateway.systems.aggregation import believing, exchange
 from gateway.systems.aggregation.exchange import Answer, ExchangeError, Kept, Report, Told
 from resolver.tables import Tables
 
@@ -75,7 +75,7 @@ class Regions:
             if row is None and txn.stat(table)["entries"] >= exchange.REGIONS_MAX:
                 raise ExchangeError(f"there are {exchange.REGIONS_MAX} regions already")
             before = None if row is None else _kept_of(row)
-            kept, whole = exchange.believe(report, before, node, prefixes, now)
+            kept, whole = believing.believe(report, before, node, prefixes, now)
             if kept is not None and kept is not before:
                 txn.put(name, _pack(kept), db=table)
         return (0 if kept is None else kept.number), whole
@@ -96,7 +96,7 @@ class Regions:
         with self._tables.writing() as txn:
             rows = [bytes(row) for _, row in txn.cursor(table)]
             before = {one.region: one for one in map(_kept_of, rows)}
-            after = exchange.heard(answer, before, region, now)
+            after = believing.heard(answer, before, region, now)
             for name in before.keys() - after.keys():
                 txn.delete(name.encode(), db=table)
             for name, one in after.items():

@@ -90,10 +90,13 @@ class Registered:
                     return identifier, None
                 return identifier, {**entry.record, "state": entry.state}
 
-        found: dict[str, Facts | None] = {}
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(each)) for each in sorted(ours)]
-        found.update(task.result() for task in tasks)
+        tasks = [asyncio.create_task(one(each)) for each in sorted(ours)]
+        try:
+            found = dict(await asyncio.gather(*tasks))
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
         await self._in_tables(self._put, found)
 
     async def close(self) -> None:

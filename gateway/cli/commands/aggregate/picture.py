@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
-from csid.errors import CsidError
 from gateway.cli import options, output
 from gateway.cli.commands.system.folder import add_folder, place_of
 from gateway.cli.escape import one_line
@@ -34,10 +33,6 @@ _HEADS = {
     "status": "状态 Status",
     "source": "来源 Source",
 }
-
-
-class PictureError(CsidError):
-    """What is asked for is not counted so."""
 
 
 def register(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
@@ -88,11 +83,8 @@ def _add_where(parser: argparse.ArgumentParser) -> None:
 def run_picture(args: argparse.Namespace) -> int:
     """Show what there is."""
     with _state_of(args) as state:
-        try:
-            by = dimensions(args.by)
-            where: Where = _converted({"by": args.by, **dict(args.where)}, Where)
-        except AskedError as error:
-            raise PictureError(str(error)) from None
+        by = dimensions(args.by)
+        where: Where = _converted({"by": args.by}, args.where, Where, DIMENSIONS)
         found = calls.picture_of(state, by, where.chosen)
     if args.json:
         for one in (*found.items, found.total):
@@ -123,11 +115,8 @@ def run_history(args: argparse.Namespace) -> int:
     """Show how it was used."""
     said = {"from": args.begin, "to": args.to, "step": args.step, "by": args.by}
     with _state_of(args) as state:
-        try:
-            found = calls.history_of(state, _converted({**said, **dict(args.where)}, When))
-            by = dimensions(args.by, BY, len(BY))
-        except AskedError as error:
-            raise PictureError(str(error)) from None
+        by = dimensions(args.by, BY, len(BY))
+        found = calls.history_of(state, _converted(said, args.where, When, BY))
     if args.json:
         for one in found.items:
             output.print_json(msgspec.to_builtins(one))
@@ -211,14 +200,18 @@ def _condition(text: str) -> tuple[str, str]:
     )
 
 
-def _converted(values: dict[str, str], wanted: type[Any]) -> Any:
+def _converted(
+    said: dict[str, str],
+    where: Sequence[tuple[str, str]],
+    wanted: type[Any],
+    known: Sequence[str],
+) -> Any:
     """What was given as the calls take it.
 
     Raises:
         AskedError: something else was given.
     """
-    known = wanted.__struct_encode_fields__
-    for name in values:
+    for name, _ in where:
         if name not in known:
-            raise AskedError(f"{name}: it is not kept by it; there are {', '.join(known)}")
-    return msgspec.convert(values, wanted)
+            raise AskedError(f"--where {name}: there are {', '.join(known)}")
+    return msgspec.convert(said | dict(where), wanted)

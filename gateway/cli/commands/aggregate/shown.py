@@ -17,7 +17,7 @@ from gateway.systems.aggregation.known import Pool, Settings
 from gateway.systems.aggregation.pooling import amount
 from gateway.systems.aggregation.quarantine import Held, Reason
 from gateway.systems.aggregation.readings import CHIPS, MEMORY_GIB, VCPU, Reading
-from gateway.systems.aggregation.shapes import state_of
+from gateway.systems.aggregation.saying import state_of
 from gateway.systems.aggregation.tables import Book
 
 _STATES: Final = {

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.systems.aggregation import exchange, regions, upward
+from gateway.systems.aggregation.believing import believe, require_sound
 from gateway.systems.aggregation.exchange import (
     DROP_MS,
     SKEW_MS,
@@ -25,7 +26,6 @@ from gateway.systems.aggregation.exchange import (
     Report,
     StrangerError,
     Told,
-    believe,
 )
 from gateway.systems.aggregation.picture import Figures, Parts, Row, places_of, whole
 from gateway.systems.aggregation.regions import NEIGHBOURS, REGIONS, Regions, Sent
@@ -198,7 +198,7 @@ def test_too_many_groups_are_told_together() -> None:
     found = exchange.told_of(rows, 4)
     assert len(found) == 4 and sum(one.resources for one in found.values()) == 9
     assert {one.chip for one in found} > {"*"}
-    exchange.require_sound(found[Key("000000", "*", "*", "active")], NOW)
+    require_sound(found[Key("000000", "*", "*", "active")], NOW)
 
 
 # -- what becomes of it
