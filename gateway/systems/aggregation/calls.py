@@ -19,6 +19,7 @@ from gateway.systems.aggregation.regions import NEIGHBOURS, REGIONS
 from gateway.systems.aggregation.tables import BookError
 from gateway.systems.contract import Answer, Call
 
+GROUPS_MAX: Final = 2_000  # of one answer
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
@@ -69,17 +70,24 @@ async def show_picture(state: Aggregating, call: Call) -> Answer:
         by = dimensions(where.by)
     except AskedError as error:
         raise Problem(Fault.VALUE, str(error)) from None
-    return _answer(await state.in_tables(picture_of, state, by, where.chosen))
+    return _answer(await state.in_tables(picture_of, state, by, where.chosen, GROUPS_MAX))
 
 
-def picture_of(state: Aggregating, by: tuple[str, ...], where: dict[str, str]) -> shapes.Picture:
-    """The picture as it is said."""
+def picture_of(
+    state: Aggregating, by: tuple[str, ...], where: dict[str, str], most: int | None = None
+) -> shapes.Picture:
+    """The picture as it is said.
+
+    Args:
+        most: groups; None: all.
+    """
     now = state.now()
     rows = state.rows(now)
     groups = picture(rows, by, where) if by else []
     at = saying.moment(now) or ""
     total = saying.counted(whole(rows, where), now)
-    return shapes.Picture(at, total, [saying.counted(one, now) for one in groups])
+    items = [saying.counted(one, now) for one in groups[:most]]
+    return shapes.Picture(at, total, items, len(groups) - len(items))
 
 
 async def show_history(state: Aggregating, call: Call) -> Answer:

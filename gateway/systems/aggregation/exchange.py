@@ -38,7 +38,6 @@ DROP_MS: Final = 24 * 3_600_000  # after which a picture is no longer kept
 REPORT_OCTETS: Final = 4 << 20
 ANSWER_OCTETS: Final = 16 << 20
 VALID_MAX: Final = 3_600  # seconds
-REST: Final = "*"  # the chip of groups that count together
 NUMBER_MAX: Final = 2**53
 LETTERS: Final = frozenset("HBSDEN")
 
@@ -66,6 +65,9 @@ class Key(msgspec.Struct, frozen=True, array_like=True, order=True):
     type: _Type
     chip: _Text
     state: _State
+
+
+REST: Final = Key("000000", "*", "*", "active")  # of groups that count together
 
 
 class Told(msgspec.Struct, frozen=True, array_like=True):
@@ -182,16 +184,17 @@ class Answer(msgspec.Struct, frozen=True):
 
 def told_of(rows: Iterable[Row], most: int = GROUPS_MAX) -> dict[Key, Told]:
     """Rows as they are told; where there are too many groups, the small ones count together."""
-    found: dict[Key, Told] = {}
     groups = picture(rows, ("prefecture", "type", "chip", "state"), {})
-    for one in groups[:most]:
+    kept = groups if len(groups) <= most else groups[: most - 1]
+    found: dict[Key, Told] = {}
+    for one in kept:
         key = Key(one.by["prefecture"], one.by["type"], one.by["chip"][:200], one.by["state"])
         found[key] = _told(key, one.figures)
     if len(groups) > most:
-        key = Key("000000", REST, REST, "active")
-        last = found.popitem()[1].figures
-        figures = together([last, *(one.figures for one in groups[most:])])
-        found[key] = _told(key, figures)
+        rest = [one.figures for one in groups[most - 1 :]]
+        if REST in found:  # of those that counted together before
+            rest.append(found[REST].figures)
+        found[REST] = _told(REST, together(rest))
     return found
 
 
@@ -233,19 +236,27 @@ def rows_of(kept: Kept, now: int) -> list[Row]:
 # -- what the nation tells
 
 
+def outlined(kept: Kept) -> Kept:
+    """A picture as others are told it: by province, type and chip."""
+    groups = told_of(_provincial(rows_of(kept, kept.at)), NEIGHBOUR_GROUPS)
+    return msgspec.structs.replace(kept, groups=list(groups.values()))
+
+
 def neighbours_of(each: Iterable[Kept], have: Mapping[str, str], now: int) -> list[Neighbour]:
-    """Pictures as they are told to others: by province, type and chip.
+    """Outlined pictures as they are told.
 
     Args:
-        have: marks of what they have, by region.
+        have: marks of what the others have, by region.
     """
     found = list(each)
-    most = min(NEIGHBOUR_GROUPS, max(1, TOLD_MAX // max(1, len(found))))
+    most = max(1, TOLD_MAX // max(1, len(found)))
     neighbours = []
     for one in found:
         groups = None
         if have.get(one.region) != one.mark:
-            groups = list(told_of(_provincial(rows_of(one, one.at)), most).values())
+            groups = one.groups
+            if len(groups) > most:
+                groups = list(told_of(rows_of(one, one.at), most).values())
         age, holds = max(0, now - one.at), max(0, one.until - now)
         neighbours.append(Neighbour(one.region, one.mark, age, holds, groups))
     return neighbours

@@ -10,7 +10,9 @@ sums are chip-minutes, unit-minutes and so on.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
+from operator import add
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -69,7 +71,7 @@ class Sums(NamedTuple):
 
     def plus(self, other: Sums) -> Sums:
         """Both together."""
-        return Sums(*(one + more for one, more in zip(self, other, strict=True)))
+        return Sums(*map(add, self, other))
 
 
 Key = tuple[str, str, str]  # prefecture, type, chip
@@ -230,14 +232,16 @@ class History:
 def _chosen(
     bucket: Bucket, names: tuple[str, ...], where: Mapping[str, str]
 ) -> dict[tuple[str, ...], Sums]:
-    found: dict[tuple[str, ...], Sums] = {}
+    found: dict[tuple[str, ...], list[Sums]] = {}
     for (prefecture, type_, chip), sums in bucket.groups:
         province = f"{prefecture[:2]}0000" if prefecture != REST else REST
         what = {"province": province, "prefecture": prefecture, "type": type_, "chip": chip}
         if all(what[name] == wanted for name, wanted in where.items()):
-            key = tuple(what[name] for name in names)
-            found[key] = found.get(key, Sums()).plus(sums)
-    return found
+            found.setdefault(tuple(what[name] for name in names), []).append(sums)
+    return {
+        key: each[0] if len(each) == 1 else Sums(*map(math.fsum, zip(*each, strict=True)))
+        for key, each in found.items()
+    }
 
 
 def _row(place: int, minute: int) -> bytes:

@@ -62,10 +62,6 @@ class Parts(NamedTuple):
     gone: float = 0
     unknown: float = 0
 
-    def plus(self, other: Parts) -> Parts:
-        """Both together."""
-        return Parts(*map(float.__add__, map(float, self), map(float, other)))
-
     def times(self, factor: float) -> Parts:
         """So many of it."""
         return Parts(*(factor * one for one in self))
@@ -273,10 +269,7 @@ def amounts_of(
         named: what the source says of them; one that is not gone, and yet not named, is of a part
             that was not read.
     """
-    found: dict[str, Parts] = dict.fromkeys(AMOUNTS, Parts())
-    for key, kept in units.items():
-        for kind, parts in _of_unit(kept, named.get(key)).items():
-            found[kind] = found[kind].plus(parts)
+    found = summed(_of_unit(kept, named.get(key)) for key, kept in units.items())
     return {kind: parts for kind, parts in found.items() if parts.total}
 
 
@@ -293,12 +286,18 @@ def _of_unit(kept: known.Unit, said: readings.Unit | None) -> dict[str, Parts]:
         lost = max(0.0, before - has) if kept.less else 0.0  # a card that fell off, say
         free = min(amount(said.free, kind), has)
         parts = _split(has, free, said.health)
-        amounts[kind] = parts._replace(total=has + lost, failed=parts.failed + lost)
+        if lost:
+            parts = parts._replace(total=has + lost, failed=parts.failed + lost)
+        amounts[kind] = parts
     first = amounts[CHIPS if kept.chips else VCPU]
     return {UNITS: _split(1.0, float(first.free > 0), said.health), **amounts}
 
 
 def _split(total: float, free: float, health: str) -> Parts:
     """What is not free is in use, unless the unit cannot be used."""
-    rest = health if health in ("failed", "maintenance") else "used"
-    return Parts(total, free)._replace(**{rest: total - free})
+    rest = total - free
+    if health == "failed":
+        return Parts(total, free, failed=rest)
+    if health == "maintenance":
+        return Parts(total, free, maintenance=rest)
+    return Parts(total, free, rest)

@@ -77,7 +77,7 @@ class Aggregating:
         failures = 0
         while self.said.upward:
             now = self.now()
-            groups = exchange.told_of(await self.in_tables(self.live.rows, now))
+            groups = await self.in_tables(lambda at: exchange.told_of(self.live.rows(at)), now)
             why = await self._upward.exchange(groups, now)
             failures = failures + 1 if why else 0
             if why:

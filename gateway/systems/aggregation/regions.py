@@ -1,8 +1,11 @@
 """Pictures of other nodes, as they are kept.
 
-regions       region -> Kept: what regions have told this node of themselves
-neighbours    region -> Kept: what the nation has told this node of others
-sent          nothing -> Sent: what the nation has of this node's picture
+    regions       region -> Kept: what regions have told this node of themselves
+    outlines      region -> Kept: the same as others are told it, small
+    neighbours    region -> Kept: what the nation has told this node of others
+    sent          -> Sent: what the nation has of this node's picture
+
+Reports are taken and outlined in one transaction.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from gateway.systems.aggregation import believing, exchange
 from gateway.systems.aggregation.exchange import Answer, ExchangeError, Kept, Report, Told
 from resolver.tables import Tables
 
-REGIONS, NEIGHBOURS, SENT = NAMES = ("regions", "neighbours", "sent")
+REGIONS, OUTLINES, NEIGHBOURS, SENT = NAMES = ("regions", "outlines", "neighbours", "sent")
 _SENT: Final = b"sent"
 _pack: Final = msgspec.msgpack.Encoder().encode
 _kept_of: Final = msgspec.msgpack.Decoder(Kept).decode
@@ -78,11 +81,13 @@ class Regions:
             kept, whole = believing.believe(report, before, node, prefixes, now)
             if kept is not None and kept is not before:
                 txn.put(name, _pack(kept), db=table)
+                outline = exchange.outlined(kept)
+                txn.put(name, _pack(outline), db=self._tables[OUTLINES])
         return (0 if kept is None else kept.number), whole
 
     def answer(self, report: Report, node: str, number: int, whole: bool, now: int) -> Answer:
         """What is said to a report: what others have told meanwhile."""
-        others = [one for one in self.all(REGIONS, now) if one.region != report.region]
+        others = [one for one in self.all(OUTLINES, now) if one.region != report.region]
         neighbours = exchange.neighbours_of(others, report.have, now)
         return Answer(number, whole, now, node, neighbours)
 
@@ -115,7 +120,7 @@ class Regions:
 
     def forget(self, now: int) -> None:
         """Forget what is too old."""
-        for table in (REGIONS, NEIGHBOURS):
+        for table in (REGIONS, OUTLINES, NEIGHBOURS):
             with self._tables.writing() as txn:
                 for name in self._old(txn, table, now):
                     txn.delete(name, db=self._tables[table])

@@ -246,7 +246,6 @@ class Service:
         """Decide about a reading, ask the registry, tell the gateway, and note how that was."""
         now, grace = self._now(), self._settings.grace * 1_000
         decided: Decided = await self._in_book(decide, self.book, source, reading, now, grace)
-        await self._in_book(self._seen, source, reading, decided.statuses, now)
         before: set[str] = await self._in_book(self.book.active, source.name)
         refused = await self._tell(source, decided.statuses, before, reading.taken, now)
         done = await self._hands.pay(source)
@@ -268,6 +267,7 @@ class Service:
             seconds=round(seconds, 3),
         )
         await self._in_book(self.book.note, source.name, polled)
+        await self._in_book(self._seen, source, reading, decided.statuses, now)
         return decided, done, polled
 
     async def _tell(

@@ -33,13 +33,14 @@ def _believed(value: Any) -> str:
 
 
 def _upward(value: Any) -> str:
-    """An URL; what is secret is not sent in the clear."""
+    """An URL, or nothing; what is secret is not sent in the clear."""
+    text = values.text(value)
     try:
-        if origin_of(values.text(value)).is_open:
+        if text and origin_of(text).is_open:
             raise ValueError("https, as a key is sent along; http to this machine alone")
     except ReadingError as error:
         raise ValueError("an URL such as https://nation.example:8090, without a user") from error
-    return values.text(value)
+    return text
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,11 +38,12 @@ class Counted(msgspec.Struct):
 
 
 class Picture(msgspec.Struct):
-    """What there is at a time."""
+    """What there is at a time; `more`: groups that are smaller than those that are said."""
 
     at: str
     total: Counted
     items: list[Counted]
+    more: int
 
 
 class Use(msgspec.Struct):
