@@ -225,11 +225,23 @@ def _is_free(facts: dict[str, Any], demand: Demand, cards: int, size: int, each:
         blocks = sum(min(n, 65535) // size * min(count, 65535) for n, count in units.items())
         if kind != ("nodes" if cards else "vcpu") or blocks < asked:
             return False
-    elif cards and facts.get("free.chips", 0) < (1 if demand.pools > 1 else cards):
+    elif (cards and facts.get("free.chips", 0) < (1 if demand.pools > 1 else cards)) or (
+        not (size or cards or demand.memory or demand.vcpu) and not _something(facts, demand)
+    ):
         return False
     if demand.memory and facts.get("free.memory_gib", 0) < demand.memory * each:
         return False
     return not (demand.vcpu and cards and facts.get("free.vcpu", 0) < demand.vcpu * each)
+
+
+def _something(facts: dict[str, Any], demand: Demand) -> bool:
+    """Whether anything of it is free."""
+    chips, vcpu = facts.get("free.chips"), facts.get("free.vcpu")
+    if demand.chips or demand.chip_memory or demand.precision:
+        return bool(chips)
+    if chips is None and vcpu is None:
+        return facts.get("load") is not None and facts["load"] < 1
+    return bool(chips) or bool(vcpu)
 
 
 def _performance(demand: Demand, cards: int) -> tuple[str, float]:

@@ -75,7 +75,7 @@ async def select(state: Selecting, call: Call) -> Answer:
         return Answer(stream(state, demand, how.explain))
     if how.reserve:
         require_role(call.caller, ASK)
-    whole = answered(state, demand, how.explain)
+    whole = answered(state, demand)
     if how.reserve:
         if "allocation" not in whole:
             raise Problem(Fault.VALUE, "reserve: what is free and counted is reserved: free, cards")
@@ -85,19 +85,28 @@ async def select(state: Selecting, call: Call) -> Answer:
         )
         if items:
             whole["reservation"] = _reserve(state, call, items, how.reserve)
+    await explained(state, demand, whole, how.explain)
     return Answer(whole, headers=dict(_NO_STORE))
 
 
-def answered(state: Selecting, demand: Demand, explain: bool | None = None) -> dict[str, Any]:
+def answered(state: Selecting, demand: Demand) -> dict[str, Any]:
     """What is said to a demand.
 
     Raises:
         Problem: it cannot be understood.
     """
     try:
-        return said.answer(state, demand, explain)
+        return said.answer(state, demand)
     except DemandError as error:
         raise Problem(Fault.VALUE, str(error)) from None
+
+
+async def explained(
+    state: Selecting, demand: Demand, whole: dict[str, Any], explain: bool | None
+) -> None:
+    """Add why no more fits, if that is asked for, or nothing fits and it is not declined."""
+    if explain or (explain is None and not said.holds(whole)):
+        whole["why"] = await said.why(state, demand)
 
 
 def require(demand: Demand) -> None:
@@ -124,7 +133,8 @@ async def stream(
     try:
         while True:
             version, begun = state.version, time.perf_counter()
-            whole = answered(state, demand, explain)
+            whole = answered(state, demand)
+            await explained(state, demand, whole, explain)
             best = [(one["identifier"], one["points"]) for one in whole["results"]]
             now = best, whole.get("allocation")
             if now != before:
@@ -168,7 +178,9 @@ async def list_demands(state: Selecting, call: Call) -> Answer:
 async def show_demand(state: Selecting, call: Call) -> Answer:
     """A demand, and what fits it now."""
     one = _demand(state, call)
-    return Answer(_kept(one) | {"selection": answered(state, one.demand)}, headers=dict(_NO_STORE))
+    whole = answered(state, one.demand)
+    await explained(state, one.demand, whole, None)
+    return Answer(_kept(one) | {"selection": whole}, headers=dict(_NO_STORE))
 
 
 async def stream_demand(state: Selecting, call: Call) -> Answer:

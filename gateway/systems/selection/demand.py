@@ -15,7 +15,7 @@ import msgspec
 from csid.errors import CsidError
 from csid.fields import PRECISIONS
 from gateway.systems.selection import conditions, expression, prices
-from gateway.systems.selection.conditions import IS, LIKE, All, Condition, Not, leaf
+from gateway.systems.selection.conditions import IS, LIKE, All, Condition, Either, Not, leaf
 from gateway.systems.selection.fields import LETTERS, field
 
 TOP: Final = 10
@@ -285,6 +285,17 @@ def fields_are_live(condition: Condition) -> list[bool]:
     return [field(one.field).live for one in conditions.leaves(condition)]
 
 
+def _something(demand: Demand) -> Condition:
+    """Something of it is free, where nothing is counted: of its chips where chips are asked for;
+    else of what its status tells, or, where that tells no amounts, its load leaves some.
+    """
+    chips, vcpu = (leaf(f"free.{kind}", ">=", 1) for kind in ("chips", "vcpu"))
+    if demand.chips or demand.chip_memory or demand.precision:
+        return chips
+    untold = [Not(leaf(f"free.{kind}", ">=", 0)) for kind in ("chips", "vcpu")]
+    return Either((chips, vcpu, All((*untold, leaf("load", "<", 1)))))
+
+
 def _of_now(demand: Demand) -> list[Named]:
     """What is to be free."""
     if not demand.free:
@@ -298,6 +309,8 @@ def _of_now(demand: Demand) -> list[Named]:
     elif demand.cards:
         least = 1 if demand.pools > 1 else demand.cards
         found.append(Named("free", leaf("free.chips", ">=", least), True))
+    elif not (demand.memory or demand.vcpu):
+        found.append(Named("free", _something(demand), True))
     if demand.memory:
         each = 1 if demand.pools > 1 else demand.nodes_asked
         found.append(

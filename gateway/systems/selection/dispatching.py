@@ -73,7 +73,7 @@ class Dispatcher:
 
     async def _hand_over(self, client: httpx.AsyncClient, one: Kept) -> None:
         try:
-            selection = said.answer(self._state, one.demand, False)
+            selection = said.answer(self._state, one.demand)
         except DemandError as error:  # of a version of this program that took it
             self._change(one, "refused", str(error))
             return

@@ -5,11 +5,13 @@ This looks at every row, so it takes longer than a selection: for when too few f
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from csid.errors import CsidError
 from gateway.systems.selection import checks, conditions, engine, fields, scan
 from gateway.systems.selection.checks import Check, Maker, Shaped
 from gateway.systems.selection.conditions import Leaf
@@ -18,7 +20,7 @@ from gateway.systems.selection.engine import Prepared
 from gateway.systems.selection.fields import DATE, NUMBER
 from gateway.systems.selection.supply import Supply
 
-_ROWS: Final = 1 << 17  # looked at together
+_ROWS: Final = 1 << 14  # looked at together
 _RISING: Final = (">", ">=")  # operators for which more is nearer
 _FALLING: Final = ("<", "<=")
 Rows = NDArray[np.int64]
@@ -80,6 +82,10 @@ class Reasons(NamedTuple):
         return self.could == 0
 
 
+class ChangedError(CsidError):
+    """The supply has become another one meanwhile: it is to be explained anew."""
+
+
 def explain(
     supply: Supply, demand: Demand, now: int, rtt: NDArray[np.float64] | None = None
 ) -> Reasons:
@@ -88,6 +94,25 @@ def explain(
     Raises:
         DemandError: as `engine.select`.
     """
+    steps = explaining(supply, demand, now, rtt)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as ended:
+            found: Reasons = ended.value
+            return found
+
+
+def explaining(
+    supply: Supply, demand: Demand, now: int, rtt: NDArray[np.float64] | None = None
+) -> Generator[None, None, Reasons]:
+    """The same in steps of a millisecond or two, between which others have their turn: what they
+    change of rows that were not looked at yet is seen, of others not.
+
+    Raises:
+        ChangedError: between two steps the supply has got values that it had not.
+    """
+    begun = _form(supply)
     ready = engine.prepare(supply, demand, now, rtt)
     count = len(ready.named)
     of_left, alone = np.zeros(count, np.int64), np.zeros(count, np.int64)
@@ -105,12 +130,22 @@ def explain(
         but_one = failed.sum(axis=0) == 1
         for at in range(count):
             only[at].append(slots[failed[at] & but_one])
+        yield
+        if _form(supply) != begun:
+            raise ChangedError("the supply has changed meanwhile")
     kept = []
     for at, named in enumerate(ready.named):
         rows = np.concatenate(only[at]) if only[at] else np.zeros(0, np.int64)
         near = _near(supply, demand, ready, at, rows, now, rtt) if len(rows) else None
         kept.append(Kept(named.name, named.now, int(of_left[at]), int(alone[at]), len(rows), near))
     return Reasons(len(supply), fit, could, tuple(kept))
+
+
+def _form(supply: Supply) -> tuple[int, ...]:
+    """What must stay for what was made ready to hold on."""
+    columns = supply.columns
+    sizes = [len(one) for one in columns.dictionaries.values()]
+    return id(columns), columns.capacity, *sizes
 
 
 def _held(

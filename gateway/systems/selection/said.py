@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from typing import Any, Final
 
 import msgpack
 
@@ -12,16 +13,20 @@ from gateway.systems.selection.allocation import allocate, blocks_asked
 from gateway.systems.selection.demand import Demand
 from gateway.systems.selection.engine import Result, Selection
 from gateway.systems.selection.paths.latency import MARKS, Rtt
-from gateway.systems.selection.reasons import Near, Reasons
-from gateway.systems.selection.reasons import explain as explained
+from gateway.systems.selection.reasons import (
+    ChangedError,
+    Near,
+    Reasons,
+    explain,
+    explaining,
+)
 from gateway.systems.selection.state import Selecting
 
+ATTEMPTS: Final = 3  # at an explanation, before others have to wait for it
 
-def answer(state: Selecting, demand: Demand, explain: bool | None) -> dict[str, Any]:
-    """What is said to a demand.
 
-    Args:
-        explain: say why no more fits; None: where nothing does.
+def answer(state: Selecting, demand: Demand) -> dict[str, Any]:
+    """What fits a demand, and what is to be taken of which pools.
 
     Raises:
         DemandError: it cannot be understood.
@@ -31,8 +36,6 @@ def answer(state: Selecting, demand: Demand, explain: bool | None) -> dict[str, 
     whole = selection(state, demand, found, now)
     if demand.free and (demand.blocks or demand.cards):
         whole["allocation"] = allocation(state, demand, found, now)
-    if explain or (explain is None and not holds(whole)):
-        whole["why"] = reasons(explained(state.supply, demand, now, state.middle(demand.near)))
     return whole
 
 
@@ -41,6 +44,25 @@ def holds(whole: dict[str, Any]) -> bool:
     several pools can be.
     """
     return bool(whole["results"]) and whole.get("allocation") != []
+
+
+async def why(state: Selecting, demand: Demand) -> dict[str, Any]:
+    """Why no more fits; others have their turn meanwhile.
+
+    Raises:
+        DemandError: it cannot be understood.
+    """
+    for _ in range(ATTEMPTS):
+        try:
+            steps = explaining(state.supply, demand, state.now(), state.middle(demand.near))
+            while True:
+                next(steps)
+                await asyncio.sleep(0)
+        except ChangedError:
+            continue
+        except StopIteration as ended:
+            return reasons(ended.value)
+    return reasons(explain(state.supply, demand, state.now(), state.middle(demand.near)))
 
 
 def allocation(

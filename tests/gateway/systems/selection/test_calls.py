@@ -248,3 +248,10 @@ def test_what_cannot_be_spread_is_not_reserved(net: Selecting) -> None:
 def test_what_is_not_counted_is_not_reserved(net: Selecting) -> None:
     answer = net.client.post("/v1/select?reserve=10", json={"chips": ["H800"]})
     assert answer.status_code == 422
+
+
+def test_free_alone_is_something_free(net: Selecting) -> None:
+    net.tell(CHEAP, chips=0, vcpu=64)
+    net.tell(DEAR, chips=1)
+    eventually("both are seen", lambda: net.names(chips=["H800"], free=True) == [DEAR])
+    assert CHEAP in net.names(free=True, where="owner = 91330106673959654P")
