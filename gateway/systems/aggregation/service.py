@@ -29,6 +29,8 @@ from gateway.systems.aggregation.tables import Book
 from gateway.systems.aggregation.telling import Teller
 from resolver.server.notices import Repeated
 
+Seen = Callable[[Settings, Reading, Mapping[str, Told], int], None]
+
 LOOK_SECONDS: Final = 1.0  # between two looks at which sources there are
 RESYNC_INTERVALS: Final = 10  # after which a source that tells of changes is polled all the same
 LEAST_WAIT: Final = 5.0  # seconds before it is polled again because what it told has ended
@@ -96,6 +98,8 @@ class Service:
         complaints: of what goes wrong.
         adapters: by kind.
         now: gives Unix milliseconds.
+        seen: is given each reading, the statuses that are believed of it, the time; where the book
+            may be used.
     """
 
     def __init__(
@@ -105,12 +109,14 @@ class Service:
         complaints: Repeated,
         adapters: Mapping[str, Adapter] = ADAPTERS,
         now: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        seen: Seen = lambda *_: None,
     ) -> None:
         self.book = book
         self._settings = settings
         self._complaints = complaints
         self._adapters = adapters
         self._now = now
+        self._seen = seen
         self._thread = ThreadPoolExecutor(1, "aggregation")
         self._hands = Hands(book, self._in_book, settings)
         self._teller = Teller(book, self._in_book, settings)
@@ -261,6 +267,7 @@ class Service:
             seconds=round(seconds, 3),
         )
         await self._in_book(self.book.note, source.name, polled)
+        await self._in_book(self._seen, source, reading, decided.statuses, now)
         return decided, done, polled
 
     async def _tell(

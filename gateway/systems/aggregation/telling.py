@@ -107,10 +107,9 @@ def status_bodies(
         taken, now: Unix milliseconds.
         number: of all of them.
     """
-    valid = min(VALID_SECONDS_MAX, max(_LEAST_VALID, 2 * source.interval + 15))
     said = {
         "taken": iso(min(taken, now) / 1_000, "milliseconds"),
-        "valid_seconds": valid,
+        "valid_seconds": valid_seconds(source),
         "number": number,
     }
     posts = [
@@ -119,3 +118,8 @@ def status_bodies(
     ]
     for at in range(0, len(posts), STATUSES_AT_ONCE):
         yield posts[at : at + STATUSES_AT_ONCE]
+
+
+def valid_seconds(source: Settings) -> int:
+    """For how long holds what a source has said."""
+    return min(VALID_SECONDS_MAX, max(_LEAST_VALID, 2 * source.interval + 15))

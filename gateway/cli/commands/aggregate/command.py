@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from csid.identifier import make
 from gateway.cli import options, output
-from gateway.cli.commands.aggregate import running, shown
+from gateway.cli.commands.aggregate import picture, running, shown
 from gateway.cli.commands.system.folder import add_folder, place_of
 from gateway.systems.aggregation.adapters.by_kind import ADAPTERS
 from gateway.systems.aggregation.fetching import Fetcher
@@ -70,6 +70,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         add_folder(one)
         one.set_defaults(run=run)
     running.register(actions)
+    picture.register(actions)
 
 
 def _add_add(actions: options.Subparsers[argparse.ArgumentParser]) -> None:

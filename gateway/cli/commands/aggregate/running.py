@@ -14,8 +14,9 @@ from gateway.cli.commands.system import serving
 from gateway.cli.commands.system.folder import add_folder, place_of
 from gateway.systems.aggregation.known import Settings
 from gateway.systems.aggregation.readings import Reading
+from gateway.systems.aggregation.region import Aggregating
 from gateway.systems.aggregation.service import Decided, Service, look
-from gateway.systems.aggregation.system import SYSTEM, begin
+from gateway.systems.aggregation.system import SYSTEM
 from gateway.systems.contract import Place
 from gateway.systems.running import Lock
 from resolver.server.sockets import listen_address
@@ -60,7 +61,7 @@ def run_run(args: argparse.Namespace) -> int:
             raise RunError("only some sources are polled once: --once, or csid aggregate pause")
         return serving.run(args, [SYSTEM.name])
     with place_of(args, SYSTEM) as place:
-        service = begin(place)
+        service = Aggregating(place).poller
         sources = [service.book.source(name) for name in args.names] or [
             one for one in service.book.sources() if not one.paused
         ]
@@ -78,7 +79,7 @@ def run_run(args: argparse.Namespace) -> int:
 def run_test(args: argparse.Namespace) -> int:
     """Poll a source once, and show what it says; exit code 2 if it cannot be read."""
     with place_of(args, SYSTEM) as place:
-        service = begin(place)
+        service = Aggregating(place).poller
         reading = asyncio.run(_read(service, service.book.source(args.name)))
     if args.json:
         for one in reading.units:

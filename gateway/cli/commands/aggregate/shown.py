@@ -15,8 +15,9 @@ from gateway.systems.aggregation import quarantine, readings
 from gateway.systems.aggregation.difference import Difference
 from gateway.systems.aggregation.known import Pool, Settings
 from gateway.systems.aggregation.pooling import amount
-from gateway.systems.aggregation.quarantine import REFUSED, Held, Reason
+from gateway.systems.aggregation.quarantine import Held, Reason
 from gateway.systems.aggregation.readings import CHIPS, MEMORY_GIB, VCPU, Reading
+from gateway.systems.aggregation.saying import state_of
 from gateway.systems.aggregation.tables import Book
 
 _STATES: Final = {
@@ -49,13 +50,6 @@ def source(book: Book, one: Settings) -> dict[str, Any]:
     """A source and how it is. What is in its file of tokens is nowhere."""
     polled, held = book.polled(one.name), book.held_back(one.name)
     pools = list(book.pools(one.name).values())
-    state = "ok" if polled.at else "new"
-    if one.paused:
-        state = "paused"
-    elif polled.failures:
-        state = "failing"
-    elif held is not None:
-        state = "refused" if held.verdict == REFUSED else "held"
     return {
         "name": one.name,
         "kind": one.kind,
@@ -68,7 +62,7 @@ def source(book: Book, one: Settings) -> dict[str, Any]:
         "interval": one.interval,
         "options": one.options,
         "token_file": one.token_file or None,
-        "state": state,
+        "state": state_of(one, polled, held),
         "version": polled.version,
         "units": polled.units,
         "pools": len(pools),

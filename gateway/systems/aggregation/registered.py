@@ -1,0 +1,146 @@
+"""Records of what this system has registered, as the registry has them: with what others have put
+there, such as endpoints.
+
+    records    identifier -> record, JSON members by msgpack
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final
+
+import msgspec
+
+from csid.errors import CsidError, IdentifierError, RecordError
+from csid.http.results import RefusedError
+from csid.identifier import parse
+from csid.record import Record
+from gateway.async_registry_client import AsyncRegistry
+from gateway.systems.aggregation import credentials, http_sd, pace
+from gateway.systems.aggregation.known import Facts
+from gateway.systems.aggregation.settings import Aggregation
+from gateway.systems.aggregation.tables import Book
+from resolver.server.notices import Repeated
+from resolver.tables import Tables
+
+RECORDS: Final = "records"
+READ_SECONDS: Final = 300.0  # between two readings
+AT_ONCE: Final = 4  # requests to the registry
+REGISTRY_SECONDS: Final = 15.0  # for one of them
+_ABSENT: Final = frozenset({403, 404})
+_BEARER: Final = "Bearer "
+_pack: Final = msgspec.msgpack.Encoder().encode
+
+
+class Registered:
+    """What is kept of it.
+
+    Args:
+        tables: with RECORDS.
+        book: what is known.
+        in_tables: runs a function where the tables may be used.
+        settings: where the registry is.
+    """
+
+    def __init__(
+        self,
+        tables: Tables,
+        book: Book,
+        in_tables: Callable[..., Awaitable[Any]],
+        settings: Aggregation,
+    ) -> None:
+        self._tables = tables
+        self._book = book
+        self._in_tables = in_tables
+        self._settings = settings
+        self._complaints = Repeated()
+        self._registry: AsyncRegistry | None = None
+
+    async def follow(self) -> None:
+        """Read again and again until cancelled; never where there is no registry."""
+        wait = pace.first(READ_SECONDS, random.random())
+        while self._settings.registry:
+            await asyncio.sleep(wait)
+            try:
+                await self.read()
+            except (CsidError, OSError) as error:
+                self._complaints.tell(f"aggregation: records: {error}", "records")
+            wait = pace.following(READ_SECONDS, random.random())
+
+    async def read(self) -> None:
+        """Read the record of each identifier that is ours and in use.
+
+        Raises:
+            CsidError: the registry does not say them; what was kept stays.
+        """
+        ours: set[str] = await self._in_tables(self._ours)
+        gate = asyncio.Semaphore(AT_ONCE)
+        await self.close()  # the token is read anew each time
+        registry = await self._open()
+
+        async def one(identifier: str) -> tuple[str, Facts | None]:
+            async with gate:
+                try:
+                    entry = await registry.identifier(identifier)
+                except RefusedError as error:
+                    if error.problem.status not in _ABSENT:
+                        raise
+                    return identifier, None
+                return identifier, {**entry.record, "state": entry.state}
+
+        tasks = [asyncio.create_task(one(each)) for each in sorted(ours)]
+        try:
+            found = dict(await asyncio.gather(*tasks))
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        await self._in_tables(self._put, found)
+
+    async def close(self) -> None:
+        """End the connections."""
+        if self._registry is not None:
+            await self._registry.aclose()
+            self._registry = None
+
+    def targets(self) -> bytes:
+        """All that have endpoints and are in use, as Prometheus takes it (`http_sd`)."""
+        ours = self._ours()
+        with self._tables.reading() as txn:
+            rows = [
+                (bytes(key).decode(), bytes(row)) for key, row in txn.cursor(self._tables[RECORDS])
+            ]
+        return http_sd.http_sd(_registered((name, row) for name, row in rows if name in ours))
+
+    def _ours(self) -> set[str]:
+        return {one for source in self._book.sources() for one in self._book.active(source.name)}
+
+    def _put(self, found: dict[str, Facts | None]) -> None:
+        with self._tables.writing() as txn:
+            txn.drop(self._tables[RECORDS], delete=False)
+            for identifier, facts in found.items():
+                if facts is not None:
+                    txn.put(identifier.encode(), _pack(facts), db=self._tables[RECORDS])
+
+    async def _open(self) -> AsyncRegistry:
+        token, file = "", self._settings.registry_token
+        if file is not None:
+            fields = await asyncio.to_thread(credentials.read, file, "")
+            token = fields.get("Authorization", "").removeprefix(_BEARER)
+        self._registry = AsyncRegistry(
+            self._settings.registry,
+            token=token,
+            authorities=self._settings.registry_ca,
+            timeout=REGISTRY_SECONDS,
+        )
+        return self._registry
+
+
+def _registered(rows: Iterable[tuple[str, bytes]]) -> Iterable[http_sd.Registered]:
+    for name, row in rows:
+        try:
+            yield http_sd.Registered(parse(name), Record(msgspec.msgpack.decode(row)))
+        except (IdentifierError, RecordError):  # nobody is sent to what nobody can read
+            continue
