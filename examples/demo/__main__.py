@@ -3,7 +3,8 @@ gateway in front of them.
 
 They are registered, file real resources (those of examples/china_regions.csv that lie in their
 scopes), answer for each other's, refuse what is not theirs to do; then one more code is assigned,
-and it is shown how soon its receipt is there and the aggregate answers for it. All of it stays up
+and it is shown how soon its receipt is there and the aggregate answers for it; then what a demand
+needs is selected from all of them. All of it stays up
 until Ctrl-C, or ends by itself with DEMO_EXIT set. PORT is that of all nodes, 5300 unless given;
 what is written is in demo-data. Exit code 1: something that was said did not happen.
 """
@@ -37,13 +38,16 @@ from examples.demo.nodes import (
     INTERNET,
     JOINING,
     NODES,
+    OFFERING,
     ROOM,
     ROOT,
     SUM,
+    SYSTEMS,
     ZHEJIANG,
     Node,
     Servers,
     page_port,
+    systems_port,
 )
 from examples.demo.terminal import DemoError, csid, heading, interrupt, quietly, show, table, until
 from resolver.client.walking import walk
@@ -125,6 +129,7 @@ def _tell(servers: Servers, port: int) -> None:
     page = _remember(servers, port, shown)
     _refuse(port)
     _assign_one_more(port)
+    _select(servers, port)
     print(f"\n共用时 all of it took {time.perf_counter() - began:.0f} s")
     print(f"网关页面 the gateway's page: {page}", flush=True)
 
@@ -332,6 +337,39 @@ def _assigned(serial: str, port: int) -> list[float]:
         until("the aggregate has it as active", there.is_active)
     moments = (min(here.first.values()), min(there.first.values()), here.first["active"])
     return [(moment - began) * 1_000 for moment in moments]
+
+
+# -- selection
+
+
+def _select(servers: Servers, port: int) -> None:
+    heading("八、按需求选择算力", "8. The compute that a demand needs, the best first, and why")
+    tokens = {node: ROOM / f"{node.name}.token" for node in OFFERING}
+    for node, file in tokens.items():
+        words = ("token", "add", "selection", "--role", "read-only", "--data", node.data)
+        show(words, f" > {file}")
+        code, text = quietly(*words)
+        if code:
+            raise DemoError(f"csid token ended with exit code {code}: {text}")
+        file.write_text(text.splitlines()[0] + "\n")
+    registries = [f"http://{node.host}:{page_port(port)}" for node in OFFERING]
+    url = f"http://{GATEWAY_HOST}:{systems_port(port)}"
+    file = ROOM / f"{SYSTEMS}.toml"
+    file.write_text(
+        f'[systems]\ndata = "{ROOM / SYSTEMS}"\nlisten = "{url.removeprefix("http://")}"\n'
+        f"[selection]\nregistry = {json.dumps(registries)}\n"
+        f"token = {json.dumps([str(one) for one in tokens.values()])}\n"
+    )
+    servers.start_selection(file)
+    until("selection knows all of the supply", lambda: _knows_all(url))
+    needs = ("--vcpu", 64, "--node-memory", 256, "--near", 310000, "--rtt", 20)
+    csid("select", *needs, "--top", 3, "--url", url, says="/310000/")
+    csid("select", "--chip", "昇腾", "--cards", 8, "--url", url, code=1, says="chips")
+
+
+def _knows_all(url: str) -> bool:
+    code, text = quietly("select", "--top", "1", "--json", "--url", url)
+    return code == 0 and bool(json.loads(text.splitlines()[0])["complete"])
 
 
 if __name__ == "__main__":

@@ -50,6 +50,8 @@ INTERNET: Final = Node("internet", "industry", 5, ("64",))
 JOINING: Final = (SUM, ZHEJIANG, BEIJING, INTERNET)
 NODES: Final = (ROOT, *JOINING)
 GATEWAY: Final = "gateway"  # beside them
+SYSTEMS: Final = "systems"
+OFFERING: Final = (ZHEJIANG, BEIJING)  # their registries over HTTP, to selection
 GATEWAY_HOST: Final = f"127.0.0.{len(NODES) + 1}"
 HOSTS: Final = (*(node.host for node in NODES), GATEWAY_HOST)
 
@@ -60,7 +62,9 @@ def check_addresses(port: int) -> None:
     Raises:
         DemoError: one is in use, or this machine does not have it; with what to do.
     """
-    places = [(host, port) for host in HOSTS] + [(GATEWAY_HOST, page_port(port))]
+    places = [(host, port) for host in HOSTS]
+    places += [(host, page_port(port)) for host in (GATEWAY_HOST, *(one.host for one in OFFERING))]
+    places.append((GATEWAY_HOST, systems_port(port)))
     for host, at in places:
         for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
             with socket.socket(socket.AF_INET, kind) as tried:
@@ -75,6 +79,11 @@ def check_addresses(port: int) -> None:
 def page_port(port: int) -> int:
     """Where the gateway answers over HTTP."""
     return port + 1 if port < PORT_MAX else port - 1
+
+
+def systems_port(port: int) -> int:
+    """Where selection answers."""
+    return port + 2 if port < PORT_MAX - 1 else port - 2
 
 
 def what_to_do(error: OSError, host: str, port: int) -> str:
@@ -133,8 +142,12 @@ class Servers:
 
     def start(self, node: Node) -> None:
         """Start the server of a node; it goes on while others do."""
-        listen = f"{node.host}:{self._port}"
-        self._start(node.name, "serve", "--data", str(node.data), "--listen", listen)
+        words = ["serve", "--data", str(node.data), "--listen", f"{node.host}:{self._port}"]
+        if node in OFFERING:
+            file = ROOM / f"{node.name}.toml"
+            file.write_text(f'[http]\nlisten = "{node.host}:{page_port(self._port)}"\n')
+            words += ["--config", str(file)]
+        self._start(node.name, *words, "--workers", "1")
 
     def start_gateway(self) -> None:
         """Start a gateway that begins at the national node, and wait until it answers.
@@ -145,14 +158,23 @@ class Servers:
         words = ["gateway", "--data", str(ROOM / GATEWAY), "--root", f"{ROOT.host}:{self._port}"]
         words += ["--listen", f"{GATEWAY_HOST}:{self._port}"]
         words += ["--http", f"{GATEWAY_HOST}:{page_port(self._port)}"]
-        self._start(GATEWAY, *words)
+        self._start(GATEWAY, *words, "--workers", "1")
         self._wait_for(GATEWAY)
 
+    def start_selection(self, file: Path) -> None:
+        """Start selection as a file configures it, and wait until it answers.
+
+        Raises:
+            DemoError: it does not; with what it said.
+        """
+        self._start(SYSTEMS, "--config", str(file), "system", "run", "selection")
+        self._wait_for(SYSTEMS)
+
     def _start(self, name: str, *words: str) -> None:
-        show((*words, "--workers", "1"), " &")
+        show(words, " &")
         with self._log(name).open("wb") as log, _undisturbed():
             self._running[name] = subprocess.Popen(
-                [*CSID, *words, "--workers", "1"],
+                [*CSID, *words],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

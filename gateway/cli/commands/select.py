@@ -248,7 +248,12 @@ def _show_why(why: dict[str, Any]) -> None:
 def _near(near: dict[str, Any] | None) -> str:
     if near is None:
         return ""
-    return f"{near['identifier']}: {near['field']} {near['has']} ({near['asked']})"
+    asked = near["asked"]
+    if isinstance(asked, dict):  # a condition of several values
+        asked = asked.get("value", asked)
+    if isinstance(asked, list):
+        asked = ", ".join(map(str, asked))
+    return f"{near['identifier']}: {near['field']} {near['has']} ({asked})"
 
 
 _HEADS: Final = (
