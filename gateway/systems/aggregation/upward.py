@@ -25,6 +25,14 @@ from gateway.systems.aggregation.settings import Aggregation
 PATH: Final = "/v1/aggregation/exchange"
 ANSWER_SECONDS: Final = 20.0  # until an answer is whole
 _DETAIL: Final = 300  # characters of what is said that are shown
+_FAILURES: Final = (
+    CsidError,
+    httpx.HTTPError,
+    msgspec.MsgspecError,
+    OSError,
+    ValueError,
+    RecursionError,  # of what is nested too deep
+)
 _pack: Final = msgspec.msgpack.Encoder().encode
 _answer_of: Final = msgspec.json.Decoder(Answer).decode
 InTables = Callable[..., Awaitable[Any]]
@@ -64,7 +72,7 @@ class Upward:
             async with asyncio.timeout(ANSWER_SECONDS):
                 answer = await self._post(msgspec.structs.replace(report, have=have))
             await self._in_tables(self._regions.hear, answer, self._settings.region, now)
-        except (CsidError, httpx.HTTPError, msgspec.MsgspecError, OSError, ValueError) as error:
+        except _FAILURES as error:
             why = f"{self._settings.upward}: {error or type(error).__name__}"[:500]
             failed = msgspec.structs.replace(sent, number=report.number, why=why)
             await self._in_tables(self._regions.send, failed)
@@ -82,7 +90,7 @@ class Upward:
                 raise ExchangeError("the key would be sent in the clear; use https")
         async with client.stream("POST", PATH, content=_pack(report), headers=headers) as response:
             octets = b""
-            async for piece in response.aiter_bytes():
+            async for piece in response.aiter_raw():
                 octets += piece
                 if len(octets) > exchange.ANSWER_OCTETS:
                     raise ExchangeError(f"an answer of more than {exchange.ANSWER_OCTETS:,} octets")
@@ -128,6 +136,6 @@ def _detail_of(octets: bytes) -> str:
     try:
         found = msgspec.json.decode(octets)
         detail = found.get("detail") if isinstance(found, dict) else None
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         detail = None
     return str(detail or octets[:_DETAIL].decode("utf-8", "replace"))[:_DETAIL]

@@ -57,11 +57,15 @@ def register(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
         description="How compute was used 算力使用历史: by minute for 48 hours, by hour for 90 "
         "days, by day for 5 years. Amounts are averages over the minutes that were taken.",
     )
-    history.add_argument("--from", dest="begin", default="", metavar="TIME", help="起始时间")
+    history.add_argument(
+        "--from", dest="begin", default="", metavar="TIME", help="ISO 8601 起始时间"
+    )
     history.add_argument(
         "--to", default="", metavar="TIME", help="ISO 8601, such as 2026-11-26T08:00Z 截止时间"
     )
-    history.add_argument("--step", choices=list(STEPS), default="hour", help="步长 (hour)")
+    history.add_argument(
+        "--step", choices=list(STEPS), default="hour", help="of one row 步长 (hour)"
+    )
     history.add_argument("--by", default="", metavar="NAME,NAME", help=f"of {', '.join(BY)} 分组")
     _add_where(history)
     history.set_defaults(run=run_history)
@@ -94,15 +98,15 @@ def run_picture(args: argparse.Namespace) -> int:
         "资源 Resources",
         "未知 Unknown",
         "单元 Units",
-        "卡：总 Chips",
+        "卡 Chips",
         "空闲 Free",
         "在用 Used",
         "不可用 Out",
         "未知 Unknown",
-        "核：空闲/总 vCPU",
-        "内存 GiB：空闲/总 Memory",
-        "PFLOPS",
-        "最旧（秒）Oldest",
+        "核 vCPU",
+        "内存 GiB",
+        "算力 PFLOPS",
+        "最旧 Oldest",
     )
     rows = [(*_named(one.by, by), *_cells(one)) for one in found.items]
     total = ("合计 total", *("",) * (len(by) - 1)) if by else ()
@@ -124,12 +128,12 @@ def run_history(args: argparse.Namespace) -> int:
     heads = (
         "分钟 Minutes",
         "资源 Resources",
-        "卡：总 Chips",
+        "卡 Chips",
         "空闲 Free",
         "在用 Used",
         "使用率 Utilisation",
-        "卡分钟：在用 Chip-minutes",
-        "核：空闲/总 vCPU",
+        "卡分钟 Chip-minutes",
+        "核 vCPU",
     )
     names = tuple(_HEADS[name] for name in by)
     rows = [(one.at, *_named(one.by, by), *_past(one)) for one in found.items]
@@ -164,7 +168,7 @@ def _cells(one: Counted) -> list[object]:
         _share(one.amounts.get("vcpu")),
         _share(one.amounts.get("memory_gib")),
         "  ".join(letters),
-        "—" if one.oldest_age is None else f"{one.oldest_age:.0f}",
+        "—" if one.oldest_age is None else f"{one.oldest_age:.0f} s",
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.systems.aggregation import exchange, regions, upward
+from gateway.systems.aggregation import asked, exchange, regions, upward
+from gateway.systems.aggregation.asked import AskedError
 from gateway.systems.aggregation.believing import believe, require_sound
 from gateway.systems.aggregation.exchange import (
     DROP_MS,
@@ -32,6 +34,7 @@ from gateway.systems.aggregation.regions import NEIGHBOURS, REGIONS, Regions, Se
 from gateway.systems.aggregation.settings import Aggregation
 from gateway.systems.aggregation.upward import Upward
 from resolver.tables import Tables
+from tests.support.sources import played, saying
 
 NOW = 1_795_700_000_000
 HERE = Aggregation(region="zhejiang", upward="http://127.0.0.1:9")
@@ -316,3 +319,52 @@ def test_a_key_is_not_sent_in_the_clear(kept: Regions, tmp_path: Path) -> None:
     key.write_text("csid_zhejiang_secret\n")
     open_ = Aggregation(region="zhejiang", upward="http://192.0.2.1:1", upward_key=key)
     assert "in the clear" in exchanged(kept, {}, open_)
+
+
+DEEP = b"[" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (DEEP, 200),
+        (DEEP, 500),
+        (b'{"number": 1, "x": ' + DEEP, 200),
+        (b"null", 200),
+        (b"\xff", 500),
+        (b" " * (exchange.ANSWER_OCTETS + 1), 200),
+    ],
+)
+def test_whatever_it_says_the_region_goes_on(kept: Regions, body: bytes, status: int) -> None:
+    with played(saying(body, status)) as broken:
+        said = Aggregation(region="zhejiang", upward=broken.url)
+        why = exchanged(kept, {told().key: told()}, said)
+        assert broken.url in why and len(why) <= 500
+        assert len(broken.asked) == 1 and kept.sent().base == 0
+
+
+def test_what_is_packed_so_that_it_grows_is_not_unpacked(kept: Regions) -> None:
+    packed = gzip.compress(b" " * (exchange.ANSWER_OCTETS + 1))
+    with played(saying(packed, Content_Encoding="gzip")) as broken:
+        said = Aggregation(region="zhejiang", upward=broken.url)
+        assert "malformed" in exchanged(kept, {}, said)
+
+
+@pytest.mark.parametrize(
+    ("text", "milliseconds"),
+    [
+        ("2026-11-26T08:00Z", 1_795_680_000_000),
+        ("2026-11-26T08:00", 1_795_680_000_000),
+        ("2026-11-26T16:00 08:00", 1_795_680_000_000),  # its sign became a space on the way
+        ("2026-11-26", 1_795_651_200_000),
+        ("1950-01-01", 0),
+    ],
+)
+def test_moments_as_they_are_asked_for(text: str, milliseconds: int) -> None:
+    assert asked.moment(text, "from") == milliseconds
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01"])
+def test_what_is_no_moment_is_said(text: str) -> None:
+    with pytest.raises(AskedError, match="from: "):
+        asked.moment(text, "from")
