@@ -77,7 +77,8 @@ def offering(parser: argparse.ArgumentParser, words: str) -> Iterator[str]:
                 yield from offering(below, f"{words} {word}".strip())
 
 
-APART = {"filing", "node"}  # they are for nodes of a network: test_filing.py, test_node.py
+# They are for nodes of a network, or for none: test_filing.py, test_node.py, test_aggregate.py.
+APART = {"filing", "node", "aggregate"}
 OFFERED = sorted({one for name in set(COMMANDS) - APART for one in offering(_parser([name]), "")})
 
 
