@@ -8,10 +8,8 @@ import socket
 import sys
 import threading
 from collections import deque
-from functools import partial
 from typing import Final
 
-from resolver.answer.process import Answerer
 from resolver.answer.reply import Reply
 from resolver.answer.source import Stages
 from resolver.server import tcp_process, worker
@@ -45,8 +43,8 @@ def hang(reply: Reply) -> None:
 
 
 def main() -> int:
-    answerer = partial(Answerer, stages=Stages(admit=(hang,)))
-    worker.Answerer = tcp_process.Answerer = answerer  # type: ignore[assignment, misc]
+    stages = Stages(admit=(hang,))
+    worker.stages_of = tcp_process.stages_of = lambda _: stages
     fd = int(sys.argv[sys.argv.index("--fd") + 1])
     with socket.socket(fileno=os.dup(fd)) as sock:
         run = worker.main if sock.type == DATAGRAMS else tcp_process.main
