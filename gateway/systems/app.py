@@ -132,9 +132,8 @@ class Interface:
 
     async def _healthy(self, _state: Any, _call: Call) -> Answer:
         kept = self._running.kept
-        failing = [one for one in kept if one.failures]
         said = {
-            "status": "degraded" if failing else "ok",
+            "status": "degraded" if any(one.fails for one in kept) else "ok",
             "systems": [system.name for system in self._running.systems],
             "tasks": [{"name": one.name, "failures": one.failures, "why": one.why} for one in kept],
         }

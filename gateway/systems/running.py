@@ -36,27 +36,31 @@ class Kept:
 
     Attributes:
         failures: in a row.
-        why: it failed last; empty once it is calm.
+        why: it failed last.
     """
 
     def __init__(self, system: str, task: Task, state: Any) -> None:
         self.name = f"{system}.{task.name}"
         self.failures = 0
         self.why = ""
+        self._begun = time.monotonic()
         self._task = task
         self._state = state
+
+    @property
+    def fails(self) -> bool:
+        """It has failed, and does not run again for long enough to be called well."""
+        return bool(self.failures) and time.monotonic() - self._begun <= CALM_SECONDS
 
     async def run(self) -> None:
         """Run until cancelled; a task that returns has done what there was."""
         while True:
-            begun = time.monotonic()
+            self._begun = time.monotonic()
             try:
                 await self._task.run(self._state)
                 return
             except Exception as error:  # a system's fault must not end the others
-                if time.monotonic() - begun > CALM_SECONDS:
-                    self.failures = 0
-                self.failures += 1
+                self.failures = self.failures + 1 if self.fails else 1
                 self.why = f"{type(error).__name__}: {error}"[:500]
                 tell(f"{self.name}: {self.why}; begun again soon", "error", "task")
             await asyncio.sleep(min(MOST_WAIT, FIRST_WAIT * 2 ** min(self.failures - 1, 10)))

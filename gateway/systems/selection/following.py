@@ -99,7 +99,7 @@ async def kept(source: Source, follow: Callable[[], Awaitable[None]]) -> None:
         begun = source.taken
         try:
             await follow()
-        except (CsidError, httpx.HTTPError, OSError, TimeoutError) as error:
+        except Exception as error:  # whatever one source does, the others are followed
             source.fails(error)
         wait = FIRST_WAIT if source.taken > begun else min(MOST_WAIT, 2 * wait)
         await asyncio.sleep(wait)

@@ -13,6 +13,7 @@ source is read become true together.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from resolver.tables import Tables
@@ -97,11 +98,16 @@ class Rows:
         with self._tables.writing() as txn:
             self._put_source(txn, source, position)
 
-    def all(self) -> Iterator[tuple[str, bytes]]:
-        """All rows: identifiers with their records, in the order of identifiers; one moment."""
+    def page(self, after: str, most: int) -> list[Change]:
+        """The rows that follow an identifier, in the order of identifiers; one moment."""
+        begin = after.encode("ascii")
         with self._tables.reading() as txn:
-            for key, row in txn.cursor(db=self._tables["rows"]):
-                yield key.decode("ascii"), bytes(row[_HEAD:])
+            cursor = txn.cursor(db=self._tables["rows"])
+            if not cursor.set_range(begin + b"\0"):
+                return []
+            return [
+                Change(key.decode("ascii"), bytes(row[_HEAD:])) for key, row in islice(cursor, most)
+            ]
 
     def records(self, identifiers: Iterable[str]) -> list[bytes | None]:
         """The records of identifiers; None of what is not selected from. One moment."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
@@ -44,6 +45,7 @@ SNAPSHOT: Final = "supply.columns"
 KEEP_SECONDS: Final = 30.0  # between two looks whether much has changed
 KEEP_CHANGES: Final = 50_000  # which a start works through in a second or two
 FILLED_AT_ONCE: Final = 200
+HOUR: Final = 3_600_000  # ms
 LOOK_SECONDS: Final = 0.25  # between two looks for reservations whose time is over
 ORIGINS_KEPT: Final = 256  # places from which round trips are remembered
 
@@ -71,20 +73,21 @@ class Selecting:
         self.version = 0
         self.streams = 0  # that are followed
         self._came = asyncio.Event()
-        self.supply = Supply()
-        self._file = place.folder / SNAPSHOT
-        self._seen = ""  # of the file
-        self._number = 0  # of the last change that the supply has
-        self._kept = 0  # of the last one that the file has
-        self.filled = self._load()
         self.sources: list[Source] = []
         self.lines = Lines(place.folder)
         self._lines_file = place.folder / LINES
-        self._lines_seen = ""
-        self._graph: tuple[date, Graph] | None = None
+        self._lines_seen = ("", 0)  # of the file; the hour
+        self._graph: Graph | None = None
         self._measures = Measures()
-        self._rtt: dict[str, tuple[int, Rtt]] = {}
-        self._locations: tuple[int, Places] = (0, places([]))
+        self._rtt: dict[str, Rtt] = {}
+        self._locations: tuple[Supply | None, Places] = (None, places([]))
+        self.supply = Supply()
+        self._file = place.folder / SNAPSHOT
+        self._seen = ""  # of the file
+        self._number = 0  # of the last change that the supply has, until it is followed
+        self._kept = 0  # of the last one that the file has
+        self._follows = False  # no other process has the system
+        self.filled = self._load()
 
     # -- what is learnt
 
@@ -132,26 +135,37 @@ class Selecting:
         return True
 
     async def catch_up(self) -> None:
-        """Have what the process before this one has learnt."""
+        """Have what the process before this one has learnt; from then on, what is written to the
+        rows is told here.
+        """
+        if self._follows:
+            return
         if _mark_of(self._file) != self._seen:
             self.filled = self._load()
         changes = self.rows.since(self._number) if self.filled else None
-        if changes is not None:
+        if changes is None:
+            await self._fill()
+        else:
             self.changed(changes)
-            self._number = self.rows.number()
-            return
+        self._follows = True
+
+    async def _fill(self) -> None:
+        """Fill a new supply from the rows; statuses come again by themselves."""
         self.filled = False
-        self._number = self.rows.number()
-        for at, (identifier, record) in enumerate(list(self.rows.all())):
-            self._put(identifier, record)
-            if at % FILLED_AT_ONCE == 0:
-                await asyncio.sleep(0)  # others have their turn
+        self.supply = Supply()
+        after = ""
+        while page := self.rows.page(after, FILLED_AT_ONCE):
+            self.changed(page)
+            after = page[-1].identifier
+            await asyncio.sleep(0)  # others have their turn
         self.supply.tidy()
         self.filled = True
 
     def keep(self) -> None:
-        """Write what is known to a file, so that the next start is warm."""
-        if not self.filled:
+        """Write what is known to a file, so that the next start is warm: unless another process
+        has the system, which knows more.
+        """
+        if not self._follows:
             return
         number = self.rows.number()
         told = self.reservations.told()
@@ -216,17 +230,18 @@ class Selecting:
     def rtt(self, origin: str) -> Rtt:
         """The same, with ranges and marks."""
         measures = self.measures()
-        count = len(self.supply.locations)
-        if self._locations[0] != count:
-            self._locations = count, places(self.supply.locations)
+        of, there = self._locations
+        if of is not self.supply or len(there) != len(self.supply.locations):
+            there = places(self.supply.locations)
+            self._locations = self.supply, there
             self._rtt.clear()
         known = self._rtt.pop(origin, None)
         if known is None:
             if len(self._rtt) >= ORIGINS_KEPT:
                 del self._rtt[next(iter(self._rtt))]
-            known = count, rtt_from(self._locations[1], origin, measures, self.now())
+            known = rtt_from(there, origin, measures, self.now())
         self._rtt[origin] = known
-        return known[1]
+        return known
 
     def measures(self) -> Measures:
         """What was measured on lines that carry."""
@@ -236,17 +251,21 @@ class Selecting:
     def graph(self) -> Graph:
         """The lines that carry today."""
         self._look_at_lines()
-        today = datetime.fromtimestamp(self.now() / 1_000, UTC).date()
-        if self._graph is None or self._graph[0] != today:
-            self._graph = today, Graph(self.lines.all(), today)
-        return self._graph[1]
+        if self._graph is None:
+            self._graph = Graph(self.lines.all(), self._today())
+        return self._graph
+
+    def _today(self) -> date:
+        return datetime.fromtimestamp(self.now() / 1_000, UTC).date()
 
     def _look_at_lines(self) -> None:
-        """See whether lines have changed, which commands change as well."""
-        seen = _mark_of(self._lines_file)
+        """See whether lines have changed, which commands change as well, or are of another day now,
+        or what was measured of them may be too old.
+        """
+        seen = _mark_of(self._lines_file), self.now() // HOUR
         if seen != self._lines_seen:
             self._lines_seen, self._graph = seen, None
-            today = datetime.fromtimestamp(self.now() / 1_000, UTC).date()
+            today = self._today()
             found = [measured(one) for one in self.lines.all() if one.carries(today)]
             self._measures = Measures(one for one in found if one is not None)
             self._rtt.clear()
@@ -264,17 +283,19 @@ class Selecting:
                 "give one for each, or one for all"
             )
         self.sources[:] = []
-        async with asyncio.TaskGroup() as group:
+        async with contextlib.AsyncExitStack() as opened, asyncio.TaskGroup() as group:
             for number, url in enumerate(self.said.registry):
                 source = Source(url, "registry", self.now)
                 token = tokens[number if len(tokens) > 1 else 0]
-                registry = AsyncRegistry(url, token=token, authorities=self.said.ca)
+                registry = await opened.enter_async_context(
+                    AsyncRegistry(url, token=token, authorities=self.said.ca)
+                )
                 follower = RegistryFollower(source, registry, self.rows, self, self.said.prefix)
                 group.create_task(kept(source, follower.follow))
                 self.sources.append(source)
             for url in self.said.gateway:
                 source = Source(url, "gateway", self.now)
-                client = client_of(url, verify)
+                client = await opened.enter_async_context(client_of(url, verify))
                 gateway = GatewayFollower(source, client, self, self.said.prefix)
                 group.create_task(kept(source, gateway.follow))
                 self.sources.append(source)

@@ -114,7 +114,7 @@ def test_what_is_registered_is_learnt_and_then_what_changes(net: Net, tmp_path: 
                 await until("and is again", lambda: ONE in heard.rows)
                 await run(net.node.must, "retire", TWO, "--reason", "done")
                 await until("one that has ended", lambda: TWO not in heard.rows)
-            assert dict(rows.all()) == heard.rows
+            assert dict(rows.page("", 1_000)) == heard.rows
             # A restart asks for what has changed alone.
             await asyncio.to_thread(net.node.must, "assign", THREE, "--count", 4)
             again = Heard()

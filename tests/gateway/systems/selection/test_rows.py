@@ -56,8 +56,10 @@ def test_rows_are_as_the_model_and_what_has_changed_since_is_known(
         seen: dict[int, dict[str, bytes]] = {0: {}}
         for source, changes in batches:
             assert rows.apply(source, changes) == modelled(model, source, changes)
-            assert dict(rows.all()) == {name: record for name, (_, record) in model.items()}
-            seen[rows.number()] = dict(rows.all())
+            assert dict(rows.page("", 1_000)) == {
+                name: record for name, (_, record) in model.items()
+            }
+            seen[rows.number()] = dict(rows.page("", 1_000))
         rows.let_go(min(let_go, rows.number()))
         numbers = sorted(seen)
         at = numbers[snapshot % len(numbers)]
@@ -94,7 +96,7 @@ def test_reading_a_source_anew_leaves_what_it_names_and_what_is_of_others(
         }
         assert rows.position("one") == 7
         kept = {name for name, (source, _) in model.items() if source == "other"}
-        assert set(dict(rows.all())) == kept | named
+        assert set(dict(rows.page("", 1_000))) == kept | named
 
 
 def test_a_position_and_what_was_read_until_then_are_there_together() -> None:
@@ -105,3 +107,15 @@ def test_a_position_and_what_was_read_until_then_are_there_together() -> None:
         rows.apply("one", [Change("N2", b"a")])
         assert rows.position("one") == 12
         assert rows.records(["N1", "N3"]) == [b"a", None]
+
+
+def test_pages_go_on_where_the_one_before_has_ended() -> None:
+    names = [f"N{number}" for number in range(7)]
+    with opened() as rows:
+        rows.apply("one", [Change(name, b"a") for name in names])
+        found, after = [], ""
+        while page := rows.page(after, 3):
+            assert len(page) <= 3
+            found += [one.identifier for one in page]
+            after = page[-1].identifier
+        assert found == names
