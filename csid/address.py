@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, ip_address
 from typing import Final, NamedTuple
 
 from csid.errors import CsidError
@@ -55,6 +55,14 @@ def parse(text: str, default_port: int | None = None, lowest: int = 1) -> Addres
             "or [::1]:5300"
         )
     return Address(host, int(port))
+
+
+def is_here(host: str) -> bool:
+    """Whether a host is this machine itself: what is sent there, nobody else reads on the way."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _is_ipv6(text: str) -> bool:

@@ -9,13 +9,13 @@ import secrets
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 
+from csid.address import is_here
 from csid.http.calls import Calls, Lost, Patience, Reply, Send, Steps
 from csid.http.results import (
     Change,
@@ -258,7 +258,7 @@ def access(
             f"{url!r} is no URL of a registry: expected one such as https://node.example.cn:8443, "
             f"as an argument or in ${URL_VARIABLE}"
         )
-    if parts.scheme == "http" and not _is_here(parts.hostname):
+    if parts.scheme == "http" and not is_here(parts.hostname):
         raise RegistryError(f"{url}: a token would be sent in the clear: use https")
     token = token or environ.get(TOKEN_VARIABLE, "")
     headers = {"Accept": "application/json", "User-Agent": "csid"}
@@ -271,13 +271,6 @@ def access(
     except (OSError, ssl.SSLError) as error:
         raise RegistryError(f"a certificate cannot be read: {error}") from None
     return Access(url, headers, verify)
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def patience(timeout: float) -> Patience:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from csid.address import is_here
 from csid.errors import CsidError
 from gateway.cli import options
 from gateway.configuration.load import load
@@ -53,7 +54,7 @@ def remote(args: argparse.Namespace) -> Iterator[httpx.Client]:
     file = args.key_file or said.systems_key
     headers = {"Accept-Language": "zh" if spoken() == "zh" else "en"}
     if file is not None:
-        if parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "::1", "localhost"):
+        if parts.scheme == "http" and not is_here(parts.hostname):
             raise RemoteError(f"{url}: the key would be sent in the clear; give https")
         headers["Authorization"] = f"Bearer {file.read_text('ascii').strip()}"
     verify: Any = True

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from csid.address import Address
+from csid.address import Address, is_here
 from csid.errors import CsidError
 from gateway.configuration.sections import Http
 from resolver.server.kinds import Kind, one_each
@@ -15,7 +15,6 @@ from resolver.server.sockets import Bound
 
 NAME: Final = "http"  # in the line that says where a server listens
 HTTP_SERVER: Final = "HTTP server"
-_LOOPBACK: Final = ("127.", "::1")
 
 
 class InterfaceError(CsidError):
@@ -42,7 +41,7 @@ def require_safe(said: Http) -> None:
 
 def is_near(address: Address) -> bool:
     """Whether only this machine reaches what listens there."""
-    return address.host.startswith(_LOOPBACK)
+    return is_here(address.host)
 
 
 def options_of(said: Http, file: Path) -> list[str]:

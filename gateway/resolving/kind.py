@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from functools import partial
-from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
+from csid.address import is_here
 from csid.errors import CsidError
 from gateway.configuration.gateway_sections import Gateway
 from gateway.http.kind import HTTP_SERVER, is_near
@@ -44,17 +44,10 @@ def _require_safe_reports(said: Gateway) -> None:
         )
     if url.scheme not in ("http", "https") or not url.hostname:
         raise OverHttpError(f"[gateway] report-to {said.report_to}: expected https://HOST:PORT")
-    if url.scheme == "http" and not _is_here(url.hostname):
+    if url.scheme == "http" and not is_here(url.hostname):
         raise OverHttpError(
             f"[gateway] report-to {said.report_to}: the key would be sent in the clear; give https"
         )
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def options_of(said: Gateway) -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -12,6 +11,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from csid.address import is_here
 from csid.vocabulary import Words
 from gateway.http.limits import Limits
 from gateway.http.media import JSON
@@ -97,7 +97,7 @@ class Interface:
     def _caller(self, request: Request) -> Caller:
         host = request.client.host if request.client else "::"
         try:
-            return self._keys.caller(request.headers.get("authorization"), _is_near(host))
+            return self._keys.caller(request.headers.get("authorization"), is_here(host))
         except Problem:
             self._failures.take(site_of(host))
             raise
@@ -195,10 +195,3 @@ class _Given:
             raise Problem(Fault.VALUE, str(error)) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Problem(Fault.MALFORMED, f"the body cannot be read: {error}") from None
-
-
-def _is_near(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

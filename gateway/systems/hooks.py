@@ -6,7 +6,6 @@ A hook that fails refuses: a question is answered SERVFAIL, a change is not made
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from gateway.systems.known import UnknownSystemError, system
 from gateway.systems.run import settings_of
 from resolver.answer.reply import Reply
 from resolver.answer.source import NO_STAGES, Stages
-from resolver.server.hooks import together
+from resolver.server.hooks import function_at, together
 from resolver.server.notices import Repeated
 
 
@@ -50,7 +49,7 @@ def stages_of(found: Configuration) -> Stages:
                 f"[serve] systems: {name} adds nothing to a node's own processes; it is run by "
                 "csid system run"
             )
-        added = _function(name, one.hooks)(settings_of(found, one))
+        added = function_at(one.hooks)(settings_of(found, one))
         stages = together(stages, guarded(added, name))
     return stages
 
@@ -99,14 +98,3 @@ def guarded(stages: Stages, name: str) -> Stages:
         tuple(checking(one) for one in stages.check),
         tuple(observing(one) for one in stages.observe),
     )
-
-
-def _function(name: str, place: str) -> Callable[[Any], Stages]:
-    module, _, function = place.partition(":")
-    try:
-        found: Callable[[Any], Stages] = getattr(importlib.import_module(module), function)
-    except Exception as error:
-        raise UnknownSystemError(
-            f"system {name}: its hooks, {place}, cannot be loaded: {type(error).__name__}: {error}"
-        ) from error
-    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Callable
+from typing import Any
 
 from csid.errors import CsidError
 from resolver.answer.source import NO_STAGES, Stages
@@ -13,7 +14,7 @@ OPTION = "--hooks"
 
 
 class HooksError(CsidError):
-    """The place has no hooks."""
+    """There are no hooks at a place."""
 
 
 def add_option(parser: argparse.ArgumentParser) -> None:
@@ -36,13 +37,23 @@ def stages_of(arguments: argparse.Namespace) -> Stages:
     """
     stages = NO_STAGES
     for place, argument in arguments.hooks:
-        module, _, name = place.partition(":")
-        try:
-            function: Callable[[str], Stages] = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError) as error:
-            raise HooksError(f"hooks {place}: {error}") from None
-        stages = together(stages, function(argument))
+        stages = together(stages, function_at(place)(argument))
     return stages
+
+
+def function_at(place: str) -> Callable[[Any], Stages]:
+    """The function that `module:function` names.
+
+    Raises:
+        HooksError: there is none, or its module cannot be loaded.
+    """
+    module, _, name = place.partition(":")
+    try:
+        found: Callable[[Any], Stages] = getattr(importlib.import_module(module), name)
+    except Exception as error:  # whatever somebody's module does
+        said = f"hooks {place} cannot be loaded: {type(error).__name__}: {error}"
+        raise HooksError(said) from error
+    return found
 
 
 def together(one: Stages, other: Stages) -> Stages:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from csid.address import is_here
 from gateway.systems.aggregation.readings import ReadingError
 
 _PORTS: Final = {"http": 80, "https": 443}
@@ -22,7 +22,7 @@ class Origin(NamedTuple):
     @property
     def is_open(self) -> bool:
         """Whether what is sent there could be read on the way."""
-        return self.scheme == "http" and not _is_here(self.host)
+        return self.scheme == "http" and not is_here(self.host)
 
 
 def file_of(url: str) -> Path | None:
@@ -49,10 +49,3 @@ def origin_of(url: str) -> Origin:
             f"{url[:120]!r}: expected a URL such as https://host:6820, without a user"
         )
     return Origin(parts.scheme, host, port)
-
-
-def _is_here(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

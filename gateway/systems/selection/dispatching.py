@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ from gateway.systems.selection.kept import Kept
 from gateway.systems.selection.state import Selecting
 
 GAP_SECONDS: Final = 1.0  # between two looks at what is kept
+SHARE: Final = 20  # at most one part in so many of the time goes into what does not fit
 LOOK_SECONDS: Final = 30.0  # after which it is looked at though nothing has changed
 SECONDS: Final = 10.0  # for an answer
 FIRST_WAIT: Final = 1_000  # ms before it is handed over again where nobody answered; ever longer
@@ -72,12 +74,14 @@ class Dispatcher:
             await asyncio.sleep(0)  # others have their turn
 
     async def _hand_over(self, client: httpx.AsyncClient, one: Kept) -> None:
+        begun = time.perf_counter()
         try:
             selection = said.answer(self._state, one.demand)
         except DemandError as error:  # of a version of this program that took it
             self._change(one, "refused", str(error))
             return
-        if not said.holds(selection):
+        if not said.holds(selection):  # and many that wait must not take the time of who asks
+            await asyncio.sleep(SHARE * (time.perf_counter() - begun))
             return
         body = {
             "demand": one.name,

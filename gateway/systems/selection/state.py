@@ -9,10 +9,12 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
 
+from csid.address import is_here
 from csid.errors import RecordError
 from csid.record import decode
 from csid.status import VALID_SECONDS_MAX, Status, Told
@@ -66,6 +68,7 @@ class Selecting:
     def __init__(self, place: Place) -> None:
         self.place = place
         self.said: settings.Selection = place.settings
+        _require_safe(self.said)
         self.now = place.now
         self.rows = Rows(place.tables)
         self.demands = Demands(place.tables)
@@ -329,6 +332,22 @@ class Selecting:
             free={kind: float(amount) for kind, amount in known.get("free", {}).items()},
         )
         return Status(known["taken"], known["until"], known.get("source") or "", 0, told)
+
+
+def _require_safe(said: settings.Selection) -> None:
+    """Refuse to send a token so that it would be read on the way.
+
+    Raises:
+        ConfigurationError: it would be.
+    """
+    url = urlsplit(said.dispatcher)
+    if said.dispatcher and (url.scheme not in ("http", "https") or not url.hostname):
+        raise ConfigurationError(f"[selection] dispatcher {said.dispatcher}: expected https://HOST")
+    if said.dispatcher_token and url.scheme == "http" and not is_here(url.hostname or ""):
+        raise ConfigurationError(
+            f"[selection] dispatcher {said.dispatcher}: the token would be sent in the clear; give "
+            "https"
+        )
 
 
 def _mark_of(file: Path) -> str:

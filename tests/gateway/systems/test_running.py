@@ -37,4 +37,3 @@ def test_one_that_failed_once_and_runs_on_is_well_again(monkeypatch: pytest.Monk
         running_task.cancel()
 
     asyncio.run(main())
-

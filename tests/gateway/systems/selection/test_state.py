@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from csid.errors import CsidError
 from csid.identifier import make
 from csid.record import Record, encode
 from gateway.systems.running import opened
@@ -33,6 +34,17 @@ def begun(folder: Path) -> Iterator[Selecting]:
     """Selection that has begun, and does nothing yet."""
     with opened(SYSTEM, Selection(), folder) as place:
         yield Selecting(place)
+
+
+def test_a_token_is_not_sent_so_that_it_would_be_read_on_the_way(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    for url, said in (
+        ("http://192.0.2.1/demands", "in the clear"),
+        ("ftp://192.0.2.1/demands", "expected https"),
+    ):
+        settings = Selection(dispatcher=url, dispatcher_token=token)
+        with opened(SYSTEM, settings, tmp_path) as place, pytest.raises(CsidError, match=said):
+            Selecting(place)
 
 
 def learnt(state: Selecting, numbers: range) -> None:
