@@ -4,7 +4,6 @@ pace. Nobody who is slow costs memory: he is told that he has missed something.
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -13,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from csid import status
 from csid.moments import iso
 from csid.status import UNKNOWN, Told
+from gateway.waking import Waking
 
 RING: Final = 10_000  # changes that are kept
 LOOKED_AT: Final = 500  # changes, before others have their turn
@@ -66,7 +66,7 @@ class Changes:
         self._first = 0  # number of the first one in the ring
         self._latest: OrderedDict[str, _Latest] = OrderedDict()
         self._ends: list[tuple[int, str]] = []
-        self._came = asyncio.Event()
+        self._came = Waking()
 
     @property
     def following(self) -> int:
@@ -128,11 +128,7 @@ class Changes:
         """Wait for a change of this number; False if there was none in this time."""
         if self.following > number:
             return True
-        try:
-            await asyncio.wait_for(self._came.wait(), seconds)
-        except TimeoutError:
-            return False
-        return True
+        return await self._came.wait(seconds)
 
     def _put(self, change: Change) -> None:
         self._ring.append(change)
@@ -140,8 +136,7 @@ class Changes:
             gone = len(self._ring) - RING
             del self._ring[:gone]
             self._first += gone
-        self._came.set()
-        self._came = asyncio.Event()
+        self._came.wake()
 
 
 def covers(prefixes: Iterable[str], identifier: str) -> bool:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -25,21 +24,17 @@ from csid.identifier import make, parse
 from gateway.async_registry_client import AsyncRegistry
 from gateway.systems.aggregation import minting
 from gateway.systems.aggregation.known import ACTIVE, SUSPENDED, Facts, Pool, Settings
+from gateway.systems.aggregation.registries import registry_with, token_of
 from gateway.systems.aggregation.settings import Aggregation
 from gateway.systems.aggregation.tables import OURS, Book
 from registry.rules.status import Status
 
 AT_ONCE: Final = 8  # requests to the registry
-REGISTRY_SECONDS: Final = 15.0  # for one request, all attempts together
 _OPERATIONS: Final = {ACTIVE: "reinstate", SUSPENDED: "suspend"}
 _TAKEN: Final = frozenset({Status.EXISTS.number, Status.NEVER_AGAIN.number})
 _NOBODY: Final = frozenset({401, 429})  # of all that is asked, not of this one
 _CHANGED: Final = 412
 InBook = Callable[..., Awaitable[Any]]  # runs a function in the thread of the book
-
-
-class HandsError(CsidError):
-    """The registry cannot be asked."""
 
 
 class Done(NamedTuple):
@@ -96,7 +91,7 @@ class Hands:
         try:
             registry = await self._open_registry()
             results = await asyncio.gather(*(one(registry, key, pool) for key, pool in owed))
-        except (RegistryError, HandsError) as error:
+        except CsidError as error:
             return Done(left=len(owed), error=str(error))
         done = sum(results)
         return Done(done, len(owed) - done, errors[0] if errors else "")
@@ -173,21 +168,12 @@ class Hands:
 
     async def _open_registry(self) -> AsyncRegistry:
         """A client with the token as its file has it now."""
-        token = ""
-        file = self._settings.registry_token
-        if file is not None:
-            token = await asyncio.to_thread(_token_in, file)
+        token = await token_of(self._settings)
         if self._registry is not None and self._registry[0] != token:
             await self._registry[1].aclose()
             self._registry = None
         if self._registry is None:
-            made = AsyncRegistry(
-                self._settings.registry,
-                token=token,
-                authorities=self._settings.registry_ca,
-                timeout=REGISTRY_SECONDS,
-            )
-            self._registry = token, made
+            self._registry = token, registry_with(self._settings, token)
         return self._registry[1]
 
 
@@ -226,11 +212,3 @@ def _key(name: str, key: str, pool: Pool) -> str:
 def _words(problem: Problem) -> str:
     named = f"{problem.code} {problem.name}: " if problem.code else f"HTTP {problem.status}: "
     return f"{named}{problem.title}: {problem.detail}"
-
-
-def _token_in(file: Path) -> str:
-    try:
-        with file.open("rb") as opened:
-            return opened.read(4_096).decode("ascii").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise HandsError(f"{file}: {getattr(error, 'strerror', '') or 'no token'}") from None

@@ -18,8 +18,9 @@ from csid.http.results import RefusedError
 from csid.identifier import parse
 from csid.record import Record
 from gateway.async_registry_client import AsyncRegistry
-from gateway.systems.aggregation import credentials, http_sd, pace
+from gateway.systems.aggregation import http_sd, pace
 from gateway.systems.aggregation.known import Facts
+from gateway.systems.aggregation.registries import registry_with, token_of
 from gateway.systems.aggregation.settings import Aggregation
 from gateway.systems.aggregation.tables import Book
 from resolver.server.notices import Repeated
@@ -28,9 +29,7 @@ from resolver.tables import Tables
 RECORDS: Final = "records"
 READ_SECONDS: Final = 300.0  # between two readings
 AT_ONCE: Final = 4  # requests to the registry
-REGISTRY_SECONDS: Final = 15.0  # for one of them
 _ABSENT: Final = frozenset({403, 404})
-_BEARER: Final = "Bearer "
 _pack: Final = msgspec.msgpack.Encoder().encode
 
 
@@ -78,7 +77,8 @@ class Registered:
         ours: set[str] = await self._in_tables(self._ours)
         gate = asyncio.Semaphore(AT_ONCE)
         await self.close()  # the token is read anew each time
-        registry = await self._open()
+        registry = registry_with(self._settings, await token_of(self._settings))
+        self._registry = registry
 
         async def one(identifier: str) -> tuple[str, Facts | None]:
             async with gate:
@@ -123,19 +123,6 @@ class Registered:
             for identifier, facts in found.items():
                 if facts is not None:
                     txn.put(identifier.encode(), _pack(facts), db=self._tables[RECORDS])
-
-    async def _open(self) -> AsyncRegistry:
-        token, file = "", self._settings.registry_token
-        if file is not None:
-            fields = await asyncio.to_thread(credentials.read, file, "")
-            token = fields.get("Authorization", "").removeprefix(_BEARER)
-        self._registry = AsyncRegistry(
-            self._settings.registry,
-            token=token,
-            authorities=self._settings.registry_ca,
-            timeout=REGISTRY_SECONDS,
-        )
-        return self._registry
 
 
 def _registered(rows: Iterable[tuple[str, bytes]]) -> Iterable[http_sd.Registered]:

@@ -145,7 +145,7 @@ class Service:
 
     async def once(self, source: Settings) -> tuple[Decided | None, Done, Polled]:
         """Poll a source once, and do what follows; None if it could not be read."""
-        reader = self._reader(source)
+        reader = self.reader(source)
         try:
             _, decided, done, polled = await self._poll(source, reader)
             return decided, done, polled
@@ -158,9 +158,6 @@ class Service:
         Raises:
             ReadingError: there is no adapter of its kind, or its URL is none.
         """
-        return self._reader(source)
-
-    def _reader(self, source: Settings) -> Reader:
         adapter = self._adapters.get(source.kind)
         if adapter is None:
             known = ", ".join(sorted(self._adapters)) or "none"
@@ -191,7 +188,7 @@ class Service:
         wait = pace.first(source.interval, random.random())
         while True:
             try:
-                reader = self._reader(source)
+                reader = self.reader(source)
             except CsidError as error:
                 await self._note_failure(source, str(error), 0.0)
                 await asyncio.sleep(pace.BACK_OFF_MAX)

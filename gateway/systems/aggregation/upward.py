@@ -89,14 +89,14 @@ class Upward:
             if origin_of(self._settings.upward).is_open:
                 raise ExchangeError("the key would be sent in the clear; use https")
         async with client.stream("POST", PATH, content=_pack(report), headers=headers) as response:
-            octets = b""
+            octets = bytearray()
             async for piece in response.aiter_raw():
                 octets += piece
                 if len(octets) > exchange.ANSWER_OCTETS:
                     raise ExchangeError(f"an answer of more than {exchange.ANSWER_OCTETS:,} octets")
         if response.status_code != 200:
-            raise ExchangeError(f"HTTP {response.status_code}: {_detail_of(octets)}")
-        return _answer_of(octets)
+            raise ExchangeError(f"HTTP {response.status_code}: {_detail_of(bytes(octets))}")
+        return _answer_of(bytes(octets))
 
     def _open(self) -> httpx.AsyncClient:
         return httpx.AsyncClient(

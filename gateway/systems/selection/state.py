@@ -41,6 +41,7 @@ from gateway.systems.selection.paths.places import Places, places
 from gateway.systems.selection.reservations import Reservations
 from gateway.systems.selection.rows import Change, Rows
 from gateway.systems.selection.supply import Supply
+from gateway.waking import Waking
 
 LONGEST: Final = VALID_SECONDS_MAX * 1_000  # ms that a status may hold
 SNAPSHOT: Final = "supply.columns"
@@ -75,7 +76,7 @@ class Selecting:
         self.reservations = Reservations()
         self.version = 0
         self.streams = 0  # that are followed
-        self._came = asyncio.Event()
+        self._came = Waking()
         self.sources: list[Source] = []
         self.lines = Lines(place.folder)
         self._lines_file = place.folder / LINES
@@ -201,18 +202,13 @@ class Selecting:
 
     def _tell(self) -> None:
         self.version += 1
-        self._came.set()
-        self._came = asyncio.Event()
+        self._came.wake()
 
     async def after(self, version: int, seconds: float) -> bool:
         """Wait until something has changed behind a version; False if nothing has in this time."""
         if self.version != version:
             return True
-        try:
-            await asyncio.wait_for(self._came.wait(), seconds)
-        except TimeoutError:
-            return False
-        return True
+        return await self._came.wait(seconds)
 
     # -- what is asked
 

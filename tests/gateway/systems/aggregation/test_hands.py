@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.systems.aggregation import hands
+from gateway.systems.aggregation import hands, registries
 from gateway.systems.aggregation.known import Settings
 from gateway.systems.aggregation.quarantine import ACCEPTED
 from gateway.systems.aggregation.service import Decided, Service
@@ -258,7 +258,7 @@ def test_an_identifier_of_somebody_else_is_left_alone(bench: Bench) -> None:
 def test_statuses_are_told_though_the_registry_is_away(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hands, "REGISTRY_SECONDS", 0.3)
+    monkeypatch.setattr(registries, "SECONDS", 0.3)
     bench.once({"a": 8})
     bench.once({"a": 3, "b": 8}, registry="http://127.0.0.1:1")
     assert bench.done.error and bench.pool.is_owed and not bench.pool.refusal
