@@ -67,10 +67,8 @@ class Book:
         Raises:
             BookError: there is none of the name.
         """
-        found = self._row("sources", name, Settings)
-        if found is None:
-            raise BookError(f"there is no source {name[:40]!r}; csid aggregate list shows all")
-        return found
+        with self._tables.reading() as txn:
+            return self._source(txn, name)
 
     def add(self, source: Settings) -> None:
         """Add a source.
@@ -95,8 +93,8 @@ class Book:
         Raises:
             BookError: there is none of the name.
         """
-        source = msgspec.structs.replace(self.source(name), paused=paused)
         with self._tables.writing() as txn:
+            source = msgspec.structs.replace(self._source(txn, name), paused=paused)
             txn.put(name.encode(), _pack(source), db=self._tables["sources"])
             if paused:
                 return
@@ -115,8 +113,8 @@ class Book:
         Raises:
             BookError: there is none of the name.
         """
-        self.source(name)
         with self._tables.writing() as txn:
+            self._source(txn, name)
             for _, row in list(self._of(txn, "units", name)):
                 key, _unit = _units_of(row)
                 txn.delete(_owner_of_unit(key, name), db=self._tables["owners"])
@@ -269,8 +267,8 @@ class Book:
         Raises:
             BookError: nothing is, or something else.
         """
-        self.source(name)
         with self._tables.writing() as txn:
+            self._source(txn, name)
             row = txn.get(name.encode(), db=self._tables["held"])
             if row is None:
                 raise BookError(f"{name}: nothing is held back")
@@ -306,6 +304,12 @@ class Book:
         return following
 
     # -- rows
+
+    def _source(self, txn: Any, name: str) -> Settings:
+        row = txn.get(name.encode(), db=self._tables["sources"])
+        if row is None:
+            raise BookError(f"there is no source {name[:40]!r}; csid aggregate list shows all")
+        return msgspec.msgpack.decode(row, type=Settings)
 
     def _row(self, table: str, name: str, kind: type[T]) -> T | None:
         with self._tables.reading() as txn:
