@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -18,6 +19,11 @@ _DEFAULTS_MS: Final = {"minute": 3_600_000, "hour": 24 * 3_600_000, "day": 30 * 
 
 class AskedError(CsidError):
     """What is asked for is not there."""
+
+
+def _given(asked: msgspec.Struct, names: Iterable[str]) -> dict[str, str]:
+    """Those of some members that say something."""
+    return {name: value for name in names if (value := getattr(asked, name))}
 
 
 class Where(msgspec.Struct):
@@ -39,8 +45,7 @@ class Where(msgspec.Struct):
     @property
     def chosen(self) -> dict[str, str]:
         """What dimensions have to be."""
-        values = {name: getattr(self, name) for name in DIMENSIONS}
-        return {name: value for name, value in values.items() if value}
+        return _given(self, DIMENSIONS)
 
 
 class When(msgspec.Struct, rename={"begin": "from"}):
@@ -58,8 +63,7 @@ class When(msgspec.Struct, rename={"begin": "from"}):
     @property
     def chosen(self) -> dict[str, str]:
         """What dimensions have to be."""
-        values = {name: getattr(self, name) for name in BY}
-        return {name: value for name, value in values.items() if value}
+        return _given(self, BY)
 
     def times(self, now: int) -> tuple[int, int]:
         """From when until when, Unix milliseconds; without a word the last hour of minutes, day of

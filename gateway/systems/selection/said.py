@@ -72,14 +72,13 @@ def allocation(
     asked = blocks_asked(demand)
     of = "chips" if asked.chips else "vcpu"
     if demand.pools == 1:  # each result has it by itself
-        return [
-            {"identifier": one.identifier, "blocks": asked.number, "size": asked.size, "of": of}
-            for one in found.results[:1]
-        ]
-    whole = allocate(state.supply, demand, now, state.middle(demand.near))
+        taken = [(one.identifier, asked.number) for one in found.results[:1]]
+    else:
+        whole = allocate(state.supply, demand, now, state.middle(demand.near))
+        taken = [(one.identifier, one.blocks) for one in (whole.pieces if whole else ())]
     return [
-        {"identifier": one.identifier, "blocks": one.blocks, "size": one.size, "of": of}
-        for one in (() if whole is None else whole.pieces)
+        {"identifier": identifier, "blocks": blocks, "size": asked.size, "of": of}
+        for identifier, blocks in taken
     ]
 
 
