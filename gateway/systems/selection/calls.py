@@ -137,10 +137,10 @@ async def stream(
             await explained(state, demand, whole, explain)
             best = [(one["identifier"], one["points"]) for one in whole["results"]]
             now = best, whole.get("allocation")
+            spent = time.perf_counter() - begun
             if now != before:
                 before, number = now, number + 1
                 yield Event("selection", whole, number)
-            spent = time.perf_counter() - begun
             await asyncio.sleep(max(GAP_SECONDS, SHARE * spent * state.streams))
             while not await state.after(version, QUIET_SECONDS):
                 yield Event("unchanged", {"at": whole["at"], "supply": whole["supply"]})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 from typing import Any, Final, Literal
 
 import msgspec
@@ -88,7 +87,8 @@ class Demands:
 
     def all(self) -> list[Kept]:
         """All demands, by name."""
-        return list(self._rows())
+        with self._tables.reading() as txn:
+            return [_decode(row) for _, row in txn.cursor(db=self._table)]
 
     def change(self, kept: Kept) -> None:
         """Put a demand in the place of what it was, if it is kept still."""
@@ -100,11 +100,6 @@ class Demands:
         """Keep a demand no longer; False if it is not kept."""
         with self._tables.writing() as txn:
             return bool(txn.delete(name.encode()[:100] or b"-", db=self._table))
-
-    def _rows(self) -> Iterator[Kept]:
-        with self._tables.reading() as txn:
-            for _, row in txn.cursor(db=self._table):
-                yield _decode(row)
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode

@@ -5,6 +5,8 @@ public estimate, and latency as ALTO has it (RFC 7285).
 from __future__ import annotations
 
 import secrets
+from contextlib import closing
+from itertools import islice
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -69,11 +71,10 @@ class WaysAsked(msgspec.Struct, rename={"start": "from", "end": "to"}):
 async def list_lines(state: Selecting, call: Call) -> Answer:
     """A page of lines, by their names."""
     asked: LinesAsked = call.asked
-    found = [
-        one for one in state.lines.all(asked.after) if not asked.state or one.state == asked.state
-    ]
-    page = found[: asked.limit]
-    following = page[-1].name if len(found) > len(page) else None
+    with closing(state.lines.all(asked.after)) as every:
+        found = (one for one in every if not asked.state or one.state == asked.state)
+        page = list(islice(found, asked.limit))
+        following = page[-1].name if next(found, None) else None
     return Answer({"items": page, "next": following}, headers=dict(_NO_STORE))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from contextlib import closing
 from typing import Final
 
 from csid.identifier import fold
@@ -26,10 +27,10 @@ _MARKS: Final = {
 def run_list(args: argparse.Namespace) -> int:
     """List lines in the order of their names."""
     at = location_of(args.at) if args.at else None
-    with lines_in(args) as lines:
+    with lines_in(args) as lines, closing(lines.all(args.after)) as every:
         wanted = (
             line
-            for line in lines.all(args.after)
+            for line in every
             if (args.state is None or line.state == args.state)
             and (at is None or _ends_at(line, at))
         )

@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 
 from csid.check import gb32100_holds
 from csid.errors import CsidError, IdentifierError
-from csid.identifier import fold
+from csid.identifier import fold, parse
 from csid.vocabulary import Words
 from gateway.systems.selection.paths.latency import Measured
 from gateway.systems.selection.paths.places import UnknownPlaceError, location_of
@@ -260,10 +260,8 @@ def made(**values: Any) -> Line:
 
 def _end(text: str) -> str:
     """An end as it is kept: folded, and if it is an identifier, checked."""
-    from csid import identifier
-
     try:
-        return str(identifier.parse(text)) if "/" in text else fold(text.strip())
+        return str(parse(text)) if "/" in text else fold(text.strip())
     except IdentifierError as error:
         raise LineError(f"end {text[:60]}: {error}") from None
 

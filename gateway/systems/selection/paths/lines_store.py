@@ -11,7 +11,7 @@ make room. What is asked twice is done once: an order by its key.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -70,16 +70,16 @@ class Lines:
     def find(self, name: str) -> Line | None:
         """The line of a name."""
         with self._tables.reading() as txn:
-            found = txn.get(_key(name), db=self._tables["lines"])
-        return unpack_line(found) if found else None
+            return _line(txn, self._tables, name)
 
-    def all(self, after: str = "") -> list[Line]:
-        """All lines, in the order of their names, those behind a name."""
+    def all(self, after: str = "") -> Generator[Line, None, None]:
+        """All lines as they were at one moment, in the order of their names, those behind a name.
+        The moment is held until the last was taken, or it is closed.
+        """
         with self._tables.reading() as txn:
             rows = txn.cursor(db=self._tables["lines"])
-            if not rows.set_range(_key(after) + b"\0" if after else b""):
-                return []
-            return [unpack_line(row) for row in rows.iternext(keys=False)]
+            if rows.set_range(_key(after) + b"\0" if after else b""):
+                yield from map(unpack_line, rows.iternext(keys=False))
 
     def history(self, name: str) -> list[Change]:
         """What became of a line, from first to last."""
@@ -90,8 +90,7 @@ class Lines:
     def orders(self, name: str) -> list[Order]:
         """The orders of a line, in the order of their keys."""
         with self._tables.reading() as txn:
-            keys = [key for key, _ in _below(txn, self._tables["by_line"], name)]
-            return [unpack_order(txn.get(key, db=self._tables["orders"])) for key in keys]
+            return _orders(txn, self._tables, name)
 
     def add(self, line: Line, by: str, now: int) -> bool:
         """Take in a line. Returns false if the same is there already.
@@ -206,8 +205,7 @@ class _Writing:
         self._txn, self._tables, self._by, self._now = txn, tables, by, now
 
     def line_or_none(self, name: str) -> Line | None:
-        found = self._txn.get(_key(name), db=self._tables["lines"])
-        return unpack_line(found) if found else None
+        return _line(self._txn, self._tables, name)
 
     def line(self, name: str) -> Line:
         line = self.line_or_none(name)
@@ -228,8 +226,7 @@ class _Writing:
         return unpack_order(found) if found else None
 
     def orders(self, name: str) -> list[Order]:
-        keys = [key for key, _ in _below(self._txn, self._tables["by_line"], name)]
-        return [unpack_order(self._txn.get(key, db=self._tables["orders"])) for key in keys]
+        return _orders(self._txn, self._tables, name)
 
     def put_order(self, order: Order, new: bool = False, why: str = "") -> None:
         key = order.key.encode("ascii")
@@ -287,6 +284,16 @@ def _require_free(line: Line, order: Order) -> None:
             f"line {line.name} has {line.free_gbps:g} Gbit/s free, "
             f"{order.bandwidth_gbps:g} were ordered"
         )
+
+
+def _line(txn: Any, tables: Tables, name: str) -> Line | None:
+    found = txn.get(_key(name), db=tables["lines"])
+    return unpack_line(found) if found else None
+
+
+def _orders(txn: Any, tables: Tables, name: str) -> list[Order]:
+    keys = [key for key, _ in _below(txn, tables["by_line"], name)]
+    return [unpack_order(txn.get(key, db=tables["orders"])) for key in keys]
 
 
 def _key(name: str) -> bytes:
