@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from gateway.systems.aggregation.adapters.table.adapter import Table
 from gateway.systems.aggregation.adapters.table.cpurl import taken
 from gateway.systems.aggregation.adapters.table.layout import layout
 from gateway.systems.aggregation.readings import Reading, ReadingError, Said
+from tests.support.growth import FEW, IN_PROPORTION, MANY, growth
 from tests.support.polled import NOW, Polled, source
 
 HEADS = "资源编号,名称,芯片,芯片数量,核数,空闲卡数,空闲核数,健康状况,分组\n"
@@ -125,14 +126,16 @@ def test_a_file_that_is_not_there_and_options_that_are_wrong_are_said() -> None:
         read("[]", usage="often")
 
 
-def test_10000_rows_are_soon_read() -> None:
-    table = HEADS + "".join(f"r{x},n{x},H100,8,192,{x % 9},96,正常,a\n" for x in range(10_000))
-    started = time.process_time()
-    reading = read(table)
-    took = time.process_time() - started
-    assert len(reading.units) == 10_000
-    print(f"{took:.3f} s")
-    assert took < 4
+def test_the_effort_grows_with_the_rows_no_faster() -> None:
+    def reading(rows: int) -> Callable[[], None]:
+        table = HEADS + "".join(f"r{x},n{x},H100,8,192,{x % 9},96,正常,a\n" for x in range(rows))
+
+        def work() -> None:
+            assert len(read(table).units) == rows
+
+        return work
+
+    assert growth(reading(FEW), reading(MANY)) < IN_PROPORTION
 
 
 # -- CPURL files

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -17,6 +16,7 @@ from gateway.systems.aggregation.adapters.hostlist import hosts
 from gateway.systems.aggregation.adapters.slurm import VERSIONS, Slurm
 from gateway.systems.aggregation.readings import Ask, Reading, ReadingError, Said
 from tests.support.adapters import by_kind, driven, named, recorded, source, taken
+from tests.support.growth import FEW, IN_PROPORTION, MANY, growth
 
 VERSIONS_BY_HAND = ("v0.0.39", "v0.0.40", "v0.0.42")
 VERSIONS_RECORDED = ("v0.0.37", "v0.0.38")
@@ -405,14 +405,19 @@ def test_depth_is_refused(octets: bytes) -> None:
         reading("v0.0.38", {"nodes": Said(200, {}, octets)})
 
 
-def test_ten_thousand_nodes_are_read_in_half_a_second() -> None:
-    """Of the CPU, of a machine half as fast as that of the figures."""
+def test_the_effort_grows_with_the_nodes_no_faster() -> None:
     said: dict[str, Any] = json.loads(recorded("slurm", "v0.0.42")["nodes"])  # type: ignore[arg-type]
-    many = [said["nodes"][0] | {"name": f"n{number}"} for number in range(10_000)]
-    answers = {"nodes": Said(200, {}, json.dumps(said | {"nodes": many}).encode())}
-    begun = time.process_time()
-    assert len(reading("v0.0.42", answers).units) == 10_000
-    assert time.process_time() - begun < 1
+
+    def read(nodes: int) -> Callable[[], None]:
+        many = [said["nodes"][0] | {"name": f"n{number}"} for number in range(nodes)]
+        answers = {"nodes": Said(200, {}, json.dumps(said | {"nodes": many}).encode())}
+
+        def work() -> None:
+            assert len(reading("v0.0.42", answers).units) == nodes
+
+        return work
+
+    assert growth(read(FEW), read(MANY)) < IN_PROPORTION
 
 
 def test_versions_are_in_order() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-import time
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +29,7 @@ from gateway.systems.selection.paths.latency import (
     within,
 )
 from gateway.systems.selection.paths.places import Place, Places, all_places, area, places
+from tests.support.growth import seconds
 
 HERE = Path(__file__).parent
 NOW = 1_800_000_000_000
@@ -167,15 +167,15 @@ def test_a_wider_circle_is_never_less_certain(origin: str, circle: float) -> Non
     assert (within(rtt, circle) <= within(rtt, circle * 2)).all()
 
 
-def test_an_array_of_all_divisions_in_force_takes_less_than_a_millisecond() -> None:
-    to = places([code for code in CODES if len(code) == 6][:3_400])
-    rtt_from(to, XIHU)
-    best = math.inf
-    for _ in range(20):
-        began = time.process_time()
-        rtt_from(to, XIHU)
-        best = min(best, time.process_time() - began)
-    assert best < 0.001
+def test_an_array_of_all_divisions_in_force_costs_little_more_than_one() -> None:
+    to = [code for code in CODES if len(code) == 6][:3_400]
+    one, all_of_them = places(to[:1]), places(to)
+    often = range(100)  # a clock of the CPU may have steps
+    costs = [
+        seconds(lambda some=some: [rtt_from(some, XIHU) for _ in often])
+        for some in (one, all_of_them)
+    ]
+    assert costs[1] < 100 * costs[0]
 
 
 def test_the_model_holds_against_what_was_measured_between_cloud_regions(shared: Path) -> None:
