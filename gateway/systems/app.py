@@ -34,7 +34,8 @@ FAILURES_PER_SECOND: Final = 5.0  # of one address that presents no key that hol
 FAILURES_BURST: Final = 50.0
 _AT_ONCE: Final = 8
 _EVENTS: Final = "text/event-stream"
-_NO_STORE: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+_AS_IT_IS: Final = {"Cache-Control": "no-store"}  # what a system says may be another thing soon
+_UNBUFFERED: Final = {"X-Accel-Buffering": "no"}
 
 
 class Interface:
@@ -103,16 +104,17 @@ class Interface:
             raise
 
     def _response(self, answer: Answer) -> Response:
+        headers = _AS_IT_IS | answer.headers
         if isinstance(answer.body, AsyncIterator):
             if self._streams >= STREAMS_MAX:
                 raise Problem(
                     Fault.UNAVAILABLE, f"{STREAMS_MAX} streams are followed already; ask again"
                 )
             return StreamingResponse(
-                self._events(answer.body), answer.status, _NO_STORE | answer.headers, _EVENTS
+                self._events(answer.body), answer.status, _UNBUFFERED | headers, _EVENTS
             )
         octets = answer.body if isinstance(answer.body, bytes) else encode(answer.body)
-        return Response(octets, answer.status, answer.headers, answer.media)
+        return Response(octets, answer.status, headers, answer.media)
 
     async def _events(self, events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
         self._streams += 1
@@ -137,7 +139,7 @@ class Interface:
             "systems": [system.name for system in self._running.systems],
             "tasks": [{"name": one.name, "failures": one.failures, "why": one.why} for one in kept],
         }
-        return Answer(said, headers={"Cache-Control": "no-store"})
+        return Answer(said)
 
 
 class _Asked:

@@ -98,6 +98,7 @@ class Answer:
 
     Attributes:
         body: of JSON, or octets of another media type, or events without an end.
+        headers: in the place of `Cache-Control: no-store`, or beside it.
     """
 
     body: Any | bytes | AsyncIterator[Event]

@@ -20,7 +20,6 @@ from gateway.systems.aggregation.tables import BookError
 from gateway.systems.contract import Answer, Call
 
 GROUPS_MAX: Final = 2_000  # of one answer
-_NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
 class Unjudged(Reason):
@@ -31,7 +30,7 @@ class Unjudged(Reason):
 
 async def sources(state: Aggregating, _: Call) -> Answer:
     """All sources, and how they are."""
-    return _answer(await state.in_tables(_sources, state))
+    return Answer(await state.in_tables(_sources, state))
 
 
 def _sources(state: Aggregating) -> shapes.Sources:
@@ -52,7 +51,7 @@ def _sources(state: Aggregating) -> shapes.Sources:
 async def units(state: Aggregating, call: Call) -> Answer:
     """What a source has said last of its units."""
     page: Page = call.asked
-    return _answer(await state.in_tables(_units, state, call.path, page))
+    return Answer(await state.in_tables(_units, state, call.path, page))
 
 
 def _units(state: Aggregating, name: str, page: Page) -> shapes.Units:
@@ -70,7 +69,7 @@ async def show_picture(state: Aggregating, call: Call) -> Answer:
         by = dimensions(where.by)
     except AskedError as error:
         raise Problem(Fault.VALUE, str(error)) from None
-    return _answer(await state.in_tables(picture_of, state, by, where.chosen, GROUPS_MAX))
+    return Answer(await state.in_tables(picture_of, state, by, where.chosen, GROUPS_MAX))
 
 
 def picture_of(
@@ -93,7 +92,7 @@ def picture_of(
 async def show_history(state: Aggregating, call: Call) -> Answer:
     """What there was."""
     try:
-        return _answer(await state.in_tables(history_of, state, call.asked))
+        return Answer(await state.in_tables(history_of, state, call.asked))
     except (AskedError, HistoryError) as error:
         raise Problem(Fault.VALUE, str(error)) from None
 
@@ -112,7 +111,7 @@ def history_of(state: Aggregating, when: When) -> shapes.Past:
 
 async def neighbours(state: Aggregating, _: Call) -> Answer:
     """What is known of other regions: what the nation tells, what they have told here."""
-    return _answer(await state.in_tables(_neighbours, state))
+    return Answer(await state.in_tables(_neighbours, state))
 
 
 def _neighbours(state: Aggregating) -> shapes.Neighbours:
@@ -136,7 +135,7 @@ async def exchange(state: Aggregating, call: Call) -> Answer:
         raise Problem(Fault.FORBIDDEN, str(error)) from None
     except ExchangeError as error:
         raise Problem(Fault.VALUE, str(error)) from None
-    return _answer(answer)
+    return Answer(answer)
 
 
 async def targets(state: Aggregating, _: Call) -> Answer:
@@ -161,7 +160,7 @@ async def _judge(state: Aggregating, call: Call, verdict: str) -> Answer:
         held = await state.in_tables(state.book.judge, call.path, verdict, given.shown)
     except BookError as error:
         raise Problem(Unjudged.OTHER, str(error)) from None
-    return _answer(saying.held_back(held))
+    return Answer(saying.held_back(held))
 
 
 def _require_source(state: Aggregating, name: str) -> None:
@@ -169,7 +168,3 @@ def _require_source(state: Aggregating, name: str) -> None:
         state.book.source(name)
     except CsidError as error:
         raise Problem(Fault.NO_SUCH_PATH, str(error)) from None
-
-
-def _answer(body: object) -> Answer:
-    return Answer(body, headers=dict(_NO_STORE))

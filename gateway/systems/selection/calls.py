@@ -27,7 +27,6 @@ from gateway.systems.selection.state import Selecting
 GAP_SECONDS: Final = 0.1  # between two answers of a stream, at least
 SHARE: Final = 20  # of the time at most one part in so many goes into all streams together
 QUIET_SECONDS: Final = 15.0  # after which a stream says that it lives
-_NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
 class Unfit(Reason):
@@ -86,7 +85,7 @@ async def select(state: Selecting, call: Call) -> Answer:
         if items:
             whole["reservation"] = _reserve(state, call, items, how.reserve)
     await explained(state, demand, whole, how.explain)
-    return Answer(whole, headers=dict(_NO_STORE))
+    return Answer(whole)
 
 
 def answered(state: Selecting, demand: Demand) -> dict[str, Any]:
@@ -172,7 +171,7 @@ async def keep(state: Selecting, call: Call) -> Answer:
 async def list_demands(state: Selecting, call: Call) -> Answer:
     """The demands of the caller; of all, for who runs the system."""
     found = [one for one in state.demands.all() if _is_its(call, one.by)]
-    return Answer({"items": [_kept(one) for one in found]}, headers=dict(_NO_STORE))
+    return Answer({"items": [_kept(one) for one in found]})
 
 
 async def show_demand(state: Selecting, call: Call) -> Answer:
@@ -180,7 +179,7 @@ async def show_demand(state: Selecting, call: Call) -> Answer:
     one = _demand(state, call)
     whole = answered(state, one.demand)
     await explained(state, one.demand, whole, None)
-    return Answer(_kept(one) | {"selection": whole}, headers=dict(_NO_STORE))
+    return Answer(_kept(one) | {"selection": whole})
 
 
 async def stream_demand(state: Selecting, call: Call) -> Answer:
@@ -254,7 +253,7 @@ def _reserve(state: Selecting, call: Call, items: tuple[Item, ...], seconds: int
 async def list_reservations(state: Selecting, call: Call) -> Answer:
     """What the caller has reserved; what anybody has, for who runs the system."""
     found = [one for one in state.reservations.all() if _is_its(call, one.by)]
-    return Answer({"items": [_reserved(one) for one in found]}, headers=dict(_NO_STORE))
+    return Answer({"items": [_reserved(one) for one in found]})
 
 
 async def release(state: Selecting, call: Call) -> Answer:
@@ -303,4 +302,4 @@ async def show_sources(state: Selecting, _: Call) -> Answer:
         "reservations": len(state.reservations),
         "sources": items,
     }
-    return Answer(whole, headers=dict(_NO_STORE))
+    return Answer(whole)

@@ -26,7 +26,6 @@ from gateway.systems.selection.state import Selecting
 
 LINES: Final = 1_000  # of a page, at most
 ALTO: Final = "/alto/"
-_NO_STORE: Final = {"Cache-Control": "no-store"}
 
 
 class LinesAsked(msgspec.Struct):
@@ -75,7 +74,7 @@ async def list_lines(state: Selecting, call: Call) -> Answer:
         found = (one for one in every if not asked.state or one.state == asked.state)
         page = list(islice(found, asked.limit))
         following = page[-1].name if next(found, None) else None
-    return Answer({"items": page, "next": following}, headers=dict(_NO_STORE))
+    return Answer({"items": page, "next": following})
 
 
 async def add_line(state: Selecting, call: Call) -> Answer:
@@ -101,7 +100,7 @@ async def show_line(state: Selecting, call: Call) -> Answer:
             for at, by, what, why in state.lines.history(line.name)
         ],
     }
-    return Answer(said, headers=dict(_NO_STORE))
+    return Answer(said)
 
 
 async def order_line(state: Selecting, call: Call) -> Answer:
@@ -166,7 +165,7 @@ async def show_ways(state: Selecting, call: Call) -> Answer:
     said["whole"] = found.whole
     if found.why:
         said["why"] = found.why
-    return Answer(said, headers=dict(_NO_STORE))
+    return Answer(said)
 
 
 def _way(one: Way) -> dict[str, Any]:
