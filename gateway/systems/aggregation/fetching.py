@@ -32,6 +32,7 @@ CONNECT_SECONDS: Final = 10.0
 SILENCE_SECONDS: Final = 330.0  # in an answer without an end: Kubernetes ends one after 5 minutes
 _REDIRECTED: Final = frozenset({301, 302, 303, 307, 308})
 _NOT_MODIFIED: Final = 304
+_FOUND_BY: Final = 1_000  # octets
 _AS_A_FILE: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _VALIDATORS: Final = (("etag", "If-None-Match"), ("last-modified", "If-Modified-Since"))
 
@@ -66,6 +67,7 @@ class Fetcher:
         self._origin = origin_of(settings.url) if self._file is None else None
         self._budget = Budget(limits.requests, time.monotonic())
         self._cache: dict[_Name, _Kept] = {}
+        self._cached = 0  # octets
         self._left = limits.poll_octets
         self.put_off = 0.0
         self.requests = 0
@@ -233,7 +235,7 @@ class Fetcher:
             raise ReadingError(f"{ask.kind}: the answers of this poll have more than {most} MiB")
 
     def _keep(self, ask: Ask, said: Said) -> Said:
-        self._cache.pop(_name_of(ask), None)
+        self._forget(_name_of(ask))
         conditions = {
             condition: said.headers[field]
             for field, condition in _VALIDATORS
@@ -241,11 +243,15 @@ class Fetcher:
         }
         if ask.cached and conditions and said.status == httpx.codes.OK:
             self._cache[_name_of(ask)] = _Kept(conditions, said)
-            octets = sum(len(one.said.body) for one in self._cache.values())
-            while octets > CACHE_OCTETS:
-                oldest = next(iter(self._cache))
-                octets -= len(self._cache.pop(oldest).said.body)
+            self._cached += _octets_kept(said)
+            while self._cached > CACHE_OCTETS:
+                self._forget(next(iter(self._cache)))
         return said
+
+    def _forget(self, name: _Name) -> None:
+        kept = self._cache.pop(name, None)
+        if kept is not None:
+            self._cached -= _octets_kept(kept.said)
 
     def _read_file(self, file: Path, ask: Ask) -> Said:
         try:
@@ -271,6 +277,15 @@ class Fetcher:
 
 def _name_of(ask: Ask) -> _Name:
     return ask.path, tuple(sorted(ask.headers.items()))
+
+
+def _octets_kept(said: Said) -> int:
+    """What an answer takes that is kept: its fields as well, and what it is found by."""
+    return (
+        _FOUND_BY
+        + len(said.body)
+        + sum(len(name) + len(text) for name, text in said.headers.items())
+    )
 
 
 def _client(settings: Settings) -> httpx.AsyncClient:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from typing import Any, Final, TypeVar
+from urllib.parse import unquote
 
 import msgspec
 
@@ -41,6 +42,7 @@ _EXPANDED: Final = "?$expand=."
 _PAGES_MAX: Final = 100
 _SYSTEMS_MAX: Final = 2_000
 _PROCESSORS_MAX: Final = 256  # of a system
+_MARKS_MAX: Final = 20_000  # of members that are kept, to be said again: those said last
 _PATH_MAX: Final = 500  # characters
 _HOUR: Final = 3_600_000
 _REFUSED: Final = "may the account read (role ReadOnly, privilege Login)?"
@@ -103,6 +105,8 @@ class _Service:
     def __init__(self, expands: bool, said: dict[str, tuple[str, Any]]) -> None:
         self._expands = expands
         self._said = said
+        for path in list(said)[:-_MARKS_MAX]:  # now: none is asked for by its mark yet
+            del said[path]
 
     def listing(self, kind: str, path: str | None) -> Ask:
         """How a collection is asked for.
@@ -150,11 +154,10 @@ class _Service:
             known: T = self._said[path][1]
             return known
         one = bodies.read(said, decoder, text(path), _REFUSED)
+        self._said.pop(path, None)
         mark = one.etag or ""
         if mark and mark.isprintable() and len(mark) < _PATH_MAX and "etag" not in said.headers:
             self._said[path] = mark, one
-        else:
-            self._said.pop(path, None)
         return one
 
 
@@ -251,11 +254,12 @@ def _within(path: str | None) -> str:
     said = path or ""
     folders = said.partition("?")[0]
     if (
-        not folders.startswith("/redfish/v1")
+        not (folders + "/").startswith(_ROOT)
         or len(said) > _PATH_MAX
         or not (said.isascii() and said.isprintable())
         or any(one in said for one in (" ", "#", "\\"))
-        or any(one in folders for one in ("/../", "//"))
+        or "//" in folders
+        or ".." in unquote(folders).split("/")
     ):
         raise ReadingError(f"{text(said)!r} is no path below /redfish/v1")
     return said

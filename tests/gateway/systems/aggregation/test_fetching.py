@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.systems.aggregation import credentials, pace
+from gateway.systems.aggregation import credentials, fetching, pace
 from gateway.systems.aggregation.credentials import CredentialsError
 from gateway.systems.aggregation.fetching import Fetcher
 from gateway.systems.aggregation.pace import Budget, Limits
@@ -138,6 +138,23 @@ def test_what_has_not_changed_is_said_again() -> None:
         assert "if-none-match" in source.asked[1][1]
         ask(source.url, ASK._replace(cached=False), times=2)
         assert all("if-none-match" not in fields for _, fields in source.asked[2:])
+
+
+def test_what_is_kept_has_room_for_so_much_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "CACHE_OCTETS", 5_000)
+    asks = [ASK._replace(path=f"/nodes/{number}") for number in range(20)]
+
+    async def work(url: str) -> None:
+        fetcher = Fetcher(msgspec.structs.replace(SOURCE, url=url), TIGHT)
+        for some in (asks, asks[-1:], asks[:1]):
+            fetcher.begin({})
+            await fetcher.ask(some)
+        await fetcher.close()
+
+    with played(saying(b"", ETag='"v1"')) as source:  # answers without a body take room, too
+        asyncio.run(work(source.url))
+        asked_whether_it_changed = ["if-none-match" in fields for _, fields in source.asked]
+    assert asked_whether_it_changed == [False] * 20 + [True, False]
 
 
 def test_a_date_serves_where_there_is_no_tag() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.systems.aggregation.adapters import models
+from gateway.systems.aggregation.adapters import models, redfish
 from gateway.systems.aggregation.adapters.identity import machine_key
 from gateway.systems.aggregation.adapters.redfish import Redfish
 from gateway.systems.aggregation.readings import Ask, Memory, Reading, ReadingError, Said, Unit
@@ -106,6 +106,19 @@ def test_a_mark_in_the_body_saves_what_has_not_changed() -> None:
     polling = Redfish().poll(source("redfish"), memory, 1)
     assert driven(polling, saying(unchanged, asked)).units == before.units
     assert (asked[-1].headers, asked[-1].cached) == ({"If-None-Match": 'W/"7"'}, False)
+
+
+def test_marks_are_kept_of_so_many_members_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redfish, "_MARKS_MAX", 2)
+    said = machines(
+        *({"@odata.etag": 'W/"7"', "UUID": f"{UUID[:-1]}{number}"} for number in range(5))
+    )
+    memory: dict[str, Any] = {}
+    assert len(reading(said, memory).units) == 5
+    asked: list[Ask] = []
+    polling = Redfish().poll(source("redfish"), memory, 2)
+    assert len(driven(polling, saying(said, asked)).units) == 5
+    assert sum("If-None-Match" in ask.headers for ask in asked) == 2
 
 
 def test_a_mark_in_the_header_is_left_to_the_poller() -> None:
@@ -272,6 +285,9 @@ def test_models(said: str, model: str, gib: float) -> None:
         "//elsewhere.test/redfish/v1/",
         "/redfish/v1//elsewhere.test/",
         "/redfish/v1/../../secret",
+        "/redfish/v1/Systems/..",
+        "/redfish/v1/Systems/%2e%2E/",
+        "/redfish/v10/Systems",
         "/redfish/v1/Systems/1 HTTP/1.1",
         "/redfish/v1/Systems\r\nX: y",
         "/redfish/v1/" + "x" * 600,
