@@ -183,6 +183,7 @@ def main() -> None:
     parser.add_argument("--searches", type=int, default=500)
     parser.add_argument("--theirs", type=int, default=10, help="how many of them by networkx, too")
     parser.add_argument("--top", type=int, default=5)
+    parser.add_argument("--keep", action="store_true", help="keep the figures in results/")
     args = parser.parse_args()
     lines = network(args.places, args.lines)
     took, graph = timed(Graph, lines, DAY)
@@ -190,9 +191,13 @@ def main() -> None:
     if not COMPILED:
         print("not compiled: python setup.py build_ext --inplace")
     heads = ["asked", "p50 ms", "p99 ms", "most ms", "networkx p50", "ratio", "networkx"]
-    report = Report("paths", vars(args))
+    settings = ("places", "lines", "searches", "theirs", "top")
+    report = Report("paths", {name: getattr(args, name) for name in settings})
     rows = [row(asked, lines, graph, args) for asked in ASKED]
-    report.add(f"the {args.top} best ways", heads, rows)
+    report.raw["rows"] = rows
+    report.add(f"The {args.top} best ways, CPU ms", heads, rows)
+    if args.keep:
+        report.write()
 
 
 if __name__ == "__main__":

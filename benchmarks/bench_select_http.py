@@ -1,9 +1,11 @@
 """Selection over HTTP with a million pools: start, memory, answers to eight clients.
 
-Run from the checkout: `python -m benchmarks.bench_select_http [--rows 1000000] [--seconds 20]`.
-The process of `csid system run selection` has one core, the clients the other. Its folder is filled
-as a process leaves it: rows, and the columns in a file. Clients ask one demand after the other on a
-connection each; figures are CPU of the process and the times that the clients wait.
+    python -m benchmarks.bench_select_http [--rows 1000000] [--seconds 20] [--keep]
+
+The process of `csid system run selection` has one core, the clients the other. Its
+folder is filled as a process leaves it: rows, and the columns in a file. Clients ask one demand
+after the other on a connection each; figures are CPU of the process and the times that the clients
+wait.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ import numpy as np
 
 from benchmarks import supplies
 from benchmarks.measure import LOADER_CORE
+from benchmarks.report import Report, number
 from benchmarks.server import SERVER_CORE
 from csid.record import encode
 from gateway.systems.contract import TABLES_OCTETS
@@ -154,14 +157,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--keep", action="store_true", help="keep the figures in results/")
     parser.add_argument("--folder", type=Path, help="kept here, and taken from here next time")
     args = parser.parse_args()
     with TemporaryDirectory() as made:
         folder = args.folder or Path(made)
         if not (folder / "selection" / SNAPSHOT).exists():
             fill(folder / "selection", args.rows)
-        for name, figure in measure(folder, args.seconds).items():
-            print(f"{name:26}{figure:12,.2f}")
+        figures = measure(folder, args.seconds)
+    report = Report("select-http", {"rows": args.rows, "clients": CLIENTS, "seconds": args.seconds})
+    report.raw |= figures
+    rows = [[name, number(figure)] for name, figure in figures.items()]
+    report.add(f"Selection over HTTP, {CLIENTS} clients, one core", ["", ""], rows)
+    if args.keep:
+        report.write()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The best ten of many pools for random demands, beside numpy's plain scan and DuckDB.
 
-Run from the checkout: `python -m benchmarks.bench_selection [--rows 1000000] [--demands 500]`.
+    python -m benchmarks.bench_selection [--rows 1000000] [--demands 500] [--keep]
+
 Supply and demands are those of `supplies.py`. Each demand goes to all in turn, and all must find
 the same points. A figure is CPU time of the thread that answers (of DuckDB, kept to one thread,
 that of the process). numpy and DuckDB are given what is easiest for them: the conditions as checks
@@ -24,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import supplies
+from benchmarks.report import Report, Rows, number
 from gateway.systems.selection import checks, ranking, reasons, scan, snapshot
 from gateway.systems.selection.checks import Check, Every, Shaped, Some, Table, Within
 from gateway.systems.selection.demand import Demand
@@ -158,7 +160,7 @@ def compare(supply: Supply, demands: list[Demand], duck_each: int) -> dict[str, 
         "DuckDB": [],
     }
     plain, duck = Numpy(supply), Duck(supply)
-    for number, demand in enumerate(demands):
+    for at, demand in enumerate(demands):
         rtt = supplies.latencies(supply.locations, demand.near) if demand.near else None
         spent, found = cpu_ms(
             time.thread_time, lambda d=demand, r=rtt: select(supply, d, supplies.NOW, r)
@@ -173,7 +175,7 @@ def compare(supply: Supply, demands: list[Demand], duck_each: int) -> dict[str, 
             ),
             "numpy": (time.thread_time, lambda r=ready, d=demand: plain.best(r, d.top)),
         }
-        if number % duck_each == 0:
+        if at % duck_each == 0:
             runs["DuckDB"] = (time.process_time, lambda r=ready, d=demand: duck.best(r, d.top))
         for label, (clock, run) in runs.items():
             spent, points = cpu_ms(clock, run)
@@ -205,11 +207,11 @@ def started(path: Path) -> None:
     for one in supplies.demands(100, supply.locations):
         near = supplies.latencies(supply.locations, one.near) if one.near else None
         select(supply, one, supplies.NOW, near)
-    print(f"snapshot to first answer {seconds:.2f} s; after 100 more {memory_mib():.0f} MiB (PSS)")
+    print(seconds, memory_mib())
 
 
-def changes(supply: Supply) -> None:
-    """What a status of any row costs, and a record of a new one."""
+def changes(supply: Supply) -> tuple[float, float]:
+    """Microseconds that a status of any row costs, and a record of a new one."""
     random = Random(4)
     slots = random.choices(np.flatnonzero(supply.columns.alive).tolist(), k=STATUSES)
     names = [supply.identifier(slot) for slot in slots]
@@ -223,24 +225,24 @@ def changes(supply: Supply) -> None:
     for row in new:
         supply.put(row.identifier, row.record)
     put = (time.process_time() - begun) / len(new)
-    print(f"a status {spent * 1e6:.1f} µs, a record {put * 1e6:.1f} µs")
+    return spent * 1e6, put * 1e6
 
 
-def explained(supply: Supply, demands: list[Demand]) -> None:
-    """What it takes to say why no more fits."""
+def explained(supply: Supply, demands: list[Demand]) -> float:
+    """Milliseconds that it takes to say why no more fits: the median."""
     times = [
         cpu_ms(time.thread_time, lambda d=one: reasons.explain(supply, d, supplies.NOW, None))[0]
         for one in [one for one in demands if not one.near][:EXPLAINED]
     ]
-    print(f"why no more fits: {np.percentile(times, 50):.0f} ms (p50)")
+    return float(np.percentile(times, 50))
 
 
-def show(times: dict[str, NDArray[np.float64]]) -> None:
-    """A table of percentiles."""
-    print("CPU ms a demand      " + "".join(f"{f'p{p}':>10}" for p in PERCENTILES))
-    for label, found in times.items():
-        shown = "".join(f"{np.percentile(found, p):10.2f}" for p in PERCENTILES)
-        print(f"{label:21}{shown}   ({len(found)} demands)")
+def percentiles(times: dict[str, list[float]]) -> Rows:
+    """A row of each who answered."""
+    return [
+        [label, *(number(float(np.percentile(found, p))) for p in PERCENTILES), str(len(found))]
+        for label, found in times.items()
+    ]
 
 
 def main() -> None:
@@ -251,6 +253,7 @@ def main() -> None:
         "--duck-each", type=int, default=5, help="DuckDB answers one demand of so many"
     )
     parser.add_argument("--snapshot", type=Path, help="kept here, and taken from here next time")
+    parser.add_argument("--keep", action="store_true", help="keep the figures in results/")
     parser.add_argument("--started", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.started:
@@ -264,15 +267,29 @@ def main() -> None:
             supply = filled(args.rows)
             snapshot.write(supply, path)
         words = ["-m", "benchmarks.bench_selection", "--started", str(path)]
-        subprocess.run([sys.executable, *words], check=True)
+        told = subprocess.run(
+            [sys.executable, *words], check=True, stdout=subprocess.PIPE, text=True
+        )
+        seconds, memory = map(float, told.stdout.split())
     demands = list(supplies.demands(args.demands, supply.locations))
     for one in demands[:50]:  # what is worked out once
         select(supply, one, supplies.NOW, None)
     times = compare(supply, demands, args.duck_each)
-    print(f"{len(supply):,} pools, {len(demands)} demands, the best ten of each")
-    show({label: np.array(found) for label, found in times.items()})
-    changes(supply)
-    explained(supply, demands)
+    report = Report("selection", {"rows": len(supply), "demands": len(demands)})
+    report.raw["CPU ms"] = times
+    title = f"The best ten of {len(supply):,} pools, CPU ms a demand"
+    report.add(title, ["", *(f"p{p}" for p in PERCENTILES), "demands"], percentiles(times))
+    status, record = changes(supply)
+    rows = [
+        ["from a snapshot to the first answer, s", number(seconds)],
+        ["memory after 100 more (PSS), MiB", number(memory, 0)],
+        ["a status, CPU µs", number(status, 1)],
+        ["a record of a new one, CPU µs", number(record, 1)],
+        ["why no more fits, CPU ms (p50)", number(explained(supply, demands), 0)],
+    ]
+    report.add("Beside", ["", ""], rows)
+    if args.keep:
+        report.write()
 
 
 if __name__ == "__main__":
