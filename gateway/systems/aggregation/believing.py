@@ -9,11 +9,14 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from csid.status import VALID_SECONDS_MAX
 from gateway.systems.aggregation.exchange import (
+    AHEAD_MAX,
     DROP_MS,
     GROUPS_MAX,
     LETTERS,
     NUMBER_MAX,
+    REST,
     SKEW_MS,
     VALID_MAX,
     Answer,
@@ -26,6 +29,7 @@ from gateway.systems.aggregation.exchange import (
 from gateway.systems.aggregation.picture import AMOUNTS
 
 _SLACK: Final = 1e-6  # of sums of fractions
+_STATUS_MS: Final = 1_000 * VALID_SECONDS_MAX  # for which a status holds, at most
 _encode: Final = msgspec.msgpack.Encoder(order="deterministic").encode
 
 
@@ -75,9 +79,9 @@ def believe(
     if len(groups) > GROUPS_MAX:
         raise ExchangeError(f"{len(groups):,} groups; at most {GROUPS_MAX:,} of one region")
     for told in groups.values():
-        require_sound(told, report.at)
+        require_sound(told, report.at - _STATUS_MS - SKEW_MS, report.at + SKEW_MS)
         place = told.key.prefecture
-        if prefixes is not None and not place.startswith(prefixes):
+        if prefixes is not None and told.key != REST and not place.startswith(prefixes):
             raise StrangerError(
                 f"{report.region} tells of {place}; here it answers for {', '.join(prefixes)}"
             )
@@ -101,11 +105,12 @@ def digest_of(report: Report) -> bytes:
     return blake2b(_encode(msgspec.structs.replace(report, have={})), digest_size=16).digest()
 
 
-def require_sound(told: Told, at: int) -> None:
+def require_sound(told: Told, since: int, until: int) -> None:
     """Refuse figures that cannot be.
 
     Args:
-        at: when they were told.
+        since, until: between which the statuses are that they rest on (Unix milliseconds): what is
+            older holds no more.
 
     Raises:
         ExchangeError: they cannot.
@@ -120,15 +125,20 @@ def require_sound(told: Told, at: int) -> None:
             raise ExchangeError(f"{where}: {kind}: expected numbers from 0 to 2^53")
         if abs(parts.total - math.fsum(parts[1:])) > _SLACK * max(1.0, parts.total):
             raise ExchangeError(f"{where}: {kind}: its parts do not make up its total")
-    if not told.oldest <= told.newest <= at + SKEW_MS:
+    if not told.oldest <= told.newest <= until:
         raise ExchangeError(f"{where}: its statuses are of later than the report")
+    if told.unknown < told.resources and told.newest < since:
+        raise ExchangeError(f"{where}: its statuses are too old to hold, and it is not unknown")
 
 
-def heard(answer: Answer, before: Mapping[str, Kept], region: str, now: int) -> dict[str, Kept]:
+def heard(
+    answer: Answer, before: Mapping[str, Kept], region: str, number: int, now: int
+) -> dict[str, Kept]:
     """The neighbours' pictures after an answer, by region.
 
     Args:
         before: those that were kept.
+        number: of the report that is answered.
         region: one's own, of which nobody tells anything.
         now: Unix milliseconds.
 
@@ -138,6 +148,10 @@ def heard(answer: Answer, before: Mapping[str, Kept], region: str, now: int) -> 
     if abs(answer.at - now) > SKEW_MS:
         raise ExchangeError(
             f"the clocks differ by {abs(answer.at - now) / 1_000:,.0f} s; set one of them"
+        )
+    if answer.number > number + AHEAD_MAX:
+        raise ExchangeError(
+            f"it has report {answer.number:,} of this region, which is at {number:,}: too far ahead"
         )
     found: dict[str, Kept] = {}
     for one in answer.neighbours:
@@ -151,6 +165,6 @@ def heard(answer: Answer, before: Mapping[str, Kept], region: str, now: int) -> 
                 continue  # it will be told the next time, as nobody says that it is here
             groups = was.groups
         for told in groups:
-            require_sound(told, now + SKEW_MS)
+            require_sound(told, at - _STATUS_MS - 3 * SKEW_MS, now + 2 * SKEW_MS)
         found[one.region] = Kept(one.region, answer.node, 0, one.mark, b"", at, until, groups)
     return found

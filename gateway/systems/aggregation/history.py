@@ -3,15 +3,18 @@
     history    step(1) first minute(4) -> Bucket: which minutes it has, and sums over them
 
 A minute that is taken goes into its minute, hour and day in one transaction, and into none that has
-it already. So nothing is lost or counted twice, whoever is killed or sets a clock; hours and days
-need no work of their own. What a bucket says of a minute is what there was when that was taken:
-sums are chip-minutes, unit-minutes and so on.
+it already. So nothing is lost or counted twice, whoever is killed; hours and days need no work of
+their own. What a bucket says of a minute is what there was when that was taken: sums are
+chip-minutes, unit-minutes and so on. Nothing is forgotten by a clock that has not told this time
+for hours: one that is wrong after a start deletes nothing.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice, takewhile
 from operator import add
 from typing import Any, Final, NamedTuple
 
@@ -26,7 +29,10 @@ HISTORY: Final = "history"
 MINUTE_MS: Final = 60_000
 GROUPS_MAX: Final = 1_000  # of one minute; what is smaller counts together
 POINTS_MAX: Final = 20_000  # rows of one answer
+READ_MAX: Final = 500_000  # groups that are looked at for one answer
 AHEAD: Final = 60  # minutes, by which a clock may be set back and nothing is forgotten
+PROVEN: Final = 6 * 60  # minutes that were taken of the last so many: then a clock is believed
+_PROVEN_WITHIN: Final = 12 * 60
 PRUNED_AT_ONCE: Final = 200  # buckets of a step
 REST: Final = "*"  # of what counts together
 _pack: Final = msgspec.msgpack.Encoder().encode
@@ -122,6 +128,15 @@ def _bounded(groups: dict[Key, Sums]) -> dict[Key, Sums]:
     if len(groups) <= GROUPS_MAX:
         return groups
     ordered = sorted(groups, key=lambda key: groups[key][2:], reverse=True)
+    # Each province has its share first: what one of them tells displaces nobody else's.
+    number: Counter[str] = Counter()
+    share = GROUPS_MAX // len({key[0][:2] for key in groups})
+    first: list[Key] = []
+    then: list[Key] = []
+    for key in ordered:
+        number[key[0][:2]] += 1
+        (first if number[key[0][:2]] <= share else then).append(key)
+    ordered = first + then
     kept = {key: groups[key] for key in ordered[: GROUPS_MAX - 1]}
     rest = Sums()
     for key in ordered[GROUPS_MAX - 1 :]:
@@ -145,8 +160,9 @@ class History:
         minute = now // MINUTE_MS
         with self._tables.writing() as txn:
             news = [self._add(txn, place, minute, groups) for place in range(len(STEPS))]
-            for place, step in enumerate(STEPS.values()):
-                self._prune(txn, place, step, minute)
+            if self._is_proven(txn, minute):
+                for place, step in enumerate(STEPS.values()):
+                    self._prune(txn, place, step, minute)
         return any(news)
 
     def _add(self, txn: Any, place: int, minute: int, groups: Mapping[Key, Sums]) -> bool:
@@ -166,6 +182,15 @@ class History:
         made = Bucket(bytes(taken), list(_bounded(sums).items()))
         txn.put(row, _pack(made), db=self._tables[HISTORY])
         return True
+
+    def _is_proven(self, txn: Any, minute: int) -> bool:
+        """Whether the clock has told about this time for long enough to forget by it."""
+        cursor = txn.cursor(self._tables[HISTORY])
+        begin, end = _row(0, max(0, minute - _PROVEN_WITHIN)), _row(0, minute)
+        if not cursor.set_range(begin):
+            return False
+        within = takewhile(lambda key: key <= end, cursor.iternext(keys=True, values=False))
+        return sum(1 for _ in islice(within, PROVEN)) == PROVEN
 
     def _prune(self, txn: Any, place: int, step: Step, minute: int) -> None:
         """Forget what is too old, and what a clock that was ahead has left."""
@@ -200,8 +225,10 @@ class History:
             given, there = (step, STEPS) if step not in STEPS else (unknown[0], BY)
             raise HistoryError(f"{given[:40]!r}: it is kept by {', '.join(there)}")
         found: list[Point] = []
+        read = 0
         for first, octets in self._rows(step, begin, end):
             bucket = _read(octets)
+            read += len(bucket.groups)
             minutes = int.from_bytes(bucket.taken, "big").bit_count()
             at = first * MINUTE_MS
             # A time of which nothing is known by group is one in which there was nothing.
@@ -212,6 +239,10 @@ class History:
             if len(found) > POINTS_MAX:
                 raise HistoryError(
                     f"more than {POINTS_MAX:,} rows; ask for less time, a longer step, or less by"
+                )
+            if read > READ_MAX:
+                raise HistoryError(
+                    f"more than {READ_MAX:,} groups to be read; ask for less time, or a longer step"
                 )
         return found
 

@@ -39,6 +39,7 @@ DIMENSIONS: Final = (
     "source",
 )
 BY_MAX: Final = 2  # dimensions at once
+AHEAD_MS: Final = 60_000  # by which a clock may have been ahead, and what it has seen holds
 SOURCES_SHOWN: Final = 20  # of one group
 _FLOPS: Final = 1e6  # GFLOPS of one PFLOPS
 
@@ -51,7 +52,7 @@ class Parts(NamedTuple):
         used: what is in use, of units that work.
         failed, maintenance: what can be neither, and why; a drained unit is in maintenance.
         gone: of units that their source names no more.
-        unknown: of which nothing is known that still holds.
+        unknown: of which nothing is known that still holds, or not how much is in use.
     """
 
     total: float = 0
@@ -198,7 +199,7 @@ def row_of(
     source: known.Settings, pool: known.Pool, seen: Seen | None, region: str, now: int
 ) -> Row:
     """A pool as it is counted at a time (Unix milliseconds)."""
-    fresh = seen is not None and now < seen.until
+    fresh = seen is not None and seen.taken <= now + AHEAD_MS and now < seen.until
     what = {
         "region": region,
         **places_of(source.location),
@@ -285,19 +286,19 @@ def _of_unit(kept: known.Unit, said: readings.Unit | None) -> dict[str, Parts]:
         has = amount(said.total, kind)
         lost = max(0.0, before - has) if kept.less else 0.0  # a card that fell off, say
         free = min(amount(said.free, kind), has)
-        parts = _split(has, free, said.health)
+        parts = _split(has, free, said)
         if lost:
             parts = parts._replace(total=has + lost, failed=parts.failed + lost)
         amounts[kind] = parts
     first = amounts[CHIPS if kept.chips else VCPU]
-    return {UNITS: _split(1.0, float(first.free > 0), said.health), **amounts}
+    return {UNITS: _split(1.0, float(first.free > 0), said), **amounts}
 
 
-def _split(total: float, free: float, health: str) -> Parts:
-    """What is not free is in use, unless the unit cannot be used."""
+def _split(total: float, free: float, said: readings.Unit) -> Parts:
+    """What is not free is in use, unless the unit cannot be used, or nobody says."""
     rest = total - free
-    if health == "failed":
+    if said.health == "failed":
         return Parts(total, free, failed=rest)
-    if health == "maintenance":
+    if said.health == "maintenance":
         return Parts(total, free, maintenance=rest)
-    return Parts(total, free, rest)
+    return Parts(total, free, rest) if said.is_known else Parts(total, free, unknown=rest)

@@ -91,8 +91,11 @@ class Regions:
         neighbours = exchange.neighbours_of(others, report.have, now)
         return Answer(number, whole, now, node, neighbours)
 
-    def hear(self, answer: Answer, region: str, now: int) -> None:
+    def hear(self, answer: Answer, region: str, number: int, now: int) -> None:
         """Keep what the nation tells of others.
+
+        Args:
+            number: of the report that is answered.
 
         Raises:
             ExchangeError: it is not believed; nothing is changed.
@@ -101,7 +104,7 @@ class Regions:
         with self._tables.writing() as txn:
             rows = [bytes(row) for _, row in txn.cursor(table)]
             before = {one.region: one for one in map(_kept_of, rows)}
-            after = believing.heard(answer, before, region, now)
+            after = believing.heard(answer, before, region, number, now)
             for name in before.keys() - after.keys():
                 txn.delete(name.encode(), db=table)
             for name, one in after.items():

@@ -71,7 +71,8 @@ class Upward:
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 answer = await self._post(msgspec.structs.replace(report, have=have))
-            await self._in_tables(self._regions.hear, answer, self._settings.region, now)
+            region = self._settings.region
+            await self._in_tables(self._regions.hear, answer, region, report.number, now)
         except _FAILURES as error:
             why = f"{self._settings.upward}: {error or type(error).__name__}"[:500]
             failed = msgspec.structs.replace(sent, number=report.number, why=why)

@@ -8,7 +8,7 @@ one request more for a class in use (allocation candidates) tells what has becom
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from typing import Annotated, Final
 from urllib.parse import quote
 
@@ -22,6 +22,7 @@ from gateway.systems.aggregation.adapters.placement_inventories import (
     Classes,
     Inventory,
     Provider,
+    Whole,
     unit,
 )
 from gateway.systems.aggregation.readings import (
@@ -45,6 +46,8 @@ _SWEPT_MAX: Final = 4  # classes of cards that are asked for at one time
 _LATER: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 
 _Key = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,64}\Z")]
+_Word = Annotated[str, msgspec.Meta(max_length=255)]  # Placement's own bound
+_MANY: Final = msgspec.Meta(max_length=1_000)  # of what one provider has
 
 
 class _Version(msgspec.Struct):
@@ -70,31 +73,30 @@ class _List(msgspec.Struct):
 
 class _Inventories(msgspec.Struct):
     resource_provider_generation: int
-    inventories: dict[str, Inventory]
+    inventories: Annotated[dict[_Word, Inventory], _MANY]
 
 
 class _Usages(msgspec.Struct):
     resource_provider_generation: int
-    usages: dict[str, int]
+    usages: Annotated[dict[_Word, Whole], _MANY]
 
 
 class _Traits(msgspec.Struct):
     resource_provider_generation: int
-    traits: list[str]
+    traits: Annotated[list[_Word], _MANY]
 
 
 class _Aggregates(msgspec.Struct):
-    aggregates: list[str]
+    aggregates: Annotated[list[_Word], _MANY]
     resource_provider_generation: int
 
 
 class _Amounts(msgspec.Struct):
-    capacity: int
-    used: int
+    used: Whole
 
 
 class _Summary(msgspec.Struct):
-    resources: dict[str, _Amounts]
+    resources: Annotated[dict[_Word, _Amounts], _MANY]
 
 
 class _Candidates(msgspec.Struct):
@@ -117,6 +119,7 @@ class _Known:
         self.version = ""
         self.providers: dict[str, Provider] = {}
         self.swept = 0  # when it was asked what has become free
+        self.polls = 0
 
 
 class Placement:
@@ -147,20 +150,21 @@ def _poll(source: Source, known: _Known, now: int) -> Polling:
     listed = {one.uuid: one for one in read(said, _LIST, "providers").resource_providers}
     known.providers = {uuid: known.providers.get(uuid) or Provider() for uuid in listed}
     notes = yield from _ask_changed(source, known, listed, headers)
+    trees = _trees(known, listed, notes)
     freed = options.number(source, "freed_seconds", 300, 1, 86_400)
     if not known.swept:
         known.swept = now  # all has just been read
     elif now - known.swept >= freed * 1_000:
-        notes += yield from _sweep(known, headers)
+        notes += yield from _sweep(known, trees.values(), headers)
         known.swept = now
     whole = all(
-        known.providers[uuid].generation == one.generation
+        known.providers[uuid].is_of(one.generation)
         for uuid, one in listed.items()
         if uuid in known.providers
     )
     if not whole:
         notes.append("not all providers have been read as they are now: the next poll goes on")
-    units = tuple(_units(source, known, listed, notes))
+    units = tuple(_units(source, known, listed, trees))
     return Reading(units, now, f"placement {known.version}", whole, tuple(notes))
 
 
@@ -208,8 +212,10 @@ def _ask_changed(
     parts = ["inventories", "usages", "traits"]
     if source.options.get("group") == AGGREGATE:
         parts.append("aggregates")
-    changed = [x for x, one in listed.items() if known.providers[x].generation != one.generation]
-    changed.sort(key=lambda x: not known.providers[x].asked)
+    changed = [x for x, one in listed.items() if not known.providers[x].is_of(one.generation)]
+    # Those in turn that were asked for longest ago.
+    changed.sort(key=lambda x: (not known.providers[x].is_known, known.providers[x].asked))
+    known.polls += 1
     changed = changed[: options.number(source, "requests", 240, 4, 1_000_000) // len(parts)]
     together = _TOGETHER // len(parts)
     silent = 0
@@ -221,12 +227,14 @@ def _ask_changed(
             for part in parts
         ]
         for number, uuid in enumerate(some):
-            silent += not _learn(known, uuid, said[number * len(parts) :][: len(parts)])
+            known.providers[uuid].asked = known.polls
+            its = said[number * len(parts) :][: len(parts)]
+            silent += not _learn(known, uuid, listed[uuid].generation, its)
     return [f"{silent} providers did not answer"] if silent else []
 
 
-def _learn(known: _Known, uuid: str, said: Sequence[Said]) -> bool:
-    """Take in what a provider has; False if it did not answer."""
+def _learn(known: _Known, uuid: str, listed: int, said: Sequence[Said]) -> bool:
+    """Take in what a provider has that was listed with a generation; False if it did not answer."""
     if any(one.status == 404 for one in said):  # deleted since it was listed
         del known.providers[uuid]
         return True
@@ -244,9 +252,10 @@ def _learn(known: _Known, uuid: str, said: Sequence[Said]) -> bool:
     provider.inventories = inventories.inventories
     provider.used = usages.usages
     provider.traits = traits.traits
-    # If it changed in between, what came first is to be asked for again.
+    # If it changed in between, what came first is to be asked for again; and yet it is newer than
+    # the list.
     provider.generation = min(generations)
-    provider.asked = True
+    provider.listed = min(listed, provider.generation)
     return True
 
 
@@ -254,13 +263,13 @@ def _learn(known: _Known, uuid: str, said: Sequence[Said]) -> bool:
 
 
 def _sweep(
-    known: _Known, headers: Mapping[str, str]
+    known: _Known, trees: Collection[Sequence[Provider]], headers: Mapping[str, str]
 ) -> Generator[Sequence[Ask], Sequence[Said], list[str]]:
     """Ask what of the classes in use can be had, and with it how much is in use of everything in
     those trees: an allocation that is deleted leaves the generation of its provider as it was.
     Returns what is to be noted.
     """
-    classes = _classes_in_use(known.providers.values())
+    classes = _classes_in_use(trees)
     if not classes:
         return []
     said = yield [
@@ -278,58 +287,70 @@ def _sweep(
         summaries = read(answer, _CANDIDATES, f"candidates of {name}").provider_summaries
         for uuid, summary in summaries.items():
             provider = known.providers.get(uuid)
-            if provider is not None and provider.asked:
+            if provider is not None and provider.is_known:
                 used = {class_: one.used for class_, one in summary.resources.items()}
                 provider.used = {**provider.used, **used}
     return []
 
 
-def _classes_in_use(providers: Iterable[Provider]) -> Mapping[str, int]:
-    """The classes that are in use, the most used cards and one of the others, and the least that is
-    given of each.
+def _classes_in_use(trees: Collection[Sequence[Provider]]) -> Mapping[str, int]:
+    """The classes that are in use, the most used cards and of the others as many as it takes to
+    hear of each tree, and the least that is given of each.
     """
     used: Counter[str] = Counter()
     least: dict[str, int] = {}
-    for provider in providers:
-        for class_, inventory in provider.inventories.items():
-            if provider.used.get(class_, 0) > 0:
-                used[class_] += 1
-                at_least = max(1, inventory.min_unit, inventory.step_size)
-                least[class_] = min(least.get(class_, at_least), at_least)
+    others: dict[str, None] = {}
+    for tree in trees:
+        of_tree = set()
+        for provider in tree:
+            for class_, inventory in provider.inventories.items():
+                if provider.used.get(class_, 0) > 0:
+                    of_tree.add(class_)
+                    used[class_] += 1
+                    at_least = max(1, inventory.min_unit, inventory.step_size)
+                    least[class_] = min(least.get(class_, at_least), at_least)
+        # Processors, memory and disks of an instance are freed together.
+        plain = [class_ for class_ in PLAIN if class_ in of_tree]
+        if plain and not any(class_ in others for class_ in plain):
+            others[plain[0]] = None
     cards = sorted(used.keys() - PLAIN.keys(), key=lambda class_: (-used[class_], class_))
-    # Processors, memory and disks of an instance are freed together.
-    others = [class_ for class_ in PLAIN if class_ in used]
-    return {class_: least[class_] for class_ in cards[:_SWEPT_MAX] + others[:1]}
+    return {class_: least[class_] for class_ in [*cards[:_SWEPT_MAX], *others]}
 
 
 # -- units
 
 
+def _trees(
+    known: _Known, listed: Mapping[str, _Listed], notes: list[str]
+) -> Mapping[str, Sequence[Provider]]:
+    """The trees of which each provider is known as it is now, by their roots; those without one
+    are noted. What has changed and was not read yet is not told as it was.
+    """
+    members: dict[str, list[str]] = {}
+    for uuid, one in listed.items():
+        if uuid in known.providers:
+            members.setdefault(one.root_provider_uuid, []).append(uuid)
+    if rootless := len(members.keys() - listed.keys()):
+        notes.append(f"{rootless} trees of providers were listed without their root")
+    return {
+        root: [known.providers[x] for x in tree]
+        for root, tree in members.items()
+        if root in known.providers
+        and all(known.providers[x].is_of(listed[x].generation) for x in tree)
+    }
+
+
 def _units(
-    source: Source, known: _Known, listed: Mapping[str, _Listed], notes: list[str]
+    source: Source,
+    known: _Known,
+    listed: Mapping[str, _Listed],
+    trees: Mapping[str, Sequence[Provider]],
 ) -> Iterator[Unit]:
-    """The units of the trees of which each provider is known."""
+    """A unit of each tree."""
     classes = Classes(options.words(source, "chips"))
     group, chip = source.options.get("group", ""), source.options.get("chip", "")
-    trees: dict[str, list[str]] = {}
-    for uuid, one in listed.items():
-        trees.setdefault(one.root_provider_uuid, []).append(uuid)
-    rootless = 0
-    for root, members in trees.items():
-        providers = [known.providers[x] for x in members if x in known.providers]
-        if root not in listed:
-            rootless += 1
-        elif root in known.providers and all(one.asked for one in providers):
-            found = unit(
-                root,
-                listed[root].name or "",
-                known.providers[root],
-                providers,
-                classes,
-                group,
-                chip,
-            )
-            if found is not None:
-                yield found
-    if rootless:
-        notes.append(f"{rootless} trees of providers were listed without their root")
+    for root, tree in trees.items():
+        name = listed[root].name or ""
+        found = unit(root, name, known.providers[root], tree, classes, group, chip)
+        if found is not None:
+            yield found

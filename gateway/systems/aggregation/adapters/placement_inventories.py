@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 
@@ -40,14 +40,17 @@ _OF_NO_MODEL: Final = re.compile(r"(CUSTOM_)?(CARD_|[PV]?GPU_?|NPU_?|DCU_?|MLU_?
 _MODEL: Final = re.compile(r"CUSTOM_(?:CARD|CHIP|[PV]?GPU|NPU|DCU|MLU)_(\w+)")
 
 
+Whole = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+
+
 class Inventory(msgspec.Struct, frozen=True):
     """What a provider has of a class."""
 
-    total: int
-    reserved: int = 0
-    min_unit: int = 1
-    max_unit: int = 2**31 - 1
-    step_size: int = 1
+    total: Whole
+    reserved: Whole = 0
+    min_unit: Whole = 1
+    max_unit: Whole = 2**31 - 1
+    step_size: Whole = 1
     allocation_ratio: float = 1.0
 
     @property
@@ -68,17 +71,32 @@ class Inventory(msgspec.Struct, frozen=True):
 
 
 class Provider:
-    """What is known of a provider, and since which generation."""
+    """What is known of a provider.
 
-    __slots__ = ("aggregates", "asked", "generation", "inventories", "traits", "used")
+    Attributes:
+        generation: which it is of.
+        listed: which one it was listed with when it was read: it may have become another between.
+        asked: in which poll it was asked for last.
+    """
+
+    __slots__ = ("aggregates", "asked", "generation", "inventories", "listed", "traits", "used")
 
     def __init__(self) -> None:
-        self.asked = False
-        self.generation = -1  # no provider has this one
+        self.generation = self.listed = -1  # no provider has this one
+        self.asked = 0
         self.inventories: Mapping[str, Inventory] = {}
         self.used: Mapping[str, int] = {}
         self.traits: Sequence[str] = ()
         self.aggregates: Sequence[str] = ()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it was read at all."""
+        return self.listed >= 0
+
+    def is_of(self, generation: int) -> bool:
+        """Whether it is known as it is, where it is listed with a generation."""
+        return generation in (self.generation, self.listed)
 
 
 class Classes(NamedTuple):

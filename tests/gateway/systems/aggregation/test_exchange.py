@@ -182,6 +182,19 @@ def test_statuses_of_tomorrow_are_refused() -> None:
         taken(report(1, 0, told(at=NOW + SKEW_MS + 1)))
 
 
+@pytest.mark.parametrize("at", [0, NOW - 90 * 86_400_000, NOW - 3_600_000 - SKEW_MS - 1])
+def test_what_is_free_has_an_age_at_which_it_holds(at: int) -> None:
+    with pytest.raises(ExchangeError, match="too old to hold"):
+        taken(report(1, 0, told(at=at)))
+    nobody_knows = msgspec.structs.replace(told(at=at), unknown=1)
+    assert taken(report(1, 0, nobody_knows)).groups == [nobody_knows]
+
+
+def test_what_was_told_by_a_clock_that_was_ahead_is_unknown() -> None:
+    figures = whole(exchange.rows_of(taken(report(1, 0, told())), NOW - SKEW_MS - 1)).figures
+    assert figures.amounts["chips"] == Parts(8, unknown=8)
+
+
 def test_a_report_is_bounded_and_so_is_what_grows_of_it() -> None:
     many = [told(chip=f"c{n}") for n in range(exchange.GROUPS_MAX)]
     octets = msgspec.msgpack.encode(report(1, 0, *many))
@@ -201,7 +214,10 @@ def test_too_many_groups_are_told_together() -> None:
     found = exchange.told_of(rows, 4)
     assert len(found) == 4 and sum(one.resources for one in found.values()) == 9
     assert {one.chip for one in found} > {"*"}
-    require_sound(found[exchange.REST], NOW)
+    require_sound(found[exchange.REST], NOW, NOW)
+    # A region tells of these, too, wherever they are.
+    every = report(1, 0, *found.values())
+    assert believe(every, None, "zhejiang", ("33",), NOW).kept is not None
 
 
 # -- what becomes of it
@@ -236,30 +252,31 @@ def test_a_region_is_told_of_its_neighbours_and_not_of_itself(kept: Regions) -> 
 def test_neighbours_are_kept_by_the_clock_here(kept: Regions) -> None:
     one = Neighbour("jiangsu", "7", 5_000, 130_000, [told("320000")])
     answer = Answer(1, False, NOW + 30_000, "nation", [one])
-    kept.hear(answer, "zhejiang", NOW)
+    kept.hear(answer, "zhejiang", 1, NOW)
     (found,) = kept.all(NEIGHBOURS, NOW)
     assert (found.source, found.at, found.until) == ("nation", NOW - 5_000, NOW + 130_000)
     same = msgspec.structs.replace(one, groups=None, age=9_000)
-    kept.hear(msgspec.structs.replace(answer, neighbours=[same]), "zhejiang", NOW + 10)
+    kept.hear(msgspec.structs.replace(answer, neighbours=[same]), "zhejiang", 1, NOW + 10)
     (found,) = kept.all(NEIGHBOURS, NOW)
     assert found.at == NOW + 10 - 9_000 and found.groups == [told("320000")]
-    kept.hear(msgspec.structs.replace(answer, neighbours=[]), "zhejiang", NOW)
+    kept.hear(msgspec.structs.replace(answer, neighbours=[]), "zhejiang", 1, NOW)
     assert not kept.all(NEIGHBOURS, NOW)
 
 
 def test_what_the_nation_cannot_know_is_not_believed(kept: Regions) -> None:
     good = Neighbour("jiangsu", "7", 0, 1_000, [told("320000")])
-    kept.hear(Answer(1, False, NOW, "nation", [good]), "zhejiang", NOW)
+    kept.hear(Answer(1, False, NOW, "nation", [good]), "zhejiang", 1, NOW)
     wrong = msgspec.structs.replace(told(), amounts={"chips": Parts(1, free=2)})
     for answer in (
         Answer(1, False, NOW + SKEW_MS + 1, "nation", []),
         Answer(1, False, NOW, "nation", [Neighbour("fujian", "1", 0, 1, [wrong])]),
+        Answer(exchange.AHEAD_MAX + 2, False, NOW, "nation", []),  # no later one could follow
     ):
         with pytest.raises(ExchangeError):
-            kept.hear(answer, "zhejiang", NOW)
+            kept.hear(answer, "zhejiang", 1, NOW)
         assert [one.region for one in kept.all(NEIGHBOURS, NOW)] == ["jiangsu"]
     mine = Neighbour("zhejiang", "1", 0, 1, [told()])
-    kept.hear(Answer(1, False, NOW, "nation", [mine]), "zhejiang", NOW)
+    kept.hear(Answer(1, False, NOW, "nation", [mine]), "zhejiang", 1, NOW)
     assert not kept.all(NEIGHBOURS, NOW)
 
 

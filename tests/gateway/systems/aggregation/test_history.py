@@ -80,7 +80,8 @@ def test_who_is_killed_between_minute_and_hour_has_written_neither(
     assert of(past, "minute") == of(past, "hour") == of(past, "day") == [(0, 1, 3)]
 
 
-def test_it_is_kept_for_so_long(tables: Tables) -> None:
+def test_it_is_kept_for_so_long(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "PROVEN", 1)
     past = History(tables)
     past.take(BEGIN * MINUTE_MS, {PLACES[0]: used(1)})
     past.take((BEGIN + 48 * 60 + 1) * MINUTE_MS, {PLACES[0]: used(2)})
@@ -92,13 +93,34 @@ def test_it_is_kept_for_so_long(tables: Tables) -> None:
     assert [one[2] for one in of(past, "day", minutes=3_000 * DAY)] == [8]
 
 
-def test_what_a_clock_that_was_ahead_has_left_is_not_kept(tables: Tables) -> None:
+def test_what_a_clock_that_was_ahead_has_left_is_not_kept(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "PROVEN", 2)
     past = History(tables)
     past.take((BEGIN + 10) * MINUTE_MS, {PLACES[0]: used(1)})
     past.take((BEGIN + 2 * DAY - 20) * MINUTE_MS, {PLACES[0]: used(7)})
     past.take((BEGIN + 11) * MINUTE_MS, {PLACES[0]: used(2)})
     assert of(past, "minute") == [(10, 1, 1), (11, 1, 2)]
     assert of(past, "day") == [(0, 2, 3)]
+
+
+@pytest.mark.parametrize("wrong", [0, BEGIN + 20 * 365 * DAY])
+def test_a_clock_that_is_wrong_for_hours_deletes_nothing(
+    tables: Tables, monkeypatch: pytest.MonkeyPatch, wrong: int
+) -> None:
+    monkeypatch.setattr(history, "PROVEN", 5)
+    past = History(tables)
+    for minute in range(10):
+        past.take((BEGIN + minute) * MINUTE_MS, {PLACES[0]: used(1)})
+    before = [of(past, step) for step in STEPS]
+    for minute in range(4):  # one more would be the hours after which it is believed
+        assert past.take((wrong + minute) * MINUTE_MS, {PLACES[0]: used(7)})
+        assert [of(past, step) for step in STEPS] == before
+    for minute in range(10, 15):
+        past.take((BEGIN + minute) * MINUTE_MS, {PLACES[0]: used(1)})
+    assert of(past, "day") == [(0, 15, 15)]
+    assert not of(past, "day", at=wrong)
 
 
 def test_it_is_grouped_and_chosen(tables: Tables) -> None:
@@ -131,19 +153,36 @@ def test_an_answer_is_bounded(tables: Tables, monkeypatch: pytest.MonkeyPatch) -
         past.take((BEGIN + minute) * MINUTE_MS, dict.fromkeys(PLACES, used(1)))
     monkeypatch.setattr(history, "POINTS_MAX", 5)
     assert len(of(past, "minute")) == 3
-    with pytest.raises(HistoryError, match="a longer step"):
+    with pytest.raises(HistoryError, match=r"5 rows; .* a longer step"):
         of(past, "minute", "prefecture", "type")
+    monkeypatch.setattr(history, "READ_MAX", 5)
+    with pytest.raises(HistoryError, match=r"5 groups to be read; .* a longer step"):
+        of(past, "minute")
 
 
 def test_groups_are_bounded_and_nothing_is_lost() -> None:
     def row(n: int) -> Row:
-        figures = Figures(1, 0, {"chips": Parts(n, used=n)})
-        return Row({"prefecture": f"{n:06}", "type": "ACP", "chip": f"c{n}"}, figures)
+        return Row({"prefecture": f"{n:06}", "type": "ACP", "chip": f"c{n}"}, figures(n))
 
     found = history.minute_of(row(n) for n in range(GROUPS_MAX + 10))
     assert len(found) == GROUPS_MAX
     assert sum(one.chips_used for one in found.values()) == sum(range(GROUPS_MAX + 10))
     assert found["*", "*", "*"].resources == 11
+
+
+def test_what_one_province_tells_displaces_no_other() -> None:
+    invented = [
+        Row({"prefecture": "320100", "type": "ACP", "chip": f"c{n}"}, figures(1e6))
+        for n in range(GROUPS_MAX + 200)
+    ]
+    true = [Row({"prefecture": "330100", "type": "ACP", "chip": "H100"}, figures(50))]
+    found = history.minute_of([*invented, *true])
+    assert len(found) == GROUPS_MAX
+    assert found["330100", "ACP", "H100"].chips_used == 50
+
+
+def figures(chips: float) -> Figures:
+    return Figures(1, 0, {"chips": Parts(chips, used=chips)})
 
 
 MINUTES = st.integers(0, 2 * DAY - 1)

@@ -86,6 +86,17 @@ def test_a_source_that_says_old_things_says_nothing_that_holds(kept: Kept) -> No
     assert chips(kept.whole()) == Parts(8, unknown=8)
 
 
+def test_what_a_clock_that_was_ahead_has_seen_is_unknown(kept: Kept) -> None:
+    kept.take(reading([node("a", 8)]))
+    assert chips(kept.whole()).free == 8
+    assert chips(kept.whole(NOW - 60_001)) == Parts(8, unknown=8)
+
+
+def test_what_nobody_knows_to_be_in_use_is_not_used(kept: Kept) -> None:
+    kept.take(reading([node("a", 0)._replace(is_known=False), node("b", 3)]))
+    assert chips(kept.whole()) == Parts(16, free=3, used=5, unknown=8)
+
+
 def test_what_was_never_read_is_known_by_its_record_alone(kept: Kept) -> None:
     decide(kept.book, SOURCE, reading([node("a"), node("b")]), NOW, GRACE)
     whole = kept.whole()

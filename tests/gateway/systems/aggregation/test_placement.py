@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import msgspec
@@ -145,3 +147,103 @@ def _of(providers: int) -> Polled:
         return Said(200, {}, bodies[ask.kind])
 
     return Polled(Placement(), source("placement", requests="30000"), answer)
+
+
+# -- clouds in which something happens meanwhile
+
+
+class Host(msgspec.Struct):
+    """A provider of a cloud; `told` is the generation that it is listed with, if another."""
+
+    generation: int = 1
+    told: int | None = None
+    inventories: dict[str, Any] = msgspec.field(default_factory=lambda: {"VCPU": {"total": 64}})
+    usages: dict[str, int] = {}
+    fails: bool = False
+
+
+class Cloud:
+    """Hosts, each a tree by itself."""
+
+    def __init__(self, **hosts: Host) -> None:
+        self.hosts = hosts
+        self.polled = Polled(Placement(), source("placement", freed_seconds="60"), self.answer)
+
+    def answer(self, ask: Ask) -> Said:
+        if ask.kind == "version":
+            return recorded(ask)
+        if ask.kind == "providers":
+            return said({"resource_providers": [*map(self.listed, self.hosts)]})
+        if ask.kind == "candidates":
+            class_ = parse_qs(urlsplit(ask.path).query)["resources"][0].partition(":")[0]
+            return said({"provider_summaries": dict(self.summaries(class_))})
+        host = self.hosts[ask.path.split("/")[2]]
+        if host.fails:
+            return Said(503, {}, b"")
+        whole = {"inventories": host.inventories, "usages": host.usages, "traits": []}
+        return said(whole | {"resource_provider_generation": host.generation})
+
+    def listed(self, name: str) -> dict[str, Any]:
+        host = self.hosts[name]
+        generation = host.generation if host.told is None else host.told
+        return {"uuid": name, "name": name, "root_provider_uuid": name, "generation": generation}
+
+    def summaries(self, class_: str) -> Iterator[tuple[str, Any]]:
+        for name, host in self.hosts.items():
+            if host.inventories.get(class_, {"total": 0})["total"] > host.usages.get(class_, 0):
+                used = {one: {"used": host.usages.get(one, 0)} for one in host.inventories}
+                yield name, {"resources": used}
+
+
+def said(whole: Any) -> Said:
+    return Said(200, {}, msgspec.json.encode(whole))
+
+
+def test_what_has_changed_and_was_not_read_is_not_told_as_it_was() -> None:
+    cloud = Cloud(a=Host(), b=Host())
+    assert [one.free["vcpu"] for one in cloud.polled.poll().units] == [64, 64]
+    cloud.hosts["a"] = Host(2, usages={"VCPU": 64}, fails=True)
+    reading = cloud.polled.poll()
+    assert [one.key for one in reading.units] == ["b"] and not reading.whole
+    cloud.hosts["a"].fails = False
+    assert [one.free["vcpu"] for one in cloud.polled.poll().units] == [0, 64]
+
+
+def test_what_has_changed_since_the_list_is_newer_than_that_and_all_is_read() -> None:
+    cloud = Cloud(a=Host(), b=Host())
+    for generation in range(1, 5):
+        cloud.hosts["a"] = Host(generation + 1, told=generation)
+        reading = cloud.polled.poll()
+        assert len(reading.units) == 2 and reading.whole
+    cloud.hosts["a"] = Host(4)  # as it was read already
+    assert cloud.polled.poll().whole and len(cloud.polled.asked) == 1
+
+
+def test_those_asked_longest_ago_come_first_where_not_all_can_be_asked() -> None:
+    cloud = Cloud(**{f"h{n}": Host() for n in range(9)})
+    cloud.polled.source = source("placement", requests="9")
+    for _ in range(3):
+        cloud.polled.poll()
+    read = set()
+    for generation in range(2, 5):  # all of them change all the time
+        for host in cloud.hosts.values():
+            host.generation = generation
+        cloud.polled.poll()
+        read |= {ask.path.split("/")[2] for ask in cloud.polled.asked if ask.kind == "usages"}
+    assert len(read) == 9
+
+
+def test_what_is_freed_is_heard_of_in_each_tree() -> None:
+    cloud = Cloud(
+        a=Host(inventories={"VCPU": {"total": 64}}, usages={"VCPU": 4}),
+        b=Host(inventories={"PCPU": {"total": 64}}, usages={"PCPU": 64}),
+    )
+    assert [one.free["vcpu"] for one in cloud.polled.poll().units] == [60, 0]
+    cloud.hosts["b"].usages = {}  # which leaves the generation as it was
+    assert [one.free["vcpu"] for one in cloud.polled.poll(NOW + 60_000).units] == [60, 64]
+
+
+@pytest.mark.parametrize("inventory", [{"total": 10**30}, {"total": 4, "reserved": -(10**30)}])
+def test_numbers_beyond_all_bounds_are_refused_by_name(inventory: dict[str, int]) -> None:
+    with pytest.raises(ReadingError, match="inventories of a"):
+        Cloud(a=Host(inventories={"VCPU": inventory})).polled.poll()
