@@ -10,10 +10,10 @@ import os
 import ssl
 import stat
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from email.utils import formatdate
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from urllib.parse import urljoin
 
 import httpx
@@ -37,6 +37,7 @@ _AS_A_FILE: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 _VALIDATORS: Final = (("etag", "If-None-Match"), ("last-modified", "If-Modified-Since"))
 
 
+Apart = Callable[..., Awaitable[Any]]
 _Name = tuple[str, tuple[tuple[str, str], ...]]  # path and header fields
 
 
@@ -51,6 +52,7 @@ class Fetcher:
     Args:
         settings: of the source.
         limits: what it may cost.
+        apart: runs a function in a thread, where files are read.
 
     Attributes:
         put_off: seconds that it has asked to be left alone, in the poll that runs.
@@ -60,8 +62,11 @@ class Fetcher:
         ReadingError: its URL is none, or its authorities cannot be read.
     """
 
-    def __init__(self, settings: Settings, limits: Limits) -> None:
+    def __init__(
+        self, settings: Settings, limits: Limits, apart: Apart = asyncio.to_thread
+    ) -> None:
         self._limits = limits
+        self._apart = apart
         self._url = settings.url.rstrip("/")
         self._file = file_of(settings.url)
         self._origin = origin_of(settings.url) if self._file is None else None
@@ -117,8 +122,8 @@ class Fetcher:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def lines(self, ask: Ask) -> AsyncIterator[bytes]:
-        """An answer without an end, line by line; it ends when the source ends it.
+    async def lines(self, ask: Ask) -> AsyncIterator[list[bytes]]:
+        """An answer without an end, some lines after the other; it ends when the source ends it.
 
         Raises:
             ReadingError: the source cannot be asked, answers another status than 200, or says a
@@ -132,17 +137,22 @@ class Fetcher:
         async with self._sent(request) as answer:
             if answer.status_code != httpx.codes.OK:
                 self._note(answer)
+                if answer.status_code in (401, 403):
+                    raise ReadingError(
+                        f"{ask.kind}: HTTP {answer.status_code}: may the account watch, too?"
+                    )
                 raise ReadingError(f"{ask.kind}: HTTP {answer.status_code}")
-            buffer = bytearray()
+            begun = bytearray()  # of a line whose end has not come yet
             async for octets in _octets_of(answer):
-                buffer += octets
-                while (end := buffer.find(b"\n")) >= 0:
-                    yield bytes(buffer[:end])
-                    del buffer[: end + 1]
-                if len(buffer) > LINE_OCTETS:
+                *whole, rest = octets.split(b"\n")
+                if whole:
+                    yield [bytes(begun + whole[0]), *whole[1:]]
+                    begun.clear()
+                begun += rest
+                if len(begun) > LINE_OCTETS:
                     raise ReadingError(f"{ask.kind}: a line has more than {LINE_OCTETS:,} octets")
-            if buffer:
-                yield bytes(buffer)
+            if begun:
+                yield [bytes(begun)]
 
     async def close(self) -> None:
         """End the connections."""
@@ -155,7 +165,8 @@ class Fetcher:
         try:
             async with asyncio.timeout(self._limits.answer_seconds):
                 if self._file is not None:
-                    return await asyncio.to_thread(self._read_file, self._file, ask)
+                    found: Said = await self._apart(self._read_file, self._file, ask)
+                    return found
                 return await self._over_http(ask)
         except TimeoutError:
             seconds = self._limits.answer_seconds

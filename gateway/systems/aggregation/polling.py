@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +32,7 @@ UNITS_MAX: Final = 100_000  # of one source
 ASKS_MAX: Final = 20_000  # of one poll
 SETTLE_SECONDS: Final = 1.0  # in which changes that are told together are taken together
 REOPEN_SECONDS: Final = 1.0  # between the end of an answer and the next
+SILENT_MS: Final = 100_000  # one that says nothing for longer than others: a source marks minutes
 
 Followed = Callable[[Reading], Awaitable[None]]
 
@@ -52,7 +54,9 @@ class Reader:
         self._adapter = adapter
         self._limits = limits
         self._memory: dict[str, Any] = {}
-        self.fetcher = Fetcher(settings, limits)
+        self._thread = ThreadPoolExecutor(1, f"source {settings.name}")
+        self._work: Future[Any] | None = None
+        self.fetcher = Fetcher(settings, limits, self._apart)
 
     async def read(self) -> Reading:
         """Poll once.
@@ -66,6 +70,8 @@ class Reader:
             async with asyncio.timeout(self._limits.poll_seconds):
                 reading = await self._drive(source)
         except TimeoutError:
+            if self._is_at_work:
+                self._memory = {}  # what it still writes there is of no poll
             seconds = self._limits.poll_seconds
             raise ReadingError(f"the poll was not over within {seconds:g} s") from None
         return _sound(reading)
@@ -88,8 +94,11 @@ class Reader:
             CredentialsError: the file with its token cannot be read.
         """
         await self._ready()
-        told = _Told(last)
-        tasks = [asyncio.create_task(self._listen(one, told)) for one in watches]
+        told = _Told(last, len(watches))
+        tasks = [
+            asyncio.create_task(self._listen(one, told, number))
+            for number, one in enumerate(watches)
+        ]
         telling = asyncio.create_task(self._tell(told, take))
         try:
             done, _ = await asyncio.wait(
@@ -111,13 +120,30 @@ class Reader:
     async def close(self) -> None:
         """End the connections."""
         await self.fetcher.close()
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def _is_at_work(self) -> bool:
+        """Whether its thread does something still, for whoever waits no more."""
+        return self._work is not None and not self._work.done()
+
+    async def _apart(self, work: Callable[..., Any], *given: Any) -> Any:
+        """Do something in the one thread of this source: what ten thousand nodes say takes a while
+        to read, and a source that says more than that keeps nobody else waiting.
+        """
+        self._work = self._thread.submit(work, *given)
+        return await asyncio.wrap_future(self._work)
 
     async def _ready(self) -> Source:
         """The source, with its credentials as they are now."""
+        if self._is_at_work:
+            raise ReadingError(
+                "what it said before is being read still: it says more than there is time for"
+            )
         headers: dict[str, str] = {}
         if self._settings.token_file:
             file = Path(self._settings.token_file)
-            headers = await asyncio.to_thread(credentials.read, file, self._settings.kind)
+            headers = await self._apart(credentials.read, file, self._settings.kind)
         self.fetcher.begin(headers)
         return source_of(self._settings, headers)
 
@@ -128,8 +154,7 @@ class Reader:
         asked = 0
         try:
             while True:
-                # In a thread: to read what ten thousand nodes say takes a while.
-                step = await asyncio.to_thread(_advance, polling, said)
+                step = await self._apart(_advance, polling, said)
                 if isinstance(step, Reading):
                     return step
                 asked += len(step)
@@ -145,12 +170,15 @@ class Reader:
             with contextlib.suppress(Exception):  # it may be running still, in its thread
                 polling.close()
 
-    async def _listen(self, watch: Watch, told: _Told) -> None:
+    async def _listen(self, watch: Watch, told: _Told, number: int) -> None:
         """Follow one answer after the other."""
         while True:
-            async for line in self.fetcher.lines(watch.ask):
-                reading = watch.line(line, _now())
-                told.alive = _now()
+            async for lines in self.fetcher.lines(watch.ask):
+                if not any(lines):
+                    continue
+                heard = _now()
+                reading = await self._apart(_fed, watch, lines)
+                told.heard[number] = heard
                 if reading is not None:
                     told.reading = reading
                     told.changed.set()
@@ -159,26 +187,28 @@ class Reader:
     async def _tell(self, told: _Told, take: Followed) -> None:
         """Hand on what has changed; and what has not, once an interval, while the source lives."""
         interval = self._settings.interval
-        handed = _now()
         while True:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(interval):
                     await told.changed.wait()
                     await asyncio.sleep(SETTLE_SECONDS)
             told.changed.clear()
-            if told.alive > handed:
-                told.reading = told.reading._replace(taken=max(told.reading.taken, told.alive))
-            handed = _now()
-            await take(_sound(told.reading))
+            await take(_sound(told.reading._replace(taken=told.taken)))
 
 
 class _Told:
-    """What is known last, and when the watches have last said anything."""
+    """What is known last, and when each watch has last said anything."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reading, watches: int) -> None:
         self.changed = asyncio.Event()
         self.reading = reading
-        self.alive = 0
+        self.heard = [reading.taken] * watches
+
+    @property
+    def taken(self) -> int:
+        """As of when it is known: one that is silent while others are not may be dead."""
+        oldest, newest = min(self.heard), max(self.heard)
+        return newest if newest - oldest <= SILENT_MS else oldest
 
 
 def source_of(settings: Settings, headers: dict[str, str]) -> Source:
@@ -202,6 +232,15 @@ def _advance(polling: Polling, said: Sequence[Said] | None) -> Sequence[Ask] | R
         if isinstance(ended.value, Reading):
             return ended.value
         raise TypeError(f"its value is {ended.value!r:.80}, and no reading") from None
+
+
+def _fed(watch: Watch, lines: Sequence[bytes]) -> Reading | None:
+    """What is known after some lines; None if they change nothing that is told."""
+    last = None
+    for line in lines:
+        if line:
+            last = watch.line(line, _now()) or last
+    return last
 
 
 def _sound(reading: Reading) -> Reading:

@@ -220,10 +220,16 @@ class Service:
             await self._take(source, told, 0.0)
 
         seconds = pace.following(source.interval * RESYNC_INTERVALS, random.random())
+        begun = time.monotonic()
         why = await reader.follow(watches, reading, take, seconds)
-        if why:
-            self._complaints.tell(f"aggregation: {source.name}: {why}", f"{source.name} told")
-        return LEAST_WAIT if why else 0.0
+        if not why:
+            return 0.0
+        self._complaints.tell(f"aggregation: {source.name}: {why}", f"{source.name} told")
+        if (
+            time.monotonic() - begun < source.interval
+        ):  # it cannot be followed: as if it told nothing
+            return pace.following(source.interval, random.random())
+        return LEAST_WAIT
 
     async def _poll(
         self, source: Settings, reader: Reader
