@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Final
 
 from gateway.systems.aggregation.readings import ReadingError, Source
+
+_DIGITS_MAX: Final = 20  # of a number
 
 
 def check(source: Source, known: Collection[str]) -> None:
@@ -27,9 +30,10 @@ def number(source: Source, name: str, default: int, least: int, most: int) -> in
     said = source.options.get(name, "")
     if not said:
         return default
-    if not (said.isascii() and said.isdecimal() and least <= int(said[:12]) <= most):
+    found = int(said) if said.isascii() and said.isdecimal() and len(said) <= _DIGITS_MAX else -1
+    if not least <= found <= most:
         raise ReadingError(f"option {name}={said}: expected a number from {least} to {most}")
-    return int(said)
+    return found
 
 
 def words(source: Source, name: str) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from gateway.systems.aggregation.adapters import (
     options,
     slurm_forms,
     slurm_nodes,
+    slurm_reservations,
     units,
 )
 from gateway.systems.aggregation.adapters.bodies import text
@@ -112,20 +113,24 @@ def _reading(
         gres=frozenset(options.words(source, "gres") or gres.NAMES),
         chips=_chips(source),
         partitions=_states(partitions.partitions),
-        reserved=slurm_nodes.reserved(
+        reserved=slurm_reservations.reserved(
             reservations.reservations,
+            {node.name for node in nodes.nodes},
             now // 1_000,
             options.number(source, "soon", _SOON, 0, _SOON_MAX),
+            notes,
         ),
     )
-    found = slurm_nodes.units(nodes.nodes, cluster, notes)
+    found = list(slurm_nodes.units(nodes.nodes, cluster, notes))
+    kept = units.distinct(found, notes)
     if cluster.partitions and not any(cluster.partitions.values()):
         notes.append(f"{version} does not say which partitions are down")
     release = text(software.release)
     return Reading(
-        units=units.distinct(found, notes),
+        units=kept,
         taken=now,
         version=f"{release or 'Slurm'} {version}",
+        whole=len(kept) == len(found) and all(node.name for node in nodes.nodes),
         notes=units.noted(notes),
     )
 

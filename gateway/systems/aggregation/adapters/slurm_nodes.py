@@ -2,7 +2,8 @@
 
 Free is what a new job of anybody could begin on now. A node that is drained, down, reserved,
 planned for another job, switched off, or had by one user alone, has nothing free, whatever its
-counters say; one without an idle processor or without memory has no free card either.
+counters say; one without an idle processor or without memory has no free card either. Of a node of
+which nobody says how much is in use nothing is free.
 """
 
 from __future__ import annotations
@@ -11,19 +12,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from csid.moments import iso
 from csid.status import Health
-from gateway.systems.aggregation.adapters import gres
+from gateway.systems.aggregation.adapters import slurm_cards
 from gateway.systems.aggregation.adapters.bodies import amount, text
-from gateway.systems.aggregation.adapters.hostlist import hosts
-from gateway.systems.aggregation.adapters.slurm_forms import (
-    Node,
-    Numeric,
-    Reservation,
-    number,
-    words,
-)
-from gateway.systems.aggregation.adapters.units import UNITS_MAX, labels
+from gateway.systems.aggregation.adapters.slurm_cards import Cards
+from gateway.systems.aggregation.adapters.slurm_forms import Node, Numeric, number, words
+from gateway.systems.aggregation.adapters.slurm_reservations import Held
+from gateway.systems.aggregation.adapters.units import labels
 from gateway.systems.aggregation.readings import CHIPS, MEMORY_GIB, VCPU, Unit
 
 _FAILED: Final = "failed"
@@ -67,21 +62,7 @@ _HARMLESS: Final = _AT_WORK | {
 }
 _NOT_YET: Final = frozenset(("FUTURE", "DYNAMIC_FUTURE"))  # names without a machine
 _OPEN: Final = "UP"
-_HOSTS_MAX: Final = 10 * UNITS_MAX  # in all reservations together
 _MIB_A_GIB: Final = 1_024
-
-
-class Held(NamedTuple):
-    """A reservation that keeps its nodes now.
-
-    Attributes:
-        name: of it, with its beginning where that is still to come.
-        why: the same, with what it is.
-    """
-
-    name: str
-    why: str
-    health: Health
 
 
 class Cluster(NamedTuple):
@@ -107,34 +88,9 @@ class Cluster(NamedTuple):
     reserved: Mapping[str, Held]
 
 
-def reserved(reservations: Sequence[Reservation], now: int, soon: float) -> Mapping[str, Held]:
-    """What keeps nodes, by their names: reservations of now and of the next seconds.
-
-    Raises:
-        ReadingError: a list of nodes is none.
-    """
-    held: dict[str, Held] = {}
-    left = _HOSTS_MAX
-    for one in reservations:
-        begin, end = number(one.start_time) or 0, number(one.end_time)
-        if not one.node_list or begin > now + soon or (end is not None and end <= now):
-            continue
-        maintenance = "MAINT" in words(one.flags)
-        since = f", from {iso(amount(begin))}" if begin > now else ""
-        title = text(f"{one.name}{since}")
-        why = text(f"{'MAINT' if maintenance else 'RESERVED'}: {title}")
-        health: Health = _MAINTENANCE if maintenance and begin <= now else _WELL
-        names = hosts(one.node_list, min(left, UNITS_MAX))
-        left -= len(names)
-        for name in names:
-            if maintenance or name not in held:
-                held[name] = Held(title, why, health)
-    return held
-
-
 def units(nodes: Sequence[Node], cluster: Cluster, notes: list[str]) -> Iterator[Unit]:
     """A unit of each node that exists; what is left out is noted."""
-    future = 0
+    future = instances = 0
     for node in nodes:
         states = {word.upper() for word in words(node.state) + words(node.state_flags)}
         partitions = words(node.partitions)
@@ -145,30 +101,38 @@ def units(nodes: Sequence[Node], cluster: Cluster, notes: list[str]) -> Iterator
         elif not node.name:
             notes.append("a node without a name is left out")
         else:
-            yield _unit(node, states, partitions, cluster, notes)
+            cards = slurm_cards.cards(node, cluster.gres, notes)
+            instances += cards.has_instances
+            yield _unit(node, states, partitions, cluster, cards)
     if future:
         notes.append(f"{future:,} nodes that do not exist yet (FUTURE) are left out")
+    if instances:
+        notes.append(f"{instances:,} nodes have MIG instances, which are not counted as cards")
 
 
 def _unit(
-    node: Node, states: set[str], partitions: list[str], cluster: Cluster, notes: list[str]
+    node: Node, states: set[str], partitions: list[str], cluster: Cluster, cards: Cards
 ) -> Unit:
-    chip, count, used = _cards(node, cluster, notes)
     processors = _amount(node.effective_cpus) or _amount(node.cpus)
     memory = max(0.0, _amount(node.real_memory) - _amount(node.specialized_memory))
     total = {VCPU: processors, MEMORY_GIB: _gib(memory)}
-    idle = node.alloc_idle_cpus if node.alloc_idle_cpus is not None else node.idle_cpus
-    free = {
-        VCPU: min(_amount(idle), processors),
-        MEMORY_GIB: _gib(max(0.0, memory - _amount(node.alloc_memory))),
+    idle = _said(node.alloc_idle_cpus if node.alloc_idle_cpus is not None else node.idle_cpus)
+    allocated = _said(node.alloc_memory)
+    can_be_had = {
+        VCPU: None if idle is None else min(idle, processors),
+        MEMORY_GIB: None if allocated is None else _gib(max(0.0, memory - allocated)),
     }
-    if count:
-        total[CHIPS] = count
-        free[CHIPS] = max(0, count - used)
+    if cards.total:
+        total[CHIPS], can_be_had[CHIPS] = cards.total, cards.free
+    unsaid = [kind for kind, free in can_be_had.items() if free is None]
+    free = {kind: one or 0 for kind, one in can_be_had.items()}
     health, why = _hindered(node, states, partitions, cluster)
+    if not why and unsaid:
+        why = f"how much is in use is not said: {' and '.join(unsaid)}"
     if not why and (used_up := [kind for kind in (VCPU, MEMORY_GIB) if not free[kind]]):
         why = f"allocated: all {' and '.join(used_up)}"
-    model, size = cluster.chips.get(chip, ("", 0)) if count else ("", 0)
+    model, size = cluster.chips.get(cards.chip, ("", 0)) if cards.total else ("", 0)
+    held = cluster.reserved.get(node.name)
     return Unit(
         key=f"{text(cluster.name)}/{text(node.name)}",
         name=text(node.name),
@@ -176,43 +140,26 @@ def _unit(
         free=dict.fromkeys(free, 0) if why else free,
         health=health,
         why=why,
-        chip=(model or text(chip).upper()) if count else "",
+        chip=(model or text(cards.chip).upper()) if cards.total else "",
         chip_memory_gib=size,
         group=text(next((one for one in partitions if one in cluster.only), None))
         or text(partitions[0] if partitions else ""),
-        labels=labels(
-            {
-                "cluster": cluster.said_name,
-                "partitions": ",".join(partitions[:16]),
-                "features": ",".join(words(node.active_features)[:32]),
-                "architecture": node.architecture or "",
-                "os": node.operating_system or "",
-                "gres": node.gres or "",
-            }
-        ),
+        labels=_labels(node, partitions, cluster),
+        is_known=not unsaid and (held is None or held.is_sure),
     )
 
 
-def _cards(node: Node, cluster: Cluster, notes: list[str]) -> tuple[str, int, int]:
-    """Of the type that the node has most of: its name, how many, how many of them are in use."""
-    there = gres.cards(node.gres, cluster.gres)
-    if not there:
-        return "", 0, 0
-    chip, count = max(there.items(), key=lambda item: (item[1], item[0]))
-    if node.gres_used:
-        used = gres.cards(node.gres_used, cluster.gres)
-    else:
-        used = gres.cards_of_tres(node.tres_used, cluster.gres)
-    used += gres.cards(node.gres_drained, cluster.gres)
-    if len(there) == 1:
-        return chip, count, used.total()
-    others = ", ".join(
-        f"{kind or 'untyped'}:{there[kind]}" for kind in sorted(there.keys() - {chip})
+def _labels(node: Node, partitions: list[str], cluster: Cluster) -> dict[str, str]:
+    return labels(
+        {
+            "cluster": cluster.said_name,
+            "partitions": ",".join(partitions[:16]),
+            "features": ",".join(words(node.active_features)[:32]),
+            "architecture": node.architecture or "",
+            "os": node.operating_system or "",
+            "gres": node.gres or "",
+        }
     )
-    notes.append(
-        f"{text(node.name)}: of several types of card only {chip} is counted, not {others}"
-    )
-    return chip, count, used[chip] + used[""]
 
 
 def _hindered(
@@ -238,20 +185,38 @@ def _hindered(
     read = [one for one in partitions if not cluster.only or one in cluster.only]
     if not read:
         return _WELL, "in no partition"
-    closed = [one for one in read if not _is_open(cluster.partitions.get(one, ()))]
-    if len(closed) == len(read):
-        said = ", ".join(f"{one} {' '.join(cluster.partitions[one])}" for one in closed)
-        return _WELL, text(f"partition {said}")
-    return _WELL, ""
+    return _WELL, "" if _is_open(read, cluster) else _closed(read, cluster)
 
 
-def _is_open(states: Sequence[str]) -> bool:
-    return not states or _OPEN in states  # v0.0.39 does not say it
+def _is_open(partitions: Sequence[str], cluster: Cluster) -> bool:
+    """Whether one of them is; which of them is down v0.0.39 does not say."""
+    if not cluster.partitions:
+        return True
+    there = [cluster.partitions[one] for one in partitions if one in cluster.partitions]
+    return any(not states or _OPEN in states for states in there)
+
+
+def _closed(partitions: Sequence[str], cluster: Cluster) -> str:
+    """What keeps jobs out of all of them: their states, or that they are not to be seen."""
+    shut = [one for one in partitions if one in cluster.partitions]
+    hidden = ", ".join(one for one in partitions if one not in cluster.partitions)
+    why: list[str] = []
+    if shut:
+        said = ", ".join(f"{one} {' '.join(cluster.partitions[one])}" for one in shut)
+        why.append(f"partition {said}")
+    if hidden:
+        why.append(f"partition {hidden} is not listed")
+    return text("; ".join(why))
+
+
+def _said(said: Numeric) -> float | None:
+    """An amount; None if none is said, or one that cannot be."""
+    found = number(said)
+    return None if found is None or not 0 <= found < math.inf else amount(found)
 
 
 def _amount(said: Numeric) -> float:
-    found = number(said)
-    return 0.0 if found is None or math.isinf(found) else amount(found)
+    return _said(said) or 0.0
 
 
 def _gib(mib: float) -> float:

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.systems.aggregation.adapters import gres, slurm_nodes
-from gateway.systems.aggregation.adapters.hostlist import hosts
+from gateway.systems.aggregation.adapters import slurm_nodes
 from gateway.systems.aggregation.adapters.slurm import VERSIONS, Slurm
 from gateway.systems.aggregation.readings import Ask, Reading, ReadingError, Said
 from tests.support.adapters import by_kind, driven, named, recorded, source, taken
@@ -20,7 +19,6 @@ from tests.support.growth import FEW, IN_PROPORTION, MANY, growth
 
 VERSIONS_BY_HAND = ("v0.0.39", "v0.0.40", "v0.0.42")
 VERSIONS_RECORDED = ("v0.0.37", "v0.0.38")
-NAMES = frozenset(gres.NAMES)
 
 
 def reading(
@@ -275,49 +273,175 @@ def test_two_nodes_of_a_name_are_left_out() -> None:
     assert "here/g3: several units have this key" in read.notes[0]
 
 
+@pytest.mark.parametrize("changed", [{}, {"name": ""}])
+def test_what_is_left_out_has_not_vanished(changed: dict[str, str]) -> None:
+    said = nodes_like("v0.0.38")
+    (g3,) = said["nodes"]
+    assert reading("v0.0.38", {"nodes": said}).whole
+    read = reading("v0.0.38", {"nodes": said | {"nodes": [g3, g3 | {"name": "g4"}, g3 | changed]}})
+    assert not read.whole
+    assert "here/g4" in {unit.key for unit in read.units}
+
+
+def reserving(*lists: str, **changed: object) -> dict[str, Any]:
+    """Reservations of these lists, which run."""
+    each = {"name": "r", "start_time": 1, "end_time": 2**32} | changed
+    return {"reservations": {"reservations": [each | {"node_list": one} for one in lists]}}
+
+
+def test_numbers_of_hosts_may_be_long() -> None:
+    changed = {"nodes": nodes_like("v0.0.38", name="ip-1017251525")}
+    read = reading("v0.0.38", changed | reserving("ip-[1017251521-1017251530]"))
+    assert (read.units[0].why, read.notes) == ("RESERVED: r", ())
+
+
+def test_of_a_list_that_cannot_be_read_all_nodes_that_begin_like_it_are_kept() -> None:
+    read = reading("v0.0.38", reserving("g[1-,c5", "g2", flags=["MAINT"]))
+    units = named(read)
+    for name in ("g1", "g3"):
+        assert units[name].why == "MAINT: r; which nodes it keeps cannot be read"
+        assert (units[name].health, units[name].is_known) == ("ok", False)
+        assert not any(units[name].free.values())
+    assert (units["g2"].health, units["g2"].is_known) == ("maintenance", True)
+    assert (units["c1"].why, units["c1"].is_known) == ("", True)
+    assert read.notes == (
+        "reservation r: g[1- is no list of nodes; all that begin with g count as reserved",
+    )
+    (note,) = reading("v0.0.38", reserving("[1-")).notes
+    assert note == "reservation r: [1- is no list of nodes; which it keeps is not known"
+
+
+def test_of_many_long_reservations_the_rest_is_not_read() -> None:
+    read = reading("v0.0.38", reserving(*["c[1-99999]"] * 1_000))
+    units = named(read)
+    assert units["c1"].why == "RESERVED: r"
+    assert units["g1"].why == ""
+    assert len(read.notes) == 21
+
+
+def test_a_reservation_that_runs_is_told_before_one_to_come() -> None:
+    now = taken("slurm", "v0.0.38") // 1_000
+    runs = {"node_list": "g1", "start_time": 1, "end_time": 2**32}
+    soon = runs | {"name": "soon", "start_time": now + 60, "flags": ["MAINT"]}
+    both = {"reservations": [runs | {"name": "now", "flags": ["MAINT"]}, soon]}
+    for order in (1, -1):
+        changed = {"reservations": {"reservations": both["reservations"][::order]}}
+        g1 = named(reading("v0.0.38", changed))["g1"]
+        assert (g1.health, g1.why) == ("maintenance", "MAINT: now")
+    only = {"reservations": [soon, runs | {"name": "now", "flags": []}]}
+    assert named(reading("v0.0.38", {"reservations": only}))["g1"].why == "RESERVED: now"
+
+
 @pytest.mark.parametrize(
-    ("said", "names"),
+    ("partitions", "why"),
     [
-        ("c5", "c5"),
-        ("c[1-3,5],g1", "c1 c2 c3 c5 g1"),
-        ("r[1-2]n[09-11]-ib", "r1n09-ib r1n10-ib r1n11-ib r2n09-ib r2n10-ib r2n11-ib"),
-        ("", ""),
+        (["hidden"], "partition hidden is not listed"),
+        (["hidden", "gpu"], ""),
+        (["hidden", "spare"], "partition spare DRAIN; partition hidden is not listed"),
     ],
 )
-def test_lists_of_hosts(said: str, names: str) -> None:
-    assert hosts(said) == names.split()
+def test_a_partition_that_is_not_listed_is_not_open(partitions: list[str], why: str) -> None:
+    said = nodes_like("v0.0.42")
+    g1 = json.loads(recorded("slurm", "v0.0.42")["nodes"])["nodes"][0]  # type: ignore[arg-type]
+    read = reading("v0.0.42", {"nodes": said | {"nodes": [g1 | {"partitions": partitions}]}})
+    assert (read.units[0].why, any(read.units[0].free.values())) == (why, not why)
+
+
+def test_without_partitions_none_is_closed() -> None:
+    read = reading("v0.0.38", {"partitions": {"partitions": []}})
+    assert named(read)["g3"].why == ""
+
+
+UNSAID = "how much is in use is not said: chips"
 
 
 @pytest.mark.parametrize(
-    "said", ["c[", "c[1-", "c[3-1]", "c[a]", "c]", "c[1-999999999]", "a[1-999][1-999][1-999]"]
-)
-def test_what_is_no_list_of_hosts_or_one_without_end_is_refused(said: str) -> None:
-    with pytest.raises(ReadingError):
-        hosts(said)
-
-
-def test_many_long_reservations_are_refused() -> None:
-    one = {"node_list": "c[1-99999]", "start_time": 0}
-    with pytest.raises(ReadingError, match="too many hosts"):
-        reading("v0.0.38", {"reservations": {"reservations": [one] * 1000}}, now=1000)
-
-
-@pytest.mark.parametrize(
-    ("said", "found"),
+    ("there", "used", "chips", "free"),
     [
-        ("gpu:h100:8(S:0-1),gpu:a100:4", {"h100": 8, "a100": 4}),
-        ("gpu:h100:3(IDX:0,2-3),shard:h100:12", {"h100": 3}),
-        ("gpu:(null):3(IDX:0-2)", {"": 3}),
-        ("gpu:8", {"": 8}),
-        ("gpu", {"": 1}),
-        ("npu:910b:8(S:0-3)", {"910b": 8}),
-        ("gpu:tesla:no_consume:2", {"tesla": 2}),
-        ("N/A", {}),
-        (None, {}),
+        # Recorded from 22.05.8, where the cards are counted of which parts are in use.
+        ("gpu:h100:8,shard:h100:64", "gpu:h100:0(IDX:N/A),shard:h100:0(IDX:N/A),mps:0", 8, 8),
+        ("gpu:h100:8,shard:h100:64", "gpu:h100:0(IDX:N/A),shard:h100:1(IDX:0),mps:0", 8, 7),
+        ("gpu:h100:8,shard:h100:64", "gpu:h100:2(IDX:1-2),shard:h100:1(IDX:0),mps:0", 8, 5),
+        ("gpu:h100:8,mps:h100:800", "gpu:h100:2(IDX:1-2),shard:0,mps:h100:1(IDX:0)", 8, 5),
+        # Later versions count the parts, by card.
+        ("gpu:h100:2,shard:h100:16", "gpu:h100:0(IDX:N/A),shard:h100:0(0/8,0/8)", 2, 2),
+        ("gpu:h100:2,shard:h100:16", "gpu:h100:0(IDX:N/A),shard:h100:16(8/8,8/8)", 2, 0),
+        ("gpu:h100:2,shard:h100:16", "gpu:h100:0(IDX:N/A),shard:h100:9(8/8,1/8)", 2, 0),
+        ("gpu:h100:4,shard:h100:32", "gpu:h100:1(IDX:3),shard:h100:3(0/8,3/8,0/8,-/8)", 4, 2),
+        ("gpu:2,mps:200", "gpu:0(IDX:N/A),mps:(null):30(30/100,0/100)", 2, 1),
+        # Parts that are on no card that is told of.
+        ("gpu:h100:4,shard:h100:320", "gpu:h100:0(IDX:N/A),shard:h100:40(0/80)", 4, 0),
+        ("gpu:h100:4,shard:h100:32", "gpu:h100:0,shard:h100:3", 4, 1),
+        # What is there is not said to be in use, or not to be.
+        ("gpu:h100:4,shard:h100:32", "gpu:h100:0(IDX:N/A)", 4, None),
+        ("gpu:h100:8", "", 8, None),
+        ("gpu:h100:8", None, 8, None),
+        ("gpu:h100:8", "shard:0", 8, None),
+        ("gpu:h100:8", "gpu:h100=8", 8, None),
+        ("gpu:h100:8", "gpu:h100:many,gpu:a100:0", 8, None),
+        ("gpu:h100:4,gpu:a100:2", "gpu:a100:2", 4, None),
+        ("gpu:h100:4,shard:h100:32", "gpu:h100:0,shard:h100:few", 4, None),
+        # Idle, as it is said of nodes that are not registered yet, too.
+        ("gpu:h100:8", "gpu:0", 8, 8),
+        ("gpu:8", "gpu:0", 8, 8),
+        # Types of others, instances of cards.
+        ("gpu:4,npu:8", "gpu:0,npu:8", 8, 0),
+        ("gpu:4,npu:8", "gpu:4,npu:0", 8, 8),
+        ("gpu:a100:6,gpu:a100_1g.5gb:14", "gpu:a100:1(IDX:0),gpu:a100_1g.5gb:3(IDX:6-8)", 6, 5),
+        ("gpu:a100_1g.5gb:56", "gpu:a100_1g.5gb:0", None, None),
+        ("gpu:nvidia_h100_80gb_hbm3:8", "gpu:nvidia_h100_80gb_hbm3:2", 8, 6),
     ],
 )
-def test_generic_resources(said: str | None, found: dict[str, int]) -> None:
-    assert gres.cards(said, NAMES) == found
+def test_cards_that_can_be_had(
+    there: str, used: str | None, chips: int | None, free: int | None
+) -> None:
+    said = nodes_like("v0.0.38", gres=there, gres_used=used, tres_used="cpu=16,mem=200G")
+    (unit,) = reading("v0.0.38", {"nodes": said}).units
+    assert unit.total.get("chips") == chips
+    unsaid = chips is not None and free is None
+    assert (unit.why, unit.is_known) == ((UNSAID, False) if unsaid else ("", True))
+    assert unit.free.get("chips") == (0 if unsaid else free)
+    assert any(unit.free.values()) is not unsaid
+
+
+def test_cards_and_parts_are_in_use_as_tres_say_where_gres_do_not() -> None:
+    parts = {"gres": "gpu:h100:8,shard:h100:64", "gres_used": None}
+    tres = "cpu=16,gres/gpu=3,gres/gpu:h100=3,gres/shard=2"
+    said = nodes_like("v0.0.38", tres_used=tres, **parts)
+    (unit,) = reading("v0.0.38", {"nodes": said}).units
+    assert unit.free["chips"] == 3
+
+
+def test_what_cannot_be_read_of_cards_is_noted() -> None:
+    (note,) = reading("v0.0.38", {"nodes": nodes_like("v0.0.38", gres="gpu:h100=8")}).notes
+    assert note == "g3: gpu:h100=8 is no number of cards"
+    (note,) = reading("v0.0.38", {"nodes": nodes_like("v0.0.38", gres_used="gpu:h100=8")}).notes
+    assert note == "g3: gpu:h100=8 is no number of cards in use"
+
+
+def test_what_is_not_counted_of_cards_is_noted() -> None:
+    said = nodes_like("v0.0.38", gres="gpu:4,npu:910b:8", gres_used="gpu:0,npu:910b:0")
+    (note,) = reading("v0.0.38", {"nodes": said}).notes
+    assert note == "g3: of several types of card only npu:910b is counted, not gpu:4"
+    said = nodes_like("v0.0.38", gres="gpu:a100_1g.5gb:56", gres_used="gpu:a100_1g.5gb:0")
+    (note,) = reading("v0.0.38", {"nodes": said}).notes
+    assert note == "1 nodes have MIG instances, which are not counted as cards"
+
+
+@pytest.mark.parametrize(("field", "kind"), [("alloc_memory", "memory_gib"), ("idle_cpus", "vcpu")])
+@pytest.mark.parametrize("amount", [None, -1, {"infinite": True}, {"set": False}])
+def test_what_is_not_said_to_be_in_use_is_not_free(field: str, kind: str, amount: object) -> None:
+    said = nodes_like("v0.0.38", **{field: amount})
+    (unit,) = reading("v0.0.38", {"nodes": said}).units
+    assert (unit.why, unit.is_known) == (f"how much is in use is not said: {kind}", False)
+    assert not any(unit.free.values())
+
+
+@pytest.mark.parametrize("version", (*VERSIONS_RECORDED, *VERSIONS_BY_HAND))
+def test_of_every_version_all_that_is_in_use_is_known(version: str) -> None:
+    read = reading(version)
+    assert read.whole
+    assert all(unit.is_known for unit in read.units)
 
 
 JSON = st.recursive(
@@ -333,7 +457,17 @@ NUMERIC = (
         {}, optional={"set": st.booleans(), "infinite": st.booleans(), "number": st.floats() | JSON}
     )
 )
-GRES = st.sampled_from(["gpu:h100:8", "gpu", "gpu:a:2,gpu:b:2(S:0)", "(((", "gpu:9999999999"])
+GRES = st.sampled_from(
+    [
+        "gpu:h100:8",
+        "gpu",
+        "gpu:a:2,gpu:b:2(S:0)",
+        "(((",
+        "gpu:9999999999",
+        "gpu:0(IDX:N/A),shard:9(1/8,-/8,0/8)",
+        "gpu:a_1g.5gb:7,npu:4,gpu:a:2,mps:100",
+    ]
+) | st.text("gpu:,()=/-018shard", max_size=20)
 NODE = st.fixed_dictionaries(
     {"name": st.sampled_from(["g1", "g2", "", "a\nb", "x" * 999])},
     optional={
@@ -345,6 +479,7 @@ NODE = st.fixed_dictionaries(
         "alloc_memory": NUMERIC,
         "gres": GRES | st.text(max_size=20),
         "gres_used": GRES | st.none(),
+        "tres_used": st.sampled_from(["gres/gpu=1", "gres/shard=1,gres/gpu=x", ""]) | st.none(),
         "partitions": st.just(["gpu"]) | JSON,
         "owner": st.text(max_size=3) | JSON,
     },
@@ -377,6 +512,7 @@ def test_whatever_a_stranger_says_is_read_or_refused(
     assert len({unit.key for unit in read.units}) == len(read.units)
     for unit in read.units:
         assert all(0 <= unit.free[kind] <= unit.total[kind] for kind in unit.total)
+        assert unit.is_known or not any(unit.free.values())
         assert len(unit.name) <= 200
         assert len(unit.why) <= 200
         assert msgspec.json.encode(unit)
