@@ -1,12 +1,25 @@
-"""Objects of a cluster as its components write them."""
+"""Objects of a cluster as its components write them, and answers that list them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import NAMESPACE_DNS, uuid5
 
+import msgspec
+
+from gateway.systems.aggregation.adapters.kubernetes.adapter import Kubernetes
+from gateway.systems.aggregation.readings import Ask, Reading, Said
+from tests.support.polled import NOW, Polled, source
+
 Object = dict[str, Any]
 GPU = "nvidia.com/gpu"
+LISTS = {
+    "nodes": "NodeList",
+    "pods": "PodList",
+    "resourceslices": "ResourceSliceList",
+    "resourceclaims": "ResourceClaimList",
+}
 
 
 def node(name: str, *, chips: int = 8, resource: str = GPU, **more: Any) -> Object:
@@ -18,7 +31,12 @@ def node(name: str, *, chips: int = 8, resource: str = GPU, **more: Any) -> Obje
         allocatable[resource] = str(chips)
     conditions = [{"type": "Ready", "status": "True", "reason": "KubeletReady"}]
     return {
-        "metadata": {"name": name, "labels": more.pop("labels", {}), **more.pop("metadata", {})},
+        "metadata": {
+            "name": name,
+            "uid": str(uuid5(NAMESPACE_DNS, f"object of {name}")),
+            "labels": more.pop("labels", {}),
+            **more.pop("metadata", {}),
+        },
         "spec": {
             "podCIDR": "10.0.0.0/24",
             "taints": more.pop("taints", None),
@@ -99,3 +117,49 @@ def claim(name: str, pool: str, *taken: str, **more: Any) -> Object:
         "spec": {"devices": {}},
         "status": {"allocation": allocation} if allocation else {},
     }
+
+
+class Cluster:
+    """A cluster that says at once what it has, without a connection.
+
+    Attributes:
+        lists: objects by plural.
+        statuses: of the answers that are not 200, by kind of what is asked.
+        polled: its polls.
+    """
+
+    def __init__(self, nodes: Iterable[Object] = (), pods: Iterable[Object] = (), **more: Any):
+        self.lists = {
+            "nodes": list(nodes),
+            "pods": list(pods),
+            "resourceslices": list(more.pop("slices", ())),
+            "resourceclaims": list(more.pop("claims", ())),
+        }
+        self.statuses: dict[str, int] = {}
+        self.polled = Polled(Kubernetes(), source("kubernetes", **more), self.answer)
+
+    def answer(self, ask: Ask) -> Said:
+        """What is said to a request."""
+        if ask.kind in self.statuses:
+            return Said(self.statuses[ask.kind], {}, b"")
+        said: Object = {
+            "version": {"gitVersion": "v1.34.1"},
+            "group": {"kind": "APIGroup", "versions": [{"version": "v1"}]},
+        }.get(ask.kind, {})
+        if ask.kind in LISTS:
+            said = {
+                "kind": LISTS[ask.kind],
+                "metadata": {"resourceVersion": "7"},
+                "items": self.lists[ask.kind],
+            }
+        return Said(200, {}, msgspec.json.encode(said))
+
+    def poll(self) -> Reading:
+        """What a poll gives."""
+        return self.polled.poll()
+
+    def tell(self, plural: str, one: Object, type_: str = "MODIFIED") -> Reading | None:
+        """What a watch gives that is told of a change."""
+        watches = self.polled.adapter.watch(self.polled.source, self.polled.memory)
+        (watch,) = (x for x in watches if x.ask.kind == f"watch-{plural}")
+        return watch.line(msgspec.json.encode({"type": type_, "object": one}), NOW)

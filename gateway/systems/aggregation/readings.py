@@ -55,7 +55,7 @@ class Unit(NamedTuple):
         chip_memory_gib: of one of them; 0 where nobody says.
         group: what it is pooled with at most: a partition, an aggregate, a node pool.
         labels: what else is said of it.
-        is_known: how much of it is in use is known; where it is not, nothing is free.
+        is_known: what of it is not free is in use; otherwise nobody knows.
     """
 
     key: str

@@ -14,8 +14,10 @@ import msgspec
 import pytest
 
 from gateway.systems.aggregation.adapters.kubernetes.adapter import Kubernetes
-from gateway.systems.aggregation.readings import Reading, ReadingError, Unit, Watch
+from gateway.systems.aggregation.readings import Reading, ReadingError, Said, Unit, Watch
 from tests.support.kubernetes_objects import (
+    GPU,
+    Cluster,
     claim,
     container,
     devices,
@@ -158,6 +160,38 @@ def test_nothing_is_to_be_had_of(
     assert unit.total["chips"] == 8 and not any(unit.free.values())
 
 
+@pytest.mark.parametrize(
+    ("taint", "asked"),
+    [
+        ({"key": "nvidia.com/gpu", "value": "xid79", "effect": "NoExecute"}, 0),
+        ({"key": "cpu", "effect": "NoSchedule"}, 0),
+        ({"key": "nvidia.com/gpu", "effect": "NoSchedule"}, 8),
+    ],
+)
+def test_a_taint_that_who_wants_cards_passes_leaves_nothing_where_none_is_free(
+    taint: dict[str, str], asked: int
+) -> None:
+    cluster = Cluster([node("n0", taints=[taint])], [pod("p", "n0", {GPU: str(asked)})])
+    (unit,) = cluster.poll().units
+    assert unit.total["chips"] == 8 and not any(unit.free.values())
+    said = f"taint {taint['key']}={taint.get('value', '')}:{taint['effect']}"
+    assert unit.why == said + (", and no card is free" if asked else "")
+
+
+def test_who_claims_a_device_does_not_pass_a_taint_named_like_a_resource() -> None:
+    taints = [{"key": GPU, "effect": "NoSchedule"}]
+    (unit,) = (
+        Cluster(
+            [node("n0", taints=taints, labels={"nvidia.com/gpu.product": "NVIDIA-A10"})],
+            [pod("p", "n0", {GPU: "8"})],
+            slices=[resource_slice("s", "n0", devices(4))],
+        )
+        .poll()
+        .units
+    )
+    assert unit.why == f"taint {GPU}=:NoSchedule, and no card is free"
+
+
 def test_taints_that_keep_away_who_wants_no_card_keep_nobody_away_here(
     cluster: KubernetesServer,
 ) -> None:
@@ -211,19 +245,99 @@ def test_shares_of_a_card_are_no_cards(cluster: KubernetesServer) -> None:
     units = {unit.name: unit for unit in read(cluster).units}
     assert units["n0"].chip == "A10"
     assert (units["n0"].total["chips"], units["n0"].free["chips"]) == (2, 1)
+    cluster.put("pods", pod("b", "n0", {"nvidia.com/gpu": "1"}))  # which may be on the other one
+    assert read(cluster).units[0].free["chips"] == 0
     assert "chips" not in units["n1"].total
     cluster.put("nodes", node("n0", chips=8, resource="nvidia.com/gpu.shared"))
     assert "chips" not in read(cluster).units[0].total  # of how many cards, nobody says
+
+
+def test_what_is_shared_and_what_is_not_are_counted_each_as_it_is() -> None:
+    labels = {"nvidia.com/gpu.replicas": "4"}
+    beside = {"nvidia.com/gpu.shared": "16"}
+    (unit,) = (
+        Cluster(
+            [node("n0", chips=4, labels=labels, allocatable=beside)],
+            [pod("a", "n0", {GPU: "1", "nvidia.com/gpu.shared": "2"})],
+        )
+        .poll()
+        .units
+    )
+    assert (unit.total["chips"], unit.free["chips"]) == (4 + 4, 3 + 2)
+
+
+@pytest.mark.parametrize(
+    ("resource", "number", "labels", "chip", "chips", "gib"),
+    [
+        (
+            GPU,
+            56,
+            {
+                "cloud.google.com/gke-accelerator": "nvidia-tesla-a100",
+                "cloud.google.com/gke-gpu-partition-size": "1g.5gb",
+            },
+            "a100 MIG 1g.5gb",
+            56,
+            0,
+        ),
+        (
+            GPU,
+            48,
+            {
+                "cloud.google.com/gke-accelerator": "nvidia-l4",
+                "cloud.google.com/gke-max-shared-clients-per-gpu": "48",
+                "cloud.google.com/gke-gpu-sharing-strategy": "time-sharing",
+            },
+            "l4",
+            1,
+            0,
+        ),
+        (
+            "amd.com/gpu",
+            64,
+            {
+                "amd.com/gpu.product-name": "AMD_Instinct_MI300X_OAM",
+                "amd.com/compute-memory-partition": "cpx_nps4",
+                "amd.com/gpu.vram": "192G",
+            },
+            "MI300X CPX_NPS4",
+            64,
+            0,
+        ),
+        (
+            "amd.com/gpu",
+            8,
+            {
+                "amd.com/gpu.product-name": "AMD_Instinct_MI300X_OAM",
+                "amd.com/gpu.compute-memory-partition": "spx_nps1",
+                "amd.com/gpu.vram": "192G",
+            },
+            "MI300X",
+            8,
+            192,
+        ),
+    ],
+)
+def test_parts_and_shares_of_cards_are_not_taken_for_cards(
+    resource: str, number: int, labels: dict[str, str], chip: str, chips: int, gib: float
+) -> None:
+    (unit,) = Cluster([node("n0", chips=number, resource=resource, labels=labels)]).poll().units
+    assert (unit.chip, unit.total["chips"], unit.chip_memory_gib) == (chip, chips, gib)
 
 
 def test_a_node_is_known_by_its_machine_and_by_its_object_where_machines_say_the_same(
     cluster: KubernetesServer,
 ) -> None:
     cluster.put("nodes", node("n0", uuid="03000200-0400-0500-0006-000700080009"))
-    twins = [cluster.put("nodes", node(x, uuid=SAME))["metadata"]["uid"] for x in ("n1", "n2")]
+    uids = {x: cluster.put("nodes", node(x, uuid=SAME))["metadata"]["uid"] for x in ("n1", "n2")}
     reading = read(cluster)
-    assert [unit.key for unit in reading.units] == ["machine:mn0", *twins]
-    assert reading.notes == ("2 nodes say the UUID of another and go by the one of their object",)
+    first, second = sorted(("n1", "n2"), key=lambda x: uids[x])  # they are of the same second
+    assert {unit.name: unit.key for unit in reading.units} == {
+        "n0": "machine:mn0",
+        first: f"uuid:{SAME}",
+        second: uids[second],
+    }
+    assert reading.notes == ("1 nodes say the UUID of another and go by the one of their object",)
 
 
 def test_virtual_nodes_are_not_counted(cluster: KubernetesServer) -> None:
@@ -269,7 +383,10 @@ def test_a_pool_counts_once_all_slices_of_its_newest_generation_are_there(
     cluster.put("resourceslices", resource_slice("old", "n0", devices(8), generation=1))
     cluster.put("resourceslices", resource_slice("s0", "n0", devices(2), generation=2, of=2))
     reading = read(cluster)
-    assert not reading.whole and [unit.name for unit in reading.units] == ["n1"]
+    assert reading.whole and [unit.name for unit in reading.units] == ["n0", "n1"]
+    unit = reading.units[0]
+    assert (unit.total["chips"], unit.free["chips"]) == (2, 0) and unit.free["vcpu"] == 63.5
+    assert unit.why == "its pool of devices is being written"
     assert reading.notes == ("1 nodes have pools of devices that are not whole",)
     others = [one | {"name": f"other-{one['name']}"} for one in devices(2)]
     cluster.put("resourceslices", resource_slice("s1", "n0", others, generation=2, of=2))
@@ -335,6 +452,57 @@ def test_lists_come_in_pages_of_all_kinds_at_the_same_time(cluster: KubernetesSe
         assert [unit.free["chips"] for unit in reading.units] == [8, 7, 6, 5, 4]
         kinds = [ask.kind for ask in polled.asked]
         assert kinds.count("nodes") == kinds.count("pods") == 3
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"items": [], "metadata": {"resourceVersion": "7"}},
+        {"kind": "Status", "status": "Failure", "metadata": {"resourceVersion": "7"}},
+        {"kind": "NodeList", "items": [], "metadata": {"resourceVersion": "7"}},
+        {"kind": "PodList", "items": [], "metadata": {"resourceVersion": ""}},
+        {"kind": "PodList", "items": [], "metadata": None},
+    ],
+)
+def test_what_is_no_list_is_not_an_empty_one(said: dict[str, Any]) -> None:
+    cluster = Cluster([node("n0")])
+    answer = cluster.polled.answer
+    cluster.polled.answer = lambda ask: (
+        Said(200, {}, msgspec.json.encode(said)) if ask.kind == "pods" else answer(ask)
+    )
+    with pytest.raises(ReadingError, match="pods: the answer is no PodList with a version"):
+        cluster.poll()
+
+
+def test_a_field_that_is_null_is_the_same_as_absent() -> None:
+    one = node("n0", taints=[{"key": None, "value": None, "effect": "PreferNoSchedule"}])
+    one["status"]["conditions"].append({"type": "X", "status": None, "reason": None})
+    one["status"]["conditions"][0]["reason"] = None
+    one["metadata"]["labels"] = {"room": None}
+    one["spec"]["unschedulable"] = None
+    running = pod("p", "n0", {"nvidia.com/gpu": "1"})
+    running["status"] = {"phase": None, "conditions": None}
+    bare = {"metadata": {"name": "bare"}, "spec": None, "status": None}
+    plain = {"metadata": {"name": "plain", "uid": "u"}, "spec": None, "status": None}
+    told = {"metadata": {"name": "c"}, "status": None}
+    empty = {"metadata": {"name": "s"}, "spec": None}
+    cluster = Cluster([one, plain], [running, bare], slices=[empty], claims=[told])
+    reading = cluster.poll()
+    assert reading.whole and [unit.name for unit in reading.units] == ["n0", "plain"]
+    assert reading.units[0].free["chips"] == 7 and not reading.units[0].why
+
+
+@pytest.mark.parametrize(
+    "metadata", [None, {}, {"name": "n1"}, {"uid": "u"}, {"name": None, "uid": None}]
+)
+def test_what_cannot_be_told_from_others_is_left_out_and_the_rest_is_not_whole(
+    metadata: dict[str, Any] | None,
+) -> None:
+    cluster = Cluster([node("n0"), node("n1") | {"metadata": metadata}])
+    reading = cluster.poll()
+    assert [unit.name for unit in reading.units] == ["n0"] and not reading.whole
+    assert reading.notes == ("objects without a name or a UID of their own are left out",)
 
 
 def test_a_list_that_expires_while_it_is_read_is_read_again(cluster: KubernetesServer) -> None:
@@ -443,7 +611,7 @@ def test_changes_of_all_kinds_come_by_watches(cluster: KubernetesServer, polled:
     followed.until(lambda x: chips(x) == {"n0": (8, 3)})
     cluster.put("pods", one | {"status": {"phase": "Succeeded"}})
     followed.until(lambda x: chips(x) == {"n0": (8, 8)})
-    cluster.put("nodes", node("n1", chips=4))
+    cluster.put("nodes", node("n1", chips=4, labels={"nvidia.com/gpu.product": "NVIDIA-A10"}))
     followed.until(lambda x: chips(x) == {"n0": (8, 8), "n1": (4, 4)})
     cluster.put("resourceslices", resource_slice("s", "n1", devices(2)))
     followed.until(lambda x: len(x.units) == 2 and x.units[1].labels.get("cards_not_counted"))
@@ -470,6 +638,8 @@ def test_after_a_bookmark_a_stream_goes_on_from_it_though_nothing_has_changed(
     bookmark = b'{"type":"BOOKMARK","object":{"kind":"Node","metadata":{"resourceVersion":"104"}}}'
     assert watch.line(bookmark, NOW) is None and watch.line(b"", NOW) is None
     assert watch.ask.path == before.replace("resourceVersion=101", "resourceVersion=104")
+    with pytest.raises(ReadingError, match="watch of nodes: a bookmark without a version"):
+        watch.line(b'{"type":"BOOKMARK","object":{"kind":"Node","metadata":{}}}', NOW)
 
 
 def test_a_version_that_is_too_old_asks_for_a_new_poll(

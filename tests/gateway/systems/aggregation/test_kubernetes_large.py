@@ -48,6 +48,7 @@ def cluster(nodes: int) -> Polled:
     pages = {
         (kind, start): msgspec.json.encode(
             {
+                "kind": "NodeList" if kind == "nodes" else "PodList",
                 "items": items[start : start + PAGE],
                 "metadata": {
                     "resourceVersion": "7",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.systems.aggregation.adapters.kubernetes.objects import (
+    Condition,
     Container,
+    ContainerStatus,
     Metadata,
     Pod,
     PodSpec,
+    PodStatus,
     Resources,
 )
 from gateway.systems.aggregation.adapters.kubernetes.pods import requests
@@ -47,3 +51,45 @@ def test_a_pod_keeps_the_most_that_runs_at_the_same_time(
                 sidecars += amounts.get(resource, 0)
         at_once.append(sidecars + sum(one.get(resource, 0) for one in containers))
         assert kept.get(resource, 0) == max(at_once) + overhead.get(resource, 0)
+
+
+REFUSED = Condition(type="PodResizePending", status="True", reason="Infeasible")
+STALE = Condition(
+    type="PodResizePending", status="True", reason="Infeasible", observed_generation=1
+)
+DEFERRED = Condition(type="PodResizePending", status="True", reason="Deferred")
+
+
+@pytest.mark.parametrize(
+    ("status", "kept"),
+    [
+        (PodStatus(conditions=[REFUSED]), 2),
+        (PodStatus(resize="Infeasible"), 2),
+        (PodStatus(conditions=[DEFERRED]), 1000),
+        (PodStatus(conditions=[STALE]), 1000),
+        (PodStatus(), 1000),
+    ],
+)
+def test_what_a_pod_wants_to_become_and_never_can_keeps_nothing(
+    status: PodStatus, kept: float
+) -> None:
+    status.container_statuses = [
+        ContainerStatus(
+            name="c",
+            allocated_resources={"cpu": "1"},
+            resources=Resources(requests={"cpu": "2"}),  # it is being made smaller as well
+        )
+    ]
+    wants = Container(
+        name="c", resources=Resources(requests={"cpu": "1000", "nvidia.com/gpu": "4"})
+    )
+    one = Pod(metadata=Metadata(generation=2), spec=PodSpec(containers=[wants]), status=status)
+    assert requests(one) == {"cpu": kept, "nvidia.com/gpu": 4}
+
+
+def test_a_pod_that_wants_to_become_larger_as_a_whole_is_what_it_is_where_it_cannot() -> None:
+    spec = PodSpec(resources=Resources(requests={"cpu": "1000"}))
+    status = PodStatus(resize="Infeasible", allocated_resources={"cpu": "3"})
+    assert requests(Pod(spec=spec, status=status)) == {"cpu": 3}
+    status.allocated_resources = None
+    assert requests(Pod(spec=spec, status=status)) == {"cpu": 1000}

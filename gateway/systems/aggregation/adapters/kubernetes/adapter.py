@@ -10,12 +10,16 @@ import msgspec
 
 from gateway.systems.aggregation.adapters import options
 from gateway.systems.aggregation.adapters.bodies import decoded, read, text
+from gateway.systems.aggregation.adapters.kubernetes.keys import Remembered
+from gateway.systems.aggregation.adapters.kubernetes.nodes import Settings
 from gateway.systems.aggregation.adapters.kubernetes.objects import (
     Bookmark,
     Claim,
     Event,
     Failure,
     Group,
+    ListMetadata,
+    Metadata,
     Node,
     Page,
     Pod,
@@ -29,7 +33,6 @@ from gateway.systems.aggregation.adapters.kubernetes.state import (
     SLICES,
     State,
 )
-from gateway.systems.aggregation.adapters.kubernetes.units import Settings
 from gateway.systems.aggregation.readings import (
     Ask,
     Memory,
@@ -65,6 +68,7 @@ _OBJECTS: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
     SLICES: msgspec.json.Decoder(Slice),
     CLAIMS: msgspec.json.Decoder(Claim),
 }
+_KINDS: Final = {NODES: "Node", PODS: "Pod", SLICES: "ResourceSlice", CLAIMS: "ResourceClaim"}
 _PAGES: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
     NODES: msgspec.json.Decoder(Page[Node]),
     PODS: msgspec.json.Decoder(Page[Pod]),
@@ -95,9 +99,11 @@ class Kubernetes:
             settings,
             options.words(source, "drivers"),
             text(read(version, _VERSION, "version").git_version, 60),
+            memory.setdefault("remembered", Remembered()),
         )
         state.paths |= _PATHS | _device_paths(group, state)
         yield from _lists(state, options.number(source, "page", 500, 1, 10_000))
+        state.settle()
         reading = state.reading(now)
         memory["kubernetes"] = state
         return reading
@@ -111,14 +117,16 @@ class Kubernetes:
 def _device_paths(said: Said, state: State) -> dict[str, str]:
     """Where slices and claims of DRA are, in the newest version that both know."""
     if said.status == 404:
+        if state.remembered.had_devices:
+            state.refuse("the server has no resource.k8s.io any more")
         return {}
     if said.status == 403:
-        state.notes.append("devices by DRA are not counted: the token may not read them")
+        state.refuse("the token may not read them")
         return {}
     offered = {one.version for one in read(said, _VERSIONS, "resource.k8s.io").versions}
     spoken = next((version for version in _DEVICES if version in offered), None)
     if spoken is None:
-        state.notes.append("devices by DRA are not counted: it has only versions not known here")
+        state.refuse("it has only versions not known here")
         return {}
     return {kind: f"{_GROUP}/{spoken}/{kind}?" for kind in (SLICES, CLAIMS)}
 
@@ -150,7 +158,7 @@ def _lists(state: State, size: int) -> Generator[Sequence[Ask], Sequence[Said], 
                 state.forget(kind)
                 where[kind] = ""
             elif one.status in (403, 404) and kind in (SLICES, CLAIMS):
-                state.notes.append(f"devices by DRA are not counted: {kind} is refused")
+                state.refuse(f"{kind} is refused")
                 for of_devices in (SLICES, CLAIMS):
                     state.forget(of_devices)
                     for known in (where, state.paths, state.listed):
@@ -165,16 +173,25 @@ def _page(path: str, size: int, where: str) -> str:
 
 
 def _take(state: State, kind: str, said: Said, where: dict[str, str]) -> None:
+    """Take in a page.
+
+    Raises:
+        ReadingError: it is none, or has what cannot be read.
+    """
     page = read(said, _PAGES[kind], kind)
+    metadata = page.metadata or ListMetadata()
+    # Anything else that is said with status 200, such as {}, would be a cluster without pods.
+    if page.kind != f"{_KINDS[kind]}List" or not metadata.resource_version:
+        raise ReadingError(f"{kind}: the answer is no {_KINDS[kind]}List with a version")
     for one in page.items or ():
         state.take(one)
-    if page.metadata.next:
-        if page.metadata.next == where[kind]:
+    if metadata.next:
+        if metadata.next == where[kind]:
             raise ReadingError(f"{kind}: the list goes on where it was")
-        where[kind] = page.metadata.next
+        where[kind] = metadata.next
     else:
         del where[kind]
-        state.listed[kind] = page.metadata.resource_version
+        state.listed[kind] = metadata.resource_version
 
 
 # -- watches
@@ -210,13 +227,16 @@ class Stream:
         event = decoded(octets, _EVENT, f"watch of {self._kind}")
         if event.type == "BOOKMARK":
             bookmark = decoded(bytes(event.object), _BOOKMARK, "bookmark")
-            self._state.listed[self._kind] = bookmark.metadata.resource_version
+            version = (bookmark.metadata or Metadata()).resource_version
+            if not version:
+                raise ReadingError(f"watch of {self._kind}: a bookmark without a version")
+            self._state.listed[self._kind] = version
             return None
         if event.type not in ("ADDED", "MODIFIED", "DELETED"):
             raise ReadingError(f"watch of {self._kind}: {_failure(event)}")
         one = decoded(bytes(event.object), _OBJECTS[self._kind], self._kind)
         self._state.take(one, gone=event.type == "DELETED")
-        if one.metadata.resource_version:
+        if one.metadata is not None and one.metadata.resource_version:
             self._state.listed[self._kind] = one.metadata.resource_version
         return self._state.reading(now) if self._state.refresh() else None
 
@@ -226,4 +246,4 @@ def _failure(event: Event) -> str:
     if event.type != "ERROR":
         return f"an event {text(event.type, 40)!r}"
     said = decoded(bytes(event.object), _FAILURE, "error")
-    return text(f"{said.code} {said.reason} {said.message}")
+    return text(f"{said.code or ''} {said.reason or ''} {said.message or ''}")

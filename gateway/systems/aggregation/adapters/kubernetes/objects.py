@@ -1,4 +1,4 @@
-"""What is read of the objects of the Kubernetes API; null is the same as absent there.
+"""What is read of the objects of the Kubernetes API; a field that is null is the same as absent.
 
 Devices are as in resource.k8s.io/v1; v1beta1 has what is said of one a level deeper, in `basic`.
 None of them is part of a cycle, so the collector of garbage need not look at them.
@@ -14,43 +14,48 @@ from gateway.systems.aggregation.adapters.kubernetes.quantities import Said
 
 One = TypeVar("One")
 
-Position = Annotated[str, msgspec.Meta(max_length=200)]
-Quantities = dict[str, Said] | None
+Text = str | None
+Position = Annotated[str, msgspec.Meta(max_length=200)] | None
+Quantities = dict[str, Said | None] | None
+Labels = dict[str, Text] | None
 
 
 class Metadata(msgspec.Struct, gc=False, rename="camel"):
-    name: str = ""
-    namespace: str = ""
-    uid: str = ""
-    resource_version: Position = ""
-    labels: dict[str, str] | None = None
-    deletion_timestamp: str | None = None
+    name: Text = None
+    namespace: Text = None
+    uid: Text = None
+    resource_version: Position = None
+    generation: int | None = None
+    labels: Labels = None
+    creation_timestamp: Text = None
+    deletion_timestamp: Text = None
+
+
+class Taint(msgspec.Struct, gc=False):
+    key: Text = None
+    effect: Text = None
+    value: Text = None
+
+
+class Condition(msgspec.Struct, gc=False, rename="camel"):
+    type: Text = None
+    status: Text = None
+    reason: Text = None
+    observed_generation: int | None = None
 
 
 # -- nodes
 
 
-class Taint(msgspec.Struct, gc=False):
-    key: str
-    effect: str
-    value: str = ""
-
-
-class Condition(msgspec.Struct, gc=False):
-    type: str
-    status: str
-    reason: str = ""
-
-
 class NodeInfo(
     msgspec.Struct, gc=False, rename={"machine_id": "machineID", "system_uuid": "systemUUID"}
 ):
-    machine_id: str = ""
-    system_uuid: str = ""
+    machine_id: Text = None
+    system_uuid: Text = None
 
 
 class NodeSpec(msgspec.Struct, gc=False):
-    unschedulable: bool = False
+    unschedulable: bool | None = None
     taints: list[Taint] | None = None
 
 
@@ -61,9 +66,9 @@ class NodeStatus(msgspec.Struct, gc=False, rename="camel"):
 
 
 class Node(msgspec.Struct, gc=False):
-    metadata: Metadata
-    spec: NodeSpec = msgspec.field(default_factory=NodeSpec)
-    status: NodeStatus = msgspec.field(default_factory=NodeStatus)
+    metadata: Metadata | None = None
+    spec: NodeSpec | None = None
+    status: NodeStatus | None = None
 
 
 # -- pods
@@ -74,19 +79,19 @@ class Resources(msgspec.Struct, gc=False):
 
 
 class Container(msgspec.Struct, gc=False, rename="camel"):
-    name: str = ""
+    name: Text = None
     resources: Resources | None = None
-    restart_policy: str | None = None
+    restart_policy: Text = None
 
 
 class ContainerStatus(msgspec.Struct, gc=False, rename="camel"):
-    name: str = ""
+    name: Text = None
     allocated_resources: Quantities = None
     resources: Resources | None = None
 
 
 class PodSpec(msgspec.Struct, gc=False, rename="camel"):
-    node_name: str | None = None
+    node_name: Text = None
     containers: list[Container] | None = None
     init_containers: list[Container] | None = None
     overhead: Quantities = None
@@ -94,42 +99,46 @@ class PodSpec(msgspec.Struct, gc=False, rename="camel"):
 
 
 class PodStatus(msgspec.Struct, gc=False, rename="camel"):
-    phase: str = "Pending"
+    phase: Text = None
+    resize: Text = None  # until 1.32; a condition since
+    conditions: list[Condition] | None = None
     container_statuses: list[ContainerStatus] | None = None
     init_container_statuses: list[ContainerStatus] | None = None
+    allocated_resources: Quantities = None
+    resources: Resources | None = None
 
 
 class Pod(msgspec.Struct, gc=False):
-    metadata: Metadata
-    spec: PodSpec = msgspec.field(default_factory=PodSpec)
-    status: PodStatus = msgspec.field(default_factory=PodStatus)
+    metadata: Metadata | None = None
+    spec: PodSpec | None = None
+    status: PodStatus | None = None
 
 
 # -- devices (DRA)
 
 
 class Counters(msgspec.Struct, gc=False, rename="camel"):
-    counter_set: str
+    counter_set: Text = None
 
 
 class Attribute(msgspec.Struct, gc=False):
-    string: str | None = None
+    string: Text = None
 
 
 class Capacity(msgspec.Struct, gc=False):
-    value: Said
+    value: Said | None = None
 
 
 class DeviceFacts(msgspec.Struct, gc=False, rename="camel"):
-    attributes: dict[str, Attribute] | None = None
-    capacity: dict[str, Capacity] | None = None
+    attributes: dict[str, Attribute | None] | None = None
+    capacity: dict[str, Capacity | None] | None = None
     consumes_counters: list[Counters] | None = None
     taints: list[Taint] | None = None
-    node_name: str | None = None
+    node_name: Text = None
 
 
 class Device(DeviceFacts, gc=False, kw_only=True, rename="camel"):
-    name: str
+    name: Text = None
     basic: DeviceFacts | None = None
 
     @property
@@ -139,27 +148,27 @@ class Device(DeviceFacts, gc=False, kw_only=True, rename="camel"):
 
 
 class Pool(msgspec.Struct, gc=False, rename="camel"):
-    name: str
-    generation: int
-    resource_slice_count: int
+    name: Text = None
+    generation: int | None = None
+    resource_slice_count: int | None = None
 
 
 class SliceSpec(msgspec.Struct, gc=False, rename="camel"):
-    driver: str
-    pool: Pool
-    node_name: str | None = None
+    driver: Text = None
+    pool: Pool | None = None
+    node_name: Text = None
     devices: list[Device] | None = None
 
 
 class Slice(msgspec.Struct, gc=False):
-    metadata: Metadata
-    spec: SliceSpec
+    metadata: Metadata | None = None
+    spec: SliceSpec | None = None
 
 
 class Result(msgspec.Struct, gc=False, rename="camel"):
-    driver: str
-    pool: str
-    device: str
+    driver: Text = None
+    pool: Text = None
+    device: Text = None
     admin_access: bool | None = None
 
 
@@ -168,7 +177,7 @@ class Results(msgspec.Struct, gc=False):
 
 
 class Allocation(msgspec.Struct, gc=False):
-    devices: Results = msgspec.field(default_factory=Results)
+    devices: Results | None = None
 
 
 class ClaimStatus(msgspec.Struct, gc=False):
@@ -176,8 +185,8 @@ class ClaimStatus(msgspec.Struct, gc=False):
 
 
 class Claim(msgspec.Struct, gc=False):
-    metadata: Metadata
-    status: ClaimStatus = msgspec.field(default_factory=ClaimStatus)
+    metadata: Metadata | None = None
+    status: ClaimStatus | None = None
 
 
 # -- lists and what is said of changes
@@ -186,15 +195,16 @@ class Claim(msgspec.Struct, gc=False):
 class ListMetadata(
     msgspec.Struct, rename={"resource_version": "resourceVersion", "next": "continue"}
 ):
-    resource_version: Position = ""
-    next: Annotated[str, msgspec.Meta(max_length=20_000)] = ""
+    resource_version: Position = None
+    next: Annotated[str, msgspec.Meta(max_length=20_000)] | None = None
 
 
 class Page(msgspec.Struct, Generic[One], gc=False):
-    """Some of the objects there are."""
+    """Some of the objects there are; of a kind such as NodeList."""
 
+    kind: Text = None
     items: list[One] | None = None
-    metadata: ListMetadata = msgspec.field(default_factory=ListMetadata)
+    metadata: ListMetadata | None = None
 
 
 class Event(msgspec.Struct, gc=False):
@@ -205,13 +215,13 @@ class Event(msgspec.Struct, gc=False):
 class Failure(msgspec.Struct, gc=False):
     """A Status that is told in place of an object."""
 
-    code: int = 0
-    reason: str = ""
-    message: str = ""
+    code: int | None = None
+    reason: Text = None
+    message: Text = None
 
 
 class Bookmark(msgspec.Struct, gc=False):
-    metadata: Metadata
+    metadata: Metadata | None = None
 
 
 class GroupVersion(msgspec.Struct, gc=False):

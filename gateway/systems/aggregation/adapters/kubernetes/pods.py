@@ -12,6 +12,9 @@ from gateway.systems.aggregation.adapters.kubernetes.objects import (
     Container,
     ContainerStatus,
     Pod,
+    PodSpec,
+    PodStatus,
+    Quantities,
     Resources,
 )
 from gateway.systems.aggregation.adapters.kubernetes.quantities import (
@@ -23,6 +26,7 @@ from gateway.systems.aggregation.adapters.kubernetes.quantities import (
 )
 
 ENDED: Final = frozenset({"Succeeded", "Failed"})  # phases of pods that keep nothing
+_RESIZED: Final = ("cpu", "memory")  # what may become other while a pod runs
 
 
 def requests(pod: Pod) -> Amounts:
@@ -36,14 +40,15 @@ def requests(pod: Pod) -> Amounts:
     Raises:
         ReadingError: an amount is none.
     """
-    spec = pod.spec
-    running = _by_name(pod.status.container_statuses)
-    started = _by_name(pod.status.init_container_statuses)
-    total = sum_of(_requests(one, running) for one in spec.containers or ())
+    spec, status = pod.spec or PodSpec(), pod.status or PodStatus()
+    refused = _is_refused(pod, status)
+    running = _by_name(status.container_statuses)
+    started = _by_name(status.init_container_statuses)
+    total = sum_of(_requests(one, running, refused) for one in spec.containers or ())
     sidecars: dict[str, float] = {}
     beginning: dict[str, float] = {}
     for one in spec.init_containers or ():
-        its = _requests(one, started)
+        its = _requests(one, started, refused)
         if one.restart_policy == "Always":
             add(total, its)
             add(sidecars, its)
@@ -51,18 +56,46 @@ def requests(pod: Pod) -> Amounts:
         else:
             raise_to(beginning, sum_of((its, sidecars)))
     raise_to(total, beginning)
-    total.update(_of(spec.resources))
+    if spec.resources is not None:
+        total.update(_had(spec.resources, status.allocated_resources, status.resources, refused))
     add(total, amounts(spec.overhead))
     return total
 
 
-def _requests(container: Container, statuses: Mapping[str, ContainerStatus]) -> Amounts:
-    """What a container requests, or has still while it is being made smaller."""
-    its = _of(container.resources)
-    status = statuses.get(container.name)
-    if status is not None:
-        raise_to(its, amounts(status.allocated_resources))
-        raise_to(its, _of(status.resources))
+def _is_refused(pod: Pod, status: PodStatus) -> bool:
+    """Has the node said that what the pod wants to become is more than it can ever be there? Then
+    it stays what it is (Kubernetes: resource.IsPodResizeInfeasible).
+    """
+    generation = pod.metadata.generation if pod.metadata else None
+    return status.resize == "Infeasible" or any(
+        one.type == "PodResizePending"
+        and one.reason == "Infeasible"
+        and one.observed_generation in (None, 0, generation)
+        for one in status.conditions or ()
+    )
+
+
+def _requests(
+    container: Container, statuses: Mapping[str, ContainerStatus], refused: bool
+) -> Amounts:
+    status = statuses.get(container.name or "")
+    if status is None:
+        return _of(container.resources)
+    return _had(container.resources, status.allocated_resources, status.resources, refused)
+
+
+def _had(
+    requested: Resources | None, allocated: Quantities, actual: Resources | None, refused: bool
+) -> Amounts:
+    """What is requested, or is had still while it is being made smaller; what is had only, where
+    more was refused.
+    """
+    its = _of(requested)
+    has = amounts(allocated)
+    raise_to(has, _of(actual))
+    if refused:
+        its.update({name: has[name] for name in _RESIZED if name in has})
+    raise_to(its, has)
     return its
 
 
@@ -71,4 +104,4 @@ def _of(resources: Resources | None) -> dict[str, float]:
 
 
 def _by_name(statuses: Iterable[ContainerStatus] | None) -> Mapping[str, ContainerStatus]:
-    return {one.name: one for one in statuses} if statuses else {}
+    return {one.name or "": one for one in statuses} if statuses else {}

@@ -41,13 +41,15 @@ def quantity(said: Said) -> float:
     return min(float(number + exponent) * _SUFFIXES[suffix], AMOUNT_MAX)
 
 
-def amounts(said: Mapping[str, Said] | None) -> dict[str, float]:
-    """Amounts by the names of resources.
+def amounts(said: Mapping[str, Said | None] | None) -> dict[str, float]:
+    """Amounts by the names of resources; null is 0, as it is for Kubernetes.
 
     Raises:
         ReadingError: one of them is none.
     """
-    return {name: quantity(one) for name, one in said.items()} if said else {}
+    if not said:
+        return {}
+    return {name: 0.0 if one is None else quantity(one) for name, one in said.items()}
 
 
 def add(to: dict[str, float], more: Amounts) -> None:
