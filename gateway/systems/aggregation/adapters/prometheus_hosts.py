@@ -1,68 +1,55 @@
-"""From targets to machines: which targets are of one machine, what it has, what of it is at rest.
+"""From targets to machines: which targets and which cards are of one machine.
 
-A machine is known by a label that was chosen, by what its firmware says, or at last by its address
-in Prometheus, which is noted: it may be another machine's later. Cards are known by their UUID, and
-belong to the machine whose name or address their exporter has.
+A machine is known by a label that was chosen, by what its firmware says, or at last by its name and
+address in Prometheus, which is noted: they may be another machine's later. Cards are known by their
+UUID, and belong to the machine whose name or address their exporter has.
 """
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple, TypeAlias
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final, TypeAlias
 
-from csid.status import Health
-from gateway.systems.aggregation.adapters import models, options
-from gateway.systems.aggregation.adapters.bodies import amount, text
+from gateway.systems.aggregation.adapters import options, prometheus_cards, prometheus_units
+from gateway.systems.aggregation.adapters.bodies import text
 from gateway.systems.aggregation.adapters.identity import machine_key
-from gateway.systems.aggregation.adapters.prometheus_facts import Card, Target
-from gateway.systems.aggregation.adapters.units import counted, labels
-from gateway.systems.aggregation.readings import CHIPS, MEMORY_GIB, VCPU, Source, Unit
+from gateway.systems.aggregation.adapters.prometheus_cards import Card
+from gateway.systems.aggregation.adapters.prometheus_facts import Target
+from gateway.systems.aggregation.adapters.prometheus_units import Host, Rest, Sighting
+from gateway.systems.aggregation.adapters.units import counted
+from gateway.systems.aggregation.readings import Source, Unit
 
 _STALE: Final = 120  # seconds
 _REST_PERCENT: Final = 5
 _REST_MIB: Final = 1_024
-# Errors after which a card cannot be used until somebody has seen to it (XID of NVIDIA's driver):
-# double-bit ECC, rows that cannot be remapped, NVLink, off the bus, uncontained ECC, GSP.
-_FATAL: Final = frozenset((48, 62, 64, 74, 79, 95, 119, 120, 140))
-_OCTETS_A_GIB: Final = 1 << 30
+_NAMED: Final = 5  # in a note
 Place: TypeAlias = tuple[str, str]  # name or at, and which
 
 
-class Rest(NamedTuple):
-    """Up to what a card is at rest, and for how many seconds a sample counts."""
-
-    percent: float
-    mib: float
-    seconds: float
-
-
-@dataclass(slots=True)
-class Host:
-    """Targets of one machine, and its cards with the target that each was seen at."""
-
-    key: str
-    targets: list[Target] = field(default_factory=list)
-    cards: list[tuple[Target, Card]] = field(default_factory=list)
-
-
 def units(
-    targets: Collection[Target], source: Source, notes: list[str], missing: list[str]
+    targets: Collection[Target],
+    left: Iterable[Target],
+    source: Source,
+    notes: list[str],
+    missing: list[str],
 ) -> list[Unit]:
     """A unit of each machine; what is known by its address only is noted, and machines that have
     the same identity are missing.
+
+    Args:
+        left: targets that were left out, whose cards elsewhere are no machines by themselves.
     """
     counted(len(targets), "targets")
-    hosts = _machines(targets, source, missing)
-    others = _with_cards(targets, hosts, source)
+    targets = sorted(targets, key=lambda one: (one.job, one.instance))
+    nowhere = Host("", list(left))
+    hosts = _machines(targets, source, nowhere, missing)
+    others = _with_cards(targets, hosts, source, nowhere)
     rest = Rest(
         options.number(source, "rest_percent", _REST_PERCENT, 0, 100),
         options.number(source, "rest_mib", _REST_MIB, 0, 1 << 20),
         options.number(source, "stale", _STALE, 1, 86_400),
     )
-    found = [_unit(host, rest, source, notes) for host in (*hosts, *others)]
+    found = [prometheus_units.unit(host, rest, source, notes) for host in (*hosts, *others)]
     weak = [unit for unit in found if unit.key.startswith(("instance:", "host:"))]
     if weak:
         notes.append(
@@ -72,52 +59,102 @@ def units(
     return found
 
 
-def _machines(targets: Collection[Target], source: Source, missing: list[str]) -> list[Host]:
-    """By what node exporters say of themselves."""
+def _machines(
+    targets: Iterable[Target], source: Source, nowhere: Host, missing: list[str]
+) -> list[Host]:
+    """By what node exporters say of themselves; targets that are left out are put to `nowhere`."""
     hosts: dict[str, Host] = {}
+    weak: list[Target] = []
     for target in targets:
-        if target.is_node:
-            key = _chosen(target, source) or machine_key(target.uuid, target.maker, target.serial)
-            key = key or f"instance:{text(target.instance)}"
+        if not target.is_node:
+            continue
+        known = machine_key(target.uuid, target.maker, target.serial)
+        if key := _chosen(target.labels, source) or known:
             hosts.setdefault(key, Host(key)).targets.append(target)
+        else:
+            weak.append(target)
+    _fold(weak, hosts, nowhere, missing)
     for key, host in list(hosts.items()):
         names = sorted({target.name for target in host.targets if target.name})
         if len(names) > 1:
-            missing.append(
-                text(f"{key}: left out, several machines have it: {', '.join(names[:5])}")
-            )
-            del hosts[key]
+            _leave_out(key, names, missing)
+            nowhere.targets += hosts.pop(key).targets
     return list(hosts.values())
 
 
-def _chosen(target: Target, source: Source) -> str:
+def _fold(
+    weak: Iterable[Target], hosts: dict[str, Host], nowhere: Host, missing: list[str]
+) -> None:
+    """Put targets without an identity to the machine that has their name and address, whatever the
+    port: it has several exporters, of which not each may read its firmware. Where no machine has
+    both, they are one that is known by these; where there is no name, by the whole of `instance`.
+    """
+    strong: dict[Place, set[str]] = {}
+    for host in hosts.values():
+        for target in host.targets:
+            strong.setdefault((target.name, _address(target.instance)), set()).add(host.key)
+    for target in weak:
+        place = target.name, _address(target.instance)
+        known = strong.get(place, set()) if target.name else set()
+        at = f"{place[0]}@{place[1]}" if target.name else target.instance
+        key = text(f"instance:{at}")
+        if len(known) > 1:
+            _leave_out(key, sorted(known), missing)
+            nowhere.targets.append(target)
+            continue
+        key = next(iter(known), key)
+        hosts.setdefault(key, Host(key)).targets.append(target)
+
+
+def _leave_out(key: str, names: Sequence[str], missing: list[str]) -> None:
+    missing.append(text(f"{key}: left out, several machines have it: {', '.join(names[:_NAMED])}"))
+
+
+def _chosen(labels: Mapping[str, str], source: Source) -> str:
     label = source.options.get("key", "")
-    value = text(target.labels.get(label))
+    value = text(labels.get(label))
     return f"{label}:{value}" if label and value else ""
 
 
-def _with_cards(targets: Collection[Target], hosts: Sequence[Host], source: Source) -> list[Host]:
-    """Give cards to their machines; machines of which nothing else is known."""
-    if not any(target.cards for target in targets):
+def _with_cards(
+    targets: Iterable[Target], hosts: Iterable[Host], source: Source, nowhere: Host
+) -> list[Host]:
+    """Give cards to their machines; machines of which nothing else is known. Those of a machine
+    that was left out are left out with it.
+    """
+    sightings = _sightings(targets)
+    if not sightings:
         return []
     places: dict[Place, list[Host]] = {}
-    for machine in hosts:
+    for machine in (*hosts, nowhere):
         for place in {place for target in machine.targets for place in _places(target)}:
             places.setdefault(place, []).append(machine)
     others: dict[str, Host] = {}
-    seen: set[str] = set()
-    for target in sorted(targets, key=lambda one: not one.up):  # those that are up first
-        for card in target.cards.values():
-            if card.uuid and card.uuid in seen:
-                continue
-            seen.add(card.uuid)
-            host = _of_card(target, card, places)
-            if host is None:
-                weak = f"host:{text(card.host)}" if card.host else f"instance:{target.instance}"
-                key = _chosen(target, source) or text(weak)
-                host = others.setdefault(key, Host(key))
-            host.cards.append((target, card))
+    for seen in sightings:
+        target, first = seen[0]
+        host = next((found for one in seen if (found := _of_card(*one, places))), None)
+        if host is nowhere:
+            continue
+        if host is None:
+            weak = f"host:{text(first.host)}" if first.host else f"instance:{target.instance}"
+            key = _chosen(first.labels, source) or text(weak)
+            host = others.setdefault(key, Host(key))
+        host.cards.append((target, prometheus_cards.merged([card for _, card in seen])))
     return list(others.values())
+
+
+def _sightings(targets: Iterable[Target]) -> list[list[Sighting]]:
+    """Of each card where it is seen: at targets that are up; at those that are down if there are
+    no others.
+    """
+    by_card: dict[tuple[str, ...], list[Sighting]] = {}
+    for target in sorted(targets, key=lambda one: not one.up):
+        for number, card in sorted(target.cards.items()):
+            which = (card.uuid,) if card.uuid else (target.job, target.instance, number)
+            seen = by_card.setdefault(which, [])
+            if not seen or target.up or not seen[0][0].up:
+                seen.append((target, card))
+    return list(by_card.values())
 
 
 def _places(target: Target) -> set[Place]:
@@ -126,7 +163,7 @@ def _places(target: Target) -> set[Place]:
     return {*(("name", name) for name in names if name), ("at", _address(target.instance))}
 
 
-def _of_card(target: Target, card: Card, places: dict[Place, list[Host]]) -> Host | None:
+def _of_card(target: Target, card: Card, places: Mapping[Place, list[Host]]) -> Host | None:
     """The one machine that it can be of; None if there is none or several."""
     where = ("name", card.host), ("name", _short(card.host)), ("at", _address(target.instance))
     for place in where:
@@ -141,127 +178,6 @@ def _short(name: str) -> str:
 
 
 def _address(instance: str) -> str:
-    """HOST of HOST:PORT, as it is written there."""
-    return instance.rpartition(":")[0] or instance
-
-
-def _unit(host: Host, rest: Rest, source: Source, notes: list[str]) -> Unit:
-    up = [target for target in host.targets if target.up]
-    node = min(up or host.targets, key=_age, default=None)
-    cards = _alike(host, notes)
-    total: dict[str, float] = {}
-    free: dict[str, float] = {}
-    if node is not None:
-        total[VCPU], total[MEMORY_GIB] = amount(node.processors), _gib(node.memory)
-        free[VCPU] = min(math.floor(_idle(node)), total[VCPU])
-        free[MEMORY_GIB] = min(_gib(node.available), total[MEMORY_GIB])
-    if cards:
-        total[CHIPS] = len(cards)
-        free[CHIPS] = sum(_is_at_rest(target, card, rest) for target, card in cards)
-    health, why = _hindered(host, node, rest)
-    hindered = bool(why)
-    if not hindered and cards and free[CHIPS] < len(cards):
-        health, why = _not_all(cards, int(free[CHIPS]))
-    if hindered or health == "failed":
-        free = dict.fromkeys(free, 0)
-    first = node or host.cards[0][0]
-    name = node.name if node else host.cards[0][1].host
-    model = cards[0][1].model if cards else ""
-    return Unit(
-        key=host.key,
-        name=text(name) or text(first.instance) or "a machine",
-        total={kind: there for kind, there in total.items() if there},
-        free={kind: there for kind, there in free.items() if total[kind]},
-        health=health,
-        why=why,
-        chip=models.model(model),
-        chip_memory_gib=models.memory_gib(model, max(map(_mib, cards), default=0)),
-        group=text(first.labels.get(source.options.get("group", ""))),
-        labels=labels(
-            {
-                "estimated": "utilisation",
-                "job": first.job,
-                "instance": first.instance,
-                "csid": first.labels.get("csid", ""),
-                "os": node.system if node else "",
-                "architecture": node.machine if node else "",
-                "load": f"{node.load:g}" if node and node.load is not None else "",
-                "model": model,
-            }
-        ),
-    )
-
-
-def _alike(host: Host, notes: list[str]) -> list[tuple[Target, Card]]:
-    """Its cards of the model that there are most of."""
-    by_model = Counter(card.model for _, card in host.cards)
-    if not by_model:
-        return []
-    most = max(by_model.items(), key=lambda item: (item[1], item[0]))[0]
-    if len(by_model) > 1:
-        others = ", ".join(f"{count} {name}" for name, count in by_model.items() if name != most)
-        notes.append(
-            text(f"{host.key}: of several models of card only {most} is counted: {others}")
-        )
-    return [(target, card) for target, card in host.cards if card.model == most]
-
-
-def _is_at_rest(target: Target, card: Card, rest: Rest) -> bool:
-    """Whether nothing runs on a card as far as is known: what is not said counts as running."""
-    return (
-        target.up
-        and not (card.busy or card.divided or card.xid in _FATAL)
-        and card.age is not None
-        and card.age <= rest.seconds
-        and card.peak is not None
-        and max(card.peak, card.now or 0) <= rest.percent
-        and card.used is not None
-        and card.used <= rest.mib
-    )
-
-
-def _not_all(cards: Sequence[tuple[Target, Card]], resting: int) -> tuple[Health, str]:
-    """Health and reason where some cards are not at rest."""
-    faults = [int(card.xid) for _, card in cards if card.xid in _FATAL and card.xid]
-    silent = sorted({target.title for target, _ in cards if not target.up})
-    why = f"{len(cards) - resting} of {len(cards)} cards are not at rest"
-    if faults:
-        why += f"; errors of {len(faults)}: XID {', '.join(map(str, sorted(set(faults))))}"
-    if silent:
-        why += f"; down: {', '.join(silent[:5])}"
-    if len(faults) == len(cards):
-        return "failed", text(why)
-    return "degraded" if faults or silent else "ok", text(why)
-
-
-def _hindered(host: Host, node: Target | None, rest: Rest) -> tuple[Health, str]:
-    """What keeps all of it from being had; ("ok", "") if nothing does."""
-    scraped = host.targets or [target for target, _ in host.cards]
-    if not any(target.up for target in scraped):
-        return "failed", text(f"down: {', '.join(sorted({one.title for one in scraped})[:5])}")
-    if node is not None and _age(node) > rest.seconds:
-        age = _age(node)
-        said = "of unknown age" if math.isinf(age) else f"{age:.0f} s old"
-        return "degraded", text(f"{node.title}: what is known is {said}")
-    return "ok", ""
-
-
-def _age(target: Target) -> float:
-    return math.inf if target.age is None else target.age
-
-
-def _idle(node: Target) -> float:
-    """Processors that are idle on average; as the load has it until that is known."""
-    if node.idle is not None:
-        return amount(node.idle)
-    if node.load is None:
-        return 0.0
-    return max(0.0, amount(node.processors) - amount(node.load))
-
-
-def _gib(octets: float | None) -> float:
-    return round(amount(octets) / _OCTETS_A_GIB, 3)
-
-
-def _mib(seen: tuple[Target, Card]) -> float:
-    return amount(seen[1].used) + amount(seen[1].free)
+    """HOST of HOST:PORT, as it is written there; an IPv6 address without brackets has no port."""
+    host = instance.rpartition(":")[0]
+    return host if host and (":" not in host or host.endswith("]")) else instance

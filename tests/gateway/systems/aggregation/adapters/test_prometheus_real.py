@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import socket
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -12,13 +17,24 @@ from csid import identifier
 from csid.record import Record
 from gateway.systems.aggregation.adapters.prometheus import Prometheus
 from gateway.systems.aggregation.http_sd import Registered, http_sd
-from gateway.systems.aggregation.readings import Ask, ReadingError, Unit
+from gateway.systems.aggregation.readings import Ask, ReadingError, Said, Unit
 from tests.support import prometheus
-from tests.support.adapters import over_http, source
+from tests.support.adapters import driven, over_http, source
 from tests.support.slurm import until
 
 pytestmark = pytest.mark.skipif(not prometheus.installed(), reason="Prometheus is not installed")
 CSID = "91330106673959654P/6450/330106/ACV/H60M07A1-0001-FY"
+_RULES = """\
+rule_files: []
+evaluation_interval: 1m
+tests:
+- interval: 1m
+  input_series:
+{series}
+  promql_expr_test:
+  - {{expr: {made}, eval_time: 8m, exp_samples: [{cpus}, {idle}]}}
+  - {{expr: {past}, eval_time: 30m, exp_samples: [{cpus}]}}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +103,39 @@ def test_a_selector_narrows_what_is_read(watched: prometheus.Watched) -> None:
     url = watched.url
     assert over_http(Prometheus(), source("prometheus", url, match='job="dcgm"')).units[0].name
     assert over_http(Prometheus(), source("prometheus", url, match='job="none"')).units == ()
+
+
+def test_processors_that_two_replicas_tell_of_count_once(tmp_path: Path) -> None:
+    down = b'{"data": {"result": [{"metric": {"__name__": "up", "job": "n", "instance": "a:9100"}, '
+    down += b'"value": [0, "0"]}]}}'
+    asked: dict[str, str] = {}
+
+    def say(asks: Sequence[Ask]) -> list[Said]:
+        asked.update((ask.kind, unquote(ask.path.partition("query=")[2])) for ask in asks)
+        return [Said(200, {}, down) for _ in asks]
+
+    driven(Prometheus().poll(source("prometheus"), {}, 1), say)
+    series = [
+        f'  - {{series: \'node_cpu_seconds_total{{job="n",instance="a:9100",cpu="{cpu}",'
+        f'mode="{mode}",replica="{replica}"}}\', values: \'0+{rate}x10\'}}'
+        for cpu in (0, 1)
+        for mode, rate in (("idle", 30), ("user", 30))
+        for replica in "AB"
+    ]
+    of = 'instance="a:9100",job="n"'
+    file = tmp_path / "rules.yml"
+    file.write_text(
+        _RULES.format(
+            series="\n".join(series),
+            made=json.dumps(asked["made"]),
+            past=json.dumps(asked["past"]),
+            cpus=f"{{labels: '{{csid_what=\"cpus\",{of}}}', value: 2}}",
+            idle=f"{{labels: '{{csid_what=\"idle\",{of}}}', value: 1}}",
+        )
+    )
+    program = shutil.which("promtool", path=prometheus.PATH)
+    assert program
+    ended = subprocess.run(
+        [program, "test", "rules", str(file)], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
