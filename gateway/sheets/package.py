@@ -12,7 +12,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 from xml.parsers import expat
 
 from registry.bulk.csv_stream import TableError
@@ -35,17 +35,45 @@ ZIP: Final = b"PK"
 NO_SHEET: Final = "save it as .xlsx or as CSV in a spreadsheet program"
 
 
+class Limits(NamedTuple):
+    """How much of a file is read at most. What nobody has asked for, and is read again and again,
+    is given less than what somebody waits for.
+
+    Attributes:
+        octets: of all parts that are read, expanded.
+        ratio: so many more of them for each octet of the file.
+        elements: of XML, of all parts that are read; None is any number.
+        cells: of a sheet, with those left out before others; None is any number.
+        characters: of the cells of a sheet, those of a text that some share once for each of them;
+            None is any number.
+        formats: of numbers, that are looked at.
+    """
+
+    octets: int = EXPANDED_FREE
+    ratio: int = RATIO_MAX
+    elements: int | None = None
+    cells: int | None = None
+    characters: int | None = None
+    formats: int = 65_536
+
+
+OF_IMPORTS: Final = Limits()
+
+
 class Package:
     """An .xlsx file; a context manager that leaves the file open."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, limits: Limits = OF_IMPORTS) -> None:
         """Of a file that can be sought in.
 
         Raises:
             TableError: it is no such archive, or larger than is taken.
         """
-        self._limit = _checked(file)
+        self.limits = limits
+        size = _checked(file)
+        self._limit = min(EXPANDED_MAX, limits.octets + limits.ratio * size)
         self._expanded = 0
+        self._elements = 0
         try:
             self._zip = zipfile.ZipFile(file)
         except (zipfile.BadZipFile, OSError, ValueError, struct.error, RuntimeError) as error:
@@ -107,11 +135,12 @@ class Package:
             TableError: as `blocks`; or it is no XML, or XML of a kind that no such part is.
         """
         parser = expat.ParserCreate()
-        depth = 0
+        depth = elements = 0
 
         def begin(tag: str, attributes: dict[str, str]) -> None:
-            nonlocal depth
+            nonlocal depth, elements
             depth += 1
+            elements += 1
             if depth > DEPTH_MAX:
                 raise TableError(f"the file is no .xlsx: {name} is nested too deeply")
             begins(tag.rpartition(":")[2] if ":" in tag else tag, attributes)
@@ -138,15 +167,27 @@ class Package:
                 fed += len(block)
                 if fed - max(parser.CurrentByteIndex, 0) > TOKEN_OCTETS_MAX:
                     raise TableError(f"the file is no .xlsx: {name} has too long a tag")
+                self._count(elements)
+                elements = 0
                 yield
             parser.Parse(b"", True)
+            self._count(elements)
         except expat.ExpatError as error:
             raise TableError(f"the file is damaged: {name}: {error}; {NO_SHEET}") from None
         yield
 
+    def _count(self, elements: int) -> None:
+        self._elements += elements
+        most = self.limits.elements
+        if most is not None and self._elements > most:
+            raise TableError(
+                f"the file has more than {most:,} elements of XML, the most that is read of one; "
+                "give it in parts, or as CSV"
+            )
+
 
 def _checked(file: BinaryIO) -> int:
-    """How many octets the parts of a file may expand to."""
+    """The octets of a file that can be such an archive."""
     size = file.seek(0, os.SEEK_END)
     if size > FILE_OCTETS_MAX:
         raise TableError(
@@ -171,4 +212,4 @@ def _checked(file: BinaryIO) -> int:
     if directory > DIRECTORY_OCTETS_MAX or _LOCATOR in tail[max(0, at - _LOCATOR_OCTETS) : at]:
         raise TableError("the file is refused: it has more parts than any .xlsx")
     file.seek(0)
-    return min(EXPANDED_MAX, EXPANDED_FREE + RATIO_MAX * size)
+    return size

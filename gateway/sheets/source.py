@@ -12,7 +12,7 @@ from tempfile import TemporaryFile
 from typing import IO, BinaryIO, Final, Protocol
 
 from csid.errors import StoreError
-from gateway.sheets.package import ZIP, Package
+from gateway.sheets.package import OF_IMPORTS, ZIP, Limits, Package
 from gateway.sheets.strings import Strings
 from gateway.sheets.workbook import Book, Sheet, book_of, looks_of
 from gateway.sheets.written import Written, written
@@ -72,11 +72,17 @@ class SheetSource:
     """A sheet of an .xlsx file: the one of a name, or the first that people see."""
 
     def __init__(
-        self, file: BinaryIO, size: int, folder: Path | None, name: str | None, stack: ExitStack
+        self,
+        file: BinaryIO,
+        size: int,
+        folder: Path | None,
+        name: str | None,
+        stack: ExitStack,
+        limits: Limits = OF_IMPORTS,
     ) -> None:
         """Raises TableError if it is no such file, or has no such sheet."""
         self.file, self.size, self.seen = file, size, Seen()
-        self._package = stack.enter_context(Package(file))
+        self._package = stack.enter_context(Package(file, limits))
         self._book = book_of(self._package)
         self.sheet = _chosen(self._book, name)
         self._looks = looks_of(self._package, self._book.styles)

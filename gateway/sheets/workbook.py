@@ -87,18 +87,25 @@ def _main_part(package: Package) -> str:
 def looks_of(package: Package, part: str) -> Looks:
     """What numbers are shown as, by the number of their style; `part` has the styles."""
     codes: dict[int, str] = {}
+    known: dict[tuple[int, str | None], tuple[Look, int]] = {}  # few formats have many styles
     looks: Looks = []
+    formats = 0
     is_of_cells = False
 
     def begins(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal is_of_cells
-        if tag == "numFmt" and len(codes) < STYLES_MAX:
+        nonlocal is_of_cells, formats
+        if tag == "numFmt" and formats < package.limits.formats:
+            formats += 1
             codes[_number(attributes, "numFmtId")] = attributes.get("formatCode", "")[:256]
         elif tag in ("cellXfs", "cellStyleXfs"):
             is_of_cells = tag == "cellXfs"
         elif tag == "xf" and is_of_cells and len(looks) < STYLES_MAX:
             number = _number(attributes, "numFmtId")
-            looks.append(look_of(number, codes.get(number)))
+            code = codes.get(number)
+            look = known.get((number, code))
+            if look is None:
+                look = known[number, code] = look_of(number, code)
+            looks.append(look)
 
     if package.has(part):
         _read(package, part, begins)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from csid.cells import CELL_CHARACTERS_MAX, Broken, Cell, Day, Look, Number, day_of
-from gateway.sheets.package import Package
+from gateway.sheets.package import Limits, Package
 from gateway.sheets.strings import Collector, Strings
 from gateway.sheets.workbook import Looks
 from registry.bulk.csv_stream import TableError
@@ -69,7 +69,7 @@ def lines(
     Raises:
         TableError: the file is damaged, or the sheet larger than any.
     """
-    reader = _Reader(strings, looks, from_1904, seen)
+    reader = _Reader(strings, looks, from_1904, seen, package.limits)
     for _ in package.events(part, reader.begins, reader.ends, reader.add):
         yield from reader.done
         reader.done.clear()
@@ -78,12 +78,16 @@ def lines(
 class _Reader:
     """Takes elements and texts of a sheet, and makes rows of them."""
 
-    def __init__(self, strings: Strings, looks: Looks, from_1904: bool, seen: Seen) -> None:
+    def __init__(
+        self, strings: Strings, looks: Looks, from_1904: bool, seen: Seen, limits: Limits
+    ) -> None:
         self.done: list[Line] = []
         self._strings = strings
         self._looks = looks
         self._from_1904 = from_1904
         self._seen = seen
+        self._limits = limits
+        self._counted = self._characters = 0  # cells, characters
         self._row = 0
         self._column = 0
         self._cells: list[Cell] = []
@@ -121,6 +125,7 @@ class _Reader:
             self._in_value = False
         elif tag == "row":
             if self._cells:
+                self._count()
                 self.done.append(Line(self._row, self._cells))
                 self._cells = []
         elif tag in ("t", "rPh"):
@@ -132,6 +137,26 @@ class _Reader:
         elif self._value_size <= CELL_CHARACTERS_MAX:
             self._value_size += len(text)
             self._value.append(text)
+
+    def _count(self) -> None:
+        """Count a row towards what is read of a sheet."""
+        cells, characters = self._limits.cells, self._limits.characters
+        if cells is not None:
+            self._counted += len(self._cells)
+            if self._counted > cells:
+                raise TableError(
+                    f"the sheet has more than {cells:,} cells, those left out before others among "
+                    "them; give it in parts, or as CSV"
+                )
+        if characters is not None:
+            self._characters += sum(
+                len(cell if isinstance(cell, str) else cell.text) for cell in self._cells
+            )
+            if self._characters > characters:
+                raise TableError(
+                    f"the cells of the sheet have more than {characters:,} characters; give it in "
+                    "parts, or as CSV"
+                )
 
     def _begin_row(self, attributes: dict[str, str]) -> None:
         number = _integer(attributes["r"]) if "r" in attributes else self._row + 1

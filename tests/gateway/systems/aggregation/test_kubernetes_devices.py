@@ -59,7 +59,7 @@ def test_partitions_without_their_card_are_none() -> None:
     reading = Cluster([bare()], slices=[resource_slice("s", "n0", parts)]).poll()
     assert "chips" not in reading.units[0].total and reading.whole
     assert reading.notes == (
-        "64 devices by DRA are not known to be whole cards and are not counted (amdgpu-partition)",
+        "64 devices by DRA are not known to be whole cards and are not counted: amdgpu-partition",
     )
 
 

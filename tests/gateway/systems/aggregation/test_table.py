@@ -52,6 +52,9 @@ def test_what_a_file_says_is_as_old_as_the_file() -> None:
     later = read(row, {"last-modified": "Tue, 17 Nov 2037 08:00:00 GMT"})
     assert later.taken == NOW and "a clock is wrong" in later.notes[0]
     assert read(row, {"last-modified": "yesterday"}).taken == NOW
+    assert read(row, written | {"content-location": "http://[bad"}).taken == 1_794_902_400_000
+    assert read(row, {"content-location": "http://[bad"}, url=NAME).taken == 1_794_902_400_000
+    assert read(row, {"last-modified": "Fri, 01 Jan 1960 00:00:00 GMT"}).taken == 0
 
 
 def test_a_sheet_says_the_same_as_text() -> None:
@@ -91,16 +94,69 @@ def test_of_units_that_are_alike_no_more_is_promised_of_one_than_must_be_there()
     ] * 3
 
 
+def test_what_is_free_is_first_of_those_that_are_free_as_a_whole() -> None:
+    """What two columns say both holds: so much is free, and so many units as a whole."""
+    heads = "key,count,memory_gib,nodes,free_chips,free_memory_gib,free_nodes\n"
+    units = read(heads + "p,32,100,3,12,66.666,2\n").units
+    assert [unit.free for unit in units] == [
+        {"chips": 6, "memory_gib": 33.333},
+        {"chips": 6, "memory_gib": 33.333},
+        {"chips": 0, "memory_gib": 0},
+    ]
+    units = read(heads + "p,32,100,4,11,30,1\n").units
+    assert [unit.free["chips"] for unit in units] == [8, 1, 1, 1]
+    assert [unit.free["memory_gib"] for unit in units] == [25, 1.667, 1.667, 1.667]
+    assert [unit.free["chips"] for unit in read(heads + "p,10,,4,8,,3\n").units] == [3, 3, 2, 0]
+    assert not any(unit.free["chips"] for unit in read(heads + "p,32,,4,0,,0\n").units)
+
+
+NOT_FREE = "so much is not free where"
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("32,4,32,0", f"free_chips=32 of 32: {NOT_FREE} 0 of 4 nodes are free as a whole"),
+        ("10,4,10,3", f"free_chips=10 of 10: {NOT_FREE} 3 of 4 nodes are free as a whole"),
+        ("32,4,,1.5", "free_nodes=1.5: expected a whole number"),
+        ("32,2.5,,1", "nodes=2.5: expected a whole number"),
+        ("32,4,,5", "free_nodes=5 of 4"),
+    ],
+)
+def test_a_row_whose_nodes_cannot_be_so_promises_nothing(row: str, message: str) -> None:
+    reading = read(f"key,count,nodes,free_chips,free_nodes\np,{row}\n")
+    assert not reading.units and not reading.whole and reading.notes == (f"row 2: {message}",)
+
+
+@given(*[st.integers(0, 40)] * 3, st.integers(1, 9))
+def test_no_more_is_promised_than_is_said_nor_than_a_unit_has(
+    chips: int, free: int, free_nodes: int, nodes: int
+) -> None:
+    row = f"p,{chips},{chips * 1.1:g},{nodes},{free},{free * 1.1:g},{free_nodes}\n"
+    heads = "key,count,memory_gib,nodes,free_chips,free_memory_gib,free_nodes\n"
+    reading = read(heads + row)
+    if not reading.units:
+        assert not reading.whole
+    whole = sum(unit.free["chips"] == unit.total["chips"] > 0 for unit in reading.units)
+    assert whole <= free_nodes
+    for kind, said in (("chips", free), ("memory_gib", free * 1.1)):
+        assert sum(unit.free[kind] for unit in reading.units) <= said + 0.001 * nodes
+        assert all(unit.free[kind] <= unit.total[kind] for unit in reading.units)
+
+
 def test_a_table_that_does_not_say_what_is_free_promises_nothing_unless_told_to() -> None:
     table = "name,count\na,8\n"
     (unit,) = read(table).units
     assert unit.free == {"chips": 0} and unit.why == "the table does not say what is free"
+    assert not unit.is_known
     assert read(table, free="all").units[0].free == {"chips": 8}
 
 
 def test_what_is_suspended_is_not_to_be_had() -> None:
     (unit,) = read("标识,芯片数量,空闲卡数,状态\nX,8,8,暂停\n").units
     assert (unit.key, unit.health, unit.free) == ("X", "maintenance", {"chips": 0})
+    (unit,) = read("标识,芯片数量,空闲卡数,状态\nX,8,8,\x1c\n").units  # a blank that is no space
+    assert (unit.health, unit.free) == ("maintenance", {"chips": 0})
 
 
 @pytest.mark.parametrize(
@@ -187,6 +243,44 @@ def test_what_is_told_for_monitoring_alone_is_not_to_be_had() -> None:
     assert not any(unit.free.values()) and unit.why.startswith("isMonitor")
 
 
+@pytest.mark.parametrize("untold", [{}, {"cpuUsage": "", "memUsage": None}])
+def test_a_machine_whose_use_is_not_told_promises_nothing(untold: dict[str, Any]) -> None:
+    usage = [{"ip": "a", "cpu": 64, "memory": 256} | untold]
+    reading = read(cpurl(group(usage=usage)))
+    (unit,) = reading.units
+    assert unit.total == {"vcpu": 64, "memory_gib": 256} and not any(unit.free.values())
+    assert unit.why == "its use is not told" and not unit.is_known and reading.whole
+    assert reading.notes[0] == "of 1 machines the use of vcpu is not told: nothing of it is free"
+    assert read(cpurl(group(usage=usage, isMonitor=1))).units[0].why.startswith("isMonitor")
+
+
+def test_of_a_machine_whose_use_is_told_in_part_the_rest_is_not_free() -> None:
+    reading = read(cpurl(group(usage=[{"ip": "a", "cpu": 64, "cpuUsage": 0, "memory": 256}])))
+    assert reading.units[0].free == {"vcpu": 64, "memory_gib": 0}
+    assert reading.notes == (
+        "of 1 machines the use of memory_gib is not told: nothing of it is free",
+    )
+
+
+def test_more_than_there_is_is_not_available() -> None:
+    codes = ["401-FIN-K1C8M2TB", "401-FIN-K2C16M1TB", "402-FIN-K1C8M2TB"]
+    reading = read(cpurl(group(usage=[], cpurls=codes)), layout=LAYOUT)
+    assert [unit.labels["type"] for unit in reading.units] == ["402"] and not reading.whole
+    assert reading.notes == ("20087/杭州/z1/401/FIN: free chips=16 of 8",)
+    both = read(cpurl(group(usage=[], cpurls=["aT8F9"])), layout="id=1 T:chips F:free_chips")
+    assert not both.units and not both.whole
+
+
+def test_a_scope_that_is_not_known_is_no_capacity() -> None:
+    codes = ["401-FIN-K3C8M2TB", "402-FIN-K1C8M2TB", "402-FIN-k2C8M2TB"]
+    reading = read(cpurl(group(usage=[], cpurls=codes)), layout=LAYOUT)
+    assert [unit.labels["type"] for unit in reading.units] == ["402"] and not reading.whole
+    assert [note.partition(": scope=")[2] for note in reading.notes] == [
+        "'K3': expected K1 or K2",
+        "'k2': expected K1 or K2",
+    ]
+
+
 def test_total_and_available_capacity_stand_in_codes() -> None:
     codes = ["401-FIN-K1C64M2TB", "401-FIN-K2C12M512GB", "402-FSU-K1C8M1PB"]
     reading = read(cpurl(group(usage=[], cpurls=codes)), layout=LAYOUT)
@@ -197,22 +291,9 @@ def test_total_and_available_capacity_stand_in_codes() -> None:
         "memory_gib": 512,
     }
     assert two.total["memory_gib"] == 1024**2 and two.why == "only its total capacity is told"
+    assert one.is_known and not two.is_known
     assert two.free == {"chips": 0, "memory_gib": 0}
     assert reading.whole and not reading.notes
-
-
-def test_a_file_of_what_is_available_keeps_the_total_of_the_file_before() -> None:
-    bodies = [["401-FIN-K1C64M2TB"], ["401-FIN-K2C12M1TB"]]
-    turn = 0
-    polled = Polled(
-        Table(),
-        source("table", NAME, layout=LAYOUT),
-        lambda _: Said(200, {}, cpurl(group(usage=[], cpurls=bodies[turn]))),
-    )
-    polled.poll()
-    turn = 1
-    (unit,) = polled.poll().units
-    assert (unit.total["chips"], unit.free["chips"]) == (64, 12)
 
 
 def test_codes_that_are_not_laid_out_so_are_told_and_nothing_counts_as_vanished() -> None:
@@ -301,18 +382,3 @@ def test_resources_of_the_platform_are_units() -> None:
     assert unit.key == f"{PLATFORM} 192.168.1.1" and unit.name == PLATFORM
     assert (unit.chip, unit.chip_memory_gib, unit.free) == ("RTX 3080", 16, {"chips": 3, "vcpu": 0})
     assert unit.labels["network_delay"] == "5ms" and unit.labels["storage"] == "1024"
-
-
-def test_the_total_of_a_resource_is_the_most_that_was_available() -> None:
-    available = 3
-    polled = Polled(
-        Table(),
-        source("table"),
-        lambda _: Said(200, {}, platform(resource(gpu_available=available), {"computing_id": 1})),
-    )
-    polled.poll()
-    available = 1
-    reading = polled.poll()
-    (unit,) = reading.units
-    assert (unit.total["chips"], unit.free["chips"]) == (3, 1)
-    assert not reading.whole and "resource 2" in reading.notes[0]

@@ -5,8 +5,9 @@ known of them, and what is not: docs/cpurl.md.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from functools import partial
 from typing import Annotated, Final
@@ -20,7 +21,6 @@ from gateway.systems.aggregation.adapters.table.gathering import (
     Number,
     Told,
     decimal,
-    highest_of,
     rounded,
 )
 from gateway.systems.aggregation.adapters.table.layout import CODE_MAX, Layout
@@ -40,7 +40,8 @@ _CHINA: Final = timezone(timedelta(hours=8))
 _UNITS: Final[Mapping[str, int]] = {"": 1, "GB": 1, "TB": 1024, "PB": 1024**2}
 _NOT_COUNTED: Final = ("flops", "network")  # amounts that are shown as they are told
 _AMOUNTS: Final = {"chips": CHIPS, "vcpu": VCPU, "memory": MEMORY_GIB, "disk": DISK_GIB}
-TOTAL, AVAILABLE = "K1", "K2"
+SCOPES: Final = ("", "K1", "K2")
+TOTAL, AVAILABLE = SCOPES[1:]
 
 
 class Usage(msgspec.Struct, rename="camel"):
@@ -77,7 +78,7 @@ def taken(name: str) -> int | None:
         at = datetime.strptime(found[1], "%Y%m%d%H%M%S").replace(tzinfo=_CHINA)
     except ValueError:
         return None
-    return round(at.astimezone(UTC).timestamp() * 1_000)
+    return round(at.timestamp() * 1_000)
 
 
 # -- CPURL files
@@ -89,7 +90,7 @@ def read_cpurl(body: bytes, layout: Layout | None, percent: bool, highest: Highe
     Args:
         layout: of the codes; without one they are not read.
         percent: use is told in percent, else as a share.
-        highest: totals known before, and from now on: a file may tell only what is available.
+        highest: totals known before: a file may tell only what is available.
 
     Raises:
         ReadingError: it is no such file. A group that is none is noted, and harms no other.
@@ -103,9 +104,9 @@ class _Reading:
     def __init__(self, layout: Layout | None, percent: bool, highest: Highest) -> None:
         self._layout = layout
         self._whole = Decimal(100 if percent else 1)
-        self._highest = highest
-        self._gathering = Gathering()
+        self._gathering = Gathering(highest)
         self._unread = self._codes = 0
+        self._untold: Counter[str] = Counter()  # kinds of which machines do not tell the use
 
     def of(self, groups: list[msgspec.Raw]) -> Told:
         for number, raw in enumerate(groups, 1):
@@ -114,6 +115,10 @@ class _Reading:
             of = f"{self._unread} of {self._codes} codes"
             self._gathering.fault(f"{of} are not laid out as the option layout says")
         told = self._gathering.told()
+        for kind, machines in self._untold.items():
+            told.notes.append(
+                f"of {machines} machines the use of {kind} is not told: nothing of it is free"
+            )
         if self._layout is None and self._unread:  # which is no fault of the file
             told.notes.append(
                 f"{self._unread} codes are not read: how they are laid out is not public; "
@@ -150,34 +155,56 @@ class _Reading:
                 x for name, x in parts.items() if not _is_amount(name) and name != "scope"
             )
             scopes = told.setdefault(text(f"{place}/{named}"), {})
-            if (scope := parts.get("scope", "")) in scopes:
-                self._gathering.fault(
-                    f"{place}: {text(code, 80)}: its resource stands there before"
-                )
-            scopes.setdefault(scope, parts)
+            scope = parts.get("scope", "")
+            if scope not in SCOPES:
+                self._code_fault(place, code, f"scope={text(scope, 20)!r}: expected K1 or K2")
+            elif scope in scopes:
+                self._code_fault(place, code, "its resource stands there before")
+            else:
+                scopes[scope] = parts
         for key, scopes in told.items():
-            self._gathering.attempt(key, partial(self._resource, key, scopes, labels, why))
+            if scopes:
+                self._gathering.attempt(key, partial(self._resource, key, scopes, labels, why))
+
+    def _code_fault(self, place: str, code: str, said: str) -> None:
+        self._gathering.fault(f"{place}: {text(code, 80)}: {said}")
 
     def _machine(self, place: str, usage: Usage, labels: Mapping[str, str], why: str) -> None:
         """A machine, known by its enterprise, city and zone, and its address there: by no more."""
-        total, free = {}, {}
+        total, free, untold = {}, {}, []
         for kind, has, used in (
             (VCPU, usage.cpu, usage.cpu_usage),
             (MEMORY_GIB, usage.memory, usage.mem_usage),
         ):
             if has is None:
                 continue
-            share = decimal(used or 0) / self._whole
+            total[kind] = rounded(decimal(has))
+            if used is None or used == "":  # it may be all of it
+                untold.append(kind)
+                free[kind] = 0.0
+                continue
+            share = decimal(used) / self._whole
             if share > 1:
                 raise ReadingError(f"use of {kind} is {used}; is it in percent? (option usage)")
-            total[kind] = rounded(decimal(has))
             free[kind] = rounded(decimal(has) * (1 - share))
         if total:
             ip = text(usage.ip)
-            free = _unless(why, free)
+            is_known = len(untold) < len(total)
+            if not is_known:
+                why = why or "its use is not told"
             self._gathering.add(
-                Unit(f"{place}/{ip}", ip, total, free, why=why, group=place, labels=labels)
+                Unit(
+                    key=f"{place}/{ip}",
+                    name=ip,
+                    total=total,
+                    free=_unless(why, free),
+                    why=why,
+                    group=place,
+                    labels=labels,
+                    is_known=is_known,
+                )
             )
+            self._untold.update(untold)
 
     def _resource(
         self,
@@ -190,10 +217,14 @@ class _Reading:
         available (K2).
         """
         amounts = {scope: _amounts(parts, "") for scope, parts in scopes.items()}
-        free = amounts.get(AVAILABLE) or _amounts(scopes.get("", {}), "free_") or None
-        total = amounts.get(TOTAL) or amounts.get("") or free or {}
-        total = highest_of(self._highest, key, total, least=TOTAL not in amounts)
-        if free is None:
+        free = amounts.get(AVAILABLE) or _amounts(scopes.get("", {}), "free_")
+        told = amounts.get(TOTAL) or amounts.get("") or {}
+        is_total_told = told.keys() >= free.keys()
+        total = told if is_total_told else {**self._gathering.most(key, free), **told}
+        for kind, has in free.items():
+            if has > total[kind]:
+                raise ReadingError(f"free {kind}={has:g} of {total[kind]:g}")
+        if not free:
             why = why or "only its total capacity is told"
         parts = {
             name if not _is_amount(name) else f"{name}_{scope}".rstrip("_"): text(x)
@@ -206,12 +237,14 @@ class _Reading:
                 key=key,
                 name=key,
                 total=total,
-                free=_unless(why, free or dict.fromkeys(total, 0.0)),
+                free=_unless(why, {**dict.fromkeys(total, 0.0), **free}),
                 why=why,
                 chip=parts.pop("chip", ""),
                 group=text("/".join([*labels.values(), parts.get("type", "")])),
                 labels={**labels, **parts},
-            )
+                is_known=bool(free),
+            ),
+            is_kept=TOTAL in amounts or not is_total_told,
         )
 
 

@@ -16,7 +16,6 @@ from gateway.systems.aggregation.adapters.table.gathering import (
     Number,
     Told,
     decimal,
-    highest_of,
     rounded,
 )
 from gateway.systems.aggregation.adapters.table.layout import Layout
@@ -61,21 +60,21 @@ def read_resources(body: bytes, layout: Layout | None, highest: Highest) -> Told
 
     Args:
         layout: of the identifiers; without one they are not taken apart.
-        highest: what was most available before, and from now on: no total is told.
+        highest: what was most available before: no total is told.
 
     Raises:
         ReadingError: it is no such body. A resource that is none is noted, and harms no other.
     """
-    gathering = Gathering()
+    gathering = Gathering(highest)
     listed = decoded(body, _BODY, "computing_resources").computing_resources
     if len(listed) > _RESOURCES_MAX:
         raise ReadingError(f"more than {_RESOURCES_MAX} resources; give them in parts")
     for number, raw in enumerate(listed, 1):
-        gathering.attempt(f"resource {number}", partial(_add, gathering, raw, layout, highest))
+        gathering.attempt(f"resource {number}", partial(_add, gathering, raw, layout))
     return gathering.told()
 
 
-def _add(gathering: Gathering, raw: msgspec.Raw, layout: Layout | None, highest: Highest) -> None:
+def _add(gathering: Gathering, raw: msgspec.Raw, layout: Layout | None) -> None:
     one = decoded(bytes(raw), _RESOURCE, "not as the API has it")
     free = {
         kind: rounded(decimal(said))
@@ -84,16 +83,17 @@ def _add(gathering: Gathering, raw: msgspec.Raw, layout: Layout | None, highest:
     }
     # Several resources may go by one identifier; their addresses tell them apart.
     key = text(f"{one.computing_id} {one.network_ips or ''}".strip())
+    total = gathering.most(key, free)
     said = {name: getattr(one, name) for name in _SAID}
     parts = layout.read(one.computing_id) if layout is not None else None
     unit = Unit(
         key=key,
         name=text(one.computing_id),
-        total=highest_of(highest, key, free, least=True),
-        free=free,
+        total=total,
+        free={**dict.fromkeys(total, 0.0), **free},
         chip=text(one.gpu_model or "", 60),
         chip_memory_gib=rounded(decimal(one.gpu_memory or 0)),
         labels={name: text(str(x)) for name, x in said.items() if x is not None}
         | {name: text(x) for name, x in (parts or {}).items()},
     )
-    gathering.add(unit)
+    gathering.add(unit, is_kept=True)

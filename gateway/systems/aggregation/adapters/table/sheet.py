@@ -7,35 +7,38 @@ spreadsheet has destroyed is left out row by row, as an import does.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from typing import Final, get_args
+from typing import Final
 
 from csid.cells import Broken
 from csid.columns import BY_NAME, Column, Form, column_named, folded
 from csid.damage import error_of, settled
 from csid.errors import StoreError
-from csid.status import Health
-from gateway.sheets.package import ZIP
+from gateway.sheets.package import ZIP, Limits
 from gateway.sheets.source import SheetSource, Source, TextSource
 from gateway.sheets.written import HEAD_ROWS
 from gateway.sheets.xlsx import Line
-from gateway.systems.aggregation.adapters.bodies import amount, text
-from gateway.systems.aggregation.adapters.table.gathering import Gathering, Told
-from gateway.systems.aggregation.readings import (
-    CHIPS,
-    DISK_GIB,
-    MEMORY_GIB,
-    VCPU,
-    ReadingError,
-    Unit,
-)
+from gateway.systems.aggregation.adapters.bodies import text
+from gateway.systems.aggregation.adapters.table.gathering import UNITS_MAX, Gathering, Told
+from gateway.systems.aggregation.adapters.table.rows import units_of
+from gateway.systems.aggregation.readings import ReadingError
 from registry.bulk.csv_stream import Fault, TableError
 
-_ALIKE_MAX: Final = 10_000  # units of a row
-_TOTALS: Final = {CHIPS: "count", VCPU: "vcpu", MEMORY_GIB: "memory_gib", DISK_GIB: "disk_gib"}
-
-_LABELS: Final = BY_NAME.keys() - {*_TOTALS.values(), "name", "chip", "chip_memory_gib"}
+ROWS_MAX: Final = UNITS_MAX
+CELLS_MAX: Final = 20 * ROWS_MAX
+LINES_MAX: Final = 2_000_000  # of a text, with those that are empty
+# Of an .xlsx, of which a small one can hold very much. Whoever imports one waits for it; a source
+# is read again and again, and nobody looks. So much costs 5 s of a processor at the worst; a table
+# of 10,000 rows and 40 columns has less of everything.
+LIMITS: Final = Limits(
+    octets=48 << 20,
+    ratio=0,
+    elements=2_000_000,
+    cells=500_000,
+    characters=16_000_000,
+    formats=4_096,
+)
 
 
 def _own(name: str, head: str, form: Form = Form.NUMBER) -> Column:
@@ -73,14 +76,6 @@ _HEADS: Final = {
     **{folded(column.head + column.name): name for name, column in _OWN.items()},
     **{folded(head): name for head, name in _OTHERS.items()},
 }
-_HEALTHS: Final[Mapping[str, Health]] = {
-    **{word: word for word in get_args(Health)},
-    "": "ok",
-    "正常": "ok",
-    "降级": "degraded",
-    "故障": "failed",
-    "维护": "maintenance",
-}
 
 
 def read_sheet(body: bytes, sheet: str | None, all_free: bool) -> Told:
@@ -94,16 +89,20 @@ def read_sheet(body: bytes, sheet: str | None, all_free: bool) -> Told:
         ReadingError: the table as a whole cannot be read.
     """
     with ExitStack() as stack:
-        file = io.BytesIO(body)
         try:
-            source: Source = (
-                SheetSource(file, len(body), None, sheet, stack)
-                if body.startswith(ZIP)
-                else TextSource(file, len(body), None)
-            )
+            source = _source(body, sheet, stack)
             return _Reading(all_free, isinstance(source, TextSource)).of(source.lines())
         except (TableError, StoreError, UnicodeError) as error:
             raise ReadingError(f"table: {text(str(error))}") from None
+
+
+def _source(body: bytes, sheet: str | None, stack: ExitStack) -> Source:
+    file = io.BytesIO(body)
+    if body.startswith(ZIP):
+        return SheetSource(file, len(body), None, sheet, stack, LIMITS)
+    if max(body.count(b"\n"), body.count(b"\r")) > LINES_MAX:
+        raise TableError(f"more than {LINES_MAX:,} lines; give it in parts")
+    return TextSource(file, len(body), None)
 
 
 class _Reading:
@@ -117,7 +116,12 @@ class _Reading:
 
     def of(self, lines: Iterator[Line | Fault]) -> Told:
         places, ignored = self._heads(lines)
-        for line in lines:
+        cells = 0
+        for number, line in enumerate(lines, 1):
+            cells += len(line.cells) if isinstance(line, Line) else 0
+            if number > ROWS_MAX or cells > CELLS_MAX:
+                most = f"{ROWS_MAX:,} rows, or {CELLS_MAX:,} cells"
+                raise ReadingError(f"table: more than {most}; give it in parts")
             if isinstance(line, Fault):
                 self._fault(line.line, line.reason)
             elif any(line.cells):
@@ -169,7 +173,7 @@ class _Reading:
             if cell is not None and cell.text:
                 said[column.name] = cell.text
         try:
-            for unit in _units(said, self._all_free):
+            for unit in units_of(said, self._all_free):
                 self._gathering.add(unit)
         except (ValueError, ReadingError) as error:
             self._fault(line.number, str(error))
@@ -185,86 +189,3 @@ def _column(head: str) -> Column | None:
         return _OWN[own]
     name = column_named(head)
     return BY_NAME[name] if name is not None else None
-
-
-def _units(said: Mapping[str, str], all_free: bool) -> Iterator[Unit]:
-    """The units of a row, and what of them is free as it says: of which kinds how much, or how many
-    of them as a whole.
-
-    What is free of several units together is spread as evenly as can be: then no more is promised
-    of one of them than must be there.
-
-    Raises:
-        ValueError: it says something that cannot be, and why.
-    """
-    key = said.get("key") or said.get("identifier") or said.get("name")
-    if not key:
-        raise ValueError("it says of no resource what it is: key, identifier and name are empty")
-    alike = round(_number(said, "nodes", 1))
-    if not 1 <= alike <= _ALIKE_MAX:
-        raise ValueError(f"nodes={alike}: expected 1 to {_ALIKE_MAX}")
-    total = {kind: _number(said, name) for kind, name in _TOTALS.items() if name in said}
-    free = {kind: _number(said, f"free_{kind}") for kind in total if f"free_{kind}" in said}
-    for kind, has in free.items():
-        if has > total[kind]:
-            raise ValueError(f"free_{kind}={has:g} of {total[kind]:g}")
-    nodes = round(_number(said, "free_nodes", alike))
-    if nodes > alike:
-        raise ValueError(f"free_nodes={nodes} of {alike}")
-    health, why = _health(said)
-    if not (why or free or all_free or "free_nodes" in said):
-        why = "the table does not say what is free"
-    labels = {name: text(value) for name, value in said.items() if name in _LABELS}
-    for number in range(alike):
-        its = {kind: _share(kind, one, alike, number) for kind, one in total.items()}
-        if why or (not free and number >= nodes):
-            can_be_had = dict.fromkeys(its, 0.0)
-        elif free:
-            can_be_had = {kind: _share(kind, one, alike, number) for kind, one in free.items()}
-        else:
-            can_be_had = its
-        yield Unit(
-            key=text(key) if alike == 1 else f"{text(key)}#{number + 1}",
-            name=text(said.get("name", key)),
-            total=its,
-            free=can_be_had,
-            health=health,
-            why=text(why),
-            chip=text(said.get("chip", "")),
-            chip_memory_gib=_number(said, "chip_memory_gib", 0),
-            group=text(said.get("group", "")),
-            labels=labels,
-        )
-
-
-def _share(kind: str, has: float, among: int, number: int) -> float:
-    """The part of one of some units; chips are whole, the first ones have one more."""
-    if kind != CHIPS:
-        return amount(round(has / among, 3))
-    each, over = divmod(int(has), among)
-    return float(each + (number < over))
-
-
-def _health(said: Mapping[str, str]) -> tuple[Health, str]:
-    word = folded(said.get("health", ""))
-    health = _HEALTHS.get(word)
-    if health is None:
-        known = ", ".join(filter(None, _HEALTHS))
-        raise ValueError(f"health={word!r}: expected one of {known}")
-    state = said.get("state", "active").split()[-1]
-    if state not in ("active", "有效"):
-        return "maintenance", f"state {state}"
-    return health, said.get("why", "") or (health if health in ("failed", "maintenance") else "")
-
-
-def _number(said: Mapping[str, str], name: str, without: float | None = None) -> float:
-    value = said.get(name)
-    if value is None and without is not None:
-        return without
-    try:
-        found = float(value or "")
-    except ValueError:
-        found = -1
-    if not 0 <= found <= 2**53 or not (value or "").isascii():
-        raise ValueError(f"{name}={text(value or '')!r}: expected a number")
-    return found
