@@ -16,7 +16,7 @@ from pathlib import Path
 
 import httpx
 
-from gateway.systems.aggregation.adapters.prometheus import Prometheus
+from gateway.systems.aggregation.adapters.prometheus.adapter import Prometheus
 from tests.support import prometheus, slurm, sushy
 from tests.support.adapters import FIXTURES, over_http, source
 

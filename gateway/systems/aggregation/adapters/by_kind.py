@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Final
 
 from gateway.systems.aggregation.adapters.kubernetes.adapter import Kubernetes
-from gateway.systems.aggregation.adapters.placement import Placement
-from gateway.systems.aggregation.adapters.prometheus import Prometheus
-from gateway.systems.aggregation.adapters.redfish import Redfish
-from gateway.systems.aggregation.adapters.slurm import Slurm
+from gateway.systems.aggregation.adapters.placement.adapter import Placement
+from gateway.systems.aggregation.adapters.prometheus.adapter import Prometheus
+from gateway.systems.aggregation.adapters.redfish.adapter import Redfish
+from gateway.systems.aggregation.adapters.slurm.adapter import Slurm
 from gateway.systems.aggregation.adapters.table.adapter import Table
 from gateway.systems.aggregation.readings import Adapter
 

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from gateway.systems.aggregation.adapters.placement import Placement
+from gateway.systems.aggregation.adapters.placement.adapter import Placement
 from gateway.systems.aggregation.readings import Ask, ReadingError, Said
 from tests.support.growth import FEW, IN_PROPORTION, MANY, growth
 from tests.support.polled import NOW, Polled, source

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.systems.aggregation.adapters.placement import Placement
+from gateway.systems.aggregation.adapters.placement.adapter import Placement
 from gateway.systems.aggregation.readings import Reading, ReadingError
 from tests.support.placement import HEADERS, PlacementServer, running_placement
 from tests.support.polled import NOW, Polled, over_http, source

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from csid.status import Health
 from gateway.systems.aggregation.adapters.kubernetes.adapter import Kubernetes
-from gateway.systems.aggregation.adapters.placement import Placement
+from gateway.systems.aggregation.adapters.placement.adapter import Placement
 from gateway.systems.aggregation.adapters.table.adapter import Table
 from gateway.systems.aggregation.readings import (
     CHIPS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.systems.aggregation.adapters import gres
+from gateway.systems.aggregation.adapters.slurm import gres
 
 NAMES = frozenset(gres.NAMES)
 

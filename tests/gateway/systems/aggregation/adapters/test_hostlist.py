@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.systems.aggregation.adapters.hostlist import beginning, hosts
+from gateway.systems.aggregation.adapters.slurm.hostlist import beginning, hosts
 
 
 @pytest.mark.parametrize(

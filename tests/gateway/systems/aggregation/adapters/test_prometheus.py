@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from csid import identifier
 from csid.record import Record
-from gateway.systems.aggregation.adapters import prometheus
-from gateway.systems.aggregation.adapters.prometheus import Prometheus
-from gateway.systems.aggregation.adapters.prometheus_facts import WHAT
+from gateway.systems.aggregation.adapters.prometheus import adapter
+from gateway.systems.aggregation.adapters.prometheus.adapter import Prometheus
+from gateway.systems.aggregation.adapters.prometheus.facts import WHAT
 from gateway.systems.aggregation.http_sd import Registered, http_sd
 from gateway.systems.aggregation.readings import Ask, Memory, Reading, ReadingError, Said, Unit
 from tests.support.adapters import by_kind, driven, recorded, source
@@ -280,8 +280,8 @@ def test_of_an_outage_of_racks_all_is_remembered() -> None:
 
 
 def test_what_is_remembered_of_targets_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prometheus, "_KEPT_MAX", 100)
-    monkeypatch.setattr(prometheus, "_KEPT_CARDS_MAX", 2)
+    monkeypatch.setattr(adapter, "_KEPT_MAX", 100)
+    monkeypatch.setattr(adapter, "_KEPT_CARDS_MAX", 2)
     found, past = many_down(60, 2)
     memory: dict[str, Any] = {}
     *_, last = polled_until_known(found, past, memory)

@@ -15,7 +15,7 @@ import pytest
 
 from csid import identifier
 from csid.record import Record
-from gateway.systems.aggregation.adapters.prometheus import Prometheus
+from gateway.systems.aggregation.adapters.prometheus.adapter import Prometheus
 from gateway.systems.aggregation.http_sd import Registered, http_sd
 from gateway.systems.aggregation.readings import Ask, ReadingError, Said, Unit
 from tests.support import prometheus

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.systems.aggregation.adapters import models, redfish
+from gateway.systems.aggregation.adapters import models
 from gateway.systems.aggregation.adapters.identity import machine_key
-from gateway.systems.aggregation.adapters.redfish import Redfish
+from gateway.systems.aggregation.adapters.redfish import adapter
+from gateway.systems.aggregation.adapters.redfish.adapter import Redfish
 from gateway.systems.aggregation.readings import Ask, Memory, Reading, ReadingError, Said, Unit
 from tests.support.adapters import by_path, driven, named, source
 
@@ -109,7 +110,7 @@ def test_a_mark_in_the_body_saves_what_has_not_changed() -> None:
 
 
 def test_marks_are_kept_of_so_many_members_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(redfish, "_MARKS_MAX", 2)
+    monkeypatch.setattr(adapter, "_MARKS_MAX", 2)
     said = machines(
         *({"@odata.etag": 'W/"7"', "UUID": f"{UUID[:-1]}{number}"} for number in range(5))
     )

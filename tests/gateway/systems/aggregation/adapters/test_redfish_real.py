@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.systems.aggregation.adapters.redfish import Redfish
+from gateway.systems.aggregation.adapters.redfish.adapter import Redfish
 from gateway.systems.aggregation.readings import Ask, ReadingError, Unit
 from tests.support import sushy
 from tests.support.adapters import named, over_http, source

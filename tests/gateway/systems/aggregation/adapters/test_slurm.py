@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.systems.aggregation.adapters import slurm_nodes
-from gateway.systems.aggregation.adapters.slurm import VERSIONS, Slurm
+from gateway.systems.aggregation.adapters.slurm import nodes
+from gateway.systems.aggregation.adapters.slurm.adapter import VERSIONS, Slurm
 from gateway.systems.aggregation.readings import Ask, Reading, ReadingError, Said
 from tests.support.adapters import by_kind, driven, named, recorded, source, taken
 from tests.support.growth import FEW, IN_PROPORTION, MANY, growth
@@ -562,5 +562,5 @@ def test_versions_are_in_order() -> None:
 
 
 def test_health_of_states_is_said_worst_first() -> None:
-    order = [("failed", "maintenance", "ok").index(one) for one in slurm_nodes._HINDRANCES.values()]
+    order = [("failed", "maintenance", "ok").index(one) for one in nodes._HINDRANCES.values()]
     assert order == sorted(order)

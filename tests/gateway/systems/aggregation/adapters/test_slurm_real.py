@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.systems.aggregation.adapters.slurm import Slurm
+from gateway.systems.aggregation.adapters.slurm.adapter import Slurm
 from gateway.systems.aggregation.readings import Ask, ReadingError, Source, Unit
 from tests.support import slurm
 from tests.support.adapters import named, over_http, source

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
-from gateway.systems.aggregation.adapters import options, prometheus_cards, prometheus_units
+from gateway.systems.aggregation.adapters import options
 from gateway.systems.aggregation.adapters.bodies import text
 from gateway.systems.aggregation.adapters.identity import machine_key
-from gateway.systems.aggregation.adapters.prometheus_cards import Card
-from gateway.systems.aggregation.adapters.prometheus_facts import Target
-from gateway.systems.aggregation.adapters.prometheus_units import Host, Rest, Sighting
+from gateway.systems.aggregation.adapters.prometheus import cards, machines
+from gateway.systems.aggregation.adapters.prometheus.cards import Card
+from gateway.systems.aggregation.adapters.prometheus.facts import Target
+from gateway.systems.aggregation.adapters.prometheus.machines import Host, Rest, Sighting
 from gateway.systems.aggregation.adapters.units import counted
 from gateway.systems.aggregation.readings import Source, Unit
 
@@ -49,7 +50,7 @@ def units(
         options.number(source, "rest_mib", _REST_MIB, 0, 1 << 20),
         options.number(source, "stale", _STALE, 1, 86_400),
     )
-    found = [prometheus_units.unit(host, rest, source, notes) for host in (*hosts, *others)]
+    found = [machines.unit(host, rest, source, notes) for host in (*hosts, *others)]
     weak = [unit for unit in found if unit.key.startswith(("instance:", "host:"))]
     if weak:
         notes.append(
@@ -139,7 +140,7 @@ def _with_cards(
             weak = f"host:{text(first.host)}" if first.host else f"instance:{target.instance}"
             key = _chosen(first.labels, source) or text(weak)
             host = others.setdefault(key, Host(key))
-        host.cards.append((target, prometheus_cards.merged([card for _, card in seen])))
+        host.cards.append((target, cards.merged([card for _, card in seen])))
     return list(others.values())
 
 

@@ -10,7 +10,7 @@ from csid.status import Health
 from gateway.systems.aggregation.adapters import models, options
 from gateway.systems.aggregation.adapters.bodies import amount, text
 from gateway.systems.aggregation.adapters.identity import machine_key
-from gateway.systems.aggregation.adapters.redfish_forms import (
+from gateway.systems.aggregation.adapters.redfish.forms import (
     Processor,
     Status,
     System,
@@ -44,7 +44,7 @@ class _Cards(NamedTuple):
     memory_gib: float = 0
 
 
-def units(
+def units_of(
     systems: Sequence[System],
     inside: Mapping[str, Inside],
     source: Source,

@@ -17,9 +17,10 @@ from urllib.parse import quote
 
 import msgspec
 
-from gateway.systems.aggregation.adapters import bodies, options, prometheus_hosts, units
+from gateway.systems.aggregation.adapters import bodies, options, units
 from gateway.systems.aggregation.adapters.bodies import text
-from gateway.systems.aggregation.adapters.prometheus_facts import (
+from gateway.systems.aggregation.adapters.prometheus import hosts
+from gateway.systems.aggregation.adapters.prometheus.facts import (
     ANSWER,
     NAMES,
     WHAT,
@@ -107,7 +108,7 @@ class Prometheus:
         yield from _recall(facts, wanted, memory.setdefault("past", {}), match, missing)
         left = facts.settle()
         missing += _left_out(left)
-        machines = prometheus_hosts.units(facts.targets.values(), left, source, notes, missing)
+        machines = hosts.units(facts.targets.values(), left, source, notes, missing)
         found = units.distinct(machines, notes)
         return Reading(
             units=found,

@@ -16,16 +16,11 @@ from urllib.parse import unquote
 
 import msgspec
 
-from gateway.systems.aggregation.adapters import (
-    bodies,
-    options,
-    redfish_forms,
-    redfish_units,
-    units,
-)
+from gateway.systems.aggregation.adapters import bodies, options, units
 from gateway.systems.aggregation.adapters.bodies import text
-from gateway.systems.aggregation.adapters.redfish_forms import Collection, Processor, Root, System
-from gateway.systems.aggregation.adapters.redfish_units import Inside
+from gateway.systems.aggregation.adapters.redfish import forms
+from gateway.systems.aggregation.adapters.redfish.forms import Collection, Processor, Root, System
+from gateway.systems.aggregation.adapters.redfish.machines import Inside, units_of
 from gateway.systems.aggregation.readings import (
     Ask,
     Memory,
@@ -69,7 +64,7 @@ class Redfish:
         root: Root | None = memory.get("root")
         if root is None:
             (said,) = yield [Ask("root", _ROOT)]
-            root = memory["root"] = bodies.read(said, redfish_forms.ROOT, "service root", _REFUSED)
+            root = memory["root"] = bodies.read(said, forms.ROOT, "service root", _REFUSED)
         missing: list[str] = []
         service = _Service(root.expands, memory.setdefault("said", {}))
         path = root.systems.path if root.systems else None
@@ -78,7 +73,7 @@ class Redfish:
         inside: dict[str, Inside] = memory.setdefault("inside", {})
         if source.options.get("processors") != "no":
             yield from _look_inside(service, systems, inside, now, notes, missing)
-        machines = redfish_units.units(systems, inside, source, notes, missing)
+        machines = units_of(systems, inside, source, notes, missing)
         found = units.distinct(machines, notes)
         notes += missing
         return Reading(
@@ -131,7 +126,7 @@ class _Service:
         Raises:
             ReadingError: it cannot be read, or has more than `most`.
         """
-        page = bodies.read(said, redfish_forms.COLLECTION, text(ask.path), _REFUSED)
+        page = bodies.read(said, forms.COLLECTION, text(ask.path), _REFUSED)
         found: list[T] = []
         links: list[str] = []
         for octets in page.members[: most + 1]:
@@ -176,7 +171,7 @@ def _systems(
     while ask is not None:
         (said,) = yield [ask]
         left = _SYSTEMS_MAX - len(found) - len(links)
-        came, others, page = service.page(ask, said, redfish_forms.SYSTEM, left)
+        came, others, page = service.page(ask, said, forms.SYSTEM, left)
         found += came
         links += others
         pages += 1
@@ -189,7 +184,7 @@ def _systems(
     answered = (yield [service.one("systems", link) for link in links]) if links else ()
     for link, said in zip(links, answered, strict=True):
         try:
-            found.append(service.read(link, said, redfish_forms.SYSTEM))
+            found.append(service.read(link, said, forms.SYSTEM))
         except ReadingError as error:
             missing.append(str(error))
     if links and not found:
@@ -221,9 +216,7 @@ def _look_inside(
     for (system, ask), said in zip(listed, answered, strict=True):
         path = system.path or ""
         try:
-            learnt[path], links, page = service.page(
-                ask, said, redfish_forms.PROCESSOR, _PROCESSORS_MAX
-            )
+            learnt[path], links, page = service.page(ask, said, forms.PROCESSOR, _PROCESSORS_MAX)
             if page.more:
                 raise ReadingError(f"{text(ask.path)}: in pages")
         except ReadingError as error:
@@ -234,7 +227,7 @@ def _look_inside(
     failed = set()
     for (path, link), said in zip(wanted, answered, strict=True):
         try:
-            learnt[path].append(service.read(link, said, redfish_forms.PROCESSOR))
+            learnt[path].append(service.read(link, said, forms.PROCESSOR))
         except ReadingError as error:
             missing.append(str(error))
             failed.add(path)

@@ -16,16 +16,11 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from gateway.systems.aggregation.adapters import (
-    bodies,
-    gres,
-    options,
-    slurm_forms,
-    slurm_nodes,
-    slurm_reservations,
-    units,
-)
+from gateway.systems.aggregation.adapters import bodies, options, units
 from gateway.systems.aggregation.adapters.bodies import text
+from gateway.systems.aggregation.adapters.slurm import forms, gres
+from gateway.systems.aggregation.adapters.slurm.nodes import Cluster, units_of
+from gateway.systems.aggregation.adapters.slurm.reservations import reserved
 from gateway.systems.aggregation.readings import (
     Ask,
     Memory,
@@ -38,7 +33,7 @@ from gateway.systems.aggregation.readings import (
 )
 
 VERSIONS: Final = tuple(f"v0.0.{number}" for number in range(37, 45))
-T = TypeVar("T", bound=slurm_forms.Answer)
+T = TypeVar("T", bound=forms.Answer)
 _SOON: Final = 3_600  # seconds
 _SOON_MAX: Final = 366 * 86_400
 _REFUSED: Final = (
@@ -83,7 +78,7 @@ def _newest(memory: Memory) -> Generator[Sequence[Ask], Sequence[Said], str]:
         ReadingError: none is.
     """
     (said,) = yield [Ask("versions", "/openapi/v3")]
-    description = bodies.read(said, slurm_forms.DESCRIPTION, "versions of slurmrestd", _REFUSED)
+    description = bodies.read(said, forms.DESCRIPTION, "versions of slurmrestd", _REFUSED)
     offered = {match[1] for path in description.paths if (match := _OFFERED.fullmatch(path))}
     usable = [version for version in VERSIONS if version in offered]
     if not usable:
@@ -99,21 +94,21 @@ def _reading(
     source: Source, memory: Memory, now: int, version: str, said: Sequence[Said]
 ) -> Reading:
     of_nodes, of_partitions, of_reservations = said
-    nodes = _answer(of_nodes, slurm_forms.NODES, "nodes")
-    partitions = _answer(of_partitions, slurm_forms.PARTITIONS, "partitions")
-    reservations = _answer(of_reservations, slurm_forms.RESERVATIONS, "reservations")
+    nodes = _answer(of_nodes, forms.NODES, "nodes")
+    partitions = _answer(of_partitions, forms.PARTITIONS, "partitions")
+    reservations = _answer(of_reservations, forms.RESERVATIONS, "reservations")
     units.counted(len(nodes.nodes), "nodes")
-    software = nodes.meta.software if nodes.meta else slurm_forms.Software()
+    software = nodes.meta.software if nodes.meta else forms.Software()
     _same_cluster(source, memory, text(software.cluster))
     notes: list[str] = []
-    cluster = slurm_nodes.Cluster(
+    cluster = Cluster(
         name=source.options.get("cluster") or source.name,
         said_name=text(software.cluster),
         only=frozenset(options.words(source, "partitions")),
         gres=frozenset(options.words(source, "gres") or gres.NAMES),
         chips=_chips(source),
         partitions=_states(partitions.partitions),
-        reserved=slurm_reservations.reserved(
+        reserved=reserved(
             reservations.reservations,
             {node.name for node in nodes.nodes},
             now // 1_000,
@@ -121,7 +116,7 @@ def _reading(
             notes,
         ),
     )
-    found = list(slurm_nodes.units(nodes.nodes, cluster, notes))
+    found = list(units_of(nodes.nodes, cluster, notes))
     kept = units.distinct(found, notes)
     if cluster.partitions and not any(cluster.partitions.values()):
         notes.append(f"{version} does not say which partitions are down")
@@ -141,13 +136,13 @@ def _answer(said: Said, decoder: msgspec.json.Decoder[T], kind: str) -> T:
     Raises:
         ReadingError: it is none.
     """
-    answer: slurm_forms.Answer | None = None
+    answer: forms.Answer | None = None
     found: T | None = None
     if said.status == 200:
         answer = found = bodies.decoded(said.body, decoder, kind)
     else:
         with contextlib.suppress(ReadingError):
-            answer = bodies.decoded(said.body, slurm_forms.ANSWER, kind)
+            answer = bodies.decoded(said.body, forms.ANSWER, kind)
     for fault in (answer.errors if answer else None) or ():
         why = text(fault.description or fault.error) or "an error without a word"
         hint = "" if found else f"; {_REFUSED}"
@@ -171,7 +166,7 @@ def _same_cluster(source: Source, memory: Memory, said: str) -> None:
         memory["cluster"] = said
 
 
-def _states(partitions: Sequence[slurm_forms.Partition]) -> Mapping[str, Sequence[str]]:
+def _states(partitions: Sequence[forms.Partition]) -> Mapping[str, Sequence[str]]:
     units.counted(len(partitions), "partitions")
     return {partition.name: partition.states for partition in partitions}
 

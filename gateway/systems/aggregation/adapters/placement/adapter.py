@@ -16,7 +16,7 @@ import msgspec
 
 from gateway.systems.aggregation.adapters import options
 from gateway.systems.aggregation.adapters.bodies import read
-from gateway.systems.aggregation.adapters.placement_inventories import (
+from gateway.systems.aggregation.adapters.placement.inventories import (
     AGGREGATE,
     PLAIN,
     Classes,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final, NamedTuple
 
-from gateway.systems.aggregation.adapters import gres
 from gateway.systems.aggregation.adapters.bodies import text
-from gateway.systems.aggregation.adapters.slurm_forms import Node
+from gateway.systems.aggregation.adapters.slurm import gres
+from gateway.systems.aggregation.adapters.slurm.forms import Node
 
 
 class Cards(NamedTuple):
@@ -43,7 +43,7 @@ class _Kind(NamedTuple):
 _NONE: Final = Cards()
 
 
-def cards(node: Node, names: frozenset[str], notes: list[str]) -> Cards:
+def cards_of(node: Node, names: frozenset[str], notes: list[str]) -> Cards:
     """The cards of a node; what cannot be read or is left out is noted."""
     if not node.gres:
         return _NONE

@@ -12,7 +12,7 @@ from itertools import product
 from math import prod
 from typing import Final, NamedTuple, TypeAlias
 
-from gateway.systems.aggregation.adapters import lists
+from gateway.systems.aggregation.adapters.slurm import lists
 from gateway.systems.aggregation.adapters.units import UNITS_MAX
 
 NAME_MAX: Final = 255  # characters of a host's name

@@ -13,11 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from csid.status import Health
-from gateway.systems.aggregation.adapters import slurm_cards
 from gateway.systems.aggregation.adapters.bodies import amount, text
-from gateway.systems.aggregation.adapters.slurm_cards import Cards
-from gateway.systems.aggregation.adapters.slurm_forms import Node, Numeric, number, words
-from gateway.systems.aggregation.adapters.slurm_reservations import Held
+from gateway.systems.aggregation.adapters.slurm.cards import Cards, cards_of
+from gateway.systems.aggregation.adapters.slurm.forms import Node, Numeric, number, words
+from gateway.systems.aggregation.adapters.slurm.reservations import Held
 from gateway.systems.aggregation.adapters.units import labels
 from gateway.systems.aggregation.readings import CHIPS, MEMORY_GIB, VCPU, Unit
 
@@ -88,7 +87,7 @@ class Cluster(NamedTuple):
     reserved: Mapping[str, Held]
 
 
-def units(nodes: Sequence[Node], cluster: Cluster, notes: list[str]) -> Iterator[Unit]:
+def units_of(nodes: Sequence[Node], cluster: Cluster, notes: list[str]) -> Iterator[Unit]:
     """A unit of each node that exists; what is left out is noted."""
     future = instances = 0
     for node in nodes:
@@ -101,7 +100,7 @@ def units(nodes: Sequence[Node], cluster: Cluster, notes: list[str]) -> Iterator
         elif not node.name:
             notes.append("a node without a name is left out")
         else:
-            cards = slurm_cards.cards(node, cluster.gres, notes)
+            cards = cards_of(node, cluster.gres, notes)
             instances += cards.has_instances
             yield _unit(node, states, partitions, cluster, cards)
     if future:

@@ -11,9 +11,9 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from gateway.systems.aggregation.adapters import prometheus_cards
 from gateway.systems.aggregation.adapters.bodies import AMOUNT_MAX, text
-from gateway.systems.aggregation.adapters.prometheus_cards import OF_CARD, Card
+from gateway.systems.aggregation.adapters.prometheus import cards
+from gateway.systems.aggregation.adapters.prometheus.cards import OF_CARD, Card
 
 WHAT: Final = "csid_what"
 Name: TypeAlias = tuple[str, str]  # job and instance of a target
@@ -168,7 +168,7 @@ class Facts:
         if what in OF_CARD:
             for card in self._cards(target, labels) or (self._card(target, labels),):
                 self._keep(card.labels, labels)
-                prometheus_cards.learn(card, what, labels, _number(sample))
+                cards.learn(card, what, labels, _number(sample))
         elif what in _TEXTS:
             _set_texts(target, _TEXTS[what], labels)
         else:
@@ -185,14 +185,14 @@ class Facts:
             self._count(what, labels)
         if what in OF_CARD:
             for card in self._cards(target, labels):
-                prometheus_cards.learn(card, what, labels, found)
+                cards.learn(card, what, labels, found)
         elif what in _OF_TARGET:
             _set_number(target, what, found)
 
     def _count(self, what: str, labels: Mapping[str, str]) -> None:
         """Note that there is a series; two of what there can be one of are of several targets."""
         name = name_of(labels)
-        series = (what, *name, *(prometheus_cards.apart(labels) if what in OF_CARD else ()))
+        series = (what, *name, *(cards.apart(labels) if what in OF_CARD else ()))
         if self._series.setdefault(series, labels) != labels:
             self._several.add(name)
 
@@ -204,8 +204,8 @@ class Facts:
             host = text(labels.get("Hostname"))
             for number in _numbers(target, labels):
                 if found := self._numbered.get(number):
-                    cards = found.values()
-                    return [one for one in cards if not (one.host and host) or one.host == host]
+                    its = found.values()
+                    return [one for one in its if not (one.host and host) or one.host == host]
         card = target.cards.get(_key(labels))
         return () if card is None else (card,)
 

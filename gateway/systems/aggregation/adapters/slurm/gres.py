@@ -14,7 +14,7 @@ import re
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
-from gateway.systems.aggregation.adapters import lists
+from gateway.systems.aggregation.adapters.slurm import lists
 
 # What accelerators are called.
 NAMES: Final = ("gpu", "npu", "dcu", "mlu", "gcu", "xpu", "ppu")

@@ -8,8 +8,8 @@ from typing import Final, NamedTuple
 from csid.moments import iso
 from csid.status import Health
 from gateway.systems.aggregation.adapters.bodies import amount, text
-from gateway.systems.aggregation.adapters.hostlist import NAME_MAX, beginning, hosts
-from gateway.systems.aggregation.adapters.slurm_forms import Reservation, number, words
+from gateway.systems.aggregation.adapters.slurm.forms import Reservation, number, words
+from gateway.systems.aggregation.adapters.slurm.hostlist import NAME_MAX, beginning, hosts
 from gateway.systems.aggregation.adapters.units import UNITS_MAX
 
 _HOSTS_MAX: Final = 10 * UNITS_MAX  # in all reservations together

@@ -11,8 +11,8 @@ from typing import Final, NamedTuple, TypeAlias
 from csid.status import Health
 from gateway.systems.aggregation.adapters import models
 from gateway.systems.aggregation.adapters.bodies import amount, text
-from gateway.systems.aggregation.adapters.prometheus_cards import FATAL, Card
-from gateway.systems.aggregation.adapters.prometheus_facts import Target
+from gateway.systems.aggregation.adapters.prometheus.cards import FATAL, Card
+from gateway.systems.aggregation.adapters.prometheus.facts import Target
 from gateway.systems.aggregation.adapters.units import labels
 from gateway.systems.aggregation.readings import CHIPS, MEMORY_GIB, VCPU, Source, Unit
 

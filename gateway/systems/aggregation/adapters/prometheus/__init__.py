@@ -1,0 +1,1 @@
+"""Prometheus: node exporters and exporters of cards."""

@@ -1,0 +1,1 @@
+"""Redfish: controllers of machines."""
