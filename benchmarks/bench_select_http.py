@@ -42,6 +42,7 @@ from resolver.tables import Tables
 
 CLIENTS = 8
 BATCH = 10_000
+REGISTRY = "http://127.0.0.1:9"  # which has said all of it, and says nothing now
 HEADERS = {"Content-Type": "application/json"}
 _HZ = os.sysconf("SC_CLK_TCK")
 
@@ -53,7 +54,7 @@ def fill(folder: Path, count: int) -> None:
     book = Rows(tables)
     given = supplies.rows(count)
     while batch := list(islice(given, BATCH)):
-        book.apply("bench", [Change(one.identifier, encode(one.record)) for one in batch])
+        book.apply(REGISTRY, [Change(one.identifier, encode(one.record)) for one in batch])
         for one in batch:
             supply.put(one.identifier, one.record)
             if one.status is not None:
@@ -105,8 +106,10 @@ def memory_mib(pid: int) -> tuple[float, float]:
 
 def measure(folder: Path, seconds: float) -> dict[str, Any]:
     """Start it, ask it, end it."""
+    config = folder / "csid.toml"
+    config.write_text(f'[selection]\nregistry = ["{REGISTRY}"]\n', encoding="utf-8")
     words = [sys.executable, "-m", "gateway.cli", "system", "run", "selection"]
-    words += ["--data", str(folder), "--listen", "127.0.0.1:0"]
+    words += ["--data", str(folder), "--listen", "127.0.0.1:0", "--config", str(config)]
     words = ["taskset", "-c", str(SERVER_CORE), *words]
     begun = time.perf_counter()
     server = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)

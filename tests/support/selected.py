@@ -80,6 +80,9 @@ def _declared(identifier: str, record: Record) -> dict[str, Any]:
     if not units and type_[2] != "P":
         units = {"nodes": 1} | ({"per_node": record.count} if record.count else {})
     found |= units
+    for name in ("vcpu", "memory_gib"):
+        if name in found and "nodes" in units:
+            found[f"node_{name}"] = found[name] / units["nodes"]
     for name, letter in GFLOPS.items():
         if letter in record.gflops:
             found[name] = record.gflops[letter]
@@ -147,7 +150,10 @@ def _fits(facts: dict[str, Any], demand: Demand, now: int) -> bool:
     cards = demand.cards or (demand.per_node or 0) * (demand.nodes or 1)
     spread = demand.pools > 1
     nodes = _nodes(demand, cards)
-    each = 1 if spread else nodes
+    loose = bool(cards) and not _block(demand, cards)
+    each = (1 / cards if loose else 1) if spread else nodes
+    node = "" if loose else "node_"
+    of_node = each if loose else 1
     today = datetime.fromtimestamp(now / 1000, UTC).date()
 
     def least(name: str, asked: float | None) -> bool:
@@ -160,9 +166,10 @@ def _fits(facts: dict[str, Any], demand: Demand, now: int) -> bool:
         least("chip_memory_gib", demand.chip_memory),
         least("count", (1 if spread else cards) if cards else None),
         not (size and cards) or least("per_node", size),
-        not size or _has_room(facts, size, bool(cards), 1 if spread else nodes),
-        least("vcpu", demand.vcpu and demand.vcpu * each),
-        least("memory_gib", demand.memory and demand.memory * each),
+        not size or _has_room(facts, demand, size, bool(cards), 1 if spread else nodes),
+        bool(size) or least("nodes", demand.nodes),
+        least(f"{node}vcpu", demand.vcpu and demand.vcpu * of_node),
+        least(f"{node}memory_gib", demand.memory and demand.memory * of_node),
         demand.green is None or ("green_share" in facts and facts["green_share"] >= demand.green),
         least("trust", demand.trust),
         facts.get("valid_until", date.max) >= max(today, demand.valid_until or today),
@@ -184,13 +191,20 @@ def _fits(facts: dict[str, Any], demand: Demand, now: int) -> bool:
     return all(tests)
 
 
-def _has_room(facts: dict[str, Any], size: int, chips: bool, number: int) -> bool:
-    """Whether there are so many blocks of a size, were all nodes free."""
+def _has_room(facts: dict[str, Any], demand: Demand, size: int, chips: bool, number: int) -> bool:
+    """Whether there are so many blocks of a size, were all nodes free: as many on each node as its
+    memory is enough for, and, beside chips, its virtual processors.
+    """
     if chips and number == 1:
         return True  # per_node says so
     nodes = facts.get("nodes", 0)
     each = facts.get("per_node", 0) if chips else int(facts.get("vcpu", 0) / nodes) if nodes else 0
-    return each // size * nodes >= number
+    blocks = each // size
+    if demand.memory:
+        blocks = min(blocks, int(facts.get("node_memory_gib", 0) // demand.memory))
+    if demand.vcpu and chips:
+        blocks = min(blocks, int(facts.get("node_vcpu", 0) // demand.vcpu))
+    return blocks * nodes >= number
 
 
 def _nodes(demand: Demand, cards: int) -> int:

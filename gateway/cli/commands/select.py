@@ -112,9 +112,11 @@ def demand_of(args: argparse.Namespace) -> dict[str, Any]:
     """The demand that options say, as JSON has it.
 
     Raises:
-        RemoteError: a file is none, or a weight.
+        RemoteError: a file is none, or a weight; options are given beside a file.
     """
     if args.demand is not None:
+        if beside := _asked_by_options(args):
+            raise RemoteError(f"--demand: the file says all of it; leave out {', '.join(beside)}")
         try:
             found: dict[str, Any] = json.loads(args.demand.read_text("utf-8"))
         except ValueError as error:
@@ -136,6 +138,13 @@ def demand_of(args: argparse.Namespace) -> dict[str, Any]:
     if args.weight:
         demand["weights"] = dict(map(_weight, args.weight))
     return demand
+
+
+def _asked_by_options(args: argparse.Namespace) -> list[str]:
+    """The options that are given of those that say what is asked for."""
+    names = (*_TEXTS, *_NUMBERS, "precision", "measured", "free", "weight")
+    said = ((name, getattr(args, name.replace("-", "_"))) for name in names)
+    return [f"--{name}" for name, one in said if one is not None and one is not False and one != []]
 
 
 def _weight(text: str) -> tuple[str, int]:
@@ -273,7 +282,7 @@ def _row(one: dict[str, Any], most: int, explain: bool) -> list[str]:
     record, status = one["record"], one.get("status", {})
     row = [
         one["identifier"],
-        f"{100 * one['points'] / most:.1f} %",
+        f"{100 * one['points'] / most:.1f} %" if most else "",  # all are as good
         f"{record.get('chip', '')} × {record['count']}" if "count" in record else "",
         _free(status),
         _price(record),

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gateway.systems.selection import checks, engine, scan
-from gateway.systems.selection.checks import Shaped
+from gateway.systems.selection.checks import Maker, Shaped
 from gateway.systems.selection.columns import Columns
-from gateway.systems.selection.demand import Blocks, Demand, DemandError
+from gateway.systems.selection.demand import Blocks, Demand, DemandError, room_of
 from gateway.systems.selection.supply import Supply
 
 _STATES_MAX: Final = 4_000_000  # of the search: candidates x pools x blocks
@@ -32,6 +32,8 @@ class Piece(NamedTuple):
         blocks: how many, of `size` chips (or virtual processors) each.
         units: of which nodes: what each of them has free, and how many blocks are taken of such;
             those first in which the least is left over.
+        vcpu: virtual processors that go with these blocks, where they are of chips.
+        memory_gib: main memory that goes with them.
     """
 
     identifier: str
@@ -39,6 +41,8 @@ class Piece(NamedTuple):
     blocks: int
     size: int
     units: tuple[tuple[int, int], ...]
+    vcpu: float = 0.0
+    memory_gib: float = 0.0
 
 
 class Allocation(NamedTuple):
@@ -54,12 +58,27 @@ def blocks_asked(demand: Demand) -> Blocks:
     Raises:
         DemandError: nothing countable is asked for, more than is searched for, or not what is free.
     """
-    blocks = demand.blocks or (Blocks(True, 1, demand.cards) if demand.cards else None)
+    blocks = counted(demand)
     if blocks is None or not demand.free:
         raise DemandError("an allocation is of cards, or vcpu, that are free: ask for them")
     if blocks.number > _BLOCKS_MAX:
         raise DemandError(f"{blocks.number} blocks; at most {_BLOCKS_MAX} are allocated together")
     return blocks
+
+
+def counted(demand: Demand) -> Blocks | None:
+    """The blocks that are counted, cards that may lie anywhere singly; None where none are."""
+    return demand.blocks or (Blocks(True, 1, demand.cards) if demand.cards else None)
+
+
+def beside(demand: Demand, blocks: int) -> tuple[float, float]:
+    """The virtual processors and the GiB of memory that go with so many blocks: as much as is asked
+    for with each, or, of cards that may lie anywhere, their share of it. Where blocks are of
+    virtual processors, there are none beside them.
+    """
+    share = blocks / demand.cards if demand.is_loose and demand.cards else blocks
+    vcpu = demand.vcpu if demand.cards_asked else None
+    return (vcpu or 0) * share, (demand.memory or 0) * share
 
 
 def allocate(
@@ -75,27 +94,57 @@ def allocate(
     ready = engine.prepare(supply, demand, now, rtt)
     columns = supply.columns
     slots = scan.fitting(columns, engine.in_order(ready.checks, columns, now), now)
-    room = _room(columns, slots, asked, demand)
+    room = room_free(columns, slots, demand)
     slots, room = slots[room > 0], np.minimum(room[room > 0], asked.number)
     pools = _fewest(room, asked.number)
     if pools is None or pools > demand.pools:
         return None
     points = scan.points(columns, ready.parts, slots, now)
     chosen = _best(supply, slots, room, points, asked.number, pools)
-    pieces = _pieces(supply, slots[chosen], room[chosen], points[chosen], asked)
+    pieces = _pieces(supply, slots[chosen], room[chosen], points[chosen], demand)
     return Allocation(tuple(pieces), int(points[chosen].sum()))
 
 
-def _room(columns: Columns, slots: Numbers, asked: Blocks, demand: Demand) -> Numbers:
-    """How many blocks each row has, with the memory and virtual processors that go with each."""
-    if demand.blocks is None:
+def room_free(columns: Columns, slots: Numbers, demand: Demand) -> Numbers:
+    """How many of the blocks that are counted each of some rows that fit has free now, with the
+    memory and virtual processors that go with them.
+    """
+    asked = demand.blocks
+    if asked is None:
         room = columns.live["free_chips"][slots].astype(np.int64)
     else:
         check = Shaped(1 if asked.chips else 2, asked.size, 1)
         room = checks.blocks_of(check, columns, slots)
-    for name, each in (("free_memory", demand.memory), ("free_vcpu", demand.vcpu)):
-        if each and (name == "free_memory" or asked.chips):
-            room = np.minimum(room, (columns.live[name][slots] // each).astype(np.int64))
+    vcpu = demand.vcpu if demand.cards_asked else None
+    there = ((columns.live["free_memory"], demand.memory), (columns.live["free_vcpu"], vcpu))
+    return _with(room, [(column[slots].astype(np.float64), each) for column, each in there], demand)
+
+
+def room_if_free(maker: Maker, slots: Numbers, demand: Demand) -> Numbers:
+    """The same, were all of them free; 0 where a record does not say."""
+    columns, asked = maker.columns, room_of(demand)
+    if asked is not None:
+        rooms = maker.rooms(asked)[columns.codes["units"][slots]]
+        return np.nan_to_num(rooms).astype(np.int64)
+
+    def declared(name: str) -> NDArray[np.float64]:
+        numbers = columns.dictionaries[name].numbers(name, float)
+        return np.nan_to_num(numbers[columns.codes[name][slots]])
+
+    beside = [(declared("memory_gib"), demand.memory), (declared("vcpu"), demand.vcpu)]
+    return _with(declared("count").astype(np.int64), beside, demand)
+
+
+def _with(
+    room: Numbers, there: list[tuple[NDArray[np.float64], float | None]], demand: Demand
+) -> Numbers:
+    """As much room as what goes with each block leaves: `there` has of each kind what there is, and
+    what is asked for with a block, or with all cards where these may lie anywhere.
+    """
+    of = (demand.cards or 1) if demand.is_loose else 1
+    for amounts, each in there:
+        if each:
+            room = np.minimum(room, (amounts * of // each).astype(np.int64))
     return room
 
 
@@ -153,16 +202,18 @@ def _knapsack(room: Numbers, points: Numbers, number: int, pools: int) -> Number
 
 
 def _pieces(
-    supply: Supply, slots: Numbers, room: Numbers, points: Numbers, asked: Blocks
+    supply: Supply, slots: Numbers, room: Numbers, points: Numbers, demand: Demand
 ) -> Iterator[Piece]:
     """As many blocks as are asked for, of each pool as many as it has."""
+    asked = blocks_asked(demand)
     left = asked.number
     for at in np.lexsort((-points, -room)):
         blocks = min(left, int(room[at]))
         left -= blocks
         slot = int(slots[at])
         units = _units(supply.columns, slot, asked, blocks)
-        yield Piece(supply.identifier(slot), slot, blocks, asked.size, units)
+        more = beside(demand, blocks)
+        yield Piece(supply.identifier(slot), slot, blocks, asked.size, units, *more)
 
 
 def _units(columns: Columns, slot: int, asked: Blocks, blocks: int) -> tuple[tuple[int, int], ...]:

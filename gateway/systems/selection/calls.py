@@ -4,9 +4,6 @@ reserved for seconds.
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -16,17 +13,17 @@ from csid.identifier import parse
 from csid.moments import iso
 from gateway.http.calls import key_of
 from gateway.http.problems import Fault, Problem, Reason
-from gateway.systems.contract import ASK, OPERATE, Answer, Call, Event
+from gateway.systems.contract import ASK, OPERATE, Answer, Call
 from gateway.systems.keys import require as require_role
-from gateway.systems.selection import said
+from gateway.systems.selection import reserving, said
+from gateway.systems.selection.allocation import blocks_asked
 from gateway.systems.selection.demand import Demand, DemandError, conditions_of
 from gateway.systems.selection.kept import DAY, DAYS_MAX, Kept, TooManyError
 from gateway.systems.selection.reservations import ITEMS_MAX, Item, NotFreeError, Reservation
 from gateway.systems.selection.state import Selecting
+from gateway.systems.selection.streams import stream
 
-GAP_SECONDS: Final = 0.1  # between two answers of a stream, at least
-SHARE: Final = 20  # of the time at most one part in so many goes into all streams together
-QUIET_SECONDS: Final = 15.0  # after which a stream says that it lives
+DEMANDS: Final = 1_000  # of a page, at most
 
 
 class Unfit(Reason):
@@ -41,6 +38,13 @@ class Keep(msgspec.Struct, forbid_unknown_fields=True):
     demand: Demand
     days: Annotated[float, msgspec.Meta(gt=0, le=DAYS_MAX)] = 30.0
     dispatch: bool = False
+
+
+class Listed(msgspec.Struct):
+    """Which demands are listed: a page of those behind a name."""
+
+    after: str = ""
+    limit: Annotated[int, msgspec.Meta(ge=1, le=DEMANDS)] = 100
 
 
 class Reserve(msgspec.Struct, forbid_unknown_fields=True):
@@ -71,21 +75,36 @@ async def select(state: Selecting, call: Call) -> Answer:
     if "text/event-stream" in call.headers.get("accept", ""):
         if how.reserve:
             raise Problem(Fault.VALUE, "reserve: is asked for once, without a stream")
+        answered(state, demand)  # what cannot be answered is refused before events begin
         return Answer(stream(state, demand, how.explain))
-    if how.reserve:
-        require_role(call.caller, ASK)
-    whole = answered(state, demand)
-    if how.reserve:
-        if "allocation" not in whole:
-            raise Problem(Fault.VALUE, "reserve: what is free and counted is reserved: free, cards")
-        items = tuple(
-            Item(one["identifier"], one["size"], one["blocks"], one["of"])
-            for one in whole["allocation"]
-        )
-        if items:
-            whole["reservation"] = _reserve(state, call, items, how.reserve)
-    await explained(state, demand, whole, how.explain)
+    whole = _reserving(state, call, how.reserve) if how.reserve else answered(state, demand)
+    await said.explained(state, demand, whole, how.explain)
     return Answer(whole)
+
+
+def _reserving(state: Selecting, call: Call, seconds: int) -> dict[str, Any]:
+    """What fits, with what is reserved of it; the same again under the same key says what was
+    reserved then, and finds it as if it were not.
+    """
+    require_role(call.caller, ASK)
+    demand: Demand = call.given
+    asked = reserving.words_of(demand)
+    held = state.reservations.under(call.caller.name, key := key_of(call.headers))
+    if held is not None:
+        if held.asked != asked:
+            detail = f"Idempotency-Key {key[:40]}: something else was reserved by it"
+            raise Problem(Unfit.NOT_FREE, detail)
+        with reserving.put_back(state, held):
+            whole = answered(state, demand)
+        whole["allocation"] = [said.taken(one) for one in held.items]
+        return whole | {"reservation": _reserved(held)}
+    whole = answered(state, demand)
+    if "allocation" not in whole:
+        raise Problem(Fault.VALUE, "reserve: what is free and counted is reserved: free, cards")
+    items = tuple(said.item_of(one) for one in whole["allocation"])
+    if items:
+        whole["reservation"] = _reserve(state, call, items, seconds, asked)
+    return whole
 
 
 def answered(state: Selecting, demand: Demand) -> dict[str, Any]:
@@ -100,14 +119,6 @@ def answered(state: Selecting, demand: Demand) -> dict[str, Any]:
         raise Problem(Fault.VALUE, str(error)) from None
 
 
-async def explained(
-    state: Selecting, demand: Demand, whole: dict[str, Any], explain: bool | None
-) -> None:
-    """Add why no more fits, if that is asked for, or nothing fits and it is not declined."""
-    if explain or (explain is None and not said.holds(whole)):
-        whole["why"] = await said.why(state, demand)
-
-
 def require(demand: Demand) -> None:
     """Refuse what is no demand.
 
@@ -116,36 +127,10 @@ def require(demand: Demand) -> None:
     """
     try:
         conditions_of(demand, 0)
+        if demand.free and (demand.blocks or demand.cards):
+            blocks_asked(demand)
     except DemandError as error:
         raise Problem(Fault.VALUE, str(error)) from None
-
-
-async def stream(
-    state: Selecting, demand: Demand, explain: bool | None = None
-) -> AsyncIterator[Event]:
-    """What fits, whenever that is something else than before: `selection`; else now and then that
-    nothing has changed: `unchanged`.
-    """
-    before: Any = None
-    number = 0
-    state.streams += 1
-    try:
-        while True:
-            version, begun = state.version, time.perf_counter()
-            whole = answered(state, demand)
-            await explained(state, demand, whole, explain)
-            best = [(one["identifier"], one["points"]) for one in whole["results"]]
-            now = best, whole.get("allocation")
-            spent = time.perf_counter() - begun
-            if now != before:
-                before, number = now, number + 1
-                yield Event("selection", whole, number)
-            await asyncio.sleep(max(GAP_SECONDS, SHARE * spent * state.streams))
-            while not await state.after(version, QUIET_SECONDS):
-                yield Event("unchanged", {"at": whole["at"], "supply": whole["supply"]})
-                version = state.version
-    finally:
-        state.streams -= 1
 
 
 # -- demands that are kept
@@ -157,6 +142,7 @@ async def keep(state: Selecting, call: Call) -> Answer:
     require(given.demand)
     if given.dispatch and not state.said.dispatcher:
         raise Problem(Fault.VALUE, "dispatch: there is no dispatcher; [selection] dispatcher")
+    whole = _of_kept(state, given.demand)
     now = state.now()
     try:
         made = state.demands.keep(
@@ -165,26 +151,33 @@ async def keep(state: Selecting, call: Call) -> Answer:
     except TooManyError as error:
         raise Problem(Fault.TOO_MANY, str(error)) from None
     state.changed(())  # whoever hands demands on looks
-    return Answer(_kept(made), 201, {"Location": f"/v1/demands/{made.name}"})
+    shown = _open(made, whole)  # a chip may be misspelt, or not registered yet
+    return Answer(shown, 201, {"Location": f"/v1/demands/{made.name}"})
 
 
 async def list_demands(state: Selecting, call: Call) -> Answer:
-    """The demands of the caller; of all, for who runs the system."""
-    found = [one for one in state.demands.all() if _is_its(call, one.by)]
-    return Answer({"items": [_kept(one) for one in found]})
+    """A page of the demands of the caller, by name; of all, for who runs the system."""
+    asked: Listed = call.asked
+    by = None if call.caller.role == OPERATE else call.caller.name
+    found = state.demands.page(by, asked.after, asked.limit + 1)
+    page = found[: asked.limit]
+    following = page[-1].name if len(found) > len(page) else None
+    return Answer({"items": [_kept(one) for one in page], "next": following})
 
 
 async def show_demand(state: Selecting, call: Call) -> Answer:
     """A demand, and what fits it now."""
     one = _demand(state, call)
-    whole = answered(state, one.demand)
-    await explained(state, one.demand, whole, None)
-    return Answer(_kept(one) | {"selection": whole})
+    whole = _of_kept(state, one.demand)
+    await said.explained(state, one.demand, whole, None)
+    return Answer(_open(one, whole) | {"selection": whole})
 
 
 async def stream_demand(state: Selecting, call: Call) -> Answer:
     """What fits a demand that is kept, as it changes."""
-    return Answer(stream(state, _demand(state, call).demand))
+    one = _demand(state, call)
+    _of_kept(state, one.demand)  # what cannot be answered is refused before events begin
+    return Answer(stream(state, one.demand))
 
 
 async def withdraw(state: Selecting, call: Call) -> Answer:
@@ -192,6 +185,19 @@ async def withdraw(state: Selecting, call: Call) -> Answer:
     one = _demand(state, call)
     state.demands.withdraw(one.name)
     return Answer(_kept(one))
+
+
+def _of_kept(state: Selecting, demand: Demand) -> dict[str, Any]:
+    try:
+        return said.of_kept(state, demand)
+    except DemandError as error:  # an older version of this program took it
+        raise Problem(Fault.VALUE, str(error)) from None
+
+
+def _open(one: Kept, whole: dict[str, Any]) -> dict[str, Any]:
+    """A demand as it is shown; of one that is open and cannot be answered yet, why."""
+    why = {"why": whole["unanswered"]} if one.state == "open" and "unanswered" in whole else {}
+    return _kept(one) | why
 
 
 def _demand(state: Selecting, call: Call) -> Kept:
@@ -225,7 +231,9 @@ async def reserve(state: Selecting, call: Call) -> Answer:
     return Answer(made, 201, {"Location": f"/v1/reservations/{made['reservation']}"})
 
 
-def _reserve(state: Selecting, call: Call, items: tuple[Item, ...], seconds: int) -> dict[str, Any]:
+def _reserve(
+    state: Selecting, call: Call, items: tuple[Item, ...], seconds: int, asked: str = ""
+) -> dict[str, Any]:
     """Reserve all of it, without anybody coming between.
 
     Raises:
@@ -234,19 +242,10 @@ def _reserve(state: Selecting, call: Call, items: tuple[Item, ...], seconds: int
     most = state.said.reserve
     if seconds > most:
         raise Problem(Fault.VALUE, f"seconds: expected at most {most} ([selection] reserve)")
-    told = {
-        name: status
-        for name in {one.identifier for one in items}
-        if (status := state.status_of(name)) is not None
-    }
-    until = state.now() + seconds * 1_000
     try:
-        made, after = state.reservations.take(
-            call.caller.name, items, until, told, key_of(call.headers)
-        )
+        made = reserving.take(state, call.caller.name, items, seconds, key_of(call.headers), asked)
     except NotFreeError as error:
         raise Problem(Unfit.NOT_FREE, str(error)) from None
-    state.reserved(after)
     return _reserved(made)
 
 
@@ -278,7 +277,10 @@ def _reserved(one: Reservation) -> dict[str, Any]:
         "reservation": one.name,
         "by": one.by,
         "until": iso(one.until / 1_000, "milliseconds"),
-        "items": [msgspec.to_builtins(item) for item in one.items],
+        "items": [
+            {name: value for name, value in msgspec.to_builtins(item).items() if value}
+            for item in one.items
+        ],
     }
 
 

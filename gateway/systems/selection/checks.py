@@ -16,6 +16,7 @@ from gateway.systems.selection.columns import LIVE, UNTOLD, Columns
 from gateway.systems.selection.conditions import IN, IS, RANGE, All, Condition, Leaf, Not
 from gateway.systems.selection.demand import Blocks, Room
 from gateway.systems.selection.fields import NUMBER, TEXT, TEXTS, Field
+from gateway.systems.selection.texts import Work
 
 Bools = NDArray[np.bool_]
 _FURTHEST: Final = 2**62
@@ -52,9 +53,17 @@ class Shaped:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One of those rows."""
+    """A condition about texts that each row has its own of.
 
+    Attributes:
+        rows: for which of all rows it holds.
+        is_open: it was not searched for yet (`searched`), and `rows` tells nothing.
+    """
+
+    leaf: Leaf
+    turned: bool
     rows: Bools
+    is_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +116,7 @@ class Maker:
             made = tuple(Within(field.column, low, high, turned) for low, high in spans)
             return _joined(made, turned)
         if field.column == TEXTS:
-            rows = self.columns.texts.rows(leaf)
-            return Listed(~rows if turned else rows)
+            return Listed(leaf, turned, np.zeros(0, np.bool_), is_open=True)
         allowed = self._allowed(field, leaf)
         if field.live:
             return Table(field.column, allowed, True, turned)
@@ -133,7 +141,7 @@ class Maker:
 
     def rooms(self, asked: Room) -> NDArray[np.float64]:
         """How many blocks of a size there are, by the code of the units."""
-        key = (asked.chips, asked.size)
+        key = (asked.chips, asked.size, asked.vcpu, asked.memory)
         dictionary = self.columns.dictionaries["units"]
         return dictionary.numbers(("room", *key), lambda units: float(units.room(*key)))
 
@@ -229,11 +237,36 @@ def _joined(made: tuple[Check, ...], every: bool) -> Check:
     return merged[0] if len(merged) == 1 else group(merged)
 
 
-def test(check: Check, columns: Columns, rows: Any, now: int) -> Bools:
+def open_in(check: Check) -> int:
+    """How many conditions in it are not searched for yet."""
+    if isinstance(check, Every | Some):
+        return sum(map(open_in, check.of))
+    return int(isinstance(check, Listed) and check.is_open)
+
+
+def searched(check: Check, columns: Columns, slots: NDArray[np.int64], work: Work) -> Check:
+    """The same, searched for in some rows: of others it tells nothing.
+
+    Raises:
+        TooMuchError: these are too many.
+    """
+    if isinstance(check, Every | Some):
+        return type(check)(tuple(searched(one, columns, slots, work) for one in check.of))
+    if not isinstance(check, Listed):
+        return check
+    rows = columns.texts.rows(check.leaf, slots, work)
+    return Listed(check.leaf, check.turned, ~rows if check.turned else rows)
+
+
+def test(check: Check, columns: Columns, rows: Any, now: int, work: Work | None = None) -> Bools:
     """Whether a check holds for each of some rows, whatever it costs.
 
     Args:
         rows: an index of numpy: slots, or a slice.
+        work: of what is not searched for yet; rows are slots then.
+
+    Raises:
+        TooMuchError: it is too much for that.
     """
     if isinstance(check, Table):
         found: Bools = check.allowed[columns.codes[check.column][rows]]
@@ -242,6 +275,9 @@ def test(check: Check, columns: Columns, rows: Any, now: int) -> Bools:
             return ~found if check.turned else found
         return found
     if isinstance(check, Listed):
+        if check.is_open:
+            held = columns.texts.hold(check.leaf, rows, work or Work())
+            return ~held if check.turned else held
         listed: Bools = check.rows[rows]
         return listed
     holds: Bools = columns.live["until"][rows] > now
@@ -251,7 +287,7 @@ def test(check: Check, columns: Columns, rows: Any, now: int) -> Bools:
         return ~found if check.turned else found
     if isinstance(check, Shaped):
         return holds & (blocks_of(check, columns, rows) >= check.number)
-    parts = [test(one, columns, rows, now) for one in check.of]
+    parts = [test(one, columns, rows, now, work) for one in check.of]
     joined: Any = np.logical_and if isinstance(check, Every) else np.logical_or
     if not parts:
         return np.full(holds.shape, isinstance(check, Every))

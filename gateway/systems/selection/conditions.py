@@ -6,9 +6,11 @@ hold any more) does not hold, so its NOT does.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from math import isfinite
 from typing import Any, Final
 
@@ -19,7 +21,8 @@ LEAVES_MAX: Final = 64
 DEPTH_MAX: Final = 12
 VALUES_MAX: Final = 256  # of one `in`
 TEXT_MAX: Final = 120  # characters of a value
-STARS_MAX: Final = 3  # of a pattern, so that a match is quick whatever it is
+STARS_MAX: Final = 3  # of a pattern
+NUMBER_MAX: Final = 2**63  # of either sign
 
 IN, RANGE, CONTAINS, LIKE, IS = "in", "range", "contains", "like", "is"
 _ORDER: Final = ("=", "<", "<=", ">", ">=", IN, RANGE)
@@ -106,18 +109,27 @@ def _value(field: Field, operator: str, value: object) -> Any:
 
 
 def _number(field: Field, value: object) -> float:
+    _require_moderate(field, value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
         raise ConditionError(f"{field.name}: expected a number, given {str(value)[:40]!r}")
     return float(value)
 
 
+def _require_moderate(field: Field, value: object) -> None:
+    """Refuse a number so large that it is no double, or cannot even be written."""
+    if isinstance(value, int | float) and abs(value) > NUMBER_MAX:
+        raise ConditionError(f"{field.name}: expected a number from -2^63 to 2^63")
+
+
 def _text(field: Field, value: object) -> str:
+    _require_moderate(field, value)
     if not isinstance(value, str | int | float) or not 0 < len(str(value)) <= TEXT_MAX:
         raise ConditionError(f"{field.name}: expected a text of 1 to {TEXT_MAX} characters")
     return str(value).casefold()
 
 
 def _date(field: Field, value: object) -> float:
+    _require_moderate(field, value)
     try:
         return float(date.fromisoformat(str(value)).toordinal())
     except ValueError:
@@ -150,10 +162,13 @@ def _of_json(value: object, path: str, depth: int) -> Condition:
         raise ConditionError(f"{path}: expected an object, given {type(value).__name__}")
     keys = set(value)
     if keys == {"field", "op", "value"}:
+        name, operator = value["field"], value["op"]
+        if not (isinstance(name, str) and isinstance(operator, str)):
+            raise ConditionError(f"{path}: field and op are texts")
         try:
-            if value["op"] == "!=":
-                return Not(leaf(str(value["field"]), "=", value["value"]))
-            return leaf(str(value["field"]), str(value["op"]), value["value"])
+            if operator == "!=":
+                return Not(leaf(name, "=", value["value"]))
+            return leaf(name, operator, value["value"])
         except ConditionError as error:
             raise ConditionError(f"{path}: {error}") from None
     if keys == {"not"}:
@@ -206,6 +221,26 @@ def leaves(condition: Condition) -> Iterator[Leaf]:
             yield from leaves(one)
 
 
+def apart(condition: Condition) -> tuple[Condition | None, Condition | None]:
+    """What of it is not about the status, and what is, which AND joins; None where nothing is."""
+    if isinstance(condition, All):
+        halves = zip(*map(apart, condition.of), strict=True)
+        kept = (tuple(one for one in half if one is not None) for half in halves)
+        lasting, now = (All(half) if half else None for half in kept)
+        return lasting, now
+    is_now = any(fields.field(one.field).live for one in leaves(condition))
+    return (None, condition) if is_now else (condition, None)
+
+
+def without(condition: Condition, leaf: Leaf) -> Condition:
+    """The same as if one condition about a field always held."""
+    if isinstance(condition, Leaf):
+        return All(()) if condition is leaf else condition
+    if isinstance(condition, Not):
+        return Not(without(condition.of, leaf))
+    return type(condition)(tuple(without(one, leaf) for one in condition.of))
+
+
 def bounded(condition: Condition) -> Condition:
     """The same, if it is not too large.
 
@@ -230,28 +265,62 @@ def _in_range(value: Any, ends: Sequence[Any]) -> bool:
     return (low is None or value >= low) and (high is None or value <= high)
 
 
+def tester(one: Leaf) -> Callable[[str], bool]:
+    """The same for texts, of which there are many."""
+    if one.operator == IN:
+        return frozenset(one.value).__contains__
+    return lambda text: _HOLDS[one.operator](text, one.value)
+
+
+def runs(one: Leaf) -> int:
+    """How many runs of letters are compared at each place of a text, at most."""
+    if one.operator != LIKE:
+        return 1
+    return max(len(re.findall(r"[^?]+", part)) + 1 for part in one.value.split("*"))
+
+
 def like(text: str, pattern: str) -> bool:
-    """Whether a text is as a pattern has it: `?` for any character, `*` for any run of them."""
-    head, *rest = pattern.split("*")
-    if not rest:
-        return len(text) == len(head) and _same(text, head)
-    *middle, tail = rest
-    if len(text) < len(head) + len(tail) or not _same(text, head):
+    """Whether a text is as a pattern has it: `?` for any character, `*` for any run of them.
+
+    What stands between two `*` has one length, so the first place where it stands is as good as any
+    other, and no place is tried twice: at most as many comparisons as the text has characters,
+    times the `runs` of the pattern.
+    """
+    head, middle, tail, ends = _compiled(pattern)
+    last = len(text) - ends
+    match = head.match(text, 0, len(text) if tail is None else max(0, last))
+    if match is None or last < 0:
         return False
-    if not _same(text[len(text) - len(tail) :], tail):
-        return False
-    text, at = text[len(head) : len(text) - len(tail)], 0
+    at = match.end()
+    if tail is None:
+        return at == len(text)
     for part in middle:
-        ends = len(text) - len(part)
-        at = next((n for n in range(at, ends + 1) if _same(text[n:], part)), -1)
-        if at < 0:
+        match = part.search(text, at, last)
+        if match is None:
             return False
-        at += len(part)
-    return True
+        at = match.end()
+    return at <= last and tail.match(text, last) is not None
 
 
-def _same(text: str, part: str) -> bool:
-    return all(wanted in ("?", got) for got, wanted in zip(text, part, strict=False))
+_Regex = re.Pattern[str]
+
+
+@lru_cache(1_024)
+def _compiled(pattern: str) -> tuple[_Regex, tuple[_Regex, ...], _Regex | None, int]:
+    """What stands before the first `*`, between two of them, and behind the last one, and how many
+    characters that one is of.
+    """
+    parts = [
+        "".join(
+            f".{{{len(run)}}}" if run[0] == "?" else re.escape(run)
+            for run in re.findall(r"\?+|[^?]+", part)
+        )
+        for part in pattern.split("*")
+    ]
+    head, *rest = (re.compile(part, re.DOTALL) for part in parts)
+    if not rest:
+        return head, (), None, 0
+    return head, tuple(rest[:-1]), rest[-1], len(pattern) - pattern.rindex("*") - 1
 
 
 _HOLDS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {

@@ -16,7 +16,8 @@ from csid.errors import CsidError
 from csid.fields import PRECISIONS
 from gateway.systems.selection import conditions, expression, prices
 from gateway.systems.selection.conditions import IS, LIKE, All, Condition, Either, Not, leaf
-from gateway.systems.selection.fields import LETTERS, field
+from gateway.systems.selection.fields import LETTERS
+from gateway.systems.selection.paths.places import UnknownPlaceError, location_of
 
 TOP: Final = 10
 TOP_MAX: Final = 1_000
@@ -54,8 +55,8 @@ class Demand(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
         cards: chips in all.
         per_node: chips on one node.
         nodes: nodes with as many chips (per_node), or virtual processors (vcpu), each.
-        vcpu: virtual processors on each node.
-        memory: GiB of main memory on each node.
+        vcpu: virtual processors on each node; of cards that may lie anywhere, with all of them.
+        memory: GiB of main memory, likewise.
         chip_memory: GiB of one chip.
         precision: of the performance.
         pflops: PFLOPS (of int8 POPS) of all cards together; where no cards are asked for, of the
@@ -134,6 +135,11 @@ class Demand(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
         return None
 
     @property
+    def is_loose(self) -> bool:
+        """Cards are asked for that may lie on any nodes."""
+        return bool(self.cards) and self.blocks is None
+
+    @property
     def nodes_asked(self) -> int:
         """Nodes that are asked for, or follow from the cards of each; 1 where neither is."""
         return self.blocks.number if self.blocks else self.nodes or 1
@@ -153,11 +159,13 @@ class Blocks(NamedTuple):
 
 
 class Room(NamedTuple):
-    """The same, were all nodes free."""
+    """The same, were all nodes free; each block with so much of its node's vcpu and GiB besides."""
 
     chips: bool
     size: int
     number: int
+    vcpu: float = 0
+    memory: float = 0
 
 
 class Named(NamedTuple):
@@ -191,11 +199,15 @@ def conditions_of(demand: Demand, now: int) -> list[Named]:
         DemandError: a part of it cannot be understood.
     """
     try:
+        if demand.near:
+            location_of(demand.near)
         return [*_of_kind(demand), *_of_size(demand), *_of_terms(demand, now), *_of_now(demand)]
     except conditions.ConditionError as error:
         raise DemandError(f"where: {error}") from None
     except prices.PriceError as error:
         raise DemandError(f"price: {error}") from None
+    except UnknownPlaceError as error:
+        raise DemandError(f"near: {error}") from None
 
 
 def _of_kind(demand: Demand) -> list[Named]:
@@ -239,19 +251,37 @@ def _of_size(demand: Demand) -> list[Named]:
     if demand.cards_asked:
         cards = 1 if spread else demand.cards_asked
         found.append(Named("cards", leaf("count", ">=", cards)))
-    blocks = demand.blocks
+    blocks, room = demand.blocks, room_of(demand)
     if blocks is not None and blocks.chips:
         found.append(Named("per_node", leaf("per_node", ">=", blocks.size)))
-    if blocks is not None and (blocks.number > 1 or not blocks.chips):
-        found.append(
-            Named("nodes", Room(blocks.chips, blocks.size, 1 if spread else blocks.number))
-        )
-    each = 1 if spread else demand.nodes_asked
-    if demand.vcpu:
-        found.append(Named("vcpu", leaf("vcpu", ">=", demand.vcpu * each)))
-    if demand.memory:
-        found.append(Named("memory", leaf("memory_gib", ">=", demand.memory * each)))
+    if room is not None and (room.number > 1 or not room.chips):
+        found.append(Named("nodes", room._replace(number=1) if spread else room))
+    if demand.nodes and blocks is None:
+        found.append(Named("nodes", leaf("nodes", ">=", demand.nodes)))
+    for name, amount in (("vcpu", demand.vcpu), ("memory_gib", demand.memory)):
+        if amount:
+            asked = _summed(demand, amount) if demand.is_loose else amount
+            of = name if demand.is_loose else f"node_{name}"
+            found.append(Named(name.removesuffix("_gib"), leaf(of, ">=", asked)))
     return found
+
+
+def room_of(demand: Demand) -> Room | None:
+    """The blocks that are asked for, as they are looked for where all nodes were free."""
+    blocks = demand.blocks
+    if blocks is None:
+        return None
+    return Room(*blocks, (demand.vcpu or 0) if blocks.chips else 0, demand.memory or 0)
+
+
+def _summed(demand: Demand, amount: float) -> float:
+    """How much one resource is to have in all, of what is asked for with each node, or with all
+    cards; of what is spread, as much as goes with one block or card.
+    """
+    spread = demand.pools > 1
+    if demand.is_loose and demand.cards:
+        return amount / demand.cards if spread else amount
+    return amount if spread else amount * demand.nodes_asked
 
 
 def _of_terms(demand: Demand, now: int) -> list[Named]:
@@ -273,16 +303,19 @@ def _of_terms(demand: Demand, now: int) -> list[Named]:
     found.append(Named("validity", All((Not(ended), Not(ahead)))))
     if demand.rtt is not None:
         found.append(Named("rtt", leaf("rtt", "<=", demand.rtt)))
-    if demand.where:
-        text = demand.where
-        parsed = expression.parse(text) if isinstance(text, str) else conditions.of_json(text)
-        found.append(Named("where", parsed, any(fields_are_live(parsed))))
-    return found
+    return [*found, *_of_where(demand)]
 
 
-def fields_are_live(condition: Condition) -> list[bool]:
-    """Of each condition about a field whether it is about the status."""
-    return [field(one.field).live for one in conditions.leaves(condition)]
+def _of_where(demand: Demand) -> list[Named]:
+    """Further conditions; what is about the status apart, where `and` joins it to the rest."""
+    text = demand.where
+    if not text:
+        return []
+    parsed = expression.parse(text) if isinstance(text, str) else conditions.of_json(text)
+    lasting, now = conditions.apart(parsed)
+    if lasting is None or now is None:
+        return [Named("where", parsed, lasting is None)]
+    return [Named("where", lasting), Named("where_now", now, True)]
 
 
 def _something(demand: Demand) -> Condition:
@@ -312,11 +345,9 @@ def _of_now(demand: Demand) -> list[Named]:
     elif not (demand.memory or demand.vcpu):
         found.append(Named("free", _something(demand), True))
     if demand.memory:
-        each = 1 if demand.pools > 1 else demand.nodes_asked
-        found.append(
-            Named("free_memory", leaf("free.memory_gib", ">=", demand.memory * each), True)
-        )
+        asked = _summed(demand, demand.memory)
+        found.append(Named("free_memory", leaf("free.memory_gib", ">=", asked), True))
     if demand.vcpu and demand.cards_asked:
-        each = 1 if demand.pools > 1 else demand.nodes_asked
-        found.append(Named("free_vcpu", leaf("free.vcpu", ">=", demand.vcpu * each), True))
+        asked = _summed(demand, demand.vcpu)
+        found.append(Named("free_vcpu", leaf("free.vcpu", ">=", asked), True))
     return found

@@ -7,12 +7,13 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.systems.selection import checks, chips, compiled, ranking
+from gateway.systems.selection import checks, chips, compiled, ranking, scan
 from gateway.systems.selection.checks import Check, Every, Maker
 from gateway.systems.selection.columns import Columns
 from gateway.systems.selection.demand import Demand, DemandError, Named, conditions_of
 from gateway.systems.selection.ranking import Part
 from gateway.systems.selection.supply import Supply
+from gateway.systems.selection.texts import TooMuchError, Work
 
 _SAMPLE: Final = 128  # rows by which checks are ordered: what lets the fewest through goes first
 
@@ -102,14 +103,35 @@ def select(
 
 
 def in_order(made: list[Check], columns: Columns, now: int) -> list[Check]:
-    """Checks one by one, what lets the fewest rows through first."""
+    """Checks one by one, what lets the fewest rows through first.
+
+    Raises:
+        DemandError: texts of too many rows would have to be searched.
+    """
     flat: list[Check] = []
     for one in made:
         flat += one.of if isinstance(one, Every) else (one,)
+    if any(map(checks.open_in, flat)):
+        flat = _searched(flat, columns, now)
     step = max(1, columns.capacity // _SAMPLE)
     rows = slice(0, columns.capacity, step)
     shares = [np.count_nonzero(checks.test(one, columns, rows, now)) for one in flat]
     return [flat[at] for at in sorted(range(len(flat)), key=shares.__getitem__)]
+
+
+def _searched(flat: list[Check], columns: Columns, now: int) -> list[Check]:
+    """The same, with texts searched for in those rows alone that all else leaves."""
+    ready = [one for one in flat if not checks.open_in(one)]
+    rows = scan.fitting(columns, in_order(ready, columns, now), now)
+    work = Work()
+    try:
+        for one in flat:
+            if checks.open_in(one):
+                ready.append(checks.searched(one, columns, rows, work))
+                rows = rows[checks.test(ready[-1], columns, rows, now)]
+    except TooMuchError as error:
+        raise DemandError(f"where: {error}") from None
+    return ready
 
 
 def most_of(parts: list[Part]) -> int:

@@ -28,16 +28,36 @@ EXTRA_BREAK: Final = "\x1f"  # between unknown keys; in no text
 
 
 class Units(NamedTuple):
-    """The nodes of a resource: chips of one, how many, virtual processors of all."""
+    """The nodes of a resource, which are taken to be alike: chips of one, how many, virtual
+    processors and GiB of memory of all.
+    """
 
     per_node: int | None
     nodes: int
     vcpu: float | None
+    memory: float | None
 
-    def room(self, chips: bool, size: int) -> int:
-        """How many blocks of chips (or virtual processors) of a size there are, all nodes free."""
-        each = (self.per_node or 0) if chips else int((self.vcpu or 0) / self.nodes)
-        return each // size * self.nodes
+    @property
+    def node_vcpu(self) -> float | None:
+        """Virtual processors of one node."""
+        return None if self.vcpu is None else self.vcpu / self.nodes
+
+    @property
+    def node_memory(self) -> float | None:
+        """GiB of memory of one node."""
+        return None if self.memory is None else self.memory / self.nodes
+
+    def room(self, chips: bool, size: int, vcpu: float = 0, memory: float = 0) -> int:
+        """How many blocks of chips (or virtual processors) of a size there are, all nodes free.
+
+        Args:
+            vcpu, memory: virtual processors and GiB that each block needs besides, of its node.
+        """
+        each = ((self.per_node or 0) if chips else int(self.node_vcpu or 0)) // size
+        for needed, there in ((vcpu, self.node_vcpu), (memory, self.node_memory)):
+            if needed:
+                each = min(each, int((there or 0) // needed))
+        return each * self.nodes
 
 
 class Coded(NamedTuple):
@@ -133,7 +153,7 @@ def values_of(segments: tuple[str, ...], facts: Mapping[str, Any]) -> list[Any]:
         get("gr"),
         get("tr"),
         (_day(get("vf")), _day(get("vu"))) if "vf" in facts or "vu" in facts else None,
-        Units(per_node, nodes, vcpu) if nodes else None,
+        Units(per_node, nodes, vcpu, get("me")) if nodes else None,
         source if isinstance(source, str) else None,
     ]
 

@@ -95,6 +95,8 @@ def _all() -> dict[str, Field]:
         Field("family", TEXT, "chip", _item(1)),
         Field("per_node", NUMBER, "units", _item(0)),
         Field("nodes", NUMBER, "units", _item(1)),
+        Field("node_vcpu", NUMBER, "units", lambda units: units.node_vcpu),
+        Field("node_memory_gib", NUMBER, "units", lambda units: units.node_memory),
         Field("price", NUMBER, "money", lambda value: float(value[0])),
         Field("currency", TEXT, "money", _item(1)),
         Field("price_unit", TEXT, "money", _item(2)),

@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 import httpx
 import msgspec
 
+from csid import prefix
 from csid import record as records
 from csid.errors import CsidError, IdentifierError, RecordError
 from csid.http.results import Change as Leaf
@@ -21,6 +22,7 @@ from csid.identifier import parse
 from csid.record import Record
 from csid.status import Health, Told
 from gateway.async_registry_client import AsyncRegistry
+from gateway.configuration.values import ConfigurationError
 from gateway.systems.event_stream import Event, Events
 from gateway.systems.selection.rows import Change, Rows
 
@@ -48,6 +50,21 @@ _PLAIN: Final = frozenset(
 )
 _MANY: Final = frozenset({"leave", "take"})  # those of a whole cut, which has one leaf
 _decode: Final = msgspec.json.Decoder().decode
+
+
+def wanted(prefixes: Iterable[str]) -> tuple[str, ...]:
+    """Prefixes as identifiers have them: folded, without a `/` at their end, each once.
+
+    Raises:
+        ConfigurationError: one is none, or ends within a segment.
+    """
+    found: dict[str, None] = {}
+    for one in prefixes:
+        try:
+            found[prefix.whole(one, len(prefix.SEGMENTS))] = None
+        except IdentifierError as error:
+            raise ConfigurationError(f"[selection] prefix {one[:80]}: {error}") from None
+    return tuple(found)
 
 
 class Sink(Protocol):
@@ -114,6 +131,9 @@ class RegistryFollower:
         rows: where it is kept.
         sink: who is told.
         prefixes: of identifiers that are wanted; none: all.
+
+    Raises:
+        ConfigurationError: one of these is none.
     """
 
     def __init__(
@@ -128,7 +148,7 @@ class RegistryFollower:
         self._registry = registry
         self._rows = rows
         self._sink = sink
-        self._prefixes = prefixes
+        self._prefixes = wanted(prefixes)
 
     async def follow(self) -> None:
         """Follow, until it fails.
@@ -136,7 +156,7 @@ class RegistryFollower:
         Raises:
             CsidError: it has.
         """
-        position = self._rows.position(self._source.name)
+        position = self._rows.position(self._source.name, self._prefixes)
         if position is None:
             position = await self._read_whole()
         wait = 0  # so that it is known at once whether it can be followed
@@ -158,11 +178,11 @@ class RegistryFollower:
 
     async def _read_whole(self) -> int:
         """Read all identifiers; the leaf to go on from."""
-        begun = self._rows.begin(self._source.name)
+        begun = self._rows.begin(self._source.name, self._prefixes)
         position = (await self._registry.changes_page(0, 0, 1)).size
-        for prefix in self._prefixes or ("",):
+        for begin in self._prefixes or ("",):
             batch: list[Change] = []
-            async for entry in self._registry.identifiers(prefix, limit=PAGE):
+            async for entry in self._registry.identifiers(begin, limit=PAGE):
                 batch.append(_of_entry(entry))
                 if len(batch) == PAGE:
                     self._take(batch)
@@ -195,8 +215,8 @@ class RegistryFollower:
             parse(name)
         except IdentifierError:
             return False
-        wanted = self._prefixes
-        return not wanted or any(name == one or name.startswith(f"{one}/") for one in wanted)
+        some = self._prefixes
+        return not some or any(name == one or name.startswith(f"{one}/") for one in some)
 
     async def _asked(self, name: str) -> Change:
         try:
@@ -230,6 +250,9 @@ class GatewayFollower:
         client: of the gateway.
         sink: who is told.
         prefixes: of identifiers that are wanted; none: all.
+
+    Raises:
+        ConfigurationError: one of these is none.
     """
 
     def __init__(
@@ -238,7 +261,7 @@ class GatewayFollower:
         self._source = source
         self._client = client
         self._sink = sink
-        self._query = {"prefix": prefixes}
+        self._query = {"prefix": wanted(prefixes)}
         self._last = ""
 
     async def follow(self) -> None:

@@ -19,7 +19,7 @@ from gateway.systems.contract import Answer, Call
 from gateway.systems.selection.paths.alto import Alto, Said, pids
 from gateway.systems.selection.paths.graph import NoLineError
 from gateway.systems.selection.paths.latency import CIRCLES, Between, between
-from gateway.systems.selection.paths.lines import Line, LineError, Order
+from gateway.systems.selection.paths.lines import LineError, Order, made
 from gateway.systems.selection.paths.places import UnknownPlaceError, location_of
 from gateway.systems.selection.paths.ways import Wanted, WantedError, Way, ways
 from gateway.systems.selection.state import Selecting
@@ -43,10 +43,11 @@ class NewOrder(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Verdict(msgspec.Struct, forbid_unknown_fields=True):
-    """What becomes of an order."""
+    """What becomes of an order; `of`: who has ordered it, where several have under its key."""
 
     state: Literal["accepted", "open", "refused", "ended"]
     why: Annotated[str, msgspec.Meta(max_length=60)] = ""
+    of: Annotated[str, msgspec.Meta(max_length=64)] = ""
 
 
 class WaysAsked(msgspec.Struct, rename={"start": "from", "end": "to"}):
@@ -79,8 +80,8 @@ async def list_lines(state: Selecting, call: Call) -> Answer:
 
 async def add_line(state: Selecting, call: Call) -> Answer:
     """Take in a line."""
-    line: Line = call.given
     try:
+        line = made(**msgspec.to_builtins(call.given))  # as `csid line add` does
         is_new = state.lines.add(line, _by(call), state.now())
     except LineError as error:
         raise Problem(Fault.VALUE, str(error)) from None
@@ -120,7 +121,9 @@ async def answer_order(state: Selecting, call: Call) -> Answer:
     """Say what becomes of an order."""
     given: Verdict = call.given
     try:
-        kept = state.lines.answer(call.path, given.state, _by(call), state.now(), given.why)
+        kept = state.lines.answer(
+            call.path, given.state, _by(call), state.now(), given.why, given.of
+        )
     except LineError as error:
         raise Problem(Fault.VALUE, str(error)) from None
     return Answer(kept)
@@ -225,7 +228,9 @@ async def alto_filtered(state: Selecting, call: Call) -> Answer:
 
 
 def _alto(state: Selecting, call: Call) -> Alto:
-    """The maps of all cities that supply lies in."""
+    """The maps of all cities that supply lies in. Of no networks it is known where they lie: no
+    record says that of any.
+    """
     return Alto(
         pids(state.supply.locations, "city"), call.base + ALTO, state.measures(), state.now()
     )

@@ -6,39 +6,26 @@ This looks at every row, so it takes longer than a selection: for when too few f
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from csid.errors import CsidError
-from gateway.systems.selection import checks, conditions, engine, fields, scan
-from gateway.systems.selection.checks import Check, Maker, Shaped
-from gateway.systems.selection.conditions import Leaf
-from gateway.systems.selection.demand import Blocks, Demand, Named, Room
+from gateway.systems.selection import allocation, checks, engine
+from gateway.systems.selection.checks import Maker
+from gateway.systems.selection.demand import Demand
 from gateway.systems.selection.engine import Prepared
-from gateway.systems.selection.fields import DATE, NUMBER
+from gateway.systems.selection.nearest import Near as Near
+from gateway.systems.selection.nearest import nearest
 from gateway.systems.selection.supply import Supply
+from gateway.systems.selection.texts import WORK_MAX, TooMuchError, Work
 
+POOLS: Final = "pools"  # the name of what keeps away where no pools have enough together
 _ROWS: Final = 1 << 14  # looked at together
-_RISING: Final = (">", ">=")  # operators for which more is nearer
-_FALLING: Final = ("<", "<=")
+_WORK: Final = 2 * WORK_MAX  # rows whose texts are looked at, in many steps
 Rows = NDArray[np.int64]
-
-
-class Near(NamedTuple):
-    """The nearest that would fit but for one condition.
-
-    Attributes:
-        field: what the condition is about.
-        asked: what it asks.
-        offered: what this one has; None where it does not say.
-    """
-
-    identifier: str
-    field: str
-    asked: Any
-    offered: Any
+Bools = NDArray[np.bool_]
 
 
 class Kept(NamedTuple):
@@ -61,6 +48,24 @@ class Kept(NamedTuple):
     near: Near | None
 
 
+class Together(NamedTuple):
+    """What as many pools as a demand may be spread over have together, in blocks of what is asked.
+
+    Attributes:
+        pools: over how many it may be spread.
+        asked: blocks that are asked for.
+        now: the most that so many of those that fit have free.
+        could: the most that so many would have if all of them were free.
+        most: the pool that has the most now, or, where none has any, that would have; "" if none.
+    """
+
+    pools: int
+    asked: int
+    now: int
+    could: int
+    most: str
+
+
 class Reasons(NamedTuple):
     """What comes of a demand.
 
@@ -68,18 +73,22 @@ class Reasons(NamedTuple):
         rows: resources in all.
         fit: how many fit.
         could: how many would fit if all of them were free.
-        kept: what each condition keeps away, in the order in which they are looked at.
+        kept: what each condition keeps away, in the order in which they are looked at; at the end
+            `pools`, where it may be spread over several.
+        together: what several pools have, where it may be spread over them.
     """
 
     rows: int
     fit: int
     could: int
     kept: tuple[Kept, ...]
+    together: Together | None = None
 
     @property
     def never(self) -> bool:
-        """Nothing fits, and would not even if all of it were free."""
-        return self.could == 0
+        """Nothing fits, or not enough together, and would not even if all of it were free."""
+        gang = self.together
+        return self.could == 0 or (gang is not None and gang.could < gang.asked)
 
 
 class ChangedError(CsidError):
@@ -109,6 +118,10 @@ def explaining(
     """The same in steps of a millisecond or two, between which others have their turn: what they
     change of rows that were not looked at yet is seen, of others not.
 
+    Texts that each row has its own of are searched only where all that lasts holds, or just one
+    condition does not, and only in so many rows; of others they are neither held to keep them away
+    nor to let them through.
+
     Raises:
         ChangedError: between two steps the supply has got values that it had not.
     """
@@ -118,27 +131,81 @@ def explaining(
     of_left, alone = np.zeros(count, np.int64), np.zeros(count, np.int64)
     only: list[list[Rows]] = [[] for _ in ready.named]
     fit = could = 0
-    for first in range(0, supply.columns.capacity, _ROWS):
-        slots, held = _held(supply, ready.checks, first, now)
-        failed = ~held
+    gang, work = _Gang(supply, demand, Maker(supply.columns, now, rtt)), Work(_WORK)
+    texts = sum(map(checks.open_in, ready.checks))
+    first = 0
+    while first < supply.columns.capacity:
+        last = first + (_ROWS // (1 + 4 * texts) if work.left > 0 else _ROWS)
+        slots, held, unseen = _held(supply, ready, slice(first, last), now, work)
+        passed = held | unseen
+        failed = ~passed
         alone += failed.sum(axis=1)
-        before = np.logical_and.accumulate(np.vstack((np.ones_like(held[:1]), held)), axis=0)
+        before = np.logical_and.accumulate(np.vstack((np.ones_like(held[:1]), passed)), axis=0)
         of_left += (before[:-1] & failed).sum(axis=1)
-        fit += int(before[-1].sum())
-        lasting = held[[not one.now for one in ready.named]]
-        could += int(lasting.all(axis=0).sum())
-        but_one = failed.sum(axis=0) == 1
+        fitting = held.all(axis=0)
+        lasting = passed[[not one.now for one in ready.named]].all(axis=0)
+        fit += int(fitting.sum())
+        could += int(lasting.sum())
+        gang.see(slots[fitting], slots[lasting])
+        but_one = (~held).sum(axis=0) == 1
         for at in range(count):
             only[at].append(slots[failed[at] & but_one])
+        first = last
         yield
         if _form(supply) != begun:
             raise ChangedError("the supply has changed meanwhile")
     kept = []
     for at, named in enumerate(ready.named):
         rows = np.concatenate(only[at]) if only[at] else np.zeros(0, np.int64)
-        near = _near(supply, demand, ready, at, rows, now, rtt) if len(rows) else None
+        near = nearest(supply, ready, at, rows, now, rtt) if len(rows) else None
         kept.append(Kept(named.name, named.now, int(of_left[at]), int(alone[at]), len(rows), near))
-    return Reasons(len(supply), fit, could, tuple(kept))
+    together = gang.together()
+    if together is not None:
+        kept.append(_spread(demand, together, fit))
+    return Reasons(len(supply), fit, could, tuple(kept), together)
+
+
+class _Gang:
+    """Which pools have the most blocks together, of all that are seen."""
+
+    def __init__(self, supply: Supply, demand: Demand, maker: Maker) -> None:
+        self._supply, self._demand, self._maker = supply, demand, maker
+        self._asked = allocation.counted(demand) if demand.pools > 1 else None
+        empty = np.zeros(0, np.int64)
+        self._now, self._could = (empty, empty), (empty, empty)  # rooms and rows
+
+    def see(self, fitting: Rows, lasting: Rows) -> None:
+        """Some rows that fit, and some that would if all of them were free."""
+        if self._asked is None:
+            return
+        free = allocation.room_free(self._supply.columns, fitting, self._demand)
+        self._now = self._most(self._now, free, fitting)
+        room = allocation.room_if_free(self._maker, lasting, self._demand)
+        self._could = self._most(self._could, room, lasting)
+
+    def _most(self, before: tuple[Rows, Rows], room: Rows, rows: Rows) -> tuple[Rows, Rows]:
+        room, rows = np.append(before[0], room), np.append(before[1], rows)
+        kept = np.argsort(-room, kind="stable")[: self._demand.pools]
+        return room[kept], rows[kept]
+
+    def together(self) -> Together | None:
+        """What they have; None where nothing is spread."""
+        if self._asked is None:
+            return None
+        of = self._now if self._now[0].any() else self._could
+        most = self._supply.identifier(int(of[1][0])) if of[0].any() else ""
+        now, could = (int(rooms.sum()) for rooms, _ in (self._now, self._could))
+        return Together(self._demand.pools, self._asked.number, now, could, most)
+
+
+def _spread(demand: Demand, found: Together, fit: int) -> Kept:
+    """What it keeps away that so many pools have not enough together: all that fits, or nothing."""
+    asked = allocation.counted(demand)
+    if found.now >= found.asked or asked is None:
+        return Kept(POOLS, True, 0, 0, 0, None)
+    field = f"blocks of {asked.size} in {found.pools} pools"
+    near = Near(found.most, field, found.asked, found.now) if found.most else None
+    return Kept(POOLS, found.could >= found.asked, fit, fit, fit, near)
 
 
 def _form(supply: Supply) -> tuple[int, ...]:
@@ -149,113 +216,27 @@ def _form(supply: Supply) -> tuple[int, ...]:
 
 
 def _held(
-    supply: Supply, made: list[Check], first: int, now: int
-) -> tuple[Rows, NDArray[np.bool_]]:
-    """Some rows, and of each check (a line) whether it holds for each of them."""
-    last = min(first + _ROWS, supply.columns.capacity)
-    slots = first + np.flatnonzero(supply.columns.alive[first:last])
-    found = [checks.test(one, supply.columns, slots, now) for one in made]
-    return slots, np.array(found, np.bool_).reshape(len(made), len(slots))
-
-
-def _near(
-    supply: Supply,
-    demand: Demand,
-    ready: Prepared,
-    at: int,
-    rows: Rows,
-    now: int,
-    rtt: NDArray[np.float64] | None,
-) -> Near:
-    """The nearest of some rows that fail one condition alone; of those as near, the best."""
-    named = ready.named[at]
-    asked = _asked(named)
-    if isinstance(named.condition, Blocks | Room):
-        offered = _blocks(supply, named.condition, rows, now)
-        rows, field = _largest(rows, offered), f"blocks of {named.condition.size}"
-    elif asked is None:
-        field = next(iter(conditions.leaves(named.condition))).field
-    else:
-        values = _values(Maker(supply.columns, now, rtt), asked.field, rows, now)
-        rising = asked.operator in _RISING
-        rows, field = _largest(rows, values if rising else -values), asked.field
-    points = scan.points(supply.columns, ready.parts, rows, now)
-    keys = (*scan.by_identifier(supply.columns, rows), -points)
-    slot = int(rows[np.lexsort(keys)[0]])
-    return Near(supply.identifier(slot), field, *_shown(supply, named, asked, slot, now, rtt))
-
-
-def _blocks(supply: Supply, asked: Blocks | Room, rows: Rows, now: int) -> NDArray[np.float64]:
-    """How many blocks of the size asked for there are, NaN where nobody tells."""
-    columns = supply.columns
-    if isinstance(asked, Room):
-        return Maker(columns, now, None).rooms(asked)[columns.codes["units"][rows]]
-    check = Shaped(1 if asked.chips else 2, asked.size, asked.number)
-    found = checks.blocks_of(check, columns, rows).astype(np.float64)
-    found[columns.live["until"][rows] <= now] = np.nan
-    return found
-
-
-def _asked(named: Named) -> Leaf | None:
-    """The condition about a number whose nearness can be told, if there is just one."""
-    if isinstance(named.condition, Blocks | Room):
-        return None
-    found = [
-        one
-        for one in conditions.leaves(named.condition)
-        if fields.field(one.field).kind == NUMBER and one.operator in _RISING + _FALLING
-    ]
-    return found[0] if len(found) == 1 else None
-
-
-def _largest(rows: Rows, values: NDArray[np.float64]) -> Rows:
-    """Those rows with the largest value; all where nobody tells one."""
-    if np.isnan(values).all():
-        return rows
-    nearest: Rows = rows[values == np.nanmax(values)]
-    return nearest
-
-
-def _values(maker: Maker, name: str, rows: Rows, now: int) -> NDArray[np.float64]:
-    """What a field of numbers says of some rows, NaN where nothing is told."""
-    field, columns = fields.field(name), maker.columns
-    if field.live:
-        kept = columns.live[field.column][rows].astype(np.float64)
-        kept[(columns.live["until"][rows] <= now) | checks.untold(columns, field.column, rows)] = (
-            np.nan
-        )
-        if field.since:
-            kept = field.since * (now - kept)
-        return kept / field.parts
-    codes = columns.codes[field.column][rows]
-    if name == "rtt":
-        return maker.latencies()[codes]
-    return columns.dictionaries[field.column].numbers(name, field.of)[codes]
-
-
-def _shown(
-    supply: Supply,
-    named: Named,
-    asked: Leaf | None,
-    slot: int,
-    now: int,
-    rtt: NDArray[np.float64] | None,
-) -> tuple[Any, Any]:
-    """What is asked and what a row offers, as people read it."""
-    row = np.array([slot])
-    if isinstance(named.condition, Blocks | Room):
-        blocks = _blocks(supply, named.condition, row, now)[0]
-        return named.condition.number, None if np.isnan(blocks) else int(blocks)
-    if asked is not None:
-        value = _values(Maker(supply.columns, now, rtt), asked.field, row, now)[0]
-        return asked.value, None if np.isnan(value) else float(value)
-    first = next(iter(conditions.leaves(named.condition)))
-    field = fields.field(first.field)
-    shown = conditions.json(named.condition)
-    if field.live and (field.kind == NUMBER or supply.columns.live["until"][slot] <= now):
-        return shown, None
-    if field.kind == DATE or field.column not in supply.columns.dictionaries:
-        return shown, None
-    code = supply.columns.codes[field.column][slot]
-    value = supply.columns.dictionaries[field.column].values[code]
-    return shown, None if value is None else field.of(value)
+    supply: Supply, ready: Prepared, among: slice, now: int, work: Work
+) -> tuple[Rows, Bools, Bools]:
+    """Some rows; of each check (a line) whether it holds for each of them; and whether that was not
+    looked at.
+    """
+    columns, made = supply.columns, ready.checks
+    slots = among.start + np.flatnonzero(columns.alive[among])
+    held = np.zeros((len(made), len(slots)), np.bool_)
+    unseen = np.zeros_like(held)
+    late = [at for at, one in enumerate(made) if checks.open_in(one)]
+    for at, one in enumerate(made):
+        if at not in late:
+            held[at] = checks.test(one, columns, slots, now)
+    if late:
+        others = ~np.delete(held, late, axis=0)
+        live = np.delete(np.array([one.now for one in ready.named]), late)
+        close = (others.sum(axis=0) <= 1) | ~others[~live].any(axis=0)
+        for at in late:
+            unseen[at] = ~close
+            try:
+                held[at, close] = checks.test(made[at], columns, slots[close], now, work)
+            except TooMuchError:
+                unseen[at] = True
+    return slots, held, unseen

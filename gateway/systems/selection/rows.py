@@ -2,27 +2,32 @@
 registries for what has changed alone.
 
     rows       identifier → number(8) source(2) record (schemas/record.md, msgpack)
+    others     identifier 00 source(2) → number(8) record, of sources that have it, too
     changed    number(8) → identifier, of what has changed since the last snapshot of the columns
-    sources    name of a source → its number(2), leaf(8) to go on from (NOWHERE: it is being read)
+    sources    name of a source → its number(2), leaf(8) to go on from (NOWHERE: it is being read),
+               digest(8) of the prefixes that it is read for
     state      `number` → the last number(8)
 
 A number is given to each change; integers are big-endian. What a batch changes and how far its
-source is read become true together.
+source is read become true together. Of several sources that have an identifier the one that has
+said it last counts; where that one lets it go, what the others still say does.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from resolver.tables import Tables
 
-TABLES: Final = ("rows", "changed", "sources", "state")
+TABLES: Final = ("rows", "others", "changed", "sources", "state")
 NOWHERE: Final = 2**64 - 1
 PIECE: Final = 2_000  # rows of one transaction
 _NUMBER: Final = b"number"
 _HEAD: Final = 10
+_LEAF: Final = slice(2, 10)  # of the row of a source; its digest follows
 
 
 class Change(NamedTuple):
@@ -42,11 +47,15 @@ class Rows:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
-    def position(self, source: str) -> int | None:
-        """The leaf that a source is to be read from; None: from its beginning."""
+    def position(self, source: str, prefixes: Iterable[str] = ()) -> int | None:
+        """The leaf that a source is to be read from; None: from its beginning, as it was not read
+        whole yet, or was read for other prefixes.
+        """
         with self._tables.reading() as txn:
             row = txn.get(source.encode(), db=self._tables["sources"])
-        leaf = NOWHERE if row is None else int.from_bytes(row[2:], "big")
+        if row is None or row[_LEAF.stop :] != _digest(prefixes):
+            return None
+        leaf = int.from_bytes(row[_LEAF], "big")
         return None if leaf == NOWHERE else leaf
 
     def number(self) -> int:
@@ -54,10 +63,12 @@ class Rows:
         with self._tables.reading() as txn:
             return self._last(txn)
 
-    def begin(self, source: str) -> int:
-        """A source is read from its beginning; gives the number for `finish`."""
+    def begin(self, source: str, prefixes: Iterable[str] = ()) -> int:
+        """A source is read from its beginning, for these prefixes; gives the number for
+        `finish`.
+        """
         with self._tables.writing() as txn:
-            self._put_source(txn, source, NOWHERE)
+            self._put_source(txn, source, NOWHERE, _digest(prefixes))
             return self._last(txn)
 
     def apply(
@@ -66,7 +77,8 @@ class Rows:
         """Take changes of a source in, with how far it is read then.
 
         Returns:
-            those that have changed something: the others were so already.
+            what is another one from now on: of what a source lets go that others still have, what
+            those say.
         """
         done = []
         with self._tables.writing() as txn:
@@ -74,8 +86,9 @@ class Rows:
             number = self._last(txn)
             for one in changes:
                 number += 1
-                if self._apply(txn, one, number, own):
-                    done.append(one)
+                now = self._apply(txn, one, number, own)
+                if now is not None:
+                    done.append(now)
             txn.put(_NUMBER, number.to_bytes(8, "big"), db=self._tables["state"])
         return done
 
@@ -86,17 +99,37 @@ class Rows:
             begun: what `begin` gave.
             position: the leaf to go on from.
         """
+        yield from self._leave(source, begun)
+        with self._tables.writing() as txn:
+            self._put_source(txn, source, position)
+
+    def only(self, sources: Iterable[str]) -> Iterator[list[Change]]:
+        """What all but these sources have said goes, and with it that they were read: they are not
+        followed any more. Piece by piece; looks at rows only where there are such sources.
+        """
+        with self._tables.reading() as txn:
+            known = [key.decode() for key, _ in txn.cursor(db=self._tables["sources"])]
+        for source in sorted(set(known) - set(sources)):
+            yield from self._leave(source, self.begin(source))
+            with self._tables.writing() as txn:
+                txn.delete(source.encode(), db=self._tables["sources"])
+
+    def _leave(self, source: str, until: int) -> Iterator[list[Change]]:
+        """Let go what a source has said up to a number, and not again since."""
         with self._tables.reading() as txn:
             own = txn.get(source.encode(), db=self._tables["sources"])[:2]
             old = [
                 Change(key.decode("ascii"), None)
                 for key, row in txn.cursor(db=self._tables["rows"])
-                if row[8:_HEAD] == own and int.from_bytes(row[:8], "big") <= begun
+                if row[8:_HEAD] == own and int.from_bytes(row[:8], "big") <= until
+            ]
+            old += [
+                Change(key[:-3].decode("ascii"), None)
+                for key, row in txn.cursor(db=self._tables["others"])
+                if key[-2:] == own and int.from_bytes(row[:8], "big") <= until
             ]
         for at in range(0, len(old), PIECE):
             yield self.apply(source, old[at : at + PIECE])
-        with self._tables.writing() as txn:
-            self._put_source(txn, source, position)
 
     def page(self, after: str, most: int) -> list[Change]:
         """The rows that follow an identifier, in the order of identifiers; one moment."""
@@ -149,28 +182,70 @@ class Rows:
     def _last(self, txn: Any) -> int:
         return int.from_bytes(txn.get(_NUMBER, b"", db=self._tables["state"]), "big")
 
-    def _put_source(self, txn: Any, source: str, position: int | None) -> bytes:
-        """Say how far a source is read, if that is given; its number."""
+    def _put_source(
+        self, txn: Any, source: str, position: int | None, digest: bytes | None = None
+    ) -> bytes:
+        """Say how far a source is read, and for which prefixes, if that is given; its number."""
         table = self._tables["sources"]
         row = txn.get(source.encode(), db=table)
         if row is None:
-            row = txn.stat(table)["entries"].to_bytes(2, "big") + NOWHERE.to_bytes(8, "big")
+            taken = {value[:2] for _, value in txn.cursor(db=table)}
+            free = next(one for at in range(1 << 16) if (one := at.to_bytes(2, "big")) not in taken)
+            row = free + NOWHERE.to_bytes(8, "big") + _digest(())
         if position is not None:
-            row = row[:2] + position.to_bytes(8, "big")
+            row = row[:2] + position.to_bytes(8, "big") + row[_LEAF.stop :]
+        if digest is not None:
+            row = row[: _LEAF.stop] + digest
         txn.put(source.encode(), row, db=table)
         return bytes(row[:2])
 
-    def _apply(self, txn: Any, one: Change, number: int, own: bytes) -> bool:
-        """Make a change; whether it is one. What another source has said is not taken away."""
+    def _apply(self, txn: Any, one: Change, number: int, own: bytes) -> Change | None:
+        """Make a change; what has become of it, None if that is as it was."""
         key, rows = one.identifier.encode("ascii"), self._tables["rows"]
         before = txn.get(key, db=rows)
         head = number.to_bytes(8, "big")
         # A row for each number, so that what was let go is seen.
         txn.put(head, key, db=self._tables["changed"], append=True)
-        if one.record is None:
-            if before is None or before[8:_HEAD] != own:
-                return False
-            txn.delete(key, db=rows)
-            return True
-        txn.put(key, head + own + one.record, db=rows)
-        return before is None or before[_HEAD:] != one.record
+        if one.record is not None and (before is None or before[8:_HEAD] == own):
+            txn.put(key, head + own + one.record, db=rows)
+            return None if before is not None and before[_HEAD:] == one.record else one
+        if before is None:
+            return None
+        return self._apply_beside(txn, one, head + own, before)
+
+    def _apply_beside(self, txn: Any, one: Change, head: bytes, before: bytes) -> Change | None:
+        """The same where other sources may have the identifier, too: what lies beside its row."""
+        key, others = one.identifier.encode("ascii"), self._tables["others"]
+        own, holder = head[8:], before[8:_HEAD]
+        if holder != own:
+            txn.delete(key + b"\0" + own, db=others)
+            if one.record is None:
+                return None
+            txn.put(key + b"\0" + holder, before[:8] + before[_HEAD:], db=others)
+        after = self._take_other(txn, key) if one.record is None else head + one.record
+        if after is None:
+            txn.delete(key, db=self._tables["rows"])
+            return one
+        txn.put(key, after, db=self._tables["rows"])
+        return None if before[_HEAD:] == after[_HEAD:] else Change(one.identifier, after[_HEAD:])
+
+    def _take_other(self, txn: Any, key: bytes) -> bytes | None:
+        """The row of an identifier that has none any more, of what others say: of the one who has
+        said it last.
+        """
+        cursor, begin = txn.cursor(db=self._tables["others"]), key + b"\0"
+        newest = b""
+        if cursor.set_range(begin):
+            for found, row in cursor:
+                if found[:-2] != begin:
+                    break
+                newest = max(newest, row[:8] + found[-2:] + row[8:])
+        if not newest:
+            return None
+        txn.delete(begin + newest[8:_HEAD], db=self._tables["others"])
+        return newest
+
+
+def _digest(prefixes: Iterable[str]) -> bytes:
+    """What tells prefixes from others, whatever their order."""
+    return hashlib.sha256("\n".join(sorted(set(prefixes))).encode()).digest()[:8]

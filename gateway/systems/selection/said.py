@@ -9,9 +9,12 @@ import msgpack
 
 from csid.moments import iso
 from csid.record import Record
-from gateway.systems.selection.allocation import allocate, blocks_asked
-from gateway.systems.selection.demand import Demand
-from gateway.systems.selection.engine import Result, Selection
+from csid.shape import VCPU
+from gateway.systems.selection import ranking, reserving
+from gateway.systems.selection.allocation import allocate, beside, blocks_asked
+from gateway.systems.selection.checks import Maker
+from gateway.systems.selection.demand import Demand, DemandError, conditions_of
+from gateway.systems.selection.engine import Result, Selection, most_of
 from gateway.systems.selection.paths.latency import MARKS, Rtt
 from gateway.systems.selection.reasons import (
     ChangedError,
@@ -20,6 +23,7 @@ from gateway.systems.selection.reasons import (
     explain,
     explaining,
 )
+from gateway.systems.selection.reservations import CHIPS, Item
 from gateway.systems.selection.state import Selecting
 
 ATTEMPTS: Final = 3  # at an explanation, before others have to wait for it
@@ -39,11 +43,39 @@ def answer(state: Selecting, demand: Demand) -> dict[str, Any]:
     return whole
 
 
+def of_kept(state: Selecting, demand: Demand) -> dict[str, Any]:
+    """The same for a demand that is kept or followed. Where it cannot be answered by the supply as
+    it is, nothing fits yet, and `unanswered` says why: a chip that nobody knows may be registered.
+
+    Raises:
+        DemandError: it cannot be understood, whatever the supply is.
+    """
+    try:
+        return answer(state, demand)
+    except DemandError as error:
+        now = state.now()
+        conditions_of(demand, now)
+        maker = Maker(state.supply.columns, now, state.middle(demand.near))
+        nothing = Selection((), most_of(ranking.parts(demand, maker)), demand.top)
+        whole = selection(state, demand, nothing, now)
+        rows = len(state.supply)
+        why = {"rows": rows, "fit": 0, "could": 0, "never": True, "conditions": []}
+        return whole | {"unanswered": str(error), "why": why}
+
+
 def holds(whole: dict[str, Any]) -> bool:
     """Whether a demand is met by what is said to it: something fits, and what is to be spread over
     several pools can be.
     """
     return bool(whole["results"]) and whole.get("allocation") != []
+
+
+async def explained(
+    state: Selecting, demand: Demand, whole: dict[str, Any], explain: bool | None
+) -> None:
+    """Add why no more fits, if that is asked for, or nothing fits and it is not declined."""
+    if "unanswered" not in whole and (explain or (explain is None and not holds(whole))):
+        whole["why"] = await why(state, demand)
 
 
 async def why(state: Selecting, demand: Demand) -> dict[str, Any]:
@@ -68,18 +100,52 @@ async def why(state: Selecting, demand: Demand) -> dict[str, Any]:
 def allocation(
     state: Selecting, demand: Demand, found: Selection, now: int
 ) -> list[dict[str, Any]]:
-    """What is to be taken of which pools, so that it holds; nothing where that cannot be."""
+    """What is to be taken of which pools, so that it holds and can be reserved; nothing where that
+    cannot be.
+    """
     asked = blocks_asked(demand)
-    of = "chips" if asked.chips else "vcpu"
+    of = CHIPS if asked.chips else VCPU
     if demand.pools == 1:  # each result has it by itself
-        taken = [(one.identifier, asked.number) for one in found.results[:1]]
-    else:
-        whole = allocate(state.supply, demand, now, state.middle(demand.near))
-        taken = [(one.identifier, one.blocks) for one in (whole.pieces if whole else ())]
-    return [
-        {"identifier": identifier, "blocks": blocks, "size": asked.size, "of": of}
-        for identifier, blocks in taken
+        more = beside(demand, asked.number)
+        for one in found.results:
+            item = Item(one.identifier, asked.size, asked.number, of, *more)
+            if reserving.is_free(state, item):
+                return [taken(item)]
+        return []
+    whole = allocate(state.supply, demand, now, state.middle(demand.near))
+    items = [
+        Item(one.identifier, asked.size, one.blocks, of, one.vcpu, one.memory_gib)
+        for one in (whole.pieces if whole else ())
     ]
+    return [taken(one) for one in items] if _all_free(state, items) else []
+
+
+def _all_free(state: Selecting, items: list[Item]) -> bool:
+    return all(reserving.is_free(state, one) for one in items)
+
+
+def taken(item: Item) -> dict[str, Any]:
+    """What is taken of a pool: blocks, and for all of them together what goes with them."""
+    with_it = {"vcpu": item.vcpu, "memory_gib": item.memory_gib}
+    return {
+        "identifier": item.identifier,
+        "blocks": item.number,
+        "size": item.size,
+        "of": item.of,
+        **{name: amount for name, amount in with_it.items() if amount},
+    }
+
+
+def item_of(said: dict[str, Any]) -> Item:
+    """The same as what can be reserved."""
+    return Item(
+        said["identifier"],
+        said["size"],
+        said["blocks"],
+        said["of"],
+        said.get("vcpu", 0.0),
+        said.get("memory_gib", 0.0),
+    )
 
 
 def reasons(found: Reasons) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import ssl
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -30,6 +30,7 @@ from gateway.systems.selection.following import (
     Source,
     client_of,
     kept,
+    wanted,
 )
 from gateway.systems.selection.kept import Demands
 from gateway.systems.selection.paths.graph import Graph
@@ -70,6 +71,7 @@ class Selecting:
         self.place = place
         self.said: settings.Selection = place.settings
         _require_safe(self.said)
+        self._prefixes = wanted(self.said.prefix)
         self.now = place.now
         self.rows = Rows(place.tables)
         self.demands = Demands(place.tables)
@@ -108,15 +110,16 @@ class Selecting:
     def complete(self) -> bool:
         """All that the registries have is known here."""
         return self.filled and all(
-            self.rows.position(url) is not None for url in self.said.registry
+            self.rows.position(url, self._prefixes) is not None for url in self.said.registry
         )
 
     def told(self, identifier: str, taken: int, until: int, told: Told | None) -> None:
         """A status has come; None: what was told before holds no more."""
         if told is not None:
             now = self.now()  # whoever tells may have another clock
-            status = Status(min(taken, now), min(until, now + LONGEST), "", 0, told)
-            self.supply.status(identifier, self.reservations.status(identifier, status))
+            status = Status(min(taken, now), min(until, now + LONGEST), told.by, 0, told)
+            if self.supply.status(identifier, self.reservations.status(identifier, status)):
+                self.reservations.learn(identifier, status)  # another gateway's may come too late
         self._tell()
 
     def _load(self) -> bool:
@@ -144,6 +147,7 @@ class Selecting:
         """
         if self._follows:
             return
+        self.demands.find()
         if _mark_of(self._file) != self._seen:
             self.filled = self._load()
         changes = self.rows.since(self._number) if self.filled else None
@@ -173,19 +177,23 @@ class Selecting:
             return
         number = self.rows.number()
         told = self.reservations.told()
-        for identifier, status in told.items():  # a restart knows of no reservation
-            self.supply.status(identifier, status)
-        snapshot.write(self.supply, self._file, str(number))
-        for identifier, status in told.items():
-            self.supply.status(identifier, self.reservations.status(identifier, status))
+        try:  # nobody asks meanwhile: nothing is awaited
+            for identifier, status in told.items():  # a restart knows of no reservation
+                self.supply.status(identifier, status)
+            snapshot.write(self.supply, self._file, str(number))
+        finally:  # the disk may be full, and what is reserved stays so
+            for identifier in told:
+                self.supply.status(identifier, self.reservations.left(identifier))
         self._seen = _mark_of(self._file)
         self._kept = number
         self.rows.let_go(number)
 
     async def close(self) -> None:
         """Keep what is known."""
-        self.keep()
-        self.lines.close()
+        try:
+            self.keep()
+        finally:
+            self.lines.close()
 
     def reserved(self, after: dict[str, Status]) -> None:
         """What is told of resources from now on, as something was reserved or released."""
@@ -251,7 +259,7 @@ class Selecting:
         """The lines that carry today."""
         self._look_at_lines()
         if self._graph is None:
-            self._graph = Graph(self.lines.all(), self._today())
+            self._graph = Graph(self.lines.all(), self._today(), self.now())
         return self._graph
 
     def _today(self) -> date:
@@ -274,6 +282,9 @@ class Selecting:
     async def follow(self) -> None:
         """Follow all sources until cancelled."""
         await self.catch_up()
+        for gone in self.rows.only(self.said.registry):  # of others nothing is selected any more
+            self.changed(gone)
+            await asyncio.sleep(0)  # others have their turn
         verify = ssl.create_default_context(cafile=self.said.ca)
         tokens = [file.read_text("ascii").strip() for file in self.said.token] or [""]
         if len(tokens) not in (1, len(self.said.registry)):
@@ -289,13 +300,13 @@ class Selecting:
                 registry = await opened.enter_async_context(
                     AsyncRegistry(url, token=token, authorities=self.said.ca)
                 )
-                follower = RegistryFollower(source, registry, self.rows, self, self.said.prefix)
+                follower = RegistryFollower(source, registry, self.rows, self, self._prefixes)
                 group.create_task(kept(source, follower.follow))
                 self.sources.append(source)
             for url in self.said.gateway:
                 source = Source(url, "gateway", self.now)
                 client = await opened.enter_async_context(client_of(url, verify))
-                gateway = GatewayFollower(source, client, self, self.said.prefix)
+                gateway = GatewayFollower(source, client, self, self._prefixes)
                 group.create_task(kept(source, gateway.follow))
                 self.sources.append(source)
 
@@ -313,21 +324,6 @@ class Selecting:
             ended = self.reservations.ended(self.now())
             if ended:
                 self.reserved(self.reservations.release(ended))
-
-    def status_of(self, identifier: str) -> Status | None:
-        """What is told of a resource here now, reservations left out of it; None where nothing is
-        known that holds.
-        """
-        slot = self.supply.index.find(identifier, self.supply.index.digest(identifier))
-        known: dict[str, Any] = {} if slot < 0 else self.supply.told(slot, self.now())
-        if "until" not in known:
-            return None
-        told = Told(
-            health=known["health"],
-            load=known.get("load"),
-            free={kind: float(amount) for kind, amount in known.get("free", {}).items()},
-        )
-        return Status(known["taken"], known["until"], known.get("source") or "", 0, told)
 
 
 def _require_safe(said: settings.Selection) -> None:

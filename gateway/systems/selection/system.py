@@ -53,6 +53,7 @@ ROUTES: Final = (
         "listDemands",
         Words("列出需求", "the demands of the caller"),
         calls.list_demands,
+        asked=calls.Listed,
         said=dict[str, Any],
     ),
     Route(

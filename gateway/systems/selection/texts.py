@@ -22,7 +22,35 @@ from gateway.systems.selection.facts import EXTRA_BREAK
 from gateway.systems.selection.fields import EXTRA
 
 _END: Final = b"\n"
+WORK_MAX: Final = 200_000  # rows looked at for one demand: some tenths of a second
+_OCTETS_OF_ROW: Final = 1_000  # searched through in about the time that looking at one row takes
+_STEPS_OF_ROW: Final = 100  # comparisons of a pattern, likewise
 _WASTE: Final = 1 << 20  # octets that nobody has any more, and half of all: then they are left out
+
+
+class TooMuchError(ValueError):
+    """A demand has more rows looked at one by one than any may."""
+
+
+class Work:
+    """How many rows may still be looked at, over all conditions of a demand."""
+
+    def __init__(self, left: int = WORK_MAX) -> None:
+        self.left = left
+
+    def spend(self, rows: int) -> None:
+        """Look at so many rows.
+
+        Raises:
+            TooMuchError: at more than may be.
+        """
+        self.left -= rows
+        if self.left < 0:
+            raise TooMuchError(
+                "name, endpoints and extra.KEY are searched for row by row, and the other "
+                "conditions leave too many rows for that: narrow it by chips, type, location, "
+                "price or others, or ask for longer words"
+            )
 
 
 class Texts:
@@ -73,28 +101,73 @@ class Texts:
         more[: len(self.starts)] = self.starts[:capacity]
         self.starts = more
 
-    def rows(self, leaf: Leaf) -> NDArray[np.bool_]:
-        """For which rows a condition about one of these texts holds."""
+    def rows(self, leaf: Leaf, slots: NDArray[np.int64], work: Work) -> NDArray[np.bool_]:
+        """Of all rows, for which a condition about one of these texts holds; of others than those
+        that are named it may not be told.
+
+        Raises:
+            TooMuchError: that would be too many.
+        """
         found = np.zeros(len(self.starts), np.bool_)
+        if len(slots) * _OCTETS_OF_ROW < len(self.octets) * len(_letters(leaf)):
+            found[slots] = self.hold(leaf, slots, work)
+            return found
         rows = np.flatnonzero(self.starts >= 0)
         rows = rows[np.argsort(self.starts[rows], kind="stable")]
         starts = self.starts[rows]
-        hits = np.fromiter(self._entries(leaf), np.int64)
+        hits = np.fromiter(self._entries(leaf, work), np.int64)
         at = np.minimum(np.searchsorted(starts, hits), max(0, len(starts) - 1))
         if len(starts):
             found[rows[at[starts[at] == hits]]] = True
         return found
 
-    def _entries(self, leaf: Leaf) -> Iterator[int]:
+    def hold(self, leaf: Leaf, slots: NDArray[np.int64], work: Work) -> NDArray[np.bool_]:
+        """For which of some rows it holds, one by one.
+
+        Raises:
+            TooMuchError: these are too many.
+        """
+        work.spend(len(slots))
+        test = _Test(leaf, work)
+        found = np.zeros(len(slots), np.bool_)
+        for at, start in enumerate(self.starts[slots].tolist()):
+            if start >= 0:
+                found[at] = test.holds(self.octets[start : self.octets.index(_END, start)])
+        return found
+
+    def _entries(self, leaf: Leaf, work: Work) -> Iterator[int]:
         """Where entries begin for which it holds, those that no row has among them."""
+        test = _Test(leaf, work)
         for letters in _letters(leaf):
             begin = 0
-            while (at := self.octets.find(letters, begin)) >= 0:
+            work.spend(len(self.octets) // _OCTETS_OF_ROW)
+            while begin < len(self.octets) and (at := self.octets.find(letters, begin)) >= 0:
                 start = self.octets.rfind(_END, 0, at) + 1
                 begin = self.octets.index(_END, at) + 1
-                text = _text(self.octets[start : begin - 1], leaf.field)
-                if text and conditions.holds(leaf, text):
+                work.spend(1)
+                if test.holds(self.octets[start : begin - 1]):
                     yield start
+
+
+class _Test:
+    """A condition about one of the texts of a row; each text is looked at once."""
+
+    def __init__(self, leaf: Leaf, work: Work) -> None:
+        self._field = leaf.field
+        self._test = conditions.tester(leaf)
+        self._runs = conditions.runs(leaf)
+        self._work = work
+        self._known: dict[str, bool] = {"": False}
+
+    def holds(self, entry: bytearray) -> bool:
+        """Whether it holds for the row of an entry."""
+        text = _text(entry, self._field)
+        known = self._known.get(text)
+        if known is None:
+            steps = len(text) * self._runs
+            self._work.spend(len(entry) // _OCTETS_OF_ROW + steps // _STEPS_OF_ROW)
+            known = self._known[text] = self._test(text)
+        return known
 
 
 def _text(entry: bytearray, field: str) -> str:

@@ -66,6 +66,7 @@ def test_the_same_again_is_no_error_and_another_is(folder: Folder) -> None:
         (("a", "330100", "hangzhou"), "no place"),
         (("a", "330100", "310000", "--free", 200), "free_gbps"),
         (("a", "330100", "310000", "--tariff", "task"), "give --price"),
+        (("a", "330100", "310000", "--currency", "USD"), "give --price"),
         (("a", "330100", "310000", "--p90-ms", 3), "give --measured-ms"),
         (("a", "330100", "310000", "--until", "soon"), "valid_until"),
         (("a", "330100", "310000", "--bandwidth", "nan"), "a: "),
@@ -117,6 +118,47 @@ def test_a_line_is_changed_and_closed_for_ever(folder: Folder) -> None:
     assert folder.say("close", "sh-gz").json[0]["state"] == "closed"
     again = folder.say("change", "sh-gz", "--state", "open")
     assert again.code == 1 and "closed, for ever" in again.err
+
+
+def test_a_price_that_is_changed_stays_of_its_kind_and_currency(folder: Folder) -> None:
+    folder.add("t", "330100", "310000", "--tariff", "task", "--price", 5, "--currency", "USD")
+    tariff = lambda *words: folder.say("change", "t", *words).json[0]["tariff"]  # noqa: E731
+    assert tariff("--price", 3) == {"kind": "task", "price": 3.0, "currency": "USD"}
+    assert tariff("--price", 4, "--currency", "CNY")["kind"] == "task"
+    assert tariff("--price", 2, "--tariff", "elastic")["currency"] == "CNY"
+    folder.add("u", "330100", "310000")
+    (bare,) = folder.say("change", "u", "--price", 3).json
+    assert bare["tariff"] == {"kind": "elastic", "price": 3.0, "currency": "CNY"}
+    assert folder.say("change", "u", "--currency", "USD").code == 1
+
+
+def test_a_line_that_is_changed_to_closed_ends_its_orders(folder: Folder) -> None:
+    for key in ("one", "two"):
+        folder.say("open", "hz-sh", "--bandwidth", 10, "--key", key)
+    folder.say("answer", "one", "accepted")
+    folder.say("answer", "one", "open")
+    assert folder.say("change", "hz-sh", "--bandwidth", 5).code == 1
+    assert folder.say("change", "hz-sh", "--state", "closed").json[0]["free_gbps"] == 100.0
+    (shown,) = folder.say("show", "hz-sh").json
+    assert [one["state"] for one in shown["orders"]] == ["ended", "refused"]
+
+
+def test_who_has_ordered_is_said_where_several_have_under_a_key(folder: Folder) -> None:
+    for name in ("a", "b"):
+        words = ("open", "hz-sh", "--bandwidth", 10, "--key", "k", "--as", name)
+        assert folder.say(*words).json[0]["by"] == name
+    vague = folder.say("answer", "k", "accepted")
+    assert vague.code == 1 and "--of" in vague.err
+    for state in ("accepted", "open"):
+        assert folder.say("answer", "k", state, "--of", "b").json[0]["by"] == "b"
+    assert folder.say("close", "hz-sh", "--order", "k").code == 1
+    closed = folder.say("close", "hz-sh", "--order", "k", "--of", "b")
+    assert closed.json[0]["free_gbps"] == 100.0
+    (shown,) = folder.say("show", "hz-sh").json
+    assert [(one["by"], one["state"]) for one in shown["orders"]] == [
+        ("a", "ordered"),
+        ("b", "ended"),
+    ]
 
 
 def test_the_ways_are_told_beside_the_public_internet(folder: Folder) -> None:

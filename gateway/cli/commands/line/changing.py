@@ -12,10 +12,11 @@ from typing import Any, Final
 from csid.identifier import fold
 from gateway.cli import output
 from gateway.cli.commands.line.folder import lines_in
-from gateway.cli.commands.line.told import line_json, order_json, show_line, show_order
+from gateway.cli.commands.line.told import line_json, order_json, price_of, show_line, show_order
 from gateway.systems.selection.paths.lines import Line, LineError, Order, made
 from gateway.systems.selection.paths.lines_store import Lines
 
+CURRENCY: Final = "CNY"  # unless a line has another one
 _RATE: Final = {"elastic": "per_gbps_hour", "task": "per_task", "express": "per_tb"}
 
 
@@ -36,7 +37,8 @@ def run_add(args: argparse.Namespace) -> int:
 def run_change(args: argparse.Namespace) -> int:
     """Change a line."""
     with _changing(args) as lines:
-        _tell_line(args, lines.change(args.name, args.actor, _now(), args.why, **_facts(args)))
+        facts = _facts(args, lines.find(args.name))
+        _tell_line(args, lines.change(args.name, args.actor, _now(), args.why, **facts))
         return output.EXIT_OK
     return output.EXIT_BAD_INPUT
 
@@ -55,7 +57,8 @@ def run_open(args: argparse.Namespace) -> int:
 def run_answer(args: argparse.Namespace) -> int:
     """Say what becomes of an order."""
     with _changing(args) as lines:
-        _tell_order(args, lines.answer(args.key, args.state, args.actor, _now(), args.why))
+        order = lines.answer(args.key, args.state, args.actor, _now(), args.why, args.of)
+        _tell_order(args, order)
         return output.EXIT_OK
     return output.EXIT_BAD_INPUT
 
@@ -70,7 +73,7 @@ def run_close(args: argparse.Namespace) -> int:
             raise LineError(
                 f"line {args.name} has no order {args.order}; csid line show {args.name} lists them"
             )
-        lines.answer(args.order, "ended", args.actor, _now(), args.why)
+        lines.answer(args.order, "ended", args.actor, _now(), args.why, args.of, args.name)
         found = lines.find(args.name)
         if found:
             _tell_line(args, found)
@@ -88,8 +91,8 @@ def _changing(args: argparse.Namespace, new: bool = False) -> Iterator[Lines]:
         output.complain(error)
 
 
-def _facts(args: argparse.Namespace) -> dict[str, Any]:
-    """What was given, as a line has it.
+def _facts(args: argparse.Namespace, line: Line | None = None) -> dict[str, Any]:
+    """What was given, as a line has it; a price without more is one as ``line`` has.
 
     Raises:
         LineError: what belongs together was not given together.
@@ -105,10 +108,14 @@ def _facts(args: argparse.Namespace) -> dict[str, Any]:
         "note": args.note,
     }
     if args.price is not None:
-        kind = args.tariff or "elastic"
-        facts["tariff"] = {"kind": kind, _RATE[kind]: args.price, "currency": args.currency}
+        before = line.tariff if line is not None else None
+        kind = args.tariff or (price_of(before)[0] if before else "elastic")
+        currency = args.currency or (before.currency if before else CURRENCY)
+        facts["tariff"] = {"kind": kind, _RATE[kind]: args.price, "currency": currency}
     elif args.tariff is not None:
         raise LineError(f"--tariff {args.tariff} without a price; give --price, too")
+    elif args.currency is not None:
+        raise LineError(f"--currency {args.currency} without a price; give --price, too")
     if args.measured_ms is not None:
         p90 = args.measured_ms if args.p90_ms is None else args.p90_ms
         facts["quality"] = {

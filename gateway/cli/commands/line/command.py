@@ -54,6 +54,7 @@ def _register_changes(actions: options.Subparsers[argparse.ArgumentParser]) -> N
     )
     close.add_argument("name", metavar="NAME", help="its name 名称")
     close.add_argument("--order", metavar="KEY", help="only this order 仅终止该申请")
+    _add_orderer(close)
     close.add_argument("--why", default="", metavar="TEXT", help="why 事由")
     _add_change(close)
     close.set_defaults(run=changing.run_close)
@@ -79,7 +80,7 @@ def _add_facts(parser: argparse.ArgumentParser, required: bool) -> None:
         metavar="PRICE",
         help="for a Gbit/s and hour, a task, or a terabyte 单价",
     )
-    parser.add_argument("--currency", default="CNY", metavar="CODE", help="币种 (CNY)")
+    parser.add_argument("--currency", metavar="CODE", help="币种 (CNY)")
     parser.add_argument(
         "--stated-ms", type=float, metavar="MS", help="round trip, as its provider states 承诺时延"
     )
@@ -113,6 +114,7 @@ def _register_orders(actions: options.Subparsers[argparse.ArgumentParser]) -> No
     )
     answer.add_argument("key", metavar="KEY", help="of the order 申请号")
     answer.add_argument("state", choices=_ANSWERS, help=_words(ORDER_STATES))
+    _add_orderer(answer)
     answer.add_argument("--why", default="", metavar="TEXT", help="why 事由")
     _add_change(answer)
     answer.set_defaults(run=changing.run_answer)
@@ -177,6 +179,15 @@ def _add_change(parser: argparse.ArgumentParser) -> None:
     )
     options.add_json(parser)
     add_folder(parser)
+
+
+def _add_orderer(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--of",
+        default="",
+        metavar="NAME",
+        help="who has ordered, where several have ordered under this key 申请人",
+    )
 
 
 def _words(of: object) -> str:

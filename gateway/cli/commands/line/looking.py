@@ -108,15 +108,16 @@ def run_path(args: argparse.Namespace) -> int:
         terabytes=args.terabytes,
         currency=args.currency,
     )
+    now = int(time.time() * 1_000)
     try:
         one, other = location_of(args.one), location_of(args.other)
         with lines_in(args) as lines:
-            graph = Graph(lines.all(), options.today())
+            graph = Graph(lines.all(), options.today(), now)
         found = ways(graph, one, other, wanted, args.top)
     except (NoLineError, UnknownPlaceError) as error:
         output.complain(error)
         return output.EXIT_BAD_INPUT
-    public = between(one, other, Measures(), int(time.time() * 1_000))
+    public = between(one, other, Measures(), now)
     if args.json:
         output.print_json(
             {

@@ -3,7 +3,8 @@ properties (RFC 9240), cost maps of delay (RFC 9439) and parts of them. Pure: ea
 status, a media type and octets.
 
     GET   directory           all there is, with its URIs (IRD)
-    GET   networkmap          PIDs: a place each, with the addresses that are known to lie there
+    GET   networkmap          PIDs: a place each, with the networks that it is given; here none are
+                              known, as neither registries nor the configuration say of any
     GET   properties          what and where a PID is
     GET   costmap/METRIC      the costs between all PIDs: delay-rt, delay-ow ...
     POST  costmap             the costs that a client asks for: filtered (RFC 7285, 11.3.2)
@@ -29,6 +30,7 @@ from gateway.systems.selection.paths.alto_costs import (
     AskedCosts,
     Costs,
     FieldError,
+    plain,
     read_asked,
 )
 from gateway.systems.selection.paths.latency import NOTHING, Measures, rtt_from
@@ -45,6 +47,7 @@ MAP_ID: Final = "places"  # of the network map, within the directory
 PIDS_MAX: Final = 4_000  # a whole cost map of as many has 16,000,000 costs
 WHOLE_PIDS_MAX: Final = 500  # beyond, costs are to be asked for with a filter
 _PID: Final = re.compile("[0-9A-Za-z:@_-]{1,64}")  # RFC 7285, 10.1
+_NO_NETWORKS: Final = "未知 no networks are known to lie there; PIDs are location codes"
 _PROPERTIES: Final = ("priv:csid-name", "priv:csid-latitude", "priv:csid-longitude")
 
 
@@ -165,8 +168,10 @@ class Alto:
         return Said(200, DIRECTORY, _json({"meta": meta, "resources": resources}))
 
     def network_map(self) -> Said:
-        """The network map (11.2.1)."""
-        meta = {"vtag": {"resource-id": MAP_ID, "tag": self.tag}}
+        """The network map (11.2.1); where no PID has networks, it says that none are known."""
+        meta: dict[str, Any] = {"vtag": {"resource-id": MAP_ID, "tag": self.tag}}
+        if not any(self._groups.values()):
+            meta["priv:csid-networks"] = _NO_NETWORKS
         return Said(200, NETWORK_MAP, _json({"meta": meta, "network-map": self._groups}))
 
     def properties(self) -> Said:
@@ -180,10 +185,11 @@ class Alto:
         """The costs between all PIDs (11.2.3); 404 of a metric that is none, or where PIDs are too
         many for a whole map.
         """
-        name = next((name for name, one in COST_TYPES.items() if one.metric == metric), None)
+        known = plain(metric)
+        name = next((name for name, one in COST_TYPES.items() if one.metric == known), None)
         if name is None or len(self.pids) > WHOLE_PIDS_MAX:
             return Said(404, ERROR, _error("E_INVALID_FIELD_VALUE", "cost-metric", metric[:64]))
-        return self._answer(AskedCosts(name, COST_TYPES[name]))
+        return self._answer(AskedCosts(name, COST_TYPES[name]._replace(metric=metric)))
 
     def filtered(self, body: bytes) -> Said:
         """The costs that a client asks for (11.3.2): of some PIDs, within constraints."""

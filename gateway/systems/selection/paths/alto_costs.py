@@ -20,6 +20,8 @@ BODY_MAX: Final = 1 << 20  # octets
 _MICROSECONDS: Final = 1_000.0  # of a millisecond: the unit of delay in RFC 9439
 # What a delay rests on, RFC 9439, 3.1: the estimate, with what was measured where that is known.
 _ESTIMATION: Final = {"cost-source": "estimation"}
+# The median by another name: what a delay is without a statistic (RFC 9439, 3.3).
+_MEDIAN: Final = (":p50", ":median")
 _TESTS: Final[dict[str, Callable[[float, float], bool]]] = {
     "gt": gt,
     "lt": lt,
@@ -77,11 +79,17 @@ COST_TYPES: Final = {
 }  # fmt: skip
 
 
+def plain(metric: str) -> str:
+    """A metric as COST_TYPES has it: a delay whose median is asked for is that without more."""
+    base, mark, statistic = metric.partition(":")
+    return base if base.startswith("delay") and mark + statistic in _MEDIAN else metric
+
+
 class AskedCosts(NamedTuple):
     """What is asked for.
 
     Attributes:
-        name: of the cost type; ``what`` it is.
+        name: of the cost type; ``what`` it is, its metric as it was asked for.
         tests: constraints that each cost has to meet: comparison, value.
         sources, targets: PIDs; None or empty: all.
     """
@@ -135,17 +143,18 @@ def _cost_type(given: dict[str, Any]) -> tuple[str, CostType]:
         if field not in said:
             raise FieldError("E_MISSING_FIELD", f"cost-type/{field}")
         _require(said[field], str, f"cost-type/{field}")
-    context = said.get("cost-context", _ESTIMATION)
-    if context != _ESTIMATION:
+    context = _require(said.get("cost-context", _ESTIMATION), dict, "cost-type/cost-context")
+    # Its `parameters` say more to whoever knows them, and exclude nothing (RFC 9439, 3.1).
+    if context.get("cost-source") != _ESTIMATION["cost-source"]:
         value = msgspec.json.encode(context).decode()[:64]
         raise FieldError("E_INVALID_FIELD_VALUE", "cost-type/cost-context", value)
-    of_metric = [one for one in COST_TYPES.items() if one[1].metric == said["cost-metric"]]
+    asked = said["cost-metric"]
+    of_metric = [one for one in COST_TYPES.items() if one[1].metric == plain(asked)]
     if not of_metric:
-        value = said["cost-metric"][:64]
-        raise FieldError("E_INVALID_FIELD_VALUE", "cost-type/cost-metric", value)
+        raise FieldError("E_INVALID_FIELD_VALUE", "cost-type/cost-metric", asked[:64])
     for name, what in of_metric:
         if what.mode == said["cost-mode"]:
-            return name, what
+            return name, what._replace(metric=asked)
     raise FieldError("E_INVALID_FIELD_VALUE", "cost-type/cost-mode", said["cost-mode"][:64])
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from csid.errors import CsidError
 from gateway.systems.selection.paths import search
-from gateway.systems.selection.paths.latency import estimate
+from gateway.systems.selection.paths.latency import STALE_MS, estimate
 from gateway.systems.selection.paths.lines import Elastic, Express, Line, Task
 from gateway.systems.selection.paths.places import EARTH_KM, Floats, area, places
 
@@ -31,6 +31,10 @@ class NoLineError(CsidError):
 class Graph:
     """Lines that carry on one day; arrays in their order.
 
+    Args:
+        now: Unix milliseconds, against which the age of measurements counts; None: when the day
+            begins (UTC).
+
     Attributes:
         nodes: location codes.
         names: of lines.
@@ -44,7 +48,9 @@ class Graph:
         provider: owner codes.
     """
 
-    def __init__(self, some: Iterable[Line], day: dt.date) -> None:
+    def __init__(self, some: Iterable[Line], day: dt.date, now: int | None = None) -> None:
+        if now is None:
+            now = int(dt.datetime.combine(day, dt.time(), dt.UTC).timestamp() * 1_000)
         lines = [line for line in some if line.carries(day)]
         joined = [line.locations for line in lines]
         self.nodes = tuple(sorted({end for pair in joined for end in pair}))
@@ -58,7 +64,7 @@ class Graph:
         self.rates: Floats = np.array(rates, dtype=np.float64).reshape(-1, 3).T
         self.currency = np.array([line.tariff.currency if line.tariff else "" for line in lines])
         self.provider = np.array([line.provider for line in lines])
-        self.ms, self.origin = _latencies(lines, self.nodes, self.ends)
+        self.ms, self.origin = _latencies(lines, self.nodes, self.ends, now - STALE_MS)
         self.first, self.head, self.line = _arcs(len(self.nodes), self.ends)
 
     def node(self, location: str) -> int:
@@ -88,6 +94,20 @@ def plain(array: NDArray[Any]) -> Any:
     return np.ascontiguousarray(array) if COMPILED else array.tolist()
 
 
+def floats(count: int, value: float | None = None) -> Any:
+    """Room for so many numbers, as `search` takes it."""
+    if not COMPILED:
+        return [value or 0.0] * count
+    return np.empty(count) if value is None else np.full(count, value)
+
+
+def ints(count: int, value: int = 0) -> Any:
+    """The same for whole numbers."""
+    if not COMPILED:
+        return [value] * count
+    return np.full(count, value, np.int32) if value else np.empty(count, np.int32)
+
+
 def _rates(line: Line) -> tuple[float, float, float]:
     match line.tariff:
         case Elastic():
@@ -100,9 +120,9 @@ def _rates(line: Line) -> tuple[float, float, float]:
 
 
 def _latencies(
-    lines: Sequence[Line], nodes: Sequence[str], ends: Ints
+    lines: Sequence[Line], nodes: Sequence[str], ends: Ints, since: int
 ) -> tuple[Floats, NDArray[np.uint8]]:
-    """What was measured, else what the provider states, else the middle of the estimate."""
+    """What was measured since, else what the provider states, else the middle of the estimate."""
     at = places(nodes)
     one, other = at.vectors[:, ends[0]], at.vectors[:, ends[1]]
     km = 2 * EARTH_KM * np.arcsin(np.minimum(np.sqrt(((one - other) ** 2).sum(axis=0)) / 2, 1.0))
@@ -110,7 +130,7 @@ def _latencies(
     ms = np.where(np.isnan(guess), np.inf, guess)
     origin = np.full(len(lines), ESTIMATED, dtype=np.uint8)
     for index, line in enumerate(lines):
-        if line.quality is not None:
+        if line.quality is not None and line.quality.taken >= since:
             ms[index], origin[index] = line.quality.median_ms, MEASURED
         elif line.stated_ms is not None:
             ms[index], origin[index] = line.stated_ms, STATED

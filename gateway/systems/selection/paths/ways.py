@@ -16,13 +16,15 @@ import numpy as np
 
 from csid.errors import CsidError
 from gateway.systems.selection.paths import search
-from gateway.systems.selection.paths.graph import COMPILED, ORIGINS, Graph, plain
+from gateway.systems.selection.paths.graph import ORIGINS, Graph, floats, ints, plain
 from gateway.systems.selection.paths.places import Floats
 
 WAYS_MAX: Final = 100  # that may be asked for
 LABELS_MAX: Final = 1 << 17  # of one search: some 0.1 s
 AMOUNT_MAX: Final = 1e9
+LIMIT_MAX: Final = 1e15
 _AMOUNTS: Final = ("gbps", "per_ms", "per_price", "hours", "tasks", "terabytes")
+_LIMITS: Final = ("max_ms", "max_price", "max_lines")
 
 
 class WantedError(CsidError):
@@ -33,7 +35,7 @@ class Wanted(NamedTuple):
     """What a way has to be like. Whatever is None is not asked.
 
     Attributes:
-        gbps: bandwidth that each line of it has free.
+        gbps: bandwidth that each line of it has free; 0: any.
         max_ms: the longest round-trip time.
         max_price: the highest price of all lines together, in `currency`.
         max_lines: the most lines, one after another.
@@ -62,7 +64,8 @@ class Way(NamedTuple):
     Attributes:
         lines: their names, in order; `places`: location codes, one more.
         ms: its round-trip time; `mark`: where that is from, of the least certain of its lines.
-        price: of all lines together; None where one has no tariff in that currency.
+        price: of all lines together; None where one has no tariff in that currency, or one by
+            bandwidth while none was asked for.
         gbps: what can be had at most.
         cost: what was minimised.
     """
@@ -90,11 +93,31 @@ class Found(NamedTuple):
 
 
 def prices(graph: Graph, wanted: Wanted) -> Floats:
-    """What each line costs, (lines,); NaN where it has no tariff in the currency."""
+    """What each line costs, (lines,); NaN where it has no tariff in the currency, or one by
+    bandwidth while none is asked for.
+    """
     per_gbps_hour, per_task, per_tb = graph.rates
     price = per_gbps_hour * wanted.gbps * wanted.hours
     price = price + per_task * wanted.tasks + per_tb * wanted.terabytes
-    return np.where(graph.currency == wanted.currency, price, np.nan)
+    known = graph.currency == wanted.currency
+    if not wanted.gbps:
+        known &= per_gbps_hour == 0
+    return np.where(known, price, np.nan)
+
+
+def _require(graph: Graph, wanted: Wanted) -> None:
+    """Raises WantedError where a number is none, or a price by bandwidth would be of none."""
+    for name in _AMOUNTS + _LIMITS:
+        amount, most = getattr(wanted, name), LIMIT_MAX if name in _LIMITS else AMOUNT_MAX
+        if amount is not None and not 0 <= amount <= most:
+            told = max(min(amount, LIMIT_MAX * 10), -LIMIT_MAX)  # of 400 digits no float is made
+            raise WantedError(f"{name}: {told:g}; expected a number from 0 to {most:g}")
+    counts = bool(wanted.per_price) or wanted.max_price is not None
+    by_bandwidth = (graph.rates[0] > 0) & (graph.currency == wanted.currency)
+    if counts and not wanted.gbps and by_bandwidth.any():
+        raise WantedError(
+            "lines here cost by bandwidth and time; give the bandwidth, too, above 0 Gbit/s"
+        )
 
 
 def ways(graph: Graph, start: str, end: str, wanted: Wanted, top: int = 3) -> Found:
@@ -102,12 +125,10 @@ def ways(graph: Graph, start: str, end: str, wanted: Wanted, top: int = 3) -> Fo
 
     Raises:
         NoLineError: no line ends at one of them, or in its city.
-        WantedError: an amount is below 0, or no number.
+        WantedError: an amount or a limit is below 0, or no number; or a price counts, and lines
+            cost by bandwidth, of which none is given.
     """
-    for name in _AMOUNTS:
-        amount = getattr(wanted, name)
-        if not 0 <= amount <= AMOUNT_MAX:
-            raise WantedError(f"{name}: {amount:g}; expected a number from 0 to {AMOUNT_MAX:g}")
+    _require(graph, wanted)
     source, target = graph.node(start), graph.node(end)
     if source == target:
         return Found((), f"{start} and {end} are reached by the same place: no line is needed")
@@ -161,16 +182,16 @@ class _Task:
         arcs = 2 * self._lines
         room = arcs + 1 if self._values == 1 else LABELS_MAX
         self._room = self._left = room
-        self._keys, self._items = _floats(room + arcs), _ints(room + arcs)
-        self._sums = _floats(self._values * self._nodes, float("inf"))
+        self._keys, self._items = floats(room + arcs), ints(room + arcs)
+        self._sums = floats(self._values * self._nodes, float("inf"))
         for value in range(self._values):
             self._reach(value)
         self._blocked, self._banned = bytearray(self._nodes), bytearray(self._lines)
-        self._closed = _ints(self._nodes, search.NONE)
-        self._best = _floats(self._nodes, float("inf"))
-        self._label = _floats(room * self._values)
-        self._at, self._parent, self._via, self._chain = (_ints(room) for _ in range(4))
-        self._used = _ints(1)
+        self._closed = ints(self._nodes, search.NONE)
+        self._best = floats(self._nodes, float("inf"))
+        self._label = floats(room * self._values)
+        self._at, self._parent, self._via, self._chain = (ints(room) for _ in range(4))
+        self._used = ints(1)
 
     def _weigh(self) -> None:
         """What is minimised of each line, and what is limited."""
@@ -307,16 +328,3 @@ class _Task:
             self._blocked[node] = value
         for line in banned:
             self._banned[line] = value
-
-
-def _floats(count: int, value: float | None = None) -> Any:
-    """Room for so many numbers."""
-    if not COMPILED:
-        return [value or 0.0] * count
-    return np.empty(count) if value is None else np.full(count, value)
-
-
-def _ints(count: int, value: int = 0) -> Any:
-    if not COMPILED:
-        return [value] * count
-    return np.full(count, value, np.int32) if value else np.empty(count, np.int32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 from random import Random
+from typing import Any
 
 import pytest
 
@@ -79,6 +80,90 @@ def test_cards_that_may_lie_anywhere_are_counted_singly() -> None:
     pool(supply, "A", [1] * 5)
     pool(supply, "B", [3, 3])
     assert taken(allocate(supply, Demand(cards=11, pools=2, free=True), NOW)) == {"B": 6, "A": 5}
+
+
+MIXED = {
+    "state": "active", "chip": "Ascend 910B", "count": 16, "vcpu": 128.0, "memory_gib": 1000.0,
+    "extra": {"nodes": 2, "per_node": 8},
+}  # fmt: skip
+
+
+def held(free: dict[str, float], **told: Any) -> Supply:
+    """A supply of one pool with that free; its record is MIXED unless told otherwise."""
+    supply = Supply()
+    name = f"{OWNER}/6450/330106/ACP/H60M07A1-A-AA"
+    supply.put(name, Record(MIXED | told))
+    supply.status(name, Status(NOW, NOW + 30_000, "gw", 1, Told(free=free)))
+    return supply
+
+
+WHOLE = {"chips": 16.0, "nodes_8": 2.0, "memory_gib": 1000.0, "vcpu": 128.0}
+
+
+@pytest.mark.parametrize(
+    ("asked", "fits"),
+    [
+        ({"per_node": 8, "memory": 500}, True),
+        ({"per_node": 8, "memory": 501}, False),  # no node has as much
+        ({"per_node": 8, "nodes": 2, "memory": 500}, True),
+        ({"per_node": 8, "vcpu": 64}, True),
+        ({"per_node": 8, "vcpu": 65}, False),
+        ({"per_node": 4, "nodes": 4, "memory": 250}, True),
+        ({"per_node": 4, "nodes": 3, "memory": 300}, False),  # a node has it once
+        ({"per_node": 4, "nodes": 2, "memory": 300}, True),
+        ({"vcpu": 32, "nodes": 3, "memory": 300}, False),
+        ({"memory": 501}, False),
+        ({"memory": 500, "nodes": 2}, True),
+        ({"memory": 400, "nodes": 3}, False),
+        ({"cards": 12, "memory": 1000, "vcpu": 128}, True),  # of all cards together
+        ({"cards": 12, "memory": 1001}, False),
+    ],
+)
+def test_memory_and_processors_of_each_node_are_those_of_one(
+    asked: dict[str, Any], fits: bool
+) -> None:
+    vcpus = "vcpu" in asked and not {"cards", "per_node"} & set(asked)
+    kind = {"vcpu": 128.0, "vcpu_64": 2.0, "memory_gib": 1000.0} if vcpus else WHOLE
+    for free in (False, True):
+        found = select(held(kind), Demand(free=free, **asked), NOW).results
+        assert bool(found) == fits
+
+
+def test_a_pool_of_many_small_nodes_has_none_that_is_large() -> None:
+    supply = held({}, count=512, memory_gib=16_384.0, extra={"nodes": 64, "per_node": 8})
+    assert not select(supply, Demand(nodes=2, per_node=8, memory=2_048), NOW).results
+    assert select(supply, Demand(nodes=2, per_node=8, memory=256), NOW).results
+    assert select(supply, Demand(where="node_memory_gib = 256"), NOW).results
+
+
+def test_a_piece_says_what_goes_with_its_blocks() -> None:
+    for demand, number, beside in (
+        (Demand(per_node=8, nodes=2, memory=400, vcpu=50, free=True), 2, (100.0, 800.0)),
+        (Demand(cards=16, memory=100, vcpu=4, free=True), 16, (4.0, 100.0)),
+        (Demand(cards=16, memory=100, vcpu=4, pools=2, free=True), 16, (4.0, 100.0)),
+        (Demand(per_node=8, free=True), 1, (0.0, 0.0)),
+    ):
+        found = allocate(held(WHOLE), demand, NOW)
+        assert found is not None, demand
+        (piece,) = found.pieces
+        assert (piece.blocks, (piece.vcpu, piece.memory_gib)) == (number, beside)
+    supply = held({"vcpu": 128.0, "vcpu_64": 2.0, "memory_gib": 1000.0})
+    found = allocate(supply, Demand(vcpu=32, nodes=3, memory=200, free=True), NOW)
+    assert found is not None  # its blocks are the processors
+    assert [(one.vcpu, one.memory_gib) for one in found.pieces] == [(0.0, 600.0)]
+
+
+def test_cards_that_are_spread_come_with_their_share_of_memory() -> None:
+    supply = Supply()
+    for serial, memory in (("A", 60.0), ("B", 45.0)):
+        name = f"{OWNER}/6450/330106/ACP/H60M07A1-{serial}-AA"
+        supply.put(name, Record(MIXED))
+        free = {"chips": 16.0, "nodes_8": 2.0, "memory_gib": memory}
+        supply.status(name, Status(NOW, NOW + 30_000, "gw", 1, Told(free=free)))
+    found = allocate(supply, Demand(cards=10, memory=100, pools=2, free=True), NOW)
+    assert taken(found) == {"A": 6, "B": 4}
+    assert found is not None and [one.memory_gib for one in found.pieces] == [60.0, 40.0]
+    assert allocate(supply, Demand(cards=11, memory=121, pools=2, free=True), NOW) is None
 
 
 def test_what_cannot_be_counted_is_refused() -> None:

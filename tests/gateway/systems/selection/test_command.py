@@ -78,9 +78,26 @@ def test_weights_and_a_demand_in_a_file(net: Selecting, tmp_path: Path) -> None:
     file = tmp_path / "demand.json"
     file.write_text(json.dumps({"chips": ["昇腾"]}))
     assert names(select(net, "--demand", file, "--json")) == [LARGE]
+    ran = select(net, "--demand", file, "--cards", 0, "--free", "--weight", "price=1", "--top", 3)
+    assert ran.code == 2
+    assert "leave out --cards, --top, --free, --weight" in ran.err
+    assert select(net, "--demand", file, "--explain").code == 0
     file.write_text("{")
     assert select(net, "--demand", file).code == 2
     assert select(net, "--weight", "price").code == 2
+
+
+def test_what_is_as_good_in_all_has_no_score(net: Selecting) -> None:
+    for weight in ("fit=1", "latency=10"):
+        ran = select(net, "--chip", "H800", "--weight", weight)
+        assert ran.code == 0, ran
+        assert CHEAP in ran.out and "%" not in ran.out.split(CHEAP)[1].split("H800")[0]
+
+
+def test_a_place_that_is_none_is_refused(net: Selecting) -> None:
+    ran = select(net, "--near", "999999")
+    assert ran.code == 2
+    assert "near: '999999' is no place" in ran.err
 
 
 def test_it_goes_on_when_the_answer_changes(net: Selecting) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -122,6 +123,7 @@ def test_texts_are_read(text: str, wanted: Condition) -> None:
         ("type like *a*b*c*", r"position 11: .*at most 3"),
         ("", r"position 1: expected a field"),
         ("not", r"position 4: expected a field"),
+        ("count >= 1e30", r"position 10: .*from -2\^63 to 2\^63"),
         ("count = 1;", r"position 9: expected a number; given '1;'"),
         ("fabric in ()", r"position 12: expected a value"),
         ("not " * (DEPTH_MAX + 1) + "count = 1", r"at most 12 levels"),
@@ -157,6 +159,13 @@ def test_json_comes_back(condition: Condition) -> None:
         ({"field": "count", "op": "=", "value": True}, "expected a number"),
         ({"field": "count", "op": "=", "value": float("nan")}, "expected a number"),
         ({"field": "count", "op": "range", "value": [None, None]}, "two ends"),
+        ({"field": "count", "op": ">=", "value": 10**400}, r"from -2\^63 to 2\^63"),
+        ({"field": "count", "op": "in", "value": [1, -(10**9_000)]}, r"from -2\^63 to 2\^63"),
+        ({"field": "load", "op": "range", "value": [None, 1e19]}, r"from -2\^63 to 2\^63"),
+        ({"field": "fabric", "op": "=", "value": 10**9_000}, r"from -2\^63 to 2\^63"),
+        ({"field": "valid_until", "op": "<", "value": 10**9_000}, r"from -2\^63 to 2\^63"),
+        ({"field": 10**9_000, "op": "<", "value": 1}, "field and op are texts"),
+        ({"field": "count", "op": None, "value": 1}, "field and op are texts"),
         ({"field": "fabric", "op": "in", "value": []}, "1 to 256"),
         ({"field": "extra.", "op": "=", "value": "x"}, "no field"),
         ({"field": "count", "op": "=", "value": 1, "more": 2}, "expected one of"),
@@ -185,6 +194,45 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         assert conditions.of_json(conditions.json(found)) == found
 
 
-@given(st.text("abc", max_size=12), WORDS)
+@given(st.text("abc\n", max_size=12), WORDS)
 def test_patterns_are_those_of_shells(text: str, pattern: str) -> None:
     assert like(text, pattern) == fnmatchcase(text, pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "*a" + "?" * 110 + "z*",
+        "*" + "a?" * 55 + "z*",
+        "*" + "a" * 110 + "z*",
+        "*" + "?a" * 18 + "z*" + "?a" * 18 + "z*" + "a?" * 18 + "z",
+        "a" + "?" * 30 + "*a" + "?" * 30 + "*a" + "?" * 30 + "*z",
+    ],
+)
+def test_a_pattern_is_matched_in_time_that_grows_as_the_text_does(pattern: str) -> None:
+    """No text makes it try a place twice: ten times the text, hardly more than ten times as long;
+    with backtracking or copies of what is left it would be a hundred and more.
+    """
+
+    def seconds(text: str) -> float:
+        def once() -> float:
+            begun = time.process_time()
+            for _ in range(5):
+                like(text, pattern)
+            return time.process_time() - begun
+
+        return min(once() for _ in range(5))
+
+    short, long = seconds("a" * 4_000), seconds("a" * 40_000)
+    assert long < 40 * short + 0.001
+    assert long / 5 / 40_000 < 20e-6  # of a character, compared with 60 runs at most
+
+
+def test_conditions_about_the_status_are_told_apart_where_and_joins_them() -> None:
+    told = parse("memory_gib >= 5 and (load < 0.5 and (count = 1 or age < 3)) and not trust = 1")
+    lasting, now = conditions.apart(told)
+    assert lasting is not None and now is not None
+    assert {one.field for one in conditions.leaves(lasting)} == {"memory_gib", "trust"}
+    assert {one.field for one in conditions.leaves(now)} == {"load", "count", "age"}
+    assert conditions.apart(parse("count = 1 or load < 1"))[0] is None
+    assert conditions.apart(parse("count = 1 and trust = 1"))[1] is None

@@ -56,6 +56,8 @@ def test_demands_come_back_from_json_that_the_schema_takes(demand: Demand) -> No
         ({"precision": "fp4", "pflops": 2}, "precision"),
         ({"rtt": 5}, "from where: near"),
         ({"near": "33010"}, "near"),
+        ({"near": "999999"}, "near: '999999' is no place"),
+        ({"near": "ZZABC"}, "near: 'ZZABC' is no place"),
         ({"age": 5}, "free as well"),
         ({"pools": 2}, "free and cards"),
         ({"measured": True}, "per card"),

@@ -12,16 +12,22 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from csid.record import decode
+from csid.record import Record, decode, encode
 from csid.status import Told
 from gateway.async_registry_client import AsyncRegistry
+from gateway.configuration.values import ConfigurationError
+from gateway.systems.running import opened
 from gateway.systems.selection.following import (
     GatewayFollower,
     RegistryFollower,
     Source,
     kept,
+    wanted,
 )
 from gateway.systems.selection.rows import TABLES, Change, Rows
+from gateway.systems.selection.settings import Selection
+from gateway.systems.selection.state import Selecting
+from gateway.systems.selection.system import SYSTEM
 from resolver.tables import Tables
 from tests.support.commands import Node
 from tests.support.gateways import gateway_http
@@ -70,9 +76,9 @@ def net(tmp_path: Path) -> Iterator[Net]:
 
 @contextlib.contextmanager
 def tables(folder: Path) -> Iterator[Rows]:
-    opened = Tables(folder / "tables.mdb", TABLES, 1 << 24, lasting=True)
-    with contextlib.closing(opened):
-        yield Rows(opened)
+    made = Tables(folder / "tables.mdb", TABLES, 1 << 24, lasting=True)
+    with contextlib.closing(made):
+        yield Rows(made)
 
 
 @contextlib.asynccontextmanager
@@ -136,6 +142,72 @@ def test_only_what_is_wanted_is_learnt(net: Net, tmp_path: Path) -> None:
                 await asyncio.to_thread(net.node.must, "update", ELSEWHERE, "--count", 3)
                 await until("its change", lambda: decode(heard.rows[ELSEWHERE]).count == 3)
                 assert set(heard.rows) == {ELSEWHERE}
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("written", [OTHER.lower(), f"{OTHER}/", f" {OTHER} "])
+def test_a_prefix_is_meant_however_it_is_written(net: Net, tmp_path: Path, written: str) -> None:
+    async def main() -> None:
+        heard = Heard()
+        with tables(tmp_path / "supply") as rows:
+            async with following(net, rows, heard, written):
+                await until("it is known", lambda: set(heard.rows) == {ELSEWHERE})
+                await asyncio.to_thread(net.node.must, "retire", ELSEWHERE, "--reason", "done")
+                await until("it has ended", lambda: heard.rows == {})
+
+    asyncio.run(main())
+
+
+def test_a_prefix_that_is_none_is_refused() -> None:
+    for wrong in ("A", OWNER[:8], "", f"{OWNER}/6450/33"):
+        with pytest.raises(ConfigurationError, match=r"\[selection\] prefix"):
+            wanted((wrong,))
+
+
+def test_with_more_prefixes_all_is_read_anew(net: Net, tmp_path: Path) -> None:
+    async def main() -> None:
+        heard = Heard()
+        with tables(tmp_path / "supply") as rows:
+            async with following(net, rows, heard, OTHER):
+                await until("it is known", lambda: set(heard.rows) == {ELSEWHERE})
+                await until("all is read", lambda: rows.position("registry", (OTHER,)) is not None)
+            assert rows.position("registry", (OTHER, OWNER)) is None
+            async with following(net, rows, heard, OTHER, OWNER):
+                await until("both are", lambda: set(heard.rows) == {ONE, ELSEWHERE})
+            async with following(net, rows, heard, OWNER):
+                await until("fewer are", lambda: set(heard.rows) == {ONE})
+
+    asyncio.run(main())
+
+
+def test_what_is_followed_no_more_is_not_selected_from(tmp_path: Path) -> None:
+    """Nor who told a status forgotten."""
+
+    async def main() -> None:
+        one = Change(ONE, encode(Record({"state": "active", "count": 8})))
+        with opened(SYSTEM, Selection(registry=("http://a",)), tmp_path) as place:
+            state = Selecting(place)
+            await state.catch_up()
+            state.rows.begin("http://a")
+            state.changed(state.rows.apply("http://a", [one], 7))
+            now = state.now()
+            state.told(ONE, now, now + 60_000, Told(by="agent-1"))
+            slot = state.supply.index.find(ONE, state.supply.index.digest(ONE))
+            assert state.supply.told(slot, now)["source"] == "agent-1"
+            assert state.complete and len(state.supply) == 1
+            await state.close()
+        with opened(SYSTEM, Selection(registry=("http://a",), prefix=(OWNER,)), tmp_path) as place:
+            state = Selecting(place)
+            await state.catch_up()
+            assert not state.complete  # what is below other prefixes was left out, or not
+            state.lines.close()
+        with opened(SYSTEM, Selection(), tmp_path) as place:
+            state = Selecting(place)
+            assert len(state.supply) == 1
+            await asyncio.wait_for(state.follow(), PATIENCE)
+            assert len(state.supply) == 0 and state.rows.page("", 9) == []
+            state.lines.close()
 
     asyncio.run(main())
 

@@ -31,6 +31,8 @@ WHERES = (
     "extra.src = b or extra.asset like 1?* and not extra.on = true",
     "endpoints contains pool or name in (nobody, nothing)",
     "bandwidth_gbps != 100 and load in 0..0.7",
+    "node_memory_gib >= 1000 or node_vcpu in 32..64",
+    'name like "*p?ol ??0*3*" or price < 2 and (extra.asset contains 1 or load > 0.2)',
 )
 
 
@@ -43,6 +45,12 @@ def random_demand(random: Random, locations: list[str]) -> Demand:
         values["age"] = random.choice((5.0, 20.5, 59.0))
     if random.random() < 0.1:
         values["chips"] = ()
+    if values["per_node"] and random.random() < 0.3:
+        values["vcpu"] = random.choice((16.0, 64.0, 130.0))
+    if values["cards"] and random.random() < 0.3:
+        values["memory"] = random.choice((64.0, 500.0))
+    if values["free"] and (values["per_node"] or values["cards"]) and random.random() < 0.1:
+        values["pools"] = 2
     if values["pflops"] and random.random() < 0.3:
         values["measured"] = True
     values["top"] = random.choice((1, 3, 10, 50))

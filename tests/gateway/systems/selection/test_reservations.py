@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,7 +60,8 @@ def test_two_askers_do_not_get_the_same_cards() -> None:
     with pytest.raises(NotFreeError, match="1 blocks of 8 chips are not free; there are 0"):
         held.take("other", (Item("A", 8),), 10_000, after)
     # A new status does not give them back before the reservation ends.
-    again = held.status("A", told(units({8: 1}), 5_000))
+    again = held.status("A", new := told(units({8: 1}), 5_000))
+    held.learn("A", new)
     assert again.told.free == {"chips": 0.0} and again.taken == 5_000
     assert held.ended(9_999) == []
     assert held.ended(10_000) == [made.name]
@@ -98,6 +101,43 @@ def test_the_same_again_under_the_same_key_is_one() -> None:
         held.take("other", (Item("A", 8),), 10, after, "k")
     held.release([made.name])
     assert held.take("one", (Item("A", 4),), 10, now, "k")[0].name != made.name
+
+
+def test_large_blocks_go_first_whatever_was_reserved_first() -> None:
+    new = told({"chips": 8.0, "nodes_8": 1.0}, 1)
+    for _ in range(8):  # names are random
+        held = Reservations()
+        now = {"A": told(units({8: 1, 4: 1}))}
+        held.take("one", (Item("A", 4),), 10, now)
+        held.take("one", (Item("A", 8),), 10, {"A": held.left("A")})
+        assert held.status("A", new).told.free == {"chips": 0.0}
+
+
+def test_what_goes_with_cards_is_taken_with_them() -> None:
+    now = told(units({8: 2}) | {"memory_gib": 1_000.0, "vcpu": 128.0})
+    item = Item("A", 8, 2, vcpu=64.0, memory_gib=900.0)
+    assert without(now, item).told.free == {"chips": 0.0, "memory_gib": 100.0, "vcpu": 64.0}
+    with pytest.raises(NotFreeError, match="A: 1001 memory_gib are not free; there are 1000"):
+        without(now, Item("A", 8, memory_gib=1_001.0))
+    assert without(told(units({8: 1})), Item("A", 8, memory_gib=1_001.0))  # nobody tells of it
+    # Of what is taken already, what goes with it is taken, too.
+    half = told(units({8: 1}) | {"memory_gib": 600.0})
+    assert without(half, item, True).told.free == {"chips": 0.0, "memory_gib": 150.0}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"memory_gib": -1.0}, {"vcpu": 2.0**60}, {"of": "vcpu", "vcpu": 1.0}]
+)
+def test_what_is_no_amount_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="vcpu"):
+        Item("A", 8, **wrong)
+
+
+def test_cards_are_counted_by_their_sum_where_a_shape_tells_less() -> None:
+    now = told({"chips": 16.0, "nodes_7": 2.0})
+    assert without(now, Item("A", 1, 16)).told.free == {"chips": 0.0}
+    with pytest.raises(NotFreeError):
+        without(now, Item("A", 8))
 
 
 def test_a_sum_without_a_shape_gives_single_cards_alone() -> None:

@@ -54,6 +54,37 @@ def test_a_network_map_has_the_shape_of_that_of_11_2_1_6() -> None:
     }
 
 
+def test_where_no_networks_are_known_the_map_says_so() -> None:
+    found = body(Alto(pids(["330106", "310000"]), BASE).network_map(), alto.NETWORK_MAP)
+    assert found["network-map"] == {"310000": {}, "330100": {}}
+    assert "no networks are known" in found["meta"]["priv:csid-networks"]
+
+
+@pytest.mark.parametrize("metric", ["delay-rt:p50", "delay-rt:median", "delay-ow:p50"])
+def test_a_delay_without_more_is_its_median(metric: str) -> None:
+    base = metric.partition(":")[0]
+    asked = {"cost-mode": "numerical", "cost-metric": metric}
+    found = ask(**{"cost-type": asked})
+    assert found["cost-map"] == ask(**{"cost-type": asked | {"cost-metric": base}})["cost-map"]
+    assert found["meta"]["cost-type"]["cost-metric"] == metric
+    assert body(Alto(SOME, BASE).cost_map(metric), alto.COST_MAP) == found
+    for wrong in ("routingcost:p50", "delay-rt:p95", "delay-rt:", "delay-rt:p50:p50"):
+        meta = refused(json.dumps({"cost-type": asked | {"cost-metric": wrong}}).encode())
+        assert meta["field"] == "cost-type/cost-metric"
+
+
+def test_parameters_of_a_context_exclude_nothing() -> None:
+    for more in ({"parameters": {}}, {"parameters": {"any": ["thing"]}}):
+        context = {"cost-source": "estimation", **more}
+        found = ask(**{"cost-type": {**RT, "cost-context": context}})
+        assert found == ask(**{"cost-type": RT})
+    for wrong in ({}, {"parameters": {}}, {"cost-source": "nominal", "parameters": {}}):
+        meta = refused(json.dumps({"cost-type": {**RT, "cost-context": wrong}}).encode())
+        assert meta["code"] == "E_INVALID_FIELD_VALUE"
+    meta = refused(json.dumps({"cost-type": {**RT, "cost-context": "estimation"}}).encode())
+    assert meta["code"] == "E_INVALID_FIELD_TYPE"
+
+
 def test_the_tag_changes_with_the_content_and_not_without() -> None:
     tag = Alto(SOME, BASE).tag
     assert Alto(SOME, "https://other.example/", now=5).tag == tag

@@ -11,11 +11,12 @@ from typing import Any
 
 import networkx
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, reject
 from hypothesis import strategies as st
 
 from gateway.systems.selection.paths.graph import COMPILED, Graph, NoLineError
-from gateway.systems.selection.paths.lines import Elastic, Express, Line, Quality, Task
+from gateway.systems.selection.paths.latency import STALE_MS, Measures, between
+from gateway.systems.selection.paths.lines import Elastic, Express, Line, Quality, Task, measured
 from gateway.systems.selection.paths.ways import Found, Wanted, WantedError, ways
 from tests.support.servers import CHECKOUT
 
@@ -56,7 +57,7 @@ def networks(draw: st.DrawFn) -> list[Line]:
 
 wishes = st.builds(
     Wanted,
-    gbps=st.sampled_from((0.0, 1.0, 5.0)),
+    gbps=st.sampled_from((1.0, 0.0, 5.0)),
     max_ms=st.none() | st.floats(0, 80),
     max_price=st.none() | st.sampled_from((0.0, 5.0, 12.0, 30.0)),
     max_lines=st.none() | st.integers(1, 5),
@@ -75,6 +76,8 @@ def price_of(one: Line, wanted: Wanted) -> float | None:
     if tariff is None or tariff.currency != wanted.currency:
         return None
     if isinstance(tariff, Elastic):
+        if not wanted.gbps and tariff.per_gbps_hour:
+            return None  # nobody can say
         return tariff.per_gbps_hour * wanted.gbps * wanted.hours
     if isinstance(tariff, Task):
         return tariff.per_task * wanted.tasks
@@ -106,7 +109,25 @@ def every_way(lines: list[Line], wanted: Wanted, start: str, end: str) -> Iterat
             yield wanted.per_ms * ms + wanted.per_price * price
 
 
+def needs_bandwidth(lines: list[Line], wanted: Wanted) -> bool:
+    """Whether a price counts that is by bandwidth, and none is given."""
+    counts = bool(wanted.per_price) or wanted.max_price is not None
+    return (
+        counts
+        and not wanted.gbps
+        and any(
+            isinstance(one.tariff, Elastic) and one.tariff.currency == wanted.currency
+            for one in lines
+            if one.carries(DAY)
+        )
+    )
+
+
 def found_in(lines: list[Line], wanted: Wanted, top: int) -> Found:
+    if needs_bandwidth(lines, wanted):
+        with pytest.raises(WantedError, match="give the bandwidth"):
+            ways(Graph(lines, DAY), PLACES[0], PLACES[1], wanted, top)
+        reject()
     try:
         return ways(Graph(lines, DAY), PLACES[0], PLACES[1], wanted, top)
     except NoLineError:
@@ -223,13 +244,14 @@ def test_validity_is_looked_at() -> None:
 
 
 def test_the_latency_is_measured_else_stated_else_estimated_and_the_least_certain_is_said() -> None:
-    quality = Quality(4.0, 5.0, 0, "probe")
+    now = int(dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC).timestamp() * 1_000)
+    quality = Quality(4.0, 5.0, now - STALE_MS, "probe")
     lines = [
         line("measured", "110000", "310000", 9.0, quality=quality),
         line("stated", "310000", "330100", 2.0),
         line("estimated", "330100", "440100", 0, stated_ms=None),
     ]
-    graph = Graph(lines, DAY)
+    graph = Graph(lines, DAY, now)
     marks = {}
     for end in ("310000", "330100", "440100"):
         (way,) = ways(graph, "110000", end, Wanted()).ways
@@ -239,13 +261,59 @@ def test_the_latency_is_measured_else_stated_else_estimated_and_the_least_certai
     assert marks["440100"][0] == "estimated" and 20 < marks["440100"][1] < 50
 
 
+def test_what_was_measured_is_believed_as_long_as_elsewhere() -> None:
+    now = int(dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC).timestamp() * 1_000)
+    for stated, otherwise in ((9.0, ("stated", 9.0)), (None, None)):
+        for age, believed in ((STALE_MS, True), (STALE_MS + 1, False)):
+            quality = Quality(0.5, 0.6, now - age, "probe")
+            one = line("a", "330100", "310000", 0, stated_ms=stated, quality=quality)
+            (way,) = ways(Graph([one], DAY, now), "330100", "310000", Wanted()).ways
+            found = measured(one)
+            assert found is not None
+            public = between("330100", "310000", Measures([found]), now)
+            assert (public.mark == "measured") is believed
+            expected = ("measured", 0.5) if believed else otherwise
+            expected = expected or ("estimated", pytest.approx(public.middle))
+            assert (way.mark, way.ms) == expected
+
+
+def test_a_price_by_bandwidth_is_of_some_bandwidth() -> None:
+    lines = [line("a", "330100", "310000", 5.0, tariff=Elastic(100.0))]
+    graph = Graph(lines, DAY)
+    for wanted in (Wanted(per_price=1.0), Wanted(max_price=1.0)):
+        with pytest.raises(WantedError, match="give the bandwidth"):
+            ways(graph, "330100", "310000", wanted)
+        assert ways(graph, "330100", "310000", wanted._replace(currency="USD")).ways == ()
+    (way,) = ways(graph, "330100", "310000", Wanted()).ways
+    assert way.price is None
+    (way,) = ways(graph, "330100", "310000", Wanted(2.0, per_price=1.0)).ways
+    assert way.price == 200.0
+    by_task = Graph([line("a", "330100", "310000", 5.0, tariff=Task(3.0))], DAY)
+    (way,) = ways(by_task, "330100", "310000", Wanted(per_price=1.0)).ways
+    assert way.price == 3.0
+
+
 def test_a_line_whose_latency_nobody_knows_is_not_free_of_it() -> None:
     graph = Graph([line("a", "330100", "USZZZ", 0, stated_ms=None)], DAY)
     assert "no lines lead there" in ways(graph, "330100", "USZZZ", Wanted()).why
 
 
-@pytest.mark.parametrize("wrong", [{"hours": -1.0}, {"gbps": float("nan")}, {"per_price": 1e12}])
-def test_what_nobody_can_ask_is_refused(wrong: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"hours": -1.0},
+        {"gbps": float("nan")},
+        {"per_price": 1e12},
+        {"tasks": 10**400},
+        {"max_ms": float("nan")},
+        {"max_ms": -1.0},
+        {"max_price": float("inf")},
+        {"max_lines": 10**400},
+        {"max_lines": -(10**5_000)},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_what_nobody_can_ask_is_refused(wrong: dict[str, Any]) -> None:
     graph = Graph([line("a", "330100", "310000", 6.2)], DAY)
     with pytest.raises(WantedError, match="expected a number from 0"):
         ways(graph, "330100", "310000", Wanted()._replace(**wrong))
