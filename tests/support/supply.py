@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+import msgspec
+
 from gateway.systems.aggregation.difference import Difference, Rules, applied, difference
 from gateway.systems.aggregation.known import Known, Settings
 from gateway.systems.aggregation.readings import (
@@ -59,6 +61,15 @@ def differed(
     """What is known after a reading, and what it changed."""
     change = difference(source, known, said, Rules(now, GRACE, ON))
     return applied(known, change), change
+
+
+def registered(known: Known) -> Known:
+    """What is known once the registry has done all that is owed."""
+    pools = {
+        key: msgspec.structs.replace(one, done=one.wanted, done_state=one.state)
+        for key, one in known.pools.items()
+    }
+    return msgspec.structs.replace(known, pools=pools)
 
 
 class Spoken:

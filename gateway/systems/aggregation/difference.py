@@ -3,8 +3,9 @@
     Known, Reading, now  →  Difference  →  Known         (applied; a second time it changes nothing)
 
 Units are known again by the keys that their source gives them. One that is missed is marked; when
-it has been for the grace, it is forgotten, and a pool without units is proposed for suspension.
-What changes from poll to poll goes into statuses and touches no record.
+it has been for the grace, it is forgotten, and a pool without units is proposed for suspension, as
+is one whose units have all gone to others for that long. What changes from poll to poll goes into
+statuses and touches no record.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from gateway.systems.aggregation import minting, pooling, readings
 from gateway.systems.aggregation.known import (
     ACTIVE,
     SUSPENDED,
+    Amounts,
     Facts,
     Known,
+    Past,
     Pool,
     Settings,
     Unit,
@@ -46,12 +49,15 @@ class Rules(NamedTuple):
         now, grace: Unix milliseconds, and how long what is missed is only marked.
         on: the date of registration.
         is_taken: whether another pool has an identifier already.
+        held: Unix milliseconds since when something is held back; 0 if nothing is. That day goes on
+            until somebody has looked at it: nothing is right because a night has passed.
     """
 
     now: int
     grace: int
     on: date
     is_taken: Callable[[str], bool] = lambda _: False
+    held: int = 0
 
 
 class Registration(NamedTuple):
@@ -95,6 +101,10 @@ class Difference(NamedTuple):
         units, pools: rows as they are to be by their keys; None: the row goes.
         statuses: what is told of each pool, by its key.
         notes: what was left out, and why.
+        named: how many units were named that count.
+        has: what there is now, units that may only not have been read as they were.
+        past: what there was, as it is to be kept; `is_later`: and is not kept so yet.
+        only_seen: units of which only that changes when they were seen.
     """
 
     source: str
@@ -107,14 +117,19 @@ class Difference(NamedTuple):
     returned: tuple[Marked, ...] = ()
     forgotten: tuple[Marked, ...] = ()
     units: Mapping[str, Unit | None] = {}
-    pools: Mapping[str, Pool] = {}
+    pools: Mapping[str, Pool | None] = {}
     statuses: Mapping[str, Told] = {}
     notes: tuple[str, ...] = ()
+    named: int = 0
+    has: Amounts = Amounts()
+    past: Past = Past()
+    is_later: bool = False
+    only_seen: frozenset[str] = frozenset()
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing changes but statuses."""
-        return not (self.units or self.pools)
+        return not (self.units or self.pools or self.is_later)
 
     @property
     def digest(self) -> str:
@@ -126,7 +141,11 @@ class Difference(NamedTuple):
             "reinstatements": self.reinstatements,
             "vanished": self.vanished,
             "forgotten": self.forgotten,
-            "moved": [(key, one and one.pool) for key, one in sorted(self.units.items())],
+            "moved": [
+                (key, one and one.pool)
+                for key, one in sorted(self.units.items())
+                if key not in self.only_seen
+            ],
         }
         return blake2b(_encode(rows), digest_size=_DIGEST_OCTETS).hexdigest()
 
@@ -150,7 +169,12 @@ def difference(source: Settings, known: Known, reading: Reading, rules: Rules) -
         elif all(one.gone for one in units):
             statuses[key] = told_gone(any(one.chips for one in units), by)
     for key in known.pools.keys() - members.keys():
-        seen.empty(key)
+        after = seen.empty(key)
+        if after.state == ACTIVE:
+            statuses[key] = told_gone(bool(after.wanted.get("count")), by)
+    seen.forget()
+    has = pooling.amounts_of(found, seen.after)
+    past = known.past.following(rules.held or rules.now, has, len(seen.registrations))
     return Difference(
         source.name,
         reading.taken,
@@ -165,15 +189,21 @@ def difference(source: Settings, known: Known, reading: Reading, rules: Rules) -
         seen.pools,
         statuses,
         tuple(one[:NOTE_CHARACTERS] for one in seen.notes[:NOTES_MAX]),
+        len(found),
+        has,
+        past,
+        past != known.past,
+        frozenset(seen.only_seen),
     )
 
 
 def applied(known: Known, change: Difference) -> Known:
     """What is known after a difference."""
-    units = {**known.units, **change.units}
+    units, pools = {**known.units, **change.units}, {**known.pools, **change.pools}
     return Known(
         {key: one for key, one in units.items() if one is not None},
-        {**known.pools, **change.pools},
+        {key: one for key, one in pools.items() if one is not None},
+        change.past,
     )
 
 
@@ -198,9 +228,11 @@ class _Seen:
         self._rules = rules
         self._traits: dict[str, Traits] = {}
         self._minted: set[str] = set()
+        self._left: set[str] = set()  # pools that units have left for others just now
         self.after: dict[str, Unit] = dict(known.units)
         self.changed: dict[str, Unit | None] = {}
-        self.pools: dict[str, Pool] = {}
+        self.only_seen: set[str] = set()
+        self.pools: dict[str, Pool | None] = {}
         self.registrations: list[Registration] = []
         self.updates: list[Update] = []
         self.suspensions: list[Step] = []
@@ -230,25 +262,37 @@ class _Seen:
             if traits is not None:
                 self._traits[row.pool] = traits
             if row is not before:
-                self.after[unit.key] = self.changed[unit.key] = row
-                if before is not None and before.gone:
-                    self.returned.append(Marked(unit.key, unit.name))
+                self._see(unit, before, row)
         return found
+
+    def _see(self, unit: readings.Unit, before: Unit | None, row: Unit) -> None:
+        """A unit is other than it was."""
+        self.after[unit.key] = self.changed[unit.key] = row
+        if before is None:
+            return
+        if before.gone:
+            self.returned.append(Marked(unit.key, unit.name))
+        if before.pool != row.pool:
+            self._left.add(before.pool)
+        if msgspec.structs.replace(before, unseen=0) == row:
+            self.only_seen.add(unit.key)
 
     def miss(self, key: str) -> None:
         """A known unit was not named."""
-        if not self._reading.whole:
-            return
         before = self._known.units[key]
-        if not before.gone:
-            self.vanished.append(Marked(key, before.name))
-            self.after[key] = self.changed[key] = msgspec.structs.replace(
-                before, gone=max(1, self._rules.now)
-            )
-        elif self._rules.now - before.gone >= self._rules.grace:
+        row = pooling.missed(before, self._reading.whole, self._rules.now, self._rules.grace)
+        if row is before:
+            return
+        self.changed[key] = row
+        if row is None:
             self.forgotten.append(Marked(key, before.name))
-            self.changed[key] = None
             del self.after[key]
+            return
+        self.after[key] = row
+        if row.gone == before.gone:
+            self.only_seen.add(key)
+        else:
+            self.vanished.append(Marked(key, before.name))
 
     def pool(self, key: str, units: Sequence[Unit]) -> Pool | None:
         """A pool that has units; None where it can have no identifier."""
@@ -261,6 +305,8 @@ class _Seen:
             after = msgspec.structs.replace(after, wanted=facts, refusal="")
             was, is_ = _changed(before.wanted, facts)
             self.updates.append(Update(key, before.identifier, was, is_))
+        if before.emptied:
+            after = msgspec.structs.replace(after, emptied=0)
         if before.state == SUSPENDED and not all(one.gone for one in units):
             after = msgspec.structs.replace(after, state=ACTIVE, refusal="")
             self.reinstatements.append(Step(key, before.identifier))
@@ -268,12 +314,22 @@ class _Seen:
             self.pools[key] = after
         return after
 
-    def empty(self, key: str) -> None:
-        """A known pool has no units any more."""
+    def empty(self, key: str) -> Pool:
+        """A known pool has no units any more; what becomes of it."""
         before = self._known.pools[key]
-        if before.state == ACTIVE:
+        left, rules = key in self._left, self._rules
+        after = pooling.emptied(before, left, rules.now, rules.grace)
+        if after.state != before.state:
             self.suspensions.append(Step(key, before.identifier))
-            self.pools[key] = msgspec.structs.replace(before, state=SUSPENDED, refusal="")
+        if after is not before:
+            self.pools[key] = after
+        return after
+
+    def forget(self) -> None:
+        """Forget suspended pools that are more than are kept."""
+        held = {one.pool for one in self.after.values()}
+        empty = {key: one for key, one in self._known.pools.items() if key not in held}
+        self.pools |= dict.fromkeys(pooling.too_many(empty))
 
     def _new(self, key: str, units: Sequence[Unit], facts: Facts) -> Pool | None:
         traits = self._traits.get(key)

@@ -19,12 +19,21 @@ import msgspec
 
 from csid import accelerators
 from gateway.systems.aggregation import readings
-from gateway.systems.aggregation.known import Unit
+from gateway.systems.aggregation.known import (
+    ACTIVE,
+    DAY_MILLISECONDS,
+    SUSPENDED,
+    Amounts,
+    Pool,
+    Unit,
+)
 from gateway.systems.aggregation.readings import CHIPS, MEMORY_GIB, VCPU
 
 NEAR: Final = 0.1  # of memory and processors, within which a unit is what it was
 CHIP_MEMORY_NEAR: Final = 0.15  # of that of a chip, of which drivers keep some for themselves
 TEXT_MAX: Final = 100  # characters of names, models and groups
+UNSEEN_GRACES: Final = 3  # for how many a unit may be missing where nothing is read as a whole
+EMPTY_MAX: Final = 1_000  # suspended pools of a source that are kept for units that come back
 _KEY_OCTETS: Final = 16
 _AMOUNT_MAX: Final = 10**9  # of anything that one unit has
 ARCHITECTURES: Final[Mapping[str, str]] = {  # -> chip family of its processors
@@ -87,14 +96,14 @@ def place(unit: readings.Unit, kept: Unit | None, each: bool, now: int, grace: i
     memory = amount(unit.total, MEMORY_GIB)
     if kept is not None:
         if _is_as_it_was(unit, kept, chips, vcpu, memory):
-            if kept.gone or kept.less or unit.name != kept.name:
-                kept = msgspec.structs.replace(kept, gone=0, less=0, name=unit.name)
+            if kept.gone or kept.less or kept.unseen or unit.name != kept.name:
+                kept = msgspec.structs.replace(kept, gone=0, less=0, unseen=0, name=unit.name)
             return Found(kept, None)
         if _has_less(unit, kept, chips, vcpu, memory):
             less = kept.less or now
             if now - less < grace:
-                if kept.gone or not kept.less:
-                    kept = msgspec.structs.replace(kept, gone=0, less=less)
+                if kept.gone or kept.unseen or not kept.less:
+                    kept = msgspec.structs.replace(kept, gone=0, unseen=0, less=less)
                 return Found(kept, None)
     traits = traits_of(unit, each)
     made = Unit(
@@ -108,6 +117,65 @@ def place(unit: readings.Unit, kept: Unit | None, each: bool, now: int, grace: i
         unit.group,
     )
     return Found(made, traits)
+
+
+def missed(kept: Unit, whole: bool, now: int, grace: int) -> Unit | None:
+    """A known unit that was not named; None where it is forgotten.
+
+    Args:
+        whole: all was read. Otherwise that counts only after three times the grace, and no less
+            than a day: a source that is never wholly read would have ever more units.
+        now, grace: Unix milliseconds, and for how long it is only marked.
+    """
+    now = max(1, now)
+    longest = max(UNSEEN_GRACES * grace, DAY_MILLISECONDS)
+    if not whole and not (kept.unseen and now - kept.unseen >= longest):
+        return kept if kept.unseen else msgspec.structs.replace(kept, unseen=now)
+    if not kept.gone:
+        return msgspec.structs.replace(kept, gone=now)
+    return None if now - kept.gone >= grace else kept
+
+
+def emptied(kept: Pool, left: bool, now: int, grace: int) -> Pool:
+    """A known pool without units.
+
+    Those that were missed had their grace. Where they have gone to other pools the pool has its
+    own, as they may come back; unless it is not registered, and has nothing to lose.
+
+    Args:
+        left: units have just gone to other pools.
+        now, grace: Unix milliseconds, and for how long it stays as it is then.
+    """
+    waits = left or (kept.emptied and now - kept.emptied < grace)
+    if not kept.emptied:
+        kept = msgspec.structs.replace(kept, emptied=max(1, now))
+    if kept.state == ACTIVE and (kept.done is None or not waits):
+        kept = msgspec.structs.replace(kept, state=SUSPENDED, refusal="")
+    return kept
+
+
+def too_many(empty: Mapping[str, Pool]) -> list[str]:
+    """The keys of pools without units that are forgotten: all but so many of those that the
+    registry has suspended. Those are kept for units that come back: they are empty least long.
+    """
+    settled = [
+        (one.emptied, key)
+        for key, one in empty.items()
+        if one.state == SUSPENDED and not one.is_owed
+    ]
+    return [key for _, key in sorted(settled)[: max(0, len(settled) - EMPTY_MAX)]]
+
+
+def amounts_of(named: Mapping[str, readings.Unit], units: Mapping[str, Unit]) -> Amounts:
+    """What units have now: as was said, or as it was of those that were only not read."""
+    there = []
+    for key, kept in units.items():
+        if key in named:
+            said = (amount(named[key].total, kind) for kind in (CHIPS, VCPU, MEMORY_GIB))
+            there.append((1.0, *said))
+        elif not kept.gone:
+            there.append((1.0, kept.chips, kept.vcpu, kept.memory_gib))
+    return Amounts(*map(math.fsum, zip(*there, strict=True)))
 
 
 def _trimmed(unit: readings.Unit) -> readings.Unit:

@@ -2,8 +2,8 @@
 
 A difference is held back whole, for what looks wrong about a part of it is a reason to doubt the
 answer, not that part: a source that was restarted half empty also says strange things of what it
-still names. But what is told of pools that no reason touches goes on, so that a partition that was
-added does not make all the others unknown.
+still names. But what is told of pools that no reason touches, and whose units are those that they
+were, goes on, so that a partition that was added does not make all the others unknown.
 
     held, with its reasons  →  accepted: applied, if the source still says exactly that
                             →  refused:  not applied, and not shown again while it does
@@ -12,13 +12,14 @@ added does not make all the others unknown.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
 
 from gateway.systems.aggregation.difference import Difference
-from gateway.systems.aggregation.known import Known, Unit
+from gateway.systems.aggregation.known import ACTIVE, Amounts, Known, Unit
 from gateway.systems.aggregation.readings import CHIPS, MEMORY_GIB, VCPU, Reading
 
 AHEAD_MILLISECONDS: Final = 60_000  # that a source's clock may be ahead of ours
@@ -26,8 +27,11 @@ HALF: Final = 0.5
 FEW: Final = 4  # units, of fewer than which half may be gone
 TENFOLD: Final = 10
 NEW_MAX: Final = 500  # identifiers that are registered at once without anybody having looked
+NEW_OF_DAY_MAX: Final = 1_000  # and on one day
+KNOWN_MAX: Final = 100_000  # units of one source
+FEW_POOLS: Final = 2  # of fewer than which all may be suspended
 SHOWN_MAX: Final = 200  # items of each kind that are kept to be shown
-REASONS_MAX: Final = 50
+REASONS_MAX: Final = 50  # that are shown
 WAITING, ACCEPTED, REFUSED = "waiting", "accepted", "refused"
 _KINDS: Final = (CHIPS, VCPU, MEMORY_GIB)
 
@@ -84,40 +88,124 @@ def reasons(
         found.append(
             Reason("clock", f"its time is {ahead // 1_000} s ahead of ours; set one of the clocks")
         )
-    found += _missing(known, reading, change)
+    found += list(_missing(known, change)) or _fewer(known, change)
+    found += _moved(known, change)
+    found += _suspended(known, change)
     found += _tenfold(known, change)
     found += _of_others(known, change, source_of)
-    if len(change.registrations) > NEW_MAX:
-        text = f"{len(change.registrations):,} identifiers would be registered at once"
-        found.append(Reason("many", text, tuple(one.key for one in change.registrations)))
-    return tuple(found[:REASONS_MAX])
+    found += _many(known, change)
+    return tuple(found)
 
 
-def _missing(known: Known, reading: Reading, change: Difference) -> Iterable[Reason]:
+def shown(why: tuple[Reason, ...]) -> tuple[Reason, ...]:
+    """Those that are shown where there are too many: of each rule its share, so that none is
+    missing.
+    """
+    if len(why) <= REASONS_MAX:
+        return why
+    share = max(1, REASONS_MAX // len(_codes(why)))
+    number = Counter[str]()
+    found = []
+    for one in why:
+        number[one.code] += 1
+        if number[one.code] <= share:
+            found.append(one)
+    return tuple(found)
+
+
+def _missing(known: Known, change: Difference) -> Iterable[Reason]:
+    """Units that are gone: half of those that are known, or that there were on the day before."""
     there = [key for key, one in known.units.items() if not one.gone]
     if not there or not change.vanished:
         return
-    if not reading.units:
+    if not change.named:
         yield Reason("nothing", f"it names nothing, where it had {len(there):,} units")
         return
     missed = [one for one in known.units.values() if one.gone]
     gone = len(change.vanished) + len(missed) - len(change.returned)
+    pools = tuple(sorted({known.units[one.key].pool for one in change.vanished}))
+    had = int(_most(change, "units"))
     if len(known.units) >= FEW and gone >= HALF * len(known.units):
-        pools = {known.units[one.key].pool for one in change.vanished}
-        text = f"{gone:,} of {len(known.units):,} units are gone"
-        yield Reason("gone", text, tuple(sorted(pools)))
+        yield Reason("gone", f"{gone:,} of {len(known.units):,} units are gone", pools)
+    elif had >= FEW and change.has.units <= HALF * had:
+        text = f"{change.has.units:,.0f} units are left of {had:,} that it had since the day before"
+        yield Reason("gone", text, pools)
+
+
+def _fewer(known: Known, change: Difference) -> Iterable[Reason]:
+    """Half of the chips or processors is lost, of units that are there or are not."""
+    lost = _losing(known, change)
+    if not lost:
+        return
+    few = _most(change, "units") < FEW
+    for kind in (CHIPS, VCPU):
+        had, has = _most(change, kind), getattr(change.has, kind)
+        if few and (has or change.vanished):  # but all of it, of units that are there
+            continue
+        if had and has <= HALF * had:
+            text = f"{kind} of the whole source: {had:,.0f} since the day before, {has:,.0f} now"
+            yield Reason("less", text, tuple(sorted(lost)))
+
+
+def _losing(known: Known, change: Difference) -> set[str]:
+    """Pools of units that have less from now on, or are gone."""
+    lost: set[str] = set()
+    for key, row in change.units.items():
+        was = known.units.get(key)
+        if was is None or was.gone:
+            continue
+        if row is None:
+            lost.add(was.pool)
+        elif (row.gone or (row.less and not was.less)) or any(
+            _has(row, kind) < _has(was, kind) for kind in (CHIPS, VCPU)
+        ):
+            lost |= {was.pool, row.pool}
+    return lost
+
+
+def _moved(known: Known, change: Difference) -> Iterable[Reason]:
+    """Half of the units go to other pools at once."""
+    pools: set[str] = set()
+    number = 0
+    for key, row in change.units.items():
+        was = known.units.get(key)
+        if was is not None and row is not None and was.pool != row.pool:
+            number += 1
+            pools |= {was.pool, row.pool}
+    there = sum(not one.gone for one in known.units.values())
+    if number >= FEW and number >= HALF * there:
+        text = f"{number:,} of {there:,} units would go to another pool"
+        yield Reason("moved", text, tuple(sorted(pools)))
+
+
+def _suspended(known: Known, change: Difference) -> Iterable[Reason]:
+    """Half of the identifiers would be suspended at once."""
+    there = {
+        key for key, one in known.pools.items() if one.state == ACTIVE and one.done is not None
+    }
+    keys = [one.key for one in change.suspensions if one.key in there]
+    if len(keys) >= FEW_POOLS and len(keys) >= HALF * len(there):
+        text = f"{len(keys):,} of {len(there):,} identifiers would be suspended"
+        yield Reason("suspended", text, tuple(keys))
 
 
 def _tenfold(known: Known, change: Difference) -> Iterable[Reason]:
-    """Capacity that is ten times what it was, or a tenth: of a unit, of the source."""
+    """Capacity that is ten times what it was, or a tenth: of a unit, of the source, in one reading
+    or since the day before.
+    """
     moved = [(known.units.get(key), row) for key, row in change.units.items() if row is not None]
+    pools = tuple(sorted({row.pool for _, row in moved}))
     for kind in _KINDS if moved else ():
         before = math.fsum(_has(one, kind) for one in known.units.values())
         more = (_has(row, kind) - (_has(was, kind) if was is not None else 0) for was, row in moved)
         after = before + math.fsum(more)
+        slow, now = getattr(change.past.base, kind), getattr(change.has, kind)
         if _is_tenfold(before, after):
             text = f"{kind} of the whole source: {before:,.0f} before, {after:,.0f} now"
-            yield Reason("tenfold", text, tuple(sorted({row.pool for _, row in moved})))
+            yield Reason("tenfold", text, pools)
+        elif _is_tenfold(slow, now):
+            text = f"{kind} of the whole source: {slow:,.0f} on the day before, {now:,.0f} now"
+            yield Reason("tenfold", text, pools)
     for was, row in moved:
         if was is None:
             continue
@@ -138,6 +226,27 @@ def _of_others(
         if other is not None:
             text = f"{row.name}: source {other} has a unit of the same key {key[:80]!r}"
             yield Reason("other", text, (row.pool,))
+
+
+def _many(known: Known, change: Difference) -> Iterable[Reason]:
+    """More is new than anybody can have meant."""
+    made, of_day = len(change.registrations), change.past.made
+    pools = tuple(one.key for one in change.registrations)
+    if made > NEW_MAX:
+        yield Reason("many", f"{made:,} identifiers would be registered at once", pools)
+    elif made and of_day > NEW_OF_DAY_MAX:
+        yield Reason("many", f"{of_day:,} identifiers would be registered on one day", pools)
+    new = [row.pool for key, row in change.units.items() if row and key not in known.units]
+    units = len(known.units) + len(new) - len(change.forgotten)
+    if new and units > KNOWN_MAX:
+        text = f"{units:,} units would be known; at most {KNOWN_MAX:,} of one source"
+        yield Reason("large", text, tuple(sorted(set(new))))
+
+
+def _most(change: Difference, kind: str) -> float:
+    """The most that there was on this day and the one before."""
+    had: Amounts = change.past.base.most(change.past.most)
+    return float(getattr(had, kind))
 
 
 def _has(unit: Unit, kind: str) -> float:
@@ -163,7 +272,7 @@ def held(change: Difference, why: tuple[Reason, ...], before: Held | None, now: 
         change.digest,
         now,
         now,
-        tuple(msgspec.structs.replace(one, pools=one.pools[:SHOWN_MAX]) for one in why),
+        tuple(msgspec.structs.replace(one, pools=one.pools[:SHOWN_MAX]) for one in shown(why)),
         {name: rows[:SHOWN_MAX] for name, rows in changes.items() if rows},
         {name: len(rows) for name, rows in changes.items() if rows},
     )
@@ -184,13 +293,20 @@ def items(change: Difference) -> dict[str, tuple[Any, ...]]:
 
 def believed(known: Known, change: Difference, why: Iterable[Reason]) -> Mapping[str, Any]:
     """The statuses that are told while the difference is held back: of known pools that no reason
-    touches.
+    touches, and which no unit comes to or goes from, as that is not taken over.
+
+    Args:
+        why: all of the reasons.
     """
     touched: set[str] = set()
     for one in why:
         if not one.pools:
             return {}
         touched.update(one.pools)
+    for key, row in change.units.items():
+        was = known.units.get(key)
+        if row is None or was is None or was.pool != row.pool or was.gone < row.gone:
+            touched |= {unit.pool for unit in (was, row) if unit is not None}
     return {
         key: told
         for key, told in change.statuses.items()

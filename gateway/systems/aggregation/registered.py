@@ -1,5 +1,5 @@
-"""Records of what this system has registered, as the registry has them: with what others have put
-there, such as endpoints.
+"""What this system has registered, as the registry has it: records with what others have put there,
+such as endpoints; states, as others may have suspended or ended it, or the national node taken it.
 
     records    identifier -> record, JSON members by msgpack
 """
@@ -19,7 +19,7 @@ from csid.identifier import parse
 from csid.record import Record
 from gateway.async_registry_client import AsyncRegistry
 from gateway.systems.aggregation import http_sd, pace
-from gateway.systems.aggregation.known import Facts
+from gateway.systems.aggregation.known import ACTIVE, ENDED, Facts, Pool
 from gateway.systems.aggregation.registries import registry_with, token_of
 from gateway.systems.aggregation.settings import Aggregation
 from gateway.systems.aggregation.tables import Book
@@ -69,12 +69,12 @@ class Registered:
             wait = pace.following(READ_SECONDS, random.random())
 
     async def read(self) -> None:
-        """Read the record of each identifier that is ours and in use.
+        """Read each identifier that is ours: keep its record, and let the book follow its state.
 
         Raises:
             CsidError: the registry does not say them; what was kept stays.
         """
-        ours: set[str] = await self._in_tables(self._ours)
+        ours: list[tuple[str, str, Pool]] = await self._in_tables(self._ours)
         gate = asyncio.Semaphore(AT_ONCE)
         await self.close()  # the token is read anew each time
         registry = registry_with(self._settings, await token_of(self._settings))
@@ -90,7 +90,7 @@ class Registered:
                     return identifier, None
                 return identifier, {**entry.record, "state": entry.state}
 
-        tasks = [asyncio.create_task(one(each)) for each in sorted(ours)]
+        tasks = [asyncio.create_task(one(pool.identifier)) for _, _, pool in ours]
         try:
             found = dict(await asyncio.gather(*tasks))
         finally:
@@ -98,6 +98,8 @@ class Registered:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         await self._in_tables(self._put, found)
+        said = [(*each, facts["state"]) for each in ours if (facts := found[each[2].identifier])]
+        await self._in_tables(self._book.follow, said)
 
     async def close(self) -> None:
         """End the connections."""
@@ -107,15 +109,22 @@ class Registered:
 
     def targets(self) -> bytes:
         """All that have endpoints and are in use, as Prometheus takes it (`http_sd`)."""
-        ours = self._ours()
+        ours = {pool.identifier for _, _, pool in self._ours() if pool.state == ACTIVE}
         with self._tables.reading() as txn:
             rows = [
                 (bytes(key).decode(), bytes(row)) for key, row in txn.cursor(self._tables[RECORDS])
             ]
         return http_sd.http_sd(_registered((name, row) for name, row in rows if name in ours))
 
-    def _ours(self) -> set[str]:
-        return {one for source in self._book.sources() for one in self._book.active(source.name)}
+    def _ours(self) -> list[tuple[str, str, Pool]]:
+        """Source, key and pool of what is registered, and is not over for good."""
+        return [
+            (source.name, key, pool)
+            for source in self._book.sources()
+            for key, pool in self._book.pools(source.name).items()
+            # Of what was adopted just now the state is looked at when its record is changed.
+            if pool.done is not None and pool.done_state and pool.done_state not in ENDED
+        ]
 
     def _put(self, found: dict[str, Facts | None]) -> None:
         with self._tables.writing() as txn:

@@ -63,25 +63,35 @@ def look(
     """
     known = book.known(source.name)
     on = (datetime.fromtimestamp(now / 1_000, UTC) + _CHINA).date()
-    change = difference(source, known, reading, Rules(now, grace, on, book.has))
+    held = book.held_back(source.name)
+    since = held.since if held is not None else 0
+    change = difference(source, known, reading, Rules(now, grace, on, book.has, since))
     others = (lambda key: book.source_of(key, source.name)) if change.units else (lambda _: None)
     return known, change, quarantine.reasons(known, reading, change, now, others)
 
 
 def decide(book: Book, source: Settings, reading: Reading, now: int, grace: int) -> Decided:
-    """Look at a reading, and write what it changes, or hold that back."""
+    """Look at a reading, and write what it changes, or hold that back.
+
+    Raises:
+        BookError: meanwhile the source was removed, changed or paused, or what was accepted of it
+            was not any more; so nothing was written.
+    """
     known, change, why = look(book, source, reading, now, grace)
     held: Held | None = None
     if why:
-        held = book.hold(change, why, now)
-    if held is not None and held.verdict != ACCEPTED:
-        told = quarantine.believed(known, change, why)
-        return Decided(change, why, held, _by_identifier(known, told))
+        held = book.hold(source, change, why, now)
+        if held.verdict != ACCEPTED:
+            told = quarantine.believed(known, change, why)
+            return Decided(change, why, held, _by_identifier(known, told))
+        change = change._replace(past=change.past.accepted(change.has), is_later=True)
     if not change.is_empty:
-        book.apply(change)
+        book.apply(source, known, change, bool(why))
         known = applied(known, change)
-    elif book.held_back(source.name) is not None:
-        book.release(source.name)
+    else:
+        book.still(source)
+        if book.held_back(source.name) is not None:
+            book.release(source.name)
     return Decided(change, why, None, _by_identifier(known, change.statuses))
 
 

@@ -8,6 +8,7 @@
     held       source -> Held: its difference that a person is to look at
     polls      source -> Polled: how its last poll was
     numbers    source -> number(8) of the last statuses that were told
+    past       source -> Past: what it had on this day and the one before
 
 A difference is written in one transaction with what it owes, before anybody is asked for anything.
 Whoever is killed then asks again, by the same idempotency key, for the same identifier with the
@@ -16,7 +17,7 @@ same facts; so nothing is lost and nothing done twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import Any, Final, TypeVar
 
@@ -24,11 +25,21 @@ import msgspec
 
 from csid.errors import CsidError
 from gateway.systems.aggregation.difference import Difference
-from gateway.systems.aggregation.known import Facts, Known, Polled, Pool, Settings, Unit
-from gateway.systems.aggregation.quarantine import Held, Reason, held
+from gateway.systems.aggregation.known import (
+    ACTIVE,
+    Facts,
+    Known,
+    Past,
+    Polled,
+    Pool,
+    Settings,
+    Unit,
+    followed,
+)
+from gateway.systems.aggregation.quarantine import ACCEPTED, Held, Reason, held
 from resolver.tables import Tables
 
-NAMES: Final = ("sources", "units", "pools", "owed", "owners", "held", "polls", "numbers")
+NAMES: Final = ("sources", "units", "pools", "owed", "owners", "held", "polls", "numbers", "past")
 SOURCES_MAX: Final = 1_000
 OURS: Final = "exists already as ours"  # how a refusal begins that a person may end by adopting
 _DIGEST_OCTETS: Final = 16
@@ -100,9 +111,9 @@ class Book:
                 return
             for key, row in list(self._of(txn, "pools", name)):
                 pool = _pool_of(row)
-                if not pool.refusal:
+                if not pool.refusal and not pool.theirs:
                     continue
-                changes: dict[str, Any] = {"refusal": ""}
+                changes: dict[str, Any] = {"refusal": "", "theirs": False}
                 if adopt and pool.refusal.startswith(OURS):
                     changes |= {"done": {}, "done_state": ""}  # the record is looked at then
                 self._put_pool(txn, name, key, msgspec.structs.replace(pool, **changes))
@@ -124,7 +135,7 @@ class Book:
             for table in ("units", "pools", "owed"):
                 for key, _ in list(self._of(txn, table, name)):
                     txn.delete(_key(name, key), db=self._tables[table])
-            for table in ("sources", "held", "polls", "numbers"):
+            for table in ("sources", "held", "polls", "numbers", "past"):
                 txn.delete(name.encode(), db=self._tables[table])
 
     # -- what is known, and what changes of it
@@ -134,7 +145,8 @@ class Book:
         with self._tables.reading() as txn:
             units = [_units_of(row) for _, row in self._of(txn, "units", name)]
             pools = {key: _pool_of(row) for key, row in self._of(txn, "pools", name)}
-        return Known(dict(units), pools)
+            past = self._past(txn, name)
+        return Known(dict(units), pools, past)
 
     def pools(self, name: str) -> dict[str, Pool]:
         """The pools of a source, by their keys."""
@@ -165,16 +177,39 @@ class Book:
             key = _IDENTIFIER + identifier.encode()
             return txn.get(key, db=self._tables["owners"]) is not None
 
-    def apply(self, change: Difference) -> None:
-        """Write what a difference changes, and what it owes; a hold is over.
+    def still(self, source: Settings) -> None:
+        """See that a source is as it was when it was read.
 
         Raises:
-            BookError: the source is not there any more.
+            BookError: it was removed, changed or paused meanwhile: what it said counts no more.
+        """
+        with self._tables.reading() as txn:
+            self._still(txn, source)
+
+    def apply(self, source: Settings, known: Known, change: Difference, accepted: bool) -> None:
+        """Write what a difference changes, and what it owes; a hold is over.
+
+        Args:
+            source: as it was when it was read.
+            known: what the difference is to.
+            accepted: it looks wrong, and somebody has accepted it.
+
+        Raises:
+            BookError: the source was removed, changed or paused meanwhile, or the word was taken
+                back.
         """
         name = change.source
         with self._tables.writing() as txn:
-            if txn.get(name.encode(), db=self._tables["sources"]) is None:
-                raise BookError(f"source {name} was removed meanwhile")
+            self._still(txn, source)
+            if self._past(txn, name) != known.past:
+                raise BookError(f"source {name} was removed, and added again, meanwhile")
+            row = txn.get(name.encode(), db=self._tables["held"])
+            there = None if row is None else msgspec.msgpack.decode(row, type=Held)
+            if accepted and (
+                there is None or (there.digest, there.verdict) != (change.digest, ACCEPTED)
+            ):
+                raise BookError(f"{name}: what was accepted is not any more")
+            txn.put(name.encode(), _pack(change.past), db=self._tables["past"])
             for key, unit in change.units.items():
                 row = _key(name, _digest(key).hex())
                 owner = _owner_of_unit(key, name)
@@ -185,7 +220,10 @@ class Book:
                     txn.put(row, _pack((key, unit)), db=self._tables["units"])
                     txn.put(owner, b"", db=self._tables["owners"])
             for key, pool in change.pools.items():
-                self._put_pool(txn, name, key, pool)
+                if pool is None:
+                    self._drop_pool(txn, name, key)
+                else:
+                    self._put_pool(txn, name, key, pool)
             txn.delete(name.encode(), db=self._tables["held"])
 
     # -- what is owed to the registry
@@ -207,29 +245,58 @@ class Book:
         state: str = "",
         refusal: str = "",
         minted: tuple[str, int] | None = None,
-    ) -> None:
-        """Remember what the registry has done, or why it has not.
+        proposed: bool = False,
+    ) -> Pool | None:
+        """Remember what the registry has done, or why it has not; the pool as it is then, None if
+        the source was removed meanwhile.
 
         Args:
             facts: those that the record has now.
             state: what the identifier is now.
-            minted: another identifier and its attempt, as the one before is another's.
+            minted: another identifier and its attempt, as the one before is another's, or ended.
+            proposed: it is about to be asked to suspend it.
         """
         with self._tables.writing() as txn:
             row = txn.get(_key(name, key), db=self._tables["pools"])
-            if row is None:  # the source was removed meanwhile
-                return
+            if row is None:
+                return None
             pool = _pool_of(row)
             changes: dict[str, Any] = {"refusal": refusal[:500]}
             if facts is not None:
                 changes["done"] = facts
-            if state:
-                changes["done_state"] = state
+            if proposed:
+                changes["proposed"] = True
             if minted is not None:
                 before = _IDENTIFIER + pool.identifier.encode()
                 txn.delete(before, db=self._tables["owners"])
                 changes |= {"identifier": minted[0], "attempt": minted[1], "asked": pool.wanted}
-            self._put_pool(txn, name, key, msgspec.structs.replace(pool, **changes))
+                changes |= {"done": None, "done_state": ACTIVE}
+            after = msgspec.structs.replace(pool, **changes)
+            after = followed(after, name, state) if state else after
+            self._put_pool(txn, name, key, after)
+        return after
+
+    def follow(self, said: Iterable[tuple[str, str, Pool, str]]) -> None:
+        """Take over what the registry says its identifiers are.
+
+        Args:
+            said: source, key, the pool as it was before the registry was asked, the state. A pool
+                that was changed since stays as it is: what was said of it is older.
+        """
+        with self._tables.writing() as txn:
+            for name, key, seen, state in said:
+                row = txn.get(_key(name, key), db=self._tables["pools"])
+                after = followed(seen, name, state)
+                if row is not None and after != seen and _pool_of(row) == seen:
+                    self._put_pool(txn, name, key, after)
+
+    def drop(self, name: str, key: str, seen: Pool) -> None:
+        """Forget a pool that is not registered, unless it was changed since."""
+        with self._tables.writing() as txn:
+            row = txn.get(_key(name, key), db=self._tables["pools"])
+            if row is None or _pool_of(row) != seen:
+                return
+            self._drop_pool(txn, name, key)
 
     # -- quarantine, polls, numbers
 
@@ -237,16 +304,18 @@ class Book:
         """What is held back of a source."""
         return self._row("held", name, Held)
 
-    def hold(self, change: Difference, why: tuple[Reason, ...], now: int) -> Held:
+    def hold(self, source: Settings, change: Difference, why: tuple[Reason, ...], now: int) -> Held:
         """Hold a difference back; as it is held, with what a person has said of it meanwhile.
 
+        Args:
+            source: as it was when it was read.
+
         Raises:
-            BookError: the source is not there any more.
+            BookError: the source was removed, changed or paused meanwhile.
         """
         name, table = change.source.encode(), self._tables["held"]
         with self._tables.writing() as txn:
-            if txn.get(name, db=self._tables["sources"]) is None:
-                raise BookError(f"source {change.source} was removed meanwhile")
+            self._still(txn, source)
             row = txn.get(name, db=table)
             before = None if row is None else msgspec.msgpack.decode(row, type=Held)
             found = held(change, why, before, now)
@@ -311,6 +380,20 @@ class Book:
             raise BookError(f"there is no source {name[:40]!r}; csid aggregate list shows all")
         return msgspec.msgpack.decode(row, type=Settings)
 
+    def _still(self, txn: Any, source: Settings) -> None:
+        row = txn.get(source.name.encode(), db=self._tables["sources"])
+        if row is None:
+            raise BookError(f"source {source.name} was removed meanwhile")
+        there = msgspec.msgpack.decode(row, type=Settings)
+        if there.paused and not source.paused:
+            raise BookError(f"source {source.name} was paused meanwhile")
+        if msgspec.structs.replace(there, paused=source.paused) != source:
+            raise BookError(f"source {source.name} was changed meanwhile")
+
+    def _past(self, txn: Any, name: str) -> Past:
+        row = txn.get(name.encode(), db=self._tables["past"])
+        return Past() if row is None else msgspec.msgpack.decode(row, type=Past)
+
     def _row(self, table: str, name: str, kind: type[T]) -> T | None:
         with self._tables.reading() as txn:
             row = txn.get(name.encode(), db=self._tables[table])
@@ -326,6 +409,14 @@ class Book:
             if not key.startswith(begin):
                 return
             yield bytes(key[len(begin) :]).decode(), bytes(row)
+
+    def _drop_pool(self, txn: Any, name: str, key: str) -> None:
+        row = txn.get(_key(name, key), db=self._tables["pools"])
+        if row is not None:
+            owner = _IDENTIFIER + _pool_of(row).identifier.encode()
+            txn.delete(owner, db=self._tables["owners"])
+        for table in ("pools", "owed"):
+            txn.delete(_key(name, key), db=self._tables[table])
 
     def _put_pool(self, txn: Any, name: str, key: str, pool: Pool) -> None:
         row = _key(name, key)

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from csid.record import Record
+from gateway.systems.aggregation import pooling
 from gateway.systems.aggregation.difference import applied
-from gateway.systems.aggregation.known import ACTIVE, SUSPENDED, Known
-from tests.support.supply import GRACE, NOW, differed, node, plain, reading
+from gateway.systems.aggregation.known import ACTIVE, DAY_MILLISECONDS, SUSPENDED, Known
+from tests.support.supply import GRACE, NOW, differed, node, plain, reading, registered
 
 NAMES = st.sets(st.sampled_from("abcdef"))
 SAID = st.tuples(NAMES, st.integers(0, 8), st.booleans(), st.integers(1, GRACE))
@@ -61,8 +62,12 @@ def test_one_that_comes_back_in_time_has_its_mark_cleared() -> None:
 def test_what_was_not_wholly_read_has_not_vanished() -> None:
     known, _ = differed(Known(), reading([node("a"), plain("b")]))
     after, change = differed(known, reading([node("a")], whole=False), NOW + 2 * GRACE)
-    assert change.is_empty and after == known
+    assert change.only_seen == {"key-b"} and not change.vanished and not change.pools
+    assert change.digest == differed(known, reading([node("a"), plain("b")]))[1].digest
+    assert not after.units["key-b"].gone
     assert known.units["key-b"].pool not in change.statuses  # nothing is known of it
+    again, change = differed(after, reading([node("a"), plain("b")]), NOW + 3 * GRACE)
+    assert again.units == known.units and change.only_seen == {"key-b"}
 
 
 def test_what_is_free_touches_no_record() -> None:
@@ -141,3 +146,65 @@ def test_a_unit_that_has_nothing_any_more_counts_as_missing() -> None:
     known, change = differed(known, reading([nothing, node("b")]), NOW + 1 + GRACE)
     assert [one.name for one in change.forgotten] == ["a"] and not change.registrations
     assert len(known.pools) == 1
+
+
+def test_what_is_never_wholly_read_is_forgotten_after_a_longer_while() -> None:
+    some = [node(f"n{number}") for number in range(10)]
+    known, now = Known(), NOW
+    for one in [*some, some[0]]:  # another one each poll
+        known, _ = differed(known, reading([one], whole=False), now)
+        now += 60_000
+    assert len(known.units) == 10
+    now += DAY_MILLISECONDS
+    known, change = differed(known, reading(some[:1], whole=False), now)
+    assert len(change.vanished) == 9 and not change.forgotten
+    known, change = differed(known, reading(some[:1], whole=False), now + GRACE)
+    assert len(change.forgotten) == 9
+    (pool,) = known.pools.values()
+    assert pool.wanted["count"] == 8
+
+
+def test_a_pool_whose_units_go_to_another_has_its_grace() -> None:
+    known, _ = differed(Known(), reading([node("a", group="x")]))
+    known = registered(known)
+    old = known.units["key-a"].pool
+    known, change = differed(known, reading([node("a", group="y")]), NOW + 1)
+    assert len(change.registrations) == 1 and not change.suspensions
+    told = change.statuses[old]
+    assert (told.health, told.free["chips"]) == ("failed", 0)
+    known = registered(known)
+    for now in (NOW + 2, NOW + GRACE):
+        _, change = differed(known, reading([node("a", group="y")], now), now)
+        assert change.is_empty
+    # Back in time it is as it was.
+    back, change = differed(known, reading([node("a", group="x")]), NOW + GRACE)
+    assert back.pools[old].emptied == 0 and not change.suspensions and not change.reinstatements
+    known, change = differed(known, reading([node("a", group="y")]), NOW + 1 + GRACE)
+    assert [one.key for one in change.suspensions] == [old]
+    assert known.pools[old].state == SUSPENDED
+
+
+def test_an_empty_pool_that_is_not_registered_is_to_be_dropped_at_once() -> None:
+    known, _ = differed(Known(), reading([node("a", group="x")]))
+    old = known.units["key-a"].pool
+    known, _ = differed(known, reading([node("a", group="y")]), NOW + 1)
+    assert known.pools[old].state == SUSPENDED  # the registry is not asked to register it
+
+
+def test_only_so_many_suspended_pools_are_kept(monkeypatch) -> None:
+    monkeypatch.setattr(pooling, "EMPTY_MAX", 2)
+    known, now = Known(), NOW
+    for group in "uvwxyz":
+        known, change = differed(known, reading([node("a", group=group)]), now)
+        now += GRACE
+        known = registered(known)
+        known, _ = differed(known, reading([node("a", group=group)]), now)
+        known = registered(known)
+    known, _ = differed(known, reading([node("a", group="z")]), now)
+    kept = {one.wanted["name"][-1] for one in known.pools.values()}
+    assert kept == set("xyz")
+    # A unit that is back is in the pool that it was in.
+    before = {one.identifier for one in known.pools.values()}
+    known, change = differed(known, reading([node("a", group="x")]), now)
+    assert len(change.reinstatements) == 1 and not change.registrations
+    assert {one.identifier for one in known.pools.values()} == before

@@ -60,6 +60,11 @@ def test_what_is_registered_and_has_endpoints_is_a_target(net: Net, tmp_path: Pa
         assert done.status_code == 200, done.text
         (target,) = asyncio.run(polled(Aggregating(place)))
         assert target["labels"]["__meta_csid_state"] == "suspended"
+        assert made.book.active("stock") == {names[1]}  # no statuses are told of the other
+        done = net.office.post(f"/v1/identifiers/{names[0]}/reinstate", json={})
+        assert done.status_code == 200, done.text
+        asyncio.run(polled(Aggregating(place)))
+        assert made.book.active("stock") == set(names)
 
 
 def test_a_registry_that_does_not_answer_leaves_what_was_kept(net: Net, tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.systems.aggregation import polling
+from gateway.systems.aggregation.difference import Difference
+from gateway.systems.aggregation.known import DAY_MILLISECONDS
 from gateway.systems.aggregation.pace import Limits
 from gateway.systems.aggregation.polling import Reader
 from gateway.systems.aggregation.quarantine import ACCEPTED, REFUSED, WAITING
@@ -112,6 +114,108 @@ def test_a_source_that_is_removed_leaves_nothing(book: Book) -> None:
     book.remove(SOURCE.name)
     with pytest.raises(BookError, match="removed meanwhile"):
         tried(book, "ab")
+
+
+def meanwhile(book: Book, monkeypatch: pytest.MonkeyPatch, does: Callable[[], object]) -> None:
+    """Have something done by another process while a reading is looked at."""
+    known = book.known
+
+    def late(name: str) -> object:
+        monkeypatch.setattr(book, "known", known)
+        found = known(name)
+        does()
+        return found
+
+    monkeypatch.setattr(book, "known", late)
+
+
+@pytest.mark.parametrize("units", ["abc", "ab", "cdefgh"])
+def test_what_was_read_before_a_source_was_paused_or_changed_counts_no_more(
+    book: Book, monkeypatch: pytest.MonkeyPatch, units: str
+) -> None:
+    tried(book, "ab")
+    before = book.known(SOURCE.name)
+    meanwhile(book, monkeypatch, lambda: book.pause(SOURCE.name, True))
+    with pytest.raises(BookError, match="paused meanwhile"):
+        tried(book, units)
+    assert book.known(SOURCE.name) == before
+    book.pause(SOURCE.name, False)
+
+    def other() -> None:
+        book.remove(SOURCE.name)
+        book.add(msgspec.structs.replace(SOURCE, location="110105"))
+
+    meanwhile(book, monkeypatch, other)
+    with pytest.raises(BookError, match="changed meanwhile"):
+        tried(book, units)
+    assert not book.known(SOURCE.name).pools and book.held_back(SOURCE.name) is None
+
+
+def test_what_was_read_before_a_source_was_added_again_counts_no_more(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried(book, "ab")
+
+    def again() -> None:
+        book.remove(SOURCE.name)
+        book.add(SOURCE)
+
+    meanwhile(book, monkeypatch, again)
+    with pytest.raises(BookError, match="added again"):
+        tried(book, "abc")
+    assert not book.known(SOURCE.name).units
+
+
+def test_a_word_that_is_taken_back_in_the_last_moment_holds(
+    book: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried(book, "abcdefgh")
+    tried(book, "a", NOW + 1)
+    book.judge(SOURCE.name, ACCEPTED)
+    hold = book.hold
+
+    def late(*given: object) -> object:
+        found = hold(*given)  # type: ignore[arg-type]
+        book.judge(SOURCE.name, REFUSED)
+        return found
+
+    monkeypatch.setattr(book, "hold", late)
+    with pytest.raises(BookError, match="what was accepted"):
+        tried(book, "a", NOW + 2)
+    there = book.held_back(SOURCE.name)
+    assert there is not None and there.verdict == REFUSED
+    assert not any(one.gone for one in book.known(SOURCE.name).units.values())
+
+
+def test_what_is_accepted_is_what_later_readings_are_compared_with(book: Book) -> None:
+    tried(book, "abcdefgh")
+    tried(book, "abc", NOW + 1)
+    book.judge(SOURCE.name, ACCEPTED)
+    tried(book, "abc", NOW + 2)
+    assert book.known(SOURCE.name).past.base.units == 3
+    tried(book, "abcd", NOW + 3)
+    assert book.held_back(SOURCE.name) is None
+
+
+def test_what_is_held_back_is_not_right_because_a_night_has_passed(book: Book) -> None:
+    some = [node(f"n{number}") for number in range(81)]
+    for at, number in enumerate((1, 9)):
+        assert decide(book, SOURCE, reading(some[:number]), NOW + at, GRACE).held is None
+    for day in range(3):
+        now = NOW + 2 + day * DAY_MILLISECONDS
+        assert decide(book, SOURCE, reading(some), now, GRACE).held is not None
+    book.judge(SOURCE.name, ACCEPTED)
+    assert decide(book, SOURCE, reading(some), now, GRACE).held is None
+
+
+def test_a_pool_that_goes_leaves_its_identifier_to_others(book: Book) -> None:
+    tried(book, "ab")
+    known = book.known(SOURCE.name)
+    ((key, pool),) = known.pools.items()
+    gone = Difference(SOURCE.name, NOW, pools={key: None}, past=known.past)
+    book.apply(SOURCE, known, gone, False)
+    assert not book.known(SOURCE.name).pools and not book.owed(SOURCE.name)
+    assert not book.has(pool.identifier)
 
 
 def test_numbers_grow_even_where_the_clock_does_not(book: Book) -> None:
