@@ -57,7 +57,8 @@ def parse(octets: bytes, where: str) -> Configuration:
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{where}: no TOML: {error}") from None
     elsewhere = _elsewhere(said, where)
-    _require_known(said, [*KINDS, *elsewhere], f"{where}: ", "section")
+    own = [one.replace("_", "-") for one in KINDS]
+    _require_known(said, [*own, *elsewhere], f"{where}: ", "section")
     found: dict[str, Any] = {"elsewhere": {}}
     for name, value in said.items():
         key = name.replace("-", "_")
@@ -101,7 +102,7 @@ def section(kind: type[S], said: Any, where: str) -> S:
     if not isinstance(said, dict):
         raise ConfigurationError(f"{where}: expected a section, with its options below it")
     options: dict[str, Field[Any]] = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]
-    _require_known(said, options, f"{where} ", "option")
+    _require_known(said, [one.replace("_", "-") for one in options], f"{where} ", "option")
     found: dict[str, Any] = {}
     for name, value in said.items():
         key = name.replace("-", "_")
@@ -118,7 +119,7 @@ def section(kind: type[S], said: Any, where: str) -> S:
 
 def _elsewhere(said: Table, where: str) -> list[str]:
     """The names of systems that lie in folders, whose sections are looked at by whoever runs them
-    (`gateway.systems.run`).
+    (`gateway.systems.run`). A section of ours is ours, whatever lies there.
     """
     systems = said.get("systems", {})
     if not isinstance(systems, dict) or "folders" not in systems:
@@ -126,12 +127,12 @@ def _elsewhere(said: Table, where: str) -> list[str]:
     from gateway.systems.known import elsewhere  # which nobody needs who has none
 
     folders = section(Systems, {"folders": systems["folders"]}, f"{where}: [systems]").folders
-    return elsewhere(folders)
+    return [one for one in elsewhere(folders) if one not in KINDS]
 
 
 def _require_known(said: Table, known: Iterable[str], where: str, what: str) -> None:
     """Raises ConfigurationError for a name that nobody knows, with the one that was meant."""
-    names = [one.replace("_", "-") for one in known]
+    names = list(known)
     for name in said:
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)

@@ -29,7 +29,7 @@ from resolver.server.notices import Repeated
 HEALTH: Final = "/v1/health"
 STREAMS_MAX: Final = 256
 FIELDS_MAX: Final = 100
-QUERY_MAX: Final = 4_000  # characters behind the question mark
+QUERY_MAX: Final = 8_000  # characters behind the question mark; a key of a unit may have 4,608
 FAILURES_PER_SECOND: Final = 5.0  # of one address that presents no key that holds
 FAILURES_BURST: Final = 50.0
 _AT_ONCE: Final = 8

@@ -143,7 +143,11 @@ class Task(NamedTuple):
 
 
 class Command(NamedTuple):
-    """A command `csid NAME`: the module that has `register(subparsers)`, and what it is for."""
+    """A command `csid NAME`, which is found if no command of csid has this name: the module that
+    has `register(subparsers)`, and what it is for. That adds the command's parser (argparse) with
+    `set_defaults(run=function)`; the function takes what was parsed and gives the exit code.
+    `gateway.cli.commands.system.folder` opens the system's place for it.
+    """
 
     module: str
     purpose: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from csid.protocol import SERVFAIL
 from gateway.configuration.load import load
@@ -19,6 +19,8 @@ from resolver.answer.reply import Reply
 from resolver.answer.source import NO_STAGES, Stages
 from resolver.server.hooks import function_at, together
 from resolver.server.notices import Repeated
+
+FAULTS: Final = (Exception, SystemExit)  # of somebody's code, that may not end a process of ours
 
 
 def of_file(file: str | Path) -> Stages:
@@ -49,7 +51,11 @@ def stages_of(found: Configuration) -> Stages:
                 f"[serve] systems: {name} adds nothing to a node's own processes; it is run by "
                 "csid system run"
             )
-        added = function_at(one.hooks)(settings_of(found, one))
+        try:
+            added = function_at(one.hooks)(settings_of(found, one))
+        except SystemExit as error:
+            said = f"system {name}: {one.hooks} cannot be loaded: {error!r}"
+            raise UnknownSystemError(said) from error
         stages = together(stages, guarded(added, name))
     return stages
 
@@ -58,7 +64,7 @@ def guarded(stages: Stages, name: str) -> Stages:
     """The hooks of a system, none of which raises."""
     complaints = Repeated()
 
-    def fails(hook: str, error: Exception) -> str:
+    def fails(hook: str, error: BaseException) -> str:
         said = f"system {name}: {hook} failed: {type(error).__name__}: {error}"[:500]
         complaints.tell(said, "hook")
         return said
@@ -67,7 +73,7 @@ def guarded(stages: Stages, name: str) -> Stages:
         def guard(reply: Reply) -> None:
             try:
                 call(reply)
-            except Exception as error:
+            except FAULTS as error:
                 fails(hook, error)
                 reply.clear()
                 reply.rcode = SERVFAIL
@@ -78,7 +84,7 @@ def guarded(stages: Stages, name: str) -> Stages:
         def guard(seen: Any, change: Any) -> str:
             try:
                 return call(seen, change)
-            except Exception as error:
+            except FAULTS as error:
                 return fails("check", error)
 
         return guard
@@ -87,7 +93,7 @@ def guarded(stages: Stages, name: str) -> Stages:
         def guard(event: Any) -> None:
             try:
                 call(event)
-            except Exception as error:
+            except FAULTS as error:
                 fails("observe", error)
 
         return guard

@@ -48,15 +48,30 @@ def system(name: str, folders: Iterable[Path] = ()) -> System:
         )
     try:
         module = importlib.import_module(place)
-    except Exception as error:  # whatever somebody's module does
+    except (Exception, SystemExit) as error:  # whatever somebody's module does
         raise UnknownSystemError(
             f"system {name}: {place} cannot be loaded: {type(error).__name__}: {error}"
         ) from error
     return _of(module, name)
 
 
+def taken(name: str) -> str:
+    """What of this program has a name already, so that no system elsewhere can; empty if nothing
+    has.
+    """
+    from gateway.cli.listed import COMMANDS  # these two know of systems themselves
+    from gateway.configuration.sections import KINDS
+
+    word = name.replace("_", "-")
+    if name in KINDS:
+        return f"[{word}] is a section of the configuration"
+    return f"csid {word} is a command" if word in COMMANDS else ""
+
+
 def elsewhere(folders: Iterable[Path]) -> list[str]:
-    """The names of the systems that lie in folders, those of this program apart."""
+    """The names of the systems that lie in folders, those of this program apart. One whose name is
+    `taken` is among them, so that this is told when it is to be used.
+    """
     found = {
         one.parent.name
         for folder in folders
@@ -67,13 +82,21 @@ def elsewhere(folders: Iterable[Path]) -> list[str]:
 
 
 def _elsewhere(name: str, folders: Iterable[Path]) -> str | None:
-    """The module of a system in one of the folders; its folder is where that is looked for."""
+    """The module of a system in one of the folders; its folder is where that is looked for.
+
+    Raises:
+        UnknownSystemError: something else has its name.
+    """
     if not NAME.fullmatch(name):
         return None
     for folder in folders:
         file = folder / name / f"{MODULE}.py"
         if not file.is_file():
             continue
+        if why := taken(name):
+            raise UnknownSystemError(
+                f"system {name}: {folder / name}: {why}; give the folder another name"
+            )
         known = sys.modules.get(name)
         if known is not None and not _is_in(known, folder / name):
             raise UnknownSystemError(f"system {name}: a module has this name already")

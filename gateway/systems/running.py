@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import os
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -17,7 +18,8 @@ from resolver.tables import Tables
 
 FIRST_WAIT: Final = 1.0  # seconds before a task that failed is begun again; then ever longer
 MOST_WAIT: Final = 60.0
-CALM_SECONDS: Final = 300.0  # after which what failed before counts no more
+CALM_SECONDS: Final = 300.0  # that it runs on after which one that failed is called well
+HOUR_SECONDS: Final = 3_600.0  # in which one that fails again and again is told of all the time
 END_SECONDS: Final = 5.0  # for tasks that are told to end
 LOOK_SECONDS: Final = 0.2  # between two looks whether another process has a system still
 _TABLES: Final = "tables.mdb"
@@ -35,22 +37,34 @@ class Kept:
     """A task that is kept going.
 
     Attributes:
-        failures: in a row.
         why: it failed last.
     """
 
     def __init__(self, system: str, task: Task, state: Any) -> None:
         self.name = f"{system}.{task.name}"
-        self.failures = 0
         self.why = ""
         self._begun = time.monotonic()
+        self._in_a_row = 0  # failures, each of which came soon after it was begun
+        self._failed: deque[tuple[float, float]] = deque()  # of the last hour: when, after how long
         self._task = task
         self._state = state
 
     @property
+    def failures(self) -> int:
+        """How often it has failed within the last hour."""
+        return len(self._of_last_hour())
+
+    @property
     def fails(self) -> bool:
-        """It has failed, and does not run again for long enough to be called well."""
-        return bool(self.failures) and time.monotonic() - self._begun <= CALM_SECONDS
+        """It has failed, and has not run on for long enough to be called well; or it runs well for
+        a while each time, and fails again and again.
+        """
+        failed = self._of_last_hour()
+        if not failed:
+            return False
+        relapses = sum(lasted > CALM_SECONDS for _, lasted in failed)
+        calm_since = max(failed[-1][0], self._begun)  # it waits before it is begun again
+        return relapses > 1 or time.monotonic() - calm_since <= CALM_SECONDS
 
     async def run(self) -> None:
         """Run until cancelled; a task that returns has done what there was."""
@@ -59,11 +73,22 @@ class Kept:
             try:
                 await self._task.run(self._state)
                 return
-            except Exception as error:  # a system's fault must not end the others
-                self.failures = self.failures + 1 if self.fails else 1
+            except (Exception, SystemExit) as error:  # its fault must not end the others
+                self._note_failure()
                 self.why = f"{type(error).__name__}: {error}"[:500]
                 tell(f"{self.name}: {self.why}; begun again soon", "error", "task")
-            await asyncio.sleep(min(MOST_WAIT, FIRST_WAIT * 2 ** min(self.failures - 1, 10)))
+            await asyncio.sleep(min(MOST_WAIT, FIRST_WAIT * 2 ** min(self._in_a_row - 1, 10)))
+
+    def _note_failure(self) -> None:
+        now = time.monotonic()
+        lasted = now - self._begun
+        self._in_a_row = 1 if lasted > CALM_SECONDS else self._in_a_row + 1
+        self._failed.append((now, lasted))
+
+    def _of_last_hour(self) -> deque[tuple[float, float]]:
+        while self._failed and time.monotonic() - self._failed[0][0] > HOUR_SECONDS:
+            self._failed.popleft()
+        return self._failed
 
 
 class Running:
@@ -130,7 +155,7 @@ class Running:
             if close is not None:
                 try:
                     await close()
-                except Exception as error:
+                except (Exception, SystemExit) as error:
                     tell(f"{name}: while it ended: {error!r}", "error", "ended")
         self._opened.close()
 
@@ -152,6 +177,11 @@ class Lock:
     def close(self) -> None:
         """Let it go."""
         os.close(self._fd)
+
+
+def is_begun(system: System, data: Path) -> bool:
+    """Whether a system has tables in a folder."""
+    return (data / system.name / _TABLES).exists()
 
 
 @contextlib.contextmanager

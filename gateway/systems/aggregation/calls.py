@@ -12,6 +12,7 @@ from gateway.systems.aggregation import saying, shapes
 from gateway.systems.aggregation.asked import AskedError, Judged, Page, When, Where, dimensions
 from gateway.systems.aggregation.exchange import ExchangeError, Report, StrangerError
 from gateway.systems.aggregation.history import BY, HistoryError
+from gateway.systems.aggregation.known import Settings
 from gateway.systems.aggregation.picture import picture, whole
 from gateway.systems.aggregation.quarantine import ACCEPTED, REFUSED
 from gateway.systems.aggregation.region import Aggregating
@@ -34,18 +35,23 @@ async def sources(state: Aggregating, _: Call) -> Answer:
 
 
 def _sources(state: Aggregating) -> shapes.Sources:
-    book, now = state.book, state.now()
-    found = [
-        saying.source(
-            one,
-            book.pools(one.name).values(),
-            book.polled(one.name),
-            book.held_back(one.name),
-            now,
-        )
-        for one in book.sources()
-    ]
+    found = [_said(state, one, saying.LISTED_MAX) for one in state.book.sources()]
     return shapes.Sources(found)
+
+
+async def source(state: Aggregating, call: Call) -> Answer:
+    """One source, how it is, and what is held back of it."""
+    return Answer(await state.in_tables(_source, state, call.path))
+
+
+def _source(state: Aggregating, name: str) -> shapes.Source:
+    return _said(state, _require_source(state, name), saying.CHANGES_MAX)
+
+
+def _said(state: Aggregating, one: Settings, most: int) -> shapes.Source:
+    book, name = state.book, one.name
+    pools, held = book.pools(name).values(), book.held_back(name)
+    return saying.source(one, pools, book.polled(name), held, state.now(), most)
 
 
 async def units(state: Aggregating, call: Call) -> Answer:
@@ -163,8 +169,8 @@ async def _judge(state: Aggregating, call: Call, verdict: str) -> Answer:
     return Answer(saying.held_back(held))
 
 
-def _require_source(state: Aggregating, name: str) -> None:
+def _require_source(state: Aggregating, name: str) -> Settings:
     try:
-        state.book.source(name)
+        return state.book.source(name)
     except CsidError as error:
         raise Problem(Fault.NO_SUCH_PATH, str(error)) from None

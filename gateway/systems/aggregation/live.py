@@ -15,6 +15,7 @@ import msgspec
 from csid import status
 from csid.status import Health, Told
 from gateway.systems.aggregation import picture, pooling, readings
+from gateway.systems.aggregation.difference import KEY_MAX
 from gateway.systems.aggregation.known import Known, Settings
 from gateway.systems.aggregation.picture import Row, Seen
 from gateway.systems.aggregation.pooling import amount
@@ -79,7 +80,9 @@ class Live:
         taken = min(reading.taken, now)
         until = taken + 1_000 * valid_seconds(source)
         pools = self._seen(source, known, reading, statuses, (taken, until))
-        units = [_said(one, known) for one in reading.units]
+        # As a difference has them: of one key the first, by its whole key, by which pages go on.
+        named = {one.key: one for one in reversed(reading.units) if 0 < len(one.key) <= KEY_MAX}
+        units = [_said(one, known) for one in named.values()]
         with self._tables.writing() as txn:
             name = source.name.encode()
             txn.put(name, _pack(pools), db=self._tables[LIVE])
@@ -141,7 +144,7 @@ class Live:
 def _said(unit: readings.Unit, known: Known) -> SaidUnit:
     kept = known.units.get(unit.key)
     return SaidUnit(
-        unit.key[:WHY_MAX],
+        unit.key,
         unit.name[: pooling.TEXT_MAX],
         "" if kept is None else kept.pool,
         unit.chip[: pooling.TEXT_MAX],

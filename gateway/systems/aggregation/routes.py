@@ -29,6 +29,14 @@ ROUTES: Final = (
         said=shapes.Units,
     ),
     Route(
+        "GET",
+        "/v1/aggregation/sources/{source}",
+        "showComputeSource",
+        Words("查看来源", "a source, and what is held back of it"),
+        calls.source,
+        said=shapes.Source,
+    ),
+    Route(
         "POST",
         "/v1/aggregation/sources/{source}/accept",
         "acceptChange",

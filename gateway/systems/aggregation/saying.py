@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from csid.moments import iso
 from gateway.systems.aggregation.asked import Page
@@ -23,6 +24,9 @@ from gateway.systems.aggregation.shapes import (
     Units,
     Use,
 )
+
+CHANGES_MAX: Final = 100  # of what is held back of a source
+LISTED_MAX: Final = 20  # the same where all sources are listed
 
 
 def counted(one: Group, now: int) -> Counted:
@@ -92,9 +96,18 @@ def neighbour(one: Kept, now: int) -> Neighbour:
 
 
 def source(
-    one: Settings, pools: Iterable[Pool], polled: Polled, held: Held | None, now: int
+    one: Settings,
+    pools: Iterable[Pool],
+    polled: Polled,
+    held: Held | None,
+    now: int,
+    most: int = CHANGES_MAX,
 ) -> Source:
-    """A source as it is said."""
+    """A source as it is said.
+
+    Args:
+        most: changes that are held back of it.
+    """
     found = list(pools)
     return Source(
         one.name,
@@ -108,7 +121,7 @@ def source(
         polled.units,
         len(found),
         sum(pool.done is not None for pool in found),
-        None if held is None else held_back(held),
+        None if held is None else held_back(held, most),
         polled.error,
     )
 
@@ -124,8 +137,16 @@ def state_of(one: Settings, polled: Polled, held: Held | None) -> str:
     return "ok" if polled.at else "new"
 
 
-def held_back(held: Held) -> HeldBack:
-    """What is held back, as it is said."""
+def held_back(held: Held, most: int = CHANGES_MAX) -> HeldBack:
+    """What is held back, as it is said: of each kind a part, so that many new ones hide none that
+    go.
+    """
+    shares, left = {}, most
+    fewest_first = sorted(held.changes, key=lambda kind: len(held.changes[kind]))
+    for others, kind in zip(range(len(fewest_first), 0, -1), fewest_first, strict=True):
+        shares[kind] = min(len(held.changes[kind]), left // others)
+        left -= shares[kind]
+    changes = {kind: rows[: shares[kind]] for kind, rows in held.changes.items()}
     return HeldBack(
         held.digest,
         held.verdict,
@@ -133,6 +154,8 @@ def held_back(held: Held) -> HeldBack:
         moment(held.seen),
         [{"rule": one.code, "text": one.text} for one in held.reasons],
         held.counts,
+        changes,
+        sum(held.counts.values()) - sum(map(len, changes.values())),
     )
 
 

@@ -4,6 +4,8 @@ seconds.
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 
@@ -101,7 +103,9 @@ class Neighbours(msgspec.Struct):
 
 
 class HeldBack(msgspec.Struct):
-    """What is held back of a source."""
+    """What is held back of a source, and what it would change, by kind; `more`: changes that are
+    not among those that are said.
+    """
 
     digest: str
     verdict: str
@@ -109,6 +113,8 @@ class HeldBack(msgspec.Struct):
     seen: str | None
     reasons: list[dict[str, str]]
     counts: dict[str, int]
+    changes: dict[str, list[dict[str, Any]]]
+    more: int
 
 
 class Source(msgspec.Struct):

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -11,10 +16,13 @@ from typing import Any
 import pytest
 
 from gateway.systems.aggregation.adapters.by_kind import ADAPTERS
+from gateway.systems.aggregation.system import SYSTEM
+from gateway.systems.aggregation.tables import Book
+from gateway.systems.running import opened
 from tests.support.adapters import recorded
 from tests.support.commands import Ran, run
 from tests.support.registering import OWNER
-from tests.support.servers import eventually, running
+from tests.support.servers import CHECKOUT, eventually, running
 from tests.support.sources import Played, played, saying
 from tests.support.supply import Spoken, said
 
@@ -94,13 +102,58 @@ def test_what_is_held_back_is_shown_and_judged(csid: Commands, source: Played) -
     people = csid("show", "hz").out
     assert "[nothing]" in people and held["digest"][:8] in people
     assert csid("accept", "hz", "--shown", "ffffffff").code == 2
-    assert csid("refuse", "hz").code == 0
+    for action in ("accept", "refuse"):
+        unseen = csid(action, "hz")
+        assert unseen.code == 2 and f"csid aggregate {action} hz --shown DIGEST" in unseen.err
+        assert csid(action, "hz", "--shown", held["digest"][:7]).code == 2
+    assert csid("list", "--json").json[0]["state"] == "held"
+    assert csid("refuse", "hz", "--shown", held["digest"]).code == 0
     assert csid("list", "--json").json[0]["state"] == "refused"
     assert csid("accept", "hz", "--shown", held["digest"][:8]).code == 0
     assert csid("run", "--once").code == 0
     found = csid("show", "hz", "--json").json[0]
     assert found["held"] is None and len(found["missing"]) == 2
-    assert csid("accept", "hz").code == 2  # nothing is held back any more
+    over = csid("accept", "hz")
+    assert over.code == 2 and "nothing is held back" in over.err
+
+
+def on_a_terminal(answer: str, *words: object) -> tuple[int, str]:
+    """What a command shows on a terminal where somebody types an answer; its exit code."""
+    terminal, command_side = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gateway.cli", *map(str, words)],
+        stdin=command_side,
+        stdout=command_side,
+        stderr=command_side,
+        env={**os.environ, "TERM": "dumb", "COLUMNS": "100"},
+        cwd=CHECKOUT,
+    )
+    os.close(command_side)
+    os.write(terminal, f"{answer}\n".encode())
+    shown = b""
+    with suppress(OSError):  # how Linux says that the other side is closed
+        while block := os.read(terminal, 65_536):
+            shown += block
+    os.close(terminal)
+    return process.wait(60), shown.decode()
+
+
+def test_on_a_terminal_what_is_held_back_is_shown_and_asked_about(
+    csid: Commands, source: Played
+) -> None:
+    csid.add("hz", source.url)
+    csid("run", "--once")
+    source.answer = saying(b"[]")
+    csid("run", "--once")
+    held = csid("show", "hz", "--json").json[0]["held"]
+    words = ("aggregate", "accept", "hz", "--data", csid.folder)
+    code, shown = on_a_terminal("", *words)
+    assert code == 1 and "left as it is" in shown and "[nothing]" in shown
+    assert held["digest"][:8] in shown and "accept it? [y/N]" in shown
+    assert csid("list", "--json").json[0]["state"] == "held"
+    code, shown = on_a_terminal("y", *words)
+    assert code == 0 and "accepted: done if the next poll says the same" in shown
+    assert csid("show", "hz", "--json").json[0]["held"]["verdict"] == "accepted"
 
 
 def test_exit_codes_tell_what_could_be_read(csid: Commands, source: Played) -> None:
@@ -214,3 +267,55 @@ def test_it_runs_as_a_service_that_commands_act_on(
         csid("remove", "hz")
         assert server.stop() == 0
     assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+@contextmanager
+def book(csid: Commands) -> Iterator[Book]:
+    """The tables that commands are about."""
+    with opened(SYSTEM, SYSTEM.settings(), csid.folder) as place:
+        yield Book(place.tables)
+
+
+def test_a_trial_shows_what_is_owed_from_before_and_what_was_refused(
+    csid: Commands, source: Played, tmp_path: Path
+) -> None:
+    file = tmp_path / "csid.toml"
+    file.write_text('[aggregation]\nregistry = "http://127.0.0.1:9"\n')
+    csid.add("hz", source.url)
+    once = csid("run", "--once", "--config", file)
+    assert once.code == 1 and "the registry does not answer" in once.err
+    tried = csid("run", "--dry-run", "--json", "--config", file)
+    (owed,) = tried.json[0]["identifiers"]
+    assert (tried.code, owed["state"], owed["owed"]) == (0, "proposed", True)
+    people = csid("run", "--dry-run", "--config", file).out
+    assert "待办理 still owed" in people and "nothing changes" not in people
+    with book(csid) as found:
+        found.settle("hz", owed["pool"], refusal="no such owner")
+    tried = csid("run", "--dry-run", "--config", file)
+    assert tried.code == 1 and "no such owner" in tried.out and "1 refused" in tried.err
+
+
+def test_a_trial_knows_what_was_said_of_what_is_held_back(csid: Commands, source: Played) -> None:
+    csid.add("hz", source.url)
+    csid("run", "--once")
+    source.answer = saying(b"[]")
+    csid("run", "--once")
+    digest = csid("show", "hz", "--json").json[0]["held"]["digest"]
+    codes = {"waiting": 1, "refused": 1, "accepted": 0}
+    for verdict, action in (("waiting", ""), ("refused", "refuse"), ("accepted", "accept")):
+        if action:
+            assert csid(action, "hz", "--shown", digest[:8]).code == 0
+        tried = csid("run", "--dry-run", "--json")
+        assert (tried.code, tried.json[0]["verdict"]) == (codes[verdict], verdict)
+        assert ("would be held back" in tried.err) == bool(codes[verdict])
+    assert "would be applied" in csid("run", "--dry-run").out
+    source.answer = saying(said({"a": 8}))  # something else, which nobody has accepted
+    assert csid("run", "--dry-run", "--json").json[0]["verdict"] is None
+
+
+def test_what_only_looks_makes_nothing(csid: Commands) -> None:
+    for words in (("run", "--dry-run"), ("run", "--once", "--dry-run"), ("list",), ("picture",)):
+        assert csid(*words).code == 0, words
+    for words in (("test", "hz"), ("show", "hz")):
+        assert csid(*words).code == 2, words
+    assert not csid.folder.exists()

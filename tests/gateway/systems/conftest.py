@@ -15,5 +15,5 @@ def _forgotten() -> Iterator[None]:
     yield
     sys.path[:] = path
     for name in set(sys.modules) - known:
-        if name.partition(".")[0] in ("remark", "broken", "greeting"):
+        if name.partition(".")[0] in ("remark", "broken", "greeting", "serve", "greet", "welcome"):
             del sys.modules[name]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.configuration.load import load
 from tests.support.commands import run
 from tests.support.servers import PATIENCE
 from tests.support.systems import ID, configured, made, running_systems
@@ -166,7 +167,9 @@ def test_what_holds_of_it_is_shown_as_a_file_has_it(tmp_path: Path) -> None:
     assert '[remark]\nfrozen = ["X"]' in run("--config", file, "config", "show").out
 
 
-@pytest.mark.parametrize("name", ["Upper", "selection", "template", "../x", ""])
+@pytest.mark.parametrize(
+    "name", ["Upper", "selection", "template", "../x", "", "serve", "rate_limit", "resolve"]
+)
 def test_a_name_that_cannot_be_is_refused(tmp_path: Path, name: str) -> None:
     assert run("system", "new", name, "--folder", tmp_path).code == 2
     assert list(tmp_path.iterdir()) == []
@@ -195,3 +198,36 @@ def test_a_body_without_a_media_type_is_not_taken(tmp_path: Path) -> None:
             assert answer.status_code == 415, media
         many = "&".join(f"a{number}=1" for number in range(200))
         assert client.get(f"/v1/remark/{ID}?{many}").status_code == 422
+
+
+def test_a_folder_named_like_a_section_takes_none_away(tmp_path: Path) -> None:
+    made(tmp_path)
+    (tmp_path / "remark").rename(tmp_path / "serve")
+    text = (tmp_path / "serve" / "system.py").read_text().replace("remark", "serve")
+    (tmp_path / "serve" / "system.py").write_text(text)
+    file = configured(tmp_path, "[serve]", 'systems = ["guard"]')
+    assert load(file).serve.systems == ("guard",)
+    ran = run("--config", configured(tmp_path, "[serve]", "day = 3"), "config", "check")
+    assert ran.code == 2 and "no such option" in ran.err
+    for words in (("system", "list"), ("system", "run", "serve")):
+        ran = run("--config", configured(tmp_path), *words)
+        assert ran.code in (1, 2)
+        assert f"{tmp_path / 'serve'}: [serve] is a section of the configuration" in ran.err
+
+
+def test_a_section_has_the_name_of_its_system_as_it_is(tmp_path: Path) -> None:
+    file = configured(made(tmp_path, "remark_two"), "[remark_two]", "days = 30")
+    assert load(file).elsewhere == {"remark_two": {"days": 30}}
+    ran = run("--config", configured(tmp_path, "[remark-two]"), "config", "check")
+    assert ran.code == 2 and "did you mean remark_two?" in ran.err
+
+
+def test_a_system_that_ends_the_process_fails_that_call_alone(tmp_path: Path) -> None:
+    file = configured(made(tmp_path))
+    text = (tmp_path / "remark" / "system.py").read_text()
+    text = text.replace("        note = Note(", "        raise SystemExit(3)\n        note = Note(")
+    (tmp_path / "remark" / "system.py").write_text(text)
+    with running_systems(file, "remark") as (_, client):
+        for _ in range(2):
+            assert client.post(f"/v1/remark/{ID}", json={"text": "a"}).status_code == 500
+            assert client.get("/v1/health").json()["status"] == "ok"

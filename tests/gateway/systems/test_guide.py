@@ -54,6 +54,15 @@ def test_its_hook_refuses(greeting: Path) -> None:
     assert reply.rcode == REFUSED
 
 
+def test_its_command_is_one_of_csid(greeting: Path) -> None:
+    file = configured(greeting)
+    with running_systems(file, "greeting") as (_, client):
+        assert client.post("/v1/greeting/world").status_code == 200
+        ran = run("--config", file, "greeted", "world")
+        assert (ran.code, ran.out) == (0, "1\n"), ran
+    assert run("greeted", "world", "--config", file, "--data", greeting / "none").out == "0\n"
+
+
 def test_the_configuration_of_the_page_can_be_used(greeting: Path) -> None:
     toml = re.search(r"```toml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     assert toml is not None

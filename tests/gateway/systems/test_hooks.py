@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import dns.message
 import dns.query
@@ -10,7 +13,9 @@ import dns.rcode
 import pytest
 
 from csid.protocol import SERVFAIL
-from gateway.systems.hooks import guarded
+from gateway.configuration.load import load
+from gateway.systems.hooks import guarded, stages_of
+from gateway.systems.known import UnknownSystemError
 from resolver.answer.reply import Reply
 from resolver.answer.source import Stages
 from tests.support.commands import Node, Ran, run
@@ -104,7 +109,12 @@ def fails(*_: object) -> str:
     raise RuntimeError("on purpose")
 
 
-def test_what_fails_refuses_and_what_looks_on_is_passed_over() -> None:
+def ends(*_: object) -> str:
+    sys.exit(3)
+
+
+@pytest.mark.parametrize("fails", [fails, ends])
+def test_what_fails_refuses_and_what_looks_on_is_passed_over(fails: Callable[..., Any]) -> None:
     found = guarded(Stages((fails,), (fails,), (fails,), (fails,)), "remark")
     for hook in (*found.admit, *found.shape):
         reply = Reply(dns.message.make_query("a.", "A").to_wire(), b"\x7f\x00\x00\x01", False)
@@ -112,3 +122,21 @@ def test_what_fails_refuses_and_what_looks_on_is_passed_over() -> None:
         assert reply.rcode == SERVFAIL
     assert "check failed" in found.check[0](None, None)
     found.observe[0](None)
+
+
+def test_to_interrupt_a_process_is_nobody_s_fault() -> None:
+    def interrupted(*_: object) -> str:
+        raise KeyboardInterrupt
+
+    found = guarded(Stages((), (), (interrupted,), ()), "remark")
+    with pytest.raises(KeyboardInterrupt):
+        found.check[0](None, None)
+
+
+def test_hooks_that_end_the_process_while_they_are_loaded_are_said(tmp_path: Path) -> None:
+    file = configured(made(tmp_path), 'systems = ["remark"]')
+    (tmp_path / "remark" / "hooks.py").write_text("import sys\nsys.exit(0)\n")
+    with pytest.raises(
+        UnknownSystemError, match=r"remark\.hooks:stages cannot be loaded: SystemExit"
+    ):
+        stages_of(load(file))

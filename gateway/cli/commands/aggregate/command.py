@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from csid.identifier import make
 from gateway.cli import options, output
-from gateway.cli.commands.aggregate import picture, running, shown
-from gateway.cli.commands.system.folder import add_folder, place_of
+from gateway.cli.commands.aggregate import judging, picture, running, shown
+from gateway.cli.commands.aggregate.book import book_of
+from gateway.cli.commands.system.folder import add_folder, looked_at
 from gateway.systems.aggregation.adapters.by_kind import ADAPTERS
 from gateway.systems.aggregation.fetching import Fetcher
 from gateway.systems.aggregation.known import INTERVAL_SECONDS, Settings
 from gateway.systems.aggregation.pace import Limits
-from gateway.systems.aggregation.quarantine import ACCEPTED, REFUSED
 from gateway.systems.aggregation.system import SYSTEM
 from gateway.systems.aggregation.tables import Book
 
@@ -45,19 +43,18 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         ("pause", "poll a source no more 暂停采集", run_pause),
         ("resume", "poll it again, and ask again for what was refused 恢复采集", run_resume),
         ("remove", "forget a source; its identifiers stay 移除来源", run_remove),
-        ("accept", "apply what is held back, if the source still says it 接受变更", run_accept),
-        ("refuse", "leave what is held back as it is 拒绝变更", run_refuse),
+        (
+            "accept",
+            "apply what is held back, if the source still says it 接受变更",
+            judging.run_accept,
+        ),
+        ("refuse", "leave what is held back as it is 拒绝变更", judging.run_refuse),
     ):
         one = actions.add_parser(name, help=help_)
         if name != "list":
             one.add_argument("name", metavar="NAME", help="of the source 来源名称")
         if name in ("accept", "refuse"):
-            one.add_argument(
-                "--shown",
-                default="",
-                metavar="DIGEST",
-                help="how the digest of what was looked at begins 所查看变更的摘要",
-            )
+            judging.add_shown(one)
         if name == "resume":
             one.add_argument(
                 "--adopt",
@@ -159,7 +156,8 @@ def run_add(args: argparse.Namespace) -> int:
 
 def run_list(args: argparse.Namespace) -> int:
     """List sources."""
-    with book_of(args) as book:
+    with looked_at(args, SYSTEM) as place:
+        book = Book(place.tables)
         rows = [shown.source(book, one) for one in book.sources()]
     if args.json:
         for row in rows:
@@ -182,7 +180,8 @@ def run_list(args: argparse.Namespace) -> int:
 
 def run_show(args: argparse.Namespace) -> int:
     """Show a source."""
-    with book_of(args) as book:
+    with looked_at(args, SYSTEM) as place:
+        book = Book(place.tables)
         source = book.source(args.name)
         row: dict[str, Any] = shown.source(book, source)
         row |= shown.details(book, source)
@@ -217,39 +216,6 @@ def run_remove(args: argparse.Namespace) -> int:
     said = f"已移除，保留标识 {identifiers} 个 removed; {identifiers} identifiers stay as they are"
     output.out.print(f"{args.name}  {said}", markup=False)
     return output.EXIT_OK
-
-
-def run_accept(args: argparse.Namespace) -> int:
-    """Apply what is held back, once the source says the same again."""
-    return _judge(args, ACCEPTED)
-
-
-def run_refuse(args: argparse.Namespace) -> int:
-    """Leave what is held back, until the source says something else."""
-    return _judge(args, REFUSED)
-
-
-def _judge(args: argparse.Namespace, verdict: str) -> int:
-    with book_of(args) as book:
-        held = book.judge(args.name, verdict, args.shown)
-    shown.print_held(shown.held_row(held))
-    if verdict == ACCEPTED:
-        said = "已接受，下次采集仍如此即生效 accepted: done if the next poll says the same"
-    else:
-        said = "已拒绝，来源改变后再提示 refused: shown again when the source says something else"
-    output.out.print(f"{args.name}  {said}", markup=False)
-    return output.EXIT_OK
-
-
-@contextmanager
-def book_of(args: argparse.Namespace) -> Iterator[Book]:
-    """The tables of the system, whether it runs or not.
-
-    Raises:
-        CsidError: nobody says where, or they cannot be used.
-    """
-    with place_of(args, SYSTEM) as place:
-        yield Book(place.tables)
 
 
 def _name(text: str) -> str:

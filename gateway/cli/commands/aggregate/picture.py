@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from gateway.cli import options, output
-from gateway.cli.commands.system.folder import add_folder, place_of
+from gateway.cli.commands.system.folder import add_folder, looked_at
 from gateway.cli.escape import one_line
 from gateway.systems.aggregation import calls
 from gateway.systems.aggregation.asked import AskedError, When, Where, dimensions
@@ -144,7 +144,7 @@ def run_history(args: argparse.Namespace) -> int:
 @contextmanager
 def _state_of(args: argparse.Namespace) -> Iterator[Aggregating]:
     """The tables of the system, whether it runs or not."""
-    with place_of(args, SYSTEM) as place:
+    with looked_at(args, SYSTEM) as place:
         yield Aggregating(place)
 
 

@@ -11,8 +11,10 @@ from csid.errors import CsidError
 from gateway.cli import options, output
 from gateway.cli.commands.aggregate import shown
 from gateway.cli.commands.system import serving
-from gateway.cli.commands.system.folder import add_folder, place_of
-from gateway.systems.aggregation.known import Settings
+from gateway.cli.commands.system.folder import add_folder, looked_at, place_of
+from gateway.systems.aggregation.difference import applied
+from gateway.systems.aggregation.known import Pool, Settings
+from gateway.systems.aggregation.quarantine import ACCEPTED, held
 from gateway.systems.aggregation.readings import Reading
 from gateway.systems.aggregation.region import Aggregating
 from gateway.systems.aggregation.service import Decided, Service, look
@@ -60,7 +62,7 @@ def run_run(args: argparse.Namespace) -> int:
         if args.names:
             raise RunError("only some sources are polled once: --once, or csid aggregate pause")
         return serving.run(args, [SYSTEM.name])
-    with place_of(args, SYSTEM) as place:
+    with (looked_at if args.dry_run else place_of)(args, SYSTEM) as place:
         service = Aggregating(place).poller
         sources = [service.book.source(name) for name in args.names] or [
             one for one in service.book.sources() if not one.paused
@@ -78,7 +80,7 @@ def run_run(args: argparse.Namespace) -> int:
 
 def run_test(args: argparse.Namespace) -> int:
     """Poll a source once, and show what it says; exit code 2 if it cannot be read."""
-    with place_of(args, SYSTEM) as place:
+    with looked_at(args, SYSTEM) as place:
         service = Aggregating(place).poller
         reading = asyncio.run(_read(service, service.book.source(args.name)))
     if args.json:
@@ -101,27 +103,43 @@ async def _read(service: Service, source: Settings) -> Reading:
 async def _try(
     args: argparse.Namespace, service: Service, place: Place, sources: Sequence[Settings]
 ) -> int:
-    """Show what polls would change."""
+    """Show what polls would change, and what of before would be asked for with it."""
     results = await asyncio.gather(*(_tried(service, one) for one in sources))
     await service.close()
     codes = []
-    grace = place.settings.grace * 1_000
+    book, now, grace = service.book, place.now(), place.settings.grace * 1_000
     for source, found in zip(sources, results, strict=True):
         if isinstance(found, CsidError):
             output.complain(f"{source.name}: {found}")
             codes.append(2)
             continue
-        _, change, why = look(service.book, source, found, place.now(), grace)
-        row = shown.difference(source, found, change, why)
+        known, change, why = look(book, source, found, now, grace)
+        verdict = held(change, why, book.held_back(source.name), now).verdict if why else None
+        is_held = verdict not in (None, ACCEPTED)
+        after = known if is_held else applied(known, change)
+        pools = {key: after.pools.get(key) for key in known.pools if _is_left(known.pools[key])}
+        owed = {key: pool for key, pool in pools.items() if pool is not None and _is_left(pool)}
+        row = shown.difference(source, found, change, why, verdict, owed)
         if args.json:
             output.print_json(row)
         else:
             output.out.print(f"{source.name}: {len(found.units)} 个单元 units", markup=False)
             shown.print_held(row)
-        if why:
+            if verdict == ACCEPTED:
+                said = "已接受，将生效 accepted: would be applied"
+                output.out.print(f"{source.name}  {said}", markup=False)
+        if is_held:
             output.complain(f"{source.name}: would be held back: {why[0].text}")
-        codes.append(int(bool(why)))
+        refused = sum(bool(pool.refusal) for pool in owed.values())
+        if refused:
+            said = f"{refused} refused; csid aggregate show {source.name}"
+            output.complain(f"{source.name}: {said}")
+        codes.append(int(is_held or bool(refused)))
     return _code(codes)
+
+
+def _is_left(pool: Pool) -> bool:
+    return pool.is_owed or bool(pool.refusal)
 
 
 async def _tried(service: Service, source: Settings) -> Reading | CsidError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -121,9 +121,19 @@ def held_row(held: Held) -> dict[str, Any]:
 
 
 def difference(
-    one: Settings, reading: Reading, change: Difference, why: Sequence[Reason]
+    one: Settings,
+    reading: Reading,
+    change: Difference,
+    why: Sequence[Reason],
+    verdict: str | None,
+    owed: Mapping[str, Pool],
 ) -> dict[str, Any]:
-    """What a reading would change."""
+    """What a reading would change.
+
+    Args:
+        verdict: what a person has said of it, where it looks wrong.
+        owed: pools by their keys, of which something was owed before.
+    """
     items = quarantine.items(change)
     return {
         "name": one.name,
@@ -132,9 +142,11 @@ def difference(
         "whole": reading.whole,
         "units": len(reading.units),
         "digest": change.digest,
+        "verdict": verdict,
         "reasons": [_reason(reason) for reason in why],
         "counts": {name: len(rows) for name, rows in items.items() if rows},
         "changes": {name: [row._asdict() for row in rows] for name, rows in items.items() if rows},
+        "identifiers": [_pool(key, pool) for key, pool in sorted(owed.items())],
         "statuses": {
             key: msgspec.to_builtins(told) for key, told in sorted(change.statuses.items())
         },
@@ -234,7 +246,7 @@ def print_held(row: dict[str, Any]) -> None:
 
 
 def print_changes(row: dict[str, Any]) -> None:
-    """What would change, as a table."""
+    """What would change, and what is owed from before, as a table."""
     lines = []
     for name, words in _CHANGES.items():
         rows = row["changes"].get(name, [])
@@ -242,10 +254,20 @@ def print_changes(row: dict[str, Any]) -> None:
         left = row["counts"].get(name, 0) - min(len(rows), _SHOWN_MAX)
         if left:
             lines.append((words, f"… {left:,}", ""))
+    owed = row.get("identifiers", ())
+    lines += [_owed(one) for one in owed[:_SHOWN_MAX]]
+    if owed[_SHOWN_MAX:]:
+        lines.append(("待办理 still owed", f"… {len(owed) - _SHOWN_MAX:,}", ""))
     if lines:
         output.print_list(("变更 Change", "对象 What", "内容 How"), lines)
     else:
         output.out.print("无变更 nothing changes")
+
+
+def _owed(one: dict[str, Any]) -> tuple[str, str, str]:
+    if one["refusal"]:
+        return "已拒绝 refused", one["identifier"], one_line(one["refusal"])
+    return "待办理 still owed", one["identifier"], one["state"]
 
 
 def _change(one: dict[str, Any]) -> tuple[str, str]:
@@ -265,7 +287,8 @@ def _print_notes(notes: Sequence[str]) -> None:
 
 
 def _pool(key: str, pool: Pool) -> dict[str, Any]:
-    state = "proposed" if pool.done is None else pool.done_state
+    # Of what is to be looked at first nobody knows yet what it is.
+    state = "proposed" if pool.done is None else pool.done_state or "proposed"
     return {
         "pool": key,
         "identifier": pool.identifier,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from gateway.cli import options, output
 from gateway.cli.commands.system import keys, new, serving
 from gateway.cli.commands.system.folder import add_folder
+from gateway.cli.listed import COMMANDS
 from gateway.configuration.load import load
 from gateway.systems.known import BUILT_IN, UnknownSystemError, elsewhere, system
 from resolver.server.sockets import listen_address
@@ -47,9 +49,9 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
 def run_list(args: argparse.Namespace) -> int:
     """List systems; exit code 1 if one of them cannot be loaded."""
     found = load(args.config)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in [*BUILT_IN, *elsewhere(found.systems.folders)]:
-        row = {
+        row: dict[str, Any] = {
             "name": name,
             "runs": name in found.systems.run,
             "hooks": name in found.serve.systems,
@@ -62,13 +64,23 @@ def run_list(args: argparse.Namespace) -> int:
             output.complain(error)
         else:
             row |= {"zh": one.words.zh, "en": one.words.en, "routes": len(one.routes)}
+            row["commands"] = [word for word in one.commands if word not in COMMANDS]
+            for word in one.commands.keys() & COMMANDS.keys():
+                output.complain(f"system {name}: csid {word} is a command of csid, not this one's")
         rows.append(row)
     if args.json:
         for row in rows:
             output.print_json(row)
     else:
         output.print_table(
-            ["System 系统", "What it does 用途", "Runs 运行", "Hooks 挂接", "Routes 接口"],
+            [
+                "System 系统",
+                "What it does 用途",
+                "Runs 运行",
+                "Hooks 挂接",
+                "Routes 接口",
+                "Commands 命令",
+            ],
             [
                 [
                     row["name"],
@@ -76,6 +88,7 @@ def run_list(args: argparse.Namespace) -> int:
                     _mark(row["runs"]),
                     _mark(row["hooks"]),
                     str(row.get("routes", "")),
+                    " ".join(row.get("commands", ())),
                 ]
                 for row in rows
             ],

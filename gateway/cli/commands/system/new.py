@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 from gateway.cli import options, output
-from gateway.systems.known import BUILT_IN, NAME, UnknownSystemError
+from gateway.systems.known import BUILT_IN, NAME, UnknownSystemError, taken
 
 _TEMPLATE = "template"
 _PACKAGE = f"gateway.systems.{_TEMPLATE}"
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     """Make it, and say how it is run.
 
     Raises:
-        UnknownSystemError: there is one of this name, or it is no name.
+        UnknownSystemError: there is one of this name, something else has it, or it is no name.
         OSError: the folder cannot be written.
     """
     name, folder = args.name, args.folder / args.name
@@ -41,6 +41,8 @@ def run(args: argparse.Namespace) -> int:
             f"{name[:40]!r}: expected 1 to 32 of a-z 0-9 _, beginning with a letter, and not "
             f"{', '.join((_TEMPLATE, *BUILT_IN))}"
         )
+    if why := taken(name):
+        raise UnknownSystemError(f"{name}: {why}; choose another name")
     try:
         folder.mkdir(parents=True)
     except FileExistsError:

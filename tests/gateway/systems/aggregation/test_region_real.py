@@ -170,6 +170,8 @@ def test_what_it_says_of_its_sources(tmp_path: Path) -> None:
         assert unit["identifier"].count("/") == 4 and said["after"] == "r1"
         (other,) = called.get("sources/stock/units", after="r1")["items"]
         assert (other["unit"], other["health"], bool(other["why"])) == ("r3", "maintenance", True)
+        last = called.get("sources/stock/units", after="机" * 512)  # as long as a key may be
+        assert last["items"] == [] and last["after"] is None
         absent = called.client.get("/v1/aggregation/sources/none/units")
         assert absent.status_code == 404
         assert called.get("http_sd") == []  # nothing is registered
@@ -206,6 +208,12 @@ def test_what_was_shown_is_judged(tmp_path: Path) -> None:
         (source,) = called.get("sources")["items"]
         held = source["held"]
         assert source["state"] == "held" and held["reasons"][0]["rule"] == "gone"
+        assert held["counts"] == {"vanished": 7} and held["more"] == 0
+        assert {one["name"] for one in held["changes"]["vanished"]} == {
+            f"n{n}" for n in range(1, 8)
+        }
+        assert called.get("sources/stock")["held"] == held
+        assert called.client.get("/v1/aggregation/sources/none").status_code == 404
         other = judge(called, "accept", "f" * 32)
         assert other.status_code == 409 and "something else" in other.json()["detail"]
         assert judge(called, "accept", "").status_code == 422
