@@ -41,6 +41,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         name, kind, url, owner, industry, location, options: as `readings.Source` has them.
         type: of the identifiers, three letters; empty: from what there is.
         each: one identifier for each unit, in place of pools.
+        elastic: its units come and go, so that half of them gone is nothing unusual.
         interval: seconds between two polls.
         token_file: path of a file with what is sent along with requests; never what is in it.
         authorities: path of a file of certificates (PEM) that the source's is held against; empty:
@@ -57,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, str] = {}
     type: str = ""
     each: bool = False
+    elastic: bool = False
     interval: int = INTERVAL_SECONDS
     token_file: str = ""
     authorities: str = ""

@@ -76,11 +76,13 @@ def reasons(
     change: Difference,
     now: int,
     source_of: Callable[[str], str | None],
+    elastic: bool = False,
 ) -> tuple[Reason, ...]:
     """Why a difference looks wrong; empty if it does not.
 
     Args:
         source_of: another source that has a unit of this key; None if there is none.
+        elastic: units of the source come and go.
     """
     found: list[Reason] = []
     ahead = reading.taken - now
@@ -88,7 +90,8 @@ def reasons(
         found.append(
             Reason("clock", f"its time is {ahead // 1_000} s ahead of ours; set one of the clocks")
         )
-    found += list(_missing(known, change)) or _fewer(known, change)
+    lost = list(_missing(known, change)) or list(_fewer(known, change))
+    found += [one for one in lost if not elastic or one.code == "nothing"]
     found += _moved(known, change)
     found += _suspended(known, change)
     found += _tenfold(known, change)

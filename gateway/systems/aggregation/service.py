@@ -67,7 +67,7 @@ def look(
     since = held.since if held is not None else 0
     change = difference(source, known, reading, Rules(now, grace, on, book.has, since))
     others = (lambda key: book.source_of(key, source.name)) if change.units else (lambda _: None)
-    return known, change, quarantine.reasons(known, reading, change, now, others)
+    return known, change, quarantine.reasons(known, reading, change, now, others, source.elastic)
 
 
 def decide(book: Book, source: Settings, reading: Reading, now: int, grace: int) -> Decided:

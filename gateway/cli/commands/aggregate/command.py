@@ -121,6 +121,11 @@ def _add_add(actions: options.Subparsers[argparse.ArgumentParser]) -> None:
     add.add_argument(
         "--each", action="store_true", help="an identifier for each unit, not for pools 逐台赋码"
     )
+    add.add_argument(
+        "--elastic",
+        action="store_true",
+        help="its units come and go: half of them gone is not held back 弹性伸缩",
+    )
     add_folder(add)
     add.set_defaults(run=run_add)
 
@@ -138,6 +143,7 @@ def run_add(args: argparse.Namespace) -> int:
         options=dict(args.set),
         type=args.type or "",
         each=args.each,
+        elastic=args.elastic,
         interval=args.interval,
         token_file=str(args.token_file.absolute()) if args.token_file else "",
         authorities=str(args.ca.absolute()) if args.ca else "",

@@ -59,6 +59,7 @@ def source(book: Book, one: Settings) -> dict[str, Any]:
         "location": one.location,
         "type": one.type,
         "each": one.each,
+        "elastic": one.elastic,
         "interval": one.interval,
         "options": one.options,
         "token_file": one.token_file or None,

@@ -56,6 +56,14 @@ def test_half_of_a_source_gone_at_once(ten: Known) -> None:
     assert codes(ten, TEN[:5], whole=False) == set()
 
 
+def test_units_that_come_and_go_may_be_half_gone_and_not_gone_altogether(ten: Known) -> None:
+    _, change = differed(ten, reading(TEN[:4]))
+    assert not reasons(ten, reading(TEN[:4]), change, NOW, lambda _: None, elastic=True)
+    _, change = differed(ten, reading([]))
+    why = reasons(ten, reading([]), change, NOW, lambda _: None, elastic=True)
+    assert [one.code for one in why] == ["nothing"]
+
+
 def test_half_of_it_gone_little_by_little(ten: Known) -> None:
     known, _ = differed(ten, reading(TEN[:7]))
     assert codes(known, TEN[:6]) == set()
