@@ -12,6 +12,7 @@ ready, csid's with the demand.
 from __future__ import annotations
 
 import argparse
+import gc
 import subprocess
 import sys
 import time
@@ -271,6 +272,8 @@ def main() -> None:
             [sys.executable, *words], check=True, stdout=subprocess.PIPE, text=True
         )
         seconds, memory = map(float, told.stdout.split())
+    gc.collect()
+    gc.freeze()  # as the process of the system does
     demands = list(supplies.demands(args.demands, supply.locations))
     for one in demands[:50]:  # what is worked out once
         select(supply, one, supplies.NOW, None)

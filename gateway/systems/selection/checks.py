@@ -140,10 +140,20 @@ class Maker:
         return compared(leaf, dictionary.numbers(field.name, field.of))
 
     def rooms(self, asked: Room) -> NDArray[np.float64]:
-        """How many blocks of a size there are, by the code of the units."""
-        key = (asked.chips, asked.size, asked.vcpu, asked.memory)
+        """How many blocks of a size there are, all nodes free, by the code of the units."""
+        of_node = "per_node" if asked.chips else "node_vcpu"
+        each = np.floor(self._units(of_node)) // asked.size
+        needs = (("node_vcpu", asked.vcpu), ("node_memory", asked.memory))
+        for name, needed in needs:
+            if needed:
+                each = np.minimum(each, self._units(name) // needed)
+        found: NDArray[np.float64] = each * self._units("nodes")
+        return found
+
+    def _units(self, name: str) -> NDArray[np.float64]:
+        """A member of the units by their code; 0 where it is not told."""
         dictionary = self.columns.dictionaries["units"]
-        return dictionary.numbers(("room", *key), lambda units: float(units.room(*key)))
+        return dictionary.numbers(("units", name), lambda units: getattr(units, name) or 0.0, 0.0)
 
     def latencies(self) -> NDArray[np.float64]:
         """Milliseconds by the code of the location."""

@@ -47,18 +47,6 @@ class Units(NamedTuple):
         """GiB of memory of one node."""
         return None if self.memory is None else self.memory / self.nodes
 
-    def room(self, chips: bool, size: int, vcpu: float = 0, memory: float = 0) -> int:
-        """How many blocks of chips (or virtual processors) of a size there are, all nodes free.
-
-        Args:
-            vcpu, memory: virtual processors and GiB that each block needs besides, of its node.
-        """
-        each = ((self.per_node or 0) if chips else int(self.node_vcpu or 0)) // size
-        for needed, there in ((vcpu, self.node_vcpu), (memory, self.node_memory)):
-            if needed:
-                each = min(each, int((there or 0) // needed))
-        return each * self.nodes
-
 
 class Coded(NamedTuple):
     """A coded column: into which bucket a value falls."""
