@@ -279,7 +279,7 @@ def main() -> None:
         select(supply, one, supplies.NOW, None)
     times = compare(supply, demands, args.duck_each)
     report = Report("selection", {"rows": len(supply), "demands": len(demands)})
-    report.raw["CPU ms"] = times
+    report.raw["CPU ms"] = {label: [round(one, 2) for one in each] for label, each in times.items()}
     title = f"The best ten of {len(supply):,} pools, CPU ms a demand"
     report.add(title, ["", *(f"p{p}" for p in PERCENTILES), "demands"], percentiles(times))
     status, record = changes(supply)
