@@ -59,7 +59,8 @@ def of_kept(state: Selecting, demand: Demand) -> dict[str, Any]:
         nothing = Selection((), most_of(ranking.parts(demand, maker)), demand.top)
         whole = selection(state, demand, nothing, now)
         rows = len(state.supply)
-        why = {"rows": rows, "fit": 0, "could": 0, "never": True, "conditions": []}
+        # Not never: what is not known may be registered, texts were not searched.
+        why = {"rows": rows, "fit": 0, "could": 0, "never": False, "conditions": []}
         return whole | {"unanswered": str(error), "why": why}
 
 
@@ -117,11 +118,8 @@ def allocation(
         Item(one.identifier, asked.size, one.blocks, of, one.vcpu, one.memory_gib)
         for one in (whole.pieces if whole else ())
     ]
-    return [taken(one) for one in items] if _all_free(state, items) else []
-
-
-def _all_free(state: Selecting, items: list[Item]) -> bool:
-    return all(reserving.is_free(state, one) for one in items)
+    can_be_had = all(reserving.is_free(state, one) for one in items)
+    return [taken(one) for one in items] if can_be_had else []
 
 
 def taken(item: Item) -> dict[str, Any]:

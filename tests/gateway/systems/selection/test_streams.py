@@ -95,6 +95,7 @@ def test_a_kept_demand_for_a_chip_that_is_not_there_yet_is_followed(tmp_path: Pa
             events = (await calls.stream_demand(net.state, call(path=name))).body
             first = await anext(events)
             assert first.data["results"] == [] and "zx9000" in first.data["unanswered"].lower()
+            assert first.data["why"]["never"] is False  # as it may be registered
             net.learn(2, chip="ZX9000")
             then = await anext(events)
             assert [one["identifier"] for one in then.data["results"]] == [named(2)]
