@@ -79,9 +79,9 @@ class Live:
         known = self._book.known(source.name)
         taken = min(reading.taken, now)
         until = taken + 1_000 * valid_seconds(source)
-        pools = self._seen(source, known, reading, statuses, (taken, until))
         # As a difference has them: of one key the first, by its whole key, by which pages go on.
         named = {one.key: one for one in reversed(reading.units) if 0 < len(one.key) <= KEY_MAX}
+        pools = self._seen(source, known, named, statuses, (taken, until))
         units = [_said(one, known) for one in named.values()]
         with self._tables.writing() as txn:
             name = source.name.encode()
@@ -93,12 +93,11 @@ class Live:
         self,
         source: Settings,
         known: Known,
-        reading: Reading,
+        named: Mapping[str, readings.Unit],
         statuses: Mapping[str, Told],
         times: tuple[int, int],
     ) -> dict[str, Seen]:
         found = {key: one for key, one in self._pools(source.name).items() if key in known.pools}
-        named = {one.key: one for one in reversed(reading.units)}  # the first of a key counts
         members: dict[str, dict[str, Any]] = {}
         for key, unit in known.units.items():
             members.setdefault(unit.pool, {})[key] = unit
