@@ -96,10 +96,15 @@ def dripping(over: threading.Event) -> Answering:
     return answer
 
 
-def endless(handler: BaseHTTPRequestHandler) -> None:
-    """An answer without an end, as fast as it is taken."""
+def begin(handler: BaseHTTPRequestHandler) -> None:
+    """An answer whose length nobody says, which ends with the connection."""
     handler.send_response(200)
     handler.end_headers()
     handler.close_connection = True
+
+
+def endless(handler: BaseHTTPRequestHandler) -> None:
+    """An answer without an end, as fast as it is taken."""
+    begin(handler)
     while True:
         handler.wfile.write(b"[" * 65_536)

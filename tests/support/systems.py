@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,17 @@ from tests.support.commands import run
 from tests.support.servers import Server, running
 
 ID = "91330106673959654P/6450/330106/ACV/H60M07A1-0001-FY"
+
+
+@contextlib.contextmanager
+def forgotten(*names: str) -> Iterator[None]:
+    """Have modules forgotten that were found in folders of the test's own, and lie below these."""
+    path, known = list(sys.path), set(sys.modules)
+    yield
+    sys.path[:] = path
+    for name in set(sys.modules) - known:
+        if name.partition(".")[0] in names:
+            del sys.modules[name]
 
 
 def made(folder: Path, name: str = "remark") -> Path:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.commands import Ran, run
 from tests.support.servers import CHECKOUT
-from tests.support.systems import configured
+from tests.support.systems import configured, forgotten
 
 SYSTEM = """
 from csid.vocabulary import Words
@@ -34,13 +34,8 @@ def register(subparsers):
 
 @pytest.fixture(autouse=True)
 def _forgotten() -> Iterator[None]:
-    """Have modules forgotten that were found in folders of the test's own."""
-    path, known = list(sys.path), set(sys.modules)
-    yield
-    sys.path[:] = path
-    for name in set(sys.modules) - known:
-        if name.partition(".")[0] in ("hello", "welcome", "broken"):
-            del sys.modules[name]
+    with forgotten("hello", "welcome", "broken"):
+        yield
 
 
 def made(folder: Path, name: str = "hello", words: tuple[str, ...] = ("greet",)) -> Path:

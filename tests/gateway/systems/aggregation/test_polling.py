@@ -31,7 +31,7 @@ from gateway.systems.aggregation.tables import NAMES, Book
 from resolver.server.notices import Repeated
 from resolver.tables import Tables
 from tests.support.servers import PATIENCE
-from tests.support.sources import played, saying
+from tests.support.sources import begin, played, saying
 from tests.support.supply import NOW, SOURCE, Spoken, node, reading, said
 
 ROOM = 64 << 20
@@ -112,9 +112,7 @@ def test_what_is_silent_while_others_are_not_is_not_of_now(
     def answer(handler: BaseHTTPRequestHandler) -> None:
         if handler.path not in ("/first", "/second"):
             return saying(said({"a": 8}))(handler)
-        handler.send_response(200)
-        handler.end_headers()
-        handler.close_connection = True
+        begin(handler)
         while not done.wait(0.05):
             handler.wfile.write(b"bookmark\n" if handler.path == "/first" else second)
             handler.wfile.flush()
@@ -146,9 +144,7 @@ def test_lines_are_whole_however_they_come() -> None:
     pieces = [b"1", b"2\n", b"bookmark\n3\n4", b"\n", b"\n", b"5"]
 
     def answer(handler: BaseHTTPRequestHandler) -> None:
-        handler.send_response(200)
-        handler.end_headers()
-        handler.close_connection = True
+        begin(handler)
         for piece in pieces:
             handler.wfile.write(piece)
             handler.wfile.flush()

@@ -36,7 +36,7 @@ from gateway.systems.aggregation.tables import NAMES, Book, BookError
 from resolver.server.notices import Repeated
 from resolver.tables import Tables
 from tests.support.servers import PATIENCE
-from tests.support.sources import dripping, endless, hanging, played, saying
+from tests.support.sources import begin, dripping, endless, hanging, played, saying
 from tests.support.supply import GRACE, NOW, SOURCE, Spoken, node, reading, said
 
 FAST = Aggregation(grace=GRACE // 1_000)
@@ -469,9 +469,7 @@ def test_changes_are_taken_as_they_are_told_and_the_source_polled_anew_when_it_s
     def answer(handler: BaseHTTPRequestHandler) -> None:
         if handler.path != "/watch":
             return saying(said({"a": 8}))(handler)
-        handler.send_response(200)
-        handler.end_headers()
-        handler.close_connection = True
+        begin(handler)
         handler.wfile.write(b"bookmark\n7\n6\n5\n")
         handler.wfile.flush()
         go.wait(PATIENCE)
@@ -503,9 +501,7 @@ def test_what_has_not_changed_is_told_again_while_the_source_lives() -> None:
     def answer(handler: BaseHTTPRequestHandler) -> None:
         if handler.path != "/watch":
             return saying(said({"a": 8}))(handler)
-        handler.send_response(200)
-        handler.end_headers()
-        handler.close_connection = True
+        begin(handler)
         while not go.wait(0.1):
             handler.wfile.write(b"bookmark\n")
             handler.wfile.flush()
