@@ -95,6 +95,11 @@ class Tables:
         with plainly(self.file), self._environment.begin() as txn:
             yield txn
 
+    def number(self) -> int:
+        """The number of the last transaction that has written, in whatever process."""
+        with plainly(self.file):
+            return int(self._environment.info()["last_txnid"])
+
     def close(self) -> None:
         """End the use."""
         self._environment.close()

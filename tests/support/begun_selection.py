@@ -105,4 +105,4 @@ def begun(folder: Path, settings: Selection | None = None) -> Iterator[Begun]:
         try:
             yield Begun(state, log, ahead)
         finally:
-            state.lines.close()
+            state.end()

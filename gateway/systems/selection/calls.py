@@ -303,5 +303,15 @@ async def show_sources(state: Selecting, _: Call) -> Answer:
         "complete": state.complete,
         "reservations": len(state.reservations),
         "sources": items,
+        "probes": [
+            {
+                "from": one.probe.one,
+                "to": one.probe.other,
+                "server": str(one.probe.server),
+                "age": round((now - one.taken) / 1_000, 3) if one.taken else None,
+                "why": one.why,
+            }
+            for one in state.probes
+        ],
     }
     return Answer(whole)

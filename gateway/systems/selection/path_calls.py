@@ -16,9 +16,10 @@ from csid.moments import iso
 from gateway.http.calls import key_of
 from gateway.http.problems import Fault, Problem
 from gateway.systems.contract import Answer, Call
+from gateway.systems.selection.latency_calls import public
 from gateway.systems.selection.paths.alto import Alto, Said, pids
 from gateway.systems.selection.paths.graph import NoLineError
-from gateway.systems.selection.paths.latency import CIRCLES, Between, between
+from gateway.systems.selection.paths.latency import between
 from gateway.systems.selection.paths.lines import LineError, Order, made
 from gateway.systems.selection.paths.places import UnknownPlaceError, location_of
 from gateway.systems.selection.paths.ways import Wanted, WantedError, Way, ways
@@ -156,7 +157,7 @@ async def show_ways(state: Selecting, call: Call) -> Answer:
     said: dict[str, Any] = {
         "from": start,
         "to": end,
-        "public": public(between(start, end)),
+        "public": public(between(start, end, state.latencies, state.now())),
     }
     try:
         found = ways(state.graph(), start, end, wanted, asked.top)
@@ -180,23 +181,6 @@ def _way(one: Way) -> dict[str, Any]:
         "price": one.price,
         "gbps": one.gbps,
     }
-
-
-def public(found: Between) -> dict[str, Any]:
-    """What the public internet takes, in ms: a range, and whether it was measured."""
-    if found.mark == "unknown":
-        return {"mark": found.mark}
-    said: dict[str, Any] = {
-        "mark": found.mark,
-        "low": round(found.low, 3),
-        "middle": round(found.middle, 3),
-        "high": round(found.high, 3),
-        "circle": next((one for one in CIRCLES if found.middle <= one), None),
-    }
-    if found.measured is not None:
-        said["by"] = found.measured.by
-        said["taken"] = iso(found.measured.taken / 1_000)
-    return said
 
 
 # -- ALTO

@@ -51,6 +51,19 @@ class Selection:
         "标识前缀",
         ("91330106673959654P",),
     )
+    probe: tuple[str, ...] = option(
+        values.several(values.text),
+        (),
+        "FROM TO HOST:PORT: servers to which round trips are measured, from here to there",
+        "时延拨测",
+        ("330100 310000 gateway.example:53",),
+    )
+    probe_every: int = option(
+        values.number(10, 43_200, "seconds"),
+        300,
+        "seconds between two measurements of each",
+        "拨测间隔（秒）",
+    )
     reserve: int = option(
         values.number(0, RESERVED_SECONDS_MAX, "seconds"),
         30,

@@ -35,11 +35,12 @@ from gateway.systems.selection.following import (
 )
 from gateway.systems.selection.kept import Demands
 from gateway.systems.selection.paths.graph import Graph
-from gateway.systems.selection.paths.latency import Measures, Rtt, rtt_from
+from gateway.systems.selection.paths.latency import Measures, Measuring, Rtt, Together, rtt_from
 from gateway.systems.selection.paths.lines import measured
-from gateway.systems.selection.paths.lines_store import FILE as LINES
 from gateway.systems.selection.paths.lines_store import Lines
+from gateway.systems.selection.paths.measured_store import Latencies
 from gateway.systems.selection.paths.places import Places, places
+from gateway.systems.selection.paths.probing import Made, ProbeError, made_of
 from gateway.systems.selection.reservations import Reservations
 from gateway.systems.selection.rows import Change, Rows
 from gateway.systems.selection.supply import Supply
@@ -51,7 +52,7 @@ KEEP_SECONDS: Final = 30.0  # between two looks whether much has changed
 KEEP_CHANGES: Final = 50_000  # which a start works through in a second or two
 FILLED_AT_ONCE: Final = 200
 HOUR: Final = 3_600_000  # ms
-LOOK_SECONDS: Final = 0.25  # between two looks for reservations whose time is over
+LOOK_SECONDS: Final = 0.25  # between two looks at what changes without being told of
 ORIGINS_KEPT: Final = 256  # places from which round trips are remembered
 
 
@@ -64,6 +65,7 @@ class Selecting:
     Attributes:
         supply: what is selected from.
         sources: how each is followed.
+        probes: what is measured all the time.
         version: how often something has changed.
         streams: how many follow.
     """
@@ -72,6 +74,7 @@ class Selecting:
         self.place = place
         self.said: settings.Selection = place.settings
         _require_safe(self.said)
+        self.probes = _probes(self.said)
         self._prefixes = wanted(self.said.prefix)
         self.now = place.now
         self.rows = Rows(place.tables)
@@ -82,10 +85,11 @@ class Selecting:
         self._came = Waking()
         self.sources: list[Source] = []
         self.lines = Lines(place.folder)
-        self._lines_file = place.folder / LINES
-        self._lines_seen = ("", 0)  # of the file; the hour
+        self.latencies = Latencies(place.folder)
+        self._seen_of_lines = (-1, -1)  # the last change; the hour
+        self._seen_of_latency = -1
         self._graph: Graph | None = None
-        self._measures = Measures()
+        self._measures: Measuring = self.latencies
         self._rtt: dict[str, Rtt] = {}
         self._locations: tuple[Supply | None, Places] = (None, places([]))
         self.supply = Supply()
@@ -197,7 +201,12 @@ class Selecting:
         try:
             self.keep()
         finally:
-            self.lines.close()
+            self.end()
+
+    def end(self) -> None:
+        """End the use of files, and keep nothing."""
+        self.lines.close()
+        self.latencies.close()
 
     def reserved(self, after: dict[str, Status]) -> None:
         """What is told of resources from now on, as something was reserved or released."""
@@ -254,8 +263,8 @@ class Selecting:
         self._rtt[origin] = known
         return known
 
-    def measures(self) -> Measures:
-        """What was measured on lines that carry."""
+    def measures(self) -> Measuring:
+        """What was measured on lines that carry, and over the public internet."""
         self._look_at_lines()
         return self._measures
 
@@ -270,15 +279,20 @@ class Selecting:
         return datetime.fromtimestamp(self.now() / 1_000, UTC).date()
 
     def _look_at_lines(self) -> None:
-        """See whether lines have changed, which commands change as well, or are of another day now,
-        or what was measured of them may be too old.
+        """See whether lines, or what was measured, have changed, which commands change as well, or
+        are of another day now, or what was measured may be too old.
         """
-        seen = _mark_of(self._lines_file), self.now() // HOUR
-        if seen != self._lines_seen:
-            self._lines_seen, self._graph = seen, None
+        seen = self.lines.number(), self.now() // HOUR
+        if seen != self._seen_of_lines:
+            self._seen_of_lines, self._graph = seen, None
             today = self._today()
             found = [measured(one) for one in self.lines.all() if one.carries(today)]
-            self._measures = Measures(one for one in found if one is not None)
+            of_lines = Measures(one for one in found if one is not None)
+            self._measures = Together((of_lines, self.latencies))
+            self._rtt.clear()
+        number = self.latencies.number()
+        if number != self._seen_of_latency:
+            self._seen_of_latency = number
             self._rtt.clear()
 
     # -- what goes on
@@ -328,6 +342,29 @@ class Selecting:
             ended = self.reservations.ended(self.now())
             if ended:
                 self.reserved(self.reservations.release(ended))
+
+    async def notice(self) -> None:
+        """See what commands write about lines and latency, until cancelled: who waits for changes
+        is told.
+        """
+        seen = self.lines.number(), self.latencies.number()
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            last, seen = seen, (self.lines.number(), self.latencies.number())
+            if seen != last:
+                self._tell()
+
+
+def _probes(said: settings.Selection) -> list[Made]:
+    """What is measured all the time.
+
+    Raises:
+        ConfigurationError: nobody can measure that.
+    """
+    try:
+        return made_of(said.probe)
+    except ProbeError as error:
+        raise ConfigurationError(f"[selection] {error}") from None
 
 
 def _require_safe(said: settings.Selection) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from csid.vocabulary import Words
 from gateway.systems.contract import ASK, OPERATE, Route, System, Task
-from gateway.systems.selection import calls, kept, path_calls, rows
+from gateway.systems.selection import calls, kept, latency_calls, path_calls, probes, rows
 from gateway.systems.selection.demand import Demand
 from gateway.systems.selection.dispatching import dispatch
 from gateway.systems.selection.paths import alto
@@ -168,6 +168,43 @@ PATHS: Final = (
         asked=path_calls.WaysAsked,
         said=dict[str, Any],
     ),
+    Route(
+        "GET",
+        "/v1/latencies",
+        "listLatencies",
+        Words("列出实测时延", "what was measured between places"),
+        latency_calls.list_latencies,
+        asked=latency_calls.LatenciesAsked,
+        said=dict[str, Any],
+    ),
+    Route(
+        "POST",
+        "/v1/latencies",
+        "tellLatencies",
+        Words("上报实测时延", "tell what was measured between places"),
+        latency_calls.tell_latencies,
+        given=latency_calls.Told,
+        said=dict[str, Any],
+        role=OPERATE,
+    ),
+    Route(
+        "GET",
+        "/v1/latencies/{pair}",
+        "showLatency",
+        Words("查看时延", "the round trip between two places, FROM/TO, and what that rests on"),
+        latency_calls.show_latency,
+        said=dict[str, Any],
+    ),
+    Route(
+        "DELETE",
+        "/v1/latencies/{pair}",
+        "forgetLatency",
+        Words("删除实测时延", "forget what was measured between two places, FROM/TO"),
+        latency_calls.forget_latency,
+        asked=latency_calls.OfWhom,
+        said=dict[str, Any],
+        role=OPERATE,
+    ),
     *(
         Route("GET", f"/alto/{path}", name, words, handle, said=dict[str, Any], media=media)
         for path, name, words, handle, media in (
@@ -223,6 +260,8 @@ SYSTEM: Final = System(
     tasks=(
         Task("following", Selecting.follow),
         Task("releasing", Selecting.let_go),
+        Task("noticing", Selecting.notice),
+        Task("probing", probes.go_on),
         Task("remembering", Selecting.remember),
         Task("dispatching", dispatch),
     ),

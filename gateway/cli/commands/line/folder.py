@@ -1,17 +1,29 @@
-"""The lines of the selection system in a folder of systems."""
+"""What the selection system keeps of lines and latency, in a folder of systems."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 from csid.errors import StoreError
 from gateway.configuration.load import load
 from gateway.systems.run import folder_of
 from gateway.systems.selection.paths.lines_store import FILE, Lines
+from gateway.systems.selection.paths.measured_store import FILE as LATENCIES
+from gateway.systems.selection.paths.measured_store import Latencies
 
 SYSTEM = "selection"
+
+
+def folder_of_lines(args: argparse.Namespace) -> Path:
+    """The folder of the selection system, in which lines and what was measured are.
+
+    Raises:
+        CsidError: nobody says where.
+    """
+    return folder_of(load(args.config), args.data) / SYSTEM
 
 
 @contextmanager
@@ -21,11 +33,24 @@ def lines_in(args: argparse.Namespace, new: bool = False) -> Iterator[Lines]:
     Raises:
         CsidError: nobody says where, there are none, or they cannot be used.
     """
-    folder = folder_of(load(args.config), args.data) / SYSTEM
+    folder = folder_of_lines(args)
     if not new and not (folder / FILE).exists():
         raise StoreError(f"{folder}: there are no lines here; csid line add takes one in")
-    lines = Lines(folder)
-    try:
+    with closing(Lines(folder)) as lines:
         yield lines
-    finally:
-        lines.close()
+
+
+@contextmanager
+def latencies_in(args: argparse.Namespace) -> Iterator[Latencies | None]:
+    """What was measured, whether the system runs or not; None where nothing ever was: a command
+    that only looks makes no file.
+
+    Raises:
+        CsidError: nobody says where, or it cannot be used.
+    """
+    folder = folder_of_lines(args)
+    if not (folder / LATENCIES).exists():
+        yield None
+        return
+    with closing(Latencies(folder)) as latencies:
+        yield latencies

@@ -10,9 +10,9 @@ from typing import Final
 from csid.identifier import fold
 from gateway.cli import options, output
 from gateway.cli.commands.line import told
-from gateway.cli.commands.line.folder import lines_in
+from gateway.cli.commands.line.folder import latencies_in, lines_in
 from gateway.systems.selection.paths.graph import Graph, NoLineError
-from gateway.systems.selection.paths.latency import Between, Measures, between
+from gateway.systems.selection.paths.latency import NOTHING, Between, between
 from gateway.systems.selection.paths.lines import LINE_STATES, ORDER_STATES, Line
 from gateway.systems.selection.paths.places import UnknownPlaceError, area, location_of
 from gateway.systems.selection.paths.ways import Found, Wanted, ways
@@ -117,7 +117,8 @@ def run_path(args: argparse.Namespace) -> int:
     except (NoLineError, UnknownPlaceError) as error:
         output.complain(error)
         return output.EXIT_BAD_INPUT
-    public = between(one, other, Measures(), now)
+    with latencies_in(args) as latencies:
+        public = between(one, other, latencies or NOTHING, now)
     if args.json:
         output.print_json(
             {
@@ -171,9 +172,17 @@ def _beside(found: Found, public: Between) -> str:
     low, high = f"{public.low:.0f}", f"{public.high:.0f}"
     if public.mark == "unknown":
         return "公网时延未知 public internet: unknown, as a place has no coordinates"
+    is_measured = public.mark == "measured"
     if not found.ways:
+        if is_measured:
+            return f"公网实测 {low}–{high} ms public internet: measured {low}–{high} ms"
         return f"公网估计 {low}–{high} ms public internet: estimated {low}–{high} ms"
     ms = f"{found.ways[0].ms:.1f}"
+    if is_measured:
+        return (
+            f"专线 {ms} ms，公网实测 {low}–{high} ms "
+            f"line {ms} ms, public internet: measured {low}–{high} ms"
+        )
     return (
         f"专线 {ms} ms，公网估计 {low}–{high} ms "
         f"line {ms} ms, public internet: estimated {low}–{high} ms"

@@ -33,7 +33,7 @@ from gateway.systems.selection.paths.alto_costs import (
     plain,
     read_asked,
 )
-from gateway.systems.selection.paths.latency import NOTHING, Measures, rtt_from
+from gateway.systems.selection.paths.latency import NOTHING, Measuring, rtt_from
 from gateway.systems.selection.paths.places import Floats, area, locate, places
 
 DIRECTORY: Final = "application/alto-directory+json"
@@ -118,7 +118,7 @@ class Alto:
     """
 
     def __init__(
-        self, some: Iterable[Pid], base: str, measured: Measures = NOTHING, now: int = 0
+        self, some: Iterable[Pid], base: str, measured: Measuring = NOTHING, now: int = 0
     ) -> None:
         self.pids = tuple(some)
         self._base = base

@@ -8,7 +8,7 @@ Light in fibre goes 204 km a millisecond. Over 182 pairs of cloud regions what w
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from gateway.systems.selection.paths.places import Floats, Places, area, locate, places
 
 KM_PER_MS: Final = 204.0  # of light in fibre
+LIGHT: Final = 299.792458  # km per ms, of light in nothing at all
 FACTORS: Final = (1.4, 2.1, 3.0)  # of the ideal, at p10, p50, p90
 ENDS_MS: Final = (0.0, 0.5, 4.0)  # what the ends take at least, in the middle, at most
 IDEAL: Final = 2 / KM_PER_MS  # ms per km, there and back
 STALE_MS: Final = 86_400_000  # a measurement that is older is not believed any more
+AHEAD_MS: Final = 300_000  # that the clock of whoever measures may be ahead of ours
 CIRCLES: Final = (1.0, 5.0, 20.0)  # ms: city, region, between hubs
 
 UNKNOWN, ESTIMATED, MEASURED = range(3)
@@ -87,6 +89,24 @@ class Between(NamedTuple):
     stale: Measured | None = None
 
 
+class Measuring(Protocol):
+    """What was measured, found by either end."""
+
+    def of(self, end: str) -> list[tuple[str, Measured]]:
+        """What was measured from a place: to which, and what."""
+        ...
+
+
+class Together(NamedTuple):
+    """What was measured in several ways, such as on lines and over the public internet."""
+
+    some: tuple[Measuring, ...]
+
+    def of(self, end: str) -> list[tuple[str, Measured]]:
+        """What was measured from a place: to which, and what."""
+        return [found for one in self.some for found in one.of(end)]
+
+
 class Measures:
     """What was measured, found by either end: of each pair and line the newest."""
 
@@ -111,7 +131,7 @@ NOTHING: Final = Measures()
 
 
 def rtt_from(
-    to: Places, origin: str, measured: Measures = NOTHING, now: int = 0, stale: int = STALE_MS
+    to: Places, origin: str, measured: Measuring = NOTHING, now: int = 0, stale: int = STALE_MS
 ) -> Rtt:
     """Round-trip times from a place to many.
 
@@ -150,7 +170,7 @@ def estimate(distance: Floats, apart: Floats) -> Rtt:
 _Known = tuple[int, float, Measured, "int | NDArray[np.intp]", float]
 
 
-def _known(to: Places, origin: str, measured: Measures, since: int) -> Iterable[_Known]:
+def _known(to: Places, origin: str, measured: Measuring, since: int) -> Iterable[_Known]:
     """What was measured that counts: the more exact and the quicker, the later it is put in."""
     for end in dict.fromkeys((origin, area(origin))):
         for other, one in measured.of(end):
@@ -172,7 +192,7 @@ def _across(city: str) -> float:
 
 
 def between(
-    one: str, other: str, measured: Measures = NOTHING, now: int = 0, stale: int = STALE_MS
+    one: str, other: str, measured: Measuring = NOTHING, now: int = 0, stale: int = STALE_MS
 ) -> Between:
     """The round-trip time between two places, with what it rests on."""
     rtt = rtt_from(places([other]), one, measured, now, stale)
@@ -183,6 +203,17 @@ def between(
     last = max(told, key=lambda what: what.taken, default=None) if not fresh else None
     low, middle, high = (float(values[0]) for values in rtt[:3])
     return Between(low, middle, high, MARKS[rtt.mark[0]], used, last)
+
+
+def least_between(one: str, other: str) -> float:
+    """The round-trip time between two places in ms that nothing is faster than, as light takes so
+    long between the nearest that may be said to lie there; 0 if nobody knows where they are.
+    """
+    to = places([other])
+    distance, radius = to.distances(one)
+    # Of what is said to lie in a place nine tenths lie within its radius.
+    apart = float(distance[0] - 2 * (radius + to.radii[0]))
+    return max(0.0, 2 * apart / LIGHT) if apart == apart else 0.0  # NaN: unknown
 
 
 def within(rtt: Rtt, circle: float) -> NDArray[np.int8]:

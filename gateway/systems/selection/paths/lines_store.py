@@ -68,6 +68,10 @@ class Lines:
         """End the use; what is there stays."""
         self._tables.close()
 
+    def number(self) -> int:
+        """The number of the last change, whoever has made it."""
+        return self._tables.number()
+
     def find(self, name: str) -> Line | None:
         """The line of a name."""
         with self._tables.reading() as txn:
@@ -97,7 +101,8 @@ class Lines:
         """Take in a line. Returns false if the same is there already.
 
         Raises:
-            LineError: another one is there under its name, or there are too many.
+            LineError: another one is there under its name; there are too many; or nothing can be
+                as quick as it is said to be.
         """
         line = unpack_line(pack(line))  # which looks at it
         with self._writing(by, now) as writing:
@@ -109,6 +114,7 @@ class Lines:
                     f"line {line.name} is there already, and is another one; "
                     f"csid line change {line.name} changes it"
                 )
+            writing.require_possible(line)
             writing.require_room(line.name)
             writing.put(line, line.state, "added")
             return True

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgpack
 
+from gateway.systems.selection.paths.latency import AHEAD_MS, least_between
 from gateway.systems.selection.paths.lines import (
     CARRYING,
     Line,
@@ -56,6 +57,22 @@ class Writing:
         if self._txn.stat(self._tables["lines"])["entries"] >= LINES_MAX:
             raise LineError(f"line {name}: there are {LINES_MAX:,} lines, as many as there may be")
 
+    def require_possible(self, line: Line) -> None:
+        """Raises LineError where light would take longer than is said of a line, or what was
+        measured on it is yet to come.
+        """
+        quality = line.quality
+        if quality is not None and quality.taken > self._now + AHEAD_MS:
+            raise LineError(f"line {line.name}: what was measured is yet to come; see the clock")
+        told = (line.stated_ms, None if quality is None else quality.median_ms)
+        ms = min((one for one in told if one is not None), default=None)
+        least = least_between(*line.locations)
+        if ms is not None and ms < least:
+            raise LineError(
+                f"line {line.name}: {ms:g} ms, and light takes {least:.3g} ms from end to end and "
+                "back"
+            )
+
     def put(self, line: Line, what: str, why: str) -> None:
         """Keep a line, and note what has become of it."""
         self._txn.put(key_of(line.name), pack(line), db=self._tables["lines"])
@@ -73,6 +90,8 @@ class Writing:
             more = _units(whole) - _units(line.bandwidth_gbps)
             values["free_gbps"] = max(0, _units(line.free_gbps) + more) / _GBPS
         new = changed(line, **values)
+        if values.keys() & {"ends", "stated_ms", "quality"}:
+            self.require_possible(new)
         if "free_gbps" in values:
             taken = self.taken(line.name)
             if taken + _units(new.free_gbps) > _units(new.bandwidth_gbps):

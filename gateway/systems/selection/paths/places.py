@@ -141,6 +141,14 @@ def area(code: str) -> str:
     return above if code[2:] != "0000" and above in _table() else code
 
 
+def members(place: str) -> frozenset[str]:
+    """A place and, if it is a city, the places that lie in it."""
+    inside = all_places().inside.get(place)
+    return frozenset(
+        {place, *(() if inside is None else map(all_places().codes.__getitem__, inside))}
+    )
+
+
 def location_of(text: str) -> str:
     """The location that a text means: a location code, or that of an identifier.
 

@@ -201,13 +201,13 @@ def test_what_is_followed_no_more_is_not_selected_from(tmp_path: Path) -> None:
             state = Selecting(place)
             await state.catch_up()
             assert not state.complete  # what is below other prefixes was left out, or not
-            state.lines.close()
+            state.end()
         with opened(SYSTEM, Selection(), tmp_path) as place:
             state = Selecting(place)
             assert len(state.supply) == 1
             await asyncio.wait_for(state.follow(), PATIENCE)
             assert len(state.supply) == 0 and state.rows.page("", 9) == []
-            state.lines.close()
+            state.end()
 
     asyncio.run(main())
 

@@ -1,0 +1,97 @@
+"""How long it takes to a server and back, measured by opening TCP connections to it 拨测.
+
+The kernel says how long the answer to a SYN took (TCP_INFO), so that nothing that keeps this
+process from running is measured; elsewhere the clock says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import struct
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from csid.address import Address
+from gateway.systems.selection.paths.measured import Measurement
+from gateway.systems.selection.paths.probing import Probe, ProbeError, quantiles
+
+COUNT: Final = 10  # connections of one probe
+COUNT_MAX: Final = 1_000
+PAUSE: Final = 0.1  # seconds between two of them
+TIMEOUT: Final = 1.0  # seconds, after which a SYN is sent again (RFC 6298 section 2.1): it was lost
+_RTT: Final = 68  # of Linux, struct tcp_info: tcpi_rtt, µs
+_RETRANS: Final = 100  # tcpi_total_retrans
+_OCTETS: Final = 104
+
+
+async def measure(
+    probe: Probe,
+    count: int = COUNT,
+    pause: float = PAUSE,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> Measurement:
+    """Measure round trips by so many connections, one after another.
+
+    Raises:
+        ProbeError: the server has no address, refuses connections, or has answered none.
+    """
+    server = probe.server
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(
+            server.host, server.port, type=socket.SOCK_STREAM
+        )
+    except (OSError, UnicodeError) as error:
+        raise ProbeError(f"{server}: no address: {error}") from None
+    family, _, _, _, where = found[0]
+    took: list[float] = []
+    for number in range(count):
+        if number:
+            await asyncio.sleep(pause)
+        with contextlib.suppress(TimeoutError):
+            took.append(await _round_trip(family, where, server))
+        on_progress(number + 1)
+    if not took:
+        raise ProbeError(f"{server}: none of {count} connections was answered within a second")
+    median, p90 = quantiles(took)
+    return Measurement(probe.one, probe.other, median, p90, 1 - len(took) / count)
+
+
+async def _round_trip(family: int, where: Any, server: Address) -> float:
+    """The ms of one round trip.
+
+    Raises:
+        TimeoutError: it was lost.
+        ProbeError: whoever answers does not want connections: a firewall on the way may say so.
+    """
+    with socket.socket(family, socket.SOCK_STREAM) as opened:
+        opened.setblocking(False)
+        begun = time.perf_counter()
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                await asyncio.get_running_loop().sock_connect(opened, where)
+        except TimeoutError:
+            raise
+        except OSError as error:
+            told = os.strerror(error.errno) if error.errno else str(error)
+            raise ProbeError(f"{server}: {told}") from None
+        clock = (time.perf_counter() - begun) * 1_000
+        return _told_by_kernel(opened) or clock
+
+
+def _told_by_kernel(opened: socket.socket) -> float:
+    """The ms that the kernel has measured; 0 if it does not say so."""
+    if not hasattr(socket, "TCP_INFO"):
+        return 0.0
+    try:
+        info = opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _OCTETS)
+    except OSError:
+        return 0.0
+    if len(info) < _OCTETS:
+        return 0.0
+    if struct.unpack_from("=I", info, _RETRANS)[0]:
+        raise TimeoutError  # what took so long was the wait before it was sent again
+    return int(struct.unpack_from("=I", info, _RTT)[0]) / 1_000
