@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Final
 
 from csid.errors import CsidError
-from gateway.metrics.text import CONTENT_TYPE, render
+from gateway.metrics.exposition import CONTENT_TYPE
+from gateway.metrics.text import render
 from gateway.status.gather import status
 from resolver.server import child_options
 from resolver.server.counters import BATCHES, QUERIES, Counters, open_inherited

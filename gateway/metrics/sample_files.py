@@ -5,7 +5,11 @@ from __future__ import annotations
 from importlib import resources
 from typing import Final
 
-FILES: Final = {"alerts": "alerts.yaml", "dashboard": "dashboard.json"}
+FILES: Final = {
+    "alerts": "alerts.yaml",
+    "dashboard": "dashboard.json",
+    "system-alerts": "system_alerts.yaml",
+}
 
 
 def text(name: str) -> str:

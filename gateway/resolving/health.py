@@ -14,7 +14,7 @@ from starlette.responses import Response
 from csid import names
 from csid.protocol import NOERROR, NXDOMAIN, SOA
 from gateway.http.media import JSON
-from gateway.metrics.text import CONTENT_TYPE
+from gateway.metrics.exposition import CONTENT_TYPE
 from gateway.resolving.calls import encode
 from gateway.resolving.lookups import Lookups, Question
 from resolver.cache import entry as entries

@@ -17,6 +17,7 @@ from gateway.http.limits import Limits
 from gateway.http.media import JSON
 from gateway.http.problems import Fault, Problem
 from gateway.http.site import site_of
+from gateway.metrics.exposition import CONTENT_TYPE
 from gateway.resolving.app import DOCUMENT
 from gateway.resolving.calls import Bodies, Endpoint, encode, is_msgpack, media_of
 from gateway.resolving.calls import Route as PathRoute
@@ -24,9 +25,12 @@ from gateway.systems.contract import Answer, Call, Caller, Event, Route
 from gateway.systems.document import document
 from gateway.systems.keys import Keys, require
 from gateway.systems.running import Running
+from gateway.systems.watching import Watched, health
+from resolver.server.counters import Counters
 from resolver.server.notices import Repeated
 
 HEALTH: Final = "/v1/health"
+METRICS: Final = "/metrics"
 STREAMS_MAX: Final = 256
 FIELDS_MAX: Final = 100
 QUERY_MAX: Final = 8_000  # characters behind the question mark; a key of a unit may have 4,608
@@ -45,9 +49,12 @@ class Interface:
         running: they.
         keys: who may call.
         complaints: of what is no caller's fault.
+        counters: in which calls and problems are counted.
     """
 
-    def __init__(self, running: Running, keys: Keys, complaints: Repeated) -> None:
+    def __init__(
+        self, running: Running, keys: Keys, complaints: Repeated, counters: Counters
+    ) -> None:
         self._running = running
         self._keys = keys
         self._complaints = complaints
@@ -57,7 +64,20 @@ class Interface:
         self._health = Route(
             "GET", HEALTH, "health", Words("运行状况", "what runs, and what fails"), self._healthy
         )
-        routes = [self._health, *(one for system in running.systems for one in system.routes)]
+        self._watched = Watched(running, counters, lambda: self._streams, complaints)
+        self._metrics = Route(
+            "GET",
+            METRICS,
+            "metrics",
+            Words("监控指标", "how the process and its systems are, for Prometheus"),
+            self._measured,
+            media=CONTENT_TYPE,
+        )
+        routes = [
+            self._health,
+            self._metrics,
+            *(one for system in running.systems for one in system.routes),
+        ]
         self._document = encode(document(routes))
 
     def routes(self) -> list[PathRoute]:
@@ -65,6 +85,7 @@ class Interface:
         found = [
             PathRoute("GET", DOCUMENT, self._show_document),
             PathRoute("GET", HEALTH, self._endpoint(self._health, None)),
+            PathRoute("GET", METRICS, self._endpoint(self._metrics, None)),
         ]
         for system in self._running.systems:
             state = self._running.states[system.name]
@@ -133,13 +154,10 @@ class Interface:
         return Response(self._document, media_type=JSON)
 
     async def _healthy(self, _state: Any, _call: Call) -> Answer:
-        kept = self._running.kept
-        said = {
-            "status": "degraded" if any(one.fails for one in kept) else "ok",
-            "systems": [system.name for system in self._running.systems],
-            "tasks": [{"name": one.name, "failures": one.failures, "why": one.why} for one in kept],
-        }
-        return Answer(said)
+        return Answer(health(self._running))
+
+    async def _measured(self, _state: Any, _call: Call) -> Answer:
+        return Answer((await self._watched.text()).encode(), media=CONTENT_TYPE)
 
 
 class _Asked:

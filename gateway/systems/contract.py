@@ -16,7 +16,7 @@ another organisation than the node: a process of its own (`csid system run`), a 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -142,6 +142,22 @@ class Task(NamedTuple):
     run: Callable[[Any], Awaitable[None]]
 
 
+class Metric(NamedTuple):
+    """How a system is, for Prometheus, which is told it as `csid_SYSTEM_NAME`.
+
+    Attributes:
+        name: with its unit behind it, and `_total` where it only grows.
+        kind: `gauge`, or `counter`.
+        help: what it means.
+        samples: values with their labels.
+    """
+
+    name: str
+    kind: str
+    help: str
+    samples: Iterable[tuple[Mapping[str, str], float]]
+
+
 class Command(NamedTuple):
     """A command `csid NAME`, which is found if no command of csid has this name: the module that
     has `register(subparsers)`, and what it is for. That adds the command's parser (argparse) with
@@ -167,6 +183,7 @@ class System:
             admit, shape, check, observe. A module, so that a process which answers queries loads
             nothing else.
         commands: by their names.
+        metrics: takes what runs, gives how that is.
     """
 
     name: str
@@ -178,3 +195,4 @@ class System:
     tasks: tuple[Task, ...] = ()
     hooks: str = ""
     commands: Mapping[str, Command] = field(default_factory=dict)
+    metrics: Callable[[Any], Awaitable[Iterable[Metric]]] | None = None

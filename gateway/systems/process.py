@@ -49,9 +49,10 @@ async def run(options: argparse.Namespace) -> None:
         keys = Keys(options.data)
         opened.callback(keys.close)
         running = Running(configured(found, options.system), options.data)
+        counters = open_inherited(options.counters_fd)
         application = Application(
-            Interface(running, keys, complaints).routes(),
-            open_inherited(options.counters_fd),
+            Interface(running, keys, complaints, counters).routes(),
+            counters,
             complaints,
             allows=allowing([str(one) for one in said.allow]),
         )

@@ -112,6 +112,7 @@ class Running:
         self.kept: list[Kept] = []
         self._opened = contextlib.ExitStack()
         self._locks: dict[str, Lock] = {}
+        self._taken: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
         try:
             for system, settings in configured:
@@ -133,6 +134,10 @@ class Running:
             if kept:
                 self._tasks.append(asyncio.create_task(self._keep(system.name, kept)))
 
+    def waiting(self) -> list[str]:
+        """The systems whose tasks wait for another process, which has them still."""
+        return [one.name for one in self.systems if one.tasks and one.name not in self._taken]
+
     async def _keep(self, name: str, kept: list[Kept]) -> None:
         said = False
         while not self._locks[name].take():
@@ -140,6 +145,7 @@ class Running:
                 tell(f"{name}: another process has it; its tasks begin later", "info", "waiting")
                 said = True
             await asyncio.sleep(LOOK_SECONDS)
+        self._taken.add(name)
         async with asyncio.TaskGroup() as group:
             for one in kept:
                 group.create_task(one.run(), name=one.name)

@@ -23,7 +23,7 @@ FOLDER: Final = SCHEMAS / "commands"
 ERRORS: Final = "errors"  # of all commands, on stderr
 NAMES: Final = "names"  # what the schemas share
 # What these find is their result: their exit code says that it is not as it might be.
-FINDING: Final = frozenset({"status", "sync status", "resolve"})
+FINDING: Final = frozenset({"status", "sync status", "system status", "resolve"})
 _FAILED: Final = (1, 2)  # exit codes that are told of on stderr
 
 

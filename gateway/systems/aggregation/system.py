@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from csid.vocabulary import Words
+from gateway.systems.aggregation.metrics import metrics
 from gateway.systems.aggregation.region import TABLES, Aggregating
 from gateway.systems.aggregation.routes import ROUTES
 from gateway.systems.aggregation.settings import Aggregation
@@ -24,4 +25,5 @@ SYSTEM: Final = System(
         Task("exchanging", Aggregating.exchange),
         Task("learning", Aggregating.learn),
     ),
+    metrics=metrics,
 )

@@ -9,6 +9,7 @@ from gateway.systems.contract import ASK, OPERATE, Route, System, Task
 from gateway.systems.selection import calls, kept, latency_calls, path_calls, probes, rows
 from gateway.systems.selection.demand import Demand
 from gateway.systems.selection.dispatching import dispatch
+from gateway.systems.selection.metrics import metrics
 from gateway.systems.selection.paths import alto
 from gateway.systems.selection.paths.lines import Line, Order
 from gateway.systems.selection.settings import Selection
@@ -265,4 +266,5 @@ SYSTEM: Final = System(
         Task("remembering", Selecting.remember),
         Task("dispatching", dispatch),
     ),
+    metrics=metrics,
 )

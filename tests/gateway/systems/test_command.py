@@ -47,10 +47,11 @@ def test_a_new_one_works_as_it_stands(tmp_path: Path) -> None:
         assert health == {
             "status": "ok",
             "systems": ["remark"],
-            "tasks": [{"name": "remark.forgetting", "failures": 0, "why": ""}],
+            "waiting": [],
+            "tasks": [{"name": "remark.forgetting", "is_failing": False, "failures": 0, "why": ""}],
         }
         document = client.get("/openapi.json").json()
-        assert set(document["paths"]) == {"/v1/health", "/v1/remark/{identifier}"}
+        assert set(document["paths"]) == {"/v1/health", "/metrics", "/v1/remark/{identifier}"}
         assert server.stop() == 0
     with running_systems(file) as (_, client):  # what was left is there the next time
         assert client.get(f"/v1/remark/{ID}").json() == left.json()

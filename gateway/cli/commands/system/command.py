@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from gateway.cli import options, output
-from gateway.cli.commands.system import keys, new, serving
+from gateway.cli.commands.system import keys, new, serving, watching
 from gateway.cli.commands.system.folder import add_folder
 from gateway.cli.listed import COMMANDS
 from gateway.configuration.load import load
@@ -42,6 +42,7 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
         help="where to listen over HTTP HTTP 监听地址; port 0 takes a free one",
     )
     running.set_defaults(run=lambda args: serving.run(args, args.names))
+    watching.register(actions)
     new.register(actions)
     keys.register(actions)
 
