@@ -29,13 +29,18 @@ def add_remote(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--url", metavar="URL", help="process of systems that is asked 系统接口 ([client] systems)"
     )
+    add_key(parser)
+    options.add_config(parser)
+
+
+def add_key(parser: argparse.ArgumentParser) -> None:
+    """Add --key-file."""
     parser.add_argument(
         "--key-file",
         type=options.path,
         metavar="FILE",
         help="file with a key for it 密钥文件",
     )
-    options.add_config(parser)
 
 
 @contextmanager

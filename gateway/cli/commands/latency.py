@@ -4,29 +4,40 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import getpass
 import time
-from contextlib import closing
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+import msgspec
+
 from csid.address import parse
-from csid.errors import CsidError
 from csid.moments import iso
 from gateway.cli import options, output
 from gateway.cli.commands.line.folder import folder_of_lines, latencies_in
 from gateway.cli.commands.line.told import public_json
 from gateway.cli.commands.system.folder import add_folder
 from gateway.cli.progress import bar
+from gateway.cli.remote import add_key, remote, said
+from gateway.systems.app import HEALTH
 from gateway.systems.selection.measuring import COUNT, COUNT_MAX, measure
 from gateway.systems.selection.paths.latency import (
     NOTHING,
-    STALE_MS,
     Between,
     Measured,
     Measuring,
+    about,
     between,
+    counts,
 )
-from gateway.systems.selection.paths.measured import Measurement, believed, measurement
+from gateway.systems.selection.paths.measured import (
+    Measurement,
+    MeasurementError,
+    believed,
+    measurement,
+    require_name,
+)
 from gateway.systems.selection.paths.measured_store import Latencies
 from gateway.systems.selection.paths.places import location_of, members
 from gateway.systems.selection.paths.probing import Probe
@@ -77,9 +88,15 @@ def register(subparsers: options.Subparsers[argparse.ArgumentParser]) -> None:
     add.add_argument("--taken", metavar="TIME", help="when, as 2026-11-27T08:00:00Z 测量时间 (now)")
     _add_change(add)
     add.set_defaults(run=run_add)
-    remove = actions.add_parser("remove", help="forget what was measured 删除实测时延")
-    _add_pair(remove, _PLACE, "the other place 另一端")
-    remove.add_argument("--by", default="", metavar="NAME", help="only what NAME measured 测量方")
+    remove = actions.add_parser(
+        "remove",
+        help="forget what was measured 删除实测时延",
+        description="Forget what was measured between two places, or, with --by alone, all that "
+        "one has measured 删除实测时延.",
+    )
+    remove.add_argument("one", metavar="FROM", nargs="?", help=_PLACE)
+    remove.add_argument("other", metavar="TO", nargs="?", help="the other place 另一端")
+    remove.add_argument("--by", metavar="NAME", help="only what NAME measured 测量方")
     options.add_json(remove)
     add_folder(remove)
     remove.set_defaults(run=run_remove)
@@ -119,6 +136,10 @@ def _add_change(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--as", dest="actor", default=getpass.getuser(), metavar="NAME", help="测量方 (the user)"
     )
+    parser.add_argument(
+        "--url", metavar="URL", help="tell it a process of systems instead 上报到系统接口"
+    )
+    add_key(parser)
     options.add_json(parser)
     add_folder(parser)
 
@@ -131,7 +152,7 @@ def run_show(args: argparse.Namespace) -> int:
     known: Measuring = NOTHING
     with latencies_in(args) as latencies:
         if latencies is not None:
-            known, found = latencies, latencies.between(one, other)
+            known, found = latencies, about(one, other, latencies)
         public = between(one, other, known, now)
     estimated = between(one, other)
     if args.json:
@@ -165,7 +186,7 @@ def run_list(args: argparse.Namespace) -> int:
     more = False
     with latencies_in(args) as latencies:
         if latencies is not None:
-            with closing(latencies.all(after, of)) as every:
+            with contextlib.closing(latencies.all(after, of)) as every:
                 found, more = output.take(every, args.limit)
     if args.json:
         for told in found:
@@ -180,9 +201,15 @@ def run_list(args: argparse.Namespace) -> int:
 def run_probe(args: argparse.Namespace) -> int:
     """Measure, and keep what comes of it."""
     probe = Probe(location_of(args.one), location_of(args.other), parse(args.server))
-    with bar(args.count) as shown:
-        told = asyncio.run(measure(probe, args.count, on_progress=shown.show))
-    return _take_in(args, told, args.dry_run)
+    try:
+        with contextlib.ExitStack() as opened:
+            keep = None if args.dry_run else opened.enter_context(_keeping(args))
+            with bar(args.count) as shown:
+                told = asyncio.run(measure(probe, args.count, on_progress=shown.show))
+            return _take_in(args, told, keep)
+    except MeasurementError as error:
+        output.complain(error)
+        return output.EXIT_BAD_INPUT
 
 
 def run_add(args: argparse.Namespace) -> int:
@@ -197,45 +224,81 @@ def run_add(args: argparse.Namespace) -> int:
     }
     try:
         told = measurement(**values)
-    except CsidError as error:
+        believed(told, args.actor, _now())
+        with _keeping(args) as keep:
+            return _take_in(args, told, keep)
+    except MeasurementError as error:
         output.complain(error)
         return output.EXIT_BAD_INPUT
-    return _take_in(args, told)
 
 
-def _take_in(args: argparse.Namespace, told: Measurement, is_dry: bool = False) -> int:
+# Keeps what was measured; whether it was not, as a newer one was there.
+_Keep = Callable[[Measurement], bool]
+
+
+@contextlib.contextmanager
+def _keeping(args: argparse.Namespace) -> Iterator[_Keep]:
+    """Where what is measured is kept: seen to before anything is measured.
+
+    Raises:
+        CsidError: nobody can have such a name; there is no such place, or it cannot be used.
+    """
+    if args.url:
+        with remote(args) as client:
+            said(client.get(HEALTH))
+            yield lambda told: bool(
+                said(client.post("/v1/latencies", json={"items": [_to_send(told)]}))["older"]
+            )
+        return
+    require_name(args.actor)
+    with contextlib.closing(Latencies(folder_of_lines(args))) as latencies:
+
+        def keep(told: Measurement) -> bool:
+            now = _now()
+            return bool(latencies.put([believed(told, args.actor, now)], now))
+
+        yield keep
+
+
+def _to_send(told: Measurement) -> dict[str, Any]:
+    found: dict[str, Any] = msgspec.to_builtins(told)
+    return found
+
+
+def _take_in(args: argparse.Namespace, told: Measurement, keep: _Keep | None) -> int:
+    """Print what was measured, then keep it: that may fail."""
     now = _now()
-    try:
-        found = believed(told, args.actor, now)
-        older = 0
-        if not is_dry:
-            with closing(Latencies(folder_of_lines(args))) as latencies:
-                older = latencies.put([found])
-    except CsidError as error:
-        output.complain(error)
-        return output.EXIT_BAD_INPUT
+    found = believed(told, args.actor, now)
+    is_older = keep(told) if keep is not None else False
     if args.json:
-        output.print_json(_json(found, now))
+        output.print_json(_json(found, now) | {"taken_in": keep is not None and not is_older})
     else:
         _print([found], now)
-    if older:
+    if is_older:
         output.err.print("已有更新的实测值 a newer one was there, and stays", markup=False)
     return output.EXIT_OK
 
 
 def run_remove(args: argparse.Namespace) -> int:
-    """Forget what was measured between two places; exit 1 if nothing was."""
-    one, other = location_of(args.one), location_of(args.other)
+    """Forget what was measured; exit 1 if nothing was."""
+    if (args.one is None) != (args.other is None) or (args.one is None and args.by is None):
+        output.complain("say between which places, FROM and TO, or by whom, --by NAME, or both")
+        return output.EXIT_BAD_INPUT
+    if args.by == "":
+        output.complain("--by is empty; give the name of who has measured")
+        return output.EXIT_BAD_INPUT
+    pair = None
+    if args.one is not None:
+        pair = location_of(args.one), location_of(args.other)
     with latencies_in(args) as latencies:
-        gone = latencies.remove(one, other, args.by) if latencies is not None else 0
+        gone = latencies.remove(args.by or "", pair) if latencies is not None else 0
     if not gone:
-        by = f" by {args.by}" if args.by else ""
-        output.complain(f"nothing was measured between {one} and {other}{by}")
+        output.complain("nothing of that was measured; csid latency list shows what was")
         return output.EXIT_BAD_INPUT
     if args.json:
-        output.print_json({"from": one, "to": other, "removed": gone})
+        output.print_json({"removed": gone})
     else:
-        output.out.print(f"已删除 {gone} 条 {gone} removed", markup=False)
+        output.out.print(f"已删除实测值 measurements removed: {gone}", markup=False)
     return output.EXIT_OK
 
 
@@ -258,7 +321,7 @@ def _print(found: list[Measured], now: int) -> None:
                 f"{told.loss:.1%}",
                 told.by,
                 output.moment(told.taken // 1_000),
-                "" if _is_believed(told, now) else "已过时 stale",
+                "" if counts(told, now) else "不采信 not believed",
             )
             for told in found
         ),
@@ -271,15 +334,11 @@ def _json(told: Measured, now: int) -> dict[str, Any]:
         "to": told.other,
         "median_ms": told.median,
         "p90_ms": told.p90,
-        "loss": told.loss,
+        "loss": round(told.loss, 4),
         "by": told.by,
         "taken": iso(told.taken / 1_000, "milliseconds"),
-        "is_believed": _is_believed(told, now),
+        "is_believed": counts(told, now),
     }
-
-
-def _is_believed(told: Measured, now: int) -> bool:
-    return told.taken >= now - STALE_MS
 
 
 def _now() -> int:

@@ -11,12 +11,20 @@ import msgspec
 from csid.moments import iso
 from gateway.http.problems import Fault, Problem
 from gateway.systems.contract import Answer, Call
-from gateway.systems.selection.paths.latency import CIRCLES, STALE_MS, Between, Measured, between
+from gateway.systems.selection.paths.latency import (
+    CIRCLES,
+    Between,
+    Measured,
+    about,
+    between,
+    counts,
+)
 from gateway.systems.selection.paths.measured import Measurement, MeasurementError, believed
 from gateway.systems.selection.paths.places import UnknownPlaceError, location_of, members
 from gateway.systems.selection.state import Selecting
 
 MOST: Final = 1_000  # of a page, and of what is told at once
+_SLASHES: Final = 9  # of two identifiers, and between them
 
 
 class LatenciesAsked(msgspec.Struct):
@@ -62,7 +70,7 @@ async def tell_latencies(state: Selecting, call: Call) -> Answer:
     now = state.now()
     by = call.caller.name or "local"
     try:
-        older = state.latencies.put([believed(one, by, now) for one in told.items])
+        older = state.latencies.put([believed(one, by, now) for one in told.items], now)
     except MeasurementError as error:
         raise Problem(Fault.VALUE, str(error)) from None
     return Answer({"taken_in": len(told.items) - older, "older": older})
@@ -72,7 +80,7 @@ async def show_latency(state: Selecting, call: Call) -> Answer:
     """The round trip between two places over the public internet, and what that rests on."""
     one, other = _pair(call.path)
     now = state.now()
-    found = sorted(state.latencies.between(one, other), key=lambda told: -told.taken)
+    found = sorted(about(one, other, state.latencies), key=lambda told: -told.taken)
     said = {
         "from": one,
         "to": other,
@@ -84,18 +92,39 @@ async def show_latency(state: Selecting, call: Call) -> Answer:
 
 
 async def forget_latency(state: Selecting, call: Call) -> Answer:
-    """Forget what was measured between two places."""
-    one, other = _pair(call.path)
+    """Forget what was measured between two places, by one or by all."""
     asked: OfWhom = call.asked
-    gone = state.latencies.remove(one, other, asked.by)
+    pair = _pair(call.path)
+    gone = state.latencies.remove(asked.by, pair)
     if not gone:
-        raise Problem(Fault.NO_SUCH_PATH, f"nothing was measured between {one} and {other} so")
+        said = f"nothing was measured between {pair[0]} and {pair[1]}"
+        if asked.by:
+            said = f"{asked.by[:80]} has measured nothing between {pair[0]} and {pair[1]}"
+        raise Problem(Fault.NO_SUCH_PATH, said)
     return Answer({"removed": gone})
 
 
+async def forget_of(state: Selecting, call: Call) -> Answer:
+    """Forget all that one has measured."""
+    asked: OfWhom = call.asked
+    if not asked.by:
+        raise Problem(Fault.VALUE, "by: say whose measurements are to be forgotten")
+    return Answer({"removed": state.latencies.remove(asked.by)})
+
+
 def _pair(text: str) -> tuple[str, str]:
-    one, _, other = text.partition("/")
-    return _place(one), _place(other)
+    """Two places with a slash between them; identifiers have some as well."""
+    parts = text.split("/", _SLASHES)
+    for end in range(1, len(parts)):
+        try:
+            return location_of("/".join(parts[:end])), location_of("/".join(parts[end:]))
+        except UnknownPlaceError:
+            continue
+    raise Problem(
+        Fault.VALUE,
+        f"{text[:160]!r}: expected FROM/TO, each 6 digits of GB/T 2260 (330100), a UN/LOCODE "
+        "(SGSIN) or an identifier",
+    )
 
 
 def _place(text: str) -> str:
@@ -112,15 +141,17 @@ def measured_json(one: Measured, now: int) -> dict[str, Any]:
         "to": one.other,
         "median_ms": round(one.median, 3),
         "p90_ms": round(one.p90, 3),
-        "loss": one.loss,
+        "loss": round(one.loss, 4),
         "by": one.by,
         "taken": iso(one.taken / 1_000, "milliseconds"),
-        "is_believed": one.taken >= now - STALE_MS,
+        "is_believed": counts(one, now),
     }
 
 
 def public(found: Between) -> dict[str, Any]:
-    """What the public internet takes, in ms: a range, and whether it was measured."""
+    """What the public internet takes, in ms: a range, and whether, by whom and when it was
+    measured.
+    """
     if found.mark == "unknown":
         return {"mark": found.mark}
     said: dict[str, Any] = {

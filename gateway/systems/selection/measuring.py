@@ -7,7 +7,6 @@ process from running is measured; elsewhere the clock says so.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import socket
 import struct
@@ -15,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from csid.address import Address
+from csid.address import is_here
 from gateway.systems.selection.paths.measured import Measurement
 from gateway.systems.selection.paths.probing import Probe, ProbeError, quantiles
 
@@ -34,10 +33,12 @@ async def measure(
     pause: float = PAUSE,
     on_progress: Callable[[int], None] = lambda done: None,
 ) -> Measurement:
-    """Measure round trips by so many connections, one after another.
+    """Measure round trips by so many connections, one after another. One that is lost counts as
+    TIMEOUT.
 
     Raises:
-        ProbeError: the server has no address, refuses connections, or has answered none.
+        ProbeError: the server has no address, refuses connections, or has answered none; or it is
+            this machine itself, and said to be somewhere else.
     """
     server = probe.server
     try:
@@ -47,37 +48,39 @@ async def measure(
     except (OSError, UnicodeError) as error:
         raise ProbeError(f"{server}: no address: {error}") from None
     family, _, _, _, where = found[0]
+    if probe.one != probe.other and is_here(str(where[0])):
+        raise ProbeError(f"{server} is this machine itself, which is not at {probe.other}")
     took: list[float] = []
     for number in range(count):
         if number:
             await asyncio.sleep(pause)
-        with contextlib.suppress(TimeoutError):
-            took.append(await _round_trip(family, where, server))
+        try:
+            took.append(await _round_trip(family, where))
+        except TimeoutError:
+            took.append(TIMEOUT * 1_000)
+        except OSError as error:  # whoever refuses may be a firewall on the way
+            told = os.strerror(error.errno) if error.errno else str(error)
+            raise ProbeError(f"{server}: {told}") from None
         on_progress(number + 1)
-    if not took:
+    lost = sum(ms >= TIMEOUT * 1_000 for ms in took)
+    if lost == count:
         raise ProbeError(f"{server}: none of {count} connections was answered within a second")
     median, p90 = quantiles(took)
-    return Measurement(probe.one, probe.other, median, p90, 1 - len(took) / count)
+    return Measurement(probe.one, probe.other, median, p90, round(lost / count, 4))
 
 
-async def _round_trip(family: int, where: Any, server: Address) -> float:
+async def _round_trip(family: int, where: Any) -> float:
     """The ms of one round trip.
 
     Raises:
         TimeoutError: it was lost.
-        ProbeError: whoever answers does not want connections: a firewall on the way may say so.
+        OSError: there is no way there, or whoever answers does not want connections.
     """
     with socket.socket(family, socket.SOCK_STREAM) as opened:
         opened.setblocking(False)
         begun = time.perf_counter()
-        try:
-            async with asyncio.timeout(TIMEOUT):
-                await asyncio.get_running_loop().sock_connect(opened, where)
-        except TimeoutError:
-            raise
-        except OSError as error:
-            told = os.strerror(error.errno) if error.errno else str(error)
-            raise ProbeError(f"{server}: {told}") from None
+        async with asyncio.timeout(TIMEOUT):
+            await asyncio.get_running_loop().sock_connect(opened, where)
         clock = (time.perf_counter() - begun) * 1_000
         return _told_by_kernel(opened) or clock
 

@@ -1,5 +1,5 @@
 """The calls about ways: dedicated lines and the orders that open them, ways over them beside the
-public estimate, and latency as ALTO has it (RFC 7285).
+public internet, and latency as ALTO has it (RFC 7285).
 """
 
 from __future__ import annotations

@@ -42,9 +42,10 @@ async def once(state: Selecting, by: str, probes: Sequence[Made]) -> None:
 async def _make(state: Selecting, by: str, one: Made) -> None:
     """Make one; that it fails, and that it does so no longer, is told once."""
     try:
-        found = believed(await measure(one.probe), by, state.now())
-        state.latencies.put([found])
-    except CsidError as error:
+        told = await measure(one.probe)
+        found = believed(told, by, state.now())
+        state.latencies.put([found], state.now())
+    except (CsidError, OSError) as error:  # its fault must not end the others
         if not one.why:
             state.place.tell(f"selection: {error}", "warning", "probe")
         one.why = str(error)

@@ -55,7 +55,7 @@ class Selection:
         values.several(values.text),
         (),
         "FROM TO HOST:PORT: servers to which round trips are measured, from here to there",
-        "时延拨测",
+        "时延拨测：起点 终点 主机:端口",
         ("330100 310000 gateway.example:53",),
     )
     probe_every: int = option(

@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -35,11 +35,18 @@ from gateway.systems.selection.following import (
 )
 from gateway.systems.selection.kept import Demands
 from gateway.systems.selection.paths.graph import Graph
-from gateway.systems.selection.paths.latency import Measures, Measuring, Rtt, Together, rtt_from
+from gateway.systems.selection.paths.latency import (
+    STALE_MS,
+    Measures,
+    Measuring,
+    Rtt,
+    Together,
+    rtt_from,
+)
 from gateway.systems.selection.paths.lines import measured
 from gateway.systems.selection.paths.lines_store import Lines
 from gateway.systems.selection.paths.measured_store import Latencies
-from gateway.systems.selection.paths.places import Places, places
+from gateway.systems.selection.paths.places import Places, area, places
 from gateway.systems.selection.paths.probing import Made, ProbeError, made_of
 from gateway.systems.selection.reservations import Reservations
 from gateway.systems.selection.rows import Change, Rows
@@ -51,9 +58,17 @@ SNAPSHOT: Final = "supply.columns"
 KEEP_SECONDS: Final = 30.0  # between two looks whether much has changed
 KEEP_CHANGES: Final = 50_000  # which a start works through in a second or two
 FILLED_AT_ONCE: Final = 200
-HOUR: Final = 3_600_000  # ms
+DAY: Final = 86_400_000  # ms
 LOOK_SECONDS: Final = 0.25  # between two looks at what changes without being told of
 ORIGINS_KEPT: Final = 256  # places from which round trips are remembered
+
+
+class _Reached(NamedTuple):
+    """Round trips from a place, by which changes of what was measured, and since when (Unix ms)."""
+
+    rtt: Rtt
+    seen: tuple[int, ...]
+    since: int
 
 
 class Selecting:
@@ -86,11 +101,11 @@ class Selecting:
         self.sources: list[Source] = []
         self.lines = Lines(place.folder)
         self.latencies = Latencies(place.folder)
-        self._seen_of_lines = (-1, -1)  # the last change; the hour
-        self._seen_of_latency = -1
+        self._seen_of_lines = -1  # the last change
+        self._lines_hold = (0, 0)  # Unix ms: from when, until when they count as they are known
         self._graph: Graph | None = None
         self._measures: Measuring = self.latencies
-        self._rtt: dict[str, Rtt] = {}
+        self._rtt: dict[str, _Reached] = {}
         self._locations: tuple[Supply | None, Places] = (None, places([]))
         self.supply = Supply()
         self._file = place.folder / SNAPSHOT
@@ -255,13 +270,14 @@ class Selecting:
             there = places(self.supply.locations)
             self._locations = self.supply, there
             self._rtt.clear()
+        seen, now = self.latencies.changed((origin, area(origin))), self.now()
         known = self._rtt.pop(origin, None)
-        if known is None:
+        if known is None or known.seen != seen or not known.since <= now < known.rtt.until:
             if len(self._rtt) >= ORIGINS_KEPT:
                 del self._rtt[next(iter(self._rtt))]
-            known = rtt_from(there, origin, measures, self.now())
+            known = _Reached(rtt_from(there, origin, measures, now), seen, now)
         self._rtt[origin] = known
-        return known
+        return known.rtt
 
     def measures(self) -> Measuring:
         """What was measured on lines that carry, and over the public internet."""
@@ -279,21 +295,22 @@ class Selecting:
         return datetime.fromtimestamp(self.now() / 1_000, UTC).date()
 
     def _look_at_lines(self) -> None:
-        """See whether lines, or what was measured, have changed, which commands change as well, or
-        are of another day now, or what was measured may be too old.
+        """See whether lines have changed, which commands change as well, or are of another day now,
+        or something that was measured of them is too old.
         """
-        seen = self.lines.number(), self.now() // HOUR
-        if seen != self._seen_of_lines:
-            self._seen_of_lines, self._graph = seen, None
-            today = self._today()
-            found = [measured(one) for one in self.lines.all() if one.carries(today)]
-            of_lines = Measures(one for one in found if one is not None)
-            self._measures = Together((of_lines, self.latencies))
-            self._rtt.clear()
-        number = self.latencies.number()
-        if number != self._seen_of_latency:
-            self._seen_of_latency = number
-            self._rtt.clear()
+        number, now = self.lines.number(), self.now()
+        since, until = self._lines_hold
+        if number == self._seen_of_lines and since <= now < until:
+            return
+        self._seen_of_lines, self._graph = number, None
+        today = self._today()
+        found = [measured(one) for one in self.lines.all() if one.carries(today)]
+        of_lines = [one for one in found if one is not None]
+        ends = [one.taken + STALE_MS + 1 for one in of_lines]
+        tomorrow = now - now % DAY + DAY
+        self._lines_hold = now, min(end for end in (*ends, tomorrow) if end > now)
+        self._measures = Together((Measures(of_lines), self.latencies))
+        self._rtt.clear()
 
     # -- what goes on
 

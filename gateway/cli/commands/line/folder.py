@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from csid.errors import StoreError
+from gateway.cli import output
 from gateway.configuration.load import load
 from gateway.systems.run import folder_of
 from gateway.systems.selection.paths.lines_store import FILE, Lines
@@ -43,12 +44,18 @@ def lines_in(args: argparse.Namespace, new: bool = False) -> Iterator[Lines]:
 @contextmanager
 def latencies_in(args: argparse.Namespace) -> Iterator[Latencies | None]:
     """What was measured, whether the system runs or not; None where nothing ever was: a command
-    that only looks makes no file.
+    that only looks makes no file. A folder that is not there is told of: it may be another one that
+    was meant.
 
     Raises:
         CsidError: nobody says where, or it cannot be used.
     """
     folder = folder_of_lines(args)
+    if not folder.exists():
+        said = (
+            f"{folder}：没有选择系统的数据 there is no selection system here, so nothing is known"
+        )
+        output.err.print(said, markup=False, style="yellow")
     if not (folder / LATENCIES).exists():
         yield None
         return

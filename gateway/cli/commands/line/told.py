@@ -108,6 +108,8 @@ def public_json(public: Between) -> dict[str, Any]:
         "low_ms": None if unknown else round(public.low, 3),
         "middle_ms": None if unknown else round(public.middle, 3),
         "high_ms": None if unknown else round(public.high, 3),
+        "by": None if public.measured is None else public.measured.by,
+        "taken": None if public.measured is None else _moment(public.measured.taken),
     }
 
 

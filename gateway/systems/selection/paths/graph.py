@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from csid.errors import CsidError
 from gateway.systems.selection.paths import search
-from gateway.systems.selection.paths.latency import STALE_MS, estimate
-from gateway.systems.selection.paths.lines import Elastic, Express, Line, Task
+from gateway.systems.selection.paths.latency import counts, estimate
+from gateway.systems.selection.paths.lines import Elastic, Express, Line, Task, measured
 from gateway.systems.selection.paths.places import EARTH_KM, Floats, area, places
 
 # Where the latency of a line is from: what is less certain is larger.
@@ -64,7 +64,7 @@ class Graph:
         self.rates: Floats = np.array(rates, dtype=np.float64).reshape(-1, 3).T
         self.currency = np.array([line.tariff.currency if line.tariff else "" for line in lines])
         self.provider = np.array([line.provider for line in lines])
-        self.ms, self.origin = _latencies(lines, self.nodes, self.ends, now - STALE_MS)
+        self.ms, self.origin = _latencies(lines, self.nodes, self.ends, now)
         self.first, self.head, self.line = _arcs(len(self.nodes), self.ends)
 
     def node(self, location: str) -> int:
@@ -120,9 +120,11 @@ def _rates(line: Line) -> tuple[float, float, float]:
 
 
 def _latencies(
-    lines: Sequence[Line], nodes: Sequence[str], ends: Ints, since: int
+    lines: Sequence[Line], nodes: Sequence[str], ends: Ints, now: int
 ) -> tuple[Floats, NDArray[np.uint8]]:
-    """What was measured since, else what the provider states, else the middle of the estimate."""
+    """What was measured and is believed, else what the provider states, else the middle of the
+    estimate.
+    """
     at = places(nodes)
     one, other = at.vectors[:, ends[0]], at.vectors[:, ends[1]]
     km = 2 * EARTH_KM * np.arcsin(np.minimum(np.sqrt(((one - other) ** 2).sum(axis=0)) / 2, 1.0))
@@ -130,8 +132,9 @@ def _latencies(
     ms = np.where(np.isnan(guess), np.inf, guess)
     origin = np.full(len(lines), ESTIMATED, dtype=np.uint8)
     for index, line in enumerate(lines):
-        if line.quality is not None and line.quality.taken >= since:
-            ms[index], origin[index] = line.quality.median_ms, MEASURED
+        told = measured(line)
+        if told is not None and counts(told, now):
+            ms[index], origin[index] = told.median, MEASURED
         elif line.stated_ms is not None:
             ms[index], origin[index] = line.stated_ms, STATED
     return ms, origin

@@ -7,7 +7,8 @@ Light in fibre goes 204 km a millisecond. Over 182 pairs of cloud regions what w
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
@@ -22,6 +23,8 @@ ENDS_MS: Final = (0.0, 0.5, 4.0)  # what the ends take at least, in the middle, 
 IDEAL: Final = 2 / KM_PER_MS  # ms per km, there and back
 STALE_MS: Final = 86_400_000  # a measurement that is older is not believed any more
 AHEAD_MS: Final = 300_000  # that the clock of whoever measures may be ahead of ours
+LOSS_MAX: Final = 0.5  # of which so much or more is lost, nobody can count on
+FOREVER: Final = float("inf")
 CIRCLES: Final = (1.0, 5.0, 20.0)  # ms: city, region, between hubs
 
 UNKNOWN, ESTIMATED, MEASURED = range(3)
@@ -43,7 +46,7 @@ class Measured(NamedTuple):
     Attributes:
         taken: Unix milliseconds.
         by: who measured it: a probe, the provider of a line.
-        loss: share of what was sent, 0 to 1.
+        loss: share of what was sent, 0 to 1; median and p90 are of all that was sent.
         line: of which dedicated line it is said; empty: the public internet.
     """
 
@@ -64,12 +67,14 @@ class Rtt(NamedTuple):
         low, middle, high: p10, p50, p90 of what is to be expected; of what was measured, the
             median twice and p90.
         mark: UNKNOWN, ESTIMATED or MEASURED.
+        until: Unix ms, from when on some of what was measured is believed no more.
     """
 
     low: Floats
     middle: Floats
     high: Floats
     mark: NDArray[np.uint8]
+    until: float = FOREVER
 
 
 class Between(NamedTuple):
@@ -92,8 +97,12 @@ class Between(NamedTuple):
 class Measuring(Protocol):
     """What was measured, found by either end."""
 
-    def of(self, end: str) -> list[tuple[str, Measured]]:
+    def of(self, end: str) -> Iterable[tuple[str, Measured]]:
         """What was measured from a place: to which, and what."""
+        ...
+
+    def between(self, one: str, other: str) -> Iterable[Measured]:
+        """What was measured between two places, whichever is first."""
         ...
 
 
@@ -102,32 +111,49 @@ class Together(NamedTuple):
 
     some: tuple[Measuring, ...]
 
-    def of(self, end: str) -> list[tuple[str, Measured]]:
+    def of(self, end: str) -> Iterator[tuple[str, Measured]]:
         """What was measured from a place: to which, and what."""
-        return [found for one in self.some for found in one.of(end)]
+        for one in self.some:
+            yield from one.of(end)
+
+    def between(self, one: str, other: str) -> Iterator[Measured]:
+        """What was measured between two places, whichever is first."""
+        for each in self.some:
+            yield from each.between(one, other)
 
 
 class Measures:
-    """What was measured, found by either end: of each pair and line the newest."""
+    """What was measured, found by either end: the newest of each pair, line and who measures."""
 
     def __init__(self, some: Iterable[Measured] = ()) -> None:
-        newest: dict[tuple[str, str, str], Measured] = {}
+        newest: dict[tuple[str, str, str, str], Measured] = {}
         for one in some:
-            key = min(one.one, one.other), max(one.one, one.other), one.line
+            key = min(one.one, one.other), max(one.one, one.other), one.line, one.by
             if key not in newest or newest[key].taken < one.taken:
                 newest[key] = one
-        self._by_end: dict[str, list[tuple[str, Measured]]] = {}
+        self._by_end: dict[str, dict[str, list[Measured]]] = {}
         for one in newest.values():
-            self._by_end.setdefault(one.one, []).append((one.other, one))
-            if one.other != one.one:
-                self._by_end.setdefault(one.other, []).append((one.one, one))
+            for here, there in {(one.one, one.other), (one.other, one.one)}:
+                self._by_end.setdefault(here, {}).setdefault(there, []).append(one)
 
     def of(self, end: str) -> list[tuple[str, Measured]]:
         """What was measured from a place: to which, and what."""
-        return self._by_end.get(end, [])
+        found = self._by_end.get(end, {})
+        return [(other, one) for other, some in found.items() for one in some]
+
+    def between(self, one: str, other: str) -> list[Measured]:
+        """What was measured between two places, whichever is first."""
+        return self._by_end.get(one, {}).get(other, [])
 
 
 NOTHING: Final = Measures()
+
+
+def counts(one: Measured, now: int, stale: int = STALE_MS) -> bool:
+    """Whether what was measured is believed: it is not too old, and not yet to come, as from a
+    clock that was set right since; and not so much was lost that nobody can count on it.
+    """
+    return now - stale <= one.taken <= now + AHEAD_MS and one.loss < LOSS_MAX
 
 
 def rtt_from(
@@ -136,7 +162,8 @@ def rtt_from(
     """Round-trip times from a place to many.
 
     What was measured of a city counts for its districts as well, with a wider range, unless
-    something was measured of the district itself. Of several the quickest counts.
+    something was measured of the district itself. Of several the quickest counts. Nothing is
+    quicker than light.
 
     Args:
         to: where to.
@@ -145,16 +172,22 @@ def rtt_from(
         stale: ms after which they are not believed.
     """
     distance, radius = to.distances(origin)
-    found = estimate(distance, to.radii + radius)
-    low, middle, high, mark = found
-    for _exact, _median, one, index, wider in sorted(
-        _known(to, origin, measured, now - stale), key=lambda known: known[:2]
-    ):
-        low[index] = max(0.0, one.median - wider)
-        middle[index] = one.median
-        high[index] = one.p90 + wider
-        mark[index] = MEASURED
-    return found
+    apart = to.radii + radius
+    found = estimate(distance, apart)
+    floor = least(distance, apart)
+    until = FOREVER
+    for known in sorted(_known(to, origin, measured, now, stale), key=_Known.rank):
+        _put(found, known, floor)
+        until = min(until, known.one.taken + stale + 1)
+    return found._replace(until=until)
+
+
+def least(distance: Floats, apart: Floats) -> Floats:
+    """The round-trip times in ms that nothing is faster than, (n,): that of light over a distance
+    in km, which may be twice as much shorter as ``apart`` says, because nine tenths of what is said
+    to lie in a place lie within its radius; 0 where the distance is unknown.
+    """
+    return np.nan_to_num(2 * np.maximum(distance - 2 * apart, 0.0) / LIGHT)
 
 
 def estimate(distance: Floats, apart: Floats) -> Rtt:
@@ -167,22 +200,46 @@ def estimate(distance: Floats, apart: Floats) -> Rtt:
     return Rtt(low, middle, high, np.where(np.isnan(distance), UNKNOWN, ESTIMATED).astype(np.uint8))
 
 
-_Known = tuple[int, float, Measured, "int | NDArray[np.intp]", float]
+class _Known(NamedTuple):
+    """What was measured, and for which places it counts.
+
+    Attributes:
+        exact: 2 if it is of the two places, 1 or 0 if of the city of one or of both.
+        at: the index of one place, or of those of a city.
+        wider: ms by which the range is wider.
+    """
+
+    exact: int
+    one: Measured
+    at: int | NDArray[np.intp]
+    wider: float
+
+    def rank(self) -> tuple[int, float, str]:
+        """The more exact and the quicker, the later it is put in."""
+        return self.exact, -self.one.median, self.one.by
 
 
-def _known(to: Places, origin: str, measured: Measuring, since: int) -> Iterable[_Known]:
-    """What was measured that counts: the more exact and the quicker, the later it is put in."""
+def _put(found: Rtt, known: _Known, floor: Floats) -> None:
+    """Put in what was measured, and nothing that is quicker than light."""
+    one, at, wider = known.one, known.at, known.wider
+    found.low[at] = np.maximum(max(0.0, one.median - wider), floor[at])
+    found.middle[at] = np.maximum(one.median, floor[at])
+    found.high[at] = np.maximum(one.p90 + wider, floor[at])
+    found.mark[at] = MEASURED
+
+
+def _known(to: Places, origin: str, measured: Measuring, now: int, stale: int) -> Iterator[_Known]:
+    """What was measured that counts."""
     for end in dict.fromkeys((origin, area(origin))):
+        here, at_origin = 0.0 if end == origin else _across(end), int(end == origin)
         for other, one in measured.of(end):
-            if one.taken < since:
+            if not counts(one, now, stale):
                 continue
-            here = 0.0 if end == origin else _across(end)
             exact = to.find(other)
             if exact is not None:
-                yield 2 if end == origin else 1, -one.median, one, exact, here
+                yield _Known(1 + at_origin, one, exact, here)
             if other in to.inside:
-                some = to.inside[other]
-                yield 1 if end == origin else 0, -one.median, one, some, here + _across(other)
+                yield _Known(at_origin, one, to.inside[other], here + _across(other))
 
 
 def _across(city: str) -> float:
@@ -195,25 +252,33 @@ def between(
     one: str, other: str, measured: Measuring = NOTHING, now: int = 0, stale: int = STALE_MS
 ) -> Between:
     """The round-trip time between two places, with what it rests on."""
-    rtt = rtt_from(places([other]), one, measured, now, stale)
-    cities = {one, area(one)}, {other, area(other)}
-    told = [what for end in cities[0] for far, what in measured.of(end) if far in cities[1]]
-    fresh = [what for what in told if what.taken >= now - stale]
-    used = next((what for what in fresh if what.median == rtt.middle[0]), None)
-    last = max(told, key=lambda what: what.taken, default=None) if not fresh else None
-    low, middle, high = (float(values[0]) for values in rtt[:3])
-    return Between(low, middle, high, MARKS[rtt.mark[0]], used, last)
+    told = about(one, other, measured)
+    to, known = places([other]), Measures(told)
+    low, middle, high, mark, _ = rtt_from(to, one, known, now, stale)
+    ranked = sorted(_known(to, one, known, now, stale), key=_Known.rank)
+    used = ranked[-1].one if ranked else None
+    last = max(told, key=lambda what: what.taken, default=None) if used is None else None
+    return Between(float(low[0]), float(middle[0]), float(high[0]), MARKS[mark[0]], used, last)
 
 
+def about(one: str, other: str, measured: Measuring) -> list[Measured]:
+    """What was measured between two places, and between the cities that they lie in."""
+    return [
+        told
+        for here in dict.fromkeys((one, area(one)))
+        for there in dict.fromkeys((other, area(other)))
+        for told in measured.between(here, there)
+    ]
+
+
+@lru_cache(1 << 16)
 def least_between(one: str, other: str) -> float:
-    """The round-trip time between two places in ms that nothing is faster than, as light takes so
-    long between the nearest that may be said to lie there; 0 if nobody knows where they are.
+    """The round-trip time between two places in ms that nothing is faster than (`least`); 0 if
+    nobody knows where they are.
     """
     to = places([other])
     distance, radius = to.distances(one)
-    # Of what is said to lie in a place nine tenths lie within its radius.
-    apart = float(distance[0] - 2 * (radius + to.radii[0]))
-    return max(0.0, 2 * apart / LIGHT) if apart == apart else 0.0  # NaN: unknown
+    return float(least(distance, to.radii + radius)[0])
 
 
 def within(rtt: Rtt, circle: float) -> NDArray[np.int8]:

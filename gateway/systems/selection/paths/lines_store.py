@@ -114,7 +114,7 @@ class Lines:
                     f"line {line.name} is there already, and is another one; "
                     f"csid line change {line.name} changes it"
                 )
-            writing.require_possible(line)
+            writing.require_possible(line, line.__struct_fields__)
             writing.require_room(line.name)
             writing.put(line, line.state, "added")
             return True

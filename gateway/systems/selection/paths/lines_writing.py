@@ -5,6 +5,7 @@ Bandwidths are counted in whole kbit/s, so that three times 0.1 Gbit/s are 0.3.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -57,21 +58,27 @@ class Writing:
         if self._txn.stat(self._tables["lines"])["entries"] >= LINES_MAX:
             raise LineError(f"line {name}: there are {LINES_MAX:,} lines, as many as there may be")
 
-    def require_possible(self, line: Line) -> None:
-        """Raises LineError where light would take longer than is said of a line, or what was
-        measured on it is yet to come.
+    def require_possible(self, line: Line, told: Collection[str]) -> None:
+        """Look at what is told of a line.
+
+        Args:
+            told: which of its fields are.
+
+        Raises:
+            LineError: light would take longer from end to end; or what was measured is yet to come.
         """
-        quality = line.quality
+        quality = line.quality if "quality" in told else None
         if quality is not None and quality.taken > self._now + AHEAD_MS:
             raise LineError(f"line {line.name}: what was measured is yet to come; see the clock")
-        told = (line.stated_ms, None if quality is None else quality.median_ms)
-        ms = min((one for one in told if one is not None), default=None)
+        stated = line.stated_ms if {"stated_ms", "ends"} & set(told) else None
+        median = None if quality is None else quality.median_ms
         least = least_between(*line.locations)
-        if ms is not None and ms < least:
-            raise LineError(
-                f"line {line.name}: {ms:g} ms, and light takes {least:.3g} ms from end to end and "
-                "back"
-            )
+        for field, ms in (("stated_ms", stated), ("median_ms", median)):
+            if ms is not None and ms < least:
+                raise LineError(
+                    f"line {line.name}: {field} is {ms:g}, and light takes {least:.3g} ms from end "
+                    "to end and back"
+                )
 
     def put(self, line: Line, what: str, why: str) -> None:
         """Keep a line, and note what has become of it."""
@@ -90,8 +97,7 @@ class Writing:
             more = _units(whole) - _units(line.bandwidth_gbps)
             values["free_gbps"] = max(0, _units(line.free_gbps) + more) / _GBPS
         new = changed(line, **values)
-        if values.keys() & {"ends", "stated_ms", "quality"}:
-            self.require_possible(new)
+        self.require_possible(new, values.keys())
         if "free_gbps" in values:
             taken = self.taken(line.name)
             if taken + _units(new.free_gbps) > _units(new.bandwidth_gbps):

@@ -31,7 +31,8 @@ class Measurement(
 
     Attributes:
         start, end: location codes, or identifiers.
-        median_ms, p90_ms: round-trip times; without the second one, it is as the first.
+        median_ms, p90_ms: round-trip times of all that was sent, whatever was lost being late;
+            without the second one, it is as the first.
         loss: share of what was sent that got no answer.
         taken: when; without it, now.
     """
@@ -51,9 +52,20 @@ def measurement(**values: Any) -> Measurement:
         MeasurementError: it is none.
     """
     try:
-        return msgspec.convert(values, Measurement, strict=False)
+        found = msgspec.convert(values, Measurement, strict=False)
     except ValueError as error:
         raise MeasurementError(f"no measurement: {error}") from None
+    if found.taken is None and values.get("taken") is not None:
+        raise MeasurementError(f"no measurement: taken: {values['taken']!r:.80} is no moment")
+    return found
+
+
+def require_name(by: str) -> None:
+    """Raises MeasurementError where nobody who measures can have such a name."""
+    if not _BY.fullmatch(by):
+        raise MeasurementError(
+            f"{by[:80]!r}: who measures has a name of 1 to 64 letters of ASCII, without spaces"
+        )
 
 
 def believed(told: Measurement, by: str, now: int) -> Measured:
@@ -67,8 +79,7 @@ def believed(told: Measurement, by: str, now: int) -> Measured:
         MeasurementError: nothing of it: an end is no place; nobody has such a name; its moment is
             yet to come, or too old for what is measured to count; or light would take longer.
     """
-    if not _BY.fullmatch(by):
-        raise MeasurementError(f"{by[:80]!r}: who has measured has 1 to 64 letters of ASCII")
+    require_name(by)
     try:
         one, other = location_of(told.start), location_of(told.end)
     except UnknownPlaceError as error:

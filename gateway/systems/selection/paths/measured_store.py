@@ -1,6 +1,7 @@
 """Where measurements of latency are: an environment of its own (`resolver.tables`), durable.
 
     measured   place 00 other place 00 who has measured -> msgpack of [median, p90, Unix ms, loss]
+    changed    place -> number of the last change of what was measured from there
 
 Each stands under both of its places, so that what is known of a place is one range. Of each pair
 and whoever measures it the newest is kept; of several who measure the quickest counts (`latency`).
@@ -14,15 +15,16 @@ from typing import Any, Final
 
 import msgpack
 
-from gateway.systems.selection.paths.latency import Measured
+from gateway.systems.selection.paths.latency import AHEAD_MS, STALE_MS, Measured
 from gateway.systems.selection.paths.measured import MeasurementError
 from resolver.tables import Tables
 
 FILE: Final = "latency.mdb"
 ROWS_MAX: Final = 400_000  # two of each measurement
-KEPT_MS: Final = 30 * 86_400_000  # after which one that makes room is let go
+LOOK_MS: Final = 60_000  # between two looks through all of them, which take 0.6 s each
 _MAP_OCTETS: Final = 1 << 30  # the file is sparse
 _TABLE: Final = "measured"
+_CHANGED: Final = "changed"
 
 
 class Latencies:
@@ -36,7 +38,8 @@ class Latencies:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._tables = Tables(folder / FILE, (_TABLE,), _MAP_OCTETS, lasting=True)
+        self._tables = Tables(folder / FILE, (_TABLE, _CHANGED), _MAP_OCTETS, lasting=True)
+        self._looked = 0  # Unix ms: when all were looked through last, for what is too old
 
     def close(self) -> None:
         """End the use; what is there stays."""
@@ -45,6 +48,12 @@ class Latencies:
     def number(self) -> int:
         """The number of the last change, whoever has made it."""
         return self._tables.number()
+
+    def changed(self, ends: Iterable[str]) -> tuple[int, ...]:
+        """The numbers of the last changes of what was measured from each of some places."""
+        with self._tables.reading() as txn:
+            found = [txn.get(_key(end), default=b"", db=self._tables[_CHANGED]) for end in ends]
+        return tuple(int.from_bytes(one, "big") for one in found)
 
     def of(self, end: str) -> list[tuple[str, Measured]]:
         """What was measured from a place: to which, and what."""
@@ -75,8 +84,11 @@ class Latencies:
                     if one.one <= one.other or (end and one.other not in of):
                         yield one
 
-    def put(self, some: Iterable[Measured]) -> int:
+    def put(self, some: Collection[Measured], now: int) -> int:
         """Take in measurements, all or none; returns of how many a newer one was there already.
+
+        Args:
+            now: Unix milliseconds. What is there from a clock that was ahead of it is not newer.
 
         Raises:
             MeasurementError: there are as many as there may be.
@@ -85,39 +97,59 @@ class Latencies:
         with self._tables.writing() as txn:
             for one in some:
                 rows = _rows(one)
-                kept = txn.get(rows[0], db=self._tables[_TABLE])
-                if kept and _read(rows[0], kept).taken > one.taken:
+                row = txn.get(rows[0], db=self._tables[_TABLE])
+                kept = _read(rows[0], row) if row else None
+                if kept and one.taken < kept.taken <= now + AHEAD_MS:
                     older += 1
                     continue
-                if not kept:
-                    self._make_room(txn, one.taken)
                 value = msgpack.packb([one.median, one.p90, one.taken, one.loss])
                 for row in rows:
                     txn.put(row, value, db=self._tables[_TABLE])
+                self._note(txn, one)
+            self._make_room(txn, now)
         return older
 
-    def remove(self, one: str, other: str, by: str = "") -> int:
-        """Forget what was measured between two places, by one or by all; returns how many."""
+    def remove(self, by: str, pair: tuple[str, str] | None = None) -> int:
+        """Forget what was measured between two places, or everywhere, by one; between two places by
+        all, where `by` is empty. Returns how many.
+        """
+        if not by and pair is None:
+            return 0
+        gone = 0
         with self._tables.writing() as txn:
-            found = [_read(key, value) for key, value in self._below(txn, _key(one, other))]
-            gone = [told for told in found if by in ("", told.by)]
-            for told in gone:
-                for row in _rows(told):
+            begin = b"" if pair is None else _key(*pair)
+            found = [key for key, _ in self._below(txn, begin) if by in ("", _by(key))]
+            for key in found:
+                value = txn.get(key, db=self._tables[_TABLE])
+                if value is None:  # the other row of one that is gone
+                    continue
+                one = _read(key, value)
+                for row in _rows(one):
                     txn.delete(row, db=self._tables[_TABLE])
-        return len(gone)
+                self._note(txn, one)
+                gone += 1
+        return gone
+
+    def _note(self, txn: Any, one: Measured) -> None:
+        """Note that what was measured from two places has changed."""
+        number = txn.id().to_bytes(8, "big")
+        for end in (one.one, one.other):
+            txn.put(_key(end), number, db=self._tables[_CHANGED])
 
     def _make_room(self, txn: Any, now: int) -> None:
+        """Let go of what nobody believes any more, where there is too much."""
         table = self._tables[_TABLE]
-        if txn.stat(table)["entries"] + 2 <= ROWS_MAX:
+        if txn.stat(table)["entries"] <= ROWS_MAX:
             return
-        old = [
-            key for key, value in txn.cursor(db=table) if _read(key, value).taken < now - KEPT_MS
-        ]
-        for key in old:
-            txn.delete(key, db=table)
-        if not old:
+        since = now - STALE_MS
+        if not 0 <= now - self._looked < LOOK_MS:
+            self._looked = now
+            for key, value in list(txn.cursor(db=table)):
+                if _read(key, value).taken < since:
+                    txn.delete(key, db=table)
+        if txn.stat(table)["entries"] > ROWS_MAX:
             raise MeasurementError(
-                f"there are {ROWS_MAX // 2:,} measurements, the most there may be; "
+                f"there are {ROWS_MAX // 2:,} measurements of one day, the most there may be; "
                 "csid latency remove makes room"
             )
 
@@ -142,6 +174,10 @@ def _rows(one: Measured) -> tuple[bytes, ...]:
     """Under which it stands."""
     there, back = _key(one.one, one.other, one.by), _key(one.other, one.one, one.by)
     return (there,) if there == back else (there, back)
+
+
+def _by(key: bytes) -> str:
+    return key.decode("ascii").split("\0")[2]
 
 
 def _read(key: bytes, value: bytes) -> Measured:

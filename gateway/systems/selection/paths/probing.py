@@ -57,7 +57,8 @@ def made_of(texts: Sequence[str]) -> list[Made]:
     """The probes of `[selection]`, not made yet.
 
     Raises:
-        ProbeError: a text is none; or two measure between the same places.
+        ProbeError: a text is none; two measure between the same places; or they begin in several,
+            and this process runs in one.
     """
     found: dict[tuple[str, ...], Made] = {}
     for text in texts:
@@ -67,6 +68,12 @@ def made_of(texts: Sequence[str]) -> list[Made]:
             raise ProbeError(
                 f"probe {text[:80]!r}: {pair[0]} – {pair[1]} is measured already, at "
                 f"{found[pair].probe.server}"
+            )
+        first = next(iter(found.values()), one).probe.one
+        if one.probe.one != first:
+            raise ProbeError(
+                f"probe {text[:80]!r}: begins at {one.probe.one}, another one at {first}; this "
+                "process runs in one place"
             )
         found[pair] = one
     return list(found.values())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from gateway.systems.selection.demand import Demand
 from gateway.systems.selection.latency_calls import LatenciesAsked, OfWhom, Told
 from gateway.systems.selection.paths.latency import STALE_MS
 from gateway.systems.selection.paths.measured import Measurement, measurement
+from gateway.systems.selection.paths.probing import made_of
 from gateway.systems.selection.settings import Selection
 from tests.support.begun_selection import Begun, begun, call, named
 from tests.support.peers import HOST, free_port
@@ -79,8 +82,13 @@ def test_one_that_is_wrong_and_none_is_taken_in(here: Begun) -> None:
     for wrong in (LatenciesAsked(after="a/b"), LatenciesAsked(place="here")):
         with pytest.raises(Problem):
             said(latency_calls.list_latencies, here, asked=wrong)
-    with pytest.raises(Problem, match="no place"):
-        said(latency_calls.show_latency, here, path="330106")
+    for path in ("330106", "/", "330106/", "here/330106", "a/" * 40):
+        with pytest.raises(Problem, match="expected FROM/TO"):
+            said(latency_calls.show_latency, here, path=path)
+    one = named(1)
+    assert said(latency_calls.show_latency, here, path=f"{one}/{one}")["from"] == "330106"
+    with pytest.raises(Problem, match="whose"):
+        said(latency_calls.forget_of, here, asked=OfWhom())
 
 
 def command(folder: Path, *words: str) -> None:
@@ -96,6 +104,25 @@ def test_what_is_measured_decides_what_is_near(here: Begun, tmp_path: Path) -> N
     assert here.fits(NEAR) == [named(1)]
     command(tmp_path, "remove", "310000", "330106")
     assert here.fits(NEAR) == []
+
+
+def test_what_was_measured_of_a_city_counts_for_what_lies_in_it(here: Begun) -> None:
+    here.learn(1)
+    near = Demand(near="310115", rtt=3.0)
+    assert here.fits(near) == []
+    tell(here, between("310000", "330100", 2.5))
+    assert here.fits(near) == [named(1)]
+    shown = said(latency_calls.show_latency, here, path="310115/330106")
+    assert shown["public"]["by"] == "p-1" and len(shown["measured"]) == 1
+
+
+def test_what_is_a_day_old_counts_no_more_at_that_moment(here: Begun) -> None:
+    here.learn(1)
+    tell(here, between("310000", "330106", 2.5))
+    taken = next(iter(here.state.latencies.all())).taken
+    for late, fits in ((STALE_MS - 5_000, [named(1)]), (STALE_MS + 1, []), (0, [named(1)])):
+        here.ahead[0] = taken + late - time.time_ns() // 1_000_000
+        assert here.fits(NEAR) == fits
 
 
 def test_who_waits_for_changes_hears_of_what_a_command_writes(here: Begun, tmp_path: Path) -> None:
@@ -123,23 +150,36 @@ def test_ways_stand_beside_what_was_measured_over_the_public_internet(here: Begu
 
 def test_probes_are_made_and_told_of_once(tmp_path: Path) -> None:
     port = free_port()
-    probe = f"330100 330106 {HOST}:{port}"
-    with begun(tmp_path, Selection(probe=(probe,))) as here:
+    far = "330106 310000 nobody.invalid:53"
+    with begun(tmp_path, Selection(probe=(f"330106 330106 {HOST}:{port}", far))) as here:
 
         def once() -> None:
             asyncio.run(probes.once(here.state, "me", here.state.probes))
 
-        (one,) = here.state.probes
+        one, other = here.state.probes
         once()
         once()
-        assert [text for text in here.log if "refused" in text] == here.log and len(here.log) == 1
+        assert len([text for text in here.log if "refused" in text]) == 1
+        assert len(here.log) == 2 and "no address" in other.why
         assert one.taken == 0 and "refused" in one.why
         with socket.create_server((HOST, port), backlog=50):
             once()
-        assert len(here.log) == 2 and "answers again" in here.log[1]
-        assert one.taken and not one.why
-        (told,) = here.state.latencies.between("330100", "330106")
+        assert len(here.log) == 3 and "answers again" in here.log[2]
+        assert one.taken and not one.why and other.why
+        (told,) = here.state.latencies.between("330106", "330106")
         assert (told.by, told.loss) == ("me", 0.0)
+
+
+def test_one_that_has_no_socket_left_ends_no_other(
+    here: Begun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def measure(_: object) -> Measurement:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr(probes, "measure", measure)
+    some = made_of(["330106 310000 192.0.2.1:53", "330106 SGSIN 192.0.2.2:53"])
+    asyncio.run(probes.once(here.state, "me", some))
+    assert all("too many open files" in one.why for one in some)
 
 
 def test_a_probe_that_is_none_is_refused_at_the_start(tmp_path: Path) -> None:
@@ -162,6 +202,8 @@ def test_over_http(net: Selecting) -> None:
     assert shown["public"]["by"] == "local" and shown["measured"][0]["is_believed"]
     assert client.get("/v1/latencies?place=310000").json()["items"] == shown["measured"]
     assert client.delete("/v1/latencies/330106/310000?by=nobody").status_code == 404
+    assert client.delete("/v1/latencies").status_code == 422
+    assert client.delete("/v1/latencies?by=nobody").json() == {"removed": 0}
     assert client.delete("/v1/latencies/330106/310000").json() == {"removed": 1}
     assert net.names(near="310000", rtt=3) == []
     for wrong in ({"items": []}, {"items": [item | {"median_ms": "nan"}]}, [item]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import math
 import socket
 
@@ -25,7 +26,7 @@ from tests.support.peers import HOST, free_port
 
 
 def measured(port: int, count: int = 5) -> Measurement:
-    probe = Probe("330100", "310000", Address(HOST, port))
+    probe = Probe("330106", "330106", Address(HOST, port))
     return asyncio.run(measure(probe, count, pause=0))
 
 
@@ -39,7 +40,7 @@ def test_round_trips_to_a_server_that_listens(
         found = measured(server.getsockname()[1], 20)
     assert found.p90_ms is not None
     assert 0 < found.median_ms <= found.p90_ms < 1_000
-    assert (found.start, found.end, found.loss) == ("330100", "310000", 0.0)
+    assert (found.start, found.end, found.loss) == ("330106", "330106", 0.0)
 
 
 def test_the_kernel_is_asked_for_what_it_has_measured() -> None:
@@ -51,13 +52,32 @@ def test_the_kernel_is_asked_for_what_it_has_measured() -> None:
     assert 0 < found < 1_000
 
 
-def test_what_is_lost_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_lost_counts_as_late(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measuring, "TIMEOUT", 0.2)
     with socket.create_server((HOST, 0), backlog=0) as server:  # room for one that nobody takes
         found = measured(server.getsockname()[1], 4)
         assert found.loss >= 0.5
+        assert found.p90_ms == 200.0
         with pytest.raises(ProbeError, match="none of 2 connections"):
             measured(server.getsockname()[1], 2)
+
+
+def test_a_server_here_is_not_somewhere_else() -> None:
+    with (
+        socket.create_server((HOST, 0)) as server,
+        pytest.raises(ProbeError, match="this machine itself, which is not at 310000"),
+    ):
+        probe = Probe("330106", "310000", Address(HOST, server.getsockname()[1]))
+        asyncio.run(measure(probe))
+
+
+def test_where_there_is_no_such_network_it_is_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def no_socket(*_: object) -> float:
+        raise OSError(errno.EAFNOSUPPORT, "")
+
+    monkeypatch.setattr(measuring, "_round_trip", no_socket)
+    with pytest.raises(ProbeError, match="not supported"):
+        measured(9)
 
 
 def test_whoever_refuses_has_not_been_measured() -> None:
@@ -89,3 +109,5 @@ def test_probes_are_written_in_the_configuration() -> None:
     twice = ["330106 SGSIN 192.0.2.1:53", "SGSIN 330106 192.0.2.2:53"]
     with pytest.raises(ProbeError, match=r"measured already, at 192\.0\.2\.1:53"):
         made_of(twice)
+    with pytest.raises(ProbeError, match="runs in one place"):
+        made_of(["330106 SGSIN 192.0.2.1:53", "310000 330100 192.0.2.2:53"])

@@ -26,7 +26,7 @@ from gateway.systems.selection.paths.latency import (
 from gateway.systems.selection.paths.lines import LineError, made
 from gateway.systems.selection.paths.lines_store import Lines
 from gateway.systems.selection.paths.measured import MeasurementError, believed, measurement
-from gateway.systems.selection.paths.measured_store import KEPT_MS, Latencies
+from gateway.systems.selection.paths.measured_store import LOOK_MS, Latencies
 from gateway.systems.selection.paths.places import all_places, places
 
 NOW = 1_800_000_000_000
@@ -83,6 +83,7 @@ def test_a_clock_that_is_a_little_ahead_is_set_right() -> None:
         ({"median_ms": 30, "taken": at(NOW - STALE_MS - 1)}, "p", "no news"),
         ({"median_ms": 30, "from": "hangzhou"}, "p", "no place"),
         ({"median_ms": 30}, "张三", "letters of ASCII"),
+        ({"median_ms": 30}, "my probe", "without spaces"),
         ({"median_ms": 30}, "", "letters of ASCII"),
     ],
 )
@@ -102,6 +103,7 @@ def test_what_nobody_can_have_measured_is_refused(
         {"median_ms": 10_001},
         {"median_ms": 30, "loss": 1},
         {"median_ms": 30, "taken": "2026-11-27T08:00:00"},  # of which zone?
+        {"median_ms": 30, "taken": "null"},
         {"median_ms": 30, "more": 1},
         {},
     ],
@@ -127,14 +129,18 @@ def test_a_line_is_no_quicker_than_light_either(tmp_path: Path) -> None:
         late = quality | {"median_ms": 20, "taken": NOW + AHEAD_MS + 1}
         lines.change("l", "me", NOW, quality=late)
     lines.change("l", "me", NOW, quality=quality | {"median_ms": 20})
+    with pytest.raises(LineError, match="stated_ms is 1"):
+        lines.change("l", "me", NOW, stated_ms=1)
     lines.close()
 
 
-few = st.sampled_from([BEIJING, HANGZHOU, XIHU, SHANGHAI, "SGSIN"])
+FEW = [BEIJING, HANGZHOU, XIHU, SHANGHAI, "SGSIN"]
+few = st.sampled_from(FEW)
 who = st.sampled_from(["p-1", "p-2", "a/b"])
 change = st.one_of(
     st.tuples(st.just("put"), few, few, who, st.integers(NOW, NOW + 3), st.floats(20, 90)),
     st.tuples(st.just("remove"), few, few, st.one_of(who, st.just(""))),
+    st.tuples(st.just("forget"), few, few, who),
 )
 
 
@@ -148,19 +154,29 @@ def test_it_keeps_of_each_pair_and_whoever_measures_the_newest(
         store = Latencies(Path(folder))
         for what, one, other, by, *more in changes:
             pair = frozenset({str(one), str(other)})
+            before = store.changed(FEW)
             if what == "put":
                 taken, median = more
                 new = told(str(one), str(other), median, str(by), taken)  # type: ignore[arg-type]
                 kept = model.get((pair, new.by))
                 is_older = kept is not None and kept.taken > new.taken
-                assert store.put([new]) == is_older
+                assert store.put([new], NOW) == is_older
+                ends = set() if is_older else pair
                 if not is_older:
                     model[pair, new.by] = new
             else:
-                gone = [key for key in model if key[0] == pair and by in ("", key[1])]
-                assert store.remove(str(one), str(other), str(by)) == len(gone)
+                is_pair = what == "remove"
+                gone = [
+                    key for key in model if by in ("", key[1]) and (key[0] == pair or not is_pair)
+                ]
+                removed = store.remove(str(by), (str(one), str(other)) if is_pair else None)
+                assert removed == len(gone)
+                ends = {end for key in gone for end in key[0]}
                 for key in gone:
                     del model[key]
+            # Who has remembered what was measured from a place learns that it has changed.
+            after = zip(FEW, before, store.changed(FEW), strict=True)
+            assert {end for end, old, new in after if old != new} == ends
         every = list(store.all())
         assert len(every) == len(model)
         for found in every:
@@ -184,18 +200,39 @@ def test_all_of_what_is_told_is_kept_or_nothing(
 ) -> None:
     monkeypatch.setattr(measured_store, "ROWS_MAX", 4)
     with pytest.raises(MeasurementError, match="csid latency remove"):
-        store.put([told(BEIJING, one) for one in (HANGZHOU, XIHU, SHANGHAI)])
+        store.put([told(BEIJING, one) for one in (HANGZHOU, XIHU, SHANGHAI)], NOW)
     assert list(store.all()) == []
-    store.put([told(BEIJING, HANGZHOU), told(BEIJING, XIHU, taken=NOW - KEPT_MS)])
-    store.put([told(BEIJING, XIHU, taken=NOW - KEPT_MS + 1)])  # another value takes no room
-    with pytest.raises(MeasurementError):
-        store.put([told(BEIJING, SHANGHAI, taken=NOW)])
-    store.put([told(BEIJING, SHANGHAI, taken=NOW + 2)])  # what is so old makes room
+    old = told(BEIJING, XIHU, taken=NOW - STALE_MS)
+    store.put([told(BEIJING, HANGZHOU), old], NOW)
+    store.put([old._replace(median=31.0)], NOW)  # another value takes no room
+    with pytest.raises(MeasurementError):  # all were looked through just now
+        store.put([told(BEIJING, SHANGHAI)], NOW + 1)
+    store.put([told(BEIJING, SHANGHAI)], NOW + LOOK_MS)  # what nobody believes any more makes room
     assert {one.other for _, one in store.of(BEIJING)} == {HANGZHOU, SHANGHAI}
 
 
+def test_what_a_clock_that_was_ahead_has_left_keeps_nothing_out(store: Latencies) -> None:
+    later = NOW + 365 * 86_400_000
+    store.put([told(XIHU, SHANGHAI, 5.0, taken=later)], later)
+    assert between(XIHU, SHANGHAI, store, NOW).mark == "estimated"
+    assert store.put([told(XIHU, SHANGHAI, 9.0)], NOW) == 0
+    assert between(XIHU, SHANGHAI, store, NOW).middle == 9.0
+
+
+def test_of_what_so_much_is_lost_nobody_can_count_on_it(store: Latencies) -> None:
+    store.put([told(XIHU, SHANGHAI, 5.0)._replace(loss=0.5)], NOW)
+    found = between(XIHU, SHANGHAI, store, NOW)
+    assert found.mark == "estimated" and found.stale is not None
+
+
+def test_no_district_is_nearer_than_light_because_its_city_is(store: Latencies) -> None:
+    store.put([told(HANGZHOU, SHANGHAI, 0.01)], NOW)
+    assert least_between(XIHU, SHANGHAI) > 0.01
+    assert between(XIHU, SHANGHAI, store, NOW).middle == least_between(XIHU, SHANGHAI)
+
+
 def test_what_is_kept_counts_beside_lines_and_the_quickest_is_believed(store: Latencies) -> None:
-    store.put([told(XIHU, SHANGHAI, 9.0), told(SHANGHAI, XIHU, 7.0, "p-2")])
+    store.put([told(XIHU, SHANGHAI, 9.0), told(SHANGHAI, XIHU, 7.0, "p-2")], NOW)
     found = between(XIHU, SHANGHAI, store, NOW)
     assert (found.mark, found.middle, found.measured and found.measured.by) == (
         "measured",
