@@ -174,6 +174,7 @@ def _fits(facts: dict[str, Any], demand: Demand, now: int) -> bool:
         least("trust", demand.trust),
         facts.get("valid_until", date.max) >= max(today, demand.valid_until or today),
         facts.get("valid_from", today) <= today,
+        demand.gbps is None or "rtt" in facts,
         demand.rtt is None or ("rtt" in facts and facts["rtt"] <= demand.rtt),
     ]
     if demand.pflops and demand.precision:

@@ -95,6 +95,7 @@ _NUMBERS: Final = {
     "node-memory": ("GIB", "main memory on each node 内存"),
     "pflops": ("N", "performance of all cards together, in PFLOPS 算力"),
     "rtt": ("MS", "round trip to --near, at most 最大往返时延"),
+    "gbps": ("N", "bandwidth to --near over dedicated lines, in Gbit/s, at least 专线带宽"),
     "green": ("SHARE", "of green power, 0 to 1, at least 绿电占比"),
     "trust": ("N", "level of protection, 1 to 5, at least 可信等级"),
     "age": ("SECONDS", "of the status, at most 状态最大时长"),
@@ -286,7 +287,7 @@ def _row(one: dict[str, Any], most: int, explain: bool) -> list[str]:
         f"{record.get('chip', '')} × {record['count']}" if "count" in record else "",
         _free(status),
         _price(record),
-        _rtt(one.get("rtt")),
+        _way(one["way"]) if "way" in one else _rtt(one.get("rtt")),
         f"{record['green_share']:.0%}" if "green_share" in record else "",
         str(record.get("trust", "")),
         f"{status['age']:.0f}" if status else "",
@@ -309,6 +310,10 @@ def _free(status: dict[str, Any]) -> str:
     shape = [f"{n} × {kind[6:]}" for kind, n in free.items() if kind.startswith("nodes_")]
     total = next((f"{free[kind]} {kind}" for kind in ("chips", "vcpu") if kind in free), "")
     return f"{total} ({', '.join(shape)})" if shape else total
+
+
+def _way(way: dict[str, Any]) -> str:
+    return f"{way['ms']:.1f} ({' '.join(way['lines'])})"
 
 
 def _rtt(rtt: dict[str, Any] | None) -> str:

@@ -17,10 +17,12 @@ from csid.fields import PRECISIONS
 from gateway.systems.selection import conditions, expression, prices
 from gateway.systems.selection.conditions import IS, LIKE, All, Condition, Either, Not, leaf
 from gateway.systems.selection.fields import LETTERS
+from gateway.systems.selection.paths.lines import GBPS_MAX
 from gateway.systems.selection.paths.places import UnknownPlaceError, location_of
 
 TOP: Final = 10
 TOP_MAX: Final = 1_000
+ANY_MS: Final = 10**9  # which no way takes: there is one
 WEIGHT_MAX: Final = 1_000
 FIT, PRICE, LATENCY, GREEN, TRUST, STABILITY, FRESHNESS = PARTS = (
     "fit",
@@ -70,6 +72,8 @@ class Demand(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
         valid_until: the resource is to be valid on that day.
         near: where the data is: a location.
         rtt: round trip to there in milliseconds, at most.
+        gbps: bandwidth to there over dedicated lines in Gbit/s, at least; `rtt`, and the latency of
+            the score, are then of the quickest way over such lines.
         free: it is to be had now, as a status says that holds.
         age: of the status in seconds, at most.
         pools: over how many pools it may be spread.
@@ -95,6 +99,7 @@ class Demand(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
     valid_until: date | None = None
     near: Annotated[str, msgspec.Meta(pattern="^([0-9]{6}|[A-Z]{2}[A-Z2-9]{3})?$")] = ""
     rtt: Annotated[float, msgspec.Meta(ge=0, le=10_000)] | None = None
+    gbps: Annotated[float, msgspec.Meta(gt=0, le=GBPS_MAX)] | None = None
     free: bool = False
     age: Annotated[float, msgspec.Meta(gt=0, le=86_400)] | None = None
     pools: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
@@ -109,6 +114,8 @@ class Demand(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fie
             raise ValueError("measured: performance is measured per card: ask for pflops and cards")
         if self.rtt is not None and not self.near:
             raise ValueError("rtt: say from where: near")
+        if self.gbps is not None and not self.near:
+            raise ValueError("gbps: say from where: near")
         if self.age is not None and not self.free:
             raise ValueError("age is that of the status: ask for free as well")
         if self.pools > 1 and not (self.free and (self.blocks or self.cards)):
@@ -301,8 +308,11 @@ def _of_terms(demand: Demand, now: int) -> list[Named]:
     ended = leaf("valid_until", "<", last.isoformat())
     ahead = leaf("valid_from", ">", today.isoformat())
     found.append(Named("validity", All((Not(ended), Not(ahead)))))
+    # Which lines have how much free may be another thing at another moment.
+    if demand.gbps is not None:
+        found.append(Named("gbps", leaf("rtt", "<=", ANY_MS), True))
     if demand.rtt is not None:
-        found.append(Named("rtt", leaf("rtt", "<=", demand.rtt)))
+        found.append(Named("rtt", leaf("rtt", "<=", demand.rtt), demand.gbps is not None))
     return [*found, *_of_where(demand)]
 
 

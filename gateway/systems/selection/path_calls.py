@@ -22,7 +22,8 @@ from gateway.systems.selection.paths.graph import NoLineError
 from gateway.systems.selection.paths.latency import between
 from gateway.systems.selection.paths.lines import LineError, Order, made
 from gateway.systems.selection.paths.places import UnknownPlaceError, location_of
-from gateway.systems.selection.paths.ways import Wanted, WantedError, Way, ways
+from gateway.systems.selection.paths.ways import Wanted, WantedError, ways
+from gateway.systems.selection.said import way
 from gateway.systems.selection.state import Selecting
 
 LINES: Final = 1_000  # of a page, at most
@@ -165,22 +166,11 @@ async def show_ways(state: Selecting, call: Call) -> Answer:
         return Answer(said | {"ways": [], "why": str(error), "whole": True})
     except WantedError as error:
         raise Problem(Fault.VALUE, str(error)) from None
-    said["ways"] = [_way(one) for one in found.ways]
+    said["ways"] = [way(one) for one in found.ways]
     said["whole"] = found.whole
     if found.why:
         said["why"] = found.why
     return Answer(said)
-
-
-def _way(one: Way) -> dict[str, Any]:
-    return {
-        "lines": one.lines,
-        "places": one.places,
-        "ms": round(one.ms, 3),
-        "mark": one.mark,
-        "price": one.price,
-        "gbps": one.gbps,
-    }
 
 
 # -- ALTO

@@ -16,8 +16,10 @@ from gateway.systems.selection.checks import Maker
 from gateway.systems.selection.demand import Demand, DemandError, conditions_of
 from gateway.systems.selection.engine import Result, Selection, most_of
 from gateway.systems.selection.paths.latency import MARKS, Rtt
+from gateway.systems.selection.paths.ways import Way
 from gateway.systems.selection.reasons import (
     ChangedError,
+    Kept,
     Near,
     Reasons,
     explain,
@@ -26,6 +28,7 @@ from gateway.systems.selection.reasons import (
 from gateway.systems.selection.reservations import CHIPS, Item
 from gateway.systems.selection.state import Selecting
 
+WAYS_SAID: Final = 20  # of the first results: each may take a millisecond or two
 ATTEMPTS: Final = 3  # at an explanation, before others have to wait for it
 
 
@@ -55,7 +58,7 @@ def of_kept(state: Selecting, demand: Demand) -> dict[str, Any]:
     except DemandError as error:
         now = state.now()
         conditions_of(demand, now)
-        maker = Maker(state.supply.columns, now, state.middle(demand.near))
+        maker = Maker(state.supply.columns, now, state.middle(demand))
         nothing = Selection((), most_of(ranking.parts(demand, maker)), demand.top)
         whole = selection(state, demand, nothing, now)
         rows = len(state.supply)
@@ -87,15 +90,15 @@ async def why(state: Selecting, demand: Demand) -> dict[str, Any]:
     """
     for _ in range(ATTEMPTS):
         try:
-            steps = explaining(state.supply, demand, state.now(), state.middle(demand.near))
+            steps = explaining(state.supply, demand, state.now(), state.middle(demand))
             while True:
                 next(steps)
                 await asyncio.sleep(0)
         except ChangedError:
             continue
         except StopIteration as ended:
-            return reasons(ended.value)
-    return reasons(explain(state.supply, demand, state.now(), state.middle(demand.near)))
+            return reasons(ended.value, demand)
+    return reasons(explain(state.supply, demand, state.now(), state.middle(demand)), demand)
 
 
 def allocation(
@@ -113,7 +116,7 @@ def allocation(
             if reserving.is_free(state, item):
                 return [taken(item)]
         return []
-    whole = allocate(state.supply, demand, now, state.middle(demand.near))
+    whole = allocate(state.supply, demand, now, state.middle(demand))
     items = [
         Item(one.identifier, asked.size, one.blocks, of, one.vcpu, one.memory_gib)
         for one in (whole.pieces if whole else ())
@@ -146,7 +149,7 @@ def item_of(said: dict[str, Any]) -> Item:
     )
 
 
-def reasons(found: Reasons) -> dict[str, Any]:
+def reasons(found: Reasons, demand: Demand) -> dict[str, Any]:
     """Why no more fits: what each condition keeps away, the nearest that would fit but for it."""
     return {
         "rows": found.rows,
@@ -160,20 +163,22 @@ def reasons(found: Reasons) -> dict[str, Any]:
                 "of_left": one.of_left,
                 "alone": one.alone,
                 "nothing_else": one.nothing_else,
-                "near": None if one.near is None else _near(one.near),
+                "near": None if one.near is None else _near(one, one.near, demand),
             }
             for one in found.kept
         ],
     }
 
 
-def _near(near: Near) -> dict[str, Any]:
-    return {
+def _near(kept: Kept, near: Near, demand: Demand) -> dict[str, Any]:
+    said = {
         "identifier": near.identifier,
         "field": near.field,
         "asked": near.asked,
         "has": near.offered,
     }
+    # What keeps it away is that no such line leads there, and not how long any takes.
+    return said | {"field": "gbps", "asked": demand.gbps} if kept.name == "gbps" else said
 
 
 def selection(state: Selecting, demand: Demand, found: Selection, now: int) -> dict[str, Any]:
@@ -187,7 +192,10 @@ def selection(state: Selecting, demand: Demand, found: Selection, now: int) -> d
         "most": found.most,
         "results": [
             _result(state, one, record, rtt, now)
-            for one, record in zip(found.results, _records(state, found), strict=True)
+            | (_over_lines(state, demand, one) if demand.gbps and at < WAYS_SAID else {})
+            for at, (one, record) in enumerate(
+                zip(found.results, _records(state, found), strict=True)
+            )
         ],
     }
 
@@ -223,6 +231,25 @@ def _result(
     if rtt is not None:
         said["rtt"] = between(state, one, rtt)
     return said
+
+
+def _over_lines(state: Selecting, demand: Demand, one: Result) -> dict[str, Any]:
+    """The way over lines to a result, where one is needed."""
+    code = int(state.supply.columns.codes["location"][one.slot]) - 1
+    found = state.way(demand, state.supply.locations[code])
+    return {} if found is None else {"way": way(found)}
+
+
+def way(one: Way) -> dict[str, Any]:
+    """A way over lines."""
+    return {
+        "lines": one.lines,
+        "places": one.places,
+        "ms": round(one.ms, 3),
+        "mark": one.mark,
+        "price": one.price,
+        "gbps": one.gbps,
+    }
 
 
 def between(state: Selecting, one: Result, rtt: Rtt) -> dict[str, Any]:

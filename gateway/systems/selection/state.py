@@ -34,7 +34,7 @@ from gateway.systems.selection.following import (
     wanted,
 )
 from gateway.systems.selection.kept import Demands
-from gateway.systems.selection.paths.graph import Graph
+from gateway.systems.selection.paths.graph import Graph, Ints, NoLineError
 from gateway.systems.selection.paths.latency import (
     STALE_MS,
     Measures,
@@ -46,8 +46,10 @@ from gateway.systems.selection.paths.latency import (
 from gateway.systems.selection.paths.lines import measured
 from gateway.systems.selection.paths.lines_store import Lines
 from gateway.systems.selection.paths.measured_store import Latencies
-from gateway.systems.selection.paths.places import Places, area, places
+from gateway.systems.selection.paths.places import Floats, Places, area, places
 from gateway.systems.selection.paths.probing import Made, ProbeError, made_of
+from gateway.systems.selection.paths.reaching import nodes_of, reached
+from gateway.systems.selection.paths.ways import Wanted, Way, ways
 from gateway.systems.selection.reservations import Reservations
 from gateway.systems.selection.rows import Change, Rows
 from gateway.systems.selection.supply import Supply
@@ -61,6 +63,7 @@ FILLED_AT_ONCE: Final = 200
 DAY: Final = 86_400_000  # ms
 LOOK_SECONDS: Final = 0.25  # between two looks at what changes without being told of
 ORIGINS_KEPT: Final = 256  # places from which round trips are remembered
+WAYS_KEPT: Final = 4_096
 
 
 class _Reached(NamedTuple):
@@ -104,6 +107,11 @@ class Selecting:
         self._seen_of_lines = -1  # the last change
         self._lines_hold = (0, 0)  # Unix ms: from when, until when they count as they are known
         self._graph: Graph | None = None
+        # By what is asked of lines as they are, until they change:
+        self._over_lines: dict[tuple[str, float], Floats] = {}
+        self._ways: dict[tuple[str, float, str], Way | None] = {}
+        self._nodes: Ints = np.zeros(0, np.int32)  # by which locations of the supply are reached
+        self._nodes_of: Supply | None = None
         self._measures: Measuring = self.latencies
         self._rtt: dict[str, _Reached] = {}
         self._locations: tuple[Supply | None, Places] = (None, places([]))
@@ -254,13 +262,49 @@ class Selecting:
         Raises:
             DemandError: it cannot be understood.
         """
-        return select(self.supply, demand, self.now(), self.middle(demand.near))
+        return select(self.supply, demand, self.now(), self.middle(demand))
 
-    def middle(self, origin: str) -> NDArray[np.float64] | None:
-        """Round trips from a place to each location of the supply, in ms, as they are to be
-        expected; None where no place is given.
+    def middle(self, demand: Demand) -> NDArray[np.float64] | None:
+        """Round trips from where the data is to each location of the supply, in ms, as they are to
+        be expected; NaN where that is unknown; None where no place is given. Where bandwidth is
+        asked for, over lines; within the same city none is needed.
         """
-        return self.rtt(origin).middle if origin else None
+        if not demand.near:
+            return None
+        public = self.rtt(demand.near).middle
+        if demand.gbps is None:
+            return public
+        graph, city = self.graph(), area(demand.near)
+        asked = demand.near, demand.gbps
+        if asked not in self._over_lines:
+            if len(self._over_lines) >= ORIGINS_KEPT:
+                del self._over_lines[next(iter(self._over_lines))]
+            self._over_lines[asked] = reached(graph, *asked)
+        locations = self.supply.locations
+        if len(self._nodes) != len(locations) or self._nodes_of is not self.supply:
+            self._nodes, self._nodes_of = nodes_of(graph, locations), self.supply
+        # Behind the last node stands what no line leads to.
+        over = np.append(self._over_lines[asked], np.nan)[self._nodes]
+        is_near = np.array([area(code) == city for code in locations], dtype=bool)
+        return np.where(is_near, public, over)
+
+    def way(self, demand: Demand, location: str) -> Way | None:
+        """The quickest way over lines from where the data is, with the bandwidth that is asked for;
+        None if there is none, or none is needed.
+        """
+        graph = self.graph()
+        asked = demand.near, demand.gbps or 0.0, location
+        if area(location) == area(demand.near):
+            return None
+        if asked not in self._ways:
+            if len(self._ways) >= WAYS_KEPT:
+                del self._ways[next(iter(self._ways))]
+            try:
+                found = ways(graph, demand.near, location, Wanted(demand.gbps or 0.0), 1).ways
+            except NoLineError:
+                found = ()
+            self._ways[asked] = found[0] if found else None
+        return self._ways[asked]
 
     def rtt(self, origin: str) -> Rtt:
         """The same, with ranges and marks."""
@@ -311,6 +355,9 @@ class Selecting:
         self._lines_hold = now, min(end for end in (*ends, tomorrow) if end > now)
         self._measures = Together((Measures(of_lines), self.latencies))
         self._rtt.clear()
+        self._over_lines.clear()
+        self._ways.clear()
+        self._nodes_of = None
 
     # -- what goes on
 

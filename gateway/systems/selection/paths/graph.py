@@ -67,15 +67,22 @@ class Graph:
         self.ms, self.origin = _latencies(lines, self.nodes, self.ends, now)
         self.first, self.head, self.line = _arcs(len(self.nodes), self.ends)
 
+    def find(self, location: str) -> int | None:
+        """The index of the node that a location is reached by: its own, else that of its city; None
+        if no line ends there.
+        """
+        found = self._index.get(location)
+        return self._index.get(area(location)) if found is None else found
+
     def node(self, location: str) -> int:
-        """The index of the node that a location is reached by: its own, else that of its city.
+        """The same.
 
         Raises:
             NoLineError: no line ends there.
         """
-        for code in (location, area(location)):
-            if code in self._index:
-                return self._index[code]
+        found = self.find(location)
+        if found is not None:
+            return found
         raise NoLineError(f"no line that carries ends at {location}; {self._nearest(location)}")
 
     def _nearest(self, location: str) -> str:

@@ -68,7 +68,7 @@ def test_what_is_told_is_listed_shown_and_forgotten(here: Begun) -> None:
     assert gone == {"removed": 1}
     again = said(latency_calls.show_latency, here, path="330106/310000")
     assert (again["public"]["middle"], again["public"]["by"]) == (5.0, "p-1")
-    with pytest.raises(Problem, match="nothing was measured"):
+    with pytest.raises(Problem, match="has measured nothing"):
         said(latency_calls.forget_latency, here, path="310000/330106", asked=OfWhom("p-2"))
     here.ahead[0] = STALE_MS + 60_000
     stale = said(latency_calls.show_latency, here, path="330106/310000")
