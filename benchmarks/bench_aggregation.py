@@ -1,9 +1,11 @@
-"""A poll of many nodes turned into pools, identifiers, a difference and statuses: CPU seconds.
+"""A poll of many nodes turned into pools, identifiers, a difference and statuses; the picture of a
+nation: CPU seconds.
 
-Run from the checkout: `python -m benchmarks.bench_aggregation [--nodes N] [--keep]`. Measured is
-all from the units that an adapter has read to what is owed and told, with the tables on the disk:
-the first poll, one in which only free capacity has changed, and one in which one node in a hundred
-is gone.
+Run from the checkout: `python -m benchmarks.bench_aggregation [--nodes N] [--regions N]
+[--groups N] [--keep]`. Of a poll is measured all from the units that an adapter has read to what is
+owed and told, with the tables on the disk: the first poll, one in which only free capacity has
+changed, and one in which one node in a hundred is gone. Of a nation, once all regions have told it
+all: a report of one of them, the minute that is kept, the picture as it is asked for.
 Each figure is the best of several passes.
 """
 
@@ -12,22 +14,31 @@ from __future__ import annotations
 import argparse
 import gc
 import random
+import resource
 import tempfile
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from benchmarks.bench_import import owner_codes
-from benchmarks.report import Report
+from benchmarks.report import Report, ratio
+from benchmarks.report import number as shown
+from gateway.systems.aggregation import calls, exchange, history
+from gateway.systems.aggregation.exchange import Again, Key, Told
 from gateway.systems.aggregation.known import Settings
+from gateway.systems.aggregation.picture import Parts
 from gateway.systems.aggregation.readings import Reading, Unit
+from gateway.systems.aggregation.region import TABLES, Aggregating
 from gateway.systems.aggregation.service import Decided, decide
+from gateway.systems.aggregation.settings import Aggregation
 from gateway.systems.aggregation.tables import NAMES, Book
 from gateway.systems.aggregation.telling import status_bodies
+from gateway.systems.contract import Caller, Place
 from resolver.tables import Tables
 
 PASSES = 3
@@ -37,6 +48,17 @@ PLAIN = 4  # of so many nodes one has no accelerators
 PARTITIONS = 20
 TARGET_SECONDS = 2.0  # of the issue
 ROOM = 1 << 30
+NATION_ROOM = 4 << 30
+CHANGED = 100  # of so many groups of a report one has changed
+BOUNDS = (exchange.REGIONS_MAX, exchange.GROUPS_MAX)
+# CPU s of the same at BOUNDS up to commit 55ab7726, when all was read from the tables and put
+# together row by row each time; the process took 4.1 GiB.
+BEFORE = {
+    "a report, 1 % changed": 2.00,
+    "a minute": 47.1,
+    "the picture by province and chip": 47.0,
+    "the picture of a province by chip": 34.5,
+}
 
 
 def units(nodes: int, seed: int) -> tuple[Unit, ...]:
@@ -104,9 +126,122 @@ def polls(source: Settings, nodes: int) -> dict[str, float]:
     return {"first": first, "free changed": busy, "1 % gone": gone}
 
 
+def groups(number: int, at: int, region: int) -> list[Told]:
+    """What a region tells: prefectures, types and chips with some of each."""
+    found, draw = [], random.Random(region)
+    for one in range(number):
+        place = f"{11 + region % 40:02}{one % 14 + 1:02}00"
+        type_ = ("ACP", "GCP", "ACV", "GCV", "ACB")[one // 14 % 5]
+        key = Key(place, type_, f"chip {one // 70 % 40}", STATES[one // 2_800 % len(STATES)])
+        chips = 8 * draw.randrange(1, 40)
+        amounts = {
+            kind: parts(total, draw)
+            for kind, total in (
+                ("units", chips // 8),
+                ("chips", chips),
+                ("vcpu", chips * 24),
+                ("memory_gib", chips * 128),
+            )
+        }
+        pflops = {letter: amounts["chips"].times(rate) for letter, rate in RATES[one % 3].items()}
+        taken = at - draw.randrange(50_000)
+        found.append(Told(key, 3, 0, amounts, pflops, taken, taken))
+    return found
+
+
+STATES = ("active", "proposed", "suspended")
+RATES = ({"H": 0.989, "B": 1.979}, {"H": 0.312}, {"H": 0.376, "S": 0.094})  # PFLOPS of a chip
+
+
+def parts(total: int, draw: random.Random) -> Parts:
+    """An amount of which some is free, and now and then one has failed."""
+    free = draw.randrange(total + 1)
+    failed = int(free < total and draw.random() < 0.1)
+    return Parts(float(total), float(free), float(total - free - failed), float(failed))
+
+
+class Nation:
+    """A nation to which regions have told all of their pictures.
+
+    Args:
+        tables: its own.
+        regions, number: how many, how many groups of each.
+    """
+
+    def __init__(self, tables: Tables, regions: int, number: int) -> None:
+        self.now = time.time_ns() // 1_000_000
+        said = Aggregation(region="nation")
+        self.state = Aggregating(Place(said, Path(), tables, lambda: self.now, lambda *_: None))
+        self._groups_of = partial(groups, number, self.now)
+        self._reports: dict[int, int] = {}
+        for region in range(regions):
+            self.take(self.report(region, whole=True))
+
+    def report(self, region: int, whole: bool) -> exchange.Report:
+        """The next report of a region: of all, or of what has changed."""
+        every = self._groups_of(region)
+        base, changed, again = 0, every, []
+        if not whole:
+            base, changed = self._reports[region], every[::CHANGED]
+            again = [Again(one.key, one.oldest, one.newest) for one in every]
+        self._reports[region] = self._reports.get(region, 0) + 1
+        number = self._reports[region]
+        return exchange.Report(f"r{region}", number, base, self.now, 3_600, changed, again)
+
+    def take(self, said: exchange.Report) -> None:
+        """Take a report."""
+        self.state.take(said, Caller(said.region, "ask"), self.now)
+
+
+def pictures(regions: int, number: int) -> dict[str, float]:
+    """CPU seconds of what a nation does, each the best of several times."""
+    names = (*TABLES, *NAMES)
+    with (
+        tempfile.TemporaryDirectory(prefix="csid-bench-") as folder,
+        closing(Tables(Path(folder) / "tables.mdb", names, NATION_ROOM, lasting=True)) as tables,
+    ):
+        nation = Nation(tables, regions, number)
+        state = nation.state
+
+        def asked(by: tuple[str, ...], **where: str) -> float:
+            works = [partial(calls.picture_of, state, by, where, calls.GROUPS_MAX)] * PASSES
+            return min(spent(one)[0] for one in works)
+
+        def taken(whole: bool) -> float:
+            reports = [nation.report(region % regions, whole) for region in range(PASSES)]
+            return min(spent(partial(nation.take, one))[0] for one in reports)
+
+        def minute() -> float:
+            return spent(lambda: history.minute_of(state.counted(nation.now)))[0]
+
+        asked(())
+        return {
+            "a report, all of it": taken(whole=True),
+            "a report, 1 % changed": taken(whole=False),
+            "a minute": min(minute() for _ in range(PASSES)),
+            "the picture by province and chip": asked(("province", "chip")),
+            "the picture of a province by chip": asked(("chip",), province="330000"),
+        }
+
+
+def add_pictures(report: Report, regions: int, number: int) -> None:
+    """Measure a nation, beside what it was before where that is known."""
+    report.raw["nation"] = found = pictures(regions, number)
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
+    before = BEFORE if (regions, number) == BOUNDS else {}
+    rows = [
+        [name, shown(value, 3), shown(before.get(name)), ratio(before.get(name), value)]
+        for name, value in found.items()
+    ]
+    title = f"A nation of {regions:,} regions with {number:,} groups each, CPU s; {held:,.0f} MiB"
+    report.add(title, ["", "CPU s", "before", "times"], rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--nodes", type=int, default=10_000)
+    parser.add_argument("--regions", type=int, default=BOUNDS[0])
+    parser.add_argument("--groups", type=int, default=BOUNDS[1])
     parser.add_argument("--keep", action="store_true", help="keep the figures in results/")
     options = parser.parse_args()
     source = Settings(
@@ -117,7 +252,8 @@ def main() -> None:
         industry="6450",
         location="330106",
     )
-    report = Report("aggregation", {"nodes": options.nodes, "passes": PASSES})
+    settings = {"nodes": options.nodes, "regions": options.regions, "groups": options.groups}
+    report = Report("aggregation", {**settings, "passes": PASSES})
     rows = []
     for words, one in (
         ("pools", source),
@@ -129,6 +265,7 @@ def main() -> None:
             best = min(each[name] for each in passes)
             rows.append([f"{words}: {name}", f"{best:.2f}", f"{TARGET_SECONDS:.0f}"])
     report.add(f"One poll of {options.nodes:,} nodes, CPU s", ["", "CPU s", "at most"], rows)
+    add_pictures(report, options.regions, options.groups)
     if options.keep:
         report.write()
 

@@ -75,11 +75,14 @@ def believe(
         groups[one.key] = msgspec.structs.replace(
             groups[one.key], oldest=one.oldest, newest=one.newest
         )
-    groups |= {one.key: one for one in report.groups}
+    told_now = {one.key: one for one in report.groups}
+    groups |= told_now
     if len(groups) > GROUPS_MAX:
         raise ExchangeError(f"{len(groups):,} groups; at most {GROUPS_MAX:,} of one region")
     for told in groups.values():
-        require_sound(told, report.at - _STATUS_MS - SKEW_MS, report.at + SKEW_MS)
+        # What is kept was sound as it came; only its age is another one.
+        require = require_sound if told.key in told_now else require_in_time
+        require(told, report.at - _STATUS_MS - SKEW_MS, report.at + SKEW_MS)
         place = told.key.prefecture
         if prefixes is not None and told.key != REST and not place.startswith(prefixes):
             raise StrangerError(
@@ -115,7 +118,7 @@ def require_sound(told: Told, since: int, until: int) -> None:
     Raises:
         ExchangeError: they cannot.
     """
-    where = f"{told.key.prefecture} {told.key.type} {told.key.chip[:40]}"
+    where = _where(told)
     if told.amounts.keys() - set(AMOUNTS) or told.pflops.keys() - LETTERS:
         raise ExchangeError(f"{where}: amounts are {', '.join(AMOUNTS)}, and PFLOPS by precision")
     if told.unknown > told.resources:
@@ -125,10 +128,25 @@ def require_sound(told: Told, since: int, until: int) -> None:
             raise ExchangeError(f"{where}: {kind}: expected numbers from 0 to 2^53")
         if abs(parts.total - math.fsum(parts[1:])) > _SLACK * max(1.0, parts.total):
             raise ExchangeError(f"{where}: {kind}: its parts do not make up its total")
+    require_in_time(told, since, until)
+
+
+def require_in_time(told: Told, since: int, until: int) -> None:
+    """Refuse figures that rest on statuses of another time, as `require_sound` has it.
+
+    Raises:
+        ExchangeError: they do.
+    """
     if not told.oldest <= told.newest <= until:
+        where = _where(told)
         raise ExchangeError(f"{where}: its statuses are of later than the report")
     if told.unknown < told.resources and told.newest < since:
+        where = _where(told)
         raise ExchangeError(f"{where}: its statuses are too old to hold, and it is not unknown")
+
+
+def _where(told: Told) -> str:
+    return f"{told.key.prefecture} {told.key.type} {told.key.chip[:40]}"
 
 
 def heard(

@@ -10,13 +10,13 @@ from csid.errors import CsidError
 from gateway.http.problems import Fault, Problem, Reason
 from gateway.systems.aggregation import saying, shapes
 from gateway.systems.aggregation.asked import AskedError, Judged, Page, When, Where, dimensions
-from gateway.systems.aggregation.exchange import ExchangeError, Report, StrangerError
+from gateway.systems.aggregation.counting import Counting
+from gateway.systems.aggregation.exchange import ExchangeError, Report, StrangerError, shown
 from gateway.systems.aggregation.history import BY, HistoryError
 from gateway.systems.aggregation.known import Settings
-from gateway.systems.aggregation.picture import picture, whole
 from gateway.systems.aggregation.quarantine import ACCEPTED, REFUSED
 from gateway.systems.aggregation.region import Aggregating
-from gateway.systems.aggregation.regions import NEIGHBOURS, REGIONS
+from gateway.systems.aggregation.regions import NEIGHBOURS
 from gateway.systems.aggregation.tables import BookError
 from gateway.systems.contract import Answer, Call
 
@@ -87,12 +87,11 @@ def picture_of(
         most: groups; None: all.
     """
     now = state.now()
-    rows = state.rows(now)
-    groups = picture(rows, by, where) if by else []
+    counting = Counting(state.counted(now), by, where)
     at = saying.moment(now) or ""
-    total = saying.counted(whole(rows, where), now)
-    items = [saying.counted(one, now) for one in groups[:most]]
-    return shapes.Picture(at, total, items, len(groups) - len(items))
+    total = saying.counted(counting.whole(), now)
+    items = [saying.counted(one, now) for one in counting.groups(most)] if by else []
+    return shapes.Picture(at, total, items, len(counting) - len(items) if by else 0)
 
 
 async def show_history(state: Aggregating, call: Call) -> Answer:
@@ -122,13 +121,13 @@ async def neighbours(state: Aggregating, _: Call) -> Answer:
 
 def _neighbours(state: Aggregating) -> shapes.Neighbours:
     now, sent = state.now(), state.regions.sent()
-    kept = [*state.regions.all(REGIONS, now), *state.regions.all(NEIGHBOURS, now)]
+    told = map(shown, state.regions.all(NEIGHBOURS, now))
     return shapes.Neighbours(
         state.said.region,
         bool(state.said.upward),
         saying.moment(sent.at),
         sent.why,
-        [saying.neighbour(one, now) for one in kept],
+        [saying.neighbour(one, now) for one in (*state.regions.shown(now), *told)],
     )
 
 

@@ -10,20 +10,21 @@ of itself alone; of places beyond those that the nation has it answer for it is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 from msgspec import Meta
 
 from csid.errors import CsidError
+from gateway.systems.aggregation.columns import TOLD_BY, Columns, Texts, columns_of
+from gateway.systems.aggregation.counting import Counting
 from gateway.systems.aggregation.picture import (
     AMOUNTS,
     DIMENSIONS,
     Figures,
     Parts,
-    Row,
-    picture,
     places_of,
     together,
 )
@@ -129,8 +130,8 @@ class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     have: Annotated[dict[str, _Text], Meta(max_length=REGIONS_MAX)] = {}
 
 
-class Kept(msgspec.Struct, frozen=True, array_like=True):
-    """A picture of another node as it is kept.
+class Head(msgspec.Struct, frozen=True, array_like=True):
+    """What is said of a picture of another node; pictures of the same head are the same.
 
     Attributes:
         region: whose it is; `source`: who has told it.
@@ -145,7 +146,26 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
     digest: bytes
     at: int
     until: int
+
+    def holds(self, now: int) -> bool:
+        """Whether it does at a time; not if a clock was ahead as it came."""
+        return self.at - SKEW_MS <= now < self.until
+
+    def kept(self, groups: list[Told]) -> Kept:
+        """The picture of these groups."""
+        said = (self.region, self.source, self.number, self.mark, self.digest)
+        return Kept(*said, self.at, self.until, groups)
+
+
+class Kept(Head, frozen=True, array_like=True):
+    """A picture of another node as it is kept."""
+
     groups: list[Told]
+
+    @property
+    def head(self) -> Head:
+        """What is said of it."""
+        return Head(*msgspec.structs.astuple(self)[: len(Head.__struct_fields__)])
 
 
 class Neighbour(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -183,9 +203,9 @@ class Answer(msgspec.Struct, frozen=True):
 # -- what is told
 
 
-def told_of(rows: Iterable[Row], most: int = GROUPS_MAX) -> dict[Key, Told]:
+def told_of(columns: Columns, most: int = GROUPS_MAX) -> dict[Key, Told]:
     """Rows as they are told; where there are too many groups, the small ones count together."""
-    groups = picture(rows, ("prefecture", "type", "chip", "state"), {})
+    groups = Counting([columns], ("prefecture", "type", "chip", "state")).groups()
     kept = groups if len(groups) <= most else groups[: most - 1]
     found: dict[Key, Told] = {}
     for one in kept:
@@ -217,51 +237,79 @@ def between(
     return changed, again, [key for key in before if key not in after]
 
 
-def rows_of(kept: Kept, now: int) -> list[Row]:
-    """The picture of another node as rows of one's own; once it does not hold any more, only what
-    there is.
+def columns_of_groups(groups: Sequence[Told], region: str) -> Columns:
+    """The picture of another node by columns.
+
+    Args:
+        region: whose it is.
     """
-    found = []
-    for one in kept.groups:
-        figures = one.figures
-        if now >= kept.until or kept.at > now + SKEW_MS:  # of a clock that was ahead
-            figures = figures.as_unknown
-        key = one.key
-        # Of a prefecture nobody says in which counties, of groups nobody says whose.
-        what = dict.fromkeys(DIMENSIONS, "") | {"region": kept.region, **places_of(key.prefecture)}
-        what |= {"place": "", "type": key.type, "chip": key.chip, "state": key.state}
-        found.append(Row(what, figures))
-    return found
+    keys = [one.key for one in groups]
+    places = Texts.of(key.prefecture for key in keys)
+    # Of a prefecture nobody says in which counties, of groups nobody says whose.
+    texts = {name: Texts.same("", len(keys)) for name in DIMENSIONS}
+    texts |= {name: Texts.same(region, len(keys)) for name in ("region", TOLD_BY)}
+    texts["province"] = places.made(lambda code: places_of(code)["province"])
+    texts["prefecture"] = places.made(lambda code: places_of(code)["prefecture"])
+    texts["type"] = Texts.of(key.type for key in keys)
+    texts["chip"] = Texts.of(key.chip for key in keys)
+    texts["state"] = Texts.of(key.state for key in keys)
+    return columns_of(texts, [one.figures for one in groups])
+
+
+class Shown(NamedTuple):
+    """A picture of another node as it is counted."""
+
+    head: Head
+    columns: Columns
+
+    def at(self, now: int) -> Columns:
+        """It at a time (Unix milliseconds): once it does not hold any more, only what there is."""
+        return self.columns if self.head.holds(now) else self.columns.as_unknown
+
+
+def shown(kept: Kept) -> Shown:
+    """A picture that was kept."""
+    return Shown(kept.head, columns_of_groups(kept.groups, kept.region))
 
 
 # -- what the nation tells
 
 
-def outlined(kept: Kept) -> Kept:
+def outlined(one: Shown) -> Kept:
     """A picture as others are told it: by province, type and chip."""
-    groups = told_of(_provincial(rows_of(kept, kept.at)), NEIGHBOUR_GROUPS)
-    return msgspec.structs.replace(kept, groups=list(groups.values()))
+    columns = one.at(one.head.at)
+    texts = {**columns.texts, "prefecture": columns.texts["province"]}
+    groups = told_of(replace(columns, texts=texts), NEIGHBOUR_GROUPS)
+    return one.head.kept(list(groups.values()))
 
 
-def neighbours_of(each: Iterable[Kept], have: Mapping[str, str], now: int) -> list[Neighbour]:
+def fewer(kept: Kept, most: int) -> list[Told]:
+    """At most so many groups of an outlined picture."""
+    if len(kept.groups) <= most:
+        return kept.groups
+    return list(told_of(shown(kept).at(kept.at), most).values())
+
+
+def neighbours_of(
+    heads: Sequence[Head],
+    told: Callable[[Head, int], list[Told]],
+    have: Mapping[str, str],
+    now: int,
+) -> list[Neighbour]:
     """Outlined pictures as they are told.
 
     Args:
+        told: the groups of one, at most so many.
         have: marks of what the others have, by region.
     """
-    found = list(each)
-    most = max(1, TOLD_MAX // max(1, len(found)))
-    neighbours = []
-    for one in found:
-        groups = None
-        if have.get(one.region) != one.mark:
-            groups = one.groups
-            if len(groups) > most:
-                groups = list(told_of(rows_of(one, one.at), most).values())
-        age, holds = max(0, now - one.at), max(0, one.until - now)
-        neighbours.append(Neighbour(one.region, one.mark, age, holds, groups))
-    return neighbours
-
-
-def _provincial(rows: Iterable[Row]) -> list[Row]:
-    return [one._replace(what={**one.what, "prefecture": one.what["province"]}) for one in rows]
+    most = max(1, TOLD_MAX // max(1, len(heads)))
+    return [
+        Neighbour(
+            one.region,
+            one.mark,
+            max(0, now - one.at),
+            max(0, one.until - now),
+            None if have.get(one.region) == one.mark else told(one, most),
+        )
+        for one in heads
+    ]

@@ -12,16 +12,19 @@ for hours: one that is wrong after a start deletes nothing.
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import reduce
 from itertools import islice, takewhile
 from operator import add
 from typing import Any, Final, NamedTuple
 
 import msgspec
+import numpy as np
 
 from csid.errors import CsidError
-from gateway.systems.aggregation.picture import UNITS, Figures, Parts, Row
+from gateway.systems.aggregation.columns import Array, Columns, Texts
+from gateway.systems.aggregation.counting import Alike
+from gateway.systems.aggregation.picture import UNITS, Parts
 from gateway.systems.aggregation.readings import CHIPS, VCPU
 from resolver.tables import Tables
 
@@ -105,44 +108,74 @@ class Point(NamedTuple):
     sums: Sums
 
 
-def minute_of(rows: Iterable[Row]) -> dict[Key, Sums]:
+_OUT: Final = ("failed", "maintenance", "gone")
+# Of what Sums are made, behind resources: a kind of amounts, and its parts.
+_MADE_OF: Final = (
+    (UNITS, ("total",)),
+    *(
+        (kind, parts)
+        for kind in (CHIPS, VCPU)
+        for parts in (("total",), ("free",), ("used",), _OUT, ("unknown",))
+    ),
+)
+
+
+def minute_of(nodes: Sequence[Columns]) -> dict[Key, Sums]:
     """What is kept of what there is at one moment."""
-    found: dict[Key, Sums] = {}
-    for what, figures in rows:
-        key = what.get("prefecture", ""), what.get("type", ""), what.get("chip", "")
-        found[key] = found.get(key, Sums()).plus(_sums_of(figures))
-    return _bounded(found)
+    alike = Alike(nodes, ("prefecture", "type", "chip"), {})
+    each = [alike.summed(lambda one: one.resources)]
+    each += [alike.summed(_numbers_of(kind, parts)) for kind, parts in _MADE_OF]
+    came = np.argsort(alike.first)  # groups as they came
+
+    def keys(groups: Array) -> list[Any]:
+        return alike.by(came[groups])
+
+    provinces = Texts.of(key[0][:2] for key in keys(np.arange(len(alike))))
+    return _bounded(keys, provinces, np.stack(each, axis=1)[came])
 
 
-def _sums_of(figures: Figures) -> Sums:
-    of_kinds = []
-    for kind in (CHIPS, VCPU):
-        parts = figures.amounts.get(kind, Parts())
-        out = parts.failed + parts.maintenance + parts.gone
-        of_kinds += [parts.total, parts.free, parts.used, out, parts.unknown]
-    units = figures.amounts.get(UNITS, Parts()).total
-    return Sums(float(figures.resources), units, *of_kinds)
+def _numbers_of(kind: str, parts: Iterable[str]) -> Callable[[Columns], Array]:
+    columns = [("amounts", kind, Parts._fields.index(name)) for name in parts]
+    return lambda one: reduce(add, map(one.numbers, columns))
 
 
-def _bounded(groups: dict[Key, Sums]) -> dict[Key, Sums]:
-    if len(groups) <= GROUPS_MAX:
-        return groups
-    ordered = sorted(groups, key=lambda key: groups[key][2:], reverse=True)
+def _bounded(keys: Callable[[Array], list[Key]], provinces: Texts, sums: Array) -> dict[Key, Sums]:
+    """At most GROUPS_MAX groups; what is smaller counts together.
+
+    Args:
+        keys: of some groups.
+        provinces: of each group.
+        sums: of each group, as Sums has them.
+    """
+    if len(sums) <= GROUPS_MAX:
+        return dict(zip(keys(np.arange(len(sums))), _sums_of(sums), strict=True))
+    order = np.lexsort(tuple(-column for column in sums.T[:1:-1]))
     # Each province has its share first: what one of them tells displaces nobody else's.
-    number: Counter[str] = Counter()
-    share = GROUPS_MAX // len({key[0][:2] for key in groups})
-    first: list[Key] = []
-    then: list[Key] = []
-    for key in ordered:
-        number[key[0][:2]] += 1
-        (first if number[key[0][:2]] <= share else then).append(key)
-    ordered = first + then
-    kept = {key: groups[key] for key in ordered[: GROUPS_MAX - 1]}
-    rest = Sums()
-    for key in ordered[GROUPS_MAX - 1 :]:
-        rest = rest.plus(groups[key])
+    codes = provinces.codes[order]
+    numbers = np.bincount(codes)
+    by_province = np.argsort(codes, kind="stable")
+    before = np.empty(len(codes), np.intp)  # of each group, how many of its province are larger
+    before[by_province] = np.arange(len(codes)) - np.repeat(np.cumsum(numbers) - numbers, numbers)
+    is_first = before < GROUPS_MAX // len(provinces.there)
+    order = np.concatenate([order[is_first], order[~is_first]])
+    largest, smaller = order[: GROUPS_MAX - 1], order[GROUPS_MAX - 1 :]
+    kept = dict(zip(keys(largest), _sums_of(sums[largest]), strict=True))
+    (rest,) = _sums_of(np.add.accumulate(sums[smaller])[-1:])  # in their order
     kept[REST, REST, REST] = kept.get((REST, REST, REST), Sums()).plus(rest)
     return kept
+
+
+def _bounded_of(groups: Mapping[Key, Sums]) -> Mapping[Key, Sums]:
+    if len(groups) <= GROUPS_MAX:
+        return groups
+    keys = list(groups)
+    provinces = Texts.of(key[0][:2] for key in keys)
+    sums = np.array(list(groups.values()), np.float64)
+    return _bounded(lambda some: [keys[number] for number in some.tolist()], provinces, sums)
+
+
+def _sums_of(sums: Array) -> list[Sums]:
+    return list(map(Sums._make, sums.tolist()))
 
 
 class History:
@@ -179,7 +212,7 @@ class History:
         sums = dict(before.groups)
         for key, more in groups.items():
             sums[key] = sums.get(key, Sums()).plus(more)
-        made = Bucket(bytes(taken), list(_bounded(sums).items()))
+        made = Bucket(bytes(taken), list(_bounded_of(sums).items()))
         txn.put(row, _pack(made), db=self._tables[HISTORY])
         return True
 

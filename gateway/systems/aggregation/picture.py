@@ -40,7 +40,6 @@ DIMENSIONS: Final = (
 )
 BY_MAX: Final = 2  # dimensions at once
 AHEAD_MS: Final = 60_000  # by which a clock may have been ahead, and what it has seen holds
-SOURCES_SHOWN: Final = 20  # of one group
 _FLOPS: Final = 1e6  # GFLOPS of one PFLOPS
 
 
@@ -117,53 +116,6 @@ class Row(NamedTuple):
 
     what: Mapping[str, str]
     figures: Figures
-
-
-class Group(NamedTuple):
-    """Figures of what is alike.
-
-    Attributes:
-        by: what it has in common.
-        sources: where it was read, by name; `more`: how many besides these.
-    """
-
-    by: Mapping[str, str]
-    figures: Figures
-    sources: tuple[str, ...]
-    more: int
-
-
-def picture(rows: Iterable[Row], by: Iterable[str], where: Mapping[str, str]) -> list[Group]:
-    """Rows put together, the largest first.
-
-    Args:
-        by: dimensions that tell groups apart; none: one group of all.
-        where: what dimensions have to be.
-    """
-    names = tuple(by)
-    found: dict[tuple[str, ...], list[Row]] = {}
-    for row in rows:
-        if all(row.what.get(name, "") == wanted for name, wanted in where.items()):
-            found.setdefault(tuple(row.what.get(name, "") for name in names), []).append(row)
-    groups = [_group(dict(zip(names, key, strict=True)), each) for key, each in found.items()]
-    return sorted(groups, key=_size, reverse=True)
-
-
-def whole(rows: Iterable[Row], where: Mapping[str, str] | None = None) -> Group:
-    """All rows together, even if there are none."""
-    found = picture(rows, (), where or {})
-    return found[0] if found else Group({}, Figures(), (), 0)
-
-
-def _group(by: Mapping[str, str], rows: list[Row]) -> Group:
-    sources = sorted({one.what.get("source") or one.what.get("region", "") for one in rows} - {""})
-    shown = tuple(sources[:SOURCES_SHOWN])
-    return Group(by, together(one.figures for one in rows), shown, len(sources) - len(shown))
-
-
-def _size(group: Group) -> tuple[float, float, tuple[str, ...]]:
-    chips, vcpu = (group.figures.amounts.get(kind, Parts()).total for kind in (CHIPS, VCPU))
-    return chips, vcpu, tuple(group.by.values())
 
 
 def together(each: Iterable[Figures]) -> Figures:

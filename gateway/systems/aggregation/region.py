@@ -11,11 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from gateway.systems.aggregation import exchange, history, live, pace, regions, registered
+from gateway.systems.aggregation.columns import Columns, columns_of_rows
 from gateway.systems.aggregation.exchange import Answer, Report, StrangerError
 from gateway.systems.aggregation.history import MINUTE_MS, History
 from gateway.systems.aggregation.live import Live
-from gateway.systems.aggregation.picture import Row
-from gateway.systems.aggregation.regions import REGIONS, Regions
+from gateway.systems.aggregation.regions import Regions
 from gateway.systems.aggregation.registered import Registered
 from gateway.systems.aggregation.service import Service
 from gateway.systems.aggregation.settings import Aggregation
@@ -70,14 +70,14 @@ class Aggregating:
         now = self.now()
         self.live.forget()
         self.regions.forget(now)
-        self.history.take(now, history.minute_of(self.rows(now)))
+        self.history.take(now, history.minute_of(self.counted(now)))
 
     async def exchange(self) -> None:
         """Tell the nation, and hear, until cancelled; nothing where there is none."""
         failures = 0
         while self.said.upward:
             now = self.now()
-            groups = await self.in_tables(lambda at: exchange.told_of(self.live.rows(at)), now)
+            groups = await self.in_tables(lambda at: exchange.told_of(self._own(at)), now)
             why = await self._upward.exchange(groups, now)
             failures = failures + 1 if why else 0
             if why:
@@ -92,13 +92,14 @@ class Aggregating:
         """Read the records of what was registered, again and again until cancelled."""
         await self.registered.follow()
 
-    def rows(self, now: int) -> list[Row]:
+    def counted(self, now: int) -> list[Columns]:
         """All that is counted here at a time (Unix milliseconds): of own sources, of the regions
         that report to this node.
         """
-        own = self.live.rows(now)
-        told = (exchange.rows_of(one, now) for one in self.regions.all(REGIONS, now))
-        return [*own, *(row for each in told for row in each)]
+        return [self._own(now), *(one.at(now) for one in self.regions.shown(now))]
+
+    def _own(self, now: int) -> Columns:
+        return columns_of_rows(self.live.rows(now))
 
     def take(self, report: Report, caller: Caller, now: int) -> Answer:
         """Take what a region tells of itself, and tell it of the others.

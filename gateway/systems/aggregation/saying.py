@@ -7,11 +7,12 @@ from typing import Final
 
 from csid.moments import iso
 from gateway.systems.aggregation.asked import Page
-from gateway.systems.aggregation.exchange import Kept, rows_of
+from gateway.systems.aggregation.counting import Counting, Group
+from gateway.systems.aggregation.exchange import Shown
 from gateway.systems.aggregation.history import Point, Sums
 from gateway.systems.aggregation.known import Polled, Pool, Settings
 from gateway.systems.aggregation.live import Said
-from gateway.systems.aggregation.picture import Group, Parts, picture, whole
+from gateway.systems.aggregation.picture import Parts
 from gateway.systems.aggregation.quarantine import REFUSED, Held
 from gateway.systems.aggregation.shapes import (
     Amount,
@@ -80,9 +81,9 @@ def _average(value: float, minutes: int) -> float:
     return plain(value / minutes) if minutes else 0
 
 
-def neighbour(one: Kept, now: int) -> Neighbour:
+def neighbour(shown: Shown, now: int) -> Neighbour:
     """The picture of another region, by type and chip."""
-    rows = rows_of(one, now)
+    one, counting = shown.head, Counting([shown.at(now)], ("type", "chip"))
     return Neighbour(
         one.region,
         one.source,
@@ -90,8 +91,8 @@ def neighbour(one: Kept, now: int) -> Neighbour:
         age(one.at, now),
         moment(one.until),
         now >= one.until,
-        counted(whole(rows), now),
-        [counted(each, now) for each in picture(rows, ("type", "chip"), {})],
+        counted(counting.whole(), now),
+        [counted(each, now) for each in counting.groups()],
     )
 
 

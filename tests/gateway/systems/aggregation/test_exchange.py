@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from gateway.systems.aggregation import asked, exchange, regions, upward
 from gateway.systems.aggregation.asked import AskedError
 from gateway.systems.aggregation.believing import believe, require_sound
+from gateway.systems.aggregation.columns import columns_of_rows
+from gateway.systems.aggregation.counting import Counting, Group
 from gateway.systems.aggregation.exchange import (
     DROP_MS,
     SKEW_MS,
@@ -29,7 +31,7 @@ from gateway.systems.aggregation.exchange import (
     StrangerError,
     Told,
 )
-from gateway.systems.aggregation.picture import Figures, Parts, Row, places_of, whole
+from gateway.systems.aggregation.picture import Figures, Parts, Row, places_of
 from gateway.systems.aggregation.regions import NEIGHBOURS, REGIONS, Regions, Sent
 from gateway.systems.aggregation.settings import Aggregation
 from gateway.systems.aggregation.upward import Upward
@@ -53,6 +55,10 @@ def taken(given_: Report, kept: Kept | None = None, now: int = NOW) -> Kept:
     found, again = believe(given_, kept, "zhejiang", None, now)
     assert found is not None and not again
     return found
+
+
+def whole(kept: Kept, now: int) -> Group:
+    return Counting([exchange.shown(kept).at(now)], ()).whole()
 
 
 @pytest.fixture
@@ -191,7 +197,7 @@ def test_what_is_free_has_an_age_at_which_it_holds(at: int) -> None:
 
 
 def test_what_was_told_by_a_clock_that_was_ahead_is_unknown() -> None:
-    figures = whole(exchange.rows_of(taken(report(1, 0, told())), NOW - SKEW_MS - 1)).figures
+    figures = whole(taken(report(1, 0, told())), NOW - SKEW_MS - 1).figures
     assert figures.amounts["chips"] == Parts(8, unknown=8)
 
 
@@ -211,7 +217,7 @@ def test_too_many_groups_are_told_together() -> None:
     figures = Figures(1, 0, {"chips": Parts(8, free=8)}, {}, NOW, NOW)
     what = {**places_of("330106"), "type": "ACP", "state": "active"}
     rows = [Row({**what, "chip": f"c{n}"}, figures) for n in range(9)]
-    found = exchange.told_of(rows, 4)
+    found = exchange.told_of(columns_of_rows(rows), 4)
     assert len(found) == 4 and sum(one.resources for one in found.values()) == 9
     assert {one.chip for one in found} > {"*"}
     require_sound(found[exchange.REST], NOW, NOW)
@@ -226,9 +232,9 @@ def test_too_many_groups_are_told_together() -> None:
 def test_what_holds_no_more_is_marked_and_then_dropped(kept: Regions) -> None:
     kept.take(report(1, 0, told()), "zhejiang", None, NOW)
     (one,) = kept.all(REGIONS, NOW)
-    chips = whole(exchange.rows_of(one, NOW + 134_999)).figures.amounts["chips"]
+    chips = whole(one, NOW + 134_999).figures.amounts["chips"]
     assert chips == Parts(8, free=3, used=5)
-    figures = whole(exchange.rows_of(one, NOW + 135_000)).figures
+    figures = whole(one, NOW + 135_000).figures
     assert figures.amounts["chips"] == Parts(8, unknown=8)
     assert (figures.resources, figures.unknown, figures.newest) == (1, 1, 0)
     assert not kept.all(REGIONS, NOW + DROP_MS + 1)
@@ -289,10 +295,15 @@ def test_an_answer_about_many_regions_is_bounded() -> None:
         for n in range(300)
     ]
     many = [
-        exchange.outlined(Kept(f"r{n}", "x", 1, "1", b"", NOW, NOW + 9, groups))
+        exchange.outlined(exchange.shown(Kept(f"r{n}", "x", 1, "1", b"", NOW, NOW + 9, groups)))
         for n in range(exchange.REGIONS_MAX)
     ]
-    answer = Answer(1, False, NOW, "n", exchange.neighbours_of(many, {}, NOW))
+    by_region = {one.region: one for one in many}
+
+    def fewer(head: exchange.Head, most: int) -> list[Told]:
+        return exchange.fewer(by_region[head.region], most)
+
+    answer = Answer(1, False, NOW, "n", exchange.neighbours_of(many, fewer, {}, NOW))
     assert len(msgspec.json.encode(answer)) < exchange.ANSWER_OCTETS
     assert all(sum(g.resources for g in one.groups or ()) == 300 for one in answer.neighbours)
 

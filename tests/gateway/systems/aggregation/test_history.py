@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.systems.aggregation import history
+from gateway.systems.aggregation.columns import columns_of_rows
 from gateway.systems.aggregation.history import (
     GROUPS_MAX,
     HISTORY,
@@ -160,11 +161,15 @@ def test_an_answer_is_bounded(tables: Tables, monkeypatch: pytest.MonkeyPatch) -
         of(past, "minute")
 
 
+def minute_of(rows: list[Row]) -> dict[Key, Sums]:
+    return history.minute_of([columns_of_rows(rows)])
+
+
 def test_groups_are_bounded_and_nothing_is_lost() -> None:
     def row(n: int) -> Row:
         return Row({"prefecture": f"{n:06}", "type": "ACP", "chip": f"c{n}"}, figures(n))
 
-    found = history.minute_of(row(n) for n in range(GROUPS_MAX + 10))
+    found = minute_of([row(n) for n in range(GROUPS_MAX + 10)])
     assert len(found) == GROUPS_MAX
     assert sum(one.chips_used for one in found.values()) == sum(range(GROUPS_MAX + 10))
     assert found["*", "*", "*"].resources == 11
@@ -176,7 +181,7 @@ def test_what_one_province_tells_displaces_no_other() -> None:
         for n in range(GROUPS_MAX + 200)
     ]
     true = [Row({"prefecture": "330100", "type": "ACP", "chip": "H100"}, figures(50))]
-    found = history.minute_of([*invented, *true])
+    found = minute_of([*invented, *true])
     assert len(found) == GROUPS_MAX
     assert found["330100", "ACP", "H100"].chips_used == 50
 

@@ -14,15 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.systems.aggregation import picture, readings
+from gateway.systems.aggregation.counting import Group
 from gateway.systems.aggregation.known import ACTIVE, Pool, Unit
 from gateway.systems.aggregation.live import NAMES as LIVE
 from gateway.systems.aggregation.live import Live
-from gateway.systems.aggregation.picture import DIMENSIONS, Group, Parts, Row
+from gateway.systems.aggregation.picture import DIMENSIONS, Parts, Row
 from gateway.systems.aggregation.readings import Reading
 from gateway.systems.aggregation.service import decide
 from gateway.systems.aggregation.tables import NAMES, Book
 from gateway.systems.aggregation.told import told_of
 from resolver.tables import Tables
+from tests.support.pictures import counted
 from tests.support.supply import GRACE, NOW, SOURCE, node, plain, reading
 
 VALID_MS = 135_000  # twice an interval of 60 s, and a bit
@@ -40,10 +42,10 @@ class Kept:
         self.live.keep(source, said, decided.statuses, now)
 
     def whole(self, now: int = NOW, **where: str) -> Group:
-        return picture.whole(self.live.rows(now), where)
+        return counted(self.live.rows(now), **where).whole()
 
     def by(self, *names: str, now: int = NOW) -> dict[tuple[str, ...], Group]:
-        groups = picture.picture(self.live.rows(now), names, {})
+        groups = counted(self.live.rows(now), *names).groups()
         return {tuple(one.by.values()): one for one in groups}
 
 
@@ -194,8 +196,8 @@ def test_groups_make_up_the_whole(rows: list[Any]) -> None:
         parts = Parts(10, free=free, used=10 - free) if fresh else Parts(10, unknown=10)
         figures = picture.Figures(1, int(not fresh), {"chips": parts}, {}, NOW, NOW)
         made.append(Row({"chip": chip}, figures))
-    groups = picture.picture(made, ("chip",), {})
-    whole = picture.whole(made).figures
+    groups = counted(made, "chip").groups()
+    whole = counted(made).whole().figures
     assert picture.together(one.figures for one in groups) == whole
     assert sum(one.figures.resources for one in groups) == len(rows)
     totals = [one.figures.amounts["chips"].total for one in groups]
