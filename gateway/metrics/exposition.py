@@ -7,6 +7,8 @@ from typing import Final
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
+_WHOLE: Final = 2**53  # up to which a double has each whole number
+
 Labels = Mapping[str, str]
 Sample = tuple[Labels, float]
 Exposed = tuple[str, str, str, Iterable[Sample]]
@@ -41,4 +43,5 @@ def _escaped(text: str) -> str:
 
 
 def _number(value: float) -> str:
-    return str(int(value)) if isinstance(value, int) else repr(float(value))
+    whole = float(value).is_integer() and abs(value) < _WHOLE
+    return str(int(value)) if whole else repr(float(value))

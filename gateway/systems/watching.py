@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from gateway.metrics.exposition import Exposed, exposition
@@ -17,7 +17,7 @@ from resolver.server.notices import Repeated
 KEPT_SECONDS: Final = 1.0  # that a text is given again, however many ask
 _KINDS: Final = frozenset({"gauge", "counter"})
 _NAME: Final = re.compile("[a-z][a-z0-9_]{0,99}")
-SECONDS: Final = 10.0  # for a system to say how it is
+SECONDS: Final = 3.0  # for all systems to say how they are; who asks waits for 10 as a rule
 
 
 def health(running: Running) -> dict[str, Any]:
@@ -40,20 +40,29 @@ def health(running: Running) -> dict[str, Any]:
     }
 
 
-def _whole(one: Metric) -> Metric:
-    """A metric with all its samples, which Prometheus can read.
+def _text(system: str, found: Iterable[Metric]) -> str:
+    """The text of what a system says.
 
     Raises:
-        ValueError, TypeError: it is none; so it must not spoil what others say.
+        Exception: Prometheus could not read it; so it must not spoil what others say.
     """
-    samples = [
-        ({name: str(text) for name, text in labels.items()}, value + 0)
-        for labels, value in one.samples
-    ]
-    names = {one.name, *(name for labels, _ in samples for name in labels)}
-    if one.kind not in _KINDS or not all(map(_NAME.fullmatch, names)):
-        raise ValueError(f"no metric: {one.name!r:.80}, {one.kind!r:.20}")
-    return one._replace(samples=samples)
+    names: set[str] = set()
+    families: list[Exposed] = []
+    for one in found:
+        samples = [
+            ({name: str(text) for name, text in labels.items()}, float(value))
+            for labels, value in one.samples
+        ]
+        of_all = {one.name, *(name for labels, _ in samples for name in labels)}
+        if one.kind not in _KINDS or one.name in names or not all(map(_NAME.fullmatch, of_all)):
+            raise ValueError(f"no metric: {one.name!r:.80}, {one.kind!r:.20}")
+        if len({tuple(sorted(labels.items())) for labels, _ in samples}) < len(samples):
+            raise ValueError(f"no metric: {one.name}: two samples have the same labels")
+        names.add(one.name)
+        families.append((f"csid_{system}_{one.name}", one.kind, str(one.help), samples))
+    text = exposition(families) if families else ""
+    text.encode("utf-8")
+    return text
 
 
 class Watched:
@@ -78,34 +87,47 @@ class Watched:
         self._streams = streams
         self._complaints = complaints
         self._lock = asyncio.Lock()
-        self._text = ""
+        self._asked: dict[str, asyncio.Task[str | None]] = {}
+        self._said = ""
         self._made = -KEPT_SECONDS
 
     async def text(self) -> str:
-        """The text, not older than KEPT_SECONDS. A system that cannot say how it is has
-        `csid_system_measured` 0 and nothing else.
+        """The text, not older than KEPT_SECONDS. A system that does not say how it is within
+        SECONDS, or not so that it can be read, has `csid_system_measured` 0 and nothing else.
         """
         async with self._lock:
             if time.monotonic() - self._made >= KEPT_SECONDS:
-                said: dict[str, list[Metric] | None] = {}
-                for system in self._running.systems:
-                    said[system.name] = await self._ask(system)
-                self._text = exposition(self._exposed(said))
+                said = await self._ask()
+                self._said = exposition(self._exposed(said)) + "".join(filter(None, said.values()))
                 self._made = time.monotonic()
-            return self._text
+            return self._said
 
-    async def _ask(self, system: System) -> list[Metric] | None:
+    async def _ask(self) -> dict[str, str | None]:
+        """What each system says, all at once; None of one that does not. Who has not answered when
+        it was asked before is not asked again until it has.
+        """
+        for system in self._running.systems:
+            before = self._asked.get(system.name)
+            if before is None or before.done():
+                self._asked[system.name] = asyncio.create_task(self._of(system))
+        if self._asked:
+            await asyncio.wait(self._asked.values(), timeout=SECONDS)
+        return {
+            name: None if not one.done() or one.cancelled() else one.result()
+            for name, one in self._asked.items()
+        }
+
+    async def _of(self, system: System) -> str | None:
         if system.metrics is None:
-            return []
+            return ""
         try:
-            async with asyncio.timeout(SECONDS):
-                found = await system.metrics(self._running.states[system.name])
-                return [_whole(one) for one in found]
-        except Exception as error:  # its fault must not hide the others
+            found = await system.metrics(self._running.states[system.name])
+            return _text(system.name, found)
+        except (Exception, SystemExit) as error:  # its fault must not hide the others
             self._complaints.tell(f"{system.name}: metrics: {error!r:.300}", system.name)
             return None
 
-    def _exposed(self, said: dict[str, list[Metric] | None]) -> Iterator[Exposed]:
+    def _exposed(self, said: dict[str, str | None]) -> Iterator[Exposed]:
         waiting = self._running.waiting()
         kept = [({"task": one.name}, one) for one in self._running.kept]
         yield (
@@ -133,6 +155,3 @@ class Watched:
             *("csid_system_task_failures", "gauge", "Failures of a task within the last hour."),
             [(labels, one.failures) for labels, one in kept],
         )
-        for name, found in said.items():
-            for one in found or ():
-                yield f"csid_{name}_{one.name}", one.kind, one.help, one.samples

@@ -8,11 +8,14 @@ import contextlib
 import getpass
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any, Final
 
+import httpx
 import msgspec
 
 from csid.address import parse
+from csid.errors import CsidError
 from csid.moments import iso
 from gateway.cli import options, output
 from gateway.cli.commands.line.folder import folder_of_lines, latencies_in
@@ -20,7 +23,6 @@ from gateway.cli.commands.line.told import public_json
 from gateway.cli.commands.system.folder import add_folder
 from gateway.cli.progress import bar
 from gateway.cli.remote import add_key, remote, said
-from gateway.systems.app import HEALTH
 from gateway.systems.selection.measuring import COUNT, COUNT_MAX, measure
 from gateway.systems.selection.paths.latency import (
     NOTHING,
@@ -137,7 +139,9 @@ def _add_change(parser: argparse.ArgumentParser) -> None:
         "--as", dest="actor", default=getpass.getuser(), metavar="NAME", help="测量方 (the user)"
     )
     parser.add_argument(
-        "--url", metavar="URL", help="tell it a process of systems instead 上报到系统接口"
+        "--url",
+        metavar="URL",
+        help="tell it a process of systems instead, as whose its key is 上报到系统接口",
     )
     add_key(parser)
     options.add_json(parser)
@@ -232,8 +236,8 @@ def run_add(args: argparse.Namespace) -> int:
         return output.EXIT_BAD_INPUT
 
 
-# Keeps what was measured; whether it was not, as a newer one was there.
-_Keep = Callable[[Measurement], bool]
+# Keeps what was measured; as whose, and whether it was not, as a newer one was there.
+_Keep = Callable[[Measurement], tuple[str, bool]]
 
 
 @contextlib.contextmanager
@@ -245,35 +249,44 @@ def _keeping(args: argparse.Namespace) -> Iterator[_Keep]:
     """
     if args.url:
         with remote(args) as client:
-            said(client.get(HEALTH))
-            yield lambda told: bool(
-                said(client.post("/v1/latencies", json={"items": [_to_send(told)]}))["older"]
-            )
+            _told(client, [])  # whether it answers, and the key allows that
+            yield lambda told: _told(client, [msgspec.to_builtins(told)])
         return
     require_name(args.actor)
     with contextlib.closing(Latencies(folder_of_lines(args))) as latencies:
 
-        def keep(told: Measurement) -> bool:
+        def keep(told: Measurement) -> tuple[str, bool]:
             now = _now()
-            return bool(latencies.put([believed(told, args.actor, now)], now))
+            return args.actor, bool(latencies.put([believed(told, args.actor, now)], now))
 
         yield keep
 
 
-def _to_send(told: Measurement) -> dict[str, Any]:
-    found: dict[str, Any] = msgspec.to_builtins(told)
-    return found
+def _told(client: httpx.Client, items: list[dict[str, Any]]) -> tuple[str, bool]:
+    """Tell a process what was measured: as whose, and whether a newer one was there."""
+    answer = said(client.post("/v1/latencies", json={"items": items}))
+    return answer["by"], bool(answer["older"])
 
 
 def _take_in(args: argparse.Namespace, told: Measurement, keep: _Keep | None) -> int:
-    """Print what was measured, then keep it: that may fail."""
+    """Keep what was measured, and print it, even if it cannot be kept."""
     now = _now()
-    found = believed(told, args.actor, now)
-    is_older = keep(told) if keep is not None else False
+    if told.taken is None:
+        told = msgspec.structs.replace(told, taken=datetime.fromtimestamp(now / 1_000, UTC))
+    by, is_older, failure = args.actor, False, None
+    if keep is not None:
+        try:
+            by, is_older = keep(told)
+        except CsidError as error:  # what was measured is shown all the same
+            failure = error
+    found = believed(told, by, now)
     if args.json:
-        output.print_json(_json(found, now) | {"taken_in": keep is not None and not is_older})
+        is_in = keep is not None and not is_older and failure is None
+        output.print_json(_json(found, now) | {"taken_in": is_in})
     else:
         _print([found], now)
+    if failure is not None:
+        raise failure
     if is_older:
         output.err.print("已有更新的实测值 a newer one was there, and stays", markup=False)
     return output.EXIT_OK

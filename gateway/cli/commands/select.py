@@ -313,7 +313,7 @@ def _free(status: dict[str, Any]) -> str:
 
 
 def _way(way: dict[str, Any]) -> str:
-    return f"{way['ms']:.1f} ({' '.join(way['lines'])})"
+    return f"{way['ms']:.1f} ({' '.join(way.get('lines', ('…',)))})"
 
 
 def _rtt(rtt: dict[str, Any] | None) -> str:

@@ -88,6 +88,6 @@ def _sources(book: Book) -> list[_Of]:
     for one in book.sources():
         held = book.held_back(one.name)
         is_held = held is not None and held.verdict == WAITING
-        pools = len(book.pools(one.name))
+        pools = book.count(one.name)
         found.append(_Of(one.name, one.paused, pools, is_held, book.polled(one.name)))
     return found

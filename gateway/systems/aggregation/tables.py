@@ -153,6 +153,11 @@ class Book:
         with self._tables.reading() as txn:
             return {key: _pool_of(row) for key, row in self._of(txn, "pools", name)}
 
+    def count(self, name: str) -> int:
+        """How many pools of a source are known."""
+        with self._tables.reading() as txn:
+            return sum(1 for _ in self._of(txn, "pools", name))
+
     def active(self, name: str) -> set[str]:
         """The identifiers of a source that are registered and in use."""
         return {one.identifier for one in self.pools(name).values() if one.is_active}

@@ -7,7 +7,7 @@ hold any more) does not hold, so its NOT does.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
@@ -221,14 +221,18 @@ def leaves(condition: Condition) -> Iterator[Leaf]:
             yield from leaves(one)
 
 
-def apart(condition: Condition) -> tuple[Condition | None, Condition | None]:
-    """What of it is not about the status, and what is, which AND joins; None where nothing is."""
+def apart(
+    condition: Condition, passing: Collection[str] = ()
+) -> tuple[Condition | None, Condition | None]:
+    """What of it is not about the status, or another field that is `passing`, and what is, which
+    AND joins; None where nothing is.
+    """
     if isinstance(condition, All):
-        halves = zip(*map(apart, condition.of), strict=True)
+        halves = zip(*(apart(one, passing) for one in condition.of), strict=True)
         kept = (tuple(one for one in half if one is not None) for half in halves)
         lasting, now = (All(half) if half else None for half in kept)
         return lasting, now
-    is_now = any(fields.field(one.field).live for one in leaves(condition))
+    is_now = any(fields.field(one.field).live or one.field in passing for one in leaves(condition))
     return (None, condition) if is_now else (condition, None)
 
 

@@ -322,7 +322,7 @@ def _of_where(demand: Demand) -> list[Named]:
     if not text:
         return []
     parsed = expression.parse(text) if isinstance(text, str) else conditions.of_json(text)
-    lasting, now = conditions.apart(parsed)
+    lasting, now = conditions.apart(parsed, () if demand.gbps is None else ("rtt",))
     if lasting is None or now is None:
         return [Named("where", parsed, lasting is None)]
     return [Named("where", lasting), Named("where_now", now, True)]

@@ -38,9 +38,11 @@ class LatenciesAsked(msgspec.Struct):
 
 
 class Told(msgspec.Struct, forbid_unknown_fields=True):
-    """What was measured; all of it is taken in, or nothing."""
+    """What was measured; all of it is taken in, or nothing. Of none it is said whether some would
+    be, and as whose.
+    """
 
-    items: Annotated[list[Measurement], msgspec.Meta(min_length=1, max_length=MOST)]
+    items: Annotated[list[Measurement], msgspec.Meta(max_length=MOST)]
 
 
 class OfWhom(msgspec.Struct):
@@ -56,7 +58,7 @@ async def list_latencies(state: Selecting, call: Call) -> Answer:
     if after and len(after) != 3:
         raise Problem(Fault.VALUE, f"after: {asked.after[:80]!r}; give what `next` has said")
     of = members(_place(asked.place)) if asked.place else ("",)
-    with closing(state.latencies.all(after, of)) as every:
+    with closing(state.reaching.latencies.all(after, of)) as every:
         page = list(islice(every, asked.limit))
         more = next(every, None) is not None
     now = state.now()
@@ -70,21 +72,21 @@ async def tell_latencies(state: Selecting, call: Call) -> Answer:
     now = state.now()
     by = call.caller.name or "local"
     try:
-        older = state.latencies.put([believed(one, by, now) for one in told.items], now)
+        older = state.reaching.latencies.put([believed(one, by, now) for one in told.items], now)
     except MeasurementError as error:
         raise Problem(Fault.VALUE, str(error)) from None
-    return Answer({"taken_in": len(told.items) - older, "older": older})
+    return Answer({"taken_in": len(told.items) - older, "older": older, "by": by})
 
 
 async def show_latency(state: Selecting, call: Call) -> Answer:
     """The round trip between two places over the public internet, and what that rests on."""
     one, other = _pair(call.path)
     now = state.now()
-    found = sorted(about(one, other, state.latencies), key=lambda told: -told.taken)
+    found = sorted(about(one, other, state.reaching.latencies), key=lambda told: -told.taken)
     said = {
         "from": one,
         "to": other,
-        "public": public(between(one, other, state.latencies, now)),
+        "public": public(between(one, other, state.reaching.latencies, now)),
         "estimated": public(between(one, other)),
         "measured": [measured_json(told, now) for told in found],
     }
@@ -95,7 +97,7 @@ async def forget_latency(state: Selecting, call: Call) -> Answer:
     """Forget what was measured between two places, by one or by all."""
     asked: OfWhom = call.asked
     pair = _pair(call.path)
-    gone = state.latencies.remove(asked.by, pair)
+    gone = state.reaching.latencies.remove(asked.by, pair)
     if not gone:
         said = f"nothing was measured between {pair[0]} and {pair[1]}"
         if asked.by:
@@ -109,7 +111,7 @@ async def forget_of(state: Selecting, call: Call) -> Answer:
     asked: OfWhom = call.asked
     if not asked.by:
         raise Problem(Fault.VALUE, "by: say whose measurements are to be forgotten")
-    return Answer({"removed": state.latencies.remove(asked.by)})
+    return Answer({"removed": state.reaching.latencies.remove(asked.by)})
 
 
 def _pair(text: str) -> tuple[str, str]:

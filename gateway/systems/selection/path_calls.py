@@ -73,7 +73,7 @@ class WaysAsked(msgspec.Struct, rename={"start": "from", "end": "to"}):
 async def list_lines(state: Selecting, call: Call) -> Answer:
     """A page of lines, by their names."""
     asked: LinesAsked = call.asked
-    with closing(state.lines.all(asked.after)) as every:
+    with closing(state.reaching.lines.all(asked.after)) as every:
         found = (one for one in every if not asked.state or one.state == asked.state)
         page = list(islice(found, asked.limit))
         following = page[-1].name if next(found, None) else None
@@ -84,7 +84,7 @@ async def add_line(state: Selecting, call: Call) -> Answer:
     """Take in a line."""
     try:
         line = made(**msgspec.to_builtins(call.given))  # as `csid line add` does
-        is_new = state.lines.add(line, _by(call), state.now())
+        is_new = state.reaching.lines.add(line, _by(call), state.now())
     except LineError as error:
         raise Problem(Fault.VALUE, str(error)) from None
     return Answer(line, 201 if is_new else 200, {"Location": f"/v1/lines/{line.name}"})
@@ -92,15 +92,15 @@ async def add_line(state: Selecting, call: Call) -> Answer:
 
 async def show_line(state: Selecting, call: Call) -> Answer:
     """A line with its orders and its history."""
-    line = state.lines.find(call.path)
+    line = state.reaching.lines.find(call.path)
     if line is None:
         raise Problem(Fault.NO_SUCH_PATH, f"there is no line {call.path[:40]!r}")
     said = {
         "line": line,
-        "orders": state.lines.orders(line.name),
+        "orders": state.reaching.lines.orders(line.name),
         "history": [
             {"at": iso(at / 1_000), "by": by, "what": what, "why": why}
-            for at, by, what, why in state.lines.history(line.name)
+            for at, by, what, why in state.reaching.lines.history(line.name)
         ],
     }
     return Answer(said)
@@ -113,7 +113,7 @@ async def order_line(state: Selecting, call: Call) -> Answer:
     key = key_of(call.headers, 64) or secrets.token_urlsafe(12)
     try:
         order = Order(key, call.path, _by(call), given.bandwidth_gbps, now, now)
-        kept = state.lines.order(order, now)
+        kept = state.reaching.lines.order(order, now)
     except (LineError, msgspec.ValidationError) as error:
         raise Problem(Fault.VALUE, str(error)) from None
     return Answer(kept, 201)
@@ -123,7 +123,7 @@ async def answer_order(state: Selecting, call: Call) -> Answer:
     """Say what becomes of an order."""
     given: Verdict = call.given
     try:
-        kept = state.lines.answer(
+        kept = state.reaching.lines.answer(
             call.path, given.state, _by(call), state.now(), given.why, given.of
         )
     except LineError as error:
@@ -158,10 +158,10 @@ async def show_ways(state: Selecting, call: Call) -> Answer:
     said: dict[str, Any] = {
         "from": start,
         "to": end,
-        "public": public(between(start, end, state.latencies, state.now())),
+        "public": public(between(start, end, state.reaching.latencies, state.now())),
     }
     try:
-        found = ways(state.graph(), start, end, wanted, asked.top)
+        found = ways(state.reaching.graph(), start, end, wanted, asked.top)
     except NoLineError as error:
         return Answer(said | {"ways": [], "why": str(error), "whole": True})
     except WantedError as error:
@@ -206,7 +206,10 @@ def _alto(state: Selecting, call: Call) -> Alto:
     record says that of any.
     """
     return Alto(
-        pids(state.supply.locations, "city"), call.base + ALTO, state.measures(), state.now()
+        pids(state.supply.locations, "city"),
+        call.base + ALTO,
+        state.reaching.measures(),
+        state.now(),
     )
 
 

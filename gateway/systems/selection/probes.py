@@ -10,6 +10,7 @@ from typing import Final
 
 from csid.errors import CsidError
 from gateway.systems.selection.measuring import measure
+from gateway.systems.selection.paths.latency import LOSS_MAX
 from gateway.systems.selection.paths.measured import believed
 from gateway.systems.selection.paths.probing import Made
 from gateway.systems.selection.state import Selecting
@@ -44,12 +45,20 @@ async def _make(state: Selecting, by: str, one: Made) -> None:
     try:
         told = await measure(one.probe)
         found = believed(told, by, state.now())
-        state.latencies.put([found], state.now())
+        state.reaching.latencies.put([found], state.now())
     except (CsidError, OSError) as error:  # its fault must not end the others
-        if not one.why:
-            state.place.tell(f"selection: {error}", "warning", "probe")
-        one.why = str(error)
+        _fail(state, one, str(error))
+        return
+    one.taken = found.taken
+    if found.loss >= LOSS_MAX:
+        _fail(state, one, f"{one.probe.server}: {found.loss:.0%} of what was sent was lost")
         return
     if one.why:
         state.place.tell(f"selection: {one.probe.server} answers again", "info", "probe")
-    one.taken, one.why = found.taken, ""
+    one.why = ""
+
+
+def _fail(state: Selecting, one: Made, why: str) -> None:
+    if not one.why:
+        state.place.tell(f"selection: {why}", "warning", "probe")
+    one.why = why

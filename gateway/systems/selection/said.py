@@ -14,9 +14,11 @@ from gateway.systems.selection import ranking, reserving
 from gateway.systems.selection.allocation import allocate, beside, blocks_asked
 from gateway.systems.selection.checks import Maker
 from gateway.systems.selection.demand import Demand, DemandError, conditions_of
-from gateway.systems.selection.engine import Result, Selection, most_of
+from gateway.systems.selection.engine import Result, Selection, most_of, select
 from gateway.systems.selection.paths.latency import MARKS, Rtt
+from gateway.systems.selection.paths.places import Floats
 from gateway.systems.selection.paths.ways import Way
+from gateway.systems.selection.reach import Reach
 from gateway.systems.selection.reasons import (
     ChangedError,
     Kept,
@@ -38,12 +40,16 @@ def answer(state: Selecting, demand: Demand) -> dict[str, Any]:
     Raises:
         DemandError: it cannot be understood.
     """
-    now = state.now()
-    found = state.select(demand)
-    whole = selection(state, demand, found, now)
+    now, reach = state.now(), state.reach(demand)
+    found = select(state.supply, demand, now, _ms(reach))
+    whole = selection(state, demand, found, now, reach)
     if demand.free and (demand.blocks or demand.cards):
-        whole["allocation"] = allocation(state, demand, found, now)
+        whole["allocation"] = allocation(state, demand, found, now, reach)
     return whole
+
+
+def _ms(reach: Reach | None) -> Floats | None:
+    return None if reach is None else reach.ms
 
 
 def of_kept(state: Selecting, demand: Demand) -> dict[str, Any]:
@@ -58,9 +64,10 @@ def of_kept(state: Selecting, demand: Demand) -> dict[str, Any]:
     except DemandError as error:
         now = state.now()
         conditions_of(demand, now)
-        maker = Maker(state.supply.columns, now, state.middle(demand))
+        reach = state.reach(demand)
+        maker = Maker(state.supply.columns, now, _ms(reach))
         nothing = Selection((), most_of(ranking.parts(demand, maker)), demand.top)
-        whole = selection(state, demand, nothing, now)
+        whole = selection(state, demand, nothing, now, reach)
         rows = len(state.supply)
         # Not never: what is not known may be registered, texts were not searched.
         why = {"rows": rows, "fit": 0, "could": 0, "never": False, "conditions": []}
@@ -90,7 +97,7 @@ async def why(state: Selecting, demand: Demand) -> dict[str, Any]:
     """
     for _ in range(ATTEMPTS):
         try:
-            steps = explaining(state.supply, demand, state.now(), state.middle(demand))
+            steps = explaining(state.supply, demand, state.now(), _ms(state.reach(demand)))
             while True:
                 next(steps)
                 await asyncio.sleep(0)
@@ -98,11 +105,11 @@ async def why(state: Selecting, demand: Demand) -> dict[str, Any]:
             continue
         except StopIteration as ended:
             return reasons(ended.value, demand)
-    return reasons(explain(state.supply, demand, state.now(), state.middle(demand)), demand)
+    return reasons(explain(state.supply, demand, state.now(), _ms(state.reach(demand))), demand)
 
 
 def allocation(
-    state: Selecting, demand: Demand, found: Selection, now: int
+    state: Selecting, demand: Demand, found: Selection, now: int, reach: Reach | None
 ) -> list[dict[str, Any]]:
     """What is to be taken of which pools, so that it holds and can be reserved; nothing where that
     cannot be.
@@ -116,7 +123,7 @@ def allocation(
             if reserving.is_free(state, item):
                 return [taken(item)]
         return []
-    whole = allocate(state.supply, demand, now, state.middle(demand))
+    whole = allocate(state.supply, demand, now, _ms(reach))
     items = [
         Item(one.identifier, asked.size, one.blocks, of, one.vcpu, one.memory_gib)
         for one in (whole.pieces if whole else ())
@@ -181,9 +188,10 @@ def _near(kept: Kept, near: Near, demand: Demand) -> dict[str, Any]:
     return said | {"field": "gbps", "asked": demand.gbps} if kept.name == "gbps" else said
 
 
-def selection(state: Selecting, demand: Demand, found: Selection, now: int) -> dict[str, Any]:
+def selection(
+    state: Selecting, demand: Demand, found: Selection, now: int, reach: Reach | None
+) -> dict[str, Any]:
     """All of it."""
-    rtt = state.rtt(demand.near) if demand.near else None
     return {
         "at": iso(now / 1_000, "milliseconds"),
         "supply": len(state.supply),
@@ -191,9 +199,9 @@ def selection(state: Selecting, demand: Demand, found: Selection, now: int) -> d
         "wanted": found.wanted,
         "most": found.most,
         "results": [
-            _result(state, one, record, rtt, now)
-            | (_over_lines(state, demand, one) if demand.gbps and at < WAYS_SAID else {})
-            for at, (one, record) in enumerate(
+            _result(state, one, record, now)
+            | ({} if reach is None else _reached(state, demand, reach, one, number < WAYS_SAID))
+            for number, (one, record) in enumerate(
                 zip(found.results, _records(state, found), strict=True)
             )
         ],
@@ -211,9 +219,7 @@ def _records(state: Selecting, found: Selection) -> list[dict[str, Any]]:
     ]
 
 
-def _result(
-    state: Selecting, one: Result, record: dict[str, Any], rtt: Rtt | None, now: int
-) -> dict[str, Any]:
+def _result(state: Selecting, one: Result, record: dict[str, Any], now: int) -> dict[str, Any]:
     told = state.supply.told(one.slot, now)
     said: dict[str, Any] = {
         "identifier": one.identifier,
@@ -228,16 +234,31 @@ def _result(
             "until": iso(told["until"] / 1_000, "milliseconds"),
             **{name: told[name] for name in ("health", "source", "load", "free") if name in told},
         }
-    if rtt is not None:
-        said["rtt"] = between(state, one, rtt)
     return said
 
 
-def _over_lines(state: Selecting, demand: Demand, one: Result) -> dict[str, Any]:
-    """The way over lines to a result, where one is needed."""
+def _reached(
+    state: Selecting, demand: Demand, reach: Reach, one: Result, is_whole: bool
+) -> dict[str, Any]:
+    """How soon a result is reached: a range in ms, and whether that was measured; and where a line
+    is needed, how soon over lines, and which way, if the whole of it is said.
+    """
     code = int(state.supply.columns.codes["location"][one.slot]) - 1
-    found = state.way(demand, state.supply.locations[code])
-    return {} if found is None else {"way": way(found)}
+    said: dict[str, Any] = {"rtt": _rtt(reach.rtt, code)}
+    if reach.needs[code]:
+        found = None
+        if is_whole:
+            found = state.reaching.way(demand, reach, state.supply.locations[code])
+        said["way"] = {"ms": round(float(reach.ms[code]), 3)} if found is None else way(found)
+    return said
+
+
+def _rtt(rtt: Rtt, code: int) -> dict[str, Any]:
+    mark = MARKS[int(rtt.mark[code])]
+    if mark == MARKS[0]:
+        return {"mark": mark}
+    low, middle, high = (round(float(part[code]), 3) for part in rtt[:3])
+    return {"mark": mark, "low": low, "middle": middle, "high": high}
 
 
 def way(one: Way) -> dict[str, Any]:
@@ -250,13 +271,3 @@ def way(one: Way) -> dict[str, Any]:
         "price": one.price,
         "gbps": one.gbps,
     }
-
-
-def between(state: Selecting, one: Result, rtt: Rtt) -> dict[str, Any]:
-    """The round trip to a result, in ms: a range, and whether that was measured."""
-    code = int(state.supply.columns.codes["location"][one.slot]) - 1
-    mark = MARKS[int(rtt.mark[code])]
-    if mark == MARKS[0]:
-        return {"mark": mark}
-    low, middle, high = (round(float(part[code]), 3) for part in rtt[:3])
-    return {"mark": mark, "low": low, "middle": middle, "high": high}

@@ -7,13 +7,9 @@ import contextlib
 import gc
 import ssl
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import urlsplit
-
-import numpy as np
-from numpy.typing import NDArray
 
 from csid.address import is_here
 from csid.errors import RecordError
@@ -34,22 +30,8 @@ from gateway.systems.selection.following import (
     wanted,
 )
 from gateway.systems.selection.kept import Demands
-from gateway.systems.selection.paths.graph import Graph, Ints, NoLineError
-from gateway.systems.selection.paths.latency import (
-    STALE_MS,
-    Measures,
-    Measuring,
-    Rtt,
-    Together,
-    rtt_from,
-)
-from gateway.systems.selection.paths.lines import measured
-from gateway.systems.selection.paths.lines_store import Lines
-from gateway.systems.selection.paths.measured_store import Latencies
-from gateway.systems.selection.paths.places import Floats, Places, area, places
 from gateway.systems.selection.paths.probing import Made, ProbeError, made_of
-from gateway.systems.selection.paths.reaching import nodes_of, reached
-from gateway.systems.selection.paths.ways import Wanted, Way, ways
+from gateway.systems.selection.reach import Reach, Reaching
 from gateway.systems.selection.reservations import Reservations
 from gateway.systems.selection.rows import Change, Rows
 from gateway.systems.selection.supply import Supply
@@ -66,14 +48,6 @@ ORIGINS_KEPT: Final = 256  # places from which round trips are remembered
 WAYS_KEPT: Final = 4_096
 
 
-class _Reached(NamedTuple):
-    """Round trips from a place, by which changes of what was measured, and since when (Unix ms)."""
-
-    rtt: Rtt
-    seen: tuple[int, ...]
-    since: int
-
-
 class Selecting:
     """What runs.
 
@@ -84,6 +58,7 @@ class Selecting:
         supply: what is selected from.
         sources: how each is followed.
         probes: what is measured all the time.
+        reaching: what is known of lines and latency.
         version: how often something has changed.
         streams: how many follow.
     """
@@ -102,19 +77,7 @@ class Selecting:
         self.streams = 0  # that are followed
         self._came = Waking()
         self.sources: list[Source] = []
-        self.lines = Lines(place.folder)
-        self.latencies = Latencies(place.folder)
-        self._seen_of_lines = -1  # the last change
-        self._lines_hold = (0, 0)  # Unix ms: from when, until when they count as they are known
-        self._graph: Graph | None = None
-        # By what is asked of lines as they are, until they change:
-        self._over_lines: dict[tuple[str, float], Floats] = {}
-        self._ways: dict[tuple[str, float, str], Way | None] = {}
-        self._nodes: Ints = np.zeros(0, np.int32)  # by which locations of the supply are reached
-        self._nodes_of: Supply | None = None
-        self._measures: Measuring = self.latencies
-        self._rtt: dict[str, _Reached] = {}
-        self._locations: tuple[Supply | None, Places] = (None, places([]))
+        self.reaching = Reaching(place.folder, place.now)
         self.supply = Supply()
         self._file = place.folder / SNAPSHOT
         self._seen = ""  # of the file
@@ -228,8 +191,7 @@ class Selecting:
 
     def end(self) -> None:
         """End the use of files, and keep nothing."""
-        self.lines.close()
-        self.latencies.close()
+        self.reaching.close()
 
     def reserved(self, after: dict[str, Status]) -> None:
         """What is told of resources from now on, as something was reserved or released."""
@@ -262,102 +224,12 @@ class Selecting:
         Raises:
             DemandError: it cannot be understood.
         """
-        return select(self.supply, demand, self.now(), self.middle(demand))
+        reach = self.reach(demand)
+        return select(self.supply, demand, self.now(), None if reach is None else reach.ms)
 
-    def middle(self, demand: Demand) -> NDArray[np.float64] | None:
-        """Round trips from where the data is to each location of the supply, in ms, as they are to
-        be expected; NaN where that is unknown; None where no place is given. Where bandwidth is
-        asked for, over lines; within the same city none is needed.
-        """
-        if not demand.near:
-            return None
-        public = self.rtt(demand.near).middle
-        if demand.gbps is None:
-            return public
-        graph, city = self.graph(), area(demand.near)
-        asked = demand.near, demand.gbps
-        if asked not in self._over_lines:
-            if len(self._over_lines) >= ORIGINS_KEPT:
-                del self._over_lines[next(iter(self._over_lines))]
-            self._over_lines[asked] = reached(graph, *asked)
-        locations = self.supply.locations
-        if len(self._nodes) != len(locations) or self._nodes_of is not self.supply:
-            self._nodes, self._nodes_of = nodes_of(graph, locations), self.supply
-        # Behind the last node stands what no line leads to.
-        over = np.append(self._over_lines[asked], np.nan)[self._nodes]
-        is_near = np.array([area(code) == city for code in locations], dtype=bool)
-        return np.where(is_near, public, over)
-
-    def way(self, demand: Demand, location: str) -> Way | None:
-        """The quickest way over lines from where the data is, with the bandwidth that is asked for;
-        None if there is none, or none is needed.
-        """
-        graph = self.graph()
-        asked = demand.near, demand.gbps or 0.0, location
-        if area(location) == area(demand.near):
-            return None
-        if asked not in self._ways:
-            if len(self._ways) >= WAYS_KEPT:
-                del self._ways[next(iter(self._ways))]
-            try:
-                found = ways(graph, demand.near, location, Wanted(demand.gbps or 0.0), 1).ways
-            except NoLineError:
-                found = ()
-            self._ways[asked] = found[0] if found else None
-        return self._ways[asked]
-
-    def rtt(self, origin: str) -> Rtt:
-        """The same, with ranges and marks."""
-        measures = self.measures()
-        of, there = self._locations
-        if of is not self.supply or len(there) != len(self.supply.locations):
-            there = places(self.supply.locations)
-            self._locations = self.supply, there
-            self._rtt.clear()
-        seen, now = self.latencies.changed((origin, area(origin))), self.now()
-        known = self._rtt.pop(origin, None)
-        if known is None or known.seen != seen or not known.since <= now < known.rtt.until:
-            if len(self._rtt) >= ORIGINS_KEPT:
-                del self._rtt[next(iter(self._rtt))]
-            known = _Reached(rtt_from(there, origin, measures, now), seen, now)
-        self._rtt[origin] = known
-        return known.rtt
-
-    def measures(self) -> Measuring:
-        """What was measured on lines that carry, and over the public internet."""
-        self._look_at_lines()
-        return self._measures
-
-    def graph(self) -> Graph:
-        """The lines that carry today."""
-        self._look_at_lines()
-        if self._graph is None:
-            self._graph = Graph(self.lines.all(), self._today(), self.now())
-        return self._graph
-
-    def _today(self) -> date:
-        return datetime.fromtimestamp(self.now() / 1_000, UTC).date()
-
-    def _look_at_lines(self) -> None:
-        """See whether lines have changed, which commands change as well, or are of another day now,
-        or something that was measured of them is too old.
-        """
-        number, now = self.lines.number(), self.now()
-        since, until = self._lines_hold
-        if number == self._seen_of_lines and since <= now < until:
-            return
-        self._seen_of_lines, self._graph = number, None
-        today = self._today()
-        found = [measured(one) for one in self.lines.all() if one.carries(today)]
-        of_lines = [one for one in found if one is not None]
-        ends = [one.taken + STALE_MS + 1 for one in of_lines]
-        tomorrow = now - now % DAY + DAY
-        self._lines_hold = now, min(end for end in (*ends, tomorrow) if end > now)
-        self._measures = Together((Measures(of_lines), self.latencies))
-        self._rtt.clear()
-        self._over_lines.clear()
-        self._ways.clear()
-        self._nodes_of = None
+    def reach(self, demand: Demand) -> Reach | None:
+        """How soon what there is is reached from where the data is; None if nobody asks."""
+        return self.reaching.of(demand, self.supply)
 
     # -- what goes on
 
@@ -411,10 +283,10 @@ class Selecting:
         """See what commands write about lines and latency, until cancelled: who waits for changes
         is told.
         """
-        seen = self.lines.number(), self.latencies.number()
+        seen = self.reaching.number()
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            last, seen = seen, (self.lines.number(), self.latencies.number())
+            last, seen = seen, self.reaching.number()
             if seen != last:
                 self._tell()
 

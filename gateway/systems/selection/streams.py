@@ -53,5 +53,5 @@ async def stream(
 
 def _told(whole: dict[str, Any]) -> Any:
     """By what an answer is another one."""
-    best = [(one["identifier"], one["points"]) for one in whole["results"]]
+    best = [(one["identifier"], one["points"], one.get("way")) for one in whole["results"]]
     return best, whole.get("allocation"), whole.get("unanswered")

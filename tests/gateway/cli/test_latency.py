@@ -118,6 +118,13 @@ def test_it_is_told_a_process_somewhere_else(tmp_path: Path) -> None:
         ran = run("latency", "add", "330106", "310000", "--median-ms", 5, *url, "--json")
         assert ran.json[0]["taken_in"]
         shown = client.get("/v1/latencies/330106/310000").json()
-        assert [one["by"] for one in shown["measured"]] == ["local"]
+        assert [one["by"] for one in shown["measured"]] == [ran.json[0]["by"]] == ["local"]
+        keys = ("system", "key", "add", "looker", "--role", "read", "--json", "--config", file)
+        key = tmp_path / "key"
+        key.write_text(run(*keys).json[0]["key"])
+        with socket.create_server((HOST, 0), backlog=50) as server:
+            where = f"{HOST}:{server.getsockname()[1]}"
+            ran = run("latency", "probe", "330106", "330106", where, *url, "--key-file", key)
+        assert ran.code == 2 and "operate" in ran.err and not ran.out
     away = run("latency", "add", "330106", "310000", "--median-ms", 5, *url)
     assert away.code == 2 and "does not answer" in away.err

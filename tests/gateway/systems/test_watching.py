@@ -146,9 +146,16 @@ def test_one_system_that_says_nonsense_spoils_nothing(
 ) -> None:
     monkeypatch.setattr(watching, "SECONDS", 0.1)
 
+    asked = 0
+
     async def slow(_: Any) -> list[Metric]:
+        nonlocal asked
+        asked += 1
         await asyncio.sleep(3_600)
         raise AssertionError
+
+    async def ending(_: Any) -> list[Metric]:
+        raise SystemExit(3)
 
     def saying(*some: Metric) -> Any:
         async def say(_: Any) -> list[Metric]:
@@ -161,9 +168,14 @@ def test_one_system_that_says_nonsense_spoils_nothing(
         "name": Metric("no name", "gauge", "", [({}, 1)]),
         "kind": Metric("name", "histogram", "", [({}, 1)]),
         "label": Metric("name", "gauge", "", [({"a b": ""}, 1)]),
-        "value": Metric("name", "gauge", "", [({}, "1")]),  # type: ignore[list-item]
+        "value": Metric("name", "gauge", "", [({}, "x")]),  # type: ignore[list-item]
+        "large": Metric("name", "gauge", "", [({}, 10**400)]),
+        "complex": Metric("name", "gauge", "", [({}, 1j)]),  # type: ignore[list-item]
+        "surrogate": Metric("name", "gauge", "", [({"a": "\ud800"}, 1)]),
+        "again": good,
+        "twice": Metric("name", "gauge", "", [({"a": "b"}, 1), ({"a": "b"}, 2)]),
     }
-    metrics = {"good": saying(good), "slow": slow, "silent": None}
+    metrics = {"good": saying(good), "slow": slow, "silent": None, "ending": ending}
     metrics |= {name: saying(good, one) for name, one in wrong.items()}
     systems = [System(name, Words("", ""), metrics=one) for name, one in metrics.items()]
 
@@ -171,14 +183,29 @@ def test_one_system_that_says_nonsense_spoils_nothing(
         running = Running([Configured(one, None) for one in systems], tmp_path)
         try:
             watched = Watched(running, unread(), lambda: 3, Repeated())
-            return await watched.text()
+            first = await watched.text()
+            watched._made = -1e9
+            assert await watched.text() == first  # who is slow is not asked twice
+            return first
         finally:
             await running.close()
 
     text = asyncio.run(main())
+    assert asked == 1
     assert "# HELP csid_good_notes Two\\nlines.\n" in text
     assert 'csid_good_notes{who="a \\"b\\"\\n"} 2\ncsid_good_notes 0.5\n' in text
     for name in metrics:
         holds = int(name in ("good", "silent"))
         assert f'csid_system_measured{{system="{name}"}} {holds}\n' in text
         assert (f"csid_{name}_" in text) == (name == "good")
+
+
+def test_one_that_waits_for_another_process_is_not_called_well(tmp_path: Path) -> None:
+    file = configured(made(tmp_path))
+    with running_systems(file, "remark") as (_, first):
+        told(first, 'csid_system_active{system="remark"}', 1)
+        with running_systems(file, "remark") as (_, second):
+            assert samples(second.get("/metrics").text)['csid_system_active{system="remark"}'] == 0
+            ran = run("system", "status", "--url", second.base_url)
+            assert ran.code == 0 and "等待" in ran.out and "正常" not in ran.out
+            assert "另一进程" in ran.err

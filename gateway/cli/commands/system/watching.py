@@ -41,7 +41,7 @@ def _print(found: dict[str, Any]) -> None:
         (
             (
                 one["name"],
-                "失败 failing" if one["is_failing"] else "正常 well",
+                _state(one, found["waiting"]),
                 one["failures"],
                 one["why"],
             )
@@ -53,3 +53,9 @@ def _print(found: dict[str, Any]) -> None:
             f"{name}：另一进程仍在使用，任务稍后开始 another process has it; its tasks begin later",
             markup=False,
         )
+
+
+def _state(task: dict[str, Any], waiting: list[str]) -> str:
+    if task["name"].partition(".")[0] in waiting:
+        return "等待 waiting"
+    return "失败 failing" if task["is_failing"] else "正常 well"

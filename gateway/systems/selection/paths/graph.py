@@ -67,21 +67,19 @@ class Graph:
         self.ms, self.origin = _latencies(lines, self.nodes, self.ends, now)
         self.first, self.head, self.line = _arcs(len(self.nodes), self.ends)
 
-    def find(self, location: str) -> int | None:
-        """The index of the node that a location is reached by: its own, else that of its city; None
-        if no line ends there.
-        """
-        found = self._index.get(location)
-        return self._index.get(area(location)) if found is None else found
+    def at(self, location: str) -> tuple[int, ...]:
+        """The indices of the nodes that a location is reached by: its own, and that of its city."""
+        found = dict.fromkeys((location, area(location)))
+        return tuple(self._index[code] for code in found if code in self._index)
 
-    def node(self, location: str) -> int:
+    def require(self, location: str) -> tuple[int, ...]:
         """The same.
 
         Raises:
             NoLineError: no line ends there.
         """
-        found = self.find(location)
-        if found is not None:
+        found = self.at(location)
+        if found:
             return found
         raise NoLineError(f"no line that carries ends at {location}; {self._nearest(location)}")
 

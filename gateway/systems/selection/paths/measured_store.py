@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgpack
 
-from gateway.systems.selection.paths.latency import AHEAD_MS, STALE_MS, Measured
+from gateway.systems.selection.paths.latency import AHEAD_MS, Measured, counts
 from gateway.systems.selection.paths.measured import MeasurementError
 from resolver.tables import Tables
 
@@ -93,6 +93,14 @@ class Latencies:
         Raises:
             MeasurementError: there are as many as there may be.
         """
+        try:
+            return self._put(some, now)
+        except MeasurementError:
+            if not self._let_go(now):
+                raise
+        return self._put(some, now)
+
+    def _put(self, some: Collection[Measured], now: int) -> int:
         older = 0
         with self._tables.writing() as txn:
             for one in some:
@@ -106,8 +114,25 @@ class Latencies:
                 for row in rows:
                     txn.put(row, value, db=self._tables[_TABLE])
                 self._note(txn, one)
-            self._make_room(txn, now)
+            if txn.stat(self._tables[_TABLE])["entries"] > ROWS_MAX:
+                raise MeasurementError(
+                    f"there are {ROWS_MAX // 2:,} measurements, the most there may be; "
+                    "csid latency remove makes room"
+                )
         return older
+
+    def _let_go(self, now: int) -> bool:
+        """Let go of what nobody believes any more; False if that was done a moment ago."""
+        if 0 <= now - self._looked < LOOK_MS:
+            return False
+        with self._tables.writing() as txn:
+            for key, value in list(txn.cursor(db=self._tables[_TABLE])):
+                one = _read(key, value)
+                if not counts(one, now):
+                    txn.delete(key, db=self._tables[_TABLE])
+                    self._note(txn, one)
+        self._looked = now
+        return True
 
     def remove(self, by: str, pair: tuple[str, str] | None = None) -> int:
         """Forget what was measured between two places, or everywhere, by one; between two places by
@@ -135,23 +160,6 @@ class Latencies:
         number = txn.id().to_bytes(8, "big")
         for end in (one.one, one.other):
             txn.put(_key(end), number, db=self._tables[_CHANGED])
-
-    def _make_room(self, txn: Any, now: int) -> None:
-        """Let go of what nobody believes any more, where there is too much."""
-        table = self._tables[_TABLE]
-        if txn.stat(table)["entries"] <= ROWS_MAX:
-            return
-        since = now - STALE_MS
-        if not 0 <= now - self._looked < LOOK_MS:
-            self._looked = now
-            for key, value in list(txn.cursor(db=table)):
-                if _read(key, value).taken < since:
-                    txn.delete(key, db=table)
-        if txn.stat(table)["entries"] > ROWS_MAX:
-            raise MeasurementError(
-                f"there are {ROWS_MAX // 2:,} measurements of one day, the most there may be; "
-                "csid latency remove makes room"
-            )
 
     def _below(
         self, txn: Any, begin: bytes, after: bytes = b""

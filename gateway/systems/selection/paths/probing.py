@@ -44,7 +44,7 @@ class Made:
 
     Attributes:
         taken: when it has measured last, Unix ms; 0: never.
-        why: it has not, the last time.
+        why: it has not, the last time, or so much was lost that it does not count.
     """
 
     def __init__(self, probe: Probe) -> None:

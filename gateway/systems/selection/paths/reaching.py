@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,24 +12,47 @@ from gateway.systems.selection.paths.graph import Graph, Ints, floats, ints, pla
 from gateway.systems.selection.paths.places import Floats
 
 
-def nodes_of(graph: Graph, locations: Sequence[str]) -> Ints:
-    """The indices of the nodes by which locations are reached, (n,); -1 where no line ends."""
-    found = [graph.find(code) for code in locations]
-    return np.array([-1 if at is None else at for at in found], np.int32)
+class Nodes(NamedTuple):
+    """The nodes of a graph by which places are reached, one after another: those of place `n` stand
+    from `first[n]` on. Where there are none stands one behind the last node.
+    """
+
+    first: Ints
+    node: Ints
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def soonest(self, of_nodes: Floats) -> Floats:
+        """What of each node's is the least, (places,); NaN where there is none."""
+        if not len(self.first):
+            return np.zeros(0)
+        return np.fmin.reduceat(np.append(of_nodes, np.nan)[self.node], self.first)
+
+
+def nodes_of(graph: Graph, locations: Sequence[str]) -> Nodes:
+    """By which nodes locations are reached."""
+    found = [graph.at(code) or (len(graph.nodes),) for code in locations]
+    counts = np.array([len(one) for one in found], np.int32)
+    flat = [node for one in found for node in one]
+    return Nodes((np.cumsum(counts) - counts).astype(np.int32), np.array(flat, np.int32))
 
 
 def reached(graph: Graph, origin: str, gbps: float) -> Floats:
     """Round-trip times in ms to each node of a graph, over lines with so many Gbit/s free; NaN
     where there is no way. Each is that of the quickest way.
     """
-    found = floats(len(graph.nodes), search.INFINITE)
-    source = graph.find(origin)
-    if source is not None:
-        usable = (graph.free >= gbps) & (graph.free > 0) & np.isfinite(graph.ms)
-        arcs = 2 * len(graph.names) + 1
+    usable = (graph.free >= gbps) & (graph.free > 0) & np.isfinite(graph.ms)
+    weights = plain(np.where(usable, graph.ms, np.inf))
+    room = 2 * len(graph.names) + 1
+    keys, items = floats(room), ints(room)
+    least = np.full(len(graph.nodes), np.nan)
+    for source in graph.at(origin):
+        found = floats(len(graph.nodes), search.INFINITE)
         search.reach(
-            graph.first, graph.head, graph.line, plain(np.where(usable, graph.ms, np.inf)), 0,
-            len(graph.names), source, found, 0, floats(arcs), ints(arcs),
+            graph.first, graph.head, graph.line, weights, 0, len(graph.names), source,
+            found, 0, keys, items,
         )  # fmt: skip
-    told: Floats = np.array(found, np.float64)
-    return np.where(np.isfinite(told), told, np.nan)
+        told = np.array(found, np.float64)
+        least = np.fmin(least, np.where(np.isfinite(told), told, np.nan))
+    return least

@@ -129,15 +129,27 @@ def ways(graph: Graph, start: str, end: str, wanted: Wanted, top: int = 3) -> Fo
             cost by bandwidth, of which none is given.
     """
     _require(graph, wanted)
-    source, target = graph.node(start), graph.node(end)
-    if source == target:
+    sources, targets = graph.require(start), graph.require(end)
+    if set(sources) & set(targets):
         return Found((), f"{start} and {end} are reached by the same place: no line is needed")
+    top = max(1, min(top, WAYS_MAX))
+    each = [
+        _between(graph, source, target, wanted, top) for target in targets for source in sources
+    ]
+    found = {way.lines: way for one in each for way in one.ways}
+    best = sorted(found.values(), key=lambda way: (way.cost, len(way.lines), way.lines))[:top]
+    whole = all(one.whole for one in each)
+    return Found(tuple(best), "" if best else each[0].why, whole)
+
+
+def _between(graph: Graph, source: int, target: int, wanted: Wanted, top: int) -> Found:
+    """The best ways between two nodes."""
     task = _Task(graph, wanted, target)
     reason = task.reason(source)
     if reason:
         return Found((), reason)
     found = []
-    for cost, nodes, lines in task.from_node(source, max(1, min(top, WAYS_MAX))):
+    for cost, nodes, lines in task.from_node(source, top):
         found.append(_way(graph, task.price, cost, nodes, lines))
     if found:
         return Found(tuple(found), "", task.whole)

@@ -20,7 +20,7 @@ from gateway.systems.contract import OPERATE
 from gateway.systems.selection import latency_calls, path_calls, probes
 from gateway.systems.selection.demand import Demand
 from gateway.systems.selection.latency_calls import LatenciesAsked, OfWhom, Told
-from gateway.systems.selection.paths.latency import STALE_MS
+from gateway.systems.selection.paths.latency import STALE_MS, counts
 from gateway.systems.selection.paths.measured import Measurement, measurement
 from gateway.systems.selection.paths.probing import made_of
 from gateway.systems.selection.settings import Selection
@@ -51,7 +51,7 @@ def between(one: str, other: str, ms: float, **more: Any) -> Measurement:
 
 def test_what_is_told_is_listed_shown_and_forgotten(here: Begun) -> None:
     one, two = between("330106", "310000", 5, p90_ms=6), between("SGSIN", "330100", 60)
-    assert tell(here, one, two) == {"taken_in": 2, "older": 0}
+    assert tell(here, one, two) == {"taken_in": 2, "older": 0, "by": "p-1"}
     tell(here, between("310000", "330106", 4), by="p-2")
     page = said(latency_calls.list_latencies, here, asked=LatenciesAsked(limit=2))
     assert [one["by"] for one in page["items"]] == ["p-1", "p-2"]
@@ -119,7 +119,7 @@ def test_what_was_measured_of_a_city_counts_for_what_lies_in_it(here: Begun) -> 
 def test_what_is_a_day_old_counts_no_more_at_that_moment(here: Begun) -> None:
     here.learn(1)
     tell(here, between("310000", "330106", 2.5))
-    taken = next(iter(here.state.latencies.all())).taken
+    taken = next(iter(here.state.reaching.latencies.all())).taken
     for late, fits in ((STALE_MS - 5_000, [named(1)]), (STALE_MS + 1, []), (0, [named(1)])):
         here.ahead[0] = taken + late - time.time_ns() // 1_000_000
         assert here.fits(NEAR) == fits
@@ -137,7 +137,7 @@ def test_who_waits_for_changes_hears_of_what_a_command_writes(here: Begun, tmp_p
             noticing.cancel()
 
     assert asyncio.run(main())
-    assert here.state.latencies.between("330106", "310000")
+    assert here.state.reaching.latencies.between("330106", "310000")
 
 
 def test_ways_stand_beside_what_was_measured_over_the_public_internet(here: Begun) -> None:
@@ -166,7 +166,7 @@ def test_probes_are_made_and_told_of_once(tmp_path: Path) -> None:
             once()
         assert len(here.log) == 3 and "answers again" in here.log[2]
         assert one.taken and not one.why and other.why
-        (told,) = here.state.latencies.between("330106", "330106")
+        (told,) = here.state.reaching.latencies.between("330106", "330106")
         assert (told.by, told.loss) == ("me", 0.0)
 
 
@@ -180,6 +180,22 @@ def test_one_that_has_no_socket_left_ends_no_other(
     some = made_of(["330106 310000 192.0.2.1:53", "330106 SGSIN 192.0.2.2:53"])
     asyncio.run(probes.once(here.state, "me", some))
     assert all("too many open files" in one.why for one in some)
+
+
+def test_one_of_which_half_is_lost_fails(here: Begun, monkeypatch: pytest.MonkeyPatch) -> None:
+    lost = [0.0, 0.5, 0.75, 0.0]
+
+    async def measure(_: object) -> Measurement:
+        return Measurement("330106", "310000", 5.0, 6.0, lost.pop(0))
+
+    monkeypatch.setattr(probes, "measure", measure)
+    some = made_of(["330106 310000 192.0.2.1:53"])
+    for why in ("", "192.0.2.1:53: 50% of", "192.0.2.1:53: 75% of", ""):
+        asyncio.run(probes.once(here.state, "me", some))
+        assert some[0].why.startswith(why) and bool(some[0].why) == bool(why)
+        (told,) = here.state.reaching.latencies.between("330106", "310000")
+        assert counts(told, here.state.now()) == (not why)
+    assert len(here.log) == 2
 
 
 def test_a_probe_that_is_none_is_refused_at_the_start(tmp_path: Path) -> None:
@@ -206,6 +222,8 @@ def test_over_http(net: Selecting) -> None:
     assert client.delete("/v1/latencies?by=nobody").json() == {"removed": 0}
     assert client.delete("/v1/latencies/330106/310000").json() == {"removed": 1}
     assert net.names(near="310000", rtt=3) == []
-    for wrong in ({"items": []}, {"items": [item | {"median_ms": "nan"}]}, [item]):
+    nothing = client.post("/v1/latencies", json={"items": []}).json()
+    assert nothing == {"taken_in": 0, "older": 0, "by": "local"}
+    for wrong in ({}, {"items": [item | {"median_ms": "nan"}]}, [item]):
         assert client.post("/v1/latencies", json=wrong).status_code in (400, 422)
     assert client.get("/v1/selection").json()["probes"] == []

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import networkx as nx
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from csid.identifier import make
 from csid.record import Record, encode
-from gateway.systems.selection import calls, said
+from gateway.systems.selection import calls, said, streams
 from gateway.systems.selection.demand import Demand, DemandError, of_json
 from gateway.systems.selection.paths.graph import Graph
 from gateway.systems.selection.paths.lines import Line, made
+from gateway.systems.selection.paths.places import area
 from gateway.systems.selection.paths.reaching import nodes_of, reached
 from gateway.systems.selection.rows import Change
 from tests.support.begun_selection import RECORD, Begun, begun, call
@@ -28,7 +28,7 @@ from tests.support.registering import OWNER
 from tests.support.selecting import CHEAP, Selecting
 
 HANGZHOU, XIHU, SHANGHAI, BEIJING, GUIYANG = "330100", "330106", "310000", "110000", "520100"
-CITIES = (HANGZHOU, SHANGHAI, BEIJING, GUIYANG, "440100", "SGSIN")
+CITIES = (HANGZHOU, XIHU, SHANGHAI, "310115", BEIJING, GUIYANG, "SGSIN")
 DAY = date(2026, 11, 27)
 
 
@@ -56,14 +56,19 @@ def test_each_place_is_reached_as_soon_as_networkx_says(
     for (one, other), ms, free in some:
         if free >= gbps and ms < least.get_edge_data(one, other, {"ms": math.inf})["ms"]:
             least.add_edge(one, other, ms=ms)
-    expected = {}
-    if origin in least:
-        expected = nx.single_source_dijkstra_path_length(least, origin, weight="ms")
-    found = np.append(reached(graph, origin, gbps), np.nan)[nodes_of(graph, CITIES)]
+    far = dict(nx.all_pairs_dijkstra_path_length(least, weight="ms"))
+    found = nodes_of(graph, CITIES).soonest(reached(graph, origin, gbps))
     for code, ms in zip(CITIES, found, strict=True):
-        if code == origin:
+        if area(code) == area(origin):
             continue  # no line is needed
-        assert ms == expected[code] if code in expected else math.isnan(ms), code
+        # A place is reached by its own lines, and by those of its city.
+        some_ms = [
+            far[here][there]
+            for here in (origin, area(origin))
+            for there in (code, area(code))
+            if there in far.get(here, {})
+        ]
+        assert ms == min(some_ms) if some_ms else math.isnan(ms), code
 
 
 def named(location: str) -> str:
@@ -82,7 +87,7 @@ def here(tmp_path: Path) -> Iterator[Begun]:
             line("sh-bj", SHANGHAI, BEIJING, 20.0, free=10.0),
             line("hz-bj", HANGZHOU, BEIJING, 40.0, free=50.0),
         ):
-            found.state.lines.add(one, "me", found.state.now())
+            found.state.reaching.lines.add(one, "me", found.state.now())
         yield found
 
 
@@ -102,12 +107,61 @@ def test_what_no_line_leads_to_does_not_fit(here: Begun) -> None:
 def test_a_line_that_is_taken_or_opened_counts_at_once(here: Begun) -> None:
     now = here.state.now()
     assert named(GUIYANG) not in fits(here, gbps=5.0)
-    here.state.lines.add(line("hz-gy", HANGZHOU, GUIYANG, 24.5), "me", now)
+    here.state.reaching.lines.add(line("hz-gy", HANGZHOU, GUIYANG, 24.5), "me", now)
     assert named(GUIYANG) in fits(here, gbps=5.0)
-    here.state.lines.change("hz-gy", "me", now, free_gbps=1.0)
+    here.state.reaching.lines.change("hz-gy", "me", now, free_gbps=1.0)
     assert named(GUIYANG) not in fits(here, gbps=5.0)
-    here.state.lines.change("hz-gy", "me", now, free_gbps=9.0, state="down")
+    here.state.reaching.lines.change("hz-gy", "me", now, free_gbps=9.0, state="down")
     assert named(GUIYANG) not in fits(here, gbps=5.0)
+
+
+def test_a_line_of_a_district_takes_none_of_its_city_away(here: Begun) -> None:
+    now = here.state.now()
+    for name, one, other in (("x", XIHU, "330200"), ("y", "310115", "330200")):
+        here.state.reaching.lines.add(line(name, one, other, 5.0, free=0.0), "me", now)
+    change = Change(named("310115"), encode(Record(RECORD)))
+    here.state.changed(here.state.rows.apply("registry", [change]))
+    found = here.fits(Demand(near=XIHU, gbps=5.0, weights={"latency": 1}))
+    assert {named(SHANGHAI), named("310115"), named(BEIJING)} <= set(found)
+
+
+def test_within_one_place_no_line_is_needed_though_nobody_knows_where_it_is(here: Begun) -> None:
+    change = Change(named("SGZZZ"), encode(Record(RECORD)))
+    here.state.changed(here.state.rows.apply("registry", [change]))
+    assert here.fits(Demand(near="SGZZZ", gbps=5.0, rtt=5.0)) == [named("SGZZZ")]
+
+
+def test_a_stream_says_that_another_way_is_the_quickest(here: Begun) -> None:
+    demand = Demand(near=HANGZHOU, gbps=5.0, type="ACP", weights={"price": 1})
+
+    async def main() -> None:
+        events = streams.stream(here.state, demand)
+        first = await anext(events)
+        (one,) = (row for row in first.data["results"] if row["identifier"] == named(BEIJING))
+        assert one["way"]["lines"] == ("hz-sh", "sh-bj")
+        here.state.reaching.lines.change("sh-bj", "me", here.state.now(), state="down")
+        then = await anext(events)
+        (one,) = (row for row in then.data["results"] if row["identifier"] == named(BEIJING))
+        assert (then.name, one["way"]["lines"]) == ("selection", ("hz-bj",))
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+
+def test_a_line_that_may_be_opened_is_no_never_however_it_is_asked(here: Begun) -> None:
+    for asked in ({"rtt": 2.0}, {"where": "rtt <= 2"}, {"where": "rtt <= 2 and count >= 1"}):
+        demand = Demand(near=GUIYANG, gbps=5.0, chips=("H800",), type="ACP", **asked)
+        assert not asyncio.run(said.why(here.state, demand))["never"]
+    fixed = Demand(near=GUIYANG, gbps=5.0, where="count >= 1000")
+    assert asyncio.run(said.why(here.state, fixed))["never"]
+
+
+def test_each_result_says_how_soon_and_the_first_which_way(
+    here: Begun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(said, "WAYS_SAID", 2)
+    whole = said.answer(here.state, Demand(near=HANGZHOU, gbps=5.0, weights={"latency": 1}))
+    assert [one.get("way", {}).get("ms") for one in whole["results"]] == [None, 6.5, 26.5]
+    assert "lines" in whole["results"][1]["way"] and "lines" not in whole["results"][2]["way"]
 
 
 def test_a_place_that_comes_later_is_reached_too(here: Begun) -> None:

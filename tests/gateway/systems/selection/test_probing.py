@@ -6,8 +6,10 @@ import asyncio
 import errno
 import math
 import socket
+import time
 
 import pytest
+import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,6 +62,21 @@ def test_what_is_lost_counts_as_late(monkeypatch: pytest.MonkeyPatch) -> None:
         assert found.p90_ms == 200.0
         with pytest.raises(ProbeError, match="none of 2 connections"):
             measured(server.getsockname()[1], 2)
+
+
+def test_a_busy_process_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measuring, "TIMEOUT", 0.2)
+
+    async def main(port: int) -> Measurement:
+        probe = Probe("330106", "330106", Address(HOST, port))
+        asyncio.get_running_loop().call_soon(time.sleep, 0.4)
+        asyncio.get_running_loop().call_later(0.01, time.sleep, 0.4)
+        return await measure(probe, 3, pause=0)
+
+    for run in (asyncio.run, uvloop.run):
+        with socket.create_server((HOST, 0), backlog=50) as server:
+            found = run(main(server.getsockname()[1]))
+        assert found.loss == 0.0 and found.median_ms < 200
 
 
 def test_a_server_here_is_not_somewhere_else() -> None:

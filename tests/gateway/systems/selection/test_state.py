@@ -110,12 +110,15 @@ def test_round_trips_are_those_of_the_supply_that_there_is(
         with begun(tmp_path) as state:
             for number, location in enumerate(("330106", "110101")):
                 state.supply.put(named(number, location), RECORD)
-            state.rtt("310000")
+            state.reaching.rtt("310000", state.supply)
             other = Supply()  # as a file brings one
             for number, location in enumerate(order):
                 other.put(named(number, location), RECORD)
             state.supply = other
             expected = rtt_from(places(order), "310000")
-            assert state.rtt("310000").middle.tolist() == expected.middle.tolist()
+            assert (
+                state.reaching.rtt("310000", state.supply).middle.tolist()
+                == expected.middle.tolist()
+            )
 
     asyncio.run(main())

@@ -185,7 +185,8 @@ def test_a_grid_of_equal_lines_is_searched_and_not_enumerated() -> None:
     """Of 10 x 10 places, where there are 48,620 ways of one length and far more of others."""
     from csid import codes
 
-    names = [code for code in codes.divisions() if code.startswith(("33", "32"))][:100]
+    districts = (code for code in codes.divisions() if code.startswith(("33", "32")))
+    names = [code for code in districts if not code.endswith("00")][:100]
     lines = []
     for at, name in enumerate(names):
         for step in (1, 10):
