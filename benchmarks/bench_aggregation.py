@@ -5,7 +5,8 @@ Run from the checkout: `python -m benchmarks.bench_aggregation [--nodes N] [--re
 [--groups N] [--keep]`. Of a poll is measured all from the units that an adapter has read to what is
 owed and told, with the tables on the disk: the first poll, one in which only free capacity has
 changed, and one in which one node in a hundred is gone. Of a nation, once all regions have told it
-all: a report of one of them, the minute that is kept, the picture as it is asked for.
+all: a report of one of them, the minute that is kept, the picture as it is asked for, beside DuckDB
+that has the same groups in a table of its own, in one thread.
 Each figure is the best of several passes.
 """
 
@@ -23,7 +24,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import msgspec
+import numpy as np
 
 from benchmarks.bench_import import owner_codes
 from benchmarks.report import Report, ratio
@@ -51,13 +54,15 @@ ROOM = 1 << 30
 NATION_ROOM = 4 << 30
 CHANGED = 100  # of so many groups of a report one has changed
 BOUNDS = (exchange.REGIONS_MAX, exchange.GROUPS_MAX)
-# CPU s of the same at BOUNDS up to commit 55ab7726, when all was read from the tables and put
-# together row by row each time; the process took 4.1 GiB.
-BEFORE = {
-    "a report, 1 % changed": 2.00,
-    "a minute": 47.1,
-    "the picture by province and chip": 47.0,
-    "the picture of a province by chip": 34.5,
+MINUTE, PROVINCES, PROVINCE = (
+    "a minute",
+    "the picture by province and chip",
+    "the picture of a province by chip",
+)
+ASKED_OF_PEER = {
+    MINUTE: "GROUP BY prefecture, type, chip",
+    PROVINCES: "GROUP BY province, chip",
+    PROVINCE: "WHERE province = '330000' GROUP BY chip",
 }
 
 
@@ -218,23 +223,48 @@ def pictures(regions: int, number: int) -> dict[str, float]:
         return {
             "a report, all of it": taken(whole=True),
             "a report, 1 % changed": taken(whole=False),
-            "a minute": min(minute() for _ in range(PASSES)),
-            "the picture by province and chip": asked(("province", "chip")),
-            "the picture of a province by chip": asked(("chip",), province="330000"),
+            MINUTE: min(minute() for _ in range(PASSES)),
+            PROVINCES: asked(("province", "chip")),
+            PROVINCE: asked(("chip",), province="330000"),
         }
 
 
+def peer(regions: int, number: int) -> dict[str, float]:
+    """CPU seconds of DuckDB for sums of the same numbers by the same texts."""
+    rows = [one for region in range(regions) for one in groups(number, 0, region)]
+    columns: dict[str, Any] = {
+        "province": np.array([one.key.prefecture[:2] + "0000" for one in rows], object),
+        "resources": np.array([one.resources for one in rows]),
+    }
+    for name in ("prefecture", "type", "chip"):
+        columns[name] = np.array([getattr(one.key, name) for one in rows], object)
+    for field in ("amounts", "pflops"):
+        for kind in sorted({kind for one in rows for kind in getattr(one, field)}):
+            each = np.array([getattr(one, field).get(kind, Parts()) for one in rows])
+            columns |= {f"{kind}_{part}": each[:, at] for at, part in enumerate(Parts._fields)}
+    sums = ", ".join(f"sum({name})" for name, of in columns.items() if of.dtype != object)
+    with duckdb.connect() as connection:
+        connection.execute("SET threads = 1")
+        connection.execute("CREATE TABLE told AS SELECT * FROM columns")
+
+        def asked(end: str) -> float:
+            said = f"SELECT {sums} FROM told {end}"
+            return min(spent(lambda: connection.execute(said).fetchall())[0] for _ in range(PASSES))
+
+        return {name: asked(end) for name, end in ASKED_OF_PEER.items()}
+
+
 def add_pictures(report: Report, regions: int, number: int) -> None:
-    """Measure a nation, beside what it was before where that is known."""
+    """Measure a nation, beside DuckDB."""
     report.raw["nation"] = found = pictures(regions, number)
     held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024
-    before = BEFORE if (regions, number) == BOUNDS else {}
+    report.raw["duckdb"] = beside = peer(regions, number)
     rows = [
-        [name, shown(value, 3), shown(before.get(name)), ratio(before.get(name), value)]
+        [name, shown(value, 3), shown(beside.get(name), 3), ratio(beside.get(name), value)]
         for name, value in found.items()
     ]
     title = f"A nation of {regions:,} regions with {number:,} groups each, CPU s; {held:,.0f} MiB"
-    report.add(title, ["", "CPU s", "before", "times"], rows)
+    report.add(title, ["", "CPU s", "DuckDB", "times"], rows)
 
 
 def main() -> None:
