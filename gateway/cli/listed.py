@@ -87,7 +87,7 @@ COMMANDS: Final = {
         "select", "the compute that a demand needs, the best first 选择算力", _SUPPLY, lasts=True
     ),
     "line": Command("line.command", "dedicated lines, and ways over them 专线与算网路径", _SUPPLY),
-    "latency": Command("latency", "round trips between places, measured 时延拨测", _SUPPLY),
+    "latency": Command("latency.command", "round trips between places, measured 时延拨测", _SUPPLY),
     "template": Command("template", "an empty sheet for registrations 登记表模板", _BULK),
     "import": Command("import_", "take in identifiers from a table 批量导入", _BULK),
     "export": Command("export", "write identifiers to a table or JSON Lines 导出", _BULK),

@@ -115,7 +115,8 @@ def test_it_is_told_a_process_somewhere_else(tmp_path: Path) -> None:
     file.write_text(f'[systems]\ndata = "{tmp_path / "systems"}"\n')
     with running_systems(file, "selection") as (_, client):
         url = ("--url", client.base_url)
-        ran = run("latency", "add", "330106", "310000", "--median-ms", 5, *url, "--json")
+        words = ("add", "330106", "310000", "--median-ms", 5, "--as", "张三", "--json")
+        ran = run("latency", *words, *url)  # whose it is, the key says
         assert ran.json[0]["taken_in"]
         shown = client.get("/v1/latencies/330106/310000").json()
         assert [one["by"] for one in shown["measured"]] == [ran.json[0]["by"]] == ["local"]
