@@ -77,8 +77,9 @@ def offering(parser: argparse.ArgumentParser, words: str) -> Iterator[str]:
                 yield from offering(below, f"{words} {word}".strip())
 
 
-# They are for nodes of a network, or for none: test_filing.py, test_node.py, test_aggregate.py.
-APART = {"filing", "node", "aggregate"}
+# They are for nodes of a network, or for none: test_filing.py, test_node.py, test_aggregate.py,
+# test_latency.py.
+APART = {"filing", "node", "aggregate", "latency"}
 OFFERED = sorted({one for name in set(COMMANDS) - APART for one in offering(_parser([name]), "")})
 
 

@@ -95,7 +95,7 @@ def test_a_server_is_probed(tmp_path: Path) -> None:
         where = f"{HOST}:{server.getsockname()[1]}"
         dry = say(tmp_path, "probe", "330106", "330106", where, "--count", 3, "--dry-run")
         assert dry.code == 0 and list(tmp_path.iterdir()) == []
-        assert dry.json[0]["taken_in"] is False
+        assert dry.json[0]["taken_in"] is False and dry.json[0]["dry_run"] is True
         ran = say(tmp_path, "probe", "330106", "330106", where, "--count", 3, "--as", "p")
         nobody = say(tmp_path, "probe", "330106", "330106", where, "--as", "张三")
         assert nobody.code == 1 and "letters of ASCII" in nobody.err

@@ -117,7 +117,8 @@ def _take_in(args: argparse.Namespace, told: Measurement, keep: _Keep | None) ->
     found = believed(told, by, at)
     if args.json:
         is_in = keep is not None and not is_older and failure is None
-        output.print_json(measured_json(found, at) | {"taken_in": is_in})
+        dry = {"dry_run": True} if getattr(args, "dry_run", False) else {}
+        output.print_json(measured_json(found, at) | {"taken_in": is_in} | dry)
     else:
         print_measured([found], at)
     if failure is not None:
