@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
+from itertools import islice
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -133,27 +135,23 @@ def ways(graph: Graph, start: str, end: str, wanted: Wanted, top: int = 3) -> Fo
     if set(sources) & set(targets):
         return Found((), f"{start} and {end} are reached by the same place: no line is needed")
     top = max(1, min(top, WAYS_MAX))
+    tasks = [_Task(graph, wanted, target) for target in targets]
+    pairs = [(task, source) for task in tasks for source in sources]
+    reasons = [task.reason(source) for task, source in pairs]
+    if all(reasons):
+        return Found((), reasons[0])
+    # A task looks for its next way only when it is asked, and leaves nothing marked meanwhile.
     each = [
-        _between(graph, source, target, wanted, top) for target in targets for source in sources
+        task.from_node(source, top)
+        for (task, source), reason in zip(pairs, reasons, strict=True)
+        if not reason
     ]
-    found = {way.lines: way for one in each for way in one.ways}
-    best = sorted(found.values(), key=lambda way: (way.cost, len(way.lines), way.lines))[:top]
-    whole = all(one.whole for one in each)
-    return Found(tuple(best), "" if best else each[0].why, whole)
-
-
-def _between(graph: Graph, source: int, target: int, wanted: Wanted, top: int) -> Found:
-    """The best ways between two nodes."""
-    task = _Task(graph, wanted, target)
-    reason = task.reason(source)
-    if reason:
-        return Found((), reason)
-    found = []
-    for cost, nodes, lines in task.from_node(source, top):
-        found.append(_way(graph, task.price, cost, nodes, lines))
+    merged = islice(heapq.merge(*each, key=itemgetter(0)), top)
+    found = tuple(_way(graph, tasks[0].price, *one) for one in merged)
+    whole = all(task.whole for task in tasks)
     if found:
-        return Found(tuple(found), "", task.whole)
-    if task.whole:
+        return Found(found, "", whole)
+    if whole:
         return Found((), "each limit can be met by itself, but not all of them by one way")
     return Found((), "none was found before the search was given up: ask for fewer limits", False)
 

@@ -181,6 +181,33 @@ def test_both_directions_have_the_same_costs(lines: list[Line], wanted: Wanted) 
         assert [way.cost for way in there.ways] == pytest.approx([way.cost for way in back.ways])
 
 
+CITIES = ("330100", "330106", "310000", "310115", "110000")
+of_cities = st.tuples(st.sampled_from(CITIES), st.sampled_from(CITIES), st.integers(1, 30))
+
+
+@given(st.lists(of_cities, max_size=9), st.integers(1, 6), st.sampled_from([None, 2]))
+def test_a_district_is_reached_by_its_own_lines_and_by_those_of_its_city(
+    some: list[tuple[str, str, int]], top: int, most: int | None
+) -> None:
+    lines = [
+        line(f"l-{number}", one, other, float(ms))
+        for number, (one, other, ms) in enumerate(some)
+        if one != other
+    ]
+    wanted = Wanted(max_lines=most)
+    expected = sorted(
+        cost
+        for start in ("330106", "330100")
+        for end in ("310115", "310000")
+        for cost in every_way(lines, wanted, start, end)
+    )
+    try:
+        found = ways(Graph(lines, DAY), "330106", "310115", wanted, top)
+    except NoLineError:
+        found = Found(())
+    assert [way.cost for way in found.ways] == pytest.approx(expected[:top])
+
+
 def test_a_grid_of_equal_lines_is_searched_and_not_enumerated() -> None:
     """Of 10 x 10 places, where there are 48,620 ways of one length and far more of others."""
     from csid import codes
