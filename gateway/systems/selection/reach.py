@@ -28,7 +28,7 @@ from gateway.systems.selection.paths.latency import (
 from gateway.systems.selection.paths.lines import Line, measured
 from gateway.systems.selection.paths.lines_store import Lines
 from gateway.systems.selection.paths.measured_store import Latencies
-from gateway.systems.selection.paths.places import Floats, Places, area, places
+from gateway.systems.selection.paths.places import Floats, area, places
 from gateway.systems.selection.paths.reaching import Nodes, nodes_of, reached
 from gateway.systems.selection.paths.ways import Wanted, Way, ways
 from gateway.systems.selection.supply import Supply
@@ -85,7 +85,9 @@ class Reaching:
         self._now = now
         self._measures: Measuring = self.latencies
         self._rtt: dict[str, _Kept] = {}
-        self._places: tuple[Supply | None, Places] = (None, places([]))
+        self._supply: Supply | None = None  # of which these are the locations, and their cities
+        self._places = places([])
+        self._cities = np.zeros(0, object)
         self._seen = -1  # the last change of lines
         self._hold = (0, 0)  # Unix ms: from when, until when lines count as they are known
         self._carrying: list[Line] = []
@@ -120,8 +122,7 @@ class Reaching:
         if of is not supply or len(nodes) != len(locations):
             nodes = nodes_of(graph, locations)
             self._nodes = supply, nodes
-        city = area(demand.near)
-        needs = np.array([area(code) != city for code in locations], dtype=bool)
+        needs = (self._cities != area(demand.near)).astype(bool)
         # Within one city it is known to be near, though nobody knows where the city is.
         near = np.where(np.isnan(rtt.middle), ENDS_MS[1], rtt.middle)
         return Reach(rtt, np.where(needs, nodes.soonest(self._reached[asked]), near), needs, graph)
@@ -142,17 +143,16 @@ class Reaching:
     def rtt(self, origin: str, supply: Supply) -> Rtt:
         """Round trips from a place to each location of the supply, in ms."""
         measures, now = self.measures(), self._now()
-        of, there = self._places
-        if of is not supply or len(there) != len(supply.locations):
-            there = places(supply.locations)
-            self._places = supply, there
+        if self._supply is not supply or len(self._places) != len(supply.locations):
+            self._supply, self._places = supply, places(supply.locations)
+            self._cities = np.array([area(code) for code in supply.locations], object)
             self._rtt.clear()
         changed = self.latencies.changed((origin, area(origin)))
         kept = self._rtt.pop(origin, None)
         until = 0.0 if kept is None else min(kept.rtt.until, kept.at + ORIGIN_MS)
         if kept is None or kept.changed != changed or not kept.at <= now < until:
             _let_go(self._rtt, ORIGINS_KEPT)
-            kept = _Kept(rtt_from(there, origin, measures, now), changed, now)
+            kept = _Kept(rtt_from(self._places, origin, measures, now), changed, now)
         self._rtt[origin] = kept
         return kept.rtt
 
