@@ -24,6 +24,7 @@ from gateway.systems.selection.paths.places import area
 from gateway.systems.selection.paths.reaching import nodes_of, reached
 from gateway.systems.selection.rows import Change
 from tests.support.begun_selection import RECORD, Begun, begun, call
+from tests.support.commands import run
 from tests.support.registering import OWNER
 from tests.support.selecting import CHEAP, Selecting
 
@@ -210,3 +211,9 @@ def test_over_http(net: Selecting) -> None:
     found = net.select(**asked)
     assert CHEAP in [one["identifier"] for one in found]
     assert all(one["way"]["lines"] == ["gy-hz"] for one in found)
+    words = ("--near", GUIYANG, "--gbps", 10, "--rtt", 30, "--url", net.client.base_url)
+    ran = run("select", *words)
+    assert ran.code == 0 and "24.5 (gy-hz)" in ran.out
+    assert run("select", *words, "--json").json[0]["results"] == found
+    none = run("select", *words[:3], 1000, *words[4:])
+    assert none.code == 1 and "gbps" in none.out + none.err
