@@ -15,9 +15,9 @@ from resolver.server.counters import BATCHES, QUERIES, Counters
 from resolver.server.notices import Repeated
 
 KEPT_SECONDS: Final = 1.0  # that a text is given again, however many ask
+SECONDS: Final = 3.0  # for all systems to say how they are; who asks waits for 10 as a rule
 _KINDS: Final = frozenset({"gauge", "counter"})
 _NAME: Final = re.compile("[a-z][a-z0-9_]{0,99}")
-SECONDS: Final = 3.0  # for all systems to say how they are; who asks waits for 10 as a rule
 
 
 def health(running: Running) -> dict[str, Any]:

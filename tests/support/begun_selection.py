@@ -13,7 +13,7 @@ from csid.record import Record, encode
 from csid.status import Told
 from gateway.systems.contract import ASK, Call, Caller
 from gateway.systems.running import opened
-from gateway.systems.selection import calls
+from gateway.systems.selection import calls, said
 from gateway.systems.selection.demand import Demand
 from gateway.systems.selection.rows import Change
 from gateway.systems.selection.settings import Selection
@@ -61,7 +61,7 @@ class Begun(NamedTuple):
 
     def fits(self, demand: Demand = BLOCK) -> list[str]:
         """What fits now."""
-        return [one.identifier for one in self.state.select(demand).results]
+        return [one["identifier"] for one in said.answer(self.state, demand)["results"]]
 
     async def keep(self, demand: Demand, name: str = "one", dispatch: bool = True) -> str:
         """Keep a demand; its name."""

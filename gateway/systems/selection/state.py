@@ -20,7 +20,6 @@ from gateway.configuration.values import ConfigurationError
 from gateway.systems.contract import Place
 from gateway.systems.selection import settings, snapshot
 from gateway.systems.selection.demand import Demand
-from gateway.systems.selection.engine import Selection, select
 from gateway.systems.selection.following import (
     GatewayFollower,
     RegistryFollower,
@@ -42,10 +41,7 @@ SNAPSHOT: Final = "supply.columns"
 KEEP_SECONDS: Final = 30.0  # between two looks whether much has changed
 KEEP_CHANGES: Final = 50_000  # which a start works through in a second or two
 FILLED_AT_ONCE: Final = 200
-DAY: Final = 86_400_000  # ms
 LOOK_SECONDS: Final = 0.25  # between two looks at what changes without being told of
-ORIGINS_KEPT: Final = 256  # places from which round trips are remembered
-WAYS_KEPT: Final = 4_096
 
 
 class Selecting:
@@ -217,15 +213,6 @@ class Selecting:
         return await self._came.wait(seconds)
 
     # -- what is asked
-
-    def select(self, demand: Demand) -> Selection:
-        """What fits a demand now.
-
-        Raises:
-            DemandError: it cannot be understood.
-        """
-        reach = self.reach(demand)
-        return select(self.supply, demand, self.now(), None if reach is None else reach.ms)
 
     def reach(self, demand: Demand) -> Reach | None:
         """How soon what there is is reached from where the data is; None if nobody asks."""

@@ -8,7 +8,6 @@ Light in fibre goes 204 km a millisecond. Over 182 pairs of cloud regions what w
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from typing import Final, NamedTuple, Protocol
 
 import numpy as np
@@ -271,7 +270,6 @@ def about(one: str, other: str, measured: Measuring) -> list[Measured]:
     ]
 
 
-@lru_cache(1 << 16)
 def least_between(one: str, other: str) -> float:
     """The round-trip time between two places in ms that nothing is faster than (`least`); 0 if
     nobody knows where they are.
